@@ -1,0 +1,1 @@
+//! Decides whether a history is linearizable, and says why when it is not.

@@ -1,0 +1,1 @@
+//! Operations, histories, their recorder, file formats and the store of past runs.

@@ -1,0 +1,1 @@
+//! Hosts, processes, networks and clocks, and everything that can be broken about them.

@@ -1,0 +1,3 @@
+//! The `schism` command.
+
+fn main() {}
