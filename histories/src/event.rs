@@ -1,0 +1,104 @@
+//! One line of a history: something that a client or the nemesis began or ended.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::Value;
+
+/// Whether an event begins an operation, or how it ends one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EventType {
+    /// The request is about to leave.
+    Invoke,
+    /// It happened, between invocation and this.
+    Ok,
+    /// It did not happen and never will.
+    Fail,
+    /// Nobody knows: it may take effect at any time after its invocation, or never.
+    Info,
+}
+
+/// Who acts. A client process has at most one operation open; after `info` it never comes back.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Process {
+    /// A client, by number.
+    Client(u64),
+    /// The nemesis, or whoever else is not a client, by name.
+    Other(Box<str>),
+}
+
+impl Process {
+    /// The process that injects faults.
+    pub fn nemesis() -> Self {
+        Self::Other("nemesis".into())
+    }
+}
+
+impl Serialize for Process {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Client(number) => serializer.serialize_u64(*number),
+            Self::Other(name) => serializer.serialize_str(name),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Process {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl serde::de::Visitor<'_> for Visitor {
+            type Value = Process;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a process: a number, or a name such as \"nemesis\"")
+            }
+            fn visit_u64<E>(self, number: u64) -> Result<Process, E> {
+                Ok(Process::Client(number))
+            }
+            fn visit_str<E>(self, name: &str) -> Result<Process, E> {
+                Ok(Process::Other(name.into()))
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+/// One line of a history, with Jepsen's names.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event<'a> {
+    /// Place in the total order of events; strictly increasing. Where a file gives none, its order counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub index: Option<u64>,
+    /// Nanoseconds of the monotonic clock since the run began; never decreasing. Where a file gives none, 0.
+    #[serde(default)]
+    pub time: u64,
+    /// Who acts.
+    pub process: Process,
+    /// Whether it begins or how it ends.
+    #[serde(rename = "type")]
+    pub kind: EventType,
+    /// What is done: `read`, `write`, `cas`, a fault's name, …
+    #[serde(borrow)]
+    pub f: Cow<'a, str>,
+    /// Which object, where a history has several independent ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Value>,
+    /// What is written (`write`), expected and set (`cas`: `[from, to]`), or was read (`read`, on completion).
+    #[serde(default)]
+    pub value: Value,
+    /// What a `cas` that did not match found instead, on its `fail`: then it is as good as a read. `null` is "absent".
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub observed: Option<Value>,
+    /// Which node was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<u16>,
+    /// Why it failed, or why nobody knows.
+    #[serde(default, borrow, skip_serializing_if = "Option::is_none")]
+    pub error: Option<Cow<'a, str>>,
+}
+
+/// A field that is there, even as `null`, differs from one that is not.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
+}

@@ -1,0 +1,231 @@
+//! Events to operations: which invocation belongs to which completion, and which rule a broken history breaks.
+
+use rustc_hash::FxHashMap;
+
+use crate::{Event, EventType, Function, History, NEVER, Operation, Outcome, Process, Value, ValueId};
+
+/// A rule of histories that an event breaks.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum PairingError {
+    /// Two operations of one process at once.
+    #[error(
+        "process {process} invokes {f} while its operation from event {open} is still open; a process has one operation at a time"
+    )]
+    AlreadyOpen {
+        /// Who.
+        process: u64,
+        /// What it invokes.
+        f: String,
+        /// The event that invoked the open one, counted from 0.
+        open: u32,
+    },
+    /// A completion of nothing.
+    #[error("process {process} completes {f}, which it never invoked")]
+    NotOpen {
+        /// Who.
+        process: u64,
+        /// What it completes.
+        f: String,
+    },
+    /// A completion of something else.
+    #[error("process {process} completes {completed}, but it invoked {invoked}")]
+    Mismatched {
+        /// Who.
+        process: u64,
+        /// What it invoked.
+        invoked: String,
+        /// What it completes.
+        completed: String,
+    },
+    /// A process that came back after an unknown outcome.
+    #[error("process {process} goes on after an operation whose outcome is unknown; it must go on under a new number")]
+    Retired {
+        /// Who.
+        process: u64,
+    },
+    /// `index` does not increase.
+    #[error("index {index} comes after index {previous}; indexes must increase")]
+    Index {
+        /// This event's.
+        index: u64,
+        /// The one before.
+        previous: u64,
+    },
+    /// `time` decreases.
+    #[error("time {time} comes after time {previous}; times must not decrease")]
+    Time {
+        /// This event's.
+        time: u64,
+        /// The one before.
+        previous: u64,
+    },
+    /// A value of the wrong form.
+    #[error("the value of a cas is [from, to], not {0}")]
+    CasValue(Value),
+    /// A limit of the format.
+    #[error("{0}")]
+    TooMany(&'static str),
+}
+
+/// Takes events one by one, in their total order, and makes a history of them.
+#[derive(Debug, Default)]
+pub struct HistoryBuilder {
+    history: History,
+    open: FxHashMap<u64, Open>,
+    rank: u32,
+    last_index: Option<u64>,
+    last_time: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Open {
+    /// The operation at this place has no end yet.
+    At(u32),
+    /// Its last operation ended well, or is known not to have happened.
+    Idle,
+    /// Its last operation's outcome is unknown.
+    Retired,
+}
+
+impl HistoryBuilder {
+    /// Adds the next event.
+    ///
+    /// # Errors
+    /// The rule that the event breaks; the builder is then not to be used further.
+    pub fn push(&mut self, event: Event<'_>) -> Result<(), PairingError> {
+        self.check_order(&event)?;
+        let rank = self.rank;
+        self.rank = rank
+            .checked_add(1)
+            .filter(|next| *next != NEVER)
+            .ok_or(PairingError::TooMany("a history has at most 4,294,967,294 events"))?;
+        match event.process {
+            Process::Other(_) => self.history.others.push(into_owned(event)),
+            Process::Client(process) if event.kind == EventType::Invoke => self.invoke(rank, process, event)?,
+            Process::Client(process) => self.complete(rank, process, event)?,
+        }
+        Ok(())
+    }
+
+    /// The history; operations that are still open have an unknown outcome.
+    pub fn finish(mut self) -> History {
+        for open in self.open.values() {
+            if let Open::At(place) = *open {
+                self.history.operations[place as usize].complete_time = self.last_time;
+            }
+        }
+        self.history
+    }
+
+    fn check_order(&mut self, event: &Event<'_>) -> Result<(), PairingError> {
+        if let (Some(index), Some(previous)) = (event.index, self.last_index)
+            && index <= previous
+        {
+            return Err(PairingError::Index { index, previous });
+        }
+        if event.time < self.last_time {
+            return Err(PairingError::Time { time: event.time, previous: self.last_time });
+        }
+        self.last_index = event.index.or(self.last_index);
+        self.last_time = event.time;
+        Ok(())
+    }
+
+    fn invoke(&mut self, rank: u32, process: u64, event: Event<'_>) -> Result<(), PairingError> {
+        let place = u32::try_from(self.history.operations.len()).expect("there are fewer operations than events");
+        match self.open.insert(process, Open::At(place)) {
+            None | Some(Open::Idle) => {}
+            Some(Open::Retired) => return Err(PairingError::Retired { process }),
+            Some(Open::At(open)) => {
+                let open = self.history.operations[open as usize].invoked;
+                return Err(PairingError::AlreadyOpen { process, f: event.f.into_owned(), open });
+            }
+        }
+        let function = self.function(&event.f)?;
+        let (input, to) = self.arguments(function, event.value)?;
+        let key = event.key.map_or(ValueId::NIL, |key| self.history.values.intern(key));
+        self.history.operations.push(Operation {
+            invoke_time: event.time,
+            complete_time: event.time,
+            invoked: rank,
+            completed: NEVER,
+            key,
+            input,
+            to,
+            output: ValueId::UNKNOWN,
+            process: u32::try_from(process).map_err(|_| PairingError::TooMany("a process number is below 2^32"))?,
+            node: event.node.unwrap_or(0),
+            function,
+            outcome: Outcome::Info,
+        });
+        Ok(())
+    }
+
+    fn complete(&mut self, rank: u32, process: u64, event: Event<'_>) -> Result<(), PairingError> {
+        let retires = event.kind == EventType::Info;
+        let state = self.open.insert(process, if retires { Open::Retired } else { Open::Idle });
+        let Some(Open::At(place)) = state else {
+            return Err(PairingError::NotOpen { process, f: event.f.into_owned() });
+        };
+        let function = self.function(&event.f)?;
+        let invoked = self.history.operations[place as usize].function;
+        if function != invoked {
+            let invoked = self.history.function_name(invoked).to_owned();
+            return Err(PairingError::Mismatched { process, invoked, completed: event.f.into_owned() });
+        }
+        let (outcome, output) = self.end(function, event.kind, event.value, event.observed);
+        let operation = &mut self.history.operations[place as usize];
+        operation.complete_time = event.time;
+        operation.completed = if outcome == Outcome::Info { NEVER } else { rank };
+        operation.outcome = outcome;
+        operation.output = output;
+        Ok(())
+    }
+
+    fn end(
+        &mut self,
+        function: Function,
+        kind: EventType,
+        value: Value,
+        observed: Option<Value>,
+    ) -> (Outcome, ValueId) {
+        match (kind, function, observed) {
+            (EventType::Fail, Function::Cas, Some(found)) => (Outcome::Mismatch, self.history.values.intern(found)),
+            (EventType::Fail, _, _) => (Outcome::Fail, ValueId::UNKNOWN),
+            (EventType::Info | EventType::Invoke, _, _) => (Outcome::Info, ValueId::UNKNOWN),
+            (EventType::Ok, Function::Read | Function::Other(_), _) => (Outcome::Ok, self.history.values.intern(value)),
+            (EventType::Ok, _, _) => (Outcome::Ok, ValueId::UNKNOWN),
+        }
+    }
+
+    fn arguments(&mut self, function: Function, value: Value) -> Result<(ValueId, ValueId), PairingError> {
+        if function != Function::Cas {
+            return Ok((self.history.values.intern(value), ValueId::UNKNOWN));
+        }
+        match value {
+            Value::List(pair) => match <[Value; 2]>::try_from(pair) {
+                Ok([from, to]) => Ok((self.history.values.intern(from), self.history.values.intern(to))),
+                Err(other) => Err(PairingError::CasValue(Value::List(other))),
+            },
+            other => Err(PairingError::CasValue(other)),
+        }
+    }
+
+    fn function(&mut self, name: &str) -> Result<Function, PairingError> {
+        if let Some(known) = Function::known(name) {
+            return Ok(known);
+        }
+        let names = &mut self.history.function_names;
+        let place = names.iter().position(|known| **known == *name).unwrap_or_else(|| {
+            names.push(name.into());
+            names.len() - 1
+        });
+        u8::try_from(place)
+            .map(Function::Other)
+            .map_err(|_| PairingError::TooMany("a history has at most 256 functions besides the known ones"))
+    }
+}
+
+fn into_owned(event: Event<'_>) -> Event<'static> {
+    Event { f: event.f.into_owned().into(), error: event.error.map(|why| why.into_owned().into()), ..event }
+}

@@ -1,0 +1,222 @@
+//! Values that clients write and read, and the table that gives each a small number.
+
+use std::{
+    fmt,
+    hash::{Hash, Hasher},
+};
+
+use rustc_hash::FxHashMap;
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{MapAccess, SeqAccess, Visitor},
+    ser::SerializeMap,
+};
+
+use crate::ValueId;
+
+/// A value as JSON or EDN can write it. `Nil` is what an absent key reads as.
+#[derive(Clone, Debug, Default)]
+pub enum Value {
+    /// Absent.
+    #[default]
+    Nil,
+    /// True or false.
+    Bool(bool),
+    /// A whole number.
+    Int(i64),
+    /// Any other number; equal when its bits are.
+    Float(f64),
+    /// Text.
+    Str(Box<str>),
+    /// A sequence.
+    List(Vec<Value>),
+    /// Named values, in the order in which they were written.
+    Map(Vec<(Box<str>, Value)>),
+}
+
+impl PartialEq for Value {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Nil, Self::Nil) => true,
+            (Self::Bool(a), Self::Bool(b)) => a == b,
+            (Self::Int(a), Self::Int(b)) => a == b,
+            (Self::Float(a), Self::Float(b)) => a.to_bits() == b.to_bits(),
+            (Self::Str(a), Self::Str(b)) => a == b,
+            (Self::List(a), Self::List(b)) => a == b,
+            (Self::Map(a), Self::Map(b)) => a == b,
+            _ => false,
+        }
+    }
+}
+
+impl Eq for Value {}
+
+impl Hash for Value {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        std::mem::discriminant(self).hash(state);
+        match self {
+            Self::Nil => {}
+            Self::Bool(b) => b.hash(state),
+            Self::Int(i) => i.hash(state),
+            Self::Float(x) => x.to_bits().hash(state),
+            Self::Str(s) => s.hash(state),
+            Self::List(items) => items.hash(state),
+            Self::Map(pairs) => pairs.hash(state),
+        }
+    }
+}
+
+impl From<i64> for Value {
+    fn from(number: i64) -> Self {
+        Self::Int(number)
+    }
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Self::Str(text.into())
+    }
+}
+
+/// As JSON would print it, but an absent value is `nil`.
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nil => f.write_str("nil"),
+            other => f.write_str(&serde_json::to_string(other).map_err(|_| fmt::Error)?),
+        }
+    }
+}
+
+impl Serialize for Value {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Nil => serializer.serialize_unit(),
+            Self::Bool(b) => serializer.serialize_bool(*b),
+            Self::Int(i) => serializer.serialize_i64(*i),
+            Self::Float(x) => serializer.serialize_f64(*x),
+            Self::Str(s) => serializer.serialize_str(s),
+            Self::List(items) => items.serialize(serializer),
+            Self::Map(pairs) => {
+                let mut map = serializer.serialize_map(Some(pairs.len()))?;
+                for (name, value) in pairs {
+                    map.serialize_entry(name, value)?;
+                }
+                map.end()
+            }
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ValueVisitor)
+    }
+}
+
+struct ValueVisitor;
+
+impl<'de> Visitor<'de> for ValueVisitor {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Nil)
+    }
+
+    fn visit_bool<E>(self, b: bool) -> Result<Value, E> {
+        Ok(Value::Bool(b))
+    }
+
+    fn visit_i64<E>(self, i: i64) -> Result<Value, E> {
+        Ok(Value::Int(i))
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, u: u64) -> Result<Value, E> {
+        i64::try_from(u).map(Value::Int).map_err(|_| E::custom(format!("{u} does not fit 64 bits with a sign")))
+    }
+
+    fn visit_f64<E>(self, x: f64) -> Result<Value, E> {
+        Ok(Value::Float(x))
+    }
+
+    fn visit_str<E>(self, s: &str) -> Result<Value, E> {
+        Ok(Value::Str(s.into()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element()? {
+            list.push(item);
+        }
+        Ok(Value::List(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
+        let mut map = Vec::new();
+        while let Some(entry) = entries.next_entry::<Box<str>, Value>()? {
+            map.push(entry);
+        }
+        Ok(Value::Map(map))
+    }
+}
+
+/// Each distinct value once, numbered in the order of first appearance; number 0 is [`Value::Nil`].
+#[derive(Clone, Debug)]
+pub struct Values {
+    all: Vec<Value>,
+    numbers: FxHashMap<i64, ValueId>,
+    others: FxHashMap<Value, ValueId>,
+}
+
+impl Default for Values {
+    fn default() -> Self {
+        Self { all: vec![Value::Nil], numbers: FxHashMap::default(), others: FxHashMap::default() }
+    }
+}
+
+impl Values {
+    /// The number of `value`, which is new if it was not seen before.
+    pub fn intern(&mut self, value: Value) -> ValueId {
+        let next = ValueId(u32::try_from(self.all.len()).expect("fewer than 2^32 distinct values fit in memory"));
+        let id = match &value {
+            Value::Nil => return ValueId::NIL,
+            Value::Int(number) => *self.numbers.entry(*number).or_insert(next),
+            other => self.others.get(other).copied().unwrap_or_else(|| {
+                self.others.insert(other.clone(), next);
+                next
+            }),
+        };
+        if id == next {
+            self.all.push(value);
+        }
+        id
+    }
+
+    /// The number of `value`, if it was seen.
+    pub fn find(&self, value: &Value) -> Option<ValueId> {
+        match value {
+            Value::Nil => Some(ValueId::NIL),
+            Value::Int(number) => self.numbers.get(number).copied(),
+            other => self.others.get(other).copied(),
+        }
+    }
+
+    /// The value with this number; [`ValueId::UNKNOWN`] reads as `Nil`.
+    pub fn get(&self, id: ValueId) -> &Value {
+        self.all.get(id.0 as usize).unwrap_or(&Value::Nil)
+    }
+
+    /// How many distinct values there are, `Nil` among them.
+    pub fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    /// Never: `Nil` is always there.
+    pub fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+}
