@@ -1,1 +1,10 @@
 //! Decides whether a history is linearizable, and says why when it is not.
+//!
+//! Pure: a [`histories::History`] in, a [`Report`] out. Files, clocks and the network belong to others; time is limited by a
+//! callback ([`Limits`]).
+
+mod options;
+mod report;
+
+pub use options::{Limits, Model, Options};
+pub use report::{Evidence, KeyReport, Method, Report, Staleness, UnknownWhy, Verdict};

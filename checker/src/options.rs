@@ -1,0 +1,59 @@
+//! What is asked of the checker: the model, and when to give up.
+
+use std::fmt;
+
+use histories::Value;
+
+/// What one key of the system is meant to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Model {
+    /// `read`, `write` and `cas`.
+    Register,
+    /// As `Register`, and `append` (adds text at the end; an absent value counts as empty text) and `delete` (makes the
+    /// value [`Options::initial`] again).
+    KeyValue,
+}
+
+/// When to give up: the verdict is then [`crate::Verdict::Unknown`] for the keys that are not decided yet.
+#[derive(Clone, Copy)]
+pub struct Limits<'a> {
+    /// Asked every few thousand steps, from any of the checking threads; `false` ends the check.
+    pub keep_going: &'a (dyn Fn() -> bool + Sync),
+    /// What the general search may hold in its configurations, in bytes, per thread.
+    pub max_memory_bytes: usize,
+}
+
+/// What to check, and how.
+#[derive(Clone, Debug)]
+pub struct Options<'a> {
+    /// What a key is.
+    pub model: Model,
+    /// What each key holds before anything was written, and what an absent key reads as.
+    pub initial: Value,
+    /// Check every key even after a violation was found; otherwise the keys that are left are reported as unknown.
+    pub all: bool,
+    /// When to give up.
+    pub limits: Limits<'a>,
+    /// How many keys are checked at once; at least 1.
+    pub threads: usize,
+}
+
+impl Limits<'static> {
+    /// No limit in time; 4 GiB of configurations.
+    pub fn none() -> Self {
+        Self { keep_going: &|| true, max_memory_bytes: 4 << 30 }
+    }
+}
+
+impl Options<'static> {
+    /// Every key of `model`, initially absent, on one thread and without a limit in time.
+    pub fn new(model: Model) -> Self {
+        Self { model, initial: Value::Nil, all: true, limits: Limits::none(), threads: 1 }
+    }
+}
+
+impl fmt::Debug for Limits<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Limits").field("max_memory_bytes", &self.max_memory_bytes).finish_non_exhaustive()
+    }
+}

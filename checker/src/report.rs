@@ -1,0 +1,221 @@
+//! What the checker answers: a verdict for each key, with evidence for a "no" and a reason for an "unknown".
+
+use std::{cmp::Ordering, fmt};
+
+use histories::Value;
+use serde::Serialize;
+
+/// Whether there is an order of the operations that explains everything that clients saw.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// There is one, and it was verified.
+    Linearizable,
+    /// There is none.
+    NotLinearizable,
+    /// A limit was reached, or the model does not know an operation.
+    Unknown,
+}
+
+impl Verdict {
+    /// The verdict on two parts together: no, then unknown, then yes.
+    #[must_use]
+    pub fn merge(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::NotLinearizable, _) | (_, Self::NotLinearizable) => Self::NotLinearizable,
+            (Self::Unknown, _) | (_, Self::Unknown) => Self::Unknown,
+            (Self::Linearizable, Self::Linearizable) => Self::Linearizable,
+        }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Linearizable => "linearizable",
+            Self::NotLinearizable => "not linearizable",
+            Self::Unknown => "unknown",
+        })
+    }
+}
+
+/// How a key was decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Method {
+    /// Zones of unique values (Gibbons and Korach 1997), with cas chains: near-linear.
+    Zones,
+    /// Every order of the operations that are open at once (Wing and Gong 1993, Lowe 2017), swept in time order.
+    Search,
+    /// Not checked.
+    None,
+}
+
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Zones => "zones",
+            Self::Search => "search",
+            Self::None => "none",
+        })
+    }
+}
+
+/// The verdict on a history, and on each of its keys.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Report {
+    /// Of all keys together.
+    pub verdict: Verdict,
+    /// Of each key, in the order of the keys: numbers by size, then text, with the numbers in it by size.
+    pub keys: Vec<KeyReport>,
+    /// How many client operations the history has.
+    pub operations: usize,
+}
+
+/// The verdict on one key.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct KeyReport {
+    /// Which; [`Value::Nil`] where the history names no keys.
+    pub key: Value,
+    /// Of this key alone.
+    pub verdict: Verdict,
+    /// Why the verdict is unknown, if it is.
+    pub why: Option<UnknownWhy>,
+    /// What decided.
+    pub method: Method,
+    /// How many operations the key has.
+    pub operations: usize,
+    /// Why it is not linearizable, if it is not.
+    pub evidence: Option<Evidence>,
+}
+
+/// Why a key could not be decided. `Display` says it in a sentence, with what would help.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "reason")]
+pub enum UnknownWhy {
+    /// [`crate::Limits::keep_going`] said no.
+    Time {
+        /// Completed operations that were explained before that.
+        explained: usize,
+        /// Completed operations in all.
+        completed: usize,
+        /// Writes, cas and appends of unknown outcome.
+        unknown_outcomes: usize,
+    },
+    /// [`crate::Limits::max_memory_bytes`] was reached.
+    Memory {
+        /// Completed operations that were explained before that.
+        explained: usize,
+        /// Completed operations in all.
+        completed: usize,
+        /// Writes, cas and appends of unknown outcome.
+        unknown_outcomes: usize,
+    },
+    /// More operations were open at the same time than the search can tell apart.
+    Open {
+        /// That many can be.
+        limit: usize,
+    },
+    /// The model has no such function.
+    Function {
+        /// Its name.
+        name: String,
+    },
+    /// A violation in another key ended the check.
+    NotChecked,
+}
+
+impl fmt::Display for UnknownWhy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut ran_out = |what, explained, completed, unknown| {
+            write!(f, "{what} ran out after {explained} of {completed} completed operations were explained; ")?;
+            match unknown {
+                0 => f.write_str("fewer operations per key, or values that are written only once, would help"),
+                n => write!(
+                    f,
+                    "the key has {n} changes of unknown outcome: fewer of them per key, by moving on to new keys, would help"
+                ),
+            }
+        };
+        match *self {
+            Self::Time { explained, completed, unknown_outcomes } => {
+                ran_out("time", explained, completed, unknown_outcomes)
+            }
+            Self::Memory { explained, completed, unknown_outcomes } => {
+                ran_out("memory", explained, completed, unknown_outcomes)
+            }
+            Self::Open { limit } => {
+                write!(f, "more than {limit} operations were open at once; fewer clients per key would help")
+            }
+            Self::Function { ref name } => write!(f, "the model has no function called {name}; another model may have"),
+            Self::NotChecked => f.write_str("not checked, since another key is already not linearizable"),
+        }
+    }
+}
+
+/// Why a key is not linearizable.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Evidence {
+    /// The few operations that already cannot be ordered, as indexes into [`histories::History::operations`], ascending.
+    ///
+    /// They stand alone: no order of just these explains them, where a cas whose expected value none of them sets (and that is
+    /// not the initial value) counts as a plain write. An operation that failed can be among them; it did not happen.
+    pub operations: Vec<usize>,
+    /// What is wrong, in one sentence.
+    pub claim: String,
+    /// What must come before what, and why, until it closes on itself.
+    pub reasons: Vec<String>,
+    /// How out of date the read was, where that is certain.
+    pub staleness: Option<Staleness>,
+}
+
+/// Certain lower bounds of how far behind a read was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Staleness {
+    /// Nanoseconds from when a newer value was certainly in effect until the read began.
+    pub behind_ns: u64,
+    /// How many newer values were certainly in effect when the read began; at least 1.
+    pub writes: usize,
+}
+
+/// The order of keys in a report.
+pub(crate) fn key_order(a: &Value, b: &Value) -> Ordering {
+    match (a, b) {
+        (Value::Nil, Value::Nil) => Ordering::Equal,
+        (Value::Nil, _) => Ordering::Less,
+        (_, Value::Nil) => Ordering::Greater,
+        (Value::Int(a), Value::Int(b)) => a.cmp(b),
+        (Value::Int(_), _) => Ordering::Less,
+        (_, Value::Int(_)) => Ordering::Greater,
+        (Value::Str(a), Value::Str(b)) => with_number(a).cmp(&with_number(b)).then_with(|| a.cmp(b)),
+        (Value::Str(_), _) => Ordering::Less,
+        (_, Value::Str(_)) => Ordering::Greater,
+        (a, b) => a.to_string().cmp(&b.to_string()),
+    }
+}
+
+/// `k10` as (`k`, 10).
+fn with_number(text: &str) -> (&str, u64) {
+    let name = text.trim_end_matches(|c: char| c.is_ascii_digit());
+    (name, text[name.len()..].parse().unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_no_outweighs_an_unknown_and_an_unknown_a_yes() {
+        use Verdict::{Linearizable as Yes, NotLinearizable as No, Unknown};
+        assert_eq!([Yes, Unknown, No, Unknown].into_iter().reduce(Verdict::merge), Some(No));
+        assert_eq!([Yes, Unknown, Yes].into_iter().reduce(Verdict::merge), Some(Unknown));
+        assert_eq!([Yes, Yes].into_iter().reduce(Verdict::merge), Some(Yes));
+    }
+
+    #[test]
+    fn keys_are_ordered_by_the_numbers_in_them() {
+        let mut keys: Vec<Value> = vec!["k10".into(), "k9".into(), 10.into(), "a".into(), 9.into(), Value::Nil];
+        keys.sort_by(key_order);
+        assert_eq!(keys, [Value::Nil, 9.into(), 10.into(), "a".into(), "k9".into(), "k10".into()]);
+    }
+}
