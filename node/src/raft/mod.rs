@@ -1,9 +1,21 @@
-//! Raft as a pure state machine.
+//! Raft as a pure state machine (extended paper; "dissertation" is Ongaro's of 2014).
+//!
+//! It has no socket, file, thread, clock or global randomness: [`Raft`] takes inputs and returns [`Output`]; the module `io` says in
+//! which order the caller must carry that out. Each rule of the paper is one function that carries its section.
+//!
+//! Left out: membership changes (§6), and leadership transfer (dissertation §3.10), which would have to end the lease first.
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod config;
 mod io;
 mod message;
+mod node;
+mod status;
 mod types;
 
+pub use config::{Config, ConfigError, StartError, Stored};
 pub use io::{Output, Persist, ProposalOutcome, ReadMode, ReadOutcome, Snapshot};
 pub use message::{AppendResult, Body, Message};
+pub use node::Raft;
+pub use status::Status;
 pub use types::{Entry, HardState, LogIndex, NodeId, Payload, Role, Term, Time};

@@ -1,0 +1,59 @@
+//! How a node looks from outside: for the status page, for traces and for tests.
+
+use std::fmt;
+
+use super::{LogIndex, NodeId, Role, Term, Time};
+
+/// A node at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// This node.
+    pub id: NodeId,
+    /// What it is.
+    pub role: Role,
+    /// Its current term.
+    pub term: Term,
+    /// Whom it voted for in that term.
+    pub voted_for: Option<NodeId>,
+    /// Who leads, as far as it knows; itself while it believes it leads.
+    pub leader: Option<NodeId>,
+    /// The last index it knows to be committed.
+    pub commit: LogIndex,
+    /// The last index it has given out to be applied.
+    pub applied: LogIndex,
+    /// The first index in its log; one after the snapshot.
+    pub first_index: LogIndex,
+    /// The last index in its log, or the snapshot's.
+    pub last_index: LogIndex,
+    /// The term at `last_index`.
+    pub last_term: Term,
+    /// Until when it may answer lease reads, by its own clock; only a leader that a quorum has acknowledged has a lease.
+    pub lease_until: Option<Time>,
+    /// For a leader: what each follower is known to have.
+    pub matched: Vec<(NodeId, LogIndex)>,
+}
+
+impl fmt::Display for Status {
+    /// `n2@3 leader last=4@3 commit=2 {n1:0 n3:2}`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let role = match self.role {
+            Role::Follower => "follower",
+            Role::PreCandidate => "pre-candidate",
+            Role::Candidate => "candidate",
+            Role::Leader => "leader",
+        };
+        write!(
+            f,
+            "{}@{} {role} last={}@{} commit={}",
+            self.id, self.term, self.last_index, self.last_term, self.commit
+        )?;
+        if let Some(leader) = self.leader.filter(|&leader| leader != self.id) {
+            write!(f, " leader={leader}")?;
+        }
+        let matched: Vec<_> = self.matched.iter().map(|(peer, index)| format!("{peer}:{index}")).collect();
+        if !matched.is_empty() {
+            write!(f, " {{{}}}", matched.join(" "))?;
+        }
+        Ok(())
+    }
+}
