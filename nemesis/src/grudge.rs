@@ -1,0 +1,143 @@
+//! Who drops whose packets: pure sets, compared by equality. Only `net::firewall` turns them into rules.
+//! The shapes follow Jepsen's `jepsen.nemesis` (complete grudge, bridge, majorities ring).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::fault::{NodeId, names};
+
+/// For each node that drops anything: the nodes whose packets it drops.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Grudge(pub BTreeMap<NodeId, BTreeSet<NodeId>>);
+
+impl Grudge {
+    /// The grudge in which `drops(a, b)` says whether `a` drops the packets of `b`, asked for each pair of `nodes`.
+    fn of(nodes: &[NodeId], drops: impl Fn(NodeId, NodeId) -> bool) -> Self {
+        let mut grudge = BTreeMap::new();
+        for &a in nodes {
+            let dropped: BTreeSet<NodeId> = nodes.iter().copied().filter(|&b| a != b && drops(a, b)).collect();
+            if !dropped.is_empty() {
+                grudge.insert(a, dropped);
+            }
+        }
+        Self(grudge)
+    }
+
+    /// Whether no packet is dropped at all.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl fmt::Display for Grudge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts: Vec<String> =
+            self.0.iter().map(|(node, dropped)| format!("{node} drops {}", names(dropped))).collect();
+        f.write_str(&parts.join(", "))
+    }
+}
+
+/// `lone` and the others neither hear each other.
+pub fn isolate(nodes: &[NodeId], lone: NodeId) -> Grudge {
+    halves(nodes, &BTreeSet::from([lone]))
+}
+
+/// `one_side` and the rest do not hear each other.
+pub fn halves(nodes: &[NodeId], one_side: &BTreeSet<NodeId>) -> Grudge {
+    Grudge::of(nodes, |a, b| one_side.contains(&a) != one_side.contains(&b))
+}
+
+/// The direction that a one-way partition cuts, seen from its one node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// The others no longer hear the node.
+    Outgoing,
+    /// The node no longer hears the others.
+    Incoming,
+}
+
+/// Between `node` and all others only one direction is cut.
+pub fn one_way(nodes: &[NodeId], node: NodeId, cut: Direction) -> Grudge {
+    Grudge::of(nodes, |a, b| match cut {
+        Direction::Outgoing => b == node,
+        Direction::Incoming => a == node,
+    })
+}
+
+/// Like [`halves`], but `bridge` hears both sides and is heard by both.
+pub fn bridge(nodes: &[NodeId], one_side: &BTreeSet<NodeId>, bridge: NodeId) -> Grudge {
+    Grudge::of(nodes, |a, b| a != bridge && b != bridge && one_side.contains(&a) != one_side.contains(&b))
+}
+
+/// Each node, in the given order around a ring, hears only its nearest neighbours: with itself the least that make a
+/// majority with as many on the left as on the right. Empty below four nodes.
+pub fn ring(order: &[NodeId]) -> Grudge {
+    let reach = (order.len() / 2).div_ceil(2);
+    let place: BTreeMap<NodeId, usize> = order.iter().enumerate().map(|(i, &node)| (node, i)).collect();
+    Grudge::of(order, |a, b| {
+        let apart = place[&a].abs_diff(place[&b]);
+        apart.min(order.len() - apart) > reach
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nodes(count: u16) -> Vec<NodeId> {
+        (1..=count).map(NodeId).collect()
+    }
+
+    fn check(grudge: &Grudge, expected: &str) {
+        assert_eq!(grudge.to_string(), expected);
+    }
+
+    #[test]
+    fn isolation_cuts_both_directions() {
+        check(&isolate(&nodes(3), NodeId(2)), "n1 drops n2, n2 drops n1 n3, n3 drops n2");
+        check(&isolate(&nodes(1), NodeId(1)), "");
+    }
+
+    #[test]
+    fn halves_do_not_hear_each_other() {
+        let side = BTreeSet::from([NodeId(1), NodeId(4)]);
+        check(
+            &halves(&nodes(5), &side),
+            "n1 drops n2 n3 n5, n2 drops n1 n4, n3 drops n1 n4, n4 drops n2 n3 n5, n5 drops n1 n4",
+        );
+    }
+
+    #[test]
+    fn one_way_leaves_the_other_direction_open() {
+        check(&one_way(&nodes(3), NodeId(1), Direction::Outgoing), "n2 drops n1, n3 drops n1");
+        check(&one_way(&nodes(3), NodeId(1), Direction::Incoming), "n1 drops n2 n3");
+    }
+
+    #[test]
+    fn a_bridge_hears_both_sides() {
+        let side = BTreeSet::from([NodeId(1), NodeId(2)]);
+        check(&bridge(&nodes(5), &side, NodeId(3)), "n1 drops n4 n5, n2 drops n4 n5, n4 drops n1 n2, n5 drops n1 n2");
+    }
+
+    #[test]
+    fn in_a_ring_every_node_sees_a_majority_and_no_two_the_same() {
+        check(&ring(&nodes(5)), "n1 drops n3 n4, n2 drops n4 n5, n3 drops n1 n5, n4 drops n1 n2, n5 drops n2 n3");
+        assert!(ring(&nodes(3)).is_empty());
+        for count in 4..=9 {
+            let all = nodes(count);
+            let grudge = ring(&all);
+            let seen: BTreeSet<BTreeSet<NodeId>> = all
+                .iter()
+                .map(|node| all.iter().copied().filter(|other| !grudge.0[node].contains(other)).collect())
+                .collect();
+            assert_eq!(seen.len(), all.len(), "{count} nodes: two see the same");
+            assert!(seen.iter().all(|view| view.len() > all.len() / 2), "{count} nodes: one sees no majority");
+            for (a, dropped) in &grudge.0 {
+                assert!(dropped.iter().all(|b| grudge.0[b].contains(a)), "{count} nodes: {a} is cut one way");
+            }
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! What is in force: all that healing needs to know. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::fault::{FaultId, NodeId, Resolved};
+
+#[derive(Debug, Default)]
+pub(crate) struct Ledger {
+    in_force: BTreeMap<FaultId, Resolved>,
+    entered: u32,
+}
+
+impl Ledger {
+    /// Numbers are never used twice.
+    pub(crate) fn enter(&mut self, fault: Resolved) -> FaultId {
+        self.entered += 1;
+        let id = FaultId(self.entered);
+        self.in_force.insert(id, fault);
+        id
+    }
+
+    pub(crate) fn get(&self, id: FaultId) -> Option<&Resolved> {
+        self.in_force.get(&id)
+    }
+
+    pub(crate) fn strike(&mut self, id: FaultId) {
+        self.in_force.remove(&id);
+    }
+
+    pub(crate) fn ids(&self) -> Vec<FaultId> {
+        self.in_force.keys().copied().collect()
+    }
+
+    pub(crate) fn faults(&self) -> impl Iterator<Item = &Resolved> {
+        self.in_force.values()
+    }
+
+    /// Nodes that are killed or paused.
+    pub(crate) fn down(&self) -> BTreeSet<NodeId> {
+        self.nodes(|fault| match fault {
+            Resolved::Kill { nodes } | Resolved::Pause { nodes } => Some(nodes),
+            Resolved::Partition { .. } | Resolved::Clock { .. } => None,
+        })
+    }
+
+    /// Nodes whose clock is bent.
+    pub(crate) fn bent(&self) -> BTreeSet<NodeId> {
+        self.nodes(|fault| match fault {
+            Resolved::Clock { nodes, .. } => Some(nodes),
+            Resolved::Kill { .. } | Resolved::Pause { .. } | Resolved::Partition { .. } => None,
+        })
+    }
+
+    pub(crate) fn is_partitioned(&self) -> bool {
+        self.faults().any(|fault| matches!(fault, Resolved::Partition { .. }))
+    }
+
+    fn nodes(&self, of: impl Fn(&Resolved) -> Option<&BTreeSet<NodeId>>) -> BTreeSet<NodeId> {
+        self.faults().filter_map(of).flatten().copied().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ledger_knows_who_is_hit_until_the_fault_is_struck() {
+        let set = |id| BTreeSet::from([NodeId(id)]);
+        let mut ledger = Ledger::default();
+        let kill = ledger.enter(Resolved::Kill { nodes: set(1) });
+        ledger.enter(Resolved::Pause { nodes: set(2) });
+        ledger.enter(Resolved::Clock { nodes: set(3), rate: 0.2, jump_ns: 0 });
+        assert_eq!(ledger.down(), BTreeSet::from([NodeId(1), NodeId(2)]));
+        assert_eq!(ledger.bent(), set(3));
+        assert!(!ledger.is_partitioned());
+        ledger.strike(kill);
+        ledger.strike(kill);
+        assert_eq!(ledger.down(), set(2));
+        assert_eq!(ledger.ids(), [FaultId(2), FaultId(3)]);
+        assert_eq!(ledger.enter(Resolved::Kill { nodes: set(1) }), FaultId(4));
+    }
+}

@@ -1,0 +1,202 @@
+//! Pure: a planned fault and what is known at the moment of injection give the nodes that it hits.
+//! Here lives the rule that no more than a minority is taken down, and who counts as the leader.
+
+use std::collections::BTreeSet;
+
+use crate::fault::{Fault, NodeId, Resolved, Shape, Target};
+use crate::grudge::{self, Direction};
+use crate::random::Random;
+
+/// What is known when a fault is injected.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct View<'a> {
+    /// All nodes of the cluster, in order.
+    pub(crate) nodes: &'a [NodeId],
+    /// Who leads, as far as anyone can tell.
+    pub(crate) leader: Option<NodeId>,
+    /// Killed or paused now.
+    pub(crate) down: &'a BTreeSet<NodeId>,
+    /// Whose clock is bent now.
+    pub(crate) bent: &'a BTreeSet<NodeId>,
+}
+
+/// Of the nodes that claim to lead, each with its term, the one that really can: the highest term. A deposed leader
+/// that does not know it yet loses to its successor.
+pub fn leader_of(claims: &[(NodeId, u64)]) -> Option<NodeId> {
+    claims.iter().max_by_key(|(node, term)| (*term, *node)).map(|(node, _)| *node)
+}
+
+/// Aims `fault`; `draw` decides what is left to chance.
+///
+/// # Errors
+/// Why the fault has to be skipped, in words.
+pub(crate) fn resolve(fault: &Fault, draw: u64, view: &View<'_>) -> Result<Resolved, String> {
+    let mut random = Random::split(draw, "target");
+    match *fault {
+        Fault::Kill { target } => Ok(Resolved::Kill { nodes: take_down(target, &mut random, view)? }),
+        Fault::Pause { target } => Ok(Resolved::Pause { nodes: take_down(target, &mut random, view)? }),
+        Fault::Clock { target, rate, jump_ns } => {
+            let nodes = pick(target, &mut random, view)?;
+            if nodes.is_disjoint(view.bent) {
+                Ok(Resolved::Clock { nodes, rate, jump_ns })
+            } else {
+                Err("its clock is bent already".into())
+            }
+        }
+        Fault::Partition { shape } => {
+            let grudge = match shape {
+                Shape::Isolate(target) => grudge::halves(view.nodes, &pick(target, &mut random, view)?),
+                Shape::Halves => grudge::halves(view.nodes, &draw_half(&mut random, view.nodes)),
+                Shape::OneWay => {
+                    let node = view.nodes[random.below(view.nodes.len())];
+                    let cut = [Direction::Outgoing, Direction::Incoming][random.below(2)];
+                    grudge::one_way(view.nodes, node, cut)
+                }
+                Shape::Bridge => {
+                    let order = shuffled(&mut random, view.nodes);
+                    let side = order[1..=(order.len() - 1) / 2].iter().copied().collect();
+                    grudge::bridge(view.nodes, &side, order[0])
+                }
+                Shape::Ring => grudge::ring(&shuffled(&mut random, view.nodes)),
+            };
+            if grudge.is_empty() {
+                return Err(format!("{} nodes are too few for it", view.nodes.len()));
+            }
+            Ok(Resolved::Partition { shape, grudge })
+        }
+    }
+}
+
+/// The nodes that a target means now.
+fn pick(target: Target, random: &mut Random, view: &View<'_>) -> Result<BTreeSet<NodeId>, String> {
+    let healthy: Vec<NodeId> = view.nodes.iter().copied().filter(|node| !view.down.contains(node)).collect();
+    let leader = || view.leader.ok_or_else(|| String::from("no node claims to lead"));
+    let nodes: Vec<NodeId> = match target {
+        Target::Leader => vec![leader()?],
+        Target::Bent if view.bent.is_empty() => vec![leader()?],
+        Target::Bent => view.bent.iter().copied().collect(),
+        Target::Random if healthy.is_empty() => vec![],
+        Target::Random => vec![healthy[random.below(healthy.len())]],
+        Target::Minority => shuffled(random, &healthy).into_iter().take(spare(view)).collect(),
+        Target::All => view.nodes.to_vec(),
+        Target::Node(node) if view.nodes.contains(&node) => vec![node],
+        Target::Node(node) => return Err(format!("there is no {node}")),
+    };
+    if nodes.is_empty() { Err("no node is left for it".into()) } else { Ok(nodes.into_iter().collect()) }
+}
+
+/// The nodes to kill or pause: none that is down already, and, unless asked for by name, never more than a minority.
+fn take_down(target: Target, random: &mut Random, view: &View<'_>) -> Result<BTreeSet<NodeId>, String> {
+    let nodes = pick(target, random, view)?;
+    if let Some(node) = nodes.intersection(view.down).next() {
+        return Err(format!("{node} is down already"));
+    }
+    let by_name = matches!(target, Target::All | Target::Node(_));
+    if !by_name && nodes.len() > spare(view) {
+        return Err("it would leave no majority".into());
+    }
+    Ok(nodes)
+}
+
+/// How many more nodes the cluster can lose and keep a majority.
+fn spare(view: &View<'_>) -> usize {
+    ((view.nodes.len() - 1) / 2).saturating_sub(view.down.len())
+}
+
+fn draw_half(random: &mut Random, nodes: &[NodeId]) -> BTreeSet<NodeId> {
+    shuffled(random, nodes).into_iter().take(nodes.len() / 2).collect()
+}
+
+fn shuffled(random: &mut Random, nodes: &[NodeId]) -> Vec<NodeId> {
+    let mut order = nodes.to_vec();
+    random.shuffle(&mut order);
+    order
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NONE: BTreeSet<NodeId> = BTreeSet::new();
+
+    fn nodes(count: u16) -> Vec<NodeId> {
+        (1..=count).map(NodeId).collect()
+    }
+
+    fn aim(fault: &Fault, count: u16, leader: Option<u16>, down: &[u16], bent: &[u16]) -> Result<Resolved, String> {
+        let set = |ids: &[u16]| ids.iter().copied().map(NodeId).collect::<BTreeSet<_>>();
+        let (nodes, down, bent) = (nodes(count), set(down), set(bent));
+        resolve(fault, 42, &View { nodes: &nodes, leader: leader.map(NodeId), down: &down, bent: &bent })
+    }
+
+    fn skip(why: &str) -> Result<Resolved, String> {
+        Err(why.into())
+    }
+
+    #[test]
+    fn the_highest_term_leads() {
+        assert_eq!(leader_of(&[(NodeId(1), 3), (NodeId(2), 5), (NodeId(3), 4)]), Some(NodeId(2)));
+        assert_eq!(leader_of(&[]), None);
+    }
+
+    #[test]
+    fn without_a_leader_a_fault_on_it_is_skipped() {
+        for fault in [
+            Fault::Kill { target: Target::Leader },
+            Fault::Partition { shape: Shape::Isolate(Target::Leader) },
+            Fault::Partition { shape: Shape::Isolate(Target::Bent) },
+        ] {
+            assert_eq!(aim(&fault, 3, None, &[], &[]), skip("no node claims to lead"));
+        }
+    }
+
+    #[test]
+    fn no_more_than_a_minority_goes_down_unless_named() {
+        let kill = |target| Fault::Kill { target };
+        assert_eq!(aim(&kill(Target::Leader), 3, Some(1), &[2], &[]), skip("it would leave no majority"));
+        assert_eq!(aim(&kill(Target::Random), 2, None, &[], &[]), skip("it would leave no majority"));
+        assert_eq!(aim(&kill(Target::Minority), 5, None, &[1, 2], &[]), skip("no node is left for it"));
+        assert_eq!(aim(&kill(Target::Leader), 5, Some(1), &[1], &[]), skip("n1 is down already"));
+        assert_eq!(aim(&kill(Target::Node(NodeId(9))), 3, None, &[], &[]), skip("there is no n9"));
+        let all = Resolved::Kill { nodes: nodes(3).into_iter().collect() };
+        assert_eq!(aim(&kill(Target::All), 3, None, &[], &[]), Ok(all));
+        match aim(&Fault::Pause { target: Target::Minority }, 5, None, &[3], &[]) {
+            Ok(Resolved::Pause { nodes }) => assert!(nodes.len() == 1 && !nodes.contains(&NodeId(3)), "{nodes:?}"),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_isolated_node_is_the_one_whose_clock_was_bent() {
+        let isolate = Fault::Partition { shape: Shape::Isolate(Target::Bent) };
+        let expected = |lone| {
+            let shape = Shape::Isolate(Target::Bent);
+            Ok(Resolved::Partition { shape, grudge: grudge::isolate(&nodes(3), NodeId(lone)) })
+        };
+        assert_eq!(aim(&isolate, 3, Some(1), &[], &[2]), expected(2));
+        assert_eq!(aim(&isolate, 3, Some(1), &[], &[]), expected(1));
+        let clock = Fault::Clock { target: Target::Leader, rate: 0.2, jump_ns: 0 };
+        assert_eq!(aim(&clock, 3, Some(2), &[], &[2]), skip("its clock is bent already"));
+    }
+
+    #[test]
+    fn a_draw_is_repeatable_and_reaches_every_node() {
+        let all = nodes(5);
+        let view = View { nodes: &all, leader: None, down: &NONE, bent: &NONE };
+        let pause = Fault::Pause { target: Target::Random };
+        let hit: BTreeSet<String> = (0..100).map(|draw| resolve(&pause, draw, &view).unwrap().to_string()).collect();
+        assert_eq!(hit.len(), 5);
+        assert_eq!(resolve(&pause, 3, &view), resolve(&pause, 3, &view));
+    }
+
+    #[test]
+    fn every_shape_cuts_something_or_says_why_not() {
+        for shape in [Shape::Halves, Shape::OneWay, Shape::Bridge, Shape::Ring, Shape::Isolate(Target::Random)] {
+            let fault = Fault::Partition { shape };
+            assert!(aim(&fault, 5, None, &[], &[]).is_ok(), "{shape:?}");
+            assert_eq!(aim(&fault, 1, None, &[], &[]), skip("1 nodes are too few for it"), "{shape:?}");
+        }
+        let half = draw_half(&mut Random::split(1, "t"), &nodes(5));
+        assert_eq!(half.len(), 2);
+    }
+}

@@ -1,0 +1,245 @@
+//! Pure: a seed and options give the faults of a run with their times. Each has its end within the time limit.
+//! One kind after the other, in shuffled rounds, so that every kind occurs before any occurs twice; faults of two kinds
+//! overlap only where that is the point: a bent clock around a partition, which is what breaks a lease.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::fault::{Fault, Shape, Target};
+use crate::random::Random;
+use crate::spec::FaultSpec;
+
+/// A window cut by the time limit to less than this is left out.
+const SHORTEST_WINDOW: Duration = Duration::from_secs(1);
+
+/// A fault with its time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Planned {
+    /// When to inject it, from the start of the workload.
+    pub at: Duration,
+    /// How long it stays in force.
+    pub lasts: Duration,
+    /// What to do.
+    pub fault: Fault,
+    /// Decides what the fault leaves to chance until it is injected.
+    pub draw: u64,
+}
+
+impl Planned {
+    /// When to heal it, from the start of the workload.
+    pub fn until(&self) -> Duration {
+        self.at + self.lasts
+    }
+}
+
+/// What a schedule is made of, besides the seed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ScheduleOptions {
+    /// The kinds that take turns.
+    pub faults: Vec<FaultSpec>,
+    /// No fault lasts beyond it.
+    pub time_limit: Duration,
+    /// When the first fault comes.
+    pub first_at: Duration,
+    /// The least and the most that a fault lasts.
+    pub lasts: (Duration, Duration),
+    /// The least and the most time between one fault and the next.
+    pub gap: (Duration, Duration),
+    /// How long a clock runs wrong before the partition that it accompanies.
+    pub clock_lead: Duration,
+}
+
+impl Default for ScheduleOptions {
+    /// Isolated leaders, in windows that outlast elections by far.
+    fn default() -> Self {
+        Self {
+            faults: vec![FaultSpec::Partition(Some(Shape::Isolate(Target::Leader)))],
+            time_limit: Duration::from_secs(20),
+            first_at: Duration::from_secs(1),
+            lasts: (Duration::from_secs(3), Duration::from_secs(4)),
+            gap: (Duration::from_millis(1500), Duration::from_secs(2)),
+            clock_lead: Duration::from_secs(1),
+        }
+    }
+}
+
+/// The faults of a run, in the order of their times.
+pub fn plan(seed: u64, options: &ScheduleOptions) -> Vec<Planned> {
+    let is_clock = |spec: &&FaultSpec| matches!(spec, FaultSpec::Clock { .. });
+    let partitions = options.faults.iter().any(|spec| matches!(spec, FaultSpec::Partition(_)));
+    // Beside partitions a clock takes no turn of its own: it goes before each of them.
+    let companion = options.faults.iter().find(is_clock).filter(|_| partitions);
+    let turns: Vec<FaultSpec> =
+        options.faults.iter().filter(|spec| companion.is_none() || !is_clock(spec)).copied().collect();
+    let mut planner = Planner { random: Random::split(seed, "schedule"), drawn: [0; 3] };
+    let mut planned = Vec::new();
+    let mut at = options.first_at;
+    let mut round: Vec<FaultSpec> = Vec::new();
+    while !turns.is_empty() && at + SHORTEST_WINDOW <= options.time_limit {
+        if round.is_empty() {
+            round.clone_from(&turns);
+            planner.random.shuffle(&mut round);
+        }
+        let Some(spec) = round.pop() else { break };
+        let clock = companion.filter(|_| matches!(spec, FaultSpec::Partition(_)));
+        let lead = if clock.is_some() { options.clock_lead } else { Duration::ZERO };
+        let until = (at + lead + planner.between(options.lasts)).min(options.time_limit);
+        if at + lead + SHORTEST_WINDOW > until {
+            break;
+        }
+        if let Some(clock) = clock {
+            planned.push(planner.window(clock, at, until, false));
+        }
+        planned.push(planner.window(&spec, at + lead, until, clock.is_some()));
+        at = until + planner.between(options.gap);
+    }
+    planned
+}
+
+struct Planner {
+    random: Random,
+    /// How many targets or shapes were drawn for kill, pause and partition.
+    drawn: [u32; 3],
+}
+
+impl Planner {
+    fn between(&mut self, (least, most): (Duration, Duration)) -> Duration {
+        let span_ms = most.saturating_sub(least).as_millis();
+        let drawn_ms = self.random.below(usize::try_from(span_ms).unwrap_or(usize::MAX).saturating_add(1));
+        least + Duration::from_millis(drawn_ms as u64)
+    }
+
+    /// The telling one first and every second time, another one between.
+    fn draw<T: Copy>(&mut self, kind: usize, telling: T, others: &[T]) -> T {
+        self.drawn[kind] += 1;
+        if self.drawn[kind] % 2 == 1 { telling } else { others[self.random.below(others.len())] }
+    }
+
+    fn window(&mut self, spec: &FaultSpec, at: Duration, until: Duration, bent: bool) -> Planned {
+        let leader = Target::Leader;
+        let fault = match *spec {
+            FaultSpec::Kill(target) => Fault::Kill {
+                target: target.unwrap_or_else(|| self.draw(0, leader, &[Target::Random, Target::Minority])),
+            },
+            FaultSpec::Pause(target) => Fault::Pause {
+                target: target.unwrap_or_else(|| self.draw(1, leader, &[Target::Random, Target::Minority])),
+            },
+            FaultSpec::Partition(shape) => {
+                let others = [Shape::Isolate(Target::Random), Shape::Halves, Shape::OneWay, Shape::Bridge, Shape::Ring];
+                let shape = shape.unwrap_or_else(|| self.draw(2, Shape::Isolate(leader), &others));
+                let lone_and_slow = bent && shape == Shape::Isolate(leader);
+                Fault::Partition { shape: if lone_and_slow { Shape::Isolate(Target::Bent) } else { shape } }
+            }
+            FaultSpec::Clock { target, rate, jump_ns } => Fault::Clock { target, rate, jump_ns },
+        };
+        Planned { at, lasts: until - at, fault, draw: self.random.next_u64() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::spec::FaultSpecs;
+
+    fn options(faults: &str, seconds: u64) -> ScheduleOptions {
+        let faults = faults.parse::<FaultSpecs>().unwrap().0;
+        ScheduleOptions { faults, time_limit: Duration::from_secs(seconds), ..ScheduleOptions::default() }
+    }
+
+    fn kind(planned: &Planned) -> &'static str {
+        match planned.fault {
+            Fault::Kill { .. } => "kill",
+            Fault::Pause { .. } => "pause",
+            Fault::Partition { .. } => "partition",
+            Fault::Clock { .. } => "clock",
+        }
+    }
+
+    #[test]
+    fn twenty_seconds_hold_three_windows_and_none_beyond_the_limit() {
+        for seed in 0..500 {
+            let windows = plan(seed, &options("partition:isolate-leader", 20));
+            assert!(windows.len() >= 3, "seed {seed}: {windows:?}");
+            assert_eq!(windows[0].at, Duration::from_secs(1));
+            for pair in windows.windows(2) {
+                assert!(pair[0].until() + Duration::from_millis(1500) <= pair[1].at, "seed {seed}: {pair:?}");
+            }
+            assert!(windows.iter().all(|window| window.until() <= Duration::from_secs(20)), "seed {seed}");
+            assert!(windows.iter().all(|window| window.lasts >= SHORTEST_WINDOW), "seed {seed}");
+        }
+    }
+
+    #[test]
+    fn every_kind_of_a_list_occurs_and_faults_do_not_overlap() {
+        for seed in 0..500 {
+            let windows = plan(seed, &options("kill,pause,partition", 20));
+            let kinds: BTreeSet<_> = windows.iter().map(kind).collect();
+            assert_eq!(kinds.len(), 3, "seed {seed}: {windows:?}");
+            assert!(windows.windows(2).all(|pair| pair[0].until() < pair[1].at), "seed {seed}: {windows:?}");
+        }
+    }
+
+    #[test]
+    fn a_clock_is_bent_before_each_isolation_and_until_its_end() {
+        for seed in 0..500 {
+            let windows = plan(seed, &options("clock,partition:isolate-leader", 20));
+            assert!(windows.len() >= 6, "seed {seed}: {windows:?}");
+            for pair in windows.chunks(2) {
+                assert_eq!(pair[0].fault, Fault::Clock { target: Target::Leader, rate: 0.2, jump_ns: 0 });
+                assert_eq!(pair[1].fault, Fault::Partition { shape: Shape::Isolate(Target::Bent) });
+                assert_eq!(pair[0].at + Duration::from_secs(1), pair[1].at, "seed {seed}");
+                assert_eq!(pair[0].until(), pair[1].until(), "seed {seed}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_clock_without_partitions_takes_turns() {
+        let kinds: BTreeSet<_> = plan(3, &options("clock,pause", 30)).iter().map(kind).collect();
+        assert_eq!(kinds, BTreeSet::from(["clock", "pause"]));
+    }
+
+    #[test]
+    fn what_is_left_open_is_drawn_leader_first() {
+        for seed in 0..100 {
+            let windows = plan(seed, &options("partition", 60));
+            assert_eq!(windows[0].fault, Fault::Partition { shape: Shape::Isolate(Target::Leader) });
+            assert_ne!(windows[1].fault, windows[0].fault);
+        }
+        let shapes: BTreeSet<String> =
+            plan(1, &options("partition", 600)).iter().map(|w| w.fault.to_string()).collect();
+        assert_eq!(shapes.len(), 6, "{shapes:?}");
+    }
+
+    #[test]
+    fn no_fault_fits_into_no_time_and_none_is_planned_for_none() {
+        assert_eq!(plan(1, &options("kill", 1)), []);
+        assert_eq!(plan(1, &options("none", 60)), []);
+        let short = plan(1, &options("kill", 3));
+        assert_eq!((short.len(), short[0].until()), (1, Duration::from_secs(3)));
+    }
+
+    #[test]
+    fn a_seed_means_the_same_tomorrow() {
+        let told: Vec<String> = plan(1, &options("kill,pause,partition,clock", 40))
+            .iter()
+            .take(8)
+            .map(|w| format!("{:?}+{:?} {} {:x}", w.at, w.lasts, w.fault, w.draw))
+            .collect();
+        let expected = [
+            "1s+4.567s bend the clock of the leader to 0.2 of its speed fdc931e495a75af7",
+            "2s+3.567s isolate the node with the bent clock 7ca60bb465e8c407",
+            "7.084s+3.275s kill the leader 3609565860ff1a4",
+            "11.996s+3.085s pause the leader b0c0935e62733608",
+            "16.708s+3.511s pause a random minority f879fb809796ef8c",
+            "21.8s+3.852s kill a random minority 64c5a8df1c4438ac",
+            "27.319s+4.132s bend the clock of the leader to 0.2 of its speed 7d0a8d14ad0ed5b",
+            "28.319s+3.132s isolate a random node 85af3ae2a04b99ca",
+        ];
+        assert_eq!(told, expected);
+        assert_ne!(plan(1, &options("kill", 40)), plan(2, &options("kill", 40)));
+    }
+}

@@ -1,0 +1,278 @@
+//! Faults as a user asks for them: `kill,pause,clock:rate=0.2,jump=5s,partition:isolate-leader`.
+//! What a user leaves open stays open here; the schedule draws it.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::fault::{NodeId, Shape, Target};
+
+/// A clock at a fifth of its speed: a lease then lasts five times as long as promised.
+const DEFAULT_RATE: f64 = 0.2;
+/// Above this a rate is a typing error rather than a clock.
+const MAX_RATE: f64 = 1000.0;
+
+/// One kind of fault that the schedule may plan.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FaultSpec {
+    /// Kill the target, or whomever the schedule draws.
+    Kill(Option<Target>),
+    /// Pause the target, or whomever the schedule draws.
+    Pause(Option<Target>),
+    /// Partition in this shape, or in whichever the schedule draws.
+    Partition(Option<Shape>),
+    /// Bend a clock.
+    Clock {
+        /// Whose.
+        target: Target,
+        /// Seconds that this clock counts in one true second.
+        rate: f64,
+        /// Nanoseconds added at once.
+        jump_ns: i64,
+    },
+}
+
+/// The faults of a run, as in `--faults kill,partition:halves`; `none` is the empty list.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct FaultSpecs(pub Vec<FaultSpec>);
+
+/// A list of faults that cannot be read. The text says which part, and what there is instead.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum SpecError {
+    /// The word before the colon names no fault.
+    #[error("there is no fault `{0}`; there are: kill, pause, clock, partition (or none)")]
+    UnknownFault(String),
+    /// Not a target.
+    #[error("`{0}` cannot be aimed at; there are: leader, random, minority, all, or a node such as n1")]
+    UnknownTarget(String),
+    /// Not a shape.
+    #[error("there is no partition `{0}`; there are: {names}", names = SHAPES.map(|(name, _)| name).join(", "))]
+    UnknownShape(String),
+    /// Not an option of a clock fault.
+    #[error("`{0}` is no option of clock; there are: rate=0.2, jump=500ms (or 5s, -5s), target=leader")]
+    UnknownClockOption(String),
+    /// A value out of its range.
+    #[error("`{option}` must be {expected}")]
+    BadValue {
+        /// As typed, with its value.
+        option: String,
+        /// What would do.
+        expected: &'static str,
+    },
+}
+
+const SHAPES: [(&str, Shape); 6] = [
+    ("isolate-leader", Shape::Isolate(Target::Leader)),
+    ("isolate-random", Shape::Isolate(Target::Random)),
+    ("halves", Shape::Halves),
+    ("one-way", Shape::OneWay),
+    ("bridge", Shape::Bridge),
+    ("ring", Shape::Ring),
+];
+
+impl FromStr for Target {
+    type Err = SpecError;
+
+    fn from_str(text: &str) -> Result<Self, SpecError> {
+        match text {
+            "leader" => Ok(Self::Leader),
+            "random" => Ok(Self::Random),
+            "minority" => Ok(Self::Minority),
+            "all" => Ok(Self::All),
+            _ => match text.strip_prefix('n').and_then(|number| number.parse().ok()) {
+                Some(number) if number > 0 => Ok(Self::Node(NodeId(number))),
+                _ => Err(SpecError::UnknownTarget(text.into())),
+            },
+        }
+    }
+}
+
+impl FromStr for FaultSpec {
+    type Err = SpecError;
+
+    fn from_str(text: &str) -> Result<Self, SpecError> {
+        let (kind, detail) = match text.split_once(':') {
+            Some((kind, detail)) => (kind, Some(detail)),
+            None => (text, None),
+        };
+        match kind {
+            "kill" => Ok(Self::Kill(detail.map(str::parse).transpose()?)),
+            "pause" => Ok(Self::Pause(detail.map(str::parse).transpose()?)),
+            "partition" => Ok(Self::Partition(detail.map(shape).transpose()?)),
+            "clock" => clock(detail.unwrap_or_default()),
+            _ => Err(SpecError::UnknownFault(kind.into())),
+        }
+    }
+}
+
+impl FromStr for FaultSpecs {
+    type Err = SpecError;
+
+    fn from_str(text: &str) -> Result<Self, SpecError> {
+        if text == "none" {
+            return Ok(Self::default());
+        }
+        // A clock's options are separated by commas too: `rate=…` goes on with what stands before it.
+        let mut parts: Vec<String> = Vec::new();
+        for part in text.split(',').map(str::trim) {
+            match parts.last_mut() {
+                Some(last) if part.contains('=') && !part.contains(':') => {
+                    last.push(',');
+                    last.push_str(part);
+                }
+                _ => parts.push(part.into()),
+            }
+        }
+        parts.iter().map(|part| part.parse()).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+fn shape(text: &str) -> Result<Shape, SpecError> {
+    let known = SHAPES.iter().find(|(name, _)| *name == text);
+    known.map(|(_, shape)| *shape).ok_or_else(|| SpecError::UnknownShape(text.into()))
+}
+
+fn clock(options: &str) -> Result<FaultSpec, SpecError> {
+    let (mut target, mut rate, mut jump_ns) = (Target::Leader, DEFAULT_RATE, 0);
+    for option in options.split(',').filter(|option| !option.is_empty()) {
+        let bad = |expected| SpecError::BadValue { option: option.into(), expected };
+        match option.split_once('=') {
+            Some(("rate", value)) => {
+                let number = value.parse().ok().filter(|number| (0.0..=MAX_RATE).contains(number));
+                rate = number.ok_or_else(|| bad("a number from 0 (standing still) to 1000"))?;
+            }
+            Some(("jump", value)) => {
+                jump_ns = nanoseconds(value).ok_or_else(|| bad("a time such as 500ms, 5s or -5s, up to a day"))?;
+            }
+            Some(("target", value)) => target = value.parse()?,
+            _ => return Err(SpecError::UnknownClockOption(option.into())),
+        }
+    }
+    Ok(FaultSpec::Clock { target, rate, jump_ns })
+}
+
+/// `5s`, `-20ms` in nanoseconds, at most a day.
+fn nanoseconds(text: &str) -> Option<i64> {
+    let (number, unit_ns) = match text.strip_suffix("ms") {
+        Some(number) => (number, 1_000_000),
+        None => (text.strip_suffix('s')?, 1_000_000_000),
+    };
+    let jump_ns = number.parse::<i64>().ok()?.checked_mul(unit_ns)?;
+    (jump_ns.unsigned_abs() <= 86_400_000_000_000).then_some(jump_ns)
+}
+
+impl fmt::Display for FaultSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Kill(target) => write_kind(f, "kill", target.map(target_name)),
+            Self::Pause(target) => write_kind(f, "pause", target.map(target_name)),
+            Self::Partition(shape) => {
+                let name = shape.map(|wanted| SHAPES.iter().find(|(_, shape)| *shape == wanted).map(|(name, _)| *name));
+                write_kind(f, "partition", name.flatten().map(String::from))
+            }
+            Self::Clock { target, rate, jump_ns } => {
+                write!(f, "clock:rate={rate},jump={}ms,target={}", jump_ns / 1_000_000, target_name(*target))
+            }
+        }
+    }
+}
+
+impl fmt::Display for FaultSpecs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return f.write_str("none");
+        }
+        f.write_str(&self.0.iter().map(FaultSpec::to_string).collect::<Vec<_>>().join(","))
+    }
+}
+
+fn write_kind(f: &mut fmt::Formatter<'_>, kind: &str, detail: Option<String>) -> fmt::Result {
+    match detail {
+        Some(detail) => write!(f, "{kind}:{detail}"),
+        None => f.write_str(kind),
+    }
+}
+
+fn target_name(target: Target) -> String {
+    match target {
+        Target::Leader | Target::Bent => "leader".into(),
+        Target::Random => "random".into(),
+        Target::Minority => "minority".into(),
+        Target::All => "all".into(),
+        Target::Node(node) => node.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Vec<FaultSpec>, String> {
+        text.parse::<FaultSpecs>().map(|specs| specs.0).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_list_is_read_in_its_order() {
+        assert_eq!(
+            read("kill,pause:leader, partition:isolate-leader"),
+            Ok(vec![
+                FaultSpec::Kill(None),
+                FaultSpec::Pause(Some(Target::Leader)),
+                FaultSpec::Partition(Some(Shape::Isolate(Target::Leader)))
+            ])
+        );
+        assert_eq!(read("none"), Ok(vec![]));
+        assert_eq!(read("kill:n3"), Ok(vec![FaultSpec::Kill(Some(Target::Node(NodeId(3))))]));
+    }
+
+    #[test]
+    fn a_clock_takes_options_across_commas() {
+        let clock = |rate, jump_ns, target| FaultSpec::Clock { target, rate, jump_ns };
+        assert_eq!(read("clock"), Ok(vec![clock(0.2, 0, Target::Leader)]));
+        assert_eq!(
+            read("clock:rate=0.5,jump=-20ms,target=random,kill"),
+            Ok(vec![clock(0.5, -20_000_000, Target::Random), FaultSpec::Kill(None)])
+        );
+        assert_eq!(read("clock:jump=5s"), Ok(vec![clock(0.2, 5_000_000_000, Target::Leader)]));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_named_with_what_there_is() {
+        for (text, expected) in [
+            ("kil", "there is no fault `kil`; there are: kill, pause, clock, partition (or none)"),
+            ("", "there is no fault ``; there are: kill, pause, clock, partition (or none)"),
+            ("rate=1", "there is no fault `rate=1`; there are: kill, pause, clock, partition (or none)"),
+            ("kill:n0", "`n0` cannot be aimed at; there are: leader, random, minority, all, or a node such as n1"),
+            (
+                "partition:half",
+                "there is no partition `half`; there are: isolate-leader, isolate-random, halves, one-way, bridge, ring",
+            ),
+            (
+                "clock:speed=2",
+                "`speed=2` is no option of clock; there are: rate=0.2, jump=500ms (or 5s, -5s), target=leader",
+            ),
+            ("clock:rate=-1", "`rate=-1` must be a number from 0 (standing still) to 1000"),
+            ("clock:rate=NaN", "`rate=NaN` must be a number from 0 (standing still) to 1000"),
+            ("clock:jump=5", "`jump=5` must be a time such as 500ms, 5s or -5s, up to a day"),
+            (
+                "clock:jump=9000000000000000s",
+                "`jump=9000000000000000s` must be a time such as 500ms, 5s or -5s, up to a day",
+            ),
+        ] {
+            assert_eq!(read(text), Err(expected.into()), "for {text:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_printed_is_read_back() {
+        for text in ["none", "kill,pause:minority,partition,partition:ring,clock:rate=0.2,jump=-5ms,target=n2,kill:all"]
+        {
+            let specs: FaultSpecs = text.parse().unwrap();
+            assert_eq!(specs.to_string(), text);
+        }
+    }
+}
