@@ -85,17 +85,46 @@ pub struct Event<'a> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Value>,
     /// What is written (`write`), expected and set (`cas`: `[from, to]`), or was read (`read`, on completion).
-    #[serde(default)]
-    pub value: Value,
+    /// `null` is "absent", which differs from no value at all: a read that ended `ok` must have one.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub value: Option<Value>,
     /// What a `cas` that did not match found instead, on its `fail`: then it is as good as a read. `null` is "absent".
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub observed: Option<Value>,
+    /// On the `fail` of a `cas`: it found another value than it expected, even where nobody recorded which.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub mismatch: bool,
     /// Which node was asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<u16>,
     /// Why it failed, or why nobody knows.
     #[serde(default, borrow, skip_serializing_if = "Option::is_none")]
     pub error: Option<Cow<'a, str>>,
+}
+
+impl<'a> Event<'a> {
+    /// An event without index, time, key, value, node or error.
+    pub fn new(process: Process, kind: EventType, f: impl Into<Cow<'a, str>>) -> Self {
+        let f = f.into();
+        Self {
+            index: None,
+            time: 0,
+            process,
+            kind,
+            f,
+            key: None,
+            value: None,
+            observed: None,
+            mismatch: false,
+            node: None,
+            error: None,
+        }
+    }
+
+    /// The same event, borrowing nothing.
+    pub fn into_owned(self) -> Event<'static> {
+        Event { f: self.f.into_owned().into(), error: self.error.map(|why| why.into_owned().into()), ..self }
+    }
 }
 
 /// A field that is there, even as `null`, differs from one that is not.

@@ -2,14 +2,22 @@
 //!
 //! Knows nobody. An [`Event`] is a line of a history; a [`History`] pairs invocations with completions and is what a checker reads.
 
+mod error;
 mod event;
+mod format;
 mod history;
 mod operation;
 mod pairing;
+mod recorder;
+mod store;
 mod value;
 
+pub use error::ReadError;
 pub use event::{Event, EventType, Process};
+pub use format::{Format, read_bytes, read_file, write_event};
 pub use history::History;
 pub use operation::{Function, NEVER, Operation, Outcome, ValueId};
 pub use pairing::{HistoryBuilder, PairingError};
+pub use recorder::{RecordError, Recorder};
+pub use store::{RunDir, Store, StoreError};
 pub use value::{Value, Values};

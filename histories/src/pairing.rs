@@ -62,6 +62,30 @@ pub enum PairingError {
     /// A value of the wrong form.
     #[error("the value of a cas is [from, to], not {0}")]
     CasValue(Value),
+    /// A read without a result.
+    #[error("a read that ended ok must have a value; null means that the key is absent")]
+    NoResult,
+    /// A write of nothing.
+    #[error("a {0} must have a value")]
+    NoArgument(Function),
+    /// A completion on another key.
+    #[error("process {process} completes an operation on key {completed}, but it invoked one on key {invoked}")]
+    OtherKey {
+        /// Who.
+        process: u64,
+        /// The key of the invocation.
+        invoked: Value,
+        /// The key of the completion.
+        completed: Value,
+    },
+    /// A completion with another argument.
+    #[error("a {f} is completed with value {completed}, but was invoked with another")]
+    OtherValue {
+        /// What.
+        f: String,
+        /// The value of the completion.
+        completed: Value,
+    },
     /// A limit of the format.
     #[error("{0}")]
     TooMany(&'static str),
@@ -72,9 +96,18 @@ pub enum PairingError {
 pub struct HistoryBuilder {
     history: History,
     open: FxHashMap<u64, Open>,
+    rules: Rules,
     rank: u32,
     last_index: Option<u64>,
     last_time: u64,
+}
+
+/// Whose rules a history keeps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Rules {
+    #[default]
+    Ours,
+    Jepsen,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -87,20 +120,29 @@ enum Open {
     Retired,
 }
 
+/// The time of an end that was not seen yet; [`HistoryBuilder::finish`] leaves none.
+const OPEN: u64 = u64::MAX;
+
 impl HistoryBuilder {
+    /// A builder that takes what Jepsen and Knossos take: a process may go on after `info` (what it left behind still counts as
+    /// open for ever), and where times go back, the order of the file counts.
+    pub fn jepsen() -> Self {
+        Self { rules: Rules::Jepsen, ..Self::default() }
+    }
+
     /// Adds the next event.
     ///
     /// # Errors
     /// The rule that the event breaks; the builder is then not to be used further.
-    pub fn push(&mut self, event: Event<'_>) -> Result<(), PairingError> {
-        self.check_order(&event)?;
+    pub fn push(&mut self, mut event: Event<'_>) -> Result<(), PairingError> {
+        self.check_order(&mut event)?;
         let rank = self.rank;
         self.rank = rank
             .checked_add(1)
             .filter(|next| *next != NEVER)
             .ok_or(PairingError::TooMany("a history has at most 4,294,967,294 events"))?;
         match event.process {
-            Process::Other(_) => self.history.others.push(into_owned(event)),
+            Process::Other(_) => self.history.others.push(event.into_owned()),
             Process::Client(process) if event.kind == EventType::Invoke => self.invoke(rank, process, event)?,
             Process::Client(process) => self.complete(rank, process, event)?,
         }
@@ -109,22 +151,25 @@ impl HistoryBuilder {
 
     /// The history; operations that are still open have an unknown outcome.
     pub fn finish(mut self) -> History {
-        for open in self.open.values() {
-            if let Open::At(place) = *open {
-                self.history.operations[place as usize].complete_time = self.last_time;
+        for operation in &mut self.history.operations {
+            if operation.complete_time == OPEN {
+                operation.complete_time = self.last_time;
             }
         }
         self.history
     }
 
-    fn check_order(&mut self, event: &Event<'_>) -> Result<(), PairingError> {
+    fn check_order(&mut self, event: &mut Event<'_>) -> Result<(), PairingError> {
         if let (Some(index), Some(previous)) = (event.index, self.last_index)
             && index <= previous
         {
             return Err(PairingError::Index { index, previous });
         }
         if event.time < self.last_time {
-            return Err(PairingError::Time { time: event.time, previous: self.last_time });
+            if self.rules == Rules::Ours {
+                return Err(PairingError::Time { time: event.time, previous: self.last_time });
+            }
+            event.time = self.last_time;
         }
         self.last_index = event.index.or(self.last_index);
         self.last_time = event.time;
@@ -146,7 +191,7 @@ impl HistoryBuilder {
         let key = event.key.map_or(ValueId::NIL, |key| self.history.values.intern(key));
         self.history.operations.push(Operation {
             invoke_time: event.time,
-            complete_time: event.time,
+            complete_time: OPEN,
             invoked: rank,
             completed: NEVER,
             key,
@@ -162,52 +207,67 @@ impl HistoryBuilder {
     }
 
     fn complete(&mut self, rank: u32, process: u64, event: Event<'_>) -> Result<(), PairingError> {
-        let retires = event.kind == EventType::Info;
+        let retires = event.kind == EventType::Info && self.rules == Rules::Ours;
         let state = self.open.insert(process, if retires { Open::Retired } else { Open::Idle });
         let Some(Open::At(place)) = state else {
             return Err(PairingError::NotOpen { process, f: event.f.into_owned() });
         };
         let function = self.function(&event.f)?;
-        let invoked = self.history.operations[place as usize].function;
-        if function != invoked {
-            let invoked = self.history.function_name(invoked).to_owned();
+        let invoked = self.history.operations[place as usize];
+        if function != invoked.function {
+            let invoked = self.history.function_name(invoked.function).to_owned();
             return Err(PairingError::Mismatched { process, invoked, completed: event.f.into_owned() });
         }
-        let (outcome, output) = self.end(function, event.kind, event.value, event.observed);
+        if let Some(key) = &event.key
+            && self.history.values.find(key) != Some(invoked.key)
+        {
+            let invoked = self.history.value(invoked.key).clone();
+            return Err(PairingError::OtherKey { process, invoked, completed: key.clone() });
+        }
+        let time = event.time;
+        let (outcome, output) = self.end(&invoked, event)?;
         let operation = &mut self.history.operations[place as usize];
-        operation.complete_time = event.time;
+        operation.complete_time = time;
         operation.completed = if outcome == Outcome::Info { NEVER } else { rank };
         operation.outcome = outcome;
         operation.output = output;
         Ok(())
     }
 
-    fn end(
-        &mut self,
-        function: Function,
-        kind: EventType,
-        value: Value,
-        observed: Option<Value>,
-    ) -> (Outcome, ValueId) {
-        match (kind, function, observed) {
-            (EventType::Fail, Function::Cas, Some(found)) => (Outcome::Mismatch, self.history.values.intern(found)),
-            (EventType::Fail, _, _) => (Outcome::Fail, ValueId::UNKNOWN),
-            (EventType::Info | EventType::Invoke, _, _) => (Outcome::Info, ValueId::UNKNOWN),
-            (EventType::Ok, Function::Read | Function::Other(_), _) => (Outcome::Ok, self.history.values.intern(value)),
-            (EventType::Ok, _, _) => (Outcome::Ok, ValueId::UNKNOWN),
-        }
+    /// How an operation ended, and what came out of it.
+    fn end(&mut self, invoked: &Operation, event: Event<'_>) -> Result<(Outcome, ValueId), PairingError> {
+        let values = &mut self.history.values;
+        Ok(match (event.kind, invoked.function) {
+            (EventType::Fail, Function::Cas) => match event.observed {
+                Some(found) => (Outcome::Mismatch, values.intern(found)),
+                None if event.mismatch => (Outcome::Mismatch, ValueId::UNKNOWN),
+                None => (Outcome::Fail, ValueId::UNKNOWN),
+            },
+            (EventType::Fail, _) => (Outcome::Fail, ValueId::UNKNOWN),
+            (EventType::Info | EventType::Invoke, _) => (Outcome::Info, ValueId::UNKNOWN),
+            (EventType::Ok, Function::Read) => (Outcome::Ok, values.intern(event.value.ok_or(PairingError::NoResult)?)),
+            (EventType::Ok, Function::Other(_)) => (Outcome::Ok, values.intern(event.value.unwrap_or_default())),
+            (EventType::Ok, function) => {
+                if let Some(value) = event.value.filter(|value| *value != Value::Nil)
+                    && self.arguments(function, Some(value.clone()))? != (invoked.input, invoked.to)
+                {
+                    return Err(PairingError::OtherValue { f: event.f.into_owned(), completed: value });
+                }
+                (Outcome::Ok, ValueId::UNKNOWN)
+            }
+        })
     }
 
-    fn arguments(&mut self, function: Function, value: Value) -> Result<(ValueId, ValueId), PairingError> {
-        if function != Function::Cas {
-            return Ok((self.history.values.intern(value), ValueId::UNKNOWN));
-        }
-        match value {
-            Value::List(pair) => match <[Value; 2]>::try_from(pair) {
-                Ok([from, to]) => Ok((self.history.values.intern(from), self.history.values.intern(to))),
+    fn arguments(&mut self, function: Function, value: Option<Value>) -> Result<(ValueId, ValueId), PairingError> {
+        let values = &mut self.history.values;
+        match (function, value) {
+            (Function::Cas, Some(Value::List(pair))) => match <[Value; 2]>::try_from(pair) {
+                Ok([from, to]) => Ok((values.intern(from), values.intern(to))),
                 Err(other) => Err(PairingError::CasValue(Value::List(other))),
             },
-            other => Err(PairingError::CasValue(other)),
+            (Function::Cas, other) => Err(PairingError::CasValue(other.unwrap_or_default())),
+            (Function::Write | Function::Append, None) => Err(PairingError::NoArgument(function)),
+            (_, value) => Ok((values.intern(value.unwrap_or_default()), ValueId::UNKNOWN)),
         }
     }
 
@@ -224,8 +284,4 @@ impl HistoryBuilder {
             .map(Function::Other)
             .map_err(|_| PairingError::TooMany("a history has at most 256 functions besides the known ones"))
     }
-}
-
-fn into_owned(event: Event<'_>) -> Event<'static> {
-    Event { f: event.f.into_owned().into(), error: event.error.map(|why| why.into_owned().into()), ..event }
 }

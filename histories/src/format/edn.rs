@@ -1,0 +1,212 @@
+//! Jepsen's and Knossos's histories: EDN op maps, in one vector or one after the other, plain or tagged (`#jepsen.history.Op{…}`).
+//!
+//! Their own truth: a `fail` did not happen, also of a `cas`; a process may go on after `info`; the order of the file counts.
+
+use std::{io::Read, path::Path};
+
+use clojure_reader::edn::{self, Edn};
+
+use super::{
+    keys,
+    lines::{Place, line_ends},
+};
+use crate::{Event, EventType, History, Process, ReadError, Value};
+
+/// The largest file that is read, bytes: the format has no lines to read it by.
+const MAX_BYTES: u64 = 1 << 30;
+/// How deep values may be nested.
+const MAX_DEPTH: u32 = 64;
+
+pub(super) fn read(path: &Path, input: impl Read) -> Result<History, ReadError> {
+    let mut bytes = Vec::new();
+    let io = |source| ReadError::Io { path: path.to_owned(), source };
+    input.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(io)?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(Place { path, line: 1 }.malformed(
+            &[],
+            1,
+            format!("an EDN history is at most {MAX_BYTES} bytes long"),
+        ));
+    }
+    let mut source = Source::new(path, &bytes)?;
+    let vector = source.skip().starts_with('[');
+    if vector {
+        source.advance(1);
+    }
+    let mut events = Vec::new();
+    loop {
+        let rest = source.skip();
+        if rest.is_empty() {
+            if vector {
+                return Err(source.wrong(0, "expected ']' or another operation, but the file ends"));
+            }
+            break;
+        }
+        if vector && rest.starts_with(']') {
+            source.advance(1);
+            if !source.skip().is_empty() {
+                return Err(source.wrong(0, "expected nothing after the vector of operations"));
+            }
+            break;
+        }
+        let (form, after) = edn::read(rest).map_err(|error| {
+            source.wrong(error.ptr.unwrap_or(rest.len()), format!("expected an operation as EDN, but found {error}"))
+        })?;
+        let event = event(&form).map_err(|why| source.wrong(0, why))?;
+        events.push((source.line, event));
+        source.advance(rest.len() - after.len());
+    }
+    keys::pair(source.place(), events)
+}
+
+/// A text and how far it is read.
+struct Source<'a> {
+    path: &'a Path,
+    text: &'a str,
+    at: usize,
+    line: u64,
+}
+
+impl<'a> Source<'a> {
+    fn new(path: &'a Path, bytes: &'a [u8]) -> Result<Self, ReadError> {
+        match std::str::from_utf8(bytes) {
+            Ok(text) => Ok(Self { path, text, at: 0, line: 1 }),
+            Err(error) => {
+                let (good, _) = bytes.split_at(error.valid_up_to());
+                let line = 1 + line_ends(good);
+                let start = good.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+                let text = bytes[start..].split(|byte| *byte == b'\n').next().unwrap_or_default();
+                Err(Place { path, line }.malformed(text, good.len() - start + 1, "expected UTF-8"))
+            }
+        }
+    }
+
+    fn place(&self) -> Place<'a> {
+        Place { path: self.path, line: self.line }
+    }
+
+    /// Passes over blanks, commas and comments; what follows.
+    fn skip(&mut self) -> &'a str {
+        loop {
+            let rest = &self.text[self.at..];
+            let blanks = rest.len() - rest.trim_start_matches(|c: char| c.is_whitespace() || c == ',').len();
+            let is_comment = rest[blanks..].starts_with(';');
+            let comment = if is_comment { rest[blanks..].find('\n').unwrap_or(rest.len() - blanks) } else { 0 };
+            if blanks + comment == 0 {
+                return rest;
+            }
+            self.advance(blanks + comment);
+        }
+    }
+
+    fn advance(&mut self, bytes: usize) {
+        self.line += line_ends(&self.text.as_bytes()[self.at..self.at + bytes]);
+        self.at += bytes;
+    }
+
+    /// What is wrong `offset` bytes from here.
+    fn wrong(&self, offset: usize, reason: impl Into<String>) -> ReadError {
+        let at = (self.at + offset).min(self.text.len());
+        let bytes = self.text.as_bytes();
+        let line = self.line + line_ends(&bytes[self.at..at]);
+        let start = bytes[..at].iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        let text = bytes[start..].split(|byte| *byte == b'\n').next().unwrap_or_default();
+        Place { path: self.path, line }.malformed(text, at - start + 1, reason)
+    }
+}
+
+/// An op map as an event.
+fn event(form: &Edn<'_>) -> Result<Event<'static>, String> {
+    let map = match form {
+        Edn::Map(map) => map,
+        Edn::Tagged(tag, inner) if tag.ends_with("Op") => match &**inner {
+            Edn::Map(map) => map,
+            _ => return Err("expected a map after the tag of an operation".to_owned()),
+        },
+        _ => return Err("expected an operation: a map with :process, :type and :f".to_owned()),
+    };
+    let field = |name: &'static str| map.get(&Edn::Key(name.into()));
+    let demand = |name| {
+        field(name).ok_or_else(|| format!("expected :{name} in the operation")).and_then(|found| value(found, 0))
+    };
+    let mut event = Event::new(process(&demand("process")?)?, kind(&demand("type")?)?, name(&demand("f")?)?);
+    let optional = |name| field(name).map(|found| value(found, 0)).transpose();
+    event.value = optional("value")?;
+    event.key = optional("key")?;
+    event.error = optional("error")?.map(|why| why.to_string().into());
+    if let Some(Value::Int(index)) = optional("index")? {
+        event.index = Some(u64::try_from(index).map_err(|_| format!("expected an :index from 0 on, not {index}"))?);
+    }
+    if let Some(Value::Int(time)) = optional("time")? {
+        event.time = u64::try_from(time).unwrap_or(0);
+    }
+    Ok(event)
+}
+
+/// One EDN value and nothing else.
+pub(super) fn parse(text: &str) -> Result<Value, String> {
+    match parse_first(text)? {
+        (value, rest) if rest.trim().is_empty() => Ok(value),
+        (_, rest) => Err(format!("expected nothing after the value, not {rest:?}")),
+    }
+}
+
+/// The EDN value at the beginning of `text`, and what follows.
+pub(super) fn parse_first(text: &str) -> Result<(Value, &str), String> {
+    let (form, rest) = edn::read(text).map_err(|error| format!("expected an EDN value, but found {error}"))?;
+    Ok((value(&form, 0)?, rest))
+}
+
+pub(super) fn process(value: &Value) -> Result<Process, String> {
+    match value {
+        Value::Int(number) => u64::try_from(*number).map(Process::Client).map_err(|_| ()),
+        Value::Str(name) => name.strip_prefix(':').map(|name| Process::Other(name.into())).ok_or(()),
+        _ => Err(()),
+    }
+    .map_err(|()| format!("expected a process, a number from 0 on or a keyword such as :nemesis, not {value}"))
+}
+
+pub(super) fn kind(value: &Value) -> Result<EventType, String> {
+    Ok(match value {
+        Value::Str(name) if **name == *":invoke" => EventType::Invoke,
+        Value::Str(name) if **name == *":ok" => EventType::Ok,
+        Value::Str(name) if **name == *":fail" => EventType::Fail,
+        Value::Str(name) if **name == *":info" => EventType::Info,
+        other => return Err(format!("expected a type, :invoke, :ok, :fail or :info, not {other}")),
+    })
+}
+
+pub(super) fn name(value: &Value) -> Result<String, String> {
+    match value {
+        Value::Str(name) if name.len() > 1 => Ok(name.trim_start_matches(':').to_owned()),
+        other => Err(format!("expected a function, a keyword such as :read, not {other}")),
+    }
+}
+
+/// A value; keywords keep their colon, so that they differ from text.
+fn value(form: &Edn<'_>, depth: u32) -> Result<Value, String> {
+    if depth > MAX_DEPTH {
+        return Err(format!("values are nested at most {MAX_DEPTH} deep"));
+    }
+    let list = |items: &mut dyn Iterator<Item = &Edn<'_>>| {
+        items.map(|item| value(item, depth + 1)).collect::<Result<_, _>>().map(Value::List)
+    };
+    Ok(match form {
+        Edn::Nil => Value::Nil,
+        Edn::Bool(b) => Value::Bool(*b),
+        Edn::Int(number) => Value::Int(*number),
+        Edn::Double(number) => Value::Float(number.0),
+        Edn::Str(text) | Edn::Symbol(text) => Value::Str((**text).into()),
+        Edn::Key(name) => Value::Str(format!(":{name}").into()),
+        Edn::Vector(items) | Edn::List(items) => list(&mut items.iter())?,
+        Edn::Set(items) => list(&mut items.iter())?,
+        Edn::Map(pairs) => Value::Map(
+            pairs
+                .iter()
+                .map(|(name, item)| Ok((name.to_string().into(), value(item, depth + 1)?)))
+                .collect::<Result<_, String>>()?,
+        ),
+        Edn::Tagged(_, inner) => value(inner, depth + 1)?,
+        other => Value::Str(other.to_string().into()),
+    })
+}

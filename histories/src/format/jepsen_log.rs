@@ -1,0 +1,68 @@
+//! The lines that Jepsen logged: `INFO  jepsen.util - 0 :invoke :read nil`, with tabs or blanks between. What else a log says is passed over.
+//!
+//! Their own truth: a `cas` that failed with its arguments found another value; one that failed with a reason did not happen.
+
+use std::{io::Read, path::Path};
+
+use super::{edn, keys, lines::Lines};
+use crate::{Event, EventType, Function, History, ReadError, Value};
+
+/// What stands before the process of an operation.
+const MARKER: &[u8] = b"jepsen.util - ";
+const TYPES: [&[u8]; 4] = [b":invoke", b":ok", b":fail", b":info"];
+
+pub(super) fn read(path: &Path, input: impl Read) -> Result<History, ReadError> {
+    let mut lines = Lines::new(path, input);
+    let mut events = Vec::new();
+    while let Some((place, text)) = lines.next()? {
+        if is_operation(text) {
+            let line = std::str::from_utf8(text)
+                .map_err(|error| place.malformed(text, error.valid_up_to() + 1, "expected UTF-8"))?;
+            let event = event(line).map_err(|(column, reason)| place.malformed(text, column + 1, reason))?;
+            events.push((place.line, event));
+        }
+    }
+    keys::pair(lines.end(), events)
+}
+
+/// Whether a line is, or was meant to be, an operation: then it has to be a whole one.
+pub(super) fn is_operation(line: &[u8]) -> bool {
+    let is_process = |word: &[u8]| word == b":nemesis" || (!word.is_empty() && word.iter().all(u8::is_ascii_digit));
+    let after = line.windows(MARKER.len()).position(|part| part == MARKER).map(|at| &line[at + MARKER.len()..]);
+    let words: Vec<_> = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).collect();
+    after.and_then(|rest| rest.split(u8::is_ascii_whitespace).next()).is_some_and(is_process)
+        || words.windows(2).any(|pair| is_process(pair[0]) && TYPES.contains(&pair[1]))
+}
+
+/// Process, type, function, value and perhaps an error, or the byte where they end and why.
+fn event(line: &str) -> Result<Event<'static>, (usize, String)> {
+    let type_at = words(line).find(|(_, word)| TYPES.contains(&word.as_bytes()));
+    let (type_at, kind) = type_at.ok_or_else(|| (line.len(), "expected :invoke, :ok, :fail or :info".to_owned()))?;
+    let (process_at, process) = words(&line[..type_at]).last().unwrap_or((0, ""));
+    let process = edn::parse(process).and_then(|process| edn::process(&process)).map_err(|why| (process_at, why))?;
+    let kind = edn::parse(kind).and_then(|kind| edn::kind(&kind)).map_err(|why| (type_at, why))?;
+
+    let mut rest = &line[type_at..];
+    let mut next = |name| {
+        let (value, after) =
+            edn::parse_first(rest).map_err(|why| (line.len() - rest.len(), format!("{name}: {why}")))?;
+        rest = after;
+        Ok(value)
+    };
+    next("type")?;
+    let f = next("function")?;
+    let value = next("value")?;
+    let error = rest.trim();
+    let mut event = Event::new(process, kind, edn::name(&f).map_err(|why| (type_at, why))?);
+    if kind == EventType::Fail && Function::known(&event.f) == Some(Function::Cas) {
+        event.mismatch = error.is_empty() && matches!(value, Value::List(_));
+    }
+    event.value = Some(value);
+    event.error = (!error.is_empty()).then(|| error.to_owned().into());
+    Ok(event)
+}
+
+/// The words of a line, each with the byte where it begins.
+fn words(line: &str) -> impl Iterator<Item = (usize, &str)> {
+    line.split_whitespace().map(|word| (word.as_ptr().addr() - line.as_ptr().addr(), word))
+}

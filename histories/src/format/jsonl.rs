@@ -1,0 +1,31 @@
+//! Our own format, JSON Lines: one [`Event`] a line.
+
+use std::{io, path::Path};
+
+use super::lines::Lines;
+use crate::{Event, History, HistoryBuilder, ReadError};
+
+/// Writes an event as a line.
+///
+/// # Errors
+/// `out` said no.
+pub fn write_event(out: &mut impl io::Write, event: &Event<'_>) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, event)?;
+    out.write_all(b"\n")
+}
+
+pub(super) fn read(path: &Path, input: impl io::Read) -> Result<History, ReadError> {
+    let mut lines = Lines::new(path, input);
+    let mut builder = HistoryBuilder::default();
+    while let Some((place, text)) = lines.next()? {
+        let event = serde_json::from_slice::<Event<'_>>(text).map_err(|error| {
+            let reason = error.to_string();
+            let reason = reason.split(" at line ").next().unwrap_or_default();
+            let hint = if error.is_eof() { ": the line ends too early" } else { "" };
+            place.malformed(text, error.column(), format!("expected an event as JSON, but {reason}{hint}"))
+        })?;
+        builder.push(event).map_err(|rule| place.broken(text, rule))?;
+    }
+    let history = builder.finish();
+    if history.operations.is_empty() { Err(lines.end().empty()) } else { Ok(history) }
+}

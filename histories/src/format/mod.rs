@@ -1,0 +1,81 @@
+//! Files to histories: which format a file is in is told by its content, never by its name.
+
+mod edn;
+mod jepsen_log;
+mod jsonl;
+mod keys;
+mod lines;
+
+use std::{fs::File, io::Read, path::Path};
+
+pub use jsonl::write_event;
+
+use crate::{History, ReadError};
+use lines::{Place, line_ends};
+
+/// How a history is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// Ours: one JSON object a line.
+    JsonLines,
+    /// Jepsen's and Knossos's: EDN maps, in one vector or one after the other.
+    Edn,
+    /// The lines that Jepsen logged: process, type, function, value, with tabs between.
+    JepsenLog,
+}
+
+/// How much of a file is looked at to tell its format, bytes.
+const SNIFF_BYTES: usize = 64 * 1024;
+
+/// Reads a history from a file.
+///
+/// # Errors
+/// Where the file cannot be read, is no history, or breaks a rule of histories: the line, and why.
+pub fn read_file(path: &Path) -> Result<History, ReadError> {
+    let file = File::open(path).map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
+    read(path, file, None)
+}
+
+/// Reads a history from memory; `name` stands for a path in errors. Without a format, the content tells.
+///
+/// # Errors
+/// As [`read_file`].
+pub fn read_bytes(name: &str, bytes: &[u8], format: Option<Format>) -> Result<History, ReadError> {
+    read(Path::new(name), bytes, format)
+}
+
+fn read(path: &Path, mut input: impl Read, format: Option<Format>) -> Result<History, ReadError> {
+    let mut start = Vec::new();
+    input
+        .by_ref()
+        .take(SNIFF_BYTES as u64)
+        .read_to_end(&mut start)
+        .map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
+    let format = format.map_or_else(|| detect(path, &start), Ok)?;
+    let whole = start.chain(input);
+    match format {
+        Format::JsonLines => jsonl::read(path, whole),
+        Format::Edn => edn::read(path, whole),
+        Format::JepsenLog => jepsen_log::read(path, whole),
+    }
+}
+
+/// The format by the beginning of a file: JSON objects begin with `{"`, EDN with `{:`, `[`, `#` or `;`, and a log has a line that
+/// is an operation.
+fn detect(path: &Path, start: &[u8]) -> Result<Format, ReadError> {
+    let text = start.trim_ascii_start();
+    let line = 1 + line_ends(&start[..start.len() - text.len()]);
+    let place = Place { path, line };
+    match text {
+        [] => return Err(Place { path, line: 1 }.empty()),
+        [b'{', rest @ ..] if matches!(rest.trim_ascii_start().first(), Some(b'"' | b'}') | None) => {
+            return Ok(Format::JsonLines);
+        }
+        [b'{' | b'[' | b'(' | b'#' | b';', ..] => return Ok(Format::Edn),
+        _ if text.split(|byte| *byte == b'\n').any(jepsen_log::is_operation) => return Ok(Format::JepsenLog),
+        _ => {}
+    }
+    let first = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let expected = "expected a history: JSON objects, EDN maps or Jepsen's log lines";
+    Err(place.malformed(first, 1, expected))
+}

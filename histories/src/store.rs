@@ -1,0 +1,213 @@
+//! The store of past runs: one folder a run, with everything of it, and `latest` for the newest.
+//!
+//! `<store>/<name>/<start time, UTC>/` holds `test.json`, `history.jsonl`, `results.json` and `nodes/<n>/`.
+
+use std::{
+    fs,
+    io::{self, Write as _},
+    os::unix,
+    path::{Path, PathBuf},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use serde::Serialize;
+
+/// How many runs of one name may start in one second.
+const MAX_RUNS_A_SECOND: u32 = 1000;
+
+/// Why something could not be kept.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The file system said no.
+    #[error("{}: {action}: {source}", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The name would lead out of the store or be hidden in it.
+    #[error("{0:?} cannot name a run: use letters, digits, '-', '_', '+' and '.', not '.' first, and not \"latest\"")]
+    Name(String),
+    /// Something cannot be written as JSON.
+    #[error("{}: cannot be written as JSON: {source}", path.display())]
+    Json {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: serde_json::Error,
+    },
+}
+
+/// The folder of all runs.
+#[derive(Clone, Debug)]
+pub struct Store {
+    root: PathBuf,
+}
+
+/// The folder of one run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunDir {
+    path: PathBuf,
+}
+
+impl Store {
+    /// Opens a store, and makes it where there is none.
+    ///
+    /// # Errors
+    /// The folder cannot be made.
+    pub fn open(root: &Path) -> Result<Self, StoreError> {
+        fs::create_dir_all(root).map_err(failed("make the store", root))?;
+        let root = fs::canonicalize(root).map_err(failed("find the store", root))?;
+        Ok(Self { root })
+    }
+
+    /// Where it is: absolute, without symbolic links.
+    pub fn path(&self) -> &Path {
+        &self.root
+    }
+
+    /// Makes the folder of a run that starts now.
+    ///
+    /// # Errors
+    /// `name` is not fit for a folder, or the folder cannot be made.
+    pub fn begin(&self, name: &str) -> Result<RunDir, StoreError> {
+        let fit = |c: char| c.is_ascii_alphanumeric() || "-_+.".contains(c);
+        if name.is_empty() || name.starts_with('.') || name == LATEST || name.len() > 128 || !name.chars().all(fit) {
+            return Err(StoreError::Name(name.to_owned()));
+        }
+        let parent = self.root.join(name);
+        fs::create_dir_all(&parent).map_err(failed("make the folder", &parent))?;
+        let stamp = utc_stamp(SystemTime::now());
+        for attempt in 0..MAX_RUNS_A_SECOND {
+            let path = match attempt {
+                0 => parent.join(&stamp),
+                again => parent.join(format!("{stamp}-{again:03}")),
+            };
+            match fs::create_dir(&path) {
+                Ok(()) => return Ok(RunDir { path }),
+                Err(source) if source.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(source) => return Err(failed("make the folder", &path)(source)),
+            }
+        }
+        let path = parent.join(stamp);
+        Err(failed("find a free folder", &path)(io::ErrorKind::AlreadyExists.into()))
+    }
+
+    /// Lets `latest` point at `run`, in one step: whoever looks finds the old one or the new one.
+    ///
+    /// # Errors
+    /// The link cannot be made, or `run` is of another store.
+    pub fn set_latest(&self, run: &RunDir) -> Result<(), StoreError> {
+        let link = self.root.join(LATEST);
+        let target = run
+            .path
+            .strip_prefix(&self.root)
+            .map_err(|_| failed("point at a run of another store", &link)(io::ErrorKind::InvalidInput.into()))?;
+        let new = self.root.join(format!(".{LATEST}-{}", std::process::id()));
+        match fs::remove_file(&new) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => return Err(failed("remove", &new)(source)),
+            _ => {}
+        }
+        unix::fs::symlink(target, &new).map_err(failed("make the link", &new))?;
+        fs::rename(&new, &link).map_err(failed("replace the link", &link))
+    }
+
+    /// All runs, in the order of their names and then of their start.
+    ///
+    /// # Errors
+    /// A folder cannot be read.
+    pub fn runs(&self) -> Result<Vec<RunDir>, StoreError> {
+        let mut runs = Vec::new();
+        for name in folders(&self.root)? {
+            runs.extend(folders(&name)?.into_iter().map(|path| RunDir { path }));
+        }
+        Ok(runs)
+    }
+}
+
+impl RunDir {
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where its history is.
+    pub fn history_path(&self) -> PathBuf {
+        self.path.join("history.jsonl")
+    }
+
+    /// The folder of one node, which is made where it is missing.
+    ///
+    /// # Errors
+    /// The folder cannot be made.
+    pub fn node_dir(&self, id: u16) -> Result<PathBuf, StoreError> {
+        let path = self.path.join("nodes").join(id.to_string());
+        fs::create_dir_all(&path).map_err(failed("make the folder", &path))?;
+        Ok(path)
+    }
+
+    /// Writes a JSON file, all or nothing: beside it first, then renamed. Returns its path.
+    ///
+    /// # Errors
+    /// It cannot be written, or `content` has no form in JSON.
+    pub fn write_json(&self, file: &str, content: &impl Serialize) -> Result<PathBuf, StoreError> {
+        let path = self.path.join(file);
+        let mut text =
+            serde_json::to_vec_pretty(content).map_err(|source| StoreError::Json { path: path.clone(), source })?;
+        text.push(b'\n');
+        self.write(file, &text)
+    }
+
+    /// Writes a file, all or nothing. Returns its path.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn write(&self, file: &str, content: &[u8]) -> Result<PathBuf, StoreError> {
+        let path = self.path.join(file);
+        let new = self.path.join(format!(".{file}.new"));
+        let mut out = fs::File::create(&new).map_err(failed("write", &new))?;
+        out.write_all(content).and_then(|()| out.sync_all()).map_err(failed("write", &new))?;
+        fs::rename(&new, &path).map_err(failed("replace", &path))?;
+        Ok(path)
+    }
+}
+
+const LATEST: &str = "latest";
+
+fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreError {
+    let path = path.to_owned();
+    move |source| StoreError::Io { action, path, source }
+}
+
+/// The folders in a folder, sorted; links and hidden ones are not among them.
+fn folders(path: &Path) -> Result<Vec<PathBuf>, StoreError> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(path).map_err(failed("read the folder", path))? {
+        let entry = entry.map_err(failed("read the folder", path))?;
+        let hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
+        if !hidden && entry.file_type().map_err(failed("look at", &entry.path()))?.is_dir() {
+            found.push(entry.path());
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// `20260131T235959Z`; days to a date by Howard Hinnant's "chrono-Compatible Low-Level Date Algorithms".
+fn utc_stamp(now: SystemTime) -> String {
+    let seconds = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let (days, second) = (seconds / 86_400, seconds % 86_400);
+    let shifted = days + 719_468;
+    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z")
+}

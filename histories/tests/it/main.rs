@@ -1,0 +1,3 @@
+//! The crate from outside: the histories of others, and a recorded one read back.
+
+mod peers;

@@ -1,0 +1,22 @@
+//! Every history that other checkers are tested on can be read, with as many operations as its list says.
+
+use std::{fs, path::Path};
+
+use histories::read_file;
+
+#[test]
+fn the_histories_of_others_have_as_many_operations_as_their_list_says() {
+    let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/peer-histories"));
+    let Ok(list) = fs::read_to_string(folder.join("verdicts.tsv")) else {
+        eprintln!("SKIPPED: {} is not there", folder.display());
+        return;
+    };
+    let mut read = 0;
+    for line in list.lines().skip(1) {
+        let fields: Vec<_> = line.split('\t').collect();
+        let history = read_file(&folder.join(fields[0])).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(history.operations.len().to_string(), fields[1], "operations of {}", fields[0]);
+        read += 1;
+    }
+    assert!(read > 100, "only {read} files are listed");
+}
