@@ -1,1 +1,21 @@
 //! What clients do: generators, clients, and the loop that drives them.
+//!
+//! A generator says what to ask next, purely and from a seed; a [`Client`] asks one node and says what came of it as an [`Answer`];
+//! [`drive`] keeps many of them busy and records everything; [`final_reads`] asks every node once more when all is healed.
+
+mod client;
+mod driver;
+mod final_reads;
+mod http;
+mod outcome;
+mod pace;
+mod random;
+mod register;
+mod worker;
+
+pub use client::{Action, Client, ClientError, Connect, Request};
+pub use driver::{DriveError, Driven, Load, Progress, drive};
+pub use final_reads::{FinalReads, Unread, final_reads};
+pub use http::{HttpConnector, HttpOptions};
+pub use outcome::Answer;
+pub use register::{Register, RegisterOptions};

@@ -1,0 +1,108 @@
+//! After all is healed: every node is asked for every key once more, so that a lost or never healed write is seen.
+
+use std::{sync::Arc, time::Duration};
+
+use histories::{EventType, Recorder};
+use tokio::{sync::watch, task::JoinSet, time::Instant};
+
+use crate::{
+    Action, Connect, DriveError, Progress, Request,
+    worker::{Session, wait_until},
+};
+
+/// How long after a failed read the next one begins.
+const RETRY_AFTER: Duration = Duration::from_millis(50);
+
+/// What is to be read.
+#[derive(Clone, Debug)]
+pub struct FinalReads {
+    /// The keys, as [`crate::Driven::keys`] has them; of more than `max_keys`, the last.
+    pub keys: Vec<u32>,
+    /// How many keys are read at most, on each node.
+    pub max_keys: usize,
+    /// The process number that reads on the first node; [`crate::Driven::next_process`].
+    pub first_process: u64,
+    /// For how long a node is asked again, all its keys together.
+    pub time_limit: Duration,
+    /// How long an operation takes at most.
+    pub operation_limit: Duration,
+}
+
+/// A key that a node never returned within the limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Unread {
+    /// Which node.
+    pub node: u16,
+    /// Which key.
+    pub key: u32,
+}
+
+/// Reads the keys on every node, each until it succeeds; each attempt is an operation of the history. What could not be read.
+///
+/// # Errors
+/// The harness failed.
+pub async fn final_reads<C: Connect>(
+    reads: &FinalReads,
+    connect: C,
+    recorder: Arc<Recorder>,
+    progress: Arc<Progress>,
+    stop: watch::Receiver<bool>,
+) -> Result<Vec<Unread>, DriveError> {
+    let keys: Arc<[u32]> = reads.keys[reads.keys.len().saturating_sub(reads.max_keys)..].into();
+    let connect = Arc::new(connect);
+    let end = Instant::now() + reads.time_limit;
+    let mut nodes = JoinSet::new();
+    for (process, node) in (reads.first_process..).zip(connect.nodes().to_vec()) {
+        let session = Session { process, node, client: connect.open(node)? };
+        let reader = Reader {
+            connect: Arc::clone(&connect),
+            recorder: Arc::clone(&recorder),
+            progress: Arc::clone(&progress),
+            operation_limit: reads.operation_limit,
+            session,
+        };
+        nodes.spawn(reader.read_all(Arc::clone(&keys), end, stop.clone()));
+    }
+    let mut unread = Vec::new();
+    while let Some(ended) = nodes.join_next().await {
+        unread.extend(ended.map_err(DriveError::Panic)??);
+    }
+    unread.sort_unstable();
+    Ok(unread)
+}
+
+struct Reader<C: Connect> {
+    connect: Arc<C>,
+    recorder: Arc<Recorder>,
+    progress: Arc<Progress>,
+    operation_limit: Duration,
+    session: Session<C::Client>,
+}
+
+impl<C: Connect> Reader<C> {
+    async fn read_all(
+        mut self,
+        keys: Arc<[u32]>,
+        end: Instant,
+        mut stop: watch::Receiver<bool>,
+    ) -> Result<Vec<Unread>, DriveError> {
+        let mut left = keys.iter().copied().peekable();
+        let mut ready = Instant::now();
+        while let Some(key) = left.peek().copied()
+            && wait_until(ready, end, &mut stop).await.is_some()
+        {
+            let request = Request { key, action: Action::Read };
+            let (_, ended) = self.session.ask(&request, &self.recorder, &self.progress, self.operation_limit).await?;
+            ready = Instant::now();
+            if ended.kind == EventType::Ok {
+                left.next();
+            } else {
+                ready += RETRY_AFTER;
+            }
+            if ended.reconnect {
+                self.session.client = self.connect.open(self.session.node)?;
+            }
+        }
+        Ok(left.map(|key| Unread { node: self.session.node, key }).collect())
+    }
+}

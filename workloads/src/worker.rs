@@ -1,0 +1,121 @@
+//! One client after the other for the same node: a logical process that ends in `info` is followed by a new one.
+
+use std::{sync::Arc, time::Duration};
+
+use histories::{Event, EventType, Process, RecordError, Recorder};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep_until, timeout},
+};
+
+use crate::{Answer, Client, Connect, DriveError, Progress, Request, driver::Shared, outcome::Completion};
+
+/// After a failure the next attempt begins at least so much after the last: this at first, doubled up to the other.
+const MIN_BACKOFF: Duration = Duration::from_millis(10);
+const MAX_BACKOFF: Duration = Duration::from_millis(200);
+
+/// A worker: its number and node stay, its process and client change.
+#[derive(Debug)]
+pub(crate) struct Worker<C: Connect> {
+    shared: Arc<Shared<C>>,
+    number: u16,
+    session: Session<C::Client>,
+    /// How much a new process number differs from the old.
+    step: u64,
+    backoff: Duration,
+}
+
+/// One logical process with its client.
+#[derive(Debug)]
+pub(crate) struct Session<K> {
+    pub(crate) process: u64,
+    pub(crate) node: u16,
+    pub(crate) client: K,
+}
+
+impl<C: Connect> Worker<C> {
+    pub(crate) fn new(shared: Arc<Shared<C>>, number: u16, concurrency: u16, node: u16) -> Result<Self, DriveError> {
+        let client = shared.connect.open(node)?;
+        let session = Session { process: u64::from(number), node, client };
+        Ok(Self { shared, number, session, step: u64::from(concurrency), backoff: Duration::ZERO })
+    }
+
+    /// Works until `end`, or until it is stopped; the number of its last process.
+    pub(crate) async fn run(
+        mut self,
+        start: Instant,
+        end: Instant,
+        mut stop: watch::Receiver<bool>,
+    ) -> Result<u64, DriveError> {
+        let mut ready = start;
+        while let Some(()) = wait_until(ready, end, &mut stop).await {
+            let due = self.shared.source.lock().expect("no worker panicked").pace.next(Instant::now());
+            if wait_until(due, end, &mut stop).await.is_none() {
+                break;
+            }
+            let began = Instant::now();
+            self.step().await?;
+            ready = began + self.backoff;
+        }
+        Ok(self.session.process)
+    }
+
+    async fn step(&mut self) -> Result<(), DriveError> {
+        let request = self.shared.source.lock().expect("no worker panicked").register.next(self.number);
+        let Shared { recorder, progress, operation_limit, .. } = &*self.shared;
+        let (answer, end) = self.session.ask(&request, recorder, progress, *operation_limit).await?;
+        self.shared.source.lock().expect("no worker panicked").register.observe(self.number, &request, &answer);
+        self.backoff = match answer {
+            Answer::NotDone(_) | Answer::Unknown(_) => (self.backoff * 2).clamp(MIN_BACKOFF, MAX_BACKOFF),
+            _ => Duration::ZERO,
+        };
+        if end.kind == EventType::Info {
+            self.session.process += self.step;
+        }
+        if end.reconnect {
+            self.session.client = self.shared.connect.open(self.session.node)?;
+        }
+        Ok(())
+    }
+}
+
+impl<K: Client> Session<K> {
+    /// One operation, recorded from before it leaves until after it ended.
+    pub(crate) async fn ask(
+        &mut self,
+        request: &Request,
+        recorder: &Recorder,
+        progress: &Progress,
+        limit: Duration,
+    ) -> Result<(Answer, Completion), RecordError> {
+        let event = |kind| Event {
+            key: Some(request.key_name().as_str().into()),
+            ..Event::new(Process::Client(self.process), kind, request.f())
+        };
+        let invocation = event(EventType::Invoke);
+        recorder.record(Event { value: request.argument(), node: Some(self.node), ..invocation })?;
+        let answer = match timeout(limit, self.client.invoke(request)).await {
+            Ok(answer) => answer,
+            Err(_) => Answer::Unknown(format!("no answer within {} ms", limit.as_millis())),
+        };
+        let end = Completion::of(request.action, answer.clone());
+        progress.count(end.kind);
+        let completion = Event { value: end.value.clone(), observed: end.observed.clone(), ..event(end.kind) };
+        recorder.record(Event { error: end.error.as_deref().map(Into::into), ..completion })?;
+        Ok((answer, end))
+    }
+}
+
+/// Waits until `due`; none if `end` or the stop comes before.
+pub(crate) async fn wait_until(due: Instant, end: Instant, stop: &mut watch::Receiver<bool>) -> Option<()> {
+    // A sender that is gone can stop nobody any more, so it has to count as a stop.
+    let stopped = *stop.borrow() || stop.has_changed().is_err();
+    let until = due.min(end);
+    if !stopped && until > Instant::now() {
+        tokio::select! {
+            _ = stop.wait_for(|stopped| *stopped) => return None,
+            () = sleep_until(until) => {}
+        }
+    }
+    (!stopped && due < end && Instant::now() < end).then_some(())
+}
