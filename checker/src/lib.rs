@@ -3,8 +3,15 @@
 //! Pure: a [`histories::History`] in, a [`Report`] out. Files, clocks and the network belong to others; time is limited by a
 //! callback ([`Limits`]).
 
+mod antichain;
+mod check;
 mod options;
+mod prepare;
+mod relevance;
 mod report;
+mod search;
+mod specification;
 
+pub use check::check;
 pub use options::{Limits, Model, Options};
 pub use report::{Evidence, KeyReport, Method, Report, Staleness, UnknownWhy, Verdict};

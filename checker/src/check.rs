@@ -1,0 +1,105 @@
+//! The whole check: each key by the method that fits it, several at once, and the verdicts together.
+
+use std::sync::{
+    Mutex, PoisonError,
+    atomic::{AtomicBool, AtomicUsize, Ordering},
+};
+
+use histories::History;
+
+use crate::{
+    KeyReport, Method, Model, Options, Report, UnknownWhy, Verdict,
+    prepare::{Keys, Prepared, Preparer},
+    relevance::Relevance,
+    search::{Found, search},
+    specification::{Register, Text},
+};
+
+/// Decides whether `history` is linearizable: whether each key's operations can be put in one order that respects who came
+/// before whom and gives every answer that was given.
+///
+/// Never guesses: a limit that is reached makes the verdict [`Verdict::Unknown`], unless another key is not linearizable.
+///
+/// # Panics
+/// If the checker contradicts itself, which would be a bug in it.
+pub fn check(history: &History, options: &Options<'_>) -> Report {
+    let keys = Keys::split(history);
+    let mut largest_first: Vec<usize> = (0..keys.len()).collect();
+    largest_first.sort_by_key(|&key| std::cmp::Reverse(keys.operations(key).len()));
+    let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let reports = Mutex::new(vec![None; keys.len()]);
+    let work = || {
+        let mut preparer = Preparer::new(history, options.model, &options.initial);
+        while let Some(&key) = largest_first.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let decision = if stop.load(Ordering::Relaxed) {
+                Decision::unknown(UnknownWhy::NotChecked)
+            } else {
+                decide(history, options, &mut preparer, keys.operations(key))
+            };
+            if decision.verdict == Verdict::NotLinearizable && !options.all {
+                stop.store(true, Ordering::Relaxed);
+            }
+            reports.lock().unwrap_or_else(PoisonError::into_inner)[key] = Some(decision);
+        }
+    };
+    let helpers = options.threads.min(keys.len()).saturating_sub(1);
+    std::thread::scope(|scope| {
+        for _ in 0..helpers {
+            scope.spawn(work);
+        }
+        work();
+    });
+    let decisions = reports.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let keys: Vec<KeyReport> = (decisions.into_iter().enumerate())
+        .map(|(key, decision)| {
+            let Decision { verdict, why, method, evidence } = decision.expect("every key was taken by some thread");
+            let operations = keys.operations(key).len();
+            KeyReport { key: history.value(keys.id(key)).clone(), verdict, why, method, operations, evidence }
+        })
+        .collect();
+    let verdict = keys.iter().map(|key| key.verdict).fold(Verdict::Linearizable, Verdict::merge);
+    Report { verdict, keys, operations: history.operations.len() }
+}
+
+/// What was found out about a key.
+#[derive(Clone, Debug)]
+struct Decision {
+    verdict: Verdict,
+    why: Option<UnknownWhy>,
+    method: Method,
+    evidence: Option<crate::Evidence>,
+}
+
+impl Decision {
+    fn unknown(why: UnknownWhy) -> Self {
+        Self { verdict: Verdict::Unknown, why: Some(why), method: Method::None, evidence: None }
+    }
+}
+
+fn decide(history: &History, options: &Options<'_>, preparer: &mut Preparer<'_>, operations: &[u32]) -> Decision {
+    let prepared = match preparer.prepare(operations) {
+        Ok(prepared) => prepared,
+        Err(function) => {
+            return Decision::unknown(UnknownWhy::Function { name: history.function_name(function).to_owned() });
+        }
+    };
+    let found = by_search(history, options, &prepared);
+    let verdict = match found {
+        Found::Order => Verdict::Linearizable,
+        Found::Dead(_) => Verdict::NotLinearizable,
+        Found::Limit(why) => return Decision { method: Method::Search, ..Decision::unknown(why) },
+    };
+    Decision { verdict, why: None, method: Method::Search, evidence: None }
+}
+
+fn by_search(history: &History, options: &Options<'_>, prepared: &Prepared) -> Found {
+    match options.model {
+        Model::Register => {
+            let relevance = Relevance::new(&prepared.steps, prepared.values.len());
+            search(&prepared.steps, &mut Register::new(relevance), &options.limits)
+        }
+        Model::KeyValue => {
+            search(&prepared.steps, &mut Text::new(history, &options.initial, prepared), &options.limits)
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! From a history to the steps of each key: split by key (linearizability is local: Herlihy and Wing 1990, theorem 1), without
+//! what cannot matter, and with values numbered from 0 within each key.
+
+use histories::{Function, History, NEVER, Operation, Outcome, Value, ValueId};
+
+use crate::{Model, report::key_order};
+
+/// A value's number within one key.
+pub(crate) type Val = u32;
+
+/// The number of the initial value in every key.
+pub(crate) const INITIAL: Val = 0;
+
+const ABSENT: Val = Val::MAX;
+
+/// What an operation does at its one moment, if it takes place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Action {
+    /// Finds this value: a read, or a cas that found this instead of what it expected.
+    Read(Val),
+    /// Finds any other value than this: a cas that did not match, and nothing else is known.
+    NotEqual(Val),
+    /// Finds this value and another one at once: a cas that says it did not match, and that it found what it expected.
+    Contradiction(Val),
+    /// Replaces the value.
+    Write(Val),
+    /// Finds `from` and replaces it by `to`.
+    Cas {
+        /// What it expected and found.
+        from: Val,
+        /// What it set.
+        to: Val,
+    },
+    /// Adds this text at the end.
+    Append(Val),
+}
+
+impl Action {
+    /// Whether it leaves the value as it is.
+    pub(crate) fn is_read_only(self) -> bool {
+        matches!(self, Self::Read(_) | Self::NotEqual(_) | Self::Contradiction(_))
+    }
+
+    /// The value that it leaves behind, if that is independent of the value before.
+    pub(crate) fn installs(self) -> Option<Val> {
+        match self {
+            Self::Write(to) | Self::Cas { to, .. } => Some(to),
+            Self::Read(_) | Self::NotEqual(_) | Self::Contradiction(_) | Self::Append(_) => None,
+        }
+    }
+}
+
+/// An operation that happened, or may have happened, between two ranks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Step {
+    /// Its index in the history.
+    pub operation: u32,
+    /// Rank of its invocation.
+    pub start: u32,
+    /// Rank of its completion; [`NEVER`] if nobody knows whether it happened.
+    pub end: u32,
+    /// What it does.
+    pub action: Action,
+}
+
+impl Step {
+    /// Whether it did happen.
+    pub(crate) fn is_certain(&self) -> bool {
+        self.end != NEVER
+    }
+}
+
+/// One key's steps, in the order of their invocations.
+#[derive(Clone, Debug)]
+pub(crate) struct Prepared {
+    /// What happened or may have.
+    pub steps: Vec<Step>,
+    /// Each value's number in the history, by its number here; that of the initial value is `None` where the history does not
+    /// have it.
+    pub values: Vec<Option<ValueId>>,
+    /// Changes that certainly did not happen: for explanations only.
+    pub failed: Vec<u32>,
+}
+
+/// Prepares one key after the other, with the same tables.
+#[derive(Debug)]
+pub(crate) struct Preparer<'a> {
+    history: &'a History,
+    model: Model,
+    initial: Option<ValueId>,
+    numbers: Vec<Val>,
+}
+
+impl<'a> Preparer<'a> {
+    pub(crate) fn new(history: &'a History, model: Model, initial: &Value) -> Self {
+        let numbers = vec![ABSENT; history.values.len()];
+        Self { history, model, initial: history.values.find(initial), numbers }
+    }
+
+    /// The steps of the operations with these indexes; the function that the model does not have, if one may have happened.
+    pub(crate) fn prepare(&mut self, operations: &[u32]) -> Result<Prepared, Function> {
+        let mut prepared =
+            Prepared { steps: Vec::with_capacity(operations.len()), values: vec![self.initial], failed: Vec::new() };
+        if let Some(initial) = self.initial {
+            self.numbers[initial.0 as usize] = INITIAL;
+        }
+        let unknown = operations.iter().find_map(|&index| {
+            let operation = &self.history.operations[index as usize];
+            if operation.outcome == Outcome::Fail && operation.input != ValueId::UNKNOWN {
+                prepared.failed.push(index);
+            }
+            match self.action(operation, &mut prepared.values) {
+                Ok(Some(action)) => {
+                    let end = if operation.outcome == Outcome::Info { NEVER } else { operation.completed };
+                    prepared.steps.push(Step { operation: index, start: operation.invoked, end, action });
+                    None
+                }
+                Ok(None) => None,
+                Err(function) => Some(function),
+            }
+        });
+        for value in prepared.values.iter().flatten() {
+            self.numbers[value.0 as usize] = ABSENT;
+        }
+        unknown.map_or(Ok(prepared), Err)
+    }
+
+    /// What an operation does; nothing if it did not happen, or only looked and nobody knows what it saw.
+    fn action(&mut self, operation: &Operation, values: &mut Vec<Option<ValueId>>) -> Result<Option<Action>, Function> {
+        let certain = match operation.outcome {
+            Outcome::Fail => return Ok(None),
+            Outcome::Info => false,
+            Outcome::Ok | Outcome::Mismatch => true,
+        };
+        let mut number = |id: ValueId| {
+            let number = &mut self.numbers[if id == ValueId::UNKNOWN { 0 } else { id.0 as usize }];
+            if *number == ABSENT {
+                *number = u32::try_from(values.len()).expect("a key has fewer values than the history");
+                values.push(Some(id));
+            }
+            *number
+        };
+        let action = match (operation.function, self.model) {
+            (Function::Read, _) if !certain || operation.output == ValueId::UNKNOWN => return Ok(None),
+            (Function::Read, _) => Action::Read(number(operation.output)),
+            (Function::Cas, _) if operation.outcome == Outcome::Mismatch => {
+                let expected = number(operation.input);
+                match operation.output {
+                    ValueId::UNKNOWN => Action::NotEqual(expected),
+                    found if found == operation.input => Action::Contradiction(expected),
+                    found => Action::Read(number(found)),
+                }
+            }
+            (Function::Cas, _) => Action::Cas { from: number(operation.input), to: number(operation.to) },
+            (_, _) if operation.outcome == Outcome::Mismatch => return Ok(None),
+            (Function::Write, _) => Action::Write(number(operation.input)),
+            (Function::Append, Model::KeyValue) => Action::Append(number(operation.input)),
+            (Function::Delete, Model::KeyValue) => Action::Write(INITIAL),
+            (function, _) => return Err(function),
+        };
+        Ok(Some(action))
+    }
+}
+
+/// The operations of each key, by their indexes, in the order of their invocations; keys in the order of the report.
+pub(crate) struct Keys {
+    operations: Vec<u32>,
+    keys: Vec<(ValueId, std::ops::Range<usize>)>,
+}
+
+impl Keys {
+    pub(crate) fn split(history: &History) -> Self {
+        let mut ends = vec![0_usize; history.values.len()];
+        for operation in &history.operations {
+            ends[operation.key.0 as usize] += 1;
+        }
+        let mut keys = Vec::new();
+        let mut total = 0;
+        for (id, end) in ends.iter_mut().enumerate() {
+            let count = std::mem::replace(end, total);
+            if count > 0 {
+                keys.push((ValueId(u32::try_from(id).expect("value numbers are u32")), total..total + count));
+                total += count;
+            }
+        }
+        let mut operations = vec![0; total];
+        for (index, operation) in (0_u32..).zip(&history.operations) {
+            let place = &mut ends[operation.key.0 as usize];
+            operations[*place] = index;
+            *place += 1;
+        }
+        keys.sort_by(|a, b| key_order(history.value(a.0), history.value(b.0)));
+        Self { operations, keys }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    pub(crate) fn id(&self, key: usize) -> ValueId {
+        self.keys[key].0
+    }
+
+    pub(crate) fn operations(&self, key: usize) -> &[u32] {
+        &self.operations[self.keys[key].1.clone()]
+    }
+}

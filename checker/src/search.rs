@@ -1,0 +1,335 @@
+//! The general search: a sweep over the completions in their order that keeps every configuration the object can be in
+//! (Wing and Gong 1993, just in time as in Lowe 2017).
+//!
+//! # Why it is right
+//! A configuration is a state and which of the *open* steps have taken effect; steps that completed have, in all of them. Any
+//! linearization can be shifted so that each step takes effect immediately before the completion of some step that is due: so
+//! only completions need work, and there a configuration need only be extended until the due step has taken effect.
+//! What is left out changes no verdict:
+//! - a step that only looks and can take effect now, does: it stands in nobody's way, and later it would be one more duty;
+//! - equal steps of unknown outcome are interchangeable, since they have no completion: they are counted, not told apart;
+//! - of two configurations with the same state and the same certain changes done, one that has looked at least as much and
+//!   used at most as many unknown changes of each kind can do all that the other can: only it is kept;
+//! - an unknown change is not tried when nobody can see it any more, and states that nobody asks for are one (`relevance`).
+//!
+//! Memory depends on how many steps are open at once and on how many kinds of unknown changes there are, not on the length.
+
+use std::mem;
+
+use rustc_hash::FxHashMap;
+
+use crate::{
+    Limits, UnknownWhy,
+    antichain::{Antichain, Config},
+    prepare::{Action, Step},
+    specification::Specification,
+};
+
+/// What the search found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// Some configuration survived every completion.
+    Order,
+    /// None survived the completion of this step (an index into the steps).
+    Dead(usize),
+    /// A limit was reached.
+    Limit(UnknownWhy),
+}
+
+/// How many certain steps can be open at once: one bit each.
+pub(crate) const MAX_OPEN: usize = 128;
+
+/// Configurations between two questions to the caller whether to go on.
+const STEPS_PER_QUESTION: u32 = 2048;
+
+/// Looks for an order of all certain steps and any of the others.
+pub(crate) fn search<S: Specification>(steps: &[Step], object: &mut S, limits: &Limits<'_>) -> Found {
+    let mut due: Vec<usize> = (0..steps.len()).filter(|&i| steps[i].is_certain()).collect();
+    due.sort_unstable_by_key(|&i| steps[i].end);
+    let mut sweep = Sweep::new(steps, object, limits);
+    let mut invoked = 0;
+    for (explained, &step) in due.iter().enumerate() {
+        while invoked < steps.len() && steps[invoked].start < steps[step].end {
+            if let Err(why) = sweep.invoke(invoked) {
+                return Found::Limit(why);
+            }
+            invoked += 1;
+        }
+        if let Err(limit) = sweep.complete(step) {
+            return Found::Limit(limit.why(explained, steps));
+        }
+        if sweep.frontier.is_empty() {
+            return Found::Dead(step);
+        }
+    }
+    Found::Order
+}
+
+enum Limit {
+    Time,
+    Memory,
+}
+
+impl Limit {
+    fn why(&self, explained: usize, steps: &[Step]) -> UnknownWhy {
+        let completed = steps.iter().filter(|step| step.is_certain()).count();
+        let unknown_outcomes = steps.len() - completed;
+        match self {
+            Self::Time => UnknownWhy::Time { explained, completed, unknown_outcomes },
+            Self::Memory => UnknownWhy::Memory { explained, completed, unknown_outcomes },
+        }
+    }
+}
+
+/// Equal changes of unknown outcome.
+struct Class {
+    action: Action,
+    invoked: u16,
+    useful_until: u32,
+}
+
+struct Sweep<'a, S> {
+    steps: &'a [Step],
+    object: &'a mut S,
+    limits: &'a Limits<'a>,
+    /// The open certain step in each slot.
+    slots: Vec<Option<usize>>,
+    /// Where each open certain step is.
+    slot_of: FxHashMap<usize, usize>,
+    classes: Vec<Class>,
+    class_of: FxHashMap<Action, usize>,
+    frontier: Antichain,
+    /// Configurations that are being extended; empty between two completions.
+    reached: Antichain,
+    until_question: u32,
+}
+
+impl<'a, S: Specification> Sweep<'a, S> {
+    fn new(steps: &'a [Step], object: &'a mut S, limits: &'a Limits<'a>) -> Self {
+        let mut frontier = Antichain::default();
+        frontier.insert(Config { state: object.initial(), done: 0, used: Box::default() }, 0);
+        Self {
+            steps,
+            object,
+            limits,
+            slots: Vec::new(),
+            slot_of: FxHashMap::default(),
+            classes: Vec::new(),
+            class_of: FxHashMap::default(),
+            frontier,
+            reached: Antichain::default(),
+            until_question: STEPS_PER_QUESTION,
+        }
+    }
+
+    fn invoke(&mut self, index: usize) -> Result<(), UnknownWhy> {
+        let step = &self.steps[index];
+        if step.is_certain() {
+            let slot = self.slots.iter().position(Option::is_none).unwrap_or(self.slots.len());
+            if slot == MAX_OPEN {
+                return Err(UnknownWhy::Open { limit: MAX_OPEN });
+            }
+            if slot == self.slots.len() {
+                self.slots.push(None);
+            }
+            self.slots[slot] = Some(index);
+            self.slot_of.insert(index, slot);
+            return Ok(());
+        }
+        let useful_until = self.object.useful_until(step.action);
+        if useful_until < step.start {
+            return Ok(());
+        }
+        let class = *self.class_of.entry(step.action).or_insert_with(|| {
+            self.classes.push(Class { action: step.action, invoked: 0, useful_until });
+            self.classes.len() - 1
+        });
+        let invoked = &mut self.classes[class].invoked;
+        *invoked = invoked.checked_add(1).ok_or(UnknownWhy::Open { limit: usize::from(u16::MAX) })?;
+        Ok(())
+    }
+
+    /// Extends every configuration until `due` has taken effect, and forgets `due`.
+    fn complete(&mut self, due: usize) -> Result<(), Limit> {
+        let rank = self.steps[due].end;
+        let slot = self.slot_of[&due];
+        let bit = 1_u128 << slot;
+        let changes = self.open_mask(|action| !action.is_read_only());
+        let looks = self.open_mask(Action::is_read_only);
+        let mut next = Antichain::default();
+        let mut reached = mem::take(&mut self.reached);
+        for mut config in self.frontier.drain() {
+            self.settle(&mut config, rank);
+            self.look(&mut config, looks);
+            if config.done & bit == 0 {
+                reached.insert(config, changes);
+            } else {
+                config.done &= !bit;
+                next.insert(config, changes);
+            }
+        }
+        let mut at = 0;
+        while at < reached.len() {
+            self.ask(&next, &reached)?;
+            if let Some(config) = reached.get(at) {
+                let config = config.clone();
+                self.extend(&config, rank, changes, looks, |mut extended| {
+                    if extended.done & bit == 0 {
+                        reached.insert(extended, changes);
+                    } else {
+                        extended.done &= !bit;
+                        next.insert(extended, changes);
+                    }
+                });
+            }
+            at += 1;
+        }
+        reached.clear();
+        self.reached = reached;
+        self.frontier = next;
+        self.slots[slot] = None;
+        self.slot_of.remove(&due);
+        Ok(())
+    }
+
+    /// Every configuration that is one change away from `config`.
+    fn extend(&mut self, config: &Config, rank: u32, changes: u128, looks: u128, mut found: impl FnMut(Config)) {
+        let mut open = changes & !config.done;
+        while open != 0 {
+            let slot = open.trailing_zeros() as usize;
+            open &= open - 1;
+            let step = self.slots[slot].expect("a bit of an open step");
+            if let Some(state) = self.object.step(config.state, self.steps[step].action) {
+                let mut extended = Config { state, done: config.done | 1 << slot, used: config.used.clone() };
+                self.look(&mut extended, looks);
+                found(extended);
+            }
+        }
+        for class in 0..self.classes.len() {
+            let Class { action, invoked, useful_until } = self.classes[class];
+            let used = config.used.get(class).copied().unwrap_or(0);
+            if used == invoked || useful_until < rank {
+                continue;
+            }
+            let Some(state) = self.object.step(config.state, action) else { continue };
+            // A change that changes nothing only uses itself up.
+            if state == config.state {
+                continue;
+            }
+            let mut extended = Config { state, done: config.done, used: config.used.clone() };
+            extended.use_up(class);
+            self.look(&mut extended, looks);
+            found(extended);
+        }
+    }
+
+    /// Lets every open step that only looks, and can see what it saw, take effect.
+    fn look(&mut self, config: &mut Config, looks: u128) {
+        let mut open = looks & !config.done;
+        while open != 0 {
+            let slot = open.trailing_zeros() as usize;
+            open &= open - 1;
+            let step = self.slots[slot].expect("a bit of an open step");
+            if self.object.step(config.state, self.steps[step].action).is_some() {
+                config.done |= 1 << slot;
+            }
+        }
+    }
+
+    /// Forgets what can make no difference after `rank`.
+    fn settle(&self, config: &mut Config, rank: u32) {
+        config.state = self.object.settle(config.state, rank);
+        for (used, class) in config.used.iter_mut().zip(&self.classes) {
+            if class.useful_until < rank {
+                *used = 0;
+            }
+        }
+    }
+
+    fn open_mask(&self, wanted: impl Fn(Action) -> bool) -> u128 {
+        (0..).zip(&self.slots).fold(0, |mask, (slot, step)| match step {
+            Some(step) if wanted(self.steps[*step].action) => mask | 1 << slot,
+            _ => mask,
+        })
+    }
+
+    fn ask(&mut self, next: &Antichain, reached: &Antichain) -> Result<(), Limit> {
+        self.until_question -= 1;
+        if self.until_question > 0 {
+            return Ok(());
+        }
+        self.until_question = STEPS_PER_QUESTION;
+        let bytes = next.memory_bytes() + reached.memory_bytes() + self.object.memory_bytes();
+        if bytes > self.limits.max_memory_bytes {
+            return Err(Limit::Memory);
+        }
+        if (self.limits.keep_going)() { Ok(()) } else { Err(Limit::Time) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Limits, prepare::INITIAL, relevance::Relevance, specification::Register};
+    use histories::NEVER;
+
+    fn run(steps: &[(u32, u32, Action)]) -> Found {
+        let steps: Vec<Step> =
+            (0..).zip(steps).map(|(operation, &(start, end, action))| Step { operation, start, end, action }).collect();
+        search(&steps, &mut Register::new(Relevance::new(&steps, 10)), &Limits::none())
+    }
+
+    use Action::{Cas, NotEqual, Read, Write};
+
+    #[test]
+    fn a_read_sees_the_last_write_before_it() {
+        assert_eq!(run(&[(0, 1, Write(1)), (2, 3, Read(1))]), Found::Order);
+        assert_eq!(run(&[(0, 1, Write(1)), (2, 3, Read(INITIAL))]), Found::Dead(1));
+    }
+
+    #[test]
+    fn a_read_beside_a_write_may_see_either() {
+        assert_eq!(run(&[(0, 3, Write(1)), (1, 2, Read(INITIAL)), (4, 5, Read(1))]), Found::Order);
+        assert_eq!(run(&[(0, 5, Write(1)), (1, 2, Read(1)), (3, 4, Read(INITIAL))]), Found::Dead(2));
+    }
+
+    #[test]
+    fn an_unknown_write_may_happen_late_or_never_but_not_twice() {
+        assert_eq!(run(&[(0, NEVER, Write(1)), (1, 2, Read(INITIAL)), (3, 4, Read(1))]), Found::Order);
+        assert_eq!(run(&[(0, NEVER, Write(1)), (1, 2, Read(INITIAL))]), Found::Order);
+        let twice = [(0, NEVER, Write(1)), (1, 2, Read(1)), (3, 4, Write(2)), (5, 6, Read(2)), (7, 8, Read(1))];
+        assert_eq!(run(&twice), Found::Dead(4));
+    }
+
+    #[test]
+    fn equal_unknown_writes_are_counted() {
+        let mut steps = vec![(0, NEVER, Write(1)), (1, NEVER, Write(1))];
+        for round in 0..3 {
+            let start = 2 + 8 * round;
+            steps.extend([
+                (start, start + 1, Read(1)),
+                (start + 2, start + 3, Write(2)),
+                (start + 4, start + 5, Read(2)),
+            ]);
+        }
+        assert_eq!(run(&steps[..8]), Found::Order);
+        assert_eq!(run(&steps), Found::Dead(8));
+    }
+
+    #[test]
+    fn a_cas_takes_what_it_expects() {
+        assert_eq!(
+            run(&[(0, 1, Cas { from: INITIAL, to: 1 }), (2, 3, Cas { from: 1, to: 2 }), (4, 5, Read(2))]),
+            Found::Order
+        );
+        assert_eq!(run(&[(0, 3, Cas { from: INITIAL, to: 1 }), (1, 2, Cas { from: INITIAL, to: 2 })]), Found::Dead(0));
+    }
+
+    #[test]
+    fn a_cas_that_did_not_match_saw_something_else() {
+        assert_eq!(run(&[(0, 1, NotEqual(INITIAL))]), Found::Dead(0));
+        assert_eq!(run(&[(0, 3, Write(1)), (1, 2, NotEqual(INITIAL))]), Found::Order);
+        assert_eq!(run(&[(0, NEVER, Write(1)), (1, 2, NotEqual(INITIAL))]), Found::Order);
+        assert_eq!(run(&[(0, NEVER, Write(1)), (1, 2, NotEqual(INITIAL)), (3, 4, Read(INITIAL))]), Found::Dead(2));
+    }
+}
