@@ -132,7 +132,7 @@ pub enum StartError {
         /// The index that came.
         found: LogIndex,
     },
-    /// A stored entry's term is below the one before it, or above the stored term.
+    /// A stored entry's, or the snapshot's, term is below the one before it, or above the stored term.
     #[error("the stored entry {0} has a term that its neighbours or the stored term rule out")]
     Term(LogIndex),
 }

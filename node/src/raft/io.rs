@@ -35,13 +35,15 @@ pub enum ReadMode {
 #[derive(Debug, Default)]
 #[must_use = "an output that is not carried out breaks the promises that were made to peers"]
 pub struct Output {
-    /// May leave before `persist` is durable: they promise nothing about this node's disk (a leader's entries and heartbeats).
+    /// May leave before `persist` is durable: they promise nothing about this node's disk (a leader's entries and heartbeats, read
+    /// indexes and questions for them).
     pub early: Vec<Message>,
     /// To be made durable.
     pub persist: Persist,
     /// May leave only once `persist` is durable.
     pub messages: Vec<Message>,
-    /// Replaces the whole state machine before `committed` is applied.
+    /// Replaces the whole state machine before `committed` is applied: a snapshot from the leader, or, in the first output of a
+    /// restarted node, the stored one.
     pub restore: Option<Snapshot>,
     /// Newly committed entries, in log order, each exactly once in this life of the node.
     pub committed: Vec<Entry>,

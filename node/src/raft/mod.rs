@@ -6,10 +6,19 @@
 //! Left out: membership changes (§6), and leadership transfer (dissertation §3.10), which would have to end the lease first.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod commit;
 mod config;
+mod election;
+mod invariant;
 mod io;
+mod lease;
+mod log;
 mod message;
 mod node;
+mod progress;
+mod read;
+mod replication;
+mod snapshot;
 mod status;
 mod types;
 

@@ -1,0 +1,62 @@
+//! What a leader may commit (§5.3, §5.4.2).
+
+use super::{LogIndex, Term};
+
+/// The greatest index that a majority has: the median of all members' match indexes, the lower one of two (§5.3, figure 2 "Leaders"). It
+/// serves for heartbeat rounds as well.
+pub(super) fn majority_has<T: Ord + Copy>(mut of_each_member: Vec<T>) -> T {
+    of_each_member.sort_unstable();
+    of_each_member[(of_each_member.len() - 1) / 2]
+}
+
+/// Whether a leader in `current` may commit an entry by counting its replicas: only one of its own term, which commits all before it.
+/// An entry of an older term can stand on a majority and still be overwritten (§5.4.2, figure 8).
+pub(super) fn may_commit(entry_term: Option<Term>, current: Term) -> bool {
+    entry_term == Some(current)
+}
+
+/// How far a follower may commit: not past the last entry that the message proved equal to the leader's; what lies after that may be
+/// another leader's leftover (figure 2, `AppendEntries` step 5).
+pub(super) fn follower_commit(leader_commit: LogIndex, last_matched: LogIndex) -> LogIndex {
+    leader_commit.min(last_matched)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Counts for each index how many have it: slower, and plainly the definition.
+    fn majority_by_counting(of_each: &[u64]) -> u64 {
+        let has = |index: u64| of_each.iter().filter(|&&match_index| match_index >= index).count();
+        (0..=10).rev().find(|&index| has(index) * 2 > of_each.len()).unwrap()
+    }
+
+    #[test]
+    fn the_majority_index_agrees_with_counting() {
+        for members in 1_u32..=5 {
+            for case in 0..5_u64.pow(members) {
+                let of_each: Vec<u64> = (0..members).map(|member| case / 5_u64.pow(member) % 5).collect();
+                assert_eq!(majority_has(of_each.clone()), majority_by_counting(&of_each), "{of_each:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_even_cluster_needs_more_than_half() {
+        assert_eq!(majority_has(vec![5, 5, 0, 0]), 0);
+        assert_eq!(majority_has(vec![5, 5, 3, 0]), 3);
+    }
+
+    #[test]
+    fn only_own_term_is_committed_by_counting() {
+        assert!(may_commit(Some(Term(4)), Term(4)));
+        assert!(!may_commit(Some(Term(2)), Term(4)));
+        assert!(!may_commit(None, Term(4)));
+    }
+
+    #[test]
+    fn a_follower_commits_only_what_was_matched() {
+        assert_eq!(follower_commit(LogIndex(9), LogIndex(4)), LogIndex(4));
+        assert_eq!(follower_commit(LogIndex(3), LogIndex(4)), LogIndex(3));
+    }
+}

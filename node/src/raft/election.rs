@@ -1,0 +1,180 @@
+//! Elections (§5.2, §5.4.1), with the rehearsal that spares the others a disruption (dissertation §9.6) and the promise to a living
+//! leader (§6, dissertation §4.2.3).
+
+use std::{collections::BTreeSet, time::Duration};
+
+use rand_pcg::{
+    Pcg64,
+    rand_core::{Rng, SeedableRng},
+};
+
+use super::{
+    Body, Config, Entry, HardState, LogIndex, Message, NodeId, Payload, Raft, Term,
+    node::{Leadership, State},
+};
+
+/// Whether a candidate's log is at least as up to date as the voter's: the later last term wins, then the greater index (§5.4.1).
+pub(super) fn is_up_to_date(candidate: (Term, LogIndex), voter: (Term, LogIndex)) -> bool {
+    candidate >= voter
+}
+
+/// Whether a vote in `term` may go to `candidate`: one vote a term, first come, first served; asked again, the same answer (§5.2,
+/// figure 2 `RequestVote`). For a pre-vote, whether it would.
+pub(super) fn has_vote_for(voter: HardState, term: Term, candidate: NodeId) -> bool {
+    term > voter.term || (term == voter.term && voter.voted_for.is_none_or(|vote| vote == candidate))
+}
+
+/// The shortest election timer and how much chance may add: a draw from `[t, 2t)` (§5.2). Before the first term nobody can have been
+/// promised anything, so that a new cluster need not wait: from `[t/8, t/2)`.
+pub(super) fn timer_span(term: Term, election_timeout: Duration) -> (Duration, Duration) {
+    if term == Term(0) {
+        (election_timeout / 8, election_timeout * 3 / 8)
+    } else {
+        (election_timeout, election_timeout)
+    }
+}
+
+impl Raft {
+    /// Draws a new election timer.
+    pub(super) fn reset_election_timer(&mut self) {
+        let (shortest, spread) = timer_span(self.hard_state.term, self.config.election_timeout);
+        let spread = u64::try_from(spread.as_nanos()).unwrap_or(u64::MAX).max(1);
+        let extra = Duration::from_nanos(self.rng.next_u64() % spread);
+        self.election_deadline = self.now.after(shortest + extra);
+    }
+
+    /// Whether this node must not vote because a leader lives: it heard from one within `election_timeout`, or is one that a quorum
+    /// answered (§6, dissertation §4.2.3). Leases rest on it, so a restarted node counts as having heard one when it started.
+    fn is_bound_to_a_leader(&self) -> bool {
+        let timeout = self.config.election_timeout;
+        self.last_heard.is_some_and(|heard| self.now.since(heard) < timeout)
+            || matches!(&self.state, State::Leader(own) if own.rounds.acknowledged_within(timeout, self.now))
+    }
+
+    /// The election timer ran out: asks whether an election could be won (dissertation §9.6).
+    pub(super) fn begin_pre_vote(&mut self) {
+        self.leave_leader(None);
+        self.state = State::PreCandidate(BTreeSet::from([self.config.id]));
+        self.reset_election_timer();
+        if self.config.quorum() == 1 {
+            self.begin_election();
+        } else {
+            self.ask_for_votes(true, Term(self.hard_state.term.0 + 1));
+        }
+    }
+
+    /// Becomes a candidate in a new term and votes for itself (§5.2).
+    fn begin_election(&mut self) {
+        let term = Term(self.hard_state.term.0 + 1);
+        self.set_hard_state(HardState { term, voted_for: Some(self.config.id) });
+        self.state = State::Candidate(BTreeSet::from([self.config.id]));
+        self.reset_election_timer();
+        if self.config.quorum() == 1 {
+            self.become_leader();
+        } else {
+            self.ask_for_votes(false, term);
+        }
+    }
+
+    fn ask_for_votes(&mut self, pre: bool, term: Term) {
+        let body =
+            Body::RequestVote { pre, last_log_index: self.log.last_index(), last_log_term: self.log.last_term() };
+        for to in self.config.peers() {
+            self.out.messages.push(Message { from: self.config.id, to, term, body: body.clone() });
+        }
+    }
+
+    /// Answers a request for a vote or pre-vote. A refusal out of loyalty leaves this node's term alone: the candidate must not be able to
+    /// depose a leader that works.
+    pub(super) fn on_request_vote(&mut self, candidate: NodeId, term: Term, pre: bool, last: (Term, LogIndex)) {
+        let own_last = (self.log.last_term(), self.log.last_index());
+        if self.is_bound_to_a_leader() {
+            return self.answer_vote(candidate, self.hard_state.term, pre, false);
+        }
+        if !pre && term > self.hard_state.term {
+            self.become_follower(term, None);
+        }
+        let granted = has_vote_for(self.hard_state, term, candidate) && is_up_to_date(last, own_last);
+        if granted && !pre {
+            self.set_hard_state(HardState { term, voted_for: Some(candidate) });
+            self.reset_election_timer();
+        }
+        // A granted pre-vote names the term it is for; a refusal tells the candidate of a later term than its own.
+        let answer_term = if granted { term } else { self.hard_state.term };
+        self.answer_vote(candidate, answer_term, pre, granted);
+    }
+
+    pub(super) fn answer_vote(&mut self, to: NodeId, term: Term, pre: bool, granted: bool) {
+        self.out.messages.push(Message { from: self.config.id, to, term, body: Body::Vote { pre, granted } });
+    }
+
+    /// Counts a vote: each voter once, only for the election that is on, in its own term (§5.2).
+    pub(super) fn on_vote(&mut self, voter: NodeId, term: Term, pre: bool, granted: bool) {
+        let own = self.hard_state.term;
+        let quorum = self.config.quorum();
+        let votes = match &mut self.state {
+            State::PreCandidate(votes) if pre && term.0 == own.0 + 1 => votes,
+            State::Candidate(votes) if !pre && term == own => votes,
+            State::Follower | State::PreCandidate(_) | State::Candidate(_) | State::Leader(_) => return,
+        };
+        if granted {
+            votes.insert(voter);
+        }
+        if votes.len() < quorum {
+            return;
+        }
+        if pre { self.begin_election() } else { self.become_leader() }
+    }
+
+    /// Won: announces itself at once, with an entry of its own term, without which it may neither commit nor serve reads (§5.2, §8).
+    fn become_leader(&mut self) {
+        self.leader = Some(self.config.id);
+        self.state = State::Leader(Leadership::new(&self.config, self.log.last_index(), self.now));
+        self.append_own(Payload::Noop);
+        self.begin_round();
+    }
+
+    pub(super) fn append_own(&mut self, payload: Payload) -> LogIndex {
+        let index = LogIndex(self.log.last_index().0 + 1);
+        self.append(Entry { index, term: self.hard_state.term, payload });
+        self.unsent = true;
+        index
+    }
+}
+
+/// A generator for one life of one node: the same seed on two nodes must not give both the same timers (§5.2).
+pub(super) fn generator(config: &Config, term: Term) -> Pcg64 {
+    Pcg64::seed_from_u64(config.seed ^ config.id.0.rotate_left(48) ^ term.0.rotate_left(24))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_later_term_is_more_up_to_date_than_the_longer_log() {
+        let log = |term, index| (Term(term), LogIndex(index));
+        assert!(is_up_to_date(log(3, 2), log(2, 9)));
+        assert!(!is_up_to_date(log(2, 9), log(3, 2)));
+        assert!(is_up_to_date(log(3, 5), log(3, 4)));
+        assert!(is_up_to_date(log(3, 4), log(3, 4)), "equal is enough");
+        assert!(!is_up_to_date(log(3, 3), log(3, 4)));
+    }
+
+    #[test]
+    fn one_vote_a_term_and_the_same_one_again() {
+        let voter = HardState { term: Term(3), voted_for: Some(NodeId(2)) };
+        assert!(has_vote_for(voter, Term(3), NodeId(2)));
+        assert!(!has_vote_for(voter, Term(3), NodeId(1)));
+        assert!(!has_vote_for(voter, Term(2), NodeId(2)), "a past term");
+        assert!(has_vote_for(voter, Term(4), NodeId(1)));
+        assert!(has_vote_for(HardState { voted_for: None, ..voter }, Term(3), NodeId(1)));
+    }
+
+    #[test]
+    fn timers_lie_between_t_and_2t_and_are_short_before_the_first_term() {
+        let timeout = Duration::from_millis(160);
+        assert_eq!(timer_span(Term(1), timeout), (timeout, timeout));
+        assert_eq!(timer_span(Term(0), timeout), (Duration::from_millis(20), Duration::from_millis(60)));
+    }
+}

@@ -1,0 +1,126 @@
+//! Heartbeat rounds, and what a quorum's acknowledgement of one is worth: that this node still led after the round began
+//! (`ReadIndex`, dissertation §6.4), and that nobody else can be elected for a while (lease, §6.4.1).
+//!
+//! The promise about clocks: while the leader's clock counts `lease`, no voter's clock counts `election_timeout`. Every voter of the
+//! quorum heard of the round after it began, and gives no vote for `election_timeout` after hearing; so a lease counted from the
+//! round's *beginning* ends before any other leader can be elected. A clock that breaks the promise breaks lease reads, and no others.
+
+use std::{collections::VecDeque, time::Duration};
+
+use super::Time;
+
+/// How many unacknowledged rounds are remembered; of those before, an acknowledgement confirms reads but renews no lease.
+const MAX_REMEMBERED: usize = 256;
+
+/// The rounds of one leadership.
+#[derive(Debug, Default)]
+pub(super) struct Rounds {
+    newest: u64,
+    began: VecDeque<(u64, Time)>,
+    acknowledged: u64,
+    /// When the newest round that a quorum acknowledged began.
+    acknowledged_began: Option<Time>,
+}
+
+impl Rounds {
+    pub(super) fn newest(&self) -> u64 {
+        self.newest
+    }
+
+    /// Begins a round: every message sent from now on carries its number.
+    pub(super) fn begin(&mut self, now: Time) {
+        self.newest += 1;
+        if self.began.len() == MAX_REMEMBERED {
+            self.began.pop_front();
+        }
+        self.began.push_back((self.newest, now));
+    }
+
+    /// A quorum, this leader included, has acknowledged `round`.
+    pub(super) fn acknowledge(&mut self, round: u64) {
+        self.acknowledged = self.acknowledged.max(round);
+        while let Some(&(number, began)) = self.began.front()
+            && number <= self.acknowledged
+        {
+            self.acknowledged_began = Some(began);
+            self.began.pop_front();
+        }
+    }
+
+    /// Whether a quorum has acknowledged a round that began less than `span` ago, by this node's clock.
+    pub(super) fn acknowledged_within(&self, span: Duration, now: Time) -> bool {
+        self.acknowledged_began.is_some_and(|began| now.since(began) < span)
+    }
+
+    /// When a lease of length `lease` ends.
+    pub(super) fn lease_until(&self, lease: Duration) -> Option<Time> {
+        self.acknowledged_began.map(|began| began.after(lease))
+    }
+
+    /// The clock went backwards: nothing that was measured by it holds any longer.
+    pub(super) fn forget_times(&mut self) {
+        self.began.clear();
+        self.acknowledged_began = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LEASE: Duration = Duration::from_nanos(100);
+
+    #[test]
+    fn a_lease_counts_from_the_beginning_of_the_round_and_not_from_the_answer() {
+        let mut rounds = Rounds::default();
+        rounds.begin(Time(10));
+        rounds.begin(Time(60));
+        assert_eq!(rounds.lease_until(LEASE), None, "nobody has answered");
+        rounds.acknowledge(1);
+        assert_eq!(rounds.lease_until(LEASE), Some(Time(110)), "whenever the answer came");
+        rounds.acknowledge(2);
+        assert_eq!(rounds.lease_until(LEASE), Some(Time(160)));
+    }
+
+    #[test]
+    fn a_late_acknowledgement_of_an_older_round_changes_nothing() {
+        let mut rounds = Rounds::default();
+        rounds.begin(Time(10));
+        rounds.begin(Time(60));
+        rounds.acknowledge(2);
+        rounds.acknowledge(1);
+        assert_eq!((rounds.acknowledged, rounds.lease_until(LEASE)), (2, Some(Time(160))));
+    }
+
+    #[test]
+    fn a_lease_ends_on_its_last_nanosecond() {
+        let mut rounds = Rounds::default();
+        rounds.begin(Time(10));
+        rounds.acknowledge(1);
+        assert!(rounds.acknowledged_within(LEASE, Time(109)));
+        assert!(!rounds.acknowledged_within(LEASE, Time(110)));
+    }
+
+    #[test]
+    fn a_forgotten_round_renews_no_lease() {
+        let mut rounds = Rounds::default();
+        for time in 0..=MAX_REMEMBERED as u64 {
+            rounds.begin(Time(time));
+        }
+        rounds.acknowledge(1);
+        assert_eq!(rounds.lease_until(LEASE), None);
+        rounds.acknowledge(2);
+        assert_eq!(rounds.lease_until(LEASE), Some(Time(101)));
+    }
+
+    #[test]
+    fn a_clock_that_went_backwards_ends_the_lease() {
+        let mut rounds = Rounds::default();
+        rounds.begin(Time(10));
+        rounds.begin(Time(20));
+        rounds.acknowledge(1);
+        rounds.forget_times();
+        rounds.acknowledge(2);
+        assert_eq!((rounds.acknowledged, rounds.lease_until(LEASE)), (2, None));
+    }
+}

@@ -1,0 +1,224 @@
+//! The log in memory: the snapshot's end and all entries after it (§5.3, §7). Knows nothing of roles.
+
+use std::collections::VecDeque;
+
+use super::{Entry, LogIndex, Term};
+
+/// Entries after a snapshot, without a gap; their terms never fall.
+#[derive(Debug, Default)]
+pub(super) struct Log {
+    snapshot_index: LogIndex,
+    snapshot_term: Term,
+    entries: VecDeque<Entry>,
+}
+
+/// Where a follower's log parts from what a leader assumed, and the hint that lets the leader skip a whole term (§5.3, end).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Conflict {
+    /// The term that stands at the refused index, if there is an entry.
+    pub(super) term: Option<Term>,
+    /// The first index with that term, or the one after the last entry.
+    pub(super) first: LogIndex,
+}
+
+impl Log {
+    pub(super) fn new(snapshot_index: LogIndex, snapshot_term: Term) -> Self {
+        Self { snapshot_index, snapshot_term, entries: VecDeque::new() }
+    }
+
+    pub(super) fn snapshot_index(&self) -> LogIndex {
+        self.snapshot_index
+    }
+
+    pub(super) fn first_index(&self) -> LogIndex {
+        LogIndex(self.snapshot_index.0 + 1)
+    }
+
+    pub(super) fn last_index(&self) -> LogIndex {
+        LogIndex(self.snapshot_index.0 + self.entries.len() as u64)
+    }
+
+    pub(super) fn last_term(&self) -> Term {
+        self.entries.back().map_or(self.snapshot_term, |entry| entry.term)
+    }
+
+    /// The term at `index`; `None` where the log has nothing, or no longer has it.
+    pub(super) fn term(&self, index: LogIndex) -> Option<Term> {
+        if index == self.snapshot_index { Some(self.snapshot_term) } else { self.get(index).map(|entry| entry.term) }
+    }
+
+    fn get(&self, index: LogIndex) -> Option<&Entry> {
+        self.entries.get(self.position(index)?)
+    }
+
+    fn position(&self, index: LogIndex) -> Option<usize> {
+        usize::try_from(index.0.checked_sub(self.snapshot_index.0 + 1)?).ok()
+    }
+
+    /// The entries from `first` to `last`, both included.
+    pub(super) fn range(&self, first: LogIndex, last: LogIndex) -> impl Iterator<Item = &Entry> {
+        let start = self.position(first).unwrap_or(0).min(self.entries.len());
+        let end = self.position(LogIndex(last.0 + 1)).unwrap_or(0).clamp(start, self.entries.len());
+        self.entries.range(start..end)
+    }
+
+    pub(super) fn append(&mut self, entry: Entry) {
+        assert_eq!(entry.index.0, self.last_index().0 + 1, "the log has no gap");
+        assert!(entry.term >= self.last_term(), "terms in the log never fall");
+        self.entries.push_back(entry);
+    }
+
+    /// Voids the entries from `index` on.
+    pub(super) fn truncate_from(&mut self, index: LogIndex) {
+        if let Some(position) = self.position(index) {
+            self.entries.truncate(position);
+        }
+    }
+
+    /// Drops the entries up to and with `index`, which a snapshot now stands for (§7); all of them where the log has not that term there
+    /// (figure 13, steps 6 and 7). Says whether a suffix may have been kept.
+    pub(super) fn compact(&mut self, index: LogIndex, term: Term) -> bool {
+        let retained = self.term(index) == Some(term);
+        match self.position(index) {
+            Some(position) if retained => drop(self.entries.drain(..=position)),
+            _ => self.entries.clear(),
+        }
+        self.snapshot_index = index;
+        self.snapshot_term = term;
+        retained
+    }
+
+    /// The consistency check of `AppendEntries` (§5.3): whether this log has `prev_term` at `prev_index`. What lies below the snapshot is
+    /// committed and therefore equal (mutant: a compacted `prev` is no conflict).
+    pub(super) fn check_consistency(&self, prev_index: LogIndex, prev_term: Term) -> Result<(), Conflict> {
+        if prev_index < self.snapshot_index {
+            return Ok(());
+        }
+        match self.term(prev_index) {
+            Some(term) if term == prev_term => Ok(()),
+            Some(term) => Err(Conflict { term: Some(term), first: self.first_index_of_term(term) }),
+            None => Err(Conflict { term: None, first: LogIndex(self.last_index().0 + 1) }),
+        }
+    }
+
+    fn first_index_of_term(&self, term: Term) -> LogIndex {
+        let before = self.entries.partition_point(|entry| entry.term < term);
+        LogIndex(self.snapshot_index.0 + 1 + before as u64)
+    }
+
+    /// Where a new leader's log first differs from this one: the first of `entries` that meets another term at its index (§5.3). `None`
+    /// if there is no conflict, however short or old the message is: such a message must not shorten the log (figure 2, step 3).
+    pub(super) fn first_conflict(&self, entries: &[Entry]) -> Option<LogIndex> {
+        entries
+            .iter()
+            .find(|entry| self.get(entry.index).is_some_and(|own| own.term != entry.term))
+            .map(|entry| entry.index)
+    }
+
+    /// Where a leader tries next after a refusal at `refused`: one round for each term in which the two logs differ (§5.3, end). The
+    /// answer is at most `refused`.
+    pub(super) fn next_after_conflict(&self, refused: LogIndex, conflict: Conflict) -> LogIndex {
+        let Some(term) = conflict.term else { return conflict.first.min(refused) };
+        // The last own entry below `refused` that the follower's term does not rule out.
+        let up_to_term = self.entries.partition_point(|entry| entry.term <= term) as u64;
+        let candidate = LogIndex((self.snapshot_index.0 + up_to_term).min(refused.0.saturating_sub(1)));
+        let after = LogIndex(candidate.0 + 1);
+        let next = if self.term(candidate) == Some(term) { after } else { after.min(conflict.first) };
+        next.min(refused)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::raft::Payload;
+
+    fn log(terms: &[u64]) -> Log {
+        let mut log = Log::default();
+        for &term in terms {
+            log.append(entry(log.last_index().0 + 1, term));
+        }
+        log
+    }
+
+    fn entry(index: u64, term: u64) -> Entry {
+        Entry { index: LogIndex(index), term: Term(term), payload: Payload::Noop }
+    }
+
+    #[test]
+    fn terms_are_known_from_the_snapshot_on() {
+        let mut log = log(&[1, 1, 2, 3]);
+        assert!(log.compact(LogIndex(2), Term(1)));
+        let known: Vec<_> = (0..6).map(|index| log.term(LogIndex(index)).map(|term| term.0)).collect();
+        assert_eq!(known, [None, None, Some(1), Some(2), Some(3), None]);
+        assert_eq!((log.first_index(), log.last_index(), log.last_term()), (LogIndex(3), LogIndex(4), Term(3)));
+    }
+
+    #[test]
+    fn a_range_includes_both_ends_and_stays_inside() {
+        let indexes = |log: &Log, first, last| -> Vec<u64> {
+            log.range(LogIndex(first), LogIndex(last)).map(|entry| entry.index.0).collect()
+        };
+        let mut log = log(&[1, 1, 1, 1]);
+        assert_eq!(indexes(&log, 2, 3), [2, 3]);
+        assert_eq!(indexes(&log, 3, 9), [3, 4]);
+        assert_eq!(indexes(&log, 5, 4), [0; 0]);
+        log.compact(LogIndex(2), Term(1));
+        assert_eq!(indexes(&log, 1, 3), [3]);
+    }
+
+    #[test]
+    fn a_snapshot_keeps_the_suffix_only_after_an_entry_of_its_own_term() {
+        let mut kept = log(&[1, 2, 2]);
+        assert!(kept.compact(LogIndex(2), Term(2)));
+        assert_eq!(kept.last_index(), LogIndex(3));
+        let mut other_term = log(&[1, 2, 2]);
+        assert!(!other_term.compact(LogIndex(2), Term(3)));
+        assert_eq!((other_term.last_index(), other_term.last_term()), (LogIndex(2), Term(3)));
+        let mut short = log(&[1]);
+        assert!(!short.compact(LogIndex(5), Term(2)));
+        assert_eq!(short.last_index(), LogIndex(5));
+    }
+
+    #[test]
+    fn consistency_needs_the_term_as_well_as_the_index() {
+        let log = log(&[1, 1, 4, 4, 5]);
+        let check = |index, term| log.check_consistency(LogIndex(index), Term(term));
+        assert_eq!(check(0, 0), Ok(()));
+        assert_eq!(check(5, 5), Ok(()));
+        assert_eq!(check(4, 5), Err(Conflict { term: Some(Term(4)), first: LogIndex(3) }));
+        assert_eq!(check(2, 2), Err(Conflict { term: Some(Term(1)), first: LogIndex(1) }));
+        assert_eq!(check(8, 5), Err(Conflict { term: None, first: LogIndex(6) }));
+    }
+
+    #[test]
+    fn what_a_snapshot_covers_is_no_conflict() {
+        let mut log = log(&[1, 1, 2]);
+        log.compact(LogIndex(3), Term(2));
+        assert_eq!(log.check_consistency(LogIndex(1), Term(1)), Ok(()));
+        assert_eq!(log.first_conflict(&[entry(2, 1), entry(3, 2), entry(4, 2)]), None);
+    }
+
+    #[test]
+    fn only_a_differing_term_is_a_conflict() {
+        let log = log(&[1, 1, 2, 2]);
+        assert_eq!(log.first_conflict(&[]), None);
+        assert_eq!(log.first_conflict(&[entry(2, 1), entry(3, 2)]), None, "an old message");
+        assert_eq!(log.first_conflict(&[entry(5, 2)]), None, "beyond the end");
+        assert_eq!(log.first_conflict(&[entry(2, 1), entry(3, 3), entry(4, 3)]), Some(LogIndex(3)));
+    }
+
+    #[test]
+    fn a_refusal_skips_a_term_at_a_time() {
+        let log = log(&[1, 1, 1, 4, 4, 5, 5, 6, 6, 6]);
+        let next = |refused, term: Option<u64>, first| {
+            log.next_after_conflict(LogIndex(refused), Conflict { term: term.map(Term), first: LogIndex(first) }).0
+        };
+        assert_eq!(next(10, None, 5), 5, "the follower is short");
+        assert_eq!(next(10, Some(4), 4), 6, "both have term 4: try its end here");
+        assert_eq!(next(10, Some(2), 4), 4, "the leader has no entry of term 2");
+        assert_eq!(next(10, Some(3), 7), 4, "nor of term 3, and its term 1 ends before that");
+        assert_eq!(next(3, Some(9), 1), 1, "a term that this leader has only later");
+        assert_eq!(next(3, None, 9), 3, "never beyond what was refused");
+    }
+}

@@ -1,0 +1,216 @@
+//! What a leader knows of one follower, and how it may send to it: one probe at a time until the logs have met, then a window of
+//! messages, or a snapshot where the log no longer reaches back (figure 2 `nextIndex` and `matchIndex`, §5.3, §7).
+
+use std::collections::VecDeque;
+
+use super::{LogIndex, Snapshot};
+
+#[derive(Debug)]
+pub(super) struct Progress {
+    /// The last entry known to be durable there; never falls in one term.
+    pub(super) matched: LogIndex,
+    /// The next entry to send.
+    pub(super) next: LogIndex,
+    pub(super) mode: Mode,
+    /// The newest round that it has acknowledged.
+    pub(super) acknowledged_round: u64,
+    /// The newest round that was sent to it.
+    pub(super) sent_round: u64,
+    /// The commit index that was last sent to it.
+    pub(super) sent_commit: LogIndex,
+}
+
+#[derive(Debug)]
+pub(super) enum Mode {
+    /// Where its log meets ours is not known: one message at a time.
+    Probe { waiting: bool },
+    /// Its log meets ours: several messages at once; the last index of each that is under way.
+    Replicate { inflight: VecDeque<LogIndex> },
+    /// It needs entries that are gone.
+    Snapshot(Transfer),
+}
+
+/// A snapshot on its way, one chunk at a time.
+#[derive(Debug)]
+pub(super) struct Transfer {
+    /// Kept although the leader may compact again meanwhile, so that a transfer always ends.
+    pub(super) snapshot: Snapshot,
+    /// How much the follower has, in bytes.
+    pub(super) offset: u64,
+    /// Whether the chunk at `offset` is under way.
+    pub(super) waiting: bool,
+    /// Whether a whole heartbeat interval passed without progress.
+    stalled: bool,
+}
+
+impl Progress {
+    /// A new leader assumes that every follower has its log (figure 2).
+    pub(super) fn new(last_index: LogIndex) -> Self {
+        Self {
+            matched: LogIndex(0),
+            next: LogIndex(last_index.0 + 1),
+            mode: Mode::Probe { waiting: false },
+            acknowledged_round: 0,
+            sent_round: 0,
+            sent_commit: LogIndex(0),
+        }
+    }
+
+    /// The follower has our log up to `index`. `log_start` is the last index that only a snapshot can bring. Says whether
+    /// anything new was learnt.
+    pub(super) fn on_matched(&mut self, index: LogIndex, log_start: LogIndex) -> bool {
+        if index < self.matched {
+            return false;
+        }
+        let advanced = index > self.matched;
+        self.matched = index;
+        let met = match &mut self.mode {
+            Mode::Probe { .. } => advanced || self.next.0 == index.0 + 1,
+            Mode::Snapshot(transfer) => index >= transfer.snapshot.last_index.min(log_start),
+            Mode::Replicate { inflight } => {
+                while inflight.front().is_some_and(|&last| last <= index) {
+                    inflight.pop_front();
+                }
+                self.next = self.next.max(LogIndex(index.0 + 1));
+                return advanced;
+            }
+        };
+        if met {
+            self.next = LogIndex(index.0 + 1);
+            self.mode = Mode::Replicate { inflight: VecDeque::new() };
+        }
+        advanced || met
+    }
+
+    /// Whether a refusal says anything new: one at or below the match index is late, and so is one of another probe.
+    pub(super) fn is_fresh_conflict(&self, refused: LogIndex) -> bool {
+        match self.mode {
+            Mode::Probe { .. } => refused.0 + 1 == self.next.0 && refused > self.matched,
+            Mode::Replicate { .. } => refused < self.next && refused > self.matched,
+            Mode::Snapshot(_) => false,
+        }
+    }
+
+    /// Goes back to where the hint points, but never below what is known to match.
+    pub(super) fn on_conflict(&mut self, next: LogIndex) {
+        self.next = next.max(LogIndex(self.matched.0 + 1));
+        self.mode = Mode::Probe { waiting: false };
+    }
+
+    /// The follower has `received` bytes of a snapshot. Says whether the next chunk may go. A repeated answer must not send it twice,
+    /// or each repetition would live on for ever.
+    pub(super) fn on_chunk(&mut self, last_index: LogIndex, received: u64) -> bool {
+        let Mode::Snapshot(transfer) = &mut self.mode else { return false };
+        let length = transfer.snapshot.data.len() as u64;
+        if transfer.snapshot.last_index != last_index || received >= length {
+            return false;
+        }
+        let advanced = received > transfer.offset;
+        if advanced {
+            (transfer.waiting, transfer.stalled) = (false, false);
+        }
+        transfer.offset = received;
+        advanced
+    }
+
+    pub(super) fn begin_snapshot(&mut self, snapshot: Snapshot) {
+        self.mode = Mode::Snapshot(Transfer { snapshot, offset: 0, waiting: false, stalled: false });
+    }
+
+    /// A heartbeat is due. What waits for an answer may have been lost: it may go again.
+    pub(super) fn on_heartbeat(&mut self) {
+        match &mut self.mode {
+            // The heartbeat's `prev` is the last entry sent, so that its answer tells of a message, probe or answer that was lost.
+            Mode::Probe { .. } | Mode::Replicate { .. } => {}
+            Mode::Snapshot(transfer) if transfer.stalled => transfer.waiting = false,
+            Mode::Snapshot(transfer) => transfer.stalled = true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::raft::Term;
+
+    fn replicating(matched: u64, sent: &[u64]) -> Progress {
+        let mut progress = Progress::new(LogIndex(matched));
+        assert!(progress.on_matched(LogIndex(matched), LogIndex(0)));
+        let Mode::Replicate { inflight } = &mut progress.mode else { panic!("met: {progress:?}") };
+        inflight.extend(sent.iter().map(|&index| LogIndex(index)));
+        progress.next = LogIndex(sent.last().map_or(matched, |&last| last) + 1);
+        progress
+    }
+
+    fn inflight(progress: &Progress) -> usize {
+        match &progress.mode {
+            Mode::Replicate { inflight } => inflight.len(),
+            Mode::Probe { .. } | Mode::Snapshot(_) => panic!("not replicating: {progress:?}"),
+        }
+    }
+
+    fn outgoing(progress: &Progress) -> (u64, bool) {
+        match &progress.mode {
+            Mode::Snapshot(transfer) => (transfer.offset, transfer.waiting),
+            Mode::Probe { .. } | Mode::Replicate { .. } => panic!("not sending: {progress:?}"),
+        }
+    }
+
+    #[test]
+    fn a_match_frees_the_window_and_never_falls() {
+        let mut progress = replicating(4, &[6, 8, 9]);
+        assert!(progress.on_matched(LogIndex(8), LogIndex(0)));
+        assert_eq!((progress.matched.0, progress.next.0, inflight(&progress)), (8, 10, 1));
+        assert!(!progress.on_matched(LogIndex(6), LogIndex(0)), "a late answer");
+        assert_eq!((progress.matched.0, progress.next.0), (8, 10));
+    }
+
+    #[test]
+    fn a_late_conflict_is_recognised() {
+        let progress = replicating(4, &[6, 8]);
+        assert!(!progress.is_fresh_conflict(LogIndex(4)), "matched since");
+        assert!(progress.is_fresh_conflict(LogIndex(6)));
+        assert!(!progress.is_fresh_conflict(LogIndex(9)), "never sent");
+        let probe = Progress::new(LogIndex(7));
+        assert!(probe.is_fresh_conflict(LogIndex(7)));
+        assert!(!probe.is_fresh_conflict(LogIndex(5)), "of an earlier probe");
+    }
+
+    #[test]
+    fn a_conflict_never_goes_below_the_match() {
+        let mut progress = replicating(4, &[6, 8]);
+        progress.on_conflict(LogIndex(2));
+        assert_eq!((progress.matched.0, progress.next.0), (4, 5));
+    }
+
+    #[test]
+    fn chunks_follow_the_follower_and_repeated_answers_send_nothing() {
+        let mut progress = Progress::new(LogIndex(0));
+        let data = Bytes::from_static(b"0123456789");
+        progress.begin_snapshot(Snapshot { last_index: LogIndex(5), last_term: Term(1), data });
+        assert!(!progress.on_chunk(LogIndex(4), 4), "another snapshot");
+        assert!(progress.on_chunk(LogIndex(5), 4));
+        assert!(!progress.on_chunk(LogIndex(5), 4), "repeated");
+        assert!(!progress.on_chunk(LogIndex(5), 0), "it restarted, or the answer is late");
+        if let Mode::Snapshot(transfer) = &mut progress.mode {
+            transfer.waiting = true;
+        }
+        progress.on_heartbeat();
+        assert_eq!(outgoing(&progress), (0, true), "the chunk may still be on its way");
+        progress.on_heartbeat();
+        assert_eq!(outgoing(&progress), (0, false), "a whole interval without progress");
+    }
+
+    #[test]
+    fn a_transfer_ends_once_the_log_reaches_the_follower() {
+        let snapshot = Snapshot { last_index: LogIndex(5), last_term: Term(1), data: Bytes::new() };
+        let mut progress = Progress::new(LogIndex(0));
+        progress.begin_snapshot(snapshot);
+        assert!(progress.on_matched(LogIndex(3), LogIndex(8)), "the match index grew");
+        assert!(matches!(progress.mode, Mode::Snapshot(_)), "but entry 4 is gone");
+        assert!(progress.on_matched(LogIndex(5), LogIndex(8)));
+        assert!(matches!(progress.mode, Mode::Replicate { .. }), "the next transfer begins from here");
+    }
+}

@@ -1,0 +1,218 @@
+//! When a read may be answered (dissertation §6.4): at a leader once it is sure that it still led after the read arrived; at a follower
+//! once the leader said so.
+
+use std::{collections::VecDeque, time::Duration};
+
+use rand_pcg::rand_core::Rng;
+
+use super::{
+    Body, LogIndex, NodeId, Raft, ReadMode, ReadOutcome, Time,
+    node::{Leadership, State},
+};
+
+/// How many reads may wait; more are refused.
+const MAX_WAITING: usize = 65_536;
+
+/// Who wants to know.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Origin {
+    /// A client of this node.
+    Client(u64),
+    /// A follower, for a client of its own.
+    Follower { node: NodeId, context: u64 },
+}
+
+#[derive(Debug)]
+struct Request {
+    origin: Origin,
+    arrived: Time,
+}
+
+/// Reads that one round, or one question to the leader, will answer.
+#[derive(Debug)]
+struct Batch {
+    /// At the leader the round, at a follower the context.
+    ticket: u64,
+    /// At the leader: its commit index when the round began.
+    index: LogIndex,
+    requests: Vec<Request>,
+}
+
+/// The reads that wait, in the order of their arrival.
+#[derive(Debug, Default)]
+pub(super) struct Reads {
+    /// For a round to begin, or for the leader to be asked.
+    arrived: Vec<Request>,
+    /// For the round's acknowledgement, or for the leader's answer.
+    asked: VecDeque<Batch>,
+}
+
+impl Reads {
+    fn len(&self) -> usize {
+        self.arrived.len() + self.asked.iter().map(|batch| batch.requests.len()).sum::<usize>()
+    }
+
+    /// When the one that has waited longest arrived.
+    fn oldest(&self) -> Option<Time> {
+        let request = self.asked.front().and_then(|batch| batch.requests.first()).or_else(|| self.arrived.first());
+        request.map(|request| request.arrived)
+    }
+
+    /// When the first of them has waited for `limit`.
+    pub(super) fn deadline(&self, limit: Duration) -> Option<Time> {
+        self.oldest().map(|arrived| arrived.after(limit))
+    }
+
+    fn ask(&mut self, ticket: u64, index: LogIndex) {
+        if !self.arrived.is_empty() {
+            let requests = std::mem::take(&mut self.arrived);
+            self.asked.push_back(Batch { ticket, index, requests });
+        }
+    }
+
+    /// The clock went backwards: count the waiting anew.
+    pub(super) fn restart_clock(&mut self, now: Time) {
+        for request in self.asked.iter_mut().flat_map(|batch| &mut batch.requests).chain(&mut self.arrived) {
+            request.arrived = now;
+        }
+    }
+}
+
+impl Leadership {
+    /// Whether the leader's commit index can be trusted to cover all that was acknowledged before its term: only once an entry of its own
+    /// term is committed, even if it is alone (dissertation §6.4, step 1; §8).
+    fn has_committed_in_own_term(&self, commit: LogIndex) -> bool {
+        commit >= self.first_own
+    }
+}
+
+impl Raft {
+    /// A client reads.
+    pub(super) fn begin_read(&mut self, id: u64, mode: ReadMode) {
+        match (&self.state, mode) {
+            // Basic Raft: no check at all. A deposed leader answers too.
+            (State::Leader(_), ReadMode::Leader) => self.out.reads.push((id, ReadOutcome::Ready(self.commit))),
+            (State::Leader(own), ReadMode::Lease)
+                if own.has_committed_in_own_term(self.commit)
+                    && own.rounds.acknowledged_within(self.config.lease, self.now) =>
+            {
+                self.out.reads.push((id, ReadOutcome::Ready(self.commit)));
+            }
+            (State::Leader(_), ReadMode::Lease | ReadMode::Quorum) => self.await_read(Origin::Client(id)),
+            (State::Follower, ReadMode::Quorum) if self.leader.is_some() => self.await_read(Origin::Client(id)),
+            (State::Follower | State::PreCandidate(_) | State::Candidate(_), _) => {
+                self.refuse_read(Origin::Client(id), self.leader);
+            }
+        }
+    }
+
+    fn await_read(&mut self, origin: Origin) {
+        if self.reads.len() >= MAX_WAITING {
+            return self.refuse_read(origin, None);
+        }
+        self.reads.arrived.push(Request { origin, arrived: self.now });
+        self.unsent = true;
+    }
+
+    /// A follower asks for a read index.
+    pub(super) fn on_read_index(&mut self, node: NodeId, context: u64) {
+        let origin = Origin::Follower { node, context };
+        if matches!(self.state, State::Leader(_)) { self.await_read(origin) } else { self.refuse_read(origin, None) }
+    }
+
+    /// The leader answered. Only a question that still waits counts, by its context, which no other attempt or life has used.
+    pub(super) fn on_read_indexed(&mut self, context: u64, index: Option<LogIndex>) {
+        if !matches!(self.state, State::Follower) {
+            return;
+        }
+        let Some(position) = self.reads.asked.iter().position(|batch| batch.ticket == context) else { return };
+        let batch = self.reads.asked.remove(position).expect("the position was just found");
+        for request in batch.requests {
+            self.answer_read(request.origin, index);
+        }
+    }
+
+    /// Sends the reads that arrived on their way, if they may go now.
+    pub(super) fn advance_reads(&mut self) {
+        if self.reads.arrived.is_empty() {
+            return;
+        }
+        match &self.state {
+            // Reads that arrive while a round is out must not ride on it, for it began before them; they share the next one.
+            State::Leader(own) if own.has_committed_in_own_term(self.commit) && self.reads.asked.is_empty() => {
+                self.begin_round();
+            }
+            State::Follower => self.ask_leader(),
+            State::Leader(_) | State::PreCandidate(_) | State::Candidate(_) => {}
+        }
+    }
+
+    fn ask_leader(&mut self) {
+        let Some(leader) = self.leader else { return self.refuse_reads(None) };
+        let context = self.rng.next_u64();
+        self.reads.ask(context, LogIndex(0));
+        self.send_early(leader, Body::ReadIndex { context });
+    }
+
+    /// The leader begins a heartbeat round, which the reads that have arrived by now join (dissertation §6.4, steps 2 and 3).
+    pub(super) fn begin_round(&mut self) {
+        let State::Leader(own) = &mut self.state else { return };
+        own.rounds.begin(self.now);
+        if own.has_committed_in_own_term(self.commit) {
+            self.reads.ask(own.rounds.newest(), self.commit);
+        }
+        self.unsent = true;
+        self.count_acknowledgements();
+    }
+
+    /// Answers the reads whose round a quorum has acknowledged.
+    pub(super) fn confirm_reads(&mut self, acknowledged: u64) {
+        while self.reads.asked.front().is_some_and(|batch| batch.ticket <= acknowledged) {
+            let batch = self.reads.asked.pop_front().expect("there is a front");
+            for request in batch.requests {
+                self.answer_read(request.origin, Some(batch.index));
+            }
+        }
+        // Those that waited for this round to end now want one of their own.
+        self.unsent |= !self.reads.arrived.is_empty();
+    }
+
+    fn answer_read(&mut self, origin: Origin, index: Option<LogIndex>) {
+        match (origin, index) {
+            (Origin::Client(id), Some(index)) => self.out.reads.push((id, ReadOutcome::Ready(index))),
+            (Origin::Client(id), None) => self.out.reads.push((id, ReadOutcome::NotLeader { leader: None })),
+            (Origin::Follower { node, context }, index) => self.send_early(node, Body::ReadIndexed { context, index }),
+        }
+    }
+
+    fn refuse_read(&mut self, origin: Origin, leader: Option<NodeId>) {
+        match origin {
+            Origin::Client(id) => self.out.reads.push((id, ReadOutcome::NotLeader { leader })),
+            Origin::Follower { .. } => self.answer_read(origin, None),
+        }
+    }
+
+    /// Refuses all that wait: this node's role or leader has changed.
+    pub(super) fn refuse_reads(&mut self, leader: Option<NodeId>) {
+        let reads = std::mem::take(&mut self.reads);
+        for request in reads.asked.into_iter().flat_map(|batch| batch.requests).chain(reads.arrived) {
+            self.refuse_read(request.origin, leader);
+        }
+    }
+
+    /// Refuses what has waited for an election timeout: the question or the answer was lost, or no quorum can be reached.
+    pub(super) fn expire_reads(&mut self) {
+        let (now, limit) = (self.now, self.config.election_timeout);
+        while self.reads.oldest().is_some_and(|arrived| now.since(arrived) >= limit) {
+            let requests = if let Some(batch) = self.reads.asked.pop_front() {
+                batch.requests
+            } else {
+                let expired = self.reads.arrived.partition_point(|request| now.since(request.arrived) >= limit);
+                self.reads.arrived.drain(..expired).collect()
+            };
+            for request in requests {
+                self.refuse_read(request.origin, None);
+            }
+        }
+    }
+}

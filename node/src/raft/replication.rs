@@ -1,0 +1,192 @@
+//! Log replication (§5.3): what a leader sends, what a follower does with it, and what the answer changes.
+
+use super::{
+    AppendResult, Body, Entry, LogIndex, NodeId, Payload, Raft, Term,
+    commit::{follower_commit, majority_has, may_commit},
+    log::Conflict,
+    node::{Leadership, State},
+    progress::{Mode, Progress},
+};
+
+/// An `AppendEntries` as it arrived.
+pub(super) struct Append {
+    pub(super) prev: (LogIndex, Term),
+    pub(super) entries: Vec<Entry>,
+    pub(super) leader_commit: LogIndex,
+    pub(super) round: u64,
+}
+
+impl Raft {
+    /// A leader of this term sent entries, or a heartbeat (figure 2, `AppendEntries` steps 2 to 5).
+    pub(super) fn on_append_entries(&mut self, leader: NodeId, append: Append) {
+        self.hear_from(leader);
+        let (prev_index, prev_term) = append.prev;
+        let follows_on = (prev_index.0 + 1..).zip(&append.entries).all(|(index, entry)| entry.index.0 == index);
+        if !follows_on {
+            return;
+        }
+        let result = match self.log.check_consistency(prev_index, prev_term) {
+            Ok(()) => {
+                let last_matched = LogIndex(prev_index.0 + append.entries.len() as u64);
+                self.accept(append.entries);
+                let commit = follower_commit(append.leader_commit, last_matched);
+                self.commit = self.commit.max(commit);
+                // What is committed equals the leader's log too (§5.4.3).
+                AppendResult::Matched(last_matched.max(self.commit))
+            }
+            Err(Conflict { term, first }) => AppendResult::Conflict { refused: prev_index, term, first },
+        };
+        self.send(leader, Body::Appended { result, round: append.round });
+    }
+
+    /// Appends what is new; a conflict voids the old suffix first (§5.3, figure 2 steps 3 and 4).
+    fn accept(&mut self, entries: Vec<Entry>) {
+        if let Some(conflict) = self.log.first_conflict(&entries) {
+            self.truncate_from(conflict);
+        }
+        for entry in entries {
+            if entry.index > self.log.last_index() {
+                self.append(entry);
+            }
+        }
+    }
+
+    /// A follower answered in this leader's term. Any answer confirms the leadership as of its round.
+    pub(super) fn on_appended(&mut self, follower: NodeId, result: AppendResult, round: u64) {
+        let log_start = self.log.snapshot_index();
+        let State::Leader(own) = &mut self.state else { return };
+        let Some(progress) = own.followers.get_mut(&follower) else { return };
+        match result {
+            AppendResult::Matched(index) => self.unsent |= progress.on_matched(index, log_start),
+            AppendResult::Conflict { refused, term, first } if progress.is_fresh_conflict(refused) => {
+                progress.on_conflict(self.log.next_after_conflict(refused, Conflict { term, first }));
+                self.unsent = true;
+            }
+            AppendResult::Conflict { .. } => {}
+        }
+        self.on_acknowledged(follower, round);
+        self.advance_commit();
+    }
+
+    /// A follower proved that it was one after `round` had begun.
+    pub(super) fn on_acknowledged(&mut self, follower: NodeId, round: u64) {
+        let State::Leader(own) = &mut self.state else { return };
+        let newest = own.rounds.newest();
+        if let Some(progress) = own.followers.get_mut(&follower)
+            && (progress.acknowledged_round + 1..=newest).contains(&round)
+        {
+            progress.acknowledged_round = round;
+            self.count_acknowledgements();
+        }
+    }
+
+    /// Finds the newest round that a quorum has acknowledged; the leader itself always has the newest.
+    pub(super) fn count_acknowledgements(&mut self) {
+        let State::Leader(own) = &mut self.state else { return };
+        let of_followers = own.followers.values().map(|progress| progress.acknowledged_round);
+        let acknowledged = majority_has(of_followers.chain([own.rounds.newest()]).collect());
+        own.rounds.acknowledge(acknowledged);
+        self.confirm_reads(acknowledged);
+    }
+
+    /// Commits what a majority has durably and the term allows (§5.3, §5.4.2). The leader counts with what it has made durable itself.
+    pub(super) fn advance_commit(&mut self) {
+        let State::Leader(own) = &self.state else { return };
+        let matches = own.followers.values().map(|progress| progress.matched);
+        let index = majority_has(matches.chain([self.durable]).collect());
+        if index > self.commit && may_commit(self.log.term(index), self.hard_state.term) {
+            self.commit = index;
+            self.unsent = true;
+        }
+    }
+
+    /// Sends every follower what it may get now.
+    pub(super) fn replicate(&mut self) {
+        let State::Leader(own) = &mut self.state else { return };
+        let mut followers = std::mem::take(&mut own.followers);
+        let round = own.rounds.newest();
+        for (&follower, progress) in &mut followers {
+            self.replicate_to(follower, progress, round);
+        }
+        if let State::Leader(Leadership { followers: own, .. }) = &mut self.state {
+            *own = followers;
+        }
+    }
+
+    fn replicate_to(&mut self, follower: NodeId, progress: &mut Progress, round: u64) {
+        loop {
+            if !matches!(progress.mode, Mode::Snapshot(_)) && progress.next <= self.log.snapshot_index() {
+                let snapshot = self.snapshot.clone().expect("a log that was compacted has a snapshot");
+                progress.begin_snapshot(snapshot);
+            }
+            let wanted = match &progress.mode {
+                Mode::Probe { waiting } => !waiting,
+                Mode::Replicate { inflight } => {
+                    inflight.len() < self.config.max_inflight && progress.next <= self.log.last_index()
+                }
+                Mode::Snapshot(transfer) => !transfer.waiting,
+            };
+            if !wanted {
+                break;
+            }
+            self.send_next(follower, progress, round);
+        }
+        if progress.sent_round < round || progress.sent_commit < self.commit {
+            self.send_append(follower, progress, Vec::new(), round);
+        }
+    }
+
+    /// Sends the next entries, the probe, or the next chunk.
+    fn send_next(&mut self, follower: NodeId, progress: &mut Progress, round: u64) {
+        if let Mode::Snapshot(transfer) = &mut progress.mode {
+            transfer.waiting = true;
+            progress.sent_round = round;
+            let chunk = transfer.next_chunk(self.config.snapshot_chunk_bytes, round);
+            return self.send_early(follower, chunk);
+        }
+        let entries = self.next_batch(progress.next);
+        let last = entries.last().map(|entry| entry.index);
+        self.send_append(follower, progress, entries, round);
+        match &mut progress.mode {
+            Mode::Probe { waiting } => *waiting = true,
+            Mode::Replicate { inflight } => {
+                let last = last.expect("replicates only what is there");
+                inflight.push_back(last);
+                progress.next = LogIndex(last.0 + 1);
+            }
+            Mode::Snapshot(_) => {}
+        }
+    }
+
+    fn send_append(&mut self, follower: NodeId, progress: &mut Progress, entries: Vec<Entry>, round: u64) {
+        let prev_log_index = match &progress.mode {
+            Mode::Probe { .. } | Mode::Replicate { .. } => LogIndex(progress.next.0 - 1),
+            // Its place is not known, and needs not be: a mere heartbeat.
+            Mode::Snapshot(_) => LogIndex(0),
+        };
+        let prev_log_term = self.log.term(prev_log_index).unwrap_or_default();
+        progress.sent_round = round;
+        progress.sent_commit = self.commit;
+        let leader_commit = self.commit;
+        self.send_early(follower, Body::AppendEntries { prev_log_index, prev_log_term, entries, leader_commit, round });
+    }
+
+    /// As many entries from `first` on as one message holds; one at least, if there is one.
+    fn next_batch(&self, first: LogIndex) -> Vec<Entry> {
+        let last = LogIndex(first.0.saturating_add(self.config.max_batch_entries as u64 - 1));
+        let mut bytes = 0;
+        let fits = |entry: &&Entry| {
+            let alone = bytes == 0;
+            bytes += command_bytes(entry);
+            alone || bytes <= self.config.max_batch_bytes
+        };
+        self.log.range(first, last).take_while(fits).cloned().collect()
+    }
+}
+
+fn command_bytes(entry: &Entry) -> usize {
+    match &entry.payload {
+        Payload::Noop => 0,
+        Payload::Command(command) => command.len(),
+    }
+}

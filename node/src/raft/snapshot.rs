@@ -1,0 +1,118 @@
+//! Log compaction (§7): snapshots of this node's own, and `InstallSnapshot` (figure 13) in chunks, which may be lost, repeated and
+//! begun anew.
+
+use bytes::{Bytes, BytesMut};
+
+use super::{AppendResult, Body, LogIndex, NodeId, Raft, Snapshot, Term, progress::Transfer};
+
+/// A snapshot of which not all has arrived. It is dropped with its term: another leader may encode the same state in other bytes.
+#[derive(Debug)]
+pub(super) struct Incoming {
+    last_index: LogIndex,
+    last_term: Term,
+    data: BytesMut,
+}
+
+/// One chunk as it arrived.
+pub(super) struct Chunk {
+    pub(super) last: (LogIndex, Term),
+    pub(super) offset: u64,
+    pub(super) data: Bytes,
+    pub(super) done: bool,
+    pub(super) round: u64,
+}
+
+impl Transfer {
+    pub(super) fn next_chunk(&self, chunk_bytes: usize, round: u64) -> Body {
+        let length = self.snapshot.data.len();
+        let start = usize::try_from(self.offset).map_or(length, |offset| offset.min(length));
+        let end = start.saturating_add(chunk_bytes).min(length);
+        Body::InstallSnapshot {
+            last_included_index: self.snapshot.last_index,
+            last_included_term: self.snapshot.last_term,
+            offset: start as u64,
+            data: self.snapshot.data.slice(start..end),
+            done: end == length,
+            round,
+        }
+    }
+}
+
+impl Raft {
+    /// A chunk arrived (figure 13, `InstallSnapshot` steps 2 to 8).
+    pub(super) fn on_install_snapshot(&mut self, leader: NodeId, chunk: Chunk) {
+        self.hear_from(leader);
+        let round = chunk.round;
+        let (last_index, last_term) = chunk.last;
+        // An old snapshot must not take the state back: what is committed here already covers it.
+        if last_index <= self.commit {
+            let result = AppendResult::Matched(self.commit);
+            return self.send(leader, Body::Appended { result, round });
+        }
+        let (received, complete) = self.receive(&chunk);
+        if !complete {
+            return self.send(leader, Body::SnapshotChunk { last_included_index: last_index, received, round });
+        }
+        let incoming = self.incoming.take().expect("the last chunk was just received");
+        self.install(Snapshot { last_index, last_term, data: incoming.data.freeze() });
+        self.send(leader, Body::Appended { result: AppendResult::Matched(last_index), round });
+    }
+
+    /// Adds a chunk if it is the next one. Returns how many bytes have arrived, and whether that is all.
+    fn receive(&mut self, chunk: &Chunk) -> (u64, bool) {
+        let (last_index, last_term) = chunk.last;
+        let same = |incoming: &&mut Incoming| (incoming.last_index, incoming.last_term) == chunk.last;
+        let incoming = match self.incoming.as_mut().filter(same) {
+            Some(incoming) => incoming,
+            None if chunk.offset == 0 => {
+                self.incoming.insert(Incoming { last_index, last_term, data: BytesMut::new() })
+            }
+            None => return (0, false),
+        };
+        let expected = incoming.data.len() as u64;
+        if chunk.offset != expected {
+            return (expected, false);
+        }
+        incoming.data.extend_from_slice(&chunk.data);
+        (incoming.data.len() as u64, chunk.done)
+    }
+
+    /// Replaces state and log by a newer snapshot; what follows it in the log stays if the log agrees with it (figure 13, steps 6 to 8).
+    fn install(&mut self, snapshot: Snapshot) {
+        let retained = self.log.compact(snapshot.last_index, snapshot.last_term);
+        self.persist_snapshot(&snapshot, retained);
+        if !retained {
+            (self.durable, self.handed_over) = (LogIndex(0), LogIndex(0));
+        }
+        self.commit = snapshot.last_index;
+        self.applied = snapshot.last_index;
+        self.out.restore = Some(snapshot.clone());
+        self.snapshot = Some(snapshot);
+    }
+
+    /// Tells the storage the same, whatever part of the log it has and has not got yet: after the snapshot stands just what is in memory.
+    fn persist_snapshot(&mut self, snapshot: &Snapshot, retained: bool) {
+        let after = LogIndex(snapshot.last_index.0 + 1);
+        let persist = &mut self.out.persist;
+        persist.snapshot = Some(snapshot.clone());
+        if retained {
+            persist.truncate_from = persist.truncate_from.map(|from| from.max(after));
+            persist.entries.retain(|entry| entry.index >= after);
+        } else {
+            persist.truncate_from = Some(after);
+            persist.entries.clear();
+        }
+    }
+
+    /// Drops the log up to a snapshot that the caller made, of applied state, and has made durable.
+    pub(super) fn compact_to(&mut self, snapshot: Snapshot) {
+        assert!(snapshot.last_index <= self.applied, "only applied state can be in a snapshot");
+        if snapshot.last_index <= self.log.snapshot_index() {
+            return;
+        }
+        let retained = self.log.compact(snapshot.last_index, snapshot.last_term);
+        assert!(retained, "a snapshot of applied state ends with an entry of this log");
+        self.durable = self.durable.max(snapshot.last_index);
+        self.snapshot = Some(snapshot);
+    }
+}
