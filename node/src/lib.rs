@@ -2,4 +2,26 @@
 //!
 //! `raft` is the pure state machine; everything that touches a socket, a disk or a clock is around it.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "banned in `raft` alone, which denies them again"
+)]
+
+mod clock;
+mod config;
+mod error;
+mod event;
+mod http;
+mod kv;
 pub mod raft;
+mod request;
+mod server;
+mod storage;
+mod transport;
+
+pub use clock::clock_line;
+pub use config::{Config, MAX_MEMBERS};
+pub use error::{ConfigError, Error, StorageError};
+pub use event::{Event, LogLine};
+pub use server::{Handle, run, start};

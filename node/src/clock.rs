@@ -1,0 +1,192 @@
+//! The only place from which the node reads time: `CLOCK_MONOTONIC`, bent from outside through a small file.
+//!
+//! The file holds one line, `schism-clock v1 <generation> <rate> <jump_ns>`; whoever bends the clock raises the generation. It is read
+//! again on each reading (a few microseconds, once a batch), by path, so that it may be rewritten in place or replaced by a rename.
+//! A line that does not parse, or lacks its newline, is a write in progress: the last good one stays in force.
+//!
+//! Time goes on from the last reading when the generation changes: the stretch before the change ran at the old rate, the jump
+//! is added once, the stretch after runs at the new rate. A node that starts while a generation is in force takes over its rate,
+//! not its jump: a jump is something that happened, and it happened before. Its time starts on the host's own axis.
+
+use std::{fs::File, io::Read as _, path::PathBuf, time::Duration};
+
+use nix::time::{ClockId, clock_gettime};
+
+use crate::raft::Time;
+
+const MAGIC: &str = "schism-clock";
+const VERSION: &str = "v1";
+/// Longest line that is looked at, in bytes; the longest one that can be written stays below it.
+const MAX_LINE_BYTES: usize = 512;
+/// A rate outside of these bounds is taken for a damaged line: time that (nearly) stands still would stop every timer.
+const RATE_BOUNDS: std::ops::RangeInclusive<f64> = 0.001..=1000.0;
+
+/// The host's `CLOCK_MONOTONIC` in nanoseconds: the axis that all processes of one host share.
+pub(crate) fn host_monotonic_ns() -> u64 {
+    let now = clock_gettime(ClockId::CLOCK_MONOTONIC).expect("CLOCK_MONOTONIC exists on every Linux");
+    u64::try_from(Duration::from(now).as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// One line of the clock file: how a node's clock is to run from now on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Bend {
+    generation: u64,
+    rate: f64,
+    jump_ns: i64,
+}
+
+impl Bend {
+    const HONEST: Self = Self { generation: 0, rate: 1.0, jump_ns: 0 };
+
+    fn parse(line: &str) -> Option<Self> {
+        let mut words = line.strip_suffix('\n')?.split(' ');
+        if words.next()? != MAGIC || words.next()? != VERSION {
+            return None;
+        }
+        let bend = Self {
+            generation: words.next()?.parse().ok()?,
+            rate: words.next()?.parse().ok()?,
+            jump_ns: words.next()?.parse().ok()?,
+        };
+        (words.next().is_none() && RATE_BOUNDS.contains(&bend.rate)).then_some(bend)
+    }
+}
+
+/// The line that bends a node's clock when it is written to the node's clock file.
+///
+/// `generation` must be higher than that of the last line, `rate` is the clock's speed (1.0 honest, 0.2 a fifth of it; 0.001 to
+/// 1000), `jump_ns` is added once.
+pub fn clock_line(generation: u64, rate: f64, jump_ns: i64) -> String {
+    format!("{MAGIC} {VERSION} {generation} {rate} {jump_ns}\n")
+}
+
+/// A clock that may run fast or slow and jump, as the clock file says.
+#[derive(Debug)]
+pub(crate) struct Clock {
+    file: Option<PathBuf>,
+    bend: Bend,
+    host_ns: u64,
+    own_ns: u64,
+}
+
+impl Clock {
+    /// A clock that starts on the host's axis; honest without a file, and while the file is missing.
+    pub(crate) fn new(file: Option<PathBuf>) -> Self {
+        let host_ns = host_monotonic_ns();
+        let bend = read_bend(file.as_ref()).unwrap_or(Bend::HONEST);
+        Self { file, bend, host_ns, own_ns: host_ns }
+    }
+
+    /// What the clock shows now.
+    pub(crate) fn now(&mut self) -> Time {
+        let bend = read_bend(self.file.as_ref());
+        self.advance(host_monotonic_ns(), bend)
+    }
+
+    /// Moves to the host's time `host_ns`, where the file said `bend`.
+    fn advance(&mut self, host_ns: u64, bend: Option<Bend>) -> Time {
+        let passed = Duration::from_nanos(host_ns.saturating_sub(self.host_ns)).mul_f64(self.bend.rate);
+        self.own_ns = self.own_ns.saturating_add(u64::try_from(passed.as_nanos()).unwrap_or(u64::MAX));
+        self.host_ns = host_ns;
+        if let Some(bend) = bend.filter(|bend| bend.generation != self.bend.generation) {
+            self.own_ns = self.own_ns.saturating_add_signed(bend.jump_ns);
+            self.bend = bend;
+        }
+        Time(self.own_ns)
+    }
+
+    /// How long the host must wait until this clock has moved on by `span`, as things stand.
+    pub(crate) fn host_span(&self, span: Duration) -> Duration {
+        span.div_f64(self.bend.rate)
+    }
+}
+
+fn read_bend(file: Option<&PathBuf>) -> Option<Bend> {
+    let mut line = [0; MAX_LINE_BYTES];
+    let length = File::open(file?).ok()?.read(&mut line).ok()?;
+    Bend::parse(std::str::from_utf8(&line[..length]).ok()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn clock_at_zero() -> Clock {
+        Clock { file: None, bend: Bend::HONEST, host_ns: 0, own_ns: 0 }
+    }
+
+    fn line(generation: u64, rate: f64, jump_ns: i64) -> Option<Bend> {
+        Bend::parse(&clock_line(generation, rate, jump_ns))
+    }
+
+    #[test]
+    fn a_line_is_read_back_as_written() {
+        for bend in [
+            Bend { generation: 7, rate: 0.2, jump_ns: -5 },
+            Bend { generation: u64::MAX, rate: 1.0, jump_ns: i64::MIN },
+        ] {
+            assert_eq!(line(bend.generation, bend.rate, bend.jump_ns), Some(bend));
+        }
+    }
+
+    #[test]
+    fn every_torn_line_is_ignored() {
+        let line = clock_line(12, 0.25, -1_000_000);
+        for length in 0..line.len() {
+            assert_eq!(Bend::parse(&line[..length]), None, "{:?}", &line[..length]);
+        }
+    }
+
+    #[test]
+    fn senseless_lines_are_ignored() {
+        for line in
+            ["schism-clock v2 1 1 0\n", "clock v1 1 1 0\n", "schism-clock v1 1 NaN 0\n", "schism-clock v1 1 inf 0\n"]
+        {
+            assert_eq!(Bend::parse(line), None, "{line}");
+        }
+        for line in ["schism-clock v1 1 0 0\n", "schism-clock v1 1 -1 0\n", "schism-clock v1 1 1 0 0\n", "\n", ""] {
+            assert_eq!(Bend::parse(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn the_old_rate_holds_until_the_new_generation_is_seen() {
+        let mut clock = clock_at_zero();
+        assert_eq!(clock.advance(1000, None), Time(1000));
+        assert_eq!(clock.advance(2000, line(1, 0.2, 0)), Time(2000), "no step when the rate changes");
+        assert_eq!(clock.advance(3000, line(1, 0.2, 0)), Time(2200));
+        assert_eq!(clock.advance(4000, None), Time(2400), "an unreadable file changes nothing");
+        assert_eq!(clock.advance(5000, line(2, 1.0, 0)), Time(2600));
+        assert_eq!(clock.advance(6000, line(2, 1.0, 0)), Time(3600));
+    }
+
+    #[test]
+    fn a_jump_happens_once_and_never_below_zero() {
+        let mut clock = clock_at_zero();
+        assert_eq!(clock.advance(1000, line(1, 1.0, 500)), Time(1500));
+        assert_eq!(clock.advance(1100, line(1, 1.0, 500)), Time(1600), "once a generation");
+        assert_eq!(clock.advance(1200, line(2, 1.0, -700)), Time(1000), "backwards");
+        assert_eq!(clock.advance(1300, line(3, 1.0, -1_000_000)), Time(0));
+    }
+
+    #[test]
+    fn waiting_is_longer_on_a_slow_clock() {
+        let mut clock = clock_at_zero();
+        clock.advance(0, line(1, 0.2, 0));
+        assert_eq!(clock.host_span(Duration::from_millis(10)), Duration::from_millis(50));
+    }
+
+    #[test]
+    fn the_file_bends_the_clock_and_its_absence_does_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("clock");
+        let mut clock = Clock::new(Some(path.clone()));
+        let before = clock.now();
+        assert!(before.since(Time(host_monotonic_ns())) < Duration::from_secs(1), "starts on the host's axis");
+        let hour = Duration::from_hours(1);
+        std::fs::write(&path, clock_line(1, 1.0, i64::try_from(hour.as_nanos()).unwrap())).unwrap();
+        assert!(clock.now().since(before) >= hour);
+        let restarted = Clock::new(Some(path)).now();
+        assert!(restarted.since(before) < hour, "a restart does not repeat the jump");
+    }
+}

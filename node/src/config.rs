@@ -1,0 +1,181 @@
+//! Every setting of a node, with its unit, default and bounds. Nothing here reads a command line or a file.
+
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
+
+use crate::{
+    error::ConfigError,
+    raft::{self, NodeId},
+};
+
+/// Most members of a cluster.
+pub const MAX_MEMBERS: usize = 9;
+/// Entries that one message carries at most.
+const MAX_BATCH_ENTRIES: usize = 512;
+/// Bytes of entries that one message carries at most, beyond its first entry.
+const MAX_BATCH_BYTES: usize = 1 << 20;
+/// Messages with entries that may be under way to one follower.
+const MAX_INFLIGHT: usize = 64;
+/// Size of one piece of a snapshot under way to a follower.
+const SNAPSHOT_CHUNK_BYTES: usize = 1 << 18;
+/// Largest body that may be allowed: an entry has to fit into one message with room to spare.
+const MAX_BODY_BYTES: usize = 1 << 20;
+
+/// How a node is to run.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Which member of the cluster this is.
+    pub id: NodeId,
+    /// Where each member, this one too, listens for its peers. Every member must be given the same map.
+    pub peers: BTreeMap<NodeId, SocketAddr>,
+    /// Where this node serves clients.
+    pub client_addr: SocketAddr,
+    /// Where this node keeps what must survive a restart; created if missing. One node only.
+    pub data_dir: PathBuf,
+    /// The file that bends this node's clock from outside, written with [`clock_line`](crate::clock_line). Honest without.
+    pub clock_file: Option<PathBuf>,
+    /// The shortest time without a leader after which a node may campaign; the actual one is drawn anew from here to twice as long.
+    pub election_timeout: Duration,
+    /// How often a leader tells that it is there.
+    pub heartbeat_interval: Duration,
+    /// How long after the start of a confirmed round of heartbeats a leader may answer `lease` reads without asking.
+    pub lease: Duration,
+    /// Whether a leader that hears from no majority for an election timeout steps down.
+    pub check_quorum: bool,
+    /// After how many applied entries the log is replaced by a snapshot.
+    pub snapshot_after_entries: u64,
+    /// After which time an unfinished request is answered with 504.
+    pub request_timeout: Duration,
+    /// Largest body of a request, in bytes.
+    pub max_body_bytes: usize,
+    /// Seed of the randomised timeouts; drawn anew if not given.
+    pub seed: Option<u64>,
+}
+
+impl Config {
+    /// The defaults: elections after 300 ms, heartbeats each 40 ms, a lease of 90 % of the election timeout, snapshots each 10,000
+    /// entries, requests end after 2 s, bodies up to 64 KiB.
+    pub fn new(
+        id: NodeId,
+        peers: BTreeMap<NodeId, SocketAddr>,
+        client_addr: SocketAddr,
+        data_dir: impl Into<PathBuf>,
+    ) -> Self {
+        let election_timeout = Duration::from_millis(300);
+        Self {
+            id,
+            peers,
+            client_addr,
+            data_dir: data_dir.into(),
+            clock_file: None,
+            election_timeout,
+            heartbeat_interval: Duration::from_millis(40),
+            lease: Self::default_lease(election_timeout),
+            check_quorum: false,
+            snapshot_after_entries: 10_000,
+            request_timeout: Duration::from_secs(2),
+            max_body_bytes: 64 << 10,
+            seed: None,
+        }
+    }
+
+    /// The longest lease that leaves some room for clocks that differ: 90 % of the election timeout.
+    pub fn default_lease(election_timeout: Duration) -> Duration {
+        election_timeout * 9 / 10
+    }
+
+    /// Says what is wrong with these settings, if anything is.
+    ///
+    /// # Errors
+    /// The first setting that cannot work, by name.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        let check = |ok: bool, setting, problem| if ok { Ok(()) } else { Err(ConfigError { setting, problem }) };
+        check(self.peers.contains_key(&self.id), "peers", "this node's own id is missing")?;
+        check(self.peers.len() <= MAX_MEMBERS, "peers", "at most 9 members")?;
+        check(self.peers.keys().all(|id| id.0 > 0), "peers", "ids start at 1")?;
+        let addresses: std::collections::BTreeSet<_> = self.peers.values().collect();
+        check(addresses.len() == self.peers.len(), "peers", "two members have the same address")?;
+        check(
+            self.peers[&self.id] != self.client_addr || self.client_addr.port() == 0,
+            "client_addr",
+            "is this node's peer address",
+        )?;
+        check(self.heartbeat_interval >= Duration::from_millis(1), "heartbeat_interval", "at least 1 ms")?;
+        check(
+            self.heartbeat_interval * 2 <= self.election_timeout,
+            "election_timeout",
+            "at least two heartbeat intervals, or followers campaign against a healthy leader",
+        )?;
+        check(self.election_timeout <= Duration::from_mins(1), "election_timeout", "at most 60 s")?;
+        check(
+            !self.lease.is_zero() && self.lease < self.election_timeout,
+            "lease",
+            "more than nothing, less than election_timeout",
+        )?;
+        check(self.snapshot_after_entries > 0, "snapshot_after_entries", "at least 1")?;
+        check(!self.request_timeout.is_zero(), "request_timeout", "more than nothing")?;
+        check(self.request_timeout <= Duration::from_mins(1), "request_timeout", "at most 60 s")?;
+        check((1..=MAX_BODY_BYTES).contains(&self.max_body_bytes), "max_body_bytes", "from 1 byte to 1 MiB")
+    }
+
+    /// The members' ids, ascending.
+    pub(crate) fn members(&self) -> Vec<NodeId> {
+        self.peers.keys().copied().collect()
+    }
+
+    /// What the Raft core needs to know; `seed` is used if this configuration names none.
+    pub(crate) fn raft(&self, seed: u64) -> raft::Config {
+        raft::Config {
+            id: self.id,
+            members: self.members(),
+            election_timeout: self.election_timeout,
+            heartbeat_interval: self.heartbeat_interval,
+            lease: self.lease,
+            check_quorum: self.check_quorum,
+            max_batch_entries: MAX_BATCH_ENTRIES,
+            max_batch_bytes: MAX_BATCH_BYTES,
+            max_inflight: MAX_INFLIGHT,
+            snapshot_chunk_bytes: SNAPSHOT_CHUNK_BYTES,
+            seed: self.seed.unwrap_or(seed),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config() -> Config {
+        let peers =
+            (1..=3).map(|id| (NodeId(id), SocketAddr::from(([127, 0, 0, 1], 7000 + u16::try_from(id).unwrap()))));
+        Config::new(NodeId(1), peers.collect(), SocketAddr::from(([127, 0, 0, 1], 8001)), "data")
+    }
+
+    #[test]
+    fn the_defaults_are_valid() {
+        assert_eq!(config().validate(), Ok(()));
+        assert_eq!(config().lease, Duration::from_millis(270));
+    }
+
+    #[test]
+    fn each_mistake_is_named() {
+        type Spoil = fn(&mut Config);
+        let spoil: [(&str, Spoil); 9] = [
+            ("peers", |config| config.id = NodeId(9)),
+            ("peers", |config| {
+                config.peers.insert(NodeId(4), config.peers[&NodeId(1)]);
+            }),
+            ("client_addr", |config| config.client_addr = config.peers[&NodeId(1)]),
+            ("heartbeat_interval", |config| config.heartbeat_interval = Duration::ZERO),
+            ("election_timeout", |config| config.election_timeout = config.heartbeat_interval),
+            ("lease", |config| config.lease = config.election_timeout),
+            ("snapshot_after_entries", |config| config.snapshot_after_entries = 0),
+            ("request_timeout", |config| config.request_timeout = Duration::ZERO),
+            ("max_body_bytes", |config| config.max_body_bytes = 2 << 20),
+        ];
+        for (setting, spoil) in spoil {
+            let mut config = config();
+            spoil(&mut config);
+            assert_eq!(config.validate().unwrap_err().setting, setting);
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! Why a node cannot start, or had to stop.
+
+use std::{io, net::SocketAddr, path::PathBuf};
+
+use crate::raft::NodeId;
+
+/// A setting that cannot work.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{setting}: {problem}")]
+pub struct ConfigError {
+    /// The setting's name.
+    pub setting: &'static str,
+    /// What is wrong with it.
+    pub problem: &'static str,
+}
+
+/// What went wrong on the disk, on which file. After any of these a node must not go on: it no longer knows what is durable.
+#[derive(Debug, thiserror::Error)]
+pub enum StorageError {
+    /// A system call failed.
+    #[error("{action} {}", path.display())]
+    Io {
+        /// What was being done.
+        action: &'static str,
+        /// To which file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Another process has the directory.
+    #[error("{} is in use by another node", path.display())]
+    InUse {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The directory belongs to another node or another cluster.
+    #[error("{} belongs to {found}, not to {expected}", path.display())]
+    Foreign {
+        /// The directory.
+        path: PathBuf,
+        /// Whose it is.
+        found: String,
+        /// Who wanted it.
+        expected: String,
+    },
+    /// A file is damaged where no crash can have done it. Cutting it there would lose what was promised.
+    #[error("{} is damaged at byte {offset}: {problem}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// Where the damage starts.
+        offset: u64,
+        /// What is wrong there.
+        problem: String,
+    },
+}
+
+/// An error with all its causes, for the log.
+pub(crate) fn in_full(error: &dyn std::error::Error) -> String {
+    std::iter::successors(error.source(), |cause| cause.source())
+        .fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+/// Why a node could not start, or stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A setting cannot work.
+    #[error("bad configuration")]
+    Config(#[from] ConfigError),
+    /// An address cannot be listened on.
+    #[error("listening on {address}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The threads of the server or the signal handlers could not be set up.
+    #[error("starting the server")]
+    Runtime(#[source] io::Error),
+    /// The disk.
+    #[error("the disk of {node}")]
+    Storage {
+        /// Whose disk.
+        node: NodeId,
+        /// What went wrong.
+        source: StorageError,
+    },
+    /// What the disk holds makes no sense to the Raft core or the state machine.
+    #[error("the stored state of {node} makes no sense: {problem}")]
+    State {
+        /// Whose state.
+        node: NodeId,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The server's thread panicked: a bug.
+    #[error("the server of {0} panicked")]
+    Panicked(NodeId),
+}

@@ -1,0 +1,113 @@
+//! What a client is told, and with which status.
+
+use axum::{
+    Json,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::{
+    kv::{self, Applied},
+    raft::{LogIndex, NodeId, Role, Term},
+    request::{Failure, Happened, Reason},
+};
+
+/// An operation that happened, and who says so.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) key: String,
+    pub(super) applied: Applied,
+    pub(super) node: NodeId,
+    pub(super) role: Role,
+    pub(super) term: Term,
+}
+
+/// The body of any answer; the fields that are not of its kind are left out.
+#[derive(Serialize)]
+struct Body<'a> {
+    key: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    swapped: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    observed: Option<&'a RawValue>,
+    revision: LogIndex,
+    node: NodeId,
+    role: Role,
+    term: Term,
+}
+
+impl IntoResponse for Answer {
+    fn into_response(self) -> Response {
+        let (value, swapped, observed, revision) = match &self.applied {
+            Applied::Got(found) => (Some(json(found.value.as_ref())), None, None, found.revision),
+            Applied::Put(revision) => (None, None, None, *revision),
+            Applied::Cas { swapped, observed, revision } => {
+                (None, Some(*swapped), Some(json(observed.as_ref())), *revision)
+            }
+            Applied::OutOfSequence { latest } => {
+                let reason = Reason::OutOfSequence { latest: *latest };
+                return ApiError::from(Failure { reason, happened: Happened::Unknown }).into_response();
+            }
+        };
+        let Self { key, node, role, term, .. } = &self;
+        Json(Body { key, value, swapped, observed, revision, node: *node, role: *role, term: *term }).into_response()
+    }
+}
+
+/// A stored value as the JSON that it is, an absent one as `null`.
+fn json(value: Option<&kv::Json>) -> &RawValue {
+    serde_json::from_str(value.map_or("null", kv::Json::as_str)).expect("stored values are JSON")
+}
+
+/// An operation that failed.
+#[derive(Debug)]
+pub(super) struct ApiError {
+    status: StatusCode,
+    error: String,
+    happened: Happened,
+}
+
+impl ApiError {
+    /// The request is wrong; nobody has acted on it.
+    pub(super) fn bad(error: impl Into<String>) -> Self {
+        Self::refused(StatusCode::BAD_REQUEST, error)
+    }
+
+    /// Nobody has acted on the request.
+    pub(super) fn refused(status: StatusCode, error: impl Into<String>) -> Self {
+        Self { status, error: error.into(), happened: Happened::No }
+    }
+
+    /// The node cannot serve the request now.
+    pub(super) fn unavailable(reason: &Reason, happened: Happened) -> Self {
+        Self { status: StatusCode::SERVICE_UNAVAILABLE, error: reason.to_string(), happened }
+    }
+}
+
+impl From<Failure> for ApiError {
+    fn from(Failure { reason, happened }: Failure) -> Self {
+        let status = match reason {
+            Reason::Deadline => StatusCode::GATEWAY_TIMEOUT,
+            Reason::OutOfSequence { .. } => StatusCode::CONFLICT,
+            Reason::NoLeader | Reason::Unreachable(_) | Reason::Overloaded | Reason::Superseded | Reason::Stopping => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+        };
+        Self { status, error: reason.to_string(), happened }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        #[derive(Serialize)]
+        struct Body {
+            error: String,
+            happened: Happened,
+        }
+        (self.status, Json(Body { error: self.error, happened: self.happened })).into_response()
+    }
+}

@@ -1,0 +1,83 @@
+//! What a client may say, checked before the server's loop hears of it: whatever is wrong here has not happened.
+
+use axum::{
+    body::Bytes,
+    extract::{
+        Path,
+        rejection::{BytesRejection, PathRejection},
+    },
+};
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use super::answer::ApiError;
+use crate::{
+    kv::{Json, Session},
+    request::Mode,
+};
+
+/// Longest key, in bytes.
+const MAX_KEY_BYTES: usize = 256;
+/// Longest name of a client, in bytes.
+const MAX_CLIENT_BYTES: usize = 128;
+
+/// `?read=…`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ReadQuery {
+    #[serde(default)]
+    pub(super) read: Mode,
+}
+
+/// The body of a write.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PutBody {
+    pub(super) value: Value,
+    pub(super) client: Option<String>,
+    pub(super) seq: Option<u64>,
+}
+
+/// The body of a cas.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CasBody {
+    pub(super) from: Value,
+    pub(super) to: Value,
+    pub(super) client: Option<String>,
+    pub(super) seq: Option<u64>,
+}
+
+pub(super) fn key(key: Result<Path<String>, PathRejection>) -> Result<String, ApiError> {
+    let Path(key) = key.map_err(|rejection| ApiError::bad(rejection.body_text()))?;
+    if key.len() > MAX_KEY_BYTES {
+        return Err(ApiError::bad(format!("a key has at most {MAX_KEY_BYTES} bytes")));
+    }
+    if key.chars().any(char::is_control) {
+        return Err(ApiError::bad("a key has no control characters"));
+    }
+    Ok(key)
+}
+
+pub(super) fn body<T: DeserializeOwned>(body: Result<Bytes, BytesRejection>) -> Result<T, ApiError> {
+    let bytes = body.map_err(|rejection| ApiError::refused(rejection.status(), rejection.body_text()))?;
+    serde_json::from_slice(&bytes).map_err(|error| ApiError::bad(format!("the body: {error}")))
+}
+
+/// A value to be written.
+pub(super) fn value(field: &str, value: &Value) -> Result<Json, ApiError> {
+    Json::new(value).ok_or_else(|| {
+        ApiError::bad(format!("`{field}` is null, which stands for an absent key and cannot be written"))
+    })
+}
+
+pub(super) fn session(client: Option<String>, seq: Option<u64>) -> Result<Option<Session>, ApiError> {
+    match (client, seq) {
+        (None, None) => Ok(None),
+        (Some(client), Some(seq)) if (1..=MAX_CLIENT_BYTES).contains(&client.len()) => {
+            Ok(Some(Session { client, seq }))
+        }
+        (Some(_), Some(_)) => Err(ApiError::bad(format!("`client` has 1 to {MAX_CLIENT_BYTES} bytes"))),
+        (Some(_), None) | (None, Some(_)) => Err(ApiError::bad("`client` and `seq` go together")),
+    }
+}

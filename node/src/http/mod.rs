@@ -1,0 +1,102 @@
+//! The client API: JSON over HTTP/1.1.
+//!
+//! - `GET /v1/kv/{key}?read=local|leader|lease|quorum|log` reads; an absent key has the value `null` and the revision 0.
+//! - `PUT /v1/kv/{key}` with `{"value": …}` writes.
+//! - `POST /v1/kv/{key}/cas` with `{"from": …, "to": …}` writes if the value is `from`; `null` is "absent".
+//! - `GET /v1/status` tells how the node is.
+//!
+//! A write may carry `"client"` and `"seq"`: sent again with the same two, to whichever node, it takes effect once. Each error says in
+//! `"happened"` whether the operation may have taken effect. Integers beyond 64 bits become floating-point numbers.
+
+mod answer;
+mod ask;
+
+use axum::{
+    Json, Router,
+    body::Bytes,
+    extract::{
+        DefaultBodyLimit, Path, Query, State,
+        rejection::{BytesRejection, PathRejection, QueryRejection},
+    },
+    http::StatusCode,
+    routing::{get, post},
+    serve::ListenerExt as _,
+};
+use tokio::{net::TcpListener, sync::oneshot};
+
+use self::{
+    answer::{Answer, ApiError},
+    ask::{CasBody, PutBody, ReadQuery},
+};
+use crate::{
+    kv::{Command, Op},
+    request::{Happened, Input, Inputs, Reason, Reply, Request, StatusReport},
+};
+
+/// Serves clients until dropped.
+pub(crate) async fn serve(listener: TcpListener, inputs: Inputs, max_body_bytes: usize) {
+    // The only thing that is set here is latency; a connection without it still works.
+    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
+    axum::serve(listener, router(inputs, max_body_bytes)).await.ok();
+}
+
+fn router(inputs: Inputs, max_body_bytes: usize) -> Router {
+    Router::new()
+        .route("/v1/kv/{key}", get(read).put(put))
+        .route("/v1/kv/{key}/cas", post(cas))
+        .route("/v1/status", get(status))
+        .fallback(async || ApiError::refused(StatusCode::NOT_FOUND, "no such route"))
+        .method_not_allowed_fallback(async || ApiError::refused(StatusCode::METHOD_NOT_ALLOWED, "no such method here"))
+        .layer(DefaultBodyLimit::max(max_body_bytes))
+        .with_state(inputs)
+}
+
+type Key = Result<Path<String>, PathRejection>;
+type Body = Result<Bytes, BytesRejection>;
+
+async fn read(
+    State(inputs): State<Inputs>,
+    key: Key,
+    query: Result<Query<ReadQuery>, QueryRejection>,
+) -> Result<Answer, ApiError> {
+    let key = ask::key(key)?;
+    let Query(ReadQuery { read: mode }) = query.map_err(|rejection| ApiError::bad(rejection.body_text()))?;
+    ask_server(&inputs, key.clone(), Request::Read { key, mode }).await
+}
+
+async fn put(State(inputs): State<Inputs>, key: Key, body: Body) -> Result<Answer, ApiError> {
+    let key = ask::key(key)?;
+    let PutBody { value, client, seq } = ask::body(body)?;
+    let op = Op::Put { key: key.clone(), value: ask::value("value", &value)? };
+    let command = Command { session: ask::session(client, seq)?, op };
+    ask_server(&inputs, key, Request::Write(command)).await
+}
+
+async fn cas(State(inputs): State<Inputs>, key: Key, body: Body) -> Result<Answer, ApiError> {
+    let key = ask::key(key)?;
+    let CasBody { from, to, client, seq } = ask::body(body)?;
+    let op = Op::Cas { key: key.clone(), from: crate::kv::Json::new(&from), to: ask::value("to", &to)? };
+    let command = Command { session: ask::session(client, seq)?, op };
+    ask_server(&inputs, key, Request::Write(command)).await
+}
+
+async fn status(State(inputs): State<Inputs>) -> Result<Json<StatusReport>, ApiError> {
+    let (reply, answer) = oneshot::channel();
+    inputs.try_send(Input::Status(reply)).map_err(|_| ApiError::unavailable(&Reason::Overloaded, Happened::No))?;
+    answer.await.map(Json).map_err(|_| ApiError::unavailable(&Reason::Stopping, Happened::No))
+}
+
+/// Hands a request to the server's loop, which answers in time or says that it could not.
+async fn ask_server(inputs: &Inputs, key: String, request: Request) -> Result<Answer, ApiError> {
+    let unanswered = if matches!(request, Request::Write(_)) { Happened::Unknown } else { Happened::No };
+    let (reply, answer) = oneshot::channel();
+    let full = |_| ApiError::unavailable(&Reason::Overloaded, Happened::No);
+    inputs.try_send(Input::Client(request, reply)).map_err(full)?;
+    let Reply { node, role, term, result } =
+        answer.await.map_err(|_| ApiError::unavailable(&Reason::Stopping, unanswered))?;
+    let applied = result.map_err(ApiError::from)?;
+    Ok(Answer { key, applied, node, role, term })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,185 @@
+//! The API against a loop of the test's own, so that each answer can be chosen.
+
+use std::{
+    net::SocketAddr,
+    sync::mpsc::{Receiver, sync_channel},
+};
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::{
+    kv::{Applied, Found},
+    raft::{LogIndex, NodeId, Role, Term},
+    request::{Failure, Mode},
+};
+
+const MAX_BODY_BYTES: usize = 200;
+
+/// An API whose inputs the test receives, and a client for it.
+struct Api {
+    address: SocketAddr,
+    received: Receiver<Input>,
+    client: reqwest::Client,
+}
+
+impl Api {
+    async fn new(max_inputs: usize) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (inputs, received) = sync_channel(max_inputs);
+        tokio::spawn(serve(listener, inputs, MAX_BODY_BYTES));
+        Self { address, received, client: reqwest::Client::builder().no_proxy().build().unwrap() }
+    }
+
+    async fn call(&self, method: Method, path: &str, body: &str) -> (u16, Value) {
+        let url = format!("http://{}{path}", self.address);
+        let response = self.client.request(method, url).body(body.to_owned()).send().await.unwrap();
+        (response.status().as_u16(), serde_json::from_slice(&response.bytes().await.unwrap()).unwrap())
+    }
+
+    /// Calls, answers the request that comes of it with `result`, and returns that request and the response.
+    async fn answered(
+        &self,
+        method: Method,
+        path: &str,
+        body: &str,
+        result: Result<Applied, Failure>,
+    ) -> (Request, u16, Value) {
+        let answer = async {
+            loop {
+                if let Ok(Input::Client(request, reply)) = self.received.try_recv() {
+                    reply.send(Reply { node: NodeId(2), role: Role::Follower, term: Term(3), result }).unwrap();
+                    return request;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        let ((status, body), request) = tokio::join!(self.call(method, path, body), answer);
+        (request, status, body)
+    }
+}
+
+fn stored(value: &Value) -> Option<crate::kv::Json> {
+    crate::kv::Json::new(value)
+}
+
+#[tokio::test]
+async fn a_read_names_its_mode_and_gets_value_revision_and_node() {
+    let api = Api::new(8).await;
+    let modes = [("", Mode::Quorum), ("?read=local", Mode::Local), ("?read=leader", Mode::Leader)];
+    for (query, mode) in modes.into_iter().chain([("?read=lease", Mode::Lease), ("?read=log", Mode::Log)]) {
+        let found = Found { value: stored(&json!({"b": [1, "x"]})), revision: LogIndex(17) };
+        let path = format!("/v1/kv/k{query}");
+        let (request, status, body) = api.answered(Method::GET, &path, "", Ok(Applied::Got(found))).await;
+        assert_eq!(request, Request::Read { key: "k".into(), mode });
+        let expected =
+            json!({"key": "k", "value": {"b": [1, "x"]}, "revision": 17, "node": 2, "role": "follower", "term": 3});
+        assert_eq!((status, body), (200, expected));
+    }
+}
+
+#[tokio::test]
+async fn an_absent_key_is_null_at_revision_zero() {
+    let api = Api::new(8).await;
+    let found = Found { value: None, revision: LogIndex(0) };
+    let (request, status, body) = api.answered(Method::GET, "/v1/kv/a%2Fb%20c", "", Ok(Applied::Got(found))).await;
+    assert_eq!(request, Request::Read { key: "a/b c".into(), mode: Mode::Quorum });
+    assert_eq!(
+        (status, &body["key"], &body["value"], &body["revision"]),
+        (200, &json!("a/b c"), &json!(null), &json!(0))
+    );
+    assert!(body.as_object().unwrap().contains_key("value"));
+}
+
+#[tokio::test]
+async fn writes_and_cas_carry_their_session_and_tell_what_they_did() {
+    let api = Api::new(8).await;
+    let put = r#"{"value": 5, "client": "c1", "seq": 1}"#;
+    let (request, status, body) = api.answered(Method::PUT, "/v1/kv/k", put, Ok(Applied::Put(LogIndex(9)))).await;
+    let session = Some(crate::kv::Session { client: "c1".into(), seq: 1 });
+    let op = Op::Put { key: "k".into(), value: stored(&json!(5)).unwrap() };
+    assert_eq!(request, Request::Write(Command { session, op }));
+    assert_eq!((status, body), (200, json!({"key": "k", "revision": 9, "node": 2, "role": "follower", "term": 3})));
+
+    let applied = Applied::Cas { swapped: false, observed: stored(&json!(4)), revision: LogIndex(8) };
+    let (request, status, body) =
+        api.answered(Method::POST, "/v1/kv/k/cas", r#"{"from": null, "to": "x"}"#, Ok(applied)).await;
+    let op = Op::Cas { key: "k".into(), from: None, to: stored(&json!("x")).unwrap() };
+    assert_eq!(request, Request::Write(Command { session: None, op }));
+    let expected =
+        json!({"key": "k", "swapped": false, "observed": 4, "revision": 8, "node": 2, "role": "follower", "term": 3});
+    assert_eq!((status, body), (200, expected));
+}
+
+#[tokio::test]
+async fn wrong_input_is_refused_and_never_reaches_the_loop() {
+    let api = Api::new(8).await;
+    let long_key = format!("/v1/kv/{}", "k".repeat(257));
+    let large = json!({ "value": "x".repeat(MAX_BODY_BYTES) }).to_string();
+    let cases = [
+        (Method::GET, "/v1/kv/k?read=eventual", "", 400, "unknown variant `eventual`, expected one of `local`"),
+        (Method::GET, "/v1/kv/k?raed=log", "", 400, "unknown field `raed`"),
+        (Method::GET, long_key.as_str(), "", 400, "a key has at most 256 bytes"),
+        (Method::GET, "/v1/kv/%00", "", 400, "a key has no control characters"),
+        (Method::GET, "/v1/kv/%ff", "", 400, "UTF-8"),
+        (Method::PUT, "/v1/kv/k", "{", 400, "EOF while parsing"),
+        (Method::PUT, "/v1/kv/k", "", 400, "EOF while parsing"),
+        (Method::PUT, "/v1/kv/k", "{}", 400, "missing field `value`"),
+        (Method::PUT, "/v1/kv/k", r#"{"value": null}"#, 400, "`value` is null"),
+        (Method::PUT, "/v1/kv/k", r#"{"value": 1, "valeu": 2}"#, 400, "unknown field `valeu`"),
+        (Method::PUT, "/v1/kv/k", r#"{"value": 1} x"#, 400, "trailing characters"),
+        (Method::PUT, "/v1/kv/k", r#"{"value": 1, "client": "c"}"#, 400, "`client` and `seq` go together"),
+        (Method::PUT, "/v1/kv/k", r#"{"value": 1, "client": "", "seq": 1}"#, 400, "`client` has 1 to 128 bytes"),
+        (Method::PUT, "/v1/kv/k", r#"{"value": 1, "client": "c", "seq": -1}"#, 400, "invalid value"),
+        (Method::PUT, "/v1/kv/k", large.as_str(), 413, "length limit"),
+        (Method::POST, "/v1/kv/k/cas", r#"{"to": 1}"#, 400, "missing field `from`"),
+        (Method::POST, "/v1/kv/k/cas", r#"{"from": 1, "to": null}"#, 400, "`to` is null"),
+        (Method::GET, "/v1/kv/", "", 404, "no such route"),
+        (Method::GET, "/", "", 404, "no such route"),
+        (Method::DELETE, "/v1/kv/k", "", 405, "no such method"),
+        (Method::GET, "/v1/kv/k/cas", "", 405, "no such method"),
+    ];
+    for (method, path, body, status, error) in cases {
+        let what = format!("{method} {path} {body}");
+        let (found, answer) = api.call(method, path, body).await;
+        assert_eq!((found, &answer["happened"]), (status, &json!("no")), "{what}: {answer}");
+        assert!(answer["error"].as_str().unwrap().contains(error), "{what}: {answer}");
+    }
+    assert!(api.received.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn each_failure_has_its_status_and_says_whether_it_may_have_happened() {
+    let api = Api::new(8).await;
+    let cases = [
+        (Reason::NoLeader, Happened::No, 503, json!({"error": "no leader", "happened": "no"})),
+        (Reason::Deadline, Happened::Unknown, 504, json!({"error": "no answer in time", "happened": "unknown"})),
+        (Reason::Overloaded, Happened::No, 503, json!({"error": "overloaded", "happened": "no"})),
+    ];
+    for (reason, happened, status, expected) in cases {
+        let failure = Err(Failure { reason, happened });
+        let (_, found, body) = api.answered(Method::PUT, "/v1/kv/k", r#"{"value":1}"#, failure).await;
+        assert_eq!((found, body), (status, expected));
+    }
+    let reused = Ok(Applied::OutOfSequence { latest: 7 });
+    let (_, status, body) = api.answered(Method::PUT, "/v1/kv/k", r#"{"value":1}"#, reused).await;
+    assert_eq!((status, &body["happened"]), (409, &json!("unknown")));
+}
+
+#[tokio::test]
+async fn a_full_loop_is_overloaded_and_a_gone_one_leaves_writes_unknown() {
+    let api = Api::new(0).await;
+    let (status, body) = api.call(Method::PUT, "/v1/kv/k", r#"{"value":1}"#).await;
+    assert_eq!((status, body), (503, json!({"error": "overloaded", "happened": "no"})));
+
+    let api = Api::new(8).await;
+    let lose = async {
+        while api.received.try_recv().is_err() {
+            tokio::task::yield_now().await;
+        }
+    };
+    let ((status, body), ()) = tokio::join!(api.call(Method::PUT, "/v1/kv/k", r#"{"value":1}"#), lose);
+    assert_eq!((status, body), (503, json!({"error": "the node is stopping", "happened": "unknown"})));
+}

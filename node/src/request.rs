@@ -1,0 +1,159 @@
+//! What a client can ask of a node, what it is told, and what the server's loop takes in.
+
+use std::{fmt, sync::mpsc::SyncSender};
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::oneshot;
+
+use crate::{
+    kv::{Applied, Command},
+    raft::{LogIndex, NodeId, Role, Term},
+    transport::Frame,
+};
+
+/// How a read is made sure of, if at all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Mode {
+    /// Any node, from its own state, at once.
+    Local,
+    /// Whoever believes it leads, from its own state.
+    Leader,
+    /// The leader while its lease runs.
+    Lease,
+    /// Any node, after it has applied what the leader of a majority has committed.
+    #[default]
+    Quorum,
+    /// The leader, as an entry of the log.
+    Log,
+}
+
+/// A request that the loop carries out, here or where the leader is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Request {
+    /// Reads a key.
+    Read {
+        /// The key.
+        key: String,
+        /// How.
+        mode: Mode,
+    },
+    /// Changes something.
+    Write(Command),
+}
+
+/// Whether a request that failed may have taken effect, or may still do so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Happened {
+    /// Certainly not, and never will: no log can hold it.
+    No,
+    /// Nobody knows.
+    Unknown,
+}
+
+/// Why a request failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Reason {
+    /// This node knows no leader, or was taken for one and is none.
+    NoLeader,
+    /// The leader is known, but no link to it works.
+    Unreachable(NodeId),
+    /// Too many requests wait already.
+    Overloaded,
+    /// No answer in time.
+    Deadline,
+    /// Another leader's entry was committed in its place.
+    Superseded,
+    /// The client's sequence number was used before.
+    OutOfSequence { latest: u64 },
+    /// The node is stopping.
+    Stopping,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoLeader => f.write_str("no leader"),
+            Self::Unreachable(leader) => write!(f, "the leader {leader} cannot be reached"),
+            Self::Overloaded => f.write_str("overloaded"),
+            Self::Deadline => f.write_str("no answer in time"),
+            Self::Superseded => f.write_str("another leader's entry took the place of this one"),
+            Self::OutOfSequence { latest } => {
+                write!(f, "the client's latest command has number {latest}, and is another one")
+            }
+            Self::Stopping => f.write_str("the node is stopping"),
+        }
+    }
+}
+
+/// A request that failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Failure {
+    pub(crate) reason: Reason,
+    pub(crate) happened: Happened,
+}
+
+/// What became of a request, and which node says so.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Reply {
+    /// The node that carried it out; of a read, the one whose state was read.
+    pub(crate) node: NodeId,
+    pub(crate) role: Role,
+    pub(crate) term: Term,
+    pub(crate) result: Result<Applied, Failure>,
+}
+
+/// What a node says of itself; `GET /v1/status`.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct StatusReport {
+    pub(crate) id: NodeId,
+    pub(crate) role: Role,
+    pub(crate) term: Term,
+    pub(crate) leader: Option<NodeId>,
+    pub(crate) commit: LogIndex,
+    pub(crate) applied: LogIndex,
+    pub(crate) first_index: LogIndex,
+    pub(crate) last_index: LogIndex,
+    pub(crate) members: Vec<NodeId>,
+    /// How long the node may still answer `lease` reads without asking, by its own clock.
+    pub(crate) lease_remaining_ms: Option<u64>,
+    pub(crate) counters: Counters,
+}
+
+/// Counts since the node started.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct Counters {
+    /// Frames for peers: Raft's messages, forwarded requests and their answers.
+    pub(crate) messages_sent: u64,
+    pub(crate) fsyncs: u64,
+    /// Writes; reads through the log are counted as reads.
+    pub(crate) proposals: u64,
+    pub(crate) reads: ReadCounters,
+}
+
+/// Reads that this node answered or tried to answer itself, by mode.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct ReadCounters {
+    pub(crate) local: u64,
+    pub(crate) leader: u64,
+    pub(crate) lease: u64,
+    pub(crate) quorum: u64,
+    pub(crate) log: u64,
+}
+
+/// What the server's loop takes in.
+#[derive(Debug)]
+pub(crate) enum Input {
+    /// From a client of this node.
+    Client(Request, oneshot::Sender<Reply>),
+    /// From a peer.
+    Peer(NodeId, Frame),
+    /// Somebody wants to know how things are.
+    Status(oneshot::Sender<StatusReport>),
+    /// To end.
+    Stop,
+}
+
+/// The bounded way into the loop. Whoever finds it full drops what it has, or says so.
+pub(crate) type Inputs = SyncSender<Input>;

@@ -1,0 +1,141 @@
+//! A running node: its listeners, its threads, its end.
+//!
+//! The loop in `node` runs on a thread of its own, since it waits for the disk; clients and peers are served by two more threads, which
+//! only ever hand it inputs through a bounded queue.
+
+mod node;
+mod pending;
+
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    sync::mpsc::{Receiver, sync_channel},
+    thread::{self, JoinHandle},
+};
+
+use tokio::{
+    net,
+    runtime::{self, Runtime},
+    signal::unix::{SignalKind, signal},
+};
+
+use self::node::Node;
+use crate::{
+    config::Config,
+    error::{Error, in_full},
+    event::{Event, Log},
+    http,
+    raft::NodeId,
+    request::{Input, Inputs},
+    transport::{self, Links},
+};
+
+/// Inputs that wait for the loop. Far above what comes in while one batch is made durable.
+const MAX_INPUTS: usize = 8192;
+/// Threads that serve clients and peers.
+const SERVING_THREADS: usize = 2;
+
+/// A node that runs. It ends when [`stop`](Self::stop) is called or its disk fails.
+#[derive(Debug)]
+pub struct Handle {
+    id: NodeId,
+    client_addr: SocketAddr,
+    inputs: Inputs,
+    server: JoinHandle<Result<(), Error>>,
+    runtime: Runtime,
+}
+
+/// Runs a node until SIGTERM or SIGINT, or until its disk fails.
+///
+/// # Errors
+/// If it could not start, or its disk failed.
+pub fn run(config: &Config) -> Result<(), Error> {
+    let node = start(config)?;
+    let (mut terminate, mut interrupt) = {
+        let _guard = node.runtime.enter();
+        let listen = |kind| signal(kind).map_err(Error::Runtime);
+        (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?)
+    };
+    let inputs = node.inputs.clone();
+    node.runtime.spawn(async move {
+        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+        tokio::task::spawn_blocking(move || inputs.send(Input::Stop).ok());
+    });
+    node.wait()
+}
+
+/// Starts a node and returns once it listens.
+///
+/// # Errors
+/// If a setting cannot work, an address cannot be had, or what the disk holds cannot be used.
+pub fn start(config: &Config) -> Result<Handle, Error> {
+    start_with(config, &Log::to_stderr(config.id))
+}
+
+pub(crate) fn start_with(config: &Config, log: &Log) -> Result<Handle, Error> {
+    config.validate()?;
+    let (peers, clients) = (listen(config.peers[&config.id])?, listen(config.client_addr)?);
+    let client_addr = clients.local_addr().map_err(Error::Runtime)?;
+    let runtime = runtime::Builder::new_multi_thread()
+        .worker_threads(SERVING_THREADS)
+        .thread_name(format!("{}-serve", config.id))
+        .enable_all()
+        .build()
+        .map_err(Error::Runtime)?;
+    let (inputs, received) = sync_channel(MAX_INPUTS);
+    let links = Links::dial(runtime.handle(), config.id, &config.peers, log);
+    let id = config.id;
+    let node = Node::open(config, links, log.clone()).inspect_err(|error| {
+        if let Error::Storage { source, .. } = error {
+            log.write(Event::StorageError { error: in_full(source) });
+        }
+    })?;
+    {
+        let _guard = runtime.enter();
+        let peers = net::TcpListener::from_std(peers).map_err(Error::Runtime)?;
+        let clients = net::TcpListener::from_std(clients).map_err(Error::Runtime)?;
+        runtime.spawn(transport::accept_links(peers, id, config.peers.clone(), inputs.clone(), log.clone()));
+        runtime.spawn(http::serve(clients, inputs.clone(), config.max_body_bytes));
+    }
+    let server = spawn_loop(node, received, id).map_err(Error::Runtime)?;
+    log.write(Event::Ready { client_addr });
+    Ok(Handle { id, client_addr, inputs, server, runtime })
+}
+
+impl Handle {
+    /// Where clients are served; the port is the real one if the configuration said 0.
+    pub fn client_addr(&self) -> SocketAddr {
+        self.client_addr
+    }
+
+    /// Ends the node. Nothing is done that a crash would not do: what is durable is durable.
+    ///
+    /// # Errors
+    /// If the node had failed before.
+    pub fn stop(self) -> Result<(), Error> {
+        self.inputs.send(Input::Stop).ok(); // an error means that it has ended already
+        self.wait()
+    }
+
+    /// Waits until the node ends by itself.
+    fn wait(self) -> Result<(), Error> {
+        let result = self.server.join().unwrap_or(Err(Error::Panicked(self.id)));
+        self.runtime.shutdown_background();
+        result
+    }
+}
+
+fn spawn_loop(mut node: Node, received: Receiver<Input>, id: NodeId) -> io::Result<JoinHandle<Result<(), Error>>> {
+    thread::Builder::new().name(format!("{id}-loop")).spawn(move || node.run(&received))
+}
+
+fn listen(address: SocketAddr) -> Result<TcpListener, Error> {
+    let listening = TcpListener::bind(address).and_then(|listener| {
+        listener.set_nonblocking(true)?;
+        Ok(listener)
+    });
+    listening.map_err(|source| Error::Listen { address, source })
+}
+
+#[cfg(test)]
+mod tests;

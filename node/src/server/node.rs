@@ -1,0 +1,368 @@
+//! The loop: gather inputs, let the core step, carry out what it wants in the order that it demands, answer.
+//!
+//! The clock is read after a batch was gathered, never before: a lease that is checked against the reading is thus checked after the
+//! request arrived, and a follower counts its silence from no earlier than the leader's message.
+
+use std::{
+    hash::{BuildHasher as _, RandomState},
+    sync::mpsc::{Receiver, RecvTimeoutError},
+    time::Duration,
+};
+
+use super::pending::{Asker, Pending, Waiting};
+use crate::{
+    clock::Clock,
+    config::Config,
+    error::{Error, StorageError, in_full},
+    event::{Event, Log},
+    kv::{Applied, Command, Machine, MachineError, Op},
+    raft::{
+        Entry, LogIndex, Message, NodeId, ProposalOutcome, Raft, ReadMode, ReadOutcome, Role, Snapshot, Status, Term,
+        Time,
+    },
+    request::{Counters, Failure, Happened, Input, Mode, Reason, Reply, Request, StatusReport},
+    storage::Storage,
+    transport::{Frame, Links},
+};
+
+/// Inputs in one batch, and thus behind one fsync.
+const MAX_BATCH: usize = 512;
+/// Requests that may wait at a time; more are refused.
+const MAX_PENDING: usize = 4096;
+/// Longest wait for an input: a clock that was bent meanwhile is noticed after that.
+const MAX_WAIT: Duration = Duration::from_millis(20);
+
+/// A node's state, all of it on one thread.
+#[derive(Debug)]
+pub(super) struct Node {
+    id: NodeId,
+    members: Vec<NodeId>,
+    request_timeout: Duration,
+    snapshot_after_entries: u64,
+    clock: Clock,
+    raft: Raft,
+    /// The core's own account, as of the last input.
+    status: Status,
+    storage: Storage,
+    machine: Machine,
+    /// Term of the last applied entry.
+    applied_term: Term,
+    snapshot_index: LogIndex,
+    links: Links,
+    pending: Pending,
+    /// Ids start anywhere, so that a late answer to a former life of this node meets no request of this one.
+    next_id: u64,
+    counters: Counters,
+    log: Log,
+}
+
+impl Node {
+    /// Reads the disk and stands ready.
+    pub(super) fn open(config: &Config, links: Links, log: Log) -> Result<Self, Error> {
+        let (id, members) = (config.id, config.members());
+        let (storage, stored) =
+            Storage::open(&config.data_dir, id, &members).map_err(|source| Error::Storage { node: id, source })?;
+        let state = |problem: String| Error::State { node: id, problem };
+        let mut machine = Machine::default();
+        let snapshot = stored.snapshot.clone().unwrap_or_default();
+        if stored.snapshot.is_some() {
+            machine.restore(snapshot.last_index, &snapshot.data).map_err(|error| state(error.to_string()))?;
+        }
+        let mut clock = Clock::new(config.clock_file.clone());
+        let raft = Raft::new(config.raft(fresh()), stored, clock.now()).map_err(|error| state(error.to_string()))?;
+        let status = raft.status();
+        log.write(Event::Started { term: status.term, last_index: status.last_index });
+        Ok(Self {
+            id,
+            members,
+            request_timeout: config.request_timeout,
+            snapshot_after_entries: config.snapshot_after_entries,
+            clock,
+            raft,
+            status,
+            storage,
+            machine,
+            applied_term: snapshot.last_term,
+            snapshot_index: snapshot.last_index,
+            links,
+            pending: Pending::default(),
+            next_id: fresh(),
+            counters: Counters::default(),
+            log,
+        })
+    }
+
+    /// Serves until told to stop, or until it cannot go on.
+    pub(super) fn run(&mut self, inputs: &Receiver<Input>) -> Result<(), Error> {
+        let mut batch = Vec::new();
+        loop {
+            match inputs.recv_timeout(self.wait()) {
+                Ok(input) => batch.push(input),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            }
+            batch.extend(inputs.try_iter().take(MAX_BATCH - batch.len()));
+            let now = self.clock.now();
+            for input in batch.drain(..) {
+                if matches!(input, Input::Stop) {
+                    self.log.write(Event::Stopped);
+                    return Ok(());
+                }
+                self.take_in(input, now);
+                self.notice_role();
+            }
+            self.raft.tick(now);
+            self.notice_role();
+            self.carry_out()?;
+            self.compact()?;
+            while let Some(waiting) = self.pending.next_expired(now) {
+                let failure = waiting.unresolved(Reason::Deadline);
+                self.answer(waiting, Err(failure));
+            }
+        }
+    }
+
+    /// How long there is nothing to do unless something comes in.
+    fn wait(&mut self) -> Duration {
+        let next = self.pending.next_deadline().map_or(self.raft.deadline(), |at| at.min(self.raft.deadline()));
+        let span = next.since(self.clock.now());
+        self.clock.host_span(span).min(MAX_WAIT)
+    }
+
+    fn take_in(&mut self, input: Input, now: Time) {
+        match input {
+            Input::Client(request, reply) => self.request(Asker::Client(reply), request, now),
+            Input::Peer(_, Frame::Raft(message)) => self.raft.step(now, message),
+            Input::Peer(peer, Frame::Forward { id, request }) => self.request(Asker::Peer(peer, id), request, now),
+            Input::Peer(_, Frame::Forwarded { id, reply }) => {
+                if let Some(waiting) = self.pending.take(id) {
+                    self.pass_on(waiting.asker, reply);
+                }
+            }
+            Input::Status(reply) => {
+                reply.send(self.report(now)).ok(); // whoever asked has gone
+            }
+            Input::Peer(_, Frame::Ping) | Input::Stop => {}
+        }
+    }
+
+    fn request(&mut self, asker: Asker, request: Request, now: Time) {
+        let waiting = Waiting::new(asker, &request);
+        if self.pending.len() >= MAX_PENDING {
+            return self.refuse(waiting, Reason::Overloaded);
+        }
+        let here = self.status.role == Role::Leader
+            || matches!(request, Request::Read { mode: Mode::Local | Mode::Quorum, .. });
+        if !here {
+            return self.forward(waiting, request, now);
+        }
+        self.count(&request);
+        let id = self.fresh_id();
+        match request {
+            Request::Read { mode: Mode::Local, .. } => return self.answer_read(waiting),
+            Request::Read { mode: Mode::Leader, .. } => self.raft.read(now, id, ReadMode::Leader),
+            Request::Read { mode: Mode::Lease, .. } => self.raft.read(now, id, ReadMode::Lease),
+            Request::Read { mode: Mode::Quorum, .. } => self.raft.read(now, id, ReadMode::Quorum),
+            Request::Read { key, mode: Mode::Log } => {
+                self.raft.propose(now, id, Command { session: None, op: Op::Get { key } }.encode());
+            }
+            Request::Write(command) => self.raft.propose(now, id, command.encode()),
+        }
+        self.pending.add(id, waiting, now.after(self.request_timeout));
+    }
+
+    /// Hands a request to the leader; only once, so that no request wanders about.
+    fn forward(&mut self, waiting: Waiting, request: Request, now: Time) {
+        let leader = self.status.leader.filter(|leader| *leader != self.id);
+        let (Asker::Client(_), Some(leader)) = (&waiting.asker, leader) else {
+            return self.refuse(waiting, Reason::NoLeader);
+        };
+        let id = self.fresh_id();
+        if self.links.send(leader, Frame::Forward { id, request }) {
+            self.pending.add(id, waiting, now.after(self.request_timeout));
+        } else {
+            self.refuse(waiting, Reason::Unreachable(leader));
+        }
+    }
+
+    /// Carries out all that the core wants, in the order of its contract (`raft::io`).
+    fn carry_out(&mut self) -> Result<(), Error> {
+        while self.raft.has_output() {
+            let output = self.raft.take_output();
+            self.send(output.early);
+            self.storage.persist(&output.persist).map_err(|source| self.broken(source))?;
+            self.raft.persisted();
+            self.notice_role();
+            self.send(output.messages);
+            for (id, outcome) in output.proposals {
+                self.proposed(id, outcome);
+            }
+            if let Some(snapshot) = output.restore {
+                self.restore(&snapshot)?;
+            }
+            for entry in &output.committed {
+                self.apply(entry)?;
+            }
+            for (id, outcome) in output.reads {
+                self.read(id, outcome);
+            }
+            while let Some(waiting) = self.pending.next_readable(self.machine.applied()) {
+                self.answer_read(waiting);
+            }
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, messages: Vec<Message>) {
+        for message in messages {
+            self.links.send(message.to, Frame::Raft(message));
+        }
+    }
+
+    fn proposed(&mut self, id: u64, outcome: ProposalOutcome) {
+        match outcome {
+            ProposalOutcome::Appended { index, term } => self.pending.appended(id, index, term),
+            ProposalOutcome::NotLeader { .. } => self.turn_away(id),
+        }
+    }
+
+    fn read(&mut self, id: u64, outcome: ReadOutcome) {
+        match outcome {
+            ReadOutcome::Ready(index) => self.pending.readable_at(id, index),
+            ReadOutcome::NotLeader { .. } => self.turn_away(id),
+        }
+    }
+
+    fn turn_away(&mut self, id: u64) {
+        if let Some(waiting) = self.pending.take(id) {
+            self.refuse(waiting, Reason::NoLeader);
+        }
+    }
+
+    fn restore(&mut self, snapshot: &Snapshot) -> Result<(), Error> {
+        self.machine.restore(snapshot.last_index, &snapshot.data).map_err(|error| self.senseless(&error))?;
+        self.applied_term = snapshot.last_term;
+        self.snapshot_index = snapshot.last_index;
+        self.log.write(Event::SnapshotInstalled { last_index: snapshot.last_index, bytes: snapshot.data.len() });
+        for waiting in self.pending.restored(snapshot.last_index) {
+            let failure = waiting.unresolved(Reason::NoLeader);
+            self.answer(waiting, Err(failure));
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, entry: &Entry) -> Result<(), Error> {
+        let applied = self.machine.apply(entry).map_err(|error| self.senseless(&error))?;
+        self.applied_term = entry.term;
+        let decided = self.pending.applied(entry.index, entry.term);
+        if let (Some(waiting), Some(applied)) = (decided.committed, applied) {
+            self.answer(waiting, Ok(applied));
+        }
+        for waiting in decided.superseded {
+            self.refuse(waiting, Reason::Superseded);
+        }
+        Ok(())
+    }
+
+    /// Replaces the applied log by a snapshot when it has grown long enough.
+    fn compact(&mut self) -> Result<(), Error> {
+        let last_index = self.machine.applied();
+        if last_index.0 - self.snapshot_index.0 < self.snapshot_after_entries {
+            return Ok(());
+        }
+        let snapshot = Snapshot { last_index, last_term: self.applied_term, data: self.machine.snapshot() };
+        self.storage.compact(&snapshot).map_err(|source| self.broken(source))?;
+        self.log.write(Event::SnapshotMade { last_index, bytes: snapshot.data.len() });
+        self.snapshot_index = last_index;
+        self.raft.compact(snapshot);
+        Ok(())
+    }
+
+    /// Answers a read from the state as it is now.
+    fn answer_read(&mut self, mut waiting: Waiting) {
+        let key = waiting.read.take().expect("only reads get here");
+        let found = self.machine.get(&key);
+        self.answer(waiting, Ok(Applied::Got(found)));
+    }
+
+    /// Says that a request did not and will not happen.
+    fn refuse(&mut self, waiting: Waiting, reason: Reason) {
+        self.answer(waiting, Err(Failure { reason, happened: Happened::No }));
+    }
+
+    fn answer(&mut self, waiting: Waiting, result: Result<Applied, Failure>) {
+        let reply = Reply { node: self.id, role: self.status.role, term: self.status.term, result };
+        self.pass_on(waiting.asker, reply);
+    }
+
+    fn pass_on(&mut self, asker: Asker, reply: Reply) {
+        match asker {
+            // Whoever asked may have gone.
+            Asker::Client(client) => drop(client.send(reply)),
+            Asker::Peer(peer, id) => drop(self.links.send(peer, Frame::Forwarded { id, reply })),
+        }
+    }
+
+    /// Tells the log when role, term or leader have changed.
+    fn notice_role(&mut self) {
+        let status = self.raft.status();
+        let changed =
+            (status.role, status.term, status.leader) != (self.status.role, self.status.term, self.status.leader);
+        self.status = status;
+        if changed {
+            let Status { role, term, leader, .. } = self.status;
+            self.log.write(Event::RoleChanged { role, term, leader });
+        }
+    }
+
+    fn report(&self, now: Time) -> StatusReport {
+        let Status { role, term, leader, commit, first_index, last_index, lease_until, .. } = self.raft.status();
+        let lease_ms = |until: Time| u64::try_from(until.since(now).as_millis()).unwrap_or(u64::MAX);
+        let (messages_sent, fsyncs) = (self.links.sent(), self.storage.fsyncs());
+        StatusReport {
+            id: self.id,
+            role,
+            term,
+            leader,
+            commit,
+            applied: self.machine.applied(),
+            first_index,
+            last_index,
+            members: self.members.clone(),
+            lease_remaining_ms: lease_until.map(lease_ms),
+            counters: Counters { messages_sent, fsyncs, ..self.counters.clone() },
+        }
+    }
+
+    fn count(&mut self, request: &Request) {
+        let reads = &mut self.counters.reads;
+        let counter = match request {
+            Request::Read { mode: Mode::Local, .. } => &mut reads.local,
+            Request::Read { mode: Mode::Leader, .. } => &mut reads.leader,
+            Request::Read { mode: Mode::Lease, .. } => &mut reads.lease,
+            Request::Read { mode: Mode::Quorum, .. } => &mut reads.quorum,
+            Request::Read { mode: Mode::Log, .. } => &mut reads.log,
+            Request::Write(_) => &mut self.counters.proposals,
+        };
+        *counter += 1;
+    }
+
+    fn fresh_id(&mut self) -> u64 {
+        self.next_id = self.next_id.wrapping_add(1);
+        self.next_id
+    }
+
+    fn broken(&self, source: StorageError) -> Error {
+        self.log.write(Event::StorageError { error: in_full(&source) });
+        Error::Storage { node: self.id, source }
+    }
+
+    fn senseless(&self, error: &MachineError) -> Error {
+        Error::State { node: self.id, problem: error.to_string() }
+    }
+}
+
+/// A number that differs in each life of the process, from the randomness that the standard library draws for its hash maps.
+fn fresh() -> u64 {
+    RandomState::new().hash_one(std::process::id())
+}

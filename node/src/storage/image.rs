@@ -1,0 +1,87 @@
+//! What the log file says, in memory: its records, and what they add up to.
+
+use serde::{Deserialize, Serialize};
+
+use crate::raft::{Entry, HardState, LogIndex, NodeId, Snapshot};
+
+/// Whose directory it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Owner {
+    pub(super) id: NodeId,
+    pub(super) members: Vec<NodeId>,
+}
+
+impl std::fmt::Display for Owner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} of the cluster", self.id)?;
+        self.members.iter().try_for_each(|id| write!(f, " {id}"))
+    }
+}
+
+/// The first record of each log file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Start {
+    pub(super) owner: Owner,
+    /// The log before and with this index lies in the snapshot file, which must reach at least so far.
+    pub(super) base: LogIndex,
+    pub(super) hard_state: HardState,
+    pub(super) entries: Vec<Entry>,
+}
+
+/// Each further record: what was made durable together.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Batch {
+    pub(super) hard_state: Option<HardState>,
+    pub(super) truncate_from: Option<LogIndex>,
+    pub(super) entries: Vec<Entry>,
+}
+
+/// The sum of the records.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Image {
+    pub(super) hard_state: HardState,
+    /// Without a gap.
+    pub(super) entries: Vec<Entry>,
+}
+
+impl Image {
+    /// Adds one record.
+    ///
+    /// # Errors
+    /// A sentence, if the entries would have a gap.
+    pub(super) fn add(&mut self, batch: Batch) -> Result<(), String> {
+        self.hard_state = batch.hard_state.unwrap_or(self.hard_state);
+        if let Some(from) = batch.truncate_from {
+            self.entries.truncate(self.entries.partition_point(|entry| entry.index < from));
+        }
+        for entry in batch.entries {
+            if let Some(last) = self.entries.last()
+                && entry.index.0 != last.index.0 + 1
+            {
+                return Err(format!("entry {} follows on entry {}", entry.index, last.index));
+            }
+            self.entries.push(entry);
+        }
+        Ok(())
+    }
+
+    /// Lets `snapshot` stand for the log up to its last index (§7): entries after that stay if they follow on the entry that
+    /// the snapshot ends with.
+    ///
+    /// # Errors
+    /// A sentence, if there is a gap between the snapshot and the first entry.
+    pub(super) fn start_after(&mut self, snapshot: &Snapshot) -> Result<(), String> {
+        let behind = self.entries.partition_point(|entry| entry.index <= snapshot.last_index);
+        let same_history = match behind.checked_sub(1) {
+            Some(at) => self.entries[at].index == snapshot.last_index && self.entries[at].term == snapshot.last_term,
+            None => true,
+        };
+        self.entries.drain(..if same_history { behind } else { self.entries.len() });
+        match self.entries.first() {
+            Some(first) if first.index.0 != snapshot.last_index.0 + 1 => {
+                Err(format!("the log starts at entry {}, the snapshot ends at {}", first.index, snapshot.last_index))
+            }
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,285 @@
+//! What a crash may leave behind, byte by byte, and what it may not.
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+use proptest::prelude::*;
+use tempfile::{TempDir, tempdir};
+
+use super::*;
+use crate::raft::{Entry, HardState, Payload, Term};
+
+const MEMBERS: [NodeId; 3] = [NodeId(1), NodeId(2), NodeId(3)];
+
+fn open(dir: &Path) -> Result<(Storage, Stored), StorageError> {
+    Storage::open(dir, NodeId(1), &MEMBERS)
+}
+
+fn stored(dir: &Path) -> Stored {
+    open(dir).unwrap().1
+}
+
+fn entry(index: u64, term: u64) -> Entry {
+    let payload = Payload::Command(Bytes::from(format!("command {index} of term {term}")));
+    Entry { index: LogIndex(index), term: Term(term), payload }
+}
+
+fn entries(indexes: std::ops::RangeInclusive<u64>, term: u64) -> Persist {
+    Persist { entries: indexes.map(|index| entry(index, term)).collect(), ..Persist::default() }
+}
+
+fn vote(term: u64) -> HardState {
+    HardState { term: Term(term), voted_for: Some(NodeId(2)) }
+}
+
+fn snapshot(index: u64, term: u64) -> Snapshot {
+    Snapshot { last_index: LogIndex(index), last_term: Term(term), data: Bytes::from(format!("state at {index}")) }
+}
+
+/// A directory after three batches, and what was stored after each.
+fn three_batches() -> (TempDir, Vec<(u64, Stored)>) {
+    let dir = tempdir().unwrap();
+    let (mut storage, mut model) = open(dir.path()).unwrap();
+    let mut steps = vec![(storage.end, model.clone())];
+    let rewrite = Persist { truncate_from: Some(LogIndex(2)), ..entries(2..=3, 2) };
+    for persist in [Persist { hard_state: Some(vote(1)), ..entries(1..=2, 1) }, rewrite, entries(4..=4, 2)] {
+        storage.persist(&persist).unwrap();
+        follow(&mut model, &persist);
+        steps.push((storage.end, model.clone()));
+    }
+    (dir, steps)
+}
+
+/// The contract of `Persist`, told in the plainest way.
+fn follow(model: &mut Stored, persist: &Persist) {
+    if let Some(hard_state) = persist.hard_state {
+        model.hard_state = hard_state;
+    }
+    if let Some(snapshot) = &persist.snapshot {
+        let agrees = |entry: &Entry| entry.index == snapshot.last_index && entry.term == snapshot.last_term;
+        let keep = model.entries.iter().any(agrees);
+        model.entries.retain(|entry| keep && entry.index > snapshot.last_index);
+        model.snapshot = Some(snapshot.clone());
+    }
+    if let Some(from) = persist.truncate_from {
+        model.entries.retain(|entry| entry.index < from);
+    }
+    model.entries.extend(persist.entries.iter().cloned());
+}
+
+#[test]
+fn what_was_made_durable_is_there_after_a_restart() {
+    let (dir, steps) = three_batches();
+    let stored = stored(dir.path());
+    assert_eq!(stored, steps[3].1);
+    assert_eq!(stored.hard_state, vote(1));
+    assert_eq!(stored.entries.iter().map(|entry| entry.term.0).collect::<Vec<_>>(), [1, 2, 2, 2]);
+}
+
+#[test]
+fn one_batch_is_one_fsync_and_nothing_is_none() {
+    let dir = tempdir().unwrap();
+    let (mut storage, _) = open(dir.path()).unwrap();
+    storage.persist(&Persist { hard_state: Some(vote(1)), ..entries(1..=50, 1) }).unwrap();
+    assert_eq!(storage.fsyncs(), 1);
+    storage.persist(&Persist::default()).unwrap();
+    assert_eq!(storage.fsyncs(), 1);
+}
+
+#[test]
+fn a_log_cut_anywhere_recovers_to_its_last_whole_batch() {
+    let (dir, steps) = three_batches();
+    let path = dir.path().join(WAL);
+    let whole = fs::read(&path).unwrap();
+    for length in 0..=whole.len() {
+        fs::write(&path, &whole[..length]).unwrap();
+        let expected = steps.iter().rev().find(|(end, _)| *end <= length as u64);
+        match (open(dir.path()), expected) {
+            (Ok((mut storage, stored)), Some((end, model))) => {
+                assert_eq!((&stored, storage.end), (model, *end), "cut at {length}");
+                let next = stored.entries.last().map_or(1, |last| last.index.0 + 1);
+                storage.persist(&entries(next..=next, 3)).unwrap();
+                drop(storage);
+                assert_eq!(self::stored(dir.path()).entries.last(), Some(&entry(next, 3)), "goes on after the cut");
+            }
+            (Err(StorageError::Damaged { .. }), None) => {}
+            (result, _) => panic!("cut at {length}: {result:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_tail_of_zeros_is_torn_too() {
+    let (dir, steps) = three_batches();
+    let path = dir.path().join(WAL);
+    let mut bytes = fs::read(&path).unwrap();
+    bytes.resize(bytes.len() + 5000, 0);
+    fs::write(&path, &bytes).unwrap();
+    assert_eq!(stored(dir.path()), steps[3].1);
+    assert_eq!(fs::metadata(&path).unwrap().len(), steps[3].0, "the tail is gone from the disk");
+}
+
+#[test]
+fn a_flipped_bit_before_the_last_batch_is_an_error_that_names_the_place() {
+    let (dir, steps) = three_batches();
+    let path = dir.path().join(WAL);
+    let whole = fs::read(&path).unwrap();
+    for bit in 0..whole.len() * 8 {
+        let mut bytes = whole.clone();
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        fs::write(&path, &bytes).unwrap();
+        let start = steps.iter().rev().map(|(end, _)| *end).find(|end| *end <= (bit / 8) as u64).unwrap_or(0);
+        match open(dir.path()) {
+            Err(StorageError::Damaged { path: named, offset, .. }) => {
+                assert_eq!((named, offset), (path.clone(), start));
+            }
+            Ok((_, stored)) => {
+                assert_eq!(start, steps[2].0, "only the last batch may pass for torn, bit {bit}");
+                assert_eq!(stored, steps[2].1);
+            }
+            Err(other) => panic!("bit {bit}: {other}"),
+        }
+    }
+}
+
+#[test]
+fn a_damaged_or_missing_snapshot_is_an_error() {
+    let dir = tempdir().unwrap();
+    let (mut storage, _) = open(dir.path()).unwrap();
+    storage.persist(&entries(1..=3, 1)).unwrap();
+    storage.compact(&snapshot(3, 1)).unwrap();
+    drop(storage);
+    let path = dir.path().join(SNAPSHOT);
+    let whole = fs::read(&path).unwrap();
+    for at in 0..whole.len() {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 1;
+        fs::write(&path, &bytes).unwrap();
+        assert!(matches!(open(dir.path()), Err(StorageError::Damaged { .. })), "byte {at}");
+    }
+    fs::remove_file(&path).unwrap();
+    assert!(
+        matches!(open(dir.path()), Err(StorageError::Damaged { .. })),
+        "the log starts after a snapshot that is gone"
+    );
+    fs::write(&path, whole).unwrap();
+    fs::remove_file(dir.path().join(WAL)).unwrap();
+    assert!(open(dir.path()).is_err(), "a snapshot without term and vote");
+}
+
+#[test]
+fn compaction_shrinks_the_log_and_keeps_what_comes_after() {
+    let dir = tempdir().unwrap();
+    let (mut storage, _) = open(dir.path()).unwrap();
+    storage.persist(&Persist { hard_state: Some(vote(4)), ..entries(1..=100, 1) }).unwrap();
+    let before = storage.end;
+    storage.compact(&snapshot(98, 1)).unwrap();
+    assert!(storage.end < before / 10);
+    storage.persist(&entries(101..=101, 1)).unwrap();
+    drop(storage);
+    let stored = stored(dir.path());
+    assert_eq!((stored.hard_state, stored.snapshot), (vote(4), Some(snapshot(98, 1))));
+    assert_eq!(stored.entries, [entry(99, 1), entry(100, 1), entry(101, 1)]);
+}
+
+#[test]
+fn a_crash_between_snapshot_and_log_keeps_the_suffix_only_if_it_follows_on_the_snapshot() {
+    for (last, kept) in
+        [(snapshot(3, 1), vec![entry(4, 1), entry(5, 1)]), (snapshot(3, 2), vec![]), (snapshot(9, 2), vec![])]
+    {
+        let dir = tempdir().unwrap();
+        let (mut storage, _) = open(dir.path()).unwrap();
+        storage.persist(&Persist { hard_state: Some(vote(2)), ..entries(1..=5, 1) }).unwrap();
+        let old_wal = fs::read(dir.path().join(WAL)).unwrap();
+        let install = Persist { hard_state: Some(vote(3)), snapshot: Some(last.clone()), ..Persist::default() };
+        storage.persist(&install).unwrap();
+        drop(storage);
+        let finished = stored(dir.path());
+        assert_eq!((finished.hard_state, &finished.entries), (vote(3), &kept));
+        fs::write(dir.path().join(WAL), old_wal).unwrap();
+        let crashed = stored(dir.path());
+        assert_eq!((crashed.snapshot, crashed.entries), (Some(last), kept));
+    }
+}
+
+#[test]
+fn a_half_written_replacement_is_ignored() {
+    let (dir, steps) = three_batches();
+    for name in ["wal.new", "snapshot.new"] {
+        fs::write(dir.path().join(name), b"half").unwrap();
+    }
+    assert_eq!(stored(dir.path()), steps[3].1);
+}
+
+#[test]
+fn a_directory_has_one_node_for_life_and_one_process_at_a_time() {
+    let dir = tempdir().unwrap();
+    let first = open(dir.path()).unwrap();
+    assert!(matches!(open(dir.path()), Err(StorageError::InUse { .. })));
+    drop(first);
+    let other_node = Storage::open(dir.path(), NodeId(2), &MEMBERS).unwrap_err();
+    assert!(
+        other_node.to_string().ends_with("belongs to n1 of the cluster n1 n2 n3, not to n2 of the cluster n1 n2 n3")
+    );
+    let other_cluster = Storage::open(dir.path(), NodeId(1), &MEMBERS[..2]);
+    assert!(matches!(other_cluster, Err(StorageError::Foreign { .. })));
+    open(dir.path()).unwrap();
+}
+
+/// A step that a core could ask for, as numbers; `plan` makes it fit the log so far.
+type Draw = (Option<u64>, u8, u8, u8);
+
+fn plan(model: &Stored, (term, cut, length, kind): Draw) -> Persist {
+    let base = model.snapshot.as_ref().map_or(0, |snapshot| snapshot.last_index.0);
+    let last = model.entries.last().map_or(base, |entry| entry.index.0);
+    let hard_state = term.map(|more| vote(model.hard_state.term.0 + more));
+    let term = hard_state.unwrap_or(model.hard_state).term.0;
+    if kind < 40 {
+        let (index, same) = (base + 1 + u64::from(cut) % 8, kind % 2 == 0);
+        let known = model.entries.iter().find(|entry| entry.index.0 == index);
+        let last_term = known.filter(|_| same).map_or(term + 1, |entry| entry.term.0);
+        return Persist { hard_state, snapshot: Some(snapshot(index, last_term)), ..Persist::default() };
+    }
+    let keep = last - u64::from(cut) % (last - base + 1);
+    let truncate_from = (keep < last).then_some(LogIndex(keep + 1));
+    Persist { hard_state, truncate_from, ..entries(keep + 1..=keep + u64::from(length % 5), term) }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// After any sequence and a crash that tears the last write anywhere, the directory holds all or nothing of that last write.
+    #[test]
+    fn any_sequence_recovers_to_the_model(draws in prop::collection::vec(any::<Draw>(), 1..12), tear in any::<prop::sample::Index>()) {
+        let dir = tempdir().unwrap();
+        let (mut storage, mut model) = open(dir.path()).unwrap();
+        let path = dir.path().join(WAL);
+        for (term, cut, length, kind) in draws {
+            let draw = (term.map(|more| more % 3), cut, length, kind);
+            let persist = plan(&model, draw);
+            let (before, length_before) = (model.clone(), storage.end);
+            storage.persist(&persist).unwrap();
+            follow(&mut model, &persist);
+            drop(storage);
+            prop_assert_eq!(&stored(dir.path()), &model);
+            if persist.snapshot.is_none() {
+                let whole = fs::read(&path).unwrap();
+                let length_before = usize::try_from(length_before).unwrap();
+                let length = length_before + tear.index(whole.len() - length_before + 1);
+                fs::write(&path, &whole[..length]).unwrap();
+                prop_assert_eq!(&stored(dir.path()), if length == whole.len() { &model } else { &before });
+                fs::write(&path, &whole).unwrap();
+            }
+            storage = open(dir.path()).unwrap().0;
+        }
+    }
+}
+
+#[test]
+fn recovery_leaves_no_files_of_its_own() {
+    let (dir, _) = three_batches();
+    let (mut storage, _) = open(dir.path()).unwrap();
+    storage.compact(&snapshot(4, 2)).unwrap();
+    let names: BTreeSet<_> = fs::read_dir(dir.path()).unwrap().map(|it| it.unwrap().file_name()).collect();
+    assert_eq!(names, [LOCK, SNAPSHOT, WAL].map(Into::into).into());
+}

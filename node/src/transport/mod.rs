@@ -1,0 +1,131 @@
+//! Links between members: each node dials each peer and only writes there; what it hears comes in on the links that others dialled.
+//!
+//! A link may lose what was given to it, never repeats it, and never blocks the server's loop: what finds no working link or a
+//! full queue is dropped, as Raft allows. A link that a partition cut silently must work again soon after the partition heals, so
+//! no connection outlives its usefulness: unacknowledged data ends it (`TCP_USER_TIMEOUT`; a ping flows when nothing else does), and so
+//! does a write that makes no progress. What was queued on a dead connection is never sent on the next one.
+
+mod accept;
+mod codec;
+mod dial;
+
+use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
+
+use serde::{Deserialize, Serialize};
+use tokio::{net::TcpStream, runtime};
+
+use crate::{
+    event::Log,
+    raft::{Message, NodeId},
+    request::{Reply, Request},
+};
+
+pub(crate) use accept::accept_links;
+use dial::Link;
+
+/// Raised when frames change.
+const VERSION: u32 = 1;
+/// How long a connection may take to come up.
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(200);
+/// How long to wait before dialling again. With the time above, a healed link is back within 300 ms.
+const RETRY_INTERVAL: Duration = Duration::from_millis(100);
+/// How long data may stay unacknowledged, or a write without progress.
+const STALL_TIMEOUT: Duration = Duration::from_millis(500);
+/// How often something is written, so that a dead link shows even when there is nothing to say.
+const PING_INTERVAL: Duration = Duration::from_millis(100);
+/// How long an incoming link may be silent.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(2);
+/// Frames that wait for one peer.
+const QUEUE_FRAMES: usize = 1024;
+/// Frames in one write.
+const BATCH_FRAMES: usize = 64;
+/// Largest frame. An entry holds at most two bodies of 1 MiB, whose numbers may grow fivefold when they are written out.
+const MAX_FRAME_BYTES: usize = 16 << 20;
+/// Incoming links at a time; more wait.
+const MAX_INCOMING: usize = 64;
+
+/// What peers tell each other.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Frame {
+    /// Nothing: the link is alive.
+    Ping,
+    /// Raft's own.
+    Raft(Message),
+    /// A request that only a leader can answer, with an id that is fresh in each life of the sender.
+    Forward {
+        /// Names the request in the answer.
+        id: u64,
+        /// What is asked.
+        request: Request,
+    },
+    /// The answer to it.
+    Forwarded {
+        /// That of the request.
+        id: u64,
+        /// What became of it.
+        reply: Reply,
+    },
+}
+
+/// The first thing on a link.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Hello {
+    version: u32,
+    /// Checksum of all members and their addresses: two clusters on one host often have the same ids.
+    cluster: u32,
+    from: NodeId,
+    to: NodeId,
+}
+
+impl Hello {
+    /// What `from` says to `to` in the cluster of `peers`.
+    pub(crate) fn new(from: NodeId, to: NodeId, peers: &BTreeMap<NodeId, SocketAddr>) -> Self {
+        let members = postcard::to_stdvec(peers).expect("ids and addresses are plain data");
+        Self { version: VERSION, cluster: crc32c::crc32c(&members), from, to }
+    }
+}
+
+/// The answer to a [`Hello`] that is welcome; any other is answered by closing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Welcome;
+
+/// The outgoing links of a node.
+#[derive(Debug)]
+pub(crate) struct Links {
+    links: BTreeMap<NodeId, Link>,
+    sent: u64,
+}
+
+impl Links {
+    /// Dials every peer but `id`, for as long as this value lives.
+    pub(crate) fn dial(runtime: &runtime::Handle, id: NodeId, peers: &BTreeMap<NodeId, SocketAddr>, log: &Log) -> Self {
+        let others = peers.iter().filter(|(peer, _)| **peer != id);
+        let dial = |(peer, address): (&NodeId, &SocketAddr)| {
+            (*peer, Link::dial(runtime, *address, Hello::new(id, *peer, peers), log.clone()))
+        };
+        Self { links: others.map(dial).collect(), sent: 0 }
+    }
+
+    /// Queues a frame; false if it was certainly not sent and never will be.
+    pub(crate) fn send(&mut self, to: NodeId, frame: Frame) -> bool {
+        let queued = self.links.get(&to).is_some_and(|link| link.send(frame));
+        self.sent += u64::from(queued);
+        queued
+    }
+
+    /// Frames queued so far.
+    pub(crate) fn sent(&self) -> u64 {
+        self.sent
+    }
+}
+
+/// Sets what every link needs: no waiting for more to send, and an end to connections whose other side is gone.
+fn tune(stream: &TcpStream) -> std::io::Result<()> {
+    stream.set_nodelay(true)?;
+    let timeout_ms = u32::try_from(STALL_TIMEOUT.as_millis()).expect("half a second");
+    nix::sys::socket::setsockopt(stream, nix::sys::socket::sockopt::TcpUserTimeout, &timeout_ms)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,202 @@
+//! Two ends of a link on loopback, and what happens to them when the other end misbehaves.
+
+use std::{
+    sync::mpsc::{Receiver, TryRecvError, sync_channel},
+    time::Instant,
+};
+
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpListener,
+    task::JoinHandle,
+    time::{sleep, timeout},
+};
+
+use super::*;
+use crate::{
+    event::{Captured, Event, LogLine},
+    raft::{Body, Term},
+    request::Input,
+};
+
+const LIMIT: Duration = Duration::from_secs(10);
+
+fn log(id: u64) -> Log {
+    Log::to(NodeId(id), std::io::sink())
+}
+
+fn message(from: u64, to: u64, term: u64) -> Frame {
+    let body = Body::Vote { pre: false, granted: true };
+    Frame::Raft(Message { from: NodeId(from), to: NodeId(to), term: Term(term), body })
+}
+
+async fn listen() -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    (listener, address)
+}
+
+/// Members 1 and 2; node 1 dials, so only the address of node 2 is ever used.
+fn peers(address: SocketAddr) -> BTreeMap<NodeId, SocketAddr> {
+    [(NodeId(1), SocketAddr::from(([127, 0, 0, 1], 1))), (NodeId(2), address)].into()
+}
+
+fn accept(listener: TcpListener, peers: BTreeMap<NodeId, SocketAddr>) -> (JoinHandle<()>, Receiver<Input>) {
+    let (inputs, received) = sync_channel(2048);
+    (tokio::spawn(accept_links(listener, NodeId(2), peers, inputs, log(2))), received)
+}
+
+fn dial(peers: &BTreeMap<NodeId, SocketAddr>) -> Links {
+    Links::dial(&runtime::Handle::current(), NodeId(1), peers, &log(1))
+}
+
+/// Sends until the link takes it.
+async fn send(links: &mut Links, frame: Frame) {
+    let start = Instant::now();
+    while !links.send(NodeId(2), frame.clone()) {
+        assert!(start.elapsed() < LIMIT, "no link");
+        sleep(Duration::from_millis(1)).await;
+    }
+}
+
+async fn receive(received: &Receiver<Input>) -> (NodeId, Frame) {
+    let start = Instant::now();
+    loop {
+        match received.try_recv() {
+            Ok(Input::Peer(from, frame)) => return (from, frame),
+            Err(TryRecvError::Empty) if start.elapsed() < LIMIT => sleep(Duration::from_millis(1)).await,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn frames_arrive_once_and_in_order() {
+    let (listener, address) = listen().await;
+    let peers = peers(address);
+    let (_accepting, received) = accept(listener, peers.clone());
+    let mut links = dial(&peers);
+    for term in 0..500 {
+        send(&mut links, message(1, 2, term)).await;
+    }
+    for term in 0..500 {
+        assert_eq!(receive(&received).await, (NodeId(1), message(1, 2, term)));
+    }
+    assert_eq!(links.sent(), 500);
+}
+
+#[tokio::test]
+async fn without_a_link_a_frame_is_certainly_not_sent() {
+    let (listener, address) = listen().await;
+    drop(listener);
+    let mut links = dial(&peers(address));
+    assert!(!links.send(NodeId(2), message(1, 2, 1)));
+    assert!(!links.send(NodeId(9), message(1, 9, 1)), "no such peer");
+    assert_eq!(links.sent(), 0);
+}
+
+#[tokio::test]
+async fn a_restarted_peer_is_found_again_and_gets_nothing_old() {
+    let (listener, address) = listen().await;
+    let peers = peers(address);
+    let (accepting, received) = accept(listener, peers.clone());
+    let mut links = dial(&peers);
+    send(&mut links, message(1, 2, 1)).await;
+    receive(&received).await;
+    accepting.abort();
+    drop(received); // ends the connection at the next frame
+    let start = Instant::now();
+    while links.send(NodeId(2), message(1, 2, 2)) {
+        assert!(start.elapsed() < LIMIT, "the loss is noticed");
+        sleep(Duration::from_millis(1)).await;
+    }
+    let (_accepting, received) = accept(TcpListener::bind(address).await.unwrap(), peers);
+    send(&mut links, message(1, 2, 3)).await;
+    assert_eq!(receive(&received).await, (NodeId(1), message(1, 2, 3)));
+}
+
+#[tokio::test]
+async fn strangers_are_closed_before_they_can_say_anything() {
+    let (listener, address) = listen().await;
+    let mut other_cluster = peers(address);
+    other_cluster.insert(NodeId(3), address);
+    let peers = peers(address);
+    let (_accepting, received) = accept(listener, peers.clone());
+    let good = Hello::new(NodeId(1), NodeId(2), &peers);
+    let strangers = [
+        Hello::new(NodeId(1), NodeId(2), &other_cluster),
+        Hello { version: VERSION + 1, ..good.clone() },
+        Hello { from: NodeId(7), ..good.clone() },
+        Hello { from: NodeId(2), ..good.clone() },
+        Hello { to: NodeId(1), ..good },
+    ];
+    for hello in strangers {
+        let mut bytes = Vec::new();
+        codec::append(&mut bytes, &hello);
+        codec::append(&mut bytes, &message(1, 2, 1));
+        assert!(answer_to(address, &bytes).await.is_empty(), "{hello:?}");
+    }
+    assert!(received.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn a_frame_that_is_too_long_or_not_the_senders_ends_the_link() {
+    let (listener, address) = listen().await;
+    let peers = peers(address);
+    let (_accepting, received) = accept(listener, peers.clone());
+    let hello = Hello::new(NodeId(1), NodeId(2), &peers);
+    for bad in
+        [u32::MAX.to_le_bytes().to_vec(), vec![1, 0, 0, 0, 99], framed(&message(3, 2, 1)), framed(&message(1, 3, 1))]
+    {
+        let bytes = [framed(&hello), bad].concat();
+        assert_eq!(answer_to(address, &bytes).await, framed(&Welcome), "closed after the welcome");
+    }
+    assert!(received.try_recv().is_err());
+}
+
+fn framed(value: &impl Serialize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    codec::append(&mut bytes, value);
+    bytes
+}
+
+/// Everything that is answered to `bytes` until the other side closes.
+async fn answer_to(address: SocketAddr, bytes: &[u8]) -> Vec<u8> {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(bytes).await.unwrap();
+    let mut answer = Vec::new();
+    // A reset is as good as an end: it closes with our bytes unread.
+    timeout(LIMIT, stream.read_to_end(&mut answer)).await.unwrap().ok();
+    answer
+}
+
+#[tokio::test]
+async fn a_peer_that_stops_reading_is_given_up_and_never_blocks() {
+    let (listener, address) = listen().await;
+    let captured = Captured::default();
+    let log = Log::to(NodeId(1), captured.clone());
+    let mut links = Links::dial(&runtime::Handle::current(), NodeId(1), &peers(address), &log);
+    let (mut stream, _) = listener.accept().await.unwrap();
+    stream.write_all(&framed(&Welcome)).await.unwrap();
+    let data = bytes::Bytes::from(vec![0; 1 << 20]);
+    let body = Body::InstallSnapshot {
+        last_included_index: crate::raft::LogIndex(1),
+        last_included_term: Term(1),
+        offset: 0,
+        data,
+        done: true,
+        round: 0,
+    };
+    let large = Frame::Raft(Message { from: NodeId(1), to: NodeId(2), term: Term(1), body });
+    send(&mut links, large.clone()).await;
+    let start = Instant::now();
+    let given_up = |line: &LogLine| matches!(&line.event, Event::PeerDown { peer: NodeId(2), .. });
+    while !captured.lines().iter().any(given_up) {
+        assert!(start.elapsed() < LIMIT, "the stalled link is given up");
+        links.send(NodeId(2), large.clone());
+        sleep(Duration::from_millis(1)).await;
+    }
+    assert!(start.elapsed() >= STALL_TIMEOUT);
+    assert!(!links.send(NodeId(2), message(1, 2, 1)), "what is sent now is not queued for later");
+    drop(stream);
+}
