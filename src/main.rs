@@ -1,3 +1,48 @@
-//! The `schism` command.
+//! The `schism` command: parse, carry out, exit.
 
-fn main() {}
+mod cli;
+mod exit;
+mod plan;
+mod run;
+mod systems;
+mod ui;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use nemesis::Entry;
+
+use crate::{
+    cli::{Cli, Command},
+    run::Host,
+};
+
+fn main() -> ExitCode {
+    let asked = match Cli::try_parse() {
+        Ok(cli) => cli.command,
+        Err(asked) => return ui::usage(&asked).into(),
+    };
+    match carry_out(asked) {
+        Ok(code) => code,
+        Err(error) => ui::failure(&error).into(),
+    }
+}
+
+/// Runs take place in a sandbox; there, this program is started again, and its exit code is passed on.
+fn carry_out(command: Command) -> anyhow::Result<ExitCode> {
+    let status = match command {
+        Command::Demo(args) => match nemesis::enter()? {
+            Entry::Inside(sandbox) => args.execute(&Host::new(sandbox)),
+            Entry::Over { exit_code } => return Ok(exit_code.into()),
+        },
+        Command::Run(args) => match nemesis::enter()? {
+            Entry::Inside(sandbox) => args.execute(&Host::new(sandbox)),
+            Entry::Over { exit_code } => return Ok(exit_code.into()),
+        },
+        Command::Check(args) => args.execute(),
+        Command::Doctor(args) => args.execute(),
+        Command::Node(args) => args.execute(),
+        Command::Version => ui::print(&format!("schism {}\n", env!("CARGO_PKG_VERSION"))),
+    };
+    Ok(status?.into())
+}

@@ -108,6 +108,18 @@ pub enum Fault {
     },
 }
 
+impl Fault {
+    /// `kill`, `pause`, `partition` or `clock`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Kill { .. } => "kill",
+            Self::Pause { .. } => "pause",
+            Self::Partition { .. } => "partition",
+            Self::Clock { .. } => "clock",
+        }
+    }
+}
+
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

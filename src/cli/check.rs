@@ -1,0 +1,145 @@
+//! `schism check`: the verdict on recorded histories.
+
+use std::{
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use checker::{Limits, Model, Options, Report, Verdict};
+use clap::{Args, ValueEnum};
+use histories::{Function, History, Outcome, Value, ValueId};
+use serde_json::json;
+
+use crate::{
+    exit::ExitStatus,
+    ui::{self, Failure, verdict},
+};
+
+/// Decides whether recorded histories are linearizable.
+///
+/// Reads schism's own JSON Lines, Jepsen's and Knossos' EDN, Jepsen's log lines and porcupine's key-value histories; which of them a file
+/// is, its content tells. Each key is checked on its own.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  schism check store/latest/history.jsonl
+  schism check --model kv --json history.edn")]
+pub(crate) struct CheckArgs {
+    /// What a key is; if not given, `kv` where something is appended or deleted, else `register`.
+    #[arg(long, value_enum)]
+    model: Option<ModelName>,
+    /// What a key holds before anything is written, as JSON [default: null; for `kv`, "" where no read found null].
+    #[arg(long, value_name = "JSON", value_parser = parse_value)]
+    initial: Option<Value>,
+    /// Check every key, even after a violation.
+    #[arg(long)]
+    all: bool,
+    /// Give up after this time, for all files together.
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = humantime::parse_duration)]
+    time_limit: Duration,
+    /// Give up when the search holds this many MiB.
+    #[arg(long, value_name = "MIB", default_value_t = 4096, value_parser = clap::value_parser!(u32).range(1..))]
+    memory_limit: u32,
+    /// How many keys to check at once [default: one for each processor].
+    #[arg(short = 'j', long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    threads: Option<u16>,
+    /// Print the verdicts as JSON.
+    #[arg(long)]
+    json: bool,
+    /// The histories.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ModelName {
+    /// read and write (and cas, where there is any)
+    Register,
+    /// read, write and cas
+    CasRegister,
+    /// get, put, append, delete and cas on text
+    Kv,
+}
+
+impl CheckArgs {
+    pub(crate) fn execute(self) -> anyhow::Result<ExitStatus> {
+        let deadline = Instant::now() + self.time_limit;
+        let mut worst = ExitStatus::Linearizable;
+        let mut reports = Vec::new();
+        for file in &self.files {
+            let status = match self.check_file(file, deadline) {
+                Ok((history, report)) => {
+                    if self.json {
+                        reports.push(json!({ "file": file, "report": report }));
+                    } else {
+                        ui::print(&format!("{}: {}", file.display(), verdict::describe(&history, &report)))?;
+                    }
+                    status_of(report.verdict)
+                }
+                Err(error) => ui::failure(&error),
+            };
+            worst = worst.worst(status);
+        }
+        if self.json {
+            ui::print(&format!("{}\n", serde_json::to_string_pretty(&reports)?))?;
+        }
+        Ok(worst)
+    }
+
+    fn check_file(&self, file: &Path, deadline: Instant) -> anyhow::Result<(History, Report)> {
+        let history = read(file)?;
+        let model = match self.model {
+            Some(ModelName::Register | ModelName::CasRegister) => Model::Register,
+            Some(ModelName::Kv) => Model::KeyValue,
+            None => model_of(&history),
+        };
+        let keep_going = move || Instant::now() < deadline;
+        let options = Options {
+            initial: self.initial.clone().unwrap_or_else(|| initial_of(model, &history)),
+            all: self.all,
+            threads: self.threads.map_or_else(processors, usize::from),
+            limits: Limits { keep_going: &keep_going, max_memory_bytes: self.memory_limit as usize * (1 << 20) },
+            model,
+        };
+        let report = checker::check(&history, &options);
+        Ok((history, report))
+    }
+}
+
+/// Reads a history; one that cannot be read has an exit code of its own.
+pub(crate) fn read(file: &Path) -> anyhow::Result<History> {
+    histories::read_file(file).map_err(|error| Failure::new(ExitStatus::Unreadable, error.to_string()).into())
+}
+
+/// The exit status that says a verdict.
+pub(crate) fn status_of(verdict: Verdict) -> ExitStatus {
+    match verdict {
+        Verdict::Linearizable => ExitStatus::Linearizable,
+        Verdict::NotLinearizable => ExitStatus::NotLinearizable,
+        Verdict::Unknown => ExitStatus::Unknown,
+    }
+}
+
+/// How many threads can run at once here.
+pub(crate) fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+fn model_of(history: &History) -> Model {
+    let edits = |function| matches!(function, Function::Append | Function::Delete);
+    if history.operations.iter().any(|operation| edits(operation.function)) { Model::KeyValue } else { Model::Register }
+}
+
+/// Some key-value stores answer an absent key with null, others with empty text: whoever saw null once has the first kind.
+fn initial_of(model: Model, history: &History) -> Value {
+    let found_null = |operation: &histories::Operation| {
+        operation.function == Function::Read && operation.outcome == Outcome::Ok && operation.output == ValueId::NIL
+    };
+    match model {
+        Model::KeyValue if !history.operations.iter().any(found_null) => "".into(),
+        Model::KeyValue | Model::Register => Value::Nil,
+    }
+}
+
+fn parse_value(text: &str) -> Result<Value, String> {
+    serde_json::from_str(text).map_err(|error| format!("not JSON: {error}"))
+}

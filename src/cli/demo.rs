@@ -1,0 +1,125 @@
+//! `schism demo`: basic Raft reads fail, quorum reads hold, in under a minute.
+
+use std::path::PathBuf;
+
+use checker::Verdict;
+use clap::Args;
+use comfy_table::{Table, presets};
+
+use super::run::draw_seed;
+use crate::{
+    exit::ExitStatus,
+    plan::{Plan, ReadMode},
+    run::{Finished, Host},
+    ui::{
+        self,
+        summary::{coverage_in_words, explain},
+        verdict::{grouped, seconds},
+    },
+};
+
+/// Shows on real processes that basic Raft reads are not linearizable and that quorum reads are.
+///
+/// Five nodes, leaders cut off from the others again and again; once the node that believes to lead answers reads on its own (basic Raft),
+/// once it asks a majority first. Exit code 0 if the first is found not linearizable and the second linearizable.
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// Decides everything that is left to chance [default: drawn, and shown].
+    #[arg(long, value_name = "S")]
+    seed: Option<u64>,
+    /// Where runs are kept.
+    #[arg(long, value_name = "DIR", default_value = "store")]
+    store: PathBuf,
+}
+
+const EXPECTED: [(ReadMode, Verdict); 2] =
+    [(ReadMode::Leader, Verdict::NotLinearizable), (ReadMode::Quorum, Verdict::Linearizable)];
+
+impl DemoArgs {
+    pub(crate) fn execute(self, host: &Host) -> anyhow::Result<ExitStatus> {
+        let seed = self.seed.unwrap_or_else(draw_seed);
+        let faults = host.demo_faults()?;
+        let mut finished = Vec::new();
+        for (read, _) in EXPECTED {
+            let plan = Plan { read, seed, faults: faults.clone(), time_limit_ms: 12_000, ..Plan::default() }.schedule();
+            finished.push(host.run(&plan, &self.store)?);
+            if finished.last().is_some_and(|last| last.results.interrupted) {
+                break;
+            }
+        }
+        ui::print(&describe(&finished))?;
+        Ok(status(&finished))
+    }
+}
+
+/// As expected, the demo succeeded; otherwise the unexpected verdict says how it ended.
+fn status(finished: &[Finished]) -> ExitStatus {
+    let mut status = ExitStatus::Linearizable;
+    for (run, (read, expected)) in finished.iter().zip(EXPECTED) {
+        let shown = match (run.results.verdict == expected, read) {
+            (true, ReadMode::Leader) => ExitStatus::Linearizable,
+            (false, ReadMode::Leader) => ExitStatus::Failed,
+            _ => run.results.status(),
+        };
+        let interrupted = if run.results.interrupted { ExitStatus::Interrupted } else { ExitStatus::Linearizable };
+        status = status.worst(shown).worst(interrupted);
+    }
+    status
+}
+
+fn describe(finished: &[Finished]) -> String {
+    let mut text = table(finished).to_string() + "\n";
+    for run in finished {
+        let results = &run.results;
+        text += &format!("\n{} reads: {}", run.plan.read.name(), explain(run));
+        text += &coverage_in_words(&results.coverage);
+        if results.verdict == Verdict::Linearizable && results.weak {
+            text += &format!("  weak evidence: {}\n", results.coverage.weak.join("; "));
+        }
+    }
+    text += "\nHistories, verdicts and node logs:\n";
+    for run in finished {
+        text += &format!("  {}\n", run.shown_dir().display());
+    }
+    text + &conclusion(finished)
+}
+
+fn table(finished: &[Finished]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_FULL_CONDENSED);
+    table.set_header([
+        "reads",
+        "verdict",
+        "expected",
+        "operations",
+        "read p50",
+        "read p99",
+        "stale by",
+        "leader after",
+    ]);
+    for (run, (_, expected)) in finished.iter().zip(EXPECTED) {
+        let results = &run.results;
+        table.add_row([
+            run.plan.read.name().to_owned(),
+            results.verdict.to_string(),
+            expected.to_string(),
+            grouped(results.report.operations),
+            format!("{:.1} ms", results.reads.p50_ms),
+            format!("{:.1} ms", results.reads.p99_ms),
+            results.stalest_ns().map_or_else(|| "-".to_owned(), seconds),
+            format!("{} ms", results.leader_after_ms),
+        ]);
+    }
+    table
+}
+
+fn conclusion(finished: &[Finished]) -> String {
+    let as_expected = finished.len() == EXPECTED.len() && status(finished) == ExitStatus::Linearizable;
+    let text = if as_expected {
+        "\nBasic Raft reads are not linearizable: a leader that was cut off keeps answering from its own state.\n\
+         Quorum reads are: before it answers, a leader makes sure that a majority still follows it.\n"
+    } else {
+        "\nThis is not what theory says. Please look at the histories above, and try another --seed.\n"
+    };
+    text.to_owned()
+}

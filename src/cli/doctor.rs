@@ -1,0 +1,57 @@
+//! `schism doctor`: what this host can do, and what to do where it cannot.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use comfy_table::{ContentArrangement, Table, presets};
+use nemesis::Capability;
+use serde_json::json;
+
+use crate::{exit::ExitStatus, ui};
+
+/// Shows which faults this host can inject, and what to do about those that it cannot.
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    /// The store that must be writable.
+    #[arg(long, value_name = "DIR", default_value = "store")]
+    store: PathBuf,
+    /// Print the table as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl DoctorArgs {
+    pub(crate) fn execute(self) -> anyhow::Result<ExitStatus> {
+        let can = nemesis::probe();
+        let store = writable(&self.store);
+        if self.json {
+            let rows = json!({ "capabilities": can.list(), "store": store.as_ref().err() });
+            return ui::print(&format!("{}\n", serde_json::to_string_pretty(&rows)?));
+        }
+        let mut table = Table::new();
+        table.load_style(presets::UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic);
+        table.set_header(["capability", "here", "detail", "enables", "where it is missing"]);
+        for row in can.list() {
+            table.add_row([row.name, yes_or_no(row.present), &row.detail, row.enables, remedy(row)]);
+        }
+        let detail = store.as_ref().err().map_or_else(|| self.store.display().to_string(), Clone::clone);
+        let remedy = if store.is_ok() { "" } else { "choose another with --store" };
+        table.add_row(["writable store", yes_or_no(store.is_ok()), &detail, "keeping runs", remedy]);
+        ui::print(&format!("{table}\n"))
+    }
+}
+
+fn remedy(row: &Capability) -> &str {
+    if row.present { "" } else { &row.remedy }
+}
+
+fn yes_or_no(present: bool) -> &'static str {
+    if present { "yes" } else { "NO" }
+}
+
+/// Whether runs can be kept there; nothing is left behind of the attempt.
+fn writable(store: &Path) -> Result<(), String> {
+    let existing = store.ancestors().find(|path| path.exists()).unwrap_or(Path::new("."));
+    let existing = if existing.as_os_str().is_empty() { Path::new(".") } else { existing };
+    tempfile::tempfile_in(existing).map(drop).map_err(|error| format!("{}: {error}", existing.display()))
+}

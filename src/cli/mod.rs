@@ -1,0 +1,45 @@
+//! The command line as typed. Each command is one file that turns what was typed into what is meant and carries it out.
+
+pub(crate) mod check;
+pub(crate) mod demo;
+pub(crate) mod doctor;
+pub(crate) mod node;
+pub(crate) mod run;
+
+use clap::{Parser, Subcommand};
+
+use crate::exit::ExitStatus;
+
+/// Splits a cluster and asks whether what its clients saw could still have been one history.
+///
+/// schism starts real node processes, lets concurrent clients read and write, cuts networks, kills, pauses and bends clocks, records
+/// every operation, and decides whether the history is linearizable. It needs no root and leaves nothing behind.
+#[derive(Debug, Parser)]
+#[command(name = "schism", version, after_help = ExitStatus::help(), after_long_help = examples())]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Demo(demo::DemoArgs),
+    Run(run::RunArgs),
+    Check(check::CheckArgs),
+    Doctor(doctor::DoctorArgs),
+    Node(node::NodeArgs),
+    /// Prints the version.
+    Version,
+}
+
+fn examples() -> String {
+    let examples = "Examples:
+  schism demo                                     see basic Raft reads fail, and quorum reads hold
+  schism run --read lease --faults clock,partition:isolate-leader
+  schism run --read quorum --faults kill,pause,partition --time-limit 30s
+  schism check store/latest/history.jsonl         judge a recorded history again
+  schism check --model kv other-tools.edn         judge another tool's history
+  schism doctor                                   what this host can and cannot do
+";
+    format!("{examples}\n{}", ExitStatus::help())
+}

@@ -1,0 +1,71 @@
+//! `schism node`: one server of the cluster under test. The control process starts it; nobody else needs to.
+
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
+
+use anyhow::Context as _;
+use clap::Args;
+use node::raft::NodeId;
+
+use crate::exit::ExitStatus;
+
+/// Runs one node of the Raft key-value store (`schism run` starts these itself).
+#[derive(Debug, Args)]
+#[command(after_help = "Example, three nodes by hand:
+  schism node --id 1 --peer 1=127.0.0.1:7001 --peer 2=127.0.0.1:7002 --peer 3=127.0.0.1:7003 \\
+              --client-addr 127.0.0.1:8001 --data-dir n1      (likewise --id 2 and 3)
+  curl -X PUT localhost:8001/v1/kv/k -d '{\"value\": 5}'
+  curl 'localhost:8002/v1/kv/k?read=quorum'")]
+pub(crate) struct NodeArgs {
+    /// This node's number.
+    #[arg(long)]
+    id: u64,
+    /// Where each member listens for its peers, this one too: ID=ADDRESS:PORT.
+    #[arg(long = "peer", value_name = "ID=ADDR", required = true, value_parser = parse_peer)]
+    peers: Vec<(NodeId, SocketAddr)>,
+    /// Where this node serves clients.
+    #[arg(long, value_name = "ADDR")]
+    client_addr: SocketAddr,
+    /// Where this node keeps its log, vote and snapshot.
+    #[arg(long, value_name = "DIR")]
+    data_dir: PathBuf,
+    /// A file that bends this node's clock from outside.
+    #[arg(long, value_name = "FILE")]
+    clock_file: Option<PathBuf>,
+    /// Shortest time without a leader before an election; the timer is drawn from here to twice as long.
+    #[arg(long, value_name = "TIME", default_value = "300ms", value_parser = humantime::parse_duration)]
+    election_timeout: Duration,
+    /// How often a leader sends heartbeats.
+    #[arg(long, value_name = "TIME", default_value = "40ms", value_parser = humantime::parse_duration)]
+    heartbeat_interval: Duration,
+    /// How long a confirmed heartbeat lets the leader answer lease reads [default: 90 % of the election timeout].
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    lease: Option<Duration>,
+    /// Make a leader step down that hears from no majority (dissertation, §6.2); basic Raft does not.
+    #[arg(long)]
+    check_quorum: bool,
+    /// Seed of the randomised timeouts.
+    #[arg(long)]
+    seed: Option<u64>,
+}
+
+impl NodeArgs {
+    pub(crate) fn execute(self) -> anyhow::Result<ExitStatus> {
+        let peers: BTreeMap<_, _> = self.peers.into_iter().collect();
+        let mut config = node::Config::new(NodeId(self.id), peers, self.client_addr, self.data_dir);
+        config.clock_file = self.clock_file;
+        config.election_timeout = self.election_timeout;
+        config.heartbeat_interval = self.heartbeat_interval;
+        config.lease = self.lease.unwrap_or_else(|| node::Config::default_lease(self.election_timeout));
+        config.check_quorum = self.check_quorum;
+        config.seed = self.seed;
+        node::run(&config).context("running the node")?;
+        Ok(ExitStatus::Linearizable)
+    }
+}
+
+fn parse_peer(text: &str) -> Result<(NodeId, SocketAddr), String> {
+    let (id, address) = text.split_once('=').ok_or("expected ID=ADDRESS:PORT, such as 1=127.0.0.1:7001")?;
+    let id = id.parse().map_err(|_| format!("{id:?} is not a node's number"))?;
+    let address = address.parse().map_err(|_| format!("{address:?} is not ADDRESS:PORT"))?;
+    Ok((NodeId(id), address))
+}

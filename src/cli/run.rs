@@ -1,0 +1,124 @@
+//! `schism run`: one run of a workload under faults.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::{Args, ValueEnum};
+use nemesis::FaultSpecs;
+
+use crate::{
+    exit::ExitStatus,
+    plan::{Plan, ReadMode},
+    run::Host,
+    systems::schism::Settings,
+    ui::{self, summary},
+};
+
+/// Starts a cluster, lets clients read and write while faults come and go, and judges what they saw.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  schism run --read leader
+  schism run --read lease --faults clock,partition:isolate-leader
+  schism run --read quorum --faults kill,pause,partition --time-limit 30s --seed 7
+  schism run --nodes 3 --faults none --rate 0 --concurrency 64
+
+Faults, separated by commas, take turns:
+  kill[:TARGET]       SIGKILL, and a restart after a while
+  pause[:TARGET]      SIGSTOP, and SIGCONT after a while
+  partition[:SHAPE]   isolate-leader, isolate-random, halves, one-way, bridge, ring
+  clock[:rate=R,jump=TIME,target=TARGET]
+                      bends a node's clock; before a partition, it is the isolated node's
+  none
+TARGET is leader, random, minority, all, or a node such as n1.")]
+pub(crate) struct RunArgs {
+    /// How many nodes the cluster has.
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=9))]
+    nodes: u16,
+    /// How reads are answered.
+    #[arg(long, value_enum, value_name = "MODE", default_value = "quorum")]
+    read: ReadMode,
+    /// What clients do.
+    #[arg(long, value_enum, value_name = "NAME", default_value = "register")]
+    workload: Workload,
+    /// What is broken meanwhile.
+    #[arg(long, value_name = "LIST", default_value = "partition:isolate-leader")]
+    faults: FaultSpecs,
+    /// How long clients are busy.
+    #[arg(long, value_name = "TIME", default_value = "20s", value_parser = parse_time_limit)]
+    time_limit: Duration,
+    /// Operations each second, all clients together; 0 is as fast as it goes.
+    #[arg(long, value_name = "R", default_value_t = 500)]
+    rate: u32,
+    /// How many clients, each bound to one node in turn.
+    #[arg(long, value_name = "C", default_value_t = 15, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    concurrency: u16,
+    /// How many keys are in use at once.
+    #[arg(long, value_name = "K", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    keys: u16,
+    /// Reads in a hundred operations; the rest is four writes to one cas.
+    #[arg(long, value_name = "PERCENT", default_value_t = 50, value_parser = clap::value_parser!(u8).range(0..=100))]
+    read_share: u8,
+    /// Decides everything that is left to chance [default: drawn, and shown].
+    #[arg(long, value_name = "S")]
+    seed: Option<u64>,
+    /// Where runs are kept.
+    #[arg(long, value_name = "DIR", default_value = "store")]
+    store: PathBuf,
+    /// Let a leader step down that hears from no majority; basic Raft does not.
+    #[arg(long)]
+    check_quorum: bool,
+    /// Print the results as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Workload {
+    /// reads, writes of unique values and cas on several independent keys
+    Register,
+}
+
+impl RunArgs {
+    pub(crate) fn execute(self, host: &Host) -> anyhow::Result<ExitStatus> {
+        let (json, store) = (self.json, self.store.clone());
+        let finished = host.run(&self.plan(), &store)?;
+        let text = if json {
+            format!("{}\n", serde_json::to_string_pretty(&finished.results)?)
+        } else {
+            summary::describe_run(&finished)
+        };
+        ui::print(&text)?;
+        Ok(finished.results.status())
+    }
+
+    fn plan(self) -> Plan {
+        let Workload::Register = self.workload;
+        Plan {
+            nodes: self.nodes,
+            read: self.read,
+            faults: self.faults,
+            seed: self.seed.unwrap_or_else(draw_seed),
+            time_limit_ms: u64::try_from(self.time_limit.as_millis()).unwrap_or(u64::MAX),
+            rate: self.rate,
+            concurrency: self.concurrency,
+            keys: self.keys,
+            read_percent: self.read_share,
+            settings: Settings { check_quorum: self.check_quorum, ..Settings::default() },
+            ..Plan::default()
+        }
+        .schedule()
+    }
+}
+
+/// A seed that a person can type again.
+pub(crate) fn draw_seed() -> u64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    u64::from(now.subsec_nanos() ^ std::process::id().rotate_left(16)) % 1_000_000
+}
+
+fn parse_time_limit(text: &str) -> Result<Duration, String> {
+    let limit = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    match limit.as_secs() {
+        1..=86_400 => Ok(limit),
+        _ => Err("a run lasts from 1s to 24h".to_owned()),
+    }
+}

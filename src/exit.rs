@@ -1,0 +1,96 @@
+//! What the exit code of `schism` means: one table, printed by `--help` and held by a test.
+
+use std::process::ExitCode;
+
+/// How a command ended. Of several endings, the one that [`ExitStatus::worst`] names counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ExitStatus {
+    Linearizable,
+    NotLinearizable,
+    Unknown,
+    Failed,
+    Usage,
+    Unreadable,
+    Interrupted,
+}
+
+impl ExitStatus {
+    /// From the one that wins over all others to the one that yields to all.
+    const BY_WEIGHT: [Self; 7] = [
+        Self::NotLinearizable,
+        Self::Usage,
+        Self::Unreadable,
+        Self::Failed,
+        Self::Interrupted,
+        Self::Unknown,
+        Self::Linearizable,
+    ];
+
+    pub(crate) const fn code(self) -> u8 {
+        match self {
+            Self::Linearizable => 0,
+            Self::NotLinearizable => 1,
+            Self::Unknown => 2,
+            Self::Failed => 3,
+            Self::Usage => 64,
+            Self::Unreadable => 65,
+            Self::Interrupted => 130,
+        }
+    }
+
+    const fn meaning(self) -> &'static str {
+        match self {
+            Self::Linearizable => "linearizable; or the command did what it was asked to do",
+            Self::NotLinearizable => "not linearizable: a violation was found (wins over all others)",
+            Self::Unknown => "unknown: the checker's limits in time or memory ran out",
+            Self::Failed => "the run itself failed; the message says what and what to do",
+            Self::Usage => "wrong usage",
+            Self::Unreadable => "an input cannot be read; the message says which file and line",
+            Self::Interrupted => "interrupted, after healing and saving",
+        }
+    }
+
+    /// The ending of two that counts: a violation wins over all else.
+    pub(crate) fn worst(self, other: Self) -> Self {
+        Self::BY_WEIGHT.into_iter().find(|status| [self, other].contains(status)).unwrap_or(self)
+    }
+
+    /// The table for `--help`, in the order of the codes.
+    pub(crate) fn help() -> String {
+        let mut all = Self::BY_WEIGHT;
+        all.sort_by_key(|status| status.code());
+        let lines = all.map(|status| format!("  {:>3}  {}\n", status.code(), status.meaning()));
+        format!("Exit codes:\n{}", lines.concat())
+    }
+}
+
+impl From<ExitStatus> for ExitCode {
+    fn from(status: ExitStatus) -> Self {
+        Self::from(status.code())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ExitStatus;
+
+    #[test]
+    fn a_violation_wins_over_everything() {
+        for other in ExitStatus::BY_WEIGHT {
+            assert_eq!(ExitStatus::NotLinearizable.worst(other), ExitStatus::NotLinearizable);
+            assert_eq!(other.worst(ExitStatus::NotLinearizable), ExitStatus::NotLinearizable);
+        }
+    }
+
+    #[test]
+    fn a_yes_yields_to_everything() {
+        for other in ExitStatus::BY_WEIGHT {
+            assert_eq!(ExitStatus::Linearizable.worst(other), other);
+        }
+    }
+
+    #[test]
+    fn the_codes_are_the_documented_ones() {
+        assert_eq!(ExitStatus::BY_WEIGHT.map(ExitStatus::code), [1, 64, 65, 3, 130, 2, 0]);
+    }
+}

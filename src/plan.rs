@@ -1,0 +1,113 @@
+//! What a run is to do: all of it plain data, decided before anything starts, so that the seed repeats it.
+
+use std::time::Duration;
+
+use nemesis::{FaultSpecs, Planned, ScheduleOptions};
+use serde::{Deserialize, Serialize};
+
+use crate::systems::schism::Settings;
+
+/// How reads are answered; see the README for what each of them promises.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ReadMode {
+    /// any node, from its own state
+    Local,
+    /// whoever believes that it leads: basic Raft
+    Leader,
+    /// the leader, while its lease runs by its own clock
+    Lease,
+    /// the leader, after a round of heartbeats (`ReadIndex`)
+    Quorum,
+    /// as an entry of the log
+    Log,
+}
+
+impl ReadMode {
+    /// As the node's API spells it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::Leader => "leader",
+            Self::Lease => "lease",
+            Self::Quorum => "quorum",
+            Self::Log => "log",
+        }
+    }
+}
+
+/// One run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Plan {
+    /// The version of schism that made it.
+    pub(crate) version: String,
+    pub(crate) system: String,
+    pub(crate) nodes: u16,
+    pub(crate) read: ReadMode,
+    pub(crate) workload: String,
+    /// As asked for; `schedule` is what came of it.
+    pub(crate) faults: FaultSpecs,
+    pub(crate) seed: u64,
+    /// How long clients are busy, ms.
+    pub(crate) time_limit_ms: u64,
+    /// Operations each second, all clients together; 0 is as fast as it goes.
+    pub(crate) rate: u32,
+    pub(crate) concurrency: u16,
+    pub(crate) keys: u16,
+    /// Reads in a hundred operations; writes and cas share the rest four to one.
+    pub(crate) read_percent: u8,
+    /// How long a client waits for an answer, ms.
+    pub(crate) operation_timeout_ms: u64,
+    pub(crate) settings: Settings,
+    pub(crate) schedule: Vec<Planned>,
+}
+
+impl Default for Plan {
+    /// Five nodes, 15 clients, 500 operations a second on 5 keys for 20 s.
+    fn default() -> Self {
+        Self {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            system: "schism".to_owned(),
+            nodes: 5,
+            read: ReadMode::Quorum,
+            workload: "register".to_owned(),
+            faults: FaultSpecs::default(),
+            seed: 0,
+            time_limit_ms: 20_000,
+            rate: 500,
+            concurrency: 15,
+            keys: 5,
+            read_percent: 50,
+            operation_timeout_ms: 1_000,
+            settings: Settings::default(),
+            schedule: Vec::new(),
+        }
+    }
+}
+
+impl Plan {
+    /// Decides when which fault comes.
+    pub(crate) fn schedule(mut self) -> Self {
+        let options = ScheduleOptions {
+            faults: self.faults.0.clone(),
+            time_limit: self.time_limit(),
+            ..ScheduleOptions::default()
+        };
+        self.schedule = nemesis::plan(self.seed, &options);
+        self
+    }
+
+    pub(crate) fn time_limit(&self) -> Duration {
+        Duration::from_millis(self.time_limit_ms)
+    }
+
+    /// The run in a few words.
+    pub(crate) fn summary(&self) -> String {
+        format!("{} nodes, {} reads, faults {}, seed {}", self.nodes, self.read.name(), self.faults, self.seed)
+    }
+
+    /// The name of the run's folder in the store.
+    pub(crate) fn name(&self) -> String {
+        format!("{}-{}-{}", self.system, self.workload, self.read.name())
+    }
+}

@@ -1,0 +1,164 @@
+//! Who believed that it led, and when: from the nodes' own logs, on the clock of the history.
+
+use std::{fs, io, path::Path};
+
+use serde::{Deserialize, Serialize};
+
+/// A stretch of time, in nanoseconds since the run began; the end is not part of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Span {
+    pub(crate) from_ns: u64,
+    pub(crate) until_ns: u64,
+}
+
+impl Span {
+    pub(crate) fn contains(self, time_ns: u64) -> bool {
+        (self.from_ns..self.until_ns).contains(&time_ns)
+    }
+
+    pub(crate) fn length_ns(self) -> u64 {
+        self.until_ns.saturating_sub(self.from_ns)
+    }
+
+    /// What is left of this span without `hole`.
+    pub(crate) fn without(self, hole: Self) -> impl Iterator<Item = Self> {
+        let before = Self { until_ns: self.until_ns.min(hole.from_ns), ..self };
+        let after = Self { from_ns: self.from_ns.max(hole.until_ns), ..self };
+        [before, after].into_iter().filter(|span| span.from_ns < span.until_ns)
+    }
+}
+
+/// For this long a node believed that it led this term.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Reign {
+    pub(crate) node: u16,
+    pub(crate) term: u64,
+    #[serde(flatten)]
+    pub(crate) span: Span,
+}
+
+/// What a line of a node's log says that matters here.
+#[derive(Debug, Deserialize)]
+struct Line<'a> {
+    mono_ns: u64,
+    event: &'a str,
+    role: Option<&'a str>,
+    term: Option<u64>,
+}
+
+/// Reads a node's log; lines of other kinds are passed over, as is a last line that a killed node left unfinished.
+///
+/// # Errors
+/// The log cannot be read.
+pub(crate) fn reigns(node: u16, log: &Path, origin_ns: u64, deaths_ns: &[u64], end_ns: u64) -> io::Result<Vec<Reign>> {
+    let text = fs::read(log)?;
+    Ok(reigns_in(node, &String::from_utf8_lossy(&text), origin_ns, deaths_ns, end_ns))
+}
+
+fn reigns_in(node: u16, log: &str, origin_ns: u64, deaths_ns: &[u64], end_ns: u64) -> Vec<Reign> {
+    let mut reigns = Vec::new();
+    let mut current: Option<(u64, u64)> = None;
+    let mut close = |current: &mut Option<(u64, u64)>, until_ns: u64| {
+        if let Some((term, from_ns)) = current.take() {
+            let death = deaths_ns.iter().copied().find(|death| *death >= from_ns).unwrap_or(u64::MAX);
+            reigns.push(Reign { node, term, span: Span { from_ns, until_ns: until_ns.min(death) } });
+        }
+    };
+    for line in log.lines().filter_map(|line| serde_json::from_str::<Line<'_>>(line).ok()) {
+        let now_ns = line.mono_ns.saturating_sub(origin_ns);
+        match (line.event, line.role, line.term) {
+            ("role-changed", Some("leader"), Some(term)) if current.is_none_or(|(known, _)| known != term) => {
+                close(&mut current, now_ns);
+                current = Some((term, now_ns));
+            }
+            ("role-changed", Some("leader"), _) => {}
+            ("role-changed" | "started" | "stopped", _, _) => close(&mut current, now_ns),
+            _ => {}
+        }
+    }
+    close(&mut current, end_ns);
+    reigns
+}
+
+/// A node that went on believing that it led although another node already led a later term.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Deposed {
+    pub(crate) reign: Reign,
+    pub(crate) successor: Reign,
+    /// From the first leader of a later term to the end of the belief.
+    pub(crate) span: Span,
+}
+
+/// All deposed leaders, in the order of their depositions.
+pub(crate) fn deposed(reigns: &[Reign]) -> Vec<Deposed> {
+    let mut all: Vec<Deposed> = reigns
+        .iter()
+        .filter_map(|reign| {
+            let later = reigns.iter().filter(|other| other.node != reign.node && other.term > reign.term);
+            let successor = *later.min_by_key(|other| other.span.from_ns)?;
+            let span = Span { from_ns: reign.span.from_ns.max(successor.span.from_ns), ..reign.span };
+            (span.length_ns() > 0).then_some(Deposed { reign: *reign, successor, span })
+        })
+        .collect();
+    all.sort_by_key(|deposed| deposed.span.from_ns);
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Deposed, Reign, Span, deposed, reigns_in};
+
+    fn span(from_ns: u64, until_ns: u64) -> Span {
+        Span { from_ns, until_ns }
+    }
+
+    fn line(mono_ns: u64, rest: &str) -> String {
+        format!("{{\"mono_ns\":{mono_ns},\"node\":1,{rest}}}\n")
+    }
+
+    #[test]
+    fn a_reign_lasts_until_the_role_or_the_term_changes() {
+        let log = line(100, r#""event":"role-changed","role":"leader","term":2,"leader":1"#)
+            + &line(130, r#""event":"role-changed","role":"leader","term":2,"leader":1"#)
+            + &line(150, r#""event":"role-changed","role":"follower","term":3,"leader":null"#)
+            + &line(170, r#""event":"role-changed","role":"leader","term":4,"leader":1"#);
+        let expected =
+            [Reign { node: 1, term: 2, span: span(90, 140) }, Reign { node: 1, term: 4, span: span(160, 500) }];
+        assert_eq!(reigns_in(1, &log, 10, &[], 500), expected);
+    }
+
+    #[test]
+    fn death_ends_a_reign_and_a_restart_begins_none() {
+        let log = line(100, r#""event":"role-changed","role":"leader","term":2,"leader":1"#)
+            + &line(300, r#""event":"started","term":2,"last_index":9"#)
+            + "{\"mono_ns\":310,\"eve";
+        assert_eq!(reigns_in(1, &log, 0, &[200], 500), [Reign { node: 1, term: 2, span: span(100, 200) }]);
+    }
+
+    #[test]
+    fn a_leader_is_deposed_from_the_first_leader_of_a_later_term_on() {
+        let old = Reign { node: 1, term: 2, span: span(0, 100) };
+        let new = Reign { node: 3, term: 4, span: span(60, 200) };
+        let other = Reign { node: 2, term: 5, span: span(150, 300) };
+        let expected = [
+            Deposed { reign: old, successor: new, span: span(60, 100) },
+            Deposed { reign: new, successor: other, span: span(150, 200) },
+        ];
+        assert_eq!(deposed(&[old, new, other]), expected);
+    }
+
+    #[test]
+    fn a_leader_that_steps_down_in_time_is_not_deposed() {
+        let old = Reign { node: 1, term: 2, span: span(0, 60) };
+        let new = Reign { node: 3, term: 4, span: span(60, 200) };
+        assert_eq!(deposed(&[old, new]), []);
+    }
+
+    #[test]
+    fn a_hole_cuts_a_span() {
+        let cut = |hole| span(10, 20).without(hole).collect::<Vec<_>>();
+        assert_eq!(cut(span(12, 14)), [span(10, 12), span(14, 20)]);
+        assert_eq!(cut(span(0, 30)), []);
+        assert_eq!(cut(span(30, 40)), [span(10, 20)]);
+    }
+}

@@ -1,0 +1,167 @@
+//! Carries out the schedule of faults beside the load, and heals what is left of it.
+
+use std::{collections::BTreeMap, sync::Mutex, time::Duration};
+
+use histories::Recorder;
+use nemesis::{FaultId, NodeId, Outcome, Planned};
+use tokio::{sync::watch, time::Instant};
+
+use super::{
+    cluster::Cluster,
+    faults::{record_attempt, record_heal, record_outcome},
+};
+use crate::{systems::schism::Observer, ui::Progress};
+
+/// How long to look for a leader to aim at.
+const AIM_LIMIT: Duration = Duration::from_secs(1);
+/// How long between two looks.
+const AIM_POLL: Duration = Duration::from_millis(20);
+
+/// The faults in force, with their kinds, as far as the history knows.
+#[derive(Debug, Default)]
+pub(crate) struct InForce(Mutex<BTreeMap<FaultId, &'static str>>);
+
+impl InForce {
+    fn change<T>(&self, change: impl FnOnce(&mut BTreeMap<FaultId, &'static str>) -> T) -> T {
+        change(&mut self.0.lock().expect("no holder of this lock panics"))
+    }
+
+    /// The kinds of the faults in force.
+    pub(crate) fn kinds(&self) -> Vec<&'static str> {
+        self.change(|all| all.values().copied().collect())
+    }
+}
+
+/// One step of the schedule; ends come before beginnings of the same moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Step {
+    Heal(usize),
+    Inject(usize),
+}
+
+/// Injects and heals by the schedule, whose times count from now, until it is carried out or `stop` turns true.
+///
+/// # Errors
+/// The harness failed, or the history could not be written.
+pub(crate) async fn carry_out(
+    schedule: &[Planned],
+    cluster: &Cluster,
+    recorder: &Recorder,
+    in_force: &InForce,
+    progress: &Progress,
+    mut stop: watch::Receiver<bool>,
+) -> anyhow::Result<()> {
+    let start = Instant::now();
+    let mut ids: BTreeMap<usize, FaultId> = BTreeMap::new();
+    for (at, step) in agenda(schedule) {
+        tokio::select! {
+            () = tokio::time::sleep_until(start + at) => {}
+            _ = stop.wait_for(|stopped| *stopped) => return Ok(()),
+        }
+        match step {
+            Step::Inject(place) => {
+                let outcome = inject(&schedule[place], cluster, recorder, in_force).await?;
+                progress.line(&format!("  {:>6.3} s  {outcome}", start.elapsed().as_secs_f64()));
+                ids.extend(outcome.id().map(|id| (place, id)));
+            }
+            Step::Heal(place) => {
+                if let Some(id) = ids.remove(&place) {
+                    heal(id, cluster, recorder, in_force).await?;
+                    progress.line(&format!(
+                        "  {:>6.3} s  healed: {}",
+                        start.elapsed().as_secs_f64(),
+                        schedule[place].fault
+                    ));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Heals whatever is in force; what fails is told, and the rest is healed all the same.
+///
+/// # Errors
+/// What could not be healed or recorded.
+pub(crate) async fn heal_all(cluster: &Cluster, recorder: &Recorder, in_force: &InForce) -> anyhow::Result<()> {
+    let mut result = Ok(());
+    for id in in_force.change(|all| all.keys().copied().collect::<Vec<_>>()) {
+        result = result.and(heal(id, cluster, recorder, in_force).await);
+    }
+    // The ledger may know of more than the history does, where recording failed.
+    result.and(cluster.with(nemesis::Nemesis::heal_all).await.map_err(Into::into))
+}
+
+async fn inject(
+    planned: &Planned,
+    cluster: &Cluster,
+    recorder: &Recorder,
+    in_force: &InForce,
+) -> anyhow::Result<Outcome> {
+    let leader = aim(&cluster.observer).await.map(NodeId);
+    let kind = planned.fault.kind();
+    record_attempt(recorder, kind, &planned.fault.to_string())?;
+    let fault = planned.clone();
+    let outcome = cluster.with(move |nemesis| nemesis.inject(&fault, leader)).await?;
+    if let Some(id) = outcome.id() {
+        in_force.change(|all| all.insert(id, kind));
+    }
+    record_outcome(recorder, kind, &outcome)?;
+    Ok(outcome)
+}
+
+async fn heal(id: FaultId, cluster: &Cluster, recorder: &Recorder, in_force: &InForce) -> anyhow::Result<()> {
+    let kind = in_force.change(|all| all.get(&id).copied().unwrap_or("fault"));
+    let recorded = record_heal(recorder, kind, id, false, None);
+    let healed = cluster.with(move |nemesis| nemesis.heal(id)).await;
+    if healed.is_ok() {
+        in_force.change(|all| all.remove(&id));
+    }
+    let error = healed.as_ref().err().map(ToString::to_string);
+    record_heal(recorder, kind, id, healed.is_ok(), error.as_deref())?;
+    recorded?;
+    Ok(healed?)
+}
+
+/// Who leads; waits a little where nobody does just now.
+async fn aim(observer: &Observer) -> Option<u16> {
+    let end = Instant::now() + AIM_LIMIT;
+    loop {
+        let leader = observer.leader().await;
+        if leader.is_some() || Instant::now() > end {
+            return leader;
+        }
+        tokio::time::sleep(AIM_POLL).await;
+    }
+}
+
+fn agenda(schedule: &[Planned]) -> Vec<(Duration, Step)> {
+    let steps = schedule
+        .iter()
+        .enumerate()
+        .flat_map(|(place, planned)| [(planned.at, Step::Inject(place)), (planned.until(), Step::Heal(place))]);
+    let mut agenda: Vec<_> = steps.collect();
+    agenda.sort_unstable();
+    agenda
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use nemesis::{Fault, Planned, Target};
+
+    use super::{Step, agenda};
+
+    #[test]
+    fn an_end_comes_before_a_beginning_of_the_same_moment() {
+        let planned = |at, lasts| Planned {
+            at: Duration::from_secs(at),
+            lasts: Duration::from_secs(lasts),
+            fault: Fault::Pause { target: Target::Leader },
+            draw: 0,
+        };
+        let steps: Vec<_> = agenda(&[planned(1, 2), planned(3, 1)]).into_iter().map(|(_, step)| step).collect();
+        assert_eq!(steps, [Step::Inject(0), Step::Heal(0), Step::Inject(1), Step::Heal(1)]);
+    }
+}

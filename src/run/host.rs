@@ -1,0 +1,132 @@
+//! Where runs take place: the sandbox, what it lets a run do, and what interrupts it.
+
+use std::{
+    fs::File,
+    io::Write as _,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use anyhow::Context as _;
+use histories::RunDir;
+use nemesis::{Capabilities, FaultSpecs, Sandbox};
+use nix::time::{ClockId, clock_gettime};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+};
+
+use super::Finished;
+use crate::{
+    exit::ExitStatus,
+    plan::Plan,
+    ui::{self, Failure},
+};
+
+/// Runs need few threads: the work is in the nodes.
+const THREADS: usize = 2;
+
+/// Where runs take place.
+#[derive(Debug)]
+pub(crate) struct Host {
+    sandbox: Sandbox,
+    can: Capabilities,
+}
+
+impl Host {
+    /// Finds out what can be done here, and says so where it is less than all.
+    pub(crate) fn new(sandbox: Sandbox) -> Self {
+        if let Sandbox::Plain { reason } = &sandbox {
+            ui::note(&format!(
+                "no sandbox on this host ({reason}): all nodes share 127.0.0.1, and there are no partitions. \
+                 `schism doctor` says what to do about it."
+            ));
+        }
+        Self { sandbox, can: nemesis::probe() }
+    }
+
+    pub(super) fn sandbox(&self) -> &Sandbox {
+        &self.sandbox
+    }
+
+    pub(super) fn capabilities(&self) -> &Capabilities {
+        &self.can
+    }
+
+    /// The demo's faults: leaders cut off, or paused where nothing can be cut.
+    pub(crate) fn demo_faults(&self) -> anyhow::Result<FaultSpecs> {
+        let cut: FaultSpecs = "partition:isolate-leader".parse()?;
+        let plan = Plan { faults: cut, ..Plan::default() }.schedule();
+        match self.refuse_unsupported(&plan) {
+            Ok(()) => Ok(plan.faults),
+            Err(refused) => {
+                ui::note(&format!("{refused:#}; pausing leaders instead"));
+                Ok("pause:leader".parse()?)
+            }
+        }
+    }
+
+    /// Carries out a plan, unless one of its faults cannot work here.
+    ///
+    /// # Errors
+    /// A fault is refused, by name, before anything starts; or the run itself failed.
+    pub(crate) fn run(&self, plan: &Plan, store: &Path) -> anyhow::Result<Finished> {
+        self.refuse_unsupported(plan)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build()?;
+        let finished = runtime.block_on(super::run(plan, self, store));
+        runtime.shutdown_timeout(Duration::from_secs(1));
+        finished
+    }
+
+    fn refuse_unsupported(&self, plan: &Plan) -> anyhow::Result<()> {
+        for planned in &plan.schedule {
+            let refused = match (self.can.supports(&planned.fault), &self.sandbox) {
+                (Err(unsupported), _) => Some((unsupported.to_string(), unsupported.remedy)),
+                (Ok(()), Sandbox::Plain { reason }) if planned.fault.kind() == "partition" => {
+                    let what = format!("cannot {} on this host: {reason}", planned.fault);
+                    Some((what, "see `schism doctor`".to_owned()))
+                }
+                (Ok(()), _) => None,
+            };
+            if let Some((what, remedy)) = refused {
+                return Err(Failure::new(ExitStatus::Failed, what).hint(remedy).into());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The host's monotonic clock, which all nodes' logs share, ns.
+pub(super) fn monotonic_ns() -> u64 {
+    let now = clock_gettime(ClockId::CLOCK_MONOTONIC).expect("every Linux has a monotonic clock");
+    u64::try_from(Duration::from(now).as_nanos()).expect("a host is not up for 584 years")
+}
+
+/// Keeps every command that changes the network, so that it can be repeated by hand.
+pub(super) fn command_log(dir: &RunDir) -> anyhow::Result<nemesis::Log> {
+    let path = dir.path().join("commands.log");
+    let file = File::create(&path).with_context(|| format!("making {}", path.display()))?;
+    let file = Mutex::new(file);
+    Ok(Arc::new(move |ran| {
+        let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+        // A run is not worth ending for a line of this log.
+        let error = ran.error.map_or_else(String::new, |error| format!("  # {error}"));
+        writeln!(file, "{}{error}", ran.command).ok();
+    }))
+}
+
+/// Tells everyone to stop when somebody interrupts the run.
+pub(super) async fn watch_for_interrupt(stopper: watch::Sender<bool>) {
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    ui::note("interrupted: healing, saving and checking what there is");
+    stopper.send(true).ok();
+    std::future::pending::<()>().await;
+}

@@ -1,0 +1,269 @@
+//! One run, from plan to verdict: cluster up, load and faults side by side, heal, final reads, history, verdict.
+
+mod beliefs;
+mod breaking;
+mod cluster;
+mod context;
+mod coverage;
+mod faults;
+mod host;
+mod results;
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context as _;
+use checker::{Limits, Model, Options, Verdict};
+use histories::{History, Recorder, RunDir, Store};
+use tokio::sync::watch;
+use workloads::{Driven, FinalReads, HttpConnector, HttpOptions, Load, RegisterOptions};
+
+use self::{
+    beliefs::{Reign, Span},
+    breaking::InForce,
+    cluster::Cluster,
+    faults::FaultWindow,
+    results::{Counts, Latency, Results},
+};
+pub(crate) use self::{coverage::Coverage, host::Host};
+use crate::{
+    cli::check::{processors, read},
+    plan::Plan,
+    ui::{
+        Progress,
+        verdict::{clearest, grouped, of},
+    },
+};
+
+/// How long a connection may take; less than any operation's limit.
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(300);
+/// What a client gets beyond its own timeout before it is cut off.
+const CUT_OFF_AFTER: Duration = Duration::from_millis(250);
+/// How long nodes are asked for their final state, and for how many keys each.
+const FINAL_READS_LIMIT: Duration = Duration::from_secs(10);
+const FINAL_READS_KEYS: usize = 200;
+/// How long the checker may take, and what it may hold.
+const CHECK_LIMIT: Duration = Duration::from_mins(2);
+const CHECK_MEMORY_BYTES: usize = 4 << 30;
+/// How often the figures of the progress bar change.
+const PROGRESS_EVERY: Duration = Duration::from_millis(200);
+
+/// A run that is over, with all that can be told about it.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    pub(crate) plan: Plan,
+    pub(crate) history: History,
+    pub(crate) results: Results,
+    dir: RunDir,
+}
+
+impl Finished {
+    /// The run's folder, as short as it can be named from here.
+    pub(crate) fn shown_dir(&self) -> PathBuf {
+        let here = std::env::current_dir().unwrap_or_default();
+        self.dir.path().strip_prefix(&here).unwrap_or(self.dir.path()).to_owned()
+    }
+}
+
+/// What the live part of a run leaves for its judgement.
+#[derive(Debug)]
+struct Lived {
+    leader_after: Duration,
+    load: Span,
+    origin_mono_ns: u64,
+    interrupted: bool,
+    not_recovered: Option<String>,
+}
+
+/// Carries out a plan and judges what came of it.
+///
+/// # Errors
+/// The run could not be begun, or what is left of it cannot be read.
+pub(crate) async fn run(plan: &Plan, host: &Host, store: &Path) -> anyhow::Result<Finished> {
+    let store = Store::open(store)?;
+    let dir = store.begin(&plan.name())?;
+    dir.write_json("test.json", plan)?;
+    store.set_latest(&dir)?;
+    let progress = Progress::new(&format!("{} reads", plan.read.name()));
+    let lived = live(plan, host, &dir, &progress).await?;
+    progress.phase("checking");
+    let results = judge(plan, &dir, lived).await?;
+    dir.write_json("results.json", &results.1)?;
+    Ok(Finished { plan: plan.clone(), history: results.0, results: results.1, dir })
+}
+
+/// The part with processes in it: whatever happens after the first start, all is healed and ended.
+async fn live(plan: &Plan, host: &Host, dir: &RunDir, progress: &Progress) -> anyhow::Result<Lived> {
+    progress.phase(format!("starting {} nodes", plan.nodes));
+    let cluster = Cluster::up(plan, dir, host.sandbox(), host.capabilities(), host::command_log(dir)?)?;
+    let lived = on_cluster(plan, &cluster, dir, progress).await;
+    let down = cluster.down().await;
+    let lived = lived?;
+    down?;
+    Ok(lived)
+}
+
+async fn on_cluster(plan: &Plan, cluster: &Cluster, dir: &RunDir, progress: &Progress) -> anyhow::Result<Lived> {
+    let leader_after = cluster.wait_for_leader().await?;
+    let origin_mono_ns = host::monotonic_ns();
+    let recorder = Arc::new(Recorder::create(&dir.history_path(), Instant::now())?);
+    let (stopper, stop) = watch::channel(false);
+    let interrupt = tokio::spawn(host::watch_for_interrupt(stopper));
+    let in_force = InForce::default();
+    let counts = Arc::new(workloads::Progress::default());
+    progress.phase(format!("a leader after {} ms; clients for {:?}", leader_after.as_millis(), plan.time_limit()));
+
+    let connector = connector(plan, cluster);
+    let from_ns = elapsed_ns(origin_mono_ns);
+    let load = load(plan);
+    let driving = workloads::drive(&load, connector.clone(), Arc::clone(&recorder), Arc::clone(&counts), stop.clone());
+    let breaking = breaking::carry_out(&plan.schedule, cluster, &recorder, &in_force, progress, stop.clone());
+    let (driven, broken) = tokio::select! {
+        both = async { tokio::join!(driving, breaking) } => both,
+        () = show_figures(progress, &counts, &in_force) => unreachable!("figures are shown for ever"),
+    };
+    let load = Span { from_ns, until_ns: elapsed_ns(origin_mono_ns) };
+
+    progress.phase("healing");
+    let healed = breaking::heal_all(cluster, &recorder, &in_force).await;
+    let interrupted = *stop.borrow();
+    let recovery = recover(&driven?, cluster, connector, &recorder, counts, stop).await;
+    interrupt.abort();
+    recorder.close()?;
+    let not_recovered = [broken.err(), healed.err()].into_iter().flatten().map(|error| format!("{error:#}"));
+    let not_recovered = not_recovered.chain(recovery?).reduce(|all, next| format!("{all}; {next}"));
+    Ok(Lived { leader_after, load, origin_mono_ns, interrupted, not_recovered })
+}
+
+/// Waits for the healed cluster and reads everything once more on every node. What did not come back, if something did not.
+async fn recover(
+    driven: &Driven,
+    cluster: &Cluster,
+    connector: HttpConnector,
+    recorder: &Arc<Recorder>,
+    counts: Arc<workloads::Progress>,
+    stop: watch::Receiver<bool>,
+) -> anyhow::Result<Option<String>> {
+    if *stop.borrow() {
+        return Ok(None);
+    }
+    if let Some(seen) = cluster.settle().await? {
+        return Ok(Some(seen));
+    }
+    let reads = FinalReads {
+        keys: driven.keys.clone(),
+        max_keys: FINAL_READS_KEYS,
+        first_process: driven.next_process,
+        time_limit: FINAL_READS_LIMIT,
+        operation_limit: FINAL_READS_LIMIT,
+    };
+    let unread = workloads::final_reads(&reads, connector, Arc::clone(recorder), counts, stop.clone()).await?;
+    let interrupted = *stop.borrow();
+    let first = unread.first().filter(|_| !interrupted);
+    Ok(first.map(|first| {
+        format!("{} final reads failed, the first that of key k{} on n{}", unread.len(), first.key, first.node)
+    }))
+}
+
+/// The verdict on what is kept of the run, and all that explains it.
+async fn judge(plan: &Plan, dir: &RunDir, lived: Lived) -> anyhow::Result<(History, Results)> {
+    let path = dir.history_path();
+    let (history, report) = tokio::task::spawn_blocking(move || {
+        let history = read(&path)?;
+        let deadline = Instant::now() + CHECK_LIMIT;
+        let keep_going = move || Instant::now() < deadline;
+        let limits = Limits { keep_going: &keep_going, max_memory_bytes: CHECK_MEMORY_BYTES };
+        let report =
+            checker::check(&history, &Options { limits, threads: processors(), ..Options::new(Model::Register) });
+        anyhow::Ok((history, report))
+    })
+    .await
+    .context("the checker ended in a panic")??;
+    let end_ns =
+        lived.load.until_ns.max(history.operations.iter().map(|operation| operation.complete_time).max().unwrap_or(0));
+    let windows = faults::windows(&history.others, end_ns);
+    let reigns = reigns(plan, dir, &windows, lived.origin_mono_ns, end_ns)?;
+    let coverage = coverage::measure(&history, &reigns, &windows, lived.load);
+    let violated = of(&report, Verdict::NotLinearizable);
+    let evidence = clearest(&violated).map(|(_, evidence)| evidence);
+    let results = Results {
+        verdict: report.verdict,
+        weak: report.verdict == Verdict::Linearizable && !coverage.weak.is_empty(),
+        interrupted: lived.interrupted,
+        not_recovered: lived.not_recovered,
+        counts: Counts::of(&history),
+        reads: Latency::of(&history, true),
+        writes: Latency::of(&history, false),
+        leader_after_ms: u64::try_from(lived.leader_after.as_millis()).unwrap_or(u64::MAX),
+        load: lived.load,
+        context: evidence.map_or_else(Vec::new, |evidence| context::around(&history, evidence, &reigns, &windows)),
+        coverage,
+        report,
+        reigns,
+        origin_mono_ns: lived.origin_mono_ns,
+    };
+    Ok((history, results))
+}
+
+fn reigns(
+    plan: &Plan,
+    dir: &RunDir,
+    windows: &[FaultWindow],
+    origin_ns: u64,
+    end_ns: u64,
+) -> anyhow::Result<Vec<Reign>> {
+    let mut reigns = Vec::new();
+    for id in 1..=plan.nodes {
+        let kills = windows.iter().filter(|window| window.kind == "kill" && window.nodes.contains(&id));
+        let deaths: Vec<u64> = kills.map(|window| window.span.from_ns).collect();
+        let log = dir.node_dir(id)?.join("node.log");
+        let of_node = beliefs::reigns(id, &log, origin_ns, &deaths, end_ns);
+        reigns.extend(of_node.with_context(|| format!("reading {}", log.display()))?);
+    }
+    reigns.sort_by_key(|reign| (reign.term, reign.node));
+    Ok(reigns)
+}
+
+fn load(plan: &Plan) -> Load {
+    let writes_percent = 100 - plan.read_percent;
+    Load {
+        seed: plan.seed,
+        concurrency: plan.concurrency,
+        rate: plan.rate,
+        time_limit: plan.time_limit(),
+        operation_limit: Duration::from_millis(plan.operation_timeout_ms) + CUT_OFF_AFTER,
+        register: RegisterOptions {
+            keys: plan.keys,
+            read_percent: plan.read_percent,
+            cas_percent: writes_percent / 5,
+            ..RegisterOptions::default()
+        },
+    }
+}
+
+fn connector(plan: &Plan, cluster: &Cluster) -> HttpConnector {
+    HttpConnector::new(HttpOptions {
+        nodes: (1..).zip(cluster.addresses.iter().map(|address| address.client)).collect(),
+        read_mode: plan.read.name().to_owned(),
+        connect_timeout: CONNECT_TIMEOUT,
+        operation_timeout: Duration::from_millis(plan.operation_timeout_ms),
+    })
+}
+
+async fn show_figures(progress: &Progress, counts: &workloads::Progress, in_force: &InForce) {
+    loop {
+        let kinds = in_force.kinds();
+        let faults = if kinds.is_empty() { String::new() } else { format!("; in force: {}", kinds.join(", ")) };
+        let [ok, fail, info] = [counts.ok(), counts.fail(), counts.info()]
+            .map(|count| grouped(usize::try_from(count).unwrap_or(usize::MAX)));
+        progress.update(format!("load: {ok} ok, {fail} failed, {info} unknown{faults}"));
+        tokio::time::sleep(PROGRESS_EVERY).await;
+    }
+}
+
+fn elapsed_ns(origin_mono_ns: u64) -> u64 {
+    host::monotonic_ns() - origin_mono_ns
+}

@@ -1,0 +1,123 @@
+//! What came of a run: written to `results.json`, told on the terminal.
+
+use checker::{Report, Verdict};
+use histories::{Function, History, Outcome};
+use serde::Serialize;
+
+use super::{
+    beliefs::{Reign, Span},
+    coverage::Coverage,
+};
+use crate::{cli::check::status_of, exit::ExitStatus};
+
+/// What came of a run.
+#[derive(Debug, Serialize)]
+pub(crate) struct Results {
+    pub(crate) verdict: Verdict,
+    /// Whether this is a green verdict of a run that could not have caught much; `coverage.weak` says why.
+    pub(crate) weak: bool,
+    /// Whether somebody ended the run before its time.
+    pub(crate) interrupted: bool,
+    /// Why the cluster did not come back after healing, if it did not.
+    pub(crate) not_recovered: Option<String>,
+    pub(crate) counts: Counts,
+    pub(crate) reads: Latency,
+    pub(crate) writes: Latency,
+    /// From the start of the first process to a leader that a majority follows.
+    pub(crate) leader_after_ms: u64,
+    /// The time in which clients were busy.
+    pub(crate) load: Span,
+    pub(crate) coverage: Coverage,
+    pub(crate) report: Report,
+    /// What went on around the violation.
+    pub(crate) context: Vec<String>,
+    /// Who believed that it led, and when.
+    pub(crate) reigns: Vec<Reign>,
+    /// The host's monotonic clock when the history's time was 0, ns; joins the nodes' logs to the history.
+    pub(crate) origin_mono_ns: u64,
+}
+
+impl Results {
+    /// The exit status of the run.
+    pub(crate) fn status(&self) -> ExitStatus {
+        let mut status = status_of(self.verdict);
+        if self.not_recovered.is_some() {
+            status = status.worst(ExitStatus::Failed);
+        }
+        if self.interrupted {
+            status = status.worst(ExitStatus::Interrupted);
+        }
+        status
+    }
+
+    /// By how much the most outdated read was certainly behind, ns.
+    pub(crate) fn stalest_ns(&self) -> Option<u64> {
+        let evidence = self.report.keys.iter().filter_map(|key| key.evidence.as_ref());
+        evidence.filter_map(|evidence| evidence.staleness).map(|staleness| staleness.behind_ns).max()
+    }
+}
+
+/// How operations ended.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub(crate) struct Counts {
+    pub(crate) ok: usize,
+    pub(crate) fail: usize,
+    pub(crate) info: usize,
+}
+
+impl Counts {
+    pub(crate) fn of(history: &History) -> Self {
+        let mut counts = Self::default();
+        for operation in &history.operations {
+            match operation.outcome {
+                Outcome::Ok => counts.ok += 1,
+                Outcome::Fail | Outcome::Mismatch => counts.fail += 1,
+                Outcome::Info => counts.info += 1,
+            }
+        }
+        counts
+    }
+}
+
+/// How long successful operations took, ms.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub(crate) struct Latency {
+    pub(crate) p50_ms: f64,
+    pub(crate) p99_ms: f64,
+    pub(crate) max_ms: f64,
+}
+
+impl Latency {
+    /// Of reads, or of all that write.
+    pub(crate) fn of(history: &History, reads: bool) -> Self {
+        let done = history.operations.iter().filter(|operation| operation.outcome == Outcome::Ok);
+        let wanted = done.filter(|operation| (operation.function == Function::Read) == reads);
+        Self::from_ns(wanted.map(|operation| operation.complete_time - operation.invoke_time).collect())
+    }
+
+    fn from_ns(mut all_ns: Vec<u64>) -> Self {
+        if all_ns.is_empty() {
+            return Self::default();
+        }
+        all_ns.sort_unstable();
+        let at = |percent: usize| {
+            let place = (all_ns.len() * percent).div_ceil(100).max(1) - 1;
+            std::time::Duration::from_nanos(all_ns[place]).as_secs_f64() * 1e3
+        };
+        Self { p50_ms: at(50), p99_ms: at(99), max_ms: at(100) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Latency;
+
+    #[test]
+    fn percentiles_are_of_the_nearest_rank() {
+        let ms = |n: u64| n * 1_000_000;
+        let all = Latency::from_ns((1..=200).rev().map(ms).collect());
+        assert_eq!(all, Latency { p50_ms: 100.0, p99_ms: 198.0, max_ms: 200.0 });
+        assert_eq!(Latency::from_ns(vec![ms(7)]), Latency { p50_ms: 7.0, p99_ms: 7.0, max_ms: 7.0 });
+        assert_eq!(Latency::from_ns(Vec::new()), Latency::default());
+    }
+}

@@ -1,0 +1,171 @@
+//! Our own Raft server as a system under test: the command line of a node, and what its status page says.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::Path,
+    time::Duration,
+};
+
+use serde::{Deserialize, Serialize};
+
+/// Where nodes listen for their peers when each has an address of its own.
+const PEER_PORT: u16 = 7000;
+/// Where nodes serve clients when each has an address of its own.
+const CLIENT_PORT: u16 = 8000;
+
+/// Where one node is to be found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Address {
+    pub(crate) peer: SocketAddr,
+    pub(crate) client: SocketAddr,
+}
+
+impl Address {
+    /// The node's place on a host of its own.
+    pub(crate) fn on_host(host: IpAddr) -> Self {
+        Self::with_ports(host, PEER_PORT, CLIENT_PORT)
+    }
+
+    /// The node's place on a host that it shares with others.
+    pub(crate) fn with_ports(host: IpAddr, peer: u16, client: u16) -> Self {
+        Self { peer: SocketAddr::new(host, peer), client: SocketAddr::new(host, client) }
+    }
+}
+
+/// Timing of the cluster, as far as a run may choose it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Settings {
+    pub(crate) election_timeout_ms: u64,
+    pub(crate) heartbeat_interval_ms: u64,
+    pub(crate) check_quorum: bool,
+}
+
+impl Default for Settings {
+    /// Heartbeats so frequent that even a leader at a fifth of its speed keeps its followers quiet.
+    fn default() -> Self {
+        Self { election_timeout_ms: 300, heartbeat_interval_ms: 40, check_quorum: false }
+    }
+}
+
+/// The arguments behind the program's name that start node `id` (counted from 1) of a cluster at these addresses.
+pub(crate) fn node_arguments(
+    id: u16,
+    addresses: &[Address],
+    dir: &Path,
+    clock_file: &Path,
+    settings: &Settings,
+) -> Vec<String> {
+    let mut arguments = vec!["node".to_owned(), "--id".to_owned(), id.to_string()];
+    for (number, address) in (1..).zip(addresses) {
+        arguments.extend(["--peer".to_owned(), format!("{number}={}", address.peer)]);
+    }
+    let client = addresses[usize::from(id) - 1].client;
+    for (name, value) in [
+        ("--client-addr", client.to_string()),
+        ("--data-dir", dir.display().to_string()),
+        ("--clock-file", clock_file.display().to_string()),
+        ("--election-timeout", format!("{}ms", settings.election_timeout_ms)),
+        ("--heartbeat-interval", format!("{}ms", settings.heartbeat_interval_ms)),
+    ] {
+        arguments.extend([name.to_owned(), value]);
+    }
+    if settings.check_quorum {
+        arguments.push("--check-quorum".to_owned());
+    }
+    arguments
+}
+
+/// What a node says of itself.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Status {
+    pub(crate) role: String,
+    pub(crate) term: u64,
+    pub(crate) leader: Option<u16>,
+    pub(crate) applied: u64,
+    pub(crate) commit: u64,
+}
+
+/// Asks nodes for their status, within a limit each.
+#[derive(Clone, Debug)]
+pub(crate) struct Observer {
+    client: reqwest::Client,
+    urls: Vec<String>,
+}
+
+impl Observer {
+    /// # Errors
+    /// The HTTP client cannot be built.
+    pub(crate) fn new(addresses: &[Address]) -> anyhow::Result<Self> {
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(Duration::from_millis(200))
+            .timeout(Duration::from_millis(400))
+            .pool_max_idle_per_host(0)
+            .build()?;
+        let urls = addresses.iter().map(|address| format!("http://{}/v1/status", address.client)).collect();
+        Ok(Self { client, urls })
+    }
+
+    /// What each node says, in the order of their numbers; `None` of one that does not answer in time.
+    pub(crate) async fn statuses(&self) -> Vec<Option<Status>> {
+        let asked: Vec<_> = self
+            .urls
+            .iter()
+            .map(|url| {
+                let request = self.client.get(url).send();
+                tokio::spawn(async move { request.await.ok()?.json::<Status>().await.ok() })
+            })
+            .collect();
+        let mut statuses = Vec::with_capacity(asked.len());
+        for answer in asked {
+            statuses.push(answer.await.ok().flatten());
+        }
+        statuses
+    }
+
+    /// The node that claims to lead; of several, the one in the latest term.
+    pub(crate) async fn leader(&self) -> Option<u16> {
+        leader_of(&self.statuses().await)
+    }
+}
+
+/// The node that claims to lead; of several, the one in the latest term.
+pub(crate) fn leader_of(statuses: &[Option<Status>]) -> Option<u16> {
+    let claims = (1..).zip(statuses).filter_map(|(id, status)| status.as_ref().map(|status| (id, status)));
+    claims.filter(|(_, status)| status.role == "leader").max_by_key(|(_, status)| status.term).map(|(id, _)| id)
+}
+
+/// Whether all nodes answer, follow the same leader in the same term, and have applied all that it knows to be committed.
+pub(crate) fn is_settled(statuses: &[Option<Status>]) -> bool {
+    let Some(leader) = leader_of(statuses) else { return false };
+    let Some(head) = &statuses[usize::from(leader) - 1] else { return false };
+    let agrees =
+        |status: &Status| status.leader == Some(leader) && status.term == head.term && status.applied >= head.commit;
+    statuses.iter().all(|status| status.as_ref().is_some_and(agrees))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Status, is_settled, leader_of};
+
+    fn status(role: &str, term: u64, leader: Option<u16>, applied: u64) -> Option<Status> {
+        Some(Status { role: role.to_owned(), term, leader, applied, commit: applied })
+    }
+
+    #[test]
+    fn of_two_claims_the_later_term_leads() {
+        let statuses = [status("leader", 2, Some(1), 5), None, status("leader", 3, Some(3), 5)];
+        assert_eq!(leader_of(&statuses), Some(3));
+        assert_eq!(leader_of(&[None, status("follower", 3, None, 5)]), None);
+    }
+
+    #[test]
+    fn a_cluster_is_settled_when_all_follow_one_leader() {
+        let follower = || status("follower", 3, Some(2), 5);
+        assert!(is_settled(&[follower(), status("leader", 3, Some(2), 5), follower()]));
+        assert!(!is_settled(&[None, status("leader", 3, Some(2), 5), follower()]));
+        assert!(!is_settled(&[status("leader", 2, Some(1), 5), status("leader", 3, Some(2), 5), follower()]));
+        assert!(!is_settled(&[follower(), follower(), follower()]));
+    }
+}

@@ -1,0 +1,65 @@
+//! The only place that prints. Data goes to stdout, everything else to stderr; a closed pipe is success.
+
+mod progress;
+pub(crate) mod summary;
+pub(crate) mod verdict;
+
+use std::io::{self, Write as _};
+
+pub(crate) use progress::Progress;
+
+use crate::exit::ExitStatus;
+
+/// Prints data to stdout.
+///
+/// # Errors
+/// Stdout could not be written, for another reason than a reader that has gone.
+pub(crate) fn print(text: &str) -> anyhow::Result<ExitStatus> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(ExitStatus::Linearizable),
+    }
+}
+
+/// Prints a remark to stderr; where stderr is gone there is nobody to tell.
+pub(crate) fn note(text: &str) {
+    drop(writeln!(io::stderr(), "{text}"));
+}
+
+/// An error that knows its exit code and the next step.
+#[derive(Debug, thiserror::Error)]
+#[error("{what}")]
+pub(crate) struct Failure {
+    pub(crate) status: ExitStatus,
+    pub(crate) what: String,
+    pub(crate) hint: Option<String>,
+}
+
+impl Failure {
+    pub(crate) fn new(status: ExitStatus, what: impl Into<String>) -> Self {
+        Self { status, what: what.into(), hint: None }
+    }
+
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+/// Tells what failed, why, and what to do next.
+pub(crate) fn failure(error: &anyhow::Error) -> ExitStatus {
+    let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
+    note(&format!("error: {}", causes.join(": ")));
+    let known = error.chain().find_map(|cause| cause.downcast_ref::<Failure>());
+    if let Some(hint) = known.and_then(|failure| failure.hint.as_deref()) {
+        note(&format!("\nhint: {hint}"));
+    }
+    known.map_or(ExitStatus::Failed, |failure| failure.status)
+}
+
+/// Prints what clap has to say: help and version are what was asked for, all else is wrong usage.
+pub(crate) fn usage(asked: &clap::Error) -> ExitStatus {
+    drop(asked.print());
+    if asked.use_stderr() { ExitStatus::Usage } else { ExitStatus::Linearizable }
+}

@@ -1,0 +1,50 @@
+//! Progress on stderr: a bar where somebody watches, a line for each phase where nobody does.
+
+use std::{borrow::Cow, time::Duration};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// How far a run is.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    bar: ProgressBar,
+}
+
+impl Progress {
+    /// A bar named `name`, hidden unless stderr is a terminal.
+    pub(crate) fn new(name: &str) -> Self {
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        let style = ProgressStyle::with_template("{spinner} {prefix} {elapsed_precise} {wide_msg}");
+        if let Ok(style) = style {
+            bar.set_style(style);
+        }
+        bar.set_prefix(name.to_owned());
+        bar.enable_steady_tick(Duration::from_millis(100));
+        Self { bar }
+    }
+
+    /// A phase begins; without a terminal this is a line of its own.
+    pub(crate) fn phase(&self, text: impl Into<Cow<'static, str>>) {
+        let text = text.into();
+        if self.bar.is_hidden() {
+            super::note(&format!("{}: {text}", self.bar.prefix()));
+        }
+        self.bar.set_message(text);
+    }
+
+    /// Figures within the phase; shown only where somebody watches.
+    pub(crate) fn update(&self, text: impl Into<Cow<'static, str>>) {
+        self.bar.set_message(text);
+    }
+
+    /// A line that stays.
+    pub(crate) fn line(&self, text: &str) {
+        self.bar.suspend(|| super::note(text));
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}

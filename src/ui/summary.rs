@@ -1,0 +1,79 @@
+//! What a run came to, in words.
+
+use std::fmt::Write as _;
+
+use super::verdict::{counted, describe, grouped, seconds};
+use crate::run::{Coverage, Finished};
+
+/// Everything that a user of `schism run` wants to know first.
+pub(crate) fn describe_run(finished: &Finished) -> String {
+    let results = &finished.results;
+    let mut text = format!("{}\n", finished.plan.summary());
+    text += &explain(finished);
+    let Coverage { longest_gap_ms, .. } = results.coverage;
+    writeln!(
+        text,
+        "\n  {} ok, {} failed, {} of unknown outcome; reads p50 {:.1} ms, p99 {:.1} ms; writes p50 {:.1} ms, p99 {:.1} ms",
+        grouped(results.counts.ok),
+        grouped(results.counts.fail),
+        grouped(results.counts.info),
+        results.reads.p50_ms,
+        results.reads.p99_ms,
+        results.writes.p50_ms,
+        results.writes.p99_ms,
+    )
+    .expect("writing to a string cannot fail");
+    text += &coverage_in_words(&results.coverage);
+    text += &format!(
+        "  longest time without a success: {} ms; a leader after {} ms\n",
+        longest_gap_ms, results.leader_after_ms
+    );
+    if let Some(why) = &results.not_recovered {
+        text += &format!("  the cluster did not come back after healing: {why}\n");
+    }
+    if results.weak {
+        text += &format!("  weak evidence: {}\n", results.coverage.weak.join("; "));
+    }
+    text + &format!("  kept in {}\n", finished.shown_dir().display())
+}
+
+/// The verdict with its evidence, and what went on around it.
+pub(crate) fn explain(finished: &Finished) -> String {
+    let mut text = describe(&finished.history, &finished.results.report);
+    if !finished.results.context.is_empty() {
+        text += "\n  What went on at that moment:\n";
+        for sentence in &finished.results.context {
+            text += &format!("    {sentence}\n");
+        }
+    }
+    text
+}
+
+/// What the run could have caught, and what clients got done under each fault.
+pub(crate) fn coverage_in_words(coverage: &Coverage) -> String {
+    let deposed = &coverage.deposed;
+    let mut text = format!("  what this run could have caught: {}", counted(coverage.leader_changes, "leader change"));
+    if deposed.times > 0 {
+        text += &format!(
+            "; {} within reach for {}, asked for {} ({} answered) while others had {} acknowledged",
+            counted(deposed.times, "deposed leader"),
+            seconds(deposed.reachable_ms * 1_000_000),
+            counted(deposed.reads_asked, "read"),
+            grouped(deposed.reads_answered),
+            counted(deposed.writes_elsewhere, "write"),
+        );
+    }
+    text.push('\n');
+    for fault in &coverage.faults {
+        text += &format!(
+            "    {} to {}  {}: {} ok, {} failed, {} unknown\n",
+            seconds(fault.span.from_ns),
+            seconds(fault.span.until_ns),
+            fault.fault,
+            grouped(fault.ok),
+            grouped(fault.fail),
+            grouped(fault.info),
+        );
+    }
+    text
+}

@@ -1,0 +1,145 @@
+//! A checker's report in words.
+
+use std::fmt::Write as _;
+
+use checker::{Evidence, KeyReport, Report, Verdict};
+use histories::{Function, History, Operation, Outcome, Value, ValueId};
+
+/// The report on one history: the verdict, and for a "no" the clearest evidence.
+pub(crate) fn describe(history: &History, report: &Report) -> String {
+    let mut text = format!(
+        "{}: {} operations on {}\n",
+        report.verdict,
+        grouped(report.operations),
+        counted(report.keys.len(), "key")
+    );
+    let violated: Vec<&KeyReport> = of(report, Verdict::NotLinearizable);
+    if let Some((key, evidence)) = clearest(&violated) {
+        evidence_in_words(&mut text, history, evidence);
+        let others = violated.iter().filter(|other| other.key != key.key).map(|other| other.key.to_string());
+        let others: Vec<String> = others.collect();
+        if !others.is_empty() {
+            line(&mut text, format_args!("\n  Not linearizable either: {}.", shortened(&others)));
+        }
+    }
+    for key in of(report, Verdict::Unknown).iter().take(3) {
+        let why = key.why.as_ref().map_or_else(String::new, ToString::to_string);
+        line(&mut text, format_args!("  unknown for key {}: {why}", plain(&key.key)));
+    }
+    text
+}
+
+/// The evidence that convinces fastest: the read that was most out of date, or else the first there is.
+pub(crate) fn clearest<'a>(violated: &[&'a KeyReport]) -> Option<(&'a KeyReport, &'a Evidence)> {
+    let with_evidence = violated.iter().filter_map(|key| key.evidence.as_ref().map(|evidence| (*key, evidence)));
+    with_evidence.rev().max_by_key(|(_, evidence)| evidence.staleness.map(|staleness| staleness.behind_ns))
+}
+
+/// The keys with this verdict.
+pub(crate) fn of(report: &Report, verdict: Verdict) -> Vec<&KeyReport> {
+    report.keys.iter().filter(|key| key.verdict == verdict).collect()
+}
+
+fn evidence_in_words(text: &mut String, history: &History, evidence: &Evidence) {
+    line(text, format_args!("\n  {}", evidence.claim));
+    if !evidence.reasons.is_empty() {
+        line(text, format_args!("\n  Why no order can explain it:"));
+        for (number, reason) in (1..).zip(&evidence.reasons) {
+            line(text, format_args!("   {number}. {reason}"));
+        }
+    }
+    line(text, format_args!("\n  These operations alone already contradict each other:"));
+    for &place in &evidence.operations {
+        line(text, format_args!("    {}", operation_in_words(history, &history.operations[place])));
+    }
+}
+
+fn operation_in_words(history: &History, operation: &Operation) -> String {
+    let node = if operation.node == 0 { String::new() } else { format!(" on n{}", operation.node) };
+    let key =
+        if operation.key == ValueId::NIL { String::new() } else { format!(" {}", plain(history.value(operation.key))) };
+    let end = match operation.outcome {
+        Outcome::Ok | Outcome::Mismatch => format!("to {}", seconds(operation.complete_time)),
+        Outcome::Fail => format!("failed at {}", seconds(operation.complete_time)),
+        Outcome::Info => "outcome unknown".to_owned(),
+    };
+    let what = format!("{}{key}{}", history.function_name(operation.function), values_in_words(history, operation));
+    let when = seconds(operation.invoke_time);
+    format!("{what:<28} process {}{node}, {when} {end}", operation.process)
+}
+
+fn values_in_words(history: &History, operation: &Operation) -> String {
+    let value = |id| history.value(id);
+    match (operation.function, operation.outcome) {
+        (Function::Read, Outcome::Ok) => format!(" -> {}", value(operation.output)),
+        (Function::Read | Function::Delete, _) => String::new(),
+        (Function::Cas, outcome) => {
+            let swap = format!(" {} => {}", value(operation.input), value(operation.to));
+            match outcome {
+                Outcome::Mismatch if operation.output == ValueId::UNKNOWN => format!("{swap}, found another value"),
+                Outcome::Mismatch => format!("{swap}, found {}", value(operation.output)),
+                Outcome::Ok | Outcome::Fail | Outcome::Info => swap,
+            }
+        }
+        (Function::Write | Function::Append | Function::Other(_), _) => format!(" {}", value(operation.input)),
+    }
+}
+
+/// A key as people write it: text without quotes.
+pub(crate) fn plain(key: &Value) -> String {
+    match key {
+        Value::Str(text) => text.chars().map(|c| if c.is_control() { '?' } else { c }).collect(),
+        other => other.to_string(),
+    }
+}
+
+/// Nanoseconds as seconds, to the millisecond.
+pub(crate) fn seconds(time_ns: u64) -> String {
+    format!("{}.{:03} s", time_ns / 1_000_000_000, time_ns / 1_000_000 % 1000)
+}
+
+/// 1234567 as 1,234,567.
+pub(crate) fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// "1 key", "2 keys".
+pub(crate) fn counted(number: usize, noun: &str) -> String {
+    format!("{} {noun}{}", grouped(number), if number == 1 { "" } else { "s" })
+}
+
+fn shortened(names: &[String]) -> String {
+    const MOST: usize = 10;
+    let shown = names.iter().take(MOST).map(|name| name.trim_matches('"')).collect::<Vec<_>>().join(", ");
+    if names.len() > MOST { format!("{shown} and {} more", names.len() - MOST) } else { shown }
+}
+
+fn line(text: &mut String, arguments: std::fmt::Arguments<'_>) {
+    writeln!(text, "{arguments}").expect("writing to a string cannot fail");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{counted, grouped, plain, seconds};
+
+    #[test]
+    fn numbers_read_well() {
+        assert_eq!([0, 999, 1000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
+        assert_eq!(counted(1, "key"), "1 key");
+        assert_eq!(counted(1200, "key"), "1,200 keys");
+        assert_eq!(seconds(4_182_999_999), "4.182 s");
+    }
+
+    #[test]
+    fn a_key_cannot_drive_the_terminal() {
+        assert_eq!(plain(&"a\u{1b}[31mb\n".into()), "a?[31mb?");
+    }
+}
