@@ -133,7 +133,7 @@ impl Planner {
             }
             FaultSpec::Clock { target, rate, jump_ns } => Fault::Clock { target, rate, jump_ns },
         };
-        Planned { at, lasts: until - at, fault, draw: self.random.next_u64() }
+        Planned { at, lasts: until.saturating_sub(at), fault, draw: self.random.next_u64() }
     }
 }
 

@@ -1,1 +1,27 @@
-fn main() {}
+//! Real processes, real namespaces, real rules. The sandbox has to be entered in a single-threaded `main`, so this binary has its
+//! own: started with `helper …` it is what a test starts, else it runs the tests (as cargo and nextest ask for them).
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "clippy knows #[test] functions, but not a test binary with a main of its own"
+)]
+
+mod doctor;
+mod harness;
+mod helper;
+mod host;
+mod inside;
+mod peer;
+mod sandbox;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let Some(("helper", rest)) = arguments.split_first().map(|(first, rest)| (first.as_str(), rest)) {
+        return helper::run(rest);
+    }
+    harness::run(&[sandbox::TESTS, inside::TESTS, doctor::TESTS].concat(), &arguments)
+}

@@ -1,0 +1,254 @@
+//! Finds out what this host lets a run do, by doing it: in child processes and in namespaces that go away with them.
+//! Works on the host as well as inside a sandbox, and with other threads running.
+
+use std::env;
+use std::fs;
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process;
+
+use nix::errno::Errno;
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::{ForkResult, fork, pause};
+
+use crate::capabilities::{Capabilities, Capability, Need};
+use crate::net::command::{self, Command};
+use crate::net::{CommandError, Firewall};
+use crate::sandbox::{UserMaps, is_root, make_mounts_private};
+
+/// Replaces the folders in which programs are looked for: those of PATH, and those of the administrator, which the PATH of
+/// an ordinary user may lack.
+const TOOLS_PATH: &str = "SCHISM_TOOLS_PATH";
+
+/// Tries everything; takes some tens of milliseconds.
+pub fn probe() -> Capabilities {
+    let (ip, ip_row) = ip();
+    let (firewall, firewall_row) = firewall();
+    let list = vec![
+        user_namespaces(),
+        namespaces(
+            Need::MountAndPidNamespaces,
+            "mount and PID namespaces",
+            CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWPID,
+            "nothing of a run is left behind, however it ends",
+        ),
+        namespaces(
+            Need::Network,
+            "network namespaces",
+            CloneFlags::CLONE_NEWNET,
+            "a host with an address of its own for each node",
+        ),
+        ip_row,
+        firewall_row,
+        signals(),
+        own_executable(),
+    ];
+    Capabilities { list, ip, firewall }
+}
+
+fn user_namespaces() -> Capability {
+    let maps = UserMaps::of_caller();
+    let result = in_child(move || unshare(CloneFlags::CLONE_NEWUSER).and_then(|()| maps.apply()));
+    Capability {
+        need: Need::UserNamespaces,
+        name: "user namespaces",
+        present: result.is_ok(),
+        detail: detail(result, "a child became root of one"),
+        enables: if is_root() { "not needed: you are root" } else { "a sandbox without being root" },
+        remedy: allow_user_namespaces(),
+    }
+}
+
+fn namespaces(need: Need, name: &'static str, flags: CloneFlags, enables: &'static str) -> Capability {
+    let mut result = Err(io::Error::from(Errno::EPERM));
+    for maps in UserMaps::to_try() {
+        result = in_child(move || {
+            enter(flags, maps.as_ref())?;
+            if flags.contains(CloneFlags::CLONE_NEWNS) {
+                make_mounts_private()?;
+                mount(Some("schism"), "/run", Some("tmpfs"), MsFlags::empty(), None::<&str>)?;
+            }
+            Ok(())
+        });
+        if result.is_ok() {
+            break;
+        }
+    }
+    let present = result.is_ok();
+    let detail = detail(result, "a child entered its own");
+    Capability { need, name, present, detail, enables, remedy: allow_user_namespaces() }
+}
+
+/// What stands in the way of an ordinary user, by the switches that distributions have.
+fn allow_user_namespaces() -> String {
+    let is = |path: &str, value: &str| fs::read_to_string(path).is_ok_and(|text| text.trim() == value);
+    let sysctl = if is("/proc/sys/kernel/unprivileged_userns_clone", "0") {
+        "kernel.unprivileged_userns_clone=1"
+    } else if is("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1") {
+        "kernel.apparmor_restrict_unprivileged_userns=0"
+    } else if is("/proc/sys/user/max_user_namespaces", "0") {
+        "user.max_user_namespaces=10000"
+    } else {
+        return "run as root on a machine of your own, or start the container with --privileged".into();
+    };
+    format!("as root: sysctl -w {sysctl}")
+}
+
+fn ip() -> (Option<PathBuf>, Capability) {
+    let found = find("ip");
+    let result = match &found {
+        None => Err(String::from("not found")),
+        Some(path) => {
+            let links = "link add name schism0 type bridge\nlink add name schism1 type veth peer name schism2\n".into();
+            let argv = [path.to_string_lossy().into_owned(), "-batch".into(), "-".into()];
+            in_fresh_network(&Command::new(argv).reading(links)).map(|()| format!("{} made a bridge", path.display()))
+        }
+    };
+    let row = Capability {
+        need: Need::Ip,
+        name: "ip",
+        present: result.is_ok(),
+        detail: result.clone().unwrap_or_else(|why| why),
+        enables: "the cables between the nodes' hosts",
+        remedy: "apt-get install iproute2; the kernel needs bridge and veth".into(),
+    };
+    (found.filter(|_| row.present), row)
+}
+
+fn firewall() -> (Option<Firewall>, Capability) {
+    let candidates = ["iptables", "iptables-nft", "nft", "iptables-legacy"];
+    let found = candidates
+        .into_iter()
+        .filter_map(|name| find(name).map(if name == "nft" { Firewall::Nft } else { Firewall::Iptables }));
+    let mut failures = Vec::new();
+    let works = found.into_iter().find(|firewall| {
+        in_fresh_network(&firewall.trial())
+            .map_err(|why| failures.push(format!("{}: {why}", firewall.program().display())))
+            .is_ok()
+    });
+    let detail = match &works {
+        Some(firewall) => format!("{} installed a rule", firewall.program().display()),
+        None if failures.is_empty() => "none of them found".into(),
+        None => failures.join("; "),
+    };
+    let row = Capability {
+        need: Need::Firewall,
+        name: "iptables or nft",
+        present: works.is_some(),
+        detail,
+        enables: "partitions, of any shape",
+        remedy: "apt-get install iptables (or nftables)".into(),
+    };
+    (works, row)
+}
+
+fn signals() -> Capability {
+    let result = stop_and_kill_a_child().map_err(io::Error::from);
+    Capability {
+        need: Need::Signals,
+        name: "signals",
+        present: result.is_ok(),
+        detail: detail(result, "a child was stopped and killed"),
+        enables: "kill and pause",
+        remedy: "let processes signal their own children".into(),
+    }
+}
+
+fn stop_and_kill_a_child() -> nix::Result<()> {
+    #[allow(unsafe_code, reason = "fork is unsafe where there may be other threads")]
+    // SAFETY: the child makes only system calls until it is killed.
+    let child = match unsafe { fork() }? {
+        ForkResult::Parent { child } => child,
+        ForkResult::Child => loop {
+            pause();
+        },
+    };
+    let stopped = kill(child, Signal::SIGSTOP).and_then(|()| waitpid(child, Some(WaitPidFlag::WUNTRACED)));
+    kill(child, Signal::SIGKILL)?;
+    let ended = waitpid(child, None)?;
+    match (stopped?, ended) {
+        (WaitStatus::Stopped(..), WaitStatus::Signaled(..)) => Ok(()),
+        _ => Err(Errno::EPERM),
+    }
+}
+
+fn own_executable() -> Capability {
+    let result = fs::read_link("/proc/self/exe");
+    Capability {
+        need: Need::OwnExecutable,
+        name: "/proc/self/exe",
+        present: result.is_ok(),
+        detail: result.map_or_else(|error| error.to_string(), |path| path.display().to_string()),
+        enables: "starting itself again, inside the sandbox and as a node",
+        remedy: "mount -t proc proc /proc".into(),
+    }
+}
+
+/// The first executable of this name.
+fn find(name: &str) -> Option<PathBuf> {
+    let folders = env::var_os(TOOLS_PATH).unwrap_or_else(|| {
+        let mut folders = env::var_os("PATH").unwrap_or_default();
+        folders.push(":/usr/local/sbin:/usr/sbin:/sbin");
+        folders
+    });
+    let is_executable = |path: &PathBuf| nix::unistd::access(path, nix::unistd::AccessFlags::X_OK).is_ok();
+    let folders = env::split_paths(&folders).filter(|folder| folder.is_absolute());
+    folders.map(|folder| folder.join(name)).find(|path| path.is_file() && is_executable(path))
+}
+
+/// Runs a command in a network namespace that ends with it.
+fn in_fresh_network(command: &Command) -> Result<(), String> {
+    let mut failure = String::new();
+    for maps in UserMaps::to_try() {
+        let mut process = command::process(command);
+        // The lock of xtables guards rules that others may see; these are seen by nobody.
+        process.env("XTABLES_LOCKFILE", "/dev/null");
+        before_exec(&mut process, move || enter(CloneFlags::CLONE_NEWNET, maps.as_ref()));
+        match command::finish(command, process) {
+            Ok(_) => return Ok(()),
+            // For a line in a table: what the program said will do.
+            Err(CommandError::Failed { stderr, .. }) => failure = stderr.replace('\n', "; "),
+            Err(error @ (CommandError::Start { .. } | CommandError::TimedOut { .. })) => failure = error.to_string(),
+        }
+    }
+    Err(failure)
+}
+
+fn enter(mut flags: CloneFlags, maps: Option<&UserMaps>) -> nix::Result<()> {
+    flags.set(CloneFlags::CLONE_NEWUSER, maps.is_some());
+    unshare(flags)?;
+    maps.map_or(Ok(()), UserMaps::apply)
+}
+
+/// Does something in a child that then ends without ever running a program.
+fn in_child(attempt: impl Fn() -> nix::Result<()> + Send + Sync + 'static) -> io::Result<()> {
+    // What comes back from before exec is an error in any case; this one means success.
+    const DONE: Errno = Errno::ECANCELED;
+    let mut process = process::Command::new("/proc/self/exe");
+    before_exec(&mut process, move || attempt().and(Err(DONE)));
+    match process.spawn() {
+        Err(error) if error.raw_os_error() == Some(DONE as i32) => Ok(()),
+        Err(error) => Err(error),
+        Ok(mut child) => {
+            child.kill()?;
+            child.wait().and(Err(io::Error::other("a child ran that should not have")))
+        }
+    }
+}
+
+/// `work` must make only system calls.
+fn before_exec(process: &mut process::Command, work: impl Fn() -> nix::Result<()> + Send + Sync + 'static) {
+    #[allow(unsafe_code, reason = "namespaces are entered between fork and exec")]
+    // SAFETY: all callers' work makes only system calls and allocates nothing.
+    unsafe {
+        process.pre_exec(move || work().map_err(io::Error::from));
+    }
+}
+
+fn detail(result: io::Result<()>, success: &str) -> String {
+    result.map_or_else(|error| error.to_string(), |()| success.into())
+}

@@ -1,0 +1,152 @@
+//! One host for each node: in a sandbox a network namespace with an address on a bridge, else the loopback address.
+//! Hosts go away with the sandbox.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, TcpListener};
+use std::sync::Arc;
+use std::thread;
+
+use crate::capabilities::{Capabilities, Need};
+use crate::error::Error;
+use crate::fault::NodeId;
+use crate::grudge::Grudge;
+use crate::net::command::{NETNS_FOLDER, run};
+use crate::net::{Command, Firewall, Log, links};
+use crate::process::{NodeCommand, NodeProcess, Spawner};
+use crate::sandbox::Sandbox;
+
+/// Where one node runs.
+#[derive(Debug)]
+pub struct Host {
+    /// Whose.
+    pub node: NodeId,
+    /// Where clients and other nodes reach it.
+    pub address: IpAddr,
+    netns: Option<File>,
+    spawner: Arc<Spawner>,
+}
+
+impl Host {
+    /// Starts a process here.
+    ///
+    /// # Errors
+    /// The log cannot be written or the program cannot be started.
+    pub fn start(&self, what: &NodeCommand) -> Result<NodeProcess, Error> {
+        NodeProcess::start(self.node, what, self.netns.as_ref(), &self.spawner)
+    }
+}
+
+/// All hosts of a cluster.
+pub struct Hosts {
+    list: Vec<Host>,
+    firewall: Option<Firewall>,
+    log: Log,
+}
+
+impl std::fmt::Debug for Hosts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Hosts").field("list", &self.list).field("firewall", &self.firewall).finish_non_exhaustive()
+    }
+}
+
+impl Hosts {
+    /// Makes hosts `n1` to `n<count>`: separate ones in a sandbox where `ip` exists, else all on 127.0.0.1, where each
+    /// node needs ports of its own ([`free_ports`]). Each command is told to `log`.
+    ///
+    /// # Errors
+    /// `count` is 0 or above 64, or a command fails.
+    pub fn create(count: u16, sandbox: &Sandbox, can: &Capabilities, log: Log) -> Result<Self, Error> {
+        if !(1..=links::MOST_HOSTS).contains(&count) {
+            return Err(Error::HostCount { count, most: links::MOST_HOSTS });
+        }
+        let nodes: Vec<NodeId> = (1..=count).map(NodeId).collect();
+        let spawner = Arc::new(Spawner::new().map_err(Error::system("starting the spawner thread"))?);
+        let ip = can.ip().filter(|_| *sandbox == Sandbox::Isolated && can.has(Need::Network));
+        if let Some(ip) = ip {
+            let (cables, plugs) = links::lay(&ip.to_string_lossy(), &nodes);
+            run(&cables, &log)?;
+            in_parallel(&plugs, |plug| run(plug, &log).map(drop).map_err(Error::from))?;
+        }
+        let host = |node: &NodeId| {
+            let path = format!("{NETNS_FOLDER}/{node}");
+            let netns = ip.map(|_| File::open(&path)).transpose().map_err(Error::system(format!("opening {path}")))?;
+            let address = if ip.is_some() { links::address(*node) } else { Ipv4Addr::LOCALHOST };
+            Ok(Host { node: *node, address: address.into(), netns, spawner: Arc::clone(&spawner) })
+        };
+        let list = nodes.iter().map(host).collect::<Result<_, Error>>()?;
+        Ok(Self { list, firewall: can.firewall().filter(|_| ip.is_some()).cloned(), log })
+    }
+
+    /// In the order of their nodes.
+    pub fn iter(&self) -> impl Iterator<Item = &Host> {
+        self.list.iter()
+    }
+
+    /// The host of one node.
+    ///
+    /// # Errors
+    /// There is no such node.
+    pub fn get(&self, node: NodeId) -> Result<&Host, Error> {
+        self.list.iter().find(|host| host.node == node).ok_or(Error::NoNode(node))
+    }
+
+    /// Whether each host has an address, and so all ports, for itself.
+    pub fn are_separate(&self) -> bool {
+        self.list.iter().all(|host| host.netns.is_some())
+    }
+
+    /// Whether hosts can be kept from hearing each other.
+    pub fn can_be_partitioned(&self) -> bool {
+        self.firewall.is_some()
+    }
+
+    /// Lets each node of the grudge drop what it shall not hear; no rule of ours may be in force.
+    pub(crate) fn drop_packets(&self, grudge: &Grudge) -> Result<(), Error> {
+        let Some(firewall) = &self.firewall else { return Ok(()) };
+        let mut sequences: Vec<Vec<Command>> = Vec::new();
+        for (node, dropped) in &grudge.0 {
+            let sources: BTreeSet<Ipv4Addr> = dropped.iter().copied().map(links::address).collect();
+            sequences.push(firewall.drop_from(&node.to_string(), &sources));
+        }
+        in_parallel(&sequences, |sequence| self.run_all(sequence))
+    }
+
+    /// Removes all rules of ours, if there are any, and makes sure of it.
+    pub(crate) fn drop_nothing(&self) -> Result<(), Error> {
+        let Some(firewall) = &self.firewall else { return Ok(()) };
+        in_parallel(&self.list, |host| {
+            let netns = host.node.to_string();
+            let removal = || Ok::<_, Error>(firewall.removal(&netns, &run(&firewall.listing(&netns), &self.log)?));
+            let ours = removal()?;
+            self.run_all(&ours)?;
+            let healed = ours.is_empty() || removal()?.is_empty();
+            if healed { Ok(()) } else { Err(Error::RulesRemain { node: host.node }) }
+        })
+    }
+
+    fn run_all(&self, commands: &[Command]) -> Result<(), Error> {
+        commands.iter().try_for_each(|command| run(command, &self.log).map(drop).map_err(Error::from))
+    }
+}
+
+/// Does all of them, on one thread each (at most one for each host), and gives the first error.
+fn in_parallel<T: Sync>(items: &[T], work: impl Fn(&T) -> Result<(), Error> + Sync) -> Result<(), Error> {
+    thread::scope(|scope| {
+        let threads: Vec<_> = items.iter().map(|item| scope.spawn(|| work(item))).collect();
+        let join = |thread: thread::ScopedJoinHandle<'_, _>| thread.join().expect("commands do not panic");
+        threads.into_iter().map(join).collect::<Vec<_>>().into_iter().collect()
+    })
+}
+
+/// TCP ports of 127.0.0.1 that nobody uses now, all different: for hosts that are not separate.
+///
+/// # Errors
+/// There are not so many.
+pub fn free_ports(count: usize) -> io::Result<Vec<u16>> {
+    // All are held until the last is found, or one could be given twice.
+    let held: Vec<TcpListener> =
+        (0..count).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).collect::<io::Result<_>>()?;
+    held.iter().map(|listener| Ok(listener.local_addr()?.port())).collect()
+}

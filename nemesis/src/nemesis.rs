@@ -1,0 +1,221 @@
+//! The one who breaks things: owns the hosts, the processes on them and the ledger of what is broken; one function
+//! each way, inject and heal.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::ExitStatus;
+use std::time::{Duration, Instant};
+
+use crate::clock::ClockFile;
+use crate::error::Error;
+use crate::fault::{FaultId, NodeId, Outcome, Resolved};
+use crate::host::Hosts;
+use crate::ledger::Ledger;
+use crate::net::CommandError;
+use crate::process::{NodeCommand, NodeProcess};
+use crate::resolve::{View, resolve};
+use crate::schedule::Planned;
+
+#[derive(Debug)]
+struct Node {
+    command: NodeCommand,
+    process: NodeProcess,
+    clock: Option<ClockFile>,
+}
+
+/// Breaks a cluster and heals it. Calls take some milliseconds, at most the few seconds of their limits: from async
+/// code, make them on a thread that may block.
+#[derive(Debug)]
+pub struct Nemesis {
+    // Before the hosts, so that processes end before what they run on.
+    nodes: BTreeMap<NodeId, Node>,
+    ledger: Ledger,
+    hosts: Hosts,
+}
+
+impl Nemesis {
+    /// Nothing runs and nothing is broken yet.
+    pub fn new(hosts: Hosts) -> Self {
+        Self { nodes: BTreeMap::new(), ledger: Ledger::default(), hosts }
+    }
+
+    /// Where the nodes are.
+    pub fn hosts(&self) -> &Hosts {
+        &self.hosts
+    }
+
+    /// Starts a node on its host, with an honest clock. A killed node is started again by the same command.
+    ///
+    /// # Errors
+    /// There is no such host, the node runs already, or it cannot be started.
+    pub fn start(&mut self, node: NodeId, command: NodeCommand) -> Result<(), Error> {
+        if let Some(known) = self.nodes.get_mut(&node)
+            && known.process.is_running()?
+        {
+            return Err(Error::Running(node));
+        }
+        let create = |path| ClockFile::create(path).map_err(Error::system(format!("making the clock of {node}")));
+        let clock = command.clock.as_deref().map(create).transpose()?;
+        let process = self.hosts.get(node)?.start(&command)?;
+        self.nodes.insert(node, Node { command, process, clock });
+        Ok(())
+    }
+
+    /// Puts a fault in force, aimed by who leads now. Whatever is not [`Outcome::Skipped`] has to be healed.
+    ///
+    /// # Errors
+    /// The harness failed. What it had done of the fault is undone, or else is in the ledger for [`Self::heal_all`].
+    pub fn inject(&mut self, planned: &Planned, leader: Option<NodeId>) -> Result<Outcome, Error> {
+        let nodes: Vec<NodeId> = self.nodes.keys().copied().collect();
+        let (down, bent) = (self.ledger.down(), self.ledger.bent());
+        let view = View { nodes: &nodes, leader, down: &down, bent: &bent };
+        let fault = match resolve(&planned.fault, planned.draw, &view) {
+            Ok(fault) => fault,
+            Err(why) => return Ok(Outcome::Skipped { why }),
+        };
+        if let Some(why) = self.cannot(&fault) {
+            return Ok(Outcome::Skipped { why });
+        }
+        let id = self.ledger.enter(fault.clone());
+        match self.carry_out(&fault) {
+            Ok(None) => Ok(Outcome::Installed { id, fault }),
+            Ok(Some(why)) => Ok(Outcome::Indeterminate { id, fault, why }),
+            Err(Error::Command(timed_out @ CommandError::TimedOut { .. })) => {
+                Ok(Outcome::Indeterminate { id, fault, why: timed_out.to_string() })
+            }
+            Err(error) => {
+                // Should this fail as well, the ledger keeps the fault; the first error is the one to tell.
+                self.heal(id).ok();
+                Err(error)
+            }
+        }
+    }
+
+    /// Why this fault cannot be put in force beside what is, on these hosts.
+    fn cannot(&self, fault: &Resolved) -> Option<String> {
+        match fault {
+            Resolved::Partition { .. } if self.ledger.is_partitioned() => {
+                Some("a partition is in force already".into())
+            }
+            Resolved::Partition { .. } if !self.hosts.can_be_partitioned() => {
+                Some("these hosts cannot be partitioned".into())
+            }
+            Resolved::Clock { nodes, .. } => {
+                let unclocked =
+                    nodes.iter().find(|node| self.nodes.get(node).is_none_or(|node| node.clock.is_none()))?;
+                Some(format!("{unclocked} reads no clock file"))
+            }
+            Resolved::Partition { .. } | Resolved::Kill { .. } | Resolved::Pause { .. } => None,
+        }
+    }
+
+    /// Gives why it is not known to be in force, if it is not.
+    fn carry_out(&mut self, fault: &Resolved) -> Result<Option<String>, Error> {
+        let mut why = None;
+        match fault {
+            Resolved::Kill { nodes } => self.each(nodes, |_, node| node.process.kill().map(drop))?,
+            Resolved::Pause { nodes } => self.each(nodes, |id, node| {
+                if !node.process.pause()? {
+                    why = Some(format!("{id} is not known to stand still"));
+                }
+                Ok(())
+            })?,
+            Resolved::Partition { grudge, .. } => self.hosts.drop_packets(grudge)?,
+            Resolved::Clock { nodes, rate, jump_ns } => self.each(nodes, |id, node| node.bend(id, *rate, *jump_ns))?,
+        }
+        Ok(why)
+    }
+
+    /// Takes a fault out of force: restarts, resumes, lets packets through, sets clocks right. One that is not in force is
+    /// healed already.
+    ///
+    /// # Errors
+    /// The harness failed; the fault stays in the ledger, to be tried again.
+    pub fn heal(&mut self, id: FaultId) -> Result<(), Error> {
+        let Some(fault) = self.ledger.get(id).cloned() else { return Ok(()) };
+        match &fault {
+            Resolved::Kill { nodes } => {
+                for node in nodes {
+                    self.restart(*node)?;
+                }
+            }
+            Resolved::Pause { nodes } => self.each(nodes, |_, node| node.process.resume())?,
+            Resolved::Partition { .. } => self.hosts.drop_nothing()?,
+            Resolved::Clock { nodes, .. } => self.each(nodes, |id, node| node.bend(id, 1.0, 0))?,
+        }
+        self.ledger.strike(id);
+        Ok(())
+    }
+
+    /// Heals all that is in force, as far as it goes, whatever fails.
+    ///
+    /// # Errors
+    /// [`Error::NotHealed`] with each fault that stays.
+    pub fn heal_all(&mut self) -> Result<(), Error> {
+        let mut failures = Vec::new();
+        for id in self.ledger.ids() {
+            if let Err(error) = self.heal(id) {
+                failures.push((id, error));
+            }
+        }
+        if failures.is_empty() { Ok(()) } else { Err(Error::NotHealed { failures }) }
+    }
+
+    /// What is in force, in the order of injection.
+    pub fn in_force(&self) -> impl Iterator<Item = &Resolved> {
+        self.ledger.faults()
+    }
+
+    /// Nodes that ended though nobody killed them, and how: a finding about the system under test, or its settings.
+    ///
+    /// # Errors
+    /// The system refuses to wait for a process.
+    pub fn crashed(&mut self) -> Result<Vec<(NodeId, ExitStatus)>, Error> {
+        let mut crashed = Vec::new();
+        for (&id, node) in &mut self.nodes {
+            if let Some(status) = node.process.exit_status()? {
+                crashed.push((id, status));
+            }
+        }
+        let killed =
+            |id| self.ledger.faults().any(|fault| matches!(fault, Resolved::Kill { nodes } if nodes.contains(&id)));
+        crashed.retain(|(id, _)| !killed(*id));
+        Ok(crashed)
+    }
+
+    /// Ends all nodes: asks all first, then kills those that have not ended within `limit`. Their commands are forgotten.
+    ///
+    /// # Errors
+    /// The first that cannot be ended; the others are.
+    pub fn stop_all(&mut self, limit: Duration) -> Result<(), Error> {
+        let mut nodes = std::mem::take(&mut self.nodes);
+        let asked: Vec<_> = nodes.values_mut().map(|node| node.process.ask_to_end()).collect();
+        let until = Instant::now() + limit;
+        let left = || until.saturating_duration_since(Instant::now());
+        let ended: Vec<_> = nodes.values_mut().map(|node| node.process.end_within(left()).map(drop)).collect();
+        asked.into_iter().chain(ended).collect()
+    }
+
+    fn restart(&mut self, id: NodeId) -> Result<(), Error> {
+        let Some(node) = self.nodes.get_mut(&id) else { return Ok(()) };
+        if !node.process.is_running()? {
+            node.process = self.hosts.get(id)?.start(&node.command)?;
+        }
+        Ok(())
+    }
+
+    /// Those of the nodes that are (still) there, one after the other.
+    fn each(
+        &mut self,
+        nodes: &BTreeSet<NodeId>,
+        mut work: impl FnMut(NodeId, &mut Node) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        nodes.iter().try_for_each(|id| self.nodes.get_mut(id).map_or(Ok(()), |node| work(*id, node)))
+    }
+}
+
+impl Node {
+    fn bend(&mut self, id: NodeId, rate: f64, jump_ns: i64) -> Result<(), Error> {
+        let Some(clock) = &mut self.clock else { return Ok(()) };
+        clock.set(rate, jump_ns).map_err(Error::system(format!("setting the clock of {id}")))
+    }
+}

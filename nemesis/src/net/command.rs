@@ -1,0 +1,216 @@
+//! An external command as plain data, and the one function that runs it: within a time limit, told to a log,
+//! repeatable by hand from its text.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::unix::process::CommandExt;
+use std::process::{Output, Stdio};
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sched::{CloneFlags, setns};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// Where `ip netns` keeps its names.
+pub(crate) const NETNS_FOLDER: &str = "/run/netns";
+/// No command here needs more than some ms; one that takes this long hangs.
+const TIME_LIMIT: Duration = Duration::from_secs(5);
+
+/// A program with its arguments, and where to run it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Command {
+    /// The network namespace, by its name below `/run/netns`; none for the control process's own.
+    pub netns: Option<String>,
+    /// The program (a path) and its arguments.
+    pub argv: Vec<String>,
+    /// What it reads from standard input.
+    pub stdin: String,
+}
+
+impl Command {
+    /// Runs in the control process's own network namespace and reads nothing.
+    pub(crate) fn new<S: Into<String>>(argv: impl IntoIterator<Item = S>) -> Self {
+        Self { netns: None, argv: argv.into_iter().map(Into::into).collect(), stdin: String::new() }
+    }
+
+    pub(crate) fn within(self, netns: &str) -> Self {
+        Self { netns: Some(netns.into()), ..self }
+    }
+
+    pub(crate) fn reading(self, stdin: String) -> Self {
+        Self { stdin, ..self }
+    }
+}
+
+/// As typed into a shell in the sandbox.
+impl fmt::Display for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(netns) = &self.netns {
+            write!(f, "nsenter --net={NETNS_FOLDER}/{netns} ")?;
+        }
+        let words: Vec<String> = self.argv.iter().map(|word| quoted(word)).collect();
+        f.write_str(&words.join(" "))?;
+        if self.stdin.is_empty() { Ok(()) } else { write!(f, " <<'END'\n{}END", self.stdin) }
+    }
+}
+
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.into()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+/// A command that did not do what it should.
+#[derive(Debug, Error)]
+pub enum CommandError {
+    /// It could not be started, so it changed nothing.
+    #[error("`{command}` could not be started: {source}")]
+    Start {
+        /// As for a shell.
+        command: String,
+        /// As the system has it.
+        source: io::Error,
+    },
+    /// It said no.
+    #[error("`{command}` failed ({status}): {stderr}")]
+    Failed {
+        /// As for a shell.
+        command: String,
+        /// Its exit status.
+        status: String,
+        /// What it said.
+        stderr: String,
+    },
+    /// It was ended after the time limit; what it did by then is not known.
+    #[error("`{command}` did not end within {} s", TIME_LIMIT.as_secs())]
+    TimedOut {
+        /// As for a shell.
+        command: String,
+    },
+}
+
+/// A command that was run, for the log.
+#[derive(Debug)]
+pub struct Ran<'a> {
+    /// What was run.
+    pub command: &'a Command,
+    /// From start to end.
+    pub took: Duration,
+    /// What went wrong, if anything.
+    pub error: Option<&'a CommandError>,
+}
+
+/// Told of each command after it ran, from any thread.
+pub type Log = Arc<dyn Fn(&Ran<'_>) + Send + Sync>;
+
+/// Runs it to its end, in its namespace, and tells the log. Gives its standard output.
+pub(crate) fn run(command: &Command, log: &Log) -> Result<String, CommandError> {
+    let started = Instant::now();
+    let result = run_silently(command);
+    log(&Ran { command, took: started.elapsed(), error: result.as_ref().err() });
+    result
+}
+
+fn run_silently(command: &Command) -> Result<String, CommandError> {
+    let start = |source| CommandError::Start { command: command.to_string(), source };
+    let mut process = process(command);
+    if let Some(netns) = &command.netns {
+        enter_netns(&mut process, File::open(format!("{NETNS_FOLDER}/{netns}")).map_err(start)?);
+    }
+    finish(command, process)
+}
+
+/// The command as the standard library starts it, but for its namespace.
+pub(crate) fn process(command: &Command) -> std::process::Command {
+    let mut process = std::process::Command::new(&command.argv[0]);
+    process.args(&command.argv[1..]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    process
+}
+
+/// Lets the process begin in another network namespace.
+pub(crate) fn enter_netns(process: &mut std::process::Command, netns: File) {
+    #[allow(unsafe_code, reason = "a namespace is entered between fork and exec")]
+    // SAFETY: setns is a single system call; nothing is allocated.
+    unsafe {
+        process.pre_exec(move || setns(&netns, CloneFlags::CLONE_NEWNET).map_err(io::Error::from));
+    }
+}
+
+/// Starts the process, feeds it, waits for its end within the limit.
+pub(crate) fn finish(command: &Command, mut process: std::process::Command) -> Result<String, CommandError> {
+    let start = |source| CommandError::Start { command: command.to_string(), source };
+    let mut child = process.spawn().map_err(start)?;
+    let pid = Pid::from_raw(i32::try_from(child.id()).expect("a process id is a positive i32"));
+    let mut input = child.stdin.take().expect("stdin is piped");
+    // A program that does not want its input may close it; its exit status tells.
+    input.write_all(command.stdin.as_bytes()).ok();
+    drop(input);
+    let (ended, end) = mpsc::sync_channel(1);
+    let waiter = thread::spawn(move || ended.send(child.wait_with_output()));
+    let Ok(output) = end.recv_timeout(TIME_LIMIT) else {
+        // The waiter has not reaped it, or else it would have sent: the number is still this process's.
+        kill(pid, Signal::SIGKILL).ok();
+        return Err(CommandError::TimedOut { command: command.to_string() });
+    };
+    waiter.join().ok();
+    answer(command, &output.map_err(start)?)
+}
+
+fn answer(command: &Command, output: &Output) -> Result<String, CommandError> {
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    let stderr = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    Err(CommandError::Failed { command: command.to_string(), status: output.status.to_string(), stderr })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn silent() -> Log {
+        Arc::new(|_| {})
+    }
+
+    #[test]
+    fn a_command_reads_as_a_shell_takes_it() {
+        let rule = Command::new(["/usr/sbin/nft", "add table ip it's"]).within("n1");
+        assert_eq!(rule.to_string(), r"nsenter --net=/run/netns/n1 /usr/sbin/nft 'add table ip it'\''s'");
+        let batch = Command::new(["ip", "-batch", "-"]).reading("link\n".into());
+        assert_eq!(batch.to_string(), "ip -batch - <<'END'\nlink\nEND");
+    }
+
+    #[test]
+    fn output_and_failure_come_back_and_the_log_is_told() {
+        let told = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let log: Log = {
+            let told = Arc::clone(&told);
+            Arc::new(move |ran| told.lock().unwrap().push((ran.command.to_string(), ran.error.is_some())))
+        };
+        let cat = Command::new(["/bin/cat"]).reading("abc".into());
+        assert_eq!(run(&cat, &log).unwrap(), "abc");
+        let error = run(&Command::new(["/bin/sh", "-c", "echo no >&2; exit 4"]), &log).unwrap_err();
+        assert_eq!(error.to_string(), "`/bin/sh -c 'echo no >&2; exit 4'` failed (exit status: 4): no");
+        let error = run(&Command::new(["/no/such"]), &silent()).unwrap_err();
+        assert!(matches!(error, CommandError::Start { .. }), "{error}");
+        let told = told.lock().unwrap();
+        assert_eq!(told.iter().map(|(_, failed)| *failed).collect::<Vec<_>>(), [false, true]);
+    }
+
+    #[test]
+    fn a_command_that_hangs_is_ended() {
+        let started = Instant::now();
+        let error = run(&Command::new(["/bin/sleep", "60"]), &silent()).unwrap_err();
+        assert!(matches!(error, CommandError::TimedOut { .. }), "{error}");
+        assert!(started.elapsed() < TIME_LIMIT + Duration::from_secs(2));
+    }
+}

@@ -1,0 +1,80 @@
+//! Pure: the commands that give each node a host of its own: a network namespace, an address, a cable to one bridge.
+
+use std::net::Ipv4Addr;
+
+use super::command::Command;
+use crate::fault::NodeId;
+
+/// The most hosts that one bridge takes here.
+pub(crate) const MOST_HOSTS: u16 = 64;
+/// The address of the control process, on the bridge itself.
+pub(crate) const CONTROL: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 250);
+
+/// `10.77.0.1` for `n1`, and so on; `node` is at most [`MOST_HOSTS`].
+pub(crate) fn address(node: NodeId) -> Ipv4Addr {
+    Ipv4Addr::new(10, 77, 0, u8::try_from(node.0).expect("hosts are few"))
+}
+
+/// First one command that lays the cables, then one for each host that plugs its own in; these may run in any order.
+pub(crate) fn lay(ip: &str, nodes: &[NodeId]) -> (Command, Vec<Command>) {
+    use std::fmt::Write as _;
+    let mut cables = format!(
+        "link add name schism type bridge stp_state 0 forward_delay 0\n\
+         link set schism addrgenmode none\n\
+         addr add {CONTROL}/24 dev schism\n\
+         link set schism up\n"
+    );
+    let mut plugs = Vec::new();
+    for &node in nodes {
+        write!(
+            cables,
+            "netns add {node}\n\
+             link add name to-{node} type veth peer name eth0 netns {node}\n\
+             link set to-{node} addrgenmode none\n\
+             link set to-{node} master schism up\n"
+        )
+        .expect("writing to a string does not fail");
+        let plug = format!(
+            "link set lo up\n\
+             link set eth0 addrgenmode none\n\
+             addr add {}/24 dev eth0\n\
+             link set eth0 up\n",
+            address(node)
+        );
+        plugs.push(Command::new([ip, "-batch", "-"]).within(&node.to_string()).reading(plug));
+    }
+    (Command::new([ip, "-batch", "-"]).reading(cables), plugs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_host_is_plugged_into_the_bridge() {
+        let (cables, plugs) = lay("/bin/ip", &[NodeId(1)]);
+        assert_eq!(
+            cables.to_string(),
+            "/bin/ip -batch - <<'END'\n\
+             link add name schism type bridge stp_state 0 forward_delay 0\n\
+             link set schism addrgenmode none\n\
+             addr add 10.77.0.250/24 dev schism\n\
+             link set schism up\n\
+             netns add n1\n\
+             link add name to-n1 type veth peer name eth0 netns n1\n\
+             link set to-n1 addrgenmode none\n\
+             link set to-n1 master schism up\n\
+             END"
+        );
+        let plugs: Vec<String> = plugs.iter().map(Command::to_string).collect();
+        assert_eq!(
+            plugs,
+            ["nsenter --net=/run/netns/n1 /bin/ip -batch - <<'END'\n\
+              link set lo up\n\
+              link set eth0 addrgenmode none\n\
+              addr add 10.77.0.1/24 dev eth0\n\
+              link set eth0 up\n\
+              END"]
+        );
+    }
+}

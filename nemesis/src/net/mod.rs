@@ -1,0 +1,8 @@
+//! The network of a sandbox: commands as data, the hosts' links, the rules of a partition.
+
+pub(crate) mod command;
+pub(crate) mod firewall;
+pub(crate) mod links;
+
+pub use command::{Command, CommandError, Log, Ran};
+pub use firewall::Firewall;

@@ -1,0 +1,255 @@
+//! A node's process: started on its host, killed, paused, resumed, ended, and always reaped.
+//! It leads a process group of its own, and every signal goes to the whole group, so that no child of a node escapes a fault.
+
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::sys::prctl::set_pdeathsig;
+use nix::sys::signal::{Signal, killpg};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
+use nix::unistd::{Pid, getpid, getppid};
+
+use crate::error::Error;
+use crate::fault::NodeId;
+use crate::net::command::enter_netns;
+use crate::sandbox::MARKER;
+
+/// How long the kernel gets to stop or to end a process that has been signalled.
+const SIGNAL_LIMIT: Duration = Duration::from_secs(5);
+const POLL_EVERY: Duration = Duration::from_millis(1);
+
+/// How to start a node, again and again with the same data.
+#[derive(Debug, Clone)]
+pub struct NodeCommand {
+    /// The executable.
+    pub program: PathBuf,
+    /// Its arguments.
+    pub args: Vec<OsString>,
+    /// Added to the environment.
+    pub env: Vec<(OsString, OsString)>,
+    /// Takes what the node prints; appended to, made with its folder where missing.
+    pub log: PathBuf,
+    /// The clock file that the node reads, if it reads one.
+    pub clock: Option<PathBuf>,
+}
+
+/// Starts processes from one thread that lives as long as this value: the parent death signal that each asks for comes when
+/// the *thread* that started it ends, not the process.
+#[derive(Debug)]
+pub(crate) struct Spawner(mpsc::Sender<Job>);
+
+type Job = (Command, mpsc::SyncSender<io::Result<Child>>);
+
+impl Spawner {
+    pub(crate) fn new() -> io::Result<Self> {
+        let (sender, jobs) = mpsc::channel::<Job>();
+        thread::Builder::new().name("spawner".into()).spawn(move || {
+            for (mut command, reply) in jobs {
+                // Whoever asked waits for the answer.
+                reply.send(command.spawn()).ok();
+            }
+        })?;
+        Ok(Self(sender))
+    }
+
+    fn spawn(&self, command: Command) -> io::Result<Child> {
+        let (reply, answer) = mpsc::sync_channel(1);
+        self.0.send((command, reply)).map_err(io::Error::other)?;
+        answer.recv().map_err(io::Error::other)?
+    }
+}
+
+/// A started process; it is killed and reaped when this value is dropped.
+#[derive(Debug)]
+pub struct NodeProcess {
+    node: NodeId,
+    child: Child,
+    /// The process, which is also its group.
+    group: Pid,
+    /// Once it has ended and was reaped.
+    status: Option<ExitStatus>,
+    /// Keeps the thread alive whose end would end this process.
+    _spawner: Arc<Spawner>,
+}
+
+impl NodeProcess {
+    pub(crate) fn start(
+        node: NodeId,
+        what: &NodeCommand,
+        netns: Option<&File>,
+        spawner: &Arc<Spawner>,
+    ) -> Result<Self, Error> {
+        let file = |source| Error::File { path: what.log.clone(), source };
+        if let Some(folder) = what.log.parent() {
+            fs::create_dir_all(folder).map_err(file)?;
+        }
+        let log = OpenOptions::new().create(true).append(true).open(&what.log).map_err(file)?;
+        let mut command = Command::new(&what.program);
+        command.args(&what.args).envs(what.env.iter().map(|(name, value)| (name, value))).env_remove(MARKER);
+        command.stdin(Stdio::null()).stdout(log.try_clone().map_err(file)?).stderr(log).process_group(0);
+        if let Some(netns) = netns {
+            enter_netns(&mut command, netns.try_clone().map_err(Error::system("keeping a network namespace"))?);
+        }
+        die_with_parent(&mut command);
+        let start = Error::system(format!("starting {node} ({})", what.program.display()));
+        let child = spawner.spawn(command).map_err(start)?;
+        let group = Pid::from_raw(i32::try_from(child.id()).expect("a process id is a positive i32"));
+        Ok(Self { node, child, group, status: None, _spawner: Arc::clone(spawner) })
+    }
+
+    /// Ends it by SIGKILL, paused or not, with all its children, and reaps it.
+    ///
+    /// # Errors
+    /// [`Error::Unkillable`] if the kernel takes longer than 5 s.
+    pub fn kill(&mut self) -> Result<ExitStatus, Error> {
+        self.signal(Signal::SIGKILL)?;
+        self.await_exit(SIGNAL_LIMIT)?.ok_or(Error::Unkillable(self.node))
+    }
+
+    /// Stops it by SIGSTOP. Gives whether it is known to stand still: no if it has ended, or did not stop within 5 s.
+    ///
+    /// # Errors
+    /// The system refuses to signal or to wait.
+    pub fn pause(&mut self) -> Result<bool, Error> {
+        if !self.is_running()? {
+            return Ok(false);
+        }
+        self.signal(Signal::SIGSTOP)?;
+        let until = Instant::now() + SIGNAL_LIMIT;
+        loop {
+            match self.peek(WaitPidFlag::WSTOPPED | WaitPidFlag::WEXITED)? {
+                WaitStatus::Stopped(..) => return Ok(true),
+                WaitStatus::StillAlive if Instant::now() < until => thread::sleep(POLL_EVERY),
+                _ => return Ok(false),
+            }
+        }
+    }
+
+    /// Lets it go on by SIGCONT; nothing happens to one that was not paused or has ended.
+    ///
+    /// # Errors
+    /// The system refuses to signal.
+    pub fn resume(&mut self) -> Result<(), Error> {
+        self.signal(Signal::SIGCONT)
+    }
+
+    /// Asks it to end (SIGTERM, and SIGCONT should it be paused), without waiting.
+    ///
+    /// # Errors
+    /// The system refuses to signal.
+    pub fn ask_to_end(&mut self) -> Result<(), Error> {
+        self.signal(Signal::SIGTERM)?;
+        self.signal(Signal::SIGCONT)
+    }
+
+    /// Asks it to end, and kills it if it does not within `limit`.
+    ///
+    /// # Errors
+    /// As [`Self::kill`].
+    pub fn terminate(&mut self, limit: Duration) -> Result<ExitStatus, Error> {
+        self.ask_to_end()?;
+        self.end_within(limit)
+    }
+
+    /// Waits for the end of one that was asked to, and kills it after `limit`.
+    ///
+    /// # Errors
+    /// As [`Self::kill`].
+    pub fn end_within(&mut self, limit: Duration) -> Result<ExitStatus, Error> {
+        match self.await_exit(limit)? {
+            Some(status) => Ok(status),
+            None => self.kill(),
+        }
+    }
+
+    /// Whether it has not ended; paused processes run, too.
+    ///
+    /// # Errors
+    /// The system refuses to wait.
+    pub fn is_running(&mut self) -> Result<bool, Error> {
+        Ok(self.exit_status()?.is_none())
+    }
+
+    /// How it ended; none as long as it runs. Reaps it, and ends what it left behind.
+    ///
+    /// # Errors
+    /// The system refuses to wait.
+    pub fn exit_status(&mut self) -> Result<Option<ExitStatus>, Error> {
+        if self.status.is_none() && !matches!(self.peek(WaitPidFlag::WEXITED)?, WaitStatus::StillAlive) {
+            // Not reaped yet, so the number still means this group.
+            self.signal(Signal::SIGKILL)?;
+            let reaped = self.child.wait().map_err(Error::system(format!("reaping {}", self.node)))?;
+            self.status = Some(reaped);
+        }
+        Ok(self.status)
+    }
+
+    /// The process id, as seen from the control process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    fn await_exit(&mut self, limit: Duration) -> Result<Option<ExitStatus>, Error> {
+        let until = Instant::now() + limit;
+        loop {
+            let status = self.exit_status()?;
+            if status.is_some() || Instant::now() >= until {
+                return Ok(status);
+            }
+            thread::sleep(POLL_EVERY);
+        }
+    }
+
+    /// Its state, without taking it: what has ended stays to be reaped.
+    fn peek(&self, of: WaitPidFlag) -> Result<WaitStatus, Error> {
+        loop {
+            match waitid(Id::Pid(self.group), of | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT) {
+                Err(Errno::EINTR) => {}
+                result => {
+                    return result
+                        .map_err(io::Error::from)
+                        .map_err(Error::system(format!("waiting for {}", self.node)));
+                }
+            }
+        }
+    }
+
+    /// To the whole group; nothing once it was reaped, as the number may be another's by then.
+    fn signal(&self, signal: Signal) -> Result<(), Error> {
+        if self.status.is_some() {
+            return Ok(());
+        }
+        let sent = killpg(self.group, signal).map_err(io::Error::from);
+        sent.map_err(Error::system(format!("sending {signal} to {}", self.node)))
+    }
+}
+
+impl Drop for NodeProcess {
+    fn drop(&mut self) {
+        // Nobody is left to be told; in a sandbox the kernel does it all the same.
+        self.kill().ok();
+    }
+}
+
+/// Without a PID namespace around it, only this ends a node when the control process is killed.
+fn die_with_parent(command: &mut Command) {
+    let parent = getpid();
+    #[allow(unsafe_code, reason = "the parent death signal is asked for between fork and exec")]
+    // SAFETY: two system calls; nothing is allocated.
+    unsafe {
+        command.pre_exec(move || {
+            set_pdeathsig(Signal::SIGKILL)?;
+            // The parent may have died before it was asked for.
+            if getppid() == parent { Ok(()) } else { Err(io::Error::from(Errno::ESRCH)) }
+        });
+    }
+}

@@ -1,0 +1,93 @@
+//! PID 1 of the sandbox: prepares it, starts control in it, reaps whoever is left to it, ends with control.
+
+use std::env;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+use nix::errno::Errno;
+use nix::sys::prctl::set_pdeathsig;
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+use nix::sys::wait::{WaitStatus, wait};
+use nix::unistd::{Pid, read, setpgid, write};
+
+use super::namespaces::{self, UserMaps};
+use super::{MARKER, outer};
+
+/// What init is given by the outer process.
+pub(super) struct Init<'a> {
+    /// For the user namespace; none where root needs none.
+    pub(super) maps: Option<&'a UserMaps>,
+    /// Ends (reads as empty) when the outer process is gone.
+    pub(super) outer_lives: OwnedFd,
+    /// Takes why the sandbox was refused; closed without a word once control runs.
+    pub(super) refusal: OwnedFd,
+    /// The signals that the outer process was started with.
+    pub(super) mask: SigSet,
+}
+
+impl Init<'_> {
+    /// All of PID 1's life. Gives its exit code.
+    pub(super) fn run(self) -> u8 {
+        // The outer process may have died before the death signal was asked for: then its end of the pipe is closed.
+        let asked = set_pdeathsig(Signal::SIGKILL);
+        if asked.is_err() || !matches!(read(&self.outer_lives, &mut [0]), Err(Errno::EAGAIN)) {
+            return 1;
+        }
+        let started = self.prepare().and_then(|()| self.start_control());
+        let control = match started {
+            Ok(control) => control,
+            Err(why) => {
+                // Were the outer process gone, nobody would have to know.
+                write(self.refusal.as_fd(), why.as_bytes()).ok();
+                return 1;
+            }
+        };
+        drop(self.refusal);
+        reap_until(control)
+    }
+
+    fn prepare(&self) -> Result<(), String> {
+        // A group of its own: what a terminal sends to its foreground group reaches control once, through the outer process.
+        setpgid(Pid::from_raw(0), Pid::from_raw(0)).map_err(refused("leaving the process group"))?;
+        if let Some(maps) = self.maps {
+            maps.apply().map_err(refused("mapping the user"))?;
+        }
+        namespaces::make_mounts_private().map_err(refused("making mounts private"))?;
+        namespaces::mount_proc();
+        namespaces::mount_run().map_err(refused("mounting a private /run"))?;
+        namespaces::raise_loopback().map_err(refused("raising the loopback interface"))
+    }
+
+    fn start_control(&self) -> Result<Pid, String> {
+        let mut arguments = env::args_os();
+        let name = arguments.next().unwrap_or_else(|| "schism".into());
+        // A background process that writes to a terminal must not be stopped for it (stty tostop).
+        let ignore = SigAction::new(SigHandler::SigIgn, SaFlags::empty(), SigSet::empty());
+        #[allow(unsafe_code, reason = "signal dispositions are set by an unsafe call")]
+        // SAFETY: no handler function is installed.
+        unsafe { sigaction(Signal::SIGTTOU, &ignore) }.map_err(refused("ignoring SIGTTOU"))?;
+        self.mask.thread_set_mask().map_err(refused("unblocking signals"))?;
+        let control = Command::new("/proc/self/exe").arg0(name).args(arguments).env(MARKER, "1").spawn();
+        let control = control.map_err(refused("starting itself again by /proc/self/exe"))?;
+        Ok(Pid::from_raw(i32::try_from(control.id()).expect("a process id is a positive i32")))
+    }
+}
+
+/// Waits for control, and for every orphan on the way.
+fn reap_until(control: Pid) -> u8 {
+    loop {
+        match wait() {
+            Ok(status) if status.pid() == Some(control) && !matches!(status, WaitStatus::StillAlive) => {
+                return outer::exit_code(status).unwrap_or(1);
+            }
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(_) => return 1,
+        }
+    }
+}
+
+fn refused<E: Into<io::Error>>(step: &'static str) -> impl Fn(E) -> String {
+    move |error| format!("{step}: {}", error.into())
+}

@@ -1,0 +1,110 @@
+//! The place that a run breaks things in: user, mount, PID and network namespaces of its own, which the kernel takes away
+//! with every process, interface, mount and rule in them, however the run ends.
+//!
+//! Three processes hold it. The *outer* one stays on the host, unchanged; it passes signals on and waits. *Init* is PID 1 of the
+//! new namespaces: it reaps orphans. *Control* is the same executable with the same arguments, started again inside. When
+//! the outer one dies, the kernel kills init (parent death signal); when init dies, it kills all others in the PID namespace;
+//! when control ends, init ends. So SIGKILL of any of the three leaves nothing.
+
+mod init;
+mod namespaces;
+mod outer;
+
+use std::env;
+use std::fs;
+use std::io;
+
+use nix::net::if_::if_nameindex;
+use nix::unistd::{Pid, geteuid, getpid, getppid};
+use thiserror::Error;
+
+pub(crate) use namespaces::{UserMaps, make_mounts_private};
+
+/// Tells the executable that it is control. Means nothing outside of a sandbox: see [`is_control`].
+pub(crate) const MARKER: &str = "SCHISM_SANDBOX";
+
+/// Where a run takes place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sandbox {
+    /// In namespaces of its own.
+    Isolated,
+    /// On the host itself, which refused the namespaces.
+    Plain {
+        /// What was tried and refused.
+        reason: String,
+    },
+}
+
+/// How [`enter`] came back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Entry {
+    /// Go on with the run, here.
+    Inside(Sandbox),
+    /// The run took place in a sandbox and is over: exit with its code (128 + the number of the signal that ended it).
+    Over {
+        /// To exit with.
+        exit_code: u8,
+    },
+}
+
+/// Why no sandbox could even be tried.
+#[derive(Debug, Error)]
+pub enum SandboxError {
+    /// Namespaces can only be entered before the first thread is started.
+    #[error("the sandbox must be entered first thing in main, but there are {0} threads")]
+    Threads(usize),
+    /// A system call failed that no host refuses.
+    #[error("{step}: {source}")]
+    System {
+        /// What was being done.
+        step: &'static str,
+        /// As the system has it.
+        source: io::Error,
+    },
+}
+
+/// Enters a sandbox: call it first thing in `main`, before any thread, in a command that runs a cluster. In the outer process it
+/// returns when the run is over; in control it returns at once. Where the host refuses, nothing has been changed and
+/// the run goes on with [`Sandbox::Plain`].
+///
+/// Root is mapped to the calling user, so that what control writes belongs to them. `/run` holds what it held, but new
+/// entries stay in the sandbox. Control is a background process group of the terminal: it must not read from it.
+///
+/// # Errors
+/// Threads are running already, or the system fails in a way that has nothing to do with permission.
+pub fn enter() -> Result<Entry, SandboxError> {
+    if env::var_os(MARKER).is_some() && is_control() {
+        return Ok(Entry::Inside(Sandbox::Isolated));
+    }
+    let threads = fs::read_dir("/proc/self/task").map_err(system("counting threads"))?.count();
+    if threads != 1 {
+        return Err(SandboxError::Threads(threads));
+    }
+    let mut refusals = Vec::new();
+    for maps in UserMaps::to_try() {
+        match outer::launch(maps.as_ref())? {
+            outer::Launch::Started(started) => {
+                let exit_code = outer::supervise(&started).map_err(system("waiting for the sandbox"))?;
+                return Ok(Entry::Over { exit_code });
+            }
+            outer::Launch::Refused(why) => refusals.push(why),
+        }
+    }
+    Ok(Entry::Inside(Sandbox::Plain { reason: refusals.join("; ") }))
+}
+
+/// Whether this process is what init starts. The marker alone could be set by anyone; together with this it can do no harm, as
+/// there is nothing here but an empty network of our own.
+fn is_control() -> bool {
+    let started_by_init = getpid() == Pid::from_raw(2) && getppid() == Pid::from_raw(1);
+    started_by_init && if_nameindex().is_ok_and(|all| all.iter().all(|interface| interface.name() == c"lo"))
+}
+
+fn system(step: &'static str) -> impl Fn(io::Error) -> SandboxError {
+    move |source| SandboxError::System { step, source }
+}
+
+/// Whether this process has the name of root, which says nothing yet about its rights.
+pub(crate) fn is_root() -> bool {
+    geteuid().is_root()
+}

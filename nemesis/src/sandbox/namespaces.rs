@@ -1,0 +1,104 @@
+//! What a process does to itself in its new namespaces: user maps, mounts, loopback.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+use nix::fcntl::{OFlag, open};
+use nix::libc;
+use nix::mount::{MsFlags, mount};
+use nix::sys::stat::Mode;
+use nix::unistd::{getegid, geteuid, write};
+
+/// Makes the caller root of a new user namespace, and of nothing else. Can be applied between fork and exec.
+#[derive(Debug, Clone)]
+pub(crate) struct UserMaps {
+    users: String,
+    groups: String,
+}
+
+impl UserMaps {
+    /// Root inside stands for the caller outside.
+    pub(crate) fn of_caller() -> Self {
+        Self { users: format!("0 {} 1", geteuid()), groups: format!("0 {} 1", getegid()) }
+    }
+
+    /// The ways to get namespaces, the best first: root may do without a user namespace, but does not always have the rights.
+    pub(crate) fn to_try() -> Vec<Option<Self>> {
+        let by_user_namespace = Some(Self::of_caller());
+        if super::is_root() { vec![None, by_user_namespace] } else { vec![by_user_namespace] }
+    }
+
+    /// To be called by the process in the new namespace itself. Allocates nothing.
+    pub(crate) fn apply(&self) -> nix::Result<()> {
+        let put = |path: &'static std::ffi::CStr, text: &str| {
+            let file = open(path, OFlag::O_WRONLY | OFlag::O_CLOEXEC, Mode::empty())?;
+            write(&file, text.as_bytes()).map(drop)
+        };
+        put(c"/proc/self/setgroups", "deny")?;
+        put(c"/proc/self/uid_map", &self.users)?;
+        put(c"/proc/self/gid_map", &self.groups)
+    }
+}
+
+/// No mount made from here on is seen by the host, or the other way round.
+pub(crate) fn make_mounts_private() -> nix::Result<()> {
+    mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>)
+}
+
+/// A `/proc` that shows the processes of this PID namespace. Containers that mask parts of theirs forbid it; the old one
+/// does then, as only `/proc/self` and `/proc/net` are needed.
+pub(crate) fn mount_proc() {
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+    mount(Some("proc"), "/proc", Some("proc"), flags, None::<&str>).ok();
+}
+
+/// Lays an empty writable folder over `/run` and shows all that was there in it again, but for the names of network
+/// namespaces and the lock of xtables: `ip netns` and iptables need both, writable and not the host's.
+pub(crate) fn mount_run() -> io::Result<()> {
+    let run = fs::canonicalize("/var/run").or_else(|_| fs::canonicalize("/run"))?;
+    let folder = File::open(&run)?;
+    let covered = PathBuf::from(format!("/proc/self/fd/{}", folder.as_raw_fd()));
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
+    mount(Some("schism"), &run, Some("tmpfs"), flags, Some("mode=0755,size=16m"))?;
+    for entry in fs::read_dir(&covered)?.flatten() {
+        let name = entry.file_name();
+        if name != "netns" && name != "xtables.lock" {
+            // An entry that cannot be shown is missed only by those who look for just that.
+            show(&entry, &run.join(name)).ok();
+        }
+    }
+    Ok(())
+}
+
+fn show(entry: &fs::DirEntry, at: &Path) -> io::Result<()> {
+    let kind = entry.file_type()?;
+    if kind.is_symlink() {
+        return symlink(fs::read_link(entry.path())?, at);
+    }
+    if kind.is_dir() {
+        fs::create_dir(at)?;
+    } else {
+        File::create(at)?;
+    }
+    mount(Some(&entry.path()), at, None::<&str>, MsFlags::MS_BIND | MsFlags::MS_REC, None::<&str>)?;
+    Ok(())
+}
+
+/// Sets the loopback interface of this network namespace up, without any program's help.
+pub(crate) fn raise_loopback() -> nix::Result<()> {
+    use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
+    let socket = socket(AddressFamily::Inet, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)?;
+    let up = libc::c_short::try_from(libc::IFF_UP | libc::IFF_RUNNING).expect("two low bits fit");
+    let mut name = [0; libc::IFNAMSIZ];
+    for (place, byte) in name.iter_mut().zip(b"lo") {
+        *place = libc::c_char::from_ne_bytes([*byte]);
+    }
+    let request = libc::ifreq { ifr_name: name, ifr_ifru: libc::__c_anonymous_ifr_ifru { ifru_flags: up } };
+    #[allow(unsafe_code, reason = "nothing safe sets an interface up without a netlink library")]
+    // SAFETY: the descriptor is open, and SIOCSIFFLAGS only reads the request, which outlives the call.
+    let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &raw const request) };
+    nix::errno::Errno::result(result).map(drop)
+}

@@ -1,0 +1,131 @@
+//! The process that stays on the host: launches init, passes signals on, waits.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::libc;
+use nix::sched::{CloneFlags, clone};
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, killpg, sigaction};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::{Pid, close, pipe2, setpgid};
+
+use super::init::Init;
+use super::namespaces::UserMaps;
+use super::{SandboxError, system};
+
+/// Passed on to control.
+const FORWARDED: [Signal; 4] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT];
+/// The same signal within this time is one wish, told twice: `timeout` signals its child and then the whole group.
+const ONE_WISH: Duration = Duration::from_millis(100);
+const INIT_STACK_BYTES: usize = 1 << 20;
+
+pub(super) enum Launch {
+    /// Control runs.
+    Started(Started),
+    /// Nothing runs, nothing was changed.
+    Refused(String),
+}
+
+pub(super) struct Started {
+    init: Pid,
+    /// Tells init by its end that this process is gone.
+    _lifeline: OwnedFd,
+}
+
+/// Starts init in new namespaces; with maps also in a new user namespace.
+pub(super) fn launch(maps: Option<&UserMaps>) -> Result<Launch, SandboxError> {
+    let pipe = |flags| pipe2(flags).map_err(io::Error::from).map_err(system("making a pipe"));
+    let (outer_lives, lifeline) = pipe(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
+    let (answer, refusal) = pipe(OFlag::O_CLOEXEC)?;
+    let mask = block_signals().map_err(io::Error::from).map_err(system("blocking signals"))?;
+    let init = Init { maps, outer_lives, refusal, mask };
+    let started = clone_init(init, &lifeline).map_err(|errno| format!("making namespaces: {}", io::Error::from(errno)));
+    let answered = started.and_then(|init| {
+        // Also done by init: whoever is first, no signal to the group can be missed.
+        setpgid(init, init).ok();
+        let mut why = String::new();
+        if let Ok(0) = File::from(answer).read_to_string(&mut why) {
+            return Ok(init);
+        }
+        waitpid(init, None).ok();
+        Err(why)
+    });
+    match answered {
+        Ok(init) => Ok(Launch::Started(Started { init, _lifeline: lifeline })),
+        Err(why) => {
+            mask.thread_set_mask().map_err(io::Error::from).map_err(system("unblocking signals"))?;
+            let how = if maps.is_some() { "with" } else { "without" };
+            Ok(Launch::Refused(format!("{how} a user namespace: {why}")))
+        }
+    }
+}
+
+/// Like fork: the child runs `init` on a copy of this process's memory. Our own ends of what it was given are closed.
+fn clone_init(init: Init<'_>, lifeline: &OwnedFd) -> nix::Result<Pid> {
+    let mut flags = CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWNET;
+    flags.set(CloneFlags::CLONE_NEWUSER, init.maps.is_some());
+    let mut init = Some(init);
+    let mut stack = vec![0; INIT_STACK_BYTES];
+    let child = Box::new(|| {
+        let mine = init.take().expect("called once");
+        // Init must not keep open what tells it that the outer process is gone.
+        close(lifeline.as_raw_fd()).ok();
+        isize::from(mine.run())
+    });
+    #[allow(unsafe_code, reason = "clone with namespaces has no safe form")]
+    // SAFETY: without CLONE_VM the child has its own copy of memory, and there is no other thread that could hold a lock.
+    unsafe {
+        clone(child, &mut stack, flags, Some(libc::SIGCHLD))
+    }
+}
+
+/// Blocks what `supervise` waits for; gives the mask before. SIGCHLD is set to its default, as an ignored one reaps by itself.
+fn block_signals() -> nix::Result<SigSet> {
+    let default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
+    #[allow(unsafe_code, reason = "signal dispositions are set by an unsafe call")]
+    // SAFETY: no handler function is installed.
+    unsafe { sigaction(Signal::SIGCHLD, &default) }?;
+    awaited().thread_swap_mask(SigmaskHow::SIG_BLOCK)
+}
+
+fn awaited() -> SigSet {
+    FORWARDED.into_iter().chain([Signal::SIGCHLD]).collect()
+}
+
+/// Passes signals on until init is gone; gives the code to exit with.
+pub(super) fn supervise(started: &Started) -> io::Result<u8> {
+    let init = started.init;
+    let awaited = awaited();
+    let mut last: Option<(Signal, Instant)> = None;
+    loop {
+        let signal = awaited.wait()?;
+        if signal == Signal::SIGCHLD {
+            match waitpid(init, Some(WaitPidFlag::WNOHANG)) {
+                Ok(status) => {
+                    if let Some(code) = exit_code(status) {
+                        return Ok(code);
+                    }
+                }
+                Err(Errno::EINTR) => {}
+                Err(errno) => return Err(errno.into()),
+            }
+        } else if !last.is_some_and(|(same, at)| same == signal && at.elapsed() < ONE_WISH) {
+            // Init ignores them, as it has no handler; control and whoever it started in its own group gets them.
+            killpg(init, signal).ok();
+            last = Some((signal, Instant::now()));
+        }
+    }
+}
+
+/// As a shell tells it; none while the process lives.
+pub(super) fn exit_code(status: WaitStatus) -> Option<u8> {
+    match status {
+        WaitStatus::Exited(_, code) => Some(u8::try_from(code).unwrap_or(u8::MAX)),
+        WaitStatus::Signaled(_, signal, _) => Some(128 + u8::try_from(signal as i32).unwrap_or(0)),
+        _ => None,
+    }
+}

@@ -1,0 +1,57 @@
+//! What `doctor` finds here, for whom, and what it says where something is missing.
+
+use nemesis::{Fault, Shape, Target, probe};
+
+use crate::harness::Test;
+use crate::host::{self, Starter, User, succeed};
+
+pub(crate) const TESTS: &[Test] = &[
+    ("doctor::this_host_has_everything_for_root_and_for_nobody", has_everything),
+    ("doctor::a_missing_firewall_refuses_partitions_by_name", no_firewall),
+    ("doctor::missing_namespaces_refuse_partitions_by_name", no_namespaces),
+];
+
+/// Scenario: one line for each capability, then whether each fault is supported.
+pub(crate) fn tell() {
+    // Probing must work beside other threads.
+    let can = std::thread::spawn(probe).join().unwrap();
+    for capability in can.list() {
+        println!("{}: {} ({})", capability.name, capability.present, capability.detail);
+    }
+    for fault in [Fault::Partition { shape: Shape::Isolate(Target::Leader) }, Fault::Pause { target: Target::Leader }] {
+        match can.supports(&fault) {
+            Ok(()) => println!("{fault}: yes"),
+            Err(refused) => println!("{refused} ({})", refused.remedy),
+        }
+    }
+}
+
+fn has_everything() {
+    let starter = Starter::new();
+    let before = host::state();
+    for user in [User::Me, User::Nobody] {
+        for place in ["plain", "inside"] {
+            let told = succeed(&mut starter.helper(user, &[place, "doctor"]));
+            print!("{user:?} {place}:\n{told}");
+            assert!(!told.contains(": false"), "{user:?} {place}: {told}");
+            assert!(told.ends_with("isolate the leader: yes\npause the leader: yes\n"), "{told}");
+        }
+    }
+    assert_eq!(host::state(), before);
+}
+
+fn no_firewall() {
+    let starter = Starter::new();
+    let tools = starter.tools(&["ip"]);
+    let told = succeed(starter.helper(User::Me, &["inside", "doctor"]).env("SCHISM_TOOLS_PATH", tools));
+    let refused = "cannot isolate the leader on this host: iptables or nft: none of them found \
+                   (apt-get install iptables (or nftables))\npause the leader: yes\n";
+    assert!(told.ends_with(refused), "{told}");
+}
+
+fn no_namespaces() {
+    let told = succeed(&mut Starter::new().without_namespaces(&["inside", "doctor"]));
+    assert!(told.contains("\ncannot isolate the leader on this host: mount and PID namespaces: "), "{told}");
+    assert!(told.contains("(as root: sysctl -w user.max_user_namespaces=10000)"), "{told}");
+    assert!(told.ends_with("pause the leader: yes\n"), "{told}");
+}

@@ -1,0 +1,39 @@
+//! What tests start: peers, and scenarios inside or outside of a sandbox.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use nemesis::{Entry, Sandbox, enter};
+
+use crate::{doctor, inside, peer, sandbox};
+
+pub(crate) fn run(arguments: &[String]) -> ExitCode {
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words[..] {
+        ["peer", address, ..] => peer::serve(address.parse().unwrap()),
+        ["plain", scenario, ..] => perform(scenario, &words[2..], &Sandbox::Plain { reason: "not tried".into() }),
+        ["inside", scenario, ..] => match enter().unwrap() {
+            Entry::Over { exit_code } => return ExitCode::from(exit_code),
+            Entry::Inside(sandbox) => perform(scenario, &words[2..], &sandbox),
+        },
+        _ => panic!("no such helper: {words:?}"),
+    }
+    ExitCode::SUCCESS
+}
+
+fn perform(scenario: &str, arguments: &[&str], sandbox: &Sandbox) {
+    match (scenario, arguments) {
+        ("tell", []) => sandbox::tell(sandbox),
+        ("die", []) => sandbox::die(),
+        ("count-signals", []) => sandbox::count_signals(),
+        ("orphan", []) => sandbox::orphan(),
+        ("write", [path]) => std::fs::write(Path::new(path), "written").unwrap(),
+        ("hold", [token]) => sandbox::hold(sandbox, token),
+        ("hosts", []) => inside::hosts(sandbox),
+        ("partitions", []) => inside::partitions(sandbox),
+        ("processes", []) => inside::processes(sandbox),
+        ("faults", []) => inside::faults(sandbox),
+        ("doctor", []) => doctor::tell(),
+        _ => panic!("no such scenario: {scenario} {arguments:?}"),
+    }
+}

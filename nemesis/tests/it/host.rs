@@ -1,0 +1,140 @@
+//! The host as a test sees it from outside: its state, its processes, a way to start helpers on it.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+pub(crate) const LIMIT: Duration = Duration::from_secs(10);
+
+/// Waits until `done`, at most [`LIMIT`].
+pub(crate) fn poll(what: &str, mut done: impl FnMut() -> bool) {
+    let until = Instant::now() + LIMIT;
+    while !done() {
+        assert!(Instant::now() < until, "waited in vain: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// What a run must leave as it was.
+pub(crate) fn state() -> Vec<String> {
+    let told = |argv: &[&str]| {
+        let output = Command::new(argv[0]).args(&argv[1..]).output();
+        output.map_or_else(|error| error.to_string(), |output| String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    vec![
+        told(&["ip", "-o", "link"]),
+        told(&["ip", "netns", "list"]),
+        told(&["iptables", "-w", "-S"]),
+        told(&["iptables-legacy", "-w", "-S"]),
+        told(&["nft", "list", "tables"]),
+        fs::read_to_string("/proc/mounts").unwrap(),
+    ]
+}
+
+/// Processes that have `token` in their command line.
+pub(crate) fn processes(token: &str) -> Vec<i32> {
+    let pids = fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let has_token = |pid: &i32| {
+        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        line.split(|byte| *byte == 0).any(|word| word == token.as_bytes())
+    };
+    pids.filter(|pid| *pid != i32::try_from(std::process::id()).unwrap()).filter(has_token).collect()
+}
+
+/// The children of a process.
+pub(crate) fn children(parent: i32) -> Vec<i32> {
+    let pids = fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let is_child = |pid: &i32| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let after_name = stat.rsplit(')').next().unwrap_or_default();
+        after_name.split_whitespace().nth(1) == Some(&parent.to_string())
+    };
+    pids.filter(is_child).collect()
+}
+
+/// Who a helper runs as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum User {
+    /// Whoever runs the tests.
+    Me,
+    /// Somebody without any rights; as `Me` if that is so already.
+    Nobody,
+}
+
+/// Starts this binary as `helper …`, from a folder that everybody can read.
+pub(crate) struct Starter {
+    folder: TempDir,
+    binary: PathBuf,
+}
+
+impl Starter {
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let binary = folder.path().join("it");
+        fs::copy(std::env::current_exe().unwrap(), &binary).unwrap();
+        fs::set_permissions(&binary, fs::Permissions::from_mode(0o755)).unwrap();
+        Self { folder, binary }
+    }
+
+    /// The helper, to be started with standard output and error piped.
+    pub(crate) fn helper(&self, user: User, arguments: &[&str]) -> Command {
+        let mut command = if user == User::Nobody && nix::unistd::geteuid().is_root() {
+            let mut command = Command::new("setpriv");
+            command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]).arg(&self.binary);
+            command
+        } else {
+            Command::new(&self.binary)
+        };
+        command.arg("helper").args(arguments).current_dir("/");
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    /// The same where nothing can make namespaces.
+    pub(crate) fn without_namespaces(&self, arguments: &[&str]) -> Command {
+        let forbid =
+            "for kind in user net mnt pid; do echo 0 > /proc/sys/user/max_${kind}_namespaces; done; exec \"$@\"";
+        let mut command = Command::new("unshare");
+        command.args(["-Ur", "sh", "-ec", forbid, "sh"]).arg(&self.binary).arg("helper").args(arguments);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    /// A folder that holds only these programs, under these names.
+    pub(crate) fn tools(&self, programs: &[&str]) -> PathBuf {
+        let tools = self.folder.path().join(format!("tools-{}", programs.join("-")));
+        fs::create_dir(&tools).unwrap();
+        for program in programs {
+            let found = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"].map(|folder| PathBuf::from(folder).join(program));
+            let real = found.iter().find(|path| path.exists()).unwrap_or_else(|| panic!("{program} is not installed"));
+            std::os::unix::fs::symlink(real, tools.join(program)).unwrap();
+        }
+        tools
+    }
+}
+
+/// Runs it to its end, which must be a success; gives what it printed.
+pub(crate) fn succeed(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{command:?}: {}\n{}", output.status, both(&output));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+pub(crate) fn both(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+/// Waits for its end within the limit.
+pub(crate) fn exit_code(child: &mut Child) -> Option<i32> {
+    let mut status = None;
+    poll("a helper's end", || {
+        status = child.try_wait().unwrap();
+        status.is_some()
+    });
+    status.unwrap().code()
+}

@@ -1,0 +1,266 @@
+//! What a run does inside of a sandbox: hosts, processes, partitions, faults and their healing.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use nemesis::{
+    Capabilities, Error, Firewall, Hosts, Log, Nemesis, NodeCommand, NodeId, Outcome, Planned, Sandbox,
+    ScheduleOptions, plan, probe,
+};
+
+use crate::harness::Test;
+use crate::host::{Starter, User, poll, succeed};
+use crate::peer::{PORT, ask, await_grudge};
+
+pub(crate) const TESTS: &[Test] = &[
+    ("hosts::five_are_up_within_300_ms", || everywhere("hosts")),
+    ("partitions::every_firewall_cuts_what_it_shall_and_heals_without_trace", every_firewall),
+    ("processes::kill_pause_resume_and_end", || everywhere("processes")),
+    ("processes::work_without_a_sandbox", || {
+        print!("{}", succeed(&mut Starter::new().helper(User::Me, &["plain", "processes"])));
+    }),
+    ("faults::each_is_installed_and_healed", || everywhere("faults")),
+];
+
+fn everywhere(scenario: &str) {
+    let starter = Starter::new();
+    for user in [User::Me, User::Nobody] {
+        print!("{}", succeed(&mut starter.helper(user, &["inside", scenario])));
+    }
+}
+
+fn every_firewall() {
+    let starter = Starter::new();
+    for tools in [&["ip", "iptables"][..], &["ip", "iptables-nft"], &["ip", "nft"], &["ip", "iptables-legacy"]] {
+        let folder = starter.tools(tools);
+        // The old kernel interface may be closed to ordinary users.
+        let user = if tools.contains(&"iptables-legacy") { User::Me } else { User::Nobody };
+        print!("{}", succeed(starter.helper(user, &["inside", "partitions"]).env("SCHISM_TOOLS_PATH", folder)));
+    }
+}
+
+pub(crate) fn silent() -> Log {
+    Arc::new(|_| {})
+}
+
+pub(crate) fn peer(logs: &Path, node: NodeId, address: SocketAddr) -> NodeCommand {
+    NodeCommand {
+        program: "/proc/self/exe".into(),
+        args: ["helper", "peer", &address.to_string()].map(Into::into).into(),
+        env: vec![],
+        log: logs.join(format!("{node}.log")),
+        clock: Some(logs.join(format!("{node}.clock"))),
+    }
+}
+
+/// Injects the one fault that a text stands for.
+pub(crate) fn inject(nemesis: &mut Nemesis, fault: &str, leader: Option<NodeId>) -> Outcome {
+    nemesis.inject(&planned(fault), leader).unwrap()
+}
+
+fn planned(fault: &str) -> Planned {
+    let faults = fault.parse::<nemesis::FaultSpecs>().unwrap().0;
+    let plan = plan(1, &ScheduleOptions { faults, ..ScheduleOptions::default() });
+    plan.into_iter().next().unwrap()
+}
+
+fn cluster(count: u16, sandbox: &Sandbox, can: &Capabilities, logs: &Path) -> Nemesis {
+    let mut nemesis = Nemesis::new(Hosts::create(count, sandbox, can, silent()).unwrap());
+    for node in (1..=count).map(NodeId) {
+        let address = nemesis.hosts().get(node).unwrap().address;
+        nemesis.start(node, peer(logs, node, (address, PORT).into())).unwrap();
+    }
+    for host in nemesis.hosts().iter() {
+        poll("a peer to answer", || ask(host.address, "got").is_some());
+    }
+    nemesis
+}
+
+/// Scenario.
+pub(crate) fn hosts(sandbox: &Sandbox) {
+    let started = Instant::now();
+    let can = probe();
+    let probed = started.elapsed();
+    let created = Instant::now();
+    let hosts = Hosts::create(5, sandbox, &can, silent()).unwrap();
+    let took = created.elapsed();
+    println!("probe {probed:.1?}, five hosts {took:.1?}");
+    assert!(hosts.are_separate() && hosts.can_be_partitioned());
+    assert!(took < Duration::from_millis(300), "five hosts took {took:?}");
+    assert!(matches!(Hosts::create(0, sandbox, &can, silent()), Err(Error::HostCount { .. })));
+    assert!(matches!(Hosts::create(65, sandbox, &can, silent()), Err(Error::HostCount { .. })));
+    // Names of namespaces are taken by now: the failure of `ip` is told.
+    let error = Hosts::create(1, sandbox, &can, silent()).unwrap_err();
+    assert!(matches!(error, Error::Command(_)) && error.to_string().contains("File exists"), "{error}");
+}
+
+/// Scenario.
+pub(crate) fn partitions(sandbox: &Sandbox) {
+    let can = probe();
+    println!("{:?}", can.firewall().unwrap());
+    let logs = tempfile::tempdir().unwrap();
+    let mut nemesis = cluster(5, sandbox, &can, logs.path());
+    await_grudge(nemesis.hosts(), |_, _| false);
+    let address = |nemesis: &Nemesis, node| nemesis.hosts().get(NodeId(node)).unwrap().address;
+    let connect = |nemesis: &Nemesis, from, to| {
+        ask(address(nemesis, from), &format!("connect {}:{PORT}", address(nemesis, to))).unwrap()
+    };
+    assert_eq!(connect(&nemesis, 1, 2), "yes");
+    // A rule that is not ours has to outlive every healing.
+    let foreign = in_host(can.firewall().unwrap(), 1, true);
+    for fault in ["isolate-leader", "isolate-random", "halves", "one-way", "bridge", "ring"] {
+        let started = Instant::now();
+        let outcome = inject(&mut nemesis, &format!("partition:{fault}"), Some(NodeId(1)));
+        let installed = started.elapsed();
+        let Outcome::Installed { id, fault: nemesis::Resolved::Partition { grudge, .. } } = outcome else {
+            panic!("{outcome:?}")
+        };
+        await_grudge(nemesis.hosts(), |a, b| grudge.0.get(&a).is_some_and(|dropped| dropped.contains(&b)));
+        if fault == "isolate-leader" {
+            assert_eq!(connect(&nemesis, 1, 2), "timed out", "a partition swallows packets, it refuses nothing");
+            assert_eq!(connect(&nemesis, 3, 2), "yes");
+            let second = inject(&mut nemesis, "partition:halves", None);
+            assert_eq!(second, Outcome::Skipped { why: "a partition is in force already".into() });
+        }
+        let started = Instant::now();
+        nemesis.heal(id).unwrap();
+        println!("{fault}: installed in {installed:.1?}, healed in {:.1?}", started.elapsed());
+        await_grudge(nemesis.hosts(), |_, _| false);
+        nemesis.heal(id).unwrap();
+        assert_eq!(
+            in_host(can.firewall().unwrap(), 1, false),
+            foreign,
+            "only our own rules are removed, and all of them"
+        );
+    }
+    assert_eq!(nemesis.in_force().count(), 0);
+}
+
+/// The rules of a host, after adding one that is not ours.
+fn in_host(firewall: &Firewall, node: u16, add: bool) -> String {
+    let (program, add_rule, list): (_, &[&str], &[&str]) = match firewall {
+        Firewall::Iptables(path) => (path, &["-w", "-A", "INPUT", "-s", "192.0.2.7", "-j", "DROP"], &["-w", "-S"]),
+        Firewall::Nft(path) => (path, &["add table ip docker"], &["list ruleset"]),
+    };
+    let run = |arguments: &[&str]| {
+        succeed(Command::new("nsenter").arg(format!("--net=/run/netns/n{node}")).arg(program).args(arguments))
+    };
+    if add {
+        run(add_rule);
+    }
+    run(list)
+}
+
+/// Scenario.
+pub(crate) fn processes(sandbox: &Sandbox) {
+    let can = probe();
+    let logs = tempfile::tempdir().unwrap();
+    let hosts = Hosts::create(1, sandbox, &can, silent()).unwrap();
+    let host = hosts.get(NodeId(1)).unwrap();
+    let log = logs.path().join("deep/n1.log");
+    let shell = |script: &str| NodeCommand {
+        program: "sh".into(),
+        args: vec!["-c".into(), script.into()],
+        env: vec![("GREETING".into(), "hello".into())],
+        log: log.clone(),
+        clock: None,
+    };
+    let state = |pid: u32| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        stat.rsplit(") ").next().and_then(|rest| rest.chars().next())
+    };
+
+    let mut short = host.start(&shell("echo $GREETING; exit 3")).unwrap();
+    poll("the end", || !short.is_running().unwrap());
+    assert_eq!(short.exit_status().unwrap().unwrap().code(), Some(3));
+    assert!(!short.pause().unwrap(), "what has ended cannot be paused");
+    short.resume().unwrap();
+    short.kill().unwrap();
+
+    // The shell's child must not escape: it has the same fate.
+    let mut long = host.start(&shell("sleep 1000 & echo $!; wait")).unwrap();
+    let child_of = || fs::read_to_string(&log).unwrap().lines().nth(1).and_then(|line| line.parse::<u32>().ok());
+    poll("the child", || child_of().is_some());
+    let child = child_of().unwrap();
+    assert!(long.pause().unwrap());
+    assert_eq!(state(long.id()), Some('T'));
+    poll("the child to stand still", || state(child) == Some('T'));
+    assert!(long.is_running().unwrap(), "a paused process has not ended");
+    long.resume().unwrap();
+    poll("it to go on", || state(long.id()) == Some('S') && state(child) == Some('S'));
+    assert!(long.pause().unwrap());
+    let status = long.kill().unwrap();
+    assert_eq!(status.to_string(), "signal: 9 (SIGKILL)", "SIGKILL ends a paused process");
+    assert_eq!(state(long.id()), None, "reaped");
+    poll("the child's end", || !matches!(state(child), Some('S' | 'T' | 'R')));
+
+    let mut stubborn = host.start(&shell("trap '' TERM; echo trapped; while :; do sleep 0.01; done")).unwrap();
+    poll("the trap", || fs::read_to_string(&log).unwrap().contains("trapped"));
+    let status = stubborn.terminate(Duration::from_millis(50)).unwrap();
+    assert_eq!(status.to_string(), "signal: 9 (SIGKILL)");
+    let mut paused = host.start(&shell("exec sleep 1000")).unwrap();
+    paused.pause().unwrap();
+    assert_eq!(paused.terminate(Duration::from_secs(5)).unwrap().to_string(), "signal: 15 (SIGTERM)");
+
+    let dropped = host.start(&shell("exec sleep 1000")).unwrap();
+    let id = dropped.id();
+    drop(dropped);
+    assert_eq!(state(id), None);
+    assert!(fs::read_to_string(&log).unwrap().starts_with("hello\n"), "the log is appended to");
+    let missing = NodeCommand { program: "/no/such".into(), ..shell("") };
+    let error = host.start(&missing).unwrap_err();
+    assert!(error.to_string().starts_with("starting n1 (/no/such): No such file"), "{error}");
+}
+
+/// Scenario.
+pub(crate) fn faults(sandbox: &Sandbox) {
+    let can = probe();
+    let logs = tempfile::tempdir().unwrap();
+    let mut nemesis = cluster(3, sandbox, &can, logs.path());
+    let lead = Some(NodeId(2));
+    let address = nemesis.hosts().get(NodeId(2)).unwrap().address;
+    let answers = || ask(address, "got").is_some();
+    let clock = || fs::read_to_string(logs.path().join("n2.clock")).unwrap();
+
+    assert_eq!(inject(&mut nemesis, "kill:leader", None), Outcome::Skipped { why: "no node claims to lead".into() });
+    let kill = inject(&mut nemesis, "kill:leader", lead);
+    assert_eq!(kill.to_string(), "installed: kill n2");
+    assert!(!answers());
+    assert_eq!(nemesis.crashed().unwrap(), [], "who was killed did not crash");
+    let second = inject(&mut nemesis, "pause:random", lead);
+    assert_eq!(second.to_string(), "skipped: it would leave no majority");
+    nemesis.heal(kill.id().unwrap()).unwrap();
+    poll("n2 to be back", answers);
+
+    let pause = inject(&mut nemesis, "pause:leader", lead);
+    assert_eq!(pause.to_string(), "installed: pause n2");
+    assert!(!answers());
+    nemesis.heal(pause.id().unwrap()).unwrap();
+    poll("n2 to go on", answers);
+
+    let bend = inject(&mut nemesis, "clock:rate=0.2,jump=-5ms", lead);
+    assert_eq!(bend.to_string(), "installed: bend the clock of n2 to 0.2 of its speed and -5 ms");
+    assert_eq!(clock(), "schism-clock v1 00000000000000000001 0000.200000000 -0000000000005000000\n");
+
+    // All kinds at once, then everything healed by the ledger alone.
+    inject(&mut nemesis, "kill:n2", lead);
+    inject(&mut nemesis, "pause:n3", lead);
+    let cut = inject(&mut nemesis, "partition:isolate-leader", Some(NodeId(1)));
+    assert!(matches!(cut, Outcome::Installed { .. }), "{cut}");
+    assert_eq!(nemesis.in_force().count(), 4);
+    nemesis.heal_all().unwrap();
+    assert_eq!(nemesis.in_force().count(), 0);
+    assert_eq!(clock(), "schism-clock v1 00000000000000000002 0001.000000000 +0000000000000000000\n");
+    poll("all to be back", || nemesis.hosts().iter().all(|host| ask(host.address, "got").is_some()));
+    await_grudge(nemesis.hosts(), |_, _| false);
+    nemesis.heal_all().unwrap();
+
+    let error = nemesis.start(NodeId(2), peer(logs.path(), NodeId(2), (address, PORT).into())).unwrap_err();
+    assert_eq!(error.to_string(), "n2 runs already");
+    nemesis.stop_all(Duration::from_secs(5)).unwrap();
+    assert!(!answers());
+}

@@ -1,0 +1,235 @@
+//! The sandbox from outside: what comes in, what goes out, and that nothing stays behind.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use nemesis::{Hosts, Nemesis, NodeCommand, NodeId, Sandbox};
+use nix::sys::signal::{SigSet, Signal, kill};
+use nix::unistd::Pid;
+
+use crate::harness::Test;
+use crate::host::{self, Starter, User, both, exit_code, poll, processes, succeed};
+use crate::inside;
+
+pub(crate) const TESTS: &[Test] = &[
+    ("sandbox::is_isolated_for_root_and_for_nobody", is_isolated),
+    ("sandbox::without_namespaces_the_run_goes_on_in_the_same_process", goes_on_plainly),
+    ("sandbox::a_forged_marker_changes_nothing", forged_marker),
+    ("sandbox::exit_codes_and_deaths_come_out", exit_codes),
+    ("sandbox::an_interrupt_arrives_once", interrupts),
+    ("sandbox::orphans_are_reaped", orphans),
+    ("sandbox::what_lies_below_run_can_be_written", below_run),
+    ("sandbox::sigkill_of_any_process_leaves_nothing", sigkill),
+    ("sandbox::without_a_sandbox_nodes_die_with_control", sigkill_plain),
+];
+
+const BOTH: [User; 2] = [User::Me, User::Nobody];
+
+fn is_isolated() {
+    let starter = Starter::new();
+    let before = host::state();
+    for user in BOTH {
+        assert_eq!(
+            succeed(&mut starter.helper(user, &["inside", "tell"])),
+            "Isolated pid=2 root=true links=lo\n",
+            "{user:?}"
+        );
+    }
+    assert_eq!(host::state(), before);
+}
+
+/// Scenario: says where it is.
+pub(crate) fn tell(sandbox: &Sandbox) {
+    let links: Vec<String> =
+        nix::net::if_::if_nameindex().unwrap().iter().map(|link| link.name().to_string_lossy().into_owned()).collect();
+    let root = nix::unistd::geteuid().is_root();
+    let name = match sandbox {
+        Sandbox::Isolated => "Isolated".into(),
+        Sandbox::Plain { reason } => format!("Plain ({reason})"),
+    };
+    println!("{name} pid={} root={root} links={}", std::process::id(), links.join(","));
+}
+
+fn goes_on_plainly() {
+    let starter = Starter::new();
+    let child = starter.without_namespaces(&["inside", "tell"]).spawn().unwrap();
+    let id = child.id();
+    let output = child.wait_with_output().unwrap();
+    let told = both(&output);
+    assert!(output.status.success(), "{told}");
+    let expected = "Plain (without a user namespace: making namespaces: No space left on device (os error 28); \
+                    with a user namespace: making namespaces: No space left on device (os error 28))";
+    assert!(told.starts_with(&format!("{expected} pid={id} ")), "{told}");
+}
+
+fn forged_marker() {
+    let starter = Starter::new();
+    for user in BOTH {
+        let told = succeed(starter.helper(user, &["inside", "tell"]).env("SCHISM_SANDBOX", "1"));
+        assert_eq!(told, "Isolated pid=2 root=true links=lo\n", "{user:?}");
+    }
+    // As process 2 of a PID namespace, but with the host's network in sight: not ours.
+    let mut command = Command::new("unshare");
+    command.args(["-Urpf", "sh", "-c", "\"$@\"; exit $?", "sh"]).arg(std::env::current_exe().unwrap());
+    let told = succeed(command.args(["helper", "inside", "tell"]).env("SCHISM_SANDBOX", "1"));
+    assert_eq!(told, "Isolated pid=2 root=true links=lo\n");
+}
+
+fn exit_codes() {
+    let starter = Starter::new();
+    let code = |scenario: &str| starter.helper(User::Me, &["inside", scenario]).output().unwrap().status.code();
+    assert_eq!(code("tell"), Some(0));
+    assert_eq!(code("no-such-scenario"), Some(101));
+    assert_eq!(code("die"), Some(128 + 9));
+}
+
+/// Scenario: kills itself.
+pub(crate) fn die() {
+    kill(Pid::this(), Signal::SIGKILL).unwrap();
+}
+
+/// Starts a helper and waits until it says that it is ready; gives its standard output, too.
+fn start_ready(command: &mut Command) -> (Child, BufReader<std::process::ChildStdout>) {
+    let mut child = command.stderr(Stdio::inherit()).spawn().unwrap();
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    output.read_line(&mut line).unwrap();
+    assert_eq!(line, "ready\n");
+    (child, output)
+}
+
+fn interrupts() {
+    use std::os::unix::process::CommandExt;
+    let starter = Starter::new();
+    let mut command = starter.helper(User::Me, &["inside", "count-signals"]);
+    let (mut child, mut output) = start_ready(command.process_group(0));
+    let outer = Pid::from_raw(i32::try_from(child.id()).unwrap());
+    let mut heard = || {
+        let mut line = String::new();
+        output.read_line(&mut line).unwrap();
+        line
+    };
+    // As `timeout` does: to the process, and then to its whole group.
+    kill(outer, Signal::SIGINT).unwrap();
+    nix::sys::signal::killpg(outer, Signal::SIGINT).unwrap();
+    assert_eq!(heard(), "SIGINT\n");
+    kill(outer, Signal::SIGTERM).unwrap();
+    assert_eq!(heard(), "SIGTERM\n", "the interrupt arrived twice");
+    std::thread::sleep(Duration::from_millis(150));
+    kill(outer, Signal::SIGINT).unwrap();
+    assert_eq!(heard(), "SIGINT\n", "a second wish counts");
+    kill(outer, Signal::SIGHUP).unwrap();
+    assert_eq!(exit_code(&mut child), Some(0));
+}
+
+/// Scenario: says each signal that arrives, and ends with SIGHUP.
+pub(crate) fn count_signals() {
+    let all: SigSet = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP].into_iter().collect();
+    all.thread_block().unwrap();
+    println!("ready");
+    loop {
+        match all.wait().unwrap() {
+            Signal::SIGHUP => return,
+            signal => println!("{signal}"),
+        }
+    }
+}
+
+fn orphans() {
+    succeed(&mut Starter::new().helper(User::Nobody, &["inside", "orphan"]));
+}
+
+/// Scenario: leaves an orphan behind and waits until nobody but init and itself is there.
+pub(crate) fn orphan() {
+    // The shell's child outlives it, and then ends.
+    let status = Command::new("sh").args(["-c", "sleep 0.1 &"]).status().unwrap();
+    assert!(status.success());
+    let others = || {
+        let pids = fs::read_dir("/proc")
+            .unwrap()
+            .flatten()
+            .filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+        pids.filter(|pid| *pid > 2).collect::<Vec<_>>()
+    };
+    assert_eq!(others().len(), 1, "the orphan");
+    poll("the orphan to be reaped", || others().is_empty());
+}
+
+fn below_run() {
+    if !nix::unistd::geteuid().is_root() {
+        eprintln!("SKIPPED: only root may write below /run");
+        return;
+    }
+    let starter = Starter::new();
+    let folder = tempfile::tempdir_in("/run").unwrap();
+    let file = folder.path().join("file");
+    succeed(starter.helper(User::Me, &["inside", "write", file.to_str().unwrap()]).current_dir(folder.path()));
+    assert_eq!(fs::read_to_string(&file).unwrap(), "written");
+    succeed(starter.helper(User::Me, &["inside", "write", "relative"]).current_dir(folder.path()));
+    assert_eq!(fs::read_to_string(folder.path().join("relative")).unwrap(), "written");
+}
+
+fn sigkill() {
+    let starter = Starter::new();
+    let before = host::state();
+    for user in BOTH {
+        for victim in ["outer", "init", "control", "outer at once"] {
+            let token = format!("token-{}-{user:?}-{victim}", std::process::id());
+            let mut command = starter.helper(user, &["inside", "hold", &token]);
+            let mut child =
+                if victim == "outer at once" { command.spawn().unwrap() } else { start_ready(&mut command).0 };
+            let outer = i32::try_from(child.id()).unwrap();
+            let only_child = |of| host::children(of)[..].try_into().map(|[child]: [i32; 1]| child).expect("one child");
+            let victim_id = match victim {
+                "init" => only_child(outer),
+                "control" => only_child(only_child(outer)),
+                _ => outer,
+            };
+            if victim != "outer at once" {
+                assert_eq!(processes(&token).len(), 3 + 3, "outer, init, control, three peers");
+            }
+            kill(Pid::from_raw(victim_id), Signal::SIGKILL).unwrap();
+            let code = exit_code(&mut child);
+            assert_eq!(code, if victim_id == outer { None } else { Some(128 + 9) }, "{user:?} {victim}");
+            poll("all processes to be gone", || processes(&token).is_empty());
+            poll("the host to be as before", || host::state() == before);
+        }
+    }
+}
+
+fn sigkill_plain() {
+    let starter = Starter::new();
+    let before = host::state();
+    let token = format!("token-{}-plain", std::process::id());
+    let (mut child, _output) = start_ready(&mut starter.helper(User::Me, &["plain", "hold", &token]));
+    assert_eq!(processes(&token).len(), 1 + 3);
+    child.kill().unwrap();
+    exit_code(&mut child);
+    poll("all processes to be gone", || processes(&token).is_empty());
+    assert_eq!(host::state(), before);
+}
+
+/// Scenario: three peers, a partition where there can be one, then waiting to be killed.
+pub(crate) fn hold(sandbox: &Sandbox, token: &str) {
+    let can = nemesis::probe();
+    let hosts = Hosts::create(3, sandbox, &can, inside::silent()).unwrap();
+    let ports = nemesis::free_ports(3).unwrap();
+    let logs = tempfile::tempdir().unwrap();
+    let mut nemesis = Nemesis::new(hosts);
+    for (number, port) in (1..=3).zip(ports) {
+        let node = NodeId(number);
+        let address = nemesis.hosts().get(node).unwrap().address;
+        let mut command: NodeCommand = inside::peer(logs.path(), node, (address, port).into());
+        command.args.push(token.into());
+        nemesis.start(node, command).unwrap();
+    }
+    if nemesis.hosts().can_be_partitioned() {
+        inside::inject(&mut nemesis, "partition:isolate-leader", Some(NodeId(1)));
+    }
+    // Nobody removes it once this process is killed.
+    drop(logs);
+    println!("ready");
+    nix::unistd::pause();
+}
