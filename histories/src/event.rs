@@ -131,3 +131,51 @@ impl<'a> Event<'a> {
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
     Value::deserialize(deserializer).map(Some)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Event, EventType, Process};
+    use crate::Value;
+
+    const FULL: &str = r#"{"index":4,"time":7,"process":3,"type":"fail","f":"cas","key":"k1","value":[1,2],"observed":null,"mismatch":true,"node":2,"error":"why"}"#;
+
+    #[test]
+    fn a_line_has_the_names_of_jepsen() {
+        let event: Event<'_> = serde_json::from_str(FULL).expect("it is an event");
+        assert_eq!(serde_json::to_string(&event).expect("it has a form"), FULL);
+    }
+
+    #[test]
+    fn what_is_not_known_is_left_out() {
+        let event = Event::new(Process::nemesis(), EventType::Info, "kill");
+        let line = r#"{"time":0,"process":"nemesis","type":"info","f":"kill"}"#;
+        assert_eq!(serde_json::to_string(&event).expect("it has a form"), line);
+        assert_eq!(serde_json::from_str::<Event<'_>>(line).expect("it is an event"), event);
+    }
+
+    #[test]
+    fn null_and_nothing_differ() {
+        let line = |fields| format!(r#"{{"process":1,"type":"ok","f":"read"{fields}}}"#);
+        let value =
+            |fields| serde_json::from_str::<Event<'_>>(&line(fields)).expect("it is an event").into_owned().value;
+        assert_eq!(value(""), None);
+        assert_eq!(value(r#","value":null"#), Some(Value::Nil));
+    }
+
+    #[test]
+    fn what_is_no_event_is_refused() {
+        for line in [
+            "{}",
+            "[]",
+            r#"{"process":1,"type":"ok"}"#,
+            r#"{"process":1,"f":"read"}"#,
+            r#"{"type":"ok","f":"read"}"#,
+            r#"{"process":-1,"type":"ok","f":"read"}"#,
+            r#"{"process":1,"type":"maybe","f":"read"}"#,
+            r#"{"process":1,"type":"ok","f":"read","value":1,"value":2}"#,
+            r#"{"time":-1,"process":1,"type":"ok","f":"read"}"#,
+        ] {
+            assert!(serde_json::from_str::<Event<'_>>(line).is_err(), "{line}");
+        }
+    }
+}

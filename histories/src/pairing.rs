@@ -285,3 +285,6 @@ impl HistoryBuilder {
             .map_err(|_| PairingError::TooMany("a history has at most 256 functions besides the known ones"))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -21,6 +21,12 @@ pub enum RecordError {
         /// What the system said.
         source: io::Error,
     },
+    /// The history was ended.
+    #[error("{}: the history is closed", path.display())]
+    Closed {
+        /// Which file.
+        path: PathBuf,
+    },
     /// An earlier event is missing or torn, so nothing may follow it.
     #[error("{}: an earlier event could not be written, so none is written after it", path.display())]
     Stopped {
@@ -46,7 +52,14 @@ struct Inner {
     file: File,
     next_index: u64,
     line: Vec<u8>,
-    stopped: bool,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Open,
+    Torn,
+    Closed,
 }
 
 impl Recorder {
@@ -60,8 +73,12 @@ impl Recorder {
             .create_new(true)
             .open(path)
             .map_err(|source| RecordError::Io { path: path.to_owned(), source })?;
-        let inner = Inner { file, next_index: 0, line: Vec::with_capacity(256), stopped: false };
-        Ok(Self { path: path.to_owned(), origin, inner: Mutex::new(inner) })
+        Ok(Self::over(path, origin, file))
+    }
+
+    fn over(path: &Path, origin: Instant, file: File) -> Self {
+        let inner = Inner { file, next_index: 0, line: Vec::with_capacity(256), state: State::Open };
+        Self { path: path.to_owned(), origin, inner: Mutex::new(inner) }
     }
 
     /// Records `event` now; its `index` and `time` are set here. Returns the time, ns since the origin.
@@ -70,13 +87,15 @@ impl Recorder {
     /// The line could not be written. From then on every call fails, since a history with a gap proves nothing.
     pub fn record(&self, mut event: Event<'_>) -> Result<u64, RecordError> {
         let mut inner = self.lock();
-        if inner.stopped {
-            return Err(RecordError::Stopped { path: self.path.clone() });
+        match inner.state {
+            State::Open => {}
+            State::Torn => return Err(RecordError::Stopped { path: self.path.clone() }),
+            State::Closed => return Err(RecordError::Closed { path: self.path.clone() }),
         }
         event.index = Some(inner.next_index);
         event.time = u64::try_from(self.origin.elapsed().as_nanos()).expect("a run is shorter than 584 years");
         inner.write(&event).map_err(|source| {
-            inner.stopped = true;
+            inner.state = State::Torn;
             RecordError::Io { path: self.path.clone(), source }
         })?;
         Ok(event.time)
@@ -108,12 +127,12 @@ impl Recorder {
     /// The disk said no.
     pub fn close(&self) -> Result<(), RecordError> {
         let mut inner = self.lock();
-        inner.stopped = true;
+        inner.state = State::Closed;
         inner.file.sync_all().map_err(|source| RecordError::Io { path: self.path.clone(), source })
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        // A panic elsewhere leaves whole lines behind: `stopped` is what says that one is torn.
+        // A panic elsewhere leaves whole lines behind: `state` is what says that one is torn.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -125,5 +144,99 @@ impl Inner {
         self.file.write_all(&self.line)?;
         self.next_index += 1;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path, sync::Arc, thread, time::Instant};
+
+    use super::{RecordError, Recorder};
+    use crate::{Event, EventType, Process, Value, read_file};
+
+    fn record(recorder: &Recorder, process: u64, kind: EventType) -> Result<u64, RecordError> {
+        recorder.record(Event { value: Some(Value::Int(1)), ..Event::new(Process::Client(process), kind, "write") })
+    }
+
+    #[test]
+    fn index_time_and_file_have_one_order_whoever_records() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("history.jsonl");
+        let recorder = Arc::new(Recorder::create(&path, Instant::now()).expect("a new file"));
+        let threads: Vec<_> = (0..4)
+            .map(|process| {
+                let recorder = Arc::clone(&recorder);
+                thread::spawn(move || {
+                    for _ in 0..500 {
+                        record(&recorder, process, EventType::Invoke).expect("it is written");
+                        record(&recorder, process, EventType::Ok).expect("it is written");
+                    }
+                })
+            })
+            .collect();
+        for thread in threads {
+            thread.join().expect("it ends");
+        }
+        // The reader refuses an index or a time that goes back, and two operations of one process at once.
+        let history = read_file(&path).expect("it is a history");
+        assert_eq!((history.operations.len(), recorder.len()), (2000, 4000));
+    }
+
+    #[test]
+    fn each_event_is_in_the_file_at_once() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("history.jsonl");
+        let recorder = Recorder::create(&path, Instant::now()).expect("a new file");
+        assert!(recorder.is_empty());
+        let time = record(&recorder, 7, EventType::Invoke).expect("it is written");
+        let line =
+            format!("{{\"index\":0,\"time\":{time},\"process\":7,\"type\":\"invoke\",\"f\":\"write\",\"value\":1}}\n");
+        assert_eq!(fs::read_to_string(&path).expect("it is there"), line);
+    }
+
+    #[test]
+    fn what_the_nemesis_did_is_in_the_history() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("history.jsonl");
+        let recorder = Recorder::create(&path, Instant::now()).expect("a new file");
+        record(&recorder, 0, EventType::Invoke).expect("it is written");
+        recorder.nemesis("kill", "n1".into(), None).expect("it is written");
+        recorder.nemesis("kill", "n1".into(), Some("no such process")).expect("it is written");
+        let history = read_file(&path).expect("it is a history");
+        let errors: Vec<_> = history.others.iter().map(|event| event.error.as_deref()).collect();
+        assert_eq!(errors, [None, Some("no such process")]);
+        assert!(
+            history.others.iter().all(|event| event.kind == EventType::Info && event.process == Process::nemesis())
+        );
+    }
+
+    #[test]
+    fn an_older_history_is_never_overwritten() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("history.jsonl");
+        fs::write(&path, "old").expect("it can be written");
+        let error = Recorder::create(&path, Instant::now()).expect_err("it is there").to_string();
+        assert!(error.starts_with(&path.display().to_string()), "{error}");
+    }
+
+    #[test]
+    fn after_a_failed_write_nothing_more_is_taken() {
+        let recorder = Recorder::over(
+            Path::new("/dev/full"),
+            Instant::now(),
+            fs::File::options().write(true).open("/dev/full").expect("Linux has it"),
+        );
+        let first = record(&recorder, 0, EventType::Invoke).expect_err("the device is full");
+        assert!(first.to_string().starts_with("/dev/full: cannot be written"), "{first}");
+        assert!(matches!(record(&recorder, 0, EventType::Ok), Err(RecordError::Stopped { .. })));
+        assert_eq!(recorder.len(), 0);
+    }
+
+    #[test]
+    fn a_closed_history_takes_nothing_more() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let recorder = Recorder::create(&dir.path().join("history.jsonl"), Instant::now()).expect("a new file");
+        recorder.close().expect("it reaches the disk");
+        assert!(matches!(record(&recorder, 0, EventType::Invoke), Err(RecordError::Closed { .. })));
     }
 }

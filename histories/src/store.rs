@@ -211,3 +211,98 @@ fn utc_stamp(now: SystemTime) -> String {
     let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
     format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        fs,
+        time::{Duration, SystemTime, UNIX_EPOCH},
+    };
+
+    use serde_json::json;
+
+    use super::{Store, StoreError, utc_stamp};
+
+    fn store() -> (tempfile::TempDir, Store) {
+        let dir = tempfile::tempdir().expect("a folder");
+        let store = Store::open(&dir.path().join("a/store")).expect("it is made");
+        (dir, store)
+    }
+
+    #[test]
+    fn runs_that_start_in_the_same_second_have_folders_of_their_own() {
+        let (_dir, store) = store();
+        let mut runs: Vec<_> = (0..20).map(|_| store.begin("demo").expect("a folder")).collect();
+        let made = runs.clone();
+        runs.dedup();
+        assert_eq!(runs.len(), 20);
+        assert_eq!(store.runs().expect("they can be listed"), made, "and are listed in the order of their start");
+    }
+
+    #[test]
+    fn a_run_has_its_place_for_everything() {
+        let (_dir, store) = store();
+        let run = store.begin("register-leader").expect("a folder");
+        assert!(run.path().is_absolute() && run.path().starts_with(store.path().join("register-leader")));
+        assert_eq!(run.history_path(), run.path().join("history.jsonl"));
+        assert_eq!(run.node_dir(3).expect("a folder"), run.path().join("nodes/3"));
+        assert_eq!(run.node_dir(3).expect("twice does no harm"), run.path().join("nodes/3"));
+        assert!(run.path().join("nodes/3").is_dir());
+    }
+
+    #[test]
+    fn a_file_is_replaced_as_a_whole() {
+        let (_dir, store) = store();
+        let run = store.begin("x").expect("a folder");
+        let path = run.write_json("results.json", &json!({"valid": true})).expect("it is written");
+        run.write_json("results.json", &json!({"valid": false})).expect("it is written");
+        assert_eq!(fs::read_to_string(path).expect("it is there"), "{\n  \"valid\": false\n}\n");
+        assert_eq!(fs::read_dir(run.path()).expect("a folder").count(), 1, "nothing is left beside it");
+    }
+
+    #[test]
+    fn latest_is_a_relative_link_to_the_newest() {
+        let (dir, store) = store();
+        for name in ["one", "two"] {
+            let run = store.begin(name).expect("a folder");
+            store.set_latest(&run).expect("a link");
+            let link = store.path().join("latest");
+            assert!(fs::read_link(&link).expect("a link").is_relative());
+            assert_eq!(fs::canonicalize(&link).expect("it leads somewhere"), run.path());
+        }
+        assert_eq!(store.runs().expect("they can be listed").len(), 2, "the link is not a run");
+        fs::rename(dir.path().join("a/store"), dir.path().join("moved")).expect("it can be moved");
+        assert!(dir.path().join("moved/latest").is_dir(), "the link leads on after the store was moved");
+    }
+
+    #[test]
+    fn a_name_stays_in_the_store() {
+        let (_dir, store) = store();
+        for name in ["", "..", ".hidden", "a/b", "/tmp", "latest", "a b", "ä", &"x".repeat(200)] {
+            assert!(matches!(store.begin(name), Err(StoreError::Name(_))), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn an_error_says_which_path() {
+        let (_dir, store) = store();
+        let run = store.begin("x").expect("a folder");
+        fs::remove_dir(run.path()).expect("it is empty");
+        let error = run.write_json("results.json", &1).expect_err("its folder is gone").to_string();
+        assert!(error.contains("results.json") && error.contains("write"), "{error}");
+        fs::write(store.path().join("file"), "").expect("it can be written");
+        let error = store.begin("file").expect_err("it is no folder").to_string();
+        assert!(error.contains("store/file"), "{error}");
+    }
+
+    #[test]
+    fn a_stamp_is_the_time_in_utc() {
+        let at = |seconds| utc_stamp(UNIX_EPOCH + Duration::from_secs(seconds));
+        assert_eq!(at(0), "19700101T000000Z");
+        assert_eq!(at(951_782_399), "20000228T235959Z");
+        assert_eq!(at(951_782_400), "20000229T000000Z");
+        assert_eq!(at(4_107_542_400), "21000301T000000Z");
+        assert_eq!(at(1_767_225_599), "20251231T235959Z");
+        assert_eq!(utc_stamp(SystemTime::now()).len(), 16);
+    }
+}

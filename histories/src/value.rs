@@ -220,3 +220,54 @@ impl Values {
         self.all.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Value, Values};
+    use crate::ValueId;
+
+    fn parse(json: &str) -> Value {
+        serde_json::from_str(json).expect("it is a value")
+    }
+
+    #[test]
+    fn each_distinct_value_has_one_number() {
+        let mut values = Values::default();
+        let texts = ["null", "1", "-1", "\"1\"", "1.0", "true", "[1,2]", "{\"a\":1}", "\"\"", "[]"];
+        let ids: Vec<_> = texts.iter().map(|text| values.intern(parse(text))).collect();
+        let again: Vec<_> = texts.iter().map(|text| values.intern(parse(text))).collect();
+        assert_eq!(ids, again);
+        assert_eq!(ids, (0..10).map(ValueId).collect::<Vec<_>>());
+        for (text, id) in texts.iter().zip(ids) {
+            assert_eq!(values.get(id), &parse(text));
+            assert_eq!(values.find(&parse(text)), Some(id));
+        }
+        assert_eq!(values.find(&parse("2")), None);
+    }
+
+    #[test]
+    fn nothing_known_reads_as_nil() {
+        assert_eq!(Values::default().get(ValueId::UNKNOWN), &Value::Nil);
+    }
+
+    #[test]
+    fn every_value_survives_json() {
+        for text in
+            ["null", "true", "-9223372036854775808", "0.5", "\"a\\n\\u0000\"", "[1,[null]]", "{\"b\":1,\"a\":{}}"]
+        {
+            assert_eq!(serde_json::to_string(&parse(text)).expect("it has a form"), text);
+        }
+    }
+
+    #[test]
+    fn a_number_that_would_be_rounded_is_refused() {
+        let error = serde_json::from_str::<Value>("9223372036854775808").expect_err("it does not fit");
+        assert!(error.to_string().contains("64 bits"), "{error}");
+    }
+
+    #[test]
+    fn it_is_shown_as_people_write_it() {
+        assert_eq!(parse("[1,\"x\"]").to_string(), "[1,\"x\"]");
+        assert_eq!(Value::Nil.to_string(), "nil");
+    }
+}

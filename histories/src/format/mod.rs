@@ -79,3 +79,6 @@ fn detect(path: &Path, start: &[u8]) -> Result<Format, ReadError> {
     let expected = "expected a history: JSON objects, EDN maps or Jepsen's log lines";
     Err(place.malformed(first, 1, expected))
 }
+
+#[cfg(test)]
+mod tests;

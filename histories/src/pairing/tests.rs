@@ -1,0 +1,230 @@
+//! One test for each rule by which events become operations.
+
+use super::{HistoryBuilder, PairingError};
+use crate::{Event, EventType, Function, History, NEVER, Outcome, Process, Value, ValueId};
+
+use EventType::{Fail, Info, Invoke, Ok as Done};
+use Function::{Append, Other, Read, Write};
+
+fn event(process: u64, kind: EventType, f: &'static str, value: impl Into<Option<Value>>) -> Event<'static> {
+    Event { value: value.into(), ..Event::new(Process::Client(process), kind, f) }
+}
+
+fn int(number: i64) -> Value {
+    Value::Int(number)
+}
+
+fn pair(from: i64, to: i64) -> Value {
+    Value::List(vec![from.into(), to.into()])
+}
+
+fn built(mut builder: HistoryBuilder, events: Vec<Event<'static>>) -> Result<History, PairingError> {
+    events.into_iter().try_for_each(|event| builder.push(event))?;
+    Ok(builder.finish())
+}
+
+fn history(events: Vec<Event<'static>>) -> History {
+    built(HistoryBuilder::default(), events).expect("the events keep all rules")
+}
+
+fn error(events: Vec<Event<'static>>) -> PairingError {
+    built(HistoryBuilder::default(), events).expect_err("an event breaks a rule")
+}
+
+#[test]
+fn operations_stand_in_the_order_of_their_invocations() {
+    let history = history(vec![
+        event(1, Invoke, "write", int(7)),
+        event(0, Invoke, "read", None),
+        event(0, Done, "read", int(7)),
+        event(1, Done, "write", int(7)),
+    ]);
+    let seen: Vec<_> = history.operations.iter().map(|op| (op.process, op.invoked, op.completed)).collect();
+    assert_eq!(seen, [(1, 0, 3), (0, 1, 2)]);
+}
+
+#[test]
+fn what_a_read_returned_comes_from_its_completion() {
+    let history = history(vec![event(0, Invoke, "read", int(1)), event(0, Done, "read", int(2))]);
+    assert_eq!(history.value(history.operations[0].output), &Value::Int(2));
+}
+
+#[test]
+fn a_read_of_null_found_the_key_absent() {
+    let history = history(vec![event(0, Invoke, "read", None), event(0, Done, "read", Some(Value::Nil))]);
+    assert_eq!(history.operations[0].output, ValueId::NIL);
+}
+
+#[test]
+fn a_read_that_ended_ok_must_have_a_value() {
+    let error = error(vec![event(0, Invoke, "read", None), event(0, Done, "read", None)]);
+    assert_eq!(error, PairingError::NoResult);
+}
+
+#[test]
+fn a_write_must_have_a_value() {
+    assert_eq!(error(vec![event(0, Invoke, "write", None)]), PairingError::NoArgument(Write));
+}
+
+#[test]
+fn a_process_has_one_operation_at_a_time() {
+    let error =
+        error(vec![event(3, Invoke, "write", int(1)), event(4, Invoke, "read", None), event(3, Invoke, "read", None)]);
+    assert_eq!(error, PairingError::AlreadyOpen { process: 3, f: "read".to_owned(), open: 0 });
+}
+
+#[test]
+fn a_process_whose_outcome_is_unknown_never_comes_back() {
+    let events = vec![event(3, Invoke, "write", int(1)), event(3, Info, "write", None), event(3, Invoke, "read", None)];
+    assert_eq!(error(events.clone()), PairingError::Retired { process: 3 });
+    let history = built(HistoryBuilder::jepsen(), events).expect("Jepsen takes it");
+    assert_eq!(history.operations.len(), 2);
+}
+
+#[test]
+fn a_process_goes_on_after_ok_and_fail() {
+    let history = history(vec![
+        event(3, Invoke, "write", int(1)),
+        event(3, Done, "write", None),
+        event(3, Invoke, "write", int(2)),
+        event(3, Fail, "write", None),
+        event(3, Invoke, "read", None),
+    ]);
+    let outcomes: Vec<_> = history.operations.iter().map(|op| op.outcome).collect();
+    assert_eq!(outcomes, [Outcome::Ok, Outcome::Fail, Outcome::Info]);
+}
+
+#[test]
+fn nothing_completes_that_was_not_invoked() {
+    let not_open = PairingError::NotOpen { process: 3, f: "read".to_owned() };
+    assert_eq!(error(vec![event(3, Done, "read", int(1))]), not_open);
+    let twice = vec![event(3, Invoke, "read", None), event(3, Fail, "read", None), event(3, Fail, "read", None)];
+    assert_eq!(error(twice), not_open);
+}
+
+#[test]
+fn a_completion_is_of_what_was_invoked() {
+    let error_of =
+        |completion| error(vec![Event { key: Some(int(1)), ..event(3, Invoke, "write", int(5)) }, completion]);
+    let (invoked, completed) = ("write".to_owned(), "read".to_owned());
+    assert_eq!(error_of(event(3, Done, "read", int(5))), PairingError::Mismatched { process: 3, invoked, completed });
+    let other_value = PairingError::OtherValue { f: "write".to_owned(), completed: 6.into() };
+    assert_eq!(error_of(event(3, Done, "write", int(6))), other_value);
+    let other_key = PairingError::OtherKey { process: 3, invoked: 1.into(), completed: 2.into() };
+    assert_eq!(error_of(Event { key: Some(int(2)), ..event(3, Done, "write", int(5)) }), other_key);
+}
+
+#[test]
+fn a_completion_may_leave_out_key_and_value_of_a_write() {
+    let history = history(vec![
+        Event { key: Some(int(1)), ..event(0, Invoke, "write", int(5)) },
+        event(0, Done, "write", None),
+        Event { key: Some(int(1)), ..event(0, Invoke, "cas", pair(5, 6)) },
+        event(0, Done, "cas", Some(Value::Nil)),
+    ]);
+    assert!(history.operations.iter().all(|op| op.outcome == Outcome::Ok));
+}
+
+#[test]
+fn an_operation_without_a_key_has_the_key_nil() {
+    let history = history(vec![event(0, Invoke, "read", None)]);
+    assert_eq!(history.operations[0].key, ValueId::NIL);
+}
+
+#[test]
+fn indexes_increase_and_times_do_not_decrease() {
+    let at = |index, time| Event { index: Some(index), time, ..event(index, Invoke, "read", None) };
+    assert_eq!(error(vec![at(4, 0), at(4, 0)]), PairingError::Index { index: 4, previous: 4 });
+    assert_eq!(error(vec![at(1, 9), at(2, 8)]), PairingError::Time { time: 8, previous: 9 });
+    assert_eq!(history(vec![at(1, 9), at(5, 9)]).operations.len(), 2, "gaps and equal times are allowed");
+}
+
+#[test]
+fn in_a_foreign_history_order_counts_where_time_goes_back() {
+    let at = |process, time| Event { time, ..event(process, Invoke, "read", None) };
+    let history = built(HistoryBuilder::jepsen(), vec![at(1, 9), at(2, 8)]).expect("Jepsen takes it");
+    assert_eq!(history.operations[1].invoke_time, 9);
+}
+
+#[test]
+fn the_value_of_a_cas_is_a_pair() {
+    let history = history(vec![event(0, Invoke, "cas", pair(1, 2))]);
+    let cas = history.operations[0];
+    assert_eq!((history.value(cas.input), history.value(cas.to)), (&Value::Int(1), &Value::Int(2)));
+    for wrong in
+        [None, Some(int(1)), Some(Value::List(vec![1.into()])), Some(Value::List(vec![1.into(), 2.into(), 3.into()]))]
+    {
+        let shown = wrong.clone().unwrap_or_default();
+        assert_eq!(error(vec![event(0, Invoke, "cas", wrong)]), PairingError::CasValue(shown));
+    }
+}
+
+#[test]
+fn a_cas_that_did_not_match_is_kept_as_what_it_observed() {
+    let cas = |end| history(vec![event(0, Invoke, "cas", pair(1, 2)), end]).operations[0];
+    let fail = || event(0, Fail, "cas", None);
+    let observed = cas(Event { observed: Some(int(1)), ..fail() });
+    assert_eq!((observed.outcome, observed.output, observed.completed), (Outcome::Mismatch, observed.input, 1));
+    let absent = cas(Event { observed: Some(Value::Nil), ..fail() });
+    assert_eq!((absent.outcome, absent.output), (Outcome::Mismatch, ValueId::NIL));
+    let unseen = cas(Event { mismatch: true, ..fail() });
+    assert_eq!((unseen.outcome, unseen.output), (Outcome::Mismatch, ValueId::UNKNOWN));
+    let never_happened = cas(fail());
+    assert_eq!((never_happened.outcome, never_happened.output), (Outcome::Fail, ValueId::UNKNOWN));
+}
+
+#[test]
+fn only_a_cas_can_mismatch() {
+    let history = history(vec![
+        event(0, Invoke, "write", int(1)),
+        Event { observed: Some(int(2)), mismatch: true, ..event(0, Fail, "write", None) },
+    ]);
+    assert_eq!(history.operations[0].outcome, Outcome::Fail);
+}
+
+#[test]
+fn an_unknown_outcome_never_completes() {
+    let at = |time, event| Event { time, ..event };
+    let history = history(vec![
+        at(1, event(0, Invoke, "write", int(1))),
+        at(2, event(1, Invoke, "write", int(2))),
+        at(3, event(0, Info, "write", None)),
+        at(9, event(2, Invoke, "read", None)),
+    ]);
+    let ends: Vec<_> = history.operations.iter().map(|op| (op.outcome, op.completed, op.complete_time)).collect();
+    let open = |time| (Outcome::Info, NEVER, time);
+    assert_eq!(ends, [open(3), open(9), open(9)], "open at the end is unknown too");
+}
+
+#[test]
+fn what_an_unknown_read_saw_is_not_used() {
+    let history = history(vec![event(0, Invoke, "read", None), event(0, Info, "read", int(5))]);
+    assert_eq!(history.operations[0].output, ValueId::UNKNOWN);
+}
+
+#[test]
+fn the_nemesis_is_kept_apart_and_never_retires() {
+    let nemesis = || Event { value: Some("n1".into()), ..Event::new(Process::nemesis(), Info, "kill") };
+    let history = history(vec![nemesis(), event(0, Invoke, "read", None), nemesis(), nemesis()]);
+    assert_eq!((history.operations.len(), history.others.len()), (1, 3));
+    assert_eq!(history.operations[0].invoked, 1, "its events have a place in the order");
+}
+
+#[test]
+fn functions_have_the_names_that_others_give_them() {
+    let history = history(vec![
+        event(0, Invoke, "get", None),
+        event(1, Invoke, "put", int(1)),
+        event(2, Invoke, "append", int(1)),
+        event(3, Invoke, "dequeue", None),
+        event(4, Invoke, "enqueue", int(1)),
+    ]);
+    let functions: Vec<_> = history.operations.iter().map(|op| op.function).collect();
+    assert_eq!(functions, [Read, Write, Append, Other(0), Other(1)]);
+    assert_eq!(history.function_name(Other(1)), "enqueue");
+}
+
+#[test]
+fn millions_of_operations_fit_in_memory() {
+    assert_eq!(size_of::<crate::Operation>(), 56);
+}
