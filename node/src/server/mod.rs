@@ -11,6 +11,7 @@ use std::{
     net::{SocketAddr, TcpListener},
     sync::mpsc::{Receiver, sync_channel},
     thread::{self, JoinHandle},
+    time::Duration,
 };
 
 use tokio::{
@@ -34,6 +35,9 @@ use crate::{
 const MAX_INPUTS: usize = 8192;
 /// Threads that serve clients and peers.
 const SERVING_THREADS: usize = 2;
+
+/// How long the serving threads may take to end; they only ever wait for sockets.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A node that runs. It ends when [`stop`](Self::stop) is called or its disk fails.
 #[derive(Debug)]
@@ -120,7 +124,7 @@ impl Handle {
     /// Waits until the node ends by itself.
     fn wait(self) -> Result<(), Error> {
         let result = self.server.join().unwrap_or(Err(Error::Panicked(self.id)));
-        self.runtime.shutdown_background();
+        self.runtime.shutdown_timeout(SHUTDOWN_TIMEOUT);
         result
     }
 }

@@ -1,1 +1,321 @@
+//! Whole clusters on loopback, driven through the client API as a user would.
 
+use std::{
+    collections::BTreeMap,
+    net::{Ipv4Addr, SocketAddr},
+    sync::atomic::{AtomicU8, Ordering},
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value, json};
+use tempfile::{TempDir, tempdir};
+
+use super::*;
+use crate::{
+    event::{Captured, LogLine},
+    raft::Role,
+};
+
+const LIMIT: Duration = Duration::from_secs(15);
+const MODES: [&str; 5] = ["local", "leader", "lease", "quorum", "log"];
+
+/// Nodes of one cluster, those that run at the moment.
+struct Cluster {
+    configs: BTreeMap<u64, Config>,
+    nodes: BTreeMap<u64, Handle>,
+    logs: BTreeMap<u64, Captured>,
+    client: reqwest::Client,
+    runtime: Runtime,
+    _dir: TempDir,
+}
+
+impl Cluster {
+    /// A cluster of `size` nodes, none of which runs yet, on loopback addresses that no other cluster of the machine has.
+    fn new(size: u64, adjust: impl Fn(&mut Config)) -> Self {
+        static CLUSTERS: AtomicU8 = AtomicU8::new(0);
+        let cluster = CLUSTERS.fetch_add(1, Ordering::Relaxed);
+        let [.., high, low] = std::process::id().to_be_bytes();
+        let ip = |id: u64| Ipv4Addr::new(127, 64 | (high & 63), low, cluster * 8 + u8::try_from(id).unwrap());
+        let address = |id, port| SocketAddr::from((ip(id), port));
+        let dir = tempdir().unwrap();
+        let peers: BTreeMap<_, _> = (1..=size).map(|id| (NodeId(id), address(id, 7000))).collect();
+        let configs = (1..=size).map(|id| {
+            let data_dir = dir.path().join(format!("n{id}"));
+            let mut config = Config::new(NodeId(id), peers.clone(), address(id, 8000), data_dir);
+            adjust(&mut config);
+            (id, config)
+        });
+        Self {
+            configs: configs.collect(),
+            nodes: BTreeMap::new(),
+            logs: (1..=size).map(|id| (id, Captured::default())).collect(),
+            // No connection is kept: one from before a restart would fail the first request after it.
+            client: reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).timeout(LIMIT).build().unwrap(),
+            runtime: runtime::Builder::new_current_thread().enable_all().build().unwrap(),
+            _dir: dir,
+        }
+    }
+
+    /// A cluster that runs, with its leader.
+    fn running(size: u64, adjust: impl Fn(&mut Config)) -> (Self, u64) {
+        let mut cluster = Self::new(size, adjust);
+        (1..=size).for_each(|id| cluster.start(id));
+        let leader = cluster.leader();
+        (cluster, leader)
+    }
+
+    fn start(&mut self, id: u64) {
+        let log = Log::to(NodeId(id), self.logs[&id].clone());
+        self.nodes.insert(id, start_with(&self.configs[&id], &log).unwrap());
+    }
+
+    fn stop(&mut self, id: u64) {
+        self.nodes.remove(&id).unwrap().stop().unwrap();
+    }
+
+    fn events(&self, id: u64) -> Vec<LogLine> {
+        self.logs[&id].lines()
+    }
+
+    fn call(&self, id: u64, method: reqwest::Method, path: &str, body: &str) -> (u16, Value) {
+        let url = format!("http://{}{path}", self.nodes[&id].client_addr());
+        self.runtime.block_on(async {
+            let response = self.client.request(method, url).body(body.to_owned()).send().await.unwrap();
+            (response.status().as_u16(), serde_json::from_slice(&response.bytes().await.unwrap()).unwrap())
+        })
+    }
+
+    fn read(&self, id: u64, key: &str, mode: &str) -> (u16, Value) {
+        self.call(id, reqwest::Method::GET, &format!("/v1/kv/{key}?read={mode}"), "")
+    }
+
+    fn put(&self, id: u64, key: &str, body: &Value) -> (u16, Value) {
+        self.call(id, reqwest::Method::PUT, &format!("/v1/kv/{key}"), &body.to_string())
+    }
+
+    fn cas(&self, id: u64, key: &str, body: &Value) -> (u16, Value) {
+        self.call(id, reqwest::Method::POST, &format!("/v1/kv/{key}/cas"), &body.to_string())
+    }
+
+    fn status(&self, id: u64) -> Value {
+        self.call(id, reqwest::Method::GET, "/v1/status", "").1
+    }
+
+    /// The leader, once every running node agrees on it and it has committed something.
+    fn leader(&self) -> u64 {
+        let mut leader = None;
+        poll("a leader that all know", || {
+            let statuses: Vec<_> = self.nodes.keys().map(|id| self.status(*id)).collect();
+            leader = statuses[0]["leader"].as_u64();
+            let agreed = statuses.iter().all(|it| it["leader"] == statuses[0]["leader"] && it["applied"] != 0);
+            leader.is_some_and(|it| self.nodes.contains_key(&it)) && agreed
+        });
+        leader.unwrap()
+    }
+}
+
+fn poll(what: &str, mut reached: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !reached() {
+        assert!(start.elapsed() < LIMIT, "no {what} in time");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn others(leader: u64) -> [u64; 2] {
+    let mut others = (1..=3).filter(|id| *id != leader);
+    [others.next().unwrap(), others.next().unwrap()]
+}
+
+#[test]
+fn every_node_takes_writes_and_answers_reads_of_every_mode() {
+    let (cluster, leader) = Cluster::running(3, |_| {});
+    for (writer, value) in (1..=3).zip(10..) {
+        let (status, written) = cluster.put(writer, "k", &json!({ "value": value }));
+        assert_eq!((status, &written["node"], &written["role"]), (200, &json!(leader), &json!("leader")), "{written}");
+        for reader in 1..=3 {
+            for mode in &MODES[1..] {
+                let (status, read) = cluster.read(reader, "k", mode);
+                assert_eq!((status, &read["value"]), (200, &json!(value)), "{mode} on {reader}: {read}");
+                assert_eq!(read["revision"], written["revision"]);
+                let node = if *mode == "quorum" { reader } else { leader };
+                assert_eq!(read["node"], json!(node), "{mode} on {reader} names the node whose state was read");
+            }
+            poll("the value in a local read", || cluster.read(reader, "k", "local").1["value"] == json!(value));
+        }
+    }
+    let (status, absent) = cluster.read(others(leader)[0], "nothing", "quorum");
+    assert_eq!((status, &absent["value"], &absent["revision"]), (200, &json!(null), &json!(0)));
+}
+
+#[test]
+fn the_status_counts_what_the_node_did() {
+    let (cluster, leader) = Cluster::running(3, |_| {});
+    let [follower, _] = others(leader);
+    cluster.put(follower, "k", &json!({"value": 1}));
+    for mode in MODES {
+        assert_eq!(cluster.read(leader, "k", mode).0, 200);
+    }
+    let status = cluster.status(leader);
+    assert_eq!(
+        (&status["id"], &status["role"], &status["members"]),
+        (&json!(leader), &json!("leader"), &json!([1, 2, 3]))
+    );
+    assert_eq!(status["counters"]["reads"], json!({"local": 1, "leader": 1, "lease": 1, "quorum": 1, "log": 1}));
+    assert_eq!(status["counters"]["proposals"], 1);
+    assert!(
+        status["counters"]["fsyncs"].as_u64().unwrap() > 0 && status["counters"]["messages_sent"].as_u64().unwrap() > 0
+    );
+    assert!(status["lease_remaining_ms"].as_u64().is_some_and(|it| it <= 270), "{status}");
+    assert_eq!(cluster.status(follower)["lease_remaining_ms"], json!(null));
+    let led = |line: &LogLine| matches!(line.event, Event::RoleChanged { role: Role::Leader, leader: Some(NodeId(id)), .. } if id == leader);
+    assert!(cluster.events(leader).iter().any(led), "whoever judges the run can see who led");
+}
+
+#[test]
+fn a_cas_swaps_only_what_it_expects() {
+    let (cluster, leader) = Cluster::running(3, |_| {});
+    let [follower, other] = others(leader);
+    let (status, first) = cluster.cas(follower, "k", &json!({"from": null, "to": 1}));
+    assert_eq!((status, &first["swapped"], &first["observed"]), (200, &json!(true), &json!(null)));
+    let (status, second) = cluster.cas(other, "k", &json!({"from": null, "to": 2}));
+    assert_eq!((status, &second["swapped"], &second["observed"]), (200, &json!(false), &json!(1)));
+    assert_eq!(second["revision"], first["revision"]);
+    assert_eq!(cluster.read(other, "k", "quorum").1["value"], 1);
+}
+
+#[test]
+fn a_retry_through_another_node_and_after_a_change_of_leader_takes_effect_once() {
+    let (mut cluster, leader) = Cluster::running(3, |_| {});
+    let [follower, other] = others(leader);
+    let swap = json!({"from": null, "to": 1, "client": "c", "seq": 1});
+    let (_, first) = cluster.cas(follower, "k", &swap);
+    assert_eq!(first["swapped"], true);
+    let (_, again) = cluster.cas(other, "k", &swap);
+    assert_eq!((&again["swapped"], &again["revision"]), (&json!(true), &first["revision"]));
+    cluster.stop(leader);
+    cluster.leader();
+    let (_, late) = cluster.cas(other, "k", &swap);
+    assert_eq!((&late["swapped"], &late["revision"]), (&json!(true), &first["revision"]));
+}
+
+#[test]
+fn a_node_comes_back_from_its_disk_and_catches_up_by_snapshot() {
+    let (mut cluster, leader) = Cluster::running(3, |config| config.snapshot_after_entries = 20);
+    let [away, follower] = others(leader);
+    cluster.put(leader, "before", &json!({"value": 0}));
+    cluster.stop(away);
+    for value in 1..=50 {
+        assert_eq!(cluster.put(follower, "k", &json!({ "value": value })).0, 200);
+    }
+    let made = |line: &LogLine| matches!(line.event, Event::SnapshotMade { .. });
+    poll("snapshot", || cluster.events(leader).iter().any(made));
+    assert!(cluster.status(leader)["first_index"].as_u64().unwrap() > 20, "the log was compacted");
+    cluster.start(away);
+    poll("return", || cluster.read(away, "k", "local").1["value"] == json!(50));
+    assert_eq!(cluster.read(away, "before", "quorum").1["value"], 0, "a snapshot holds everything");
+    let installed = |line: &LogLine| matches!(line.event, Event::SnapshotInstalled { .. });
+    assert!(cluster.events(away).iter().any(installed));
+}
+
+#[test]
+fn a_cluster_that_was_stopped_whole_has_lost_nothing() {
+    let (mut cluster, _) = Cluster::running(3, |config| config.snapshot_after_entries = 7);
+    for value in 1..=20 {
+        assert_eq!(cluster.put(value % 3 + 1, &format!("k{value}"), &json!({ "value": value })).0, 200);
+    }
+    (1..=3).for_each(|id| cluster.stop(id));
+    (1..=3).for_each(|id| cluster.start(id));
+    cluster.leader();
+    for value in 1..=20 {
+        assert_eq!(cluster.read(value % 3 + 1, &format!("k{value}"), "quorum").1["value"], json!(value));
+    }
+}
+
+#[test]
+fn without_a_leader_nothing_has_happened() {
+    let mut cluster = Cluster::new(3, |_| {});
+    cluster.start(1);
+    let no_leader = (503, json!({"error": "no leader", "happened": "no"}));
+    assert_eq!(cluster.put(1, "k", &json!({"value": 1})), no_leader);
+    assert_eq!(cluster.cas(1, "k", &json!({"from": null, "to": 1})), no_leader);
+    for mode in &MODES[1..] {
+        let (status, body) = cluster.read(1, "k", mode);
+        assert_eq!((status, &body["happened"]), (503, &json!("no")), "{mode}: {body}");
+    }
+    assert_eq!(cluster.read(1, "k", "local").0, 200, "local reads need nobody");
+}
+
+#[test]
+fn a_leader_that_lost_its_majority_never_denies_a_write_that_its_log_holds() {
+    let short = |config: &mut Config| config.request_timeout = Duration::from_millis(400);
+    let (mut cluster, leader) = Cluster::running(3, short);
+    let [follower, other] = others(leader);
+    cluster.put(leader, "k", &json!({"value": 1}));
+    cluster.stop(follower);
+    cluster.stop(other);
+    let unknown = (504, json!({"error": "no answer in time", "happened": "unknown"}));
+    assert_eq!(cluster.put(leader, "k", &json!({"value": 2})), unknown);
+    assert_eq!(cluster.cas(leader, "k", &json!({"from": 1, "to": 3})), unknown);
+    assert_eq!(cluster.read(leader, "k", "leader").1["value"], 1, "basic Raft still answers");
+    for mode in ["lease", "quorum", "log"] {
+        let (status, body) = cluster.read(leader, "k", mode);
+        assert!(matches!(status, 503 | 504) && body["happened"] == "no", "{mode} has no majority to ask: {body}");
+    }
+    // The others come back: whatever the old leader's log held may now be committed, and was not denied.
+    cluster.start(follower);
+    cluster.start(other);
+    cluster.leader();
+    assert_eq!(cluster.read(other, "k", "quorum").0, 200);
+}
+
+#[test]
+fn a_follower_whose_leader_is_gone_says_what_it_knows() {
+    let short = |config: &mut Config| {
+        config.request_timeout = Duration::from_millis(400);
+        config.election_timeout = Duration::from_secs(20); // it goes on believing in its leader
+    };
+    let mut cluster = Cluster::new(3, short);
+    cluster.configs.get_mut(&1).unwrap().election_timeout = Duration::from_millis(100);
+    cluster.configs.get_mut(&1).unwrap().lease = Duration::from_millis(50);
+    (1..=3).for_each(|id| cluster.start(id));
+    assert_eq!(cluster.leader(), 1);
+    poll("links", || cluster.put(2, "k", &json!({"value": 1})).0 == 200);
+    cluster.stop(1);
+    let down = |line: &LogLine| matches!(line.event, Event::PeerDown { peer: NodeId(1), .. });
+    poll("the loss of the link", || cluster.events(2).iter().any(down));
+    let unreachable = (503, json!({"error": "the leader n1 cannot be reached", "happened": "no"}));
+    assert_eq!(cluster.put(2, "k", &json!({"value": 2})), unreachable);
+    assert_eq!(cluster.read(2, "k", "leader"), unreachable);
+}
+
+#[test]
+fn one_node_is_a_cluster_too() {
+    let (mut cluster, _) = Cluster::running(1, |config| config.snapshot_after_entries = 5);
+    for value in 1..=12 {
+        assert_eq!(cluster.put(1, "k", &json!({ "value": value })).0, 200);
+    }
+    for mode in MODES {
+        assert_eq!(cluster.read(1, "k", mode).1["value"], 12, "{mode}");
+    }
+    cluster.stop(1);
+    cluster.start(1);
+    cluster.leader();
+    assert_eq!(cluster.read(1, "k", "quorum").1["value"], 12);
+}
+
+#[test]
+fn what_cannot_work_is_refused_before_anything_starts() {
+    let mut cluster = Cluster::new(2, |_| {});
+    cluster.start(1);
+    let log = Log::to(NodeId(1), Captured::default());
+    let taken = start_with(&cluster.configs[&1], &log).unwrap_err();
+    assert!(matches!(taken, Error::Listen { .. }), "{taken}");
+    cluster.stop(1);
+    let mut foreign = cluster.configs[&2].clone();
+    foreign.data_dir.clone_from(&cluster.configs[&1].data_dir);
+    let captured = Captured::default();
+    let refused = start_with(&foreign, &Log::to(NodeId(2), captured.clone())).unwrap_err();
+    assert!(matches!(refused, Error::Storage { .. }), "{refused}");
+    assert!(matches!(captured.lines()[..], [LogLine { event: Event::StorageError { .. }, .. }]));
+}
