@@ -208,7 +208,7 @@ fn in_fresh_network(command: &Command) -> Result<(), String> {
         // The lock of xtables guards rules that others may see; these are seen by nobody.
         process.env("XTABLES_LOCKFILE", "/dev/null");
         before_exec(&mut process, move || enter(CloneFlags::CLONE_NEWNET, maps.as_ref()));
-        match command::finish(command, process) {
+        match command::finish(command, process, command::TIME_LIMIT) {
             Ok(_) => return Ok(()),
             // For a line in a table: what the program said will do.
             Err(CommandError::Failed { stderr, .. }) => failure = stderr.replace('\n', "; "),

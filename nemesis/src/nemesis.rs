@@ -72,7 +72,7 @@ impl Nemesis {
             Ok(fault) => fault,
             Err(why) => return Ok(Outcome::Skipped { why }),
         };
-        if let Some(why) = self.cannot(&fault) {
+        if let Some(why) = self.cannot(&fault)? {
             return Ok(Outcome::Skipped { why });
         }
         let id = self.ledger.enter(fault.clone());
@@ -91,21 +91,28 @@ impl Nemesis {
     }
 
     /// Why this fault cannot be put in force beside what is, on these hosts.
-    fn cannot(&self, fault: &Resolved) -> Option<String> {
+    fn cannot(&mut self, fault: &Resolved) -> Result<Option<String>, Error> {
+        let mut why = None;
         match fault {
-            Resolved::Partition { .. } if self.ledger.is_partitioned() => {
-                Some("a partition is in force already".into())
-            }
+            Resolved::Partition { .. } if self.ledger.is_partitioned() => why = Some("a partition is in force".into()),
             Resolved::Partition { .. } if !self.hosts.can_be_partitioned() => {
-                Some("these hosts cannot be partitioned".into())
+                why = Some("these hosts cannot be partitioned".into());
             }
-            Resolved::Clock { nodes, .. } => {
-                let unclocked =
-                    nodes.iter().find(|node| self.nodes.get(node).is_none_or(|node| node.clock.is_none()))?;
-                Some(format!("{unclocked} reads no clock file"))
-            }
-            Resolved::Partition { .. } | Resolved::Kill { .. } | Resolved::Pause { .. } => None,
+            Resolved::Partition { .. } => {}
+            Resolved::Clock { nodes, .. } => self.each(nodes, |id, node| {
+                if node.clock.is_none() {
+                    why = Some(format!("{id} reads no clock file"));
+                }
+                Ok(())
+            })?,
+            Resolved::Kill { nodes } | Resolved::Pause { nodes } => self.each(nodes, |id, node| {
+                if !node.process.is_running()? {
+                    why = Some(format!("{id} has ended by itself"));
+                }
+                Ok(())
+            })?,
         }
+        Ok(why)
     }
 
     /// Gives why it is not known to be in force, if it is not.

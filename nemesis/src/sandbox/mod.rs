@@ -68,7 +68,8 @@ pub enum SandboxError {
 /// the run goes on with [`Sandbox::Plain`].
 ///
 /// Root is mapped to the calling user, so that what control writes belongs to them. `/run` holds what it held, but new
-/// entries stay in the sandbox. Control is a background process group of the terminal: it must not read from it.
+/// entries stay in the sandbox. Control is a background process group of the terminal: it must not read from it, and only
+/// the outer process is stopped by Ctrl-Z.
 ///
 /// # Errors
 /// Threads are running already, or the system fails in a way that has nothing to do with permission.

@@ -124,7 +124,7 @@ pub(crate) fn partitions(sandbox: &Sandbox) {
             assert_eq!(connect(&nemesis, 1, 2), "timed out", "a partition swallows packets, it refuses nothing");
             assert_eq!(connect(&nemesis, 3, 2), "yes");
             let second = inject(&mut nemesis, "partition:halves", None);
-            assert_eq!(second, Outcome::Skipped { why: "a partition is in force already".into() });
+            assert_eq!(second, Outcome::Skipped { why: "a partition is in force".into() });
         }
         let started = Instant::now();
         nemesis.heal(id).unwrap();
@@ -258,6 +258,16 @@ pub(crate) fn faults(sandbox: &Sandbox) {
     poll("all to be back", || nemesis.hosts().iter().all(|host| ask(host.address, "got").is_some()));
     await_grudge(nemesis.hosts(), |_, _| false);
     nemesis.heal_all().unwrap();
+
+    // A node that ends by itself is told, neither hit again nor started again.
+    ask(nemesis.hosts().get(NodeId(3)).unwrap().address, "end");
+    let mut crashed = Vec::new();
+    poll("n3 to end", || {
+        crashed = nemesis.crashed().unwrap();
+        !crashed.is_empty()
+    });
+    assert_eq!((crashed[0].0, crashed[0].1.code()), (NodeId(3), Some(9)));
+    assert_eq!(inject(&mut nemesis, "kill:n3", lead), Outcome::Skipped { why: "n3 has ended by itself".into() });
 
     let error = nemesis.start(NodeId(2), peer(logs.path(), NodeId(2), (address, PORT).into())).unwrap_err();
     assert_eq!(error.to_string(), "n2 runs already");

@@ -11,12 +11,13 @@ use crate::host::poll;
 
 pub(crate) const PORT: u16 = 7000;
 
-/// Serves until it is killed.
-pub(crate) fn serve(address: SocketAddr) {
+/// Serves until it is killed, or told to end; gives its exit code.
+pub(crate) fn serve(address: SocketAddr) -> u8 {
     let datagrams = UdpSocket::bind(address).unwrap();
     datagrams.set_nonblocking(true).unwrap();
-    for stream in TcpListener::bind(address).unwrap().incoming() {
-        let mut stream = stream.unwrap();
+    let listener = TcpListener::bind(address).unwrap();
+    loop {
+        let (mut stream, _) = listener.accept().unwrap();
         let mut line = String::new();
         // Another peer that only tries the connection says nothing.
         if BufReader::new(stream.try_clone().unwrap()).read_line(&mut line).is_err() {
@@ -40,6 +41,7 @@ pub(crate) fn serve(address: SocketAddr) {
                 TcpStream::connect_timeout(&to.parse().unwrap(), limit)
                     .map_or_else(|e| e.kind().to_string(), |_| "yes".into())
             }
+            ["end"] => return 9,
             _ => continue,
         };
         writeln!(stream, "{answer}").ok();
