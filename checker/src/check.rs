@@ -13,6 +13,8 @@ use crate::{
     relevance::Relevance,
     search::{Found, search},
     specification::{Register, Text},
+    verify::replay,
+    zones::{Zones, zones},
 };
 
 /// Decides whether `history` is linearizable: whether each key's operations can be put in one order that respects who came
@@ -83,6 +85,19 @@ fn decide(history: &History, options: &Options<'_>, preparer: &mut Preparer<'_>,
             return Decision::unknown(UnknownWhy::Function { name: history.function_name(function).to_owned() });
         }
     };
+    match (!options.search_only).then(|| zones(&prepared)).flatten() {
+        Some(Zones::Order(order)) => {
+            let order: Vec<u32> = order.iter().map(|&step| prepared.steps[step as usize].operation).collect();
+            if let Err(why) = replay(history, &options.initial, operations, &order) {
+                panic!("this is a bug in schism: the zone method found an order that is none: {why}");
+            }
+            return Decision { verdict: Verdict::Linearizable, why: None, method: Method::Zones, evidence: None };
+        }
+        Some(Zones::Violation(..)) => {
+            return Decision { verdict: Verdict::NotLinearizable, why: None, method: Method::Zones, evidence: None };
+        }
+        Some(Zones::Undecided) | None => {}
+    }
     let found = by_search(history, options, &prepared);
     let verdict = match found {
         Found::Order => Verdict::Linearizable,

@@ -11,6 +11,8 @@ mod relevance;
 mod report;
 mod search;
 mod specification;
+mod verify;
+mod zones;
 
 pub use check::check;
 pub use options::{Limits, Model, Options};

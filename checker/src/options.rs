@@ -32,6 +32,8 @@ pub struct Options<'a> {
     pub initial: Value,
     /// Check every key even after a violation was found; otherwise the keys that are left are reported as unknown.
     pub all: bool,
+    /// Leave out the methods that fit only some histories, and decide by the general search: to compare them.
+    pub search_only: bool,
     /// When to give up.
     pub limits: Limits<'a>,
     /// How many keys are checked at once; at least 1.
@@ -48,7 +50,7 @@ impl Limits<'static> {
 impl Options<'static> {
     /// Every key of `model`, initially absent, on one thread and without a limit in time.
     pub fn new(model: Model) -> Self {
-        Self { model, initial: Value::Nil, all: true, limits: Limits::none(), threads: 1 }
+        Self { model, initial: Value::Nil, all: true, search_only: false, limits: Limits::none(), threads: 1 }
     }
 }
 

@@ -1,0 +1,69 @@
+//! Registers whose values are all different: the zone method (Gibbons and Korach, "Testing shared memories", 1997), extended to
+//! cas chains and unknown outcomes. Near-linear: one pass over the steps, one sort of the blocks.
+//!
+//! It applies where every write and every cas sets a value of its own, none of them the initial value.
+//!
+//! # Which steps count
+//! A change of unknown outcome took place if somebody saw what it set: a read of it, or a cas from it that took place. One
+//! that nobody saw may be left out: between it and the next change nobody looked. (A cas that only says "not this value" does
+//! look, hence the last paragraph.) So nothing is guessed: the *included* steps must be ordered, all of them.
+//!
+//! # Blocks
+//! A cas from `a` to `b` finds `a`, which was set once and is gone after the next change: so at most one included cas leaves
+//! each value, it comes right after the last read of `a`, and values linked by cas form a chain that begins with a write or with
+//! the initial value, which counts as a write that begins and ends before everything. (A chain without such a beginning is a
+//! violation: somebody expects a value that was never set, or a ring of cas in which none can be first.) A chain with all its
+//! reads is a *block*: nothing of another block can lie between two of its steps, for the value would have to come back.
+//! Its levels (write, reads, cas, reads, …) are an order that must fit real time: no step of a later level may end before one of
+//! an earlier level begins. For a block without cas this says that no read of a value ends before its write begins.
+//!
+//! # Zones
+//! For a block let `f` be its first end and `s` its last start. If `f < s` the block must hold the register during all of
+//! `[f, s]` (forward zone): it had begun by `f` and goes on at `s`. If `s < f` all its steps share `[s, f]` (backward zone).
+//! *Necessary*: two forward zones that meet, or a backward zone inside a forward one, give blocks A and B with `f_A < s_B`
+//! and `f_B < s_A`: a step of A ends before one of B begins, so A comes before B, and the other way round.
+//! *Sufficient*: otherwise order the blocks by the left ends of their zones. Forward zones do not meet, and a backward zone
+//! that begins inside a forward one ends after it, so it can take place right after it. If a step of a later block ended
+//! before a step of an earlier one began, then `f_later < s_earlier`, and with `left_earlier < left_later` the zones would
+//! meet as above. So that order, with the levels inside of each block, and the reads of one level in the order of their starts,
+//! is a linearization. It is built ([`order`]) and replayed by the independent verifier before anyone hears "linearizable".
+//!
+//! # A cas that did not match and did not say what it found
+//! It looks without changing anything: leaving it out keeps a linearizable history linearizable, so "no" stays right.
+//! A "yes" needs a place for it: the first one in the order above at which another value stands and which fits its interval.
+//! If it has none, another order might have, and the general search decides.
+
+mod clusters;
+mod order;
+mod violation;
+
+use crate::prepare::{Action, Prepared};
+
+use clusters::Block;
+pub(crate) use clusters::{Clusters, NO_STEP, NO_VALUE};
+pub(crate) use violation::Violation;
+
+/// What the zones say.
+#[derive(Debug)]
+pub(crate) enum Zones {
+    /// These steps, in this order.
+    Order(Vec<u32>),
+    /// There is no order.
+    Violation(Violation, Clusters),
+    /// Some cas that did not match has no place in the order that was tried.
+    Undecided,
+}
+
+/// Decides `prepared`, if its values are all different; otherwise nothing.
+pub(crate) fn zones(prepared: &Prepared) -> Option<Zones> {
+    let mut clusters = Clusters::gather(prepared)?;
+    if let Some(step) = prepared.steps.iter().position(|step| matches!(step.action, Action::Contradiction(_))) {
+        return Some(Zones::Violation(Violation::Contradiction { step }, clusters));
+    }
+    let found = clusters.include(&prepared.steps).and_then(|()| clusters.blocks(&prepared.steps));
+    let blocks = match found.and_then(|blocks| violation::sweep(blocks)) {
+        Ok(blocks) => blocks,
+        Err(violation) => return Some(Zones::Violation(violation, clusters)),
+    };
+    Some(order::order(prepared, &clusters, &blocks).map_or(Zones::Undecided, Zones::Order))
+}

@@ -1,0 +1,63 @@
+//! Every method says what the oracle says, on 100,000 random small histories of each kind.
+
+use checker::{Method, Model, Options, Verdict, check};
+use histories::Value;
+
+use crate::{
+    oracle,
+    random::{self, Kind},
+};
+
+const HISTORIES: u64 = 100_000;
+const MAX_OPERATIONS: usize = 8;
+
+#[derive(Debug, Default)]
+struct Tally {
+    yes: u64,
+    no: u64,
+    by_zones: u64,
+}
+
+/// Compares on `HISTORIES` histories; the tally.
+fn agree(kind: Kind, model: Model, salt: u64) -> Tally {
+    let mut tally = Tally::default();
+    let options = Options::new(model);
+    let search_only = Options { search_only: true, ..Options::new(model) };
+    for seed in 0..HISTORIES {
+        let history = random::history(kind, salt << 32 | seed, MAX_OPERATIONS);
+        let truth = oracle::is_linearizable(&history, &Value::Nil);
+        let expected = if truth { Verdict::Linearizable } else { Verdict::NotLinearizable };
+        let report = check(&history, &options);
+        assert_eq!(report.verdict, expected, "seed {seed} of {kind:?}: {report:#?}\n{:#?}", history.operations);
+        let searched = check(&history, &search_only);
+        assert_eq!(searched.verdict, expected, "search alone, seed {seed} of {kind:?}\n{:#?}", history.operations);
+        *if truth { &mut tally.yes } else { &mut tally.no } += 1;
+        tally.by_zones += u64::from(report.keys[0].method == Method::Zones);
+        for report in [report, searched] {
+            if let Some(evidence) = &report.keys[0].evidence {
+                let explained = oracle::evidence_can_be_ordered(&history, &Value::Nil, &evidence.operations);
+                assert!(!explained, "seed {seed} of {kind:?}: {evidence:#?}\n{:#?}", history.operations);
+            }
+        }
+    }
+    assert!(tally.yes.min(tally.no) * 5 >= HISTORIES, "both verdicts must be well represented: {tally:?}");
+    tally
+}
+
+#[test]
+fn unique_values() {
+    let tally = agree(Kind::Unique, Model::Register, 1);
+    assert!(tally.by_zones * 10 >= HISTORIES * 9, "the zones must decide most: {tally:?}");
+}
+
+#[test]
+fn repeated_values() {
+    for (domain, salt) in [(2, 2), (3, 3), (4, 4)] {
+        agree(Kind::Repeated(domain), Model::Register, salt);
+    }
+}
+
+#[test]
+fn text() {
+    agree(Kind::Text, Model::KeyValue, 5);
+}

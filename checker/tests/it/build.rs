@@ -1,0 +1,40 @@
+//! Histories by hand: one line an event.
+
+use histories::{Event, EventType, History, HistoryBuilder, Process, Value};
+
+/// A history from lines such as `0 invoke write 1`, `0 ok write`, `1 invoke cas 1 2`, `1 fail cas found 3`, `1 fail cas mismatch`,
+/// `2 invoke read`, `2 ok read nil`. Numbers are whole numbers, `nil` is absent, all else text. The events are 1 ms apart.
+pub(crate) fn history(text: &str) -> History {
+    let mut builder = HistoryBuilder::default();
+    for (place, line) in (0..).zip(text.lines().map(str::trim).filter(|line| !line.is_empty())) {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let kind = match words[1] {
+            "invoke" => EventType::Invoke,
+            "ok" => EventType::Ok,
+            "fail" => EventType::Fail,
+            "info" => EventType::Info,
+            other => panic!("{other} is no type of event"),
+        };
+        let (f, key) = words[2].split_once('@').map_or((words[2], None), |(f, key)| (f, Some(value(key))));
+        let mut event = Event::new(Process::Client(words[0].parse().unwrap()), kind, f);
+        event.time = place * 1_000_000;
+        event.key = key;
+        match words[3..] {
+            [] => {}
+            ["mismatch"] => event.mismatch = true,
+            ["found", found] => event.observed = Some(value(found)),
+            [one] => event.value = Some(value(one)),
+            [from, to] => event.value = Some(Value::List(vec![value(from), value(to)])),
+            _ => panic!("too many words in {line}"),
+        }
+        builder.push(event).unwrap();
+    }
+    builder.finish()
+}
+
+fn value(word: &str) -> Value {
+    match word {
+        "nil" => Value::Nil,
+        word => word.parse().map_or_else(|_| word.into(), Value::Int),
+    }
+}

@@ -1,0 +1,72 @@
+//! The truth about small histories: every order is tried. Slow, and too simple to be wrong.
+
+use histories::{Function, History, Operation, Outcome, Value, ValueId};
+
+/// Whether some order of all certain operations and some of the unknown ones respects real time and explains every answer.
+pub(crate) fn is_linearizable(history: &History, initial: &Value) -> bool {
+    let operations: Vec<Operation> = history.operations.clone();
+    can_be_ordered(history, initial, &operations)
+}
+
+/// As above, of some operations alone, where a cas whose expected value nobody sets (and that is not `initial`) is a write.
+pub(crate) fn evidence_can_be_ordered(history: &History, initial: &Value, indexes: &[usize]) -> bool {
+    let mut operations: Vec<Operation> = indexes.iter().map(|&index| history.operations[index]).collect();
+    let set: Vec<ValueId> = (operations.iter())
+        .filter(|o| matches!(o.outcome, Outcome::Ok | Outcome::Info))
+        .filter_map(|o| match o.function {
+            Function::Write => Some(o.input),
+            Function::Cas => Some(o.to),
+            _ => None,
+        })
+        .collect();
+    for operation in &mut operations {
+        let changes = operation.function == Function::Cas && operation.outcome != Outcome::Mismatch;
+        if changes && !set.contains(&operation.input) && history.value(operation.input) != initial {
+            operation.function = Function::Write;
+            operation.input = operation.to;
+        }
+    }
+    can_be_ordered(history, initial, &operations)
+}
+
+fn can_be_ordered(history: &History, initial: &Value, operations: &[Operation]) -> bool {
+    let left: Vec<Operation> = operations.iter().copied().filter(|o| o.outcome != Outcome::Fail).collect();
+    rest_can_follow(history, initial, initial.clone(), &left)
+}
+
+fn rest_can_follow(history: &History, initial: &Value, value: Value, left: &[Operation]) -> bool {
+    if left.iter().all(|o| o.outcome == Outcome::Info) {
+        return true;
+    }
+    (0..left.len()).any(|place| {
+        let first = left[place];
+        let others: Vec<Operation> = left.iter().enumerate().filter(|(at, _)| *at != place).map(|(_, o)| *o).collect();
+        let may_be_first = others.iter().all(|o| o.outcome == Outcome::Info || o.completed > first.invoked);
+        may_be_first
+            && apply(history, initial, &value, first)
+                .is_some_and(|next| rest_can_follow(history, initial, next, &others))
+    })
+}
+
+fn apply(history: &History, initial: &Value, value: &Value, operation: Operation) -> Option<Value> {
+    let input = history.value(operation.input);
+    let output = (operation.output != ValueId::UNKNOWN).then(|| history.value(operation.output));
+    match operation.function {
+        Function::Read => output.is_none_or(|seen| seen == value).then(|| value.clone()),
+        Function::Write => Some(input.clone()),
+        Function::Delete => Some(initial.clone()),
+        Function::Append => {
+            let text = |value: &Value| match value {
+                Value::Str(text) => text.to_string(),
+                Value::Nil => String::new(),
+                other => other.to_string(),
+            };
+            Some(Value::from(format!("{}{}", text(value), text(input)).as_str()))
+        }
+        Function::Cas if operation.outcome == Outcome::Mismatch => {
+            (input != value && output.is_none_or(|seen| seen == value)).then(|| value.clone())
+        }
+        Function::Cas => (input == value).then(|| history.value(operation.to).clone()),
+        Function::Other(_) => None,
+    }
+}

@@ -1,0 +1,31 @@
+//! The verdicts on histories that other checkers are tested on (`../shared/peer-histories`), where that folder is there.
+
+use std::path::PathBuf;
+
+use checker::{Model, Options, Verdict, check};
+use histories::{Value, read_file};
+
+#[test]
+fn peers_histories_get_the_verdicts_that_they_are_known_for() {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/peer-histories");
+    let Ok(verdicts) = std::fs::read_to_string(folder.join("verdicts.tsv")) else {
+        eprintln!("SKIPPED: {} is not here", folder.display());
+        return;
+    };
+    let mut checked = 0;
+    for line in verdicts.lines().skip(1) {
+        let columns: Vec<&str> = line.split('\t').collect();
+        let [file, operations, linearizable] = columns[..] else { panic!("three columns, not {line}") };
+        let history = read_file(&folder.join(file)).unwrap();
+        assert_eq!(history.operations.len().to_string(), operations, "{file}");
+        let options = if file.starts_with("kv/") {
+            Options { initial: Value::from(""), ..Options::new(Model::KeyValue) }
+        } else {
+            Options::new(Model::Register)
+        };
+        let expected = if linearizable == "yes" { Verdict::Linearizable } else { Verdict::NotLinearizable };
+        assert_eq!(check(&history, &options).verdict, expected, "{file}");
+        checked += 1;
+    }
+    assert!(checked > 0, "verdicts.tsv names no history");
+}

@@ -1,0 +1,227 @@
+//! Random small histories: what clients of a real object would see, and then, often, one answer changed.
+
+use histories::{Event, EventType, History, HistoryBuilder, Process, Value};
+use rand::{RngExt, SeedableRng};
+use rand_pcg::Pcg64;
+
+/// What kind of histories.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Every value is set once.
+    Unique,
+    /// Values out of this many, the initial one among them.
+    Repeated(i64),
+    /// Text with append and delete.
+    Text,
+}
+
+#[derive(Clone, Debug)]
+struct Call {
+    f: &'static str,
+    argument: Option<Value>,
+    /// What it will say when it ends; set when it takes effect.
+    answer: Option<Answer>,
+    invoked: usize,
+}
+
+#[derive(Clone, Debug)]
+enum Answer {
+    Done(Option<Value>),
+    Mismatch(Option<Value>),
+}
+
+/// One history from a seed.
+pub(crate) fn history(kind: Kind, seed: u64, max_operations: usize) -> History {
+    let mut simulation = Simulation::new(kind, seed, max_operations);
+    simulation.run();
+    simulation.mutate();
+    let mut builder = HistoryBuilder::default();
+    for event in simulation.events {
+        builder.push(event).unwrap();
+    }
+    builder.finish()
+}
+
+struct Simulation {
+    kind: Kind,
+    rng: Pcg64,
+    value: Value,
+    next_unique: i64,
+    left: usize,
+    clients: Vec<(u64, Option<Call>)>,
+    next_process: u64,
+    /// Calls of clients that gave up on them: they may still take effect.
+    adrift: Vec<Call>,
+    events: Vec<Event<'static>>,
+}
+
+impl Simulation {
+    fn new(kind: Kind, seed: u64, max_operations: usize) -> Self {
+        let mut rng = Pcg64::seed_from_u64(seed);
+        let clients = rng.random_range(2..=4);
+        let left = rng.random_range(4..=max_operations);
+        Self {
+            kind,
+            rng,
+            value: Value::Nil,
+            next_unique: 1,
+            left,
+            clients: (0..clients).map(|process| (process, None)).collect(),
+            next_process: clients,
+            adrift: Vec::new(),
+            events: Vec::new(),
+        }
+    }
+
+    fn run(&mut self) {
+        while self.left > 0 || self.clients.iter().any(|(_, call)| call.is_some()) {
+            if !self.adrift.is_empty() && self.rng.random_bool(0.15) {
+                let mut call = self.adrift.swap_remove(0);
+                self.take_effect(&mut call);
+            }
+            let client = self.rng.random_range(0..self.clients.len());
+            match self.clients[client].1.take() {
+                None if self.left > 0 => self.invoke(client),
+                None => {}
+                Some(mut call) if call.answer.is_none() && self.rng.random_bool(0.55) => {
+                    self.take_effect(&mut call);
+                    self.clients[client].1 = Some(call);
+                }
+                Some(call) if call.answer.is_some() || self.rng.random_bool(0.3) => self.end(client, call),
+                waiting => self.clients[client].1 = waiting,
+            }
+        }
+    }
+
+    fn some_value(&mut self) -> Value {
+        match self.kind {
+            Kind::Unique => {
+                let seen = self.rng.random_range(0..self.next_unique);
+                if seen == 0 { Value::Nil } else { Value::Int(seen) }
+            }
+            Kind::Repeated(domain) => match self.rng.random_range(0..domain) {
+                0 => Value::Nil,
+                value => Value::Int(value),
+            },
+            Kind::Text => ["", "a", "b", "ab", "ba"][self.rng.random_range(0..5)].into(),
+        }
+    }
+
+    fn new_value(&mut self) -> Value {
+        if self.kind != Kind::Unique {
+            return self.some_value();
+        }
+        self.next_unique += 1;
+        Value::Int(self.next_unique - 1)
+    }
+
+    fn invoke(&mut self, client: usize) {
+        self.left -= 1;
+        let choice = self.rng.random_range(0..100);
+        let (f, argument) = match (self.kind, choice) {
+            (_, 0..45) => ("read", None),
+            (Kind::Text, 45..65) => ("append", Some(["a", "b"][self.rng.random_range(0..2)].into())),
+            (Kind::Text, 65..75) => ("delete", None),
+            (_, 45..75) => ("write", Some(self.new_value())),
+            _ => {
+                let from = if self.rng.random_bool(0.6) { self.value.clone() } else { self.some_value() };
+                ("cas", Some(Value::List(vec![from, self.new_value()])))
+            }
+        };
+        let call = Call { f, argument, answer: None, invoked: self.events.len() };
+        self.record(client, EventType::Invoke, f, call.argument.clone());
+        self.clients[client].1 = Some(call);
+    }
+
+    fn take_effect(&mut self, call: &mut Call) {
+        let before = self.value.clone();
+        call.answer = Some(match (call.f, call.argument.clone()) {
+            ("write", Some(value)) => {
+                self.value = value;
+                Answer::Done(None)
+            }
+            ("cas", Some(Value::List(pair))) if pair[0] == before => {
+                self.value = pair[1].clone();
+                Answer::Done(None)
+            }
+            ("cas", _) => Answer::Mismatch(self.rng.random_bool(0.5).then_some(before)),
+            ("append", Some(Value::Str(suffix))) => {
+                let text = if let Value::Str(text) = &before { &**text } else { "" };
+                self.value = Value::from(format!("{text}{suffix}").as_str());
+                Answer::Done(None)
+            }
+            ("delete", _) => {
+                self.value = Value::Nil;
+                Answer::Done(None)
+            }
+            _ => Answer::Done(Some(before)),
+        });
+    }
+
+    fn end(&mut self, client: usize, call: Call) {
+        if call.answer.is_none() && self.rng.random_bool(0.5) {
+            self.record(client, EventType::Fail, call.f, None);
+            return;
+        }
+        let Some(answer) = call.answer.clone().filter(|_| self.rng.random_bool(0.9)) else {
+            if self.rng.random_bool(0.7) {
+                self.record(client, EventType::Info, call.f, None);
+            }
+            self.clients[client].0 = self.next_process;
+            self.next_process += 1;
+            if call.answer.is_none() {
+                self.adrift.push(call);
+            }
+            return;
+        };
+        match answer {
+            Answer::Done(value) => self.record(client, EventType::Ok, call.f, value),
+            Answer::Mismatch(found) => {
+                self.record(client, EventType::Fail, call.f, None);
+                let event = self.events.last_mut().unwrap();
+                event.mismatch = found.is_none();
+                event.observed = found;
+            }
+        }
+        assert!(call.invoked < self.events.len());
+    }
+
+    fn record(&mut self, client: usize, kind: EventType, f: &'static str, value: Option<Value>) {
+        let mut event = Event::new(Process::Client(self.clients[client].0), kind, f);
+        event.time = self.events.len() as u64 * 1_000_000;
+        event.value = value;
+        self.events.push(event);
+    }
+
+    /// Changes nothing, an answer, or the order of two events of different clients; what comes out may be right or wrong.
+    fn mutate(&mut self) {
+        for _ in 0..self.rng.random_range(0..7) {
+            let at = self.rng.random_range(0..self.events.len());
+            let other = self.some_value();
+            let event = &mut self.events[at];
+            match (event.kind, &*event.f) {
+                (EventType::Ok, "read") => event.value = Some(other),
+                (EventType::Fail, "cas") if event.observed.is_some() => event.observed = Some(other),
+                (EventType::Fail, "cas") => event.mismatch ^= true,
+                (EventType::Ok, "cas") if self.rng.random_bool(0.5) => {
+                    event.kind = EventType::Fail;
+                    event.mismatch = true;
+                }
+                (EventType::Ok, "write" | "append" | "delete") if self.rng.random_bool(0.5) => {
+                    event.kind = EventType::Fail
+                }
+                _ => self.swap(at),
+            }
+        }
+    }
+
+    /// Lets an event and the next one change places, if that keeps each process in its own order.
+    fn swap(&mut self, at: usize) {
+        if at + 1 < self.events.len() && self.events[at].process != self.events[at + 1].process {
+            self.events.swap(at, at + 1);
+            let time = self.events[at].time;
+            self.events[at].time = self.events[at + 1].time;
+            self.events[at + 1].time = time;
+        }
+    }
+}

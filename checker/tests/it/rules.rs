@@ -1,0 +1,1 @@
+//! One history for each rule, accepted or rejected.
