@@ -2,16 +2,22 @@
 
 use std::{io, net::SocketAddr, path::PathBuf};
 
-use crate::raft::NodeId;
+use crate::raft::{self, NodeId};
 
 /// A setting that cannot work.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{setting}: {problem}")]
-pub struct ConfigError {
-    /// The setting's name.
-    pub setting: &'static str,
-    /// What is wrong with it.
-    pub problem: &'static str,
+pub enum ConfigError {
+    /// One that has to do with the world around the Raft core.
+    #[error("{setting}: {problem}")]
+    Setting {
+        /// The setting's name.
+        setting: &'static str,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// One that the core refuses.
+    #[error(transparent)]
+    Raft(#[from] raft::ConfigError),
 }
 
 /// What went wrong on the disk, on which file. After any of these a node must not go on: it no longer knows what is durable.

@@ -12,6 +12,7 @@ use tempfile::{TempDir, tempdir};
 
 use super::*;
 use crate::{
+    error::StorageError,
     event::{Captured, LogLine},
     raft::Role,
 };
@@ -318,4 +319,24 @@ fn what_cannot_work_is_refused_before_anything_starts() {
     let refused = start_with(&foreign, &Log::to(NodeId(2), captured.clone())).unwrap_err();
     assert!(matches!(refused, Error::Storage { .. }), "{refused}");
     assert!(matches!(captured.lines()[..], [LogLine { event: Event::StorageError { .. }, .. }]));
+}
+
+#[test]
+fn a_disk_that_fails_stops_the_node() {
+    let (mut cluster, _) = Cluster::running(1, |config| config.snapshot_after_entries = 5);
+    std::fs::create_dir(cluster.configs[&1].data_dir.join("snapshot.new")).unwrap();
+    let body = json!({"value": 1}).to_string();
+    let request = |node: &Handle| {
+        let request = cluster.client.put(format!("http://{}/v1/kv/k", node.client_addr())).body(body.clone());
+        cluster.runtime.block_on(async { request.send().await.unwrap().status().as_u16() })
+    };
+    let answers: Vec<_> = (0..6).map(|_| request(&cluster.nodes[&1])).collect();
+    assert_eq!((answers[0], answers[5]), (200, 503), "{answers:?}");
+    let error = cluster.nodes.remove(&1).unwrap().stop().unwrap_err();
+    assert!(matches!(error, Error::Storage { node: NodeId(1), source: StorageError::Io { action: "creating", .. } }));
+    let last = cluster.events(1).pop().unwrap().event;
+    assert!(
+        matches!(&last, Event::StorageError { error } if error.contains("snapshot.new: Is a directory")),
+        "{last:?}"
+    );
 }
