@@ -317,7 +317,7 @@ impl Raft {
             Body::Appended { result, round } => self.on_appended(from, result, round),
             Body::InstallSnapshot { last_included_index, last_included_term, offset, data, done, round } => {
                 let last = (last_included_index, last_included_term);
-                self.on_install_snapshot(from, Chunk { last, offset, data, done, round });
+                self.on_install_snapshot(from, &Chunk { last, offset, data, done, round });
             }
             Body::SnapshotChunk { last_included_index, received, round } => {
                 if let State::Leader(leadership) = &mut self.state

@@ -24,8 +24,8 @@ pub(super) struct Progress {
 pub(super) enum Mode {
     /// Where its log meets ours is not known: one message at a time.
     Probe { waiting: bool },
-    /// Its log meets ours: several messages at once; the last index of each that is under way.
-    Replicate { inflight: VecDeque<LogIndex> },
+    /// Its log meets ours: several messages at once. The last index of each that is under way, and the round in which this began.
+    Replicate { inflight: VecDeque<LogIndex>, since: u64 },
     /// It needs entries that are gone.
     Snapshot(Transfer),
 }
@@ -67,26 +67,28 @@ impl Progress {
         let met = match &mut self.mode {
             Mode::Probe { .. } => advanced || self.next.0 == index.0 + 1,
             Mode::Snapshot(transfer) => index >= transfer.snapshot.last_index.min(log_start),
-            Mode::Replicate { inflight } => {
+            Mode::Replicate { inflight, .. } => {
                 while inflight.front().is_some_and(|&last| last <= index) {
                     inflight.pop_front();
                 }
-                self.next = self.next.max(LogIndex(index.0 + 1));
-                return advanced;
+                false
             }
         };
         if met {
             self.next = LogIndex(index.0 + 1);
-            self.mode = Mode::Replicate { inflight: VecDeque::new() };
+            self.mode = Mode::Replicate { inflight: VecDeque::new(), since: self.sent_round };
         }
+        self.next = self.next.max(LogIndex(index.0 + 1));
         advanced || met
     }
 
-    /// Whether a refusal says anything new: one at or below the match index is late, and so is one of another probe.
-    pub(super) fn is_fresh_conflict(&self, refused: LogIndex) -> bool {
+    /// Whether a refusal says anything new: one at or below the match index is late, and so is one of another probe. One of the round
+    /// in which the logs met may be; acting on it would send the whole window again, and draw as many late refusals. The next
+    /// heartbeat shows what is really missing.
+    pub(super) fn is_fresh_conflict(&self, refused: LogIndex, round: u64) -> bool {
         match self.mode {
             Mode::Probe { .. } => refused.0 + 1 == self.next.0 && refused > self.matched,
-            Mode::Replicate { .. } => refused < self.next && refused > self.matched,
+            Mode::Replicate { since, .. } => round > since && refused < self.next && refused > self.matched,
             Mode::Snapshot(_) => false,
         }
     }
@@ -138,7 +140,7 @@ mod tests {
     fn replicating(matched: u64, sent: &[u64]) -> Progress {
         let mut progress = Progress::new(LogIndex(matched));
         assert!(progress.on_matched(LogIndex(matched), LogIndex(0)));
-        let Mode::Replicate { inflight } = &mut progress.mode else { panic!("met: {progress:?}") };
+        let Mode::Replicate { inflight, .. } = &mut progress.mode else { panic!("met: {progress:?}") };
         inflight.extend(sent.iter().map(|&index| LogIndex(index)));
         progress.next = LogIndex(sent.last().map_or(matched, |&last| last) + 1);
         progress
@@ -146,7 +148,7 @@ mod tests {
 
     fn inflight(progress: &Progress) -> usize {
         match &progress.mode {
-            Mode::Replicate { inflight } => inflight.len(),
+            Mode::Replicate { inflight, .. } => inflight.len(),
             Mode::Probe { .. } | Mode::Snapshot(_) => panic!("not replicating: {progress:?}"),
         }
     }
@@ -170,12 +172,13 @@ mod tests {
     #[test]
     fn a_late_conflict_is_recognised() {
         let progress = replicating(4, &[6, 8]);
-        assert!(!progress.is_fresh_conflict(LogIndex(4)), "matched since");
-        assert!(progress.is_fresh_conflict(LogIndex(6)));
-        assert!(!progress.is_fresh_conflict(LogIndex(9)), "never sent");
+        assert!(!progress.is_fresh_conflict(LogIndex(4), 1), "matched since");
+        assert!(progress.is_fresh_conflict(LogIndex(6), 1));
+        assert!(!progress.is_fresh_conflict(LogIndex(6), 0), "of the round in which the logs met");
+        assert!(!progress.is_fresh_conflict(LogIndex(9), 1), "never sent");
         let probe = Progress::new(LogIndex(7));
-        assert!(probe.is_fresh_conflict(LogIndex(7)));
-        assert!(!probe.is_fresh_conflict(LogIndex(5)), "of an earlier probe");
+        assert!(probe.is_fresh_conflict(LogIndex(7), 0));
+        assert!(!probe.is_fresh_conflict(LogIndex(5), 0), "of an earlier probe");
     }
 
     #[test]
@@ -210,6 +213,7 @@ mod tests {
         progress.begin_snapshot(snapshot);
         assert!(progress.on_matched(LogIndex(3), LogIndex(8)), "the match index grew");
         assert!(matches!(progress.mode, Mode::Snapshot(_)), "but entry 4 is gone");
+        assert_eq!(progress.next, LogIndex(4), "what matches is not sent again");
         assert!(progress.on_matched(LogIndex(5), LogIndex(8)));
         assert!(matches!(progress.mode, Mode::Replicate { .. }), "the next transfer begins from here");
     }

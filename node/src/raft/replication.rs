@@ -58,7 +58,7 @@ impl Raft {
         let Some(progress) = own.followers.get_mut(&follower) else { return };
         match result {
             AppendResult::Matched(index) => self.unsent |= progress.on_matched(index, log_start),
-            AppendResult::Conflict { refused, term, first } if progress.is_fresh_conflict(refused) => {
+            AppendResult::Conflict { refused, term, first } if progress.is_fresh_conflict(refused, round) => {
                 progress.on_conflict(self.log.next_after_conflict(refused, Conflict { term, first }));
                 self.unsent = true;
             }
@@ -121,7 +121,7 @@ impl Raft {
             }
             let wanted = match &progress.mode {
                 Mode::Probe { waiting } => !waiting,
-                Mode::Replicate { inflight } => {
+                Mode::Replicate { inflight, .. } => {
                     inflight.len() < self.config.max_inflight && progress.next <= self.log.last_index()
                 }
                 Mode::Snapshot(transfer) => !transfer.waiting,
@@ -149,7 +149,7 @@ impl Raft {
         self.send_append(follower, progress, entries, round);
         match &mut progress.mode {
             Mode::Probe { waiting } => *waiting = true,
-            Mode::Replicate { inflight } => {
+            Mode::Replicate { inflight, .. } => {
                 let last = last.expect("replicates only what is there");
                 inflight.push_back(last);
                 progress.next = LogIndex(last.0 + 1);

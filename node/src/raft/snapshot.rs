@@ -40,7 +40,7 @@ impl Transfer {
 
 impl Raft {
     /// A chunk arrived (figure 13, `InstallSnapshot` steps 2 to 8).
-    pub(super) fn on_install_snapshot(&mut self, leader: NodeId, chunk: Chunk) {
+    pub(super) fn on_install_snapshot(&mut self, leader: NodeId, chunk: &Chunk) {
         self.hear_from(leader);
         let round = chunk.round;
         let (last_index, last_term) = chunk.last;
@@ -49,7 +49,7 @@ impl Raft {
             let result = AppendResult::Matched(self.commit);
             return self.send(leader, Body::Appended { result, round });
         }
-        let (received, complete) = self.receive(&chunk);
+        let (received, complete) = self.receive(chunk);
         if !complete {
             return self.send(leader, Body::SnapshotChunk { last_included_index: last_index, received, round });
         }

@@ -1,0 +1,99 @@
+//! What the faults and the clients of a run do.
+
+use node::raft::{NodeId, ReadMode};
+
+use super::{
+    cluster::{Cluster, Event},
+    faults::{Defect, MS},
+    host::{Clock, Input},
+};
+
+impl Cluster {
+    /// One more fault, or the end of one.
+    pub(super) fn inject(&mut self) {
+        if self.healed {
+            return;
+        }
+        let next = self.chance.between(20 * MS, 200 * MS);
+        self.schedule(next, Event::Fault);
+        let host = self.any_host();
+        match self.chance.below(8) {
+            0..=2 if self.faults.partitions => self.partition(),
+            3 => self.cut.clear(),
+            4 | 5 if self.faults.crash > 0 && self.hosts[host].raft.is_some() => self.crash(host),
+            6 if self.faults.pauses && !self.hosts[host].paused => {
+                self.log(|| format!("n{} pauses", host + 1));
+                self.hosts[host].paused = true;
+                let pause = self.chance.between(10 * MS, 300 * MS);
+                self.schedule(pause, Event::Resume(host));
+            }
+            7 if self.faults.clock_jumps => self.jump(host),
+            _ => {}
+        }
+    }
+
+    /// Cuts the links between some nodes and the rest; one way or both.
+    fn partition(&mut self) {
+        self.cut.clear();
+        let nodes = self.hosts.len() as u64;
+        // The bits of a random number name the one side; a single leader is the likeliest victim.
+        let leader = self.hosts.iter().position(|host| host.leads).filter(|_| self.chance.permille(600));
+        let side = leader.map_or_else(|| self.chance.below(1 << nodes), |leader| 1 << leader);
+        let way = self.chance.below(3);
+        for from in 0..nodes {
+            for to in 0..nodes {
+                let (leaves, enters) =
+                    (side >> from & 1 == 1 && side >> to & 1 == 0, side >> from & 1 == 0 && side >> to & 1 == 1);
+                if (leaves && way != 1) || (enters && way != 2) {
+                    self.cut.insert((NodeId(from + 1), NodeId(to + 1)));
+                }
+            }
+        }
+        let cut = self.cut.clone();
+        self.log(|| format!("cut {cut:?}"));
+    }
+
+    /// Sets a clock back or forth.
+    fn jump(&mut self, host: usize) {
+        let showed = self.hosts[host].clock.read(self.now).0;
+        let far = self.chance.between(MS, 400 * MS);
+        let showed = if self.chance.permille(500) { showed - far } else { showed + far };
+        let clock = &mut self.hosts[host].clock;
+        *clock = Clock { permille: clock.permille, started: self.now, showed };
+        self.hosts[host].wake_at = None;
+        self.log(|| format!("n{} jumps to {showed}", host + 1));
+        self.run_host(host);
+    }
+
+    /// A client sends one request to some node; more often to one that believes it leads.
+    pub(super) fn act_as_client(&mut self) {
+        let next = self.chance.between(MS, 10 * MS);
+        self.schedule(next, Event::Client);
+        let leaders: Vec<usize> = (0..self.hosts.len()).filter(|&host| self.hosts[host].leads).collect();
+        let any = leaders.is_empty() || self.chance.permille(300);
+        let host = if any { self.any_host() } else { self.chance.pick(&leaders) };
+        if self.hosts[host].raft.is_none() {
+            return;
+        }
+        self.next_id += 1;
+        let id = self.next_id;
+        let input = match self.chance.below(5) {
+            0 | 1 => Input::Propose(id),
+            2 => Input::Read(id, ReadMode::Lease),
+            3 if self.defect == Defect::TrustsLeaderReads => Input::Read(id, ReadMode::Leader),
+            _ => Input::Read(id, ReadMode::Quorum),
+        };
+        self.log(|| format!("n{} asked {input:?}", host + 1));
+        // What was acknowledged before the client asked, not before the node came round to it, is what a read must see.
+        if let Input::Read(id, mode) = input {
+            let acknowledged = self.oracle.acknowledged;
+            self.hosts[host].reads.insert(id, (mode, acknowledged));
+        }
+        self.hosts[host].inbox.push(input);
+        self.run_host(host);
+    }
+
+    fn any_host(&mut self) -> usize {
+        usize::try_from(self.chance.below(self.hosts.len() as u64)).unwrap()
+    }
+}

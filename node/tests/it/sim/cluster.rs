@@ -1,0 +1,431 @@
+//! A cluster in one thread, in simulated time: the callers' loops, the network, the faults and the clients, all from one seed.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use bytes::Bytes;
+use node::raft::{AppendResult, Body, Message, NodeId, Output, ProposalOutcome, Raft, ReadMode, ReadOutcome};
+
+use super::{
+    faults::{Chance, Defect, Faults, MS, config},
+    host::{Clock, Host, Input},
+    oracle::Oracle,
+};
+
+/// How long a cluster may take after healing until it has a leader and all nodes are equal. Generous: leftovers, such as a slow
+/// message or two failed elections, come first.
+const RECOVERY: u64 = 5_000 * MS;
+
+const TRACE_LINES: usize = 80;
+
+#[derive(Debug)]
+pub(super) enum Event {
+    Deliver(Message),
+    Wake(usize),
+    DiskDone { host: usize, life: u64 },
+    Start(usize),
+    Resume(usize),
+    Fault,
+    Client,
+}
+
+/// What happened in a run: a run in which nothing happened shows nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Stats {
+    pub(crate) events: u64,
+    pub(crate) leaders: u64,
+    pub(crate) crashes: u64,
+    pub(crate) writes: u64,
+    pub(crate) quorum_reads: u64,
+    pub(crate) lease_reads: u64,
+    pub(crate) compactions: u64,
+    pub(crate) snapshots_received: u64,
+    pub(crate) truncations: u64,
+}
+
+impl Stats {
+    pub(crate) fn add(&mut self, other: Self) {
+        self.events += other.events;
+        self.leaders += other.leaders;
+        self.crashes += other.crashes;
+        self.writes += other.writes;
+        self.quorum_reads += other.quorum_reads;
+        self.lease_reads += other.lease_reads;
+        self.compactions += other.compactions;
+        self.snapshots_received += other.snapshots_received;
+        self.truncations += other.truncations;
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Cluster {
+    pub(super) now: u64,
+    sequence: u64,
+    queue: BTreeMap<(u64, u64), Event>,
+    pub(super) hosts: Vec<Host>,
+    /// Which links are cut, each way on its own.
+    pub(super) cut: BTreeSet<(NodeId, NodeId)>,
+    pub(super) faults: Faults,
+    pub(super) defect: Defect,
+    pub(super) chance: Chance,
+    pub(super) oracle: Oracle,
+    pub(super) next_id: u64,
+    /// The round that each leader began last.
+    rounds: BTreeMap<NodeId, u64>,
+    pub(super) healed: bool,
+    pub(crate) stats: Stats,
+    pub(crate) trace: Option<VecDeque<String>>,
+}
+
+impl Cluster {
+    pub(crate) fn new(nodes: usize, seed: u64, defect: Defect, trace: bool) -> Self {
+        let mut chance = Chance::new(seed);
+        let faults = Faults::draw(&mut chance);
+        let clock = Clock { permille: 1000, started: 0, showed: 0 };
+        let mut cluster = Self {
+            now: 0,
+            sequence: 0,
+            queue: BTreeMap::new(),
+            hosts: (0..nodes).map(|_| Host::new(clock)).collect(),
+            cut: BTreeSet::new(),
+            faults,
+            defect,
+            chance,
+            oracle: Oracle::default(),
+            next_id: 0,
+            rounds: BTreeMap::new(),
+            healed: false,
+            stats: Stats::default(),
+            trace: trace.then(VecDeque::new),
+        };
+        for host in 0..nodes {
+            cluster.start(host);
+        }
+        cluster.schedule(50 * MS, Event::Fault);
+        cluster.schedule(10 * MS, Event::Client);
+        cluster
+    }
+
+    /// Faults for `chaos` simulated milliseconds; then none, and the cluster must recover.
+    pub(crate) fn run(&mut self, chaos: u64) {
+        while self.now < chaos * MS {
+            self.next_event();
+        }
+        self.heal();
+        let deadline = self.now + RECOVERY;
+        let goal = self.oracle.acknowledged;
+        while !self.has_recovered(goal) {
+            assert!(self.now < deadline, "liveness: not recovered after healing");
+            self.next_event();
+        }
+    }
+
+    /// All run, something new was acknowledged since healing, and all have applied the same.
+    fn has_recovered(&self, goal: u64) -> bool {
+        let first = (self.hosts[0].applied, self.hosts[0].digest);
+        self.oracle.acknowledged > goal
+            && self.hosts.iter().all(|host| host.raft.is_some() && (host.applied, host.digest) == first)
+    }
+
+    fn heal(&mut self) {
+        self.log(|| "healed".to_owned());
+        self.healed = true;
+        self.faults = Faults::none();
+        self.cut.clear();
+        for host in 0..self.hosts.len() {
+            self.hosts[host].paused = false;
+            self.schedule(0, Event::Resume(host));
+        }
+    }
+
+    pub(super) fn log(&mut self, line: impl FnOnce() -> String) {
+        if let Some(trace) = &mut self.trace {
+            if trace.len() == TRACE_LINES {
+                trace.pop_front();
+            }
+            trace.push_back(format!("{:>12} {}", self.now, line()));
+        }
+    }
+
+    pub(super) fn schedule(&mut self, after: u64, event: Event) {
+        self.sequence += 1;
+        self.queue.insert((self.now + after, self.sequence), event);
+    }
+
+    fn next_event(&mut self) {
+        let ((now, _), event) = self.queue.pop_first().expect("clients never stop");
+        self.now = now;
+        self.stats.events += 1;
+        match event {
+            Event::Deliver(message) => {
+                let host = usize::try_from(message.to.0 - 1).unwrap();
+                if self.hosts[host].raft.is_some() && !self.cut.contains(&(message.from, message.to)) {
+                    self.log(|| format!("{}<-{} {:?} {:?}", message.to, message.from, message.term, message.body));
+                    self.hosts[host].inbox.push(Input::Message(message));
+                    self.run_host(host);
+                }
+            }
+            Event::Wake(host) => {
+                if self.hosts[host].wake_at == Some(now) {
+                    self.hosts[host].wake_at = None;
+                    self.run_host(host);
+                }
+            }
+            Event::DiskDone { host, life } => {
+                if self.hosts[host].life == life
+                    && let Some(output) = self.hosts[host].writing.take()
+                {
+                    self.finish(host, output);
+                    self.run_host(host);
+                }
+            }
+            Event::Start(host) => self.start(host),
+            Event::Resume(host) => {
+                self.hosts[host].paused = false;
+                self.run_host(host);
+            }
+            Event::Fault => self.inject(),
+            Event::Client => self.act_as_client(),
+        }
+    }
+
+    fn start(&mut self, host: usize) {
+        let id = NodeId(host as u64 + 1);
+        let settings = config(id, self.hosts.len() as u64, &mut self.chance);
+        let slow = self.defect == Defect::SlowClock && host == 0;
+        // Within the promise: no clock runs 80/100 slower than another.
+        let permille = if slow { 200 } else { self.chance.between(920, 1120) };
+        let clock = Clock { permille, started: self.now, showed: self.chance.between(1000 * MS, 2000 * MS) };
+        let raft = Raft::new(settings, self.hosts[host].disk.stored(), clock.read(self.now)).expect("starts again");
+        self.hosts[host].start(raft, clock);
+        self.log(|| format!("{id} starts"));
+        self.run_host(host);
+    }
+
+    /// Stops a node at any point of its loop. Of what it was writing, a beginning may be durable.
+    pub(super) fn crash(&mut self, host: usize) {
+        self.log(|| format!("n{} crashes", host + 1));
+        self.stats.crashes += 1;
+        if let Some(output) = self.hosts[host].writing.take()
+            && self.chance.permille(500)
+        {
+            let entries = self.chance.below(output.persist.entries.len() as u64 + 1);
+            self.hosts[host].disk.carry_out(&output.persist, usize::try_from(entries).unwrap());
+        }
+        self.hosts[host].stop();
+        match self.defect {
+            Defect::ForgetsVote => self.hosts[host].disk.hard_state.voted_for = None,
+            Defect::LosesEntries => self.hosts[host].disk.lose_last_entry(),
+            Defect::None
+            | Defect::AnswersBeforeDurable
+            | Defect::TrustsLeaderReads
+            | Defect::SlowClock
+            | Defect::AnswersCountForLaterRounds => {}
+        }
+        let downtime = self.chance.between(MS, 200 * MS);
+        self.schedule(downtime, Event::Start(host));
+    }
+
+    fn may_crash(&mut self, host: usize) -> bool {
+        let crashes = self.chance.permille(self.faults.crash);
+        if crashes {
+            self.crash(host);
+        }
+        crashes
+    }
+
+    /// The caller's loop, as `io.rs` has it, until nothing is left to do or the disk is busy.
+    pub(super) fn run_host(&mut self, host: usize) {
+        while self.hosts[host].can_run() {
+            self.give_inputs(host);
+            let own = &mut self.hosts[host];
+            let raft = own.raft.as_mut().expect("it can run");
+            if !raft.has_output() {
+                let wake = own.clock.when(raft.deadline(), self.now);
+                if own.wake_at.is_none_or(|at| at > wake) {
+                    own.wake_at = Some(wake);
+                    self.schedule(wake - self.now, Event::Wake(host));
+                }
+                return;
+            }
+            let mut output = raft.take_output();
+            self.check_output(host, &output);
+            self.transmit(std::mem::take(&mut output.early));
+            if self.may_crash(host) {
+                return;
+            }
+            if self.defect == Defect::AnswersBeforeDurable {
+                self.hosts[host].raft.as_mut().expect("it runs").persisted();
+                self.transmit(std::mem::take(&mut output.messages));
+            }
+            if output.persist.is_empty() {
+                self.finish(host, output);
+            } else {
+                self.hosts[host].writing = Some(output);
+                let delay = self.chance.between(1, self.faults.max_disk_delay);
+                let life = self.hosts[host].life;
+                self.schedule(delay, Event::DiskDone { host, life });
+            }
+        }
+    }
+
+    fn give_inputs(&mut self, host: usize) {
+        let now = self.hosts[host].clock.read(self.now);
+        for input in std::mem::take(&mut self.hosts[host].inbox) {
+            let raft = self.hosts[host].raft.as_mut().expect("it can run");
+            match input {
+                Input::Message(message) => raft.step(now, message),
+                Input::Propose(id) => raft.propose(now, id, Bytes::copy_from_slice(&id.to_le_bytes())),
+                Input::Read(id, mode) => raft.read(now, id, mode),
+            }
+            self.after_step(host);
+        }
+        let raft = self.hosts[host].raft.as_mut().expect("it can run");
+        if now >= raft.deadline() {
+            raft.tick(now);
+            self.after_step(host);
+        }
+    }
+
+    fn after_step(&mut self, host: usize) {
+        let status = self.hosts[host].raft.as_ref().expect("it runs").status();
+        if self.oracle.saw(&status) {
+            self.stats.leaders += 1;
+            self.log(|| format!("{status}"));
+        }
+    }
+
+    /// The output must describe the log that the core believes it has; a leader's must be complete.
+    fn check_output(&mut self, host: usize, output: &Output) {
+        let own = &mut self.hosts[host];
+        let status = own.raft.as_ref().expect("it runs").status();
+        let led = std::mem::replace(&mut own.leads, status.leader == Some(status.id));
+        assert!(!(led && own.leads && output.persist.truncate_from.is_some()), "leader append-only");
+        own.log.carry_out(&output.persist, usize::MAX);
+        self.oracle.stores(&own.log, &output.persist.entries);
+        let described = (own.log.first_index(), own.log.last_index(), own.log.last_term(), own.log.hard_state.term);
+        let believed = (status.first_index.0, status.last_index.0, status.last_term, status.term);
+        assert_eq!(described, believed, "the output describes another log than the core's");
+        self.stats.truncations += u64::from(output.persist.truncate_from.is_some());
+        self.stats.snapshots_received += u64::from(output.persist.snapshot.is_some());
+        if own.leads && !led {
+            self.oracle.check_leader(&status, &own.log);
+        }
+    }
+
+    /// The disk is done: the rest of the loop.
+    fn finish(&mut self, host: usize, output: Output) {
+        self.hosts[host].disk.carry_out(&output.persist, usize::MAX);
+        if self.may_crash(host) {
+            return;
+        }
+        self.hosts[host].raft.as_mut().expect("it runs").persisted();
+        for message in output.messages {
+            self.check_promise(host, &message);
+            self.transmit(vec![message]);
+            if self.may_crash(host) {
+                return;
+            }
+        }
+        self.take_outcomes(host, output.proposals, output.reads);
+        if let Some(snapshot) = &output.restore {
+            self.hosts[host].restore(snapshot, &self.oracle);
+        }
+        for entry in &output.committed {
+            let (first, acknowledges) = self.hosts[host].apply(entry, &mut self.oracle);
+            if first {
+                self.check_leaders_have(host, entry.index.0);
+            }
+            if acknowledges {
+                self.oracle.acknowledge(entry.index.0);
+                self.stats.writes += 1;
+            }
+        }
+        self.hosts[host].answer_reads(&mut self.oracle);
+        self.stats.compactions += u64::from(self.hosts[host].compact(self.faults.compact_after));
+        self.may_crash(host);
+    }
+
+    /// Leader completeness for leaders that were elected before it was seen that the entry is committed.
+    fn check_leaders_have(&self, by: usize, index: u64) {
+        let term = self.hosts[by].log.hard_state.term;
+        for host in &self.hosts {
+            let Some(status) = host.raft.as_ref().map(Raft::status) else { continue };
+            if host.leads && status.leader == Some(status.id) && status.term >= term {
+                self.oracle.check_leader_has(&status, &host.log, index);
+            }
+        }
+    }
+
+    /// What a message promises must be on disk when it leaves.
+    fn check_promise(&self, host: usize, message: &Message) {
+        let disk = &self.hosts[host].disk;
+        if matches!(message.body, Body::Vote { pre: true, .. } | Body::RequestVote { pre: true, .. }) {
+            return;
+        }
+        assert!(disk.hard_state.term >= message.term, "sent in a term that is not durable: {message:?}");
+        if disk.hard_state.term > message.term {
+            return;
+        }
+        match message.body {
+            Body::Vote { granted: true, .. } => assert_eq!(disk.hard_state.voted_for, Some(message.to), "{message:?}"),
+            Body::Appended { result: AppendResult::Matched(index), .. } => {
+                assert!(index.0 <= disk.last_index(), "claims more than is durable: {message:?}");
+            }
+            _ => {}
+        }
+    }
+
+    fn take_outcomes(&mut self, host: usize, proposals: Vec<(u64, ProposalOutcome)>, reads: Vec<(u64, ReadOutcome)>) {
+        let own = &mut self.hosts[host];
+        for (_, outcome) in proposals {
+            if let ProposalOutcome::Appended { index, term } = outcome {
+                own.proposals.insert(index.0, term);
+            }
+        }
+        for (id, outcome) in reads {
+            let (mode, acknowledged) = own.reads.remove(&id).expect("each read has one outcome");
+            let ReadOutcome::Ready(index) = outcome else { continue };
+            // A jump breaks the promise about clocks, on which leases rest.
+            let linearizable = match mode {
+                ReadMode::Quorum => true,
+                ReadMode::Lease => !self.faults.clock_jumps,
+                ReadMode::Leader => self.defect == Defect::TrustsLeaderReads,
+            };
+            let n = host + 1;
+            assert!(!linearizable || index.0 >= acknowledged, "stale read: {mode:?} at n{n}: {index} < {acknowledged}");
+            match mode {
+                ReadMode::Quorum => self.stats.quorum_reads += 1,
+                ReadMode::Lease => self.stats.lease_reads += 1,
+                ReadMode::Leader => {}
+            }
+            if linearizable {
+                own.ready.push(index.0);
+            }
+        }
+    }
+
+    fn transmit(&mut self, messages: Vec<Message>) {
+        for mut message in messages {
+            if self.chance.permille(self.faults.drop) {
+                continue;
+            }
+            if let Body::AppendEntries { round, .. } = message.body {
+                self.rounds.insert(message.from, round);
+            }
+            if let (Defect::AnswersCountForLaterRounds, Body::Appended { round, .. }) = (self.defect, &mut message.body)
+            {
+                *round = self.rounds.get(&message.to).copied().unwrap_or(*round);
+            }
+            if self.chance.permille(self.faults.duplicate) {
+                self.deliver_later(message.clone());
+            }
+            self.deliver_later(message);
+        }
+    }
+
+    fn deliver_later(&mut self, message: Message) {
+        let slow = self.chance.permille(self.faults.slow);
+        let delay = if slow { self.chance.between(MS, 250 * MS) } else { self.chance.between(MS / 10, 2 * MS) };
+        self.schedule(delay, Event::Deliver(message));
+    }
+}

@@ -1,0 +1,118 @@
+//! What goes wrong in one run: the seed decides, and leaves some faults out altogether, for a fault can hide another.
+
+use std::time::Duration;
+
+use node::raft::{Config, NodeId};
+use rand_pcg::{
+    Pcg64,
+    rand_core::{Rng, SeedableRng},
+};
+
+pub(crate) const ELECTION_TIMEOUT: Duration = Duration::from_millis(100);
+
+pub(crate) const MS: u64 = 1_000_000;
+
+/// Breaks a rule on purpose, to show that the simulation would notice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Defect {
+    None,
+    /// Messages leave before what they promise is durable.
+    AnswersBeforeDurable,
+    /// The vote is lost in a crash.
+    ForgetsVote,
+    /// The last entry that was durable is lost in a crash.
+    LosesEntries,
+    /// Reads of basic Raft are held to be linearizable.
+    TrustsLeaderReads,
+    /// One clock runs at a fifth of its speed, which breaks the promise that leases rest on.
+    SlowClock,
+    /// An answer counts for the newest round, whenever it was given.
+    AnswersCountForLaterRounds,
+}
+
+#[derive(Debug)]
+pub(crate) struct Chance(Pcg64);
+
+impl Chance {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(Pcg64::seed_from_u64(seed))
+    }
+
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
+        self.0.next_u64() % bound
+    }
+
+    pub(crate) fn between(&mut self, low: u64, high: u64) -> u64 {
+        low + self.below(high - low + 1)
+    }
+
+    pub(crate) fn permille(&mut self, chance: u64) -> bool {
+        self.below(1000) < chance
+    }
+
+    pub(crate) fn pick<T: Copy>(&mut self, of: &[T]) -> T {
+        of[usize::try_from(self.below(of.len() as u64)).unwrap()]
+    }
+}
+
+/// Chances are out of 1,000.
+#[derive(Debug)]
+pub(crate) struct Faults {
+    pub(crate) drop: u64,
+    pub(crate) duplicate: u64,
+    pub(crate) slow: u64,
+    pub(crate) crash: u64,
+    pub(crate) partitions: bool,
+    pub(crate) pauses: bool,
+    pub(crate) clock_jumps: bool,
+    /// After how many entries a node compacts its log.
+    pub(crate) compact_after: u64,
+    pub(crate) max_disk_delay: u64,
+}
+
+impl Faults {
+    pub(crate) fn draw(chance: &mut Chance) -> Self {
+        Self {
+            drop: chance.pick(&[0, 20, 100, 300]),
+            duplicate: chance.pick(&[0, 100]),
+            slow: chance.pick(&[0, 30, 200]),
+            crash: chance.pick(&[0, 2, 10]),
+            partitions: chance.permille(700),
+            pauses: chance.permille(400),
+            clock_jumps: chance.permille(150),
+            compact_after: chance.pick(&[5, 20, u64::MAX]),
+            max_disk_delay: chance.pick(&[MS / 10, 3 * MS, 20 * MS]),
+        }
+    }
+
+    pub(crate) fn none() -> Self {
+        Self {
+            drop: 0,
+            duplicate: 0,
+            slow: 0,
+            crash: 0,
+            partitions: false,
+            pauses: false,
+            clock_jumps: false,
+            compact_after: 20,
+            max_disk_delay: MS,
+        }
+    }
+}
+
+/// Settings that differ from run to run, so that windows and batches of every size are met.
+pub(crate) fn config(id: NodeId, nodes: u64, chance: &mut Chance) -> Config {
+    Config {
+        id,
+        members: (1..=nodes).map(NodeId).collect(),
+        election_timeout: ELECTION_TIMEOUT,
+        heartbeat_interval: Duration::from_millis(20),
+        lease: Duration::from_millis(80),
+        check_quorum: chance.permille(500),
+        max_batch_entries: usize::try_from(chance.pick(&[1, 3, 16])).unwrap(),
+        max_batch_bytes: usize::try_from(chance.pick(&[20, 1000])).unwrap(),
+        max_inflight: usize::try_from(chance.pick(&[1, 2, 8])).unwrap(),
+        snapshot_chunk_bytes: usize::try_from(chance.pick(&[16, 100])).unwrap(),
+        seed: chance.below(u64::MAX),
+    }
+}

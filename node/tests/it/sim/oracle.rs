@@ -1,0 +1,95 @@
+//! What must hold in the whole cluster (figure 3), seen from outside; panics where it does not.
+
+use std::collections::BTreeMap;
+
+use node::raft::{Entry, NodeId, Payload, Role, Status, Term};
+
+use super::disk::Disk;
+
+#[derive(Debug, Default)]
+pub(crate) struct Oracle {
+    leaders: BTreeMap<Term, NodeId>,
+    /// Each entry that any node ever stored, by index and term: the term before it, and what it does.
+    entries: BTreeMap<(u64, Term), (Term, Payload)>,
+    /// Term of each committed entry, and the state after it.
+    committed: Vec<(Term, u64)>,
+    /// Everything up to this index was acknowledged to a client, as written or as read.
+    pub(crate) acknowledged: u64,
+}
+
+/// The state after `entry`, from the state before it.
+fn next_digest(before: u64, entry: &Entry) -> u64 {
+    let mut digest = before ^ entry.term.0.rotate_left(40);
+    if let Payload::Command(command) = &entry.payload {
+        for byte in command {
+            digest = (digest ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        }
+    }
+    digest.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(entry.index.0)
+}
+
+impl Oracle {
+    /// Election safety: at most one leader in a term. Says whether this is the first sight of this leader.
+    pub(crate) fn saw(&mut self, status: &Status) -> bool {
+        if status.role != Role::Leader {
+            return false;
+        }
+        match self.leaders.insert(status.term, status.id) {
+            None => true,
+            Some(other) => {
+                assert_eq!(other, status.id, "election safety: two leaders in term {}", status.term);
+                false
+            }
+        }
+    }
+
+    /// Log matching: an entry is known by its index and term, and so is the one before it. By induction so is the whole log.
+    pub(crate) fn stores(&mut self, log: &Disk, entries: &[Entry]) {
+        for entry in entries {
+            let before = log.term(entry.index.0 - 1).expect("an entry has one before it");
+            let seen = (before, entry.payload.clone());
+            let first = self.entries.entry((entry.index.0, entry.term)).or_insert_with(|| seen.clone());
+            assert_eq!(*first, seen, "log matching at {}@{}", entry.index, entry.term);
+        }
+    }
+
+    /// Leader completeness: a leader's log has every entry that was committed before.
+    pub(crate) fn check_leader(&self, leader: &Status, log: &Disk) {
+        for index in log.first_index()..=self.committed.len() as u64 {
+            self.check_leader_has(leader, log, index);
+        }
+    }
+
+    pub(crate) fn check_leader_has(&self, leader: &Status, log: &Disk, index: u64) {
+        let (term, _) = self.committed[usize::try_from(index - 1).unwrap()];
+        let has = index < log.first_index() || log.term(index) == Some(term);
+        assert!(has, "leader completeness: {leader} lacks the committed {index}@{term}");
+    }
+
+    /// State machine safety: whoever applies an index applies the same entry there. Returns the state after it, and whether this is the
+    /// first to apply it.
+    pub(crate) fn applies(&mut self, before: u64, entry: &Entry) -> (u64, bool) {
+        let digest = next_digest(before, entry);
+        let position = usize::try_from(entry.index.0 - 1).unwrap();
+        if position == self.committed.len() {
+            self.committed.push((entry.term, digest));
+            return (digest, true);
+        }
+        assert_eq!(self.committed[position], (entry.term, digest), "state machine safety at {}", entry.index);
+        (digest, false)
+    }
+
+    /// A snapshot is the state that all others had at its index.
+    pub(crate) fn restores(&self, index: u64, term: Term, digest: u64) {
+        let position = usize::try_from(index - 1).unwrap();
+        assert_eq!(
+            self.committed.get(position),
+            Some(&(term, digest)),
+            "state machine safety in the snapshot at {index}"
+        );
+    }
+
+    pub(crate) fn acknowledge(&mut self, index: u64) {
+        self.acknowledged = self.acknowledged.max(index);
+    }
+}
