@@ -31,8 +31,7 @@ impl Init<'_> {
     /// All of PID 1's life. Gives its exit code.
     pub(super) fn run(self) -> u8 {
         // The outer process may have died before the death signal was asked for: then its end of the pipe is closed.
-        let asked = set_pdeathsig(Signal::SIGKILL);
-        if asked.is_err() || !matches!(read(&self.outer_lives, &mut [0]), Err(Errno::EAGAIN)) {
+        if set_pdeathsig(Signal::SIGKILL).is_err() || !is_open(&self.outer_lives) {
             return 1;
         }
         let started = self.prepare().and_then(|()| self.start_control());
@@ -75,6 +74,11 @@ impl Init<'_> {
     }
 }
 
+/// Whether somebody still holds the other end of an empty pipe.
+fn is_open(pipe: &OwnedFd) -> bool {
+    matches!(read(pipe, &mut [0]), Err(Errno::EAGAIN))
+}
+
 /// Waits for control, and for every orphan on the way.
 fn reap_until(control: Pid) -> u8 {
     loop {
@@ -90,4 +94,20 @@ fn reap_until(control: Pid) -> u8 {
 
 fn refused<E: Into<io::Error>>(step: &'static str) -> impl Fn(E) -> String {
     move |error| format!("{step}: {}", error.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use nix::fcntl::OFlag;
+    use nix::unistd::pipe2;
+
+    use super::*;
+
+    #[test]
+    fn a_lifeline_is_open_until_its_holder_is_gone() {
+        let (end, held) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).unwrap();
+        assert!(is_open(&end));
+        drop(held);
+        assert!(!is_open(&end));
+    }
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nemesis::{Hosts, Nemesis, NodeCommand, NodeId, Sandbox};
 use nix::sys::signal::{SigSet, Signal, kill};
@@ -103,10 +103,20 @@ pub(crate) fn die() {
     kill(Pid::this(), Signal::SIGKILL).unwrap();
 }
 
+/// Ends the helper also where its test fails.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
+
 /// Starts a helper and waits until it says that it is ready; gives its standard output, too.
-fn start_ready(command: &mut Command) -> (Child, BufReader<std::process::ChildStdout>) {
-    let mut child = command.stderr(Stdio::inherit()).spawn().unwrap();
-    let mut output = BufReader::new(child.stdout.take().unwrap());
+fn start_ready(command: &mut Command) -> (Running, BufReader<std::process::ChildStdout>) {
+    let mut child = Running(command.stderr(Stdio::inherit()).spawn().unwrap());
+    let mut output = BufReader::new(child.0.stdout.take().unwrap());
     let mut line = String::new();
     output.read_line(&mut line).unwrap();
     assert_eq!(line, "ready\n");
@@ -118,23 +128,36 @@ fn interrupts() {
     let starter = Starter::new();
     let mut command = starter.helper(User::Me, &["inside", "count-signals"]);
     let (mut child, mut output) = start_ready(command.process_group(0));
-    let outer = Pid::from_raw(i32::try_from(child.id()).unwrap());
+    let outer = Pid::from_raw(i32::try_from(child.0.id()).unwrap());
     let mut heard = || {
         let mut line = String::new();
         output.read_line(&mut line).unwrap();
         line
     };
-    // As `timeout` does: to the process, and then to its whole group.
-    kill(outer, Signal::SIGINT).unwrap();
-    nix::sys::signal::killpg(outer, Signal::SIGINT).unwrap();
-    assert_eq!(heard(), "SIGINT\n");
-    kill(outer, Signal::SIGTERM).unwrap();
-    assert_eq!(heard(), "SIGTERM\n", "the interrupt arrived twice");
+    // As `timeout` does: to the process, and then to its whole group. On a busy machine the second comes too late to count as the
+    // same wish; then try again.
+    let until = Instant::now() + host::LIMIT;
+    loop {
+        let started = Instant::now();
+        kill(outer, Signal::SIGINT).unwrap();
+        assert_eq!(heard(), "SIGINT\n");
+        nix::sys::signal::killpg(outer, Signal::SIGINT).unwrap();
+        let in_time = started.elapsed() < Duration::from_millis(50);
+        kill(outer, Signal::SIGTERM).unwrap();
+        let next = heard();
+        if in_time {
+            assert_eq!(next, "SIGTERM\n", "the interrupt arrived twice");
+            break;
+        }
+        assert!(Instant::now() < until, "this machine is too busy");
+        while next != "SIGTERM\n" && heard() != "SIGTERM\n" {}
+        std::thread::sleep(Duration::from_millis(150));
+    }
     std::thread::sleep(Duration::from_millis(150));
     kill(outer, Signal::SIGINT).unwrap();
     assert_eq!(heard(), "SIGINT\n", "a second wish counts");
     kill(outer, Signal::SIGHUP).unwrap();
-    assert_eq!(exit_code(&mut child), Some(0));
+    assert_eq!(exit_code(&mut child.0), Some(0));
 }
 
 /// Scenario: says each signal that arrives, and ends with SIGHUP.
@@ -191,7 +214,7 @@ fn sigkill() {
         for victim in ["outer", "init", "control"] {
             let token = format!("token-{}-{user:?}-{victim}", std::process::id());
             let (mut child, _output) = start_ready(&mut starter.helper(user, &["inside", "hold", &token]));
-            let outer = i32::try_from(child.id()).unwrap();
+            let outer = i32::try_from(child.0.id()).unwrap();
             let only_child = |of| host::children(of)[..].try_into().map(|[child]: [i32; 1]| child).expect("one child");
             let victim_id = match victim {
                 "init" => only_child(outer),
@@ -200,7 +223,7 @@ fn sigkill() {
             };
             assert_eq!(processes(&token).len(), 3 + 3, "outer, init, control, three peers");
             kill(Pid::from_raw(victim_id), Signal::SIGKILL).unwrap();
-            let code = exit_code(&mut child);
+            let code = exit_code(&mut child.0);
             assert_eq!(code, if victim_id == outer { None } else { Some(128 + 9) }, "{user:?} {victim}");
             poll("all processes to be gone", || processes(&token).is_empty());
             poll("the host to be as before", || host::state() == before);
@@ -229,8 +252,8 @@ fn sigkill_plain() {
     let token = format!("token-{}-plain", std::process::id());
     let (mut child, _output) = start_ready(&mut starter.helper(User::Me, &["plain", "hold", &token]));
     assert_eq!(processes(&token).len(), 1 + 3);
-    child.kill().unwrap();
-    exit_code(&mut child);
+    child.0.kill().unwrap();
+    exit_code(&mut child.0);
     poll("all processes to be gone", || processes(&token).is_empty());
     assert_eq!(host::state(), before);
 }
