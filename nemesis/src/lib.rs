@@ -3,6 +3,46 @@
 //! A run enters a sandbox first ([`enter`]), asks what the host can do ([`probe`]), makes [`Hosts`], starts nodes through
 //! [`Nemesis`], and lets it inject and heal what [`plan`] has drawn from the seed. Faults are plain data; nothing here
 //! knows what the nodes are, who their clients are, or how a run is recorded.
+//!
+//! ```no_run
+//! use std::{sync::Arc, thread, time::{Duration, Instant}};
+//! use nemesis::{Entry, Hosts, Nemesis, NodeCommand, NodeId, ScheduleOptions};
+//!
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let sandbox = match nemesis::enter()? {
+//!         Entry::Over { exit_code } => std::process::exit(exit_code.into()),
+//!         Entry::Inside(sandbox) => sandbox,
+//!     };
+//!     let can = nemesis::probe();
+//!     let plan = nemesis::plan(7, &ScheduleOptions::default());
+//!     plan.iter().try_for_each(|planned| can.supports(&planned.fault))?;
+//!     let hosts = Hosts::create(3, &sandbox, &can, Arc::new(|ran| eprintln!("{}", ran.command)))?;
+//!     let mut nemesis = Nemesis::new(hosts);
+//!     for node in [1, 2, 3].map(NodeId) {
+//!         let address = nemesis.hosts().get(node)?.address;
+//!         nemesis.start(node, NodeCommand {
+//!             program: "/proc/self/exe".into(),
+//!             args: vec!["node".into(), format!("{address}:7000").into()],
+//!             env: vec![],
+//!             log: format!("store/{node}.log").into(),
+//!             clock: Some(format!("store/{node}.clock").into()),
+//!         })?;
+//!     }
+//!     let began = Instant::now();
+//!     for planned in &plan {
+//!         thread::sleep(planned.at.saturating_sub(began.elapsed()));
+//!         let leader = nemesis::leader_of(&[(NodeId(1), 4), (NodeId(2), 5)]);
+//!         let outcome = nemesis.inject(planned, leader)?;
+//!         thread::sleep(planned.until().saturating_sub(began.elapsed()));
+//!         if let Some(id) = outcome.id() {
+//!             nemesis.heal(id)?;
+//!         }
+//!     }
+//!     nemesis.heal_all()?;
+//!     nemesis.stop_all(Duration::from_secs(5))?;
+//!     Ok(())
+//! }
+//! ```
 
 mod capabilities;
 mod clock;
