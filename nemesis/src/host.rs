@@ -41,6 +41,8 @@ impl Host {
 /// All hosts of a cluster.
 pub struct Hosts {
     list: Vec<Host>,
+    /// The program that made them, where they are separate.
+    ip: Option<String>,
     firewall: Option<Firewall>,
     log: Log,
 }
@@ -64,19 +66,22 @@ impl Hosts {
         let nodes: Vec<NodeId> = (1..=count).map(NodeId).collect();
         let spawner = Arc::new(Spawner::new().map_err(Error::system("starting the spawner thread"))?);
         let ip = can.ip().filter(|_| *sandbox == Sandbox::Isolated && can.has(Need::Network));
-        if let Some(ip) = ip {
-            let (cables, plugs) = links::lay(&ip.to_string_lossy(), &nodes);
+        let ip = ip.map(|path| path.to_string_lossy().into_owned());
+        if let Some(ip) = &ip {
+            let (cables, plugs) = links::lay(ip, &nodes);
             run(&cables, &log)?;
             in_parallel(&plugs, |plug| run(plug, &log).map(drop).map_err(Error::from))?;
         }
         let host = |node: &NodeId| {
             let path = format!("{NETNS_FOLDER}/{node}");
-            let netns = ip.map(|_| File::open(&path)).transpose().map_err(Error::system(format!("opening {path}")))?;
+            let netns =
+                ip.as_ref().map(|_| File::open(&path)).transpose().map_err(Error::system(format!("opening {path}")))?;
             let address = if ip.is_some() { links::address(*node) } else { Ipv4Addr::LOCALHOST };
             Ok(Host { node: *node, address: address.into(), netns, spawner: Arc::clone(&spawner) })
         };
         let list = nodes.iter().map(host).collect::<Result<_, Error>>()?;
-        Ok(Self { list, firewall: can.firewall().filter(|_| ip.is_some()).cloned(), log })
+        let firewall = can.firewall().filter(|_| ip.is_some()).cloned();
+        Ok(Self { list, ip, firewall, log })
     }
 
     /// In the order of their nodes.
@@ -90,6 +95,19 @@ impl Hosts {
     /// There is no such node.
     pub fn get(&self, node: NodeId) -> Result<&Host, Error> {
         self.list.iter().find(|host| host.node == node).ok_or(Error::NoNode(node))
+    }
+
+    /// Takes all hosts away; what still runs on them goes on without a network. Without this they stay until the sandbox ends.
+    ///
+    /// # Errors
+    /// The command fails.
+    pub fn remove(&mut self) -> Result<(), Error> {
+        self.firewall = None;
+        let nodes: Vec<NodeId> = self.list.drain(..).map(|host| host.node).collect();
+        match self.ip.take() {
+            Some(ip) => Ok(run(&links::remove(&ip, &nodes), &self.log).map(drop)?),
+            None => Ok(()),
+        }
     }
 
     /// Whether each host has an address, and so all ports, for itself.

@@ -202,6 +202,14 @@ impl Nemesis {
         asked.into_iter().chain(ended).collect()
     }
 
+    /// Takes the hosts away, once all nodes have ended: then others can be made in the same sandbox.
+    ///
+    /// # Errors
+    /// The network could not be taken down.
+    pub fn remove_hosts(&mut self) -> Result<(), Error> {
+        self.hosts.remove()
+    }
+
     fn restart(&mut self, id: NodeId) -> Result<(), Error> {
         let Some(node) = self.nodes.get_mut(&id) else { return Ok(()) };
         if !node.process.is_running()? {

@@ -98,7 +98,7 @@ impl CheckArgs {
             all: self.all,
             threads: self.threads.map_or_else(processors, usize::from),
             limits: Limits { keep_going: &keep_going, max_memory_bytes: self.memory_limit as usize * (1 << 20) },
-            model,
+            ..Options::new(model)
         };
         let report = checker::check(&history, &options);
         Ok((history, report))

@@ -117,9 +117,10 @@ impl Cluster {
         acting.await.expect("the nemesis does not panic, and the runtime outlives it")
     }
 
-    /// Ends all nodes; their logs stay, their data goes.
+    /// Ends all nodes and takes their hosts away; their logs stay, their data goes.
     pub(crate) async fn down(&self) -> anyhow::Result<()> {
         self.with(|nemesis| nemesis.stop_all(STOP_LIMIT)).await.context("ending the nodes")?;
+        self.with(Nemesis::remove_hosts).await.context("removing the nodes' hosts")?;
         for id in (1..).take(self.addresses.len()) {
             let data = self.dir.node_dir(id)?.join("data");
             fs::remove_dir_all(&data).with_context(|| format!("removing {}", data.display()))?;

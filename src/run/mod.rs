@@ -26,9 +26,13 @@ use self::{
     breaking::InForce,
     cluster::Cluster,
     faults::FaultWindow,
-    results::{Counts, Latency, Results},
+    results::Results,
 };
-pub(crate) use self::{coverage::Coverage, host::Host};
+pub(crate) use self::{
+    coverage::Coverage,
+    host::Host,
+    results::{Counts, Latency},
+};
 use crate::{
     cli::check::{processors, read},
     plan::Plan,

@@ -61,6 +61,8 @@ impl Results {
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub(crate) struct Counts {
     pub(crate) ok: usize,
+    /// Cas that found another value.
+    pub(crate) mismatch: usize,
     pub(crate) fail: usize,
     pub(crate) info: usize,
 }
@@ -71,7 +73,8 @@ impl Counts {
         for operation in &history.operations {
             match operation.outcome {
                 Outcome::Ok => counts.ok += 1,
-                Outcome::Fail | Outcome::Mismatch => counts.fail += 1,
+                Outcome::Mismatch => counts.mismatch += 1,
+                Outcome::Fail => counts.fail += 1,
                 Outcome::Info => counts.info += 1,
             }
         }

@@ -1,9 +1,7 @@
 //! What a run came to, in words.
 
-use std::fmt::Write as _;
-
 use super::verdict::{counted, describe, grouped, seconds};
-use crate::run::{Coverage, Finished};
+use crate::run::{Counts, Coverage, Finished, Latency};
 
 /// Everything that a user of `schism run` wants to know first.
 pub(crate) fn describe_run(finished: &Finished) -> String {
@@ -11,18 +9,18 @@ pub(crate) fn describe_run(finished: &Finished) -> String {
     let mut text = format!("{}\n", finished.plan.summary());
     text += &explain(finished);
     let Coverage { longest_gap_ms, .. } = results.coverage;
-    writeln!(
-        text,
-        "\n  {} ok, {} failed, {} of unknown outcome; reads p50 {:.1} ms, p99 {:.1} ms; writes p50 {:.1} ms, p99 {:.1} ms",
-        grouped(results.counts.ok),
-        grouped(results.counts.fail),
-        grouped(results.counts.info),
-        results.reads.p50_ms,
-        results.reads.p99_ms,
-        results.writes.p50_ms,
-        results.writes.p99_ms,
-    )
-    .expect("writing to a string cannot fail");
+    let Counts { ok, mismatch, fail, info } = results.counts;
+    text += &format!(
+        "\n  {} ok, {} cas that found another value, {} failed, {} of unknown outcome\n",
+        grouped(ok),
+        grouped(mismatch),
+        grouped(fail),
+        grouped(info),
+    );
+    for (what, latency) in [("reads", results.reads), ("writes", results.writes)] {
+        let Latency { p50_ms, p99_ms, max_ms } = latency;
+        text += &format!("  {what:<6} took {p50_ms:.1} ms at p50, {p99_ms:.1} ms at p99, {max_ms:.1} ms at most\n");
+    }
     text += &coverage_in_words(&results.coverage);
     text += &format!(
         "  longest time without a success: {} ms; a leader after {} ms\n",

@@ -46,6 +46,12 @@ pub(crate) fn lay(ip: &str, nodes: &[NodeId]) -> (Command, Vec<Command>) {
     (Command::new([ip, "-batch", "-"]).reading(cables), plugs)
 }
 
+/// Takes away what [`lay`] made. A cable goes with its end on the bridge; a namespace alone would keep it for a while.
+pub(crate) fn remove(ip: &str, nodes: &[NodeId]) -> Command {
+    let hosts = nodes.iter().map(|node| format!("link del to-{node}\nnetns del {node}\n"));
+    Command::new([ip, "-batch", "-"]).reading(hosts.collect::<String>() + "link del schism\n")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -76,5 +82,11 @@ mod tests {
               link set eth0 up\n\
               END"]
         );
+    }
+
+    #[test]
+    fn what_is_laid_is_removed() {
+        let expected = "/bin/ip -batch - <<'END'\nlink del to-n1\nnetns del n1\nlink del to-n2\nnetns del n2\nlink del schism\nEND";
+        assert_eq!(remove("/bin/ip", &[NodeId(1), NodeId(2)]).to_string(), expected);
     }
 }

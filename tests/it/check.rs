@@ -1,0 +1,111 @@
+//! `schism check`: verdicts, and what is said of files that cannot be read.
+
+use std::fmt::Write as _;
+
+use crate::support::{event, file, run, stale_read};
+
+#[test]
+fn a_stale_read_is_told_with_times_and_nodes() {
+    let (dir, path) = file(stale_read());
+    let ended = run(dir.path(), &["check", path.to_str().unwrap()]);
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    let claim = "read of k3 by process 6 at 4.182 s on n1 returned 41, although the write of 57 had been acknowledged at 4.120 s, \
+                 62 ms before the read began";
+    assert!(ended.out.contains(claim), "{}", ended.out);
+}
+
+#[test]
+fn a_fresh_read_is_linearizable() {
+    let (dir, path) = file(stale_read().replace("41,\"node\":1", "57,\"node\":1"));
+    let ended = run(dir.path(), &["check", path.to_str().unwrap()]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(ended.out.contains("linearizable: 3 operations on 1 key"), "{}", ended.out);
+}
+
+#[test]
+fn json_is_data_for_other_programs() {
+    let (dir, path) = file(stale_read());
+    let ended = run(dir.path(), &["check", "--json", path.to_str().unwrap()]);
+    let reports: serde_json::Value = serde_json::from_str(&ended.out).unwrap();
+    assert_eq!(reports[0]["report"]["verdict"], "not-linearizable");
+    assert_eq!(reports[0]["report"]["keys"][0]["evidence"]["staleness"]["behind_ns"], 62_000_000);
+}
+
+#[test]
+fn a_violation_outweighs_an_unreadable_file() {
+    let (dir, path) = file(stale_read());
+    let ended = run(dir.path(), &["check", "missing.jsonl", path.to_str().unwrap()]);
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.err.contains("missing.jsonl"), "{}", ended.err);
+}
+
+#[test]
+fn unreadable_files_name_the_line_and_exit_with_65() {
+    let good = stale_read();
+    let cut = &good[..good.len() - 20];
+    let nobody = good.replacen(r#""type":"invoke","#, r#""type":"ok","#, 1);
+    for (content, line) in [
+        (Vec::new(), 1),
+        (b"\n".to_vec(), 1),
+        (cut.as_bytes().to_vec(), 6),
+        (nobody.into_bytes(), 1),
+        (good.replacen("\"value\":57", "\"value\":}", 1).into_bytes(), 3),
+        ([good.as_bytes(), b"\xff\xfe\x00garbage\n"].concat(), 7),
+        ((0..=255).cycle().take(5000).collect(), 1),
+        (good.replacen(r#""f":"write""#, r#""f":7"#, 1).into_bytes(), 1),
+    ] {
+        let shown = String::from_utf8_lossy(&content).into_owned();
+        let (dir, path) = file(content);
+        let ended = run(dir.path(), &["check", path.to_str().unwrap()]);
+        assert_eq!(ended.code, Some(65), "{shown}\n{ended:?}");
+        assert!(ended.err.contains(&format!("history.jsonl:{line}")), "line {line} of:\n{shown}\n{}", ended.err);
+        assert!(!ended.err.contains("panicked"), "{}", ended.err);
+    }
+}
+
+#[test]
+fn a_file_that_is_a_folder_or_is_missing_is_named() {
+    let (dir, _) = file("");
+    for name in [".", "missing"] {
+        let ended = run(dir.path(), &["check", name]);
+        assert_eq!(ended.code, Some(65), "{ended:?}");
+        assert!(ended.err.contains(name), "{}", ended.err);
+    }
+}
+
+#[test]
+fn running_out_of_time_is_unknown() {
+    let mut history = String::new();
+    for process in 0..30 {
+        history += &event(1, process, "invoke", "write", "k", &(process % 3).to_string());
+    }
+    for round in 0..200_u64 {
+        let (process, value) = (100 + round, (round * 7 % 3).to_string());
+        history += &event(2 + round, process, "invoke", "read", "k", "null");
+        history += &event(2 + round, process, "ok", "read", "k", &value);
+    }
+    let (dir, path) = file(history);
+    let ended = run(dir.path(), &["check", "--time-limit", "0s", path.to_str().unwrap()]);
+    assert_eq!(ended.code, Some(2), "{ended:?}");
+    assert!(ended.out.contains("time ran out"), "{}", ended.out);
+}
+
+/// The formats of other tools, with the verdicts of their own test suites.
+#[test]
+fn peers_histories_have_their_verdicts() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/peer-histories");
+    let Ok(verdicts) = std::fs::read_to_string(folder.join("verdicts.tsv")) else {
+        eprintln!("skipped: {} is absent, so other tools' histories cannot be checked", folder.display());
+        return;
+    };
+    let mut wrong = String::new();
+    for line in verdicts.lines().skip(1) {
+        let [name, _, linearizable] = line.split('\t').collect::<Vec<_>>()[..] else { panic!("{line}") };
+        let ended = run(&folder, &["check", name]);
+        let expected = if linearizable == "yes" { 0 } else { 1 };
+        if ended.code != Some(expected) {
+            writeln!(wrong, "{name}: expected {expected}, got {:?}: {}{}", ended.code, ended.out, ended.err).unwrap();
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}

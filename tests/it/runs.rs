@@ -1,0 +1,214 @@
+//! Runs on real processes: what they find, and that they leave nothing behind however they end.
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader},
+    path::Path,
+    process::{Child, Command, Stdio},
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use serde_json::Value;
+
+use crate::support::{Ended, run, schism};
+
+/// How long anything here may take that takes a moment.
+const LIMIT: Duration = Duration::from_secs(20);
+
+fn poll(what: &str, mut done: impl FnMut() -> bool) {
+    let end = Instant::now() + LIMIT;
+    while !done() {
+        assert!(Instant::now() < end, "not within {LIMIT:?}: {what}");
+        sleep(Duration::from_millis(20));
+    }
+}
+
+/// What of a run could be left on the host: processes that know its folder, interfaces, mounts and rules.
+fn traces(dir: &Path) -> String {
+    let name = dir.to_string_lossy().into_owned();
+    let mut found = String::new();
+    for process in fs::read_dir("/proc").unwrap().flatten() {
+        let line = fs::read(process.path().join("cmdline")).unwrap_or_default();
+        let line = String::from_utf8_lossy(&line).replace('\0', " ");
+        if line.contains(&name) {
+            found += &format!("{}: {line}\n", process.path().display());
+        }
+    }
+    for argv in [&["ip", "-o", "link"][..], &["ip", "netns"], &["iptables", "-S"]] {
+        let output = Command::new(argv[0]).args(&argv[1..]).output();
+        found += &output
+            .map_or_else(|error| error.to_string(), |output| String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    found + &fs::read_to_string("/proc/self/mounts").unwrap()
+}
+
+fn only_folder(dir: &Path) -> std::path::PathBuf {
+    fs::canonicalize(dir.join("store/latest")).unwrap()
+}
+
+fn results(dir: &Path) -> Value {
+    serde_json::from_slice(&fs::read(only_folder(dir).join("results.json")).unwrap()).unwrap()
+}
+
+/// Starts a run that writes to `dir` and waits until clients are busy.
+fn busy_run(dir: &Path, arguments: &[&str]) -> Child {
+    let store = dir.join("store");
+    let mut child = schism(dir)
+        .args(["run", "--time-limit", "60s", "--store"])
+        .arg(&store)
+        .args(arguments)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let busy = lines.by_ref().map_while(Result::ok).find(|line| line.contains("clients for"));
+    assert!(busy.is_some(), "the run never got busy");
+    // Somebody has to go on reading, or the run would block.
+    std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
+    let history = fs::canonicalize(store.join("latest")).unwrap().join("history.jsonl");
+    poll("a first operation", || fs::metadata(&history).is_ok_and(|file| file.len() > 1000));
+    child
+}
+
+#[test]
+fn leader_reads_are_found_not_linearizable_and_the_run_can_be_judged_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let before = traces(dir.path());
+    let ended = run(dir.path(), &["run", "--read", "leader", "--time-limit", "6s", "--seed", "1", "--json"]);
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    let told: Value = serde_json::from_str(&ended.out).unwrap();
+    assert_eq!(told, results(dir.path()));
+    assert_eq!(told["verdict"], "not-linearizable");
+    assert!(told["coverage"]["deposed"]["reads_answered"].as_u64() > Some(0), "{told}");
+    assert!(told["context"][0].as_str().unwrap().contains("still believed that it led term"), "{told}");
+    let again = run(dir.path(), &["check", "store/latest/history.jsonl"]);
+    assert_eq!(again.code, Some(1), "{again:?}");
+    let run_dir = only_folder(dir.path());
+    for file in ["test.json", "history.jsonl", "results.json", "commands.log", "nodes/1/node.log", "nodes/5/node.log"] {
+        assert!(run_dir.join(file).exists(), "{file} is missing");
+    }
+    assert!(!run_dir.join("nodes/1/data").exists(), "a node's data outlives the run");
+    poll("all traces gone", || traces(dir.path()) == before);
+}
+
+#[test]
+fn quorum_reads_hold_while_leaders_are_cut_off_killed_and_paused() {
+    let dir = tempfile::tempdir().unwrap();
+    let faults = "kill:leader,pause:leader,partition:isolate-leader";
+    let ended = run(dir.path(), &["run", "--read", "quorum", "--faults", faults, "--time-limit", "14s", "--seed", "3"]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let told = results(dir.path());
+    assert_eq!(told["verdict"], "linearizable");
+    assert!(told["coverage"]["leader_changes"].as_u64() > Some(0), "{told}");
+    assert_eq!(told["not_recovered"], Value::Null);
+    assert_eq!(told["coverage"]["faults"].as_array().unwrap().len(), 3, "{told}");
+}
+
+#[test]
+fn a_run_without_faults_calls_its_green_verdict_weak() {
+    let dir = tempfile::tempdir().unwrap();
+    let ended = run(dir.path(), &["run", "--faults", "none", "--time-limit", "1s", "--nodes", "3"]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(ended.out.contains("weak evidence: "), "{}", ended.out);
+    assert_eq!(results(dir.path())["weak"], true);
+}
+
+#[test]
+fn ctrl_c_heals_saves_and_checks() {
+    let dir = tempfile::tempdir().unwrap();
+    let before = traces(dir.path());
+    let child = busy_run(dir.path(), &["--read", "quorum", "--seed", "1"]);
+    kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGINT).unwrap();
+    let ended = Ended::from(child.wait_with_output().unwrap());
+    assert_eq!(ended.code, Some(130), "{ended:?}");
+    let told = results(dir.path());
+    assert_eq!(told["interrupted"], true);
+    assert_eq!(told["verdict"], "linearizable");
+    poll("all traces gone", || traces(dir.path()) == before);
+}
+
+#[test]
+fn sigkill_leaves_a_readable_history_and_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let before = traces(dir.path());
+    let mut child = busy_run(dir.path(), &["--faults", "partition", "--seed", "1"]);
+    let commands = only_folder(dir.path()).join("commands.log");
+    poll("a partition", || fs::read_to_string(&commands).unwrap().contains("DROP"));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    poll("all traces gone", || traces(dir.path()) == before);
+    let again = run(dir.path(), &["check", "store/latest/history.jsonl"]);
+    assert_eq!(again.code, Some(0), "{again:?}");
+}
+
+#[test]
+fn an_ordinary_user_needs_no_root() {
+    if !nix::unistd::geteuid().is_root() {
+        return; // Then every test here shows it.
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let binary = dir.path().join("schism");
+    fs::copy(env!("CARGO_BIN_EXE_schism"), &binary).unwrap();
+    std::os::unix::fs::chown(dir.path(), Some(65534), Some(65534)).unwrap();
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]).arg(&binary).current_dir(dir.path());
+    command.args(["run", "--read", "leader", "--time-limit", "6s", "--seed", "1"]);
+    let ended = Ended::from(command.output().unwrap());
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+}
+
+#[test]
+fn without_iptables_partitions_are_refused_by_name_and_the_rest_works() {
+    let dir = tempfile::tempdir().unwrap();
+    let tools = dir.path().join("tools");
+    fs::create_dir(&tools).unwrap();
+    let ip = ["/usr/sbin/ip", "/sbin/ip", "/usr/bin/ip", "/bin/ip"].into_iter().find(|path| Path::new(path).exists());
+    std::os::unix::fs::symlink(ip.expect("these tests need ip"), tools.join("ip")).unwrap();
+    let run = |faults| {
+        let mut command = schism(dir.path());
+        command.env("SCHISM_TOOLS_PATH", &tools).args(["run", "--time-limit", "3s", "--faults", faults]);
+        Ended::from(command.output().unwrap())
+    };
+    let ended = run("partition:isolate-leader");
+    assert_eq!(ended.code, Some(3), "{ended:?}");
+    assert!(ended.err.contains("cannot isolate the leader on this host: iptables or nft"), "{}", ended.err);
+    assert!(ended.err.contains("apt-get install iptables"), "{}", ended.err);
+    assert!(!dir.path().join("store").exists(), "something was started");
+    let ended = run("pause:leader");
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+}
+
+/// Root of a user namespace in which no further ones may be made, without any capability: what a locked-down host looks like.
+#[test]
+fn without_namespaces_nodes_share_loopback() {
+    let dir = tempfile::tempdir().unwrap();
+    let script =
+        "echo 0 > /proc/sys/user/max_user_namespaces && exec setpriv --bounding-set=-all --inh-caps=-all \"$@\"";
+    let run = |faults| {
+        let mut command = Command::new("unshare");
+        command.args(["--user", "--map-root-user", "sh", "-c", script, "sh", env!("CARGO_BIN_EXE_schism")]);
+        command.args(["run", "--time-limit", "3s", "--faults", faults]).current_dir(dir.path());
+        Ended::from(command.output().unwrap())
+    };
+    let ended = run("kill:leader");
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(ended.err.contains("no sandbox on this host"), "{}", ended.err);
+    let ended = run("partition");
+    assert_eq!(ended.code, Some(3), "{ended:?}");
+    assert!(ended.err.contains("cannot isolate the leader on this host"), "{}", ended.err);
+}
+
+#[test]
+fn a_store_that_cannot_be_written_fails_the_run() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("store"), "not a folder").unwrap();
+    let ended = run(dir.path(), &["run", "--time-limit", "1s"]);
+    assert_eq!(ended.code, Some(3), "{ended:?}");
+    assert!(ended.err.contains("store"), "{}", ended.err);
+}

@@ -1,0 +1,68 @@
+//! How these tests start the binary, and what they write for it to read.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+use tempfile::TempDir;
+
+/// The binary, in a folder of its own.
+pub(crate) fn schism(dir: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_schism"));
+    command.current_dir(dir).env("NO_COLOR", "1");
+    command
+}
+
+/// Runs the binary to its end.
+pub(crate) fn run(dir: &Path, arguments: &[&str]) -> Ended {
+    Ended::from(schism(dir).args(arguments).output().unwrap())
+}
+
+/// How a command ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl From<Output> for Ended {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code(),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
+
+/// A folder with one file in it.
+pub(crate) fn file(content: impl AsRef<[u8]>) -> (TempDir, PathBuf) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("history.jsonl");
+    std::fs::write(&path, content).unwrap();
+    (dir, path)
+}
+
+/// One line of a history.
+pub(crate) fn event(time_ms: u64, process: u64, kind: &str, f: &str, key: &str, value: &str) -> String {
+    let time = time_ms * 1_000_000;
+    let node = process % 3 + 1;
+    format!(
+        r#"{{"time":{time},"process":{process},"type":"{kind}","f":"{f}","key":"{key}","value":{value},"node":{node}}}"#
+    ) + "\n"
+}
+
+/// A history in which `k3` is read as 41 although 57 had been acknowledged 62 ms before.
+pub(crate) fn stale_read() -> String {
+    [
+        event(4000, 2, "invoke", "write", "k3", "41"),
+        event(4010, 2, "ok", "write", "k3", "41"),
+        event(4100, 4, "invoke", "write", "k3", "57"),
+        event(4120, 4, "ok", "write", "k3", "57"),
+        event(4182, 6, "invoke", "read", "k3", "null"),
+        event(4183, 6, "ok", "read", "k3", "41"),
+    ]
+    .concat()
+}

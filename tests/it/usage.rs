@@ -1,0 +1,49 @@
+//! Help, versions and wrong usage.
+
+use crate::support::run;
+
+#[test]
+fn help_tells_the_exit_codes() {
+    let ended = run(".".as_ref(), &["--help"]);
+    assert_eq!(ended.code, Some(0));
+    for line in ["  0  linearizable", "  1  not linearizable", "  2  unknown", " 64  wrong usage", "130  interrupted"] {
+        assert!(ended.out.contains(line), "{line}\n{}", ended.out);
+    }
+}
+
+#[test]
+fn wrong_usage_is_not_a_verdict() {
+    for arguments in [
+        &["--nope"][..],
+        &["run", "--read", "fast"],
+        &["run", "--faults", "kil"],
+        &["run", "--nodes", "0"],
+        &["check"],
+        &["check", "--initial", "{", "x"],
+        &[],
+    ] {
+        let ended = run(".".as_ref(), arguments);
+        assert_eq!(ended.code, Some(64), "{arguments:?}: {ended:?}");
+    }
+}
+
+#[test]
+fn an_unknown_fault_is_answered_with_those_that_exist() {
+    let ended = run(".".as_ref(), &["run", "--faults", "partition:isolate-everyone"]);
+    assert!(ended.err.contains("isolate-leader, isolate-random, halves, one-way"), "{}", ended.err);
+}
+
+#[test]
+fn the_version_is_printed_both_ways() {
+    let version = format!("schism {}\n", env!("CARGO_PKG_VERSION"));
+    assert_eq!(run(".".as_ref(), &["version"]).out, version);
+    assert_eq!(run(".".as_ref(), &["--version"]).out, version);
+}
+
+#[test]
+fn a_reader_that_leaves_early_is_no_error() {
+    use std::process::Stdio;
+    let mut child = crate::support::schism(".".as_ref()).arg("version").stdout(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
