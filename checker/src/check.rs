@@ -8,11 +8,10 @@ use std::sync::{
 use histories::History;
 
 use crate::{
-    KeyReport, Method, Model, Options, Report, UnknownWhy, Verdict,
-    prepare::{Keys, Prepared, Preparer},
-    relevance::Relevance,
-    search::{Found, search},
-    specification::{Register, Text},
+    Evidence, KeyReport, Method, Options, Report, UnknownWhy, Verdict, evidence,
+    prepare::{Keys, Preparer},
+    search::Found,
+    shrink::{Problem, by_search},
     verify::replay,
     zones::{Zones, zones},
 };
@@ -69,10 +68,18 @@ struct Decision {
     verdict: Verdict,
     why: Option<UnknownWhy>,
     method: Method,
-    evidence: Option<crate::Evidence>,
+    evidence: Option<Evidence>,
 }
 
 impl Decision {
+    fn yes(method: Method) -> Self {
+        Self { verdict: Verdict::Linearizable, why: None, method, evidence: None }
+    }
+
+    fn no(method: Method, evidence: Evidence) -> Self {
+        Self { verdict: Verdict::NotLinearizable, why: None, method, evidence: Some(evidence) }
+    }
+
     fn unknown(why: UnknownWhy) -> Self {
         Self { verdict: Verdict::Unknown, why: Some(why), method: Method::None, evidence: None }
     }
@@ -91,30 +98,20 @@ fn decide(history: &History, options: &Options<'_>, preparer: &mut Preparer<'_>,
             if let Err(why) = replay(history, &options.initial, operations, &order) {
                 panic!("this is a bug in schism: the zone method found an order that is none: {why}");
             }
-            return Decision { verdict: Verdict::Linearizable, why: None, method: Method::Zones, evidence: None };
+            return Decision::yes(Method::Zones);
         }
-        Some(Zones::Violation(..)) => {
-            return Decision { verdict: Verdict::NotLinearizable, why: None, method: Method::Zones, evidence: None };
+        Some(Zones::Violation(violation, clusters)) => {
+            let mut problem = Problem::new(history, &options.initial, &prepared, &options.limits);
+            return Decision::no(Method::Zones, evidence::of_zones(&mut problem, &violation, &clusters));
         }
         Some(Zones::Undecided) | None => {}
     }
-    let found = by_search(history, options, &prepared);
-    let verdict = match found {
-        Found::Order => Verdict::Linearizable,
-        Found::Dead(_) => Verdict::NotLinearizable,
-        Found::Limit(why) => return Decision { method: Method::Search, ..Decision::unknown(why) },
-    };
-    Decision { verdict, why: None, method: Method::Search, evidence: None }
-}
-
-fn by_search(history: &History, options: &Options<'_>, prepared: &Prepared) -> Found {
-    match options.model {
-        Model::Register => {
-            let relevance = Relevance::new(&prepared.steps, prepared.values.len());
-            search(&prepared.steps, &mut Register::new(relevance), &options.limits)
+    match by_search(history, &options.initial, &prepared, &options.limits) {
+        Found::Order => Decision::yes(Method::Search),
+        Found::Dead(step) => {
+            let mut problem = Problem::new(history, &options.initial, &prepared, &options.limits);
+            Decision::no(Method::Search, evidence::of_search(&mut problem, step))
         }
-        Model::KeyValue => {
-            search(&prepared.steps, &mut Text::new(history, &options.initial, prepared), &options.limits)
-        }
+        Found::Limit(why) => Decision { method: Method::Search, ..Decision::unknown(why) },
     }
 }

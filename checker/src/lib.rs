@@ -5,11 +5,13 @@
 
 mod antichain;
 mod check;
+mod evidence;
 mod options;
 mod prepare;
 mod relevance;
 mod report;
 mod search;
+mod shrink;
 mod specification;
 mod verify;
 mod zones;

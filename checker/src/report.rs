@@ -158,8 +158,8 @@ impl fmt::Display for UnknownWhy {
 pub struct Evidence {
     /// The few operations that already cannot be ordered, as indexes into [`histories::History::operations`], ascending.
     ///
-    /// They stand alone: no order of just these explains them, where a cas whose expected value none of them sets (and that is
-    /// not the initial value) counts as a plain write. An operation that failed can be among them; it did not happen.
+    /// They stand alone: no order of just these explains them, where a cas whose expected value other operations of the key set,
+    /// but none of these, counts as a plain write. An operation that failed can be among them; it did not happen.
     pub operations: Vec<usize>,
     /// What is wrong, in one sentence.
     pub claim: String,

@@ -35,7 +35,7 @@ pub(crate) fn replay(history: &History, initial: &Value, all: &[u32], order: &[u
         last_start = last_start.max(operation.invoked);
         certain += usize::from(must_take_place(operation));
         let legal = match (operation.function, operation.outcome) {
-            (_, Outcome::Fail) => false,
+            (_, Outcome::Fail) | (Function::Append | Function::Other(_), _) => false,
             (Function::Read, _) => content(operation.output) == value,
             (Function::Cas, Outcome::Mismatch) => {
                 content(operation.input) != value
@@ -54,7 +54,6 @@ pub(crate) fn replay(history: &History, initial: &Value, all: &[u32], order: &[u
                 value = Content::Initial;
                 true
             }
-            (Function::Append | Function::Other(_), _) => false,
         };
         if !legal {
             return Err(format!("operation {index} could not have seen what it saw"));
@@ -75,27 +74,29 @@ fn must_take_place(operation: &Operation) -> bool {
 
 /// Whether some order explains these operations (indexes) alone; nothing if there are too many of them to try within `tries`.
 ///
-/// A cas whose expected value none of them sets, and that is not the initial value, counts as a write.
+/// A cas whose expected value is set by others of its key, but by none of these, counts as a write.
 pub(crate) fn can_be_ordered(history: &History, initial: &Value, indexes: &[usize], tries: usize) -> Option<bool> {
+    if indexes.len() > 128 {
+        return None;
+    }
     let operations: Vec<&Operation> = indexes.iter().map(|&index| &history.operations[index]).collect();
-    let sets = |id| {
-        operations.iter().any(|o| match o.function {
-            _ if matches!(o.outcome, Outcome::Fail | Outcome::Mismatch) => false,
-            Function::Write => o.input == id,
-            Function::Cas => o.to == id,
-            Function::Append | Function::Delete | Function::Read | Function::Other(_) => false,
-        })
+    let sets = |o: &Operation, id| match o.function {
+        _ if matches!(o.outcome, Outcome::Fail | Outcome::Mismatch) => false,
+        Function::Write => o.input == id,
+        Function::Cas => o.to == id,
+        Function::Append | Function::Delete | Function::Read | Function::Other(_) => false,
+    };
+    let is_left_to_nobody = |o: &Operation| {
+        let outside = || history.operations.iter().any(|other| other.key == o.key && sets(other, o.input));
+        history.value(o.input) != initial && !operations.iter().any(|other| sets(other, o.input)) && outside()
     };
     let orphans = (0..)
         .zip(&operations)
         .filter(|(_, o)| o.function == Function::Cas && o.outcome != Outcome::Mismatch)
-        .filter(|(_, o)| history.value(o.input) != initial && !sets(o.input))
-        .fold(0, |mask, (place, _): (u32, _)| mask | 1_u128.checked_shl(place).unwrap_or(0));
-    if operations.len() > 128 {
-        return None;
-    }
+        .filter(|(_, o)| is_left_to_nobody(o))
+        .fold(0, |mask, (place, _): (u32, _)| mask | 1_u128 << place);
     let mut trial = Trial { history, initial, operations, orphans, dead_ends: FxHashSet::default(), tries };
-    trial.go(0, initial.clone())
+    trial.go(0, initial)
 }
 
 struct Trial<'a> {
@@ -109,7 +110,7 @@ struct Trial<'a> {
 
 impl Trial<'_> {
     /// Whether the rest can follow those in `done`.
-    fn go(&mut self, done: u128, value: Value) -> Option<bool> {
+    fn go(&mut self, done: u128, value: &Value) -> Option<bool> {
         let left = |place: &usize| done >> place & 1 == 0;
         let due = |place: &usize| must_take_place(self.operations[*place]);
         let rest: Vec<usize> = (0..self.operations.len()).filter(left).collect();
@@ -125,8 +126,8 @@ impl Trial<'_> {
             if self.operations[place].invoked > end {
                 continue;
             }
-            if let Some(next) = self.after(place, &value)
-                && self.go(done | 1 << place, next)?
+            if let Some(next) = self.after(place, value)
+                && self.go(done | 1 << place, &next)?
             {
                 return Some(true);
             }
@@ -140,7 +141,7 @@ impl Trial<'_> {
         let known = |id| self.history.value(id);
         let same = value.clone();
         match (operation.function, operation.outcome) {
-            (_, Outcome::Fail) => None,
+            (_, Outcome::Fail) | (Function::Other(_), _) => None,
             (Function::Read, Outcome::Info) => Some(same),
             (Function::Read, _) => (known(operation.output) == value).then_some(same),
             (Function::Cas, Outcome::Mismatch) => {
@@ -154,7 +155,6 @@ impl Trial<'_> {
             (Function::Write, _) => Some(known(operation.input).clone()),
             (Function::Append, _) => Some(Value::Str((plain(value) + &plain(known(operation.input))).into())),
             (Function::Delete, _) => Some(self.initial.clone()),
-            (Function::Other(_), _) => None,
         }
     }
 }

@@ -61,7 +61,7 @@ pub(crate) fn zones(prepared: &Prepared) -> Option<Zones> {
         return Some(Zones::Violation(Violation::Contradiction { step }, clusters));
     }
     let found = clusters.include(&prepared.steps).and_then(|()| clusters.blocks(&prepared.steps));
-    let blocks = match found.and_then(|blocks| violation::sweep(blocks)) {
+    let blocks = match found.and_then(violation::sweep) {
         Ok(blocks) => blocks,
         Err(violation) => return Some(Zones::Violation(violation, clusters)),
     };

@@ -1,5 +1,8 @@
 //! The checker from outside: rules by table, agreement with an oracle on random histories, histories that others are tested on.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::disallowed_methods, reason = "tests may read files")]
+
 mod agree;
 mod oracle;
 mod peers;

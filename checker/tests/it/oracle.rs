@@ -8,20 +8,15 @@ pub(crate) fn is_linearizable(history: &History, initial: &Value) -> bool {
     can_be_ordered(history, initial, &operations)
 }
 
-/// As above, of some operations alone, where a cas whose expected value nobody sets (and that is not `initial`) is a write.
+/// As above, of some operations alone, where a cas whose expected value others set, but none of these, is a write.
 pub(crate) fn evidence_can_be_ordered(history: &History, initial: &Value, indexes: &[usize]) -> bool {
     let mut operations: Vec<Operation> = indexes.iter().map(|&index| history.operations[index]).collect();
-    let set: Vec<ValueId> = (operations.iter())
-        .filter(|o| matches!(o.outcome, Outcome::Ok | Outcome::Info))
-        .filter_map(|o| match o.function {
-            Function::Write => Some(o.input),
-            Function::Cas => Some(o.to),
-            _ => None,
-        })
-        .collect();
+    let set_by_these = values_set(&operations);
+    let set_by_any = values_set(&history.operations);
     for operation in &mut operations {
         let changes = operation.function == Function::Cas && operation.outcome != Outcome::Mismatch;
-        if changes && !set.contains(&operation.input) && history.value(operation.input) != initial {
+        let left_to_nobody = !set_by_these.contains(&operation.input) && set_by_any.contains(&operation.input);
+        if changes && left_to_nobody && history.value(operation.input) != initial {
             operation.function = Function::Write;
             operation.input = operation.to;
         }
@@ -29,12 +24,23 @@ pub(crate) fn evidence_can_be_ordered(history: &History, initial: &Value, indexe
     can_be_ordered(history, initial, &operations)
 }
 
-fn can_be_ordered(history: &History, initial: &Value, operations: &[Operation]) -> bool {
-    let left: Vec<Operation> = operations.iter().copied().filter(|o| o.outcome != Outcome::Fail).collect();
-    rest_can_follow(history, initial, initial.clone(), &left)
+fn values_set(operations: &[Operation]) -> Vec<ValueId> {
+    (operations.iter())
+        .filter(|o| matches!(o.outcome, Outcome::Ok | Outcome::Info))
+        .filter_map(|o| match o.function {
+            Function::Write => Some(o.input),
+            Function::Cas => Some(o.to),
+            _ => None,
+        })
+        .collect()
 }
 
-fn rest_can_follow(history: &History, initial: &Value, value: Value, left: &[Operation]) -> bool {
+fn can_be_ordered(history: &History, initial: &Value, operations: &[Operation]) -> bool {
+    let left: Vec<Operation> = operations.iter().copied().filter(|o| o.outcome != Outcome::Fail).collect();
+    rest_can_follow(history, initial, initial, &left)
+}
+
+fn rest_can_follow(history: &History, initial: &Value, value: &Value, left: &[Operation]) -> bool {
     if left.iter().all(|o| o.outcome == Outcome::Info) {
         return true;
     }
@@ -43,8 +49,8 @@ fn rest_can_follow(history: &History, initial: &Value, value: Value, left: &[Ope
         let others: Vec<Operation> = left.iter().enumerate().filter(|(at, _)| *at != place).map(|(_, o)| *o).collect();
         let may_be_first = others.iter().all(|o| o.outcome == Outcome::Info || o.completed > first.invoked);
         may_be_first
-            && apply(history, initial, &value, first)
-                .is_some_and(|next| rest_can_follow(history, initial, next, &others))
+            && apply(history, initial, value, first)
+                .is_some_and(|next| rest_can_follow(history, initial, &next, &others))
     })
 }
 

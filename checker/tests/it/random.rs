@@ -208,7 +208,7 @@ impl Simulation {
                     event.mismatch = true;
                 }
                 (EventType::Ok, "write" | "append" | "delete") if self.rng.random_bool(0.5) => {
-                    event.kind = EventType::Fail
+                    event.kind = EventType::Fail;
                 }
                 _ => self.swap(at),
             }

@@ -1,0 +1,115 @@
+//! The steps that show a violation of the zones: those that it names, and what they need to mean what they mean.
+
+use super::stale::{Stale, level};
+use crate::{
+    prepare::{Action, Step, Val},
+    zones::{Clusters, NO_STEP, NO_VALUE, Violation},
+};
+
+/// The steps, and those of them that the claim will be about.
+pub(super) fn of_stale(steps: &[Step], clusters: &Clusters, stale: &Stale) -> (Vec<u32>, Vec<u32>) {
+    let mut kept = Gather { steps, clusters, kept: vec![stale.looker] };
+    kept.effect(stale.old, stale.old_proof);
+    kept.effect(stale.new, stale.new_proof);
+    kept.chain(stale.old, stale.new);
+    (kept.complete(), vec![stale.looker, stale.new_proof])
+}
+
+/// As above, for any violation.
+pub(super) fn of_violation(steps: &[Step], clusters: &Clusters, violation: &Violation) -> (Vec<u32>, Vec<u32>) {
+    let mut kept = Gather { steps, clusters, kept: Vec::new() };
+    match *violation {
+        Violation::Contradiction { step } => kept.kept.extend(u32::try_from(step)),
+        Violation::NeverSet { observer, .. } => kept.kept.push(observer),
+        Violation::TwoCas { from, to } => [from, to[0], to[1]].into_iter().for_each(|value| kept.writer(value)),
+        Violation::Ring { ref values } => {
+            for &value in values {
+                kept.writer(value);
+            }
+            // Cas of unknown outcome do not show each other to have happened.
+            if !kept.kept.iter().any(|&step| steps[step as usize].is_certain()) {
+                let read = values.iter().map(|&value| clusters[value].first_end.1).find(|&read| read != NO_STEP);
+                kept.kept.extend(read);
+            }
+        }
+        Violation::Inversion { later, earlier } => {
+            kept.kept.extend([later, earlier]);
+            let of = |step: u32| level(&steps[step as usize]);
+            if let (Some(from), Some(to)) = (of(earlier), of(later)) {
+                kept.writer(from);
+                kept.chain(from, to);
+            }
+        }
+        Violation::Meeting { first_ends, last_begins, origins } => {
+            for side in 0..2 {
+                kept.effect(origins[side], first_ends[side]);
+                kept.effect(origins[side], last_begins[side]);
+            }
+        }
+    }
+    (kept.complete(), Vec::new())
+}
+
+struct Gather<'a> {
+    steps: &'a [Step],
+    clusters: &'a Clusters,
+    kept: Vec<u32>,
+}
+
+impl Gather<'_> {
+    fn writer(&mut self, value: Val) {
+        self.kept.extend(Some(self.clusters[value].writer).filter(|&writer| writer != NO_STEP));
+    }
+
+    /// The cas that lead from one value to a later one of its chain.
+    fn chain(&mut self, from: Val, to: Val) {
+        if from != to {
+            self.clusters.between(from, to).into_iter().for_each(|value| self.writer(value));
+        }
+    }
+
+    /// Whoever shows that `value` was set, and what links the two.
+    fn effect(&mut self, value: Val, proof: u32) {
+        self.writer(value);
+        if proof != NO_STEP {
+            self.kept.push(proof);
+            if let Some(reached) = level(&self.steps[proof as usize]) {
+                self.chain(value, reached);
+            }
+        }
+    }
+
+    /// Adds what a read saw, and for a change of unknown outcome somebody who saw it; sorted.
+    fn complete(mut self) -> Vec<u32> {
+        let mut at = 0;
+        while at < self.kept.len() {
+            let index = self.kept[at];
+            let step = &self.steps[index as usize];
+            at += 1;
+            match step.action {
+                Action::Read(value) => self.add(self.clusters[value].writer),
+                Action::Write(value) | Action::Cas { to: value, .. } if !step.is_certain() => {
+                    let cluster = &self.clusters[value];
+                    let seen = |&step: &u32| match self.steps[step as usize].action {
+                        Action::Read(seen) | Action::Cas { from: seen, .. } => seen == value,
+                        _ => false,
+                    };
+                    if !self.kept.iter().any(|step| *step != index && seen(step)) {
+                        let taker = if cluster.next == NO_VALUE { NO_STEP } else { self.clusters[cluster.next].writer };
+                        self.add(if cluster.is_read() { cluster.first_end.1 } else { taker });
+                    }
+                }
+                _ => {}
+            }
+        }
+        self.kept.sort_unstable();
+        self.kept.dedup();
+        self.kept
+    }
+
+    fn add(&mut self, step: u32) {
+        if step != NO_STEP && !self.kept.contains(&step) {
+            self.kept.push(step);
+        }
+    }
+}

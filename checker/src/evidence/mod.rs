@@ -1,0 +1,67 @@
+//! Why a key is not linearizable: the few steps that show it, and sentences about them.
+
+mod gather;
+mod sentences;
+mod stale;
+mod words;
+
+use crate::{
+    Evidence,
+    shrink::Problem,
+    verify::can_be_ordered,
+    zones::{Clusters, Violation, Zones, zones},
+};
+
+use sentences::Told;
+use words::Words;
+
+/// Orders that the second opinion tries on the evidence.
+const MAX_TRIES: usize = 20_000;
+
+/// Evidence for what the zones found. Of several violations the stalest read is told, since it is the clearest and its
+/// staleness is certain; only where no read is certainly stale, the first that was found.
+pub(crate) fn of_zones(problem: &mut Problem<'_>, violation: &Violation, clusters: &Clusters) -> Evidence {
+    let words = words(problem);
+    let is_order = matches!(violation, Violation::Inversion { .. } | Violation::Meeting { .. });
+    let stale = if is_order { stale::stalest(&words, clusters) } else { None };
+    let (kept, wanted) = match &stale {
+        Some(stale) => gather::of_stale(&problem.prepared.steps, clusters, stale),
+        None => gather::of_violation(&problem.prepared.steps, clusters, violation),
+    };
+    let kept = problem.minimal(kept, &wanted);
+    let mut evidence = told(problem, &kept);
+    if let (Some(small), Some(whole)) = (&mut evidence.staleness, stale) {
+        small.writes = small.writes.max(whole.staleness.writes);
+    }
+    evidence
+}
+
+/// Evidence for what the general search found: nothing survives the completion of `dead`.
+pub(crate) fn of_search(problem: &mut Problem<'_>, dead: usize) -> Evidence {
+    let kept = problem.around(u32::try_from(dead).expect("steps are numbered by u32"));
+    told(problem, &kept)
+}
+
+fn words<'a>(problem: &Problem<'a>) -> Words<'a> {
+    Words { history: problem.history, initial: problem.initial, prepared: problem.prepared }
+}
+
+/// The kept steps in words, verified by the second opinion.
+fn told(problem: &Problem<'_>, kept: &[u32]) -> Evidence {
+    let alone = problem.alone(kept);
+    let words = Words { prepared: &alone, ..words(problem) };
+    let told = match zones(&alone) {
+        Some(Zones::Violation(violation, clusters)) => sentences::of_violation(&words, &violation, &clusters),
+        Some(Zones::Order(_) | Zones::Undecided) | None => sentences::of_steps(&words),
+    };
+    let Told { claim, reasons, staleness, failed } = told;
+    let mut operations: Vec<usize> =
+        alone.steps.iter().map(|step| step.operation).chain(failed).map(|index| index as usize).collect();
+    operations.sort_unstable();
+    let tried = can_be_ordered(problem.history, problem.initial, &operations, MAX_TRIES);
+    assert!(
+        tried != Some(true),
+        "this is a bug in schism: operations {operations:?} can be ordered, although the checker says: {claim}"
+    );
+    Evidence { operations, claim, reasons, staleness }
+}

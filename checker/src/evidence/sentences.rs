@@ -1,0 +1,238 @@
+//! What is wrong in one sentence, and why in a few: what must come before what, until it closes on itself.
+
+use super::{
+    stale::{self, Stale},
+    words::Words,
+};
+use crate::{
+    Staleness,
+    prepare::{Action, INITIAL, Step, Val},
+    zones::{Clusters, NO_STEP, Violation},
+};
+use histories::{Function, ValueId};
+
+/// Evidence in words.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    pub claim: String,
+    pub reasons: Vec<String>,
+    pub staleness: Option<Staleness>,
+    /// Operations that did not happen, and that the claim is about.
+    pub failed: Vec<u32>,
+}
+
+/// Of a violation that the zones found in just these steps.
+pub(super) fn of_violation(words: &Words<'_>, violation: &Violation, clusters: &Clusters) -> Told {
+    let step = |index: u32| &words.prepared.steps[index as usize];
+    match *violation {
+        Violation::Contradiction { step: index } => {
+            let step = &words.prepared.steps[index];
+            let claim = format!(
+                "{} did not match, and yet {}, the value that it expected",
+                words.who(step),
+                words.answer(step)
+            );
+            Told { claim, ..Told::default() }
+        }
+        Violation::NeverSet { value, observer } => never_set(words, value, step(observer)),
+        Violation::TwoCas { from, to } => two_cas(words, from, to.map(|value| step(clusters[value].writer))),
+        Violation::Ring { ref values } => {
+            ring(words, &values.iter().map(|&v| step(clusters[v].writer)).collect::<Vec<_>>())
+        }
+        Violation::Inversion { later, earlier } => {
+            let told = || inversion(words, step(later), step(earlier));
+            stale::stalest(words, clusters).map_or_else(told, |stale| of_stale(words, clusters, &stale))
+        }
+        Violation::Meeting { first_ends, last_begins, .. } => {
+            let told = || meeting(words, first_ends, last_begins);
+            stale::stalest(words, clusters).map_or_else(told, |stale| of_stale(words, clusters, &stale))
+        }
+    }
+}
+
+fn of_stale(words: &Words<'_>, clusters: &Clusters, stale: &Stale) -> Told {
+    let step = |index: u32| &words.prepared.steps[index as usize];
+    let (looker, proof) = (step(stale.looker), step(stale.new_proof));
+    let (old, new) = (words.value(stale.old), words.value(stale.new));
+    let noun = words.noun(looker);
+    let apart = words.apart(stale.staleness.behind_ns, "before");
+    let (who, done) = (words.who(looker), words.was_done(proof));
+    let answer = if let Action::Cas { from, .. } = looker.action {
+        format!("found {}", words.value(from))
+    } else {
+        words.answer(looker)
+    };
+    let claim = format!("{who} {answer}, although {done}, {apart} the {noun} began");
+    let new_writer = clusters[stale.new].writer;
+    let follows = if clusters.between(stale.old, stale.new).contains(&stale.new) {
+        format!("{new} was set by cas from {old}, so it came after {old}")
+    } else if stale.old_proof == NO_STEP {
+        format!(
+            "{old} is what was there before anything was written, so {} came after it",
+            words.short(step(new_writer))
+        )
+    } else {
+        let (old_proof, new_writer) = (step(stale.old_proof), step(new_writer));
+        let (done, short, began) = (words.was_done(old_proof), words.short(new_writer), words.began(new_writer));
+        format!("{done}, before {short} was invoked at {began}: so {new} came after {old}")
+    };
+    let began = words.began(looker);
+    let reasons = vec![
+        follows,
+        format!("{done}, before this {noun} was invoked at {began}: so it comes after {new} was set"),
+        format!(
+            "but it {answer}, which was set only once, and was replaced by then: so it must come before {new} was set"
+        ),
+    ];
+    Told { claim, reasons, staleness: Some(stale.staleness), failed: Vec::new() }
+}
+
+/// A value that nobody set, or only an operation that did not happen.
+fn never_set(words: &Words<'_>, value: Val, observer: &Step) -> Told {
+    let saw = match observer.action {
+        Action::Cas { .. } => format!("{}, so it found {}", words.answer(observer), words.value(value)),
+        _ => words.answer(observer),
+    };
+    let who = words.who(observer);
+    let id = words.prepared.values[value as usize];
+    let failed = words.prepared.failed.iter().copied().find(|&index| {
+        let operation = &words.history.operations[index as usize];
+        let set = if operation.function == Function::Cas { operation.to } else { operation.input };
+        id == Some(set) && set != ValueId::UNKNOWN && operation.function != Function::Read
+    });
+    let Some(index) = failed else {
+        return Told { claim: format!("{who} {saw}, which nobody ever wrote"), ..Told::default() };
+    };
+    let failed = Step { operation: index, ..*observer };
+    let operation = words.operation(&failed);
+    let attempt = format!("{} by process {}", words.short(&failed), operation.process);
+    let claim = format!("{who} {saw}, although {attempt} had failed, and nobody else wrote it");
+    let reasons = vec![
+        format!("{attempt} ended as failed: it did not happen, and never will"),
+        format!("but {} was there to be seen, so it did happen", words.value(value)),
+    ];
+    Told { claim, reasons, staleness: None, failed: vec![index] }
+}
+
+fn two_cas(words: &Words<'_>, from: Val, both: [&Step; 2]) -> Told {
+    let [first, second] = both;
+    let from = words.value(from);
+    let claim = format!(
+        "{} {}, although {} by process {} took the same {from} away, which was there only once",
+        words.who(second),
+        words.answer(second),
+        words.short(first),
+        words.operation(first).process,
+    );
+    let after =
+        |a: &Step, b: &Step| format!("{} replaced {from}, so {} must come before it", words.short(a), words.short(b));
+    Told { claim, reasons: vec![after(first, second), after(second, first)], ..Told::default() }
+}
+
+fn ring(words: &Words<'_>, steps: &[&Step]) -> Told {
+    let claim = match steps {
+        [one] => format!("{} {}, although nobody else ever set what it expected", words.who(one), words.answer(one)),
+        [first, ..] => format!(
+            "{} {}, although what it expected can only have been set after it, by way of {} others",
+            words.who(first),
+            words.answer(first),
+            steps.len() - 1
+        ),
+        [] => unreachable!("a ring has at least one value"),
+    };
+    let next = steps.iter().cycle().skip(1);
+    let reasons = (steps.iter().zip(next))
+        .map(|(step, next)| {
+            format!("{} must come before {}, which expects what it set", words.short(step), words.short(next))
+        })
+        .collect();
+    Told { claim, reasons, ..Told::default() }
+}
+
+/// `later` found what only `earlier` makes possible, but was over when `earlier` began.
+fn inversion(words: &Words<'_>, later: &Step, earlier: &Step) -> Told {
+    let (l, e) = (words.operation(later), words.operation(earlier));
+    let apart = words.apart(e.invoke_time.saturating_sub(l.complete_time), "after");
+    let (who, answer, noun) = (words.who(later), words.answer(later), words.noun(later));
+    let (short, began) = (words.short(earlier), words.began(earlier));
+    let claim = format!("{who} {answer}, although {short} was only invoked at {began}, {apart} the {noun} had ended");
+    let reasons = vec![
+        format!(
+            "{} ended at {}, before {short} was invoked: so it comes before",
+            words.short(later),
+            words.ended(later)
+        ),
+        format!("but it could only happen after {short}, directly or by way of the cas between"),
+    ];
+    Told { claim, reasons, ..Told::default() }
+}
+
+/// Two values of which each must come before the other; no single read is certainly stale.
+fn meeting(words: &Words<'_>, first_ends: [u32; 2], last_begins: [u32; 2]) -> Told {
+    let step = |index: u32| &words.prepared.steps[index as usize];
+    // The side whose last look came last: there the value is back.
+    let back = usize::from(step(last_begins[1]).start > step(last_begins[0]).start);
+    let (again, between) = (step(last_begins[back]), step(last_begins[1 - back]));
+    let (first, other) = (first_ends[back], step(first_ends[1 - back]));
+    let seen = |step: &Step| stale::level(step).map_or_else(String::new, |value| words.value(value).to_string());
+    let claim = format!(
+        "{} {}, although {} before that {} began: it went from {} to {} and back, and each was set only once",
+        words.who(again),
+        words.answer(again),
+        words.was_done(other),
+        words.noun(again),
+        seen(again),
+        seen(other),
+    );
+    let before = if first == NO_STEP {
+        format!("{} is what was there before anything was written, so it comes first", words.value(INITIAL))
+    } else {
+        let first = step(first);
+        format!(
+            "{}, before {} was invoked at {}: so {} came before {}",
+            words.was_done(first),
+            words.short(between),
+            words.began(between),
+            seen(first),
+            seen(between)
+        )
+    };
+    let after = format!(
+        "{}, before {} was invoked at {}: so {} came before {}",
+        words.was_done(other),
+        words.short(again),
+        words.began(again),
+        seen(other),
+        seen(again)
+    );
+    Told { claim, reasons: vec![before, after], ..Told::default() }
+}
+
+/// Of steps that only trying shows to be impossible.
+pub(super) fn of_steps(words: &Words<'_>) -> Told {
+    let steps = &words.prepared.steps;
+    let looks = |step: &&Step| step.is_certain() && !matches!(step.action, Action::Write(_) | Action::Append(_));
+    let last = steps.iter().filter(looks).max_by_key(|step| step.end).or(steps.last());
+    let claim = last.map_or_else(String::new, |step| {
+        format!(
+            "{} {}, which no order of the {} operations that could matter to it explains",
+            words.who(step),
+            words.answer(step),
+            steps.len()
+        )
+    });
+    let reasons = (steps.iter())
+        .map(|step| {
+            let end = if step.is_certain() {
+                format!("{} at {}", words.answer(step), words.ended(step))
+            } else {
+                "its outcome is unknown".to_owned()
+            };
+            format!("{}: {end}", words.who(step))
+        })
+        .chain(std::iter::once(
+            "every order that respects these times was tried, and each contradicts one of these answers".to_owned(),
+        ))
+        .collect();
+    Told { claim, reasons, ..Told::default() }
+}

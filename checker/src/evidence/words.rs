@@ -1,0 +1,128 @@
+//! Operations, values and times as a reader of evidence wants them.
+
+use histories::{Function, History, Operation, Outcome, Value};
+
+use crate::prepare::{Prepared, Step, Val};
+
+/// The words for one key.
+pub(crate) struct Words<'a> {
+    pub history: &'a History,
+    pub initial: &'a Value,
+    pub prepared: &'a Prepared,
+}
+
+impl Words<'_> {
+    pub(crate) fn operation(&self, step: &Step) -> &Operation {
+        &self.history.operations[step.operation as usize]
+    }
+
+    pub(crate) fn value(&self, value: Val) -> &Value {
+        self.prepared.values[value as usize].map_or(self.initial, |id| self.history.value(id))
+    }
+
+    /// `4.182 s`; where a history has no times, `event 17`.
+    fn moment(&self, time_ns: u64, rank: u32) -> String {
+        if self.has_times() {
+            format!("{}.{:03} s", time_ns / 1_000_000_000, time_ns / 1_000_000 % 1000)
+        } else {
+            format!("event {rank}")
+        }
+    }
+
+    fn has_times(&self) -> bool {
+        self.history.operations.last().is_some_and(|last| last.complete_time > 0)
+    }
+
+    /// When it was invoked.
+    pub(crate) fn began(&self, step: &Step) -> String {
+        self.moment(self.operation(step).invoke_time, step.start)
+    }
+
+    /// When it ended.
+    pub(crate) fn ended(&self, step: &Step) -> String {
+        self.moment(self.operation(step).complete_time, step.end)
+    }
+
+    /// `62 ms before`, `0.4 ms after`, or without times only `before`, `after`.
+    pub(crate) fn apart(&self, ns: u64, relation: &str) -> String {
+        match ns {
+            _ if !self.has_times() => relation.to_owned(),
+            0..1_000 => format!("{ns} ns {relation}"),
+            1_000..1_000_000 => format!("{} µs {relation}", ns / 1_000),
+            1_000_000..10_000_000_000 => format!("{} ms {relation}", ns / 1_000_000),
+            _ => format!("{} s {relation}", ns / 1_000_000_000),
+        }
+    }
+
+    /// The register, as in `read of k3`.
+    pub(crate) fn key(&self, step: &Step) -> String {
+        match self.history.value(self.operation(step).key) {
+            Value::Nil => "the register".to_owned(),
+            Value::Str(name) => name.to_string(),
+            other => format!("key {other}"),
+        }
+    }
+
+    /// `read`, `write`, …
+    pub(crate) fn noun(&self, step: &Step) -> &str {
+        self.history.function_name(self.operation(step).function)
+    }
+
+    /// `the write of 57`, `the cas from 41 to 57`, `the read of 57 by process 5`.
+    pub(crate) fn short(&self, step: &Step) -> String {
+        let operation = self.operation(step);
+        let (noun, value) = (self.noun(step), |id| self.history.value(id));
+        match operation.function {
+            Function::Read => format!("the read of {} by process {}", value(operation.output), operation.process),
+            Function::Cas if operation.outcome == Outcome::Mismatch => {
+                format!("the cas from {} by process {} that did not match", value(operation.input), operation.process)
+            }
+            Function::Cas => format!("the cas from {} to {}", value(operation.input), value(operation.to)),
+            Function::Delete => format!("the delete by process {}", operation.process),
+            Function::Write | Function::Append | Function::Other(_) => {
+                format!("the {noun} of {}", value(operation.input))
+            }
+        }
+    }
+
+    /// `read of k3 by process 7 at 4.182 s on n1`.
+    pub(crate) fn who(&self, step: &Step) -> String {
+        let operation = self.operation(step);
+        let (key, value) = (self.key(step), |id| self.history.value(id));
+        let what = match operation.function {
+            Function::Cas => format!("cas of {key} from {} to {}", value(operation.input), value(operation.to)),
+            Function::Write | Function::Append => format!("{} of {} to {key}", self.noun(step), value(operation.input)),
+            Function::Read | Function::Delete | Function::Other(_) => format!("{} of {key}", self.noun(step)),
+        };
+        let node = if operation.node == 0 { String::new() } else { format!(" on n{}", operation.node) };
+        format!("{what} by process {} at {}{node}", operation.process, self.began(step))
+    }
+
+    /// What came out of it: `returned 41`.
+    pub(crate) fn answer(&self, step: &Step) -> String {
+        let operation = self.operation(step);
+        match (operation.function, operation.outcome) {
+            (Function::Read, _) => format!("returned {}", self.history.value(operation.output)),
+            (_, Outcome::Mismatch) if operation.output == histories::ValueId::UNKNOWN => "did not match".to_owned(),
+            (_, Outcome::Mismatch) => format!("found {}", self.history.value(operation.output)),
+            (_, Outcome::Info) => "took effect".to_owned(),
+            (Function::Cas, _) => "succeeded".to_owned(),
+            _ => "was acknowledged".to_owned(),
+        }
+    }
+
+    /// `the write of 57 had been acknowledged at 4.120 s`, `process 5 had already read 57 at 4.120 s`.
+    pub(crate) fn was_done(&self, step: &Step) -> String {
+        let operation = self.operation(step);
+        let (process, at) = (operation.process, self.ended(step));
+        match (operation.function, operation.outcome) {
+            (Function::Read, _) => {
+                format!("process {process} had already read {} at {at}", self.history.value(operation.output))
+            }
+            (_, Outcome::Mismatch) => {
+                format!("a cas of process {process} had already found {} at {at}", self.history.value(operation.output))
+            }
+            _ => format!("{} had been acknowledged at {at}", self.short(step)),
+        }
+    }
+}

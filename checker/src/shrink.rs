@@ -1,0 +1,221 @@
+//! From many steps that cannot be ordered to few, never by a step that could make a violation of its own.
+//!
+//! Leaving out steps keeps an order legal as long as nobody who stays saw what goes: a step that only looks may always go; a
+//! change may go if no step that stays can have seen it, because it began too late for that, or was certainly replaced before;
+//! and a cas whose expected value is left to nobody may count as a plain write, which is possible wherever the cas was.
+
+use crate::{
+    Limits,
+    prepare::{Action, INITIAL, Prepared, Step, Val},
+    relevance::Relevance,
+    search::{Found, search},
+    specification::{Register, Text},
+};
+
+use histories::{History, NEVER, Value};
+
+/// More steps than this are not tried one by one.
+const MAX_TRIED: usize = 256;
+
+/// Steps searched while shrinking, over all tries.
+const MAX_SEARCHED: usize = 2_000_000;
+
+/// A key whose steps cannot be ordered.
+pub(crate) struct Problem<'a> {
+    pub history: &'a History,
+    pub initial: &'a Value,
+    pub prepared: &'a Prepared,
+    pub limits: &'a Limits<'a>,
+    searched: usize,
+    /// The changes that set each value.
+    setters: Vec<Vec<u32>>,
+    /// For each change, when it was certainly replaced.
+    replaced: Vec<u32>,
+}
+
+impl<'a> Problem<'a> {
+    pub(crate) fn new(
+        history: &'a History,
+        initial: &'a Value,
+        prepared: &'a Prepared,
+        limits: &'a Limits<'a>,
+    ) -> Self {
+        let steps = &prepared.steps;
+        let mut setters = vec![Vec::new(); prepared.values.len()];
+        for (index, step) in (0..).zip(steps) {
+            if let Some(value) = step.action.installs() {
+                setters[value as usize].push(index);
+            }
+        }
+        // The first end of a change that begins after this step, by place in the order of starts.
+        let mut first_end_after = vec![NEVER; steps.len() + 1];
+        for (index, step) in steps.iter().enumerate().rev() {
+            let end = if step.action.installs().is_some() { step.end } else { NEVER };
+            first_end_after[index] = end.min(first_end_after[index + 1]);
+        }
+        let replaced =
+            (steps.iter()).map(|step| first_end_after[steps.partition_point(|other| other.start < step.end)]).collect();
+        Self { history, initial, prepared, limits, searched: 0, setters, replaced }
+    }
+
+    /// A few steps that cannot be ordered, given that no order survives the completion of `dead`.
+    pub(crate) fn around(&mut self, dead: u32) -> Vec<u32> {
+        let end = self.prepared.steps[dead as usize].end;
+        let all: Vec<u32> = (0..).take(self.prepared.steps.len()).collect();
+        if has_appends(&self.prepared.steps) {
+            let before = self.before(end);
+            let kept = if self.is_impossible(&before) { before } else { all };
+            return self.minimal(kept, &[]);
+        }
+        let mut width = 16;
+        loop {
+            let from = end.saturating_sub(width);
+            let window = self.window(from, end);
+            if self.is_impossible(&window) {
+                return self.minimal(window, &[]);
+            }
+            if from == 0 {
+                return self.minimal(all, &[]);
+            }
+            width = width.saturating_mul(2);
+        }
+    }
+
+    /// What began before `end`, without what was still looking.
+    fn before(&self, end: u32) -> Vec<u32> {
+        let stays = |step: &Step| step.start < end && (step.end <= end || !step.action.is_read_only());
+        (0..).zip(&self.prepared.steps).filter(|(_, step)| stays(step)).map(|(index, _)| index).collect()
+    }
+
+    /// Who looked between two ranks, the changes of that time, and the changes before it that any of these can have seen.
+    fn window(&self, from: u32, until: u32) -> Vec<u32> {
+        let steps = &self.prepared.steps;
+        let mut kept = vec![false; steps.len()];
+        let mut open = Vec::new();
+        for (index, step) in (0..).zip(steps) {
+            let inside = step.start < until && step.end > from && step.is_certain();
+            if inside && (!step.action.is_read_only() || (step.start >= from && step.end <= until)) {
+                kept[index as usize] = true;
+                open.push(index);
+            }
+        }
+        while let Some(looker) = open.pop() {
+            let looker = &steps[looker as usize];
+            // A cas from long ago may count as a write.
+            if looker.end < from && matches!(looker.action, Action::Cas { .. }) {
+                continue;
+            }
+            let mut add = |setter: u32| {
+                if !kept[setter as usize] && self.sees(looker, setter) {
+                    kept[setter as usize] = true;
+                    open.push(setter);
+                }
+            };
+            match looker.action {
+                Action::Read(value) | Action::Cas { from: value, .. } => {
+                    self.setters[value as usize].iter().copied().for_each(&mut add);
+                }
+                Action::NotEqual(_) => self.setters.iter().flatten().copied().for_each(&mut add),
+                Action::Contradiction(_) | Action::Write(_) | Action::Append(_) => {}
+            }
+        }
+        (0..).zip(kept).filter(|(_, kept)| *kept).map(|(index, _)| index).collect()
+    }
+
+    /// Whether `looker` can have seen what `setter` set.
+    fn sees(&self, looker: &Step, setter: u32) -> bool {
+        let step = &self.prepared.steps[setter as usize];
+        let Some(set) = step.action.installs() else { return false };
+        let wanted = match looker.action {
+            Action::Read(value) | Action::Cas { from: value, .. } => value == set,
+            Action::NotEqual(value) => value != set,
+            Action::Contradiction(_) | Action::Write(_) | Action::Append(_) => false,
+        };
+        wanted
+            && looker.operation != step.operation
+            && looker.end > step.start
+            && looker.start < self.replaced[setter as usize]
+    }
+
+    /// Leaves out what can be left out, one step at a time, but nothing of `wanted`.
+    pub(crate) fn minimal(&mut self, mut kept: Vec<u32>, wanted: &[u32]) -> Vec<u32> {
+        if kept.len() > MAX_TRIED {
+            return kept;
+        }
+        loop {
+            let before = kept.len();
+            // The last first: what is left then begins early, where less has happened yet. Who looks goes before what they saw.
+            for looks in [true, false] {
+                for place in (0..kept.len()).rev() {
+                    let step = kept[place];
+                    let is_look = self.prepared.steps[step as usize].action.is_read_only();
+                    if is_look != looks || wanted.contains(&step) || !(is_look || self.may_go(step, &kept)) {
+                        continue;
+                    }
+                    let mut fewer = kept.clone();
+                    fewer.remove(place);
+                    if self.is_impossible(&fewer) {
+                        kept = fewer;
+                    }
+                }
+            }
+            if kept.len() == before {
+                return kept;
+            }
+        }
+    }
+
+    /// Whether leaving out this change keeps legal what was legal.
+    fn may_go(&self, setter: u32, kept: &[u32]) -> bool {
+        let steps = &self.prepared.steps;
+        let Some(set) = steps[setter as usize].action.installs() else { return false };
+        let others = kept.iter().any(|&k| k != setter && steps[k as usize].action.installs() == Some(set));
+        !has_appends(steps)
+            && kept.iter().all(|&looker| {
+                let looker = &steps[looker as usize];
+                let becomes_write = matches!(looker.action, Action::Cas { .. }) && !others && set != INITIAL;
+                becomes_write || !self.sees(looker, setter)
+            })
+    }
+
+    /// The kept steps alone: a cas whose expected value somebody sets, but none of these, is a write.
+    pub(crate) fn alone(&self, kept: &[u32]) -> Prepared {
+        let mut steps: Vec<Step> = kept.iter().map(|&index| self.prepared.steps[index as usize]).collect();
+        let mut set = vec![false; self.prepared.values.len()];
+        for value in steps.iter().filter_map(|step| step.action.installs()) {
+            set[value as usize] = true;
+        }
+        let is_left_to_nobody =
+            |value: Val| value != INITIAL && !set[value as usize] && !self.setters[value as usize].is_empty();
+        for step in &mut steps {
+            match step.action {
+                Action::Cas { from, to } if is_left_to_nobody(from) => step.action = Action::Write(to),
+                _ => {}
+            }
+        }
+        Prepared { steps, values: self.prepared.values.clone(), failed: self.prepared.failed.clone() }
+    }
+
+    /// Whether the kept steps alone cannot be ordered; `false` also where a limit is reached.
+    fn is_impossible(&mut self, kept: &[u32]) -> bool {
+        self.searched += kept.len();
+        if self.searched > MAX_SEARCHED {
+            return false;
+        }
+        let alone = self.alone(kept);
+        matches!(by_search(self.history, self.initial, &alone, self.limits), Found::Dead(_))
+    }
+}
+
+/// The general search with the object that fits.
+pub(crate) fn by_search(history: &History, initial: &Value, prepared: &Prepared, limits: &Limits<'_>) -> Found {
+    if has_appends(&prepared.steps) {
+        return search(&prepared.steps, &mut Text::new(history, initial, prepared), limits);
+    }
+    let relevance = Relevance::new(&prepared.steps, prepared.values.len());
+    search(&prepared.steps, &mut Register::new(relevance), limits)
+}
+
+fn has_appends(steps: &[Step]) -> bool {
+    steps.iter().any(|step| matches!(step.action, Action::Append(_)))
+}
