@@ -164,17 +164,21 @@ impl<'de> Visitor<'de> for ValueVisitor {
     }
 }
 
+/// Numbers below this are looked up in a table, so that counters, which most values are, need no hashing.
+const TABLE_LIMIT: usize = 1 << 22;
+
 /// Each distinct value once, numbered in the order of first appearance; number 0 is [`Value::Nil`].
 #[derive(Clone, Debug)]
 pub struct Values {
     all: Vec<Value>,
-    numbers: FxHashMap<i64, ValueId>,
+    /// By the number itself; where it was not seen, [`ValueId::UNKNOWN`].
+    table: Vec<ValueId>,
     others: FxHashMap<Value, ValueId>,
 }
 
 impl Default for Values {
     fn default() -> Self {
-        Self { all: vec![Value::Nil], numbers: FxHashMap::default(), others: FxHashMap::default() }
+        Self { all: vec![Value::Nil], table: Vec::new(), others: FxHashMap::default() }
     }
 }
 
@@ -182,10 +186,19 @@ impl Values {
     /// The number of `value`, which is new if it was not seen before.
     pub fn intern(&mut self, value: Value) -> ValueId {
         let next = ValueId(u32::try_from(self.all.len()).expect("fewer than 2^32 distinct values fit in memory"));
-        let id = match &value {
-            Value::Nil => return ValueId::NIL,
-            Value::Int(number) => *self.numbers.entry(*number).or_insert(next),
-            other => self.others.get(other).copied().unwrap_or_else(|| {
+        let id = match (&value, in_table(&value)) {
+            (Value::Nil, _) => return ValueId::NIL,
+            (_, Some(place)) => {
+                if place >= self.table.len() {
+                    self.table.resize(place + 1, ValueId::UNKNOWN);
+                }
+                let slot = &mut self.table[place];
+                if *slot == ValueId::UNKNOWN {
+                    *slot = next;
+                }
+                *slot
+            }
+            (other, None) => self.others.get(other).copied().unwrap_or_else(|| {
                 self.others.insert(other.clone(), next);
                 next
             }),
@@ -198,10 +211,10 @@ impl Values {
 
     /// The number of `value`, if it was seen.
     pub fn find(&self, value: &Value) -> Option<ValueId> {
-        match value {
-            Value::Nil => Some(ValueId::NIL),
-            Value::Int(number) => self.numbers.get(number).copied(),
-            other => self.others.get(other).copied(),
+        match (value, in_table(value)) {
+            (Value::Nil, _) => Some(ValueId::NIL),
+            (_, Some(place)) => self.table.get(place).copied().filter(|id| *id != ValueId::UNKNOWN),
+            (other, None) => self.others.get(other).copied(),
         }
     }
 
@@ -221,6 +234,14 @@ impl Values {
     }
 }
 
+/// The place of a number in the table, if it has one.
+fn in_table(value: &Value) -> Option<usize> {
+    match value {
+        Value::Int(number) => usize::try_from(*number).ok().filter(|place| *place < TABLE_LIMIT),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Value, Values};
@@ -233,7 +254,7 @@ mod tests {
     #[test]
     fn each_distinct_value_has_one_number() {
         let mut values = Values::default();
-        let texts = ["null", "1", "-1", "\"1\"", "1.0", "true", "[1,2]", "{\"a\":1}", "\"\"", "[]"];
+        let texts = ["null", "1", "-1", "\"1\"", "1.0", "true", "[1,2]", "{\"a\":1}", "4194304", "0"];
         let ids: Vec<_> = texts.iter().map(|text| values.intern(parse(text))).collect();
         let again: Vec<_> = texts.iter().map(|text| values.intern(parse(text))).collect();
         assert_eq!(ids, again);

@@ -2,7 +2,7 @@
 
 use std::{io, path::Path};
 
-use super::lines::Lines;
+use super::{fast, lines::Lines};
 use crate::{Event, History, HistoryBuilder, ReadError};
 
 /// Writes an event as a line.
@@ -18,7 +18,9 @@ pub(super) fn read(path: &Path, input: impl io::Read) -> Result<History, ReadErr
     let mut lines = Lines::new(path, input);
     let mut builder = HistoryBuilder::default();
     while let Some((place, text)) = lines.next()? {
-        let event = serde_json::from_slice::<Event<'_>>(text).map_err(|error| {
+        let line =
+            str::from_utf8(text).map_err(|error| place.malformed(text, error.valid_up_to() + 1, "expected UTF-8"))?;
+        let event = fast::event(line).map_or_else(|| serde_json::from_str(line), Ok).map_err(|error| {
             let reason = error.to_string();
             let reason = reason.split(" at line ").next().unwrap_or_default();
             let hint = if error.is_eof() { ": the line ends too early" } else { "" };

@@ -1,6 +1,7 @@
 //! Files to histories: which format a file is in is told by its content, never by its name.
 
 mod edn;
+mod fast;
 mod jepsen_log;
 mod jsonl;
 mod keys;
