@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
-use node::raft::{AppendResult, Body, Message, NodeId, Output, ProposalOutcome, Raft, ReadMode, ReadOutcome};
+use node::raft::{AppendResult, Body, LogIndex, Message, NodeId, Output, ProposalOutcome, Raft, ReadMode, ReadOutcome};
 
 use super::{
     faults::{Chance, Defect, Faults, MS, config},
@@ -69,8 +69,6 @@ pub(crate) struct Cluster {
     pub(super) chance: Chance,
     pub(super) oracle: Oracle,
     pub(super) next_id: u64,
-    /// The round that each leader began last.
-    rounds: BTreeMap<NodeId, u64>,
     pub(super) healed: bool,
     pub(crate) stats: Stats,
     pub(crate) trace: Option<VecDeque<String>>,
@@ -92,7 +90,6 @@ impl Cluster {
             chance,
             oracle: Oracle::default(),
             next_id: 0,
-            rounds: BTreeMap::new(),
             healed: false,
             stats: Stats::default(),
             trace: trace.then(VecDeque::new),
@@ -191,9 +188,8 @@ impl Cluster {
     fn start(&mut self, host: usize) {
         let id = NodeId(host as u64 + 1);
         let settings = config(id, self.hosts.len() as u64, &mut self.chance);
-        let slow = self.defect == Defect::SlowClock && host == 0;
         // Within the promise: no clock runs 80/100 slower than another.
-        let permille = if slow { 200 } else { self.chance.between(920, 1120) };
+        let permille = self.chance.between(920, 1120);
         let clock = Clock { permille, started: self.now, showed: self.chance.between(1000 * MS, 2000 * MS) };
         let raft = Raft::new(settings, self.hosts[host].disk.stored(), clock.read(self.now)).expect("starts again");
         self.hosts[host].start(raft, clock);
@@ -219,7 +215,7 @@ impl Cluster {
             | Defect::AnswersBeforeDurable
             | Defect::TrustsLeaderReads
             | Defect::SlowClock
-            | Defect::AnswersCountForLaterRounds => {}
+            | Defect::InventedAnswers => {}
         }
         let downtime = self.chance.between(MS, 200 * MS);
         self.schedule(downtime, Event::Start(host));
@@ -310,6 +306,10 @@ impl Cluster {
         if own.leads && !led {
             self.oracle.check_leader(&status, &own.log);
         }
+        if self.defect == Defect::SlowClock && own.leads != led {
+            let permille = if own.leads { 200 } else { 1000 };
+            own.clock = Clock { permille, started: self.now, showed: own.clock.read(self.now).0 };
+        }
     }
 
     /// The disk is done: the rest of the loop.
@@ -333,7 +333,7 @@ impl Cluster {
         for entry in &output.committed {
             let (first, acknowledges) = self.hosts[host].apply(entry, &mut self.oracle);
             if first {
-                self.check_leaders_have(host, entry.index.0);
+                self.check_leaders_have(entry.index.0);
             }
             if acknowledges {
                 self.oracle.acknowledge(entry.index.0);
@@ -346,11 +346,10 @@ impl Cluster {
     }
 
     /// Leader completeness for leaders that were elected before it was seen that the entry is committed.
-    fn check_leaders_have(&self, by: usize, index: u64) {
-        let term = self.hosts[by].log.hard_state.term;
-        for host in &self.hosts {
-            let Some(status) = host.raft.as_ref().map(Raft::status) else { continue };
-            if host.leads && status.leader == Some(status.id) && status.term >= term {
+    fn check_leaders_have(&self, index: u64) {
+        for host in self.hosts.iter().filter(|host| host.leads) {
+            let status = host.raft.as_ref().map(Raft::status);
+            if let Some(status) = status.filter(|status| status.leader == Some(status.id)) {
                 self.oracle.check_leader_has(&status, &host.log, index);
             }
         }
@@ -405,22 +404,25 @@ impl Cluster {
     }
 
     fn transmit(&mut self, messages: Vec<Message>) {
-        for mut message in messages {
+        for message in messages {
             if self.chance.permille(self.faults.drop) {
                 continue;
             }
-            if let Body::AppendEntries { round, .. } = message.body {
-                self.rounds.insert(message.from, round);
-            }
-            if let (Defect::AnswersCountForLaterRounds, Body::Appended { round, .. }) = (self.defect, &mut message.body)
-            {
-                *round = self.rounds.get(&message.to).copied().unwrap_or(*round);
+            if let (Defect::InventedAnswers, Body::AppendEntries { round, .. }) = (self.defect, &message.body) {
+                self.invent_answer(&message, *round);
             }
             if self.chance.permille(self.faults.duplicate) {
                 self.deliver_later(message.clone());
             }
             self.deliver_later(message);
         }
+    }
+
+    /// As if the follower had answered at once, whether or not it can be reached.
+    fn invent_answer(&mut self, request: &Message, round: u64) {
+        let result = AppendResult::Conflict { refused: LogIndex(0), term: None, first: LogIndex(0) };
+        let body = Body::Appended { result, round };
+        self.schedule(0, Event::Deliver(Message { from: request.to, to: request.from, term: request.term, body }));
     }
 
     fn deliver_later(&mut self, message: Message) {

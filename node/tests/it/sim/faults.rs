@@ -24,10 +24,10 @@ pub(crate) enum Defect {
     LosesEntries,
     /// Reads of basic Raft are held to be linearizable.
     TrustsLeaderReads,
-    /// One clock runs at a fifth of its speed, which breaks the promise that leases rest on.
+    /// A leader's clock runs at a fifth of its speed, which breaks the promise that leases rest on.
     SlowClock,
-    /// An answer counts for the newest round, whenever it was given.
-    AnswersCountForLaterRounds,
+    /// A leader counts answers to its heartbeats that nobody gave.
+    InventedAnswers,
 }
 
 #[derive(Debug)]

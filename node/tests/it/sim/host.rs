@@ -107,7 +107,7 @@ impl Host {
     /// Applies an entry. Returns whether nobody had applied it before, and whether one of this node's clients was waiting for it.
     pub(crate) fn apply(&mut self, entry: &Entry, oracle: &mut Oracle) -> (bool, bool) {
         assert_eq!(entry.index.0, self.applied + 1, "applied once, in order");
-        let (digest, first) = oracle.applies(self.digest, entry);
+        let (digest, first) = oracle.applies(self.log.hard_state.term, self.digest, entry);
         self.applied = entry.index.0;
         self.digest = digest;
         (first, self.proposals.remove(&entry.index.0) == Some(entry.term))

@@ -11,8 +11,10 @@ pub(crate) struct Oracle {
     leaders: BTreeMap<Term, NodeId>,
     /// Each entry that any node ever stored, by index and term: the term before it, and what it does.
     entries: BTreeMap<(u64, Term), (Term, Payload)>,
-    /// Term of each committed entry, and the state after it.
+    /// Each committed entry's term, and the state after it.
     committed: Vec<(Term, u64)>,
+    /// The term of the first node that applied it: no earlier than the one in which it was committed.
+    committed_by: Vec<Term>,
     /// Everything up to this index was acknowledged to a client, as written or as read.
     pub(crate) acknowledged: u64,
 }
@@ -53,7 +55,8 @@ impl Oracle {
         }
     }
 
-    /// Leader completeness: a leader's log has every entry that was committed before.
+    /// Leader completeness: a leader's log has every entry that was committed in an earlier term. (A late vote can make a leader of a
+    /// term that the others have left behind; it need not have what was committed since.)
     pub(crate) fn check_leader(&self, leader: &Status, log: &Disk) {
         for index in log.first_index()..=self.committed.len() as u64 {
             self.check_leader_has(leader, log, index);
@@ -61,18 +64,21 @@ impl Oracle {
     }
 
     pub(crate) fn check_leader_has(&self, leader: &Status, log: &Disk, index: u64) {
-        let (term, _) = self.committed[usize::try_from(index - 1).unwrap()];
+        let position = usize::try_from(index - 1).unwrap();
+        let (term, _) = self.committed[position];
         let has = index < log.first_index() || log.term(index) == Some(term);
-        assert!(has, "leader completeness: {leader} lacks the committed {index}@{term}");
+        let must_have = leader.term >= self.committed_by[position];
+        assert!(has || !must_have, "leader completeness: {leader} lacks the committed {index}@{term}");
     }
 
     /// State machine safety: whoever applies an index applies the same entry there. Returns the state after it, and whether this is the
     /// first to apply it.
-    pub(crate) fn applies(&mut self, before: u64, entry: &Entry) -> (u64, bool) {
+    pub(crate) fn applies(&mut self, by: Term, before: u64, entry: &Entry) -> (u64, bool) {
         let digest = next_digest(before, entry);
         let position = usize::try_from(entry.index.0 - 1).unwrap();
         if position == self.committed.len() {
             self.committed.push((entry.term, digest));
+            self.committed_by.push(by);
             return (digest, true);
         }
         assert_eq!(self.committed[position], (entry.term, digest), "state machine safety at {}", entry.index);
