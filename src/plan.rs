@@ -63,7 +63,7 @@ pub(crate) struct Plan {
 }
 
 impl Default for Plan {
-    /// Five nodes, 15 clients, 500 operations a second on 5 keys for 20 s.
+    /// Five nodes, 25 clients, 500 operations a second on 5 keys for 20 s.
     fn default() -> Self {
         Self {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -75,7 +75,7 @@ impl Default for Plan {
             seed: 0,
             time_limit_ms: 20_000,
             rate: 500,
-            concurrency: 15,
+            concurrency: 25,
             keys: 5,
             read_percent: 50,
             operation_timeout_ms: 1_000,

@@ -49,7 +49,7 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "R", default_value_t = 500)]
     rate: u32,
     /// How many clients, each bound to one node in turn.
-    #[arg(long, value_name = "C", default_value_t = 15, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(long, value_name = "C", default_value_t = 25, value_parser = clap::value_parser!(u16).range(1..=1024))]
     concurrency: u16,
     /// How many keys are in use at once.
     #[arg(long, value_name = "K", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=1024))]

@@ -149,23 +149,25 @@ pub(crate) fn is_settled(statuses: &[Option<Status>]) -> bool {
 mod tests {
     use super::{Status, is_settled, leader_of};
 
-    fn status(role: &str, term: u64, leader: Option<u16>, applied: u64) -> Option<Status> {
-        Some(Status { role: role.to_owned(), term, leader, applied, commit: applied })
+    fn status(role: &str, term: u64, leader: Option<u16>, applied: u64) -> Status {
+        Status { role: role.to_owned(), term, leader, applied, commit: applied }
     }
 
     #[test]
     fn of_two_claims_the_later_term_leads() {
-        let statuses = [status("leader", 2, Some(1), 5), None, status("leader", 3, Some(3), 5)];
+        let statuses = [Some(status("leader", 2, Some(1), 5)), None, Some(status("leader", 3, Some(3), 5))];
         assert_eq!(leader_of(&statuses), Some(3));
-        assert_eq!(leader_of(&[None, status("follower", 3, None, 5)]), None);
+        assert_eq!(leader_of(&[None, Some(status("follower", 3, None, 5))]), None);
     }
 
     #[test]
-    fn a_cluster_is_settled_when_all_follow_one_leader() {
-        let follower = || status("follower", 3, Some(2), 5);
-        assert!(is_settled(&[follower(), status("leader", 3, Some(2), 5), follower()]));
-        assert!(!is_settled(&[None, status("leader", 3, Some(2), 5), follower()]));
-        assert!(!is_settled(&[status("leader", 2, Some(1), 5), status("leader", 3, Some(2), 5), follower()]));
-        assert!(!is_settled(&[follower(), follower(), follower()]));
+    fn a_cluster_is_settled_when_all_follow_one_leader_and_have_caught_up() {
+        let follower = |applied| Some(status("follower", 3, Some(2), applied));
+        let leader = |term| Some(status("leader", term, Some(2), 5));
+        assert!(is_settled(&[follower(5), leader(3), follower(6)]));
+        assert!(!is_settled(&[None, leader(3), follower(5)]));
+        assert!(!is_settled(&[follower(4), leader(3), follower(5)]));
+        assert!(!is_settled(&[Some(status("leader", 2, Some(1), 5)), leader(3), follower(5)]));
+        assert!(!is_settled(&[follower(5), follower(5), follower(5)]));
     }
 }

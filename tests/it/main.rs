@@ -1,5 +1,11 @@
 //! The tool as its users meet it: through its binary, and the rules of its source tree.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test that cannot go on should fail, and one that skips says so"
+)]
+
 mod check;
 mod layers;
 mod runs;
