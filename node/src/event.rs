@@ -49,7 +49,7 @@ pub enum Event {
         /// Its size.
         bytes: usize,
     },
-    /// The state was replaced by the leader's snapshot.
+    /// The state was replaced by a snapshot: the leader's, or the node's own when it starts.
     SnapshotInstalled {
         /// The last entry that it replaces.
         last_index: LogIndex,

@@ -62,17 +62,12 @@ impl Node {
         let (id, members) = (config.id, config.members());
         let (storage, stored) =
             Storage::open(&config.data_dir, id, &members).map_err(|source| Error::Storage { node: id, source })?;
-        let state = |problem: String| Error::State { node: id, problem };
-        let mut machine = Machine::default();
-        let snapshot = stored.snapshot.clone().unwrap_or_default();
-        if stored.snapshot.is_some() {
-            machine.restore(snapshot.last_index, &snapshot.data).map_err(|error| state(error.to_string()))?;
-        }
         let mut clock = Clock::new(config.clock_file.clone());
-        let raft = Raft::new(config.raft(fresh()), stored, clock.now()).map_err(|error| state(error.to_string()))?;
+        let raft = Raft::new(config.raft(fresh()), stored, clock.now())
+            .map_err(|error| Error::State { node: id, problem: error.to_string() })?;
         let status = raft.status();
         log.write(Event::Started { term: status.term, last_index: status.last_index });
-        Ok(Self {
+        let mut node = Self {
             id,
             members,
             request_timeout: config.request_timeout,
@@ -81,15 +76,17 @@ impl Node {
             raft,
             status,
             storage,
-            machine,
-            applied_term: snapshot.last_term,
-            snapshot_index: snapshot.last_index,
+            machine: Machine::default(),
+            applied_term: Term::default(),
+            snapshot_index: LogIndex::default(),
             links,
             pending: Pending::default(),
             next_id: fresh(),
             counters: Counters::default(),
             log,
-        })
+        };
+        node.carry_out()?; // restores the snapshot, before anybody can read
+        Ok(node)
     }
 
     /// Serves until told to stop, or until it cannot go on.
@@ -366,3 +363,6 @@ impl Node {
 fn fresh() -> u64 {
     RandomState::new().hash_one(std::process::id())
 }
+
+#[cfg(test)]
+mod tests;

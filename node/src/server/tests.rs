@@ -299,6 +299,8 @@ fn one_node_is_a_cluster_too() {
     for mode in MODES {
         assert_eq!(cluster.read(1, "k", mode).1["value"], 12, "{mode}");
     }
+    let made = |line: &LogLine| matches!(line.event, Event::SnapshotMade { .. });
+    assert_eq!(cluster.events(1).into_iter().filter(made).count(), 2, "one each five entries");
     cluster.stop(1);
     cluster.start(1);
     cluster.leader();

@@ -21,8 +21,7 @@ use tokio::{
 };
 
 use super::{
-    BATCH_FRAMES, CONNECT_TIMEOUT, Frame, Hello, PING_INTERVAL, QUEUE_FRAMES, RETRY_INTERVAL, STALL_TIMEOUT, Welcome,
-    codec, tune,
+    BATCH_FRAMES, CONNECT_TIMEOUT, Frame, Hello, PING_INTERVAL, QUEUE_FRAMES, RETRY_INTERVAL, Welcome, codec, tune,
 };
 use crate::event::{Event, Log};
 
@@ -99,21 +98,9 @@ async fn serve(mut reader: OwnedReadHalf, mut writer: OwnedWriteHalf, frames: &m
         for frame in batch.drain(..) {
             codec::append(&mut bytes, &frame);
         }
-        if let Err(error) = write(&mut writer, &bytes).await {
+        if let Err(error) = writer.write_all(&bytes).await {
             return error;
         }
         bytes.clear();
     }
-}
-
-/// Writes all, as long as each piece makes progress in time.
-async fn write(writer: &mut OwnedWriteHalf, mut bytes: &[u8]) -> io::Result<()> {
-    while !bytes.is_empty() {
-        let written = timeout(STALL_TIMEOUT, writer.write(bytes)).await??;
-        if written == 0 {
-            return Err(io::ErrorKind::WriteZero.into());
-        }
-        bytes = &bytes[written..];
-    }
-    Ok(())
 }

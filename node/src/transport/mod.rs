@@ -2,8 +2,8 @@
 //!
 //! A link may lose what was given to it, never repeats it, and never blocks the server's loop: what finds no working link or a
 //! full queue is dropped, as Raft allows. A link that a partition cut silently must work again soon after the partition heals, so
-//! no connection outlives its usefulness: unacknowledged data ends it (`TCP_USER_TIMEOUT`; a ping flows when nothing else does), and so
-//! does a write that makes no progress. What was queued on a dead connection is never sent on the next one.
+//! no connection outlives its usefulness: data that nobody acknowledges or makes room for ends it (`TCP_USER_TIMEOUT`; a ping flows
+//! when nothing else does). What was queued on a dead connection is never sent on the next one.
 
 mod accept;
 mod codec;
@@ -29,7 +29,7 @@ const VERSION: u32 = 1;
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(200);
 /// How long to wait before dialling again. With the time above, a healed link is back within 300 ms.
 const RETRY_INTERVAL: Duration = Duration::from_millis(100);
-/// How long data may stay unacknowledged, or a write without progress.
+/// How long data may stay unacknowledged, or wait for the peer to read.
 const STALL_TIMEOUT: Duration = Duration::from_millis(500);
 /// How often something is written, so that a dead link shows even when there is nothing to say.
 const PING_INTERVAL: Duration = Duration::from_millis(100);

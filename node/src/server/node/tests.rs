@@ -1,0 +1,238 @@
+//! The loop's own decisions, one input at a time, with peers that the test plays.
+
+use std::{collections::BTreeMap, net::SocketAddr, path::Path, sync::mpsc::sync_channel, time::Instant};
+
+use serde_json::json;
+use tempfile::tempdir;
+use tokio::{
+    net::TcpListener,
+    runtime::Runtime,
+    sync::oneshot::{self, error::TryRecvError},
+};
+
+use super::*;
+use crate::{
+    event::Captured,
+    kv::{Found, Json},
+    raft::{AppendResult, Body, Payload},
+    transport::accept_links,
+};
+
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// Node 1, stepped by hand, and what peers 2 and 3 hear from it.
+struct Bench {
+    node: Node,
+    heard: BTreeMap<u64, Receiver<Input>>,
+    _runtime: Runtime,
+}
+
+impl Bench {
+    fn new(dir: &Path) -> Self {
+        let runtime = Runtime::new().unwrap();
+        let listeners: BTreeMap<u64, TcpListener> =
+            (1..=3).map(|id| (id, runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap())).collect();
+        let peers: BTreeMap<_, _> =
+            listeners.iter().map(|(id, listener)| (NodeId(*id), listener.local_addr().unwrap())).collect();
+        let mut heard = BTreeMap::new();
+        for (id, listener) in listeners.into_iter().filter(|(id, _)| *id != 1) {
+            let (inputs, received) = sync_channel(1000);
+            let log = Log::to(NodeId(id), std::io::sink());
+            runtime.spawn(accept_links(listener, NodeId(id), peers.clone(), inputs, log));
+            heard.insert(id, received);
+        }
+        let captured = Captured::default();
+        let log = Log::to(NodeId(1), captured.clone());
+        let config = Config::new(NodeId(1), peers.clone(), SocketAddr::from(([127, 0, 0, 1], 0)), dir);
+        let links = Links::dial(runtime.handle(), NodeId(1), &peers, &log);
+        let node = Node::open(&config, links, log).unwrap();
+        let start = Instant::now();
+        while captured.lines().iter().filter(|line| matches!(line.event, Event::PeerUp { .. })).count() < 2 {
+            assert!(start.elapsed() < LIMIT, "links");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Self { node, heard, _runtime: runtime }
+    }
+
+    /// As the loop does, for one input.
+    fn take_in(&mut self, input: Input) {
+        let now = self.node.clock.now();
+        self.node.take_in(input, now);
+        self.node.notice_role();
+        self.node.carry_out().unwrap();
+    }
+
+    fn message(&mut self, from: u64, term: u64, body: Body) {
+        let message = Message { from: NodeId(from), to: NodeId(1), term: Term(term), body };
+        self.take_in(Input::Peer(NodeId(from), Frame::Raft(message)));
+    }
+
+    /// An `AppendEntries` from a leader.
+    fn append(&mut self, leader: u64, term: u64, entries: Vec<Entry>, commit: u64) {
+        let body = Body::AppendEntries {
+            prev_log_index: LogIndex(0),
+            prev_log_term: Term(0),
+            entries,
+            leader_commit: LogIndex(commit),
+            round: 1,
+        };
+        self.message(leader, term, body);
+    }
+
+    /// What peer `id` hears next that `wanted` takes.
+    fn hear<T>(&self, id: u64, wanted: impl Fn(Frame) -> Option<T>) -> T {
+        loop {
+            match self.heard[&id].recv_timeout(LIMIT).unwrap() {
+                Input::Peer(_, frame) => {
+                    if let Some(found) = wanted(frame) {
+                        return found;
+                    }
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    /// Makes node 1 leader with the votes of peer 2.
+    fn elect(&mut self) -> Term {
+        let mut now = self.node.clock.now();
+        while self.node.status.role != Role::Leader {
+            now = now.after(Duration::from_secs(1));
+            self.node.raft.tick(now);
+            self.node.carry_out().unwrap();
+            let asked = |frame| match frame {
+                Frame::Raft(Message { term, body: Body::RequestVote { pre, .. }, .. }) => Some((term, pre)),
+                _ => None,
+            };
+            let (mut term, pre) = self.hear(2, asked);
+            self.node.raft.step(now, vote(term, pre));
+            self.node.carry_out().unwrap();
+            if pre {
+                term = self.hear(2, |frame| asked(frame).filter(|(_, pre)| !pre)).0;
+                self.node.raft.step(now, vote(term, false));
+                self.node.carry_out().unwrap();
+            }
+        }
+        self.node.status.term
+    }
+
+    fn ask(&mut self, request: Request) -> oneshot::Receiver<Reply> {
+        let (reply, answer) = oneshot::channel();
+        self.take_in(Input::Client(request, reply));
+        answer
+    }
+}
+
+fn vote(term: Term, pre: bool) -> Message {
+    Message { from: NodeId(2), to: NodeId(1), term, body: Body::Vote { pre, granted: true } }
+}
+
+fn put(value: u64) -> Command {
+    let value = Json::new(&json!(value)).unwrap();
+    Command { session: None, op: Op::Put { key: "k".into(), value } }
+}
+
+fn entry(index: u64, term: u64, payload: Payload) -> Entry {
+    Entry { index: LogIndex(index), term: Term(term), payload }
+}
+
+fn refused(reason: Reason) -> Result<Applied, Failure> {
+    Err(Failure { reason, happened: Happened::No })
+}
+
+#[test]
+fn a_forwarded_request_is_never_passed_on() {
+    let dir = tempdir().unwrap();
+    let mut bench = Bench::new(dir.path());
+    bench.append(2, 1, vec![], 0);
+    assert_eq!(bench.node.status.leader, Some(NodeId(2)));
+    bench.take_in(Input::Peer(NodeId(3), Frame::Forward { id: 7, request: Request::Write(put(1)) }));
+    let answered = |frame| match frame {
+        Frame::Forwarded { id, reply } => Some((id, reply.result)),
+        _ => None,
+    };
+    assert_eq!(bench.hear(3, answered), (7, refused(Reason::NoLeader)));
+    let read = Request::Read { key: "k".into(), mode: Mode::Leader };
+    let _answer = bench.ask(read.clone());
+    let first = bench.hear(2, |frame| match frame {
+        Frame::Forward { request, .. } => Some(request),
+        _ => None,
+    });
+    assert_eq!(first, read, "a client's own request is passed on, and it is the first that was");
+}
+
+#[test]
+fn a_deposed_leaders_write_is_denied_only_once_another_entry_has_its_place() {
+    let dir = tempdir().unwrap();
+    let mut bench = Bench::new(dir.path());
+    let term = bench.elect().0;
+    let mut first = bench.ask(Request::Write(put(1)));
+    let mut second = bench.ask(Request::Write(put(2)));
+    let other = vec![entry(1, term + 1, Payload::Noop), entry(2, term + 1, Payload::Command(put(9).encode()))];
+    bench.append(3, term + 1, other, 1);
+    assert_eq!(bench.node.status.role, Role::Follower);
+    assert_eq!(first.try_recv(), Err(TryRecvError::Empty), "deposed and overwritten, but nothing is committed there");
+    bench.append(3, term + 1, vec![], 2);
+    bench.message(
+        3,
+        term + 1,
+        Body::AppendEntries {
+            prev_log_index: LogIndex(2),
+            prev_log_term: Term(term + 1),
+            entries: vec![],
+            leader_commit: LogIndex(2),
+            round: 2,
+        },
+    );
+    assert_eq!(first.try_recv().unwrap().result, refused(Reason::Superseded));
+    assert_eq!(second.try_recv(), Err(TryRecvError::Empty), "its index is still open");
+    let later = bench.node.clock.now().after(Duration::from_secs(3));
+    let expired = bench.node.pending.next_expired(later).unwrap();
+    assert_eq!(expired.unresolved(Reason::Deadline).happened, Happened::Unknown);
+}
+
+#[test]
+fn a_write_is_answered_when_a_majority_holds_it_and_not_before() {
+    let dir = tempdir().unwrap();
+    let mut bench = Bench::new(dir.path());
+    let term = bench.elect().0;
+    let mut answer = bench.ask(Request::Write(put(1)));
+    assert_eq!(answer.try_recv(), Err(TryRecvError::Empty));
+    bench.message(2, term, Body::Appended { result: AppendResult::Matched(LogIndex(2)), round: 0 });
+    assert_eq!(answer.try_recv().unwrap().result, Ok(Applied::Put(LogIndex(2))));
+}
+
+#[test]
+fn too_many_waiting_requests_are_refused() {
+    let dir = tempdir().unwrap();
+    let mut bench = Bench::new(dir.path());
+    bench.elect();
+    let now = bench.node.clock.now();
+    let mut waiting = Vec::new();
+    for value in 0..MAX_PENDING as u64 {
+        let (reply, answer) = oneshot::channel();
+        bench.node.take_in(Input::Client(Request::Write(put(value)), reply), now);
+        waiting.push(answer);
+    }
+    assert_eq!(bench.ask(Request::Write(put(0))).try_recv().unwrap().result, refused(Reason::Overloaded));
+    assert!(waiting.iter_mut().all(|answer| answer.try_recv() == Err(TryRecvError::Empty)));
+}
+
+#[test]
+fn the_first_read_after_a_restart_sees_the_snapshot() {
+    let dir = tempdir().unwrap();
+    let mut machine = Machine::default();
+    machine.apply(&entry(1, 1, Payload::Command(put(5).encode()))).unwrap();
+    let members = [NodeId(1), NodeId(2), NodeId(3)];
+    let (mut storage, _) = Storage::open(dir.path(), NodeId(1), &members).unwrap();
+    let snapshot = Snapshot { last_index: LogIndex(1), last_term: Term(1), data: machine.snapshot() };
+    let hard_state = Some(crate::raft::HardState { term: Term(1), voted_for: None });
+    storage
+        .persist(&crate::raft::Persist { hard_state, snapshot: Some(snapshot), ..crate::raft::Persist::default() })
+        .unwrap();
+    drop(storage);
+    let mut bench = Bench::new(dir.path());
+    let mut answer = bench.ask(Request::Read { key: "k".into(), mode: Mode::Local });
+    let found = Found { value: Json::new(&json!(5)), revision: LogIndex(1) };
+    assert_eq!(answer.try_recv().unwrap().result, Ok(Applied::Got(found)));
+}
