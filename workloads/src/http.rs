@@ -141,6 +141,7 @@ struct Body {
     swapped: Option<bool>,
     #[serde(default, deserialize_with = "present")]
     observed: Option<Value>,
+    revision: Option<u64>,
     error: Option<String>,
     happened: Option<String>,
 }
@@ -176,7 +177,10 @@ fn understand(request: &Request, status: StatusCode, text: &[u8]) -> Answer {
     match (request.action, body) {
         (Action::Read, Body { value: Some(value), .. }) => Answer::Value(value),
         (Action::Read, _) => unclear("it has no \"value\""),
-        (Action::Write(_), _) | (Action::Cas { .. }, Body { swapped: Some(true), .. }) => Answer::Done,
+        (Action::Write(_), Body { revision: Some(_), .. }) | (Action::Cas { .. }, Body { swapped: Some(true), .. }) => {
+            Answer::Done
+        }
+        (Action::Write(_), _) => unclear("it has no \"revision\""),
         (Action::Cas { .. }, Body { swapped: Some(false), observed: Some(found), .. }) => Answer::Mismatch(found),
         (Action::Cas { .. }, _) => unclear("it lacks \"swapped\" or \"observed\""),
     }

@@ -47,3 +47,47 @@ impl Completion {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Answer, Completion};
+    use crate::Action;
+    use histories::EventType::{Fail, Info, Ok as Done};
+
+    const READ: Action = Action::Read;
+    const WRITE: Action = Action::Write(2);
+    const CAS: Action = Action::Cas { from: 1, to: 2 };
+
+    #[test]
+    fn the_table() {
+        let value = || Answer::Value(5.into());
+        let found = || Answer::Mismatch(5.into());
+        let not_done = || Answer::NotDone("refused".to_owned());
+        let unknown = || Answer::Unknown("reset".to_owned());
+        for (action, answer, kind, reconnect) in [
+            (READ, value(), Done, false),
+            (READ, not_done(), Fail, false),
+            (READ, unknown(), Fail, true),
+            (WRITE, Answer::Done, Done, false),
+            (WRITE, not_done(), Fail, false),
+            (WRITE, unknown(), Info, true),
+            (CAS, Answer::Done, Done, false),
+            (CAS, found(), Fail, false),
+            (CAS, not_done(), Fail, false),
+            (CAS, unknown(), Info, true),
+            // A client that answers something else than it was asked is not believed.
+            (READ, Answer::Done, Fail, true),
+            (READ, found(), Fail, true),
+            (WRITE, value(), Info, true),
+            (WRITE, found(), Info, true),
+            (CAS, value(), Info, true),
+        ] {
+            let end = Completion::of(action, answer.clone());
+            assert_eq!((end.kind, end.reconnect), (kind, reconnect), "{action:?} {answer:?}");
+            assert_eq!(end.value.is_some(), action == READ && kind == Done, "{action:?} {answer:?}");
+            assert_eq!(end.observed.is_some(), action == CAS && answer == found(), "{action:?} {answer:?}");
+            let explained = end.error.is_some() || kind == Done || end.observed.is_some();
+            assert!(explained, "{action:?} {answer:?}");
+        }
+    }
+}

@@ -33,3 +33,46 @@ impl Pace {
         due
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::Instant;
+
+    use super::{MAX_LAG, Pace};
+
+    #[test]
+    fn the_mean_is_the_rate() {
+        let start = Instant::now();
+        let mut pace = Pace::new(1000, start, 3);
+        let last = (0..=10_000).map(|_| pace.next(start)).last().expect("there are some");
+        let seconds = (last - start).as_secs_f64();
+        assert!((9.5..10.5).contains(&seconds), "{seconds}");
+    }
+
+    #[test]
+    fn times_do_not_go_back() {
+        let start = Instant::now();
+        let mut pace = Pace::new(10, start, 3);
+        let times: Vec<_> = (0..100).map(|_| pace.next(start)).collect();
+        assert!(times.is_sorted());
+    }
+
+    #[test]
+    fn what_was_missed_is_not_made_up_for() {
+        let start = Instant::now();
+        let later = start + Duration::from_mins(1);
+        let mut pace = Pace::new(100, start, 3);
+        assert_eq!(pace.next(later), later - MAX_LAG);
+        let at_once = (0..6000).take_while(|_| pace.next(later) <= later).count();
+        assert!(at_once <= 30, "{at_once} operations follow at once");
+    }
+
+    #[test]
+    fn without_a_rate_everybody_may_act_now() {
+        let start = Instant::now();
+        let mut pace = Pace::new(0, start, 3);
+        assert_eq!(pace.next(start + MAX_LAG), start + MAX_LAG);
+    }
+}

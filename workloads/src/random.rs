@@ -24,3 +24,35 @@ impl Random {
         u32::try_from(scaled).expect("it is below the limit")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Random;
+
+    fn first(seed: u64, concern: &str) -> [u32; 8] {
+        let mut random = Random::new(seed, concern);
+        std::array::from_fn(|_| random.below(1000))
+    }
+
+    #[test]
+    fn a_seed_means_the_same_tomorrow() {
+        assert_eq!(first(1, "pace"), GOLDEN);
+    }
+
+    const GOLDEN: [u32; 8] = [187, 343, 770, 472, 376, 618, 915, 301];
+
+    #[test]
+    fn concerns_and_seeds_have_numbers_of_their_own() {
+        assert_ne!(first(1, "pace"), first(2, "pace"));
+        assert_ne!(first(1, "pace"), first(1, "register key"));
+    }
+
+    #[test]
+    fn numbers_stay_below_the_limit_and_reach_all_of_it() {
+        let mut random = Random::new(5, "x");
+        let mut seen = [0; 7];
+        (0..7000).for_each(|_| seen[random.below(7) as usize] += 1);
+        assert!(seen.iter().all(|count| (800..1200).contains(count)), "{seen:?}");
+        assert_eq!(random.below(1), 0);
+    }
+}

@@ -134,3 +134,149 @@ impl Register {
         self.next_key += 1;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use histories::Value;
+
+    use super::{Register, RegisterOptions};
+    use crate::{Action, Answer, Request};
+
+    /// The first requests of `workers` in turn, where all that is asked is done at once; reads find the last value written.
+    fn requests(register: &mut Register, workers: u16, count: usize) -> Vec<Request> {
+        let mut state: BTreeMap<u32, Value> = BTreeMap::new();
+        (0..workers)
+            .cycle()
+            .take(count)
+            .map(|worker| {
+                let request = register.next(worker);
+                let found = state.get(&request.key).cloned().unwrap_or_default();
+                let answer = match request.action {
+                    Action::Read => Answer::Value(found),
+                    Action::Cas { from, .. } if found != from.into() => Answer::Mismatch(found),
+                    Action::Write(value) | Action::Cas { to: value, .. } => {
+                        state.insert(request.key, value.into());
+                        Answer::Done
+                    }
+                };
+                register.observe(worker, &request, &answer);
+                request
+            })
+            .collect()
+    }
+
+    fn register(seed: u64) -> Register {
+        Register::new(seed, RegisterOptions::default())
+    }
+
+    #[test]
+    fn the_first_requests_of_a_seed_never_change() {
+        let shown: Vec<_> = requests(&mut register(1), 3, 72)
+            .iter()
+            .skip(60)
+            .map(|request| {
+                let key = request.key_name();
+                match request.action {
+                    Action::Read => format!("{key} read"),
+                    Action::Write(value) => format!("{key} write {value}"),
+                    Action::Cas { from, to } => format!("{key} cas {from} {to}"),
+                }
+            })
+            .collect();
+        assert_eq!(shown, GOLDEN);
+    }
+
+    const GOLDEN: [&str; 12] = [
+        "k3 read",
+        "k4 read",
+        "k1 cas 25 29",
+        "k3 cas 28 30",
+        "k1 read",
+        "k3 read",
+        "k2 read",
+        "k4 write 31",
+        "k2 cas 27 32",
+        "k1 read",
+        "k0 read",
+        "k3 write 33",
+    ];
+
+    #[test]
+    fn the_mix_is_as_asked_for() {
+        let requests = requests(&mut register(2), 4, 20_000);
+        let percent = |wanted: fn(&Action) -> bool| requests.iter().filter(|r| wanted(&r.action)).count() / 200;
+        assert!((48..=52).contains(&percent(|action| *action == Action::Read)));
+        assert!((38..=42).contains(&percent(|action| matches!(action, Action::Write(_)))));
+        assert!((8..=11).contains(&percent(|action| matches!(action, Action::Cas { .. }))));
+    }
+
+    #[test]
+    fn what_is_written_is_unique() {
+        let requests = requests(&mut register(2), 4, 20_000);
+        let written: Vec<_> = requests
+            .iter()
+            .filter_map(|request| match request.action {
+                Action::Write(value) | Action::Cas { to: value, .. } => Some(value),
+                Action::Read => None,
+            })
+            .collect();
+        assert_eq!(written.iter().collect::<BTreeSet<_>>().len(), written.len());
+    }
+
+    #[test]
+    fn a_cas_expects_what_its_own_client_saw_last() {
+        let options = RegisterOptions { keys: 1, read_percent: 0, cas_percent: 100, ..RegisterOptions::default() };
+        let mut register = Register::new(1, options);
+        let read = register.next(0);
+        assert_eq!(read.action, Action::Read, "who saw nothing reads");
+        register.observe(0, &read, &Answer::Value(Value::Nil));
+        assert_eq!(register.next(0).action, Action::Read, "nothing is no value to expect");
+        register.observe(0, &read, &Answer::Value(77.into()));
+        assert_eq!(register.next(1).action, Action::Read, "another client saw it");
+        let cas = register.next(0);
+        assert_eq!(cas.action, Action::Cas { from: 77, to: 1 });
+        register.observe(0, &cas, &Answer::Mismatch(78.into()));
+        let cas = register.next(0);
+        assert_eq!(cas.action, Action::Cas { from: 78, to: 2 });
+        register.observe(0, &cas, &Answer::Done);
+        assert_eq!(register.next(0).action, Action::Cas { from: 2, to: 3 });
+    }
+
+    #[test]
+    fn a_key_has_a_bounded_number_of_mutations() {
+        let options = RegisterOptions { keys: 2, mutations_per_key: 100, ..RegisterOptions::default() };
+        let mut register = Register::new(1, options);
+        let mut mutations: BTreeMap<u32, u32> = BTreeMap::new();
+        for request in requests(&mut register, 4, 5000) {
+            *mutations.entry(request.key).or_default() += u32::from(request.action != Action::Read);
+        }
+        assert!(mutations.values().all(|count| *count <= 100), "{mutations:?}");
+        let live: BTreeSet<_> = register.live_keys().collect();
+        assert!(mutations.iter().all(|(key, count)| *count == 100 || live.contains(key)), "{mutations:?}");
+        assert_eq!(register.keys_used() as usize, mutations.keys().chain(&live).collect::<BTreeSet<_>>().len());
+    }
+
+    #[test]
+    fn a_key_has_a_bounded_number_of_unknown_outcomes() {
+        let options = RegisterOptions {
+            keys: 1,
+            unknowns_per_key: 3,
+            read_percent: 0,
+            cas_percent: 0,
+            ..RegisterOptions::default()
+        };
+        let mut register = Register::new(1, options);
+        let mut keys = Vec::new();
+        for _ in 0..7 {
+            let request = register.next(0);
+            keys.push(request.key);
+            register.observe(0, &request, &Answer::Unknown(String::new()));
+        }
+        assert_eq!(keys, [0, 0, 0, 1, 1, 1, 2]);
+        let late = Request { key: 0, action: Action::Write(1) };
+        register.observe(0, &late, &Answer::Unknown(String::new()));
+        assert_eq!(register.keys_used(), 3, "what comes late of a retired key changes nothing");
+    }
+}

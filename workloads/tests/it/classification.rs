@@ -1,0 +1,191 @@
+//! What a client makes of each way in which a server can fail: the table of what reqwest really shows.
+
+use std::{net::SocketAddr, time::Duration};
+
+use histories::Value;
+use serde_json::json;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use workloads::{Action, Answer, Client as _, Connect as _, HttpConnector, HttpOptions, Request};
+
+use crate::server::{Reply, Server};
+
+const READ: Action = Action::Read;
+const WRITE: Action = Action::Write(5);
+const CAS: Action = Action::Cas { from: 4, to: 5 };
+
+fn connector(address: SocketAddr) -> HttpConnector {
+    HttpConnector::new(HttpOptions {
+        nodes: vec![(1, address)],
+        read_mode: "leader".to_owned(),
+        connect_timeout: Duration::from_millis(200),
+        operation_timeout: Duration::from_millis(400),
+    })
+}
+
+async fn ask(address: SocketAddr, action: Action) -> Answer {
+    connector(address).open(1).unwrap().invoke(&Request { key: 3, action }).await
+}
+
+/// The answers to a read, a write and a cas where the server always says this; it must see each exactly once.
+async fn answers(reply: Reply) -> [Answer; 3] {
+    let server = Server::start(move |_| reply.clone()).await;
+    let answers = [ask(server.address, READ).await, ask(server.address, WRITE).await, ask(server.address, CAS).await];
+    assert_eq!(server.asked(), 3, "each request is sent once");
+    answers
+}
+
+fn is_unknown(answer: &Answer) -> bool {
+    matches!(answer, Answer::Unknown(_))
+}
+
+fn is_not_done(answer: &Answer) -> bool {
+    matches!(answer, Answer::NotDone(_))
+}
+
+#[tokio::test]
+async fn a_refused_connection_was_never_asked() {
+    let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    for action in [READ, WRITE, CAS] {
+        let answer = ask(address, action).await;
+        assert!(is_not_done(&answer), "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_never_came_about_was_never_asked() {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let address = listener.local_addr().unwrap();
+    // Once the queue of a listener that accepts nothing is full, the kernel swallows every further SYN.
+    let mut waiting = Vec::new();
+    let connect = || tokio::time::timeout(Duration::from_millis(200), TcpStream::connect(address));
+    while let Ok(stream) = connect().await {
+        waiting.push(stream.unwrap());
+        assert!(waiting.len() < 20, "the queue never fills");
+    }
+    let answer = ask(address, WRITE).await;
+    assert!(is_not_done(&answer), "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_connection_that_is_closed_at_once_says_nothing() {
+    let server = Server::closing_at_once().await;
+    let answer = ask(server.address, WRITE).await;
+    assert!(is_unknown(&answer), "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_request_that_was_read_may_have_happened() {
+    for reply in
+        [Reply::Close, Reply::Silence, Reply::Last("HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n{".to_owned())]
+    {
+        let answers = answers(reply.clone()).await;
+        assert!(answers.iter().all(is_unknown), "{reply:?}: {answers:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_stops_in_the_middle_is_cut_off_in_time() {
+    let answers = answers(Reply::Raw("HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n{".to_owned())).await;
+    assert!(answers.iter().all(is_unknown), "{answers:?}");
+}
+
+#[tokio::test]
+async fn a_redirect_is_not_followed() {
+    let answers = answers(Reply::text(307, "location: /elsewhere\r\n", "{}")).await;
+    assert!(answers.iter().all(is_unknown), "{answers:?}");
+}
+
+#[tokio::test]
+async fn what_is_not_the_promised_answer_is_unclear() {
+    let endless = format!("{{\"value\":1,\"revision\":1,\"swapped\":true,\"x\":\"{}\"}}", "x".repeat(2 << 20));
+    let other_key = json!({"key": "k4", "value": 1, "revision": 1, "swapped": true});
+    for (status, body) in [
+        (200, "<html>".to_owned()),
+        (200, String::new()),
+        (200, "{}".to_owned()),
+        (200, "[]".to_owned()),
+        (200, "null".to_owned()),
+        (200, r#"{"happened":"no"}"#.to_owned()),
+        (201, r#"{"value":1,"revision":1,"swapped":true}"#.to_owned()),
+        (200, endless),
+        (200, other_key.to_string()),
+        (503, "busy".to_owned()),
+        (503, "{}".to_owned()),
+        (503, r#"{"error":"x","happened":"maybe"}"#.to_owned()),
+    ] {
+        let answers = answers(Reply::text(status, "", &body)).await;
+        assert!(answers.iter().all(is_unknown), "{status} {body:.80}: {answers:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_cas_that_failed_without_saying_what_it_found_is_unclear() {
+    let [_, _, cas] = answers(Reply::json(200, &json!({"swapped": false}))).await;
+    assert!(is_unknown(&cas), "{cas:?}");
+}
+
+#[tokio::test]
+async fn a_node_may_say_whether_it_happened() {
+    for status in [400, 404, 413, 503, 504] {
+        let no = answers(Reply::json(status, &json!({"error": "no leader", "happened": "no"}))).await;
+        assert!(no.iter().all(|answer| *answer == Answer::NotDone("no leader".to_owned())), "{no:?}");
+        let unknown = answers(Reply::json(status, &json!({"error": "leader lost", "happened": "unknown"}))).await;
+        assert!(unknown.iter().all(|answer| *answer == Answer::Unknown("leader lost".to_owned())), "{unknown:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_good_answer_is_what_it_says() {
+    let body = |observed: serde_json::Value, swapped| json!({"key": "k3", "value": observed, "revision": 7, "swapped": swapped, "observed": observed, "node": 1, "role": "leader", "term": 3});
+    let [read, write, cas] = answers(Reply::json(200, &body(json!(4), true))).await;
+    assert_eq!((read, write, cas), (Answer::Value(4.into()), Answer::Done, Answer::Done));
+    let [read, _, cas] = answers(Reply::json(200, &body(json!(null), false))).await;
+    assert_eq!((read, cas), (Answer::Value(Value::Nil), Answer::Mismatch(Value::Nil)), "null is absent, and is known");
+}
+
+#[tokio::test]
+async fn each_request_is_what_the_api_expects() {
+    let server = Server::start(|asked| {
+        Reply::json(503, &json!({"error": format!("{} {} {}", asked.method, asked.path, asked.body), "happened": "no"}))
+    })
+    .await;
+    for (action, expected) in [
+        (READ, "GET /v1/kv/k3?read=leader null"),
+        (WRITE, r#"PUT /v1/kv/k3 {"value":5}"#),
+        (CAS, r#"POST /v1/kv/k3/cas {"from":4,"to":5}"#),
+    ] {
+        assert_eq!(ask(server.address, action).await, Answer::NotDone(expected.to_owned()));
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_was_closed_while_idle_is_replaced_and_the_request_sent_once() {
+    let done = r#"{"key":"k3","revision":1}"#;
+    let reply = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{done}", done.len());
+    let server = Server::start(move |_| Reply::Last(reply.clone())).await;
+    let mut client = connector(server.address).open(1).unwrap();
+    let mut done = 0;
+    for sent in 1..=20 {
+        // Whether the close is noticed before the next request leaves is a race: either way it must not be sent twice.
+        done += u32::from(client.invoke(&Request { key: 3, action: WRITE }).await == Answer::Done);
+        assert!(server.asked() <= sent, "a request was sent twice");
+    }
+    assert!(done <= server.asked());
+}
+
+#[test]
+fn connecting_must_have_less_time_than_the_operation() {
+    let limit = Duration::from_millis(400);
+    let options = HttpOptions {
+        nodes: vec![(1, "127.0.0.1:1".parse().unwrap())],
+        read_mode: "log".to_owned(),
+        connect_timeout: limit,
+        operation_timeout: limit,
+    };
+    assert!(HttpConnector::new(options.clone()).open(1).is_err());
+    let connector = HttpConnector::new(HttpOptions { connect_timeout: limit / 2, ..options });
+    assert!(connector.open(1).is_ok());
+    assert_eq!(connector.open(2).unwrap_err().node, 2, "a node without an address");
+}

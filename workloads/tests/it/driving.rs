@@ -1,0 +1,331 @@
+//! Whole loads: what they leave in the history, and how they end.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use histories::{
+    Event, EventType, Function, History, NEVER, Operation, Outcome, Process, Recorder, ValueId, read_file,
+};
+use serde_json::json;
+use tokio::{net::TcpListener, sync::watch};
+use workloads::{
+    Answer, Client, ClientError, Connect, DriveError, Driven, FinalReads, HttpConnector, HttpOptions, Load, Progress,
+    RegisterOptions, Request, Unread, drive, final_reads,
+};
+
+use crate::server::{Asked, Reply, Server};
+
+/// Everything that a load needs, and what it leaves behind.
+struct Bench {
+    _dir: tempfile::TempDir,
+    path: PathBuf,
+    recorder: Arc<Recorder>,
+    progress: Arc<Progress>,
+    stopper: watch::Sender<bool>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("history.jsonl");
+        let recorder = Arc::new(Recorder::create(&path, Instant::now()).unwrap());
+        Self { _dir: dir, path, recorder, progress: Arc::default(), stopper: watch::channel(false).0 }
+    }
+
+    async fn drive(&self, load: &Load, connect: impl Connect) -> Result<Driven, DriveError> {
+        drive(load, connect, Arc::clone(&self.recorder), Arc::clone(&self.progress), self.stopper.subscribe()).await
+    }
+
+    async fn final_reads(&self, reads: &FinalReads, connect: impl Connect) -> Vec<Unread> {
+        let (recorder, progress) = (Arc::clone(&self.recorder), Arc::clone(&self.progress));
+        final_reads(reads, connect, recorder, progress, self.stopper.subscribe()).await.unwrap()
+    }
+
+    fn history(&self) -> History {
+        read_file(&self.path).unwrap()
+    }
+
+    fn events(&self) -> Vec<Event<'static>> {
+        let text = std::fs::read_to_string(&self.path).unwrap();
+        text.lines().map(|line| serde_json::from_str::<Event<'_>>(line).unwrap().into_owned()).collect()
+    }
+}
+
+fn load(concurrency: u16, rate: u32, milliseconds: u64) -> Load {
+    Load {
+        seed: 7,
+        concurrency,
+        rate,
+        time_limit: Duration::from_millis(milliseconds),
+        operation_limit: Duration::from_secs(2),
+        register: RegisterOptions { mutations_per_key: 50, ..RegisterOptions::default() },
+    }
+}
+
+fn connector<'a>(addresses: impl IntoIterator<Item = &'a SocketAddr>) -> HttpConnector {
+    HttpConnector::new(HttpOptions {
+        nodes: (1..).zip(addresses.into_iter().copied()).collect(),
+        read_mode: "quorum".to_owned(),
+        connect_timeout: Duration::from_millis(100),
+        operation_timeout: Duration::from_millis(200),
+    })
+}
+
+fn to(servers: &[Server]) -> HttpConnector {
+    connector(servers.iter().map(|server| &server.address))
+}
+
+/// The answer of a cluster that never refuses.
+fn never(_: &Asked) -> Option<Reply> {
+    None
+}
+
+/// Every third write is lost: nobody answers.
+fn some_writes_vanish() -> impl Fn(&Asked) -> Option<Reply> + Clone {
+    let writes = Arc::new(AtomicU32::new(0));
+    move |asked| {
+        let vanishes = asked.method == "PUT" && writes.fetch_add(1, Ordering::SeqCst) % 3 == 2;
+        vanishes.then_some(Reply::Close)
+    }
+}
+
+fn is_mutation(operation: &Operation) -> bool {
+    operation.function != Function::Read
+}
+
+#[tokio::test]
+async fn a_load_leaves_a_history_in_which_everything_completed() {
+    let servers = Server::cluster(3, never).await;
+    let bench = Bench::new();
+    let driven = bench.drive(&load(6, 0, 400), to(&servers)).await.unwrap();
+    let history = bench.history();
+    assert_eq!(history.operations.len() as u64, bench.progress.ok() + bench.progress.fail());
+    assert_eq!(bench.progress.info(), 0);
+    assert!(history.operations.iter().all(|op| matches!(op.outcome, Outcome::Ok | Outcome::Mismatch)));
+    assert!(history.operations.iter().all(|op| op.node == u16::try_from(op.process % 3 + 1).unwrap()), "own nodes");
+    let functions: BTreeSet<_> = history.operations.iter().map(|op| op.function.to_string()).collect();
+    assert_eq!(functions, ["cas", "read", "write"].map(str::to_owned).into());
+    assert_eq!(driven.next_process, 6);
+
+    let written: Vec<_> = history.operations.iter().filter(|op| is_mutation(op)).map(written).collect();
+    assert_eq!(written.iter().collect::<BTreeSet<_>>().len(), written.len(), "values are unique");
+    let keys: BTreeSet<_> = history.operations.iter().map(|op| history.value(op.key).to_string()).collect();
+    let known: BTreeSet<_> = driven.keys.iter().map(|key| format!("\"k{key}\"")).collect();
+    assert!(keys.is_subset(&known) && keys.len() > 5, "keys make room for fresh ones: {keys:?} {known:?}");
+}
+
+fn written(operation: &Operation) -> ValueId {
+    if operation.function == Function::Cas { operation.to } else { operation.input }
+}
+
+#[tokio::test]
+async fn all_clients_contend_for_the_same_keys() {
+    let servers = Server::cluster(2, never).await;
+    let bench = Bench::new();
+    let load = Load {
+        register: RegisterOptions { keys: 2, mutations_per_key: 1000, ..RegisterOptions::default() },
+        ..load(4, 0, 300)
+    };
+    bench.drive(&load, to(&servers)).await.unwrap();
+    let mut clients: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+    for operation in bench.history().operations {
+        clients.entry(operation.key).or_default().insert(operation.process);
+    }
+    assert!(clients.values().take(2).all(|clients| clients.len() == 4), "{clients:?}");
+}
+
+#[tokio::test]
+async fn a_process_that_ended_in_info_is_followed_by_a_new_one_on_the_same_node() {
+    let servers = Server::cluster(3, some_writes_vanish()).await;
+    let bench = Bench::new();
+    let driven = bench.drive(&load(4, 0, 500), to(&servers)).await.unwrap();
+    // The reader refuses a process that comes back.
+    let history = bench.history();
+    let last = history.operations.iter().map(|op| op.process).max().unwrap();
+    assert!(last >= 4 && driven.next_process > u64::from(last), "{last} {driven:?}");
+    for operation in &history.operations {
+        let node = u16::try_from(operation.process % 4 % 3 + 1).unwrap();
+        assert_eq!(operation.node, node, "worker {} of process {}", operation.process % 4, operation.process);
+    }
+    assert!(history.operations.iter().any(|op| op.outcome == Outcome::Info && op.completed == NEVER));
+    assert!(history.operations.iter().filter(|op| op.outcome == Outcome::Info).all(is_mutation));
+}
+
+#[tokio::test]
+async fn a_read_with_an_unknown_end_is_a_fail() {
+    let server = Server::start(|_| Reply::Close).await;
+    let bench = Bench::new();
+    let register = RegisterOptions { read_percent: 100, cas_percent: 0, ..RegisterOptions::default() };
+    bench.drive(&Load { register, ..load(1, 0, 200) }, connector([&server.address])).await.unwrap();
+    let history = bench.history();
+    assert!(history.operations.iter().all(|op| op.outcome == Outcome::Fail && op.process == 0));
+}
+
+#[tokio::test]
+async fn the_rate_is_that_of_all_clients_together() {
+    let servers = Server::cluster(1, never).await;
+    let bench = Bench::new();
+    bench.drive(&load(8, 100, 500), to(&servers)).await.unwrap();
+    let operations = bench.history().operations.len();
+    // 50 on average: the gaps between operations are random.
+    assert!((10..=100).contains(&operations), "{operations}");
+}
+
+#[tokio::test]
+async fn a_dead_node_is_asked_less_and_less_often_while_others_go_on() {
+    let dead = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let servers = Server::cluster(1, never).await;
+    let bench = Bench::new();
+    bench.drive(&load(2, 0, 600), connector([&dead, &servers[0].address])).await.unwrap();
+    let history = bench.history();
+    let of_node = |node| history.operations.iter().filter(|op| op.node == node).count();
+    // 0, 10, 30, 70, 150, 310, 510 ms.
+    assert!((2..=8).contains(&of_node(1)), "{}", of_node(1));
+    assert!(of_node(2) > of_node(1) * 4, "{}", of_node(2));
+}
+
+#[tokio::test]
+async fn a_stopped_load_ends_in_order() {
+    let servers = Server::cluster(2, never).await;
+    let bench = Bench::new();
+    let stop = async {
+        while bench.progress.ok() < 20 {
+            tokio::task::yield_now().await;
+        }
+        bench.stopper.send(true).unwrap();
+    };
+    let endless = load(4, 0, 3_600_000);
+    let (driven, ()) = tokio::join!(bench.drive(&endless, to(&servers)), stop);
+    driven.unwrap();
+    let history = bench.history();
+    assert!(history.operations.len() >= 20);
+    assert!(history.operations.iter().all(|op| op.completed != NEVER), "no operation was abandoned");
+}
+
+#[tokio::test]
+async fn a_load_that_waits_for_its_pace_is_stopped_as_well() {
+    let servers = Server::cluster(1, never).await;
+    let bench = Bench::new();
+    let slow = Load { rate: 1, ..load(4, 1, 3_600_000) };
+    let stop = async {
+        while bench.progress.ok() < 1 {
+            tokio::task::yield_now().await;
+        }
+        bench.stopper.send(true).unwrap();
+    };
+    let (driven, ()) = tokio::join!(bench.drive(&slow, to(&servers)), stop);
+    driven.unwrap();
+}
+
+#[tokio::test]
+async fn the_same_seed_asks_the_same() {
+    let mut runs = Vec::new();
+    for seed in [7, 7, 8] {
+        let servers = Server::cluster(1, never).await;
+        let bench = Bench::new();
+        bench.drive(&Load { seed, ..load(1, 0, 200) }, to(&servers)).await.unwrap();
+        let invoked = bench.events().into_iter().filter(|event| event.kind == EventType::Invoke);
+        runs.push(invoked.map(|event| (event.f, event.key, event.value)).take(30).collect::<Vec<_>>());
+    }
+    assert_eq!(runs[0].len(), 30);
+    assert_eq!(runs[0], runs[1]);
+    assert_ne!(runs[0], runs[2]);
+}
+
+#[tokio::test]
+async fn a_load_that_cannot_be_recorded_fails() {
+    let servers = Server::cluster(1, never).await;
+    let bench = Bench::new();
+    bench.recorder.close().unwrap();
+    let error = bench.drive(&load(4, 0, 3_600_000), to(&servers)).await.unwrap_err();
+    assert!(matches!(error, DriveError::Record(_)), "{error}");
+    assert_eq!(servers[0].asked(), 0, "what cannot be recorded is not asked");
+}
+
+#[tokio::test]
+async fn a_load_needs_nodes_and_clients() {
+    let bench = Bench::new();
+    let nodes: [&SocketAddr; 0] = [];
+    assert!(matches!(bench.drive(&load(1, 0, 10), connector(nodes)).await, Err(DriveError::Nobody)));
+    let address = "127.0.0.1:1".parse().unwrap();
+    assert!(matches!(bench.drive(&load(0, 0, 10), connector([&address])).await, Err(DriveError::Nobody)));
+}
+
+/// A client that never comes back.
+struct Lost;
+
+impl Connect for Lost {
+    type Client = Self;
+    fn nodes(&self) -> &[u16] {
+        &[1]
+    }
+    fn open(&self, _: u16) -> Result<Self, ClientError> {
+        Ok(Self)
+    }
+}
+
+impl Client for Lost {
+    async fn invoke(&mut self, _: &Request) -> Answer {
+        std::future::pending().await
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_never_comes_back_is_cut_off() {
+    let bench = Bench::new();
+    let load = Load { operation_limit: Duration::from_millis(50), ..load(2, 0, 120) };
+    bench.drive(&load, Lost).await.unwrap();
+    let history = bench.history();
+    assert!(history.operations.iter().all(|op| matches!(op.outcome, Outcome::Info | Outcome::Fail)));
+    assert_eq!(bench.events().len(), 2 * history.operations.len(), "each has its end in the history");
+}
+
+fn reads(keys: Vec<u32>) -> FinalReads {
+    FinalReads {
+        keys,
+        max_keys: 3,
+        first_process: 100,
+        time_limit: Duration::from_secs(20),
+        operation_limit: Duration::from_secs(2),
+    }
+}
+
+#[tokio::test]
+async fn every_node_is_asked_for_every_key_until_it_answers() {
+    let refused = Arc::new(AtomicU32::new(0));
+    let refuse = move |_: &Asked| {
+        let refuses = refused.fetch_add(1, Ordering::SeqCst) < 4;
+        refuses.then(|| Reply::json(503, &json!({"error": "no leader", "happened": "no"})))
+    };
+    let servers = Server::cluster(2, refuse).await;
+    let bench = Bench::new();
+    let unread = bench.final_reads(&reads(vec![4, 1, 2, 3]), to(&servers)).await;
+    assert_eq!(unread, []);
+    let history = bench.history();
+    let done = history.operations.iter().filter(|op| op.outcome == Outcome::Ok);
+    let done: BTreeSet<_> = done.map(|op| (op.node, history.value(op.key).to_string())).collect();
+    let expected = [1, 2].into_iter().flat_map(|node| [1, 2, 3].map(|key| (node, format!("\"k{key}\""))));
+    assert_eq!(done, expected.collect(), "the last three keys on both nodes");
+    assert_eq!(bench.progress.fail(), 4, "each attempt is an operation");
+    let processes: BTreeSet<_> = history.operations.iter().map(|op| op.process).collect();
+    assert_eq!(processes, [100, 101].into(), "a failed read leaves its process alive");
+}
+
+#[tokio::test]
+async fn what_could_not_be_read_is_told() {
+    let dead = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let servers = Server::cluster(1, never).await;
+    let bench = Bench::new();
+    let reads = FinalReads { time_limit: Duration::from_millis(200), ..reads(vec![8, 9]) };
+    let unread = bench.final_reads(&reads, connector([&servers[0].address, &dead])).await;
+    assert_eq!(unread, [Unread { node: 2, key: 8 }, Unread { node: 2, key: 9 }]);
+    assert!(bench.events().iter().all(|event| event.process != Process::Client(0)));
+}

@@ -1,0 +1,7 @@
+//! The crate from outside: what clients make of servers that misbehave, and loads against a register that does not.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on is to panic where it stands")]
+
+mod classification;
+mod driving;
+mod server;
