@@ -118,6 +118,22 @@ impl Antichain {
         self.items[at].as_ref()
     }
 
+    /// Keeps only the `width` configurations that have used the fewest unknown changes, and of those the ones that still have
+    /// most of their own ahead; whether any had to go.
+    pub(crate) fn keep_least_used(&mut self, width: usize) -> bool {
+        if self.live <= width {
+            return false;
+        }
+        let mut all: Vec<Config> = self.drain().collect();
+        all.sort_by_cached_key(|config| {
+            (config.used.iter().map(|used| u32::from(*used)).sum::<u32>(), config.done.count_ones())
+        });
+        all.truncate(width);
+        self.live = all.len();
+        self.items = all.into_iter().map(Some).collect();
+        true
+    }
+
     /// Takes all.
     pub(crate) fn drain(&mut self) -> impl Iterator<Item = Config> + use<> {
         std::mem::take(self).items.into_iter().flatten()

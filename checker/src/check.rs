@@ -10,7 +10,7 @@ use histories::History;
 use crate::{
     Evidence, KeyReport, Method, Options, Report, UnknownWhy, Verdict, evidence,
     prepare::{Keys, Preparer},
-    search::Found,
+    search::{EXACT, Found},
     shrink::{Problem, by_search},
     verify::replay,
     zones::{Zones, zones},
@@ -62,6 +62,13 @@ pub fn check(history: &History, options: &Options<'_>) -> Report {
     Report { verdict, keys, operations: history.operations.len() }
 }
 
+/// How many configurations the search keeps at first: a way through is mostly found among few, and where none is, a few steps
+/// mostly show why.
+const NARROW: [usize; 2] = [16, 256];
+
+/// How many it keeps if that did not decide.
+const WIDE: [usize; 2] = [4096, EXACT];
+
 /// What was found out about a key.
 #[derive(Clone, Debug)]
 struct Decision {
@@ -106,12 +113,19 @@ fn decide(history: &History, options: &Options<'_>, preparer: &mut Preparer<'_>,
         }
         Some(Zones::Undecided) | None => {}
     }
-    match by_search(history, &options.initial, &prepared, &options.limits) {
-        Found::Order => Decision::yes(Method::Search),
-        Found::Dead(step) => {
-            let mut problem = Problem::new(history, &options.initial, &prepared, &options.limits);
-            Decision::no(Method::Search, evidence::of_search(&mut problem, step))
+    let search = |widths: &[usize]| by_search(history, &options.initial, &prepared, &options.limits, widths);
+    let mut problem = Problem::new(history, &options.initial, &prepared, &options.limits);
+    let mut found = search(&NARROW);
+    if let Found::Lost(step) = found {
+        if let Some(evidence) = evidence::of_lost(&mut problem, step) {
+            return Decision::no(Method::Search, evidence);
         }
+        found = search(&WIDE);
+    }
+    match found {
+        Found::Order => Decision::yes(Method::Search),
+        Found::Dead(step) => Decision::no(Method::Search, evidence::of_search(&mut problem, step)),
+        Found::Lost(_) => unreachable!("the last width gives nothing up"),
         Found::Limit(why) => Decision { method: Method::Search, ..Decision::unknown(why) },
     }
 }

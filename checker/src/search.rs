@@ -32,6 +32,8 @@ pub(crate) enum Found {
     Order,
     /// None survived the completion of this step (an index into the steps).
     Dead(usize),
+    /// As `Dead`, but some had been given up before: one of those might have survived.
+    Lost(usize),
     /// A limit was reached.
     Limit(UnknownWhy),
 }
@@ -39,14 +41,22 @@ pub(crate) enum Found {
 /// How many certain steps can be open at once: one bit each.
 pub(crate) const MAX_OPEN: usize = 128;
 
+/// With a width, how many configurations are extended before a completion for each that may survive it.
+const EXTENDED_PER_KEPT: usize = 4;
+
 /// Configurations between two questions to the caller whether to go on.
 const STEPS_PER_QUESTION: u32 = 2048;
 
-/// Looks for an order of all certain steps and any of the others.
-pub(crate) fn search<S: Specification>(steps: &[Step], object: &mut S, limits: &Limits<'_>) -> Found {
+/// Keeps every configuration.
+pub(crate) const EXACT: usize = usize::MAX;
+
+/// Looks for an order of all certain steps and any of the others, with at most `width` configurations between completions.
+///
+/// Where more are possible, those stay that have used up least. What survives is an order all the same.
+pub(crate) fn search<S: Specification>(steps: &[Step], object: &mut S, limits: &Limits<'_>, width: usize) -> Found {
     let mut due: Vec<usize> = (0..steps.len()).filter(|&i| steps[i].is_certain()).collect();
     due.sort_unstable_by_key(|&i| steps[i].end);
-    let mut sweep = Sweep::new(steps, object, limits);
+    let mut sweep = Sweep::new(steps, object, limits, width);
     let mut invoked = 0;
     for (explained, &step) in due.iter().enumerate() {
         while invoked < steps.len() && steps[invoked].start < steps[step].end {
@@ -59,7 +69,7 @@ pub(crate) fn search<S: Specification>(steps: &[Step], object: &mut S, limits: &
             return Found::Limit(limit.why(explained, steps));
         }
         if sweep.frontier.is_empty() {
-            return Found::Dead(step);
+            return if sweep.gave_up { Found::Lost(step) } else { Found::Dead(step) };
         }
     }
     Found::Order
@@ -101,11 +111,13 @@ struct Sweep<'a, S> {
     frontier: Antichain,
     /// Configurations that are being extended; empty between two completions.
     reached: Antichain,
+    width: usize,
+    gave_up: bool,
     until_question: u32,
 }
 
 impl<'a, S: Specification> Sweep<'a, S> {
-    fn new(steps: &'a [Step], object: &'a mut S, limits: &'a Limits<'a>) -> Self {
+    fn new(steps: &'a [Step], object: &'a mut S, limits: &'a Limits<'a>, width: usize) -> Self {
         let mut frontier = Antichain::default();
         frontier.insert(Config { state: object.initial(), done: 0, used: Box::default() }, 0);
         Self {
@@ -118,6 +130,8 @@ impl<'a, S: Specification> Sweep<'a, S> {
             class_of: FxHashMap::default(),
             frontier,
             reached: Antichain::default(),
+            width,
+            gave_up: false,
             until_question: STEPS_PER_QUESTION,
         }
     }
@@ -169,7 +183,12 @@ impl<'a, S: Specification> Sweep<'a, S> {
             }
         }
         let mut at = 0;
+        let room = self.width.saturating_mul(EXTENDED_PER_KEPT);
         while at < reached.len() {
+            if at >= room {
+                self.gave_up = true;
+                break;
+            }
             self.ask(&next, &reached)?;
             if let Some(config) = reached.get(at) {
                 let config = config.clone();
@@ -186,6 +205,7 @@ impl<'a, S: Specification> Sweep<'a, S> {
         }
         reached.clear();
         self.reached = reached;
+        self.gave_up |= next.keep_least_used(self.width);
         self.frontier = next;
         self.slots[slot] = None;
         self.slot_of.remove(&due);
@@ -276,7 +296,7 @@ mod tests {
     fn run(steps: &[(u32, u32, Action)]) -> Found {
         let steps: Vec<Step> =
             (0..).zip(steps).map(|(operation, &(start, end, action))| Step { operation, start, end, action }).collect();
-        search(&steps, &mut Register::new(Relevance::new(&steps, 10)), &Limits::none())
+        search(&steps, &mut Register::new(Relevance::new(&steps, 10)), &Limits::none(), EXACT)
     }
 
     use Action::{Cas, NotEqual, Read, Write};

@@ -4,11 +4,13 @@
 //! change may go if no step that stays can have seen it, because it began too late for that, or was certainly replaced before;
 //! and a cas whose expected value is left to nobody may count as a plain write, which is possible wherever the cas was.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use crate::{
     Limits,
     prepare::{Action, INITIAL, Prepared, Step, Val},
     relevance::Relevance,
-    search::{Found, search},
+    search::{EXACT, Found, search},
     specification::{Register, Text},
 };
 
@@ -16,6 +18,12 @@ use histories::{History, NEVER, Value};
 
 /// More steps than this are not tried one by one.
 const MAX_TRIED: usize = 256;
+
+/// How many windows around a completion are tried, each twice as wide as the one before.
+const MAX_WINDOWS: u32 = 10;
+
+/// How often a search of a few steps asks whether to go on, before it is given up.
+const MAX_QUESTIONS: u32 = 64;
 
 /// Steps searched while shrinking, over all tries.
 const MAX_SEARCHED: usize = 2_000_000;
@@ -67,18 +75,26 @@ impl<'a> Problem<'a> {
             let kept = if self.is_impossible(&before) { before } else { all };
             return self.minimal(kept, &[]);
         }
-        let mut width = 16;
-        loop {
+        self.near(dead).unwrap_or_else(|| self.minimal(all, &[]))
+    }
+
+    /// A few steps before the completion of `dead` that cannot be ordered, if such are found without much ado.
+    pub(crate) fn near(&mut self, dead: u32) -> Option<Vec<u32>> {
+        if has_appends(&self.prepared.steps) {
+            return None;
+        }
+        let end = self.prepared.steps[dead as usize].end;
+        for width in (0..MAX_WINDOWS).map(|doublings| 16 << doublings) {
             let from = end.saturating_sub(width);
             let window = self.window(from, end);
             if self.is_impossible(&window) {
-                return self.minimal(window, &[]);
+                return Some(self.minimal(window, &[]));
             }
             if from == 0 {
-                return self.minimal(all, &[]);
+                return None;
             }
-            width = width.saturating_mul(2);
         }
+        None
     }
 
     /// What began before `end`, without what was still looking.
@@ -174,7 +190,9 @@ impl<'a> Problem<'a> {
             && kept.iter().all(|&looker| {
                 let looker = &steps[looker as usize];
                 let becomes_write = matches!(looker.action, Action::Cas { .. }) && !others && set != INITIAL;
-                becomes_write || !self.sees(looker, setter)
+                // A read of a value from long ago stays with who set it, or it would look as if nobody ever had.
+                let last_of_its_value = !others && set != INITIAL && looker.action == Action::Read(set);
+                becomes_write || !(last_of_its_value || self.sees(looker, setter))
             })
     }
 
@@ -203,17 +221,33 @@ impl<'a> Problem<'a> {
             return false;
         }
         let alone = self.alone(kept);
-        matches!(by_search(self.history, self.initial, &alone, self.limits), Found::Dead(_))
+        let left = AtomicU32::new(MAX_QUESTIONS);
+        let keep_going = || left.fetch_sub(1, Ordering::Relaxed) > 1 && (self.limits.keep_going)();
+        let limits = Limits { keep_going: &keep_going, ..*self.limits };
+        matches!(by_search(self.history, self.initial, &alone, &limits, &[32, EXACT]), Found::Dead(_))
     }
 }
 
-/// The general search with the object that fits.
-pub(crate) fn by_search(history: &History, initial: &Value, prepared: &Prepared, limits: &Limits<'_>) -> Found {
-    if has_appends(&prepared.steps) {
-        return search(&prepared.steps, &mut Text::new(history, initial, prepared), limits);
+/// The general search with the object that fits, with one width after the other until something is certain.
+pub(crate) fn by_search(
+    history: &History,
+    initial: &Value,
+    prepared: &Prepared,
+    limits: &Limits<'_>,
+    widths: &[usize],
+) -> Found {
+    let steps = &prepared.steps;
+    if has_appends(steps) {
+        return widen(widths, |width| search(steps, &mut Text::new(history, initial, prepared), limits, width));
     }
-    let relevance = Relevance::new(&prepared.steps, prepared.values.len());
-    search(&prepared.steps, &mut Register::new(relevance), limits)
+    let mut register = Register::new(Relevance::new(steps, prepared.values.len()));
+    widen(widths, |width| search(steps, &mut register, limits, width))
+}
+
+fn widen(widths: &[usize], mut search: impl FnMut(usize) -> Found) -> Found {
+    let (last, first) = widths.split_last().expect("at least one width");
+    let certain = first.iter().map(|&width| search(width)).find(|found| !matches!(found, Found::Lost(_)));
+    certain.unwrap_or_else(|| search(*last))
 }
 
 fn has_appends(steps: &[Step]) -> bool {

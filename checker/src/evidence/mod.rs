@@ -42,6 +42,13 @@ pub(crate) fn of_search(problem: &mut Problem<'_>, dead: usize) -> Evidence {
     told(problem, &kept)
 }
 
+/// Evidence where the search gave up too early to know, but lost its way at the completion of `lost`: nothing if the steps
+/// before that do not show by themselves that there is no way.
+pub(crate) fn of_lost(problem: &mut Problem<'_>, lost: usize) -> Option<Evidence> {
+    let kept = problem.near(u32::try_from(lost).expect("steps are numbered by u32"))?;
+    Some(told(problem, &kept))
+}
+
 fn words<'a>(problem: &Problem<'a>) -> Words<'a> {
     Words { history: problem.history, initial: problem.initial, prepared: problem.prepared }
 }

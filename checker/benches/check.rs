@@ -1,0 +1,158 @@
+//! How long a check takes: the figures that the README and the docstrings claim.
+//!
+//! `cargo bench -p checker`. Histories are simulated: each client thinks, invokes, waits, and the operation takes effect somewhere
+//! between.
+
+use checker::{Model, Options, Verdict, check};
+use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use histories::{Event, EventType, History, HistoryBuilder, Process, Value};
+use rand::{RngExt, SeedableRng};
+use rand_pcg::Pcg64;
+
+/// One history to simulate.
+#[derive(Clone, Copy)]
+struct Load {
+    operations: usize,
+    clients: usize,
+    /// Number of values, or 0 for a new one each time.
+    domain: i64,
+    cas: bool,
+    /// Percent of changes with unknown outcome.
+    unknown: u32,
+    /// Share of the time that a client spends inside an operation, in percent.
+    busy: u32,
+    /// Whether one of the last reads returns a value from long before.
+    stale: bool,
+}
+
+#[derive(Clone, Copy)]
+enum Client {
+    Idle,
+    Waiting { f: &'static str, from: i64, to: i64, ends: u32, takes_effect: u32, found: Option<i64> },
+}
+
+struct Simulation {
+    load: Load,
+    rng: Pcg64,
+    value: i64,
+    next: i64,
+    events: HistoryBuilder,
+    time: u64,
+}
+
+impl Simulation {
+    fn record(&mut self, process: u64, kind: EventType, f: &'static str, value: Option<Value>, mismatch: bool) {
+        let mut event = Event::new(Process::Client(process), kind, f);
+        event.time = self.time;
+        event.value = value;
+        event.mismatch = mismatch;
+        self.events.push(event).expect("the simulation keeps the rules");
+    }
+
+    fn invoke(&mut self, process: u64) -> Client {
+        let choice = self.rng.random_range(0..100);
+        let f = if choice < 50 {
+            "read"
+        } else if self.load.cas && choice < 75 {
+            "cas"
+        } else {
+            "write"
+        };
+        let new = if self.load.domain > 0 { self.rng.random_range(0..self.load.domain) } else { self.next };
+        let from = match f {
+            "cas" if self.load.domain > 0 => self.rng.random_range(0..self.load.domain),
+            _ => self.value,
+        };
+        self.next += i64::from(f != "read" && self.load.domain == 0);
+        let value = match f {
+            "read" => None,
+            "cas" => Some(Value::List(vec![from.into(), new.into()])),
+            _ => Some(new.into()),
+        };
+        self.record(process, EventType::Invoke, f, value, false);
+        let ends = self.rng.random_range(4..40);
+        Client::Waiting { f, from, to: new, ends, takes_effect: self.rng.random_range(1..ends), found: None }
+    }
+}
+
+fn simulate(load: Load) -> History {
+    let rng = Pcg64::seed_from_u64(7);
+    let mut s = Simulation { load, rng, value: 0, next: 1, events: HistoryBuilder::default(), time: 0 };
+    let mut clients: Vec<(u64, Client)> = (0..load.clients as u64).map(|process| (process, Client::Idle)).collect();
+    let mut processes = load.clients as u64;
+    let (mut begun, mut stale_at) = (0, if load.stale { load.operations - load.operations / 50 } else { usize::MAX });
+    s.record(processes, EventType::Invoke, "write", Some(0.into()), false);
+    s.record(processes, EventType::Ok, "write", None, false);
+    processes += 1;
+    while begun < load.operations || clients.iter().any(|(_, client)| !matches!(client, Client::Idle)) {
+        s.time += 1000;
+        let at = s.rng.random_range(0..clients.len());
+        let (process, client) = clients[at];
+        clients[at].1 = match client {
+            Client::Idle if begun < load.operations && s.rng.random_range(0..100) < load.busy => {
+                begun += 1;
+                s.invoke(process)
+            }
+            Client::Idle => Client::Idle,
+            Client::Waiting { f, from, to, ends: 0, found, .. } => {
+                let before = found.expect("it takes effect before it ends");
+                let unknown = f != "read" && s.rng.random_range(0..100) < load.unknown;
+                let stale = f == "read" && begun >= stale_at && s.value > 1000;
+                let read = if stale { s.value - 1000 } else { before };
+                if stale {
+                    stale_at = usize::MAX;
+                }
+                match f {
+                    _ if unknown => {
+                        clients[at].0 = processes;
+                        processes += 1;
+                        s.record(process, EventType::Info, f, None, false);
+                    }
+                    "read" => s.record(process, EventType::Ok, f, Some(read.into()), false),
+                    "cas" if before != from => s.record(process, EventType::Fail, f, None, true),
+                    _ => s.record(process, EventType::Ok, f, None, false),
+                }
+                let _ = to;
+                Client::Idle
+            }
+            Client::Waiting { f, from, to, ends, takes_effect, mut found } => {
+                if ends == takes_effect {
+                    found = Some(s.value);
+                    if f == "write" || f == "cas" && s.value == from {
+                        s.value = to;
+                    }
+                }
+                Client::Waiting { f, from, to, ends: ends - 1, takes_effect, found }
+            }
+        };
+    }
+    s.events.finish()
+}
+
+fn measure(c: &mut Criterion, name: &str, load: Load, search_only: bool) {
+    let history = simulate(load);
+    let options = Options { search_only, initial: Value::Nil, ..Options::new(Model::Register) };
+    let expected = if load.stale { Verdict::NotLinearizable } else { Verdict::Linearizable };
+    let mut group = c.benchmark_group(name);
+    group.throughput(Throughput::Elements(history.operations.len() as u64)).sample_size(10);
+    let id = format!("{} operations, {} clients", load.operations, load.clients);
+    group.bench_function(BenchmarkId::from_parameter(id), |b| {
+        b.iter_batched(|| (), |()| assert_eq!(check(&history, &options).verdict, expected), BatchSize::PerIteration);
+    });
+    group.finish();
+}
+
+fn benches(c: &mut Criterion) {
+    let load = Load { operations: 1_000_000, clients: 20, domain: 0, cas: false, unknown: 0, busy: 30, stale: false };
+    measure(c, "zones, unique values", load, false);
+    measure(c, "zones, unique values, 1 % unknown", Load { unknown: 1, ..load }, false);
+    measure(c, "zones, one stale read", Load { stale: true, ..load }, false);
+    measure(c, "search, unique values", Load { operations: 100_000, clients: 10, ..load }, true);
+    let load = Load { operations: 10_000, clients: 10, domain: 5, cas: true, unknown: 0, busy: 2, stale: false };
+    measure(c, "search, values 0 to 4", load, true);
+    measure(c, "search, values 0 to 4, 1 % unknown", Load { unknown: 1, ..load }, true);
+    measure(c, "search, values 0 to 4, always overlapping", Load { busy: 100, ..load }, true);
+}
+
+criterion_group!(all, benches);
+criterion_main!(all);
