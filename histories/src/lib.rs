@@ -1,6 +1,20 @@
 //! What happened, exactly: events as they are recorded, operations as they are checked, files as they are kept.
 //!
 //! Knows nobody. An [`Event`] is a line of a history; a [`History`] pairs invocations with completions and is what a checker reads.
+//!
+//! ```
+//! use histories::{Outcome, Value, read_bytes};
+//!
+//! let lines = br#"{"process":0,"type":"invoke","f":"write","value":7}
+//! {"process":1,"type":"invoke","f":"read"}
+//! {"process":1,"type":"ok","f":"read","value":7}
+//! "#;
+//! let history = read_bytes("example", lines, None)?;
+//! let [write, read] = history.operations[..] else { panic!("there are two operations") };
+//! assert_eq!(write.outcome, Outcome::Info); // it has no completion: it may take effect at any time, or never
+//! assert_eq!(history.value(read.output), &Value::Int(7));
+//! # Ok::<(), histories::ReadError>(())
+//! ```
 
 mod error;
 mod event;

@@ -16,6 +16,6 @@ mod worker;
 pub use client::{Action, Client, ClientError, Connect, Request};
 pub use driver::{DriveError, Driven, Load, Progress, drive};
 pub use final_reads::{FinalReads, Unread, final_reads};
-pub use http::{HttpConnector, HttpOptions};
+pub use http::{HttpClient, HttpConnector, HttpOptions};
 pub use outcome::Answer;
 pub use register::{Register, RegisterOptions};

@@ -39,8 +39,8 @@ pub struct Register {
     next_value: i64,
     next_key: u32,
     slots: Vec<Slot>,
-    /// By worker and slot: the key and the value of it that the worker saw last.
-    seen: HashMap<(u16, usize), (u32, i64)>,
+    /// By worker: the value that it saw last, and the key that had it.
+    seen: HashMap<u16, (u32, i64)>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -65,23 +65,22 @@ impl Register {
         }
     }
 
-    /// What `worker` asks next. A cas expects the value that this worker saw last; where it saw none, it reads.
+    /// What `worker` asks next. A cas expects the value that this worker saw last, of the key that had it: the fresher, the likelier
+    /// it matches. Who saw none of a key in use reads instead.
     pub fn next(&mut self, worker: u16) -> Request {
         let slots = u32::try_from(self.slots.len()).expect("there are at most 2^16 slots");
         let place = self.places.below(slots) as usize;
         let percent = self.functions.below(100);
-        let key = self.slots[place].key;
         let (reads, cas) = (u32::from(self.options.read_percent), u32::from(self.options.cas_percent));
-        let action = if percent < reads {
-            Action::Read
-        } else if percent < reads + cas {
-            match self.seen.get(&(worker, place)) {
-                Some((seen, from)) if *seen == key => Action::Cas { from: *from, to: self.fresh_value() },
-                _ => Action::Read,
+        let seen = self.seen.get(&worker).and_then(|(key, value)| Some((self.place_of(*key)?, *value)));
+        let (place, action) = match seen {
+            Some((place, from)) if (reads..reads + cas).contains(&percent) => {
+                (place, Action::Cas { from, to: self.fresh_value() })
             }
-        } else {
-            Action::Write(self.fresh_value())
+            _ if percent < reads + cas => (place, Action::Read),
+            _ => (place, Action::Write(self.fresh_value())),
         };
+        let key = self.slots[place].key;
         if action != Action::Read {
             self.slots[place].mutations += 1;
             if self.slots[place].mutations >= self.options.mutations_per_key {
@@ -93,7 +92,7 @@ impl Register {
 
     /// What `worker` saw come of its request.
     pub fn observe(&mut self, worker: u16, request: &Request, answer: &Answer) {
-        let Some(place) = self.slots.iter().position(|slot| slot.key == request.key) else { return };
+        let Some(place) = self.place_of(request.key) else { return };
         let seen = match (request.action, answer) {
             (Action::Read, Answer::Value(value)) | (Action::Cas { .. }, Answer::Mismatch(value)) => match value {
                 Value::Int(number) => Some(*number),
@@ -110,7 +109,7 @@ impl Register {
             _ => return,
         };
         if let Some(value) = seen {
-            self.seen.insert((worker, place), (request.key, value));
+            self.seen.insert(worker, (request.key, value));
         }
     }
 
@@ -122,6 +121,10 @@ impl Register {
     /// The keys in use now.
     pub fn live_keys(&self) -> impl Iterator<Item = u32> {
         self.slots.iter().map(|slot| slot.key)
+    }
+
+    fn place_of(&self, key: u32) -> Option<usize> {
+        self.slots.iter().position(|slot| slot.key == key)
     }
 
     fn fresh_value(&mut self) -> i64 {
@@ -191,13 +194,13 @@ mod tests {
     const GOLDEN: [&str; 12] = [
         "k3 read",
         "k4 read",
-        "k1 cas 25 29",
+        "k0 cas 26 29",
         "k3 cas 28 30",
         "k1 read",
         "k3 read",
         "k2 read",
         "k4 write 31",
-        "k2 cas 27 32",
+        "k3 cas 30 32",
         "k1 read",
         "k0 read",
         "k3 write 33",

@@ -17,8 +17,8 @@ use histories::{
 use serde_json::json;
 use tokio::{net::TcpListener, sync::watch};
 use workloads::{
-    Answer, Client, ClientError, Connect, DriveError, Driven, FinalReads, HttpConnector, HttpOptions, Load, Progress,
-    RegisterOptions, Request, Unread, drive, final_reads,
+    Action, Answer, Client, ClientError, Connect, DriveError, Driven, FinalReads, HttpConnector, HttpOptions, Load,
+    Progress, RegisterOptions, Request, Unread, drive, final_reads,
 };
 
 use crate::server::{Asked, Reply, Server};
@@ -286,6 +286,38 @@ async fn a_client_that_never_comes_back_is_cut_off() {
     let history = bench.history();
     assert!(history.operations.iter().all(|op| matches!(op.outcome, Outcome::Info | Outcome::Fail)));
     assert_eq!(bench.events().len(), 2 * history.operations.len(), "each has its end in the history");
+}
+
+/// A client that cannot tell what became of a write; counts how often one is opened.
+struct Doubtful(Arc<AtomicU32>);
+
+impl Connect for Doubtful {
+    type Client = Self;
+    fn nodes(&self) -> &[u16] {
+        &[1]
+    }
+    fn open(&self, _: u16) -> Result<Self, ClientError> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        Ok(Self(Arc::clone(&self.0)))
+    }
+}
+
+impl Client for Doubtful {
+    async fn invoke(&mut self, request: &Request) -> Answer {
+        match request.action {
+            Action::Read => Answer::NotDone("refused".to_owned()),
+            _ => Answer::Unknown("reset".to_owned()),
+        }
+    }
+}
+
+#[tokio::test]
+async fn after_an_unknown_outcome_the_connections_are_dropped_with_the_client() {
+    let (bench, opened) = (Bench::new(), Arc::new(AtomicU32::new(0)));
+    bench.drive(&load(2, 0, 400), Doubtful(Arc::clone(&opened))).await.unwrap();
+    let unknown = bench.history().operations.iter().filter(|op| op.outcome == Outcome::Info).count();
+    assert!(unknown > 0);
+    assert_eq!(opened.load(Ordering::SeqCst) as usize, 2 + unknown);
 }
 
 fn reads(keys: Vec<u32>) -> FinalReads {
