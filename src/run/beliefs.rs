@@ -16,6 +16,11 @@ impl Span {
         (self.from_ns..self.until_ns).contains(&time_ns)
     }
 
+    /// Whether something that began and ended then was there at some moment of this span.
+    pub(crate) fn overlaps(self, began_ns: u64, ended_ns: u64) -> bool {
+        began_ns < self.until_ns && ended_ns >= self.from_ns
+    }
+
     pub(crate) fn length_ns(self) -> u64 {
         self.until_ns.saturating_sub(self.from_ns)
     }

@@ -29,6 +29,7 @@ pub(crate) struct DeposedCoverage {
     pub(crate) times: usize,
     /// How long they ran and could be reached by their clients, all together.
     pub(crate) reachable_ms: u64,
+    /// Reads that waited for an answer at some moment of that time.
     pub(crate) reads_asked: usize,
     pub(crate) reads_answered: usize,
     /// Writes that clients of other nodes got acknowledged meanwhile.
@@ -91,12 +92,13 @@ fn deposed_coverage(operations: &[Operation], reigns: &[Reign], faults: &[FaultW
         for pause in faults.iter().filter(|fault| fault.kind == "pause" && fault.nodes.contains(&node)) {
             reachable = reachable.into_iter().flat_map(|span| span.without(pause.span)).collect();
         }
+        let waiting =
+            |read: &Operation| reachable.iter().any(|span| span.overlaps(read.invoke_time, read.complete_time));
         let within = |time_ns| reachable.iter().any(|span| span.contains(time_ns));
-        let is_read = |operation: &&Operation| operation.function == Function::Read && operation.node == node;
-        let reads = operations.iter().filter(is_read);
+        let reads = operations.iter().filter(|read| read.function == Function::Read && read.node == node);
         sum.times += 1;
         sum.reachable_ms += reachable.iter().map(|span| span.length_ns()).sum::<u64>() / 1_000_000;
-        sum.reads_asked += reads.clone().filter(|read| within(read.invoke_time)).count();
+        sum.reads_asked += reads.clone().filter(|read| waiting(read)).count();
         sum.reads_answered += reads.filter(|read| read.outcome == Outcome::Ok && within(read.complete_time)).count();
         sum.writes_elsewhere += operations
             .iter()
@@ -134,4 +136,79 @@ fn longest_gap_ns(operations: &[Operation], load: Span) -> u64 {
         .collect();
     successes.sort_unstable();
     successes.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use histories::{Event, EventType, HistoryBuilder, Process};
+
+    use super::{Coverage, DeposedCoverage, measure};
+    use crate::run::{
+        beliefs::{Reign, Span},
+        faults::FaultWindow,
+    };
+
+    const MS: u64 = 1_000_000;
+
+    fn span(from_ms: u64, until_ms: u64) -> Span {
+        Span { from_ns: from_ms * MS, until_ns: until_ms * MS }
+    }
+
+    /// Operations as (function, node, invoked ms, completed ms, how), none of one process overlapping another of it.
+    fn coverage(
+        operations: &[(&'static str, u16, u64, u64, EventType)],
+        reigns: &[Reign],
+        faults: &[FaultWindow],
+    ) -> Coverage {
+        let mut events = Vec::new();
+        for (process, (f, node, invoked, completed, kind)) in (0..).zip(operations) {
+            for (time_ms, kind) in [(*invoked, EventType::Invoke), (*completed, *kind)] {
+                let event = Event::new(Process::Client(process), kind, *f);
+                events.push(Event { time: time_ms * MS, node: Some(*node), value: Some(1.into()), ..event });
+            }
+        }
+        events.sort_by_key(|event| event.time);
+        let mut builder = HistoryBuilder::default();
+        for event in events {
+            builder.push(event).unwrap();
+        }
+        measure(&builder.finish(), reigns, faults, span(0, 1000))
+    }
+
+    #[test]
+    fn a_deposed_leader_is_measured_by_what_it_was_asked_and_what_others_wrote() {
+        let reigns =
+            [Reign { node: 1, term: 1, span: span(0, 900) }, Reign { node: 2, term: 2, span: span(300, 1000) }];
+        let operations = [
+            ("read", 1, 100, 200, EventType::Ok),
+            ("read", 1, 400, 401, EventType::Ok),
+            ("read", 1, 200, 500, EventType::Fail),
+            ("read", 2, 400, 402, EventType::Ok),
+            ("write", 2, 350, 360, EventType::Ok),
+            ("write", 1, 350, 370, EventType::Info),
+            ("write", 2, 950, 960, EventType::Ok),
+        ];
+        let found = coverage(&operations, &reigns, &[]);
+        let expected =
+            DeposedCoverage { times: 1, reachable_ms: 600, reads_asked: 2, reads_answered: 1, writes_elsewhere: 1 };
+        assert_eq!(found.deposed, expected);
+        assert_eq!((found.leader_changes, found.writes, found.weak), (1, 2, Vec::new()));
+        assert_eq!(found.longest_gap_ms, 558, "nothing succeeded from 402 to 960");
+    }
+
+    #[test]
+    fn a_paused_leader_is_out_of_reach() {
+        let reigns =
+            [Reign { node: 1, term: 1, span: span(0, 900) }, Reign { node: 2, term: 2, span: span(300, 1000) }];
+        let pause = FaultWindow {
+            kind: "pause".to_owned(),
+            words: "pause n1".to_owned(),
+            nodes: vec![1],
+            span: span(100, 800),
+        };
+        let found = coverage(&[("read", 1, 400, 500, EventType::Fail)], &reigns, &[pause]);
+        assert_eq!(found.deposed, DeposedCoverage { times: 1, reachable_ms: 100, ..DeposedCoverage::default() });
+        assert_eq!(found.weak, ["nothing was written", "no deposed leader was asked for a read"]);
+        assert_eq!((found.faults[0].ok, found.faults[0].fail, found.faults[0].info), (0, 1, 0));
+    }
 }

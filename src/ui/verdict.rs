@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use checker::{Evidence, KeyReport, Report, Verdict};
+use checker::{Evidence, KeyReport, Report, UnknownWhy, Verdict};
 use histories::{Function, History, Operation, Outcome, Value, ValueId};
 
 /// The report on one history: the verdict, and for a "no" the clearest evidence.
@@ -22,9 +22,17 @@ pub(crate) fn describe(history: &History, report: &Report) -> String {
             line(&mut text, format_args!("\n  Not linearizable either: {}.", shortened(&others)));
         }
     }
-    for key in of(report, Verdict::Unknown).iter().take(3) {
-        let why = key.why.as_ref().map_or_else(String::new, ToString::to_string);
+    let unknown = of(report, Verdict::Unknown);
+    let reasons = unknown.iter().filter_map(|key| key.why.as_ref().map(|why| (key, why)));
+    let (skipped, undecided): (Vec<_>, Vec<_>) = reasons.partition(|(_, why)| **why == UnknownWhy::NotChecked);
+    for (key, why) in undecided.iter().take(3) {
         line(&mut text, format_args!("  unknown for key {}: {why}", plain(&key.key)));
+    }
+    if !skipped.is_empty() {
+        line(
+            &mut text,
+            format_args!("\n  {} not checked any more; --all checks every key", counted(skipped.len(), "key")),
+        );
     }
     text
 }
