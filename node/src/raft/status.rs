@@ -57,3 +57,30 @@ impl fmt::Display for Status {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_reads_like_a_trace() {
+        let mut status = Status {
+            id: NodeId(2),
+            role: Role::Leader,
+            term: Term(3),
+            voted_for: Some(NodeId(2)),
+            leader: Some(NodeId(2)),
+            commit: LogIndex(2),
+            applied: LogIndex(2),
+            first_index: LogIndex(1),
+            last_index: LogIndex(4),
+            last_term: Term(3),
+            lease_until: None,
+            matched: vec![(NodeId(1), LogIndex(0)), (NodeId(3), LogIndex(2))],
+        };
+        assert_eq!(status.to_string(), "n2@3 leader last=4@3 commit=2 {n1:0 n3:2}");
+        (status.role, status.leader) = (Role::Follower, Some(NodeId(1)));
+        status.matched.clear();
+        assert_eq!(status.to_string(), "n2@3 follower last=4@3 commit=2 leader=n1");
+    }
+}

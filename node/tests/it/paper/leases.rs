@@ -81,9 +81,10 @@ fn loyalty_survives_a_change_of_term() {
 #[test]
 fn a_leader_refuses_votes_while_a_quorum_answers_it() {
     let mut leader = leased();
+    leader.ms += 99;
     assert_eq!(only(&leader.receive(3, 9, request_vote(false, (9, 9)))).body, vote(false, false));
     assert_eq!((leader.role(), leader.term()), (Role::Leader, 2));
-    leader.ms += 100;
+    leader.ms += 1;
     leader.step(3, 9, request_vote(false, (9, 9)));
     assert_eq!((leader.role(), leader.term()), (Role::Follower, 9));
 }

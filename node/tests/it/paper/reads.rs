@@ -78,10 +78,11 @@ fn any_answer_of_the_term_confirms_the_leader() {
     }
 }
 
-/// The read index is what was committed when the round began, and a lost round is made good by the next heartbeat.
+/// The read index is what was committed when the round began, not the end of the log; a lost round is made good by the next heartbeat.
 #[test]
-fn a_later_round_confirms_as_well() {
+fn the_read_index_is_the_commit_index_and_a_later_round_confirms_as_well() {
     let mut leader = serving(3);
+    leader.propose();
     assert_eq!(leader.read(ReadMode::Quorum), None);
     leader.time_out();
     leader.receive(3, 2, matched(2, 3));

@@ -14,7 +14,8 @@ impl Cluster {
         if self.healed {
             return;
         }
-        let next = self.chance.between(20 * MS, 200 * MS);
+        // Long enough, often, for an election meanwhile.
+        let next = self.chance.between(20 * MS, 350 * MS);
         self.schedule(next, Event::Fault);
         let host = self.any_host();
         match self.chance.below(8) {
@@ -35,6 +36,9 @@ impl Cluster {
     /// Cuts the links between some nodes and the rest; one way or both.
     fn partition(&mut self) {
         self.cut.clear();
+        if self.chance.permille(500) {
+            return self.cut_one_link();
+        }
         let nodes = self.hosts.len() as u64;
         // The bits of a random number name the one side; a single leader is the likeliest victim.
         let leader = self.hosts.iter().position(|host| host.leads).filter(|_| self.chance.permille(600));
@@ -53,6 +57,26 @@ impl Cluster {
         self.log(|| format!("cut {cut:?}"));
     }
 
+    /// A leader and another lose each other while the rest still hears both; a while later the leader may hear nobody any more. Only the
+    /// loyalty of the voters in between keeps the other from leading while the lease still runs.
+    fn cut_one_link(&mut self) {
+        let leader = self.hosts.iter().position(|host| host.leads).unwrap_or_default();
+        let (leader, other) = (NodeId(leader as u64 + 1), NodeId(self.any_host() as u64 + 1));
+        self.log(|| format!("cut {leader}-{other}"));
+        self.cut.extend([(leader, other), (other, leader)]);
+        if self.chance.permille(700) {
+            let later = self.chance.between(80 * MS, 220 * MS);
+            self.schedule(later, Event::Deafen(leader));
+        }
+    }
+
+    pub(super) fn deafen(&mut self, node: NodeId) {
+        if !self.healed {
+            self.log(|| format!("{node} hears nobody"));
+            self.cut.extend((1..=self.hosts.len() as u64).map(|from| (NodeId(from), node)));
+        }
+    }
+
     /// Sets a clock back or forth.
     fn jump(&mut self, host: usize) {
         let showed = self.hosts[host].clock.read(self.now).0;
@@ -67,7 +91,7 @@ impl Cluster {
 
     /// A client sends one request to some node; more often to one that believes it leads.
     pub(super) fn act_as_client(&mut self) {
-        let next = self.chance.between(MS, 10 * MS);
+        let next = self.chance.between(MS, 5 * MS);
         self.schedule(next, Event::Client);
         let leaders: Vec<usize> = (0..self.hosts.len()).filter(|&host| self.hosts[host].leads).collect();
         let any = leaders.is_empty() || self.chance.permille(300);
@@ -77,11 +101,12 @@ impl Cluster {
         }
         self.next_id += 1;
         let id = self.next_id;
-        let input = match self.chance.below(5) {
-            0 | 1 => Input::Propose(id),
-            2 => Input::Read(id, ReadMode::Lease),
-            3 if self.defect == Defect::TrustsLeaderReads => Input::Read(id, ReadMode::Leader),
-            _ => Input::Read(id, ReadMode::Quorum),
+        let input = if self.chance.permille(self.faults.writes) {
+            Input::Propose(id)
+        } else if self.defect == Defect::TrustsLeaderReads {
+            Input::Read(id, ReadMode::Leader)
+        } else {
+            Input::Read(id, self.chance.pick(&[ReadMode::Quorum, ReadMode::Lease]))
         };
         self.log(|| format!("n{} asked {input:?}", host + 1));
         // What was acknowledged before the client asked, not before the node came round to it, is what a read must see.

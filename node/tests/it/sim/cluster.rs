@@ -25,6 +25,7 @@ pub(super) enum Event {
     Start(usize),
     Resume(usize),
     Fault,
+    Deafen(NodeId),
     Client,
 }
 
@@ -181,6 +182,7 @@ impl Cluster {
                 self.run_host(host);
             }
             Event::Fault => self.inject(),
+            Event::Deafen(node) => self.deafen(node),
             Event::Client => self.act_as_client(),
         }
     }

@@ -68,6 +68,8 @@ pub(crate) struct Faults {
     /// After how many entries a node compacts its log.
     pub(crate) compact_after: u64,
     pub(crate) max_disk_delay: u64,
+    /// How many of the requests are writes. Where they are few, a node that was cut off is not behind, and can win an election.
+    pub(crate) writes: u64,
 }
 
 impl Faults {
@@ -82,6 +84,7 @@ impl Faults {
             clock_jumps: chance.permille(150),
             compact_after: chance.pick(&[5, 20, u64::MAX]),
             max_disk_delay: chance.pick(&[MS / 10, 3 * MS, 20 * MS]),
+            writes: chance.pick(&[10, 400, 400]),
         }
     }
 
@@ -96,6 +99,7 @@ impl Faults {
             clock_jumps: false,
             compact_after: 20,
             max_disk_delay: MS,
+            writes: 400,
         }
     }
 }

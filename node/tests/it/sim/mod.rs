@@ -94,7 +94,7 @@ fn a_node_that_forgets_its_vote_is_caught() {
 
 #[test]
 fn a_disk_that_loses_entries_is_caught() {
-    assert_caught(Defect::LosesEntries, 500, &["leader completeness", "state machine safety", "stale read"]);
+    assert_caught(Defect::LosesEntries, 500, &["leader completeness", "state machine safety", "liveness"]);
 }
 
 #[test]
