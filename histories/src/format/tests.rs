@@ -206,6 +206,8 @@ fn a_keyed_history_is_told_by_its_reads_and_cas() {
          {:process 1, :type :invoke, :f :cas, :value [1 2]}",
     );
     assert!(plain.operations.iter().all(|op| op.key == ValueId::NIL));
+    let cas = read("{:process 0, :type :invoke, :f :cas, :value [1 2]}");
+    assert_eq!(cas.operations[0].key, ValueId::NIL, "the two parts of a plain cas are no key and value");
     let lists = read("{:process 0, :type :invoke, :f :write, :value [1 2]}");
     assert_eq!(lists.operations[0].key, ValueId::NIL, "writes alone do not tell");
 }

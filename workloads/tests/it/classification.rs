@@ -23,7 +23,9 @@ fn connector(address: SocketAddr) -> HttpConnector {
 }
 
 async fn ask(address: SocketAddr, action: Action) -> Answer {
-    connector(address).open(1).unwrap().invoke(&Request { key: 3, action }).await
+    let mut client = connector(address).open(1).unwrap();
+    let request = Request { key: 3, action };
+    tokio::time::timeout(Duration::from_secs(5), client.invoke(&request)).await.expect("a client keeps its own limit")
 }
 
 /// The answers to a read, a write and a cas where the server always says this; it must see each exactly once.
