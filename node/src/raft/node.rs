@@ -7,7 +7,7 @@ use rand_pcg::Pcg64;
 
 use super::{
     AppendResult, Body, Config, Entry, HardState, LogIndex, Message, NodeId, Output, Payload, ProposalOutcome,
-    ReadMode, Role, Snapshot, StartError, Status, Stored, Term, Time,
+    ReadMode, Snapshot, StartError, Stored, Term, Time,
     election::generator,
     invariant,
     lease::Rounds,
@@ -205,40 +205,6 @@ impl Raft {
     /// ignored.
     pub fn compact(&mut self, snapshot: Snapshot) {
         self.checked(|raft| raft.compact_to(snapshot));
-    }
-
-    /// How the node looks from outside.
-    pub fn status(&self) -> Status {
-        let (lease_until, matched) = match &self.state {
-            State::Leader(own) => (
-                own.rounds.lease_until(self.config.lease),
-                own.followers.iter().map(|(&peer, progress)| (peer, progress.matched)).collect(),
-            ),
-            State::Follower | State::PreCandidate(_) | State::Candidate(_) => (None, Vec::new()),
-        };
-        Status {
-            id: self.config.id,
-            role: self.role(),
-            term: self.hard_state.term,
-            voted_for: self.hard_state.voted_for,
-            leader: self.leader,
-            commit: self.commit,
-            applied: self.applied,
-            first_index: self.log.first_index(),
-            last_index: self.log.last_index(),
-            last_term: self.log.last_term(),
-            lease_until,
-            matched,
-        }
-    }
-
-    pub(super) fn role(&self) -> Role {
-        match self.state {
-            State::Follower => Role::Follower,
-            State::PreCandidate(_) => Role::PreCandidate,
-            State::Candidate(_) => Role::Candidate,
-            State::Leader(_) => Role::Leader,
-        }
     }
 
     fn input(&mut self, now: Time, act: impl FnOnce(&mut Self)) {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{LogIndex, NodeId, Role, Term, Time};
+use super::{LogIndex, NodeId, Raft, Role, Term, Time, node::State};
 
 /// A node at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +31,42 @@ pub struct Status {
     pub lease_until: Option<Time>,
     /// For a leader: what each follower is known to have.
     pub matched: Vec<(NodeId, LogIndex)>,
+}
+
+impl Raft {
+    /// How the node looks from outside.
+    pub fn status(&self) -> Status {
+        let (lease_until, matched) = match &self.state {
+            State::Leader(own) => (
+                own.rounds.lease_until(self.config.lease),
+                own.followers.iter().map(|(&peer, progress)| (peer, progress.matched)).collect(),
+            ),
+            State::Follower | State::PreCandidate(_) | State::Candidate(_) => (None, Vec::new()),
+        };
+        Status {
+            id: self.config.id,
+            role: self.role(),
+            term: self.hard_state.term,
+            voted_for: self.hard_state.voted_for,
+            leader: self.leader,
+            commit: self.commit,
+            applied: self.applied,
+            first_index: self.log.first_index(),
+            last_index: self.log.last_index(),
+            last_term: self.log.last_term(),
+            lease_until,
+            matched,
+        }
+    }
+
+    pub(super) fn role(&self) -> Role {
+        match self.state {
+            State::Follower => Role::Follower,
+            State::PreCandidate(_) => Role::PreCandidate,
+            State::Candidate(_) => Role::Candidate,
+            State::Leader(_) => Role::Leader,
+        }
+    }
 }
 
 impl fmt::Display for Status {
