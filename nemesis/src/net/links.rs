@@ -15,32 +15,46 @@ pub(crate) fn address(node: NodeId) -> Ipv4Addr {
     Ipv4Addr::new(10, 77, 0, u8::try_from(node.0).expect("hosts are few"))
 }
 
+/// An Ethernet address of the kind that everyone may give, with the IP address in it.
+fn ethernet(address: Ipv4Addr) -> String {
+    let [a, b, c, d] = address.octets();
+    format!("02:00:{a:02x}:{b:02x}:{c:02x}:{d:02x}")
+}
+
+/// Tells `device` where each address is: nobody has to ask (ARP), which costs a second where the first question is lost because a
+/// cable is just being plugged in.
+fn neighbours(device: &str, own: Ipv4Addr, nodes: &[NodeId]) -> String {
+    let all = nodes.iter().map(|&node| address(node)).chain([CONTROL]);
+    let line = |other| format!("neigh add {other} lladdr {} dev {device} nud permanent\n", ethernet(other));
+    all.filter(|&other| other != own).map(line).collect()
+}
+
 /// First one command that lays the cables, then one for each host that plugs its own in; these may run in any order.
 pub(crate) fn lay(ip: &str, nodes: &[NodeId]) -> (Command, Vec<Command>) {
-    use std::fmt::Write as _;
     let mut cables = format!(
-        "link add name schism type bridge stp_state 0 forward_delay 0\n\
+        "link add name schism address {} type bridge stp_state 0 forward_delay 0\n\
          link set schism addrgenmode none\n\
          addr add {CONTROL}/24 dev schism\n\
-         link set schism up\n"
+         link set schism up\n",
+        ethernet(CONTROL)
     );
+    cables += &neighbours("schism", CONTROL, nodes);
     let mut plugs = Vec::new();
     for &node in nodes {
-        write!(
-            cables,
+        let own = address(node);
+        cables += &format!(
             "netns add {node}\n\
-             link add name to-{node} type veth peer name eth0 netns {node}\n\
+             link add name to-{node} type veth peer name eth0 address {} netns {node}\n\
              link set to-{node} addrgenmode none\n\
-             link set to-{node} master schism up\n"
-        )
-        .expect("writing to a string does not fail");
+             link set to-{node} master schism up\n",
+            ethernet(own)
+        );
         let plug = format!(
             "link set lo up\n\
              link set eth0 addrgenmode none\n\
-             addr add {}/24 dev eth0\n\
-             link set eth0 up\n",
-            address(node)
-        );
+             addr add {own}/24 dev eth0\n\
+             link set eth0 up\n"
+        ) + &neighbours("eth0", own, nodes);
         plugs.push(Command::new([ip, "-batch", "-"]).within(&node.to_string()).reading(plug));
     }
     (Command::new([ip, "-batch", "-"]).reading(cables), plugs)
@@ -62,12 +76,13 @@ mod tests {
         assert_eq!(
             cables.to_string(),
             "/bin/ip -batch - <<'END'\n\
-             link add name schism type bridge stp_state 0 forward_delay 0\n\
+             link add name schism address 02:00:0a:4d:00:fa type bridge stp_state 0 forward_delay 0\n\
              link set schism addrgenmode none\n\
              addr add 10.77.0.250/24 dev schism\n\
              link set schism up\n\
+             neigh add 10.77.0.1 lladdr 02:00:0a:4d:00:01 dev schism nud permanent\n\
              netns add n1\n\
-             link add name to-n1 type veth peer name eth0 netns n1\n\
+             link add name to-n1 type veth peer name eth0 address 02:00:0a:4d:00:01 netns n1\n\
              link set to-n1 addrgenmode none\n\
              link set to-n1 master schism up\n\
              END"
@@ -80,6 +95,7 @@ mod tests {
               link set eth0 addrgenmode none\n\
               addr add 10.77.0.1/24 dev eth0\n\
               link set eth0 up\n\
+              neigh add 10.77.0.250 lladdr 02:00:0a:4d:00:fa dev eth0 nud permanent\n\
               END"]
         );
     }
