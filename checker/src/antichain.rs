@@ -118,19 +118,25 @@ impl Antichain {
         self.items[at].as_ref()
     }
 
-    /// Keeps only the `width` configurations that have used the fewest unknown changes, and of those the ones that still have
-    /// most of their own ahead; whether any had to go.
-    pub(crate) fn keep_least_used(&mut self, width: usize) -> bool {
+    /// Keeps only `width` configurations: of each state and changes done first the one that has used the fewest unknown changes,
+    /// then the second of each, and so on. Whether any had to go.
+    pub(crate) fn keep_least_used(&mut self, width: usize, changes: u128) -> bool {
         if self.live <= width {
             return false;
         }
-        let mut all: Vec<Config> = self.drain().collect();
-        all.sort_by_cached_key(|config| {
-            (config.used.iter().map(|used| u32::from(*used)).sum::<u32>(), config.done.count_ones())
-        });
+        let mut all: Vec<(usize, u32, Config)> =
+            self.drain().map(|config| (0, config.used.iter().map(|&used| u32::from(used)).sum(), config)).collect();
+        all.sort_by_key(|(_, used, config)| (config.state, config.done & changes, *used));
+        for at in 1..all.len() {
+            let (before, this) = (&all[at - 1], &all[at].2);
+            if before.2.state == this.state && (before.2.done ^ this.done) & changes == 0 {
+                all[at].0 = before.0 + 1;
+            }
+        }
+        all.sort_by_key(|(place, used, config)| (*place, *used, config.done.count_ones()));
         all.truncate(width);
         self.live = all.len();
-        self.items = all.into_iter().map(Some).collect();
+        self.items = all.into_iter().map(|(.., config)| Some(config)).collect();
         true
     }
 

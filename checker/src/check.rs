@@ -10,7 +10,7 @@ use histories::History;
 use crate::{
     Evidence, KeyReport, Method, Options, Report, UnknownWhy, Verdict, evidence,
     prepare::{Keys, Preparer},
-    search::{EXACT, Found},
+    search::{Effort, Found},
     shrink::{Problem, by_search},
     verify::replay,
     zones::{Zones, zones},
@@ -62,12 +62,12 @@ pub fn check(history: &History, options: &Options<'_>) -> Report {
     Report { verdict, keys, operations: history.operations.len() }
 }
 
-/// How many configurations the search keeps at first: a way through is mostly found among few, and where none is, a few steps
-/// mostly show why.
-const NARROW: [usize; 2] = [16, 256];
+/// What the search tries first: a way through is mostly found among few configurations, and where none is, a few steps mostly
+/// show why.
+const FIRST: [Effort; 2] = [Effort::stingy(2), Effort::stingy(16)];
 
-/// How many it keeps if that did not decide.
-const WIDE: [usize; 2] = [4096, EXACT];
+/// What it tries if that did not decide.
+const THEN: [Effort; 4] = [Effort::lavish(16), Effort::lavish(64), Effort::lavish(1024), Effort::EXACT];
 
 /// What was found out about a key.
 #[derive(Clone, Debug)]
@@ -113,19 +113,19 @@ fn decide(history: &History, options: &Options<'_>, preparer: &mut Preparer<'_>,
         }
         Some(Zones::Undecided) | None => {}
     }
-    let search = |widths: &[usize]| by_search(history, &options.initial, &prepared, &options.limits, widths);
+    let search = |efforts: &[Effort]| by_search(history, &options.initial, &prepared, &options.limits, efforts);
     let mut problem = Problem::new(history, &options.initial, &prepared, &options.limits);
-    let mut found = search(&NARROW);
+    let mut found = search(&FIRST);
     if let Found::Lost(step) = found {
         if let Some(evidence) = evidence::of_lost(&mut problem, step) {
             return Decision::no(Method::Search, evidence);
         }
-        found = search(&WIDE);
+        found = search(&THEN);
     }
     match found {
         Found::Order => Decision::yes(Method::Search),
         Found::Dead(step) => Decision::no(Method::Search, evidence::of_search(&mut problem, step)),
-        Found::Lost(_) => unreachable!("the last width gives nothing up"),
+        Found::Lost(_) => unreachable!("the last effort gives nothing up"),
         Found::Limit(why) => Decision { method: Method::Search, ..Decision::unknown(why) },
     }
 }

@@ -47,16 +47,38 @@ const EXTENDED_PER_KEPT: usize = 4;
 /// Configurations between two questions to the caller whether to go on.
 const STEPS_PER_QUESTION: u32 = 2048;
 
-/// Keeps every configuration.
-pub(crate) const EXACT: usize = usize::MAX;
+/// How much a search tries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Effort {
+    /// How many configurations it keeps between completions.
+    pub width: usize,
+    /// Whether it uses unknown changes even where something survives without.
+    pub lavish: bool,
+}
 
-/// Looks for an order of all certain steps and any of the others, with at most `width` configurations between completions.
+impl Effort {
+    /// Everything.
+    pub(crate) const EXACT: Self = Self { width: usize::MAX, lavish: true };
+
+    /// Unknown changes only where nothing survives without.
+    pub(crate) const fn stingy(width: usize) -> Self {
+        Self { width, lavish: false }
+    }
+
+    /// Unknown changes wherever they are possible.
+    pub(crate) const fn lavish(width: usize) -> Self {
+        Self { width, lavish: true }
+    }
+}
+
+/// Looks for an order of all certain steps and any of the others.
 ///
-/// Where more are possible, those stay that have used up least. What survives is an order all the same.
-pub(crate) fn search<S: Specification>(steps: &[Step], object: &mut S, limits: &Limits<'_>, width: usize) -> Found {
+/// Where more configurations are possible than the effort allows for, those stay that have used up least. What survives is an
+/// order all the same.
+pub(crate) fn search<S: Specification>(steps: &[Step], object: &mut S, limits: &Limits<'_>, effort: Effort) -> Found {
     let mut due: Vec<usize> = (0..steps.len()).filter(|&i| steps[i].is_certain()).collect();
     due.sort_unstable_by_key(|&i| steps[i].end);
-    let mut sweep = Sweep::new(steps, object, limits, width);
+    let mut sweep = Sweep::new(steps, object, limits, effort);
     let mut invoked = 0;
     for (explained, &step) in due.iter().enumerate() {
         while invoked < steps.len() && steps[invoked].start < steps[step].end {
@@ -98,6 +120,18 @@ struct Class {
     useful_until: u32,
 }
 
+/// The completion that is being worked on.
+#[derive(Clone, Copy)]
+struct Moment {
+    rank: u32,
+    /// The slot of the step that is due.
+    bit: u128,
+    /// The slots of open certain changes.
+    changes: u128,
+    /// The slots of open steps that only look.
+    looks: u128,
+}
+
 struct Sweep<'a, S> {
     steps: &'a [Step],
     object: &'a mut S,
@@ -111,13 +145,15 @@ struct Sweep<'a, S> {
     frontier: Antichain,
     /// Configurations that are being extended; empty between two completions.
     reached: Antichain,
-    width: usize,
+    /// Room for what one configuration leads to.
+    extended: Vec<Config>,
+    effort: Effort,
     gave_up: bool,
     until_question: u32,
 }
 
 impl<'a, S: Specification> Sweep<'a, S> {
-    fn new(steps: &'a [Step], object: &'a mut S, limits: &'a Limits<'a>, width: usize) -> Self {
+    fn new(steps: &'a [Step], object: &'a mut S, limits: &'a Limits<'a>, effort: Effort) -> Self {
         let mut frontier = Antichain::default();
         frontier.insert(Config { state: object.initial(), done: 0, used: Box::default() }, 0);
         Self {
@@ -130,7 +166,8 @@ impl<'a, S: Specification> Sweep<'a, S> {
             class_of: FxHashMap::default(),
             frontier,
             reached: Antichain::default(),
-            width,
+            extended: Vec::new(),
+            effort,
             gave_up: false,
             until_question: STEPS_PER_QUESTION,
         }
@@ -182,64 +219,95 @@ impl<'a, S: Specification> Sweep<'a, S> {
                 next.insert(config, changes);
             }
         }
-        let mut at = 0;
-        let room = self.width.saturating_mul(EXTENDED_PER_KEPT);
-        while at < reached.len() {
-            if at >= room {
-                self.gave_up = true;
-                break;
-            }
-            self.ask(&next, &reached)?;
-            if let Some(config) = reached.get(at) {
-                let config = config.clone();
-                self.extend(&config, rank, changes, looks, |mut extended| {
-                    if extended.done & bit == 0 {
-                        reached.insert(extended, changes);
-                    } else {
-                        extended.done &= !bit;
-                        next.insert(extended, changes);
-                    }
-                });
-            }
-            at += 1;
-        }
+        self.reach(&mut reached, &mut next, Moment { rank, bit, changes, looks })?;
         reached.clear();
         self.reached = reached;
-        self.gave_up |= next.keep_least_used(self.width);
+        self.gave_up |= next.keep_least_used(self.effort.width, changes & !bit);
         self.frontier = next;
         self.slots[slot] = None;
         self.slot_of.remove(&due);
         Ok(())
     }
 
-    /// Every configuration that is one change away from `config`.
-    fn extend(&mut self, config: &Config, rank: u32, changes: u128, looks: u128, mut found: impl FnMut(Config)) {
-        let mut open = changes & !config.done;
+    /// Extends what is `reached`, and what that reaches; what has the due step done goes to `next`.
+    ///
+    /// A stingy search uses unknown changes only where nothing survives without.
+    fn reach(&mut self, reached: &mut Antichain, next: &mut Antichain, moment: Moment) -> Result<(), Limit> {
+        let room = self.effort.width.saturating_mul(EXTENDED_PER_KEPT);
+        let (mut by_certain, mut by_unknown) = (0, 0);
+        loop {
+            while by_certain < reached.len().min(room) {
+                self.ask(next, reached)?;
+                self.extend(by_certain, reached, next, moment, Self::certain_changes);
+                by_certain += 1;
+            }
+            self.gave_up |= reached.len() > room;
+            if !self.effort.lavish && !next.is_empty() {
+                self.gave_up |= !self.classes.is_empty();
+                return Ok(());
+            }
+            let until = reached.len().min(room);
+            if by_unknown == until {
+                return Ok(());
+            }
+            while by_unknown < until {
+                self.ask(next, reached)?;
+                self.extend(by_unknown, reached, next, moment, Self::unknown_changes);
+                by_unknown += 1;
+            }
+        }
+    }
+
+    /// Adds every configuration that is one change away from the one in this place.
+    fn extend(
+        &mut self,
+        at: usize,
+        reached: &mut Antichain,
+        next: &mut Antichain,
+        moment: Moment,
+        changes: fn(&mut Self, &Config, Moment, &mut Vec<Config>),
+    ) {
+        let Some(config) = reached.get(at) else { return };
+        let mut extended = mem::take(&mut self.extended);
+        changes(self, config, moment, &mut extended);
+        for mut config in extended.drain(..) {
+            self.look(&mut config, moment.looks);
+            if config.done & moment.bit == 0 {
+                reached.insert(config, moment.changes);
+            } else {
+                config.done &= !moment.bit;
+                next.insert(config, moment.changes);
+            }
+        }
+        self.extended = extended;
+    }
+
+    fn certain_changes(&mut self, config: &Config, moment: Moment, extended: &mut Vec<Config>) {
+        let mut open = moment.changes & !config.done;
         while open != 0 {
             let slot = open.trailing_zeros() as usize;
             open &= open - 1;
             let step = self.slots[slot].expect("a bit of an open step");
             if let Some(state) = self.object.step(config.state, self.steps[step].action) {
-                let mut extended = Config { state, done: config.done | 1 << slot, used: config.used.clone() };
-                self.look(&mut extended, looks);
-                found(extended);
+                extended.push(Config { state, done: config.done | 1 << slot, used: config.used.clone() });
             }
         }
+    }
+
+    fn unknown_changes(&mut self, config: &Config, moment: Moment, extended: &mut Vec<Config>) {
         for class in 0..self.classes.len() {
             let Class { action, invoked, useful_until } = self.classes[class];
             let used = config.used.get(class).copied().unwrap_or(0);
-            if used == invoked || useful_until < rank {
+            if used == invoked || useful_until < moment.rank {
                 continue;
             }
             let Some(state) = self.object.step(config.state, action) else { continue };
             // A change that changes nothing only uses itself up.
-            if state == config.state {
-                continue;
+            if state != config.state {
+                let mut config = Config { state, done: config.done, used: config.used.clone() };
+                config.use_up(class);
+                extended.push(config);
             }
-            let mut extended = Config { state, done: config.done, used: config.used.clone() };
-            extended.use_up(class);
-            self.look(&mut extended, looks);
-            found(extended);
         }
     }
 
@@ -296,7 +364,7 @@ mod tests {
     fn run(steps: &[(u32, u32, Action)]) -> Found {
         let steps: Vec<Step> =
             (0..).zip(steps).map(|(operation, &(start, end, action))| Step { operation, start, end, action }).collect();
-        search(&steps, &mut Register::new(Relevance::new(&steps, 10)), &Limits::none(), EXACT)
+        search(&steps, &mut Register::new(Relevance::new(&steps, 10)), &Limits::none(), Effort::EXACT)
     }
 
     use Action::{Cas, NotEqual, Read, Write};

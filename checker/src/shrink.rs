@@ -10,7 +10,7 @@ use crate::{
     Limits,
     prepare::{Action, INITIAL, Prepared, Step, Val},
     relevance::Relevance,
-    search::{EXACT, Found, search},
+    search::{Effort, Found, search},
     specification::{Register, Text},
 };
 
@@ -115,27 +115,41 @@ impl<'a> Problem<'a> {
                 open.push(index);
             }
         }
-        while let Some(looker) = open.pop() {
-            let looker = &steps[looker as usize];
-            // A cas from long ago may count as a write.
-            if looker.end < from && matches!(looker.action, Action::Cas { .. }) {
-                continue;
-            }
-            let mut add = |setter: u32| {
-                if !kept[setter as usize] && self.sees(looker, setter) {
-                    kept[setter as usize] = true;
-                    open.push(setter);
-                }
-            };
+        // A cas from long ago may count as a write, unless some of those that set what it expected stay: then all must.
+        let mut old_cas: Vec<(Val, u32)> = Vec::new();
+        while let Some(index) = open.pop() {
+            let looker = &steps[index as usize];
             match looker.action {
-                Action::Read(value) | Action::Cas { from: value, .. } => {
-                    self.setters[value as usize].iter().copied().for_each(&mut add);
+                Action::Cas { from: value, .. } if looker.end < from && value != INITIAL => {
+                    old_cas.push((value, index));
                 }
-                Action::NotEqual(_) => self.setters.iter().flatten().copied().for_each(&mut add),
+                Action::Read(_) | Action::Cas { .. } | Action::NotEqual(_) => {
+                    self.add_seen(looker, &mut kept, &mut open);
+                }
                 Action::Contradiction(_) | Action::Write(_) | Action::Append(_) => {}
+            }
+            while open.is_empty() {
+                let is_set = |value: Val| self.setters[value as usize].iter().any(|&setter| kept[setter as usize]);
+                let Some(at) = old_cas.iter().position(|&(value, _)| is_set(value)) else { break };
+                let (_, cas) = old_cas.swap_remove(at);
+                self.add_seen(&steps[cas as usize], &mut kept, &mut open);
             }
         }
         (0..).zip(kept).filter(|(_, kept)| *kept).map(|(index, _)| index).collect()
+    }
+
+    /// Keeps every change that `looker` can have seen.
+    fn add_seen(&self, looker: &Step, kept: &mut [bool], open: &mut Vec<u32>) {
+        let (first, last) = match looker.action {
+            Action::Read(value) | Action::Cas { from: value, .. } => (value as usize, value as usize),
+            _ => (0, self.setters.len() - 1),
+        };
+        for &setter in self.setters[first..=last].iter().flatten() {
+            if !kept[setter as usize] && self.sees(looker, setter) {
+                kept[setter as usize] = true;
+                open.push(setter);
+            }
+        }
     }
 
     /// Whether `looker` can have seen what `setter` set.
@@ -224,32 +238,130 @@ impl<'a> Problem<'a> {
         let left = AtomicU32::new(MAX_QUESTIONS);
         let keep_going = || left.fetch_sub(1, Ordering::Relaxed) > 1 && (self.limits.keep_going)();
         let limits = Limits { keep_going: &keep_going, ..*self.limits };
-        matches!(by_search(self.history, self.initial, &alone, &limits, &[32, EXACT]), Found::Dead(_))
+        matches!(
+            by_search(self.history, self.initial, &alone, &limits, &[Effort::lavish(32), Effort::EXACT]),
+            Found::Dead(_)
+        )
     }
 }
 
-/// The general search with the object that fits, with one width after the other until something is certain.
+/// The general search with the object that fits, with one effort after the other until something is certain.
 pub(crate) fn by_search(
     history: &History,
     initial: &Value,
     prepared: &Prepared,
     limits: &Limits<'_>,
-    widths: &[usize],
+    efforts: &[Effort],
 ) -> Found {
     let steps = &prepared.steps;
     if has_appends(steps) {
-        return widen(widths, |width| search(steps, &mut Text::new(history, initial, prepared), limits, width));
+        return escalate(efforts, |effort| search(steps, &mut Text::new(history, initial, prepared), limits, effort));
     }
     let mut register = Register::new(Relevance::new(steps, prepared.values.len()));
-    widen(widths, |width| search(steps, &mut register, limits, width))
+    escalate(efforts, |effort| search(steps, &mut register, limits, effort))
 }
 
-fn widen(widths: &[usize], mut search: impl FnMut(usize) -> Found) -> Found {
-    let (last, first) = widths.split_last().expect("at least one width");
-    let certain = first.iter().map(|&width| search(width)).find(|found| !matches!(found, Found::Lost(_)));
+fn escalate(efforts: &[Effort], mut search: impl FnMut(Effort) -> Found) -> Found {
+    let (last, first) = efforts.split_last().expect("at least one effort");
+    let certain = first.iter().map(|&effort| search(effort)).find(|found| !matches!(found, Found::Lost(_)));
     certain.unwrap_or_else(|| search(*last))
 }
 
 fn has_appends(steps: &[Step]) -> bool {
     steps.iter().any(|step| matches!(step.action, Action::Append(_)))
+}
+
+#[cfg(test)]
+#[path = "../tests/it/random.rs"]
+mod random;
+
+#[cfg(test)]
+mod tests {
+    use histories::Value;
+
+    use super::{
+        random::{self, Kind},
+        *,
+    };
+    use crate::{
+        Model,
+        prepare::{Keys, Preparer},
+    };
+
+    /// Runs `test` on many problems, with the truth about each, and counts how often it returned true.
+    fn on_random_problems(histories: u64, mut test: impl FnMut(&mut Problem<'_>, Found) -> bool) -> u64 {
+        let mut hits = 0;
+        let kinds = [Kind::Unique, Kind::Repeated(2), Kind::Repeated(3), Kind::Text];
+        for (seed, kind) in (0..histories).zip(kinds.into_iter().cycle()) {
+            let history = random::history(kind, 77 << 32 | seed, 12);
+            let keys = Keys::split(&history);
+            let model = if kind == Kind::Text { Model::KeyValue } else { Model::Register };
+            let prepared = Preparer::new(&history, model, &Value::Nil).prepare(keys.operations(0)).unwrap();
+            let limits = Limits::none();
+            let truth = by_search(&history, &Value::Nil, &prepared, &limits, &[Effort::EXACT]);
+            hits += u64::from(test(&mut Problem::new(&history, &Value::Nil, &prepared, &limits), truth));
+        }
+        hits
+    }
+
+    #[test]
+    fn a_window_of_what_can_be_ordered_can_be_ordered() {
+        let impossible = on_random_problems(8_000, |problem, truth| {
+            let steps = &problem.prepared.steps;
+            if has_appends(steps) {
+                return false;
+            }
+            let ends: Vec<u32> = steps.iter().filter(|step| step.is_certain()).map(|step| step.end).collect();
+            let mut any = false;
+            for end in ends {
+                for width in [2, 4, 8] {
+                    let window = problem.window(end.saturating_sub(width), end);
+                    if problem.is_impossible(&window) {
+                        any = true;
+                        assert_ne!(truth, Found::Order, "{window:?} of {:#?}", problem.prepared.steps);
+                    }
+                }
+            }
+            any
+        });
+        assert!(impossible > 1_000, "only {impossible} windows showed anything");
+    }
+
+    #[test]
+    fn what_may_go_may_go_in_any_order() {
+        on_random_problems(8_000, |problem, truth| {
+            let mut kept: Vec<u32> = (0..).take(problem.prepared.steps.len()).collect();
+            let mut place = 0;
+            while kept.len() > 1 && place < 40 {
+                place += 7;
+                let at = place % kept.len();
+                let is_look = problem.prepared.steps[kept[at] as usize].action.is_read_only();
+                if is_look || problem.may_go(kept[at], &kept) {
+                    kept.remove(at);
+                    if problem.is_impossible(&kept) {
+                        assert_ne!(truth, Found::Order, "{kept:?} of {:#?}", problem.prepared.steps);
+                    }
+                }
+            }
+            true
+        });
+    }
+
+    #[test]
+    fn a_narrow_search_never_says_what_the_exact_one_denies() {
+        let lost = on_random_problems(16_000, |problem, truth| {
+            let mut lost = false;
+            for effort in [Effort::stingy(1), Effort::stingy(3), Effort::lavish(1), Effort::lavish(3)] {
+                let Problem { history, initial, prepared, limits, .. } = *problem;
+                match by_search(history, initial, prepared, limits, &[effort]) {
+                    Found::Order => assert_eq!(truth, Found::Order, "{effort:?}: {:#?}", prepared.steps),
+                    Found::Dead(_) => assert_ne!(truth, Found::Order, "{effort:?}: {:#?}", prepared.steps),
+                    Found::Lost(_) => lost = true,
+                    Found::Limit(why) => panic!("{why}"),
+                }
+            }
+            lost
+        });
+        assert!(lost > 1_000, "only {lost} searches were too narrow");
+    }
 }
