@@ -138,15 +138,27 @@ impl<'a> Problem<'a> {
         (0..).zip(kept).filter(|(_, kept)| *kept).map(|(index, _)| index).collect()
     }
 
-    /// Keeps every change that `looker` can have seen.
+    /// Keeps every change that `looker` can have seen; of a value that was set, but too long ago or too late, the last that began
+    /// before, or else it would look as if nobody ever had set it.
     fn add_seen(&self, looker: &Step, kept: &mut [bool], open: &mut Vec<u32>) {
         let (first, last) = match looker.action {
             Action::Read(value) | Action::Cas { from: value, .. } => (value as usize, value as usize),
             _ => (0, self.setters.len() - 1),
         };
-        for &setter in self.setters[first..=last].iter().flatten() {
-            if !kept[setter as usize] && self.sees(looker, setter) {
-                kept[setter as usize] = true;
+        let all = || self.setters[first..=last].iter().flatten().copied();
+        let mut seen: Vec<u32> = all().filter(|&setter| self.sees(looker, setter)).collect();
+        if let (true, Action::Read(value)) = (seen.is_empty(), looker.action)
+            && value != INITIAL
+        {
+            seen.extend(
+                all()
+                    .filter(|&setter| self.prepared.steps[setter as usize].start < looker.end)
+                    .next_back()
+                    .or(all().next()),
+            );
+        }
+        for setter in seen {
+            if !std::mem::replace(&mut kept[setter as usize], true) {
                 open.push(setter);
             }
         }
@@ -174,19 +186,17 @@ impl<'a> Problem<'a> {
         }
         loop {
             let before = kept.len();
-            // The last first: what is left then begins early, where less has happened yet. Who looks goes before what they saw.
-            for looks in [true, false] {
-                for place in (0..kept.len()).rev() {
-                    let step = kept[place];
-                    let is_look = self.prepared.steps[step as usize].action.is_read_only();
-                    if is_look != looks || wanted.contains(&step) || !(is_look || self.may_go(step, &kept)) {
-                        continue;
-                    }
-                    let mut fewer = kept.clone();
-                    fewer.remove(place);
-                    if self.is_impossible(&fewer) {
-                        kept = fewer;
-                    }
+            // Who looks goes before what they saw: the last looks first, and the first changes, so that what stays is close together.
+            let is_look = |&step: &u32| self.prepared.steps[step as usize].action.is_read_only();
+            let (looks, changes): (Vec<u32>, Vec<u32>) = kept.iter().copied().partition(is_look);
+            let looks = looks.into_iter().rev().map(|step| (step, true));
+            for (step, is_look) in looks.chain(changes.into_iter().map(|step| (step, false))) {
+                if wanted.contains(&step) || !(is_look || self.may_go(step, &kept)) {
+                    continue;
+                }
+                let fewer: Vec<u32> = kept.iter().copied().filter(|&other| other != step).collect();
+                if self.is_impossible(&fewer) {
+                    kept = fewer;
                 }
             }
             if kept.len() == before {

@@ -4,6 +4,9 @@
 #![allow(clippy::disallowed_methods, reason = "tests may read files")]
 
 mod agree;
+mod build;
+mod metamorphic;
 mod oracle;
 mod peers;
 mod random;
+mod rules;
