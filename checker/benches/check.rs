@@ -1,14 +1,15 @@
 #![allow(missing_docs, reason = "criterion's macros define what nobody calls")]
+#![allow(clippy::disallowed_methods, clippy::print_stderr, reason = "benches may read files and say what they skip")]
 //! How long a check takes: every figure that we claim.
 //!
 //! `cargo bench -p checker`. Histories are simulated: each client thinks, invokes, waits, and the operation takes effect somewhere
 //! between.
 
 use checker::{Model, Options, Verdict, check};
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use histories::{Event, EventType, History, HistoryBuilder, Process, Value};
+use histories::{Event, EventType, History, HistoryBuilder, Process, Value, read_file};
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 
@@ -148,7 +149,29 @@ fn measure(c: &mut Criterion, name: &str, load: Load, search_only: bool) {
     group.finish();
 }
 
+/// The histories that other checkers are tested on, each folder in one go, without reading them.
+fn measure_peers(c: &mut Criterion) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/peer-histories");
+    for (name, initial, model) in [
+        ("etcd", Value::Nil, Model::Register),
+        ("knossos", Value::Nil, Model::Register),
+        ("kv", Value::from(""), Model::KeyValue),
+    ] {
+        let Ok(files) = std::fs::read_dir(folder.join(name)) else {
+            eprintln!("SKIPPED: {} is not here", folder.join(name).display());
+            continue;
+        };
+        let histories: Vec<History> =
+            files.map(|file| read_file(&file.expect("a file").path()).expect("a history")).collect();
+        let options = Options { initial, ..Options::new(model) };
+        c.bench_function(&format!("{} histories of {name}", histories.len()), |b| {
+            b.iter(|| histories.iter().filter(|h| check(h, &options).verdict == Verdict::Linearizable).count());
+        });
+    }
+}
+
 fn benches(c: &mut Criterion) {
+    measure_peers(c);
     let load = Load { operations: 1_000_000, clients: 20, domain: 0, cas: false, unknown: 0, busy: 30, stale: false };
     measure(c, "zones, unique values", load, false);
     measure(c, "zones, unique values, 1 % unknown", Load { unknown: 1, ..load }, false);

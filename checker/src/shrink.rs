@@ -151,10 +151,7 @@ impl<'a> Problem<'a> {
             && value != INITIAL
         {
             seen.extend(
-                all()
-                    .filter(|&setter| self.prepared.steps[setter as usize].start < looker.end)
-                    .next_back()
-                    .or(all().next()),
+                all().rfind(|&setter| self.prepared.steps[setter as usize].start < looker.end).or(all().next()),
             );
         }
         for setter in seen {
