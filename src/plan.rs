@@ -5,7 +5,7 @@ use std::time::Duration;
 use nemesis::{FaultSpecs, Planned, ScheduleOptions};
 use serde::{Deserialize, Serialize};
 
-use crate::systems::schism::Settings;
+use crate::{systems::schism::Settings, ui::verdict::counted};
 
 /// How reads are answered; see the README for what each of them promises.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -103,7 +103,8 @@ impl Plan {
 
     /// The run in a few words.
     pub(crate) fn summary(&self) -> String {
-        format!("{} nodes, {} reads, faults {}, seed {}", self.nodes, self.read.name(), self.faults, self.seed)
+        let nodes = counted(self.nodes.into(), "node");
+        format!("{nodes}, {} reads, faults {}, seed {}", self.read.name(), self.faults, self.seed)
     }
 
     /// The name of the run's folder in the store.

@@ -36,7 +36,7 @@ pub(crate) struct CheckArgs {
     /// Give up after this time, for all files together.
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = humantime::parse_duration)]
     time_limit: Duration,
-    /// Give up when the search holds this many MiB.
+    /// Give up when the search holds this many MiB, all threads together.
     #[arg(long, value_name = "MIB", default_value_t = 4096, value_parser = clap::value_parser!(u32).range(1..))]
     memory_limit: u32,
     /// How many keys to check at once [default: one for each processor].
@@ -93,11 +93,15 @@ impl CheckArgs {
             None => model_of(&history),
         };
         let keep_going = move || Instant::now() < deadline;
+        let threads = self.threads.map_or_else(processors, usize::from);
         let options = Options {
             initial: self.initial.clone().unwrap_or_else(|| initial_of(model, &history)),
             all: self.all,
-            threads: self.threads.map_or_else(processors, usize::from),
-            limits: Limits { keep_going: &keep_going, max_memory_bytes: self.memory_limit as usize * (1 << 20) },
+            threads,
+            limits: Limits {
+                keep_going: &keep_going,
+                max_memory_bytes: self.memory_limit as usize * (1 << 20) / threads,
+            },
             ..Options::new(model)
         };
         let report = checker::check(&history, &options);

@@ -38,7 +38,7 @@ use crate::{
     plan::Plan,
     ui::{
         Progress,
-        verdict::{clearest, grouped, of},
+        verdict::{clearest, counted, grouped, of},
     },
 };
 
@@ -101,7 +101,7 @@ pub(crate) async fn run(plan: &Plan, host: &Host, store: &Path) -> anyhow::Resul
 
 /// The part with processes in it: whatever happens after the first start, all is healed and ended.
 async fn live(plan: &Plan, host: &Host, dir: &RunDir, progress: &Progress) -> anyhow::Result<Lived> {
-    progress.phase(format!("starting {} nodes", plan.nodes));
+    progress.phase(format!("starting {}", counted(plan.nodes.into(), "node")));
     let cluster = Cluster::up(plan, dir, host.sandbox(), host.capabilities(), host::command_log(dir)?)?;
     let lived = on_cluster(plan, &cluster, dir, progress).await;
     let down = cluster.down().await;
@@ -179,9 +179,9 @@ async fn judge(plan: &Plan, dir: &RunDir, lived: Lived) -> anyhow::Result<(Histo
         let history = read(&path)?;
         let deadline = Instant::now() + CHECK_LIMIT;
         let keep_going = move || Instant::now() < deadline;
-        let limits = Limits { keep_going: &keep_going, max_memory_bytes: CHECK_MEMORY_BYTES };
-        let report =
-            checker::check(&history, &Options { limits, threads: processors(), ..Options::new(Model::Register) });
+        let threads = processors();
+        let limits = Limits { keep_going: &keep_going, max_memory_bytes: CHECK_MEMORY_BYTES / threads };
+        let report = checker::check(&history, &Options { limits, threads, ..Options::new(Model::Register) });
         anyhow::Ok((history, report))
     })
     .await
