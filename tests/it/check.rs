@@ -75,15 +75,12 @@ fn a_file_that_is_a_folder_or_is_missing_is_named() {
 
 #[test]
 fn running_out_of_time_is_unknown() {
-    let mut history = String::new();
-    for process in 0..30 {
-        history += &event(1, process, "invoke", "write", "k", &(process % 3).to_string());
-    }
-    for round in 0..20_000_u64 {
-        let (process, value) = (100 + round, (round * 7 % 3).to_string());
-        history += &event(2 + round, process, "invoke", "read", "k", "null");
-        history += &event(2 + round, process, "ok", "read", "k", &value);
-    }
+    let history: String = (0..20_000)
+        .map(|round| {
+            let value = (round % 3).to_string();
+            event(round, 1, "invoke", "write", "k", &value) + &event(round, 1, "ok", "write", "k", &value)
+        })
+        .collect();
     let (dir, path) = file(history);
     let ended = run(dir.path(), &["check", "--time-limit", "0s", path.to_str().unwrap()]);
     assert_eq!(ended.code, Some(2), "{ended:?}");
