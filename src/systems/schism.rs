@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use nemesis::NodeId;
 use serde::{Deserialize, Serialize};
 
 /// Where nodes listen for their peers when each has an address of its own.
@@ -132,8 +133,10 @@ impl Observer {
 
 /// The node that claims to lead; of several, the one in the latest term.
 pub(crate) fn leader_of(statuses: &[Option<Status>]) -> Option<u16> {
-    let claims = (1..).zip(statuses).filter_map(|(id, status)| status.as_ref().map(|status| (id, status)));
-    claims.filter(|(_, status)| status.role == "leader").max_by_key(|(_, status)| status.term).map(|(id, _)| id)
+    let claims = (1..).zip(statuses).filter_map(|(id, status)| status.as_ref().map(|status| (NodeId(id), status)));
+    let leading: Vec<_> =
+        claims.filter(|(_, status)| status.role == "leader").map(|(id, status)| (id, status.term)).collect();
+    nemesis::leader_of(&leading).map(|leader| leader.0)
 }
 
 /// Whether all nodes answer, follow the same leader in the same term, and have applied all that it knows to be committed.
