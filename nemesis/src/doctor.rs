@@ -2,6 +2,7 @@
 //! Works on the host as well as inside a sandbox, and with other threads running.
 
 use std::env;
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::os::unix::process::CommandExt;
@@ -20,8 +21,7 @@ use crate::net::command::{self, Command};
 use crate::net::{CommandError, Firewall};
 use crate::sandbox::{UserMaps, is_root, make_mounts_private};
 
-/// Replaces the folders in which programs are looked for: those of PATH, and those of the administrator, which the PATH of
-/// an ordinary user may lack.
+/// Replaces the folders in which programs are looked for, see [`with_sbin`].
 const TOOLS_PATH: &str = "SCHISM_TOOLS_PATH";
 
 /// Tries everything; takes some tens of milliseconds.
@@ -190,14 +190,21 @@ fn own_executable() -> Capability {
 
 /// The first executable of this name.
 fn find(name: &str) -> Option<PathBuf> {
-    let folders = env::var_os(TOOLS_PATH).unwrap_or_else(|| {
-        let mut folders = env::var_os("PATH").unwrap_or_default();
-        folders.push(":/usr/local/sbin:/usr/sbin:/sbin");
-        folders
-    });
+    let folders: Vec<PathBuf> = match env::var_os(TOOLS_PATH) {
+        Some(folders) => env::split_paths(&folders).collect(),
+        None => with_sbin(&env::var_os("PATH").unwrap_or_default()),
+    };
     let is_executable = |path: &PathBuf| nix::unistd::access(path, nix::unistd::AccessFlags::X_OK).is_ok();
-    let folders = env::split_paths(&folders).filter(|folder| folder.is_absolute());
-    folders.map(|folder| folder.join(name)).find(|path| path.is_file() && is_executable(path))
+    folders.into_iter().map(|folder| folder.join(name)).find(|path| path.is_file() && is_executable(path))
+}
+
+/// The folders of a PATH, and beside each `bin` its `sbin`: the administrator's tools are there, which an ordinary user's PATH lacks.
+fn with_sbin(path: &OsStr) -> Vec<PathBuf> {
+    let folders: Vec<PathBuf> = env::split_paths(path).collect();
+    let of_administrator =
+        folders.iter().filter(|folder| folder.ends_with("bin")).map(|folder| folder.with_file_name("sbin"));
+    let of_administrator: Vec<PathBuf> = of_administrator.collect();
+    folders.into_iter().chain(of_administrator).collect()
 }
 
 /// Runs a command in a network namespace that ends with it.
@@ -251,4 +258,18 @@ fn before_exec(process: &mut process::Command, work: impl Fn() -> nix::Result<()
 
 fn detail(result: io::Result<()>, success: &str) -> String {
     result.map_or_else(|error| error.to_string(), |()| success.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn beside_each_bin_its_sbin_is_searched_and_nothing_else() {
+        let folders = |path: &str| with_sbin(path.as_ref());
+        assert_eq!(folders("/usr/bin:/opt/x"), [Path::new("/usr/bin"), Path::new("/opt/x"), Path::new("/usr/sbin")]);
+        assert_eq!(folders("/opt/tools"), [Path::new("/opt/tools")]);
+    }
 }
