@@ -47,3 +47,15 @@ fn a_reader_that_leaves_early_is_no_error() {
     drop(child.stdout.take());
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }
+
+#[test]
+fn the_readme_has_the_exit_codes_of_the_program() {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let help = run(".".as_ref(), &["--help"]).out;
+    let (_, codes) = help.split_once("Exit codes:\n").unwrap();
+    let rows: Vec<_> = codes.lines().filter_map(|line| line.trim().split_once("  ")).collect();
+    assert_eq!(rows.len(), 7, "{help}");
+    for (code, meaning) in rows {
+        assert!(readme.contains(&format!("| {code} | {meaning} |")), "{code} {meaning}");
+    }
+}
