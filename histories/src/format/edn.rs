@@ -4,7 +4,10 @@
 
 use std::{io::Read, path::Path};
 
-use clojure_reader::edn::{self, Edn};
+use clojure_reader::{
+    edn::{self, Edn},
+    error::Code,
+};
 
 use super::{
     keys,
@@ -50,7 +53,10 @@ pub(super) fn read(path: &Path, input: impl Read) -> Result<History, ReadError> 
             break;
         }
         let (form, after) = edn::read(rest).map_err(|error| {
-            source.wrong(error.ptr.unwrap_or(rest.len()), format!("expected an operation as EDN, but found {error}"))
+            source.wrong(
+                error.ptr.unwrap_or(rest.len()),
+                format!("expected an operation as EDN, but {}", in_words(&error.code)),
+            )
         })?;
         let event = event(&form).map_err(|why| source.wrong(0, why))?;
         events.push((source.line, event));
@@ -151,9 +157,26 @@ pub(super) fn parse(text: &str) -> Result<Value, String> {
     }
 }
 
+/// What is wrong with a text that is not EDN.
+fn in_words(code: &Code) -> String {
+    match code {
+        Code::UnexpectedEOF => "it ends too early".to_owned(),
+        Code::UnmatchedDelimiter(delimiter) => format!("there is a `{delimiter}` without its partner"),
+        Code::HashMapDuplicateKey => "a map has a key twice".to_owned(),
+        Code::SetDuplicateKey => "a set has an element twice".to_owned(),
+        Code::InvalidChar => "a character cannot be read".to_owned(),
+        Code::InvalidEscape => "an escape in a text cannot be read".to_owned(),
+        Code::InvalidKeyword => "a keyword cannot be read".to_owned(),
+        Code::InvalidNumber | Code::InvalidRadix(_) => "a number cannot be read".to_owned(),
+        Code::InvalidTag => "a tag cannot be read".to_owned(),
+        other => format!("{other:?}"),
+    }
+}
+
 /// The EDN value at the beginning of `text`, and what follows.
 pub(super) fn parse_first(text: &str) -> Result<(Value, &str), String> {
-    let (form, rest) = edn::read(text).map_err(|error| format!("expected an EDN value, but found {error}"))?;
+    let (form, rest) =
+        edn::read(text).map_err(|error| format!("expected an EDN value, but {}", in_words(&error.code)))?;
     Ok((value(&form, 0)?, rest))
 }
 

@@ -30,7 +30,10 @@ pub(super) fn is_operation(line: &[u8]) -> bool {
     let is_process = |word: &[u8]| word == b":nemesis" || (!word.is_empty() && word.iter().all(u8::is_ascii_digit));
     let after = line.windows(MARKER.len()).position(|part| part == MARKER).map(|at| &line[at + MARKER.len()..]);
     let words: Vec<_> = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).collect();
-    after.and_then(|rest| rest.split(u8::is_ascii_whitespace).next()).is_some_and(is_process)
+    // A log that was cut off in the middle of a line.
+    let is_cut = words.last().is_some_and(|word| *word == b"jepsen.util") || words.ends_with(&[b"jepsen.util", b"-"]);
+    is_cut
+        || after.and_then(|rest| rest.split(u8::is_ascii_whitespace).next()).is_some_and(is_process)
         || words.windows(2).any(|pair| is_process(pair[0]) && TYPES.contains(&pair[1]))
 }
 

@@ -282,6 +282,9 @@ fn a_log_line_that_was_meant_as_an_operation_must_be_one() {
     for (rest, why) in [
         ("INFO  jepsen.util - 0\t:inv", "expected :invoke, :ok, :fail or :info"),
         ("INFO  jepsen.util - 0", "expected :invoke, :ok, :fail or :info"),
+        ("INFO  jepsen.util -", "expected :invoke, :ok, :fail or :info"),
+        ("INFO  jepsen.util", "expected :invoke, :ok, :fail or :info"),
+        ("INFO  jepsen.util - 0\t:ok\t:read\t[1", "it ends too early"),
         ("INFO  jepsen.util - 0\t:ok", "function:"),
         ("INFO  jepsen.util - 0\t:ok\t:read", "value:"),
         ("INFO  jepsen.util - 0\t:ok\t:read\t[1", "value:"),
