@@ -11,6 +11,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use nemesis::Entry;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::{
     cli::{Cli, Command},
@@ -22,9 +23,17 @@ fn main() -> ExitCode {
         Ok(cli) => cli.command,
         Err(asked) => return ui::usage(&asked).into(),
     };
+    allow_many_connections();
     match carry_out(asked) {
         Ok(code) => code,
         Err(error) => ui::failure(&error).into(),
+    }
+}
+
+/// Raises the limit on open files as far as it goes: a thousand clients need more than the usual 1024. What cannot be raised stays.
+fn allow_many_connections() {
+    if let Ok((_, most)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        setrlimit(Resource::RLIMIT_NOFILE, most, most).ok();
     }
 }
 

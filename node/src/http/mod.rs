@@ -10,6 +10,7 @@
 
 mod answer;
 mod ask;
+mod limited;
 
 use axum::{
     Json, Router,
@@ -20,23 +21,25 @@ use axum::{
     },
     http::StatusCode,
     routing::{get, post},
-    serve::ListenerExt as _,
 };
 use tokio::{net::TcpListener, sync::oneshot};
 
 use self::{
     answer::{Answer, ApiError},
     ask::{CasBody, PutBody, ReadQuery},
+    limited::Limited,
 };
 use crate::{
     kv::{Command, Op},
     request::{Happened, Input, Inputs, Reason, Reply, Request, StatusReport},
 };
 
+/// Client connections that are served at once; further ones wait.
+const MAX_CONNECTIONS: usize = 2048;
+
 /// Serves clients until dropped.
 pub(crate) async fn serve(listener: TcpListener, inputs: Inputs, max_body_bytes: usize) {
-    // The only thing that is set here is latency; a connection without it still works.
-    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
+    let listener = Limited::new(listener, MAX_CONNECTIONS);
     axum::serve(listener, router(inputs, max_body_bytes)).await.ok();
 }
 
