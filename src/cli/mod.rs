@@ -1,6 +1,7 @@
 //! The command line as typed. Each command is one file that turns what was typed into what is meant and carries it out.
 
 pub(crate) mod check;
+pub(crate) mod convert;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod generate;
@@ -28,6 +29,7 @@ pub(crate) enum Command {
     Run(run::RunArgs),
     Check(check::CheckArgs),
     Generate(generate::GenerateArgs),
+    Convert(convert::ConvertArgs),
     Doctor(doctor::DoctorArgs),
     Node(node::NodeArgs),
     /// Prints the version.
@@ -41,6 +43,7 @@ fn examples() -> String {
   schism run --read quorum --faults kill,pause,partition --time-limit 30s
   schism check store/latest/history.jsonl         judge a recorded history again
   schism check --model kv other-tools.edn         judge another tool's history
+  schism convert history.edn history.jsonl        another format, the same history
   schism generate --ops 1000000 --out m1.jsonl    make up a history, to measure checkers on
   schism doctor                                   what this host can and cannot do
 ";

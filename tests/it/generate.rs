@@ -99,3 +99,52 @@ fn a_place_that_cannot_be_written_is_named() {
     assert_eq!(generate(dir.path(), &["--ops", "10", "--out", "/dev/null"]), "");
     assert!(!fs::metadata("/dev/null").unwrap().is_file(), "a device is not replaced");
 }
+
+#[test]
+fn a_converted_history_comes_back_the_same_and_has_the_same_verdict() {
+    let dir = tempfile::tempdir().unwrap();
+    for (violation, code) in [("none", 0), ("stale-read", 1)] {
+        for model in MODELS {
+            let options = ["--model", model, "--ops", "600", "--keys", "3", "--unknown", "3", "--violation", violation];
+            generate(dir.path(), &[&options[..], &["--out", "h.jsonl"]].concat());
+            for arguments in [["convert", "h.jsonl", "h.edn"], ["convert", "h.edn", "back.jsonl"]] {
+                let ended = run(dir.path(), &arguments);
+                assert_eq!((ended.code, &*ended.out), (Some(0), ""), "{arguments:?}: {}", ended.err);
+            }
+            for file in ["h.edn", "back.jsonl"] {
+                assert_eq!(verdict(dir.path(), file), Some(code), "{model} {violation} {file}");
+            }
+            let ended = run(dir.path(), &["convert", "back.jsonl", "--to", "edn", "-"]);
+            assert_eq!(ended.out, fs::read_to_string(dir.path().join("h.edn")).unwrap());
+        }
+    }
+}
+
+#[test]
+fn another_tools_history_is_converted_to_one_that_keeps_our_rules() {
+    let (dir, _) = file(
+        "INFO  jepsen.util - 0\t:invoke\t:write\t1\nINFO  jepsen.util - 0\t:info\t:write\t:timed-out\n\
+         INFO  jepsen.util - :nemesis\t:info\t:start\tnil\n\
+         INFO  jepsen.util - 0\t:invoke\t:read\tnil\nINFO  jepsen.util - 0\t:ok\t:read\t1\n",
+    );
+    let ended = run(dir.path(), &["convert", "history.jsonl", "out.jsonl"]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let ended = run(dir.path(), &["check", "out.jsonl"]);
+    assert!(ended.code == Some(0) && ended.out.contains("2 operations"), "{ended:?}");
+    assert!(fs::read_to_string(dir.path().join("out.jsonl")).unwrap().contains("\"nemesis\""));
+}
+
+#[test]
+fn what_cannot_be_converted_is_said_and_nothing_is_written() {
+    let (dir, _) = file("{\"process\":1,\"type\":\"ok\",\"f\":\"read\",\"value\":1}\n");
+    for (arguments, code, why) in [
+        (["convert", "history.jsonl", "out.edn"], 65, "history.jsonl:1"),
+        (["convert", "missing", "out.edn"], 65, "missing"),
+        (["convert", "history.jsonl", "out.txt"], 64, "--to edn"),
+    ] {
+        let ended = run(dir.path(), &arguments);
+        assert_eq!(ended.code, Some(code), "{ended:?}");
+        assert!(ended.err.contains(why), "{}", ended.err);
+    }
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+}
