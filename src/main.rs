@@ -49,6 +49,8 @@ fn carry_out(command: Command) -> anyhow::Result<ExitCode> {
             Entry::Over { exit_code } => return Ok(exit_code.into()),
         },
         Command::Check(args) => args.execute(),
+        Command::Generate(args) => args.execute(),
+        Command::Convert(args) => args.execute(),
         Command::Doctor(args) => args.execute(),
         Command::Node(args) => args.execute(),
         Command::Version => ui::print(&format!("schism {}\n", env!("CARGO_PKG_VERSION"))),

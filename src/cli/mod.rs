@@ -1,8 +1,10 @@
 //! The command line as typed. Each command is one file that turns what was typed into what is meant and carries it out.
 
 pub(crate) mod check;
+pub(crate) mod convert;
 pub(crate) mod demo;
 pub(crate) mod doctor;
+pub(crate) mod generate;
 pub(crate) mod node;
 pub(crate) mod run;
 
@@ -26,6 +28,8 @@ pub(crate) enum Command {
     Demo(demo::DemoArgs),
     Run(run::RunArgs),
     Check(check::CheckArgs),
+    Generate(generate::GenerateArgs),
+    Convert(convert::ConvertArgs),
     Doctor(doctor::DoctorArgs),
     Node(node::NodeArgs),
     /// Prints the version.
@@ -39,6 +43,8 @@ fn examples() -> String {
   schism run --read quorum --faults kill,pause,partition --time-limit 30s
   schism check store/latest/history.jsonl         judge a recorded history again
   schism check --model kv other-tools.edn         judge another tool's history
+  schism convert history.edn history.jsonl        another format, the same history
+  schism generate --ops 1000000 --out m1.jsonl    make up a history, to measure checkers on
   schism doctor                                   what this host can and cannot do
 ";
     format!("{examples}\n{}", ExitStatus::help())

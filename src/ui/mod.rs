@@ -1,11 +1,13 @@
 //! The only place that prints. Data goes to stdout, everything else to stderr; a closed pipe is success.
 
+mod output;
 mod progress;
 pub(crate) mod summary;
 pub(crate) mod verdict;
 
 use std::io::{self, Write as _};
 
+pub(crate) use output::write_whole;
 pub(crate) use progress::Progress;
 
 use crate::exit::ExitStatus;

@@ -7,6 +7,7 @@
 )]
 
 mod check;
+mod generate;
 mod layers;
 mod runs;
 mod support;

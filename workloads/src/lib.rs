@@ -2,6 +2,7 @@
 //!
 //! A generator says what to ask next, purely and from a seed; a [`Client`] asks one node and says what came of it as an [`Answer`];
 //! [`drive`] keeps many of them busy and records everything; [`final_reads`] asks every node once more when all is healed.
+//! [`Simulation`] does without nodes: it makes up a history, for those who measure checkers.
 
 mod client;
 mod driver;
@@ -11,6 +12,7 @@ mod outcome;
 mod pace;
 mod random;
 mod register;
+mod simulate;
 mod worker;
 
 pub use client::{Action, Client, ClientError, Connect, Request};
@@ -19,3 +21,4 @@ pub use final_reads::{FinalReads, Unread, final_reads};
 pub use http::{HttpClient, HttpConnector, HttpOptions};
 pub use outcome::Answer;
 pub use register::{Register, RegisterOptions};
+pub use simulate::{SimulatedModel, Simulation, Violation};

@@ -20,7 +20,7 @@ const MAX_BYTES: u64 = 1 << 30;
 /// How deep values may be nested.
 const MAX_DEPTH: u32 = 64;
 
-pub(super) fn read(path: &Path, input: impl Read) -> Result<History, ReadError> {
+pub(super) fn read(path: &Path, input: impl Read, each: &mut dyn FnMut(&Event<'_>)) -> Result<History, ReadError> {
     let mut bytes = Vec::new();
     let io = |source| ReadError::Io { path: path.to_owned(), source };
     input.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(io)?;
@@ -62,7 +62,7 @@ pub(super) fn read(path: &Path, input: impl Read) -> Result<History, ReadError> 
         events.push((source.line, event));
         source.advance(rest.len() - after.len());
     }
-    keys::pair(source.place(), events)
+    keys::pair(source.place(), events, each)
 }
 
 /// A text and how far it is read.
@@ -139,7 +139,15 @@ fn event(form: &Edn<'_>) -> Result<Event<'static>, String> {
     let optional = |name| field(name).map(|found| value(found, 0)).transpose();
     event.value = optional("value")?;
     event.key = optional("key")?;
-    event.error = optional("error")?.map(|why| why.to_string().into());
+    event.observed = optional("observed")?;
+    event.mismatch = optional("mismatch")? == Some(Value::Bool(true));
+    if let Some(Value::Int(node)) = optional("node")? {
+        event.node = u16::try_from(node).ok();
+    }
+    event.error = optional("error")?.map(|why| match why {
+        Value::Str(text) => text.into_string().into(),
+        other => other.to_string().into(),
+    });
     if let Some(Value::Int(index)) = optional("index")? {
         event.index = Some(u64::try_from(index).map_err(|_| format!("expected an :index from 0 on, not {index}"))?);
     }
@@ -226,7 +234,10 @@ fn value(form: &Edn<'_>, depth: u32) -> Result<Value, String> {
         Edn::Map(pairs) => Value::Map(
             pairs
                 .iter()
-                .map(|(name, item)| Ok((name.to_string().into(), value(item, depth + 1)?)))
+                .map(|(name, item)| match name {
+                    Edn::Str(text) => Ok(((**text).into(), value(item, depth + 1)?)),
+                    other => Ok((other.to_string().into(), value(item, depth + 1)?)),
+                })
                 .collect::<Result<_, String>>()?,
         ),
         Edn::Tagged(_, inner) => value(inner, depth + 1)?,

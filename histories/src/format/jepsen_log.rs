@@ -11,7 +11,7 @@ use crate::{Event, EventType, Function, History, ReadError, Value};
 const MARKER: &[u8] = b"jepsen.util - ";
 const TYPES: [&[u8]; 4] = [b":invoke", b":ok", b":fail", b":info"];
 
-pub(super) fn read(path: &Path, input: impl Read) -> Result<History, ReadError> {
+pub(super) fn read(path: &Path, input: impl Read, each: &mut dyn FnMut(&Event<'_>)) -> Result<History, ReadError> {
     let mut lines = Lines::new(path, input);
     let mut events = Vec::new();
     while let Some((place, text)) = lines.next()? {
@@ -22,7 +22,7 @@ pub(super) fn read(path: &Path, input: impl Read) -> Result<History, ReadError> 
             events.push((place.line, event));
         }
     }
-    keys::pair(lines.end(), events)
+    keys::pair(lines.end(), events, each)
 }
 
 /// Whether a line is, or was meant to be, an operation: then it has to be a whole one.

@@ -14,7 +14,7 @@ pub fn write_event(out: &mut impl io::Write, event: &Event<'_>) -> io::Result<()
     out.write_all(b"\n")
 }
 
-pub(super) fn read(path: &Path, input: impl io::Read) -> Result<History, ReadError> {
+pub(super) fn read(path: &Path, input: impl io::Read, each: &mut dyn FnMut(&Event<'_>)) -> Result<History, ReadError> {
     let mut lines = Lines::new(path, input);
     let mut builder = HistoryBuilder::default();
     while let Some((place, text)) = lines.next()? {
@@ -26,6 +26,7 @@ pub(super) fn read(path: &Path, input: impl io::Read) -> Result<History, ReadErr
             let hint = if error.is_eof() { ": the line ends too early" } else { "" };
             place.malformed(text, error.column(), format!("expected an event as JSON, but {reason}{hint}"))
         })?;
+        each(&event);
         builder.push(event).map_err(|rule| place.broken(text, rule))?;
     }
     let history = builder.finish();

@@ -1,19 +1,29 @@
 //! Jepsen's `independent` histories say `[key value]` where others say `value`. This tells which a history is, and pairs its events.
 //!
 //! The rule: it is keyed if it has a read or a cas of a client, and each client invocation of it has a value of two parts, of which
-//! the second is again two parts in every cas. (A read of an unkeyed register is invoked with `nil`, a cas with two plain values.)
+//! the second is again two parts in every cas, and no event of a client says its `:key`. (A read of an unkeyed register is invoked with
+//! `nil`, a cas with two plain values.)
 
 use super::lines::Place;
 use crate::{Event, EventType, Function, History, HistoryBuilder, Process, ReadError, Value};
 
 /// Makes a history of events, each with its line. `end` is where the file ends.
-pub(super) fn pair(end: Place<'_>, events: Vec<(u64, Event<'static>)>) -> Result<History, ReadError> {
-    let keyed = is_keyed(&events);
+pub(super) fn pair(
+    end: Place<'_>,
+    events: Vec<(u64, Event<'static>)>,
+    each: &mut dyn FnMut(&Event<'_>),
+) -> Result<History, ReadError> {
+    let mut shape = Shape::default();
+    for (_, event) in &events {
+        shape.see(event);
+    }
     let mut builder = HistoryBuilder::jepsen();
     for (line, mut event) in events {
-        if keyed && matches!(event.process, Process::Client(_)) {
+        if shape.is_keyed() && matches!(event.process, Process::Client(_)) {
             split(&mut event);
         }
+        event.key = event.key.filter(|key| *key != Value::Nil);
+        each(&event);
         let shown = event.clone();
         builder.push(event).map_err(|rule| {
             let text = serde_json::to_string(&shown).unwrap_or_default();
@@ -24,20 +34,41 @@ pub(super) fn pair(end: Place<'_>, events: Vec<(u64, Event<'static>)>) -> Result
     if history.operations.is_empty() { Err(end.empty()) } else { Ok(history) }
 }
 
-fn is_keyed(events: &[(u64, Event<'static>)]) -> bool {
-    let mut evidence = false;
-    for (_, event) in events {
-        if event.kind != EventType::Invoke || !matches!(event.process, Process::Client(_)) {
-            continue;
+/// What the values of a history's clients look like.
+#[derive(Debug, Default)]
+pub(super) struct Shape {
+    evidence: bool,
+    plain: bool,
+}
+
+impl Shape {
+    /// Looks at the next event.
+    pub(super) fn see(&mut self, event: &Event<'_>) {
+        if !matches!(event.process, Process::Client(_)) {
+            return;
         }
-        let Some([_, argument]) = pair_of(event.value.as_ref()) else { return false };
-        let function = Function::known(&event.f);
-        if function == Some(Function::Cas) && pair_of(Some(argument)).is_none() {
-            return false;
+        self.plain |= event.key.is_some();
+        if event.kind != EventType::Invoke {
+            return;
         }
-        evidence |= matches!(function, Some(Function::Cas | Function::Read));
+        match pair_of(event.value.as_ref()) {
+            None => self.plain = true,
+            Some([_, argument]) => {
+                self.plain |= Function::known(&event.f) == Some(Function::Cas) && pair_of(Some(argument)).is_none();
+                self.evidence |= Self::tells(event);
+            }
+        }
     }
-    evidence
+
+    /// Whether the value of this invocation tells a key from a list that is written.
+    pub(super) fn tells(event: &Event<'_>) -> bool {
+        matches!(Function::known(&event.f), Some(Function::Cas | Function::Read))
+    }
+
+    /// Whether values are pairs of key and value.
+    pub(super) fn is_keyed(&self) -> bool {
+        self.evidence && !self.plain
+    }
 }
 
 fn pair_of(value: Option<&Value>) -> Option<&[Value; 2]> {

@@ -1,6 +1,7 @@
 //! Files to histories: which format a file is in is told by its content, never by its name.
 
 mod edn;
+mod edn_write;
 mod fast;
 mod jepsen_log;
 mod jsonl;
@@ -9,9 +10,10 @@ mod lines;
 
 use std::{fs::File, io::Read, path::Path};
 
+pub use edn_write::EdnStyle;
 pub use jsonl::write_event;
 
-use crate::{History, ReadError};
+use crate::{Event, History, ReadError};
 use lines::{Place, line_ends};
 
 /// How a history is written.
@@ -34,7 +36,17 @@ const SNIFF_BYTES: usize = 64 * 1024;
 /// Where the file cannot be read, is no history, or breaks a rule of histories: the line, and why.
 pub fn read_file(path: &Path) -> Result<History, ReadError> {
     let file = File::open(path).map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
-    read(path, file, None)
+    read(path, file, None, &mut |_| {})
+}
+
+/// As [`read_file`], and hands over each event on the way, in order; keys are told from values, and what is handed over before an
+/// error is to be forgotten. An event of another tool may break our rules, which [`crate::OurRules`] mends.
+///
+/// # Errors
+/// As [`read_file`].
+pub fn read_events(path: &Path, each: &mut dyn FnMut(&Event<'_>)) -> Result<History, ReadError> {
+    let file = File::open(path).map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
+    read(path, file, None, each)
 }
 
 /// Reads a history from memory; `name` stands for a path in errors. Without a format, the content tells.
@@ -42,10 +54,15 @@ pub fn read_file(path: &Path) -> Result<History, ReadError> {
 /// # Errors
 /// As [`read_file`].
 pub fn read_bytes(name: &str, bytes: &[u8], format: Option<Format>) -> Result<History, ReadError> {
-    read(Path::new(name), bytes, format)
+    read(Path::new(name), bytes, format, &mut |_| {})
 }
 
-fn read(path: &Path, mut input: impl Read, format: Option<Format>) -> Result<History, ReadError> {
+fn read(
+    path: &Path,
+    mut input: impl Read,
+    format: Option<Format>,
+    each: &mut dyn FnMut(&Event<'_>),
+) -> Result<History, ReadError> {
     let mut start = Vec::new();
     input
         .by_ref()
@@ -55,9 +72,9 @@ fn read(path: &Path, mut input: impl Read, format: Option<Format>) -> Result<His
     let format = format.map_or_else(|| detect(path, &start), Ok)?;
     let whole = start.chain(input);
     match format {
-        Format::JsonLines => jsonl::read(path, whole),
-        Format::Edn => edn::read(path, whole),
-        Format::JepsenLog => jepsen_log::read(path, whole),
+        Format::JsonLines => jsonl::read(path, whole, each),
+        Format::Edn => edn::read(path, whole, each),
+        Format::JepsenLog => jepsen_log::read(path, whole, each),
     }
 }
 
@@ -81,5 +98,7 @@ fn detect(path: &Path, start: &[u8]) -> Result<Format, ReadError> {
     Err(place.malformed(first, 1, expected))
 }
 
+#[cfg(test)]
+mod round_trip;
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,149 @@
+//! Writes events as Jepsen's op maps, one a line, so that [`super::edn`] reads the same history back.
+//!
+//! Keys become Jepsen's `independent` tuples where the reader would tell them, else `:key`. What Jepsen has no name for is said by
+//! further keys: `:observed`, `:mismatch`, `:node`.
+
+use std::io;
+
+use super::keys::Shape;
+use crate::{Event, EventType, Process, Value};
+
+/// How a history is to be written, which all its events decide: show it each with [`EdnStyle::see`], then write each.
+#[derive(Debug, Default)]
+pub struct EdnStyle {
+    shape: Shape,
+    /// Some event of a client has no key.
+    keyless: bool,
+    /// Some client reads or does a cas, as the reader demands of tuples.
+    evidence: bool,
+}
+
+impl EdnStyle {
+    /// Looks at the next event.
+    pub fn see(&mut self, event: &Event<'_>) {
+        if matches!(event.process, Process::Client(_)) {
+            self.keyless |= event.key.is_none();
+            self.evidence |= event.kind == EventType::Invoke && Shape::tells(event);
+            self.shape.see(event);
+        }
+    }
+
+    /// Writes an event as a line.
+    ///
+    /// # Errors
+    /// `out` said no; or the name of a process or function is none that EDN can say (`InvalidInput`).
+    pub fn write_event(&self, out: &mut impl io::Write, event: &Event<'_>) -> io::Result<()> {
+        let mut line = String::from("{:process ");
+        match &event.process {
+            Process::Client(number) => line.push_str(&number.to_string()),
+            Process::Other(name) => push_name(&mut line, name)?,
+        }
+        line.push_str(match event.kind {
+            EventType::Invoke => ", :type :invoke, :f ",
+            EventType::Ok => ", :type :ok, :f ",
+            EventType::Fail => ", :type :fail, :f ",
+            EventType::Info => ", :type :info, :f ",
+        });
+        push_name(&mut line, &event.f)?;
+        let is_client = matches!(event.process, Process::Client(_));
+        let tuples = is_client && !self.keyless && self.evidence;
+        match (&event.key, &event.value) {
+            (Some(key), value) if tuples => {
+                let pair = Value::List(vec![key.clone(), value.clone().unwrap_or_default()]);
+                push_field(&mut line, "value", Some(&pair));
+            }
+            (key, value) => {
+                // A key, even of nil, says that values are no tuples.
+                let nil = (is_client && self.shape.is_keyed()).then_some(&Value::Nil);
+                push_field(&mut line, "key", key.as_ref().or(nil));
+                push_field(&mut line, "value", value.as_ref());
+            }
+        }
+        push_field(&mut line, "observed", event.observed.as_ref());
+        if event.mismatch {
+            line.push_str(", :mismatch true");
+        }
+        push_field(&mut line, "node", event.node.map(|node| Value::Int(node.into())).as_ref());
+        push_field(&mut line, "error", event.error.as_ref().map(|why| Value::from(&**why)).as_ref());
+        line.push_str(&format!(", :time {}", event.time));
+        if let Some(index) = event.index {
+            line.push_str(&format!(", :index {index}"));
+        }
+        line.push_str("}\n");
+        out.write_all(line.as_bytes())
+    }
+}
+
+fn push_name(line: &mut String, name: &str) -> io::Result<()> {
+    if !is_name(name) {
+        let why = format!("{name:?} is no name that EDN can say: a letter, then letters, digits, - and _");
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+    }
+    line.push(':');
+    line.push_str(name);
+    Ok(())
+}
+
+/// Whether `:name` is a keyword wherever EDN is read.
+fn is_name(name: &str) -> bool {
+    name.starts_with(|first: char| first.is_ascii_alphabetic())
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
+}
+
+fn push_field(line: &mut String, name: &str, value: Option<&Value>) {
+    if let Some(value) = value {
+        line.push_str(", :");
+        line.push_str(name);
+        line.push(' ');
+        push_value(line, value);
+    }
+}
+
+fn push_value(line: &mut String, value: &Value) {
+    match value {
+        Value::Nil => line.push_str("nil"),
+        Value::Bool(b) => line.push_str(if *b { "true" } else { "false" }),
+        Value::Int(number) => line.push_str(&number.to_string()),
+        // Always with a point or an exponent, or it would come back as a whole number.
+        Value::Float(number) => line.push_str(&format!("{number:?}")),
+        Value::Str(text) => push_text(line, text),
+        Value::List(items) => {
+            line.push('[');
+            for (place, item) in items.iter().enumerate() {
+                line.push_str(if place > 0 { " " } else { "" });
+                push_value(line, item);
+            }
+            line.push(']');
+        }
+        Value::Map(pairs) => {
+            line.push('{');
+            for (place, (name, item)) in pairs.iter().enumerate() {
+                line.push_str(if place > 0 { ", " } else { "" });
+                push_text(line, name);
+                line.push(' ');
+                push_value(line, item);
+            }
+            line.push('}');
+        }
+    }
+}
+
+/// Text in quotes; a keyword, which is text that begins with a colon to us, without.
+fn push_text(line: &mut String, text: &str) {
+    if text.strip_prefix(':').is_some_and(is_name) {
+        line.push_str(text);
+        return;
+    }
+    line.push('"');
+    for c in text.chars() {
+        match c {
+            '"' => line.push_str("\\\""),
+            '\\' => line.push_str("\\\\"),
+            '\n' => line.push_str("\\n"),
+            '\r' => line.push_str("\\r"),
+            '\t' => line.push_str("\\t"),
+            other => line.push(other),
+        }
+    }
+    line.push('"');
+}

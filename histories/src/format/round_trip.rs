@@ -1,0 +1,163 @@
+//! From JSON Lines to EDN and back: nothing is lost that both can say.
+
+use std::fs;
+
+use proptest::{collection::vec, option, prelude::*};
+
+use super::{EdnStyle, read_events, write_event};
+use crate::{Event, EventType, OurRules, Process, Value};
+
+fn value() -> impl Strategy<Value = Value> {
+    let text = prop_oneof!["[a-z :\\\\\"\n\r\tü{}\\[\\];,#]{0,5}", ":[a-z][a-z0-9-]{0,3}"];
+    let leaf = prop_oneof![
+        Just(Value::Nil),
+        any::<bool>().prop_map(Value::Bool),
+        any::<i64>().prop_map(Value::Int),
+        // Numbers of many digits may lose their last bit already as serde_json reads them.
+        any::<i16>().prop_map(|eighths| Value::Float(f64::from(eighths) / 8.0)),
+        text.prop_map(|text| Value::from(&*text)),
+    ];
+    let map = |item: BoxedStrategy<Value>| {
+        (("[a-z:\" ]{0,3}"), item).prop_map(|(name, item)| Value::Map(vec![(name.into(), item)]))
+    };
+    leaf.prop_recursive(2, 8, 3, move |item| {
+        prop_oneof![
+            vec(item.clone(), 0..3).prop_map(Value::List),
+            vec(item.clone(), 2).prop_map(Value::List),
+            map(item)
+        ]
+    })
+}
+
+/// What one client asks and gets, or what the nemesis says.
+fn operation() -> impl Strategy<Value = [Event<'static>; 2]> {
+    let extra = (option::of(value()), option::of(0_u16..9), option::of("[a-z:\" ]{0,6}"), any::<bool>());
+    (0..7_usize, value(), value(), 0..3_usize, extra).prop_map(|(function, first, second, kind, extra)| {
+        let (observed, node, error, mismatch) = extra;
+        let f = ["read", "write", "cas", "append", "delete", "check-7", "kill"][function];
+        let process = if f == "kill" { Process::nemesis() } else { Process::Client(0) };
+        let kind = [EventType::Ok, EventType::Fail, EventType::Info][kind];
+        let argument = match f {
+            "read" | "delete" => None,
+            "cas" => Some(Value::List(vec![first.clone(), second])),
+            _ => Some(first.clone()),
+        };
+        let result = if f == "read" && kind == EventType::Ok { Some(first) } else { argument.clone() };
+        let begin = if f == "kill" { EventType::Info } else { EventType::Invoke };
+        let invoke = Event { value: argument, node, ..Event::new(process.clone(), begin, f) };
+        let observed = observed.filter(|_| f == "cas" && kind == EventType::Fail);
+        let mismatch = mismatch && observed.is_some();
+        let error = error.map(Into::into);
+        [invoke, Event { value: result, observed, mismatch, error, ..Event::new(process, kind, f) }]
+    })
+}
+
+/// A history of operations one after the other, all with keys, none, or some.
+fn history() -> impl Strategy<Value = Vec<Event<'static>>> {
+    let key = value().prop_filter("a key of null is none", |key| *key != Value::Nil);
+    (vec((operation(), key, any::<bool>()), 1..8), 0..3_u8).prop_map(|(operations, keys)| {
+        let mut events = Vec::new();
+        for (process, (pair, key, keyed)) in (0..).zip(operations) {
+            for mut event in pair {
+                event.index = Some(events.len() as u64);
+                event.time = 10 * events.len() as u64;
+                if event.process != Process::nemesis() {
+                    event.process = Process::Client(process);
+                    event.key = (keys == 1 || keys == 2 && keyed).then(|| key.clone());
+                }
+                events.push(event);
+            }
+        }
+        events
+    })
+}
+
+/// The same with an argument of nil as none, which Jepsen does not tell apart.
+fn told(events: &[Event<'static>]) -> Vec<Event<'static>> {
+    let told = |event: &Event<'static>| {
+        let value = event.value.clone().filter(|value| *value != Value::Nil);
+        Event { value, ..event.clone() }
+    };
+    events.iter().map(told).collect()
+}
+
+/// The events of a file with this text.
+fn events_of(text: &[u8]) -> Vec<Event<'static>> {
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = dir.path().join("history");
+    fs::write(&path, text).expect("it can be written");
+    let mut events = Vec::new();
+    match read_events(&path, &mut |event| events.push(event.clone().into_owned())) {
+        Ok(_) | Err(crate::ReadError::Empty { .. }) => events,
+        Err(error) => panic!("{error}\n{}", String::from_utf8_lossy(text)),
+    }
+}
+
+fn as_edn(events: &[Event<'_>]) -> Vec<u8> {
+    let (mut style, mut text) = (EdnStyle::default(), Vec::new());
+    for event in events {
+        style.see(event);
+    }
+    for event in events {
+        style.write_event(&mut text, event).expect("EDN can say it");
+    }
+    text
+}
+
+fn as_json(events: &[Event<'_>]) -> Vec<u8> {
+    let mut text = Vec::new();
+    for event in events {
+        write_event(&mut text, event).expect("memory takes it");
+    }
+    text
+}
+
+proptest! {
+    #[test]
+    fn what_both_formats_can_say_survives(events in history()) {
+        let expected = events_of(&as_json(&events));
+        let edn = as_edn(&events);
+        prop_assert_eq!(edn.split(|byte| *byte == b'\n').count() - 1, events.len());
+        let back = events_of(&edn);
+        prop_assert_eq!(told(&back), told(&expected), "{}", String::from_utf8_lossy(&edn));
+        prop_assert_eq!(told(&events_of(&as_json(&back))), told(&expected));
+    }
+}
+
+#[test]
+fn keys_are_tuples_as_jepsen_has_them() {
+    let event = |kind, f: &'static str, value| Event {
+        key: Some("k1".into()),
+        value,
+        ..Event::new(Process::Client(3), kind, f)
+    };
+    let events = [event(EventType::Invoke, "read", None), event(EventType::Ok, "read", Some(7.into()))];
+    let expected = "{:process 3, :type :invoke, :f :read, :value [\"k1\" nil], :time 0}\n\
+                    {:process 3, :type :ok, :f :read, :value [\"k1\" 7], :time 0}\n";
+    assert_eq!(String::from_utf8(as_edn(&events)).expect("it is text"), expected);
+}
+
+#[test]
+fn what_edn_cannot_name_is_refused() {
+    let mut out = Vec::new();
+    for name in ["", "a b", "7", "}"] {
+        let event = Event::new(Process::Other(name.into()), EventType::Info, "kill");
+        assert!(EdnStyle::default().write_event(&mut out, &event).is_err(), "{name:?}");
+    }
+    assert!(out.is_empty());
+}
+
+#[test]
+fn a_process_that_comes_back_gets_a_new_number_and_time_does_not_go_back() {
+    use EventType::{Info, Invoke, Ok};
+    let mut rules = OurRules::default();
+    let events = [(0, Invoke, 5), (0, Info, 7), (1, Invoke, 6), (0, Invoke, 8), (0, Ok, 9), (0, Invoke, 9)]
+        .map(|(process, kind, time)| Event { time, ..Event::new(Process::Client(process), kind, "read") });
+    for event in &events {
+        rules.see(event);
+    }
+    let applied = events.map(|event| rules.apply(event)).map(|event| (event.process, event.time));
+    let client = Process::Client;
+    let expected = [(client(0), 5), (client(0), 7), (client(1), 7), (client(2), 8), (client(2), 9), (client(2), 9)];
+    assert_eq!(applied, expected);
+}

@@ -1,0 +1,81 @@
+//! `schism convert`: the same history in another format.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use histories::{EdnStyle, Event, OurRules};
+
+use crate::{
+    exit::ExitStatus,
+    ui::{self, Failure},
+};
+
+/// Writes a history in another format.
+///
+/// Reads whatever `schism check` reads, and writes JSON Lines or EDN as Jepsen has it (one operation a line; keys as `independent` tuples).
+/// What EDN has no name for goes into further keys (:observed, :mismatch, :node), which schism reads back. In JSON Lines a process that
+/// went on after an unknown outcome gets a new number. A history that breaks the rules is not converted.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  schism convert store/latest/history.jsonl history.edn
+  schism convert jepsen.log --to jsonl -")]
+pub(crate) struct ConvertArgs {
+    /// The history.
+    #[arg(value_name = "IN")]
+    input: PathBuf,
+    /// Where to write it; `-` is stdout.
+    #[arg(value_name = "OUT")]
+    output: PathBuf,
+    /// In which format [default: as the extension of OUT says].
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    to: Option<Target>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Target {
+    /// JSON Lines, as schism records them
+    Jsonl,
+    /// Jepsen's operation maps
+    Edn,
+}
+
+impl ConvertArgs {
+    pub(crate) fn execute(self) -> anyhow::Result<ExitStatus> {
+        let target = self.to.or_else(|| target_of(&self.output)).ok_or_else(|| {
+            let what = format!("{} does not say in which format to write", self.output.display());
+            Failure::new(ExitStatus::Usage, what).hint("end its name in .jsonl or .edn, or say --to jsonl or --to edn")
+        })?;
+        let (mut style, mut rules) = (EdnStyle::default(), OurRules::default());
+        self.read(|event| {
+            style.see(event);
+            rules.see(event);
+        })?;
+        ui::write_whole(&self.output, |mut out| {
+            let mut written = Ok(());
+            self.read(|event| {
+                if written.is_ok() {
+                    written = match target {
+                        Target::Jsonl => histories::write_event(&mut out, &rules.apply(event.clone())),
+                        Target::Edn => style.write_event(&mut out, event),
+                    };
+                }
+            })?;
+            Ok(written?)
+        })
+    }
+
+    /// Twice: what all events are decides how each is written, and memory is for more than events.
+    fn read(&self, mut each: impl FnMut(&Event<'_>)) -> anyhow::Result<()> {
+        histories::read_events(&self.input, &mut each)
+            .map(drop)
+            .map_err(|error| Failure::new(ExitStatus::Unreadable, error.to_string()).into())
+    }
+}
+
+fn target_of(path: &Path) -> Option<Target> {
+    match path.extension()?.to_str()? {
+        "jsonl" => Some(Target::Jsonl),
+        "edn" => Some(Target::Edn),
+        _ => None,
+    }
+}

@@ -1,0 +1,130 @@
+//! `schism generate`: histories of simulated clients, the same for everybody who measures a checker.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use workloads::{SimulatedModel, Simulation, Violation};
+
+use crate::{
+    exit::ExitStatus,
+    ui::{self, Failure},
+};
+
+/// Makes up the history of concurrent clients of a store, in virtual time.
+///
+/// The store is linearizable, unless a violation is asked for: then one is planted near the end, and only where it can be proven that no
+/// order of the operations explains it. The same options and seed give the same bytes. Half of the operations read; unknown outcomes
+/// (`info`) take effect in time, late or never.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  schism generate --ops 1000000 --clients 20 --values unique --out m1.jsonl
+  schism generate --model cas-register --values 5 --overlap always --unknown 1 --ops 100000 --out small.jsonl
+  schism generate --violation stale-read --seed 7 | head")]
+pub(crate) struct GenerateArgs {
+    /// What clients do to a key.
+    #[arg(long, value_enum, default_value_t = ModelName::Register)]
+    model: ModelName,
+    /// How many operations.
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
+    ops: u64,
+    /// How many clients at once.
+    #[arg(long, value_name = "C", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    clients: u16,
+    /// How many keys; each operation picks one evenly.
+    #[arg(long, value_name = "K", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    keys: u32,
+    /// How many of a hundred operations have an unknown outcome.
+    #[arg(long, value_name = "PERCENT", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=100))]
+    unknown: u8,
+    /// `unique`: no value is written twice; or N: values are drawn from 0 to N-1.
+    #[arg(long, value_name = "N|unique", default_value = "unique", value_parser = parse_values)]
+    values: ValueRange,
+    /// How much of their time clients spend inside operations.
+    #[arg(long, value_enum, default_value_t = Overlap::Normal)]
+    overlap: Overlap,
+    /// What to plant.
+    #[arg(long, value_enum, default_value_t = Planted::None)]
+    violation: Planted,
+    /// Another seed, another history.
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    seed: u64,
+    /// Where to write it, as JSON Lines; `-` is stdout.
+    #[arg(long, value_name = "FILE", default_value = "-")]
+    out: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ModelName {
+    /// read and write numbers
+    Register,
+    /// read, write and cas numbers
+    CasRegister,
+    /// get, put, append, delete and cas text
+    Kv,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Overlap {
+    /// a third
+    Normal,
+    /// all of it
+    Always,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Planted {
+    /// nothing: the history is linearizable
+    None,
+    /// a read of a value whose replacement was acknowledged before the read began
+    StaleRead,
+    /// an acknowledged write that a later read does not see
+    LostWrite,
+}
+
+/// From how many values is drawn; `None` is `unique`.
+#[derive(Clone, Copy, Debug)]
+struct ValueRange(Option<u32>);
+
+impl GenerateArgs {
+    pub(crate) fn execute(self) -> anyhow::Result<ExitStatus> {
+        let simulation = Simulation {
+            model: match self.model {
+                ModelName::Register => SimulatedModel::Register,
+                ModelName::CasRegister => SimulatedModel::CasRegister,
+                ModelName::Kv => SimulatedModel::KeyValue,
+            },
+            operations: self.ops,
+            clients: self.clients,
+            keys: self.keys,
+            unknown_percent: self.unknown,
+            values: self.values.0,
+            always_overlapping: matches!(self.overlap, Overlap::Always),
+            violation: match self.violation {
+                Planted::None => None,
+                Planted::StaleRead => Some(Violation::StaleRead),
+                Planted::LostWrite => Some(Violation::LostWrite),
+            },
+            seed: self.seed,
+        };
+        ui::write_whole(&self.out, |mut out| {
+            let planted = simulation.run(|event| histories::write_event(&mut out, event))?;
+            if planted { Ok(()) } else { Err(not_planted().into()) }
+        })
+    }
+}
+
+fn not_planted() -> Failure {
+    Failure::new(
+        ExitStatus::Usage,
+        "no violation can be planted so that it is certain: other operations could explain every read",
+    )
+    .hint("use more operations, --values unique or more values, fewer --clients, or a lower --unknown")
+}
+
+fn parse_values(text: &str) -> Result<ValueRange, String> {
+    match (text, text.parse()) {
+        ("unique", _) => Ok(ValueRange(None)),
+        (_, Ok(count @ 1..=65_536)) => Ok(ValueRange(Some(count))),
+        _ => Err("expected `unique`, or a number from 1 to 65536".to_owned()),
+    }
+}

@@ -1,0 +1,57 @@
+//! Files that commands write: whole or not at all; `-` is stdout.
+
+use std::{
+    fs::{self, Permissions},
+    io::{self, BufWriter, Write},
+    os::unix::fs::PermissionsExt as _,
+    path::Path,
+};
+
+use anyhow::Context as _;
+
+use crate::exit::ExitStatus;
+
+/// Buffered, since histories are many short lines.
+const BUFFER_BYTES: usize = 256 << 10;
+
+/// Lets `write` fill `path`: through a temporary file beside it, so that nobody ever sees half of it, and it stays as it was where
+/// `write` fails. What is no regular file (a device, a pipe) is written at once, and so is stdout.
+///
+/// # Errors
+/// It cannot be written, or what `write` said; but a reader that has gone is no error.
+pub(crate) fn write_whole(
+    path: &Path,
+    write: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>,
+) -> anyhow::Result<ExitStatus> {
+    if path == "-" {
+        return through(io::stdout().lock(), write);
+    }
+    let wrong = || format!("cannot write {}", path.display());
+    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    if fs::metadata(&target).is_ok_and(|found| !found.is_file()) {
+        return through(fs::OpenOptions::new().write(true).open(&target).with_context(wrong)?, write);
+    }
+    let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::Builder::new()
+        .prefix(".schism-")
+        .permissions(Permissions::from_mode(0o666))
+        .tempfile_in(folder)
+        .with_context(wrong)?;
+    let status = through(file.as_file_mut(), write)?;
+    file.persist(&target).with_context(wrong)?;
+    Ok(status)
+}
+
+fn through(out: impl Write, write: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>) -> anyhow::Result<ExitStatus> {
+    let mut out = BufWriter::with_capacity(BUFFER_BYTES, out);
+    let written = write(&mut out).and_then(|()| Ok(out.flush()?));
+    drop(out.into_parts());
+    match written {
+        Err(error) if !is_closed_pipe(&error) => Err(error),
+        _ => Ok(ExitStatus::Linearizable),
+    }
+}
+
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}

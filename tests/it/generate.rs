@@ -1,0 +1,150 @@
+//! `schism generate` and `schism convert`: the checker agrees with what was planted, and nothing is lost between formats.
+
+use std::{fs, path::Path};
+
+use crate::support::{file, run};
+
+const MODELS: [&str; 3] = ["register", "cas-register", "kv"];
+
+fn generate(dir: &Path, arguments: &[&str]) -> String {
+    let ended = run(dir, &[&["generate"], arguments].concat());
+    assert_eq!(ended.code, Some(0), "{arguments:?}: {}", ended.err);
+    ended.out
+}
+
+fn verdict(dir: &Path, file: &str) -> Option<i32> {
+    run(dir, &["check", file]).code
+}
+
+#[test]
+fn the_checker_finds_what_was_planted_and_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    for model in MODELS {
+        for overlap in ["normal", "always"] {
+            for (violation, code) in [("none", 0), ("stale-read", 1), ("lost-write", 1)] {
+                for (seed, unknown, values) in
+                    [("1", "5", "unique"), ("2", "5", "unique"), ("3", "0", "unique"), ("4", "0", "5")]
+                {
+                    let options = [
+                        "--model",
+                        model,
+                        "--overlap",
+                        overlap,
+                        "--violation",
+                        violation,
+                        "--seed",
+                        seed,
+                        "--unknown",
+                        unknown,
+                        "--values",
+                        values,
+                        "--ops",
+                        "1000",
+                        "--clients",
+                        "4",
+                        "--keys",
+                        "3",
+                        "--out",
+                        "h.jsonl",
+                    ];
+                    assert_eq!(generate(dir.path(), &options), "");
+                    assert_eq!(verdict(dir.path(), "h.jsonl"), Some(code), "{options:?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_seed_means_the_same_bytes_and_another_seed_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = ["--model", "kv", "--ops", "500", "--unknown", "5", "--seed"];
+    let [first, again, other] = ["1", "1", "2"].map(|seed| generate(dir.path(), &[&options[..], &[seed]].concat()));
+    assert_eq!(first, again);
+    assert_ne!(first, other);
+    generate(dir.path(), &[&options[..], &["1", "--out", "h.jsonl"]].concat());
+    assert_eq!(fs::read_to_string(dir.path().join("h.jsonl")).unwrap(), first);
+}
+
+#[test]
+fn what_cannot_be_planted_is_wrong_usage_and_leaves_the_file_as_it_was() {
+    let (dir, path) = file("before");
+    let options = "generate --values 2 --unknown 50 --ops 1000 --violation stale-read --out history.jsonl";
+    let ended = run(dir.path(), &options.split(' ').collect::<Vec<_>>());
+    assert_eq!(ended.code, Some(64), "{ended:?}");
+    assert!(ended.err.contains("hint: use more operations, --values unique"), "{}", ended.err);
+    assert_eq!(fs::read_to_string(path).unwrap(), "before");
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is left beside it");
+}
+
+#[test]
+fn wrong_options_are_wrong_usage() {
+    for options in
+        ["--model queue", "--values 0", "--values some", "--unknown 101", "--clients 0", "--keys 0", "--ops 0"]
+    {
+        let arguments: Vec<_> = ["generate"].into_iter().chain(options.split(' ')).collect();
+        let ended = run(".".as_ref(), &arguments);
+        assert_eq!(ended.code, Some(64), "{arguments:?}: {ended:?}");
+    }
+}
+
+#[test]
+fn a_place_that_cannot_be_written_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    for out in ["missing/h.jsonl", "."] {
+        let ended = run(dir.path(), &["generate", "--ops", "10", "--out", out]);
+        assert_eq!(ended.code, Some(3), "{ended:?}");
+        assert!(ended.err.contains(&format!("cannot write {out}")), "{}", ended.err);
+    }
+    assert_eq!(generate(dir.path(), &["--ops", "10", "--out", "/dev/null"]), "");
+    assert!(!fs::metadata("/dev/null").unwrap().is_file(), "a device is not replaced");
+}
+
+#[test]
+fn a_converted_history_comes_back_the_same_and_has_the_same_verdict() {
+    let dir = tempfile::tempdir().unwrap();
+    for (violation, code) in [("none", 0), ("stale-read", 1)] {
+        for model in MODELS {
+            let options = ["--model", model, "--ops", "600", "--keys", "3", "--unknown", "3", "--violation", violation];
+            generate(dir.path(), &[&options[..], &["--out", "h.jsonl"]].concat());
+            for arguments in [["convert", "h.jsonl", "h.edn"], ["convert", "h.edn", "back.jsonl"]] {
+                let ended = run(dir.path(), &arguments);
+                assert_eq!((ended.code, &*ended.out), (Some(0), ""), "{arguments:?}: {}", ended.err);
+            }
+            for file in ["h.edn", "back.jsonl"] {
+                assert_eq!(verdict(dir.path(), file), Some(code), "{model} {violation} {file}");
+            }
+            let ended = run(dir.path(), &["convert", "back.jsonl", "--to", "edn", "-"]);
+            assert_eq!(ended.out, fs::read_to_string(dir.path().join("h.edn")).unwrap());
+        }
+    }
+}
+
+#[test]
+fn another_tools_history_is_converted_to_one_that_keeps_our_rules() {
+    let (dir, _) = file(
+        "INFO  jepsen.util - 0\t:invoke\t:write\t1\nINFO  jepsen.util - 0\t:info\t:write\t:timed-out\n\
+         INFO  jepsen.util - :nemesis\t:info\t:start\tnil\n\
+         INFO  jepsen.util - 0\t:invoke\t:read\tnil\nINFO  jepsen.util - 0\t:ok\t:read\t1\n",
+    );
+    let ended = run(dir.path(), &["convert", "history.jsonl", "out.jsonl"]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let ended = run(dir.path(), &["check", "out.jsonl"]);
+    assert!(ended.code == Some(0) && ended.out.contains("2 operations"), "{ended:?}");
+    assert!(fs::read_to_string(dir.path().join("out.jsonl")).unwrap().contains("\"nemesis\""));
+}
+
+#[test]
+fn what_cannot_be_converted_is_said_and_nothing_is_written() {
+    let (dir, _) = file("{\"process\":1,\"type\":\"ok\",\"f\":\"read\",\"value\":1}\n");
+    for (arguments, code, why) in [
+        (["convert", "history.jsonl", "out.edn"], 65, "history.jsonl:1"),
+        (["convert", "missing", "out.edn"], 65, "missing"),
+        (["convert", "history.jsonl", "out.txt"], 64, "--to edn"),
+    ] {
+        let ended = run(dir.path(), &arguments);
+        assert_eq!(ended.code, Some(code), "{ended:?}");
+        assert!(ended.err.contains(why), "{}", ended.err);
+    }
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+}
