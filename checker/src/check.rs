@@ -8,7 +8,7 @@ use std::sync::{
 use histories::History;
 
 use crate::{
-    Evidence, KeyReport, Method, Options, Report, UnknownWhy, Verdict, evidence,
+    Evidence, KeyReport, Method, Options, Report, UnknownWhy, Verdict, evidence, objects,
     prepare::{Keys, Preparer},
     search::{Effort, Found},
     shrink::{Problem, by_search},
@@ -93,6 +93,13 @@ impl Decision {
 }
 
 fn decide(history: &History, options: &Options<'_>, preparer: &mut Preparer<'_>, operations: &[u32]) -> Decision {
+    let Options { model, initial, limits, .. } = options;
+    match objects::decide(history, *model, initial, limits, operations) {
+        None => {}
+        Some(objects::Found::Order) => return Decision::yes(Method::Object),
+        Some(objects::Found::Violation(evidence)) => return Decision::no(Method::Object, evidence),
+        Some(objects::Found::Unknown(why)) => return Decision::unknown(why),
+    }
     let prepared = match preparer.prepare(operations) {
         Ok(prepared) => prepared,
         Err(function) => {

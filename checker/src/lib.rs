@@ -6,6 +6,7 @@
 mod antichain;
 mod check;
 mod evidence;
+mod objects;
 mod options;
 mod prepare;
 mod relevance;

@@ -12,6 +12,12 @@ pub enum Model {
     /// As `Register`, and `append` (adds text at the end; an absent value counts as empty text) and `delete` (makes the
     /// value [`Options::initial`] again).
     KeyValue,
+    /// `add`, `remove` and `contains` of an element; begins with the elements of the list [`Options::initial`], if it is one.
+    Set,
+    /// `inc` (or `add` of 1) and `read`; begins with the number [`Options::initial`], or 0 where that is absent.
+    Counter,
+    /// `acquire`, and `release` by the process that holds it; free at first.
+    Mutex,
 }
 
 /// When to give up: the verdict is then [`crate::Verdict::Unknown`] for the keys that are not decided yet.

@@ -47,6 +47,8 @@ pub enum Method {
     Zones,
     /// Every order of the operations that are open at once (Wing and Gong 1993, Lowe 2017), swept in time order.
     Search,
+    /// The model's own: near-linear.
+    Object,
     /// Not checked.
     None,
 }
@@ -56,6 +58,7 @@ impl fmt::Display for Method {
         f.pad(match self {
             Self::Zones => "zones",
             Self::Search => "search",
+            Self::Object => "object",
             Self::None => "none",
         })
     }
@@ -121,6 +124,11 @@ pub enum UnknownWhy {
         /// Its name.
         name: String,
     },
+    /// The model has the function, but not with such an argument or answer.
+    Unsupported {
+        /// What.
+        what: String,
+    },
     /// A violation in another key ended the check.
     NotChecked,
 }
@@ -148,6 +156,7 @@ impl fmt::Display for UnknownWhy {
                 write!(f, "more than {limit} operations were open at once; fewer clients per key would help")
             }
             Self::Function { ref name } => write!(f, "the model has no function called {name}; another model may have"),
+            Self::Unsupported { ref what } => write!(f, "the model has no place for {what}"),
             Self::NotChecked => f.write_str("not checked, since another key is already not linearizable"),
         }
     }

@@ -58,6 +58,12 @@ enum ModelName {
     CasRegister,
     /// get, put, append, delete and cas on text
     Kv,
+    /// add, remove and contains
+    Set,
+    /// inc by 1 and read
+    Counter,
+    /// acquire, and release by the process that holds it
+    Mutex,
 }
 
 impl CheckArgs {
@@ -90,6 +96,9 @@ impl CheckArgs {
         let model = match self.model {
             Some(ModelName::Register | ModelName::CasRegister) => Model::Register,
             Some(ModelName::Kv) => Model::KeyValue,
+            Some(ModelName::Set) => Model::Set,
+            Some(ModelName::Counter) => Model::Counter,
+            Some(ModelName::Mutex) => Model::Mutex,
             None => model_of(&history),
         };
         let keep_going = move || Instant::now() < deadline;
@@ -140,7 +149,7 @@ fn initial_of(model: Model, history: &History) -> Value {
     };
     match model {
         Model::KeyValue if !history.operations.iter().any(found_null) => "".into(),
-        Model::KeyValue | Model::Register => Value::Nil,
+        _ => Value::Nil,
     }
 }
 

@@ -13,7 +13,7 @@ use crate::{
 };
 
 use sentences::Told;
-use words::Words;
+pub(crate) use words::Words;
 
 /// Orders that the second opinion tries on the evidence.
 const MAX_TRIES: usize = 20_000;

@@ -21,7 +21,7 @@ impl Words<'_> {
     }
 
     /// `4.182 s`; where a history has no times, `event 17`.
-    fn moment(&self, time_ns: u64, rank: u32) -> String {
+    pub(crate) fn moment(&self, time_ns: u64, rank: u32) -> String {
         if self.has_times() {
             format!("{}.{:03} s", time_ns / 1_000_000_000, time_ns / 1_000_000 % 1000)
         } else {

@@ -6,6 +6,7 @@
 mod agree;
 mod build;
 mod metamorphic;
+mod objects;
 mod oracle;
 mod peers;
 mod random;

@@ -1,0 +1,222 @@
+//! A counter: `inc` (or `add` of 1) and `read`.
+
+use std::{cmp::Reverse, collections::BinaryHeap};
+
+use histories::{NEVER, Operation, Outcome, Value};
+
+use super::{Claim, Key, Violation, says_nothing};
+use crate::UnknownWhy;
+
+/// More increments than this are counted in the evidence, not listed, where they are only too few.
+const MAX_LISTED: usize = 20;
+
+/// Decides one counter in O(n log n), exactly, with increments of unknown outcome.
+///
+/// Sweeps over the events and lets an increment happen only when it must: it completes, or a read that completes saw more; then
+/// the open one that ends first happens (one of unknown outcome ends never). Sound: what happened is an order. Complete: the count
+/// is never above that of any order. A read that forces increments needs them in every order. When an increment completes that had
+/// not happened yet, look at the last read that forced one which ends later: at that time every open one that ended before this
+/// had happened, so all that happened since began since and has completed, and no order can count fewer. So a read that was passed
+/// by the count before it began is passed in every order; and one that saw more than all that had begun has none.
+///
+/// That a read lies between the completed and the begun increments, which others check, is not enough: an early read may need an
+/// increment that is still open, and those that complete later then come on top of it.
+pub(super) fn check(key: &Key<'_>) -> Result<Claim, UnknownWhy> {
+    let mut sweep = Sweep::new(key)?;
+    let mut ends: Vec<u32> = sweep.certain();
+    ends.sort_unstable_by_key(|&index| key.operation(index).completed);
+    let mut begun = key.operations.iter().copied().peekable();
+    for index in ends {
+        let end = key.operation(index).completed;
+        while let Some(next) = begun.next_if(|&next| key.operation(next).invoked < end) {
+            sweep.begin(next);
+        }
+        if !sweep.complete(index) {
+            let seen = answer(key, key.operation(index));
+            return Ok(Claim::Violation(violation(key, index, seen, sweep.count, sweep.initial)));
+        }
+    }
+    Ok(Claim::Order(sweep.order))
+}
+
+struct Sweep<'a> {
+    key: &'a Key<'a>,
+    initial: i64,
+    count: i64,
+    /// Increments that have begun, by when they end; those that happened already are taken out late.
+    open: BinaryHeap<Reverse<(u32, u32)>>,
+    /// Whether the operation with this place in the key has happened.
+    happened: Vec<bool>,
+    /// Reads that have begun and see a count that was not reached yet, by that count.
+    waiting: BinaryHeap<Reverse<(i64, u32)>>,
+    order: Vec<u32>,
+}
+
+impl<'a> Sweep<'a> {
+    fn new(key: &'a Key<'a>) -> Result<Self, UnknownWhy> {
+        for &index in &key.operations {
+            let operation = key.operation(index);
+            let by = key.history.value(operation.input);
+            match key.name(operation) {
+                "inc" | "add" if !matches!(by, Value::Nil | Value::Int(1)) => {
+                    return Err(UnknownWhy::Unsupported { what: format!("an increment by {by}") });
+                }
+                name @ ("inc" | "add") if !says_nothing(operation) => {
+                    return Err(UnknownWhy::Unsupported { what: format!("an {name} that answers") });
+                }
+                "read" | "inc" | "add" => {}
+                _ => return Err(key.lacks(operation)),
+            }
+        }
+        let initial = match *key.initial {
+            Value::Int(initial) => initial,
+            Value::Nil => 0,
+            ref other => return Err(UnknownWhy::Unsupported { what: format!("a counter that begins with {other}") }),
+        };
+        let happened = vec![false; key.operations.len()];
+        let (open, waiting) = (BinaryHeap::new(), BinaryHeap::new());
+        Ok(Self { key, initial, count: initial, open, happened, waiting, order: Vec::new() })
+    }
+
+    fn certain(&self) -> Vec<u32> {
+        let certain = |&index: &u32| self.key.operation(index).outcome == Outcome::Ok;
+        self.key.operations.iter().copied().filter(certain).collect()
+    }
+
+    fn place(&self, index: u32) -> usize {
+        self.key.operations.binary_search(&index).expect("it is one of the key's operations")
+    }
+
+    fn happen(&mut self, index: u32) {
+        let place = self.place(index);
+        self.happened[place] = true;
+        self.order.push(index);
+    }
+
+    fn begin(&mut self, index: u32) {
+        let operation = self.key.operation(index);
+        if !is_read(self.key, operation) {
+            let end = if operation.outcome == Outcome::Ok { operation.completed } else { NEVER };
+            self.open.push(Reverse((end, index)));
+        } else if operation.outcome == Outcome::Ok {
+            match answer(self.key, operation) {
+                Some(seen) if seen == self.count => self.happen(index),
+                Some(seen) if seen > self.count => self.waiting.push(Reverse((seen, index))),
+                _ => {}
+            }
+        }
+    }
+
+    fn increment(&mut self, index: u32) {
+        self.happen(index);
+        self.count += 1;
+        while let Some(&Reverse((seen, read))) = self.waiting.peek()
+            && seen <= self.count
+        {
+            self.waiting.pop();
+            self.happen(read);
+        }
+    }
+
+    /// Whether an operation can complete.
+    fn complete(&mut self, index: u32) -> bool {
+        if self.happened[self.place(index)] {
+            return true;
+        }
+        let operation = self.key.operation(index);
+        if !is_read(self.key, operation) {
+            self.increment(index);
+            return true;
+        }
+        let Some(seen) = answer(self.key, operation) else { return false };
+        while self.count < seen {
+            let Some(Reverse((_, first))) = self.open.pop() else { return false };
+            if !self.happened[self.place(first)] {
+                self.increment(first);
+            }
+        }
+        self.happened[self.place(index)]
+    }
+}
+
+fn is_read(key: &Key<'_>, operation: &Operation) -> bool {
+    key.name(operation) == "read"
+}
+
+/// What a read saw, if it is a number.
+fn answer(key: &Key<'_>, operation: &Operation) -> Option<i64> {
+    if let Value::Int(seen) = key.history.value(operation.output) { Some(*seen) } else { None }
+}
+
+/// Why the read at `index`, the first that cannot complete, has no place.
+fn violation(key: &Key<'_>, index: u32, seen: Option<i64>, count: i64, initial: i64) -> Violation {
+    let who = key.who("read", index);
+    let Some(seen) = seen else {
+        let what = key.history.value(key.operation(index).output);
+        let claim = format!("{who} returned {what}, which is not a number");
+        return Violation { operations: vec![index], claim, reasons: Vec::new(), despite_others: false };
+    };
+    if seen < count { too_low(key, index, seen, initial) } else { too_high(key, index, seen, initial) }
+}
+
+fn too_high(key: &Key<'_>, read: u32, seen: i64, initial: i64) -> Violation {
+    let end = key.operation(read).completed;
+    let begun = key.operations.iter().copied();
+    let mut operations: Vec<u32> =
+        begun.filter(|&o| !is_read(key, key.operation(o)) && key.operation(o).invoked < end).collect();
+    let most = operations.len();
+    let claim = format!(
+        "{} returned {seen}, although only {most} increments of {initial} had begun by the time it ended",
+        key.who("read", read)
+    );
+    if most > MAX_LISTED {
+        operations.clear();
+    }
+    operations.push(read);
+    Violation { operations, claim, reasons: Vec::new(), despite_others: false }
+}
+
+/// Some earlier read, or the beginning, and the increments that began after it and had completed when this read began: together
+/// they are more than it saw. As few increments as possible.
+fn too_low(key: &Key<'_>, read: u32, seen: i64, initial: i64) -> Violation {
+    let start = key.operation(read).invoked;
+    let over = |&&index: &&u32| key.operation(index).outcome == Outcome::Ok && key.operation(index).completed < start;
+    let (mut reads, mut increments): (Vec<u32>, Vec<u32>) =
+        key.operations.iter().filter(over).partition(|&&index| is_read(key, key.operation(index)));
+    increments.sort_unstable_by_key(|&index| Reverse(key.operation(index).invoked));
+    reads.sort_unstable_by_key(|&index| Reverse(key.operation(index).completed));
+    let mut since = 0;
+    let mut best: Option<(i64, u32, usize)> = None;
+    for &earlier in &reads {
+        let end = key.operation(earlier).completed;
+        while since < increments.len() && key.operation(increments[since]).invoked > end {
+            since += 1;
+        }
+        let Some(then) = answer(key, key.operation(earlier)) else { continue };
+        let needed = usize::try_from((seen - then + 1).max(0)).expect("counts fit in memory");
+        if needed <= since && best.is_none_or(|(most, ..)| then > most) {
+            best = Some((then, earlier, needed));
+        }
+    }
+    let from_start = usize::try_from((seen - initial + 1).max(0)).expect("counts fit in memory");
+    let (earlier, needed) = best.map_or((None, from_start), |(_, earlier, needed)| (Some(earlier), needed));
+    let mut operations: Vec<u32> = increments[..needed].to_vec();
+    operations.extend(earlier);
+    operations.push(read);
+    let who = key.who("read", read);
+    let (then, already) = earlier.map_or((initial, String::new()), |earlier| {
+        let operation = key.operation(earlier);
+        let then = answer(key, operation).expect("it is a number");
+        let ended = key.ended(earlier);
+        (then, format!("process {} had already read {then} at {ended}", operation.process))
+    });
+    let claim = match (earlier, needed) {
+        (Some(_), 0) => format!("{who} returned {seen}, although {already}"),
+        (Some(_), _) => {
+            format!("{who} returned {seen}, although {already}, and {needed} more increments had begun and ended since")
+        }
+        (None, _) => format!("{who} returned {seen}, although {needed} increments of {then} had ended before it began"),
+    };
+    let reasons = vec!["increments only ever add, so the count cannot have gone back".to_owned()];
+    Violation { operations, claim, reasons, despite_others: true }
+}

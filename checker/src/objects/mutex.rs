@@ -1,0 +1,125 @@
+//! A lock: `acquire` and `release`, by the process that holds it.
+
+use histories::{NEVER, Outcome};
+
+use super::{Claim, Key, Violation, says_nothing};
+use crate::UnknownWhy;
+
+/// The time in which a process certainly holds the lock: from the end of an acquire to the start of its release.
+#[derive(Clone, Copy)]
+struct Section {
+    acquire: u32,
+    release: Option<u32>,
+    from: u32,
+    until: u32,
+}
+
+/// Decides one lock in O(n log n), exactly.
+///
+/// A process has one operation at a time, so its own acquires and releases take turns, or no order exists. Then there is an order
+/// exactly if no two sections overlap. If two do, both hold the lock at one time. If none do, each acquire happens right before
+/// its end and each release right after its start, and the sections follow each other. An acquire of unknown outcome after which
+/// its process never acts again never needs to happen, and without it there is only more room; a release of unknown outcome
+/// happens at once, for the same reason. Where a process acts again after an unknown outcome, this says nothing.
+pub(super) fn check(key: &Key<'_>) -> Result<Claim, UnknownWhy> {
+    for &index in &key.operations {
+        let operation = key.operation(index);
+        match key.name(operation) {
+            "acquire" | "release" if says_nothing(operation) => {}
+            name @ ("acquire" | "release") => {
+                return Err(UnknownWhy::Unsupported { what: format!("an answer of {name}") });
+            }
+            _ => return Err(key.lacks(operation)),
+        }
+    }
+    let mut by_process = key.operations.clone();
+    by_process.sort_by_key(|&index| key.operation(index).process);
+    let mut sections = Vec::new();
+    let mut wrong = None;
+    for group in by_process.chunk_by(|&a, &b| key.operation(a).process == key.operation(b).process) {
+        if let Some((_, before)) = group.split_last()
+            && before.iter().any(|&index| key.operation(index).outcome != Outcome::Ok)
+        {
+            let what = "a process that goes on after an acquire or release of unknown outcome".to_owned();
+            return Err(UnknownWhy::Unsupported { what });
+        }
+        wrong = wrong.or(turns(key, group, &mut sections).err());
+    }
+    sections.sort_unstable_by_key(|section| section.from);
+    let overlap = sections.windows(2).find(|pair| pair[0].until > pair[1].from);
+    Ok(match (overlap, wrong) {
+        (Some(pair), _) => Claim::Violation(both_hold(key, pair[0], pair[1])),
+        (None, Some(wrong)) => Claim::Violation(wrong),
+        (None, None) => Claim::Order(
+            sections.iter().flat_map(|section| [Some(section.acquire), section.release]).flatten().collect(),
+        ),
+    })
+}
+
+/// Adds the sections of one process; what is wrong if its acquires and releases do not take turns.
+fn turns(key: &Key<'_>, group: &[u32], sections: &mut Vec<Section>) -> Result<(), Violation> {
+    let mut held: Option<u32> = None;
+    let mut released: Option<Section> = None;
+    for &index in group {
+        let operation = key.operation(index);
+        let certain = operation.outcome == Outcome::Ok;
+        match (key.name(operation) == "acquire", held) {
+            (true, None) if certain => held = Some(index),
+            (false, Some(acquire)) => {
+                let from = key.operation(acquire).completed;
+                let section = Section { acquire, release: Some(index), from, until: operation.invoked };
+                sections.push(section);
+                (held, released) = (None, Some(section));
+            }
+            (true, Some(first)) if certain => {
+                let claim = format!(
+                    "{} succeeded, although the same process had already acquired the lock at {} and not released it",
+                    key.who("acquire", index),
+                    key.ended(first)
+                );
+                return Err(wrong(vec![first, index], claim));
+            }
+            (false, None) if certain => {
+                let claim =
+                    format!("{} succeeded, although the process did not hold the lock", key.who("release", index));
+                let before = released.map(|section| [Some(section.acquire), section.release]);
+                let operations = before.into_iter().flatten().flatten().chain([index]).collect();
+                return Err(wrong(operations, claim));
+            }
+            // Of unknown outcome, and impossible or useless: it did not happen.
+            (true, _) | (false, None) => {}
+        }
+    }
+    if let Some(acquire) = held {
+        sections.push(Section { acquire, release: None, from: key.operation(acquire).completed, until: NEVER });
+    }
+    Ok(())
+}
+
+fn wrong(operations: Vec<u32>, claim: String) -> Violation {
+    Violation { operations, claim, reasons: Vec::new(), despite_others: false }
+}
+
+fn both_hold(key: &Key<'_>, first: Section, second: Section) -> Violation {
+    let holds = |section: Section| {
+        let process = key.operation(section.acquire).process;
+        let from = key.ended(section.acquire);
+        match section.release {
+            Some(release) => {
+                format!(
+                    "process {process} held it from {from} at the latest until {} at the earliest",
+                    key.began(release)
+                )
+            }
+            None => format!("process {process} held it from {from} at the latest and never released it"),
+        }
+    };
+    let claim = format!(
+        "{} succeeded, although process {} certainly held the lock",
+        key.who("acquire", second.acquire),
+        key.operation(first.acquire).process
+    );
+    let operations =
+        [first, second].into_iter().flat_map(|section| [Some(section.acquire), section.release]).flatten().collect();
+    Violation { operations, claim, reasons: vec![holds(first), holds(second)], despite_others: false }
+}

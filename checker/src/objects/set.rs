@@ -1,0 +1,95 @@
+//! A set: `add`, `remove` and `contains`, each of one element.
+
+use histories::{NEVER, Outcome, Value, ValueId};
+
+use super::{
+    Claim, Found, Key, Violation, says_nothing,
+    switch::{Solved, solve},
+};
+use crate::{
+    UnknownWhy,
+    prepare::{Action, Prepared, Step},
+    shrink::Problem,
+};
+
+/// Decides each element on its own: it is there or not, whatever becomes of the others, so it is an object, and linearizability
+/// is local (Herlihy and Wing 1990, theorem 1). One element is a [`switch`](super::switch).
+pub(super) fn check(key: &Key<'_>) -> Result<Found, UnknownWhy> {
+    let mut by_element = Vec::with_capacity(key.operations.len());
+    for &index in &key.operations {
+        by_element.push((key.operation(index).input, step(key, index)?));
+    }
+    by_element.sort_by_key(|&(element, _)| element);
+    let mut undecided = None;
+    for group in by_element.chunk_by(|a, b| a.0 == b.0) {
+        let steps: Vec<Step> = group.iter().filter_map(|&(_, step)| step).collect();
+        match solve(&steps, key.limits) {
+            Solved::Order(order) => {
+                let index = |place: &u32| steps[*place as usize].operation;
+                let all: Vec<u32> = steps.iter().map(|step| step.operation).collect();
+                key.verified(&all, Claim::Order(order.iter().map(index).collect()));
+            }
+            Solved::Dead(place) => {
+                let operations: Vec<u32> = steps.iter().map(|step| step.operation).collect();
+                return Ok(key.verified(&operations, Claim::Violation(violation(key, steps, place))));
+            }
+            Solved::Limit(why) => undecided = Some(why),
+        }
+    }
+    Ok(undecided.map_or(Found::Order, Found::Unknown))
+}
+
+/// What an operation does to its element, whose value is 0 as long as it is as it was in the beginning; nothing if it only looked,
+/// and nobody knows what it saw.
+fn step(key: &Key<'_>, index: u32) -> Result<Option<Step>, UnknownWhy> {
+    let operation = key.operation(index);
+    let certain = operation.outcome == Outcome::Ok;
+    let answer = key.history.value(operation.output);
+    let state = |present| u32::from(present != is_there_at_first(key, operation.input));
+    let action = match (key.name(operation), answer) {
+        ("contains", _) if !certain => return Ok(None),
+        ("contains", &Value::Bool(present)) => Action::Read(state(present)),
+        ("add", _) if says_nothing(operation) => Action::Write(state(true)),
+        ("remove", _) if says_nothing(operation) => Action::Write(state(false)),
+        (name @ ("add" | "remove" | "contains"), answer) => {
+            let what = format!("a set's {name} that answers {answer}");
+            return Err(UnknownWhy::Unsupported { what });
+        }
+        _ => return Err(key.lacks(operation)),
+    };
+    let end = if certain { operation.completed } else { NEVER };
+    Ok(Some(Step { operation: index, start: operation.invoked, end, action }))
+}
+
+fn is_there_at_first(key: &Key<'_>, element: ValueId) -> bool {
+    matches!(key.initial, Value::List(items) if items.contains(key.history.value(element)))
+}
+
+/// A few of these steps, which cannot be ordered.
+fn violation(key: &Key<'_>, steps: Vec<Step>, dead: u32) -> Violation {
+    let prepared = Prepared { steps, values: vec![None; 2], failed: Vec::new() };
+    let kept = Problem::new(key.history, key.initial, &prepared, key.limits).around(dead);
+    let kept: Vec<Step> = kept.iter().map(|&place| prepared.steps[place as usize]).collect();
+    let looker = kept.iter().filter(|step| step.action.is_read_only()).max_by_key(|step| step.end);
+    let looker = looker.expect("writes alone can always be ordered");
+    let element = key.history.value(key.operation(looker.operation).input);
+    let who = key.who(&format!("contains {element}"), looker.operation);
+    let answer = key.history.value(key.operation(looker.operation).output);
+    let Action::Read(seen) = looker.action else { unreachable!("it looked") };
+    let against = kept.iter().filter(|step| step.end < looker.start && step.action == Action::Write(1 - seen));
+    let against = against.max_by_key(|step| step.end);
+    let back = |after: &Step| kept.iter().any(|step| step.action == Action::Write(seen) && step.end > after.start);
+    let claim = match against.filter(|change| !back(change)) {
+        Some(change) => {
+            let name = key.name(key.operation(change.operation));
+            let ended = key.ended(change.operation);
+            format!("{who} returned {answer}, although {name} {element} had been acknowledged at {ended}")
+        }
+        None => format!("{who} returned {answer}, which no order of the adds and removes of {element} explains"),
+    };
+    let reasons = match against.filter(|change| !back(change)) {
+        Some(_) => vec![format!("nothing that changed {element} back can have come between the two")],
+        None => Vec::new(),
+    };
+    Violation { operations: kept.iter().map(|step| step.operation).collect(), claim, reasons, despite_others: false }
+}
