@@ -170,7 +170,71 @@ fn measure_peers(c: &mut Criterion) {
     }
 }
 
+/// A million operations of ten clients, one after another begun and, most of the time, ended after others have begun.
+fn simulate_object(model: Model) -> History {
+    const CLIENTS: usize = 10;
+    let mut rng = Pcg64::seed_from_u64(11);
+    let mut events = HistoryBuilder::default();
+    let mut open: Vec<Option<(&str, Value)>> = vec![None; CLIENTS];
+    let (mut present, mut count, mut owner, mut begun) = (vec![false; 1000], 0_i64, None, 0);
+    while begun < 1_000_000 {
+        let at = rng.random_range(0..CLIENTS);
+        let (kind, f, value) = if let Some((f, answer)) = open[at].take() {
+            (EventType::Ok, f, answer)
+        } else {
+            let (choice, element) = (rng.random_range(0..4), rng.random_range(0..present.len()));
+            let id = Value::Int(i64::try_from(element).expect("there are 1000"));
+            // Each takes effect as it begins.
+            let (f, argument, answer) = match model {
+                Model::Set if choice < 2 => {
+                    present[element] = choice == 0;
+                    (["add", "remove"][choice], id, Value::Nil)
+                }
+                Model::Set => ("contains", id, Value::Bool(present[element])),
+                Model::Counter if choice < 2 => {
+                    count += 1;
+                    ("inc", Value::Nil, Value::Nil)
+                }
+                Model::Counter => ("read", Value::Nil, count.into()),
+                _ if owner.is_none() => {
+                    owner = Some(at);
+                    ("acquire", Value::Nil, Value::Nil)
+                }
+                _ if owner == Some(at) => {
+                    owner = None;
+                    ("release", Value::Nil, Value::Nil)
+                }
+                _ => continue,
+            };
+            open[at] = Some((f, answer));
+            begun += 1;
+            (EventType::Invoke, f, argument)
+        };
+        let mut event = Event::new(Process::Client(at as u64), kind, f);
+        event.value = Some(value);
+        events.push(event).expect("the simulation keeps the rules");
+    }
+    events.finish()
+}
+
+fn measure_objects(c: &mut Criterion) {
+    for model in [Model::Set, Model::Counter, Model::Mutex] {
+        let history = simulate_object(model);
+        let options = Options::new(model);
+        let mut group = c.benchmark_group(format!("{model:?}"));
+        group
+            .throughput(Throughput::Elements(history.operations.len() as u64))
+            .sample_size(10)
+            .measurement_time(Duration::from_secs(2));
+        group.bench_function("1000000 operations, 10 clients", |b| {
+            b.iter(|| assert_eq!(check(&history, &options).verdict, Verdict::Linearizable));
+        });
+        group.finish();
+    }
+}
+
 fn benches(c: &mut Criterion) {
+    measure_objects(c);
     measure_peers(c);
     let load = Load { operations: 1_000_000, clients: 20, domain: 0, cas: false, unknown: 0, busy: 30, stale: false };
     measure(c, "zones, unique values", load, false);
