@@ -106,3 +106,16 @@ fn peers_histories_have_their_verdicts() {
     }
     assert!(wrong.is_empty(), "{wrong}");
 }
+
+#[test]
+fn a_counter_that_answers_no_number_is_not_accused() {
+    let read = |value: &str| event(1, 1, "invoke", "read", "c", "null") + &event(2, 1, "ok", "read", "c", value);
+    for (value, code) in
+        [("null", 2), ("\"many\"", 2), ("0", 0), ("-9223372036854775808", 1), ("9223372036854775807", 1)]
+    {
+        let (dir, path) =
+            file(event(0, 2, "invoke", "inc", "c", "null") + &event(0, 2, "info", "inc", "c", "null") + &read(value));
+        let ended = run(dir.path(), &["check", "--model", "counter", path.to_str().unwrap()]);
+        assert_eq!(ended.code, Some(code), "{value}: {ended:?}");
+    }
+}

@@ -64,6 +64,10 @@ impl<'a> Sweep<'a> {
                 name @ ("inc" | "add") if !says_nothing(operation) => {
                     return Err(UnknownWhy::Unsupported { what: format!("an {name} that answers") });
                 }
+                "read" if operation.outcome == Outcome::Ok && answer(key, operation).is_none() => {
+                    let what = key.history.value(operation.output);
+                    return Err(UnknownWhy::Unsupported { what: format!("a read of a counter that returned {what}") });
+                }
                 "read" | "inc" | "add" => {}
                 _ => return Err(key.lacks(operation)),
             }
@@ -193,12 +197,13 @@ fn too_low(key: &Key<'_>, read: u32, seen: i64, initial: i64) -> Violation {
             since += 1;
         }
         let Some(then) = answer(key, key.operation(earlier)) else { continue };
-        let needed = usize::try_from((seen - then + 1).max(0)).expect("counts fit in memory");
+        let needed = usize::try_from(seen.saturating_sub(then).saturating_add(1).max(0)).expect("counts fit in memory");
         if needed <= since && best.is_none_or(|(most, ..)| then > most) {
             best = Some((then, earlier, needed));
         }
     }
-    let from_start = usize::try_from((seen - initial + 1).max(0)).expect("counts fit in memory");
+    let from_start =
+        usize::try_from(seen.saturating_sub(initial).saturating_add(1).max(0)).expect("counts fit in memory");
     let (earlier, needed) = best.map_or((None, from_start), |(_, earlier, needed)| (Some(earlier), needed));
     let mut operations: Vec<u32> = increments[..needed].to_vec();
     operations.extend(earlier);
