@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashMap;
 
-use crate::{Event, EventType, Function, History, NEVER, Operation, Outcome, Process, Value, ValueId};
+use crate::{Event, EventType, Function, History, NEVER, Operation, Outcome, Process, Times, Value, ValueId};
 
 /// A rule of histories that an event breaks.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -151,9 +151,9 @@ impl HistoryBuilder {
 
     /// The history; operations that are still open have an unknown outcome.
     pub fn finish(mut self) -> History {
-        for operation in &mut self.history.operations {
-            if operation.complete_time == OPEN {
-                operation.complete_time = self.last_time;
+        for times in &mut self.history.times {
+            if times.completed_ns == OPEN {
+                times.completed_ns = self.last_time;
             }
         }
         self.history
@@ -190,8 +190,6 @@ impl HistoryBuilder {
         let (input, to) = self.arguments(function, event.value)?;
         let key = event.key.map_or(ValueId::NIL, |key| self.history.values.intern(key));
         self.history.operations.push(Operation {
-            invoke_time: event.time,
-            complete_time: OPEN,
             invoked: rank,
             completed: NEVER,
             key,
@@ -199,10 +197,11 @@ impl HistoryBuilder {
             to,
             output: ValueId::UNKNOWN,
             process: u32::try_from(process).map_err(|_| PairingError::TooMany("a process number is below 2^32"))?,
-            node: event.node.unwrap_or(0),
             function,
             outcome: Outcome::Info,
         });
+        self.history.times.push(Times { invoked_ns: event.time, completed_ns: OPEN });
+        self.history.nodes.push(event.node.unwrap_or(0));
         Ok(())
     }
 
@@ -226,8 +225,8 @@ impl HistoryBuilder {
         }
         let time = event.time;
         let (outcome, output) = self.end(&invoked, event)?;
+        self.history.times[place as usize].completed_ns = time;
         let operation = &mut self.history.operations[place as usize];
-        operation.complete_time = time;
         operation.completed = if outcome == Outcome::Info { NEVER } else { rank };
         operation.outcome = outcome;
         operation.output = output;
