@@ -4,6 +4,7 @@
 //! callback ([`Limits`]).
 
 mod antichain;
+mod automaton;
 mod check;
 mod evidence;
 mod objects;
@@ -13,7 +14,6 @@ mod relevance;
 mod report;
 mod search;
 mod shrink;
-mod specification;
 mod verify;
 mod zones;
 

@@ -47,22 +47,32 @@ const SNIFF_BYTES: usize = 64 * 1024;
 /// # Errors
 /// Where the file cannot be read, is no history, or breaks a rule of histories: the line, and why.
 pub fn read_file(path: &Path) -> Result<History, ReadError> {
-    read_events(path, None, &mut |_| {})
+    read_file_as(path, None)
 }
 
-/// As [`read_file`], and hands over each event on the way, in order; keys are told from values, and what is handed over before an
-/// error is to be forgotten. An event of another tool may break our rules, which [`crate::OurRules`] mends. Without a format, the
-/// content tells.
+/// As [`read_file`], in this format; without one, the content tells.
 ///
 /// # Errors
 /// As [`read_file`]; where a format is given and the file is of another one, which.
+pub fn read_file_as(path: &Path, format: Option<Format>) -> Result<History, ReadError> {
+    read(path, open(path)?, format, None)
+}
+
+/// As [`read_file_as`], and hands over each event on the way, in order; keys are told from values, and what is handed over before an
+/// error is to be forgotten. An event of another tool may break our rules, which [`crate::OurRules`] mends.
+///
+/// # Errors
+/// As [`read_file_as`].
 pub fn read_events(
     path: &Path,
     format: Option<Format>,
     each: &mut dyn FnMut(&Event<'_>),
 ) -> Result<History, ReadError> {
-    let file = File::open(path).map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
-    read(path, file, format, each)
+    read(path, open(path)?, format, Some(each))
+}
+
+fn open(path: &Path) -> Result<File, ReadError> {
+    File::open(path).map_err(|source| ReadError::Io { path: path.to_owned(), source })
 }
 
 /// Reads a history from memory; `name` stands for a path in errors. Without a format, the content tells.
@@ -70,14 +80,14 @@ pub fn read_events(
 /// # Errors
 /// As [`read_file`].
 pub fn read_bytes(name: &str, bytes: &[u8], format: Option<Format>) -> Result<History, ReadError> {
-    read(Path::new(name), bytes, format, &mut |_| {})
+    read(Path::new(name), bytes, format, None)
 }
 
 fn read(
     path: &Path,
     input: impl Read,
     asked: Option<Format>,
-    each: &mut dyn FnMut(&Event<'_>),
+    each: Option<&mut dyn FnMut(&Event<'_>)>,
 ) -> Result<History, ReadError> {
     let io = |source| ReadError::Io { path: path.to_owned(), source };
     let mut input = compressed::unpacked(input).map_err(io)?;
@@ -89,10 +99,11 @@ fn read(
         None => (found?, None),
     };
     let whole = start.chain(input);
+    let nobody: &mut dyn FnMut(&Event<'_>) = &mut |_| {};
     let history = match format {
         Format::JsonLines => jsonl::read(path, whole, each),
-        Format::Edn => edn::read(path, whole, each),
-        Format::JepsenLog => jepsen_log::read(path, whole, each),
+        Format::Edn => edn::read(path, whole, each.unwrap_or(nobody)),
+        Format::JepsenLog => jepsen_log::read(path, whole, each.unwrap_or(nobody)),
     };
     match (history, asked, found) {
         (Err(ReadError::Malformed { .. } | ReadError::Empty { .. }), Some(asked), Some(found)) if asked != found => {
