@@ -14,9 +14,14 @@ mod relevance;
 mod report;
 mod search;
 mod shrink;
+mod transactions;
 mod verify;
 mod zones;
 
 pub use check::check;
 pub use options::{Limits, Model, Options};
 pub use report::{Evidence, KeyReport, Method, Report, Staleness, UnknownWhy, Verdict};
+pub use transactions::{
+    Anomaly, AnomalyKind, Because, Count, Level, LevelReport, Link, Orders, Status, TransactionReport,
+    check_transactions,
+};
