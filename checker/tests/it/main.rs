@@ -11,3 +11,4 @@ mod oracle;
 mod peers;
 mod random;
 mod rules;
+mod transactions;
