@@ -176,7 +176,7 @@ async fn recover(
 async fn judge(plan: &Plan, dir: &RunDir, lived: Lived) -> anyhow::Result<(History, Results)> {
     let path = dir.history_path();
     let (history, report) = tokio::task::spawn_blocking(move || {
-        let history = read(&path)?;
+        let history = read(&path, None)?;
         let deadline = Instant::now() + CHECK_LIMIT;
         let keep_going = move || Instant::now() < deadline;
         let threads = processors();
