@@ -5,6 +5,7 @@
 
 mod antichain;
 mod check;
+mod consistency;
 mod evidence;
 mod objects;
 mod options;
@@ -18,5 +19,6 @@ mod verify;
 mod zones;
 
 pub use check::check;
+pub use consistency::{Consistency, Ladder, Rung, Standing, Witness, consistency};
 pub use options::{Limits, Model, Options};
 pub use report::{Evidence, KeyReport, Method, Report, Staleness, UnknownWhy, Verdict};
