@@ -14,9 +14,11 @@
 //! session goes on until it looks at a change that has no clock yet, and is woken by it; who is never woken is on a ring.
 //! For a look at `v`, of each session only its last change of the key that the looker knows of needs to be asked whether it knows `v`'s change.
 
+use histories::History;
 use rustc_hash::FxHashMap;
 
-use super::key::Touch;
+use super::key::{Touch, touches};
+use crate::prepare::Step;
 
 /// No change, no session.
 const NONE: u32 = u32::MAX;
@@ -32,6 +34,17 @@ pub(super) struct Event {
     pub value: u32,
     /// How; of a cas the look comes first.
     pub touch: Touch,
+    /// Whether its outcome is known.
+    pub certain: bool,
+}
+
+impl Event {
+    /// The touches of a step, with its values numbered from `offset`.
+    pub(super) fn of(history: &History, step: &Step, offset: u32) -> impl Iterator<Item = Self> {
+        let (operation, certain) = (step.operation, step.is_certain());
+        let process = history.operations[operation as usize].process;
+        touches(step).map(move |(value, touch)| Self { operation, process, value: value + offset, touch, certain })
+    }
 }
 
 /// All that took place.
@@ -252,12 +265,43 @@ impl<'a> Sweep<'a> {
         let mut order = Vec::new();
         let mut seen = FxHashMap::default();
         let mut session = session as usize;
-        while seen.insert(session, order.len()).is_none() {
+        while !seen.contains_key(&session) {
+            seen.insert(session, order.len());
             let looker = &self.all.events[self.at[session].0];
             let change = self.changes[looker.value as usize];
             order.push([looker.operation, self.all.events[change.event as usize].operation]);
-            session = self.changers.iter().position(|&changer| changer == change.session).expect("it changes something");
+            session =
+                self.changers.iter().position(|&changer| changer == change.session).expect("it changes something");
         }
         Uncausal::Ring { ring: order.split_off(seen[&session]).into_flattened() }
+    }
+}
+
+/// Adds to operations that contradict causal consistency who shows that those of unknown outcome among them took place: each needs
+/// somebody else who saw what it set, and not all of them can be of unknown outcome.
+pub(super) fn show(all: &[Event], kept: &mut Vec<u32>) {
+    let find = |kept: &[u32], values: &[u32]| {
+        let sees = |event: &&Event| {
+            event.touch == Touch::Look && values.contains(&event.value) && !kept.contains(&event.operation)
+        };
+        all.iter().filter(sees).max_by_key(|event| event.certain).map(|event| event.operation)
+    };
+    let sets =
+        |operation: u32| all.iter().filter(move |event| event.touch == Touch::Set && event.operation == operation);
+    let mut at = 0;
+    while at < kept.len() {
+        let operation = kept[at];
+        at += 1;
+        let Some(set) = sets(operation).find(|event| !event.certain) else { continue };
+        let sees = |event: &Event| event.touch == Touch::Look && event.value == set.value;
+        let is_seen = |event: &Event| event.operation != operation && kept.contains(&event.operation) && sees(event);
+        if !all.iter().any(is_seen) {
+            kept.extend(find(kept, &[set.value]));
+        }
+    }
+    while !all.iter().any(|event| event.certain && kept.contains(&event.operation)) {
+        let values: Vec<u32> = kept.iter().flat_map(|&operation| sets(operation)).map(|event| event.value).collect();
+        let Some(seer) = find(kept, &values) else { return };
+        kept.push(seer);
     }
 }

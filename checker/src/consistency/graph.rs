@@ -129,7 +129,8 @@ impl Adjacency {
         let mut place = rustc_hash::FxHashMap::default();
         let mut way: Vec<Edge> = Vec::new();
         let mut node = start;
-        while place.insert(node, way.len()).is_none() {
+        while !place.contains_key(&node) {
+            place.insert(node, way.len());
             let next = self.of(node).iter().map(|&index| edges[index as usize]);
             let edge = next.into_iter().find(|edge| inside[edge.to as usize])?;
             way.push(edge);

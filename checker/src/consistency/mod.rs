@@ -177,7 +177,7 @@ impl Tally {
                 rung.why = Some(format!("its vector clocks would take {} MiB", bytes >> 20));
             }
             Some(found) => {
-                let witness = of_uncausal(history, &options.initial, found);
+                let witness = of_uncausal(history, &options.initial, &events, found);
                 if let Some(witness) = witness {
                     rung.fail(witness);
                 }
@@ -204,13 +204,7 @@ fn gather(history: &History, options: &Options<'_>, keys: &Keys) -> (Events, boo
         all.keys.resize(all.keys.len() + clusters.len() as usize, number);
         for (step, took_place) in prepared.steps.iter().zip(took_place) {
             unsaid |= touches(step).next().is_none();
-            let process = history.operations[step.operation as usize].process;
-            all.events.extend(touches(step).filter(|_| took_place).map(|(value, touch)| Event {
-                operation: step.operation,
-                process,
-                value: value + offset,
-                touch,
-            }));
+            all.events.extend(Event::of(history, step, offset).filter(|_| took_place));
         }
     }
     all.events.sort_unstable_by_key(|event| (event.process, event.operation, event.touch == Touch::Set));

@@ -149,11 +149,8 @@ impl<'a> Build<'a> {
         let mut last: Option<Touched> = None;
         for next in touched {
             let Some(before) = last.replace(next) else { continue };
-            let fails = if before.block == next.block {
-                next.is_behind(before.place)
-            } else {
-                next.block == self.initial()
-            };
+            let fails =
+                if before.block == next.block { next.is_behind(before.place) } else { next.block == self.initial() };
             if fails {
                 return Some(vec![(before.step, next.step)]);
             }

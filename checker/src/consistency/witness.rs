@@ -3,7 +3,7 @@
 use histories::{History, Value};
 
 use super::{
-    causal::Uncausal,
+    causal::{self, Event, Events, Uncausal},
     key::Key,
     regular::Irregular,
     versions::Pair,
@@ -30,8 +30,13 @@ impl Teller<'_> {
     }
 
     fn witness(&self, kept: Gather<'_>, claim: String) -> Witness {
-        let mut operations: Vec<usize> =
-            kept.complete().into_iter().map(|index| self.key.step(index).operation as usize).collect();
+        let kept = kept.complete();
+        let mut operations: Vec<u32> = kept.iter().map(|&index| self.key.step(index).operation).collect();
+        if kept.iter().any(|&index| !self.key.step(index).is_certain()) {
+            let events = self.key.by_session.iter().flat_map(|&index| Event::of(self.history, self.key.step(index), 0));
+            causal::show(&events.collect::<Vec<_>>(), &mut operations);
+        }
+        let mut operations: Vec<usize> = operations.into_iter().map(|index| index as usize).collect();
         operations.sort_unstable();
         Witness { operations, key: Some(self.name.clone()), claim }
     }
@@ -55,7 +60,8 @@ impl Teller<'_> {
     /// Of a look that is not regular.
     pub(super) fn of_irregular(&self, found: Irregular) -> Witness {
         let words = self.words();
-        let (Irregular::Unset { looker } | Irregular::Early { looker, .. } | Irregular::Replaced { looker, .. }) = found;
+        let (Irregular::Unset { looker } | Irregular::Early { looker, .. } | Irregular::Replaced { looker, .. }) =
+            found;
         let step = self.key.step(looker);
         let (who, saw) = (words.who(step), saw(&words, step));
         let mut kept = Gather::new(&self.key.prepared.steps, &self.key.clusters, vec![looker]);
@@ -137,14 +143,14 @@ impl Teller<'_> {
 }
 
 /// Of a history that is not causal.
-pub(super) fn of_uncausal(history: &History, initial: &Value, found: &Uncausal) -> Option<Witness> {
+pub(super) fn of_uncausal(history: &History, initial: &Value, events: &Events, found: &Uncausal) -> Option<Witness> {
     let nothing = Prepared { steps: Vec::new(), values: vec![None], failed: Vec::new() };
     let words = Words { history, initial, prepared: &nothing };
     let step = |index: u32| {
         let operation = &history.operations[index as usize];
         Step { operation: index, start: operation.invoked, end: operation.completed, action: Action::NotEqual(0) }
     };
-    let (operations, claim) = match found {
+    let (mut operations, claim) = match found {
         Uncausal::TooMany { .. } => return None,
         Uncausal::Unset { looker } => {
             let looker_step = step(*looker);
@@ -167,11 +173,11 @@ pub(super) fn of_uncausal(history: &History, initial: &Value, found: &Uncausal) 
             (all.collect(), claim)
         }
         Uncausal::Ring { ring } => {
-            let told: Vec<String> =
-                ring.iter().map(|&index| words.short(&step(index))).collect();
+            let told: Vec<String> = ring.iter().map(|&index| words.short(&step(index))).collect();
             (ring.clone(), format!("each of these would have to come after the next: {}", told.join(", ")))
         }
     };
+    causal::show(&events.events, &mut operations);
     let mut operations: Vec<usize> = operations.into_iter().map(|index| index as usize).collect();
     operations.sort_unstable();
     operations.dedup();

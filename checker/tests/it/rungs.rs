@@ -125,7 +125,8 @@ fn explains(
 fn is_regular(ops: &[Op], looker: &Op) -> bool {
     let Some(look) = looker.look else { return true };
     let those: Vec<Op> = ops.iter().copied().filter(|o| o.set.is_some() || o.invoked == looker.invoked).collect();
-    !looker.absurd && explains(&those, 0, INITIAL, &Op::before, &|op, value| op.invoked != looker.invoked || value == look)
+    !looker.absurd
+        && explains(&those, 0, INITIAL, &Op::before, &|op, value| op.invoked != looker.invoked || value == look)
 }
 
 /// Whether in some order of the values, in which cas follow what they found, this session guarantee holds.
@@ -230,11 +231,11 @@ fn is_converged(own: &[Op], all: &[Op]) -> bool {
 /// The last read of each node (or process) that begins after all changes of the key.
 fn final_reads(all: &[Op], key: u32) -> Vec<Op> {
     let own = || all.iter().filter(|op| op.key == key);
-    let quiet = own().filter(|op| op.set.is_some()).map(|op| if op.completed == NEVER { op.invoked } else { op.completed });
+    let quiet =
+        own().filter(|op| op.set.is_some()).map(|op| if op.completed == NEVER { op.invoked } else { op.completed });
     let quiet = quiet.max();
-    let after: Vec<&Op> = own()
-        .filter(|op| op.set.is_none() && !op.absurd && quiet.is_none_or(|quiet| op.invoked > quiet))
-        .collect();
+    let after: Vec<&Op> =
+        own().filter(|op| op.set.is_none() && !op.absurd && quiet.is_none_or(|quiet| op.invoked > quiet)).collect();
     let same = |a: &Op, b: &Op| if a.node == 0 { b.node == 0 && a.process == b.process } else { a.node == b.node };
     (after.iter()).filter(|a| !after.iter().any(|b| same(a, b) && b.invoked > a.invoked)).map(|a| **a).collect()
 }
