@@ -4,6 +4,7 @@
 //! callback ([`Limits`]).
 
 mod antichain;
+mod automaton;
 mod check;
 mod consistency;
 mod evidence;
@@ -14,7 +15,6 @@ mod relevance;
 mod report;
 mod search;
 mod shrink;
-mod specification;
 mod verify;
 mod zones;
 

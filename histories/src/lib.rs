@@ -25,6 +25,7 @@ mod ours;
 mod pairing;
 mod recorder;
 mod store;
+mod transactions;
 mod value;
 
 pub use error::ReadError;
@@ -36,4 +37,5 @@ pub use ours::OurRules;
 pub use pairing::{HistoryBuilder, PairingError};
 pub use recorder::{RecordError, Recorder};
 pub use store::{RunDir, Store, StoreError};
+pub use transactions::{Found, MicroOperation, TRANSACTION, Transactions};
 pub use value::{Value, Values};

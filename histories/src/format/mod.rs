@@ -36,7 +36,7 @@ const SNIFF_BYTES: usize = 64 * 1024;
 /// Where the file cannot be read, is no history, or breaks a rule of histories: the line, and why.
 pub fn read_file(path: &Path) -> Result<History, ReadError> {
     let file = File::open(path).map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
-    read(path, file, None, &mut |_| {})
+    read(path, file, None, None)
 }
 
 /// As [`read_file`], and hands over each event on the way, in order; keys are told from values, and what is handed over before an
@@ -46,7 +46,7 @@ pub fn read_file(path: &Path) -> Result<History, ReadError> {
 /// As [`read_file`].
 pub fn read_events(path: &Path, each: &mut dyn FnMut(&Event<'_>)) -> Result<History, ReadError> {
     let file = File::open(path).map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
-    read(path, file, None, each)
+    read(path, file, None, Some(each))
 }
 
 /// Reads a history from memory; `name` stands for a path in errors. Without a format, the content tells.
@@ -54,14 +54,14 @@ pub fn read_events(path: &Path, each: &mut dyn FnMut(&Event<'_>)) -> Result<Hist
 /// # Errors
 /// As [`read_file`].
 pub fn read_bytes(name: &str, bytes: &[u8], format: Option<Format>) -> Result<History, ReadError> {
-    read(Path::new(name), bytes, format, &mut |_| {})
+    read(Path::new(name), bytes, format, None)
 }
 
 fn read(
     path: &Path,
     mut input: impl Read,
     format: Option<Format>,
-    each: &mut dyn FnMut(&Event<'_>),
+    each: Option<&mut dyn FnMut(&Event<'_>)>,
 ) -> Result<History, ReadError> {
     let mut start = Vec::new();
     input
@@ -71,10 +71,11 @@ fn read(
         .map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
     let format = format.map_or_else(|| detect(path, &start), Ok)?;
     let whole = start.chain(input);
+    let nobody: &mut dyn FnMut(&Event<'_>) = &mut |_| {};
     match format {
         Format::JsonLines => jsonl::read(path, whole, each),
-        Format::Edn => edn::read(path, whole, each),
-        Format::JepsenLog => jepsen_log::read(path, whole, each),
+        Format::Edn => edn::read(path, whole, each.unwrap_or(nobody)),
+        Format::JepsenLog => jepsen_log::read(path, whole, each.unwrap_or(nobody)),
     }
 }
 

@@ -29,27 +29,40 @@ fn value() -> impl Strategy<Value = Value> {
     })
 }
 
+/// A change of two keys and a look at one.
+fn transaction(key: &Value, value: &Value, found: &Value) -> Value {
+    let micro = |f: &str, value: &Value| Value::List(vec![f.into(), key.clone(), value.clone()]);
+    Value::List(vec![micro("append", value), micro("w", value), micro("r", found)])
+}
+
 /// What one client asks and gets, or what the nemesis says.
 fn operation() -> impl Strategy<Value = [Event<'static>; 2]> {
     let extra = (option::of(value()), option::of(0_u16..9), option::of("[a-z:\" ]{0,6}"), any::<bool>());
-    (0..7_usize, value(), value(), 0..3_usize, extra).prop_map(|(function, first, second, kind, extra)| {
-        let (observed, node, error, mismatch) = extra;
-        let f = ["read", "write", "cas", "append", "delete", "check-7", "kill"][function];
-        let process = if f == "kill" { Process::nemesis() } else { Process::Client(0) };
-        let kind = [EventType::Ok, EventType::Fail, EventType::Info][kind];
-        let argument = match f {
-            "read" | "delete" => None,
-            "cas" => Some(Value::List(vec![first.clone(), second])),
-            _ => Some(first.clone()),
-        };
-        let result = if f == "read" && kind == EventType::Ok { Some(first) } else { argument.clone() };
-        let begin = if f == "kill" { EventType::Info } else { EventType::Invoke };
-        let invoke = Event { value: argument, node, ..Event::new(process.clone(), begin, f) };
-        let observed = observed.filter(|_| f == "cas" && kind == EventType::Fail);
-        let mismatch = mismatch && observed.is_some();
-        let error = error.map(Into::into);
-        [invoke, Event { value: result, observed, mismatch, error, ..Event::new(process, kind, f) }]
-    })
+    (0..8_usize, value(), value(), value(), 0..3_usize, extra).prop_map(
+        |(function, first, second, found, kind, extra)| {
+            let (observed, node, error, mismatch) = extra;
+            let f = ["read", "write", "cas", "append", "delete", "check-7", "kill", "txn"][function];
+            let process = if f == "kill" { Process::nemesis() } else { Process::Client(0) };
+            let kind = [EventType::Ok, EventType::Fail, EventType::Info][kind];
+            let argument = match f {
+                "read" | "delete" => None,
+                "cas" => Some(Value::List(vec![first.clone(), second.clone()])),
+                "txn" => Some(transaction(&first, &second, &Value::Nil)),
+                _ => Some(first.clone()),
+            };
+            let result = match f {
+                "read" if kind == EventType::Ok => Some(first),
+                "txn" if kind == EventType::Ok => Some(transaction(&first, &second, &found)),
+                _ => argument.clone(),
+            };
+            let begin = if f == "kill" { EventType::Info } else { EventType::Invoke };
+            let invoke = Event { value: argument, node, ..Event::new(process.clone(), begin, f) };
+            let observed = observed.filter(|_| f == "cas" && kind == EventType::Fail);
+            let mismatch = mismatch && observed.is_some();
+            let error = error.map(Into::into);
+            [invoke, Event { value: result, observed, mismatch, error, ..Event::new(process, kind, f) }]
+        },
+    )
 }
 
 /// A history of operations one after the other, all with keys, none, or some.
@@ -63,7 +76,7 @@ fn history() -> impl Strategy<Value = Vec<Event<'static>>> {
                 event.time = 10 * events.len() as u64;
                 if event.process != Process::nemesis() {
                     event.process = Process::Client(process);
-                    event.key = (keys == 1 || keys == 2 && keyed).then(|| key.clone());
+                    event.key = (event.f != "txn" && (keys == 1 || keys == 2 && keyed)).then(|| key.clone());
                 }
                 events.push(event);
             }
