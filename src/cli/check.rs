@@ -5,14 +5,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use checker::{Limits, Model, Options, Report, Verdict};
+use checker::{Ladder, Limits, Model, Options, Report, Verdict};
 use clap::{Args, ValueEnum};
 use histories::{Function, History, Outcome, Value, ValueId};
 use serde_json::json;
 
 use crate::{
     exit::ExitStatus,
-    ui::{self, Failure, verdict},
+    ui::{self, Failure, ladder, verdict},
 };
 
 /// Decides whether recorded histories are linearizable.
@@ -42,6 +42,9 @@ pub(crate) struct CheckArgs {
     /// How many keys to check at once [default: one for each processor].
     #[arg(short = 'j', long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     threads: Option<u16>,
+    /// Say of each weaker consistency model that fails what shows it.
+    #[arg(long)]
+    explain: bool,
     /// Print the verdicts as JSON.
     #[arg(long)]
     json: bool,
@@ -73,11 +76,13 @@ impl CheckArgs {
         let mut reports = Vec::new();
         for file in &self.files {
             let status = match self.check_file(file, deadline) {
-                Ok((history, report)) => {
+                Ok((history, report, ladder)) => {
                     if self.json {
-                        reports.push(json!({ "file": file, "report": report }));
+                        reports.push(json!({ "file": file, "report": report, "ladder": ladder }));
                     } else {
-                        ui::print(&format!("{}: {}", file.display(), verdict::describe(&history, &report)))?;
+                        let text = verdict::describe(&history, &report);
+                        let instead = ladder.map_or_else(String::new, |ladder| ladder::describe(&ladder, self.explain));
+                        ui::print(&format!("{}: {text}{instead}", file.display()))?;
                     }
                     status_of(report.verdict)
                 }
@@ -91,7 +96,7 @@ impl CheckArgs {
         Ok(worst)
     }
 
-    fn check_file(&self, file: &Path, deadline: Instant) -> anyhow::Result<(History, Report)> {
+    fn check_file(&self, file: &Path, deadline: Instant) -> anyhow::Result<(History, Report, Option<Ladder>)> {
         let history = read(file)?;
         let model = match self.model {
             Some(ModelName::Register | ModelName::CasRegister) => Model::Register,
@@ -114,7 +119,10 @@ impl CheckArgs {
             ..Options::new(model)
         };
         let report = checker::check(&history, &options);
-        Ok((history, report))
+        // Linearizable implies all the others.
+        let wanted = self.json || report.verdict == Verdict::NotLinearizable;
+        let ladder = wanted.then(|| checker::consistency(&history, &options));
+        Ok((history, report, ladder))
     }
 }
 

@@ -6,7 +6,7 @@ use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 
 use crate::{
-    build, random,
+    random,
     random::Kind,
     rungs::{self, some_key_is_unread},
 };
