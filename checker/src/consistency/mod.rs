@@ -1,7 +1,7 @@
 //! The consistency ladder: what holds of a history of registers that is not linearizable, and what shows that the next model fails.
 //!
 //! For keys whose values are all different; elsewhere most of this is NP-complete, and nothing is guessed. Sequential consistency over
-//! several keys is NP-complete even with such values (Gibbons and Korach 1997, theorem 4.9 of the memory with read mapping): what is checked instead is
+//! several keys is NP-complete even with such values (Gibbons and Korach 1997): what is checked instead is
 //! each key by itself, and causal consistency over all. What holds of each key need not hold of all together: only linearizability is local.
 
 mod causal;

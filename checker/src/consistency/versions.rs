@@ -1,6 +1,6 @@
 //! The rungs that ask for an order of a key's values: per-key sequential consistency and the four session guarantees (Terry et
 //! al., "Session guarantees for weakly consistent replicated data", 1994; in the form of Viotti and Vukolić, "Consistency in
-//! non-transactional distributed storage systems", 2016, §3.4, for one register).
+//! non-transactional distributed storage systems", 2016; for one register).
 //!
 //! # Definitions
 //! A *version order* is a total order of the values that came about, the initial one first, in which a value that a cas set
