@@ -5,11 +5,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use checker::{Limits, Model, Options, Report, Verdict};
+use checker::{Limits, Model, Options, Verdict};
 use clap::{Args, ValueEnum};
-use histories::{Function, History, Outcome, Value, ValueId};
+use histories::{Format, Function, History, Outcome, Value, ValueId};
 use serde_json::json;
 
+use super::transactions::LevelName;
 use crate::{
     exit::ExitStatus,
     ui::{self, Failure, verdict},
@@ -17,16 +18,22 @@ use crate::{
 
 /// Decides whether recorded histories are linearizable.
 ///
-/// Reads schism's own JSON Lines, Jepsen's and Knossos' EDN, Jepsen's log lines and porcupine's key-value histories; which of them a file
-/// is, its content tells. Each key is checked on its own.
+/// Reads schism's own JSON Lines, Jepsen's and Knossos' EDN, Jepsen's log lines and porcupine's key-value histories, also compressed by gzip
+/// or zstd; which of them a file is, its content tells. Each key is checked on its own.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   schism check store/latest/history.jsonl
   schism check --model kv --json history.edn")]
 pub(crate) struct CheckArgs {
-    /// What a key is; if not given, `kv` where something is appended or deleted, else `register`.
+    /// What a key is; if not given, transactions where there are any, `kv` where something is appended or deleted, else `register`.
     #[arg(long, value_enum)]
     model: Option<ModelName>,
+    /// Of transactions: the level that they must keep.
+    #[arg(long, value_enum, default_value_t = LevelName::StrictSerializable)]
+    level: LevelName,
+    /// In which format the files are [default: as the content of each says].
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    format: Option<FormatName>,
     /// What a key holds before anything is written, as JSON [default: null; for `kv`, "" where no read found null].
     #[arg(long, value_name = "JSON", value_parser = parse_value)]
     initial: Option<Value>,
@@ -64,6 +71,47 @@ enum ModelName {
     Counter,
     /// acquire, and release by the process that holds it
     Mutex,
+    /// transactions that append to lists and read them
+    ListAppend,
+    /// transactions that write registers and read them
+    RwRegister,
+}
+
+impl ModelName {
+    /// The model of single operations; none for transactions, whose keys say themselves what they are.
+    fn of_keys(self) -> Option<Model> {
+        Some(match self {
+            Self::Register | Self::CasRegister => Model::Register,
+            Self::Kv => Model::KeyValue,
+            Self::Set => Model::Set,
+            Self::Counter => Model::Counter,
+            Self::Mutex => Model::Mutex,
+            Self::ListAppend | Self::RwRegister => return None,
+        })
+    }
+}
+
+/// A format that can be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FormatName {
+    /// schism's own JSON Lines
+    Jsonl,
+    /// Jepsen's and Knossos' operation maps
+    Edn,
+    /// the lines that Jepsen logged
+    JepsenLog,
+    /// porcupine's key-value histories: operation maps, too
+    PorcupineKv,
+}
+
+impl From<FormatName> for Format {
+    fn from(name: FormatName) -> Self {
+        match name {
+            FormatName::Jsonl => Self::JsonLines,
+            FormatName::Edn | FormatName::PorcupineKv => Self::Edn,
+            FormatName::JepsenLog => Self::JepsenLog,
+        }
+    }
 }
 
 impl CheckArgs {
@@ -72,14 +120,15 @@ impl CheckArgs {
         let mut worst = ExitStatus::Linearizable;
         let mut reports = Vec::new();
         for file in &self.files {
-            let status = match self.check_file(file, deadline) {
-                Ok((history, report)) => {
+            let status = match read(file, self.format) {
+                Ok(history) => {
+                    let judged = self.judge(&history, deadline);
                     if self.json {
-                        reports.push(json!({ "file": file, "report": report }));
+                        reports.push(json!({ "file": file, "report": judged.report }));
                     } else {
-                        ui::print(&format!("{}: {}", file.display(), verdict::describe(&history, &report)))?;
+                        ui::print(&format!("{}: {}", file.display(), judged.words))?;
                     }
-                    status_of(report.verdict)
+                    judged.status
                 }
                 Err(error) => ui::failure(&error),
             };
@@ -91,36 +140,43 @@ impl CheckArgs {
         Ok(worst)
     }
 
-    fn check_file(&self, file: &Path, deadline: Instant) -> anyhow::Result<(History, Report)> {
-        let history = read(file)?;
-        let model = match self.model {
-            Some(ModelName::Register | ModelName::CasRegister) => Model::Register,
-            Some(ModelName::Kv) => Model::KeyValue,
-            Some(ModelName::Set) => Model::Set,
-            Some(ModelName::Counter) => Model::Counter,
-            Some(ModelName::Mutex) => Model::Mutex,
-            None => model_of(&history),
-        };
+    fn judge(&self, history: &History, deadline: Instant) -> Judged {
         let keep_going = move || Instant::now() < deadline;
         let threads = self.threads.map_or_else(processors, usize::from);
+        let max_memory_bytes = self.memory_limit as usize * (1 << 20) / threads;
+        let limits = Limits { keep_going: &keep_going, max_memory_bytes };
+        let are_transactions = self.model.map_or(!history.transactions.is_empty(), |model| model.of_keys().is_none());
+        if are_transactions {
+            return super::transactions::judge(history, &limits, self.level.into());
+        }
+        let model = self.model.and_then(ModelName::of_keys).unwrap_or_else(|| model_of(history));
         let options = Options {
-            initial: self.initial.clone().unwrap_or_else(|| initial_of(model, &history)),
+            initial: self.initial.clone().unwrap_or_else(|| initial_of(model, history)),
             all: self.all,
             threads,
-            limits: Limits {
-                keep_going: &keep_going,
-                max_memory_bytes: self.memory_limit as usize * (1 << 20) / threads,
-            },
+            limits,
             ..Options::new(model)
         };
-        let report = checker::check(&history, &options);
-        Ok((history, report))
+        let report = checker::check(history, &options);
+        Judged {
+            status: status_of(report.verdict),
+            words: verdict::describe(history, &report),
+            report: serde_json::to_value(&report).expect("a report has a form"),
+        }
     }
 }
 
+/// What was found out about a file, in both forms.
+pub(crate) struct Judged {
+    pub(crate) status: ExitStatus,
+    pub(crate) words: String,
+    pub(crate) report: serde_json::Value,
+}
+
 /// Reads a history; one that cannot be read has an exit code of its own.
-pub(crate) fn read(file: &Path) -> anyhow::Result<History> {
-    histories::read_file(file).map_err(|error| Failure::new(ExitStatus::Unreadable, error.to_string()).into())
+pub(crate) fn read(file: &Path, format: Option<FormatName>) -> anyhow::Result<History> {
+    histories::read_file_as(file, format.map(Format::from))
+        .map_err(|error| Failure::new(ExitStatus::Unreadable, error.to_string()).into())
 }
 
 /// The exit status that says a verdict.

@@ -7,6 +7,7 @@ pub(crate) mod doctor;
 pub(crate) mod generate;
 pub(crate) mod node;
 pub(crate) mod run;
+mod transactions;
 
 use clap::{Parser, Subcommand};
 

@@ -3,6 +3,7 @@
 mod output;
 mod progress;
 pub(crate) mod summary;
+pub(crate) mod transactions;
 pub(crate) mod verdict;
 
 use std::io::{self, Write as _};
