@@ -5,14 +5,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use checker::{Ladder, Limits, Model, Options, Report, Verdict};
+use checker::{Limits, Model, Options, Report, Verdict};
 use clap::{Args, ValueEnum};
 use histories::{Format, Function, History, Outcome, Value, ValueId};
 use serde_json::json;
 
+use super::transactions::LevelName;
 use crate::{
     exit::ExitStatus,
-    ui::{self, Failure, ReportTable, ladder, verdict},
+    ui::{self, Failure, ReportTable, Row, ladder, verdict},
 };
 
 /// Decides whether recorded histories are linearizable.
@@ -44,9 +45,13 @@ pub(crate) struct CheckArgs {
 /// How histories are read and judged.
 #[derive(Debug, Args)]
 pub(crate) struct Judging {
-    /// What a key is; if not given, `kv` where something is appended or deleted, else `register`.
+    /// What a key is; if not given, transactions where there are any, `kv` where something is appended or deleted, else
+    /// `register`.
     #[arg(long, value_enum)]
     model: Option<ModelName>,
+    /// Of transactions: the level that they must keep.
+    #[arg(long, value_enum, default_value_t = LevelName::StrictSerializable)]
+    level: LevelName,
     /// In which format the files are [default: as the content of each says].
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub(crate) format: Option<FormatName>,
@@ -72,12 +77,51 @@ enum ModelName {
     CasRegister,
     /// get, put, append, delete and cas on text
     Kv,
-    /// add, remove and contains
+    /// several registers, read and written at once
+    MultiRegister,
+    /// add, remove, contains and read
     Set,
-    /// inc by 1 and read
+    /// inc, add and read
     Counter,
+    /// enqueue and dequeue, first in first out
+    Queue,
+    /// add and take, in any order
+    Bag,
+    /// push and pop, last in first out
+    Stack,
+    /// insert, and poll of the smallest
+    PriorityQueue,
+    /// append, and read of the whole list
+    List,
     /// acquire, and release by the process that holds it
     Mutex,
+    /// as mutex, and each acquire returns a larger token than all before
+    FencedLock,
+    /// transactions that append to lists and read them
+    ListAppend,
+    /// transactions that write registers and read them
+    RwRegister,
+}
+
+impl ModelName {
+    /// The model of single operations; none for transactions, whose keys say themselves what they are.
+    fn of_keys(self) -> Option<Model> {
+        Some(match self {
+            Self::Register | Self::CasRegister => Model::Register,
+            Self::Kv => Model::KeyValue,
+            Self::MultiRegister => Model::MultiRegister,
+            Self::Set => Model::Set,
+            Self::Counter => Model::Counter,
+            Self::Queue => Model::Queue,
+            Self::Bag => Model::Bag,
+            Self::Stack => Model::Stack,
+            Self::PriorityQueue => Model::PriorityQueue,
+            Self::List => Model::List,
+            Self::Mutex => Model::Mutex,
+            Self::FencedLock => Model::FencedLock,
+            Self::ListAppend | Self::RwRegister => return None,
+        })
+    }
 }
 
 /// A format that can be read.
@@ -110,25 +154,16 @@ impl CheckArgs {
         let (mut reports, mut table) = (Vec::new(), ReportTable::new());
         for file in &self.files {
             let started = Instant::now();
-            let judged = read(file, self.judging.format).map(|history| {
-                let report = self.judging.judge(&history, self.all, deadline);
-                // Linearizable implies all the others.
-                let wanted = self.json || report.verdict == Verdict::NotLinearizable && self.files.len() == 1;
-                let ladder = wanted.then(|| self.judging.ladder(&history));
-                (history, report, ladder)
-            });
-            let status = match judged {
-                Ok((history, report, ladder)) => {
+            let status = match read(file, self.judging.format) {
+                Ok(history) => {
+                    let judged = self.judge(&history, deadline);
+                    table.add(file, &judged.row, started.elapsed());
                     if self.json {
-                        reports.push(json!({ "file": file, "report": report, "ladder": ladder }));
-                    } else if self.files.len() > 1 {
-                        table.add(file, &report, started.elapsed());
-                    } else {
-                        let text = verdict::describe(&history, &report);
-                        let instead = ladder.map_or_else(String::new, |ladder| ladder::describe(&ladder, self.explain));
-                        ui::print(&format!("{}: {text}{instead}", file.display()))?;
+                        reports.push(json!({ "file": file, "report": judged.report, "ladder": judged.ladder }));
+                    } else if self.files.len() == 1 {
+                        ui::print(&format!("{}: {}", file.display(), judged.words))?;
                     }
-                    status_of(report.verdict)
+                    judged.status
                 }
                 Err(error) => {
                     table.add_unreadable(file);
@@ -144,6 +179,37 @@ impl CheckArgs {
         }
         Ok(worst)
     }
+
+    fn judge(&self, history: &History, deadline: Instant) -> Judged {
+        if self.judging.are_transactions(history) {
+            return super::transactions::judge(history, &self.judging, deadline);
+        }
+        let report = self.judging.judge(history, self.all, deadline);
+        // Linearizable implies all the others.
+        let wanted = self.json || report.verdict == Verdict::NotLinearizable && self.files.len() == 1;
+        let ladder = wanted.then(|| checker::consistency(history, &self.judging.options(history)));
+        let instead = ladder.as_ref().map_or_else(String::new, |ladder| ladder::describe(ladder, self.explain));
+        Judged {
+            status: status_of(report.verdict),
+            row: Row::of(&report),
+            words: verdict::describe(history, &report) + &instead,
+            report: to_json(&report),
+            ladder: to_json(&ladder),
+        }
+    }
+}
+
+/// What was found out about a file, in every form.
+pub(crate) struct Judged {
+    pub(crate) status: ExitStatus,
+    pub(crate) row: Row,
+    pub(crate) words: String,
+    pub(crate) report: serde_json::Value,
+    pub(crate) ladder: serde_json::Value,
+}
+
+pub(crate) fn to_json(report: &impl serde::Serialize) -> serde_json::Value {
+    serde_json::to_value(report).expect("a report has a form in JSON")
 }
 
 impl Judging {
@@ -152,28 +218,33 @@ impl Judging {
         Instant::now() + self.time_limit
     }
 
+    /// The level that transactions must keep.
+    pub(crate) fn level(&self) -> checker::Level {
+        self.level.into()
+    }
+
+    /// Whether the history is one of transactions.
+    pub(crate) fn are_transactions(&self, history: &History) -> bool {
+        self.model.map_or(!history.transactions.is_empty(), |model| model.of_keys().is_none())
+    }
+
+    /// The verdict on a history without transactions.
     pub(crate) fn judge(&self, history: &History, all: bool, deadline: Instant) -> Report {
+        self.within_limits(deadline, |limits, threads| {
+            checker::check(history, &Options { all, threads, limits: *limits, ..self.options(history) })
+        })
+    }
+
+    /// Does `work`, given when it must give up and how many threads it may use.
+    pub(crate) fn within_limits<T>(&self, deadline: Instant, work: impl FnOnce(&Limits<'_>, usize) -> T) -> T {
         let keep_going = move || Instant::now() < deadline;
         let threads = self.threads.map_or_else(processors, usize::from);
         let max_memory_bytes = self.memory_limit as usize * (1 << 20) / threads;
-        let limits = Limits { keep_going: &keep_going, max_memory_bytes };
-        checker::check(history, &Options { all, threads, limits, ..self.options(history) })
-    }
-
-    /// Which weaker models hold.
-    fn ladder(&self, history: &History) -> Ladder {
-        checker::consistency(history, &self.options(history))
+        work(&Limits { keep_going: &keep_going, max_memory_bytes }, threads)
     }
 
     fn options(&self, history: &History) -> Options<'static> {
-        let model = match self.model {
-            Some(ModelName::Register | ModelName::CasRegister) => Model::Register,
-            Some(ModelName::Kv) => Model::KeyValue,
-            Some(ModelName::Set) => Model::Set,
-            Some(ModelName::Counter) => Model::Counter,
-            Some(ModelName::Mutex) => Model::Mutex,
-            None => model_of(history),
-        };
+        let model = self.model.and_then(ModelName::of_keys).unwrap_or_else(|| model_of(history));
         let initial = self.initial.clone().unwrap_or_else(|| initial_of(model, history));
         Options { initial, ..Options::new(model) }
     }

@@ -8,6 +8,7 @@ pub(crate) mod generate;
 pub(crate) mod node;
 pub(crate) mod run;
 pub(crate) mod shrink;
+mod transactions;
 
 use clap::{Parser, Subcommand};
 

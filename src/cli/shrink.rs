@@ -41,6 +41,10 @@ pub(crate) struct ShrinkArgs {
 impl ShrinkArgs {
     pub(crate) fn execute(self) -> anyhow::Result<ExitStatus> {
         let history = read(&self.file, self.judging.format)?;
+        if self.judging.are_transactions(&history) {
+            let failure = Failure::new(ExitStatus::Usage, "transactions cannot be shrunk to a history of their own");
+            return Err(failure.hint("`schism check` names the few that contradict each other").into());
+        }
         let deadline = self.judging.deadline();
         let report = self.judging.judge(&history, true, deadline);
         let Some((key, mut kept)) = beginning(&history, &report) else {

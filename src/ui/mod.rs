@@ -5,13 +5,14 @@ mod output;
 mod progress;
 pub(crate) mod summary;
 mod table;
+pub(crate) mod transactions;
 pub(crate) mod verdict;
 
 use std::io::{self, Write as _};
 
 pub(crate) use output::write_whole;
 pub(crate) use progress::Progress;
-pub(crate) use table::ReportTable;
+pub(crate) use table::{ReportTable, Row};
 
 use crate::exit::ExitStatus;
 

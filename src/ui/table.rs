@@ -7,6 +7,38 @@ use comfy_table::{Table, presets};
 
 use super::verdict::{grouped, of, plain};
 
+/// What a row says of a file.
+#[derive(Debug)]
+pub(crate) struct Row {
+    pub(crate) verdict: String,
+    /// Which key, or by what.
+    pub(crate) violated: String,
+    pub(crate) keys: String,
+    pub(crate) operations: String,
+    pub(crate) methods: String,
+}
+
+impl Row {
+    /// The row of a report on keys.
+    pub(crate) fn of(report: &Report) -> Self {
+        let mut methods: Vec<String> = report.keys.iter().map(|key| key.method.to_string()).collect();
+        methods.sort();
+        methods.dedup();
+        let violated = match of(report, Verdict::NotLinearizable)[..] {
+            [] => "-".to_owned(),
+            [only] => plain(&only.key),
+            ref several => format!("{} keys", grouped(several.len())),
+        };
+        Self {
+            verdict: report.verdict.to_string(),
+            violated,
+            keys: grouped(report.keys.len()),
+            operations: grouped(report.operations),
+            methods: methods.join(", "),
+        }
+    }
+}
+
 /// A table of files and verdicts.
 #[derive(Debug)]
 pub(crate) struct ReportTable(Table);
@@ -19,25 +51,10 @@ impl ReportTable {
         Self(table)
     }
 
-    pub(crate) fn add(&mut self, file: &Path, report: &Report, took: Duration) {
-        let mut methods: Vec<String> = report.keys.iter().map(|key| key.method.to_string()).collect();
-        methods.sort();
-        methods.dedup();
-        let violated = of(report, Verdict::NotLinearizable);
-        let shown = match violated[..] {
-            [] => "-".to_owned(),
-            [only] => plain(&only.key),
-            ref several => format!("{} keys", grouped(several.len())),
-        };
-        self.0.add_row([
-            file.display().to_string(),
-            report.verdict.to_string(),
-            shown,
-            grouped(report.keys.len()),
-            grouped(report.operations),
-            methods.join(", "),
-            format!("{} ms", took.as_millis()),
-        ]);
+    pub(crate) fn add(&mut self, file: &Path, row: &Row, took: Duration) {
+        let Row { verdict, violated, keys, operations, methods } = row;
+        let (file, took) = (file.display().to_string(), format!("{} ms", took.as_millis()));
+        self.0.add_row([&file, verdict, violated, keys, operations, methods, &took]);
     }
 
     pub(crate) fn add_unreadable(&mut self, file: &Path) {
