@@ -7,6 +7,7 @@ mod antichain;
 mod automaton;
 mod check;
 mod evidence;
+mod generic;
 mod model;
 mod objects;
 mod options;
@@ -19,7 +20,7 @@ mod shrink;
 mod verify;
 mod zones;
 
-pub use check::check;
+pub use check::{check, check_with};
 pub use model::{Call, Specification};
 pub use options::{Limits, Model, Options};
 pub use report::{Evidence, KeyReport, Method, Report, Staleness, UnknownWhy, Verdict};

@@ -6,6 +6,7 @@
 mod agree;
 mod build;
 mod metamorphic;
+mod models;
 mod objects;
 mod oracle;
 mod peers;
