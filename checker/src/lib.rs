@@ -17,6 +17,7 @@ mod relevance;
 mod report;
 mod search;
 mod shrink;
+mod transactions;
 mod verify;
 mod zones;
 
@@ -24,3 +25,7 @@ pub use check::{check, check_with};
 pub use model::{Call, Specification};
 pub use options::{Limits, Model, Options};
 pub use report::{Evidence, KeyReport, Method, Report, Staleness, UnknownWhy, Verdict};
+pub use transactions::{
+    Anomaly, AnomalyKind, Because, Count, Level, LevelReport, Link, Orders, Status, TransactionReport,
+    check_transactions,
+};

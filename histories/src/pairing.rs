@@ -3,8 +3,8 @@
 use rustc_hash::FxHashMap;
 
 use crate::{
-    Event, EventType, Function, History, NEVER, Operation, Outcome, Process, TRANSACTION, Value, ValueId, Values,
-    transactions::Columns,
+    Event, EventType, Function, History, NEVER, Operation, Outcome, Process, TRANSACTION, Times, Value, ValueId,
+    Values, transactions::Columns,
 };
 
 /// A rule of histories that an event breaks.
@@ -208,9 +208,9 @@ impl HistoryBuilder {
 
     /// The history; operations that are still open have an unknown outcome.
     pub fn finish(mut self) -> History {
-        for operation in &mut self.history.operations {
-            if operation.complete_time == OPEN {
-                operation.complete_time = self.last_time;
+        for times in &mut self.history.times {
+            if times.completed_ns == OPEN {
+                times.completed_ns = self.last_time;
             }
         }
         self.history
@@ -253,8 +253,6 @@ impl HistoryBuilder {
         }
         let key = event.key.map_or(ValueId::NIL, |key| self.history.values.intern(key));
         self.history.operations.push(Operation {
-            invoke_time: event.time,
-            complete_time: OPEN,
             invoked: rank,
             completed: NEVER,
             key,
@@ -262,10 +260,11 @@ impl HistoryBuilder {
             to,
             output: ValueId::UNKNOWN,
             process: u32::try_from(process).map_err(|_| PairingError::TooMany("a process number is below 2^32"))?,
-            node: event.node.unwrap_or(0),
             function,
             outcome: Outcome::Info,
         });
+        self.history.times.push(Times { invoked_ns: event.time, completed_ns: OPEN });
+        self.history.nodes.push(event.node.unwrap_or(0));
         Ok(())
     }
 
@@ -292,8 +291,8 @@ impl HistoryBuilder {
         }
         let time = event.time;
         let (outcome, output) = self.end(&invoked, event)?;
+        self.history.times[place as usize].completed_ns = time;
         let operation = &mut self.history.operations[place as usize];
-        operation.complete_time = time;
         operation.completed = if outcome == Outcome::Info { NEVER } else { rank };
         operation.outcome = outcome;
         operation.output = output;

@@ -7,32 +7,49 @@ use std::{
 
 use checker::{Limits, Model, Options, Report, Verdict};
 use clap::{Args, ValueEnum};
-use histories::{Function, History, Outcome, Value, ValueId};
+use histories::{Format, Function, History, Outcome, Value, ValueId};
 use serde_json::json;
 
 use crate::{
     exit::ExitStatus,
-    ui::{self, Failure, verdict},
+    ui::{self, Failure, ReportTable, verdict},
 };
 
 /// Decides whether recorded histories are linearizable.
 ///
-/// Reads schism's own JSON Lines, Jepsen's and Knossos' EDN, Jepsen's log lines and porcupine's key-value histories; which of them a file
-/// is, its content tells. Each key is checked on its own.
+/// Reads schism's own JSON Lines, Jepsen's and Knossos' EDN, Jepsen's log lines and porcupine's key-value histories, also compressed by gzip
+/// or zstd; which of them a file is, its content tells. Each key is checked on its own. Several files give a table, and the exit code of
+/// the worst.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   schism check store/latest/history.jsonl
   schism check --model kv --json history.edn")]
 pub(crate) struct CheckArgs {
-    /// What a key is; if not given, `kv` where something is appended or deleted, else `register`.
-    #[arg(long, value_enum)]
-    model: Option<ModelName>,
-    /// What a key holds before anything is written, as JSON [default: null; for `kv`, "" where no read found null].
-    #[arg(long, value_name = "JSON", value_parser = parse_value)]
-    initial: Option<Value>,
+    #[command(flatten)]
+    judging: Judging,
     /// Check every key, even after a violation.
     #[arg(long)]
     all: bool,
+    /// Print the verdicts as JSON.
+    #[arg(long)]
+    json: bool,
+    /// The histories.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+}
+
+/// How histories are read and judged.
+#[derive(Debug, Args)]
+pub(crate) struct Judging {
+    /// What a key is; if not given, `kv` where something is appended or deleted, else `register`.
+    #[arg(long, value_enum)]
+    model: Option<ModelName>,
+    /// In which format the files are [default: as the content of each says].
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub(crate) format: Option<FormatName>,
+    /// What a key holds before anything is written, as JSON [default: null; for `kv`, "" where no read found null].
+    #[arg(long, value_name = "JSON", value_parser = parse_value)]
+    initial: Option<Value>,
     /// Give up after this time, for all files together.
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = humantime::parse_duration)]
     time_limit: Duration,
@@ -42,12 +59,6 @@ pub(crate) struct CheckArgs {
     /// How many keys to check at once [default: one for each processor].
     #[arg(short = 'j', long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     threads: Option<u16>,
-    /// Print the verdicts as JSON.
-    #[arg(long)]
-    json: bool,
-    /// The histories.
-    #[arg(required = true, value_name = "FILE")]
-    files: Vec<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -66,61 +77,100 @@ enum ModelName {
     Mutex,
 }
 
+/// A format that can be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FormatName {
+    /// schism's own JSON Lines
+    Jsonl,
+    /// Jepsen's and Knossos' operation maps
+    Edn,
+    /// the lines that Jepsen logged
+    JepsenLog,
+    /// porcupine's key-value histories: operation maps, too
+    PorcupineKv,
+}
+
+impl From<FormatName> for Format {
+    fn from(name: FormatName) -> Self {
+        match name {
+            FormatName::Jsonl => Self::JsonLines,
+            FormatName::Edn | FormatName::PorcupineKv => Self::Edn,
+            FormatName::JepsenLog => Self::JepsenLog,
+        }
+    }
+}
+
 impl CheckArgs {
     pub(crate) fn execute(self) -> anyhow::Result<ExitStatus> {
-        let deadline = Instant::now() + self.time_limit;
+        let deadline = self.judging.deadline();
         let mut worst = ExitStatus::Linearizable;
-        let mut reports = Vec::new();
+        let (mut reports, mut table) = (Vec::new(), ReportTable::new());
         for file in &self.files {
-            let status = match self.check_file(file, deadline) {
+            let started = Instant::now();
+            let judged = read(file, self.judging.format).map(|history| {
+                let report = self.judging.judge(&history, self.all, deadline);
+                (history, report)
+            });
+            let status = match judged {
                 Ok((history, report)) => {
                     if self.json {
                         reports.push(json!({ "file": file, "report": report }));
+                    } else if self.files.len() > 1 {
+                        table.add(file, &report, started.elapsed());
                     } else {
                         ui::print(&format!("{}: {}", file.display(), verdict::describe(&history, &report)))?;
                     }
                     status_of(report.verdict)
                 }
-                Err(error) => ui::failure(&error),
+                Err(error) => {
+                    table.add_unreadable(file);
+                    ui::failure(&error)
+                }
             };
             worst = worst.worst(status);
         }
         if self.json {
             ui::print(&format!("{}\n", serde_json::to_string_pretty(&reports)?))?;
+        } else if self.files.len() > 1 {
+            ui::print(&format!("{table}\n"))?;
         }
         Ok(worst)
     }
+}
 
-    fn check_file(&self, file: &Path, deadline: Instant) -> anyhow::Result<(History, Report)> {
-        let history = read(file)?;
+impl Judging {
+    /// When to give up.
+    pub(crate) fn deadline(&self) -> Instant {
+        Instant::now() + self.time_limit
+    }
+
+    pub(crate) fn judge(&self, history: &History, all: bool, deadline: Instant) -> Report {
         let model = match self.model {
             Some(ModelName::Register | ModelName::CasRegister) => Model::Register,
             Some(ModelName::Kv) => Model::KeyValue,
             Some(ModelName::Set) => Model::Set,
             Some(ModelName::Counter) => Model::Counter,
             Some(ModelName::Mutex) => Model::Mutex,
-            None => model_of(&history),
+            None => model_of(history),
         };
         let keep_going = move || Instant::now() < deadline;
         let threads = self.threads.map_or_else(processors, usize::from);
+        let max_memory_bytes = self.memory_limit as usize * (1 << 20) / threads;
         let options = Options {
-            initial: self.initial.clone().unwrap_or_else(|| initial_of(model, &history)),
-            all: self.all,
+            initial: self.initial.clone().unwrap_or_else(|| initial_of(model, history)),
+            all,
             threads,
-            limits: Limits {
-                keep_going: &keep_going,
-                max_memory_bytes: self.memory_limit as usize * (1 << 20) / threads,
-            },
+            limits: Limits { keep_going: &keep_going, max_memory_bytes },
             ..Options::new(model)
         };
-        let report = checker::check(&history, &options);
-        Ok((history, report))
+        checker::check(history, &options)
     }
 }
 
 /// Reads a history; one that cannot be read has an exit code of its own.
-pub(crate) fn read(file: &Path) -> anyhow::Result<History> {
-    histories::read_file(file).map_err(|error| Failure::new(ExitStatus::Unreadable, error.to_string()).into())
+pub(crate) fn read(file: &Path, format: Option<FormatName>) -> anyhow::Result<History> {
+    histories::read_file_as(file, format.map(Format::from))
+        .map_err(|error| Failure::new(ExitStatus::Unreadable, error.to_string()).into())
 }
 
 /// The exit status that says a verdict.

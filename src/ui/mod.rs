@@ -3,12 +3,14 @@
 mod output;
 mod progress;
 pub(crate) mod summary;
+mod table;
 pub(crate) mod verdict;
 
 use std::io::{self, Write as _};
 
 pub(crate) use output::write_whole;
 pub(crate) use progress::Progress;
+pub(crate) use table::ReportTable;
 
 use crate::exit::ExitStatus;
 

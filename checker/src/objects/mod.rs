@@ -85,19 +85,19 @@ impl Key<'_> {
 
     /// `read by process 3 at 1.200 s on n1`.
     fn who(&self, what: &str, index: u32) -> String {
-        let operation = self.operation(index);
-        let node = if operation.node == 0 { String::new() } else { format!(" on n{}", operation.node) };
-        format!("{what} by process {} at {}{node}", operation.process, self.began(index))
+        let node = match self.history.node(index as usize) {
+            0 => String::new(),
+            node => format!(" on n{node}"),
+        };
+        format!("{what} by process {} at {}{node}", self.operation(index).process, self.began(index))
     }
 
     fn began(&self, index: u32) -> String {
-        let operation = self.operation(index);
-        self.words(|words| words.moment(operation.invoke_time, operation.invoked))
+        self.words(|words| words.moment(words.times(index).invoked_ns, self.operation(index).invoked))
     }
 
     fn ended(&self, index: u32) -> String {
-        let operation = self.operation(index);
-        self.words(|words| words.moment(operation.complete_time, operation.completed))
+        self.words(|words| words.moment(words.times(index).completed_ns, self.operation(index).completed))
     }
 
     /// The claim on these operations as a verdict, after the second opinion.

@@ -12,3 +12,4 @@ mod oracle;
 mod peers;
 mod random;
 mod rules;
+mod transactions;
