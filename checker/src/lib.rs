@@ -8,6 +8,7 @@ mod automaton;
 mod check;
 mod consistency;
 mod evidence;
+mod generic;
 mod model;
 mod objects;
 mod options;
@@ -21,7 +22,7 @@ mod transactions;
 mod verify;
 mod zones;
 
-pub use check::check;
+pub use check::{check, check_with};
 pub use consistency::{Consistency, Ladder, Rung, Standing, Witness, consistency};
 pub use model::{Call, Specification};
 pub use options::{Limits, Model, Options};

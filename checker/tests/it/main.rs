@@ -7,6 +7,7 @@ mod agree;
 mod build;
 mod ladder;
 mod metamorphic;
+mod models;
 mod objects;
 mod oracle;
 mod peers;

@@ -290,12 +290,12 @@ fn two_hold_a_lock_at_once() {
 fn what_a_model_lacks_is_unknown() {
     let why = |model, text: &str| check(&history(text), &Options::new(model)).keys[0].why.clone();
     for (model, text) in
-        [(Model::Set, "0 invoke pop 1"), (Model::Counter, "0 invoke dec"), (Model::Mutex, "0 invoke read")]
+        [(Model::Set, "0 invoke pop 1"), (Model::Counter, "0 invoke pop"), (Model::Mutex, "0 invoke read")]
     {
         assert!(matches!(why(model, text), Some(UnknownWhy::Function { .. })), "{text}");
     }
     for (model, text) in [
-        (Model::Counter, "0 invoke inc 2"),
+        (Model::Counter, "0 invoke inc x"),
         (Model::Set, "0 invoke add 1\n0 ok add 2"),
         (Model::Mutex, "0 invoke acquire\n0 ok acquire 3"),
     ] {
