@@ -18,6 +18,12 @@ pub enum Model {
     Counter,
     /// `acquire`, and `release` by the process that holds it; free at first.
     Mutex,
+    /// `enqueue` at the end, and `dequeue` from the front.
+    Queue,
+    /// `push` on top, and `pop` from there.
+    Stack,
+    /// `insert` of a number, and `poll` of the smallest.
+    PriorityQueue,
 }
 
 /// When to give up: the verdict is then [`crate::Verdict::Unknown`] for the keys that are not decided yet.

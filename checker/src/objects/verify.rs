@@ -2,7 +2,7 @@
 //!
 //! Knows only histories: it shares no code with the methods that it verifies.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 use histories::{History, Operation, Outcome, Value, ValueId};
 use rustc_hash::FxHashSet;
@@ -19,6 +19,9 @@ enum State {
         others: bool,
     },
     Mutex(Option<u32>),
+    Queue(VecDeque<ValueId>),
+    Stack(Vec<ValueId>),
+    PriorityQueue(BTreeSet<i64>),
 }
 
 impl State {
@@ -30,6 +33,9 @@ impl State {
             (Model::Set, _) => Self::Set(BTreeSet::new()),
             (Model::Counter, Value::Int(count)) => Self::Counter { count: *count, others },
             (Model::Counter, _) => Self::Counter { count: 0, others },
+            (Model::Queue, _) => Self::Queue(VecDeque::new()),
+            (Model::Stack, _) => Self::Stack(Vec::new()),
+            (Model::PriorityQueue, _) => Self::PriorityQueue(BTreeSet::new()),
             (Model::Mutex | Model::Register | Model::KeyValue, _) => Self::Mutex(None),
         }
     }
@@ -59,9 +65,32 @@ impl State {
             }
             (Self::Mutex(owner), "acquire") => owner.replace(operation.process).is_none(),
             (Self::Mutex(owner), "release") => owner.take() == Some(operation.process),
+            (Self::Queue(items), "enqueue") => {
+                items.push_back(argument);
+                true
+            }
+            (Self::Queue(items), "dequeue") => may_find(operation, items.pop_front()),
+            (Self::Stack(items), "push") => {
+                items.push(argument);
+                true
+            }
+            (Self::Stack(items), "pop") => may_find(operation, items.pop()),
+            (Self::PriorityQueue(items), "insert") => {
+                let Value::Int(number) = *history.value(argument) else { return false };
+                items.insert(number)
+            }
+            (Self::PriorityQueue(items), "poll") => {
+                let first = items.pop_first().map_or(Value::Nil, Value::Int);
+                operation.outcome == Outcome::Info || *answer == first
+            }
             _ => false,
         }
     }
+}
+
+/// Whether a take may have found this.
+fn may_find(operation: &Operation, found: Option<ValueId>) -> bool {
+    operation.outcome == Outcome::Info || operation.output == found.unwrap_or(ValueId::NIL)
 }
 
 /// Why `order` (indexes of operations) is no linearization of the operations with the indexes `all`; nothing if it is one.

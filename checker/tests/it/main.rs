@@ -5,6 +5,7 @@
 
 mod agree;
 mod build;
+mod containers;
 mod metamorphic;
 mod objects;
 mod oracle;

@@ -2,11 +2,11 @@
 //! explains itself.
 
 use checker::{Model, Options, UnknownWhy, Verdict, check};
-use histories::{Event, EventType, History, HistoryBuilder, Operation, Outcome, Process, Value};
+use histories::{Event, EventType, History, Operation, Outcome, Process, Value};
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 
-use crate::build::history;
+use crate::{build::history, random::paired};
 
 const HISTORIES: u64 = 100_000;
 const MAX_OPERATIONS: usize = 8;
@@ -192,11 +192,7 @@ fn random(model: Model, seed: u64) -> History {
     let mut simulation = Simulation { model, rng, state, events };
     simulation.run();
     simulation.mutate();
-    let mut builder = HistoryBuilder::default();
-    for event in simulation.events {
-        builder.push(event).unwrap();
-    }
-    builder.finish()
+    paired(simulation.events)
 }
 
 fn agree(model: Model) {
@@ -250,14 +246,13 @@ fn an_element_that_was_acknowledged_is_missing() {
         (EventType::Invoke, "contains", Value::Int(5)),
         (EventType::Ok, "contains", Value::Bool(false)),
     ];
-    let mut builder = HistoryBuilder::default();
-    for (time, (kind, f, value)) in (0..).zip(events) {
+    let event = |(time, (kind, f, value)): (u64, (EventType, &'static str, Value))| {
         let mut event = Event::new(Process::Client(0), kind, f);
         event.time = time * 1_000_000;
         event.value = Some(value);
-        builder.push(event).unwrap();
-    }
-    let history = builder.finish();
+        event
+    };
+    let history = paired((0..).zip(events).map(event));
     let report = check(&history, &Options::new(Model::Set));
     let expected = "contains 5 by process 0 at 0.002 s returned false, although add 5 had been acknowledged at 0.001 s";
     assert_eq!(report.keys[0].evidence.as_ref().unwrap().claim, expected);
