@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashMap;
 
-use crate::specification::State;
+use crate::automaton::State;
 
 /// What the object may be in at some moment.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,19 +4,22 @@
 //! callback ([`Limits`]).
 
 mod antichain;
+mod automaton;
 mod check;
 mod evidence;
+mod model;
 mod objects;
 mod options;
+mod parts;
 mod prepare;
 mod relevance;
 mod report;
 mod search;
 mod shrink;
-mod specification;
 mod verify;
 mod zones;
 
 pub use check::check;
+pub use model::{Call, Specification};
 pub use options::{Limits, Model, Options};
 pub use report::{Evidence, KeyReport, Method, Report, Staleness, UnknownWhy, Verdict};

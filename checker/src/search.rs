@@ -21,8 +21,8 @@ use rustc_hash::FxHashMap;
 use crate::{
     Limits, UnknownWhy,
     antichain::{Antichain, Config},
+    automaton::Automaton,
     prepare::{Action, Step},
-    specification::Specification,
 };
 
 /// What the search found.
@@ -75,7 +75,7 @@ impl Effort {
 ///
 /// Where more configurations are possible than the effort allows for, those stay that have used up least. What survives is an
 /// order all the same.
-pub(crate) fn search<S: Specification>(steps: &[Step], object: &mut S, limits: &Limits<'_>, effort: Effort) -> Found {
+pub(crate) fn search<S: Automaton>(steps: &[Step], object: &mut S, limits: &Limits<'_>, effort: Effort) -> Found {
     let mut due: Vec<usize> = (0..steps.len()).filter(|&i| steps[i].is_certain()).collect();
     due.sort_unstable_by_key(|&i| steps[i].end);
     let mut sweep = Sweep::new(steps, object, limits, effort);
@@ -152,7 +152,7 @@ struct Sweep<'a, S> {
     until_question: u32,
 }
 
-impl<'a, S: Specification> Sweep<'a, S> {
+impl<'a, S: Automaton> Sweep<'a, S> {
     fn new(steps: &'a [Step], object: &'a mut S, limits: &'a Limits<'a>, effort: Effort) -> Self {
         let mut frontier = Antichain::default();
         frontier.insert(Config { state: object.initial(), done: 0, used: Box::default() }, 0);
@@ -358,7 +358,7 @@ impl<'a, S: Specification> Sweep<'a, S> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Limits, prepare::INITIAL, relevance::Relevance, specification::Register};
+    use crate::{Limits, automaton::Register, prepare::INITIAL, relevance::Relevance};
     use histories::NEVER;
 
     fn run(steps: &[(u32, u32, Action)]) -> Found {

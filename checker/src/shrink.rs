@@ -8,10 +8,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::{
     Limits,
+    automaton::{Register, Text},
     prepare::{Action, INITIAL, Prepared, Step, Val},
     relevance::Relevance,
     search::{Effort, Found, search},
-    specification::{Register, Text},
 };
 
 use histories::{History, NEVER, Value};

@@ -176,7 +176,7 @@ async fn recover(
 async fn judge(plan: &Plan, dir: &RunDir, lived: Lived) -> anyhow::Result<(History, Results)> {
     let path = dir.history_path();
     let (history, report) = tokio::task::spawn_blocking(move || {
-        let history = read(&path)?;
+        let history = read(&path, None)?;
         let deadline = Instant::now() + CHECK_LIMIT;
         let keep_going = move || Instant::now() < deadline;
         let threads = processors();
@@ -186,8 +186,9 @@ async fn judge(plan: &Plan, dir: &RunDir, lived: Lived) -> anyhow::Result<(Histo
     })
     .await
     .context("the checker ended in a panic")??;
-    let end_ns =
-        lived.load.until_ns.max(history.operations.iter().map(|operation| operation.complete_time).max().unwrap_or(0));
+    let end_ns = (0..history.operations.len())
+        .map(|index| history.times(index).completed_ns)
+        .fold(lived.load.until_ns, u64::max);
     let windows = faults::windows(&history.others, end_ns);
     let reigns = reigns(plan, dir, &windows, lived.origin_mono_ns, end_ns)?;
     let coverage = coverage::measure(&history, &reigns, &windows, lived.load);

@@ -282,6 +282,18 @@ fn two_hold_a_lock_at_once() {
 }
 
 #[test]
+fn fencing_tokens_only_grow() {
+    let text = "0 invoke acquire\n0 ok acquire 7\n0 invoke release\n0 ok release\n1 invoke acquire\n1 ok acquire 7";
+    let expected =
+        "acquire by process 1 at 0.004 s answered with the fencing token 7, although process 0 had got 7 before it";
+    assert_eq!(claim(Model::FencedLock, text), expected);
+    assert_eq!(claim(Model::FencedLock, &text.replace("1 ok acquire 7", "1 ok acquire 9")), "linearizable");
+    let both = text.replace("0 invoke release\n0 ok release\n", "");
+    let expected = "acquire by process 1 at 0.002 s succeeded, although process 0 certainly held the lock";
+    assert_eq!(claim(Model::FencedLock, &both), expected);
+}
+
+#[test]
 fn what_a_model_lacks_is_unknown() {
     let why = |model, text: &str| check(&history(text), &Options::new(model)).keys[0].why.clone();
     for (model, text) in
