@@ -33,6 +33,14 @@ fn apply(model: Model, history: &History, state: &State, operation: &Operation) 
             next.push(0);
             true
         }
+        // The last token, and then perhaps the owner.
+        (Model::FencedLock, "acquire") => {
+            let last = state.first().copied().unwrap_or(0);
+            let token = if let Value::Int(token) = *answer { u32::try_from(token).unwrap() } else { last + 1 };
+            next = vec![token, operation.process];
+            state.len() < 2 && token > last
+        }
+        (Model::FencedLock, _) => state.len() == 2 && next.pop() == Some(operation.process),
         (_, "acquire") => {
             next.push(operation.process);
             state.is_empty()
@@ -66,6 +74,8 @@ struct Simulation {
     model: Model,
     rng: Pcg64,
     state: Vec<Value>,
+    /// The last one that a lock gave out.
+    token: i64,
     events: Vec<Event<'static>>,
 }
 
@@ -102,7 +112,8 @@ impl Simulation {
             "read" => Some(Value::Int(self.state.len().try_into().unwrap())),
             "acquire" if self.state.is_empty() => {
                 self.state.push(owner);
-                Some(Value::Nil)
+                self.token += 1;
+                Some(if self.model == Model::FencedLock { self.token.into() } else { Value::Nil })
             }
             "release" if self.state.first() == Some(&owner) => {
                 self.state.clear();
@@ -174,6 +185,13 @@ impl Simulation {
                 (EventType::Ok, "contains") => event.value = Some(Value::Bool(self.rng.random_bool(0.5))),
                 (EventType::Ok, "read") => event.value = Some(Value::Int(self.rng.random_range(0..4))),
                 (EventType::Ok, _) if self.rng.random_bool(0.3) => event.kind = EventType::Fail,
+                (EventType::Ok, "acquire") if self.model == Model::FencedLock && self.rng.random_bool(0.3) => {
+                    event.value = Some(self.rng.random_range(1..4).into());
+                }
+                (EventType::Fail, "acquire") if self.model == Model::FencedLock => {
+                    event.kind = EventType::Ok;
+                    event.value = Some(self.rng.random_range(1..4).into());
+                }
                 (EventType::Fail, "acquire" | "release") => event.kind = EventType::Ok,
                 _ if can_swap => {
                     self.events.swap(at, at + 1);
@@ -189,7 +207,7 @@ impl Simulation {
 
 fn random(model: Model, seed: u64) -> History {
     let (rng, state, events) = (Pcg64::seed_from_u64(seed), Vec::new(), Vec::new());
-    let mut simulation = Simulation { model, rng, state, events };
+    let mut simulation = Simulation { model, rng, state, token: 0, events };
     simulation.run();
     simulation.mutate();
     paired(simulation.events)
@@ -230,6 +248,11 @@ fn counters_agree_with_every_order() {
 #[test]
 fn mutexes_agree_with_every_order() {
     agree(Model::Mutex);
+}
+
+#[test]
+fn fenced_locks_agree_with_every_order() {
+    agree(Model::FencedLock);
 }
 
 /// The first claim about a history.
