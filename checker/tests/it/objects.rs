@@ -292,7 +292,7 @@ fn an_early_read_can_need_an_increment_that_is_still_open() {
     );
     assert_eq!(
         claim(Model::Counter, &text.replace("read 1", "read 7")).split(',').nth(1),
-        Some(" although only 1 increments of 0 had begun by the time it ended")
+        Some(" although the counter began at 0 and only 1 increment had even begun by the time the read ended")
     );
 }
 
