@@ -5,6 +5,7 @@
 
 mod agree;
 mod build;
+mod containers;
 mod ladder;
 mod metamorphic;
 mod models;
