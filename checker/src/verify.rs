@@ -6,17 +6,23 @@ use histories::{Function, History, Operation, Outcome, Value, ValueId};
 use rustc_hash::FxHashSet;
 
 /// What stands in a key, as far as it can be compared without looking at values.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, PartialEq)]
 enum Content {
     Initial,
     Is(ValueId),
+    /// What was put together by appends.
+    Text(Value),
 }
 
 /// Why `order` (indexes of operations) is no linearization of the operations with the indexes `all`, which are ascending;
-/// nothing if it is one. For histories without `append`.
+/// nothing if it is one.
 pub(crate) fn replay(history: &History, initial: &Value, all: &[u32], order: &[u32]) -> Result<(), String> {
     let initial_id = history.values.find(initial);
     let content = |id: ValueId| if initial_id == Some(id) { Content::Initial } else { Content::Is(id) };
+    let holds = |value: &Content, id: ValueId| match value {
+        Content::Text(text) => text == history.value(id),
+        other => *other == content(id),
+    };
     let first = all.first().map_or(0, |index| index / 64);
     let mut seen = vec![0_u64; all.last().map_or(0, |index| (index / 64 - first + 1) as usize)];
     let mut value = Content::Initial;
@@ -35,19 +41,28 @@ pub(crate) fn replay(history: &History, initial: &Value, all: &[u32], order: &[u
         last_start = last_start.max(operation.invoked);
         certain += usize::from(must_take_place(operation));
         let legal = match (operation.function, operation.outcome) {
-            (_, Outcome::Fail) | (Function::Append | Function::Other(_), _) => false,
-            (Function::Read, _) => content(operation.output) == value,
+            (_, Outcome::Fail) | (Function::Other(_), _) => false,
+            (Function::Read, _) => holds(&value, operation.output),
             (Function::Cas, Outcome::Mismatch) => {
-                content(operation.input) != value
-                    && (operation.output == ValueId::UNKNOWN || content(operation.output) == value)
+                !holds(&value, operation.input)
+                    && (operation.output == ValueId::UNKNOWN || holds(&value, operation.output))
             }
             (Function::Cas, _) => {
-                let matches = content(operation.input) == value;
+                let matches = holds(&value, operation.input);
                 value = content(operation.to);
                 matches
             }
             (Function::Write, _) => {
                 value = content(operation.input);
+                true
+            }
+            (Function::Append, _) => {
+                let before = match &value {
+                    Content::Initial => initial,
+                    Content::Is(id) => history.value(*id),
+                    Content::Text(text) => text,
+                };
+                value = Content::Text(Value::Str((plain(before) + &plain(history.value(operation.input))).into()));
                 true
             }
             (Function::Delete, _) => {
