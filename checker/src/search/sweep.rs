@@ -211,7 +211,7 @@ impl<'a, A: Automaton, const N: usize> Sweep<'a, A, N> {
     /// Everything that one change leads to.
     fn extend(&mut self, config: Config<N>, due: Due<N>) {
         let is_look = is_look(due.action);
-        if !is_look && !(config.bare && is_blind(due.action)) {
+        if !(is_look || config.bare && is_blind(due.action)) {
             self.finish(config, due);
         }
         let last = config.between == due.effort.between;
