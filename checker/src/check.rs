@@ -8,11 +8,11 @@ use std::sync::{
 use histories::History;
 
 use crate::{
-    Evidence, KeyReport, Limits, Method, Options, Report, UnknownWhy, Verdict, evidence, objects,
+    Evidence, KeyReport, Limits, Method, Model, Options, Report, UnknownWhy, Verdict, evidence, model, objects,
     prepare::{Keys, Prepared, Preparer},
     search::Found,
     shrink::{Problem, Stage, by_search},
-    verify::replay,
+    verify::{Verify, replay_register},
     zones::{Zones, zones},
 };
 
@@ -53,9 +53,10 @@ pub fn check(history: &History, options: &Options<'_>) -> Report {
     let decisions = reports.into_inner().unwrap_or_else(PoisonError::into_inner);
     let keys: Vec<KeyReport> = (decisions.into_iter().enumerate())
         .map(|(key, decision)| {
-            let Decision { verdict, why, method, evidence } = decision.expect("every key was taken by some thread");
+            let Decision { verdict, why, method, evidence, order } =
+                decision.expect("every key was taken by some thread");
             let operations = keys.operations(key).len();
-            KeyReport { key: history.value(keys.id(key)).clone(), verdict, why, method, operations, evidence }
+            KeyReport { key: history.value(keys.id(key)).clone(), verdict, why, method, operations, evidence, order }
         })
         .collect();
     let verdict = keys.iter().map(|key| key.verdict).fold(Verdict::Linearizable, Verdict::merge);
@@ -72,27 +73,33 @@ struct Decision {
     why: Option<UnknownWhy>,
     method: Method,
     evidence: Option<Evidence>,
+    order: Option<Vec<u32>>,
 }
 
 impl Decision {
-    fn yes(method: Method) -> Self {
-        Self { verdict: Verdict::Linearizable, why: None, method, evidence: None }
+    fn yes(method: Method, order: Option<Vec<u32>>) -> Self {
+        Self { verdict: Verdict::Linearizable, why: None, method, evidence: None, order }
     }
 
     fn no(method: Method, evidence: Evidence) -> Self {
-        Self { verdict: Verdict::NotLinearizable, why: None, method, evidence: Some(evidence) }
+        Self { verdict: Verdict::NotLinearizable, why: None, method, evidence: Some(evidence), order: None }
     }
 
     fn unknown(why: UnknownWhy) -> Self {
-        Self { verdict: Verdict::Unknown, why: Some(why), method: Method::None, evidence: None }
+        Self { verdict: Verdict::Unknown, why: Some(why), method: Method::None, evidence: None, order: None }
     }
 }
 
 fn decide(history: &History, options: &Options<'_>, preparer: &mut Preparer<'_>, operations: &[u32]) -> Decision {
-    let Options { model, initial, limits, .. } = options;
-    match objects::decide(history, *model, initial, limits, operations) {
-        None => {}
-        Some(objects::Found::Order) => return Decision::yes(Method::Object),
+    match objects::decide(history, options, operations) {
+        None if matches!(options.model, Model::Register | Model::KeyValue) => {}
+        None => {
+            let what = format!("a {:?}", options.model);
+            return Decision::unknown(UnknownWhy::Unsupported { what });
+        }
+        Some(objects::Found::Order(order)) => {
+            return Decision::yes(Method::Object, options.keep_order.then_some(order));
+        }
         Some(objects::Found::Violation(evidence)) => return Decision::no(Method::Object, evidence),
         Some(objects::Found::Unknown(why)) => return Decision::unknown(why),
     }
@@ -105,10 +112,10 @@ fn decide(history: &History, options: &Options<'_>, preparer: &mut Preparer<'_>,
     match (!options.search_only).then(|| zones(&prepared)).flatten() {
         Some(Zones::Order(order)) => {
             let order: Vec<u32> = order.iter().map(|&step| prepared.steps[step as usize].operation).collect();
-            if let Err(why) = replay(history, &options.initial, operations, &order) {
+            if let Err(why) = replay_register(history, &options.initial, operations, &order) {
                 panic!("this is a bug in schism: the zone method found an order that is none: {why}");
             }
-            return Decision::yes(Method::Zones);
+            return Decision::yes(Method::Zones, options.keep_order.then_some(order));
         }
         Some(Zones::Violation(violation, clusters)) => {
             let mut problem = Problem::new(history, &options.initial, &prepared, &options.limits);
@@ -140,10 +147,14 @@ fn by_general_search(history: &History, options: &Options<'_>, prepared: &Prepar
     match found {
         Found::Order(order) => {
             let order: Vec<u32> = order.iter().map(|&step| prepared.steps[step as usize].operation).collect();
-            if let Err(why) = replay(history, initial, operations, &order) {
+            let replayed = match options.model {
+                Model::KeyValue => model::Register::new(initial, true).replay(history, operations, &order),
+                _ => replay_register(history, initial, operations, &order),
+            };
+            if let Err(why) = replayed {
                 panic!("this is a bug in schism: the search found an order that is none: {why}");
             }
-            Decision::yes(Method::Search)
+            Decision::yes(Method::Search, options.keep_order.then_some(order))
         }
         Found::Dead(step) => Decision::no(Method::Search, evidence::of_search(&mut problem, step)),
         Found::Lost(_) => unreachable!("the exact search gives nothing up"),

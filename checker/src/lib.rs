@@ -6,8 +6,10 @@
 mod automaton;
 mod check;
 mod evidence;
+mod model;
 mod objects;
 mod options;
+mod parts;
 mod prepare;
 mod relevance;
 mod report;
@@ -17,5 +19,6 @@ mod verify;
 mod zones;
 
 pub use check::check;
+pub use model::{Call, Specification};
 pub use options::{Limits, Model, Options};
 pub use report::{Evidence, KeyReport, Method, Report, Staleness, UnknownWhy, Verdict};

@@ -1,6 +1,6 @@
 //! A whole history, paired and validated: what a checker reads.
 
-use crate::{Event, Function, Operation, Value, ValueId, Values};
+use crate::{Event, Function, Operation, Times, Transactions, Value, ValueId, Values};
 
 /// What all clients did, in the order of invocation, and what the nemesis did to them.
 #[derive(Clone, Debug, Default)]
@@ -11,13 +11,28 @@ pub struct History {
     pub values: Values,
     /// Events of the nemesis and of all others that are not clients, in their order.
     pub others: Vec<Event<'static>>,
+    /// What the operations that are transactions do.
+    pub transactions: Transactions,
     pub(crate) function_names: Vec<Box<str>>,
+    /// One for each operation, as are `nodes`: apart from them, as only what is told of a verdict needs them.
+    pub(crate) times: Vec<Times>,
+    pub(crate) nodes: Vec<u16>,
 }
 
 impl History {
     /// A value by its number.
     pub fn value(&self, id: ValueId) -> &Value {
         self.values.get(id)
+    }
+
+    /// When the operation with this index in `operations` was invoked and ended.
+    pub fn times(&self, index: usize) -> Times {
+        self.times[index]
+    }
+
+    /// Which node was asked to do the operation with this index in `operations`; 0 if that is not known.
+    pub fn node(&self, index: usize) -> u16 {
+        self.nodes[index]
     }
 
     /// The name of a function, as it would be written.

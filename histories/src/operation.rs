@@ -47,13 +47,9 @@ pub enum Outcome {
     Info,
 }
 
-/// One operation of one client. Ranks are positions in the total order of events; times are nanoseconds since the run began.
+/// One operation of one client, as far as a verdict depends on it. Ranks are positions in the total order of events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Operation {
-    /// When it was invoked, ns.
-    pub invoke_time: u64,
-    /// When its end was recorded, ns; of an operation without any end, the time of the history's last event.
-    pub complete_time: u64,
     /// Rank of the invocation.
     pub invoked: u32,
     /// Rank of the completion; [`NEVER`] unless the outcome is certain (`Ok`, `Mismatch`, `Fail`).
@@ -68,12 +64,22 @@ pub struct Operation {
     pub output: ValueId,
     /// Which client process.
     pub process: u32,
-    /// Which node was asked; 0 if that is not known.
-    pub node: u16,
     /// What was asked for.
     pub function: Function,
     /// How it ended.
     pub outcome: Outcome,
+}
+
+/// Two to a line of the processor's cache: a checker walks over them in an order of its own.
+const _: () = assert!(size_of::<Operation>() <= 32, "an operation has grown");
+
+/// When an operation was invoked and ended, nanoseconds since the run began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Times {
+    /// When it was invoked.
+    pub invoked_ns: u64,
+    /// When its end was recorded; of an operation without any end, the time of the history's last event.
+    pub completed_ns: u64,
 }
 
 impl Function {

@@ -7,7 +7,7 @@ use std::{
 
 use checker::{Limits, Model, Options, Report, Verdict};
 use clap::{Args, ValueEnum};
-use histories::{Function, History, Outcome, Value, ValueId};
+use histories::{Format, Function, History, Outcome, Value, ValueId};
 use serde_json::json;
 
 use crate::{
@@ -17,8 +17,8 @@ use crate::{
 
 /// Decides whether recorded histories are linearizable.
 ///
-/// Reads schism's own JSON Lines, Jepsen's and Knossos' EDN, Jepsen's log lines and porcupine's key-value histories; which of them a file
-/// is, its content tells. Each key is checked on its own.
+/// Reads schism's own JSON Lines, Jepsen's and Knossos' EDN, Jepsen's log lines and porcupine's key-value histories, also compressed by gzip
+/// or zstd; which of them a file is, its content tells. Each key is checked on its own.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   schism check store/latest/history.jsonl
@@ -27,6 +27,9 @@ pub(crate) struct CheckArgs {
     /// What a key is; if not given, `kv` where something is appended or deleted, else `register`.
     #[arg(long, value_enum)]
     model: Option<ModelName>,
+    /// In which format the files are [default: as the content of each says].
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    format: Option<FormatName>,
     /// What a key holds before anything is written, as JSON [default: null; for `kv`, "" where no read found null].
     #[arg(long, value_name = "JSON", value_parser = parse_value)]
     initial: Option<Value>,
@@ -66,6 +69,29 @@ enum ModelName {
     Mutex,
 }
 
+/// A format that can be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FormatName {
+    /// schism's own JSON Lines
+    Jsonl,
+    /// Jepsen's and Knossos' operation maps
+    Edn,
+    /// the lines that Jepsen logged
+    JepsenLog,
+    /// porcupine's key-value histories: operation maps, too
+    PorcupineKv,
+}
+
+impl From<FormatName> for Format {
+    fn from(name: FormatName) -> Self {
+        match name {
+            FormatName::Jsonl => Self::JsonLines,
+            FormatName::Edn | FormatName::PorcupineKv => Self::Edn,
+            FormatName::JepsenLog => Self::JepsenLog,
+        }
+    }
+}
+
 impl CheckArgs {
     pub(crate) fn execute(self) -> anyhow::Result<ExitStatus> {
         let deadline = Instant::now() + self.time_limit;
@@ -92,7 +118,7 @@ impl CheckArgs {
     }
 
     fn check_file(&self, file: &Path, deadline: Instant) -> anyhow::Result<(History, Report)> {
-        let history = read(file)?;
+        let history = read(file, self.format)?;
         let model = match self.model {
             Some(ModelName::Register | ModelName::CasRegister) => Model::Register,
             Some(ModelName::Kv) => Model::KeyValue,
@@ -119,8 +145,9 @@ impl CheckArgs {
 }
 
 /// Reads a history; one that cannot be read has an exit code of its own.
-pub(crate) fn read(file: &Path) -> anyhow::Result<History> {
-    histories::read_file(file).map_err(|error| Failure::new(ExitStatus::Unreadable, error.to_string()).into())
+pub(crate) fn read(file: &Path, format: Option<FormatName>) -> anyhow::Result<History> {
+    histories::read_file_as(file, format.map(Format::from))
+        .map_err(|error| Failure::new(ExitStatus::Unreadable, error.to_string()).into())
 }
 
 /// The exit status that says a verdict.

@@ -48,7 +48,7 @@ pub(crate) struct GenerateArgs {
     /// Another seed, another history.
     #[arg(long, value_name = "S", default_value_t = 1)]
     seed: u64,
-    /// Where to write it, as JSON Lines; `-` is stdout.
+    /// Where to write it, as JSON Lines, compressed where the name ends in .gz or .zst; `-` is stdout.
     #[arg(long, value_name = "FILE", default_value = "-")]
     out: PathBuf,
 }

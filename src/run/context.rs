@@ -1,7 +1,7 @@
 //! What went on around a violation: who believed what, and which faults were in force.
 
 use checker::Evidence;
-use histories::{History, Operation};
+use histories::History;
 
 use super::{
     beliefs::{Deposed, Reign, deposed},
@@ -11,19 +11,20 @@ use crate::ui::verdict::seconds;
 
 /// Sentences on the moment at which the evidence's last operation began: that is the one which should have known better.
 pub(crate) fn around(history: &History, evidence: &Evidence, reigns: &[Reign], faults: &[FaultWindow]) -> Vec<String> {
-    let operations = evidence.operations.iter().map(|place| &history.operations[*place]);
-    let Some(last) = operations.max_by_key(|operation| operation.invoke_time) else { return Vec::new() };
-    let mut sentences: Vec<String> = belief(last, reigns).into_iter().collect();
-    let in_force = faults.iter().filter(|fault| fault.span.contains(last.invoke_time));
+    let began = |index: usize| history.times(index).invoked_ns;
+    let Some(last) = evidence.operations.iter().copied().max_by_key(|&index| began(index)) else { return Vec::new() };
+    let began_ns = began(last);
+    let mut sentences: Vec<String> = belief(history.node(last), began_ns, reigns).into_iter().collect();
+    let in_force = faults.iter().filter(|fault| fault.span.contains(began_ns));
     sentences.extend(in_force.map(|fault| {
-        let since = seconds(last.invoke_time - fault.span.from_ns);
+        let since = seconds(began_ns - fault.span.from_ns);
         format!("A fault had been in force for {since}: {}.", fault.words)
     }));
     sentences
 }
 
-fn belief(operation: &Operation, reigns: &[Reign]) -> Option<String> {
-    let (node, time_ns) = (operation.node, operation.invoke_time);
+/// What `node` and the others believed at this time.
+fn belief(node: u16, time_ns: u64, reigns: &[Reign]) -> Option<String> {
     let is_deposed = |deposed: &&Deposed| deposed.reign.node == node && deposed.span.contains(time_ns);
     if let Some(Deposed { reign, successor, span }) = deposed(reigns).iter().find(is_deposed) {
         return Some(format!(

@@ -1,6 +1,6 @@
 //! What a run could have caught: a green verdict of a run in which nothing dangerous happened is worth little, and says so.
 
-use histories::{Function, History, Operation, Outcome};
+use histories::{Function, History, Operation, Outcome, Times};
 use serde::Serialize;
 
 use super::{
@@ -49,13 +49,12 @@ pub(crate) struct FaultCoverage {
 
 /// Measures a run from what is kept of it. `load` is the time in which clients were busy.
 pub(crate) fn measure(history: &History, reigns: &[Reign], faults: &[FaultWindow], load: Span) -> Coverage {
-    let operations = &history.operations;
     let mut coverage = Coverage {
         leader_changes: leader_changes(reigns),
-        deposed: deposed_coverage(operations, reigns, faults),
-        faults: faults.iter().map(|window| fault_coverage(operations, window)).collect(),
-        writes: operations.iter().filter(|operation| is_acknowledged_write(operation)).count(),
-        longest_gap_ms: longest_gap_ns(operations, load) / 1_000_000,
+        deposed: deposed_coverage(history, reigns, faults),
+        faults: faults.iter().map(|window| fault_coverage(history, window)).collect(),
+        writes: history.operations.iter().filter(|operation| is_acknowledged_write(operation)).count(),
+        longest_gap_ms: longest_gap_ns(history, load) / 1_000_000,
         weak: Vec::new(),
     };
     coverage.weak = weaknesses(&coverage);
@@ -84,7 +83,7 @@ fn leader_changes(reigns: &[Reign]) -> usize {
     in_order.windows(2).filter(|pair| pair[0].node != pair[1].node).count()
 }
 
-fn deposed_coverage(operations: &[Operation], reigns: &[Reign], faults: &[FaultWindow]) -> DeposedCoverage {
+fn deposed_coverage(history: &History, reigns: &[Reign], faults: &[FaultWindow]) -> DeposedCoverage {
     let mut sum = DeposedCoverage::default();
     for deposed in deposed(reigns) {
         let node = deposed.reign.node;
@@ -92,31 +91,36 @@ fn deposed_coverage(operations: &[Operation], reigns: &[Reign], faults: &[FaultW
         for pause in faults.iter().filter(|fault| fault.kind == "pause" && fault.nodes.contains(&node)) {
             reachable = reachable.into_iter().flat_map(|span| span.without(pause.span)).collect();
         }
-        let waiting =
-            |read: &Operation| reachable.iter().any(|span| span.overlaps(read.invoke_time, read.complete_time));
+        let waiting = |times: Times| reachable.iter().any(|span| span.overlaps(times.invoked_ns, times.completed_ns));
         let within = |time_ns| reachable.iter().any(|span| span.contains(time_ns));
-        let reads = operations.iter().filter(|read| read.function == Function::Read && read.node == node);
+        let reads = timed(history).filter(|(read, _, asked)| read.function == Function::Read && *asked == node);
         sum.times += 1;
         sum.reachable_ms += reachable.iter().map(|span| span.length_ns()).sum::<u64>() / 1_000_000;
-        sum.reads_asked += reads.clone().filter(|read| waiting(read)).count();
-        sum.reads_answered += reads.filter(|read| read.outcome == Outcome::Ok && within(read.complete_time)).count();
-        sum.writes_elsewhere += operations
-            .iter()
-            .filter(|write| {
-                is_acknowledged_write(write) && write.node != node && deposed.span.contains(write.complete_time)
+        sum.reads_asked += reads.clone().filter(|(_, times, _)| waiting(*times)).count();
+        sum.reads_answered +=
+            reads.filter(|(read, times, _)| read.outcome == Outcome::Ok && within(times.completed_ns)).count();
+        sum.writes_elsewhere += timed(history)
+            .filter(|(write, times, asked)| {
+                is_acknowledged_write(write) && *asked != node && deposed.span.contains(times.completed_ns)
             })
             .count();
     }
     sum
 }
 
+/// Each operation, when it began and ended, and which node was asked.
+fn timed(history: &History) -> impl Iterator<Item = (&Operation, Times, u16)> + Clone {
+    history.operations.iter().enumerate().map(|(index, it)| (it, history.times(index), history.node(index)))
+}
+
 fn is_acknowledged_write(operation: &Operation) -> bool {
     operation.outcome == Outcome::Ok && operation.function != Function::Read
 }
 
-fn fault_coverage(operations: &[Operation], window: &FaultWindow) -> FaultCoverage {
-    let during = operations.iter().filter(|operation| window.span.contains(operation.invoke_time));
-    let count = |wanted: &[Outcome]| during.clone().filter(|operation| wanted.contains(&operation.outcome)).count();
+fn fault_coverage(history: &History, window: &FaultWindow) -> FaultCoverage {
+    let during = timed(history).filter(|(_, times, _)| window.span.contains(times.invoked_ns));
+    let count =
+        |wanted: &[Outcome]| during.clone().filter(|(operation, ..)| wanted.contains(&operation.outcome)).count();
     FaultCoverage {
         fault: window.words.clone(),
         span: window.span,
@@ -126,11 +130,10 @@ fn fault_coverage(operations: &[Operation], window: &FaultWindow) -> FaultCovera
     }
 }
 
-fn longest_gap_ns(operations: &[Operation], load: Span) -> u64 {
-    let mut successes: Vec<u64> = operations
-        .iter()
-        .filter(|operation| matches!(operation.outcome, Outcome::Ok | Outcome::Mismatch))
-        .map(|operation| operation.complete_time)
+fn longest_gap_ns(history: &History, load: Span) -> u64 {
+    let mut successes: Vec<u64> = timed(history)
+        .filter(|(operation, ..)| matches!(operation.outcome, Outcome::Ok | Outcome::Mismatch))
+        .map(|(_, times, _)| times.completed_ns)
         .filter(|time_ns| load.contains(*time_ns))
         .chain([load.from_ns, load.until_ns])
         .collect();

@@ -186,8 +186,9 @@ async fn judge(plan: &Plan, dir: &RunDir, lived: Lived) -> anyhow::Result<(Histo
     })
     .await
     .context("the checker ended in a panic")??;
-    let end_ns =
-        lived.load.until_ns.max(history.operations.iter().map(|operation| operation.complete_time).max().unwrap_or(0));
+    let end_ns = (0..history.operations.len())
+        .map(|index| history.times(index).completed_ns)
+        .fold(lived.load.until_ns, u64::max);
     let windows = faults::windows(&history.others, end_ns);
     let reigns = reigns(plan, dir, &windows, lived.origin_mono_ns, end_ns)?;
     let coverage = coverage::measure(&history, &reigns, &windows, lived.load);

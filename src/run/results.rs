@@ -93,9 +93,10 @@ pub(crate) struct Latency {
 impl Latency {
     /// Of reads, or of all that write.
     pub(crate) fn of(history: &History, reads: bool) -> Self {
-        let done = history.operations.iter().filter(|operation| operation.outcome == Outcome::Ok);
-        let wanted = done.filter(|operation| (operation.function == Function::Read) == reads);
-        Self::from_ns(wanted.map(|operation| operation.complete_time - operation.invoke_time).collect())
+        let done = history.operations.iter().enumerate().filter(|(_, operation)| operation.outcome == Outcome::Ok);
+        let wanted = done.filter(|(_, operation)| (operation.function == Function::Read) == reads);
+        let times = wanted.map(|(index, _)| history.times(index));
+        Self::from_ns(times.map(|times| times.completed_ns - times.invoked_ns).collect())
     }
 
     fn from_ns(mut all_ns: Vec<u64>) -> Self {

@@ -58,21 +58,25 @@ fn evidence_in_words(text: &mut String, history: &History, evidence: &Evidence) 
     }
     line(text, format_args!("\n  These operations alone already contradict each other:"));
     for &place in &evidence.operations {
-        line(text, format_args!("    {}", operation_in_words(history, &history.operations[place])));
+        line(text, format_args!("    {}", operation_in_words(history, place)));
     }
 }
 
-fn operation_in_words(history: &History, operation: &Operation) -> String {
-    let node = if operation.node == 0 { String::new() } else { format!(" on n{}", operation.node) };
+fn operation_in_words(history: &History, index: usize) -> String {
+    let (operation, times) = (&history.operations[index], history.times(index));
+    let node = match history.node(index) {
+        0 => String::new(),
+        node => format!(" on n{node}"),
+    };
     let key =
         if operation.key == ValueId::NIL { String::new() } else { format!(" {}", plain(history.value(operation.key))) };
     let end = match operation.outcome {
-        Outcome::Ok | Outcome::Mismatch => format!("to {}", seconds(operation.complete_time)),
-        Outcome::Fail => format!("failed at {}", seconds(operation.complete_time)),
+        Outcome::Ok | Outcome::Mismatch => format!("to {}", seconds(times.completed_ns)),
+        Outcome::Fail => format!("failed at {}", seconds(times.completed_ns)),
         Outcome::Info => "outcome unknown".to_owned(),
     };
     let what = format!("{}{key}{}", history.function_name(operation.function), values_in_words(history, operation));
-    let when = seconds(operation.invoke_time);
+    let when = seconds(times.invoked_ns);
     format!("{what:<28} process {}{node}, {when} {end}", operation.process)
 }
 

@@ -151,8 +151,8 @@ fn ring(words: &Words<'_>, steps: &[&Step]) -> Told {
 
 /// `later` found what only `earlier` makes possible, but was over when `earlier` began.
 fn inversion(words: &Words<'_>, later: &Step, earlier: &Step) -> Told {
-    let (l, e) = (words.operation(later), words.operation(earlier));
-    let apart = words.apart(e.invoke_time.saturating_sub(l.complete_time), "after");
+    let (l, e) = (words.times(later.operation), words.times(earlier.operation));
+    let apart = words.apart(e.invoked_ns.saturating_sub(l.completed_ns), "after");
     let (who, answer, noun) = (words.who(later), words.answer(later), words.noun(later));
     let (short, began) = (words.short(earlier), words.began(earlier));
     let claim = format!("{who} {answer}, although {short} was only invoked at {began}, {apart} the {noun} had ended");

@@ -81,8 +81,8 @@ pub(super) fn stalest(words: &Words<'_>, clusters: &Clusters) -> Option<Stale> {
             if step.start < proof.0 {
                 continue;
             }
-            let began = words.operation(step).invoke_time;
-            let behind_ns = began.saturating_sub(words.operation(&steps[proof.1 as usize]).complete_time);
+            let began = words.times(step.operation).invoked_ns;
+            let behind_ns = began.saturating_sub(words.times(steps[proof.1 as usize].operation).completed_ns);
             if worst.is_none_or(|(most, _)| behind_ns > most) {
                 let staleness = Staleness { behind_ns, writes: 1 };
                 let (old_proof, new_proof) = (in_effect.1, proof.1);

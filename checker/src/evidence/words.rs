@@ -1,6 +1,6 @@
 //! Operations, values and times as a reader of evidence wants them.
 
-use histories::{Function, History, Operation, Outcome, Value};
+use histories::{Function, History, Operation, Outcome, Times, Value};
 
 use crate::prepare::{Prepared, Step, Val};
 
@@ -14,6 +14,11 @@ pub(crate) struct Words<'a> {
 impl Words<'_> {
     pub(crate) fn operation(&self, step: &Step) -> &Operation {
         &self.history.operations[step.operation as usize]
+    }
+
+    /// When the operation with this index began and ended.
+    pub(crate) fn times(&self, operation: u32) -> Times {
+        self.history.times(operation as usize)
     }
 
     pub(crate) fn value(&self, value: Val) -> &Value {
@@ -30,17 +35,17 @@ impl Words<'_> {
     }
 
     fn has_times(&self) -> bool {
-        self.history.operations.last().is_some_and(|last| last.complete_time > 0)
+        self.history.operations.len().checked_sub(1).is_some_and(|last| self.history.times(last).completed_ns > 0)
     }
 
     /// When it was invoked.
     pub(crate) fn began(&self, step: &Step) -> String {
-        self.moment(self.operation(step).invoke_time, step.start)
+        self.moment(self.times(step.operation).invoked_ns, step.start)
     }
 
     /// When it ended.
     pub(crate) fn ended(&self, step: &Step) -> String {
-        self.moment(self.operation(step).complete_time, step.end)
+        self.moment(self.times(step.operation).completed_ns, step.end)
     }
 
     /// `62 ms before`, `0.4 ms after`, or without times only `before`, `after`.
@@ -94,7 +99,10 @@ impl Words<'_> {
             Function::Write | Function::Append => format!("{} of {} to {key}", self.noun(step), value(operation.input)),
             Function::Read | Function::Delete | Function::Other(_) => format!("{} of {key}", self.noun(step)),
         };
-        let node = if operation.node == 0 { String::new() } else { format!(" on n{}", operation.node) };
+        let node = match self.history.node(step.operation as usize) {
+            0 => String::new(),
+            node => format!(" on n{node}"),
+        };
         format!("{what} by process {} at {}{node}", operation.process, self.began(step))
     }
 

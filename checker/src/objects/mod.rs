@@ -1,24 +1,23 @@
 //! Objects that are no registers, each by a method of its own that is exact and near-linear.
 //!
-//! Every method answers with an order or with a few operations that have none; both go through [`verify`] before they are believed.
+//! Every method answers with an order or with a few operations that have none; both go through [`crate::verify`] before they are believed.
 
 mod counter;
 mod mutex;
 mod set;
 mod switch;
-mod verify;
 
 use histories::{History, Operation, Outcome, Value, ValueId};
 
-use crate::{Evidence, Limits, Model, UnknownWhy, evidence::Words, prepare::Prepared};
+use crate::{Evidence, Limits, Model, Options, UnknownWhy, evidence::Words, model::Counter, prepare::Prepared};
 
 /// Orders that the second opinion tries on the evidence.
 const MAX_TRIES: usize = 20_000;
 
 /// What was found out about one key.
 pub(crate) enum Found {
-    /// An order explains everything, and was replayed.
-    Order,
+    /// This order explains everything, and was replayed; empty unless [`Options::keep_order`] asks for it.
+    Order(Vec<u32>),
     /// None does.
     Violation(Evidence),
     /// A limit was reached, or the model lacks an operation.
@@ -46,26 +45,22 @@ struct Key<'a> {
     model: Model,
     initial: &'a Value,
     limits: &'a Limits<'a>,
+    keep_order: bool,
     /// Indexes of the operations that happened or may have, ascending.
     operations: Vec<u32>,
 }
 
-/// Decides one key; nothing if the model is a kind of register.
-pub(crate) fn decide(
-    history: &History,
-    model: Model,
-    initial: &Value,
-    limits: &Limits<'_>,
-    operations: &[u32],
-) -> Option<Found> {
+/// Decides one key; nothing if the model has no method of its own.
+pub(crate) fn decide(history: &History, options: &Options<'_>, operations: &[u32]) -> Option<Found> {
     let happened = |&index: &u32| history.operations[index as usize].outcome != Outcome::Fail;
     let operations = operations.iter().copied().filter(happened).collect();
-    let key = Key { history, model, initial, limits, operations };
+    let Options { model, ref initial, ref limits, keep_order, .. } = *options;
+    let key = Key { history, model, initial, limits, keep_order, operations };
     let found = match model {
-        Model::Register | Model::KeyValue => return None,
         Model::Set => set::check(&key),
         Model::Counter => counter::check(&key).map(|claim| key.verified(&key.operations, claim)),
         Model::Mutex => mutex::check(&key).map(|claim| key.verified(&key.operations, claim)),
+        _ => return None,
     };
     Some(found.unwrap_or_else(Found::Unknown))
 }
@@ -90,39 +85,40 @@ impl Key<'_> {
 
     /// `read by process 3 at 1.200 s on n1`.
     fn who(&self, what: &str, index: u32) -> String {
-        let operation = self.operation(index);
-        let node = if operation.node == 0 { String::new() } else { format!(" on n{}", operation.node) };
-        format!("{what} by process {} at {}{node}", operation.process, self.began(index))
+        let node = match self.history.node(index as usize) {
+            0 => String::new(),
+            node => format!(" on n{node}"),
+        };
+        format!("{what} by process {} at {}{node}", self.operation(index).process, self.began(index))
     }
 
     fn began(&self, index: u32) -> String {
-        let operation = self.operation(index);
-        self.words(|words| words.moment(operation.invoke_time, operation.invoked))
+        self.words(|words| words.moment(words.times(index).invoked_ns, self.operation(index).invoked))
     }
 
     fn ended(&self, index: u32) -> String {
-        let operation = self.operation(index);
-        self.words(|words| words.moment(operation.complete_time, operation.completed))
+        self.words(|words| words.moment(words.times(index).completed_ns, self.operation(index).completed))
     }
 
     /// The claim on these operations as a verdict, after the second opinion.
     fn verified(&self, operations: &[u32], claim: Claim) -> Found {
+        let object = self.model.specification(self.initial);
         match claim {
             Claim::Order(order) => {
-                if let Err(why) = verify::replay(self.history, self.model, self.initial, operations, &order) {
+                if let Err(why) = object.replay(self.history, operations, &order) {
                     panic!(
                         "this is a bug in schism: the method for {:?} found an order that is none: {why}",
                         self.model
                     );
                 }
-                Found::Order
+                Found::Order(order)
             }
             Claim::Violation(violation) => {
                 let mut operations: Vec<usize> = violation.operations.iter().map(|&index| index as usize).collect();
                 operations.sort_unstable();
-                let despite = violation.despite_others;
-                let trial =
-                    verify::can_be_ordered(self.history, self.model, self.initial, &operations, despite, MAX_TRIES);
+                let among_others = Counter::among_others(self.initial);
+                let object = if violation.despite_others { &among_others } else { object.as_ref() };
+                let trial = object.can_be_ordered(self.history, &operations, MAX_TRIES);
                 assert!(
                     trial != Some(true),
                     "this is a bug in schism: operations {operations:?} can be ordered, although the checker says: {}",

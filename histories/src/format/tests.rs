@@ -3,7 +3,9 @@
 use std::{fs, path::Path};
 
 use super::{Format, read_bytes, read_file, write_event};
-use crate::{Event, EventType, Function, History, NEVER, Outcome, PairingError, Process, ReadError, Value, ValueId};
+use crate::{
+    Event, EventType, Function, History, NEVER, Outcome, PairingError, Process, ReadError, Times, Value, ValueId,
+};
 
 const LINES: &str = r#"{"index":0,"time":5,"process":0,"type":"invoke","f":"write","key":"k0","value":1,"node":2}
 {"index":1,"time":9,"process":0,"type":"ok","f":"write","key":"k0"}
@@ -20,7 +22,7 @@ fn wrong(text: impl AsRef<[u8]>) -> (u64, u64, String) {
     let place = match &error {
         ReadError::Malformed { line, column, .. } => (*line, *column),
         ReadError::Broken { line, .. } | ReadError::Empty { line, .. } => (*line, 0),
-        ReadError::Io { .. } => panic!("{error}"),
+        ReadError::Io { .. } | ReadError::OtherFormat { .. } => panic!("{error}"),
     };
     assert!(shown.starts_with(&format!("dir/h:{}:", place.0)), "{shown}");
     assert!(!shown.contains('\n') && shown.len() < 400, "{shown}");
@@ -31,8 +33,8 @@ fn wrong(text: impl AsRef<[u8]>) -> (u64, u64, String) {
 fn our_own_lines_are_read() {
     let history = read(LINES);
     let write = history.operations[0];
-    assert_eq!((write.function, write.outcome, write.node), (Function::Write, Outcome::Ok, 2));
-    assert_eq!((write.invoke_time, write.complete_time), (5, 9));
+    assert_eq!((write.function, write.outcome, history.node(0)), (Function::Write, Outcome::Ok, 2));
+    assert_eq!(history.times(0), Times { invoked_ns: 5, completed_ns: 9 });
     assert_eq!((history.value(write.key), history.value(write.input)), (&"k0".into(), &1.into()));
 }
 
@@ -165,7 +167,8 @@ fn edn_is_read_in_a_vector_or_line_by_line_tagged_or_not() {
     for text in [maps.to_owned(), tagged.clone(), format!("[{maps}]\n"), format!("; first\n[{tagged}\n\n]")] {
         let history = read(&text);
         let write = history.operations[0];
-        assert_eq!((write.outcome, write.invoke_time, write.complete_time), (Outcome::Ok, 5, 9), "{text}");
+        assert_eq!(write.outcome, Outcome::Ok, "{text}");
+        assert_eq!(history.times(0), Times { invoked_ns: 5, completed_ns: 9 }, "{text}");
     }
 }
 
@@ -297,4 +300,41 @@ fn a_log_line_that_was_meant_as_an_operation_must_be_one() {
     assert!(
         matches!(error, ReadError::Broken { line: 2, rule, .. } if matches!(*rule, PairingError::AlreadyOpen { .. }))
     );
+}
+
+#[test]
+fn a_format_that_is_asked_for_is_not_another() {
+    let lines = br#"{"process":0,"type":"invoke","f":"read"}"#;
+    let edn = b"{:process 0, :type :invoke, :f :read, :value nil}";
+    let log = b"INFO  jepsen.util - 0\t:invoke\t:read\tnil";
+    let all = [(Format::JsonLines, &lines[..]), (Format::Edn, edn), (Format::JepsenLog, log)];
+    for (asked, _) in all {
+        for (found, text) in all {
+            let read = read_bytes("x", text, Some(asked));
+            if asked == found {
+                assert_eq!(read.expect("it is of this format").operations.len(), 1);
+            } else {
+                let expected = format!("x: expected {asked}, as was asked for, but this looks like {found}");
+                assert_eq!(read.expect_err("it is of another").to_string(), expected);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_nested_too_deep_is_refused_before_anything_recurses() {
+    let value = |open: &str, close: &str, times| open.repeat(times) + "1" + &close.repeat(times);
+    for (open, close) in [("[", "]"), ("{1 ", "}"), ("(", ")"), ("#{", "}"), ("#a ", ""), ("#a [", "]")] {
+        for (times, fine) in [(20, true), (70, false), (200_000, false)] {
+            let value = value(open, close, times);
+            let edn = format!("{{:process 0, :type :invoke, :f :write, :value {value}}}");
+            let log = format!("INFO  jepsen.util - 0\t:invoke\t:write\t{value}");
+            for (format, text) in [(Format::Edn, edn), (Format::JepsenLog, log)] {
+                let read = read_bytes("x", text.as_bytes(), Some(format));
+                assert_eq!(read.is_ok(), fine, "{open} {times} {format}: {:?}", read.err());
+            }
+        }
+    }
+    let nested = format!(r#"{{"process":0,"type":"invoke","f":"write","value":{}}}"#, value("[", "]", 200_000));
+    read_bytes("x", nested.as_bytes(), None).expect_err("too deep");
 }

@@ -110,7 +110,9 @@ async fn a_load_leaves_a_history_in_which_everything_completed() {
     assert_eq!(history.operations.len() as u64, bench.progress.ok() + bench.progress.fail());
     assert_eq!(bench.progress.info(), 0);
     assert!(history.operations.iter().all(|op| matches!(op.outcome, Outcome::Ok | Outcome::Mismatch)));
-    assert!(history.operations.iter().all(|op| op.node == u16::try_from(op.process % 3 + 1).unwrap()), "own nodes");
+    for (index, op) in history.operations.iter().enumerate() {
+        assert_eq!(u32::from(history.node(index)), op.process % 3 + 1, "own nodes");
+    }
     let functions: BTreeSet<_> = history.operations.iter().map(|op| op.function.to_string()).collect();
     assert_eq!(functions, ["cas", "read", "write"].map(str::to_owned).into());
     assert_eq!(driven.next_process, 6);
@@ -151,9 +153,9 @@ async fn a_process_that_ended_in_info_is_followed_by_a_new_one_on_the_same_node(
     let history = bench.history();
     let last = history.operations.iter().map(|op| op.process).max().unwrap();
     assert!(last >= 4 && driven.next_process > u64::from(last), "{last} {driven:?}");
-    for operation in &history.operations {
+    for (index, operation) in history.operations.iter().enumerate() {
         let node = u16::try_from(operation.process % 4 % 3 + 1).unwrap();
-        assert_eq!(operation.node, node, "worker {} of process {}", operation.process % 4, operation.process);
+        assert_eq!(history.node(index), node, "worker {} of process {}", operation.process % 4, operation.process);
     }
     assert!(history.operations.iter().any(|op| op.outcome == Outcome::Info && op.completed == NEVER));
     assert!(history.operations.iter().filter(|op| op.outcome == Outcome::Info).all(is_mutation));
@@ -186,7 +188,7 @@ async fn a_dead_node_is_asked_less_and_less_often_while_others_go_on() {
     let bench = Bench::new();
     bench.drive(&load(2, 0, 600), connector([&dead, &servers[0].address])).await.unwrap();
     let history = bench.history();
-    let of_node = |node| history.operations.iter().filter(|op| op.node == node).count();
+    let of_node = |node| (0..history.operations.len()).filter(|&index| history.node(index) == node).count();
     // 0, 10, 30, 70, 150, 310, 510 ms.
     assert!((2..=8).contains(&of_node(1)), "{}", of_node(1));
     assert!(of_node(2) > of_node(1) * 4, "{}", of_node(2));
@@ -342,8 +344,8 @@ async fn every_node_is_asked_for_every_key_until_it_answers() {
     let unread = bench.final_reads(&reads(vec![4, 1, 2, 3]), to(&servers)).await;
     assert_eq!(unread, []);
     let history = bench.history();
-    let done = history.operations.iter().filter(|op| op.outcome == Outcome::Ok);
-    let done: BTreeSet<_> = done.map(|op| (op.node, history.value(op.key).to_string())).collect();
+    let done = history.operations.iter().enumerate().filter(|(_, op)| op.outcome == Outcome::Ok);
+    let done: BTreeSet<_> = done.map(|(index, op)| (history.node(index), history.value(op.key).to_string())).collect();
     let expected = [1, 2].into_iter().flat_map(|node| [1, 2, 3].map(|key| (node, format!("\"k{key}\""))));
     assert_eq!(done, expected.collect(), "the last three keys on both nodes");
     assert_eq!(bench.progress.fail(), 4, "each attempt is an operation");
