@@ -5,6 +5,7 @@
 
 mod automaton;
 mod check;
+mod consistency;
 mod evidence;
 mod model;
 mod objects;
@@ -15,10 +16,16 @@ mod relevance;
 mod report;
 mod search;
 mod shrink;
+mod transactions;
 mod verify;
 mod zones;
 
 pub use check::check;
+pub use consistency::{Consistency, Ladder, Rung, Standing, Witness, consistency};
 pub use model::{Call, Specification};
 pub use options::{Limits, Model, Options};
 pub use report::{Evidence, KeyReport, Method, Report, Staleness, UnknownWhy, Verdict};
+pub use transactions::{
+    Anomaly, AnomalyKind, Because, Count, Level, LevelReport, Link, Orders, Status, TransactionReport,
+    check_transactions,
+};

@@ -5,37 +5,54 @@ use std::{
     time::{Duration, Instant},
 };
 
-use checker::{Limits, Model, Options, Report, Verdict};
+use checker::{Ladder, Limits, Model, Options, Report, Verdict};
 use clap::{Args, ValueEnum};
 use histories::{Format, Function, History, Outcome, Value, ValueId};
 use serde_json::json;
 
 use crate::{
     exit::ExitStatus,
-    ui::{self, Failure, verdict},
+    ui::{self, Failure, ReportTable, ladder, verdict},
 };
 
 /// Decides whether recorded histories are linearizable.
 ///
 /// Reads schism's own JSON Lines, Jepsen's and Knossos' EDN, Jepsen's log lines and porcupine's key-value histories, also compressed by gzip
-/// or zstd; which of them a file is, its content tells. Each key is checked on its own.
+/// or zstd; which of them a file is, its content tells. Each key is checked on its own. Several files give a table, and the exit code of
+/// the worst.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   schism check store/latest/history.jsonl
   schism check --model kv --json history.edn")]
 pub(crate) struct CheckArgs {
+    #[command(flatten)]
+    judging: Judging,
+    /// Check every key, even after a violation.
+    #[arg(long)]
+    all: bool,
+    /// Say of each weaker consistency model that fails what shows it.
+    #[arg(long)]
+    explain: bool,
+    /// Print the verdicts as JSON.
+    #[arg(long)]
+    json: bool,
+    /// The histories.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+}
+
+/// How histories are read and judged.
+#[derive(Debug, Args)]
+pub(crate) struct Judging {
     /// What a key is; if not given, `kv` where something is appended or deleted, else `register`.
     #[arg(long, value_enum)]
     model: Option<ModelName>,
     /// In which format the files are [default: as the content of each says].
     #[arg(long, value_enum, value_name = "FORMAT")]
-    format: Option<FormatName>,
+    pub(crate) format: Option<FormatName>,
     /// What a key holds before anything is written, as JSON [default: null; for `kv`, "" where no read found null].
     #[arg(long, value_name = "JSON", value_parser = parse_value)]
     initial: Option<Value>,
-    /// Check every key, even after a violation.
-    #[arg(long)]
-    all: bool,
     /// Give up after this time, for all files together.
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = humantime::parse_duration)]
     time_limit: Duration,
@@ -45,12 +62,6 @@ pub(crate) struct CheckArgs {
     /// How many keys to check at once [default: one for each processor].
     #[arg(short = 'j', long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     threads: Option<u16>,
-    /// Print the verdicts as JSON.
-    #[arg(long)]
-    json: bool,
-    /// The histories.
-    #[arg(required = true, value_name = "FILE")]
-    files: Vec<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -94,53 +105,77 @@ impl From<FormatName> for Format {
 
 impl CheckArgs {
     pub(crate) fn execute(self) -> anyhow::Result<ExitStatus> {
-        let deadline = Instant::now() + self.time_limit;
+        let deadline = self.judging.deadline();
         let mut worst = ExitStatus::Linearizable;
-        let mut reports = Vec::new();
+        let (mut reports, mut table) = (Vec::new(), ReportTable::new());
         for file in &self.files {
-            let status = match self.check_file(file, deadline) {
-                Ok((history, report)) => {
+            let started = Instant::now();
+            let judged = read(file, self.judging.format).map(|history| {
+                let report = self.judging.judge(&history, self.all, deadline);
+                // Linearizable implies all the others.
+                let wanted = self.json || report.verdict == Verdict::NotLinearizable && self.files.len() == 1;
+                let ladder = wanted.then(|| self.judging.ladder(&history));
+                (history, report, ladder)
+            });
+            let status = match judged {
+                Ok((history, report, ladder)) => {
                     if self.json {
-                        reports.push(json!({ "file": file, "report": report }));
+                        reports.push(json!({ "file": file, "report": report, "ladder": ladder }));
+                    } else if self.files.len() > 1 {
+                        table.add(file, &report, started.elapsed());
                     } else {
-                        ui::print(&format!("{}: {}", file.display(), verdict::describe(&history, &report)))?;
+                        let text = verdict::describe(&history, &report);
+                        let instead = ladder.map_or_else(String::new, |ladder| ladder::describe(&ladder, self.explain));
+                        ui::print(&format!("{}: {text}{instead}", file.display()))?;
                     }
                     status_of(report.verdict)
                 }
-                Err(error) => ui::failure(&error),
+                Err(error) => {
+                    table.add_unreadable(file);
+                    ui::failure(&error)
+                }
             };
             worst = worst.worst(status);
         }
         if self.json {
             ui::print(&format!("{}\n", serde_json::to_string_pretty(&reports)?))?;
+        } else if self.files.len() > 1 {
+            ui::print(&format!("{table}\n"))?;
         }
         Ok(worst)
     }
+}
 
-    fn check_file(&self, file: &Path, deadline: Instant) -> anyhow::Result<(History, Report)> {
-        let history = read(file, self.format)?;
+impl Judging {
+    /// When to give up.
+    pub(crate) fn deadline(&self) -> Instant {
+        Instant::now() + self.time_limit
+    }
+
+    pub(crate) fn judge(&self, history: &History, all: bool, deadline: Instant) -> Report {
+        let keep_going = move || Instant::now() < deadline;
+        let threads = self.threads.map_or_else(processors, usize::from);
+        let max_memory_bytes = self.memory_limit as usize * (1 << 20) / threads;
+        let limits = Limits { keep_going: &keep_going, max_memory_bytes };
+        checker::check(history, &Options { all, threads, limits, ..self.options(history) })
+    }
+
+    /// Which weaker models hold.
+    fn ladder(&self, history: &History) -> Ladder {
+        checker::consistency(history, &self.options(history))
+    }
+
+    fn options(&self, history: &History) -> Options<'static> {
         let model = match self.model {
             Some(ModelName::Register | ModelName::CasRegister) => Model::Register,
             Some(ModelName::Kv) => Model::KeyValue,
             Some(ModelName::Set) => Model::Set,
             Some(ModelName::Counter) => Model::Counter,
             Some(ModelName::Mutex) => Model::Mutex,
-            None => model_of(&history),
+            None => model_of(history),
         };
-        let keep_going = move || Instant::now() < deadline;
-        let threads = self.threads.map_or_else(processors, usize::from);
-        let options = Options {
-            initial: self.initial.clone().unwrap_or_else(|| initial_of(model, &history)),
-            all: self.all,
-            threads,
-            limits: Limits {
-                keep_going: &keep_going,
-                max_memory_bytes: self.memory_limit as usize * (1 << 20) / threads,
-            },
-            ..Options::new(model)
-        };
-        let report = checker::check(&history, &options);
-        Ok((history, report))
+        let initial = self.initial.clone().unwrap_or_else(|| initial_of(model, history));
+        Options { initial, ..Options::new(model) }
     }
 }
 

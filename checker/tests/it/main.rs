@@ -5,9 +5,12 @@
 
 mod agree;
 mod build;
+mod ladder;
 mod metamorphic;
 mod objects;
 mod oracle;
 mod peers;
 mod random;
 mod rules;
+mod rungs;
+mod transactions;

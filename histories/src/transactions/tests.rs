@@ -39,7 +39,7 @@ fn a_completion_fills_in_what_was_read() {
             (history.transactions.len(), history.transactions.at(0), history.transactions.at(1)),
             (1, Some(0), None)
         );
-        assert_eq!(history.operations[0].node, 1);
+        assert_eq!(history.node(0), 1);
     }
 }
 
