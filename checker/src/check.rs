@@ -2,19 +2,19 @@
 
 use std::sync::{
     Mutex, PoisonError,
-    atomic::{AtomicBool, AtomicUsize, Ordering},
+    atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering},
 };
 
 use histories::History;
 
 use crate::{
-    Evidence, KeyReport, Method, Model, Options, Report, Specification, UnknownWhy, Verdict, evidence,
+    Evidence, KeyReport, Limits, Method, Model, Options, Report, Specification, UnknownWhy, Verdict, evidence,
     generic::{self, Object},
-    objects,
-    prepare::{Keys, Preparer},
-    search::{Effort, Found},
-    shrink::{Problem, by_search},
-    verify::replay_register,
+    model, objects,
+    prepare::{Keys, Prepared, Preparer},
+    search::Found,
+    shrink::{Problem, Stage, by_search},
+    verify::{Verify, replay_register},
     zones::{Zones, zones},
 };
 
@@ -85,12 +85,8 @@ fn over_keys<D: FnMut(&[u32]) -> Decision>(
     Report { verdict, keys, operations: history.operations.len() }
 }
 
-/// What the search tries first: a way through is mostly found among few configurations, and where none is, a few steps mostly
-/// show why.
-const FIRST: [Effort; 2] = [Effort::stingy(2), Effort::stingy(16)];
-
-/// What it tries if that did not decide.
-const THEN: [Effort; 4] = [Effort::lavish(16), Effort::lavish(64), Effort::lavish(1024), Effort::EXACT];
+/// How often a search that can only say no asks whether to go on, before it is given up for the exact one.
+const MAX_QUESTIONS: u32 = 256;
 
 /// What was found out about a key.
 #[derive(Clone, Debug)]
@@ -174,19 +170,41 @@ fn decide(history: &History, options: &Options<'_>, preparer: &mut Preparer<'_>,
         }
         Some(Zones::Undecided) | None => {}
     }
-    let search = |efforts: &[Effort]| by_search(history, &options.initial, &prepared, &options.limits, efforts);
-    let mut problem = Problem::new(history, &options.initial, &prepared, &options.limits);
-    let mut found = search(&FIRST);
+    by_general_search(history, options, &prepared, operations)
+}
+
+/// An order if a narrow search finds one; else a no if the steps where it lost its way, or all of them with unknown changes
+/// without number, already show it; else whatever the exact search says.
+fn by_general_search(history: &History, options: &Options<'_>, prepared: &Prepared, operations: &[u32]) -> Decision {
+    let Options { initial, limits, .. } = options;
+    let mut problem = Problem::new(history, initial, prepared, limits);
+    let mut found = by_search(history, initial, prepared, limits, Stage::Narrow);
     if let Found::Lost(step) = found {
         if let Some(evidence) = evidence::of_lost(&mut problem, step) {
             return Decision::no(Method::Search, evidence);
         }
-        found = search(&THEN);
+        let left = AtomicU32::new(MAX_QUESTIONS);
+        let keep_going = || left.fetch_sub(1, Ordering::Relaxed) > 1 && (limits.keep_going)();
+        let few = Limits { keep_going: &keep_going, ..*limits };
+        found = by_search(history, initial, prepared, &few, Stage::Relaxed);
+        if !matches!(found, Found::Dead(_)) {
+            found = by_search(history, initial, prepared, limits, Stage::Exact);
+        }
     }
     match found {
-        Found::Order => Decision::yes(Method::Search, None),
+        Found::Order(order) => {
+            let order: Vec<u32> = order.iter().map(|&step| prepared.steps[step as usize].operation).collect();
+            let replayed = match options.model {
+                Model::KeyValue => model::Register::new(initial, true).replay(history, operations, &order),
+                _ => replay_register(history, initial, operations, &order),
+            };
+            if let Err(why) = replayed {
+                panic!("this is a bug in schism: the search found an order that is none: {why}");
+            }
+            Decision::yes(Method::Search, options.keep_order.then_some(order))
+        }
         Found::Dead(step) => Decision::no(Method::Search, evidence::of_search(&mut problem, step)),
-        Found::Lost(_) => unreachable!("the last effort gives nothing up"),
+        Found::Lost(_) => unreachable!("the exact search gives nothing up"),
         Found::Limit(why) => Decision { method: Method::Search, ..Decision::unknown(why) },
     }
 }

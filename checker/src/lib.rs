@@ -3,7 +3,6 @@
 //! Pure: a [`histories::History`] in, a [`Report`] out. Files, clocks and the network belong to others; time is limited by a
 //! callback ([`Limits`]).
 
-mod antichain;
 mod automaton;
 mod check;
 mod consistency;
