@@ -6,6 +6,7 @@
 mod antichain;
 mod automaton;
 mod check;
+mod consistency;
 mod evidence;
 mod generic;
 mod model;
@@ -22,6 +23,7 @@ mod verify;
 mod zones;
 
 pub use check::{check, check_with};
+pub use consistency::{Consistency, Ladder, Rung, Standing, Witness, consistency};
 pub use model::{Call, Specification};
 pub use options::{Limits, Model, Options};
 pub use report::{Evidence, KeyReport, Method, Report, Staleness, UnknownWhy, Verdict};

@@ -5,14 +5,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use checker::{Limits, Model, Options, Report, Verdict};
+use checker::{Ladder, Limits, Model, Options, Report, Verdict};
 use clap::{Args, ValueEnum};
 use histories::{Format, Function, History, Outcome, Value, ValueId};
 use serde_json::json;
 
 use crate::{
     exit::ExitStatus,
-    ui::{self, Failure, ReportTable, verdict},
+    ui::{self, Failure, ReportTable, ladder, verdict},
 };
 
 /// Decides whether recorded histories are linearizable.
@@ -30,6 +30,9 @@ pub(crate) struct CheckArgs {
     /// Check every key, even after a violation.
     #[arg(long)]
     all: bool,
+    /// Say of each weaker consistency model that fails what shows it.
+    #[arg(long)]
+    explain: bool,
     /// Print the verdicts as JSON.
     #[arg(long)]
     json: bool,
@@ -109,16 +112,21 @@ impl CheckArgs {
             let started = Instant::now();
             let judged = read(file, self.judging.format).map(|history| {
                 let report = self.judging.judge(&history, self.all, deadline);
-                (history, report)
+                // Linearizable implies all the others.
+                let wanted = self.json || report.verdict == Verdict::NotLinearizable && self.files.len() == 1;
+                let ladder = wanted.then(|| self.judging.ladder(&history));
+                (history, report, ladder)
             });
             let status = match judged {
-                Ok((history, report)) => {
+                Ok((history, report, ladder)) => {
                     if self.json {
-                        reports.push(json!({ "file": file, "report": report }));
+                        reports.push(json!({ "file": file, "report": report, "ladder": ladder }));
                     } else if self.files.len() > 1 {
                         table.add(file, &report, started.elapsed());
                     } else {
-                        ui::print(&format!("{}: {}", file.display(), verdict::describe(&history, &report)))?;
+                        let text = verdict::describe(&history, &report);
+                        let instead = ladder.map_or_else(String::new, |ladder| ladder::describe(&ladder, self.explain));
+                        ui::print(&format!("{}: {text}{instead}", file.display()))?;
                     }
                     status_of(report.verdict)
                 }
@@ -145,6 +153,19 @@ impl Judging {
     }
 
     pub(crate) fn judge(&self, history: &History, all: bool, deadline: Instant) -> Report {
+        let keep_going = move || Instant::now() < deadline;
+        let threads = self.threads.map_or_else(processors, usize::from);
+        let max_memory_bytes = self.memory_limit as usize * (1 << 20) / threads;
+        let limits = Limits { keep_going: &keep_going, max_memory_bytes };
+        checker::check(history, &Options { all, threads, limits, ..self.options(history) })
+    }
+
+    /// Which weaker models hold.
+    fn ladder(&self, history: &History) -> Ladder {
+        checker::consistency(history, &self.options(history))
+    }
+
+    fn options(&self, history: &History) -> Options<'static> {
         let model = match self.model {
             Some(ModelName::Register | ModelName::CasRegister) => Model::Register,
             Some(ModelName::Kv) => Model::KeyValue,
@@ -153,17 +174,8 @@ impl Judging {
             Some(ModelName::Mutex) => Model::Mutex,
             None => model_of(history),
         };
-        let keep_going = move || Instant::now() < deadline;
-        let threads = self.threads.map_or_else(processors, usize::from);
-        let max_memory_bytes = self.memory_limit as usize * (1 << 20) / threads;
-        let options = Options {
-            initial: self.initial.clone().unwrap_or_else(|| initial_of(model, history)),
-            all,
-            threads,
-            limits: Limits { keep_going: &keep_going, max_memory_bytes },
-            ..Options::new(model)
-        };
-        checker::check(history, &options)
+        let initial = self.initial.clone().unwrap_or_else(|| initial_of(model, history));
+        Options { initial, ..Options::new(model) }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The only place that prints. Data goes to stdout, everything else to stderr; a closed pipe is success.
 
+pub(crate) mod ladder;
 mod output;
 mod progress;
 pub(crate) mod summary;

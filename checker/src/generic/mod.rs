@@ -126,12 +126,15 @@ pub(crate) fn evidence(history: &History, object: &dyn Object, operations: &[u32
         _ if matches!(call.output, Some(Value::Nil)) && argument.is_empty() => "answered nil".to_owned(),
         _ => "was acknowledged".to_owned(),
     };
-    let node = if operation.node == 0 { String::new() } else { format!(" on n{}", operation.node) };
+    let node = match history.node(last as usize) {
+        0 => String::new(),
+        node => format!(" on n{node}"),
+    };
     let claim = format!(
         "{}{argument} by process {} at {}{node} {answer}, which no order of the operations before it explains",
         call.function,
         operation.process,
-        words.moment(operation.invoke_time, operation.invoked),
+        words.moment(words.times(last).invoked_ns, operation.invoked),
     );
     let operations: Vec<usize> = operations.iter().map(|&index| index as usize).collect();
     let tried = object.can_be_ordered(history, &operations, MAX_TRIES);

@@ -11,8 +11,8 @@ pub(super) fn key(key: &Value) -> String {
 }
 
 /// `4.182 s`; where a history has no times, `event 17`.
-pub(super) fn moment(history: &History, time_ns: u64, rank: u32) -> String {
-    if history.operations.last().is_some_and(|last| last.complete_time > 0) {
+fn moment(history: &History, time_ns: u64, rank: u32) -> String {
+    if history.operations.len().checked_sub(1).is_some_and(|last| history.times(last).completed_ns > 0) {
         format!("{}.{:03} s", time_ns / 1_000_000_000, time_ns / 1_000_000 % 1000)
     } else {
         format!("event {rank}")
@@ -21,12 +21,10 @@ pub(super) fn moment(history: &History, time_ns: u64, rank: u32) -> String {
 
 /// When it was invoked.
 pub(super) fn began(history: &History, operation: usize) -> String {
-    let operation = &history.operations[operation];
-    moment(history, operation.invoke_time, operation.invoked)
+    moment(history, history.times(operation).invoked_ns, history.operations[operation].invoked)
 }
 
 /// When it ended.
 pub(super) fn ended(history: &History, operation: usize) -> String {
-    let operation = &history.operations[operation];
-    moment(history, operation.complete_time, operation.completed)
+    moment(history, history.times(operation).completed_ns, history.operations[operation].completed)
 }

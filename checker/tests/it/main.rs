@@ -5,6 +5,7 @@
 
 mod agree;
 mod build;
+mod ladder;
 mod metamorphic;
 mod models;
 mod objects;
@@ -12,4 +13,5 @@ mod oracle;
 mod peers;
 mod random;
 mod rules;
+mod rungs;
 mod transactions;

@@ -232,7 +232,9 @@ fn build(made: &[Made]) -> History {
     }
     events.sort_by_key(|(time, number, _)| (*time, *number));
     let mut builder = HistoryBuilder::default();
-    events.into_iter().for_each(|(_, _, event)| builder.push(event).unwrap());
+    for (_, _, event) in events {
+        builder.push(event).unwrap();
+    }
     builder.finish()
 }
 
