@@ -8,7 +8,9 @@ use std::sync::{
 use histories::History;
 
 use crate::{
-    Evidence, KeyReport, Method, Model, Options, Report, UnknownWhy, Verdict, evidence, objects,
+    Evidence, KeyReport, Method, Model, Options, Report, Specification, UnknownWhy, Verdict, evidence,
+    generic::{self, Object},
+    objects,
     prepare::{Keys, Preparer},
     search::{Effort, Found},
     shrink::{Problem, by_search},
@@ -24,18 +26,38 @@ use crate::{
 /// # Panics
 /// If the checker contradicts itself, which would be a bug in it.
 pub fn check(history: &History, options: &Options<'_>) -> Report {
+    over_keys(history, options, || {
+        let mut preparer = Preparer::new(history, options.model, &options.initial);
+        move |operations: &[u32]| decide(history, options, &mut preparer, operations)
+    })
+}
+
+/// As [`check`], of objects of a model of one's own. [`Options::model`] and [`Options::initial`] are not looked at.
+///
+/// # Panics
+/// If the checker contradicts itself, or the specification does: a bug in one of them.
+pub fn check_with(history: &History, specification: &impl Specification, options: &Options<'_>) -> Report {
+    over_keys(history, options, || |operations: &[u32]| by_model(history, specification, options, operations))
+}
+
+/// The verdicts on all keys, each by a decider of the thread that takes it.
+fn over_keys<D: FnMut(&[u32]) -> Decision>(
+    history: &History,
+    options: &Options<'_>,
+    decider: impl Fn() -> D + Sync,
+) -> Report {
     let keys = Keys::split(history);
     let mut largest_first: Vec<usize> = (0..keys.len()).collect();
     largest_first.sort_by_key(|&key| std::cmp::Reverse(keys.operations(key).len()));
     let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
     let reports = Mutex::new(vec![None; keys.len()]);
     let work = || {
-        let mut preparer = Preparer::new(history, options.model, &options.initial);
+        let mut decide = decider();
         while let Some(&key) = largest_first.get(next.fetch_add(1, Ordering::Relaxed)) {
             let decision = if stop.load(Ordering::Relaxed) {
                 Decision::unknown(UnknownWhy::NotChecked)
             } else {
-                decide(history, options, &mut preparer, keys.operations(key))
+                decide(keys.operations(key))
             };
             if decision.verdict == Verdict::NotLinearizable && !options.all {
                 stop.store(true, Ordering::Relaxed);
@@ -94,18 +116,43 @@ impl Decision {
     }
 }
 
+/// By the method of its own that the model has, if it fits these operations.
+fn by_method(history: &History, options: &Options<'_>, operations: &[u32]) -> Option<Decision> {
+    if options.search_only {
+        return None;
+    }
+    match objects::decide(history, options, operations)? {
+        objects::Found::Order(order) => Some(Decision::yes(Method::Object, options.keep_order.then_some(order))),
+        objects::Found::Violation(evidence) => Some(Decision::no(Method::Object, evidence)),
+        objects::Found::Unknown(UnknownWhy::Function { .. } | UnknownWhy::Unsupported { .. }) => None,
+        objects::Found::Unknown(why) => Some(Decision::unknown(why)),
+    }
+}
+
+/// By what the model says of one call after another, and nothing else.
+fn by_model(history: &History, object: &dyn Object, options: &Options<'_>, operations: &[u32]) -> Decision {
+    if let Err(why) = object.knows(history, operations) {
+        return Decision::unknown(why);
+    }
+    match object.judge(history, operations, &options.limits) {
+        generic::Found::Order(order) => {
+            if let Err(why) = object.replay(history, operations, &order) {
+                panic!("this is a bug in schism or in the model: the search found an order that is none: {why}");
+            }
+            Decision::yes(Method::Search, options.keep_order.then_some(order))
+        }
+        generic::Found::Violation(operations, last) => {
+            Decision::no(Method::Search, generic::evidence(history, object, &operations, last))
+        }
+        generic::Found::Unknown(why) => Decision { method: Method::Search, ..Decision::unknown(why) },
+    }
+}
+
 fn decide(history: &History, options: &Options<'_>, preparer: &mut Preparer<'_>, operations: &[u32]) -> Decision {
-    match objects::decide(history, options, operations) {
-        None if matches!(options.model, Model::Register | Model::KeyValue) => {}
-        None => {
-            let what = format!("a {:?}", options.model);
-            return Decision::unknown(UnknownWhy::Unsupported { what });
-        }
-        Some(objects::Found::Order(order)) => {
-            return Decision::yes(Method::Object, options.keep_order.then_some(order));
-        }
-        Some(objects::Found::Violation(evidence)) => return Decision::no(Method::Object, evidence),
-        Some(objects::Found::Unknown(why)) => return Decision::unknown(why),
+    if !matches!(options.model, Model::Register | Model::KeyValue) {
+        let object = options.model.specification(&options.initial);
+        return by_method(history, options, operations)
+            .unwrap_or_else(|| by_model(history, object.as_ref(), options, operations));
     }
     let prepared = match preparer.prepare(operations) {
         Ok(prepared) => prepared,

@@ -6,7 +6,9 @@
 mod antichain;
 mod automaton;
 mod check;
+mod consistency;
 mod evidence;
+mod generic;
 mod model;
 mod objects;
 mod options;
@@ -20,7 +22,8 @@ mod transactions;
 mod verify;
 mod zones;
 
-pub use check::check;
+pub use check::{check, check_with};
+pub use consistency::{Consistency, Ladder, Rung, Standing, Witness, consistency};
 pub use model::{Call, Specification};
 pub use options::{Limits, Model, Options};
 pub use report::{Evidence, KeyReport, Method, Report, Staleness, UnknownWhy, Verdict};

@@ -1,10 +1,12 @@
 //! `schism check` on transactions: the level that they must keep, and what comes out.
 
-use checker::{Level, Limits, Status, check_transactions};
+use std::time::Instant;
+
+use checker::{Level, Status, check_transactions};
 use clap::ValueEnum;
 use histories::History;
 
-use super::check::Judged;
+use super::check::{Judged, Judging, to_json};
 use crate::{exit::ExitStatus, ui::transactions};
 
 /// A level of isolation.
@@ -38,13 +40,19 @@ impl From<LevelName> for Level {
 }
 
 /// Judges transactions by the level that they must keep.
-pub(super) fn judge(history: &History, limits: &Limits<'_>, level: Level) -> Judged {
-    let report = check_transactions(history, limits);
+pub(super) fn judge(history: &History, judging: &Judging, deadline: Instant) -> Judged {
+    let level = judging.level();
+    let report = judging.within_limits(deadline, |limits, _| check_transactions(history, limits));
     let status = match report.status(level) {
         Status::Holds => ExitStatus::Linearizable,
         Status::Refuted => ExitStatus::NotLinearizable,
         Status::NotRefuted | Status::Unknown => ExitStatus::Unknown,
     };
-    let words = transactions::describe(history, &report, level);
-    Judged { status, words, report: serde_json::to_value(&report).expect("a report has a form") }
+    Judged {
+        status,
+        row: transactions::row(history, &report, level),
+        words: transactions::describe(history, &report, level),
+        report: to_json(&report),
+        ladder: serde_json::Value::Null,
+    }
 }

@@ -5,20 +5,17 @@ use std::fmt::Write as _;
 use checker::{Anomaly, Level, Status, TransactionReport};
 use histories::{Found, History, MicroOperation, Outcome, Value};
 
-use super::verdict::{counted, grouped, plain, seconds};
+use super::{
+    Row,
+    verdict::{counted, grouped, plain, seconds},
+};
 
 /// The longest list that is shown whole; of a longer one its end.
 const SHOWN: usize = 8;
 
 /// The report on one history: whether `level` holds, the clearest anomaly that refutes it, and what else was found.
 pub(crate) fn describe(history: &History, report: &TransactionReport, level: Level) -> String {
-    let verdict = match report.status(level) {
-        Status::Holds => level.to_string(),
-        Status::Refuted => format!("not {level}"),
-        Status::NotRefuted => format!("unknown: nothing refutes that it is {level}"),
-        Status::Unknown => "unknown".to_owned(),
-    };
-    let mut text = format!("{verdict}: {}\n", counted(report.transactions, "transaction"));
+    let mut text = format!("{}: {}\n", verdict(report, level), counted(report.transactions, "transaction"));
     if let Some(why) = &report.why {
         line(&mut text, format_args!("  {why}"));
     }
@@ -40,6 +37,28 @@ pub(crate) fn describe(history: &History, report: &TransactionReport, level: Lev
         }
     }
     text
+}
+
+/// Whether `level` holds.
+fn verdict(report: &TransactionReport, level: Level) -> String {
+    match report.status(level) {
+        Status::Holds => level.to_string(),
+        Status::Refuted => format!("not {level}"),
+        Status::NotRefuted => format!("unknown: nothing refutes that it is {level}"),
+        Status::Unknown => "unknown".to_owned(),
+    }
+}
+
+/// The report as a row among others.
+pub(crate) fn row(history: &History, report: &TransactionReport, level: Level) -> Row {
+    let violated = report.anomalies.iter().find(|anomaly| anomaly.refutes <= level);
+    Row {
+        verdict: verdict(report, level),
+        violated: violated.map_or_else(|| "-".to_owned(), |anomaly| anomaly.name.clone()),
+        keys: "-".to_owned(),
+        operations: grouped(history.operations.len()),
+        methods: "transactions".to_owned(),
+    }
 }
 
 fn in_words(text: &mut String, history: &History, anomaly: &Anomaly) {

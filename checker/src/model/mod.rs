@@ -19,7 +19,7 @@ use std::{fmt::Debug, hash::Hash};
 
 use histories::{History, Operation, Outcome, Value, ValueId};
 
-use crate::{Model, UnknownWhy, verify::Verify};
+use crate::{Model, UnknownWhy, generic::Object};
 
 pub(crate) use counter::Counter;
 pub(crate) use register::Register;
@@ -152,7 +152,7 @@ impl<'a> Call<'a> {
 
 impl Model {
     /// What an object of this model may do.
-    pub(crate) fn specification(self, initial: &Value) -> Box<dyn Verify + '_> {
+    pub(crate) fn specification(self, initial: &Value) -> Box<dyn Object + '_> {
         match self {
             Self::Register => Box::new(Register::new(initial, false)),
             Self::KeyValue => Box::new(Register::new(initial, true)),

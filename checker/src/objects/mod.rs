@@ -2,9 +2,14 @@
 //!
 //! Every method answers with an order or with a few operations that have none; both go through [`crate::verify`] before they are believed.
 
+mod container;
 mod counter;
 mod mutex;
+mod priority_queue;
+mod queue;
+mod segments;
 mod set;
+mod stack;
 mod switch;
 
 use histories::{History, Operation, Outcome, Value, ValueId};
@@ -39,6 +44,12 @@ struct Violation {
     despite_others: bool,
 }
 
+impl Violation {
+    fn new(operations: Vec<u32>, claim: String) -> Self {
+        Self { operations, claim, reasons: Vec::new(), despite_others: false }
+    }
+}
+
 /// One key of an object.
 struct Key<'a> {
     history: &'a History,
@@ -60,12 +71,25 @@ pub(crate) fn decide(history: &History, options: &Options<'_>, operations: &[u32
         Model::Set => set::check(&key),
         Model::Counter => counter::check(&key).map(|claim| key.verified(&key.operations, claim)),
         Model::Mutex => mutex::check(&key).map(|claim| key.verified(&key.operations, claim)),
+        Model::Queue => return key.contained(&queue::KIND),
+        Model::Stack => return key.contained(&stack::KIND),
+        Model::PriorityQueue => return key.contained(&priority_queue::KIND),
+        Model::FencedLock => return mutex::check(&key).ok().map(|claim| key.verified(&key.operations, claim)),
         _ => return None,
     };
     Some(found.unwrap_or_else(Found::Unknown))
 }
 
 impl Key<'_> {
+    /// Decides a container; nothing if its method does not fit it.
+    fn contained(&self, kind: &container::Kind) -> Option<Found> {
+        match container::check(self, kind) {
+            Ok(claim) => Some(self.verified(&self.operations, claim)),
+            Err(UnknownWhy::Function { .. } | UnknownWhy::Unsupported { .. }) => None,
+            Err(limit) => Some(Found::Unknown(limit)),
+        }
+    }
+
     fn operation(&self, index: u32) -> &Operation {
         &self.history.operations[index as usize]
     }
@@ -81,6 +105,30 @@ impl Key<'_> {
     fn words(&self, tell: impl FnOnce(&Words<'_>) -> String) -> String {
         let prepared = Prepared { steps: Vec::new(), values: Vec::new(), failed: Vec::new() };
         tell(&Words { history: self.history, initial: self.initial, prepared: &prepared })
+    }
+
+    /// Whether to go on; of the completed operations, about so many are explained.
+    fn may_go_on(&self, explained: usize) -> Result<(), UnknownWhy> {
+        if (self.limits.keep_going)() {
+            return Ok(());
+        }
+        let (completed, unknown_outcomes) = self.counts();
+        Err(UnknownWhy::Time { explained: explained.min(completed), completed, unknown_outcomes })
+    }
+
+    /// Whether a method may hold so much.
+    fn affords(&self, bytes: usize) -> Result<(), UnknownWhy> {
+        if bytes <= self.limits.max_memory_bytes {
+            return Ok(());
+        }
+        let (completed, unknown_outcomes) = self.counts();
+        Err(UnknownWhy::Memory { explained: 0, completed, unknown_outcomes })
+    }
+
+    /// How many operations completed, and of how many nobody knows whether they happened.
+    fn counts(&self) -> (usize, usize) {
+        let completed = self.operations.iter().filter(|&&index| self.operation(index).outcome != Outcome::Info).count();
+        (completed, self.operations.len() - completed)
     }
 
     /// `read by process 3 at 1.200 s on n1`.
