@@ -58,6 +58,9 @@ pub(crate) fn decide(
     limits: &Limits<'_>,
     operations: &[u32],
 ) -> Option<Found> {
+    if matches!(model, Model::Register | Model::KeyValue) {
+        return None;
+    }
     let happened = |&index: &u32| history.operations[index as usize].outcome != Outcome::Fail;
     let operations = operations.iter().copied().filter(happened).collect();
     let key = Key { history, model, initial, limits, operations };
