@@ -51,6 +51,7 @@ fn carry_out(command: Command) -> anyhow::Result<ExitCode> {
         Command::Check(args) => args.execute(),
         Command::Generate(args) => args.execute(),
         Command::Convert(args) => args.execute(),
+        Command::Shrink(args) => args.execute(),
         Command::Doctor(args) => args.execute(),
         Command::Node(args) => args.execute(),
         Command::Version => ui::print(&format!("schism {}\n", env!("CARGO_PKG_VERSION"))),

@@ -195,6 +195,7 @@ fn simulate_object(model: Model) -> History {
     let mut events = HistoryBuilder::default();
     let mut open: Vec<Option<(&str, Value)>> = vec![None; CLIENTS];
     let (mut present, mut count, mut owner, mut begun) = (vec![false; 1000], 0_i64, None, 0);
+    let mut inside = std::collections::VecDeque::new();
     while begun < 1_000_000 {
         let at = rng.random_range(0..CLIENTS);
         let (kind, f, value) = if let Some((f, answer)) = open[at].take() {
@@ -214,6 +215,21 @@ fn simulate_object(model: Model) -> History {
                     ("inc", Value::Nil, Value::Nil)
                 }
                 Model::Counter => ("read", Value::Nil, count.into()),
+                Model::Queue | Model::Stack | Model::PriorityQueue if choice < 2 => {
+                    count += 1;
+                    inside.push_back(count);
+                    (["enqueue", "push", "insert"][container(model)], count.into(), Value::Nil)
+                }
+                Model::Queue | Model::Stack | Model::PriorityQueue => {
+                    // Numbers are put in as they grow, so that the first is the smallest.
+                    let taken = if model == Model::Stack { inside.pop_back() } else { inside.pop_front() };
+                    (["dequeue", "pop", "poll"][container(model)], Value::Nil, taken.map_or(Value::Nil, Value::Int))
+                }
+                _ if owner.is_none() && model == Model::FencedLock => {
+                    owner = Some(at);
+                    count += 1;
+                    ("acquire", Value::Nil, count.into())
+                }
                 _ if owner.is_none() => {
                     owner = Some(at);
                     ("acquire", Value::Nil, Value::Nil)
@@ -235,8 +251,14 @@ fn simulate_object(model: Model) -> History {
     events.finish()
 }
 
+/// Which of the containers it is.
+fn container(model: Model) -> usize {
+    [Model::Queue, Model::Stack, Model::PriorityQueue].iter().position(|other| *other == model).expect("it is one")
+}
+
 fn measure_objects(c: &mut Criterion) {
-    for model in [Model::Set, Model::Counter, Model::Mutex] {
+    let containers = [Model::Queue, Model::Stack, Model::PriorityQueue];
+    for model in [Model::Set, Model::Counter, Model::Mutex, Model::FencedLock].into_iter().chain(containers) {
         let history = simulate_object(model);
         let options = Options::new(model);
         let mut group = c.benchmark_group(format!("{model:?}"));

@@ -2,17 +2,19 @@
 
 use std::sync::{
     Mutex, PoisonError,
-    atomic::{AtomicBool, AtomicUsize, Ordering},
+    atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering},
 };
 
 use histories::History;
 
 use crate::{
-    Evidence, KeyReport, Method, Options, Report, UnknownWhy, Verdict, evidence, objects,
-    prepare::{Keys, Preparer},
-    search::{Effort, Found},
-    shrink::{Problem, by_search},
-    verify::replay,
+    Evidence, KeyReport, Limits, Method, Model, Options, Report, Specification, UnknownWhy, Verdict, evidence,
+    generic::{self, Object},
+    model, objects,
+    prepare::{Keys, Prepared, Preparer},
+    search::Found,
+    shrink::{Problem, Stage, by_search},
+    verify::{Verify, replay_register},
     zones::{Zones, zones},
 };
 
@@ -24,18 +26,38 @@ use crate::{
 /// # Panics
 /// If the checker contradicts itself, which would be a bug in it.
 pub fn check(history: &History, options: &Options<'_>) -> Report {
+    over_keys(history, options, || {
+        let mut preparer = Preparer::new(history, options.model, &options.initial);
+        move |operations: &[u32]| decide(history, options, &mut preparer, operations)
+    })
+}
+
+/// As [`check`], of objects of a model of one's own. [`Options::model`] and [`Options::initial`] are not looked at.
+///
+/// # Panics
+/// If the checker contradicts itself, or the specification does: a bug in one of them.
+pub fn check_with(history: &History, specification: &impl Specification, options: &Options<'_>) -> Report {
+    over_keys(history, options, || |operations: &[u32]| by_model(history, specification, options, operations))
+}
+
+/// The verdicts on all keys, each by a decider of the thread that takes it.
+fn over_keys<D: FnMut(&[u32]) -> Decision>(
+    history: &History,
+    options: &Options<'_>,
+    decider: impl Fn() -> D + Sync,
+) -> Report {
     let keys = Keys::split(history);
     let mut largest_first: Vec<usize> = (0..keys.len()).collect();
     largest_first.sort_by_key(|&key| std::cmp::Reverse(keys.operations(key).len()));
     let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
     let reports = Mutex::new(vec![None; keys.len()]);
     let work = || {
-        let mut preparer = Preparer::new(history, options.model, &options.initial);
+        let mut decide = decider();
         while let Some(&key) = largest_first.get(next.fetch_add(1, Ordering::Relaxed)) {
             let decision = if stop.load(Ordering::Relaxed) {
                 Decision::unknown(UnknownWhy::NotChecked)
             } else {
-                decide(history, options, &mut preparer, keys.operations(key))
+                decide(keys.operations(key))
             };
             if decision.verdict == Verdict::NotLinearizable && !options.all {
                 stop.store(true, Ordering::Relaxed);
@@ -53,21 +75,18 @@ pub fn check(history: &History, options: &Options<'_>) -> Report {
     let decisions = reports.into_inner().unwrap_or_else(PoisonError::into_inner);
     let keys: Vec<KeyReport> = (decisions.into_iter().enumerate())
         .map(|(key, decision)| {
-            let Decision { verdict, why, method, evidence } = decision.expect("every key was taken by some thread");
+            let Decision { verdict, why, method, evidence, order } =
+                decision.expect("every key was taken by some thread");
             let operations = keys.operations(key).len();
-            KeyReport { key: history.value(keys.id(key)).clone(), verdict, why, method, operations, evidence }
+            KeyReport { key: history.value(keys.id(key)).clone(), verdict, why, method, operations, evidence, order }
         })
         .collect();
     let verdict = keys.iter().map(|key| key.verdict).fold(Verdict::Linearizable, Verdict::merge);
     Report { verdict, keys, operations: history.operations.len() }
 }
 
-/// What the search tries first: a way through is mostly found among few configurations, and where none is, a few steps mostly
-/// show why.
-const FIRST: [Effort; 2] = [Effort::stingy(2), Effort::stingy(16)];
-
-/// What it tries if that did not decide.
-const THEN: [Effort; 4] = [Effort::lavish(16), Effort::lavish(64), Effort::lavish(1024), Effort::EXACT];
+/// How often a search that can only say no asks whether to go on, before it is given up for the exact one.
+const MAX_QUESTIONS: u32 = 256;
 
 /// What was found out about a key.
 #[derive(Clone, Debug)]
@@ -76,29 +95,60 @@ struct Decision {
     why: Option<UnknownWhy>,
     method: Method,
     evidence: Option<Evidence>,
+    order: Option<Vec<u32>>,
 }
 
 impl Decision {
-    fn yes(method: Method) -> Self {
-        Self { verdict: Verdict::Linearizable, why: None, method, evidence: None }
+    fn yes(method: Method, order: Option<Vec<u32>>) -> Self {
+        Self { verdict: Verdict::Linearizable, why: None, method, evidence: None, order }
     }
 
     fn no(method: Method, evidence: Evidence) -> Self {
-        Self { verdict: Verdict::NotLinearizable, why: None, method, evidence: Some(evidence) }
+        Self { verdict: Verdict::NotLinearizable, why: None, method, evidence: Some(evidence), order: None }
     }
 
     fn unknown(why: UnknownWhy) -> Self {
-        Self { verdict: Verdict::Unknown, why: Some(why), method: Method::None, evidence: None }
+        Self { verdict: Verdict::Unknown, why: Some(why), method: Method::None, evidence: None, order: None }
+    }
+}
+
+/// By the method of its own that the model has, if it fits these operations.
+fn by_method(history: &History, options: &Options<'_>, operations: &[u32]) -> Option<Decision> {
+    if options.search_only {
+        return None;
+    }
+    match objects::decide(history, options, operations)? {
+        objects::Found::Order(order) => Some(Decision::yes(Method::Object, options.keep_order.then_some(order))),
+        objects::Found::Violation(evidence) => Some(Decision::no(Method::Object, evidence)),
+        objects::Found::Unknown(UnknownWhy::Function { .. } | UnknownWhy::Unsupported { .. }) => None,
+        objects::Found::Unknown(why) => Some(Decision::unknown(why)),
+    }
+}
+
+/// By what the model says of one call after another, and nothing else.
+fn by_model(history: &History, object: &dyn Object, options: &Options<'_>, operations: &[u32]) -> Decision {
+    if let Err(why) = object.knows(history, operations) {
+        return Decision::unknown(why);
+    }
+    match object.judge(history, operations, &options.limits) {
+        generic::Found::Order(order) => {
+            if let Err(why) = object.replay(history, operations, &order) {
+                panic!("this is a bug in schism or in the model: the search found an order that is none: {why}");
+            }
+            Decision::yes(Method::Search, options.keep_order.then_some(order))
+        }
+        generic::Found::Violation(operations, last) => {
+            Decision::no(Method::Search, generic::evidence(history, object, &operations, last))
+        }
+        generic::Found::Unknown(why) => Decision { method: Method::Search, ..Decision::unknown(why) },
     }
 }
 
 fn decide(history: &History, options: &Options<'_>, preparer: &mut Preparer<'_>, operations: &[u32]) -> Decision {
-    let Options { model, initial, limits, .. } = options;
-    match objects::decide(history, *model, initial, limits, operations) {
-        None => {}
-        Some(objects::Found::Order) => return Decision::yes(Method::Object),
-        Some(objects::Found::Violation(evidence)) => return Decision::no(Method::Object, evidence),
-        Some(objects::Found::Unknown(why)) => return Decision::unknown(why),
+    if !matches!(options.model, Model::Register | Model::KeyValue) {
+        let object = options.model.specification(&options.initial);
+        return by_method(history, options, operations)
+            .unwrap_or_else(|| by_model(history, object.as_ref(), options, operations));
     }
     let prepared = match preparer.prepare(operations) {
         Ok(prepared) => prepared,
@@ -109,10 +159,10 @@ fn decide(history: &History, options: &Options<'_>, preparer: &mut Preparer<'_>,
     match (!options.search_only).then(|| zones(&prepared)).flatten() {
         Some(Zones::Order(order)) => {
             let order: Vec<u32> = order.iter().map(|&step| prepared.steps[step as usize].operation).collect();
-            if let Err(why) = replay(history, &options.initial, operations, &order) {
+            if let Err(why) = replay_register(history, &options.initial, operations, &order) {
                 panic!("this is a bug in schism: the zone method found an order that is none: {why}");
             }
-            return Decision::yes(Method::Zones);
+            return Decision::yes(Method::Zones, options.keep_order.then_some(order));
         }
         Some(Zones::Violation(violation, clusters)) => {
             let mut problem = Problem::new(history, &options.initial, &prepared, &options.limits);
@@ -120,19 +170,41 @@ fn decide(history: &History, options: &Options<'_>, preparer: &mut Preparer<'_>,
         }
         Some(Zones::Undecided) | None => {}
     }
-    let search = |efforts: &[Effort]| by_search(history, &options.initial, &prepared, &options.limits, efforts);
-    let mut problem = Problem::new(history, &options.initial, &prepared, &options.limits);
-    let mut found = search(&FIRST);
+    by_general_search(history, options, &prepared, operations)
+}
+
+/// An order if a narrow search finds one; else a no if the steps where it lost its way, or all of them with unknown changes
+/// without number, already show it; else whatever the exact search says.
+fn by_general_search(history: &History, options: &Options<'_>, prepared: &Prepared, operations: &[u32]) -> Decision {
+    let Options { initial, limits, .. } = options;
+    let mut problem = Problem::new(history, initial, prepared, limits);
+    let mut found = by_search(history, initial, prepared, limits, Stage::Narrow);
     if let Found::Lost(step) = found {
         if let Some(evidence) = evidence::of_lost(&mut problem, step) {
             return Decision::no(Method::Search, evidence);
         }
-        found = search(&THEN);
+        let left = AtomicU32::new(MAX_QUESTIONS);
+        let keep_going = || left.fetch_sub(1, Ordering::Relaxed) > 1 && (limits.keep_going)();
+        let few = Limits { keep_going: &keep_going, ..*limits };
+        found = by_search(history, initial, prepared, &few, Stage::Relaxed);
+        if !matches!(found, Found::Dead(_)) {
+            found = by_search(history, initial, prepared, limits, Stage::Exact);
+        }
     }
     match found {
-        Found::Order => Decision::yes(Method::Search),
+        Found::Order(order) => {
+            let order: Vec<u32> = order.iter().map(|&step| prepared.steps[step as usize].operation).collect();
+            let replayed = match options.model {
+                Model::KeyValue => model::Register::new(initial, true).replay(history, operations, &order),
+                _ => replay_register(history, initial, operations, &order),
+            };
+            if let Err(why) = replayed {
+                panic!("this is a bug in schism: the search found an order that is none: {why}");
+            }
+            Decision::yes(Method::Search, options.keep_order.then_some(order))
+        }
         Found::Dead(step) => Decision::no(Method::Search, evidence::of_search(&mut problem, step)),
-        Found::Lost(_) => unreachable!("the last effort gives nothing up"),
+        Found::Lost(_) => unreachable!("the exact search gives nothing up"),
         Found::Limit(why) => Decision { method: Method::Search, ..Decision::unknown(why) },
     }
 }

@@ -3,20 +3,30 @@
 //! Pure: a [`histories::History`] in, a [`Report`] out. Files, clocks and the network belong to others; time is limited by a
 //! callback ([`Limits`]).
 
-mod antichain;
+mod automaton;
 mod check;
+mod consistency;
 mod evidence;
+mod generic;
+mod model;
 mod objects;
 mod options;
+mod parts;
 mod prepare;
 mod relevance;
 mod report;
 mod search;
 mod shrink;
-mod specification;
+mod transactions;
 mod verify;
 mod zones;
 
-pub use check::check;
+pub use check::{check, check_with};
+pub use consistency::{Consistency, Ladder, Rung, Standing, Witness, consistency};
+pub use model::{Call, Specification};
 pub use options::{Limits, Model, Options};
 pub use report::{Evidence, KeyReport, Method, Report, Staleness, UnknownWhy, Verdict};
+pub use transactions::{
+    Anomaly, AnomalyKind, Because, Count, Level, LevelReport, Link, Orders, Status, TransactionReport,
+    check_transactions,
+};

@@ -12,12 +12,29 @@ pub enum Model {
     /// As `Register`, and `append` (adds text at the end; an absent value counts as empty text) and `delete` (makes the
     /// value [`Options::initial`] again).
     KeyValue,
-    /// `add`, `remove` and `contains` of an element; begins with the elements of the list [`Options::initial`], if it is one.
+    /// Several registers at once: `read` and `write` of values such as `{"x": 1}`, or Jepsen's `txn` with
+    /// `[["r", "x", 1], ["w", "y", 2]]`. [`Options::initial`] is what each register holds, or a map of that.
+    MultiRegister,
+    /// `add`, `remove` and `contains` of an element, and `read` of all; begins with the elements of the list
+    /// [`Options::initial`], if it is one, as all collections do.
     Set,
-    /// `inc` (or `add` of 1) and `read`; begins with the number [`Options::initial`], or 0 where that is absent.
+    /// `inc` (or `add`) and `dec`, by 1 or a given number, and `read`; begins with the number [`Options::initial`], or 0 where
+    /// that is absent.
     Counter,
+    /// First in, first out: `enqueue`, `dequeue` and `peek`. As in all collections, finding nothing is answered with `null`.
+    Queue,
+    /// `add`, and `take` of any element.
+    Bag,
+    /// Last in, first out: `push`, `pop` and `peek`.
+    Stack,
+    /// `insert` of whole numbers, and `poll` and `peek` of the smallest.
+    PriorityQueue,
     /// `acquire`, and `release` by the process that holds it; free at first.
     Mutex,
+    /// As `Mutex`, but `acquire` answers with a number, larger than all before and than [`Options::initial`], if that is one.
+    FencedLock,
+    /// `append` at the end, and `read` of the whole list.
+    List,
 }
 
 /// When to give up: the verdict is then [`crate::Verdict::Unknown`] for the keys that are not decided yet.
@@ -40,6 +57,8 @@ pub struct Options<'a> {
     pub all: bool,
     /// Leave out the methods that fit only some histories, and decide by the general search: to compare them.
     pub search_only: bool,
+    /// Report the order that was found: see [`crate::KeyReport::order`].
+    pub keep_order: bool,
     /// When to give up.
     pub limits: Limits<'a>,
     /// How many keys are checked at once; at least 1.
@@ -56,7 +75,15 @@ impl Limits<'static> {
 impl Options<'static> {
     /// Every key of `model`, initially absent, on one thread and without a limit in time.
     pub fn new(model: Model) -> Self {
-        Self { model, initial: Value::Nil, all: true, search_only: false, limits: Limits::none(), threads: 1 }
+        Self {
+            model,
+            initial: Value::Nil,
+            all: true,
+            search_only: false,
+            keep_order: false,
+            limits: Limits::none(),
+            threads: 1,
+        }
     }
 }
 

@@ -90,6 +90,10 @@ pub struct KeyReport {
     pub operations: usize,
     /// Why it is not linearizable, if it is not.
     pub evidence: Option<Evidence>,
+    /// An order that explains everything, as indexes of [`histories::History::operations`], if the key is linearizable and
+    /// [`crate::Options::keep_order`] asks for it. What had no effect, or need not have had any, is not in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub order: Option<Vec<u32>>,
 }
 
 /// Why a key could not be decided. `Display` says it in a sentence, with what would help.

@@ -1,25 +1,69 @@
 //! The second opinion: replays the order behind a "yes", and tries every order of the few operations behind a "no".
 //!
-//! Knows only histories: it shares no code with the methods that it verifies.
+//! Knows only histories and what objects may do: it shares no code with the methods that it verifies.
 
 use histories::{Function, History, Operation, Outcome, Value, ValueId};
 use rustc_hash::FxHashSet;
 
-/// What stands in a key, as far as it can be compared without looking at values.
-#[derive(Clone, Copy, PartialEq)]
-enum Content {
-    Initial,
-    Is(ValueId),
+use crate::model::{Call, Register, Specification};
+
+/// More operations than this are not tried in every order.
+const MAX_OPERATIONS: usize = 128;
+
+/// An object that can give a second opinion: any [`Specification`].
+pub(crate) trait Verify: Sync {
+    /// Why `order` (indexes of operations) is no linearization of the operations with the indexes `all`, which are ascending;
+    /// nothing if it is one.
+    fn replay(&self, history: &History, all: &[u32], order: &[u32]) -> Result<(), String>;
+
+    /// Whether some order explains these operations (indexes) alone; nothing if there are too many of them to try within `tries`.
+    fn can_be_ordered(&self, history: &History, indexes: &[usize], tries: usize) -> Option<bool>;
 }
 
-/// Why `order` (indexes of operations) is no linearization of the operations with the indexes `all`, which are ascending;
-/// nothing if it is one. For histories without `append`.
-pub(crate) fn replay(history: &History, initial: &Value, all: &[u32], order: &[u32]) -> Result<(), String> {
-    let initial_id = history.values.find(initial);
-    let content = |id: ValueId| if initial_id == Some(id) { Content::Initial } else { Content::Is(id) };
+impl<S: Specification> Verify for S {
+    fn replay(&self, history: &History, all: &[u32], order: &[u32]) -> Result<(), String> {
+        let mut state = self.initial();
+        replay_by(history, all, order, |operation| {
+            self.apply(&mut state, &Call::of(history, operation, self.asks_who()))
+        })
+    }
+
+    fn can_be_ordered(&self, history: &History, indexes: &[usize], tries: usize) -> Option<bool> {
+        let call = |&index: &usize| Call::of(history, &history.operations[index], self.asks_who());
+        some_order(self, history, indexes, indexes.iter().map(call).collect(), tries)
+    }
+}
+
+/// [`Verify::replay`] of a register without `append`, by the numbers of values, since registers are the longest histories.
+pub(crate) fn replay_register(history: &History, initial: &Value, all: &[u32], order: &[u32]) -> Result<(), String> {
+    // No other value has the number of nothing, so it can stand for an initial value that nobody mentions.
+    let initial = history.values.find(initial).unwrap_or(ValueId::UNKNOWN);
+    let mut value = initial;
+    replay_by(history, all, order, |operation| {
+        let Operation { function, input, output, .. } = *operation;
+        let is_mismatch = operation.outcome == Outcome::Mismatch;
+        match function {
+            Function::Read => return output == value,
+            Function::Cas if is_mismatch => return input != value && (output == ValueId::UNKNOWN || output == value),
+            Function::Cas if input != value => return false,
+            Function::Cas => value = operation.to,
+            Function::Write => value = input,
+            Function::Delete => value = initial,
+            Function::Append | Function::Other(_) => return false,
+        }
+        true
+    })
+}
+
+/// Whether `order` holds every operation of `all` that must be in it, each once, as real time allows, and each can be applied.
+fn replay_by(
+    history: &History,
+    all: &[u32],
+    order: &[u32],
+    mut apply: impl FnMut(&Operation) -> bool,
+) -> Result<(), String> {
     let first = all.first().map_or(0, |index| index / 64);
     let mut seen = vec![0_u64; all.last().map_or(0, |index| (index / 64 - first + 1) as usize)];
-    let mut value = Content::Initial;
     let mut last_start = 0;
     let mut certain = 0;
     for &index in order {
@@ -34,28 +78,7 @@ pub(crate) fn replay(history: &History, initial: &Value, all: &[u32], order: &[u
         }
         last_start = last_start.max(operation.invoked);
         certain += usize::from(must_take_place(operation));
-        let legal = match (operation.function, operation.outcome) {
-            (_, Outcome::Fail) | (Function::Append | Function::Other(_), _) => false,
-            (Function::Read, _) => content(operation.output) == value,
-            (Function::Cas, Outcome::Mismatch) => {
-                content(operation.input) != value
-                    && (operation.output == ValueId::UNKNOWN || content(operation.output) == value)
-            }
-            (Function::Cas, _) => {
-                let matches = content(operation.input) == value;
-                value = content(operation.to);
-                matches
-            }
-            (Function::Write, _) => {
-                value = content(operation.input);
-                true
-            }
-            (Function::Delete, _) => {
-                value = Content::Initial;
-                true
-            }
-        };
-        if !legal {
+        if operation.outcome == Outcome::Fail || !apply(operation) {
             return Err(format!("operation {index} could not have seen what it saw"));
         }
     }
@@ -72,13 +95,9 @@ fn must_take_place(operation: &Operation) -> bool {
     }
 }
 
-/// Whether some order explains these operations (indexes) alone; nothing if there are too many of them to try within `tries`.
-///
-/// A cas whose expected value is set by others of its key, but by none of these, counts as a write.
+/// [`Verify::can_be_ordered`] of registers: a cas whose expected value is set by others of its key, but by none of these, counts
+/// as a write.
 pub(crate) fn can_be_ordered(history: &History, initial: &Value, indexes: &[usize], tries: usize) -> Option<bool> {
-    if indexes.len() > 128 {
-        return None;
-    }
     let operations: Vec<&Operation> = indexes.iter().map(|&index| &history.operations[index]).collect();
     let sets = |o: &Operation, id| match o.function {
         _ if matches!(o.outcome, Outcome::Fail | Outcome::Mismatch) => false,
@@ -90,80 +109,62 @@ pub(crate) fn can_be_ordered(history: &History, initial: &Value, indexes: &[usiz
         let outside = || history.operations.iter().any(|other| other.key == o.key && sets(other, o.input));
         history.value(o.input) != initial && !operations.iter().any(|other| sets(other, o.input)) && outside()
     };
-    let orphans = (0..)
-        .zip(&operations)
-        .filter(|(_, o)| o.function == Function::Cas && o.outcome != Outcome::Mismatch)
-        .filter(|(_, o)| is_left_to_nobody(o))
-        .fold(0, |mask, (place, _): (u32, _)| mask | 1_u128 << place);
-    let mut trial = Trial { history, initial, operations, orphans, dead_ends: FxHashSet::default(), tries };
-    trial.go(0, initial)
+    let call = |&o: &&Operation| {
+        let call = Call::of(history, o, false);
+        if o.function == Function::Cas && o.outcome != Outcome::Mismatch && is_left_to_nobody(o) {
+            return Call { function: "write", input: call.to, ..call };
+        }
+        call
+    };
+    let calls = operations.iter().map(call).collect();
+    some_order(&Register::new(initial, true), history, indexes, calls, tries)
 }
 
-struct Trial<'a> {
-    history: &'a History,
-    initial: &'a Value,
+fn some_order<S: Specification>(
+    object: &S,
+    history: &History,
+    indexes: &[usize],
+    calls: Vec<Call<'_>>,
+    tries: usize,
+) -> Option<bool> {
+    if indexes.len() > MAX_OPERATIONS {
+        return None;
+    }
+    let operations = indexes.iter().map(|&index| &history.operations[index]).collect();
+    Trial { object, operations, calls, dead_ends: FxHashSet::default(), tries }.go(0, &object.initial())
+}
+
+struct Trial<'a, S: Specification> {
+    object: &'a S,
     operations: Vec<&'a Operation>,
-    orphans: u128,
-    dead_ends: FxHashSet<(u128, Value)>,
+    calls: Vec<Call<'a>>,
+    dead_ends: FxHashSet<(u128, S::State)>,
     tries: usize,
 }
 
-impl Trial<'_> {
+impl<S: Specification> Trial<'_, S> {
     /// Whether the rest can follow those in `done`.
-    fn go(&mut self, done: u128, value: &Value) -> Option<bool> {
-        let left = |place: &usize| done >> place & 1 == 0;
-        let due = |place: &usize| must_take_place(self.operations[*place]);
+    fn go(&mut self, done: u128, state: &S::State) -> Option<bool> {
+        let left = |place: &usize| done >> place & 1 == 0 && self.operations[*place].outcome != Outcome::Fail;
+        let due = |place: &&usize| must_take_place(self.operations[**place]);
         let rest: Vec<usize> = (0..self.operations.len()).filter(left).collect();
-        let Some(end) = rest.iter().filter(|place| due(place)).map(|&place| self.operations[place].completed).min()
-        else {
+        let Some(end) = rest.iter().filter(due).map(|&place| self.operations[place].completed).min() else {
             return Some(true);
         };
-        if !self.dead_ends.insert((done, value.clone())) {
+        if !self.dead_ends.insert((done, state.clone())) {
             return Some(false);
         }
         self.tries = self.tries.checked_sub(1)?;
         for place in rest {
-            if self.operations[place].invoked > end {
-                continue;
-            }
-            if let Some(next) = self.after(place, value)
+            let mut next = state.clone();
+            if self.operations[place].invoked < end
+                && self.object.apply(&mut next, &self.calls[place])
                 && self.go(done | 1 << place, &next)?
             {
                 return Some(true);
             }
         }
         Some(false)
-    }
-
-    /// The value after the operation in this place; nothing if it cannot happen at `value`.
-    fn after(&self, place: usize, value: &Value) -> Option<Value> {
-        let operation = self.operations[place];
-        let known = |id| self.history.value(id);
-        let same = value.clone();
-        match (operation.function, operation.outcome) {
-            (_, Outcome::Fail) | (Function::Other(_), _) => None,
-            (Function::Read, Outcome::Info) => Some(same),
-            (Function::Read, _) => (known(operation.output) == value).then_some(same),
-            (Function::Cas, Outcome::Mismatch) => {
-                let found = operation.output == ValueId::UNKNOWN || known(operation.output) == value;
-                (found && known(operation.input) != value).then_some(same)
-            }
-            (Function::Cas, _) => {
-                let matches = self.orphans >> place & 1 == 1 || known(operation.input) == value;
-                matches.then(|| known(operation.to).clone())
-            }
-            (Function::Write, _) => Some(known(operation.input).clone()),
-            (Function::Append, _) => Some(Value::Str((plain(value) + &plain(known(operation.input))).into())),
-            (Function::Delete, _) => Some(self.initial.clone()),
-        }
-    }
-}
-
-fn plain(value: &Value) -> String {
-    match value {
-        Value::Nil => String::new(),
-        Value::Str(text) => text.to_string(),
-        other => other.to_string(),
     }
 }
 
@@ -195,7 +196,11 @@ mod tests {
             (0, Done, "read", 1.into()),
             (1, Done, "write", 2.into()),
         ]);
-        let replay = |order: &[u32]| replay(&history, &Value::Nil, &[0, 1, 2], order);
+        let replay = |order: &[u32]| {
+            let by_numbers = replay_register(&history, &Value::Nil, &[0, 1, 2], order);
+            assert_eq!(by_numbers, Register::new(&Value::Nil, true).replay(&history, &[0, 1, 2], order));
+            by_numbers
+        };
         assert_eq!(replay(&[0, 1, 2]), Ok(()));
         assert!(replay(&[0, 1]).unwrap_err().contains("2 of 3"), "one is missing");
         assert!(replay(&[0, 1, 2, 2]).unwrap_err().contains("twice"));

@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use crate::PairingError;
+use crate::{Format, PairingError};
 
 /// Why a history could not be read. Lines and columns count from 1; columns count bytes.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +22,16 @@ pub enum ReadError {
         path: PathBuf,
         /// Where it ends.
         line: u64,
+    },
+    /// It is of another format than it was said to be.
+    #[error("{}: expected {asked}, as was asked for, but this looks like {found}", path.display())]
+    OtherFormat {
+        /// Which file.
+        path: PathBuf,
+        /// What it was said to be.
+        asked: Format,
+        /// What its content says.
+        found: Format,
     },
     /// It is not written as its format demands.
     #[error("{}:{line}:{column}: {reason}, in: {excerpt}", path.display())]

@@ -1,6 +1,6 @@
 //! A whole history, paired and validated: what a checker reads.
 
-use crate::{Event, Function, Operation, Times, Value, ValueId, Values};
+use crate::{Event, Function, Operation, Times, Transactions, Value, ValueId, Values};
 
 /// What all clients did, in the order of invocation, and what the nemesis did to them.
 #[derive(Clone, Debug, Default)]
@@ -11,6 +11,8 @@ pub struct History {
     pub values: Values,
     /// Events of the nemesis and of all others that are not clients, in their order.
     pub others: Vec<Event<'static>>,
+    /// What the operations that are transactions do.
+    pub transactions: Transactions,
     pub(crate) function_names: Vec<Box<str>>,
     /// One for each operation, as are `nodes`: apart from them, as only what is told of a verdict needs them.
     pub(crate) times: Vec<Times>,

@@ -25,15 +25,19 @@ mod ours;
 mod pairing;
 mod recorder;
 mod store;
+mod transactions;
 mod value;
 
 pub use error::ReadError;
 pub use event::{Event, EventType, Process};
-pub use format::{EdnStyle, Format, read_bytes, read_events, read_file, write_event};
+pub use format::{
+    Compression, EdnStyle, Format, Packer, read_bytes, read_events, read_file, read_file_as, write_event,
+};
 pub use history::History;
 pub use operation::{Function, NEVER, Operation, Outcome, Times, ValueId};
 pub use ours::OurRules;
 pub use pairing::{HistoryBuilder, PairingError};
 pub use recorder::{RecordError, Recorder};
 pub use store::{RunDir, Store, StoreError};
+pub use transactions::{Found, MicroOperation, TRANSACTION, Transactions};
 pub use value::{Value, Values};

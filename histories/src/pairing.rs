@@ -2,7 +2,10 @@
 
 use rustc_hash::FxHashMap;
 
-use crate::{Event, EventType, Function, History, NEVER, Operation, Outcome, Process, Times, Value, ValueId};
+use crate::{
+    Event, EventType, Function, History, NEVER, Operation, Outcome, Process, TRANSACTION, Times, Value, ValueId,
+    Values, transactions::Columns,
+};
 
 /// A rule of histories that an event breaks.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -86,6 +89,31 @@ pub enum PairingError {
         /// The value of the completion.
         completed: Value,
     },
+    /// A transaction that is no list.
+    #[error("the value of a txn is a list of micro-operations, not {0}")]
+    NoMicroOperations(Value),
+    /// A part of a transaction that is no micro-operation.
+    #[error(
+        "a micro-operation is [\"append\", key, value], [\"w\", key, value] or [\"r\", key, what was read], not {0}"
+    )]
+    MicroForm(Value),
+    /// A transaction with a key of its own.
+    #[error("a txn names its keys in its micro-operations, and has no key itself")]
+    TransactionKey,
+    /// A transaction that ended with another number of micro-operations.
+    #[error("a txn is completed with {completed} micro-operations, but was invoked with {invoked}")]
+    MicroCount {
+        /// How many were invoked.
+        invoked: usize,
+        /// How many came back.
+        completed: usize,
+    },
+    /// A transaction that ended as another.
+    #[error("a txn is completed with another micro-operation in place {place} than it was invoked with")]
+    MicroOther {
+        /// Which, counted from 1.
+        place: usize,
+    },
     /// A limit of the format.
     #[error("{0}")]
     TooMany(&'static str),
@@ -100,6 +128,8 @@ pub struct HistoryBuilder {
     rank: u32,
     last_index: Option<u64>,
     last_time: u64,
+    /// The micro-operations of the event that is being taken.
+    micros: Columns,
 }
 
 /// Whose rules a history keeps.
@@ -135,6 +165,33 @@ impl HistoryBuilder {
     /// # Errors
     /// The rule that the event breaks; the builder is then not to be used further.
     pub fn push(&mut self, mut event: Event<'_>) -> Result<(), PairingError> {
+        if event.f == TRANSACTION && matches!(event.process, Process::Client(_)) {
+            // What did not happen, or perhaps not, may say why instead.
+            let needed = matches!(event.kind, EventType::Invoke | EventType::Ok);
+            self.micros.clear();
+            match event.value.take() {
+                Some(value) if needed || matches!(value, Value::List(_)) => {
+                    self.micros.take(value, &mut self.history.values)?;
+                }
+                None if needed => return Err(PairingError::NoMicroOperations(Value::Nil)),
+                _ => return self.push_event(event, false),
+            }
+        }
+        self.push_event(event, true)
+    }
+
+    /// As [`HistoryBuilder::push`], of a transaction whose micro-operations `read` adds, if it can: else nothing happens.
+    pub(crate) fn push_transaction<'a>(
+        &mut self,
+        read: impl FnOnce(&mut Columns, &mut Values) -> Option<Event<'a>>,
+    ) -> Option<Result<(), PairingError>> {
+        self.micros.clear();
+        let event = read(&mut self.micros, &mut self.history.values)?;
+        Some(self.push_event(event, true))
+    }
+
+    /// Adds the next event; of a transaction, the micro-operations are in `self.micros`, if it has any.
+    fn push_event(&mut self, mut event: Event<'_>, has_micros: bool) -> Result<(), PairingError> {
         self.check_order(&mut event)?;
         let rank = self.rank;
         self.rank = rank
@@ -144,7 +201,7 @@ impl HistoryBuilder {
         match event.process {
             Process::Other(_) => self.history.others.push(event.into_owned()),
             Process::Client(process) if event.kind == EventType::Invoke => self.invoke(rank, process, event)?,
-            Process::Client(process) => self.complete(rank, process, event)?,
+            Process::Client(process) => self.complete(rank, process, event, has_micros)?,
         }
         Ok(())
     }
@@ -188,6 +245,12 @@ impl HistoryBuilder {
         }
         let function = self.function(&event.f)?;
         let (input, to) = self.arguments(function, event.value)?;
+        if event.f == TRANSACTION {
+            if event.key.is_some() {
+                return Err(PairingError::TransactionKey);
+            }
+            self.history.transactions.begin(place, &self.micros)?;
+        }
         let key = event.key.map_or(ValueId::NIL, |key| self.history.values.intern(key));
         self.history.operations.push(Operation {
             invoked: rank,
@@ -205,7 +268,7 @@ impl HistoryBuilder {
         Ok(())
     }
 
-    fn complete(&mut self, rank: u32, process: u64, event: Event<'_>) -> Result<(), PairingError> {
+    fn complete(&mut self, rank: u32, process: u64, event: Event<'_>, has_micros: bool) -> Result<(), PairingError> {
         let retires = event.kind == EventType::Info && self.rules == Rules::Ours;
         let state = self.open.insert(process, if retires { Open::Retired } else { Open::Idle });
         let Some(Open::At(place)) = state else {
@@ -222,6 +285,9 @@ impl HistoryBuilder {
         {
             let invoked = self.history.value(invoked.key).clone();
             return Err(PairingError::OtherKey { process, invoked, completed: key.clone() });
+        }
+        if event.f == TRANSACTION && has_micros {
+            self.history.transactions.complete(place, &self.micros, event.kind == EventType::Ok)?;
         }
         let time = event.time;
         let (outcome, output) = self.end(&invoked, event)?;

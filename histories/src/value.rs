@@ -1,6 +1,7 @@
 //! Values that clients write and read, and the table that gives each a small number.
 
 use std::{
+    cmp::Ordering,
     fmt,
     hash::{Hash, Hasher},
 };
@@ -50,6 +51,41 @@ impl PartialEq for Value {
 }
 
 impl Eq for Value {}
+
+impl PartialOrd for Value {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// Some order, the same everywhere: absent, false, true, whole numbers and other numbers by size, text, sequences, named values.
+impl Ord for Value {
+    fn cmp(&self, other: &Self) -> Ordering {
+        match (self, other) {
+            (Self::Bool(a), Self::Bool(b)) => a.cmp(b),
+            (Self::Int(a), Self::Int(b)) => a.cmp(b),
+            (Self::Float(a), Self::Float(b)) => a.total_cmp(b),
+            (Self::Str(a), Self::Str(b)) => a.cmp(b),
+            (Self::List(a), Self::List(b)) => a.cmp(b),
+            (Self::Map(a), Self::Map(b)) => a.cmp(b),
+            _ => self.kind().cmp(&other.kind()),
+        }
+    }
+}
+
+impl Value {
+    fn kind(&self) -> u8 {
+        match self {
+            Self::Nil => 0,
+            Self::Bool(_) => 1,
+            Self::Int(_) => 2,
+            Self::Float(_) => 3,
+            Self::Str(_) => 4,
+            Self::List(_) => 5,
+            Self::Map(_) => 6,
+        }
+    }
+}
 
 impl Hash for Value {
     fn hash<H: Hasher>(&self, state: &mut H) {
@@ -265,6 +301,18 @@ mod tests {
         }
         assert_eq!(values.find(&parse("2")), None, "between two that were seen");
         assert_eq!(values.find(&parse("6")), None);
+    }
+
+    #[test]
+    fn values_have_one_order() {
+        let texts =
+            ["null", "false", "true", "-1", "2", "-0.5", "0.5", "\"\"", "\"a\"", "[]", "[1]", "[1,0]", "{\"a\":1}"];
+        let sorted: Vec<Value> = texts.iter().map(|text| parse(text)).collect();
+        for (a, first) in sorted.iter().enumerate() {
+            for (b, second) in sorted.iter().enumerate() {
+                assert_eq!(first.cmp(second), a.cmp(&b), "{first} and {second}");
+            }
+        }
     }
 
     #[test]

@@ -7,32 +7,57 @@ use std::{
 
 use checker::{Limits, Model, Options, Report, Verdict};
 use clap::{Args, ValueEnum};
-use histories::{Function, History, Outcome, Value, ValueId};
+use histories::{Format, Function, History, Outcome, Value, ValueId};
 use serde_json::json;
 
+use super::transactions::LevelName;
 use crate::{
     exit::ExitStatus,
-    ui::{self, Failure, verdict},
+    ui::{self, Failure, ReportTable, Row, ladder, verdict},
 };
 
 /// Decides whether recorded histories are linearizable.
 ///
-/// Reads schism's own JSON Lines, Jepsen's and Knossos' EDN, Jepsen's log lines and porcupine's key-value histories; which of them a file
-/// is, its content tells. Each key is checked on its own.
+/// Reads schism's own JSON Lines, Jepsen's and Knossos' EDN, Jepsen's log lines and porcupine's key-value histories, also compressed by gzip
+/// or zstd; which of them a file is, its content tells. Each key is checked on its own. Several files give a table, and the exit code of
+/// the worst.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   schism check store/latest/history.jsonl
   schism check --model kv --json history.edn")]
 pub(crate) struct CheckArgs {
-    /// What a key is; if not given, `kv` where something is appended or deleted, else `register`.
-    #[arg(long, value_enum)]
-    model: Option<ModelName>,
-    /// What a key holds before anything is written, as JSON [default: null; for `kv`, "" where no read found null].
-    #[arg(long, value_name = "JSON", value_parser = parse_value)]
-    initial: Option<Value>,
+    #[command(flatten)]
+    judging: Judging,
     /// Check every key, even after a violation.
     #[arg(long)]
     all: bool,
+    /// Say of each weaker consistency model that fails what shows it.
+    #[arg(long)]
+    explain: bool,
+    /// Print the verdicts as JSON.
+    #[arg(long)]
+    json: bool,
+    /// The histories.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+}
+
+/// How histories are read and judged.
+#[derive(Debug, Args)]
+pub(crate) struct Judging {
+    /// What a key is; if not given, transactions where there are any, `kv` where something is appended or deleted, else
+    /// `register`.
+    #[arg(long, value_enum)]
+    model: Option<ModelName>,
+    /// Of transactions: the level that they must keep.
+    #[arg(long, value_enum, default_value_t = LevelName::StrictSerializable)]
+    level: LevelName,
+    /// In which format the files are [default: as the content of each says].
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub(crate) format: Option<FormatName>,
+    /// What a key holds before anything is written, as JSON [default: null; for `kv`, "" where no read found null].
+    #[arg(long, value_name = "JSON", value_parser = parse_value)]
+    initial: Option<Value>,
     /// Give up after this time, for all files together.
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = humantime::parse_duration)]
     time_limit: Duration,
@@ -42,12 +67,6 @@ pub(crate) struct CheckArgs {
     /// How many keys to check at once [default: one for each processor].
     #[arg(short = 'j', long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     threads: Option<u16>,
-    /// Print the verdicts as JSON.
-    #[arg(long)]
-    json: bool,
-    /// The histories.
-    #[arg(required = true, value_name = "FILE")]
-    files: Vec<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -58,69 +77,183 @@ enum ModelName {
     CasRegister,
     /// get, put, append, delete and cas on text
     Kv,
-    /// add, remove and contains
+    /// several registers, read and written at once
+    MultiRegister,
+    /// add, remove, contains and read
     Set,
-    /// inc by 1 and read
+    /// inc, add and read
     Counter,
+    /// enqueue and dequeue, first in first out
+    Queue,
+    /// add and take, in any order
+    Bag,
+    /// push and pop, last in first out
+    Stack,
+    /// insert, and poll of the smallest
+    PriorityQueue,
+    /// append, and read of the whole list
+    List,
     /// acquire, and release by the process that holds it
     Mutex,
+    /// as mutex, and each acquire returns a larger token than all before
+    FencedLock,
+    /// transactions that append to lists and read them
+    ListAppend,
+    /// transactions that write registers and read them
+    RwRegister,
+}
+
+impl ModelName {
+    /// The model of single operations; none for transactions, whose keys say themselves what they are.
+    fn of_keys(self) -> Option<Model> {
+        Some(match self {
+            Self::Register | Self::CasRegister => Model::Register,
+            Self::Kv => Model::KeyValue,
+            Self::MultiRegister => Model::MultiRegister,
+            Self::Set => Model::Set,
+            Self::Counter => Model::Counter,
+            Self::Queue => Model::Queue,
+            Self::Bag => Model::Bag,
+            Self::Stack => Model::Stack,
+            Self::PriorityQueue => Model::PriorityQueue,
+            Self::List => Model::List,
+            Self::Mutex => Model::Mutex,
+            Self::FencedLock => Model::FencedLock,
+            Self::ListAppend | Self::RwRegister => return None,
+        })
+    }
+}
+
+/// A format that can be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FormatName {
+    /// schism's own JSON Lines
+    Jsonl,
+    /// Jepsen's and Knossos' operation maps
+    Edn,
+    /// the lines that Jepsen logged
+    JepsenLog,
+    /// porcupine's key-value histories: operation maps, too
+    PorcupineKv,
+}
+
+impl From<FormatName> for Format {
+    fn from(name: FormatName) -> Self {
+        match name {
+            FormatName::Jsonl => Self::JsonLines,
+            FormatName::Edn | FormatName::PorcupineKv => Self::Edn,
+            FormatName::JepsenLog => Self::JepsenLog,
+        }
+    }
 }
 
 impl CheckArgs {
     pub(crate) fn execute(self) -> anyhow::Result<ExitStatus> {
-        let deadline = Instant::now() + self.time_limit;
+        let deadline = self.judging.deadline();
         let mut worst = ExitStatus::Linearizable;
-        let mut reports = Vec::new();
+        let (mut reports, mut table) = (Vec::new(), ReportTable::new());
         for file in &self.files {
-            let status = match self.check_file(file, deadline) {
-                Ok((history, report)) => {
+            let started = Instant::now();
+            let status = match read(file, self.judging.format) {
+                Ok(history) => {
+                    let judged = self.judge(&history, deadline);
+                    table.add(file, &judged.row, started.elapsed());
                     if self.json {
-                        reports.push(json!({ "file": file, "report": report }));
-                    } else {
-                        ui::print(&format!("{}: {}", file.display(), verdict::describe(&history, &report)))?;
+                        reports.push(json!({ "file": file, "report": judged.report, "ladder": judged.ladder }));
+                    } else if self.files.len() == 1 {
+                        ui::print(&format!("{}: {}", file.display(), judged.words))?;
                     }
-                    status_of(report.verdict)
+                    judged.status
                 }
-                Err(error) => ui::failure(&error),
+                Err(error) => {
+                    table.add_unreadable(file);
+                    ui::failure(&error)
+                }
             };
             worst = worst.worst(status);
         }
         if self.json {
             ui::print(&format!("{}\n", serde_json::to_string_pretty(&reports)?))?;
+        } else if self.files.len() > 1 {
+            ui::print(&format!("{table}\n"))?;
         }
         Ok(worst)
     }
 
-    fn check_file(&self, file: &Path, deadline: Instant) -> anyhow::Result<(History, Report)> {
-        let history = read(file)?;
-        let model = match self.model {
-            Some(ModelName::Register | ModelName::CasRegister) => Model::Register,
-            Some(ModelName::Kv) => Model::KeyValue,
-            Some(ModelName::Set) => Model::Set,
-            Some(ModelName::Counter) => Model::Counter,
-            Some(ModelName::Mutex) => Model::Mutex,
-            None => model_of(&history),
-        };
+    fn judge(&self, history: &History, deadline: Instant) -> Judged {
+        if self.judging.are_transactions(history) {
+            return super::transactions::judge(history, &self.judging, deadline);
+        }
+        let report = self.judging.judge(history, self.all, deadline);
+        // Linearizable implies all the others.
+        let wanted = self.json || report.verdict == Verdict::NotLinearizable && self.files.len() == 1;
+        let ladder = wanted.then(|| checker::consistency(history, &self.judging.options(history)));
+        let instead = ladder.as_ref().map_or_else(String::new, |ladder| ladder::describe(ladder, self.explain));
+        Judged {
+            status: status_of(report.verdict),
+            row: Row::of(&report),
+            words: verdict::describe(history, &report) + &instead,
+            report: to_json(&report),
+            ladder: to_json(&ladder),
+        }
+    }
+}
+
+/// What was found out about a file, in every form.
+pub(crate) struct Judged {
+    pub(crate) status: ExitStatus,
+    pub(crate) row: Row,
+    pub(crate) words: String,
+    pub(crate) report: serde_json::Value,
+    pub(crate) ladder: serde_json::Value,
+}
+
+pub(crate) fn to_json(report: &impl serde::Serialize) -> serde_json::Value {
+    serde_json::to_value(report).expect("a report has a form in JSON")
+}
+
+impl Judging {
+    /// When to give up.
+    pub(crate) fn deadline(&self) -> Instant {
+        Instant::now() + self.time_limit
+    }
+
+    /// The level that transactions must keep.
+    pub(crate) fn level(&self) -> checker::Level {
+        self.level.into()
+    }
+
+    /// Whether the history is one of transactions.
+    pub(crate) fn are_transactions(&self, history: &History) -> bool {
+        self.model.map_or(!history.transactions.is_empty(), |model| model.of_keys().is_none())
+    }
+
+    /// The verdict on a history without transactions.
+    pub(crate) fn judge(&self, history: &History, all: bool, deadline: Instant) -> Report {
+        self.within_limits(deadline, |limits, threads| {
+            checker::check(history, &Options { all, threads, limits: *limits, ..self.options(history) })
+        })
+    }
+
+    /// Does `work`, given when it must give up and how many threads it may use.
+    pub(crate) fn within_limits<T>(&self, deadline: Instant, work: impl FnOnce(&Limits<'_>, usize) -> T) -> T {
         let keep_going = move || Instant::now() < deadline;
         let threads = self.threads.map_or_else(processors, usize::from);
-        let options = Options {
-            initial: self.initial.clone().unwrap_or_else(|| initial_of(model, &history)),
-            all: self.all,
-            threads,
-            limits: Limits {
-                keep_going: &keep_going,
-                max_memory_bytes: self.memory_limit as usize * (1 << 20) / threads,
-            },
-            ..Options::new(model)
-        };
-        let report = checker::check(&history, &options);
-        Ok((history, report))
+        let max_memory_bytes = self.memory_limit as usize * (1 << 20) / threads;
+        work(&Limits { keep_going: &keep_going, max_memory_bytes }, threads)
+    }
+
+    fn options(&self, history: &History) -> Options<'static> {
+        let model = self.model.and_then(ModelName::of_keys).unwrap_or_else(|| model_of(history));
+        let initial = self.initial.clone().unwrap_or_else(|| initial_of(model, history));
+        Options { initial, ..Options::new(model) }
     }
 }
 
 /// Reads a history; one that cannot be read has an exit code of its own.
-pub(crate) fn read(file: &Path) -> anyhow::Result<History> {
-    histories::read_file(file).map_err(|error| Failure::new(ExitStatus::Unreadable, error.to_string()).into())
+pub(crate) fn read(file: &Path, format: Option<FormatName>) -> anyhow::Result<History> {
+    histories::read_file_as(file, format.map(Format::from))
+        .map_err(|error| Failure::new(ExitStatus::Unreadable, error.to_string()).into())
 }
 
 /// The exit status that says a verdict.

@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use histories::{EdnStyle, Event, OurRules};
+use histories::{Compression, EdnStyle, Event, OurRules};
 
+use super::check::FormatName;
 use crate::{
     exit::ExitStatus,
     ui::{self, Failure},
@@ -14,10 +15,12 @@ use crate::{
 ///
 /// Reads whatever `schism check` reads, and writes JSON Lines or EDN as Jepsen has it (one operation a line; keys as `independent` tuples).
 /// What EDN has no name for goes into further keys (:observed, :mismatch, :node), which schism reads back. In JSON Lines a process that
-/// went on after an unknown outcome gets a new number. A history that breaks the rules is not converted.
+/// went on after an unknown outcome gets a new number. A name that ends in .gz or .zst is compressed so. A history that breaks the rules is
+/// not converted.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   schism convert store/latest/history.jsonl history.edn
+  schism convert store/latest/history.jsonl history.jsonl.zst
   schism convert jepsen.log --to jsonl -")]
 pub(crate) struct ConvertArgs {
     /// The history.
@@ -29,6 +32,9 @@ pub(crate) struct ConvertArgs {
     /// In which format [default: as the extension of OUT says].
     #[arg(long, value_enum, value_name = "FORMAT")]
     to: Option<Target>,
+    /// In which format IN is [default: as its content says].
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    format: Option<FormatName>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -66,13 +72,14 @@ impl ConvertArgs {
 
     /// Twice: what all events are decides how each is written, and memory is for more than events.
     fn read(&self, mut each: impl FnMut(&Event<'_>)) -> anyhow::Result<()> {
-        histories::read_events(&self.input, &mut each)
+        histories::read_events(&self.input, self.format.map(Into::into), &mut each)
             .map(drop)
             .map_err(|error| Failure::new(ExitStatus::Unreadable, error.to_string()).into())
     }
 }
 
 fn target_of(path: &Path) -> Option<Target> {
+    let path = if Compression::of_name(path).is_some() { path.with_extension("") } else { path.to_owned() };
     match path.extension()?.to_str()? {
         "jsonl" => Some(Target::Jsonl),
         "edn" => Some(Target::Edn),

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use workloads::{SimulatedModel, Simulation, Violation};
+use workloads::{SimulatedModel, Simulation, TransactionSimulation, Violation};
 
 use crate::{
     exit::ExitStatus,
@@ -45,10 +45,13 @@ pub(crate) struct GenerateArgs {
     /// What to plant.
     #[arg(long, value_enum, default_value_t = Planted::None)]
     violation: Planted,
+    /// How many of it, evenly spread (list-append only).
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    violations: u32,
     /// Another seed, another history.
     #[arg(long, value_name = "S", default_value_t = 1)]
     seed: u64,
-    /// Where to write it, as JSON Lines; `-` is stdout.
+    /// Where to write it, as JSON Lines, compressed where the name ends in .gz or .zst; `-` is stdout.
     #[arg(long, value_name = "FILE", default_value = "-")]
     out: PathBuf,
 }
@@ -61,6 +64,8 @@ enum ModelName {
     CasRegister,
     /// get, put, append, delete and cas text
     Kv,
+    /// transactions of four reads and appends; a key is used up after 32 appends
+    ListAppend,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -87,12 +92,17 @@ struct ValueRange(Option<u32>);
 
 impl GenerateArgs {
     pub(crate) fn execute(self) -> anyhow::Result<ExitStatus> {
+        let model = match self.model {
+            ModelName::Register => SimulatedModel::Register,
+            ModelName::CasRegister => SimulatedModel::CasRegister,
+            ModelName::Kv => SimulatedModel::KeyValue,
+            ModelName::ListAppend => return self.transactions(),
+        };
+        if self.violations != 1 {
+            return Err(Failure::new(ExitStatus::Usage, "--violations is for --model list-append").into());
+        }
         let simulation = Simulation {
-            model: match self.model {
-                ModelName::Register => SimulatedModel::Register,
-                ModelName::CasRegister => SimulatedModel::CasRegister,
-                ModelName::Kv => SimulatedModel::KeyValue,
-            },
+            model,
             operations: self.ops,
             clients: self.clients,
             keys: self.keys,
@@ -104,6 +114,28 @@ impl GenerateArgs {
                 Planted::StaleRead => Some(Violation::StaleRead),
                 Planted::LostWrite => Some(Violation::LostWrite),
             },
+            seed: self.seed,
+        };
+        ui::write_whole(&self.out, |mut out| {
+            let planted = simulation.run(|event| histories::write_event(&mut out, event))?;
+            if planted { Ok(()) } else { Err(not_planted().into()) }
+        })
+    }
+
+    fn transactions(self) -> anyhow::Result<ExitStatus> {
+        if self.values.0.is_some() || matches!(self.violation, Planted::LostWrite) {
+            let what = "transactions write unique values, and only stale reads are planted in them";
+            return Err(Failure::new(ExitStatus::Usage, what)
+                .hint("leave out --values, and --violation lost-write")
+                .into());
+        }
+        let simulation = TransactionSimulation {
+            transactions: self.ops,
+            clients: self.clients,
+            keys: self.keys,
+            unknown_percent: self.unknown,
+            always_overlapping: matches!(self.overlap, Overlap::Always),
+            stale_reads: if matches!(self.violation, Planted::StaleRead) { self.violations } else { 0 },
             seed: self.seed,
         };
         ui::write_whole(&self.out, |mut out| {

@@ -7,6 +7,8 @@ pub(crate) mod doctor;
 pub(crate) mod generate;
 pub(crate) mod node;
 pub(crate) mod run;
+pub(crate) mod shrink;
+mod transactions;
 
 use clap::{Parser, Subcommand};
 
@@ -30,6 +32,7 @@ pub(crate) enum Command {
     Check(check::CheckArgs),
     Generate(generate::GenerateArgs),
     Convert(convert::ConvertArgs),
+    Shrink(shrink::ShrinkArgs),
     Doctor(doctor::DoctorArgs),
     Node(node::NodeArgs),
     /// Prints the version.
@@ -44,6 +47,7 @@ fn examples() -> String {
   schism check store/latest/history.jsonl         judge a recorded history again
   schism check --model kv other-tools.edn         judge another tool's history
   schism convert history.edn history.jsonl        another format, the same history
+  schism shrink store/latest/history.jsonl        the few operations that already fail
   schism generate --ops 1000000 --out m1.jsonl    make up a history, to measure checkers on
   schism doctor                                   what this host can and cannot do
 ";

@@ -175,14 +175,17 @@ async fn recover(
 /// The verdict on what is kept of the run, and all that explains it.
 async fn judge(plan: &Plan, dir: &RunDir, lived: Lived) -> anyhow::Result<(History, Results)> {
     let path = dir.history_path();
-    let (history, report) = tokio::task::spawn_blocking(move || {
-        let history = read(&path)?;
+    let (history, report, ladder) = tokio::task::spawn_blocking(move || {
+        let history = read(&path, None)?;
         let deadline = Instant::now() + CHECK_LIMIT;
         let keep_going = move || Instant::now() < deadline;
         let threads = processors();
         let limits = Limits { keep_going: &keep_going, max_memory_bytes: CHECK_MEMORY_BYTES / threads };
-        let report = checker::check(&history, &Options { limits, threads, ..Options::new(Model::Register) });
-        anyhow::Ok((history, report))
+        let options = Options { limits, threads, ..Options::new(Model::Register) };
+        let report = checker::check(&history, &options);
+        let violated = report.verdict == Verdict::NotLinearizable;
+        let ladder = violated.then(|| checker::consistency(&history, &options));
+        anyhow::Ok((history, report, ladder))
     })
     .await
     .context("the checker ended in a panic")??;
@@ -207,6 +210,7 @@ async fn judge(plan: &Plan, dir: &RunDir, lived: Lived) -> anyhow::Result<(Histo
         context: evidence.map_or_else(Vec::new, |evidence| context::around(&history, evidence, &reigns, &windows)),
         coverage,
         report,
+        ladder,
         reigns,
         origin_mono_ns: lived.origin_mono_ns,
     };

@@ -1,6 +1,6 @@
 //! What came of a run: written to `results.json`, told on the terminal.
 
-use checker::{Report, Verdict};
+use checker::{Ladder, Report, Verdict};
 use histories::{Function, History, Outcome};
 use serde::Serialize;
 
@@ -29,6 +29,8 @@ pub(crate) struct Results {
     pub(crate) load: Span,
     pub(crate) coverage: Coverage,
     pub(crate) report: Report,
+    /// Which weaker models hold, of a history that is not linearizable.
+    pub(crate) ladder: Option<Ladder>,
     /// What went on around the violation.
     pub(crate) context: Vec<String>,
     /// Who believed that it led, and when.

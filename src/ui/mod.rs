@@ -1,14 +1,18 @@
 //! The only place that prints. Data goes to stdout, everything else to stderr; a closed pipe is success.
 
+pub(crate) mod ladder;
 mod output;
 mod progress;
 pub(crate) mod summary;
+mod table;
+pub(crate) mod transactions;
 pub(crate) mod verdict;
 
 use std::io::{self, Write as _};
 
 pub(crate) use output::write_whole;
 pub(crate) use progress::Progress;
+pub(crate) use table::{ReportTable, Row};
 
 use crate::exit::ExitStatus;
 

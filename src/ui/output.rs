@@ -1,4 +1,4 @@
-//! Files that commands write: whole or not at all; `-` is stdout.
+//! Files that commands write: whole or not at all; `-` is stdout. A name that ends in `.gz` or `.zst` is compressed so.
 
 use std::{
     fs::{self, Permissions},
@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyhow::Context as _;
+use histories::Packer;
 
 use crate::exit::ExitStatus;
 
@@ -24,12 +25,12 @@ pub(crate) fn write_whole(
     write: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>,
 ) -> anyhow::Result<ExitStatus> {
     if path == "-" {
-        return through(io::stdout().lock(), write);
+        return through(path, io::stdout().lock(), write);
     }
     let wrong = || format!("cannot write {}", path.display());
     let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     if fs::metadata(&target).is_ok_and(|found| !found.is_file()) {
-        return through(fs::OpenOptions::new().write(true).open(&target).with_context(wrong)?, write);
+        return through(path, fs::OpenOptions::new().write(true).open(&target).with_context(wrong)?, write);
     }
     let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut file = tempfile::Builder::new()
@@ -37,15 +38,19 @@ pub(crate) fn write_whole(
         .permissions(Permissions::from_mode(0o666))
         .tempfile_in(folder)
         .with_context(wrong)?;
-    let status = through(file.as_file_mut(), write)?;
+    let status = through(path, file.as_file_mut(), write)?;
     file.persist(&target).with_context(wrong)?;
     Ok(status)
 }
 
-fn through(out: impl Write, write: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>) -> anyhow::Result<ExitStatus> {
-    let mut out = BufWriter::with_capacity(BUFFER_BYTES, out);
-    let written = write(&mut out).and_then(|()| Ok(out.flush()?));
-    drop(out.into_parts());
+/// Compressed as the name of `path` says.
+fn through(
+    path: &Path,
+    out: impl Write,
+    write: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>,
+) -> anyhow::Result<ExitStatus> {
+    let mut packer = Packer::new(path, BufWriter::with_capacity(BUFFER_BYTES, out));
+    let written = write(&mut packer).and_then(|()| Ok(packer.finish()?));
     match written {
         Err(error) if !is_closed_pipe(&error) => Err(error),
         _ => Ok(ExitStatus::Linearizable),

@@ -1,5 +1,6 @@
 //! What a run came to, in words.
 
+use super::ladder;
 use super::verdict::{counted, describe, grouped, seconds};
 use crate::run::{Counts, Coverage, Finished, Latency};
 
@@ -38,6 +39,9 @@ pub(crate) fn describe_run(finished: &Finished) -> String {
 /// The verdict with its evidence, and what went on around it.
 pub(crate) fn explain(finished: &Finished) -> String {
     let mut text = describe(&finished.history, &finished.results.report);
+    if let Some(ladder) = &finished.results.ladder {
+        text += &ladder::describe(ladder, false);
+    }
     if !finished.results.context.is_empty() {
         text += "\n  What went on at that moment:\n";
         for sentence in &finished.results.context {

@@ -93,7 +93,15 @@ fn values_in_words(history: &History, operation: &Operation) -> String {
                 Outcome::Ok | Outcome::Fail | Outcome::Info => swap,
             }
         }
-        (Function::Write | Function::Append | Function::Other(_), _) => format!(" {}", value(operation.input)),
+        (Function::Write | Function::Append, _) => format!(" {}", value(operation.input)),
+        (Function::Other(_), outcome) => {
+            let shown = |id| Some(value(id)).filter(|value| **value != Value::Nil);
+            let asked = shown(operation.input).map_or_else(String::new, |asked| format!(" {asked}"));
+            // What only repeats what was asked for is no answer.
+            let answer =
+                shown(operation.output).filter(|_| outcome == Outcome::Ok && operation.output != operation.input);
+            asked + &answer.map_or_else(String::new, |answer| format!(" -> {answer}"))
+        }
     }
 }
 

@@ -148,3 +148,46 @@ fn what_cannot_be_converted_is_said_and_nothing_is_written() {
     }
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
 }
+
+#[test]
+fn compressed_files_are_written_by_name_and_read_by_content() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = ["--ops", "3000", "--violation", "stale-read", "--out"];
+    for name in ["h.jsonl", "h.jsonl.gz", "h.jsonl.zst"] {
+        generate(dir.path(), &[&options[..], &[name]].concat());
+    }
+    let size = |name: &str| fs::metadata(dir.path().join(name)).unwrap().len();
+    for (name, packed) in [("gz", "h.jsonl.gz"), ("zst", "h.jsonl.zst")] {
+        assert!(size(packed) * 2 < size("h.jsonl"), "{packed}: {} of {}", size(packed), size("h.jsonl"));
+        fs::copy(dir.path().join(packed), dir.path().join("unnamed")).unwrap();
+        assert_eq!(verdict(dir.path(), "unnamed"), Some(1), "{packed}");
+        let (edn, back) = (format!("h.edn.{name}"), format!("back.jsonl.{name}"));
+        assert_eq!(run(dir.path(), &["convert", "unnamed", &edn]).code, Some(0));
+        assert_eq!(run(dir.path(), &["convert", &edn, &back]).code, Some(0));
+        assert_eq!(run(dir.path(), &["convert", &back, "back.jsonl"]).code, Some(0));
+        let text = |name: &str| fs::read_to_string(dir.path().join(name)).unwrap();
+        assert_eq!(text("back.jsonl").lines().count(), text("h.jsonl").lines().count());
+        assert_eq!(verdict(dir.path(), &edn), Some(1));
+        let cut = fs::read(dir.path().join(packed)).unwrap();
+        fs::write(dir.path().join("cut"), &cut[..cut.len() / 2]).unwrap();
+        let ended = run(dir.path(), &["check", "cut"]);
+        assert!(ended.code == Some(65) && ended.err.contains("cut: cannot be read"), "{ended:?}");
+    }
+}
+
+#[test]
+fn a_format_that_is_asked_for_is_demanded() {
+    let dir = tempfile::tempdir().unwrap();
+    generate(dir.path(), &["--ops", "10", "--out", "h.jsonl"]);
+    for (arguments, code) in [
+        (&["check", "--format", "jsonl", "h.jsonl"][..], 0),
+        (&["check", "--format", "edn", "h.jsonl"], 65),
+        (&["check", "--format", "porcupine-kv", "h.jsonl"], 65),
+        (&["convert", "--format", "jepsen-log", "h.jsonl", "h.edn"], 65),
+        (&["check", "--format", "xml", "h.jsonl"], 64),
+    ] {
+        let ended = run(dir.path(), arguments);
+        assert_eq!(ended.code, Some(code), "{arguments:?} {ended:?}");
+        assert!(code != 65 || ended.err.contains("but this looks like JSON Lines"), "{}", ended.err);
+    }
+}

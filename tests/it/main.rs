@@ -10,5 +10,6 @@ mod check;
 mod generate;
 mod layers;
 mod runs;
+mod shrink;
 mod support;
 mod usage;

@@ -21,4 +21,4 @@ pub use final_reads::{FinalReads, Unread, final_reads};
 pub use http::{HttpClient, HttpConnector, HttpOptions};
 pub use outcome::Answer;
 pub use register::{Register, RegisterOptions};
-pub use simulate::{SimulatedModel, Simulation, Violation};
+pub use simulate::{SimulatedModel, Simulation, TransactionSimulation, Violation};

@@ -4,6 +4,7 @@
 //! with operations. What can be proven of a planted read is in [`proof`](self::proof).
 
 mod proof;
+mod transactions;
 
 use std::collections::BTreeMap;
 
@@ -11,6 +12,7 @@ use histories::{Event, EventType, Process, Value};
 
 use crate::random::Random;
 use proof::{Held, Proof};
+pub use transactions::TransactionSimulation;
 
 /// What a key is, and so what clients do to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use crate::{
 
 /// The steps, and those of them that the claim will be about.
 pub(super) fn of_stale(steps: &[Step], clusters: &Clusters, stale: &Stale) -> (Vec<u32>, Vec<u32>) {
-    let mut kept = Gather { steps, clusters, kept: vec![stale.looker] };
+    let mut kept = Gather::new(steps, clusters, vec![stale.looker]);
     kept.effect(stale.old, stale.old_proof);
     kept.effect(stale.new, stale.new_proof);
     kept.chain(stale.old, stale.new);
@@ -17,7 +17,7 @@ pub(super) fn of_stale(steps: &[Step], clusters: &Clusters, stale: &Stale) -> (V
 
 /// As above, for any violation.
 pub(super) fn of_violation(steps: &[Step], clusters: &Clusters, violation: &Violation) -> (Vec<u32>, Vec<u32>) {
-    let mut kept = Gather { steps, clusters, kept: Vec::new() };
+    let mut kept = Gather::new(steps, clusters, Vec::new());
     match *violation {
         Violation::Contradiction { step } => kept.kept.extend(u32::try_from(step)),
         Violation::NeverSet { observer, .. } => kept.kept.push(observer),
@@ -50,19 +50,32 @@ pub(super) fn of_violation(steps: &[Step], clusters: &Clusters, violation: &Viol
     (kept.complete(), Vec::new())
 }
 
-struct Gather<'a> {
+/// Steps that are kept, and what else they need.
+pub(crate) struct Gather<'a> {
     steps: &'a [Step],
     clusters: &'a Clusters,
     kept: Vec<u32>,
 }
 
-impl Gather<'_> {
-    fn writer(&mut self, value: Val) {
+impl<'a> Gather<'a> {
+    pub(crate) fn new(steps: &'a [Step], clusters: &'a Clusters, kept: Vec<u32>) -> Self {
+        Self { steps, clusters, kept }
+    }
+
+    /// Keeps a step, unless it is none.
+    pub(crate) fn keep(&mut self, step: u32) {
+        if step != NO_STEP && !self.kept.contains(&step) {
+            self.kept.push(step);
+        }
+    }
+
+    /// Keeps who sets `value`.
+    pub(crate) fn writer(&mut self, value: Val) {
         self.kept.extend(Some(self.clusters[value].writer).filter(|&writer| writer != NO_STEP));
     }
 
     /// The cas that lead from one value to a later one of its chain.
-    fn chain(&mut self, from: Val, to: Val) {
+    pub(crate) fn chain(&mut self, from: Val, to: Val) {
         if from != to {
             self.clusters.between(from, to).into_iter().for_each(|value| self.writer(value));
         }
@@ -80,14 +93,14 @@ impl Gather<'_> {
     }
 
     /// Adds what a read saw, and for a change of unknown outcome somebody who saw it; sorted.
-    fn complete(mut self) -> Vec<u32> {
+    pub(crate) fn complete(mut self) -> Vec<u32> {
         let mut at = 0;
         while at < self.kept.len() {
             let index = self.kept[at];
             let step = &self.steps[index as usize];
             at += 1;
             match step.action {
-                Action::Read(value) => self.add(self.clusters[value].writer),
+                Action::Read(value) => self.keep(self.clusters[value].writer),
                 Action::Write(value) | Action::Cas { to: value, .. } if !step.is_certain() => {
                     let cluster = &self.clusters[value];
                     let seen = |&step: &u32| match self.steps[step as usize].action {
@@ -96,7 +109,7 @@ impl Gather<'_> {
                     };
                     if !self.kept.iter().any(|step| *step != index && seen(step)) {
                         let taker = if cluster.next == NO_VALUE { NO_STEP } else { self.clusters[cluster.next].writer };
-                        self.add(if cluster.is_read() { cluster.first_end.1 } else { taker });
+                        self.keep(if cluster.is_read() { cluster.first_end.1 } else { taker });
                     }
                 }
                 _ => {}
@@ -105,11 +118,5 @@ impl Gather<'_> {
         self.kept.sort_unstable();
         self.kept.dedup();
         self.kept
-    }
-
-    fn add(&mut self, step: u32) {
-        if step != NO_STEP && !self.kept.contains(&step) {
-            self.kept.push(step);
-        }
     }
 }

@@ -12,6 +12,7 @@ use crate::{
     zones::{Clusters, Violation, Zones, zones},
 };
 
+pub(crate) use gather::Gather;
 use sentences::Told;
 pub(crate) use words::Words;
 
@@ -34,6 +35,11 @@ pub(crate) fn of_zones(problem: &mut Problem<'_>, violation: &Violation, cluster
         small.writes = small.writes.max(whole.staleness.writes);
     }
     evidence
+}
+
+/// As above, with all steps that belong to this very violation: others may show as well that there is no order.
+pub(crate) fn whole(problem: &Problem<'_>, violation: &Violation, clusters: &Clusters) -> Evidence {
+    told(problem, &gather::of_violation(&problem.prepared.steps, clusters, violation).0)
 }
 
 /// Evidence for what the general search found: nothing survives the completion of `dead`.

@@ -170,8 +170,9 @@ fn too_high(key: &Key<'_>, read: u32, seen: i64, initial: i64) -> Violation {
         begun.filter(|&o| !is_read(key, key.operation(o)) && key.operation(o).invoked < end).collect();
     let most = operations.len();
     let claim = format!(
-        "{} returned {seen}, although only {most} increments of {initial} had begun by the time it ended",
-        key.who("read", read)
+        "{} returned {seen}, although the counter began at {initial} and only {} had even begun by the time the read ended",
+        key.who("read", read),
+        increments(most)
     );
     if most > MAX_LISTED {
         operations.clear();
@@ -220,8 +221,15 @@ fn too_low(key: &Key<'_>, read: u32, seen: i64, initial: i64) -> Violation {
         (Some(_), _) => {
             format!("{who} returned {seen}, although {already}, and {needed} more increments had begun and ended since")
         }
-        (None, _) => format!("{who} returned {seen}, although {needed} increments of {then} had ended before it began"),
+        (None, _) => format!(
+            "{who} returned {seen}, although the counter began at {then} and {} had been acknowledged before the read began",
+            self::increments(increments.len())
+        ),
     };
     let reasons = vec!["increments only ever add, so the count cannot have gone back".to_owned()];
     Violation { operations, claim, reasons, despite_others: true }
+}
+
+fn increments(count: usize) -> String {
+    format!("{count} increment{}", if count == 1 { "" } else { "s" })
 }

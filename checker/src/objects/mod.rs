@@ -1,24 +1,28 @@
 //! Objects that are no registers, each by a method of its own that is exact and near-linear.
 //!
-//! Every method answers with an order or with a few operations that have none; both go through [`verify`] before they are believed.
+//! Every method answers with an order or with a few operations that have none; both go through [`crate::verify`] before they are believed.
 
+mod container;
 mod counter;
 mod mutex;
+mod priority_queue;
+mod queue;
+mod segments;
 mod set;
+mod stack;
 mod switch;
-mod verify;
 
 use histories::{History, Operation, Outcome, Value, ValueId};
 
-use crate::{Evidence, Limits, Model, UnknownWhy, evidence::Words, prepare::Prepared};
+use crate::{Evidence, Limits, Model, Options, UnknownWhy, evidence::Words, model::Counter, prepare::Prepared};
 
 /// Orders that the second opinion tries on the evidence.
 const MAX_TRIES: usize = 20_000;
 
 /// What was found out about one key.
 pub(crate) enum Found {
-    /// An order explains everything, and was replayed.
-    Order,
+    /// This order explains everything, and was replayed; empty unless [`Options::keep_order`] asks for it.
+    Order(Vec<u32>),
     /// None does.
     Violation(Evidence),
     /// A limit was reached, or the model lacks an operation.
@@ -40,40 +44,55 @@ struct Violation {
     despite_others: bool,
 }
 
+impl Violation {
+    fn new(operations: Vec<u32>, claim: String) -> Self {
+        Self { operations, claim, reasons: Vec::new(), despite_others: false }
+    }
+}
+
 /// One key of an object.
 struct Key<'a> {
     history: &'a History,
     model: Model,
     initial: &'a Value,
     limits: &'a Limits<'a>,
+    keep_order: bool,
     /// Indexes of the operations that happened or may have, ascending.
     operations: Vec<u32>,
 }
 
-/// Decides one key; nothing if the model is a kind of register.
-pub(crate) fn decide(
-    history: &History,
-    model: Model,
-    initial: &Value,
-    limits: &Limits<'_>,
-    operations: &[u32],
-) -> Option<Found> {
-    if matches!(model, Model::Register | Model::KeyValue) {
+/// Decides one key; nothing if the model has no method of its own.
+pub(crate) fn decide(history: &History, options: &Options<'_>, operations: &[u32]) -> Option<Found> {
+    if matches!(options.model, Model::Register | Model::KeyValue) {
         return None;
     }
     let happened = |&index: &u32| history.operations[index as usize].outcome != Outcome::Fail;
     let operations = operations.iter().copied().filter(happened).collect();
-    let key = Key { history, model, initial, limits, operations };
+    let Options { model, ref initial, ref limits, keep_order, .. } = *options;
+    let key = Key { history, model, initial, limits, keep_order, operations };
     let found = match model {
-        Model::Register | Model::KeyValue => return None,
         Model::Set => set::check(&key),
         Model::Counter => counter::check(&key).map(|claim| key.verified(&key.operations, claim)),
         Model::Mutex => mutex::check(&key).map(|claim| key.verified(&key.operations, claim)),
+        Model::Queue => return key.contained(&queue::KIND),
+        Model::Stack => return key.contained(&stack::KIND),
+        Model::PriorityQueue => return key.contained(&priority_queue::KIND),
+        Model::FencedLock => return mutex::check(&key).ok().map(|claim| key.verified(&key.operations, claim)),
+        _ => return None,
     };
     Some(found.unwrap_or_else(Found::Unknown))
 }
 
 impl Key<'_> {
+    /// Decides a container; nothing if its method does not fit it.
+    fn contained(&self, kind: &container::Kind) -> Option<Found> {
+        match container::check(self, kind) {
+            Ok(claim) => Some(self.verified(&self.operations, claim)),
+            Err(UnknownWhy::Function { .. } | UnknownWhy::Unsupported { .. }) => None,
+            Err(limit) => Some(Found::Unknown(limit)),
+        }
+    }
+
     fn operation(&self, index: u32) -> &Operation {
         &self.history.operations[index as usize]
     }
@@ -89,6 +108,30 @@ impl Key<'_> {
     fn words(&self, tell: impl FnOnce(&Words<'_>) -> String) -> String {
         let prepared = Prepared { steps: Vec::new(), values: Vec::new(), failed: Vec::new() };
         tell(&Words { history: self.history, initial: self.initial, prepared: &prepared })
+    }
+
+    /// Whether to go on; of the completed operations, about so many are explained.
+    fn may_go_on(&self, explained: usize) -> Result<(), UnknownWhy> {
+        if (self.limits.keep_going)() {
+            return Ok(());
+        }
+        let (completed, unknown_outcomes) = self.counts();
+        Err(UnknownWhy::Time { explained: explained.min(completed), completed, unknown_outcomes })
+    }
+
+    /// Whether a method may hold so much.
+    fn affords(&self, bytes: usize) -> Result<(), UnknownWhy> {
+        if bytes <= self.limits.max_memory_bytes {
+            return Ok(());
+        }
+        let (completed, unknown_outcomes) = self.counts();
+        Err(UnknownWhy::Memory { explained: 0, completed, unknown_outcomes })
+    }
+
+    /// How many operations completed, and of how many nobody knows whether they happened.
+    fn counts(&self) -> (usize, usize) {
+        let completed = self.operations.iter().filter(|&&index| self.operation(index).outcome != Outcome::Info).count();
+        (completed, self.operations.len() - completed)
     }
 
     /// `read by process 3 at 1.200 s on n1`.
@@ -110,22 +153,23 @@ impl Key<'_> {
 
     /// The claim on these operations as a verdict, after the second opinion.
     fn verified(&self, operations: &[u32], claim: Claim) -> Found {
+        let object = self.model.specification(self.initial);
         match claim {
             Claim::Order(order) => {
-                if let Err(why) = verify::replay(self.history, self.model, self.initial, operations, &order) {
+                if let Err(why) = object.replay(self.history, operations, &order) {
                     panic!(
                         "this is a bug in schism: the method for {:?} found an order that is none: {why}",
                         self.model
                     );
                 }
-                Found::Order
+                Found::Order(order)
             }
             Claim::Violation(violation) => {
                 let mut operations: Vec<usize> = violation.operations.iter().map(|&index| index as usize).collect();
                 operations.sort_unstable();
-                let despite = violation.despite_others;
-                let trial =
-                    verify::can_be_ordered(self.history, self.model, self.initial, &operations, despite, MAX_TRIES);
+                let among_others = Counter::among_others(self.initial);
+                let object = if violation.despite_others { &among_others } else { object.as_ref() };
+                let trial = object.can_be_ordered(self.history, &operations, MAX_TRIES);
                 assert!(
                     trial != Some(true),
                     "this is a bug in schism: operations {operations:?} can be ordered, although the checker says: {}",

@@ -1,9 +1,9 @@
-//! A lock: `acquire` and `release`, by the process that holds it.
+//! A lock: `acquire` and `release`, by the process that holds it; perhaps with fencing tokens.
 
-use histories::{NEVER, Outcome};
+use histories::{NEVER, Operation, Outcome, Value, ValueId};
 
 use super::{Claim, Key, Violation, says_nothing};
-use crate::UnknownWhy;
+use crate::{Model, UnknownWhy};
 
 /// The time in which a process certainly holds the lock: from the end of an acquire to the start of its release.
 #[derive(Clone, Copy)]
@@ -21,11 +21,17 @@ struct Section {
 /// its end and each release right after its start, and the sections follow each other. An acquire of unknown outcome after which
 /// its process never acts again never needs to happen, and without it there is only more room; a release of unknown outcome
 /// happens at once, for the same reason. Where a process acts again after an unknown outcome, this says nothing.
+///
+/// Fencing tokens must grow from section to section, for sections that do not overlap have only one order: if one ended before the
+/// other began, its acquire had ended before the other's release started.
 pub(super) fn check(key: &Key<'_>) -> Result<Claim, UnknownWhy> {
     for &index in &key.operations {
         let operation = key.operation(index);
         match key.name(operation) {
-            "acquire" | "release" if says_nothing(operation) => {}
+            "acquire" if key.model == Model::FencedLock && token(key, operation).is_some() => {}
+            "acquire" if key.model == Model::FencedLock && operation.outcome == Outcome::Info => {}
+            "acquire" if key.model == Model::Mutex && says_nothing(operation) => {}
+            "release" if (key.model == Model::Mutex || operation.input == ValueId::NIL) && says_nothing(operation) => {}
             name @ ("acquire" | "release") => {
                 return Err(UnknownWhy::Unsupported { what: format!("an answer of {name}") });
             }
@@ -47,10 +53,10 @@ pub(super) fn check(key: &Key<'_>) -> Result<Claim, UnknownWhy> {
     }
     sections.sort_unstable_by_key(|section| section.from);
     let overlap = sections.windows(2).find(|pair| pair[0].until > pair[1].from);
-    Ok(match (overlap, wrong) {
-        (Some(pair), _) => Claim::Violation(both_hold(key, pair[0], pair[1])),
-        (None, Some(wrong)) => Claim::Violation(wrong),
-        (None, None) => Claim::Order(
+    let wrong = overlap.map(|pair| both_hold(key, pair[0], pair[1])).or(wrong).or_else(|| not_larger(key, &sections));
+    Ok(match wrong {
+        Some(wrong) => Claim::Violation(wrong),
+        None => Claim::Order(
             sections.iter().flat_map(|section| [Some(section.acquire), section.release]).flatten().collect(),
         ),
     })
@@ -94,6 +100,36 @@ fn turns(key: &Key<'_>, group: &[u32], sections: &mut Vec<Section>) -> Result<()
         sections.push(Section { acquire, release: None, from: key.operation(acquire).completed, until: NEVER });
     }
     Ok(())
+}
+
+/// The token that an acquire answered with.
+fn token(key: &Key<'_>, acquire: &Operation) -> Option<i64> {
+    if let Value::Int(token) = key.history.value(acquire.output) { Some(*token) } else { None }
+}
+
+/// An acquire whose token is not larger than the one before it.
+fn not_larger(key: &Key<'_>, sections: &[Section]) -> Option<Violation> {
+    let number = |section: &Section| token(key, key.operation(section.acquire));
+    let least = if let Value::Int(least) = *key.initial { Some(least) } else { None };
+    let claim = |section: &Section, got: i64| {
+        format!("{} answered with the fencing token {got}", key.who("acquire", section.acquire))
+    };
+    if let Some((first, got, least)) = sections.first().and_then(|first| Some((first, number(first)?, least?)))
+        && got <= least
+    {
+        let claim = format!("{}, although all are larger than {least}", claim(first, got));
+        return Some(wrong(vec![first.acquire], claim));
+    }
+    sections.windows(2).find_map(|pair| {
+        let (before, got) = (number(&pair[0])?, number(&pair[1])?);
+        let claim = format!("{}, although process {} had got {before} before it", claim(&pair[1], got), {
+            key.operation(pair[0].acquire).process
+        });
+        let operations = [Some(pair[0].acquire), pair[0].release, Some(pair[1].acquire), pair[1].release];
+        let reasons = vec![format!("it had got it by {}; tokens only grow", key.ended(pair[0].acquire))];
+        let operations = operations.into_iter().flatten().collect();
+        (got <= before).then(|| Violation { reasons, ..wrong(operations, claim) })
+    })
 }
 
 fn wrong(operations: Vec<u32>, claim: String) -> Violation {

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     UnknownWhy,
+    parts::in_one,
     prepare::{Action, Prepared, Step},
     shrink::Problem,
 };
@@ -20,14 +21,16 @@ pub(super) fn check(key: &Key<'_>) -> Result<Found, UnknownWhy> {
         by_element.push((key.operation(index).input, step(key, index)?));
     }
     by_element.sort_by_key(|&(element, _)| element);
-    let mut undecided = None;
+    let (mut orders, mut undecided) = (Vec::new(), None);
     for group in by_element.chunk_by(|a, b| a.0 == b.0) {
         let steps: Vec<Step> = group.iter().filter_map(|&(_, step)| step).collect();
         match solve(&steps, key.limits) {
             Solved::Order(order) => {
                 let index = |place: &u32| steps[*place as usize].operation;
                 let all: Vec<u32> = steps.iter().map(|step| step.operation).collect();
-                key.verified(&all, Claim::Order(order.iter().map(index).collect()));
+                if let Found::Order(order) = key.verified(&all, Claim::Order(order.iter().map(index).collect())) {
+                    orders.push(order);
+                }
             }
             Solved::Dead(place) => {
                 let operations: Vec<u32> = steps.iter().map(|step| step.operation).collect();
@@ -36,7 +39,8 @@ pub(super) fn check(key: &Key<'_>) -> Result<Found, UnknownWhy> {
             Solved::Limit(why) => undecided = Some(why),
         }
     }
-    Ok(undecided.map_or(Found::Order, Found::Unknown))
+    let order = if key.keep_order { in_one(key.history, &orders) } else { Vec::new() };
+    Ok(undecided.map_or(Found::Order(order), Found::Unknown))
 }
 
 /// What an operation does to its element, whose value is 0 as long as it is as it was in the beginning; nothing if it only looked,

@@ -22,7 +22,7 @@ pub(super) enum Solved {
 const NO_FLIP: u32 = u32::MAX;
 
 /// How many completions pass between two questions whether to go on.
-const ASK_EVERY: usize = 4096;
+const ASK_EVERY: usize = 256;
 
 /// One way how it can stand after some completions.
 #[derive(Clone)]

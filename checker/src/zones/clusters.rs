@@ -94,7 +94,7 @@ impl std::ops::Index<Val> for Clusters {
 
 impl Clusters {
     /// Nothing if a value is set twice, if the initial value is set, or if values can grow.
-    pub(super) fn gather(prepared: &Prepared) -> Option<Self> {
+    pub(crate) fn gather(prepared: &Prepared) -> Option<Self> {
         let mut all = vec![Cluster::EMPTY; prepared.values.len()];
         for (index, step) in (0..).zip(&prepared.steps) {
             let (value, from) = match step.action {

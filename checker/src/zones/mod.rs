@@ -39,9 +39,8 @@ mod violation;
 
 use crate::prepare::{Action, Prepared};
 
-use clusters::Block;
-pub(crate) use clusters::{Clusters, NO_STEP, NO_VALUE};
-pub(crate) use violation::Violation;
+pub(crate) use clusters::{Block, Clusters, NO_STEP, NO_VALUE};
+pub(crate) use violation::{Violation, sweep};
 
 /// What the zones say.
 #[derive(Debug)]
@@ -61,7 +60,7 @@ pub(crate) fn zones(prepared: &Prepared) -> Option<Zones> {
         return Some(Zones::Violation(Violation::Contradiction { step }, clusters));
     }
     let found = clusters.include(&prepared.steps).and_then(|()| clusters.blocks(&prepared.steps));
-    let blocks = match found.and_then(violation::sweep) {
+    let blocks = match found.and_then(sweep) {
         Ok(blocks) => blocks,
         Err(violation) => return Some(Zones::Violation(violation, clusters)),
     };

@@ -1,6 +1,6 @@
 //! What can be wrong with a register of unique values, and the sweep over the zones.
 
-use super::{Block, clusters::Clusters};
+use super::clusters::{Block, Clusters};
 use crate::prepare::Val;
 
 /// Why no order exists. Steps are indexes into the key's steps.
@@ -49,7 +49,7 @@ pub(crate) enum Violation {
 }
 
 /// The blocks in an order in which they can take place, each as a whole; or two that cannot.
-pub(super) fn sweep(blocks: Vec<Block>) -> Result<Vec<Block>, Violation> {
+pub(crate) fn sweep(blocks: Vec<Block>) -> Result<Vec<Block>, Violation> {
     let blocks = by_left_end(blocks);
     let mut last_forward: Option<Block> = None;
     for block in &blocks {

@@ -5,9 +5,14 @@
 
 mod agree;
 mod build;
+mod containers;
+mod ladder;
 mod metamorphic;
+mod models;
 mod objects;
 mod oracle;
 mod peers;
 mod random;
 mod rules;
+mod rungs;
+mod transactions;

@@ -2,11 +2,11 @@
 //! explains itself.
 
 use checker::{Model, Options, UnknownWhy, Verdict, check};
-use histories::{Event, EventType, History, HistoryBuilder, Operation, Outcome, Process, Value};
+use histories::{Event, EventType, History, Operation, Outcome, Process, Value};
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 
-use crate::build::history;
+use crate::{build::history, random::paired};
 
 const HISTORIES: u64 = 100_000;
 const MAX_OPERATIONS: usize = 8;
@@ -33,6 +33,14 @@ fn apply(model: Model, history: &History, state: &State, operation: &Operation) 
             next.push(0);
             true
         }
+        // The last token, and then perhaps the owner.
+        (Model::FencedLock, "acquire") => {
+            let last = state.first().copied().unwrap_or(0);
+            let token = if let Value::Int(token) = *answer { u32::try_from(token).unwrap() } else { last + 1 };
+            next = vec![token, operation.process];
+            state.len() < 2 && token > last
+        }
+        (Model::FencedLock, _) => state.len() == 2 && next.pop() == Some(operation.process),
         (_, "acquire") => {
             next.push(operation.process);
             state.is_empty()
@@ -66,6 +74,8 @@ struct Simulation {
     model: Model,
     rng: Pcg64,
     state: Vec<Value>,
+    /// The last one that a lock gave out.
+    token: i64,
     events: Vec<Event<'static>>,
 }
 
@@ -102,7 +112,8 @@ impl Simulation {
             "read" => Some(Value::Int(self.state.len().try_into().unwrap())),
             "acquire" if self.state.is_empty() => {
                 self.state.push(owner);
-                Some(Value::Nil)
+                self.token += 1;
+                Some(if self.model == Model::FencedLock { self.token.into() } else { Value::Nil })
             }
             "release" if self.state.first() == Some(&owner) => {
                 self.state.clear();
@@ -174,6 +185,13 @@ impl Simulation {
                 (EventType::Ok, "contains") => event.value = Some(Value::Bool(self.rng.random_bool(0.5))),
                 (EventType::Ok, "read") => event.value = Some(Value::Int(self.rng.random_range(0..4))),
                 (EventType::Ok, _) if self.rng.random_bool(0.3) => event.kind = EventType::Fail,
+                (EventType::Ok, "acquire") if self.model == Model::FencedLock && self.rng.random_bool(0.3) => {
+                    event.value = Some(self.rng.random_range(1..4).into());
+                }
+                (EventType::Fail, "acquire") if self.model == Model::FencedLock => {
+                    event.kind = EventType::Ok;
+                    event.value = Some(self.rng.random_range(1..4).into());
+                }
                 (EventType::Fail, "acquire" | "release") => event.kind = EventType::Ok,
                 _ if can_swap => {
                     self.events.swap(at, at + 1);
@@ -189,14 +207,10 @@ impl Simulation {
 
 fn random(model: Model, seed: u64) -> History {
     let (rng, state, events) = (Pcg64::seed_from_u64(seed), Vec::new(), Vec::new());
-    let mut simulation = Simulation { model, rng, state, events };
+    let mut simulation = Simulation { model, rng, state, token: 0, events };
     simulation.run();
     simulation.mutate();
-    let mut builder = HistoryBuilder::default();
-    for event in simulation.events {
-        builder.push(event).unwrap();
-    }
-    builder.finish()
+    paired(simulation.events)
 }
 
 fn agree(model: Model) {
@@ -236,6 +250,11 @@ fn mutexes_agree_with_every_order() {
     agree(Model::Mutex);
 }
 
+#[test]
+fn fenced_locks_agree_with_every_order() {
+    agree(Model::FencedLock);
+}
+
 /// The first claim about a history.
 fn claim(model: Model, text: &str) -> String {
     let report = check(&history(text), &Options::new(model));
@@ -250,14 +269,13 @@ fn an_element_that_was_acknowledged_is_missing() {
         (EventType::Invoke, "contains", Value::Int(5)),
         (EventType::Ok, "contains", Value::Bool(false)),
     ];
-    let mut builder = HistoryBuilder::default();
-    for (time, (kind, f, value)) in (0..).zip(events) {
+    let event = |(time, (kind, f, value)): (u64, (EventType, &'static str, Value))| {
         let mut event = Event::new(Process::Client(0), kind, f);
         event.time = time * 1_000_000;
         event.value = Some(value);
-        builder.push(event).unwrap();
-    }
-    let history = builder.finish();
+        event
+    };
+    let history = paired((0..).zip(events).map(event));
     let report = check(&history, &Options::new(Model::Set));
     let expected = "contains 5 by process 0 at 0.002 s returned false, although add 5 had been acknowledged at 0.001 s";
     assert_eq!(report.keys[0].evidence.as_ref().unwrap().claim, expected);
@@ -274,7 +292,7 @@ fn an_early_read_can_need_an_increment_that_is_still_open() {
     );
     assert_eq!(
         claim(Model::Counter, &text.replace("read 1", "read 7")).split(',').nth(1),
-        Some(" although only 1 increments of 0 had begun by the time it ended")
+        Some(" although the counter began at 0 and only 1 increment had even begun by the time the read ended")
     );
 }
 
@@ -287,15 +305,27 @@ fn two_hold_a_lock_at_once() {
 }
 
 #[test]
+fn fencing_tokens_only_grow() {
+    let text = "0 invoke acquire\n0 ok acquire 7\n0 invoke release\n0 ok release\n1 invoke acquire\n1 ok acquire 7";
+    let expected =
+        "acquire by process 1 at 0.004 s answered with the fencing token 7, although process 0 had got 7 before it";
+    assert_eq!(claim(Model::FencedLock, text), expected);
+    assert_eq!(claim(Model::FencedLock, &text.replace("1 ok acquire 7", "1 ok acquire 9")), "linearizable");
+    let both = text.replace("0 invoke release\n0 ok release\n", "");
+    let expected = "acquire by process 1 at 0.002 s succeeded, although process 0 certainly held the lock";
+    assert_eq!(claim(Model::FencedLock, &both), expected);
+}
+
+#[test]
 fn what_a_model_lacks_is_unknown() {
     let why = |model, text: &str| check(&history(text), &Options::new(model)).keys[0].why.clone();
     for (model, text) in
-        [(Model::Set, "0 invoke pop 1"), (Model::Counter, "0 invoke dec"), (Model::Mutex, "0 invoke read")]
+        [(Model::Set, "0 invoke pop 1"), (Model::Counter, "0 invoke pop"), (Model::Mutex, "0 invoke read")]
     {
         assert!(matches!(why(model, text), Some(UnknownWhy::Function { .. })), "{text}");
     }
     for (model, text) in [
-        (Model::Counter, "0 invoke inc 2"),
+        (Model::Counter, "0 invoke inc x"),
         (Model::Set, "0 invoke add 1\n0 ok add 2"),
         (Model::Mutex, "0 invoke acquire\n0 ok acquire 3"),
     ] {

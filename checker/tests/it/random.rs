@@ -35,8 +35,13 @@ pub(crate) fn history(kind: Kind, seed: u64, max_operations: usize) -> History {
     let mut simulation = Simulation::new(kind, seed, max_operations);
     simulation.run();
     simulation.mutate();
+    paired(simulation.events)
+}
+
+/// A history of these events.
+pub(crate) fn paired(events: impl IntoIterator<Item = Event<'static>>) -> History {
     let mut builder = HistoryBuilder::default();
-    for event in simulation.events {
+    for event in events {
         builder.push(event).unwrap();
     }
     builder.finish()

@@ -254,9 +254,14 @@ fn what_the_model_does_not_have_is_unknown() {
 
 #[test]
 fn limits_make_it_unknown() {
-    // Writes that nobody orders, all open at once, and a read that none of them explains.
-    let each = |what: &str| (0..14).map(|process| format!("{process} {what}")).collect::<Vec<_>>().join("\n");
-    let text = [each("invoke append a"), each("ok append"), "0 invoke read\n0 ok read x".to_owned()].join("\n");
+    // Different appends that nobody orders, all open at once, and a read that none of them explains.
+    let each =
+        |line: fn(usize, char) -> String| (0..).zip('a'..='n').map(|(process, letter)| line(process, letter)).collect();
+    let (begin, end): (Vec<String>, Vec<String>) = (
+        each(|process, letter| format!("{process} invoke append {letter}\n")),
+        each(|process, _| format!("{process} ok append\n")),
+    );
+    let text = begin.concat() + &end.concat() + "0 invoke read\n0 ok read x";
     let history = history(&text);
     let check = |limits| check(&history, &Options { limits, ..Options::new(Model::KeyValue) }).keys[0].clone();
     let out_of_time = check(Limits { keep_going: &|| false, ..Limits::none() });

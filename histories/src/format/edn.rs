@@ -32,6 +32,7 @@ pub(super) fn read(path: &Path, input: impl Read, each: &mut dyn FnMut(&Event<'_
         ));
     }
     let mut source = Source::new(path, &bytes)?;
+    nesting(source.text).map_err(|place| source.wrong(place, too_deep()))?;
     let vector = source.skip().starts_with('[');
     if vector {
         source.advance(1);
@@ -165,6 +166,49 @@ pub(super) fn parse(text: &str) -> Result<Value, String> {
     }
 }
 
+fn too_deep() -> String {
+    format!("values are nested at most {MAX_DEPTH} deep")
+}
+
+/// Where a text is nested too deep for the parser, which recurses: more than [`MAX_DEPTH`] brackets, or tags one after the other.
+fn nesting(text: &str) -> Result<(), usize> {
+    let (mut depth, mut tags) = (0_u32, 0_u32);
+    let mut bytes = text.bytes().enumerate();
+    let mut in_word = false;
+    while let Some((place, byte)) = bytes.next() {
+        let begins = !in_word;
+        in_word = false;
+        match byte {
+            b'[' | b'(' | b'{' => depth += 1,
+            b']' | b')' | b'}' => (depth, tags) = (depth.saturating_sub(1), 0),
+            b'#' | b'\'' | b'^' | b'@' | b'`' | b'~' => (tags, in_word) = (tags + 1, byte == b'#'),
+            b'"' => {
+                tags = 0;
+                while let Some((_, inside)) = bytes.next() {
+                    match inside {
+                        b'"' => break,
+                        b'\\' => drop(bytes.next()),
+                        _ => {}
+                    }
+                }
+            }
+            b';' => drop(bytes.find(|(_, inside)| *inside == b'\n')),
+            b'\\' => drop(bytes.next()),
+            b',' => {}
+            blank if blank.is_ascii_whitespace() => {}
+            _ => {
+                tags = if begins { 0 } else { tags };
+                in_word = true;
+            }
+        }
+        // The vector of operations, the operation, and its value.
+        if depth + tags > MAX_DEPTH + 2 {
+            return Err(place);
+        }
+    }
+    Ok(())
+}
+
 /// What is wrong with a text that is not EDN.
 fn in_words(code: &Code) -> String {
     match code {
@@ -183,6 +227,7 @@ fn in_words(code: &Code) -> String {
 
 /// The EDN value at the beginning of `text`, and what follows.
 pub(super) fn parse_first(text: &str) -> Result<(Value, &str), String> {
+    nesting(text).map_err(|_| too_deep())?;
     let (form, rest) =
         edn::read(text).map_err(|error| format!("expected an EDN value, but {}", in_words(&error.code)))?;
     Ok((value(&form, 0)?, rest))
@@ -217,7 +262,7 @@ pub(super) fn name(value: &Value) -> Result<String, String> {
 /// A value; keywords keep their colon, so that they differ from text.
 fn value(form: &Edn<'_>, depth: u32) -> Result<Value, String> {
     if depth > MAX_DEPTH {
-        return Err(format!("values are nested at most {MAX_DEPTH} deep"));
+        return Err(too_deep());
     }
     let list = |items: &mut dyn Iterator<Item = &Edn<'_>>| {
         items.map(|item| value(item, depth + 1)).collect::<Result<_, _>>().map(Value::List)

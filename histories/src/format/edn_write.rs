@@ -6,7 +6,7 @@
 use std::io;
 
 use super::keys::Shape;
-use crate::{Event, EventType, Process, Value};
+use crate::{Event, EventType, Process, TRANSACTION, Value, transactions::functions};
 
 /// How a history is to be written, which all its events decide: show it each with [`EdnStyle::see`], then write each.
 #[derive(Debug, Default)]
@@ -51,6 +51,11 @@ impl EdnStyle {
             (Some(key), value) if tuples => {
                 let pair = Value::List(vec![key.clone(), value.clone().unwrap_or_default()]);
                 push_field(&mut line, "value", Some(&pair));
+            }
+            (None, Some(value)) if event.f == TRANSACTION && is_client => {
+                let mut keywords = value.clone();
+                functions(&mut keywords).for_each(|name| *name = format!(":{name}").into());
+                push_field(&mut line, "value", Some(&keywords));
             }
             (key, value) => {
                 // A key, even of nil, says that values are no tuples.

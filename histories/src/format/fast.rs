@@ -2,7 +2,7 @@
 //!
 //! Whatever else JSON may say is left to serde, which decides alone what is wrong: the short cut knows only "yes" and "ask serde".
 
-use crate::{Event, EventType, Process, Value};
+use crate::{Event, EventType, Process, TRANSACTION, Value, Values, transactions::Columns};
 
 /// The event on this line, if it is written as [`super::write_event`] writes most of them.
 pub(super) fn event(line: &str) -> Option<Event<'_>> {
@@ -30,6 +30,31 @@ pub(super) fn event(line: &str) -> Option<Event<'_>> {
     }
     // A key of `null` is no key, which is for serde to say.
     (cursor.rest() == "}" && event.key != Some(Value::Nil)).then_some(event)
+}
+
+/// The transaction on this line, with its micro-operations in `micros`: as they are many, no [`Value`] is made of them.
+pub(super) fn transaction<'a>(line: &'a str, micros: &mut Columns, values: &mut Values) -> Option<Event<'a>> {
+    let mut cursor = Cursor { text: line, at: 0 };
+    let index = cursor.after(r#"{"index":"#)?.natural()?;
+    let time = cursor.after(r#","time":"#)?.natural()?;
+    let process = cursor.after(r#","process":"#)?.natural()?;
+    let kind = cursor.after(r#","type":"#)?.kind()?;
+    cursor.after(r#","f":"txn","value":["#)?;
+    while !cursor.take(b']') {
+        cursor.micro(micros, values)?;
+        let more = cursor.take(b',');
+        if more == (cursor.peek() == Some(b']')) {
+            return None;
+        }
+    }
+    let mut event = Event { index: Some(index), time, ..Event::new(Process::Client(process), kind, TRANSACTION) };
+    if let Some(cursor) = cursor.after(r#","node":"#) {
+        event.node = Some(u16::try_from(cursor.natural()?).ok()?);
+    }
+    if let Some(cursor) = cursor.after(r#","error":"#) {
+        event.error = Some(cursor.string()?.into());
+    }
+    (cursor.rest() == "}").then_some(event)
 }
 
 struct Cursor<'a> {
@@ -106,6 +131,33 @@ impl<'a> Cursor<'a> {
             b'0'..=b'9' => self.natural().and_then(|number| i64::try_from(number).ok()).map(Value::Int),
             _ => None,
         }
+    }
+
+    /// A micro-operation of a transaction.
+    fn micro(&mut self, micros: &mut Columns, values: &mut Values) -> Option<()> {
+        let function = self.after("[")?.string()?;
+        let key = values.intern(self.after(",")?.scalar()?);
+        self.after(",")?;
+        match function {
+            "append" | "w" => micros.change(function == "append", key, values.intern(self.scalar()?)),
+            "r" if self.take(b'[') => {
+                let mut broken = false;
+                let mut first = true;
+                let elements = std::iter::from_fn(|| {
+                    let more = !self.take(b']') && (std::mem::take(&mut first) || self.take(b','));
+                    let element = more.then(|| self.scalar()).flatten();
+                    broken |= more && element.is_none();
+                    element.map(|element| values.intern(element))
+                });
+                micros.read_list(key, elements).ok()?;
+                if broken || !self.text[..self.at].ends_with(']') {
+                    return None;
+                }
+            }
+            "r" => micros.read(key, values.intern(self.scalar()?)),
+            _ => return None,
+        }
+        self.after("]").map(drop)
     }
 
     /// A scalar, or a pair of scalars.

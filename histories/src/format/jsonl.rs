@@ -14,19 +14,31 @@ pub fn write_event(out: &mut impl io::Write, event: &Event<'_>) -> io::Result<()
     out.write_all(b"\n")
 }
 
-pub(super) fn read(path: &Path, input: impl io::Read, each: &mut dyn FnMut(&Event<'_>)) -> Result<History, ReadError> {
+pub(super) fn read(
+    path: &Path,
+    input: impl io::Read,
+    mut each: Option<&mut dyn FnMut(&Event<'_>)>,
+) -> Result<History, ReadError> {
     let mut lines = Lines::new(path, input);
     let mut builder = HistoryBuilder::default();
     while let Some((place, text)) = lines.next()? {
         let line =
             str::from_utf8(text).map_err(|error| place.malformed(text, error.valid_up_to() + 1, "expected UTF-8"))?;
+        // Whoever wants the events wants their values too.
+        let read = |micros: &mut _, values: &mut _| fast::transaction(line, micros, values);
+        if let Some(pushed) = each.is_none().then(|| builder.push_transaction(read)).flatten() {
+            pushed.map_err(|rule| place.broken(text, rule))?;
+            continue;
+        }
         let event = fast::event(line).map_or_else(|| serde_json::from_str(line), Ok).map_err(|error| {
             let reason = error.to_string();
             let reason = reason.split(" at line ").next().unwrap_or_default();
             let hint = if error.is_eof() { ": the line ends too early" } else { "" };
             place.malformed(text, error.column(), format!("expected an event as JSON, but {reason}{hint}"))
         })?;
-        each(&event);
+        if let Some(each) = &mut each {
+            each(&event);
+        }
         builder.push(event).map_err(|rule| place.broken(text, rule))?;
     }
     let history = builder.finish();

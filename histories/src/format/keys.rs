@@ -5,7 +5,10 @@
 //! `nil`, a cas with two plain values.)
 
 use super::lines::Place;
-use crate::{Event, EventType, Function, History, HistoryBuilder, Process, ReadError, Value};
+use crate::{
+    Event, EventType, Function, History, HistoryBuilder, Process, ReadError, TRANSACTION, Value,
+    transactions::functions,
+};
 
 /// Makes a history of events, each with its line. `end` is where the file ends.
 pub(super) fn pair(
@@ -21,6 +24,12 @@ pub(super) fn pair(
     for (line, mut event) in events {
         if shape.is_keyed() && matches!(event.process, Process::Client(_)) {
             split(&mut event);
+        }
+        if event.f == TRANSACTION
+            && let Some(value) = &mut event.value
+        {
+            // Keywords in EDN, text in JSON.
+            functions(value).for_each(|name| *name = name.trim_start_matches(':').into());
         }
         event.key = event.key.filter(|key| *key != Value::Nil);
         each(&event);

@@ -1,5 +1,6 @@
-//! Files to histories: which format a file is in is told by its content, never by its name.
+//! Files to histories: which format a file is in, and how it is compressed, is told by its content, never by its name.
 
+mod compressed;
 mod edn;
 mod edn_write;
 mod fast;
@@ -8,8 +9,9 @@ mod jsonl;
 mod keys;
 mod lines;
 
-use std::{fs::File, io::Read, path::Path};
+use std::{fmt, fs::File, io::Read, path::Path};
 
+pub use compressed::{Compression, Packer};
 pub use edn_write::EdnStyle;
 pub use jsonl::write_event;
 
@@ -27,6 +29,16 @@ pub enum Format {
     JepsenLog,
 }
 
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::JsonLines => "JSON Lines",
+            Self::Edn => "EDN",
+            Self::JepsenLog => "Jepsen's log lines",
+        })
+    }
+}
+
 /// How much of a file is looked at to tell its format, bytes.
 const SNIFF_BYTES: usize = 64 * 1024;
 
@@ -35,18 +47,32 @@ const SNIFF_BYTES: usize = 64 * 1024;
 /// # Errors
 /// Where the file cannot be read, is no history, or breaks a rule of histories: the line, and why.
 pub fn read_file(path: &Path) -> Result<History, ReadError> {
-    let file = File::open(path).map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
-    read(path, file, None, &mut |_| {})
+    read_file_as(path, None)
 }
 
-/// As [`read_file`], and hands over each event on the way, in order; keys are told from values, and what is handed over before an
+/// As [`read_file`], in this format; without one, the content tells.
+///
+/// # Errors
+/// As [`read_file`]; where a format is given and the file is of another one, which.
+pub fn read_file_as(path: &Path, format: Option<Format>) -> Result<History, ReadError> {
+    read(path, open(path)?, format, None)
+}
+
+/// As [`read_file_as`], and hands over each event on the way, in order; keys are told from values, and what is handed over before an
 /// error is to be forgotten. An event of another tool may break our rules, which [`crate::OurRules`] mends.
 ///
 /// # Errors
-/// As [`read_file`].
-pub fn read_events(path: &Path, each: &mut dyn FnMut(&Event<'_>)) -> Result<History, ReadError> {
-    let file = File::open(path).map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
-    read(path, file, None, each)
+/// As [`read_file_as`].
+pub fn read_events(
+    path: &Path,
+    format: Option<Format>,
+    each: &mut dyn FnMut(&Event<'_>),
+) -> Result<History, ReadError> {
+    read(path, open(path)?, format, Some(each))
+}
+
+fn open(path: &Path) -> Result<File, ReadError> {
+    File::open(path).map_err(|source| ReadError::Io { path: path.to_owned(), source })
 }
 
 /// Reads a history from memory; `name` stands for a path in errors. Without a format, the content tells.
@@ -54,27 +80,36 @@ pub fn read_events(path: &Path, each: &mut dyn FnMut(&Event<'_>)) -> Result<Hist
 /// # Errors
 /// As [`read_file`].
 pub fn read_bytes(name: &str, bytes: &[u8], format: Option<Format>) -> Result<History, ReadError> {
-    read(Path::new(name), bytes, format, &mut |_| {})
+    read(Path::new(name), bytes, format, None)
 }
 
 fn read(
     path: &Path,
-    mut input: impl Read,
-    format: Option<Format>,
-    each: &mut dyn FnMut(&Event<'_>),
+    input: impl Read,
+    asked: Option<Format>,
+    each: Option<&mut dyn FnMut(&Event<'_>)>,
 ) -> Result<History, ReadError> {
+    let io = |source| ReadError::Io { path: path.to_owned(), source };
+    let mut input = compressed::unpacked(input).map_err(io)?;
     let mut start = Vec::new();
-    input
-        .by_ref()
-        .take(SNIFF_BYTES as u64)
-        .read_to_end(&mut start)
-        .map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
-    let format = format.map_or_else(|| detect(path, &start), Ok)?;
+    input.by_ref().take(SNIFF_BYTES as u64).read_to_end(&mut start).map_err(io)?;
+    let found = detect(path, &start);
+    let (format, found) = match asked {
+        Some(asked) => (asked, found.ok()),
+        None => (found?, None),
+    };
     let whole = start.chain(input);
-    match format {
+    let nobody: &mut dyn FnMut(&Event<'_>) = &mut |_| {};
+    let history = match format {
         Format::JsonLines => jsonl::read(path, whole, each),
-        Format::Edn => edn::read(path, whole, each),
-        Format::JepsenLog => jepsen_log::read(path, whole, each),
+        Format::Edn => edn::read(path, whole, each.unwrap_or(nobody)),
+        Format::JepsenLog => jepsen_log::read(path, whole, each.unwrap_or(nobody)),
+    };
+    match (history, asked, found) {
+        (Err(ReadError::Malformed { .. } | ReadError::Empty { .. }), Some(asked), Some(found)) if asked != found => {
+            Err(ReadError::OtherFormat { path: path.to_owned(), asked, found })
+        }
+        (history, ..) => history,
     }
 }
 

@@ -13,8 +13,7 @@ fn value() -> impl Strategy<Value = Value> {
         Just(Value::Nil),
         any::<bool>().prop_map(Value::Bool),
         any::<i64>().prop_map(Value::Int),
-        // Numbers of many digits may lose their last bit already as serde_json reads them.
-        any::<i16>().prop_map(|eighths| Value::Float(f64::from(eighths) / 8.0)),
+        any::<f64>().prop_filter("neither format can say it", |x| x.is_finite()).prop_map(Value::Float),
         text.prop_map(|text| Value::from(&*text)),
     ];
     let map = |item: BoxedStrategy<Value>| {
@@ -29,27 +28,40 @@ fn value() -> impl Strategy<Value = Value> {
     })
 }
 
+/// A change of two keys and a look at one.
+fn transaction(key: &Value, value: &Value, found: &Value) -> Value {
+    let micro = |f: &str, value: &Value| Value::List(vec![f.into(), key.clone(), value.clone()]);
+    Value::List(vec![micro("append", value), micro("w", value), micro("r", found)])
+}
+
 /// What one client asks and gets, or what the nemesis says.
 fn operation() -> impl Strategy<Value = [Event<'static>; 2]> {
     let extra = (option::of(value()), option::of(0_u16..9), option::of("[a-z:\" ]{0,6}"), any::<bool>());
-    (0..7_usize, value(), value(), 0..3_usize, extra).prop_map(|(function, first, second, kind, extra)| {
-        let (observed, node, error, mismatch) = extra;
-        let f = ["read", "write", "cas", "append", "delete", "check-7", "kill"][function];
-        let process = if f == "kill" { Process::nemesis() } else { Process::Client(0) };
-        let kind = [EventType::Ok, EventType::Fail, EventType::Info][kind];
-        let argument = match f {
-            "read" | "delete" => None,
-            "cas" => Some(Value::List(vec![first.clone(), second])),
-            _ => Some(first.clone()),
-        };
-        let result = if f == "read" && kind == EventType::Ok { Some(first) } else { argument.clone() };
-        let begin = if f == "kill" { EventType::Info } else { EventType::Invoke };
-        let invoke = Event { value: argument, node, ..Event::new(process.clone(), begin, f) };
-        let observed = observed.filter(|_| f == "cas" && kind == EventType::Fail);
-        let mismatch = mismatch && observed.is_some();
-        let error = error.map(Into::into);
-        [invoke, Event { value: result, observed, mismatch, error, ..Event::new(process, kind, f) }]
-    })
+    (0..8_usize, value(), value(), value(), 0..3_usize, extra).prop_map(
+        |(function, first, second, found, kind, extra)| {
+            let (observed, node, error, mismatch) = extra;
+            let f = ["read", "write", "cas", "append", "delete", "check-7", "kill", "txn"][function];
+            let process = if f == "kill" { Process::nemesis() } else { Process::Client(0) };
+            let kind = [EventType::Ok, EventType::Fail, EventType::Info][kind];
+            let argument = match f {
+                "read" | "delete" => None,
+                "cas" => Some(Value::List(vec![first.clone(), second.clone()])),
+                "txn" => Some(transaction(&first, &second, &Value::Nil)),
+                _ => Some(first.clone()),
+            };
+            let result = match f {
+                "read" if kind == EventType::Ok => Some(first),
+                "txn" if kind == EventType::Ok => Some(transaction(&first, &second, &found)),
+                _ => argument.clone(),
+            };
+            let begin = if f == "kill" { EventType::Info } else { EventType::Invoke };
+            let invoke = Event { value: argument, node, ..Event::new(process.clone(), begin, f) };
+            let observed = observed.filter(|_| f == "cas" && kind == EventType::Fail);
+            let mismatch = mismatch && observed.is_some();
+            let error = error.map(Into::into);
+            [invoke, Event { value: result, observed, mismatch, error, ..Event::new(process, kind, f) }]
+        },
+    )
 }
 
 /// A history of operations one after the other, all with keys, none, or some.
@@ -63,7 +75,7 @@ fn history() -> impl Strategy<Value = Vec<Event<'static>>> {
                 event.time = 10 * events.len() as u64;
                 if event.process != Process::nemesis() {
                     event.process = Process::Client(process);
-                    event.key = (keys == 1 || keys == 2 && keyed).then(|| key.clone());
+                    event.key = (event.f != "txn" && (keys == 1 || keys == 2 && keyed)).then(|| key.clone());
                 }
                 events.push(event);
             }
@@ -87,7 +99,7 @@ fn events_of(text: &[u8]) -> Vec<Event<'static>> {
     let path = dir.path().join("history");
     fs::write(&path, text).expect("it can be written");
     let mut events = Vec::new();
-    match read_events(&path, &mut |event| events.push(event.clone().into_owned())) {
+    match read_events(&path, None, &mut |event| events.push(event.clone().into_owned())) {
         Ok(_) | Err(crate::ReadError::Empty { .. }) => events,
         Err(error) => panic!("{error}\n{}", String::from_utf8_lossy(text)),
     }

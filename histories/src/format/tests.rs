@@ -22,7 +22,7 @@ fn wrong(text: impl AsRef<[u8]>) -> (u64, u64, String) {
     let place = match &error {
         ReadError::Malformed { line, column, .. } => (*line, *column),
         ReadError::Broken { line, .. } | ReadError::Empty { line, .. } => (*line, 0),
-        ReadError::Io { .. } => panic!("{error}"),
+        ReadError::Io { .. } | ReadError::OtherFormat { .. } => panic!("{error}"),
     };
     assert!(shown.starts_with(&format!("dir/h:{}:", place.0)), "{shown}");
     assert!(!shown.contains('\n') && shown.len() < 400, "{shown}");
@@ -300,4 +300,41 @@ fn a_log_line_that_was_meant_as_an_operation_must_be_one() {
     assert!(
         matches!(error, ReadError::Broken { line: 2, rule, .. } if matches!(*rule, PairingError::AlreadyOpen { .. }))
     );
+}
+
+#[test]
+fn a_format_that_is_asked_for_is_not_another() {
+    let lines = br#"{"process":0,"type":"invoke","f":"read"}"#;
+    let edn = b"{:process 0, :type :invoke, :f :read, :value nil}";
+    let log = b"INFO  jepsen.util - 0\t:invoke\t:read\tnil";
+    let all = [(Format::JsonLines, &lines[..]), (Format::Edn, edn), (Format::JepsenLog, log)];
+    for (asked, _) in all {
+        for (found, text) in all {
+            let read = read_bytes("x", text, Some(asked));
+            if asked == found {
+                assert_eq!(read.expect("it is of this format").operations.len(), 1);
+            } else {
+                let expected = format!("x: expected {asked}, as was asked for, but this looks like {found}");
+                assert_eq!(read.expect_err("it is of another").to_string(), expected);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_nested_too_deep_is_refused_before_anything_recurses() {
+    let value = |open: &str, close: &str, times| open.repeat(times) + "1" + &close.repeat(times);
+    for (open, close) in [("[", "]"), ("{1 ", "}"), ("(", ")"), ("#{", "}"), ("#a ", ""), ("#a [", "]")] {
+        for (times, fine) in [(20, true), (70, false), (200_000, false)] {
+            let value = value(open, close, times);
+            let edn = format!("{{:process 0, :type :invoke, :f :write, :value {value}}}");
+            let log = format!("INFO  jepsen.util - 0\t:invoke\t:write\t{value}");
+            for (format, text) in [(Format::Edn, edn), (Format::JepsenLog, log)] {
+                let read = read_bytes("x", text.as_bytes(), Some(format));
+                assert_eq!(read.is_ok(), fine, "{open} {times} {format}: {:?}", read.err());
+            }
+        }
+    }
+    let nested = format!(r#"{{"process":0,"type":"invoke","f":"write","value":{}}}"#, value("[", "]", 200_000));
+    read_bytes("x", nested.as_bytes(), None).expect_err("too deep");
 }

@@ -1,4 +1,4 @@
-//! What a key may do, one operation after the other: the sequential specifications.
+//! What a key may do, one operation after the other, with its states numbered: what the searches walk on.
 
 use histories::{History, Value};
 use rustc_hash::FxHashMap;
@@ -12,7 +12,7 @@ use crate::{
 pub(crate) type State = u32;
 
 /// A deterministic object. Whatever it is made of, its states are numbered, so that they compare in one instruction.
-pub(crate) trait Specification {
+pub(crate) trait Automaton {
     /// The state before anything happened.
     fn initial(&self) -> State;
 
@@ -44,7 +44,7 @@ impl Register {
     }
 }
 
-impl Specification for Register {
+impl Automaton for Register {
     fn initial(&self) -> State {
         INITIAL
     }
@@ -117,7 +117,7 @@ impl Text {
     }
 }
 
-impl Specification for Text {
+impl Automaton for Text {
     fn initial(&self) -> State {
         INITIAL
     }

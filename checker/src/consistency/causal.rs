@@ -1,0 +1,307 @@
+//! Causal consistency over all keys: the weak form, CC of Bouajjani, Enea, Guerraoui and Hamza, "On verifying causal consistency",
+//! 2017, whose bad patterns are complete for values that are all different. The causal order is what each session does, in
+//! its order, and each change before who finds its value, transitively. It holds unless
+//! - somebody finds a value that nobody set;
+//! - the order closes on itself;
+//! - somebody finds a value although another change of that key lies between that change and himself in the causal order (of the
+//!   initial value: although any change of the key comes before him).
+//!
+//! A cas looks at what it found and then sets. Each look is explained by itself: two sessions, even one, may see unrelated changes
+//! in either order, so this implies no session guarantee, and none implies it.
+//!
+//! # Test
+//! Vector clocks with an entry for each session that sets something, as in AWDIT (Møldrup and Pavlogiannis 2025): O(n·k) for k of those. A
+//! session goes on until it looks at a change that has no clock yet, and is woken by it; who is never woken is on a ring.
+//! For a look at `v`, of each session only its last change of the key that the looker knows of needs to be asked whether it knows `v`'s change.
+
+use histories::History;
+use rustc_hash::FxHashMap;
+
+use super::key::{Touch, touches};
+use crate::prepare::Step;
+
+/// No change, no session.
+const NONE: u32 = u32::MAX;
+
+/// What one operation touches, in values that are numbered over all keys.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Event {
+    /// Its index in the history.
+    pub operation: u32,
+    /// Which process.
+    pub process: u32,
+    /// Which value.
+    pub value: u32,
+    /// How; of a cas the look comes first.
+    pub touch: Touch,
+    /// Whether its outcome is known.
+    pub certain: bool,
+}
+
+impl Event {
+    /// The touches of a step, with its values numbered from `offset`.
+    pub(super) fn of(history: &History, step: &Step, offset: u32) -> impl Iterator<Item = Self> {
+        let (operation, certain) = (step.operation, step.is_certain());
+        let process = history.operations[operation as usize].process;
+        touches(step).map(move |(value, touch)| Self { operation, process, value: value + offset, touch, certain })
+    }
+}
+
+/// All that took place.
+#[derive(Debug, Default)]
+pub(super) struct Events {
+    /// By process, each in its own order.
+    pub events: Vec<Event>,
+    /// The key of each value.
+    pub keys: Vec<u32>,
+    /// The initial value of each key.
+    pub initial: Vec<u32>,
+}
+
+/// Why there is no causal order that explains everything. All are indexes of operations.
+#[derive(Debug)]
+pub(super) enum Uncausal {
+    /// It found what nobody set.
+    Unset { looker: u32 },
+    /// The looker knows of the newer change, and that one of the change that was found (none: the initial value); by which operations.
+    Overwritten { looker: u32, writer: Option<u32>, newer: u32, way: Vec<u32> },
+    /// These operations must each come before the next.
+    Ring { ring: Vec<u32> },
+    /// So many bytes of clocks are too many.
+    TooMany { bytes: usize },
+}
+
+/// A change: where it stands in its session, counted from 1, among the session's changes, and its event.
+#[derive(Clone, Copy)]
+struct Change {
+    session: u32,
+    number: u32,
+    event: u32,
+}
+
+struct Sweep<'a> {
+    all: &'a Events,
+    /// Where each session's events begin; one more at the end.
+    starts: Vec<usize>,
+    /// Each session's number among those that change something.
+    changers: Vec<u32>,
+    /// Of each value.
+    changes: Vec<Change>,
+    /// For each changing session, its changes by key and number.
+    by_key: Vec<Vec<(u32, u32, u32)>>,
+    /// For each value whose change was passed, its clock.
+    clocks: Vec<Option<Box<[u32]>>>,
+    /// For each value, who waits for its change.
+    waiting: FxHashMap<u32, Vec<u32>>,
+    /// How far each session is, and what it knows.
+    at: Vec<(usize, Box<[u32]>)>,
+}
+
+/// Why `all` is not causally consistent; nothing if it is.
+pub(super) fn uncausal(all: &Events, max_memory_bytes: usize) -> Option<Uncausal> {
+    let mut sweep = match Sweep::new(all, max_memory_bytes) {
+        Ok(sweep) => sweep,
+        Err(bytes) => return Some(Uncausal::TooMany { bytes }),
+    };
+    let sessions = u32::try_from(sweep.at.len()).expect("processes are u32");
+    let mut ready: Vec<u32> = (0..sessions).rev().collect();
+    while let Some(session) = ready.pop() {
+        if let Some(found) = sweep.go_on(session, &mut ready) {
+            return Some(found);
+        }
+    }
+    (0..sessions).find(|&session| sweep.is_stuck(session)).map(|session| sweep.ring(session))
+}
+
+impl<'a> Sweep<'a> {
+    fn new(all: &'a Events, max_memory_bytes: usize) -> Result<Self, usize> {
+        let mut starts = vec![0];
+        starts.extend((1..all.events.len()).filter(|&at| all.events[at - 1].process != all.events[at].process));
+        starts.push(all.events.len());
+        let mut changers = vec![NONE; starts.len() - 1];
+        let mut changes = vec![Change { session: NONE, number: 0, event: NONE }; all.keys.len()];
+        let mut by_key: Vec<Vec<(u32, u32, u32)>> = Vec::new();
+        for (session, bounds) in starts.windows(2).enumerate() {
+            let mut own = Vec::new();
+            for at in bounds[0]..bounds[1] {
+                let Event { value, touch, .. } = all.events[at];
+                if touch == Touch::Set {
+                    let number = u32::try_from(own.len() + 1).expect("operations are counted by u32");
+                    let changer = u32::try_from(by_key.len()).expect("processes are u32");
+                    let event = u32::try_from(at).expect("operations are counted by u32");
+                    changes[value as usize] = Change { session: changer, number, event };
+                    own.push((all.keys[value as usize], number, value));
+                }
+            }
+            if !own.is_empty() {
+                own.sort_unstable();
+                changers[session] = u32::try_from(by_key.len()).expect("processes are u32");
+                by_key.push(own);
+            }
+        }
+        let sets: usize = by_key.iter().map(Vec::len).sum();
+        let bytes = (sets + changers.len()) * by_key.len() * size_of::<u32>();
+        if bytes > max_memory_bytes {
+            return Err(bytes);
+        }
+        let clock = vec![0; by_key.len()].into_boxed_slice();
+        let at = starts[..starts.len() - 1].iter().map(|&start| (start, clock.clone())).collect();
+        let clocks = vec![None; all.keys.len()];
+        Ok(Self { all, starts, changers, changes, by_key, clocks, waiting: FxHashMap::default(), at })
+    }
+
+    fn is_stuck(&self, session: u32) -> bool {
+        self.at[session as usize].0 < self.starts[session as usize + 1]
+    }
+
+    /// Lets a session go on as far as it can.
+    fn go_on(&mut self, session: u32, ready: &mut Vec<u32>) -> Option<Uncausal> {
+        while self.is_stuck(session) {
+            let (at, knows) = &mut self.at[session as usize];
+            let Event { operation, value, touch, .. } = self.all.events[*at];
+            if touch == Touch::Set {
+                let Change { session: own, number, .. } = self.changes[value as usize];
+                knows[own as usize] = number;
+                self.clocks[value as usize] = Some(knows.clone());
+                ready.extend(self.waiting.remove(&value).into_iter().flatten());
+            } else if self.changes[value as usize].session == NONE {
+                if self.all.initial[self.all.keys[value as usize] as usize] != value {
+                    return Some(Uncausal::Unset { looker: operation });
+                }
+                if let Some(found) = self.overwritten(session, value) {
+                    return Some(found);
+                }
+            } else {
+                let Some(clock) = &self.clocks[value as usize] else {
+                    self.waiting.entry(value).or_default().push(session);
+                    return None;
+                };
+                knows.iter_mut().zip(clock).for_each(|(knows, &other)| *knows = (*knows).max(other));
+                if let Some(found) = self.overwritten(session, value) {
+                    return Some(found);
+                }
+            }
+            self.at[session as usize].0 += 1;
+        }
+        None
+    }
+
+    /// Whether the session, which looks at `value`, knows of a change of that key that knows of `value`'s.
+    fn overwritten(&self, session: u32, value: u32) -> Option<Uncausal> {
+        let (at, knows) = &self.at[session as usize];
+        let change = self.changes[value as usize];
+        let clock = self.clocks[value as usize].as_deref();
+        let key = self.all.keys[value as usize];
+        for (other, own) in self.by_key.iter().enumerate() {
+            let known_then = clock.map_or(0, |clock| clock[other]);
+            if knows[other] <= known_then {
+                continue;
+            }
+            let last = own.partition_point(|&(k, number, _)| (k, number) <= (key, knows[other]));
+            let Some(&(_, _, newer)) = own[..last].last().filter(|(k, n, _)| *k == key && *n > known_then) else {
+                continue;
+            };
+            let knows_it = clock.is_none()
+                || self.clocks[newer as usize].as_ref().is_some_and(|c| c[change.session as usize] >= change.number);
+            if knows_it {
+                let newer = self.changes[newer as usize].event as usize;
+                let writer = (change.session != NONE).then_some(change.event as usize);
+                let mut way = self.way(newer, *at);
+                if let Some(writer) = writer {
+                    way.extend(self.way(writer, newer));
+                }
+                let of = |at: usize| self.all.events[at].operation;
+                let (looker, writer, newer) = (of(*at), writer.map(of), of(newer));
+                return Some(Uncausal::Overwritten { looker, writer, newer, way });
+            }
+        }
+        None
+    }
+
+    /// Operations that show that event `from` comes before event `to`: those at the ends of each step from a change to its looker.
+    fn way(&self, from: usize, to: usize) -> Vec<u32> {
+        let events = &self.all.events;
+        let mut came: FxHashMap<usize, usize> = FxHashMap::default();
+        let mut open = std::collections::VecDeque::from([to]);
+        'search: while let Some(at) = open.pop_front() {
+            // Back along the session, and from its looks to the changes that they found.
+            let process = events[at].process;
+            for before in (0..=at).rev().take_while(|&before| events[before].process == process) {
+                if before == from {
+                    came.entry(before).or_insert(at);
+                    break 'search;
+                }
+                if before != at && came.contains_key(&before) {
+                    break;
+                }
+                if before != at {
+                    came.insert(before, at);
+                }
+                let change = self.changes[events[before].value as usize];
+                if events[before].touch == Touch::Look && change.session != NONE {
+                    let writer = change.event as usize;
+                    if !came.contains_key(&writer) && writer != to {
+                        came.insert(writer, before);
+                        open.push_back(writer);
+                        if writer == from {
+                            break 'search;
+                        }
+                    }
+                }
+            }
+        }
+        let mut way = vec![from];
+        while let Some(&next) = came.get(way.last().expect("it begins with one")) {
+            way.push(next);
+            if next == to {
+                break;
+            }
+        }
+        way.into_iter().map(|at| events[at].operation).collect()
+    }
+
+    /// The ring of sessions that wait for each other, from one that waits.
+    fn ring(&self, session: u32) -> Uncausal {
+        let mut order = Vec::new();
+        let mut seen = FxHashMap::default();
+        let mut session = session as usize;
+        while !seen.contains_key(&session) {
+            seen.insert(session, order.len());
+            let looker = &self.all.events[self.at[session].0];
+            let change = self.changes[looker.value as usize];
+            order.push([looker.operation, self.all.events[change.event as usize].operation]);
+            session =
+                self.changers.iter().position(|&changer| changer == change.session).expect("it changes something");
+        }
+        Uncausal::Ring { ring: order.split_off(seen[&session]).into_flattened() }
+    }
+}
+
+/// Adds to operations that contradict causal consistency who shows that those of unknown outcome among them took place: each needs
+/// somebody else who saw what it set, and not all of them can be of unknown outcome.
+pub(super) fn show(all: &[Event], kept: &mut Vec<u32>) {
+    let find = |kept: &[u32], values: &[u32]| {
+        let sees = |event: &&Event| {
+            event.touch == Touch::Look && values.contains(&event.value) && !kept.contains(&event.operation)
+        };
+        all.iter().filter(sees).max_by_key(|event| event.certain).map(|event| event.operation)
+    };
+    let sets =
+        |operation: u32| all.iter().filter(move |event| event.touch == Touch::Set && event.operation == operation);
+    let mut at = 0;
+    while at < kept.len() {
+        let operation = kept[at];
+        at += 1;
+        let Some(set) = sets(operation).find(|event| !event.certain) else { continue };
+        let sees = |event: &Event| event.touch == Touch::Look && event.value == set.value;
+        let is_seen = |event: &Event| event.operation != operation && kept.contains(&event.operation) && sees(event);
+        if !all.iter().any(is_seen) {
+            kept.extend(find(kept, &[set.value]));
+        }
+    }
+    while !all.iter().any(|event| event.certain && kept.contains(&event.operation)) {
+        let values: Vec<u32> = kept.iter().flat_map(|&operation| sets(operation)).map(|event| event.value).collect();
+        let Some(seer) = find(kept, &values) else { return };
+        kept.push(seer);
+    }
+}

@@ -1,0 +1,60 @@
+//! Converged in the end: after the last change, all that nodes answer comes from one copy, and nothing acknowledged is lost.
+//!
+//! A *final read* of a key begins after every change of that key has ended, or, of a change of unknown outcome, has begun; of those
+//! the last of each node counts (of each process, where nodes are not known). A change of unknown outcome may still come
+//! into effect between two of them, so "agree" means: some one value, followed by some of those changes, each once, explains the final reads
+//! in real time. That is the zone condition, in which a value that was set for certain is there from the start. Nothing is
+//! lost if each final read is regular (`regular.rs`): no change began after the one whose value it found had ended.
+
+use histories::{History, NEVER};
+use rustc_hash::FxHashMap;
+
+use super::key::Key;
+use crate::{
+    prepare::{Action, INITIAL, Val},
+    zones::{Block, NO_STEP, Violation, sweep},
+};
+
+/// The final reads of a key: steps.
+pub(super) fn final_reads(history: &History, key: &Key) -> Vec<u32> {
+    let steps = &key.prepared.steps;
+    let changes = steps.iter().filter(|step| step.action.installs().is_some());
+    let quiet = changes.map(|step| if step.end == NEVER { step.start } else { step.end } + 1).max().unwrap_or(0);
+    let mut last: FxHashMap<(u16, u32), u32> = FxHashMap::default();
+    let after = steps.partition_point(|step| step.start < quiet);
+    for (index, step) in (0..).zip(steps).skip(after) {
+        if let Action::Read(_) = step.action {
+            let operation = step.operation as usize;
+            let who = match history.node(operation) {
+                0 => (0, history.operations[operation].process),
+                node => (node, 0),
+            };
+            last.insert(who, index);
+        }
+    }
+    let mut last: Vec<u32> = last.into_values().collect();
+    last.sort_unstable();
+    last
+}
+
+/// Final reads that cannot come from one copy; nothing if all can.
+pub(super) fn differing(key: &Key, reads: &[u32]) -> Option<Vec<u32>> {
+    let mut blocks: FxHashMap<Val, Block> = FxHashMap::default();
+    for &index in reads {
+        let step = key.step(index);
+        let Action::Read(value) = step.action else { continue };
+        let writer = key.clusters[value].writer;
+        let is_there = value == INITIAL || writer != NO_STEP && key.step(writer).is_certain();
+        let block = blocks.entry(value).or_insert(Block {
+            origin: value,
+            first_end: (if is_there { 0 } else { NEVER }, NO_STEP),
+            last_begin: (0, NO_STEP),
+        });
+        block.first_end = block.first_end.min((step.end + 1, index));
+        block.last_begin = block.last_begin.max((step.start + 1, index));
+    }
+    let mut blocks: Vec<Block> = blocks.into_values().collect();
+    blocks.sort_unstable_by_key(|block| block.origin);
+    let Err(Violation::Meeting { first_ends, last_begins, .. }) = sweep(blocks) else { return None };
+    Some(first_ends.into_iter().chain(last_begins).filter(|&step| step != NO_STEP).collect())
+}

@@ -1,0 +1,180 @@
+//! What must come before what: a graph in numbers, whether it closes on itself, and the shortest ring that shows it.
+//!
+//! Of its own, not petgraph's: two million edges are sorted by counting into one array, and nothing recurses.
+
+use std::collections::VecDeque;
+
+/// An edge: from, to, and the steps that say so, of which the first or the second may be told by a neighbouring edge.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Edge {
+    pub from: u32,
+    pub to: u32,
+    /// The step that touched `from`, or [`u32::MAX`].
+    pub first: u32,
+    /// The later step of the same session that touched `to`, or [`u32::MAX`].
+    pub second: u32,
+}
+
+/// From how many nodes of a ring the shortest way back is sought, and how many edges may be looked at for that.
+const MAX_STARTS: usize = 64;
+const MAX_LOOKS: usize = 4_000_000;
+
+/// The edges of a short ring; nothing if there is none.
+pub(super) fn ring(nodes: u32, edges: &[Edge]) -> Option<Vec<Edge>> {
+    let forward = Adjacency::new(nodes, edges, |edge| edge.from);
+    let mut left = forward.not_sorted(edges, |edge| edge.to)?;
+    let backward = Adjacency::new(nodes, edges, |edge| edge.to);
+    // What leads nowhere is on no ring either.
+    if let Some(also) = backward.not_sorted(edges, |edge| edge.from) {
+        left.iter_mut().zip(also).for_each(|(left, also)| *left &= also);
+    }
+    let candidates: Vec<u32> = (0..nodes).filter(|&node| left[node as usize]).collect();
+    let mut looks = MAX_LOOKS;
+    let mut best: Option<Vec<Edge>> = None;
+    for &start in candidates.iter().step_by(candidates.len().div_ceil(MAX_STARTS).max(1)) {
+        let found = forward.way_back(edges, start, &left, &mut looks, best.as_ref().map_or(usize::MAX, Vec::len));
+        best = found.or(best);
+        if looks == 0 && best.is_some() {
+            break;
+        }
+    }
+    // A start between two rings is on none: then any walk within what is left must close.
+    best.or_else(|| forward.walk(edges, *candidates.first()?, &left))
+}
+
+/// The edges of each node, in one array.
+struct Adjacency {
+    starts: Vec<u32>,
+    edges: Vec<u32>,
+}
+
+impl Adjacency {
+    fn new(nodes: u32, edges: &[Edge], node: fn(&Edge) -> u32) -> Self {
+        let mut starts = vec![0_u32; nodes as usize + 2];
+        for edge in edges {
+            starts[node(edge) as usize + 2] += 1;
+        }
+        for place in 2..starts.len() {
+            starts[place] += starts[place - 1];
+        }
+        let mut sorted = vec![0; edges.len()];
+        for (index, edge) in (0..).zip(edges) {
+            let place = &mut starts[node(edge) as usize + 1];
+            sorted[*place as usize] = index;
+            *place += 1;
+        }
+        Self { starts, edges: sorted }
+    }
+
+    fn of(&self, node: u32) -> &[u32] {
+        &self.edges[self.starts[node as usize] as usize..self.starts[node as usize + 1] as usize]
+    }
+
+    /// The nodes that no topological order reaches (Kahn 1962), if there are any.
+    fn not_sorted(&self, edges: &[Edge], other: fn(&Edge) -> u32) -> Option<Vec<bool>> {
+        let nodes = self.starts.len() - 2;
+        let mut waiting = vec![0_u32; nodes];
+        for edge in edges {
+            waiting[other(edge) as usize] += 1;
+        }
+        let mut ready: Vec<u32> = (0..).take(nodes).filter(|&node| waiting[node as usize] == 0).collect();
+        let mut sorted = 0;
+        while let Some(node) = ready.pop() {
+            sorted += 1;
+            for &edge in self.of(node) {
+                let next = other(&edges[edge as usize]);
+                waiting[next as usize] -= 1;
+                if waiting[next as usize] == 0 {
+                    ready.push(next);
+                }
+            }
+        }
+        (sorted < nodes).then(|| waiting.into_iter().map(|count| count > 0).collect())
+    }
+
+    /// The shortest way from `start` to itself that is shorter than `limit`, breadth first.
+    fn way_back(
+        &self,
+        edges: &[Edge],
+        start: u32,
+        inside: &[bool],
+        looks: &mut usize,
+        limit: usize,
+    ) -> Option<Vec<Edge>> {
+        let mut reached_by = rustc_hash::FxHashMap::default();
+        let mut open = VecDeque::from([(start, 0)]);
+        while let Some((node, length)) = open.pop_front() {
+            for &index in self.of(node) {
+                *looks = looks.checked_sub(1)?;
+                let edge = edges[index as usize];
+                if edge.to == start && length + 1 < limit {
+                    let mut ring = vec![edge];
+                    while ring[ring.len() - 1].from != start {
+                        ring.push(edges[reached_by[&ring[ring.len() - 1].from] as usize]);
+                    }
+                    ring.reverse();
+                    return Some(ring);
+                }
+                if inside[edge.to as usize] && length + 2 < limit && !reached_by.contains_key(&edge.to) {
+                    reached_by.insert(edge.to, index);
+                    open.push_back((edge.to, length + 1));
+                }
+            }
+        }
+        None
+    }
+
+    /// Any ring that a walk from `start` closes. Every node inside has a way on, for it was left by both orders.
+    fn walk(&self, edges: &[Edge], start: u32, inside: &[bool]) -> Option<Vec<Edge>> {
+        let mut place = rustc_hash::FxHashMap::default();
+        let mut way: Vec<Edge> = Vec::new();
+        let mut node = start;
+        while !place.contains_key(&node) {
+            place.insert(node, way.len());
+            let next = self.of(node).iter().map(|&index| edges[index as usize]);
+            let edge = next.into_iter().find(|edge| inside[edge.to as usize])?;
+            way.push(edge);
+            node = edge.to;
+        }
+        Some(way.split_off(place[&node]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Edge, ring};
+
+    fn edges(pairs: &[(u32, u32)]) -> Vec<Edge> {
+        pairs.iter().map(|&(from, to)| Edge { from, to, first: from, second: to }).collect()
+    }
+
+    fn around(nodes: u32, pairs: &[(u32, u32)]) -> Option<Vec<u32>> {
+        ring(nodes, &edges(pairs)).map(|ring| ring.iter().map(|edge| edge.from).collect())
+    }
+
+    #[test]
+    fn what_does_not_close_has_no_ring() {
+        assert_eq!(around(4, &[(0, 1), (1, 2), (0, 2), (2, 3)]), None);
+        assert_eq!(around(1, &[]), None);
+    }
+
+    #[test]
+    fn the_shortest_ring_is_found() {
+        let ring = around(6, &[(0, 1), (1, 2), (2, 3), (3, 0), (3, 4), (4, 3), (4, 5)]).unwrap();
+        assert_eq!(ring.len(), 2, "{ring:?}");
+    }
+
+    #[test]
+    fn a_node_between_two_rings_is_on_none() {
+        let ring = around(5, &[(0, 1), (1, 0), (1, 2), (2, 3), (3, 4), (4, 3)]).unwrap();
+        assert_eq!(ring.len(), 2, "{ring:?}");
+    }
+
+    #[test]
+    fn a_long_chain_does_not_recurse() {
+        let mut pairs: Vec<(u32, u32)> = (0..500_000).map(|node| (node, node + 1)).collect();
+        assert_eq!(around(500_001, &pairs), None);
+        pairs.push((500_000, 0));
+        assert_eq!(around(500_001, &pairs).unwrap().len(), 500_001);
+    }
+}

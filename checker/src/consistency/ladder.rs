@@ -1,0 +1,142 @@
+//! What the ladder answers: which consistency models hold, and for each that does not, the few operations that show it.
+
+use std::fmt;
+
+use histories::Value;
+use serde::Serialize;
+
+/// A consistency model, from strong to weak; each is defined where it is tested.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Consistency {
+    /// One order of all operations that respects real time explains every answer (Herlihy and Wing 1990).
+    Linearizable,
+    /// Each look by itself fits an order of the changes in real time (Lamport 1986; Shao, Pierce and Welch 2003).
+    Regular,
+    /// Of each key by itself, one order that keeps what each session did in its order explains every answer. The same as all four session
+    /// guarantees together.
+    SequentialPerKey,
+    /// No session finds an older value than it had found (per key).
+    MonotonicReads,
+    /// What a session sets comes in the order in which it did (per key).
+    MonotonicWrites,
+    /// No session finds an older value than it had set (per key).
+    ReadYourWrites,
+    /// What a session sets is newer than what it had found (per key).
+    WritesFollowReads,
+    /// Over all keys, nobody finds what was replaced by something that he knows of (CC of Bouajjani et al. 2017).
+    Causal,
+    /// After the last change all nodes answer as one, and nothing acknowledged is lost.
+    Converged,
+}
+
+impl Consistency {
+    /// All of them, the strong ones first.
+    pub const ALL: [Self; 9] = [
+        Self::Linearizable,
+        Self::Regular,
+        Self::SequentialPerKey,
+        Self::MonotonicReads,
+        Self::MonotonicWrites,
+        Self::ReadYourWrites,
+        Self::WritesFollowReads,
+        Self::Causal,
+        Self::Converged,
+    ];
+
+    /// Whether every history of which `self` holds is one of which `other` holds.
+    pub fn implies(self, other: Self) -> bool {
+        use Consistency as C;
+        match self {
+            C::Linearizable => true,
+            C::SequentialPerKey => {
+                matches!(other, C::MonotonicReads | C::MonotonicWrites | C::ReadYourWrites | C::WritesFollowReads)
+                    || other == self
+            }
+            _ => other == self,
+        }
+    }
+}
+
+impl fmt::Display for Consistency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Linearizable => "linearizable",
+            Self::Regular => "regular",
+            Self::SequentialPerKey => "sequential per key",
+            Self::MonotonicReads => "monotonic reads",
+            Self::MonotonicWrites => "monotonic writes",
+            Self::ReadYourWrites => "read your writes",
+            Self::WritesFollowReads => "writes follow reads",
+            Self::Causal => "causal",
+            Self::Converged => "converged in the end",
+        })
+    }
+}
+
+/// Whether a model holds of a history.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "is")]
+pub enum Standing {
+    /// It does.
+    Holds,
+    /// It does not.
+    Fails {
+        /// The clearest reason.
+        witness: Witness,
+        /// How many keys fail by themselves; 1 of a model that is about all keys at once.
+        keys: usize,
+    },
+    /// Nobody knows.
+    NotChecked {
+        /// Why, in a few words.
+        why: String,
+    },
+}
+
+/// The few operations that already contradict a model.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Witness {
+    /// Indexes into [`histories::History::operations`], ascending. They stand alone, as [`crate::Evidence::operations`] do.
+    pub operations: Vec<usize>,
+    /// Where it is about one key, which.
+    pub key: Option<Value>,
+    /// What contradicts the model, in one sentence.
+    pub claim: String,
+}
+
+/// A model, and how the history stands to it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Rung {
+    /// Which.
+    pub model: Consistency,
+    /// How.
+    pub standing: Standing,
+}
+
+/// All models, and how the history stands to each.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Ladder {
+    /// In the order of [`Consistency::ALL`].
+    pub rungs: Vec<Rung>,
+    /// How many keys the history has.
+    pub keys: usize,
+    /// How many sessions: processes. One ends with an operation of unknown outcome, for its process never comes back.
+    pub sessions: usize,
+}
+
+impl Ladder {
+    /// How the history stands to a model.
+    pub fn standing(&self, model: Consistency) -> &Standing {
+        let rung = self.rungs.iter().find(|rung| rung.model == model);
+        &rung.expect("each model has its rung").standing
+    }
+
+    /// The models that hold and that no stronger one that holds implies.
+    pub fn strongest(&self) -> Vec<Consistency> {
+        let holds: Vec<Consistency> =
+            self.rungs.iter().filter(|rung| rung.standing == Standing::Holds).map(|rung| rung.model).collect();
+        let implied = |model: Consistency| holds.iter().any(|&other| other != model && other.implies(model));
+        holds.iter().copied().filter(|&model| !implied(model)).collect()
+    }
+}

@@ -1,0 +1,212 @@
+//! The consistency ladder: what holds of a history of registers that is not linearizable, and what shows that the next model fails.
+//!
+//! For keys whose values are all different; elsewhere most of this is NP-complete, and nothing is guessed. Sequential consistency over
+//! several keys is NP-complete even with such values (Gibbons and Korach 1997): what is checked instead is
+//! each key by itself, and causal consistency over all. What holds of each key need not hold of all together: only linearizability is local.
+
+mod causal;
+mod converged;
+mod graph;
+mod key;
+mod ladder;
+mod regular;
+mod versions;
+mod witness;
+
+use histories::{History, Value};
+use rustc_hash::FxHashSet;
+
+use crate::{
+    Model, Options,
+    prepare::{INITIAL, Keys, Preparer},
+    zones::{Zones, zones},
+};
+use causal::{Event, Events, uncausal};
+use key::{Key, Touch, touches};
+pub use ladder::{Consistency, Ladder, Rung, Standing, Witness};
+use witness::{Teller, of_uncausal};
+
+/// Why a key is not on the ladder.
+const REPEATS: &str = "values repeat";
+const UNSAID: &str = "some cas did not match and did not say what they found";
+const UNKNOWN_FUNCTION: &str = "the model has no such function";
+
+/// What holds of `history`, and what does not.
+///
+/// Only the model, the initial value and the limit in memory of `options` matter; it takes one thread.
+///
+/// # Panics
+/// If the checker contradicts itself, which would be a bug in it.
+pub fn consistency(history: &History, options: &Options<'_>) -> Ladder {
+    let keys = Keys::split(history);
+    let processes: FxHashSet<u32> = history.operations.iter().map(|operation| operation.process).collect();
+    let mut tally = Tally::default();
+    if matches!(options.model, Model::Register | Model::KeyValue) {
+        let mut preparer = Preparer::new(history, options.model, &options.initial);
+        for place in 0..keys.len() {
+            let name = history.value(keys.id(place));
+            let Ok(prepared) = preparer.prepare(keys.operations(place)) else {
+                tally.skip(UNKNOWN_FUNCTION);
+                continue;
+            };
+            match zones(&prepared) {
+                Some(Zones::Order(_)) => {}
+                Some(Zones::Undecided) => tally.skip(UNSAID),
+                None => tally.skip(REPEATS),
+                Some(Zones::Violation(violation, clusters)) => {
+                    tally.climb(history, options, &Key::new(history, prepared, clusters, violation), name);
+                }
+            }
+        }
+        if tally.of(Consistency::Linearizable).failing > 0 {
+            tally.causal(history, options, &keys);
+        }
+    } else {
+        tally.skip("only registers are on the ladder");
+    }
+    let rungs = Consistency::ALL.into_iter().zip(tally.rungs);
+    let rungs = rungs.map(|(model, rung)| Rung { model, standing: rung.standing() }).collect();
+    Ladder { rungs, keys: keys.len(), sessions: processes.len() }
+}
+
+/// What is known of one rung so far.
+#[derive(Clone, Debug, Default)]
+struct Known {
+    failing: usize,
+    witness: Option<Witness>,
+    why: Option<String>,
+}
+
+impl Known {
+    /// A failure outweighs what is not known.
+    fn standing(self) -> Standing {
+        match (self.witness, self.why) {
+            (Some(witness), _) => Standing::Fails { witness, keys: self.failing },
+            (None, Some(why)) => Standing::NotChecked { why },
+            (None, None) => Standing::Holds,
+        }
+    }
+
+    /// Of several witnesses the one of the fewest operations stays.
+    fn fail(&mut self, witness: Witness) {
+        self.failing += 1;
+        if self.witness.as_ref().is_none_or(|other| witness.operations.len() < other.operations.len()) {
+            self.witness = Some(witness);
+        }
+    }
+}
+
+/// All rungs, in the order of [`Consistency::ALL`].
+#[derive(Debug, Default)]
+struct Tally {
+    rungs: [Known; Consistency::ALL.len()],
+}
+
+impl Tally {
+    fn of(&mut self, model: Consistency) -> &mut Known {
+        &mut self.rungs[model as usize]
+    }
+
+    /// A key of which nothing is known.
+    fn skip(&mut self, why: &str) {
+        self.rungs.iter_mut().for_each(|rung| {
+            rung.why.get_or_insert_with(|| why.to_owned());
+        });
+    }
+
+    /// Tests every rung but the causal one on a key that is not linearizable.
+    fn climb(&mut self, history: &History, options: &Options<'_>, key: &Key, name: &Value) {
+        let teller = Teller { history, options, key, name };
+        let linearizable = teller.of_zones();
+        let mut open = vec![Consistency::Regular, Consistency::Converged];
+        open.retain(|&model| {
+            let found = match model {
+                Consistency::Regular => regular::irregular(key, 0..).map(|found| teller.of_irregular(found)),
+                _ => self.final_reads(&teller),
+            };
+            found.map(|witness| self.of(model).fail(witness)).is_none()
+        });
+        let sequential = [
+            Consistency::SequentialPerKey,
+            Consistency::MonotonicReads,
+            Consistency::MonotonicWrites,
+            Consistency::ReadYourWrites,
+            Consistency::WritesFollowReads,
+        ];
+        let no_versions = key.no_versions();
+        for model in sequential {
+            let found = match &no_versions {
+                Some(violation) => Some(teller.of_no_versions(violation)),
+                None => versions::refute(history, key, model).map(|pairs| teller.of_pairs(&pairs)),
+            };
+            match found {
+                Some(witness) => self.of(model).fail(witness),
+                None => open.push(model),
+            }
+            if model == Consistency::SequentialPerKey && open.contains(&model) {
+                open.extend(&sequential[1..]);
+                break;
+            }
+        }
+        self.of(Consistency::Linearizable).fail(linearizable);
+        if key.unsaid() > 0 {
+            for model in open {
+                self.of(model).why.get_or_insert_with(|| UNSAID.to_owned());
+            }
+        }
+    }
+
+    /// What contradicts convergence, if something does.
+    fn final_reads(&mut self, teller: &Teller<'_>) -> Option<Witness> {
+        let reads = converged::final_reads(teller.history, teller.key);
+        if reads.is_empty() {
+            let why = "nobody read after the last change of a key";
+            self.of(Consistency::Converged).why.get_or_insert_with(|| why.to_owned());
+        }
+        regular::irregular(teller.key, reads.iter().copied())
+            .map(|found| teller.of_irregular(found))
+            .or_else(|| converged::differing(teller.key, &reads).map(|reads| teller.of_final(&reads)))
+    }
+
+    fn causal(&mut self, history: &History, options: &Options<'_>, keys: &Keys) {
+        let (events, unsaid) = gather(history, options, keys);
+        let found = uncausal(&events, options.limits.max_memory_bytes);
+        let rung = self.of(Consistency::Causal);
+        match &found {
+            Some(causal::Uncausal::TooMany { bytes }) => {
+                rung.why = Some(format!("its vector clocks would take {} MiB", bytes >> 20));
+            }
+            Some(found) => {
+                let witness = of_uncausal(history, &options.initial, &events, found);
+                if let Some(witness) = witness {
+                    rung.fail(witness);
+                }
+            }
+            None if unsaid => {
+                rung.why.get_or_insert_with(|| UNSAID.to_owned());
+            }
+            None => {}
+        }
+    }
+}
+
+/// What took place in all keys that can be checked, session by session; whether a cas left something unsaid.
+fn gather(history: &History, options: &Options<'_>, keys: &Keys) -> (Events, bool) {
+    let mut preparer = Preparer::new(history, options.model, &options.initial);
+    let mut all = Events::default();
+    let mut unsaid = false;
+    for place in 0..keys.len() {
+        let Ok(prepared) = preparer.prepare(keys.operations(place)) else { continue };
+        let Some((clusters, took_place)) = key::touched(&prepared) else { continue };
+        let offset = u32::try_from(all.keys.len()).expect("values are counted by u32");
+        let number = u32::try_from(all.initial.len()).expect("keys are counted by u32");
+        all.initial.push(offset + INITIAL);
+        all.keys.resize(all.keys.len() + clusters.len() as usize, number);
+        for (step, took_place) in prepared.steps.iter().zip(took_place) {
+            unsaid |= touches(step).next().is_none();
+            all.events.extend(Event::of(history, step, offset).filter(|_| took_place));
+        }
+    }
+    all.events.sort_unstable_by_key(|event| (event.process, event.operation, event.touch == Touch::Set));
+    (all, unsaid)
+}

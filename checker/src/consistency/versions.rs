@@ -1,0 +1,236 @@
+//! The rungs that ask for an order of a key's values: per-key sequential consistency and the four session guarantees (Terry et
+//! al., "Session guarantees for weakly consistent replicated data", 1994; in the form of Viotti and Vukolić, "Consistency in
+//! non-transactional distributed storage systems", 2016; for one register).
+//!
+//! # Definitions
+//! A *version order* is a total order of the values that came about, the initial one first, in which a value that a cas set
+//! comes right after the one that the cas found. A cas looks at what it found and then sets; a session is what one process does.
+//! - *Monotonic reads*: in some version order no look of a session finds an older value than a look of it before.
+//! - *Monotonic writes*: in some version order the values that a session sets come in the order in which it sets them.
+//! - *Read your writes*: in some version order no look finds an older value than one that its session had set.
+//! - *Writes follow reads*: in some version order what a session sets is newer than all that it had found.
+//! - *Sequential* (per key; also called coherent): some order of all steps keeps each session's own and explains every look.
+//!   That is all four in one and the same version order: given one, put each value's setter before its looks, and the
+//!   cas that leaves it after them; the other way round, the sequential order is one.
+//!
+//! # Test
+//! Values linked by cas are one node: nothing comes between them. Where a session touches `a` and later `b`, in the ways that the
+//! rung speaks of, `a` must not be newer than `b` (and older, where `b` is set): an edge, or a comparison inside of one chain. An
+//! order exists if and only if no comparison fails and no ring is left. Where the earlier touches are of the same sort
+//! as the later ones (or all are), neighbours suffice, as "not newer" is transitive. Otherwise ([`Pairs::Before`]) each target
+//! needs an edge from every source before it: helper nodes stand for all sources so far, so the edges stay linear in number.
+
+use histories::History;
+
+use super::{
+    graph::{Edge, ring},
+    key::{Key, Touch, touches},
+};
+use crate::{Consistency, prepare::INITIAL};
+
+/// Two steps of one session: what the second touches must not be older than what the first touches.
+pub(super) type Pair = (u32, u32);
+
+/// In place of a step that a neighbouring edge names.
+const ELSEWHERE: u32 = u32::MAX;
+
+/// Which touches of a session a rung compares.
+#[derive(Clone, Copy)]
+enum Pairs {
+    /// Each with the next, of those that count.
+    Next(fn(Touch) -> bool),
+    /// Each of the first sort with all later ones of the other.
+    Before(Touch),
+}
+
+/// Pairs of touches that no version order allows together; nothing if one allows all that `rung` asks for.
+pub(super) fn refute(history: &History, key: &Key, rung: Consistency) -> Option<Vec<Pair>> {
+    let pairs = match rung {
+        Consistency::MonotonicReads => Pairs::Next(|touch| touch == Touch::Look),
+        Consistency::MonotonicWrites => Pairs::Next(|touch| touch == Touch::Set),
+        Consistency::ReadYourWrites => Pairs::Before(Touch::Set),
+        Consistency::WritesFollowReads => Pairs::Before(Touch::Look),
+        _ => Pairs::Next(|_| true),
+    };
+    let mut build = Build::new(key);
+    for session in key.sessions(history) {
+        let touched = session.iter().flat_map(|&step| {
+            touches(key.step(step)).map(move |(value, touch)| {
+                let (block, place) = key.chains.places[value as usize];
+                Touched { step, block, place, touch }
+            })
+        });
+        let found = match pairs {
+            Pairs::Next(counts) => build.next(touched.filter(|touched| counts(touched.touch))),
+            Pairs::Before(source) => build.before(touched, source),
+        };
+        if found.is_some() {
+            return found;
+        }
+    }
+    ring(build.nodes, &build.edges).map(|ring| told(&ring))
+}
+
+/// The pairs behind the edges of a ring: between helper nodes, edges name one step or none.
+fn told(ring: &[Edge]) -> Vec<Pair> {
+    let begin = ring.iter().position(|edge| edge.first != ELSEWHERE).unwrap_or(0);
+    let mut pairs = Vec::new();
+    let mut first = ELSEWHERE;
+    for edge in ring.iter().cycle().skip(begin).take(ring.len()) {
+        if edge.first != ELSEWHERE {
+            first = edge.first;
+        }
+        if edge.second != ELSEWHERE {
+            pairs.push((first, edge.second));
+        }
+    }
+    pairs
+}
+
+#[derive(Clone, Copy)]
+struct Touched {
+    step: u32,
+    /// The chain of the value, and its place there.
+    block: u32,
+    place: u32,
+    touch: Touch,
+}
+
+impl Touched {
+    /// Whether this may not come after `place` in its own chain.
+    fn is_behind(&self, place: u32) -> bool {
+        place > self.place || place == self.place && self.touch == Touch::Set
+    }
+}
+
+/// A source of the session at hand, and the helper node that stands for it and all sources before it.
+#[derive(Clone, Copy)]
+struct Source {
+    touched: Touched,
+    helper: u32,
+}
+
+/// What the sources of one session did to one chain.
+#[derive(Clone, Copy, Default)]
+struct Seen {
+    /// Which session, counted from 1.
+    session: u32,
+    /// The first source in this chain, counted within the session.
+    first: usize,
+    /// How far along the chain they came, and by which step.
+    furthest: (u32, u32),
+    /// How many of the session's sources were told to this chain by edges of their own.
+    told: usize,
+}
+
+struct Build<'a> {
+    key: &'a Key,
+    edges: Vec<Edge>,
+    nodes: u32,
+    session: u32,
+    sources: Vec<Source>,
+    /// For each chain.
+    seen: Vec<Seen>,
+}
+
+impl<'a> Build<'a> {
+    fn new(key: &'a Key) -> Self {
+        let seen = vec![Seen::default(); key.chains.count as usize];
+        Self { key, edges: Vec::new(), nodes: key.chains.count, session: 0, sources: Vec::new(), seen }
+    }
+
+    /// The chain of the initial value, before which there is nothing.
+    fn initial(&self) -> u32 {
+        self.key.chains.places[INITIAL as usize].0
+    }
+
+    /// Edges between neighbours; a pair that fails by itself.
+    fn next(&mut self, touched: impl Iterator<Item = Touched>) -> Option<Vec<Pair>> {
+        let mut last: Option<Touched> = None;
+        for next in touched {
+            let Some(before) = last.replace(next) else { continue };
+            let fails =
+                if before.block == next.block { next.is_behind(before.place) } else { next.block == self.initial() };
+            if fails {
+                return Some(vec![(before.step, next.step)]);
+            }
+            if before.block != next.block {
+                self.edges.push(Edge { from: before.block, to: next.block, first: before.step, second: next.step });
+            }
+        }
+        None
+    }
+
+    /// Edges from all sources of one session to each later target.
+    fn before(&mut self, touched: impl Iterator<Item = Touched>, source: Touch) -> Option<Vec<Pair>> {
+        self.session += 1;
+        self.sources.clear();
+        // The last target in a chain that had a source too: its chain, itself, and how many sources there were.
+        let mut returned: Option<(u32, u32, usize)> = None;
+        for next in touched {
+            if next.touch == source {
+                self.source(next);
+            } else if let Some(pairs) = self.target(next, &mut returned) {
+                return Some(pairs);
+            }
+        }
+        None
+    }
+
+    fn source(&mut self, touched: Touched) {
+        let count = self.sources.len();
+        let seen = &mut self.seen[touched.block as usize];
+        if seen.session != self.session {
+            *seen = Seen { session: self.session, first: count, furthest: (0, touched.step), told: 0 };
+        }
+        seen.furthest = seen.furthest.max((touched.place, touched.step));
+        let last = self.sources.last().copied();
+        if last.is_some_and(|last| last.touched.block == touched.block) {
+            return;
+        }
+        let helper = self.nodes;
+        self.nodes += 1;
+        self.edges.push(Edge { from: touched.block, to: helper, first: touched.step, second: ELSEWHERE });
+        if let Some(last) = last {
+            self.edges.push(Edge { from: last.helper, to: helper, first: ELSEWHERE, second: ELSEWHERE });
+        }
+        self.sources.push(Source { touched, helper });
+    }
+
+    fn target(&mut self, target: Touched, returned: &mut Option<(u32, u32, usize)>) -> Option<Vec<Pair>> {
+        let (to, second) = (target.block, target.step);
+        let seen = self.seen[to as usize];
+        let is_source = seen.session == self.session;
+        if is_source && target.is_behind(seen.furthest.0) {
+            return Some(vec![(seen.furthest.1, second)]);
+        }
+        if to == self.initial() {
+            let other = self.sources.iter().rev().find(|source| source.touched.block != to);
+            return other.map(|source| vec![(source.touched.step, second)]);
+        }
+        let before = if is_source { seen.first } else { self.sources.len() };
+        if let Some(last) = self.sources[..before].last() {
+            self.edges.push(Edge { from: last.helper, to, first: ELSEWHERE, second });
+        }
+        if !is_source {
+            return None;
+        }
+        if let Some((chain, step, count)) = *returned
+            && chain != to
+            && seen.first < count
+        {
+            // Each of the two chains had a source before a target of the other.
+            let first = |chain: u32| self.sources[self.seen[chain as usize].first].touched.step;
+            return Some(vec![(first(to), step), (first(chain), second)]);
+        }
+        for source in &self.sources[seen.first.max(seen.told)..] {
+            let from = source.touched.block;
+            if from != to {
+                self.edges.push(Edge { from, to, first: source.touched.step, second });
+            }
+        }
+        self.seen[to as usize].told = self.sources.len();
+        *returned = Some((to, second, self.sources.len()));
+        None
+    }
+}

@@ -1,0 +1,214 @@
+//! The few operations that contradict a rung, and the sentence about them.
+
+use histories::{History, Value};
+
+use super::{
+    causal::{self, Event, Events, Uncausal},
+    key::Key,
+    regular::Irregular,
+    versions::Pair,
+};
+use crate::{
+    Options, Witness, evidence,
+    evidence::{Gather, Words},
+    prepare::{Action, Prepared, Step, Val},
+    shrink::Problem,
+    zones::{NO_STEP, Violation},
+};
+
+/// One key's witnesses.
+pub(super) struct Teller<'a> {
+    pub history: &'a History,
+    pub options: &'a Options<'a>,
+    pub key: &'a Key,
+    pub name: &'a Value,
+}
+
+impl Teller<'_> {
+    fn words(&self) -> Words<'_> {
+        Words { history: self.history, initial: &self.options.initial, prepared: &self.key.prepared }
+    }
+
+    fn witness(&self, kept: Gather<'_>, claim: String) -> Witness {
+        let kept = kept.complete();
+        let mut operations: Vec<u32> = kept.iter().map(|&index| self.key.step(index).operation).collect();
+        if kept.iter().any(|&index| !self.key.step(index).is_certain()) {
+            let events = self.key.by_session.iter().flat_map(|&index| Event::of(self.history, self.key.step(index), 0));
+            causal::show(&events.collect::<Vec<_>>(), &mut operations);
+        }
+        let mut operations: Vec<usize> = operations.into_iter().map(|index| index as usize).collect();
+        operations.sort_unstable();
+        Witness { operations, key: Some(self.name.clone()), claim }
+    }
+
+    /// Of what the zones found.
+    pub(super) fn of_zones(&self) -> Witness {
+        let Key { prepared, clusters, violation, .. } = self.key;
+        let mut problem = Problem::new(self.history, &self.options.initial, prepared, &self.options.limits);
+        let evidence = evidence::of_zones(&mut problem, violation, clusters);
+        Witness { operations: evidence.operations, key: Some(self.name.clone()), claim: evidence.claim }
+    }
+
+    /// Of what leaves no order of the values at all.
+    pub(super) fn of_no_versions(&self, violation: &Violation) -> Witness {
+        let Key { prepared, clusters, .. } = self.key;
+        let problem = Problem::new(self.history, &self.options.initial, prepared, &self.options.limits);
+        let evidence = evidence::whole(&problem, violation, clusters);
+        Witness { operations: evidence.operations, key: Some(self.name.clone()), claim: evidence.claim }
+    }
+
+    /// Of a look that is not regular.
+    pub(super) fn of_irregular(&self, found: Irregular) -> Witness {
+        let words = self.words();
+        let (Irregular::Unset { looker } | Irregular::Early { looker, .. } | Irregular::Replaced { looker, .. }) =
+            found;
+        let step = self.key.step(looker);
+        let (who, saw) = (words.who(step), saw(&words, step));
+        let mut kept = Gather::new(&self.key.prepared.steps, &self.key.clusters, vec![looker]);
+        let claim = match found {
+            Irregular::Unset { .. } => format!("{who} {saw}, which nobody had set"),
+            Irregular::Early { writer, .. } => {
+                kept.keep(writer);
+                let writer = self.key.step(writer);
+                format!("{who} {saw}, although {} only began at {}", words.short(writer), words.began(writer))
+            }
+            Irregular::Replaced { writer, newer, .. } => {
+                kept.keep(writer);
+                kept.keep(newer);
+                let newer = self.key.step(newer);
+                let after = if writer == NO_STEP {
+                    String::new()
+                } else {
+                    format!(", which had begun after {}", words.was_done(self.key.step(writer)))
+                };
+                format!("{who} {saw}, although {}{after}", words.was_done(newer))
+            }
+        };
+        self.witness(kept, claim)
+    }
+
+    /// Of touches that no order of the values allows together.
+    pub(super) fn of_pairs(&self, pairs: &[Pair]) -> Witness {
+        let words = self.words();
+        let key = self.key;
+        let mut kept = Gather::new(&key.prepared.steps, &key.clusters, Vec::new());
+        let steps: Vec<u32> = pairs.iter().flat_map(|&(a, b)| [a, b]).collect();
+        let mut values: Vec<((u32, u32), Val)> = Vec::new();
+        for &index in &steps {
+            kept.keep(index);
+            for (value, _) in super::key::touches(key.step(index)) {
+                kept.writer(value);
+                values.push((key.chains.places[value as usize], value));
+            }
+        }
+        // What links the values of one chain, and the beginning to them.
+        values.push((key.chains.places[0], 0));
+        values.sort_unstable();
+        for both in values.windows(2).filter(|both| both[0].0.0 == both[1].0.0) {
+            kept.chain(both[0].1, both[1].1);
+        }
+        let told = pairs.iter().map(|&(a, b)| {
+            let (a, b) = (key.step(a), key.step(b));
+            let process = words.operation(a).process;
+            format!("process {process} {} and later {}", did(&words, a), did(&words, b))
+        });
+        let told = told.collect::<Vec<_>>().join(", but ");
+        let why = if pairs.len() == 1 {
+            "in every order of its values the first comes after the second"
+        } else {
+            "no order of its values fits all of this"
+        };
+        let claim = format!("{}: {told}; {why}", words.key(key.step(steps[0])));
+        self.witness(kept, claim)
+    }
+
+    /// Of final reads that differ.
+    pub(super) fn of_final(&self, reads: &[u32]) -> Witness {
+        let words = self.words();
+        let mut kept = Gather::new(&self.key.prepared.steps, &self.key.clusters, reads.to_vec());
+        let mut told: Vec<String> = Vec::new();
+        for &index in reads {
+            let step = self.key.step(index);
+            if let Action::Read(value) = step.action {
+                kept.writer(value);
+            }
+            let told_one = format!("{} {}", words.who(step), saw(&words, step));
+            if !told.contains(&told_one) {
+                told.push(told_one);
+            }
+        }
+        let claim = format!("after the last change, {}", told.join(", but "));
+        self.witness(kept, claim)
+    }
+}
+
+/// Of a history that is not causal.
+pub(super) fn of_uncausal(history: &History, initial: &Value, events: &Events, found: &Uncausal) -> Option<Witness> {
+    let nothing = Prepared { steps: Vec::new(), values: vec![None], failed: Vec::new() };
+    let words = Words { history, initial, prepared: &nothing };
+    let step = |index: u32| {
+        let operation = &history.operations[index as usize];
+        Step { operation: index, start: operation.invoked, end: operation.completed, action: Action::NotEqual(0) }
+    };
+    let (mut operations, claim) = match found {
+        Uncausal::TooMany { .. } => return None,
+        Uncausal::Unset { looker } => {
+            let looker_step = step(*looker);
+            let claim = format!("{} {}, which nobody had set", words.who(&looker_step), found_by(&words, &looker_step));
+            (vec![*looker], claim)
+        }
+        Uncausal::Overwritten { looker, writer, newer, way } => {
+            let (looked, new) = (step(*looker), step(*newer));
+            let knows = writer.map_or_else(
+                || "that this was no longer what was there at first".to_owned(),
+                |writer| format!("that it came after {}", words.short(&step(writer))),
+            );
+            let claim = format!(
+                "{} {}, although its process knew, by what it had seen or done before, of {}, and {knows}",
+                words.who(&looked),
+                found_by(&words, &looked),
+                words.short(&new)
+            );
+            let all = [*looker, *newer].into_iter().chain(*writer).chain(way.iter().copied());
+            (all.collect(), claim)
+        }
+        Uncausal::Ring { ring } => {
+            let told: Vec<String> = ring.iter().map(|&index| words.short(&step(index))).collect();
+            (ring.clone(), format!("each of these would have to come after the next: {}", told.join(", ")))
+        }
+    };
+    causal::show(&events.events, &mut operations);
+    let mut operations: Vec<usize> = operations.into_iter().map(|index| index as usize).collect();
+    operations.sort_unstable();
+    operations.dedup();
+    Some(Witness { operations, key: None, claim })
+}
+
+/// `returned 41`, or of a cas `found 41`.
+fn saw(words: &Words<'_>, step: &Step) -> String {
+    match step.action {
+        Action::Cas { from, .. } => format!("found {}", words.value(from)),
+        _ => words.answer(step),
+    }
+}
+
+fn found_by(words: &Words<'_>, step: &Step) -> String {
+    let operation = words.operation(step);
+    match (operation.function, operation.outcome) {
+        (histories::Function::Cas, histories::Outcome::Ok | histories::Outcome::Info) => {
+            format!("found {}", words.history.value(operation.input))
+        }
+        _ => words.answer(step),
+    }
+}
+
+/// `read 57 at 4.120 s`.
+fn did(words: &Words<'_>, step: &Step) -> String {
+    let at = words.began(step);
+    match step.action {
+        Action::Read(value) => format!("found {} at {at}", words.value(value)),
+        Action::Cas { from, to } => format!("set {} in place of {} at {at}", words.value(to), words.value(from)),
+        Action::Write(value) => format!("set {} at {at}", words.value(value)),
+        Action::NotEqual(_) | Action::Contradiction(_) | Action::Append(_) => format!("looked at {at}"),
+    }
+}

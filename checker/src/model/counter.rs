@@ -1,0 +1,90 @@
+//! A counter: `inc` (or `add`) and `dec`, by 1 or by the number that is given, and `read`.
+
+use histories::Value;
+
+use super::{Call, Specification};
+use crate::UnknownWhy;
+
+#[derive(Debug)]
+pub(crate) struct Counter<'a> {
+    initial: &'a Value,
+    /// Whether others may increment too, at any time.
+    others: bool,
+}
+
+enum Function {
+    Change(i64),
+    Read,
+}
+
+impl<'a> Counter<'a> {
+    pub(crate) fn new(initial: &'a Value) -> Self {
+        Self { initial, others: false }
+    }
+
+    /// One that others increment beside the calls that are known.
+    pub(crate) fn among_others(initial: &'a Value) -> Self {
+        Self { initial, others: true }
+    }
+}
+
+/// What the call does; nothing if it has an argument that is no number.
+fn function(call: &Call<'_>) -> Option<Function> {
+    let by = match (call.function, call.input) {
+        ("read", _) => return Some(Function::Read),
+        (_, Value::Nil) => 1,
+        (_, Value::Int(by)) => *by,
+        _ => return None,
+    };
+    Some(Function::Change(if is_decrement(call) { by.checked_neg()? } else { by }))
+}
+
+fn is_decrement(call: &Call<'_>) -> bool {
+    matches!(call.function, "dec" | "decrement" | "subtract")
+}
+
+impl Specification for Counter<'_> {
+    type State = i64;
+
+    fn initial(&self) -> i64 {
+        if let Value::Int(count) = self.initial { *count } else { 0 }
+    }
+
+    fn apply(&self, count: &mut i64, call: &Call<'_>) -> bool {
+        match (function(call), call.output) {
+            (Some(Function::Change(by)), _) => *count = count.wrapping_add(by),
+            (Some(Function::Read), None) => {}
+            (Some(Function::Read), Some(Value::Int(seen))) => {
+                if seen != count && !(self.others && seen > count) {
+                    return false;
+                }
+                *count = *seen;
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    fn accepts(&self, call: &Call<'_>) -> Result<(), UnknownWhy> {
+        let is_known = is_decrement(call) || matches!(call.function, "inc" | "increment" | "add" | "read");
+        if !matches!(self.initial, Value::Nil | Value::Int(_)) {
+            let what = format!("a counter that begins with {}", self.initial);
+            return Err(UnknownWhy::Unsupported { what });
+        }
+        match function(call) {
+            _ if !is_known => Err(call.unknown_function()),
+            None => Err(call.unsupported_input()),
+            Some(Function::Read) if matches!(call.output, None | Some(Value::Int(_))) => Ok(()),
+            Some(Function::Change(_)) if call.says_nothing() => Ok(()),
+            Some(_) => Err(call.unsupported_output()),
+        }
+    }
+
+    fn is_read_only(&self, call: &Call<'_>) -> bool {
+        call.function == "read" && !self.others
+    }
+
+    fn asks_who(&self) -> bool {
+        false
+    }
+}

@@ -1,0 +1,73 @@
+//! A lock whose every `acquire` answers with a fencing token: a number that is larger than all before. `release` by the process
+//! that holds it, with the token or without.
+
+use histories::Value;
+
+use super::{Call, Specification, mutex::acquires};
+use crate::UnknownWhy;
+
+#[derive(Debug)]
+pub(super) struct FencedLock<'a> {
+    initial: &'a Value,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct State {
+    owner: Option<u32>,
+    /// The owner's token, if anybody knows it.
+    token: Option<i64>,
+    /// No smaller token was given out last. An unknown one leaves the most room if it is the next number.
+    highest: i64,
+}
+
+impl<'a> FencedLock<'a> {
+    /// The tokens are larger than `initial`, if that is a number.
+    pub(super) fn new(initial: &'a Value) -> Self {
+        Self { initial }
+    }
+}
+
+impl Specification for FencedLock<'_> {
+    type State = State;
+
+    fn initial(&self) -> State {
+        State {
+            owner: None,
+            token: None,
+            highest: if let Value::Int(least) = *self.initial { least } else { i64::MIN },
+        }
+    }
+
+    fn apply(&self, state: &mut State, call: &Call<'_>) -> bool {
+        let highest = state.highest;
+        match (acquires(call), call.output, call.input) {
+            (Some(true), None, _) if state.owner.is_none() && highest < i64::MAX => {
+                *state = State { owner: Some(call.process), token: None, highest: highest + 1 };
+            }
+            (Some(true), Some(&Value::Int(token)), _) if state.owner.is_none() && token > highest => {
+                *state = State { owner: Some(call.process), token: Some(token), highest: token };
+            }
+            (Some(false), _, input) if state.owner == Some(call.process) => {
+                (state.owner, state.highest) = match (input, state.token) {
+                    (&Value::Int(token), None) if token >= highest => (None, token),
+                    (&Value::Int(token), Some(given)) if token == given => (None, highest),
+                    (Value::Int(_), _) => return false,
+                    _ => (None, highest),
+                };
+                state.token = None;
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    fn accepts(&self, call: &Call<'_>) -> Result<(), UnknownWhy> {
+        match (acquires(call), call.output) {
+            (None, _) => Err(call.unknown_function()),
+            (Some(true), None | Some(Value::Int(_))) => Ok(()),
+            (Some(false), _) if !matches!(call.input, Value::Nil | Value::Int(_)) => Err(call.unsupported_input()),
+            (Some(false), _) if call.says_nothing() || call.output == Some(&Value::Bool(true)) => Ok(()),
+            (Some(_), _) => Err(call.unsupported_output()),
+        }
+    }
+}

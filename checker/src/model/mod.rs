@@ -1,0 +1,180 @@
+//! What an object may do, one call after another: the sequential specifications.
+//!
+//! They are definitions, not methods: the second opinion (`verify`) and the general search know objects only through them.
+
+mod bag;
+mod collection;
+mod counter;
+mod fenced_lock;
+mod list;
+mod multi_register;
+mod mutex;
+mod priority_queue;
+mod queue;
+mod register;
+mod set;
+mod stack;
+
+use std::{fmt::Debug, hash::Hash};
+
+use histories::{History, Operation, Outcome, Value, ValueId};
+
+use crate::{Model, UnknownWhy, generic::Object};
+
+pub(crate) use counter::Counter;
+pub(crate) use register::Register;
+
+/// A deterministic object, by what it answers when calls come one after another. One history key is one object.
+///
+/// ```
+/// use checker::{Call, Specification};
+/// use histories::Value;
+///
+/// /// Every `next` answers with a larger number than all before.
+/// struct Ticket;
+///
+/// impl Specification for Ticket {
+///     type State = i64;
+///
+///     fn initial(&self) -> i64 {
+///         0
+///     }
+///
+///     fn apply(&self, last: &mut i64, call: &Call<'_>) -> bool {
+///         match call.output {
+///             Some(Value::Int(ticket)) => std::mem::replace(last, *ticket) < *ticket,
+///             Some(_) => false,
+///             None => true,
+///         }
+///     }
+/// }
+/// ```
+pub trait Specification: Sync {
+    /// All that calls leave behind. Equal states must behave equally.
+    type State: Clone + Eq + Hash + Debug;
+
+    /// The state before the first call.
+    fn initial(&self) -> Self::State;
+
+    /// Lets the call happen; `false` if it cannot have answered so in this state, which is then of no further use.
+    ///
+    /// A call whose answer nobody knows must be possible whenever it is with some answer.
+    fn apply(&self, state: &mut Self::State, call: &Call<'_>) -> bool;
+
+    /// Whether the object knows such calls, with such arguments and answers. One that it does not know makes the verdict unknown.
+    ///
+    /// # Errors
+    /// What it does not know.
+    fn accepts(&self, _call: &Call<'_>) -> Result<(), UnknownWhy> {
+        Ok(())
+    }
+
+    /// Whether such a call never changes any state. Saying so is never needed, but makes the check faster.
+    fn is_read_only(&self, _call: &Call<'_>) -> bool {
+        false
+    }
+
+    /// Which part of the object the call is about, if it neither sees nor changes any other: where all calls say so, each part is
+    /// checked on its own (linearizability is local: Herlihy and Wing 1990, theorem 1).
+    fn part(&self, _call: &Call<'_>) -> Option<Value> {
+        None
+    }
+
+    /// Whether it matters who calls. Where it does not, [`Call::process`] is always 0, and equal calls of unknown outcome are
+    /// counted instead of told apart, which makes the check faster.
+    fn asks_who(&self) -> bool {
+        true
+    }
+}
+
+/// What one client asked, and what it was told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Call<'a> {
+    /// Its name; `get` is called `read`, and `put` is called `write`.
+    pub function: &'a str,
+    /// Its argument; of a `cas`, what is expected. [`Value::Nil`] where there is none.
+    pub input: &'a Value,
+    /// Of a `cas`, what is set; otherwise [`Value::Nil`].
+    pub to: &'a Value,
+    /// What it answered, [`Value::Nil`] if only that it happened; `None` if nobody knows, or it never answers anything.
+    pub output: Option<&'a Value>,
+    /// Whether it is a `cas` that found another value than it expected.
+    pub mismatch: bool,
+    /// Who asked; 0 if the object does not ask.
+    pub process: u32,
+}
+
+impl<'a> Call<'a> {
+    /// The call that `operation` made.
+    pub(crate) fn of(history: &'a History, operation: &Operation, asks_who: bool) -> Self {
+        let answered = operation.outcome != Outcome::Info && operation.output != ValueId::UNKNOWN;
+        Self {
+            function: history.function_name(operation.function),
+            input: history.value(operation.input),
+            to: history.value(operation.to),
+            output: answered.then(|| history.value(operation.output)),
+            mismatch: operation.outcome == Outcome::Mismatch,
+            process: if asks_who { operation.process } else { 0 },
+        }
+    }
+
+    /// Whether the answer says nothing beyond that the call happened: nothing, or its argument once more.
+    pub fn says_nothing(&self) -> bool {
+        self.output.is_none_or(|said| *said == Value::Nil || said == self.input)
+    }
+
+    /// Whether the answer is this, or unknown.
+    pub fn may_answer(&self, answer: &Value) -> bool {
+        self.output.is_none_or(|said| said == answer)
+    }
+
+    /// Whether the answer is this, or says nothing.
+    fn may_say(&self, truth: bool) -> bool {
+        self.says_nothing() || matches!(self.output, Some(Value::Bool(said)) if *said == truth)
+    }
+
+    /// That the model has no such function.
+    pub fn unknown_function(&self) -> UnknownWhy {
+        UnknownWhy::Function { name: self.function.to_owned() }
+    }
+
+    /// That the model has the function, but not with such an argument.
+    pub fn unsupported_input(&self) -> UnknownWhy {
+        UnknownWhy::Unsupported { what: format!("{} with the argument {}", self.function, self.input) }
+    }
+
+    /// That the model has the function, but not with such an answer.
+    pub fn unsupported_output(&self) -> UnknownWhy {
+        let answer = self.output.unwrap_or(&Value::Nil);
+        UnknownWhy::Unsupported { what: format!("{} that answers {answer}", self.function) }
+    }
+}
+
+impl Model {
+    /// What an object of this model may do.
+    pub(crate) fn specification(self, initial: &Value) -> Box<dyn Object + '_> {
+        match self {
+            Self::Register => Box::new(Register::new(initial, false)),
+            Self::KeyValue => Box::new(Register::new(initial, true)),
+            Self::MultiRegister => Box::new(multi_register::MultiRegister::new(initial)),
+            Self::Set => Box::new(set::Set::new(initial)),
+            Self::Counter => Box::new(Counter::new(initial)),
+            Self::Queue => Box::new(queue::Queue::new(initial)),
+            Self::Bag => Box::new(bag::Bag::new(initial)),
+            Self::Stack => Box::new(stack::Stack::new(initial)),
+            Self::PriorityQueue => Box::new(priority_queue::PriorityQueue::new(initial)),
+            Self::Mutex => Box::new(mutex::Mutex),
+            Self::FencedLock => Box::new(fenced_lock::FencedLock::new(initial)),
+            Self::List => Box::new(list::List::new(initial)),
+        }
+    }
+}
+
+/// What a list of elements holds in the beginning.
+fn elements(initial: &Value) -> impl Iterator<Item = Value> + '_ {
+    let items: &[Value] = if let Value::List(items) = initial { items } else { &[] };
+    items.iter().cloned()
+}
+
+#[cfg(test)]
+mod tests;

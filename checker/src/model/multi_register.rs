@@ -1,0 +1,120 @@
+//! Several registers that are read and written at once: `read` and `write` with values such as `{"x": 1, "y": 2}`, or Jepsen's
+//! `txn` with `[["r", "x", 1], ["w", "y", 2]]`, one after the other.
+
+use std::collections::BTreeMap;
+
+use histories::Value;
+
+use super::{Call, Specification};
+use crate::UnknownWhy;
+
+#[derive(Debug)]
+pub(super) struct MultiRegister<'a> {
+    initial: &'a Value,
+}
+
+/// One register's part in a call.
+enum Access {
+    /// What it held, if that is known.
+    Read(Value, Option<Value>),
+    Write(Value, Value),
+}
+
+impl<'a> MultiRegister<'a> {
+    /// `initial` is a map of what each register holds at first, or what all of them do.
+    pub(super) fn new(initial: &'a Value) -> Self {
+        Self { initial }
+    }
+
+    fn at_first(&self, register: &Value) -> Value {
+        match (self.initial, register) {
+            (Value::Map(pairs), Value::Str(name)) => {
+                pairs.iter().find(|(known, _)| known == name).map_or(Value::Nil, |(_, value)| value.clone())
+            }
+            (Value::Map(_), _) => Value::Nil,
+            (all, _) => all.clone(),
+        }
+    }
+}
+
+/// What the call does to each register, in its order; nothing if its argument or answer has no such form.
+fn accesses(call: &Call<'_>) -> Option<Vec<Access>> {
+    let named = |name: &str| Value::Str(name.into());
+    match (call.function, call.input, call.output) {
+        ("write", Value::Map(pairs), _) => {
+            Some(pairs.iter().map(|(name, value)| Access::Write(named(name), value.clone())).collect())
+        }
+        ("read", _, None) => Some(Vec::new()),
+        ("read", _, Some(Value::Map(pairs))) => {
+            Some(pairs.iter().map(|(name, value)| Access::Read(named(name), Some(value.clone()))).collect())
+        }
+        ("txn", Value::List(_), Some(Value::List(done))) => done.iter().map(|part| access(part, true)).collect(),
+        ("txn", Value::List(asked), _) => asked.iter().map(|part| access(part, false)).collect(),
+        _ => None,
+    }
+}
+
+/// `["r", "x", 1]` or `["w", "x", 1]`.
+fn access(part: &Value, is_answer: bool) -> Option<Access> {
+    let Value::List(part) = part else { return None };
+    let [Value::Str(function), register, value] = part.as_slice() else { return None };
+    match &**function {
+        "r" | "read" => Some(Access::Read(register.clone(), is_answer.then(|| value.clone()))),
+        "w" | "write" => Some(Access::Write(register.clone(), value.clone())),
+        _ => None,
+    }
+}
+
+impl Specification for MultiRegister<'_> {
+    /// What differs from the beginning.
+    type State = BTreeMap<Value, Value>;
+
+    fn initial(&self) -> Self::State {
+        BTreeMap::new()
+    }
+
+    fn apply(&self, registers: &mut Self::State, call: &Call<'_>) -> bool {
+        accesses(call).is_some_and(|accesses| {
+            accesses.into_iter().all(|access| match access {
+                Access::Read(_, None) => true,
+                Access::Read(register, Some(seen)) => match registers.get(&register) {
+                    Some(value) => *value == seen,
+                    None => self.at_first(&register) == seen,
+                },
+                Access::Write(register, value) if value == self.at_first(&register) => {
+                    registers.remove(&register);
+                    true
+                }
+                Access::Write(register, value) => {
+                    registers.insert(register, value);
+                    true
+                }
+            })
+        })
+    }
+
+    fn accepts(&self, call: &Call<'_>) -> Result<(), UnknownWhy> {
+        match call.function {
+            "write" if !call.says_nothing() => Err(call.unsupported_output()),
+            "read" | "write" | "txn" if accesses(call).is_some() => Ok(()),
+            "read" => Err(call.unsupported_output()),
+            "write" | "txn" => Err(call.unsupported_input()),
+            _ => Err(call.unknown_function()),
+        }
+    }
+
+    fn is_read_only(&self, call: &Call<'_>) -> bool {
+        accesses(call).is_some_and(|accesses| accesses.iter().all(|access| matches!(access, Access::Read(..))))
+    }
+
+    fn part(&self, call: &Call<'_>) -> Option<Value> {
+        let accesses = accesses(call)?;
+        let mut registers = accesses.iter().map(|(Access::Read(register, _) | Access::Write(register, _))| register);
+        let first = registers.next()?;
+        registers.all(|register| register == first).then(|| first.clone())
+    }
+
+    fn asks_who(&self) -> bool {
+        false
+    }
+}

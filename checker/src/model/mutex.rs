@@ -1,0 +1,54 @@
+//! A lock: `acquire`, and `release` by the process that holds it. Either may answer `false`: it was not to be had, or not held.
+
+use histories::Value;
+
+use super::{Call, Specification};
+use crate::UnknownWhy;
+
+#[derive(Debug)]
+pub(super) struct Mutex;
+
+/// Whether the call acquires, not releases; nothing if it is something else.
+pub(super) fn acquires(call: &Call<'_>) -> Option<bool> {
+    match call.function {
+        "acquire" | "lock" => Some(true),
+        "release" | "unlock" => Some(false),
+        _ => None,
+    }
+}
+
+fn was_refused(call: &Call<'_>) -> bool {
+    !call.says_nothing() && call.output == Some(&Value::Bool(false))
+}
+
+impl Specification for Mutex {
+    /// Who holds it.
+    type State = Option<u32>;
+
+    fn initial(&self) -> Self::State {
+        None
+    }
+
+    fn apply(&self, owner: &mut Self::State, call: &Call<'_>) -> bool {
+        let done = match acquires(call) {
+            Some(true) if owner.is_none() => Some(call.process),
+            Some(false) if *owner == Some(call.process) => None,
+            Some(_) => return was_refused(call) || call.output.is_none(),
+            None => return false,
+        };
+        *owner = done;
+        !was_refused(call)
+    }
+
+    fn accepts(&self, call: &Call<'_>) -> Result<(), UnknownWhy> {
+        match acquires(call) {
+            None => Err(call.unknown_function()),
+            Some(_) if call.says_nothing() || matches!(call.output, Some(Value::Bool(_))) => Ok(()),
+            Some(_) => Err(call.unsupported_output()),
+        }
+    }
+
+    fn is_read_only(&self, call: &Call<'_>) -> bool {
+        was_refused(call)
+    }
+}

@@ -1,0 +1,79 @@
+//! A priority queue of whole numbers, the smallest first: `insert`, `poll` and `peek`.
+
+use std::collections::BTreeMap;
+
+use histories::Value;
+
+use super::{
+    Call, Specification,
+    collection::{Access, Names, may_find},
+    elements,
+};
+use crate::UnknownWhy;
+
+pub(super) const NAMES: Names = Names {
+    put: &["insert", "enqueue", "add", "offer", "push", "write"],
+    take: &["poll", "dequeue", "pop", "take", "delete-min", "extract-min"],
+    peek: &["peek", "min", "find-min"],
+};
+
+#[derive(Debug)]
+pub(super) struct PriorityQueue {
+    initial: BTreeMap<Value, u32>,
+}
+
+impl PriorityQueue {
+    pub(super) fn new(initial: &Value) -> Self {
+        let mut queue = BTreeMap::new();
+        elements(initial).for_each(|element| *queue.entry(element).or_default() += 1);
+        Self { initial: queue }
+    }
+}
+
+impl Specification for PriorityQueue {
+    /// How often it has each number.
+    type State = BTreeMap<Value, u32>;
+
+    fn initial(&self) -> Self::State {
+        self.initial.clone()
+    }
+
+    fn apply(&self, queue: &mut Self::State, call: &Call<'_>) -> bool {
+        let smallest = || queue.first_key_value().map(|(smallest, _)| smallest);
+        match NAMES.access(call) {
+            Some(Access::Put) => *queue.entry(call.input.clone()).or_default() += 1,
+            Some(_) if !may_find(call, smallest()) => return false,
+            Some(Access::Take) => {
+                if let Some(mut first) = queue.first_entry() {
+                    *first.get_mut() -= 1;
+                    if *first.get() == 0 {
+                        first.remove();
+                    }
+                }
+            }
+            Some(Access::Peek) => {}
+            None => return false,
+        }
+        true
+    }
+
+    fn accepts(&self, call: &Call<'_>) -> Result<(), UnknownWhy> {
+        NAMES.accepts(call)?;
+        let is_number = |value: &Value| matches!(value, Value::Int(_));
+        match NAMES.access(call) {
+            Some(Access::Put) if !is_number(call.input) => Err(call.unsupported_input()),
+            _ if !self.initial.keys().all(is_number) => Err(UnknownWhy::Unsupported {
+                what: "a priority queue that begins with something else than numbers".to_owned(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    fn is_read_only(&self, call: &Call<'_>) -> bool {
+        matches!(NAMES.access(call), Some(Access::Peek))
+    }
+
+    fn asks_who(&self) -> bool {
+        false
+    }
+}

@@ -1,0 +1,81 @@
+//! A set: `add`, `remove`, `contains` of an element, and `read` of all elements. `add` and `remove` may say whether they changed it.
+
+use std::collections::BTreeSet;
+
+use histories::Value;
+
+use super::{Call, Specification, elements};
+use crate::UnknownWhy;
+
+#[derive(Debug)]
+pub(super) struct Set {
+    initial: BTreeSet<Value>,
+}
+
+enum Function {
+    Add,
+    Remove,
+    Contains,
+    Read,
+}
+
+impl Set {
+    pub(super) fn new(initial: &Value) -> Self {
+        Self { initial: elements(initial).collect() }
+    }
+}
+
+fn function(call: &Call<'_>) -> Option<Function> {
+    Some(match call.function {
+        "add" | "insert" => Function::Add,
+        "remove" | "delete" | "discard" => Function::Remove,
+        "contains" | "member" | "has" => Function::Contains,
+        "read" | "elements" => Function::Read,
+        _ => return None,
+    })
+}
+
+impl Specification for Set {
+    type State = BTreeSet<Value>;
+
+    fn initial(&self) -> Self::State {
+        self.initial.clone()
+    }
+
+    fn apply(&self, set: &mut Self::State, call: &Call<'_>) -> bool {
+        match function(call) {
+            Some(Function::Add) => call.may_say(set.insert(call.input.clone())),
+            Some(Function::Remove) => call.may_say(set.remove(call.input)),
+            Some(Function::Contains) => call.may_answer(&Value::Bool(set.contains(call.input))),
+            Some(Function::Read) => match call.output {
+                None => true,
+                Some(Value::List(seen)) => {
+                    seen.len() == set.len() && seen.iter().collect::<BTreeSet<_>>().into_iter().eq(set.iter())
+                }
+                Some(_) => false,
+            },
+            None => false,
+        }
+    }
+
+    fn accepts(&self, call: &Call<'_>) -> Result<(), UnknownWhy> {
+        let known = match function(call).ok_or_else(|| call.unknown_function())? {
+            Function::Add | Function::Remove => call.says_nothing() || matches!(call.output, Some(Value::Bool(_))),
+            Function::Contains => matches!(call.output, None | Some(Value::Bool(_))),
+            Function::Read => matches!(call.output, None | Some(Value::List(_))),
+        };
+        if known { Ok(()) } else { Err(call.unsupported_output()) }
+    }
+
+    fn is_read_only(&self, call: &Call<'_>) -> bool {
+        matches!(function(call), Some(Function::Contains | Function::Read))
+    }
+
+    fn part(&self, call: &Call<'_>) -> Option<Value> {
+        (!matches!(function(call), Some(Function::Read))).then(|| call.input.clone())
+    }
+
+    fn asks_who(&self) -> bool {
+        false
+    }
+}

@@ -1,0 +1,56 @@
+//! A stack: `push`, `pop` and `peek`. [`crate::Options::initial`] is a list from bottom to top.
+
+use histories::Value;
+
+use super::{
+    Call, Specification,
+    collection::{Access, Names, may_find},
+    elements,
+};
+use crate::UnknownWhy;
+
+pub(super) const NAMES: Names =
+    Names { put: &["push", "add", "write"], take: &["pop", "take"], peek: &["peek", "top"] };
+
+#[derive(Debug)]
+pub(super) struct Stack {
+    initial: Vec<Value>,
+}
+
+impl Stack {
+    pub(super) fn new(initial: &Value) -> Self {
+        Self { initial: elements(initial).collect() }
+    }
+}
+
+impl Specification for Stack {
+    type State = Vec<Value>;
+
+    fn initial(&self) -> Self::State {
+        self.initial.clone()
+    }
+
+    fn apply(&self, stack: &mut Self::State, call: &Call<'_>) -> bool {
+        match NAMES.access(call) {
+            Some(Access::Put) => {
+                stack.push(call.input.clone());
+                true
+            }
+            Some(Access::Take) => may_find(call, stack.pop().as_ref()),
+            Some(Access::Peek) => may_find(call, stack.last()),
+            None => false,
+        }
+    }
+
+    fn accepts(&self, call: &Call<'_>) -> Result<(), UnknownWhy> {
+        NAMES.accepts(call)
+    }
+
+    fn is_read_only(&self, call: &Call<'_>) -> bool {
+        matches!(NAMES.access(call), Some(Access::Peek))
+    }
+
+    fn asks_who(&self) -> bool {
+        false
+    }
+}

@@ -1,0 +1,415 @@
+//! What queues, stacks and priority queues have in common, where each value is put in once: which operations belong to a value,
+//! when it was certainly inside, and what became of values that a take of unknown outcome may have removed.
+//!
+//! Moments are gaps between events: gap `g` follows the key's event number `g`. What starts at event `s` and ends at event `e` can
+//! take effect in the gaps `s..e`. A value is certainly inside in the gaps `put_end..take_start`.
+
+use histories::{NEVER, Outcome, Value, ValueId};
+use rustc_hash::FxHashMap;
+
+use super::{Claim, Key, Violation, says_nothing};
+use crate::UnknownWhy;
+
+/// One kind of container.
+pub(super) struct Kind {
+    /// What it is called.
+    pub noun: &'static str,
+    /// Under which names something is put in.
+    pub put: &'static [&'static str],
+    /// Under which names something is taken out.
+    pub take: &'static [&'static str],
+    /// An order of everything, or why there is none. Exact where nothing has an unknown outcome.
+    pub solve: fn(&Key<'_>, &Container) -> Result<Vec<u32>, Trouble>,
+    /// Whether the first value must have been removed before the second one is, if it is inside when that take begins: a number for
+    /// each, of the first and of the second; they must be if the second's is less.
+    pub blocks: fn(&Item) -> (u64, u64),
+}
+
+/// Why there is no order.
+pub(super) enum Trouble {
+    /// These operations have none.
+    Violation(Violation),
+    /// A limit was reached.
+    Limit(UnknownWhy),
+}
+
+impl From<UnknownWhy> for Trouble {
+    fn from(why: UnknownWhy) -> Self {
+        Self::Limit(why)
+    }
+}
+
+/// A value: what put it in, what took it out, and when.
+#[derive(Clone, Copy)]
+pub(super) struct Item {
+    pub value: ValueId,
+    /// Its number, 0 if it is none; only priority queues ask.
+    pub number: i64,
+    /// Index of the operation that put it in.
+    pub put: u32,
+    /// Index of the operation that took it out; [`NEVER`] if none did.
+    pub take: u32,
+    pub put_start: u32,
+    /// No later than `take_end`.
+    pub put_end: u32,
+    /// No earlier than `put_start`.
+    pub take_start: u32,
+    pub take_end: u32,
+}
+
+/// A take that found nothing.
+#[derive(Clone, Copy)]
+pub(super) struct Empty {
+    pub operation: u32,
+    pub start: u32,
+    pub end: u32,
+}
+
+/// All that happened to one container.
+pub(super) struct Container {
+    pub items: Vec<Item>,
+    pub empties: Vec<Empty>,
+    /// How many gaps there are; each number of an event is less.
+    pub gaps: u32,
+    /// Takes of unknown outcome by their starts: (start, operation).
+    adrift: Vec<(u32, u32)>,
+}
+
+/// Decides one container of values that are put in once each.
+///
+/// A put of unknown outcome whose value nobody took need not have happened: without its value, every take finds what it found.
+/// A take of unknown outcome may have removed a value that nobody else took. Some values must have been removed, since something was
+/// taken that could not be while they were inside: whichever take removed such a value began before that other one ended. So a
+/// schedule of earliest deadlines first finds a take for each, or there are too few of them in every order. With these takes, an
+/// order is an order; if there is none, the values whose takes are known may have none either way. What is left is not decided here.
+pub(super) fn check(key: &Key<'_>, kind: &Kind) -> Result<Claim, UnknownWhy> {
+    let mut container = match Container::gather(key, kind) {
+        Ok(container) => container,
+        Err(trouble) => return trouble.claim(),
+    };
+    if container.adrift.is_empty() {
+        return (kind.solve)(key, &container).map(Claim::Order).or_else(Trouble::claim);
+    }
+    if let Err(violation) = container.assign(key, kind) {
+        return Ok(Claim::Violation(violation));
+    }
+    match (kind.solve)(key, &container) {
+        Ok(order) => return Ok(Claim::Order(order)),
+        Err(Trouble::Limit(why)) => return Err(why),
+        Err(Trouble::Violation(_)) => {}
+    }
+    let known = |item: &Item| item.take != NEVER && key.operation(item.take).outcome == Outcome::Ok;
+    container.items.retain(known);
+    match (kind.solve)(key, &container) {
+        Ok(_) => Err(UnknownWhy::Unsupported { what: format!("a {} with takes of unknown outcome", kind.noun) }),
+        Err(trouble) => trouble.claim(),
+    }
+}
+
+impl Trouble {
+    fn claim(self) -> Result<Claim, UnknownWhy> {
+        match self {
+            Self::Violation(violation) => Ok(Claim::Violation(violation)),
+            Self::Limit(why) => Err(why),
+        }
+    }
+}
+
+impl Container {
+    fn gather(key: &Key<'_>, kind: &Kind) -> Result<Self, Trouble> {
+        if matches!(key.initial, Value::List(items) if !items.is_empty()) {
+            return Err(UnknownWhy::Unsupported { what: format!("a {} that is not empty at first", kind.noun) }.into());
+        }
+        let (spans, events) = spans(key)?;
+        let gaps = events + 4;
+        let mut container = Self { items: Vec::new(), empties: Vec::new(), gaps, adrift: Vec::new() };
+        let mut by_value: FxHashMap<ValueId, usize> = FxHashMap::default();
+        let mut takes = Vec::new();
+        for (&index, &(start, end)) in key.operations.iter().zip(&spans) {
+            let operation = key.operation(index);
+            let name = key.name(operation);
+            if kind.put.contains(&name) {
+                let value = operation.input;
+                let says_nothing = says_nothing(operation) || *key.history.value(operation.output) == Value::Bool(true);
+                if value == ValueId::NIL || !says_nothing {
+                    return Err(UnknownWhy::Unsupported { what: format!("such a {name}") }.into());
+                }
+                if by_value.insert(value, container.items.len()).is_some() {
+                    let what = format!("a {} with a value that is put in more than once", kind.noun);
+                    return Err(UnknownWhy::Unsupported { what }.into());
+                }
+                let number = if let Value::Int(number) = *key.history.value(value) { number } else { 0 };
+                let (take_start, take_end) = (events + 2, events + 3);
+                let (put, put_start, put_end, take) = (index, start, end, NEVER);
+                container.items.push(Item { value, number, put, take, put_start, put_end, take_start, take_end });
+            } else if kind.take.contains(&name) {
+                takes.push((index, start, end));
+            } else {
+                return Err(key.lacks(operation).into());
+            }
+        }
+        for (index, start, end) in takes {
+            container.take(key, &by_value, index, start, end).map_err(Trouble::Violation)?;
+        }
+        let happened = |item: &Item| item.take != NEVER || key.operation(item.put).outcome == Outcome::Ok;
+        container.items.retain(happened);
+        Ok(container)
+    }
+
+    fn take(
+        &mut self,
+        key: &Key<'_>,
+        by_value: &FxHashMap<ValueId, usize>,
+        index: u32,
+        start: u32,
+        end: u32,
+    ) -> Result<(), Violation> {
+        let operation = key.operation(index);
+        if operation.outcome != Outcome::Ok {
+            self.adrift.push((start, index));
+            return Ok(());
+        }
+        if [ValueId::NIL, ValueId::UNKNOWN].contains(&operation.output) {
+            self.empties.push(Empty { operation: index, start, end });
+            return Ok(());
+        }
+        let value = key.history.value(operation.output);
+        let who = key.who(key.name(operation), index);
+        let Some(&place) = by_value.get(&operation.output) else {
+            return Err(Violation::new(vec![index], format!("{who} returned {value}, which nobody ever put in")));
+        };
+        let item = &mut self.items[place];
+        let put = key.name(key.operation(item.put));
+        if item.take != NEVER {
+            let before = key.operation(item.take);
+            let claim = format!(
+                "{who} returned {value}, which process {} took out too, at {}",
+                before.process,
+                key.began(item.take)
+            );
+            let once = format!("there was only one {}", key.who(&format!("{put} {value}"), item.put));
+            return Err(Violation { reasons: vec![once], ..Violation::new(vec![item.put, item.take, index], claim) });
+        }
+        if end < item.put_start {
+            let claim = format!("{who} returned {value}, although {put} {value} only began at {}", key.began(item.put));
+            return Err(Violation::new(vec![item.put, index], claim));
+        }
+        (item.take, item.take_start, item.take_end) = (index, start.max(item.put_start), end);
+        item.put_end = item.put_end.min(end);
+        Ok(())
+    }
+
+    /// Finds a take of unknown outcome for every value that must have been removed and that no other took.
+    fn assign(&mut self, key: &Key<'_>, kind: &Kind) -> Result<(), Violation> {
+        let due = self.deadlines(kind);
+        for (number, &(deadline, place, _)) in due.iter().enumerate() {
+            match self.adrift.get(number) {
+                Some(&(start, take)) if start < deadline => {
+                    let item = &mut self.items[place];
+                    (item.take, item.take_start) = (take, start.max(item.put_start));
+                    item.take_end = self.gaps - 3;
+                }
+                _ => return Err(self.too_few(key, kind, &due[..=number])),
+            }
+        }
+        Ok(())
+    }
+
+    /// The values that nobody is known to have taken, but which must be gone before something ends, the first first: when that
+    /// is, which value, and the operation that ends then.
+    fn deadlines(&self, kind: &Kind) -> Vec<(u32, usize, u32)> {
+        let size = self.gaps as usize;
+        // Of all takes that begin at this event or later, the one that ends first: a Fenwick tree, from the end.
+        let mut first_end = vec![(NEVER, NEVER); size + 1];
+        let add = |tree: &mut Vec<(u32, u32)>, start: u32, end: u32, operation: u32| {
+            let mut at = size - start as usize;
+            while at <= size {
+                tree[at] = tree[at].min((end, operation));
+                at += at & at.wrapping_neg();
+            }
+        };
+        for empty in &self.empties {
+            add(&mut first_end, empty.start, empty.end, empty.operation);
+        }
+        let mut order: Vec<(u64, bool, usize)> = Vec::with_capacity(self.items.len());
+        for (place, item) in self.items.iter().enumerate() {
+            let (first, second) = (kind.blocks)(item);
+            let is_taken = item.take != NEVER;
+            order.push((if is_taken { second } else { first }, is_taken, place));
+        }
+        order.sort_unstable();
+        let mut due = Vec::new();
+        for (_, is_taken, place) in order {
+            let item = &self.items[place];
+            if is_taken {
+                add(&mut first_end, item.take_start, item.take_end, item.take);
+                continue;
+            }
+            let mut at = size - item.put_end as usize;
+            let mut first = (NEVER, NEVER);
+            while at > 0 {
+                first = first.min(first_end[at]);
+                at &= at - 1;
+            }
+            if first.0 != NEVER {
+                due.push((first.0, place, first.1));
+            }
+        }
+        due.sort_unstable();
+        due
+    }
+
+    fn too_few(&self, key: &Key<'_>, kind: &Kind, due: &[(u32, usize, u32)]) -> Violation {
+        let (deadline, _, last) = due[due.len() - 1];
+        let takes: Vec<u32> =
+            self.adrift.iter().filter(|(start, _)| *start < deadline).map(|(_, take)| *take).collect();
+        let mut operations = takes.clone();
+        let mut reasons = Vec::new();
+        for &(_, place, blocked) in due {
+            let item = &self.items[place];
+            operations.extend([item.put, blocked]);
+            operations.extend(self.items.iter().find(|other| other.take == blocked).map(|other| other.put));
+            let put = key.name(key.operation(item.put));
+            let value = key.history.value(item.value);
+            reasons.push(format!(
+                "{put} {value} had ended at {}; it must have been removed before {} could {}",
+                key.ended(item.put),
+                key.who(key.name(key.operation(blocked)), blocked),
+                key.found(blocked)
+            ));
+        }
+        operations.sort_unstable();
+        operations.dedup();
+        let could = match takes.len() {
+            0 => "nothing can have removed it".to_owned(),
+            1 => "only one take of unknown outcome can have removed any of them".to_owned(),
+            count => format!("only {count} takes of unknown outcome can have removed any of them"),
+        };
+        let gone = match due.len() {
+            1 => "a value".to_owned(),
+            count => format!("{count} values"),
+        };
+        let claim = format!(
+            "{} {}, although {gone} that had been put in the {} before it must have been removed by then, and {could}",
+            key.who(key.name(key.operation(last)), last),
+            key.found_past(last),
+            kind.noun
+        );
+        Violation { reasons, ..Violation::new(operations, claim) }
+    }
+
+    /// As few of these items as cover the gaps from `start` to `end`, by when they are certainly inside; all of these gaps must be
+    /// covered.
+    pub(super) fn chain<'a>(items: impl Iterator<Item = &'a Item>, start: u32, end: u32) -> Vec<&'a Item> {
+        let mut inside: Vec<&Item> = items
+            .filter(|item| item.put_end < item.take_start && item.put_end < end && item.take_start > start)
+            .collect();
+        inside.sort_unstable_by_key(|item| item.put_end);
+        let mut inside = inside.into_iter().peekable();
+        let (mut chain, mut at) = (Vec::new(), start);
+        while at < end {
+            let mut best: Option<&Item> = None;
+            while let Some(item) = inside.next_if(|item| item.put_end <= at) {
+                best = best.filter(|best| best.take_start >= item.take_start).or(Some(item));
+            }
+            let best = best.filter(|best| best.take_start > at).expect("all of these gaps are covered");
+            chain.push(best);
+            at = best.take_start;
+        }
+        chain
+    }
+}
+
+impl Key<'_> {
+    /// What a take found, to follow "could".
+    fn found(&self, take: u32) -> String {
+        match self.operation(take).output {
+            ValueId::NIL | ValueId::UNKNOWN => "find nothing".to_owned(),
+            value => format!("return {}", self.history.value(value)),
+        }
+    }
+
+    /// What a take found, to follow it.
+    pub(super) fn found_past(&self, take: u32) -> String {
+        match self.operation(take).output {
+            ValueId::NIL | ValueId::UNKNOWN => "found nothing".to_owned(),
+            value => format!("returned {}", self.history.value(value)),
+        }
+    }
+
+    /// From when to when an item was certainly inside.
+    pub(super) fn inside(&self, item: &Item) -> String {
+        let (put, value) = (self.name(self.operation(item.put)), self.history.value(item.value));
+        let until = match item.take {
+            NEVER => "nothing ever took it out".to_owned(),
+            take => {
+                format!("the {} that took it out only began at {}", self.name(self.operation(take)), self.began(take))
+            }
+        };
+        format!("{} had ended at {}, and {until}", self.who(&format!("{put} {value}"), item.put), self.ended(item.put))
+    }
+
+    /// That a take was impossible, since at every moment of it one of these was inside.
+    pub(super) fn never_free(&self, take: u32, own: Option<u32>, chain: &[&Item], why: &str) -> Violation {
+        let operations = chain.iter().flat_map(|item| [item.put, item.take]).chain(own).chain([take]);
+        let claim =
+            format!("{} {}, although {why}", self.who(self.name(self.operation(take)), take), self.found_past(take));
+        let reasons = chain.iter().map(|item| self.inside(item)).collect();
+        Violation { reasons, ..Violation::new(operations.filter(|&operation| operation != NEVER).collect(), claim) }
+    }
+}
+
+/// When each operation of the key starts and ends, by the key's own events, and how many events there are.
+fn spans(key: &Key<'_>) -> Result<(Vec<(u32, u32)>, u32), UnknownWhy> {
+    key.affords(key.operations.len() * 160)?;
+    let mut events: Vec<(u32, u32, bool)> = Vec::with_capacity(2 * key.operations.len());
+    for (place, &index) in (0_u32..).zip(&key.operations) {
+        let operation = key.operation(index);
+        events.push((operation.invoked, place, false));
+        if operation.outcome == Outcome::Ok {
+            events.push((operation.completed, place, true));
+        }
+    }
+    events.sort_unstable();
+    let count = u32::try_from(events.len()).expect("ranks are u32");
+    let mut spans = vec![(0, count + 1); key.operations.len()];
+    for (rank, (_, place, is_end)) in (0_u32..).zip(events) {
+        let span = &mut spans[place as usize];
+        if is_end {
+            span.1 = rank;
+        } else {
+            span.0 = rank;
+        }
+    }
+    Ok((spans, count))
+}
+
+/// Gaps that are covered by something: finds the next one that is not.
+pub(super) struct Cover {
+    next: Vec<u32>,
+}
+
+impl Cover {
+    pub(super) fn new(gaps: u32) -> Self {
+        Self { next: (0..=gaps).collect() }
+    }
+
+    /// The first gap from here on that is not covered.
+    pub(super) fn free(&mut self, mut gap: u32) -> u32 {
+        while self.next[gap as usize] != gap {
+            let next = self.next[gap as usize];
+            self.next[gap as usize] = self.next[next as usize];
+            gap = next;
+        }
+        gap
+    }
+
+    /// Covers the gaps in which the item is certainly inside.
+    pub(super) fn add(&mut self, item: &Item) {
+        let mut gap = self.free(item.put_end);
+        while gap < item.take_start {
+            self.next[gap as usize] = gap + 1;
+            gap = self.free(gap + 1);
+        }
+    }
+}

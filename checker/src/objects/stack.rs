@@ -1,0 +1,197 @@
+//! A stack of unique values, in O(n (c + log n)) for c operations that are open at once. After the outline of Lee and Mathur
+//! (OOPSLA 2025): find a moment at which a value can be put aside, or there is no order; with an argument of our own.
+//!
+//! A value that is never certainly inside can be pushed and popped at once, whatever the stack holds: put it aside. **In a gap where
+//! nothing is certainly inside, the stack can be empty**: take any order; of the values inside at that gap, some can already be
+//! popped: pop them now, which the others do not hinder, since these can still be pushed: push them now, in the same order. So an empty pop needs such a gap and
+//! any will do, and what lies between two such gaps, a *block*, can be ordered on its own.
+//!
+//! **A block `[l, r)`, in which something is certainly inside all the time, has an order exactly if it has a value whose push starts
+//! before `l`, whose pop ends after `r`, and the rest, without that value, has one.** In every order of the block, whatever is at the
+//! bottom in gap `l` was pushed before `l`, and stays to the end, for the stack is never empty, and so is popped after `r`. If there are
+//! several such values, any will do: take it out of the order, which leaves an order, and push it before and pop it after all
+//! others, which are all inside at some moment of the block. The rest falls into smaller blocks, and so on.
+
+use histories::NEVER;
+
+use super::{
+    Key, Violation,
+    container::{Container, Cover, Item, Kind, Trouble},
+    segments::{Counts, Minima},
+};
+
+/// A chain of more values than this is not searched for a shorter one.
+const MAX_CHAIN: usize = 64;
+
+pub(super) const KIND: Kind = Kind {
+    noun: "stack",
+    put: &["push", "add", "write"],
+    take: &["pop", "take"],
+    solve,
+    // What certainly lies on top.
+    blocks: |item| (u64::from(item.put_start), u64::from(item.put_end)),
+};
+
+fn solve(key: &Key<'_>, stack: &Container) -> Result<Vec<u32>, Trouble> {
+    let mut cover = Cover::new(stack.gaps);
+    stack.items.iter().for_each(|item| cover.add(item));
+    let mut empties = Vec::new();
+    for empty in &stack.empties {
+        let gap = cover.free(empty.start);
+        if gap >= empty.end {
+            let chain = Container::chain(stack.items.iter(), empty.start, empty.end);
+            let why = "the stack was not empty at any moment of it";
+            return Err(Trouble::Violation(key.never_free(empty.operation, None, &chain, why)));
+        }
+        empties.push((gap, empty.operation));
+    }
+    empties.sort_unstable();
+    let (mut inside, mut passing): (Vec<Item>, Vec<Item>) =
+        stack.items.iter().partition(|item| item.put_end < item.take_start);
+    inside.sort_unstable_by_key(|item| item.put_end);
+    passing.sort_unstable_by_key(|item| item.take_start);
+    let nested = Blocks::new(&inside, stack.gaps).nest(key, &empties)?;
+    let mut passing = passing.iter().peekable();
+    let mut order = Vec::with_capacity(2 * stack.items.len() + empties.len());
+    for (gap, operation) in nested {
+        while let Some(item) = passing.next_if(|item| item.take_start < gap) {
+            order.extend([item.put, item.take]);
+        }
+        order.push(operation);
+    }
+    order.extend(passing.flat_map(|item| [item.put, item.take]));
+    Ok(order)
+}
+
+/// The items that are left, and where they are certainly inside.
+struct Blocks<'a> {
+    /// By `put_end`.
+    items: &'a [Item],
+    /// When each of those left was pushed at the earliest.
+    push_starts: Minima,
+    /// How many are inside in each gap.
+    inside: Counts,
+}
+
+/// A block whose bottom value was found.
+struct Block {
+    bottom: Option<usize>,
+    /// From here on it is still to be looked at.
+    from: u32,
+    end: u32,
+}
+
+impl<'a> Blocks<'a> {
+    fn new(items: &'a [Item], gaps: u32) -> Self {
+        let push_starts = Minima::new(items.iter().map(|item| item.put_start));
+        let mut changes = vec![0; gaps as usize + 1];
+        for item in items {
+            changes[item.put_end as usize] += 1;
+            changes[item.take_start as usize] -= 1;
+        }
+        let counts = changes.iter().scan(0, |count, change| {
+            *count += change;
+            Some(*count)
+        });
+        Self { items, push_starts, inside: Counts::new(counts) }
+    }
+
+    /// All pushes and pops of these items, with their gaps, and the empty pops.
+    fn nest(mut self, key: &Key<'_>, empties: &[(u32, u32)]) -> Result<Vec<(u32, u32)>, Trouble> {
+        let mut order = Vec::with_capacity(2 * self.items.len() + empties.len());
+        let mut empties = empties.iter().peekable();
+        let mut open = vec![Block { bottom: None, from: 0, end: NEVER }];
+        let mut steps = 0_usize;
+        while let Some(block) = open.last_mut() {
+            let place = self.items.partition_point(|item| item.put_end < block.from);
+            let next = self.push_starts.first_below(place, NEVER).filter(|&next| self.items[next].put_end < block.end);
+            let Some(next) = next else {
+                let taken = block.bottom.map(|bottom| self.items[bottom].take).filter(|&take| take != NEVER);
+                order.extend(taken.map(|take| (block.end, take)));
+                open.pop();
+                continue;
+            };
+            let start = self.items[next].put_end;
+            let end = self.inside.next_zero(start);
+            block.from = end;
+            if open.len() == 1 {
+                while let Some(&empty) = empties.next_if(|&&(gap, _)| gap < start) {
+                    order.push(empty);
+                }
+            }
+            let bottom = self.bottom(key, next, start, end, &mut steps)?;
+            order.push((start - 1, self.items[bottom].put));
+            self.push_starts.remove(bottom);
+            self.inside.lower(self.items[bottom].put_end, self.items[bottom].take_start);
+            open.push(Block { bottom: Some(bottom), from: start, end });
+        }
+        order.extend(empties);
+        Ok(order)
+    }
+
+    /// A value that can be at the bottom throughout the block from `start` to `end`, whose first item is the one at `first`.
+    fn bottom(&self, key: &Key<'_>, first: usize, start: u32, end: u32, steps: &mut usize) -> Result<usize, Trouble> {
+        let mut at = first;
+        while let Some(place) = self.push_starts.first_below(at, start).filter(|&at| self.items[at].put_end < end) {
+            *steps += 1;
+            if (*steps).is_multiple_of(1024) {
+                let left = self.items.len() - self.push_starts.removed();
+                key.may_go_on(2 * (self.items.len() - left))?;
+            }
+            if self.items[place].take_end > end {
+                return Ok(place);
+            }
+            at = place + 1;
+        }
+        let here = (first..).zip(&self.items[first..]).take_while(|(_, item)| item.put_end < end);
+        let left = here.filter(|&(place, _)| self.push_starts.has(place)).map(|(_, item)| item);
+        let chain = Container::chain(left, start, end);
+        Err(Trouble::Violation(no_bottom(key, shortest(&chain))))
+    }
+}
+
+/// Whether one of these values, which overlap each other in turn, can be at the bottom all the time.
+fn has_bottom(chain: &[&Item]) -> bool {
+    let (start, end) = (chain[0].put_end, chain[chain.len() - 1].take_start);
+    chain.iter().any(|item| item.put_start < start && item.take_end > end)
+}
+
+/// The shortest part of the chain that has no bottom either.
+fn shortest<'a, 'b>(chain: &'b [&'a Item]) -> &'b [&'a Item] {
+    let lengths = if chain.len() > MAX_CHAIN { chain.len()..chain.len() } else { 2..chain.len() };
+    lengths.flat_map(|length| chain.windows(length)).find(|part| !has_bottom(part)).unwrap_or(chain)
+}
+
+fn no_bottom(key: &Key<'_>, chain: &[&Item]) -> Violation {
+    let (first, last) = (chain[0], chain[chain.len() - 1]);
+    let operations = chain.iter().flat_map(|item| [item.put, item.take]).filter(|&operation| operation != NEVER);
+    let value = |item: &Item| key.history.value(item.value);
+    let name = |operation: u32| key.name(key.operation(operation));
+    let blamed = chain.iter().filter(|item| item.take != NEVER).min_by_key(|item| item.take_end);
+    let blamed = blamed.expect("a value that is never taken out can be at the bottom if it is put in first");
+    let others: Vec<String> =
+        (chain.iter().filter(|item| item.take != blamed.take)).map(|item| value(item).to_string()).collect();
+    let claim = if let [top] = others.as_slice() {
+        // Of two, the one that is put in first is taken out first.
+        format!(
+            "{} returned {}, although {top} lay on top of it",
+            key.who(name(blamed.take), blamed.take),
+            value(blamed)
+        )
+    } else {
+        format!(
+            "{} returned {}, which no order of putting it in and taking it out and {} explains",
+            key.who(name(blamed.take), blamed.take),
+            value(blamed),
+            others.join(", ")
+        )
+    };
+    let mut reasons: Vec<String> = chain.iter().map(|item| key.inside(item)).collect();
+    reasons.push(format!(
+        "so from {} to {} the stack was never empty, and one of these was at its bottom all the time; but each was put in after that \
+         time began, or was out before it ended",
+        key.ended(first.put),
+        if last.take == NEVER { "the end".to_owned() } else { key.began(last.take) }
+    ));
+    Violation { reasons, ..Violation::new(operations.collect(), claim) }
+}

@@ -1,0 +1,53 @@
+//! Objects that are made of parts which know nothing of each other: each part is ordered on its own (linearizability is local:
+//! Herlihy and Wing 1990, theorem 1), and this puts the orders into one.
+
+use histories::History;
+
+/// Linearizations (indexes of operations) of the parts of an object as one of all.
+///
+/// Each operation takes its moment: the last start among those of its part up to itself, which is no later than its own end, for
+/// its part's order is a linearization. If one of another part ended before it began, then that one's moment comes first.
+pub(crate) fn in_one(history: &History, orders: &[Vec<u32>]) -> Vec<u32> {
+    let mut moments: Vec<(u32, u32)> = Vec::with_capacity(orders.iter().map(Vec::len).sum());
+    for order in orders {
+        let mut moment = 0;
+        moments.extend(order.iter().map(|&index| {
+            moment = history.operations[index as usize].invoked.max(moment);
+            (moment, index)
+        }));
+    }
+    // Stable: within a part, several operations can have the same moment.
+    moments.sort_by_key(|&(moment, _)| moment);
+    moments.into_iter().map(|(_, index)| index).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use histories::{Event, EventType, HistoryBuilder, Process, Value};
+
+    use super::in_one;
+    use crate::Model;
+
+    #[test]
+    fn the_order_of_all_keeps_that_of_each_part_and_real_time() {
+        use EventType::{Invoke, Ok as Done};
+        let mut builder = HistoryBuilder::default();
+        for (process, kind, f, element, answer) in [
+            (0, Invoke, "contains", 1, None),
+            (1, Invoke, "add", 1, None),
+            (2, Invoke, "contains", 2, None),
+            (3, Invoke, "add", 2, None),
+            (3, Done, "add", 2, None),
+            (2, Done, "contains", 2, Some(true)),
+            (1, Done, "add", 1, None),
+            (0, Done, "contains", 1, Some(true)),
+        ] {
+            let mut event = Event::new(Process::Client(process), kind, f);
+            event.value = if kind == Invoke { Some(Value::Int(element)) } else { answer.map(Value::Bool) };
+            builder.push(event).unwrap();
+        }
+        let history = builder.finish();
+        let order = in_one(&history, &[vec![1, 0], vec![3, 2]]);
+        assert_eq!(Model::Set.specification(&Value::Nil).replay(&history, &[0, 1, 2, 3], &order), Ok(()));
+    }
+}

@@ -1,0 +1,174 @@
+//! Configurations of the search, of which none can do all that another can.
+
+use rustc_hash::FxHashMap;
+
+use super::{
+    counts::{Counts, Used},
+    mask::Mask,
+    trail::{Place, START},
+};
+use crate::automaton::State;
+
+/// What the object may be in at some moment.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Config<const N: usize> {
+    /// Its state.
+    pub state: State,
+    /// How many unknown changes of each class have taken effect.
+    pub used: Used,
+    /// The visible changes so far.
+    pub trail: Place,
+    /// How many changes it is from where it was at the last completion.
+    pub between: u8,
+    /// How many of those are of unknown outcome.
+    pub unknown: u8,
+    /// The last change shows nowhere: it must be followed by one that depends on it.
+    pub bare: bool,
+    /// Open certain steps that have nothing left to do.
+    pub done: Mask<N>,
+    /// Open certain writes that took effect visibly, and so cannot again.
+    pub spent: Mask<N>,
+}
+
+impl<const N: usize> Config<N> {
+    pub(super) fn new(state: State) -> Self {
+        let (done, spent) = (Mask::NONE, Mask::NONE);
+        Self { state, used: 0, trail: START, between: 0, unknown: 0, bare: false, done, spent }
+    }
+
+    /// Whether this can do whatever `other` can, given that state and the dependent changes done are the same.
+    fn covers(&self, other: &Self, counts: &Counts) -> bool {
+        self.done.contains(other.done)
+            && other.spent.contains(self.spent)
+            && self.bare <= other.bare
+            && counts.covers(self.used, other.used)
+    }
+}
+
+/// Up to this many are compared one by one; more are found by state and changes.
+const SCANNED: usize = 16;
+
+const NONE: u32 = u32::MAX;
+
+/// A set in which nobody covers another. Places stay: one that is covered later leaves a gap.
+#[derive(Debug, Default)]
+pub(super) struct Antichain<const N: usize> {
+    items: Vec<Config<N>>,
+    gone: Vec<bool>,
+    /// The one before with the same state and changes, once there are many.
+    previous: Vec<u32>,
+    last: FxHashMap<(State, Mask<N>), u32>,
+    live: usize,
+}
+
+impl<const N: usize> Antichain<N> {
+    pub(super) fn new() -> Self {
+        Self { items: Vec::new(), gone: Vec::new(), previous: Vec::new(), last: FxHashMap::default(), live: 0 }
+    }
+
+    /// Adds `config` unless one covers it; those that it covers go. `changes` are the slots of dependent certain changes.
+    pub(super) fn insert(&mut self, config: Config<N>, changes: Mask<N>, counts: &Counts) {
+        let done = config.done.and(changes);
+        if self.items.len() < SCANNED {
+            for at in 0..self.items.len() {
+                let other = &self.items[at];
+                if other.state == config.state
+                    && other.done.and(changes) == done
+                    && self.is_settled(at, &config, counts)
+                {
+                    return;
+                }
+            }
+            self.push(config);
+            return;
+        }
+        if self.previous.is_empty() {
+            for (at, item) in (0..).zip(&self.items) {
+                self.previous.push(self.last.insert((item.state, item.done.and(changes)), at).unwrap_or(NONE));
+            }
+        }
+        let head = self.last.get(&(config.state, done)).copied().unwrap_or(NONE);
+        let mut at = head;
+        while at != NONE {
+            if self.is_settled(at as usize, &config, counts) {
+                return;
+            }
+            at = self.previous[at as usize];
+        }
+        let place = u32::try_from(self.items.len()).expect("the memory limit is reached long before");
+        self.last.insert((config.state, done), place);
+        self.previous.push(head);
+        self.push(config);
+    }
+
+    /// Whether the one in this place covers `config`; if `config` covers it, it goes.
+    fn is_settled(&mut self, at: usize, config: &Config<N>, counts: &Counts) -> bool {
+        if self.gone[at] {
+            return false;
+        }
+        if self.items[at].covers(config, counts) {
+            return true;
+        }
+        if config.covers(&self.items[at], counts) {
+            self.gone[at] = true;
+            self.live -= 1;
+        }
+        false
+    }
+
+    fn push(&mut self, config: Config<N>) {
+        self.live += 1;
+        self.items.push(config);
+        self.gone.push(false);
+    }
+
+    /// How many places there are, gaps among them.
+    pub(super) fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.live == 0
+    }
+
+    /// The configuration in this place, unless it was covered since.
+    pub(super) fn get(&self, at: usize) -> Option<Config<N>> {
+        (!self.gone[at]).then(|| self.items[at])
+    }
+
+    /// Takes at most `width` of them, those first that have used up least, by turns of each state. Whether any had to go.
+    pub(super) fn take(&mut self, width: usize, counts: &Counts, out: &mut Vec<Config<N>>) -> bool {
+        out.clear();
+        out.extend(self.items.iter().zip(&self.gone).filter(|(_, gone)| !**gone).map(|(item, _)| *item));
+        self.clear();
+        if out.len() <= width {
+            return false;
+        }
+        let cost = |c: &Config<N>| (counts.total(c.used), c.spent.len(), u32::MAX - c.done.len());
+        out.sort_by_key(|c| (c.state, cost(c)));
+        let mut turns: Vec<(u32, Config<N>)> = Vec::with_capacity(out.len());
+        for config in out.drain(..) {
+            let turn = turns.last().map_or(0, |(turn, before)| if before.state == config.state { turn + 1 } else { 0 });
+            turns.push((turn, config));
+        }
+        turns.sort_by_key(|(turn, config)| (*turn, cost(config)));
+        out.extend(turns.into_iter().take(width).map(|(_, config)| config));
+        true
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.items.clear();
+        self.gone.clear();
+        self.previous.clear();
+        self.last.clear();
+        self.live = 0;
+    }
+
+    /// What it holds, in bytes, tables included.
+    pub(super) fn memory_bytes(&self) -> usize {
+        let entry = size_of::<(State, Mask<N>)>() + size_of::<u32>() + 1;
+        self.items.capacity() * (size_of::<Config<N>>() + 1)
+            + self.previous.capacity() * size_of::<u32>()
+            + self.last.capacity() * entry * 8 / 7
+    }
+}

@@ -1,0 +1,101 @@
+//! How many unknown changes of each class a configuration has used: the few numbers that differ from 0, each such list held once.
+
+use rustc_hash::FxHashMap;
+
+/// The number of a list of counts. Equal lists have equal numbers; 0 is the empty one.
+pub(super) type Used = u32;
+
+type List = Box<[(u32, u32)]>;
+
+#[derive(Debug)]
+pub(super) struct Counts {
+    lists: Vec<List>,
+    numbers: FxHashMap<List, Used>,
+    totals: Vec<u32>,
+    bytes: usize,
+}
+
+impl Counts {
+    pub(super) fn new() -> Self {
+        let empty = List::default();
+        Self { lists: vec![empty.clone()], numbers: [(empty, 0)].into_iter().collect(), totals: vec![0], bytes: 0 }
+    }
+
+    fn number(&mut self, list: Vec<(u32, u32)>) -> Used {
+        let list = List::from(list);
+        if let Some(&known) = self.numbers.get(&list) {
+            return known;
+        }
+        let number = Used::try_from(self.lists.len()).expect("the memory limit is reached long before");
+        self.bytes += 2 * size_of_val(&*list) + 64;
+        self.totals.push(list.iter().map(|&(_, count)| count).sum());
+        self.lists.push(list.clone());
+        self.numbers.insert(list, number);
+        number
+    }
+
+    /// How many of `class` were used.
+    pub(super) fn of(&self, used: Used, class: u32) -> u32 {
+        let list = &self.lists[used as usize];
+        list.binary_search_by_key(&class, |&(class, _)| class).map_or(0, |at| list[at].1)
+    }
+
+    /// How many were used in all.
+    pub(super) fn total(&self, used: Used) -> u32 {
+        self.totals[used as usize]
+    }
+
+    /// One more of `class`.
+    pub(super) fn use_up(&mut self, used: Used, class: u32) -> Used {
+        let mut list = self.lists[used as usize].to_vec();
+        match list.binary_search_by_key(&class, |&(class, _)| class) {
+            Ok(at) => list[at].1 += 1,
+            Err(at) => list.insert(at, (class, 1)),
+        }
+        self.number(list)
+    }
+
+    /// Only the counts of classes that are `kept`.
+    pub(super) fn keep(&mut self, used: Used, kept: impl Fn(u32) -> bool) -> Used {
+        let list = &self.lists[used as usize];
+        if list.iter().all(|&(class, _)| kept(class)) {
+            return used;
+        }
+        let list = list.iter().copied().filter(|&(class, _)| kept(class)).collect();
+        self.number(list)
+    }
+
+    /// Whether `a` has used no more of any class than `b`.
+    pub(super) fn covers(&self, a: Used, b: Used) -> bool {
+        if a == b || a == 0 {
+            return true;
+        }
+        let (a, mut b) = (&self.lists[a as usize], self.lists[b as usize].iter());
+        a.iter().all(|&(class, count)| b.any(|&(other, most)| other == class && count <= most))
+    }
+
+    /// What it holds, in bytes.
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fewer_of_every_class_covers() {
+        let mut counts = Counts::new();
+        let two = counts.use_up(0, 2);
+        let two_five = counts.use_up(two, 5);
+        let five_two = counts.use_up(counts.of(0, 5), 5);
+        let five_two = counts.use_up(five_two, 2);
+        assert_eq!(two_five, five_two, "equal lists have one number");
+        let twice = counts.use_up(two_five, 2);
+        assert_eq!((counts.of(twice, 2), counts.of(twice, 5), counts.of(twice, 3), counts.total(twice)), (2, 1, 0, 3));
+        assert!(counts.covers(two, two_five) && counts.covers(two_five, twice) && counts.covers(0, two));
+        assert!(!counts.covers(two_five, two) && !counts.covers(twice, two_five) && !counts.covers(two, 0));
+        assert_eq!(counts.keep(twice, |class| class == 5), counts.use_up(0, 5));
+    }
+}

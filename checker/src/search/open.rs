@@ -1,0 +1,131 @@
+//! The steps that are open at some moment: each certain one in a slot of its own, equal changes together.
+
+use super::mask::Mask;
+use crate::{
+    automaton::{Automaton, State},
+    prepare::{Action, Step},
+};
+
+/// Open certain changes that do the same.
+#[derive(Clone, Debug)]
+pub(super) struct Group {
+    pub action: Action,
+    /// Those that end first stand first: of equal ones the first to end takes effect first.
+    pub slots: Vec<u32>,
+}
+
+impl Group {
+    /// The first to end that is not `taken`.
+    pub(super) fn first<const N: usize>(&self, taken: &Mask<N>) -> Option<usize> {
+        self.slots.iter().map(|&slot| slot as usize).find(|&slot| !taken.has(slot))
+    }
+}
+
+/// How many states' looks are remembered.
+const REMEMBERED: usize = 32;
+
+/// The open certain steps.
+#[derive(Clone, Debug)]
+pub(super) struct Open<const N: usize> {
+    /// The step in each slot.
+    pub slots: Vec<u32>,
+    taken: Mask<N>,
+    /// Changes that depend on the state before.
+    pub dependent: Mask<N>,
+    /// Changes that do not.
+    pub blind: Mask<N>,
+    looks: Mask<N>,
+    pub groups: Vec<Group>,
+    /// Per state, which open steps leave it as it is.
+    idle: Vec<(State, Mask<N>)>,
+}
+
+/// Whether it leaves every state in which it can take place as it is.
+pub(super) fn is_look(action: Action) -> bool {
+    action.is_read_only() || matches!(action, Action::Cas { from, to } if from == to)
+}
+
+pub(super) fn is_blind(action: Action) -> bool {
+    matches!(action, Action::Write(_))
+}
+
+impl<const N: usize> Open<N> {
+    pub(super) fn new() -> Self {
+        let none = Mask::NONE;
+        let (slots, groups, idle) = (Vec::new(), Vec::new(), Vec::new());
+        Self { slots, taken: none, dependent: none, blind: none, looks: none, groups, idle }
+    }
+
+    pub(super) fn invoke<A: Automaton>(&mut self, steps: &[Step], index: u32, object: &mut A) {
+        let slot = self.taken.first_free().expect("there are as many slots as steps open at once");
+        self.taken.add(slot);
+        if slot == self.slots.len() {
+            self.slots.push(index);
+        }
+        self.slots[slot] = index;
+        let Step { action, end, .. } = steps[index as usize];
+        if is_look(action) {
+            self.looks.add(slot);
+        } else {
+            if is_blind(action) { &mut self.blind } else { &mut self.dependent }.add(slot);
+            let at = self.groups.iter().position(|group| group.action == action).unwrap_or_else(|| {
+                self.groups.push(Group { action, slots: Vec::new() });
+                self.groups.len() - 1
+            });
+            let slots = &mut self.groups[at].slots;
+            let place = slots.partition_point(|&other| steps[self.slots[other as usize] as usize].end < end);
+            slots.insert(place, u32::try_from(slot).expect("there are few slots"));
+        }
+        if is_look(action) || is_blind(action) {
+            for (state, idle) in &mut self.idle {
+                if object.step(*state, action) == Some(*state) {
+                    idle.add(slot);
+                }
+            }
+        }
+    }
+
+    pub(super) fn slot_of(&self, index: u32) -> usize {
+        let is_it = |slot: &usize| self.slots[*slot] == index && self.taken.has(*slot);
+        (0..self.slots.len()).find(is_it).expect("a step that completes is open")
+    }
+
+    pub(super) fn complete(&mut self, slot: usize, action: Action) {
+        for mask in [&mut self.taken, &mut self.blind, &mut self.dependent, &mut self.looks] {
+            mask.remove(slot);
+        }
+        for (_, idle) in &mut self.idle {
+            idle.remove(slot);
+        }
+        if let Some(at) = self.groups.iter().position(|group| group.action == action) {
+            self.groups[at].slots.retain(|&other| other as usize != slot);
+            if self.groups[at].slots.is_empty() {
+                self.groups.swap_remove(at);
+            }
+        }
+    }
+
+    /// The open looks that can take place in `state`, and the writes that leave it as it is.
+    pub(super) fn idle<A: Automaton>(&mut self, steps: &[Step], state: State, object: &mut A) -> Mask<N> {
+        if let Some((_, idle)) = self.idle.iter().find(|(known, _)| *known == state) {
+            return *idle;
+        }
+        if self.idle.len() == REMEMBERED {
+            self.idle.clear();
+        }
+        let mut idle = Mask::NONE;
+        let wanted = self.looks.or(self.blind);
+        for (slot, &step) in self.slots.iter().enumerate() {
+            if wanted.has(slot) && object.step(state, steps[step as usize].action) == Some(state) {
+                idle.add(slot);
+            }
+        }
+        self.idle.push((state, idle));
+        idle
+    }
+
+    /// The steps of which one newly done is worth a change.
+    pub(super) fn worth(&self) -> Mask<N> {
+        self.looks.or(self.dependent)
+    }
+}

@@ -1,0 +1,343 @@
+//! The sweep: from the configurations before a completion to those after it.
+
+use rustc_hash::FxHashMap;
+
+use super::{
+    Effort, Supply,
+    antichain::{Antichain, Config},
+    counts::Counts,
+    mask::Mask,
+    open::{Open, is_blind, is_look},
+    trail::{Change, Trail},
+};
+use crate::{
+    Limits,
+    automaton::{Automaton, State},
+    prepare::{Action, Step},
+};
+
+/// With a width, how many configurations are extended before a completion for each that may survive it.
+const EXTENDED_PER_KEPT: usize = 4;
+
+/// Configurations between two questions to the caller whether to go on.
+const STEPS_PER_QUESTION: u32 = 2048;
+
+pub(super) enum Limit {
+    Time,
+    Memory,
+}
+
+/// Equal changes of unknown outcome.
+struct Class {
+    action: Action,
+    useful_until: u32,
+}
+
+/// All that changes from one completion to the next: what a rewind goes back to.
+#[derive(Clone)]
+pub(super) struct Now<const N: usize> {
+    pub open: Open<N>,
+    pub frontier: Vec<Config<N>>,
+    /// How many steps began.
+    pub invoked: usize,
+    /// How many completed.
+    pub completed: usize,
+    /// How many unknown changes of each class began.
+    begun: Vec<u32>,
+    /// Classes that somebody may still see.
+    live: Vec<u32>,
+    /// When the next of these is not any more.
+    next_death: u32,
+    pub gave_up: bool,
+}
+
+/// The completion that is being worked on.
+#[derive(Clone, Copy)]
+struct Due<const N: usize> {
+    action: Action,
+    slot: usize,
+    /// The slots of open changes that depend on the state.
+    dependent: Mask<N>,
+    effort: Effort,
+}
+
+pub(super) struct Sweep<'a, A, const N: usize> {
+    steps: &'a [Step],
+    pub object: &'a mut A,
+    limits: &'a Limits<'a>,
+    supply: Supply,
+    pub now: Now<N>,
+    classes: Vec<Class>,
+    class_of: FxHashMap<Action, u32>,
+    counts: Counts,
+    pub trail: Trail,
+    reached: Antichain<N>,
+    next: Antichain<N>,
+    until_question: u32,
+}
+
+impl<'a, A: Automaton, const N: usize> Sweep<'a, A, N> {
+    pub(super) fn new(steps: &'a [Step], object: &'a mut A, limits: &'a Limits<'a>, supply: Supply) -> Self {
+        let now = Now {
+            open: Open::new(),
+            frontier: vec![Config::new(object.initial())],
+            invoked: 0,
+            completed: 0,
+            begun: Vec::new(),
+            live: Vec::new(),
+            next_death: u32::MAX,
+            gave_up: false,
+        };
+        let (reached, next, counts) = (Antichain::new(), Antichain::new(), Counts::new());
+        let (classes, class_of) = (Vec::new(), FxHashMap::default());
+        let (trail, until_question) = (Trail::new(), STEPS_PER_QUESTION);
+        Self { steps, object, limits, supply, now, classes, class_of, counts, trail, reached, next, until_question }
+    }
+
+    /// Opens every step that begins before `rank`, and forgets what can make no difference from then on.
+    pub(super) fn advance(&mut self, rank: u32) {
+        while let Some(step) = self.steps.get(self.now.invoked).filter(|step| step.start < rank) {
+            let index = u32::try_from(self.now.invoked).expect("steps are numbered by u32");
+            self.now.invoked += 1;
+            if step.is_certain() {
+                self.now.open.invoke(self.steps, index, self.object);
+            } else if !is_look(step.action) {
+                self.begin_unknown(step);
+            }
+        }
+        let dead = |class: u32| self.classes[class as usize].useful_until < rank;
+        let dies = self.now.next_death < rank;
+        if dies {
+            self.now.live.retain(|&class| !dead(class));
+            let left = self.now.live.iter().map(|&class| self.classes[class as usize].useful_until);
+            self.now.next_death = left.min().unwrap_or(u32::MAX);
+        }
+        for config in &mut self.now.frontier {
+            config.state = self.object.settle(config.state, rank);
+            if dies {
+                config.used = self.counts.keep(config.used, |class| !dead(class));
+            }
+        }
+    }
+
+    fn begin_unknown(&mut self, step: &Step) {
+        let useful_until = self.object.useful_until(step.action);
+        if useful_until < step.start {
+            return;
+        }
+        let class = *self.class_of.entry(step.action).or_insert_with(|| {
+            self.classes.push(Class { action: step.action, useful_until });
+            u32::try_from(self.classes.len() - 1).expect("steps are numbered by u32")
+        });
+        self.now.begun.resize(self.classes.len(), 0);
+        let begun = &mut self.now.begun[class as usize];
+        *begun += 1;
+        if *begun == 1 {
+            self.now.live.push(class);
+            self.now.next_death = self.now.next_death.min(useful_until);
+        }
+    }
+
+    /// The unknown steps of each class, in the order of their invocations.
+    pub(super) fn members(&self) -> Vec<Vec<u32>> {
+        let mut members = vec![Vec::new(); self.classes.len()];
+        for (index, step) in (0..).zip(self.steps) {
+            if let (false, Some(&class)) = (step.is_certain(), self.class_of.get(&step.action)) {
+                members[class as usize].push(index);
+            }
+        }
+        members
+    }
+
+    /// Extends every configuration until the step `due` has taken effect, as far as `effort` goes; whether any could.
+    pub(super) fn complete(&mut self, due: u32, effort: Effort) -> Result<bool, Limit> {
+        let slot = self.now.open.slot_of(due);
+        let due = Due { action: self.steps[due as usize].action, slot, dependent: self.now.open.dependent, effort };
+        self.reached.clear();
+        self.next.clear();
+        for at in 0..self.now.frontier.len() {
+            let mut config = self.now.frontier[at];
+            (config.between, config.unknown, config.bare) = (0, 0, false);
+            config.done = config.done.or(self.idle(config.state));
+            self.enter(config, due);
+        }
+        let room = effort.width.saturating_mul(EXTENDED_PER_KEPT);
+        let mut at = 0;
+        while at < self.reached.len().min(room) {
+            self.ask()?;
+            if let Some(config) = self.reached.get(at) {
+                self.extend(config, due);
+            }
+            at += 1;
+        }
+        self.now.gave_up |= self.reached.len() > room;
+        Ok(!self.next.is_empty())
+    }
+
+    /// Goes on with what survived the completion of `due`.
+    pub(super) fn go_on(&mut self, due: u32, width: usize) {
+        self.now.gave_up |= self.next.take(width, &self.counts, &mut self.now.frontier);
+        let slot = self.now.open.slot_of(due);
+        self.now.open.complete(slot, self.steps[due as usize].action);
+        self.now.completed += 1;
+    }
+
+    fn idle(&mut self, state: State) -> Mask<N> {
+        self.now.open.idle(self.steps, state, self.object)
+    }
+
+    /// A configuration as it is before the completion, with nothing changed yet.
+    fn enter(&mut self, config: Config<N>, due: Due<N>) {
+        let is_done = config.done.has(due.slot);
+        if is_done {
+            self.survive(config, due);
+        }
+        // A write that hides may show instead, for the last time.
+        if !is_done || (is_blind(due.action) && !config.spent.has(due.slot)) {
+            self.reached.insert(config, due.dependent, &self.counts);
+        }
+    }
+
+    /// `config` has nothing left to do before the completion.
+    fn survive(&mut self, mut config: Config<N>, due: Due<N>) {
+        config.done.remove(due.slot);
+        config.spent.remove(due.slot);
+        config.bare = false;
+        let mut dependent = due.dependent;
+        dependent.remove(due.slot);
+        self.next.insert(config, dependent, &self.counts);
+    }
+
+    /// Everything that one change leads to.
+    fn extend(&mut self, config: Config<N>, due: Due<N>) {
+        let is_look = is_look(due.action);
+        if !(is_look || config.bare && is_blind(due.action)) {
+            self.finish(config, due);
+        }
+        let last = config.between == due.effort.between;
+        if last && !is_look {
+            self.now.gave_up = true;
+            return;
+        }
+        for at in 0..self.now.open.groups.len() {
+            let action = self.now.open.groups[at].action;
+            let taken = if is_blind(action) { &config.spent } else { &config.done };
+            let Some(slot) = self.now.open.groups[at].first(taken) else { continue };
+            if slot != due.slot {
+                self.change(config, due, action, Change::Step(self.now.open.slots[slot]), Some(slot), last);
+            }
+        }
+        if config.unknown == due.effort.unknown {
+            self.now.gave_up |= !self.now.live.is_empty();
+            return;
+        }
+        for at in 0..self.now.live.len() {
+            let class = self.now.live[at];
+            let action = self.classes[class as usize].action;
+            let taken = if is_blind(action) { &config.spent } else { &config.done };
+            let mut groups = self.now.open.groups.iter();
+            if groups.any(|group| group.action == action && group.first(taken).is_some()) {
+                continue;
+            }
+            let is_left = match self.supply {
+                Supply::Counted => self.counts.of(config.used, class) < self.now.begun[class as usize],
+                Supply::Endless => true,
+            };
+            if is_left {
+                self.change(config, due, action, Change::Class(class), None, last);
+            }
+        }
+    }
+
+    /// Lets the due change take effect, last of all.
+    fn finish(&mut self, config: Config<N>, due: Due<N>) {
+        let Some(state) = self.object.step(config.state, due.action) else { return };
+        let step = Change::Step(self.now.open.slots[due.slot]);
+        self.changed(config, state, is_blind(due.action), step, |sweep, config| sweep.survive(config, due));
+    }
+
+    fn change(
+        &mut self,
+        config: Config<N>,
+        due: Due<N>,
+        action: Action,
+        change: Change,
+        slot: Option<usize>,
+        last: bool,
+    ) {
+        let is_blind = is_blind(action);
+        if is_blind && config.bare {
+            return;
+        }
+        let Some(state) = self.object.step(config.state, action) else { return };
+        // What leaves the state as it is can hide others, if there are any to hide.
+        if state == config.state && config.done.contains(self.now.open.blind) {
+            return;
+        }
+        if last && !self.idle(state).has(due.slot) {
+            self.now.gave_up = true;
+            return;
+        }
+        let mut config = config;
+        config.between = config.between.saturating_add(1).min(u8::MAX - 1);
+        match slot {
+            Some(slot) if is_blind => config.spent.add(slot),
+            Some(slot) => config.done.add(slot),
+            None => {
+                config.unknown = config.unknown.saturating_add(1).min(u8::MAX - 1);
+                if let (Supply::Counted, Change::Class(class)) = (self.supply, change) {
+                    config.used = self.counts.use_up(config.used, class);
+                }
+            }
+        }
+        let newly = slot.is_some() && !is_blind;
+        self.changed(config, state, is_blind, change, |sweep, mut child| {
+            let worth = sweep.now.open.worth();
+            child.bare = !newly && config.done.and(worth) == child.done.and(worth);
+            if is_look(due.action) && child.done.has(due.slot) {
+                sweep.survive(child, due);
+            } else {
+                sweep.reached.insert(child, due.dependent, &sweep.counts);
+            }
+        });
+    }
+
+    /// `config` in its new state, with all that it can see there, and all writes hidden if a write brought it about.
+    fn changed(
+        &mut self,
+        config: Config<N>,
+        state: State,
+        is_blind: bool,
+        change: Change,
+        then: impl FnOnce(&mut Self, Config<N>),
+    ) {
+        let mut child = Config { state, ..config };
+        child.done = child.done.or(self.idle(state));
+        if is_blind {
+            child.done = child.done.or(self.now.open.blind);
+        }
+        if self.supply == Supply::Counted {
+            let moment = u32::try_from(self.now.completed).expect("steps are numbered by u32");
+            child.trail = self.trail.push(config.trail, moment, change);
+        }
+        then(self, child);
+    }
+
+    fn ask(&mut self) -> Result<(), Limit> {
+        self.until_question -= 1;
+        if self.until_question > 0 {
+            return Ok(());
+        }
+        self.until_question = STEPS_PER_QUESTION;
+        let bytes = self.next.memory_bytes()
+            + self.reached.memory_bytes()
+            + self.now.frontier.capacity() * size_of::<Config<N>>()
+            + self.counts.memory_bytes()
+            + self.trail.memory_bytes()
+            + self.object.memory_bytes();
+        if bytes > self.limits.max_memory_bytes {
+            return Err(Limit::Memory);
+        }
+        if (self.limits.keep_going)() { Ok(()) } else { Err(Limit::Time) }
+    }
+}

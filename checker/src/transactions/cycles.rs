@@ -1,0 +1,253 @@
+//! Cycles: the strongly connected components of what the order leaves over, and in each the shortest cycle of the worst kind.
+//!
+//! Components come from petgraph's `kosaraju_scc`, which keeps its own stack (its `tarjan_scc` recurses, and a history is one long chain).
+//! Shortest cycles are our own: they are weighed by reads of overwritten versions first and by transactions second, and a rule
+//! about adjacent edges ("no two rw in a row": Cerone and Gotsman 2016 show that exactly these cycles refute snapshot isolation)
+//! makes it a search over pairs of a vertex and the last edge's kind, which no algorithm of petgraph does.
+
+use std::{cmp::Reverse, collections::BinaryHeap};
+
+use petgraph::{algo::kosaraju_scc, graph::DiGraph};
+
+use super::{
+    graph::{Edge, Graph, Kind, NONE, Needs},
+    report::{AnomalyKind, Level, Orders},
+};
+
+/// A cycle of transactions: each edge leads to the one after it, the last to the first.
+#[derive(Debug)]
+pub(super) struct Cycle {
+    /// Between transactions; those by way of others are joined.
+    pub edges: Vec<Edge>,
+    pub kind: AnomalyKind,
+    pub orders: Orders,
+    pub refutes: Level,
+}
+
+/// In how many vertices of a component a search begins, at most, and how many steps all of them may take together.
+const STARTS: usize = 64;
+const STEPS: usize = 1 << 20;
+
+/// The components of the vertices that are alive, as the edges within each.
+pub(super) fn components(graph: &Graph, alive: &[bool]) -> Vec<Vec<Edge>> {
+    let mut number = vec![NONE; alive.len()];
+    let mut residue: DiGraph<u32, ()> = DiGraph::new();
+    for (vertex, _) in (0..).zip(alive).filter(|(_, alive)| **alive) {
+        number[vertex as usize] = u32::try_from(residue.add_node(vertex).index()).expect("vertices are counted so");
+    }
+    let inside = || graph.edges.iter().filter(|edge| alive[edge.from as usize] && alive[edge.to as usize]);
+    residue.extend_with_edges(inside().map(|edge| (number[edge.from as usize], number[edge.to as usize])));
+    let mut component = vec![NONE; alive.len()];
+    let mut count = 0_u32;
+    for members in kosaraju_scc(&residue).into_iter().filter(|members| members.len() > 1) {
+        for member in members {
+            component[residue[member] as usize] = count;
+        }
+        count += 1;
+    }
+    let mut edges: Vec<Vec<Edge>> = vec![Vec::new(); count as usize];
+    for edge in inside() {
+        let home = component[edge.from as usize];
+        if home != NONE && home == component[edge.to as usize] {
+            edges[home as usize].push(*edge);
+        }
+    }
+    edges
+}
+
+/// What a search looks for.
+#[derive(Clone, Copy)]
+struct Rule {
+    needs: Needs,
+    reads: bool,
+    /// Edges of kind rw: none, none after another, or any.
+    missed: Missed,
+    refutes: Level,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Missed {
+    None,
+    NotAdjacent,
+    Any,
+}
+
+impl Rule {
+    fn allows(self, edge: &Edge) -> bool {
+        let kind = match edge.kind {
+            Kind::Wr => self.reads,
+            Kind::Rw => self.missed != Missed::None,
+            Kind::Ww | Kind::Process | Kind::Realtime | Kind::Onward => true,
+        };
+        kind && edge.needs <= self.needs
+    }
+}
+
+const RULES: [Rule; 6] = [
+    Rule { needs: Needs::Nothing, reads: false, missed: Missed::None, refutes: Level::ReadUncommitted },
+    Rule { needs: Needs::Nothing, reads: true, missed: Missed::None, refutes: Level::ReadCommitted },
+    Rule { needs: Needs::Snapshots, reads: true, missed: Missed::NotAdjacent, refutes: Level::SnapshotIsolation },
+    Rule { needs: Needs::Snapshots, reads: true, missed: Missed::Any, refutes: Level::Serializable },
+    Rule { needs: Needs::Process, reads: true, missed: Missed::Any, refutes: Level::StrongSessionSerializable },
+    Rule { needs: Needs::Realtime, reads: true, missed: Missed::Any, refutes: Level::StrictSerializable },
+];
+
+/// The cycles of a component that say something: the worst that data alone show, and with the order of processes and of real time
+/// those that are worse.
+pub(super) fn worst(transactions: u32, edges: &[Edge]) -> Vec<Cycle> {
+    let mut found: Vec<Cycle> = Vec::new();
+    for rule in RULES {
+        if rule.needs <= Needs::Snapshots && !found.is_empty() {
+            continue;
+        }
+        if let Some(edges) = Search::new(transactions, edges, rule).shortest() {
+            let cycle = name(edges, rule.refutes);
+            if found.iter().all(|other| cycle.kind < other.kind) {
+                found.push(cycle);
+            }
+        }
+    }
+    found
+}
+
+fn name(edges: Vec<Edge>, refutes: Level) -> Cycle {
+    let is = |kind: Kind| edges.iter().filter(|edge| edge.kind == kind).count();
+    let adjacent = (0..edges.len())
+        .any(|place| edges[place].kind == Kind::Rw && edges[(place + 1) % edges.len()].kind == Kind::Rw);
+    let kind = match is(Kind::Rw) {
+        0 if is(Kind::Wr) == 0 => AnomalyKind::G0,
+        0 => AnomalyKind::G1c,
+        1 => AnomalyKind::GSingle,
+        _ if !adjacent => AnomalyKind::GNonadjacent,
+        _ => AnomalyKind::G2Item,
+    };
+    let orders = match edges.iter().map(|edge| edge.needs).max() {
+        Some(Needs::Realtime) => Orders::Realtime,
+        Some(Needs::Process) => Orders::Process,
+        _ => Orders::Data,
+    };
+    Cycle { edges, kind, orders, refutes }
+}
+
+/// The edges of a component that a rule allows. A state is twice a vertex, and one more where the last edge was rw and the rule asks.
+struct Search {
+    rule: Rule,
+    transactions: u32,
+    /// The vertices, ascending.
+    vertices: Vec<u32>,
+    /// From each state: the edge and the state after it.
+    next: Vec<Vec<(Edge, u32)>>,
+}
+
+impl Search {
+    fn new(transactions: u32, edges: &[Edge], rule: Rule) -> Self {
+        let edges: Vec<Edge> = edges.iter().copied().filter(|edge| rule.allows(edge)).collect();
+        let mut vertices: Vec<u32> = edges.iter().flat_map(|edge| [edge.from, edge.to]).collect();
+        vertices.sort_unstable();
+        vertices.dedup();
+        let mut next = vec![Vec::new(); 2 * vertices.len()];
+        let place = |vertex: u32| 2 * vertices.binary_search(&vertex).expect("all ends are in it");
+        for edge in edges {
+            for missed in 0..2 {
+                let after = match edge.kind {
+                    _ if rule.missed != Missed::NotAdjacent => 0,
+                    Kind::Rw if missed == 1 => continue,
+                    Kind::Rw => 1,
+                    Kind::Onward => missed,
+                    Kind::Ww | Kind::Wr | Kind::Process | Kind::Realtime => 0,
+                };
+                let to = u32::try_from(place(edge.to) + after).expect("vertices are counted so");
+                next[place(edge.from) + missed].push((edge, to));
+            }
+        }
+        Self { rule, transactions, vertices, next }
+    }
+
+    /// The transactions that lie on a cycle, as their states after no rw.
+    fn starts(&self) -> Vec<u32> {
+        let mut states: DiGraph<(), ()> = DiGraph::new();
+        for _ in 0..self.next.len() {
+            states.add_node(());
+        }
+        let edges = (0_u32..).zip(&self.next).flat_map(|(from, next)| next.iter().map(move |(_, to)| (from, *to)));
+        states.extend_with_edges(edges);
+        let components = kosaraju_scc(&states);
+        let cyclic = components.iter().filter(|members| members.len() > 1).flatten();
+        let numbers = cyclic.map(|state| u32::try_from(state.index()).expect("states are counted so"));
+        let is_start = |state: &u32| state.is_multiple_of(2) && self.vertices[*state as usize / 2] < self.transactions;
+        let mut starts: Vec<u32> = numbers.filter(is_start).collect();
+        starts.sort_unstable();
+        starts
+    }
+
+    /// The shortest cycle through any of the starts that there is time for.
+    fn shortest(&self) -> Option<Vec<Edge>> {
+        let starts = self.starts();
+        let mut steps = STEPS;
+        let mut best: Option<((u32, u32), Vec<Edge>)> = None;
+        for start in starts.iter().step_by(starts.len().div_ceil(STARTS).max(1)) {
+            if let Some((cost, edges)) = self.through(*start, &mut steps)
+                && best.as_ref().is_none_or(|(least, _)| cost < *least)
+            {
+                best = Some((cost, edges));
+            }
+            if steps == 0 && best.is_some() {
+                break;
+            }
+        }
+        best.map(|(_, edges)| self.join(&edges))
+    }
+
+    /// Dijkstra's algorithm; the cost counts rw edges, then transactions.
+    fn through(&self, start: u32, steps: &mut usize) -> Option<((u32, u32), Vec<Edge>)> {
+        let mut cost = vec![(u32::MAX, u32::MAX); self.next.len()];
+        let mut came: Vec<Option<(u32, Edge)>> = vec![None; self.next.len()];
+        let mut queue = BinaryHeap::from([Reverse(((0, 0), start))]);
+        while let Some(Reverse((so_far, state))) = queue.pop() {
+            *steps = steps.saturating_sub(1);
+            if state == start && so_far != (0, 0) {
+                break;
+            }
+            if so_far > cost[state as usize] {
+                continue;
+            }
+            for (edge, to) in &self.next[state as usize] {
+                let leaves = u32::from(edge.from < self.transactions);
+                let missed = u32::from(edge.kind == Kind::Rw);
+                let after = (so_far.0 + missed, so_far.1 + leaves);
+                if after < cost[*to as usize] {
+                    cost[*to as usize] = after;
+                    came[*to as usize] = Some((state, *edge));
+                    queue.push(Reverse((after, *to)));
+                }
+            }
+        }
+        let mut edges = Vec::new();
+        let mut state = start;
+        while let Some((before, edge)) = came[state as usize] {
+            edges.push(edge);
+            state = before;
+            if state == start {
+                edges.reverse();
+                return Some((cost[start as usize], edges));
+            }
+        }
+        None
+    }
+
+    /// Edges between transactions instead of those by way of other vertices.
+    fn join(&self, edges: &[Edge]) -> Vec<Edge> {
+        debug_assert!(edges.iter().all(|edge| self.rule.allows(edge)), "only edges that the rule allows are in it");
+        let mut joined: Vec<Edge> = Vec::new();
+        for edge in edges {
+            match joined.last_mut() {
+                Some(last) if last.to >= self.transactions => {
+                    last.to = edge.to;
+                    last.needs = last.needs.max(edge.needs);
+                }
+                _ => joined.push(*edge),
+            }
+        }
+        joined
+    }
+}

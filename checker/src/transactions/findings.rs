@@ -1,0 +1,76 @@
+//! The anomalies that were found: all are counted, a few of each name are kept.
+
+use std::collections::BTreeMap;
+
+use histories::History;
+
+use super::report::{Anomaly, AnomalyKind, Count, Level, Link, Orders};
+
+/// How many of each name are kept.
+const KEPT: usize = 8;
+
+#[derive(Debug)]
+pub(super) struct Findings<'h> {
+    history: &'h History,
+    by_name: BTreeMap<(Orders, AnomalyKind), (usize, Vec<Anomaly>)>,
+    weakest: Option<Level>,
+}
+
+impl<'h> Findings<'h> {
+    pub(super) fn new(history: &'h History) -> Self {
+        Self { history, by_name: BTreeMap::new(), weakest: None }
+    }
+
+    /// One that a few transactions show without a cycle.
+    pub(super) fn add(
+        &mut self,
+        kind: AnomalyKind,
+        refutes: Level,
+        transactions: &[u32],
+        claim: impl FnOnce() -> String,
+    ) {
+        let operation = |&t: &u32| self.history.transactions.operation(t as usize);
+        let operations = transactions.iter().map(operation).collect();
+        self.add_with(kind, Orders::Data, refutes, || (operations, claim(), Vec::new()));
+    }
+
+    /// One with its operations, its claim and its links, which are asked for if it is to be kept.
+    pub(super) fn add_with(
+        &mut self,
+        kind: AnomalyKind,
+        orders: Orders,
+        refutes: Level,
+        told: impl FnOnce() -> (Vec<usize>, String, Vec<Link>),
+    ) {
+        self.weakest = Some(self.weakest.map_or(refutes, |weakest| weakest.min(refutes)));
+        let (count, kept) = self.by_name.entry((orders, kind)).or_default();
+        *count += 1;
+        if kept.len() < KEPT {
+            let (operations, claim, links) = told();
+            kept.push(Anomaly { name: Anomaly::named(kind, orders), kind, orders, refutes, operations, claim, links });
+        }
+    }
+
+    /// The weakest level that is refuted.
+    pub(super) fn weakest(&self) -> Option<Level> {
+        self.weakest
+    }
+
+    /// All that were kept, the clearest first: the worst, and of one name those with the fewest operations.
+    pub(super) fn into_parts(self) -> (Vec<Anomaly>, Vec<Count>) {
+        let counts = self.by_name.iter();
+        let counts =
+            counts.map(|((orders, kind), (count, _))| Count { name: Anomaly::named(*kind, *orders), count: *count });
+        let counts = counts.collect();
+        let mut all: Vec<Anomaly> = Vec::new();
+        let mut rest: Vec<Anomaly> = Vec::new();
+        for (_, mut kept) in self.by_name.into_values() {
+            kept.sort_by_key(|anomaly| (anomaly.operations.len(), anomaly.operations.iter().max().copied()));
+            let mut kept = kept.into_iter();
+            all.extend(kept.next());
+            rest.extend(kept);
+        }
+        all.extend(rest);
+        (all, counts)
+    }
+}

@@ -1,0 +1,125 @@
+//! Registers: who read whose write, and which version came next where a transaction read one version before it wrote another.
+//!
+//! Values are unique, so each has one writer. In a serial order, and under snapshot isolation, a transaction that reads version u and
+//! writes v makes v the version right after u; so all other readers of u come before it (rw), and u's writer too (ww). Which of two versions came
+//! first that nobody read before writing is not known: to decide that is NP-complete (Papadimitriou 1979), and here only
+//! anomalies are looked for. An order that happens to explain everything is still replayed, and then is proof.
+
+use histories::{Outcome, ValueId};
+
+use super::{
+    facts::{Class, Facts},
+    findings::Findings,
+    graph::{Graph, Kind, NONE, Needs},
+    report::{AnomalyKind, Level},
+    words,
+};
+use crate::UnknownWhy;
+
+/// Adds what each register says about who comes before whom; and who happened, since something of theirs was read.
+pub(super) fn relate<'h>(
+    facts: &mut Facts<'h>,
+    findings: &mut Findings<'h>,
+    graph: &mut Graph,
+) -> Result<(), UnknownWhy> {
+    let mut slots = vec![NONE; facts.history.values.len()];
+    // The change after each, and after the initial value at the end.
+    let mut next = vec![NONE; facts.changes.rows.len() + 1];
+    let mut own = vec![(NONE, NONE); facts.happened.len()];
+    for key in (0..).take(facts.keys.len()) {
+        if facts.classes[key as usize] == Class::Register {
+            facts.writers(key, &mut slots)?;
+            if slots[ValueId::NIL.0 as usize] != NONE {
+                let what = format!("nil, which is written to {}", name(facts, key));
+                return Err(UnknownWhy::Unsupported { what });
+            }
+            relate_key(facts, findings, graph, key, [&mut slots, &mut next], &mut own);
+            facts.forget(key, &mut slots);
+        }
+    }
+    Ok(())
+}
+
+fn name(facts: &Facts<'_>, key: u32) -> String {
+    words::key(facts.history.value(facts.keys[key as usize]))
+}
+
+fn relate_key<'h>(
+    facts: &mut Facts<'h>,
+    findings: &mut Findings<'h>,
+    graph: &mut Graph,
+    key: u32,
+    [slots, next]: [&mut Vec<u32>; 2],
+    own: &mut [(u32, u32)],
+) {
+    let initial = next.len() - 1;
+    next[initial] = NONE;
+    for place in facts.changes.range(key) {
+        let change = u32::try_from(place).expect("it was counted");
+        if facts.is_final(key, change) {
+            own[facts.changes.rows[place].transaction as usize] = (key, change);
+        }
+    }
+    // The version that each read found, where others may follow it.
+    let mut versions = Vec::new();
+    for &read in facts.reads.of(key) {
+        let reader = read.transaction;
+        let value = || facts.history.value(read.value).clone();
+        let version = if read.value == ValueId::NIL { initial } else { slots[read.value.0 as usize] as usize };
+        if version == NONE as usize {
+            let claim = || format!("T1 read {} in {}, which nobody ever wrote", value(), name(facts, key));
+            findings.add(AnomalyKind::UnwrittenRead, Level::ReadCommitted, &[reader], claim);
+            continue;
+        }
+        if version != initial {
+            let writer = facts.changes.rows[version].transaction;
+            let claim = |what: &str| format!("T1 read {} in {}, {what}", value(), name(facts, key));
+            if facts.outcome(writer) == Outcome::Fail {
+                let claim = || claim("which T2 wrote; but T2 failed: it did not happen");
+                findings.add(AnomalyKind::G1a, Level::ReadCommitted, &[reader, writer], claim);
+                continue;
+            }
+            if writer == reader {
+                let claim = || claim("which it wrote there only later");
+                findings.add(AnomalyKind::Internal, Level::ReadCommitted, &[reader], claim);
+                continue;
+            }
+            graph.add(writer, reader, Kind::Wr, Needs::Nothing, key);
+            let is_final = facts.is_final(key, u32::try_from(version).expect("it was counted"));
+            if !is_final {
+                let claim = || claim("which T2 itself replaced later");
+                findings.add(AnomalyKind::G1b, Level::ReadCommitted, &[reader, writer], claim);
+            }
+            facts.happened[writer as usize] = true;
+            if !is_final {
+                continue;
+            }
+        }
+        versions.push((reader, version));
+        let (changed, change) = own[reader as usize];
+        if changed == key {
+            if next[version] == NONE {
+                next[version] = change;
+            } else {
+                let first = facts.changes.rows[next[version] as usize].transaction;
+                let claim = || format!("T1 and T2 read {} in {} and both replaced it", value(), name(facts, key));
+                findings.add(AnomalyKind::LostUpdate, Level::SnapshotIsolation, &[first, reader], claim);
+                graph.add(first, reader, Kind::Rw, Needs::Snapshots, key);
+            }
+        }
+    }
+    for (reader, version) in versions {
+        if let Some(&after) = Some(&next[version]).filter(|&&after| after != NONE) {
+            let successor = facts.changes.rows[after as usize].transaction;
+            if successor != reader {
+                graph.add(reader, successor, Kind::Rw, Needs::Snapshots, key);
+            }
+        }
+    }
+    for place in facts.changes.range(key) {
+        if next[place] != NONE {
+            let both = [place, next[place] as usize].map(|change| facts.changes.rows[change].transaction);
+            graph.add(both[0], both[1], Kind::Ww, Needs::Snapshots, key);
+        }
+    }
+}

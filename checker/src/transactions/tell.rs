@@ -1,0 +1,150 @@
+//! Edges of a cycle as links between operations, with what shows each, in a sentence.
+
+use histories::{Value, ValueId};
+
+use super::{
+    cycles::Cycle,
+    facts::{Class, Facts, Read},
+    graph::{Edge, Kind, NONE},
+    lists::Lists,
+    report::{AnomalyKind, Because, Link, Orders},
+    words,
+};
+
+/// Cycles in words.
+pub(super) struct Teller<'a, 'h> {
+    pub facts: &'a Facts<'h>,
+    pub lists: &'a Lists,
+}
+
+impl Teller<'_, '_> {
+    /// The operations of a cycle, what is wrong in a sentence, and a link for each edge.
+    pub(super) fn cycle(&self, cycle: &Cycle) -> (Vec<usize>, String, Vec<Link>) {
+        let operation = |t: u32| self.facts.history.transactions.operation(t as usize);
+        let count = cycle.edges.len();
+        let links: Vec<Link> = (0..count)
+            .map(|place| self.link(&cycle.edges[place], [place + 1, (place + 1) % count + 1], place + 1 == count))
+            .collect();
+        (cycle.edges.iter().map(|edge| operation(edge.from)).collect(), claim(cycle), links)
+    }
+
+    fn link(&self, edge: &Edge, [from_name, to_name]: [usize; 2], closes: bool) -> Link {
+        let history = self.facts.history;
+        let [from, to] = [edge.from, edge.to].map(|t| history.transactions.operation(t as usize));
+        let [from_began, from_ended, to_began, to_ended] = [
+            words::began(history, from),
+            words::ended(history, from),
+            words::began(history, to),
+            words::ended(history, to),
+        ];
+        let (a, b) = (format!("T{from_name}"), format!("T{to_name}"));
+        let (because, why) = match edge.kind {
+            Kind::Realtime | Kind::Onward => {
+                (Because::Realtime, format!("{a} had ended at {from_ended}, before {b} was invoked at {to_began}"))
+            }
+            Kind::Process => {
+                let process = history.operations[from].process;
+                let why = format!("process {process} ended {a} at {from_ended} and then invoked {b} at {to_began}");
+                (Because::Process, why)
+            }
+            Kind::Wr => {
+                let (key, value) = (self.key(edge), self.seen(edge));
+                let name = words::key(&key);
+                let why = format!("{b} read {value} in {name} (it ended at {to_ended}), which {a} wrote there");
+                (Because::Read { key, value }, why)
+            }
+            Kind::Rw if self.facts.classes[edge.key as usize] == Class::List => {
+                let (key, value) = (self.key(edge), self.missed(edge));
+                let name = words::key(&key);
+                let why = format!("{a} read {name} at {from_began} without {value}, which {b} appended");
+                (Because::Missed { key, value }, why)
+            }
+            Kind::Ww if self.facts.classes[edge.key as usize] == Class::List => self.overwritten(edge, &a, &b),
+            Kind::Ww | Kind::Rw => self.replaced(edge, &a, &b),
+        };
+        let so = if closes { "yet " } else { "" };
+        let sentence = format!("{so}{why}: so {a} must come before {b}");
+        Link { from, to, because, sentence }
+    }
+
+    fn key(&self, edge: &Edge) -> Value {
+        self.facts.history.value(self.facts.keys[edge.key as usize]).clone()
+    }
+
+    fn value(&self, id: ValueId) -> Value {
+        self.facts.history.value(id).clone()
+    }
+
+    /// What a transaction changed in the edge's key.
+    fn changes(&self, edge: &Edge, transaction: u32) -> impl DoubleEndedIterator<Item = ValueId> {
+        let all = self.facts.changes.of(edge.key).iter();
+        all.filter(move |change| change.transaction == transaction).map(|change| change.value)
+    }
+
+    fn read(&self, edge: &Edge, transaction: u32) -> &Read<'_> {
+        let mut all = self.facts.reads.of(edge.key).iter();
+        all.find(|read| read.transaction == transaction).expect("the edge comes from what it read")
+    }
+
+    /// What the later transaction read that the earlier one wrote.
+    fn seen(&self, edge: &Edge) -> Value {
+        let read = self.read(edge, edge.to);
+        let base = &read.list[..read.base as usize];
+        let seen = |value: &ValueId| base.contains(value) || read.value == *value;
+        let value = self.changes(edge, edge.from).rev().find(seen);
+        self.value(value.expect("the edge comes from what it read"))
+    }
+
+    /// What the later transaction added that the earlier one did not read.
+    fn missed(&self, edge: &Edge) -> Value {
+        let read = self.read(edge, edge.from);
+        let value = self.changes(edge, edge.to).find(|value| !read.list.contains(value));
+        self.value(value.expect("the edge comes from what it did not read"))
+    }
+
+    fn overwritten(&self, edge: &Edge, a: &str, b: &str) -> (Because, String) {
+        let longest = self.lists.longest[edge.key as usize];
+        assert_ne!(longest, NONE, "only what was read has an order");
+        let longest = &self.facts.reads.rows[longest as usize];
+        let history = self.facts.history;
+        let place = |value: ValueId| longest.list.iter().position(|element| *element == value);
+        let first = self.changes(edge, edge.from).filter(|value| place(*value).is_some());
+        let first = first.min_by_key(|value| place(*value)).expect("the earlier one was read");
+        let later = self.changes(edge, edge.to).max_by_key(|value| place(*value).unwrap_or(usize::MAX));
+        let later = later.expect("the later one added something");
+        let (key, value, later_value) = (self.key(edge), self.value(first), self.value(later));
+        let witness = history.transactions.operation(longest.transaction as usize);
+        let (name, began) = (words::key(&key), words::began(history, witness));
+        let process = history.operations[witness].process;
+        let shows = if place(later).is_some() { "before" } else { "without" };
+        let why = format!(
+            "{a} appended {value} to {name} and {b} appended {later_value}: process {process} read {value} {shows} {later_value} at {began}"
+        );
+        (Because::Overwritten { key, value, later: later_value, witness }, why)
+    }
+
+    fn replaced(&self, edge: &Edge, a: &str, b: &str) -> (Because, String) {
+        let later = self.changes(edge, edge.to).next_back().expect("the later one wrote");
+        let value = self.read(edge, edge.to).value;
+        let (key, value, later) = (self.key(edge), self.value(value), self.value(later));
+        let (name, did) = (words::key(&key), if edge.kind == Kind::Ww { "wrote" } else { "read" });
+        let why = format!("{a} {did} {value} in {name}, and {b} read {value} there and replaced it by {later}");
+        (Because::Replaced { key, value, later }, why)
+    }
+}
+
+fn claim(cycle: &Cycle) -> String {
+    let count = cycle.edges.len();
+    let order = match cycle.orders {
+        Orders::Data => "",
+        Orders::Process => ", by what they read and wrote and the order in which processes issued them",
+        Orders::Realtime => ", by what they read and wrote and by when they took place",
+    };
+    let what = match cycle.kind {
+        AnomalyKind::G0 => "each overwrote what the one before had written",
+        AnomalyKind::G1c => "each read or overwrote what the one before had written",
+        AnomalyKind::GSingle => "one of them read a version that was already replaced",
+        _ => "some of them read versions that others replaced",
+    };
+    format!("{count} transactions must each come before the next, and the last before the first{order}: {what}")
+}

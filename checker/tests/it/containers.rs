@@ -1,0 +1,249 @@
+//! Queues, stacks and priority queues of unique values: the methods say what trying every order says, on a million random small
+//! histories of each, and find what was planted in large ones.
+
+use checker::{Model, Options, Report, Verdict, check};
+use histories::{Event, EventType, History, Operation, Outcome, Process, Value, ValueId};
+use rand::{RngExt, SeedableRng};
+use rand_pcg::Pcg64;
+
+use crate::random::paired;
+
+const HISTORIES: u64 = 1_000_000;
+const MAX_OPERATIONS: usize = 8;
+
+/// The names of what puts in and takes out.
+fn names(model: Model) -> [&'static str; 2] {
+    match model {
+        Model::Queue => ["enqueue", "dequeue"],
+        Model::Stack => ["push", "pop"],
+        _ => ["insert", "poll"],
+    }
+}
+
+/// Takes the next value out.
+fn take(model: Model, inside: &mut Vec<i64>) -> Option<i64> {
+    let place = match model {
+        Model::Queue => 0,
+        Model::Stack => inside.len().checked_sub(1)?,
+        _ => (0..inside.len()).min_by_key(|&place| inside[place])?,
+    };
+    (!inside.is_empty()).then(|| inside.remove(place))
+}
+
+/// Whether some order explains these operations, but for those whose bits are set in `done`.
+fn can_be_ordered(model: Model, history: &History, inside: &[i64], all: &[&Operation], done: u32) -> bool {
+    let left = |place: &usize| done >> place & 1 == 0;
+    let certain = (0..all.len()).filter(left).filter(|&place| all[place].outcome == Outcome::Ok);
+    let Some(end) = certain.map(|place| all[place].completed).min() else { return true };
+    (0..all.len()).filter(left).filter(|&place| all[place].invoked < end).any(|place| {
+        let operation = all[place];
+        let mut next = inside.to_vec();
+        if history.function_name(operation.function) == names(model)[0] {
+            let Value::Int(number) = history.value(operation.input) else { panic!("values are numbers") };
+            next.push(*number);
+        } else {
+            let found = take(model, &mut next).map_or(Value::Nil, Value::Int);
+            if operation.outcome == Outcome::Ok && *history.value(operation.output) != found {
+                return false;
+            }
+        }
+        can_be_ordered(model, history, &next, all, done | 1 << place)
+    })
+}
+
+/// A client that waits for an answer: what it asked, its argument, and its answer once the operation has happened.
+type Call = (&'static str, Value, Option<Value>);
+
+struct Simulation {
+    model: Model,
+    rng: Pcg64,
+    inside: Vec<i64>,
+    /// Each number in the order in which it is put in.
+    numbers: Vec<i64>,
+    put: usize,
+    events: Vec<Event<'static>>,
+}
+
+impl Simulation {
+    fn record(&mut self, process: u64, kind: EventType, f: &'static str, value: Value) {
+        let mut event = Event::new(Process::Client(process), kind, f);
+        event.time = self.events.len() as u64 * 1_000_000;
+        event.value = Some(value);
+        self.events.push(event);
+    }
+
+    fn take_effect(&mut self, (f, argument, answer): &mut Call) {
+        let [put, _] = names(self.model);
+        *answer = Some(match argument {
+            Value::Int(number) if *f == put => {
+                self.inside.push(*number);
+                Value::Nil
+            }
+            _ => take(self.model, &mut self.inside).map_or(Value::Nil, Value::Int),
+        });
+    }
+
+    fn call(&mut self) -> Call {
+        let [put, take] = names(self.model);
+        if self.rng.random_bool(0.5) {
+            self.put += 1;
+            return (put, Value::Int(self.numbers[self.put - 1]), None);
+        }
+        (take, Value::Nil, None)
+    }
+
+    /// `count` clients; of 1,000 operations, `unknown` end in nobody knows what.
+    fn run(&mut self, mut left: usize, count: u64, unknown: u32) {
+        let mut clients: Vec<(u64, Option<Call>)> = (0..count).map(|process| (process, None)).collect();
+        let mut next = count;
+        while left > 0 || clients.iter().any(|(_, call)| call.is_some()) {
+            let at = self.rng.random_range(0..clients.len());
+            let process = clients[at].0;
+            clients[at].1 = match clients[at].1.take() {
+                None if left > 0 => {
+                    left -= 1;
+                    let call = self.call();
+                    self.record(process, EventType::Invoke, call.0, call.1.clone());
+                    Some(call)
+                }
+                None => None,
+                Some((f, _, Some(_))) if self.rng.random_range(0..1000) < unknown => {
+                    self.record(process, EventType::Info, f, Value::Nil);
+                    (clients[at].0, next) = (next, next + 1);
+                    None
+                }
+                Some((f, _, Some(answer))) => {
+                    self.record(process, EventType::Ok, f, answer);
+                    None
+                }
+                Some((f, ..)) if self.rng.random_range(0..3000) < unknown => {
+                    self.record(process, EventType::Fail, f, Value::Nil);
+                    None
+                }
+                Some(mut call) => {
+                    self.take_effect(&mut call);
+                    Some(call)
+                }
+            };
+        }
+    }
+
+    /// Changes an answer, an outcome, or the order of two events of different clients, up to `most` times.
+    fn mutate(&mut self, most: usize) {
+        for _ in 0..self.rng.random_range(0..=most) {
+            let at = self.rng.random_range(0..self.events.len());
+            let can_swap = self.events.get(at + 1).is_some_and(|next| next.process != self.events[at].process);
+            let takes = |event: &Event<'_>| event.f == names(self.model)[1] && event.kind == EventType::Ok;
+            if takes(&self.events[at]) {
+                let number = self.rng.random_range(0..=self.put);
+                let answer = if number < self.put { self.numbers[number].into() } else { Value::Nil };
+                // Mostly, whoever had that answer gets this one instead.
+                if let Some(other) =
+                    self.events.iter().position(|event| takes(event) && event.value == Some(answer.clone()))
+                {
+                    let mine = self.events[at].value.take();
+                    self.events[other].value = mine;
+                }
+                self.events[at].value = Some(answer);
+            } else if can_swap {
+                self.events.swap(at, at + 1);
+                let time = self.events[at].time;
+                self.events[at].time = self.events[at + 1].time;
+                self.events[at + 1].time = time;
+            }
+        }
+    }
+}
+
+fn simulation(model: Model, seed: u64, operations: usize) -> Simulation {
+    let mut rng = Pcg64::seed_from_u64(seed);
+    let mut numbers: Vec<i64> = (1..).take(operations).collect();
+    for place in (1..numbers.len()).rev() {
+        let other = rng.random_range(0..=place);
+        numbers.swap(place, other);
+    }
+    Simulation { model, rng, inside: Vec::new(), numbers, put: 0, events: Vec::new() }
+}
+
+fn random(model: Model, seed: u64) -> History {
+    let mut simulation = simulation(model, seed, MAX_OPERATIONS);
+    let (left, clients) = (simulation.rng.random_range(4..=MAX_OPERATIONS), simulation.rng.random_range(2..=4));
+    let unknown = if simulation.rng.random_bool(0.5) { 0 } else { 250 };
+    simulation.run(left, clients, unknown);
+    simulation.mutate(12);
+    paired(simulation.events)
+}
+
+fn is_adrift(model: Model, history: &History, operation: &Operation) -> bool {
+    operation.outcome == Outcome::Info && history.function_name(operation.function) == names(model)[1]
+}
+
+fn agree(model: Model) {
+    let histories = std::env::var("OBJECT_HISTORIES").map_or(HISTORIES, |count| count.parse().unwrap());
+    let (mut yes, mut no, mut unknown) = (0, 0, 0);
+    for seed in 0..histories {
+        let history = random(model, seed);
+        let happened: Vec<&Operation> = history.operations.iter().filter(|o| o.outcome != Outcome::Fail).collect();
+        let report = check(&history, &Options::new(model));
+        let truth = can_be_ordered(model, &history, &[], &happened, 0);
+        if report.verdict == Verdict::Unknown {
+            assert!(happened.iter().any(|o| is_adrift(model, &history, o)), "seed {seed}: {report:#?}");
+            unknown += 1;
+            continue;
+        }
+        let expected = if truth { Verdict::Linearizable } else { Verdict::NotLinearizable };
+        assert_eq!(report.verdict, expected, "seed {seed} of {model:?}: {report:#?}\n{:#?}", history.operations);
+        *if truth { &mut yes } else { &mut no } += 1;
+        if let Some(evidence) = &report.keys[0].evidence {
+            let alone: Vec<&Operation> = evidence.operations.iter().map(|&at| &history.operations[at]).collect();
+            assert!(!can_be_ordered(model, &history, &[], &alone, 0), "seed {seed} of {model:?}: {evidence:#?}");
+        }
+    }
+    assert!(yes.min(no) * 5 >= histories, "both verdicts must be well represented: {yes} {no}");
+    assert!(unknown * 50 < histories, "few are left undecided: {unknown}");
+}
+
+#[test]
+fn queues_agree_with_every_order() {
+    agree(Model::Queue);
+}
+
+#[test]
+fn stacks_agree_with_every_order() {
+    agree(Model::Stack);
+}
+
+#[test]
+fn priority_queues_agree_with_every_order() {
+    agree(Model::PriorityQueue);
+}
+
+/// The verdict on a large history, in which two takes far apart have changed their answers if that is asked for.
+fn large(model: Model, unknown: u32, plant: bool) -> (Report, Vec<usize>) {
+    let mut simulation = simulation(model, 5, 20_000);
+    simulation.run(20_000, 8, unknown);
+    let mut history = paired(simulation.events);
+    let takes: Vec<usize> = (0..history.operations.len())
+        .filter(|&at| history.operations[at].outcome == Outcome::Ok)
+        .filter(|&at| ![ValueId::NIL, ValueId::UNKNOWN].contains(&history.operations[at].output))
+        .collect();
+    let planted = if plant { vec![takes[takes.len() / 2], takes[takes.len() / 2 + 500]] } else { Vec::new() };
+    if let [one, other] = planted[..] {
+        let output = history.operations[one].output;
+        history.operations[one].output = history.operations[other].output;
+        history.operations[other].output = output;
+    }
+    (check(&history, &Options::new(model)), planted)
+}
+
+#[test]
+fn large_ones_are_decided_and_what_was_planted_is_found() {
+    for model in [Model::Queue, Model::Stack, Model::PriorityQueue] {
+        assert_eq!(large(model, 0, false).0.verdict, Verdict::Linearizable, "{model:?}");
+        let (report, planted) = large(model, 0, true);
+        let evidence = report.keys[0].evidence.as_ref().expect("it is a violation");
+        assert!(evidence.operations.iter().any(|at| planted.contains(at)), "{planted:?} {evidence:#?}");
+        assert!(evidence.operations.len() <= 12, "{evidence:#?}");
+    }
+    assert_eq!(large(Model::Queue, 10, false).0.verdict, Verdict::Linearizable, "with takes of unknown outcome");
+}

@@ -1,0 +1,288 @@
+//! Every model that is no register: its search, and its own method where it has one, say what trying every order says, on many
+//! random small histories.
+
+use checker::{Model, Options, Verdict, check};
+use histories::{Event, EventType, History, HistoryBuilder, Operation, Outcome, Process, Value};
+use rand::{RngExt, SeedableRng};
+use rand_pcg::Pcg64;
+
+const HISTORIES: u64 = 100_000;
+
+const NIL: Value = Value::Nil;
+
+fn list(items: &[Value]) -> Value {
+    Value::List(items.to_vec())
+}
+
+/// What can become of the state, and what is answered then.
+fn outcomes(model: Model, state: &[Value], f: &str, input: &Value, process: u32) -> Vec<(Vec<Value>, Value)> {
+    let with = |change: &dyn Fn(&mut Vec<Value>)| {
+        let mut next = state.to_vec();
+        change(&mut next);
+        next
+    };
+    let me = Value::Int(process.into());
+    let without = |at: usize| with(&|next| drop(next.remove(at)));
+    let number = |value: &Value| if let Value::Int(number) = value { *number } else { 0 };
+    let push = with(&|next| next.push(input.clone()));
+    match (model, f) {
+        (Model::Set, "add") if state.contains(input) => vec![(state.to_vec(), false_())],
+        (Model::Set, "add") => vec![(
+            with(&|next| {
+                next.push(input.clone());
+                next.sort();
+            }),
+            true_(),
+        )],
+        (Model::Set, "remove") => match state.iter().position(|element| element == input) {
+            Some(at) => vec![(without(at), true_())],
+            None => vec![(state.to_vec(), false_())],
+        },
+        (Model::Set, "contains") => vec![(state.to_vec(), Value::Bool(state.contains(input)))],
+        (Model::Set | Model::List, "read") => vec![(state.to_vec(), list(state))],
+        (Model::Counter, "read") => vec![(state.to_vec(), state.first().cloned().unwrap_or(Value::Int(0)))],
+        (Model::Counter, _) => {
+            let by = if f == "dec" { -1 } else { number(input) };
+            vec![(vec![Value::Int(state.first().map_or(0, number) + by)], NIL)]
+        }
+        (Model::MultiRegister, "write") => {
+            let (mut next, Value::Map(pairs)) = (state.to_vec(), input) else { return Vec::new() };
+            next.resize(2, NIL);
+            for (name, value) in pairs {
+                next[usize::from(&**name == "y")] = value.clone();
+            }
+            vec![(next, NIL)]
+        }
+        (Model::MultiRegister, _) => {
+            let held = |at: usize| state.get(at).cloned().unwrap_or_default();
+            vec![(state.to_vec(), Value::Map(vec![("x".into(), held(0)), ("y".into(), held(1))]))]
+        }
+        (Model::Mutex | Model::FencedLock, "release") => {
+            let owned = state.first() == Some(&me);
+            if owned { vec![(with(&|next| next[0] = NIL), NIL)] } else { Vec::new() }
+        }
+        (Model::Mutex, _) if state.first().is_none_or(|owner| *owner == NIL) => vec![(vec![me], NIL)],
+        (Model::FencedLock, _) if state.first().is_none_or(|owner| *owner == NIL) => {
+            let last = state.get(1).map_or(0, number);
+            (last + 1..=5).map(|token| (vec![me.clone(), Value::Int(token)], Value::Int(token))).collect()
+        }
+        (Model::Mutex | Model::FencedLock, _) => Vec::new(),
+        (_, "enqueue" | "push" | "insert" | "add" | "append") => vec![(push, NIL)],
+        _ if state.is_empty() => vec![(Vec::new(), NIL)],
+        (Model::Bag, _) => (0..state.len()).map(|at| (without(at), state[at].clone())).collect(),
+        (model, f) => {
+            let smallest = (0..state.len()).min_by_key(|&at| &state[at]).unwrap();
+            let at = match model {
+                Model::Stack => state.len() - 1,
+                Model::PriorityQueue => smallest,
+                _ => 0,
+            };
+            vec![(if f == "peek" { state.to_vec() } else { without(at) }, state[at].clone())]
+        }
+    }
+}
+
+fn true_() -> Value {
+    Value::Bool(true)
+}
+
+fn false_() -> Value {
+    Value::Bool(false)
+}
+
+/// Whether some order explains these operations.
+fn can_be_ordered(model: Model, history: &History, state: &[Value], left: &[&Operation]) -> bool {
+    left.iter().all(|o| o.outcome == Outcome::Info)
+        || (0..left.len()).any(|place| {
+            let first = left[place];
+            let others: Vec<&Operation> =
+                (left.iter().enumerate()).filter(|(at, _)| *at != place).map(|(_, o)| *o).collect();
+            if others.iter().any(|o| o.outcome == Outcome::Ok && o.completed < first.invoked) {
+                return false;
+            }
+            let f = history.function_name(first.function);
+            outcomes(model, state, f, history.value(first.input), first.process).into_iter().any(|(next, answer)| {
+                let is_change_with_answer = ["add", "remove"].contains(&f) && *history.value(first.output) == NIL;
+                let fits = first.outcome == Outcome::Info
+                    || first.output == histories::ValueId::UNKNOWN
+                    || is_change_with_answer
+                    || *history.value(first.output) == answer
+                    || f == "read" && model == Model::Set && same(history.value(first.output), &answer);
+                fits && can_be_ordered(model, history, &next, &others)
+            })
+        })
+}
+
+/// Whether two lists have the same elements.
+fn same(a: &Value, b: &Value) -> bool {
+    let sorted = |value: &Value| {
+        let Value::List(items) = value else { return None };
+        let mut items = items.clone();
+        items.sort();
+        Some(items)
+    };
+    sorted(a) == sorted(b)
+}
+
+fn functions(model: Model) -> &'static [&'static str] {
+    match model {
+        Model::Set => &["add", "remove", "contains", "read"],
+        Model::Counter => &["inc", "add", "dec", "read"],
+        Model::Queue => &["enqueue", "dequeue", "enqueue", "dequeue", "peek"],
+        Model::Stack => &["push", "pop", "push", "pop", "peek"],
+        Model::PriorityQueue => &["insert", "poll", "insert", "poll", "peek"],
+        Model::Bag => &["add", "take"],
+        Model::List => &["append", "read"],
+        Model::MultiRegister => &["write", "read"],
+        _ => &["acquire", "release"],
+    }
+}
+
+struct Made {
+    process: u64,
+    f: &'static str,
+    input: Value,
+    answer: Option<Value>,
+    start: u64,
+    end: u64,
+}
+
+/// What clients of a real object would see, and then, often, an answer changed or an interval cut.
+fn random(model: Model, seed: u64) -> History {
+    let mut rng = Pcg64::seed_from_u64(seed);
+    let (mut state, mut made): (Vec<Value>, Vec<Made>) = (Vec::new(), Vec::new());
+    for number in 1..=rng.random_range(4..9) {
+        let effect = number * 10;
+        let process = if matches!(model, Model::Mutex | Model::FencedLock) { rng.random_range(0..2) } else { number };
+        let f = functions(model)[rng.random_range(0..functions(model).len())];
+        let input = argument(model, f, &mut rng);
+        let mut start = effect - rng.random_range(0..10) - 20.min(effect - 10) * (rng.random_range(0..3) / 2);
+        let answer = rng.random_bool(0.92);
+        let possible = outcomes(model, &state, f, &input, u32::try_from(process).unwrap());
+        if let Some(before) = made.iter_mut().rev().find(|before| before.process == process) {
+            if before.answer.is_none() {
+                continue;
+            }
+            before.end = before.end.min(effect - 2);
+            start = start.max(before.end + 1);
+        }
+        let chosen = (!possible.is_empty()).then(|| possible[rng.random_range(0..possible.len())].clone());
+        let answer = match chosen {
+            Some((next, said)) if answer || rng.random_bool(0.5) => {
+                state = next;
+                answer.then_some(said)
+            }
+            _ if answer && rng.random_bool(if model == Model::Mutex { 0.6 } else { 0.8 }) => continue,
+            _ if model == Model::FencedLock && f == "acquire" => answer.then(|| Value::Int(rng.random_range(1..4))),
+            _ => answer.then_some(NIL),
+        };
+        let end = effect + 1 + if rng.random_bool(0.5) { rng.random_range(0..6) } else { rng.random_range(0..30) };
+        made.push(Made { process, f, input, answer, start, end });
+    }
+    for _ in 0..rng.random_range(0..12) {
+        let (from, to) = (rng.random_range(0..made.len().max(1)), rng.random_range(0..made.len().max(1)));
+        let Some(answer) = made.get(from).filter(|other| other.f == made[to].f).map(|other| other.answer.clone())
+        else {
+            continue;
+        };
+        let alone = !matches!(model, Model::Mutex | Model::FencedLock);
+        if alone && rng.random_bool(0.4) {
+            // It all happened earlier or later than it did.
+            let by = rng.random_range(0..30);
+            let op = &mut made[to];
+            (op.start, op.end) =
+                if op.start > by { (op.start - by, op.end - by) } else { (op.start + by, op.end + by) };
+        } else if model == Model::Counter && f_is_read(&made[to]) && rng.random_bool(0.8) {
+            made[to].answer = Some(Value::Int(rng.random_range(0..4)));
+        } else if answer.is_some() && made[to].answer.is_some() && from != to {
+            made[to].answer = answer;
+        }
+    }
+    build(&made)
+}
+
+fn f_is_read(op: &Made) -> bool {
+    op.f == "read" && op.answer.is_some()
+}
+
+fn argument(model: Model, f: &str, rng: &mut Pcg64) -> Value {
+    let number = Value::Int(rng.random_range(1..4));
+    match (model, f) {
+        (Model::MultiRegister, "write") => {
+            let both = vec![("x".into(), number.clone()), ("y".into(), number)];
+            Value::Map(both.into_iter().skip(rng.random_range(0..2)).take(rng.random_range(1..3)).collect())
+        }
+        (Model::Counter, "inc") => Value::Int(1),
+        (_, "read" | "dec" | "dequeue" | "pop" | "poll" | "take" | "peek" | "acquire" | "release") => NIL,
+        _ => number,
+    }
+}
+
+fn build(made: &[Made]) -> History {
+    let mut events = Vec::new();
+    for (number, op) in made.iter().enumerate() {
+        let mut event = Event::new(Process::Client(op.process), EventType::Invoke, op.f);
+        event.value = Some(op.input.clone());
+        events.push((op.start, number, event));
+        if let Some(answer) = &op.answer {
+            let mut event = Event::new(Process::Client(op.process), EventType::Ok, op.f);
+            event.value = Some(answer.clone());
+            events.push((op.end, number, event));
+        }
+    }
+    events.sort_by_key(|(time, number, _)| (*time, *number));
+    let mut builder = HistoryBuilder::default();
+    for (_, _, event) in events {
+        builder.push(event).unwrap();
+    }
+    builder.finish()
+}
+
+fn agree(model: Model) {
+    let (mut yes, mut no) = (0, 0);
+    let options = Options { keep_order: true, ..Options::new(model) };
+    for seed in 0..HISTORIES {
+        let history = random(model, seed);
+        if history.operations.is_empty() {
+            continue;
+        }
+        let all: Vec<&Operation> = history.operations.iter().collect();
+        let truth = can_be_ordered(model, &history, &[], &all);
+        let expected = if truth { Verdict::Linearizable } else { Verdict::NotLinearizable };
+        for search_only in [true, false] {
+            let report = check(&history, &Options { search_only, ..options.clone() });
+            let about = || format!("seed {seed} of {model:?}: {report:#?}\n{history:#?}");
+            assert_eq!(report.verdict, expected, "{}", about());
+            let key = &report.keys[0];
+            assert_eq!((key.order.is_some(), key.evidence.is_some()), (truth, !truth), "{}", about());
+            if let Some(evidence) = &key.evidence {
+                let alone: Vec<&Operation> = evidence.operations.iter().map(|&at| &history.operations[at]).collect();
+                assert!(!can_be_ordered(model, &history, &[], &alone), "{}", about());
+            }
+        }
+        *if truth { &mut yes } else { &mut no } += 1;
+    }
+    assert!(yes.min(no) * 10 >= HISTORIES, "both verdicts must be well represented: {yes} {no}");
+}
+
+macro_rules! each_agrees {
+    ($($name:ident: $model:ident,)*) => {
+        $(#[test]
+        fn $name() {
+            agree(Model::$model);
+        })*
+    };
+}
+
+each_agrees! {
+    sets: Set,
+    counters: Counter,
+    queues: Queue,
+    stacks: Stack,
+    priority_queues: PriorityQueue,
+    bags: Bag,
+    lists: List,
+    several_registers: MultiRegister,
+    locks: Mutex,
+    locks_with_tokens: FencedLock,
+}

@@ -1,0 +1,268 @@
+//! Transactions: what is said of small random histories is what an oracle says that tries every order.
+
+use checker::{Level, Limits, Status, TransactionReport, check_transactions};
+use histories::{Event, EventType, History, HistoryBuilder, Process, Value};
+use rand::{RngExt, SeedableRng};
+use rand_pcg::Pcg64;
+
+const HISTORIES: u64 = 300_000;
+const KEYS: [&str; 3] = ["x", "y", "z"];
+
+#[derive(Clone, Debug)]
+pub(crate) enum Micro {
+    /// Key, value.
+    Change(usize, i64),
+    /// Key, what was found; of a register, at most one value.
+    Read(usize, Vec<i64>),
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Transaction {
+    pub process: u64,
+    pub invoked: usize,
+    pub completed: usize,
+    pub kind: EventType,
+    pub micros: Vec<Micro>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Lists,
+    Registers,
+}
+
+/// Transactions of three clients on two keys, each in one step at its beginning or its end, and then often something changed that somebody
+/// saw.
+pub(crate) fn random(kind: Kind, seed: u64) -> Vec<Transaction> {
+    let mut rng = Pcg64::seed_from_u64(seed);
+    let count = rng.random_range(2..=6);
+    let keys = rng.random_range(1..=3);
+    let mut held: Vec<Vec<Vec<i64>>> = vec![vec![Vec::new()]; keys];
+    let (mut all, mut open): (Vec<Transaction>, Vec<(usize, bool)>) = (Vec::new(), Vec::new());
+    let (mut rank, mut next, mut clients, mut process) = (0, 0, vec![0, 1, 2], 3);
+    while all.len() < count || !open.is_empty() {
+        let begins = all.len() < count && !clients.is_empty() && (open.is_empty() || rng.random_range(0..5) < 3);
+        if begins {
+            let client = clients.swap_remove(rng.random_range(0..clients.len()));
+            let micros = (0..rng.random_range(1..=3)).map(|_| {
+                let key = rng.random_range(0..keys);
+                next += 1;
+                if rng.random_range(0..2) == 0 { Micro::Change(key, next) } else { Micro::Read(key, Vec::new()) }
+            });
+            let micros = micros.collect();
+            all.push(Transaction {
+                process: client,
+                invoked: rank,
+                completed: usize::MAX,
+                kind: EventType::Info,
+                micros,
+            });
+            let now = rng.random_range(0..2) == 0;
+            if now {
+                run(kind, &mut rng, &mut held, all.last_mut().unwrap());
+            }
+            open.push((all.len() - 1, now));
+        } else {
+            let (at, ran) = open.swap_remove(rng.random_range(0..open.len()));
+            let choice = rng.random_range(0..20);
+            all[at].kind = [EventType::Info, EventType::Info, EventType::Fail][choice.min(2)];
+            if choice > 2 {
+                all[at].kind = EventType::Ok;
+            }
+            all[at].completed = rank;
+            // What failed takes effect sometimes, and what nobody knows half of the time.
+            if !ran && (choice > 2 || rng.random_range(0..2) == 0) {
+                run(kind, &mut rng, &mut held, &mut all[at]);
+            }
+            if choice < 2 {
+                clients.push(process);
+                process += 1;
+            } else {
+                clients.push(all[at].process);
+            }
+        }
+        rank += 1;
+    }
+    mutate(kind, &mut rng, &mut all);
+    all
+}
+
+/// Runs against the newest state of each key, or sometimes an older one.
+fn run(kind: Kind, rng: &mut Pcg64, held: &mut [Vec<Vec<i64>>], transaction: &mut Transaction) {
+    let weak = rng.random_range(0..6) == 0;
+    let mut own: Vec<Vec<i64>> = held.iter().map(|states| states[states.len() - 1].clone()).collect();
+    if weak {
+        let key = rng.random_range(0..held.len());
+        own[key].clone_from(&held[key][rng.random_range(0..held[key].len())]);
+    }
+    for micro in &mut transaction.micros {
+        match micro {
+            Micro::Change(key, value) => {
+                apply(kind, &mut own[*key], *value);
+                let mut newest = held[*key].last().unwrap().clone();
+                apply(kind, &mut newest, *value);
+                held[*key].push(newest);
+            }
+            Micro::Read(key, found) => found.clone_from(&own[*key]),
+        }
+    }
+}
+
+fn apply(kind: Kind, state: &mut Vec<i64>, value: i64) {
+    if kind == Kind::Registers {
+        state.clear();
+    }
+    state.push(value);
+}
+
+fn mutate(kind: Kind, rng: &mut Pcg64, all: &mut [Transaction]) {
+    if rng.random_range(0..3) > 0 {
+        return;
+    }
+    let at = rng.random_range(0..all.len());
+    let values: Vec<i64> = all
+        .iter()
+        .flat_map(|t| &t.micros)
+        .filter_map(|micro| match micro {
+            Micro::Change(_, value) => Some(*value),
+            Micro::Read(..) => None,
+        })
+        .collect();
+    for micro in &mut all[at].micros {
+        if let Micro::Read(_, found) = micro {
+            match rng.random_range(0..5) {
+                0 => drop(found.pop()),
+                1 if found.len() > 1 => found.swap(0, 1),
+                2 if !found.is_empty() => drop(found.remove(0)),
+                3 if !values.is_empty() => {
+                    if kind == Kind::Registers {
+                        found.clear();
+                    }
+                    found.push(values[rng.random_range(0..values.len())]);
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+pub(crate) fn history(kind: Kind, all: &[Transaction]) -> History {
+    let mut events: Vec<(usize, Event<'static>)> = Vec::new();
+    for transaction in all {
+        let value = |filled: bool| {
+            let micros = transaction.micros.iter().map(|micro| match micro {
+                Micro::Change(key, value) => {
+                    let f = if kind == Kind::Lists { "append" } else { "w" };
+                    Value::List(vec![f.into(), Value::from(KEYS[*key]), Value::Int(*value)])
+                }
+                Micro::Read(key, found) => {
+                    let shown = match kind {
+                        _ if !filled => Value::Nil,
+                        Kind::Lists => Value::List(found.iter().copied().map(Value::Int).collect()),
+                        Kind::Registers => found.last().copied().map_or(Value::Nil, Value::Int),
+                    };
+                    Value::List(vec!["r".into(), Value::from(KEYS[*key]), shown])
+                }
+            });
+            Some(Value::List(micros.collect()))
+        };
+        let event = |kind| Event::new(Process::Client(transaction.process), kind, "txn");
+        events.push((transaction.invoked, Event { value: value(false), ..event(EventType::Invoke) }));
+        events.push((transaction.completed, Event { value: value(true), ..event(transaction.kind) }));
+    }
+    events.sort_by_key(|(at, _)| *at);
+    let mut builder = HistoryBuilder::default();
+    for (_, event) in events {
+        builder.push(event).unwrap();
+    }
+    builder.finish()
+}
+
+/// Whether some order of all that ended well and some that nobody knows explains everything at this level.
+pub(crate) fn explained(kind: Kind, all: &[Transaction], level: Level) -> bool {
+    let left: Vec<&Transaction> = all.iter().filter(|t| t.kind != EventType::Fail).collect();
+    rest_explained(kind, &left, level, &mut vec![Vec::new(); 3])
+}
+
+fn rest_explained(kind: Kind, left: &[&Transaction], level: Level, held: &mut Vec<Vec<i64>>) -> bool {
+    if left.iter().all(|t| t.kind == EventType::Info) {
+        return true;
+    }
+    (0..left.len()).any(|at| {
+        let next = left[at];
+        let must_wait = left.iter().any(|other| {
+            let before = other.kind == EventType::Ok && other.completed < next.invoked;
+            before
+                && (level == Level::StrictSerializable
+                    || level == Level::StrongSessionSerializable && other.process == next.process)
+        });
+        let saved = held.clone();
+        let fits = !must_wait
+            && next.micros.iter().all(|micro| match micro {
+                Micro::Change(key, value) => {
+                    apply(kind, &mut held[*key], *value);
+                    true
+                }
+                Micro::Read(key, found) => next.kind == EventType::Info || held[*key] == *found,
+            });
+        let rest: Vec<&Transaction> =
+            left.iter().enumerate().filter(|(other, _)| *other != at).map(|(_, t)| *t).collect();
+        let found = fits && rest_explained(kind, &rest, level, held);
+        *held = saved;
+        found
+    })
+}
+
+const EXACT: [Level; 3] = [Level::StrictSerializable, Level::StrongSessionSerializable, Level::Serializable];
+
+fn check(history: &History) -> TransactionReport {
+    check_transactions(history, &Limits::none())
+}
+
+#[test]
+fn of_lists_every_level_with_an_order_is_decided_as_by_trying_all_orders() {
+    let mut tally = [[0_u64; 2]; 3];
+    for seed in 0..HISTORIES {
+        let all = random(Kind::Lists, seed);
+        let report = check(&history(Kind::Lists, &all));
+        for (place, level) in EXACT.into_iter().enumerate() {
+            let truth = explained(Kind::Lists, &all, level);
+            let expected = if truth { Status::Holds } else { Status::Refuted };
+            assert_eq!(report.status(level), expected, "seed {seed}, {level}: {all:#?}\n{report:#?}");
+            tally[place][usize::from(truth)] += 1;
+        }
+        assert_eq!(report.order.is_some(), report.status(Level::Serializable) == Status::Holds);
+        assert_eq!(
+            report.anomalies.is_empty(),
+            report.status(Level::StrictSerializable) == Status::Holds,
+            "seed {seed}"
+        );
+    }
+    // Histories that keep one level and not the next occur.
+    assert!(tally[0][0] > tally[1][0] && tally[1][0] > tally[2][0] && tally[2][0] * 10 > HISTORIES, "{tally:?}");
+    assert!(tally[0][1] * 5 > HISTORIES, "{tally:?}");
+}
+
+#[test]
+fn of_registers_nothing_is_said_that_trying_all_orders_contradicts() {
+    let (mut refuted, mut proven, mut open) = (0, 0, 0);
+    for seed in 0..HISTORIES {
+        let all = random(Kind::Registers, seed);
+        let report = check(&history(Kind::Registers, &all));
+        for level in EXACT {
+            match report.status(level) {
+                Status::Holds => {
+                    assert!(explained(Kind::Registers, &all, level), "seed {seed}, {level}: {all:#?}\n{report:#?}");
+                }
+                Status::Refuted => {
+                    assert!(!explained(Kind::Registers, &all, level), "seed {seed}, {level}: {all:#?}\n{report:#?}");
+                }
+                Status::NotRefuted => open += 1,
+                Status::Unknown => panic!("seed {seed}"),
+            }
+        }
+        refuted += u64::from(report.status(Level::StrictSerializable) == Status::Refuted);
+        proven += u64::from(report.status(Level::StrictSerializable) == Status::Holds);
+    }
+    assert!(refuted * 10 > HISTORIES && proven * 10 > HISTORIES, "{refuted} refuted, {proven} proven, {open} open");
+}

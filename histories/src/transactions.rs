@@ -1,0 +1,259 @@
+//! Transactions: operations with `f` = `txn`, whose value is a list of micro-operations `[function, key, value]`.
+//!
+//! Flat columns, so that millions fit in memory: 16 bytes a micro-operation, 4 an element of a list that was read.
+
+use crate::{PairingError, Value, ValueId, Values};
+
+/// The function of an operation that is a transaction.
+pub const TRANSACTION: &str = "txn";
+
+/// The transactions of a history, in the order of their invocations.
+#[derive(Clone, Debug, Default)]
+pub struct Transactions {
+    /// The place of each in [`crate::History::operations`], ascending.
+    operations: Vec<u32>,
+    /// Where each one's micro-operations end.
+    ends: Vec<u32>,
+    columns: Columns,
+}
+
+/// One step of a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MicroOperation<'a> {
+    /// Adds a value at the end of a list (`append`).
+    Append {
+        /// Which list.
+        key: ValueId,
+        /// What is added.
+        value: ValueId,
+    },
+    /// Replaces the value of a register (`w`).
+    Write {
+        /// Which register.
+        key: ValueId,
+        /// What is written.
+        value: ValueId,
+    },
+    /// Reads a list or a register (`r`).
+    Read {
+        /// Which.
+        key: ValueId,
+        /// What came out.
+        found: Found<'a>,
+    },
+}
+
+/// What a micro-operation read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found<'a> {
+    /// Nobody knows: the transaction did not end, or did not happen.
+    Unknown,
+    /// One value; [`ValueId::NIL`] where nothing was written yet.
+    Value(ValueId),
+    /// A list.
+    List(&'a [ValueId]),
+}
+
+impl Transactions {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.operations.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.operations.is_empty()
+    }
+
+    /// The place of this transaction in [`crate::History::operations`].
+    pub fn operation(&self, transaction: usize) -> usize {
+        self.operations[transaction] as usize
+    }
+
+    /// Which transaction the operation at this place is, if it is one.
+    pub fn at(&self, operation: usize) -> Option<usize> {
+        let operation = u32::try_from(operation).ok()?;
+        self.operations.binary_search(&operation).ok()
+    }
+
+    /// What this transaction does, in its order.
+    pub fn micro_operations(&self, transaction: usize) -> impl ExactSizeIterator<Item = MicroOperation<'_>> + Clone {
+        let begin = transaction.checked_sub(1).map_or(0, |before| self.ends[before] as usize);
+        let all = &self.columns.steps[begin..self.ends[transaction] as usize];
+        all.iter().map(|step| self.columns.show(step))
+    }
+
+    /// How many micro-operations all transactions have together.
+    pub fn micro_operation_count(&self) -> usize {
+        self.columns.steps.len()
+    }
+
+    /// Takes the invocation that is operation number `operation`.
+    pub(crate) fn begin(&mut self, operation: u32, asked: &Columns) -> Result<(), PairingError> {
+        self.operations.push(operation);
+        let unknown = |step: &Step| if step.kind.is_read() { Step { kind: Kind::ReadUnknown, ..*step } } else { *step };
+        self.columns.steps.extend(asked.steps.iter().map(unknown));
+        let end = u32::try_from(self.columns.steps.len()).map_err(|_| TOO_MANY)?;
+        self.ends.push(end);
+        Ok(())
+    }
+
+    /// Compares what ended with what was invoked, and if `happened`, keeps what was read.
+    pub(crate) fn complete(&mut self, operation: u32, told: &Columns, happened: bool) -> Result<(), PairingError> {
+        let transaction = self.at(operation as usize).expect("a transaction that ends has begun");
+        let begin = transaction.checked_sub(1).map_or(0, |before| self.ends[before] as usize);
+        let asked = &mut self.columns.steps[begin..self.ends[transaction] as usize];
+        if asked.len() != told.steps.len() {
+            return Err(PairingError::MicroCount { invoked: asked.len(), completed: told.steps.len() });
+        }
+        for (place, (asked, told_step)) in asked.iter_mut().zip(&told.steps).enumerate() {
+            if !asked.asks_as(told_step) {
+                return Err(PairingError::MicroOther { place: place + 1 });
+            }
+            if happened && told_step.kind.is_read() {
+                *asked = *told_step;
+                if told_step.kind == Kind::ReadList {
+                    asked.first = u32::try_from(self.columns.elements.len()).map_err(|_| TOO_MANY)?;
+                    self.columns.elements.extend_from_slice(told.list(told_step));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+const TOO_MANY: PairingError = PairingError::TooMany(
+    "the transactions of a history have at most 4,294,967,295 micro-operations and list elements",
+);
+
+/// Micro-operations one after the other, and the lists that they read.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Columns {
+    steps: Vec<Step>,
+    elements: Vec<ValueId>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Step {
+    key: ValueId,
+    /// The value; of a list, where it begins.
+    first: u32,
+    /// Of a list, its length.
+    length: u32,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Append,
+    Write,
+    ReadUnknown,
+    ReadValue,
+    ReadList,
+}
+
+impl Kind {
+    fn is_read(self) -> bool {
+        matches!(self, Self::ReadUnknown | Self::ReadValue | Self::ReadList)
+    }
+}
+
+impl Step {
+    /// Whether both ask for the same, whatever came out.
+    fn asks_as(&self, other: &Self) -> bool {
+        let both_read = self.kind.is_read() && other.kind.is_read();
+        self.key == other.key && (both_read || (self.kind, self.first) == (other.kind, other.first))
+    }
+}
+
+impl Columns {
+    fn list(&self, step: &Step) -> &[ValueId] {
+        &self.elements[step.first as usize..][..step.length as usize]
+    }
+
+    fn show(&self, step: &Step) -> MicroOperation<'_> {
+        let (key, value) = (step.key, ValueId(step.first));
+        let found = match step.kind {
+            Kind::Append => return MicroOperation::Append { key, value },
+            Kind::Write => return MicroOperation::Write { key, value },
+            Kind::ReadUnknown => Found::Unknown,
+            Kind::ReadValue => Found::Value(value),
+            Kind::ReadList => Found::List(self.list(step)),
+        };
+        MicroOperation::Read { key, found }
+    }
+
+    /// Forgets all.
+    pub(crate) fn clear(&mut self) {
+        self.steps.clear();
+        self.elements.clear();
+    }
+
+    /// Adds an `append` or a `w`.
+    pub(crate) fn change(&mut self, is_append: bool, key: ValueId, value: ValueId) {
+        let kind = if is_append { Kind::Append } else { Kind::Write };
+        self.steps.push(Step { key, first: value.0, length: 0, kind });
+    }
+
+    /// Adds an `r` of one value.
+    pub(crate) fn read(&mut self, key: ValueId, value: ValueId) {
+        self.steps.push(Step { key, first: value.0, length: 0, kind: Kind::ReadValue });
+    }
+
+    /// Adds an `r` of a list.
+    pub(crate) fn read_list(
+        &mut self,
+        key: ValueId,
+        elements: impl IntoIterator<Item = ValueId>,
+    ) -> Result<(), PairingError> {
+        let first = self.elements.len();
+        self.elements.extend(elements);
+        let length = self.elements.len() - first;
+        let narrow = |number: usize| u32::try_from(number).map_err(|_| TOO_MANY);
+        self.steps.push(Step { key, first: narrow(first)?, length: narrow(length)?, kind: Kind::ReadList });
+        Ok(())
+    }
+
+    /// Adds the micro-operations of a `txn` event's value.
+    pub(crate) fn take(&mut self, value: Value, values: &mut Values) -> Result<(), PairingError> {
+        let Value::List(all) = value else { return Err(PairingError::NoMicroOperations(value)) };
+        for micro in all {
+            let Some((function, key, value)) = parts(&micro) else { return Err(PairingError::MicroForm(micro)) };
+            let key = values.intern(key.clone());
+            match (function, value) {
+                ("append" | "w", value) => self.change(function == "append", key, values.intern(value.clone())),
+                (_, Value::List(list)) => self.read_list(key, list.iter().map(|item| values.intern(item.clone())))?,
+                (_, value) => self.read(key, values.intern(value.clone())),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Function, key and value of a micro-operation.
+fn parts(micro: &Value) -> Option<(&str, &Value, &Value)> {
+    match micro {
+        Value::List(parts) => match &parts[..] {
+            [Value::Str(function), key, value] if matches!(&**function, "append" | "w" | "r") => {
+                Some((&**function, key, value))
+            }
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// The functions of micro-operations in a transaction's value.
+pub(crate) fn functions(value: &mut Value) -> impl Iterator<Item = &mut Box<str>> {
+    let all = if let Value::List(all) = value { &mut all[..] } else { &mut [] };
+    all.iter_mut().filter_map(|micro| match micro {
+        Value::List(parts) => match parts.first_mut() {
+            Some(Value::Str(function)) => Some(function),
+            _ => None,
+        },
+        _ => None,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,141 @@
+use super::{Found, MicroOperation};
+use crate::{Format, History, Value, read_bytes};
+
+fn read(text: &str) -> Result<History, String> {
+    read_bytes("h", text.as_bytes(), None).map_err(|error| error.to_string())
+}
+
+/// Both ways to read a line: as the recorder writes it, and with a blank, which only serde takes.
+fn both(text: &str) -> [Result<History, String>; 2] {
+    [read(text), read(&text.replace("\"f\":", "\"f\": "))]
+}
+
+fn shown(history: &History, transaction: usize) -> String {
+    let value = |id| history.value(id).to_string();
+    let all = history.transactions.micro_operations(transaction).map(|micro| match micro {
+        MicroOperation::Append { key, value: added } => format!("append {} {}", value(key), value(added)),
+        MicroOperation::Write { key, value: written } => format!("w {} {}", value(key), value(written)),
+        MicroOperation::Read { key, found: Found::Unknown } => format!("r {} ?", value(key)),
+        MicroOperation::Read { key, found: Found::Value(found) } => format!("r {} {}", value(key), value(found)),
+        MicroOperation::Read { key, found: Found::List(list) } => {
+            format!("r {} {:?}", value(key), list.iter().map(|id| value(*id)).collect::<Vec<_>>())
+        }
+    });
+    all.collect::<Vec<_>>().join(", ")
+}
+
+const INVOKE: &str = r#"{"index":0,"time":5,"process":0,"type":"invoke","f":"txn","value":[["append",5,1],["r",5,null],["w","x",2],["r","x",null]],"node":1}"#;
+
+fn completed(kind: &str, value: &str) -> String {
+    format!("{INVOKE}\n{{\"index\":1,\"time\":9,\"process\":0,\"type\":\"{kind}\",\"f\":\"txn\"{value}}}\n")
+}
+
+#[test]
+fn a_completion_fills_in_what_was_read() {
+    let text = completed("ok", r#","value":[["append",5,1],["r",5,[7,1]],["w","x",2],["r","x","two"]]"#);
+    for history in both(&text).map(Result::unwrap) {
+        assert_eq!(shown(&history, 0), r#"append 5 1, r 5 ["7", "1"], w "x" 2, r "x" "two""#);
+        assert_eq!(
+            (history.transactions.len(), history.transactions.at(0), history.transactions.at(1)),
+            (1, Some(0), None)
+        );
+        assert_eq!(history.node(0), 1);
+    }
+}
+
+#[test]
+fn what_nobody_knows_stays_unknown() {
+    for (kind, value) in [
+        ("info", ""),
+        ("fail", r#","value":null"#),
+        ("info", r#","value":"timeout""#),
+        ("fail", r#","value":[["append",5,1],["r",5,[7]],["w","x",2],["r","x",3]]"#),
+    ] {
+        for history in both(&completed(kind, value)).map(Result::unwrap) {
+            assert_eq!(shown(&history, 0), r#"append 5 1, r 5 ?, w "x" 2, r "x" ?"#, "{kind} {value}");
+        }
+    }
+}
+
+#[test]
+fn lists_of_several_transactions_do_not_mix() {
+    let line = |kind: &str, process: u32, value: &str| {
+        format!("{{\"process\":{process},\"type\":\"{kind}\",\"f\":\"txn\",\"value\":{value}}}\n")
+    };
+    let text = [
+        line("invoke", 0, r#"[["r",1,null],["r",2,null]]"#),
+        line("invoke", 1, r#"[["r",1,null]]"#),
+        line("invoke", 2, "[]"),
+        line("ok", 1, r#"[["r",1,[]]]"#),
+        line("ok", 0, r#"[["r",1,[1,2]],["r",2,[3]]]"#),
+        line("ok", 2, "[]"),
+    ];
+    let history = read(&text.concat()).unwrap();
+    assert_eq!([0, 1, 2].map(|place| shown(&history, place)), [r#"r 1 ["1", "2"], r 2 ["3"]"#, "r 1 []", ""]);
+    assert_eq!(history.transactions.micro_operation_count(), 3);
+}
+
+#[test]
+fn what_breaks_a_rule_is_named_with_its_line() {
+    for (value, why) in [
+        (r#"[["append",5,1]]"#, "1 micro-operations, but was invoked with 4"),
+        (r#"[["append",5,2],["r",5,[]],["w","x",2],["r","x",3]]"#, "another micro-operation in place 1"),
+        (r#"[["append",5,1],["r",6,[]],["w","x",2],["r","x",3]]"#, "another micro-operation in place 2"),
+        (r#"[["append",5,1],["r",5,[]],["append","x",2],["r","x",3]]"#, "another micro-operation in place 3"),
+        (r#"[["append",5,1],["r",5,[]],["w","x",2],["w","x",3]]"#, "another micro-operation in place 4"),
+        (r#"[["append",5,1],["r",5,[]],["w","x",2],["r","x"]]"#, r#"not ["r","x"]"#),
+        (r#"[["append",5,1],["r",5,[]],["w","x",2],["get","x",1]]"#, r#"not ["get","x",1]"#),
+        ("[5]", "not 5"),
+        ("7", "list of micro-operations, not 7"),
+        ("null", "list of micro-operations, not nil"),
+    ] {
+        for error in both(&completed("ok", &format!(",\"value\":{value}"))).map(Result::unwrap_err) {
+            assert!(error.contains("h:2") && error.contains(why), "{value}: {error}");
+        }
+    }
+    let keyed = INVOKE.replace("\"f\":\"txn\"", "\"f\":\"txn\",\"key\":3");
+    assert!(read(&keyed).unwrap_err().contains("names its keys"));
+}
+
+#[test]
+fn edn_has_keywords() {
+    let text = "{:process 0, :type :invoke, :f :txn, :value [[:append 5 1] [:r :x nil]], :time 1}\n\
+                {:process 0, :type :ok, :f :txn, :value [[:append 5 1] [:r :x [4 5]]], :time 2}\n";
+    assert_eq!(shown(&read(text).unwrap(), 0), r#"append 5 1, r ":x" ["4", "5"]"#);
+    let log = "INFO  jepsen.util - 0\t:invoke\t:txn\t[[:append 5 1] [:r 5 nil]]\nINFO  jepsen.util - 0\t:info\t:txn\t:timed-out\n";
+    assert_eq!(shown(&read(log).unwrap(), 0), "append 5 1, r 5 ?");
+}
+
+/// Every line in which a few bytes are left out, repeated or replaced: both ways to read it agree.
+#[test]
+fn the_short_cut_takes_only_what_is_right() {
+    let line = r#"{"index":1,"time":9,"process":0,"type":"ok","f":"txn","value":[["append",5,1],["r",5,[7,1]],["w","x",2],["r","x",null]],"node":3}"#;
+    let (mut good, mut bad) = (0, 0);
+    let mut agree = |changed: &str| {
+        let read = |text: &str| {
+            let text = format!("{INVOKE}\n{text}\n");
+            read_bytes("h", text.as_bytes(), Some(Format::JsonLines)).ok().map(|history| shown(&history, 0))
+        };
+        let (fast, slow) = (read(changed), read(&changed.replacen('{', "{ ", 1)));
+        assert_eq!(fast, slow, "{changed}");
+        *if fast.is_some() { &mut good } else { &mut bad } += 1;
+    };
+    for at in 0..line.len() {
+        for until in at..(at + 6).min(line.len()) {
+            agree(&format!("{}{}", &line[..at], &line[until..]));
+            agree(&format!("{}{}{}", &line[..until], &line[at..until], &line[until..]));
+            for byte in ["[", "]", ",", "0", "7", "null", "\"", "-", ".5", "\"r\"", "[[", " "] {
+                agree(&format!("{}{byte}{}", &line[..at], &line[until..]));
+            }
+        }
+    }
+    assert!(good > 100 && bad > 1000, "{good} {bad}: the test compares nothing");
+}
+
+#[test]
+fn a_value_of_another_kind_is_no_list() {
+    let text = completed("ok", r#","value":[["append",5,1],["r",5,{"a":[1]}],["w","x",2],["r","x",[[1],null]]]"#);
+    let history = read(&text).unwrap();
+    assert_eq!(shown(&history, 0), r#"append 5 1, r 5 {"a":[1]}, w "x" 2, r "x" ["[1]", "nil"]"#);
+    assert!(history.values.find(&Value::Nil).is_some());
+}

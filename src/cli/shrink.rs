@@ -1,0 +1,155 @@
+//! `schism shrink`: the few events of a history that already show a violation.
+
+use std::{
+    collections::HashSet,
+    path::{Path, PathBuf},
+};
+
+use checker::{Report, Verdict};
+use clap::Args;
+use histories::{Event, EventType, Function, History, HistoryBuilder, Operation, OurRules, Outcome, Process, Value};
+
+use super::check::{Judging, read, status_of};
+use crate::{
+    exit::ExitStatus,
+    ui::{
+        self, Failure,
+        verdict::{clearest, counted, grouped, of, plain},
+    },
+};
+
+/// Writes the few operations of a history that are not linearizable by themselves.
+///
+/// It holds the operations of the clearest evidence, with the events as they were recorded, and is judged again before it is written. Of
+/// text that is appended to, that is all up to the violation.
+/// The exit code is the verdict's, as that of `schism check`: where a history is linearizable or unknown, nothing is written.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  schism shrink store/latest/history.jsonl
+  schism shrink --model kv history.edn -o small.jsonl")]
+pub(crate) struct ShrinkArgs {
+    #[command(flatten)]
+    judging: Judging,
+    /// Where to write it, as JSON Lines, compressed where the name ends in .gz or .zst; `-` is stdout.
+    #[arg(short, long, value_name = "OUT", default_value = "-")]
+    output: PathBuf,
+    /// The history.
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+}
+
+impl ShrinkArgs {
+    pub(crate) fn execute(self) -> anyhow::Result<ExitStatus> {
+        let history = read(&self.file, self.judging.format)?;
+        if self.judging.are_transactions(&history) {
+            let failure = Failure::new(ExitStatus::Usage, "transactions cannot be shrunk to a history of their own");
+            return Err(failure.hint("`schism check` names the few that contradict each other").into());
+        }
+        let deadline = self.judging.deadline();
+        let report = self.judging.judge(&history, true, deadline);
+        let Some((key, mut kept)) = beginning(&history, &report) else {
+            ui::note(&format!("{}: {}: nothing is written", self.file.display(), report.verdict));
+            return Ok(status_of(report.verdict));
+        };
+        loop {
+            let events = self.events(&history, &kept)?;
+            let alone = paired(&self.file, &events)?;
+            let judged = self.judging.judge(&alone, true, deadline);
+            if judged.verdict == Verdict::NotLinearizable {
+                self.write(&events)?;
+                let from = grouped(history.operations.len());
+                let few = counted(kept.len(), "operation");
+                ui::note(&format!(
+                    "{}: key {}: {few} of {from} are not linearizable by themselves",
+                    self.file.display(),
+                    plain(&key)
+                ));
+                return Ok(ExitStatus::NotLinearizable);
+            }
+            if !grow(&history, &key, &mut kept) {
+                let what = format!("the operations of key {} are {} by themselves", plain(&key), judged.verdict);
+                return Err(Failure::new(ExitStatus::Failed, what)
+                    .hint("give --model and --initial, or a longer --time-limit")
+                    .into());
+            }
+        }
+    }
+
+    /// The events of these operations, as our rules demand them.
+    fn events(&self, history: &History, kept: &HashSet<usize>) -> anyhow::Result<Vec<Event<'static>>> {
+        let invoked: HashSet<u32> = kept.iter().map(|&place| history.operations[place].invoked).collect();
+        let (mut rank, mut open, mut events) = (0_u32, HashSet::new(), Vec::new());
+        histories::read_events(&self.file, self.judging.format.map(Into::into), &mut |event| {
+            if let Process::Client(process) = event.process {
+                let is_kept = match event.kind {
+                    EventType::Invoke => invoked.contains(&rank) && open.insert(process),
+                    EventType::Ok | EventType::Fail | EventType::Info => open.remove(&process),
+                };
+                if is_kept {
+                    events.push(event.clone().into_owned());
+                }
+            }
+            rank += 1;
+        })
+        .map_err(|error| Failure::new(ExitStatus::Unreadable, error.to_string()))?;
+        let mut rules = OurRules::default();
+        for event in &events {
+            rules.see(event);
+        }
+        Ok(events.into_iter().map(|event| rules.apply(event)).collect())
+    }
+
+    fn write(&self, events: &[Event<'_>]) -> anyhow::Result<ExitStatus> {
+        ui::write_whole(&self.output, |mut out| {
+            events.iter().try_for_each(|event| histories::write_event(&mut out, event))?;
+            Ok(())
+        })
+    }
+}
+
+/// The key and the operations of the clearest evidence; all that the key has, where there is no evidence.
+fn beginning(history: &History, report: &Report) -> Option<(Value, HashSet<usize>)> {
+    let violated = of(report, Verdict::NotLinearizable);
+    match clearest(&violated) {
+        Some((key, evidence)) => Some((key.key.clone(), evidence.operations.iter().copied().collect())),
+        None => violated.first().map(|key| (key.key.clone(), of_key(history, &key.key).collect())),
+    }
+}
+
+fn of_key<'a>(history: &'a History, key: &'a Value) -> impl Iterator<Item = usize> + 'a {
+    let is_of = move |operation: &Operation| history.value(operation.key) == key;
+    (0..).zip(&history.operations).filter(move |(_, operation)| is_of(operation)).map(|(place, _)| place)
+}
+
+/// Adds who set what the kept cas expected, which evidence may leave out; where nobody is missing, all of the key. Whether anything was
+/// added.
+fn grow(history: &History, key: &Value, kept: &mut HashSet<usize>) -> bool {
+    let before = kept.len();
+    let expected: HashSet<_> = (kept.iter().map(|&place| history.operations[place]))
+        .filter(|operation| operation.function == Function::Cas)
+        .map(|cas| cas.input)
+        .collect();
+    kept.extend(of_key(history, key).filter(|&place| {
+        let operation = history.operations[place];
+        let set = match operation.function {
+            Function::Write => Some(operation.input),
+            Function::Cas => Some(operation.to),
+            _ => None,
+        };
+        matches!(operation.outcome, Outcome::Ok | Outcome::Info) && set.is_some_and(|set| expected.contains(&set))
+    }));
+    if kept.len() == before {
+        kept.extend(of_key(history, key));
+    }
+    kept.len() > before
+}
+
+fn paired(file: &Path, events: &[Event<'static>]) -> anyhow::Result<History> {
+    let mut builder = HistoryBuilder::default();
+    for event in events {
+        builder
+            .push(event.clone())
+            .map_err(|rule| Failure::new(ExitStatus::Unreadable, format!("{}: {rule}", file.display())))?;
+    }
+    Ok(builder.finish())
+}

@@ -1,0 +1,58 @@
+//! `schism check` on transactions: the level that they must keep, and what comes out.
+
+use std::time::Instant;
+
+use checker::{Level, Status, check_transactions};
+use clap::ValueEnum;
+use histories::History;
+
+use super::check::{Judged, Judging, to_json};
+use crate::{exit::ExitStatus, ui::transactions};
+
+/// A level of isolation.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum LevelName {
+    /// an order of all transactions in which each stands between its begin and its end
+    StrictSerializable,
+    /// an order of all transactions that keeps the order of each process
+    StrongSessionSerializable,
+    /// an order of all transactions
+    Serializable,
+    /// each reads one snapshot, and of two that change the same one sees the other
+    SnapshotIsolation,
+    /// nothing that is aborted or intermediate is read
+    ReadCommitted,
+    /// writes do not mix
+    ReadUncommitted,
+}
+
+impl From<LevelName> for Level {
+    fn from(name: LevelName) -> Self {
+        match name {
+            LevelName::StrictSerializable => Self::StrictSerializable,
+            LevelName::StrongSessionSerializable => Self::StrongSessionSerializable,
+            LevelName::Serializable => Self::Serializable,
+            LevelName::SnapshotIsolation => Self::SnapshotIsolation,
+            LevelName::ReadCommitted => Self::ReadCommitted,
+            LevelName::ReadUncommitted => Self::ReadUncommitted,
+        }
+    }
+}
+
+/// Judges transactions by the level that they must keep.
+pub(super) fn judge(history: &History, judging: &Judging, deadline: Instant) -> Judged {
+    let level = judging.level();
+    let report = judging.within_limits(deadline, |limits, _| check_transactions(history, limits));
+    let status = match report.status(level) {
+        Status::Holds => ExitStatus::Linearizable,
+        Status::Refuted => ExitStatus::NotLinearizable,
+        Status::NotRefuted | Status::Unknown => ExitStatus::Unknown,
+    };
+    Judged {
+        status,
+        row: transactions::row(history, &report, level),
+        words: transactions::describe(history, &report, level),
+        report: to_json(&report),
+        ladder: serde_json::Value::Null,
+    }
+}

@@ -1,0 +1,69 @@
+//! The verdicts on several histories, a row each.
+
+use std::{fmt, path::Path, time::Duration};
+
+use checker::{Report, Verdict};
+use comfy_table::{Table, presets};
+
+use super::verdict::{grouped, of, plain};
+
+/// What a row says of a file.
+#[derive(Debug)]
+pub(crate) struct Row {
+    pub(crate) verdict: String,
+    /// Which key, or by what.
+    pub(crate) violated: String,
+    pub(crate) keys: String,
+    pub(crate) operations: String,
+    pub(crate) methods: String,
+}
+
+impl Row {
+    /// The row of a report on keys.
+    pub(crate) fn of(report: &Report) -> Self {
+        let mut methods: Vec<String> = report.keys.iter().map(|key| key.method.to_string()).collect();
+        methods.sort();
+        methods.dedup();
+        let violated = match of(report, Verdict::NotLinearizable)[..] {
+            [] => "-".to_owned(),
+            [only] => plain(&only.key),
+            ref several => format!("{} keys", grouped(several.len())),
+        };
+        Self {
+            verdict: report.verdict.to_string(),
+            violated,
+            keys: grouped(report.keys.len()),
+            operations: grouped(report.operations),
+            methods: methods.join(", "),
+        }
+    }
+}
+
+/// A table of files and verdicts.
+#[derive(Debug)]
+pub(crate) struct ReportTable(Table);
+
+impl ReportTable {
+    pub(crate) fn new() -> Self {
+        let mut table = Table::new();
+        table.load_style(presets::UTF8_FULL_CONDENSED);
+        table.set_header(["file", "verdict", "violated", "keys", "operations", "methods", "time"]);
+        Self(table)
+    }
+
+    pub(crate) fn add(&mut self, file: &Path, row: &Row, took: Duration) {
+        let Row { verdict, violated, keys, operations, methods } = row;
+        let (file, took) = (file.display().to_string(), format!("{} ms", took.as_millis()));
+        self.0.add_row([&file, verdict, violated, keys, operations, methods, &took]);
+    }
+
+    pub(crate) fn add_unreadable(&mut self, file: &Path) {
+        self.0.add_row([&file.display().to_string(), "cannot be read", "-", "-", "-", "-", "-"]);
+    }
+}
+
+impl fmt::Display for ReportTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}

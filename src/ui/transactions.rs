@@ -1,0 +1,113 @@
+//! A report on transactions in words.
+
+use std::fmt::Write as _;
+
+use checker::{Anomaly, Level, Status, TransactionReport};
+use histories::{Found, History, MicroOperation, Outcome, Value};
+
+use super::{
+    Row,
+    verdict::{counted, grouped, plain, seconds},
+};
+
+/// The longest list that is shown whole; of a longer one its end.
+const SHOWN: usize = 8;
+
+/// The report on one history: whether `level` holds, the clearest anomaly that refutes it, and what else was found.
+pub(crate) fn describe(history: &History, report: &TransactionReport, level: Level) -> String {
+    let mut text = format!("{}: {}\n", verdict(report, level), counted(report.transactions, "transaction"));
+    if let Some(why) = &report.why {
+        line(&mut text, format_args!("  {why}"));
+    }
+    if let Some(anomaly) = report.anomalies.iter().find(|anomaly| anomaly.refutes <= level) {
+        in_words(&mut text, history, anomaly);
+    }
+    if !report.counts.is_empty() {
+        let counts = report.counts.iter().map(|count| format!("{} {}", grouped(count.count), count.name));
+        line(&mut text, format_args!("\n  Found: {}", counts.collect::<Vec<_>>().join(", ")));
+    }
+    if report.status(level) != Status::Holds
+        && let Some(strongest) = report.strongest()
+    {
+        let what = if strongest.status == Status::Holds { "that holds" } else { "that nothing refutes" };
+        line(&mut text, format_args!("  The strongest level {what}: {}", strongest.level));
+        if strongest.status == Status::NotRefuted {
+            let why = "of registers, which version came first is known only where a transaction read one before it wrote another";
+            line(&mut text, format_args!("  ({why})"));
+        }
+    }
+    text
+}
+
+/// Whether `level` holds.
+fn verdict(report: &TransactionReport, level: Level) -> String {
+    match report.status(level) {
+        Status::Holds => level.to_string(),
+        Status::Refuted => format!("not {level}"),
+        Status::NotRefuted => format!("unknown: nothing refutes that it is {level}"),
+        Status::Unknown => "unknown".to_owned(),
+    }
+}
+
+/// The report as a row among others.
+pub(crate) fn row(history: &History, report: &TransactionReport, level: Level) -> Row {
+    let violated = report.anomalies.iter().find(|anomaly| anomaly.refutes <= level);
+    Row {
+        verdict: verdict(report, level),
+        violated: violated.map_or_else(|| "-".to_owned(), |anomaly| anomaly.name.clone()),
+        keys: "-".to_owned(),
+        operations: grouped(history.operations.len()),
+        methods: "transactions".to_owned(),
+    }
+}
+
+fn in_words(text: &mut String, history: &History, anomaly: &Anomaly) {
+    line(text, format_args!("\n  {}: {}", anomaly.name, anomaly.claim));
+    for (number, &operation) in (1..).zip(&anomaly.operations) {
+        line(text, format_args!("    T{number}  {}", transaction(history, operation)));
+    }
+    if !anomaly.links.is_empty() {
+        line(text, format_args!("\n  Why no order can explain it:"));
+        for (number, link) in (1..).zip(&anomaly.links) {
+            line(text, format_args!("   {number}. {}", link.sentence));
+        }
+    }
+}
+
+fn transaction(history: &History, index: usize) -> String {
+    let (operation, times, node) = (&history.operations[index], history.times(index), history.node(index));
+    let node = if node == 0 { String::new() } else { format!(" on n{node}") };
+    let end = match operation.outcome {
+        Outcome::Ok | Outcome::Mismatch => format!("to {}", seconds(times.completed_ns)),
+        Outcome::Fail => format!("failed at {}", seconds(times.completed_ns)),
+        Outcome::Info => "outcome unknown".to_owned(),
+    };
+    let micros = history.transactions.at(index).map(|at| history.transactions.micro_operations(at));
+    let micros: Vec<String> = micros.into_iter().flatten().map(|micro| micro_operation(history, micro)).collect();
+    format!("process {}{node}, {} {end}: {}", operation.process, seconds(times.invoked_ns), micros.join(", "))
+}
+
+fn micro_operation(history: &History, micro: MicroOperation<'_>) -> String {
+    let value = |id| history.value(id);
+    match micro {
+        MicroOperation::Append { key, value: added } => format!("append {} to {}", value(added), plain(value(key))),
+        MicroOperation::Write { key, value: written } => format!("w {} to {}", value(written), plain(value(key))),
+        MicroOperation::Read { key, found } => {
+            let found = match found {
+                Found::Unknown => "?".to_owned(),
+                Found::Value(found) => value(found).to_string(),
+                Found::List(list) => {
+                    let skipped = list.len().saturating_sub(SHOWN);
+                    let shown: Vec<String> = list[skipped..].iter().map(|id| Value::to_string(value(*id))).collect();
+                    let dots = if skipped > 0 { "… " } else { "" };
+                    format!("[{dots}{}]", shown.join(" "))
+                }
+            };
+            format!("r {} -> {found}", plain(value(key)))
+        }
+    }
+}
+
+fn line(text: &mut String, arguments: std::fmt::Arguments<'_>) {
+    writeln!(text, "{arguments}").expect("writing to a string cannot fail");
+}
