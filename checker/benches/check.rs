@@ -6,9 +6,9 @@
 //! between.
 
 use checker::{Level, Limits, Model, Options, Status, Verdict, check, check_transactions};
-use std::{path::Path, time::Duration};
+use std::{cell::LazyCell, path::Path, time::Duration};
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
 use histories::{Event, EventType, History, HistoryBuilder, Process, Value, read_file};
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
@@ -27,33 +27,46 @@ struct Load {
     busy: u32,
     /// Whether one of the last reads returns a value from long before.
     stale: bool,
+    keys: usize,
 }
 
 #[derive(Clone, Copy)]
 enum Client {
     Idle,
-    Waiting { f: &'static str, from: i64, to: i64, ends: u32, takes_effect: u32, found: Option<i64> },
+    Waiting { f: &'static str, key: usize, from: i64, to: i64, ends: u32, takes_effect: u32, found: Option<i64> },
 }
 
 struct Simulation {
     load: Load,
     rng: Pcg64,
-    value: i64,
+    /// Of each key.
+    held: Vec<i64>,
     next: i64,
     events: HistoryBuilder,
     time: u64,
 }
 
+/// A call or what came of it.
+struct Said {
+    f: &'static str,
+    key: usize,
+    value: Option<Value>,
+    mismatch: bool,
+}
+
 impl Simulation {
-    fn record(&mut self, process: u64, kind: EventType, f: &'static str, value: Option<Value>, mismatch: bool) {
-        let mut event = Event::new(Process::Client(process), kind, f);
+    fn record(&mut self, process: u64, kind: EventType, said: Said) {
+        let mut event = Event::new(Process::Client(process), kind, said.f);
         event.time = self.time;
-        event.value = value;
-        event.mismatch = mismatch;
+        // Text, as numbers would be shared with the values.
+        event.key = (self.load.keys > 1).then(|| format!("k{}", said.key).as_str().into());
+        event.value = said.value;
+        event.mismatch = said.mismatch;
         self.events.push(event).expect("the simulation keeps the rules");
     }
 
     fn invoke(&mut self, process: u64) -> Client {
+        let key = self.rng.random_range(0..self.load.keys);
         let choice = self.rng.random_range(0..100);
         let f = if choice < 50 {
             "read"
@@ -65,7 +78,7 @@ impl Simulation {
         let new = if self.load.domain > 0 { self.rng.random_range(0..self.load.domain) } else { self.next };
         let from = match f {
             "cas" if self.load.domain > 0 => self.rng.random_range(0..self.load.domain),
-            _ => self.value,
+            _ => self.held[key],
         };
         self.next += i64::from(f != "read" && self.load.domain == 0);
         let value = match f {
@@ -73,20 +86,22 @@ impl Simulation {
             "cas" => Some(Value::List(vec![from.into(), new.into()])),
             _ => Some(new.into()),
         };
-        self.record(process, EventType::Invoke, f, value, false);
+        self.record(process, EventType::Invoke, Said { f, key, value, mismatch: false });
         let ends = self.rng.random_range(4..40);
-        Client::Waiting { f, from, to: new, ends, takes_effect: self.rng.random_range(1..ends), found: None }
+        Client::Waiting { f, key, from, to: new, ends, takes_effect: self.rng.random_range(1..ends), found: None }
     }
 }
 
 fn simulate(load: Load) -> History {
     let rng = Pcg64::seed_from_u64(7);
-    let mut s = Simulation { load, rng, value: 0, next: 1, events: HistoryBuilder::default(), time: 0 };
+    let mut s = Simulation { load, rng, held: vec![0; load.keys], next: 1, events: HistoryBuilder::default(), time: 0 };
     let mut clients: Vec<(u64, Client)> = (0..load.clients as u64).map(|process| (process, Client::Idle)).collect();
     let mut processes = load.clients as u64;
     let (mut begun, mut stale_at) = (0, if load.stale { load.operations - load.operations / 50 } else { usize::MAX });
-    s.record(processes, EventType::Invoke, "write", Some(0.into()), false);
-    s.record(processes, EventType::Ok, "write", None, false);
+    for key in 0..load.keys {
+        s.record(processes, EventType::Invoke, Said { f: "write", key, value: Some(0.into()), mismatch: false });
+        s.record(processes, EventType::Ok, Said { f: "write", key, value: None, mismatch: false });
+    }
     processes += 1;
     while begun < load.operations || clients.iter().any(|(_, client)| !matches!(client, Client::Idle)) {
         s.time += 1000;
@@ -98,51 +113,54 @@ fn simulate(load: Load) -> History {
                 s.invoke(process)
             }
             Client::Idle => Client::Idle,
-            Client::Waiting { f, from, ends: 0, found, .. } => {
+            Client::Waiting { f, key, from, ends: 0, found, .. } => {
                 let before = found.expect("it takes effect before it ends");
                 let unknown = f != "read" && s.rng.random_range(0..100) < load.unknown;
-                let stale = f == "read" && begun >= stale_at && s.value > 1000;
-                let read = if stale { s.value - 1000 } else { before };
+                let stale = f == "read" && begun >= stale_at && s.held[key] > 1000;
+                let read = if stale { s.held[key] - 1000 } else { before };
                 if stale {
                     stale_at = usize::MAX;
                 }
-                match f {
+                let (kind, value, mismatch) = match f {
                     _ if unknown => {
                         clients[at].0 = processes;
                         processes += 1;
-                        s.record(process, EventType::Info, f, None, false);
+                        (EventType::Info, None, false)
                     }
-                    "read" => s.record(process, EventType::Ok, f, Some(read.into()), false),
-                    "cas" if before != from => s.record(process, EventType::Fail, f, None, true),
-                    _ => s.record(process, EventType::Ok, f, None, false),
-                }
+                    "read" => (EventType::Ok, Some(read.into()), false),
+                    "cas" if before != from => (EventType::Fail, None, true),
+                    _ => (EventType::Ok, None, false),
+                };
+                s.record(process, kind, Said { f, key, value, mismatch });
                 Client::Idle
             }
-            Client::Waiting { f, from, to, ends, takes_effect, mut found } => {
+            Client::Waiting { f, key, from, to, ends, takes_effect, mut found } => {
                 if ends == takes_effect {
-                    found = Some(s.value);
-                    if f == "write" || f == "cas" && s.value == from {
-                        s.value = to;
+                    found = Some(s.held[key]);
+                    if f == "write" || f == "cas" && s.held[key] == from {
+                        s.held[key] = to;
                     }
                 }
-                Client::Waiting { f, from, to, ends: ends - 1, takes_effect, found }
+                Client::Waiting { f, key, from, to, ends: ends - 1, takes_effect, found }
             }
         };
     }
     s.events.finish()
 }
 
-fn measure(c: &mut Criterion, name: &str, load: Load, search_only: bool) {
-    let history = simulate(load);
-    let options = Options { search_only, initial: Value::Nil, ..Options::new(Model::Register) };
+fn measure(c: &mut Criterion, name: &str, load: Load, search_only: bool, threads: usize) {
+    // Only what is measured is simulated.
+    let history = LazyCell::new(|| simulate(load));
+    let options = Options { search_only, threads, initial: Value::Nil, ..Options::new(Model::Register) };
     let expected = if load.stale { Verdict::NotLinearizable } else { Verdict::Linearizable };
     let mut group = c.benchmark_group(name);
     group
-        .throughput(Throughput::Elements(history.operations.len() as u64))
+        .throughput(Throughput::Elements((load.operations + load.keys) as u64))
         .sample_size(10)
+        .sampling_mode(SamplingMode::Flat)
         .warm_up_time(Duration::from_millis(300))
         .measurement_time(Duration::from_secs(2));
-    let id = format!("{} operations, {} clients", load.operations, load.clients);
+    let id = format!("{} operations, {} clients, {threads} threads", load.operations, load.clients);
     group.bench_function(BenchmarkId::from_parameter(id), |b| {
         b.iter(|| assert_eq!(check(&history, &options).verdict, expected));
     });
@@ -322,15 +340,21 @@ fn benches(c: &mut Criterion) {
     measure_transactions(c);
     measure_objects(c);
     measure_peers(c);
-    let load = Load { operations: 1_000_000, clients: 20, domain: 0, cas: false, unknown: 0, busy: 30, stale: false };
-    measure(c, "zones, unique values", load, false);
-    measure(c, "zones, unique values, 1 % unknown", Load { unknown: 1, ..load }, false);
-    measure(c, "zones, one stale read", Load { stale: true, ..load }, false);
-    measure(c, "search, unique values", Load { operations: 100_000, clients: 10, ..load }, true);
-    let load = Load { operations: 10_000, clients: 10, domain: 5, cas: true, unknown: 0, busy: 2, stale: false };
-    measure(c, "search, values 0 to 4", load, true);
-    measure(c, "search, values 0 to 4, 1 % unknown", Load { unknown: 1, ..load }, true);
-    measure(c, "search, values 0 to 4, always overlapping", Load { busy: 100, ..load }, true);
+    let load =
+        Load { operations: 1_000_000, clients: 20, domain: 0, cas: false, unknown: 0, busy: 30, stale: false, keys: 1 };
+    measure(c, "zones, unique values", load, false, 1);
+    measure(c, "zones, unique values, 1 % unknown", Load { unknown: 1, ..load }, false, 1);
+    measure(c, "zones, one stale read", Load { stale: true, ..load }, false, 1);
+    measure(c, "zones, unique values", Load { operations: 10_000_000, ..load }, false, 1);
+    for threads in [1, 2] {
+        measure(c, "zones, 100 keys", Load { keys: 100, ..load }, false, threads);
+    }
+    measure(c, "search, unique values", Load { operations: 100_000, clients: 10, ..load }, true, 1);
+    let load =
+        Load { operations: 10_000, clients: 10, domain: 5, cas: true, unknown: 0, busy: 2, stale: false, keys: 1 };
+    measure(c, "search, values 0 to 4", load, true, 1);
+    measure(c, "search, values 0 to 4, 1 % unknown", Load { unknown: 1, ..load }, true, 1);
+    measure(c, "search, values 0 to 4, always overlapping", Load { busy: 100, ..load }, true, 1);
 }
 
 criterion_group!(all, benches);

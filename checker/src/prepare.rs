@@ -170,6 +170,11 @@ pub(crate) struct Keys {
 
 impl Keys {
     pub(crate) fn split(history: &History) -> Self {
+        let all = &history.operations;
+        if let Some(first) = all.first().filter(|first| all.iter().all(|operation| operation.key == first.key)) {
+            let operations = (0..).zip(all).map(|(index, _)| index).collect();
+            return Self { operations, keys: vec![(first.key, 0..all.len())] };
+        }
         let mut ends = vec![0_usize; history.values.len()];
         for operation in &history.operations {
             ends[operation.key.0 as usize] += 1;

@@ -63,6 +63,9 @@ struct Key<'a> {
 
 /// Decides one key; nothing if the model has no method of its own.
 pub(crate) fn decide(history: &History, options: &Options<'_>, operations: &[u32]) -> Option<Found> {
+    if matches!(options.model, Model::Register | Model::KeyValue) {
+        return None;
+    }
     let happened = |&index: &u32| history.operations[index as usize].outcome != Outcome::Fail;
     let operations = operations.iter().copied().filter(happened).collect();
     let Options { model, ref initial, ref limits, keep_order, .. } = *options;
