@@ -5,7 +5,7 @@
 //! `cargo bench -p checker`. Histories are simulated: each client thinks, invokes, waits, and the operation takes effect somewhere
 //! between.
 
-use checker::{Model, Options, Verdict, check};
+use checker::{Level, Limits, Model, Options, Status, Verdict, check, check_transactions};
 use std::{path::Path, time::Duration};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
@@ -255,7 +255,71 @@ fn measure_objects(c: &mut Criterion) {
     }
 }
 
+/// A million transactions of four micro-operations on ten lists at once, by twenty clients; of their reads, `stale` miss the last element.
+fn simulate_transactions(stale: usize) -> History {
+    const CLIENTS: usize = 20;
+    const TRANSACTIONS: usize = 1_000_000;
+    let mut rng = Pcg64::seed_from_u64(13);
+    let mut events = HistoryBuilder::default();
+    let mut lists: Vec<(i64, Vec<Value>)> = (0..10).map(|key| (key, Vec::new())).collect();
+    let (mut next_key, mut begun, mut planted) = (10, 0, 0);
+    let mut open: Vec<Option<Value>> = vec![None; CLIENTS];
+    while begun < TRANSACTIONS {
+        let at = rng.random_range(0..CLIENTS);
+        let (kind, value) = if let Some(answer) = open[at].take() {
+            (EventType::Ok, answer)
+        } else {
+            begun += 1;
+            // Each takes effect as it begins.
+            let (mut asked, mut answered) = (Vec::new(), Vec::new());
+            for _ in 0..4 {
+                let (key, list) = &mut lists[rng.random_range(0..10)];
+                let micro = |f: &str, value: Value| Value::List(vec![f.into(), Value::Int(*key), value]);
+                if rng.random_range(0..2) == 0 {
+                    let late = planted * TRANSACTIONS < begun * stale && list.len() > 20;
+                    planted += usize::from(late);
+                    asked.push(micro("r", Value::Nil));
+                    answered.push(micro("r", Value::List(list[..list.len() - 20 * usize::from(late)].to_vec())));
+                } else {
+                    let value = Value::Int(i64::try_from(list.len()).expect("lists are short"));
+                    list.push(value.clone());
+                    asked.push(micro("append", value.clone()));
+                    answered.push(micro("append", value));
+                    if list.len() == 32 {
+                        list.clear();
+                        *key = next_key;
+                        next_key += 1;
+                    }
+                }
+            }
+            open[at] = Some(Value::List(answered));
+            (EventType::Invoke, Value::List(asked))
+        };
+        let mut event = Event::new(Process::Client(at as u64), kind, "txn");
+        event.value = Some(value);
+        events.push(event).expect("the simulation keeps the rules");
+    }
+    events.finish()
+}
+
+fn measure_transactions(c: &mut Criterion) {
+    for (name, stale) in [("list-append", 0), ("list-append, 1 in 10,000 reads stale", 100)] {
+        let history = simulate_transactions(stale);
+        let expected = if stale > 0 { Status::Refuted } else { Status::Holds };
+        let mut group = c.benchmark_group(name);
+        group.throughput(Throughput::Elements(1_000_000)).sample_size(10).measurement_time(Duration::from_secs(2));
+        group.bench_function("1000000 transactions, 20 clients", |b| {
+            b.iter(|| {
+                let report = check_transactions(&history, &Limits::none());
+                assert_eq!(report.status(Level::StrictSerializable), expected);
+            });
+        });
+        group.finish();
+    }
+}
+
 fn benches(c: &mut Criterion) {
+    measure_transactions(c);
     measure_objects(c);
     measure_peers(c);
     let load = Load { operations: 1_000_000, clients: 20, domain: 0, cas: false, unknown: 0, busy: 30, stale: false };

@@ -191,3 +191,26 @@ fn a_format_that_is_asked_for_is_demanded() {
         assert!(code != 65 || ended.err.contains("but this looks like JSON Lines"), "{}", ended.err);
     }
 }
+
+#[test]
+fn planted_stale_reads_of_transactions_are_named_with_their_cycle() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = ["--model", "list-append", "--ops", "3000", "--keys", "4", "--unknown", "2", "--out", "h.jsonl"];
+    generate(dir.path(), &options);
+    let ended = run(dir.path(), &["check", "h.jsonl"]);
+    assert_eq!((ended.code, &*ended.out), (Some(0), "h.jsonl: strict serializable: 3,000 transactions\n"), "{ended:?}");
+    generate(dir.path(), &[&options[..], &["--violation", "stale-read", "--violations", "3"]].concat());
+    let ended = run(dir.path(), &["check", "h.jsonl"]);
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.out.contains("not strict serializable") && ended.out.contains("must come before T"), "{}", ended.out);
+    let ended = run(dir.path(), &["convert", "h.jsonl", "h.edn"]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert_eq!(verdict(dir.path(), "h.edn"), Some(1));
+    let ended = run(dir.path(), &["check", "--json", "h.edn"]);
+    let reports: serde_json::Value = serde_json::from_str(&ended.out).unwrap();
+    assert_eq!(reports[0]["report"]["levels"][0]["status"], "refuted", "{}", ended.out);
+    let ended = run(dir.path(), &["check", "--level", "read-uncommitted", "h.edn"]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let ended = run(dir.path(), &["generate", "--model", "list-append", "--values", "5"]);
+    assert_eq!(ended.code, Some(64), "{ended:?}");
+}

@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests may read files")]
 
 mod agree;
+mod anomalies;
 mod build;
 mod containers;
 mod ladder;

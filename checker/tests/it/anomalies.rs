@@ -1,0 +1,250 @@
+//! Each anomaly by its name, in histories written by hand after Adya (1999) and Kingsbury and Alvaro (VLDB 2020).
+
+use checker::{AnomalyKind, Level, Limits, Status, TransactionReport, check_transactions};
+use histories::{History, read_bytes};
+
+/// A history from lines such as `0 1 4 ok append x 1; r x 1 2; w y 3; r z nil`: process, begin, end, how it ended, micro-operations. An end of `-`
+/// never comes.
+fn history(text: &str) -> History {
+    let mut events: Vec<(u32, String)> = Vec::new();
+    for row in text.lines().map(str::trim).filter(|row| !row.is_empty()) {
+        let words: Vec<&str> = row.splitn(5, ' ').collect();
+        let [process, begin, end, kind, micros] = words[..] else { panic!("{row}") };
+        let value = |filled: bool| {
+            let micros: Vec<String> = micros.split(';').map(|micro| shown(micro.trim(), filled)).collect();
+            format!("[{}]", micros.join(","))
+        };
+        let line = |time: &str, kind: &str, value: &str| {
+            let time = time.parse::<u64>().unwrap() * 1_000_000;
+            format!("{{\"time\":{time},\"process\":{process},\"type\":\"{kind}\",\"f\":\"txn\",\"value\":{value}}}\n")
+        };
+        events.push((begin.parse().unwrap(), line(begin, "invoke", &value(false))));
+        if let Ok(time) = end.parse() {
+            events.push((time, line(end, kind, &value(true))));
+        }
+    }
+    events.sort();
+    read_bytes("h", events.into_iter().map(|(_, line)| line).collect::<String>().as_bytes(), None).unwrap()
+}
+
+fn shown(micro: &str, filled: bool) -> String {
+    let words: Vec<&str> = micro.split(' ').collect();
+    let found = match (words[0], &words[2..]) {
+        ("r", _) if !filled => "null".to_owned(),
+        ("r", ["nil"]) => "null".to_owned(),
+        ("r", ["=", value]) => (*value).to_owned(),
+        ("r", list) => format!("[{}]", list.join(",")),
+        (_, value) => value[0].to_owned(),
+    };
+    format!("[\"{}\",\"{}\",{found}]", words[0], words[1])
+}
+
+fn check(text: &str) -> TransactionReport {
+    check_transactions(&history(text), &Limits::none())
+}
+
+/// The names that are found, and the strongest level that is left.
+fn judged(text: &str) -> (Vec<String>, Option<Level>) {
+    let report = check(text);
+    let names = report.counts.iter().map(|count| count.name.clone()).collect();
+    (names, report.strongest().map(|strongest| strongest.level))
+}
+
+#[track_caller]
+fn assert_judged(text: &str, names: &[&str], strongest: Option<Level>) {
+    assert_eq!(judged(text), (names.iter().map(|name| (*name).to_owned()).collect(), strongest), "{text}");
+}
+
+#[test]
+fn what_is_right_keeps_every_level() {
+    assert_judged(
+        "0 0 3 ok append x 1; r x 1; append y 5
+         1 1 4 ok r x nil; r y
+         2 5 7 ok append x 2; r x 1 2
+         1 6 - info append y 6
+         0 8 9 ok r y 5 6",
+        &[],
+        Some(Level::StrictSerializable),
+    );
+}
+
+#[test]
+fn overwrites_in_a_circle_are_g0() {
+    assert_judged(
+        "0 0 9 ok append x 1; append y 1
+         1 0 9 ok append x 2; append y 2
+         2 10 11 ok r x 1 2; r y 2 1",
+        &["G0"],
+        None,
+    );
+}
+
+#[test]
+fn reading_what_did_not_happen_is_g1a_and_building_on_it_a_dirty_update() {
+    assert_judged("0 0 1 fail append x 1\n1 2 3 ok r x 1", &["G1a"], Some(Level::ReadUncommitted));
+    assert_judged(
+        "0 0 1 fail append x 1\n1 2 3 ok append x 2\n2 4 5 ok r x 1 2",
+        &["G1a", "dirty-update"],
+        Some(Level::ReadUncommitted),
+    );
+    assert_judged("0 0 1 fail w x 1\n1 2 3 ok r x = 1", &["G1a"], Some(Level::ReadUncommitted));
+    assert_judged("0 0 1 ok append x 1\n1 2 3 ok r x 1 2", &["unwritten-read"], Some(Level::ReadUncommitted));
+    assert_judged("0 0 1 ok w x 1\n1 2 3 ok r x = 2", &["unwritten-read"], Some(Level::ReadUncommitted));
+}
+
+#[test]
+fn reading_between_two_changes_of_one_transaction_is_g1b() {
+    let (names, strongest) = judged("0 0 9 ok append x 1; append x 2\n1 1 8 ok r x 1\n2 10 11 ok r x 1 2");
+    assert!(names.contains(&"G1b".to_owned()), "{names:?}");
+    assert_eq!(strongest, Some(Level::ReadUncommitted));
+    assert_judged("0 0 9 ok w x 1; w x 2\n1 1 8 ok r x = 1", &["G1b"], Some(Level::ReadUncommitted));
+}
+
+#[test]
+fn reading_each_others_writes_is_g1c() {
+    assert_judged("0 0 9 ok append x 1; r y 1\n1 0 9 ok append y 1; r x 1", &["G1c"], Some(Level::ReadUncommitted));
+    assert_judged("0 0 9 ok w x 1; r y = 1\n1 0 9 ok w y 1; r x = 1", &["G1c"], Some(Level::ReadUncommitted));
+}
+
+#[test]
+fn seeing_half_of_a_transaction_is_g_single() {
+    assert_judged("0 0 9 ok append x 1; append y 1\n1 0 9 ok r x 1; r y", &["G-single"], Some(Level::ReadCommitted));
+}
+
+#[test]
+fn two_that_replace_the_same_version_lose_an_update() {
+    assert_judged(
+        "0 0 9 ok r x; append x 1\n1 0 9 ok r x; append x 2\n2 10 11 ok r x 1 2",
+        &["lost-update", "G-single"],
+        Some(Level::ReadCommitted),
+    );
+    let (names, strongest) = judged("0 0 9 ok r x nil; w x 1\n1 0 9 ok r x nil; w x 2");
+    assert!(names.contains(&"lost-update".to_owned()), "{names:?}");
+    assert_eq!(strongest, Some(Level::ReadCommitted));
+}
+
+#[test]
+fn write_skew_is_g2_and_keeps_snapshots() {
+    assert_judged(
+        "0 0 9 ok r x; r y; append x 1\n1 0 9 ok r x; r y; append y 1\n2 10 11 ok r x 1; r y 1",
+        &["G2-item"],
+        Some(Level::SnapshotIsolation),
+    );
+}
+
+#[test]
+fn a_long_fork_is_g_nonadjacent() {
+    let (names, strongest) =
+        judged("0 0 9 ok append x 1\n1 0 9 ok append y 1\n2 0 9 ok r x 1; r y\n3 0 9 ok r x; r y 1");
+    assert_eq!((names, strongest), (vec!["G-nonadjacent".to_owned()], Some(Level::ReadCommitted)));
+}
+
+#[test]
+fn what_a_process_did_before_must_be_seen_or_it_is_a_process_anomaly() {
+    assert_judged(
+        "0 0 1 ok append x 1\n0 2 3 ok r x\n1 4 5 ok r x 1",
+        &["G-single-process"],
+        Some(Level::Serializable),
+    );
+}
+
+#[test]
+fn what_was_acknowledged_must_be_seen_or_it_is_a_realtime_anomaly() {
+    assert_judged(
+        "0 0 1 ok append x 1\n1 2 3 ok r x\n2 4 5 ok r x 1",
+        &["G-single-realtime"],
+        Some(Level::StrongSessionSerializable),
+    );
+    assert_judged("0 0 1 ok append x 1\n1 2 3 ok r x", &["G-single-realtime"], Some(Level::StrongSessionSerializable));
+    assert_judged(
+        "0 0 1 ok append x 1\n1 2 3 ok append x 2\n2 4 5 ok r x 2 1",
+        &["G0-realtime"],
+        Some(Level::StrongSessionSerializable),
+    );
+}
+
+#[test]
+fn a_transaction_that_contradicts_itself_is_internal() {
+    for text in [
+        "0 0 1 ok append x 1; r x",
+        "0 0 1 ok r x; append x 1; r x",
+        "0 0 1 ok append x 1; append x 2; r x 2 1",
+        "0 0 1 ok w x 1; r x nil",
+        "0 0 1 ok w x 1; w y 2; r x = 1; w x 3; r x = 1",
+    ] {
+        assert_judged(text, &["internal"], Some(Level::ReadCommitted));
+    }
+    assert_judged("0 0 1 ok r x 1; append x 1", &["internal"], Some(Level::ReadUncommitted));
+    assert_judged("0 0 1 ok r x = 1; w x 1", &["internal"], Some(Level::ReadUncommitted));
+}
+
+#[test]
+fn lists_that_do_not_grow_are_named() {
+    let writes = "0 0 1 ok append x 1\n0 2 3 ok append x 2\n";
+    assert_judged(&format!("{writes}1 4 5 ok r x 1 1"), &["duplicate-elements"], None);
+    assert_judged(
+        &format!("{writes}1 4 5 ok r x 1 2\n2 4 5 ok r x 2"),
+        &["incompatible-order"],
+        Some(Level::ReadUncommitted),
+    );
+    assert_judged(
+        "0 0 1 ok append x 1; append x 2\n1 4 5 ok r x 2",
+        &["incompatible-order"],
+        Some(Level::ReadUncommitted),
+    );
+}
+
+#[test]
+fn what_nobody_knows_happened_only_if_it_was_read() {
+    let unknown = "0 0 - info append x 1; append y 1\n";
+    assert_judged(&format!("{unknown}1 2 3 ok r x"), &[], Some(Level::StrictSerializable));
+    assert_judged(&format!("{unknown}1 2 3 ok r x\n1 4 5 ok r x 1; r y 1"), &[], Some(Level::StrictSerializable));
+    assert_judged(&format!("{unknown}1 2 3 ok r x 1; r y"), &["G-single"], Some(Level::ReadCommitted));
+}
+
+#[test]
+fn what_cannot_be_judged_is_unknown() {
+    for (text, why) in [
+        ("0 0 1 ok append x 1\n1 0 1 ok append x 1", "written twice"),
+        ("0 0 1 ok append x 1; w x 2", "both a list and a register"),
+    ] {
+        let report = check(text);
+        assert_eq!(report.status(Level::ReadUncommitted), Status::Unknown);
+        assert!(report.why.unwrap().to_string().contains(why), "{text}");
+    }
+    let failed = "0 0 1 fail append x 1\n1 2 3 ok append x 1\n2 4 5 ok r x 1";
+    assert_judged(failed, &[], Some(Level::StrictSerializable));
+}
+
+#[test]
+fn a_stale_read_is_told_edge_by_edge() {
+    let report = check("0 1000 1200 ok append k3 4\n1 1300 1400 ok r k3");
+    let anomaly = &report.anomalies[0];
+    assert_eq!((anomaly.kind, anomaly.operations.len()), (AnomalyKind::GSingle, 2));
+    let sentences: Vec<&str> = anomaly.links.iter().map(|link| &*link.sentence).collect();
+    let missed = sentences.iter().any(|s| s.contains("read k3 at 1.300 s without 4, which"));
+    let before = sentences.iter().any(|s| s.contains("had ended at 1.200 s, before"));
+    assert!(missed && before, "{sentences:#?}");
+}
+
+/// A component that is one long ring, and chains of real time: nothing recurses.
+#[test]
+fn long_chains_do_not_overflow_the_stack() {
+    const LENGTH: u32 = 50_000;
+    let row = |at: u32| format!("{at} 0 9 ok append k{at} 1; r k{} 1", (at + 1) % LENGTH);
+    let ring: Vec<String> = (0..LENGTH).map(row).collect();
+    let report = check(&ring.join(
+        "
+",
+    ));
+    assert_eq!(report.anomalies[0].operations.len(), LENGTH as usize);
+    assert_eq!(report.strongest().map(|strongest| strongest.level), Some(Level::ReadUncommitted));
+}
+
+#[test]
+fn time_that_runs_out_is_unknown_and_keeps_what_was_found() {
+    let limits = Limits { keep_going: &|| false, ..Limits::none() };
+    let report = check_transactions(&history("0 0 1 ok append x 1; r x"), &limits);
+    assert_eq!(report.status(Level::SnapshotIsolation), Status::Refuted);
+    assert_eq!(report.status(Level::ReadCommitted), Status::Unknown);
+}
