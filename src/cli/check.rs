@@ -1,19 +1,23 @@
 //! `schism check`: the verdict on recorded histories.
 
 use std::{
+    io::{self, Write},
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
-use checker::{Limits, Model, Options, Report, Verdict};
+use checker::{KeyReport, Limits, Model, Options, Report, Verdict};
 use clap::{Args, ValueEnum};
 use histories::{Format, Function, History, Outcome, Value, ValueId};
 use serde_json::json;
 
-use super::transactions::LevelName;
+use super::{linearization, transactions::LevelName};
 use crate::{
     exit::ExitStatus,
-    ui::{self, Failure, ReportTable, Row, ladder, verdict},
+    ui::{
+        self, Failure, ReportTable, Row, ladder,
+        verdict::{self, plain},
+    },
 };
 
 /// Decides whether recorded histories are linearizable.
@@ -24,7 +28,14 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   schism check store/latest/history.jsonl
-  schism check --model kv --json history.edn")]
+  schism check --model kv --json history.edn
+  schism check --linearization order.jsonl history.jsonl
+
+A line of a linearization is an operation, in the order in which they can have taken effect, one key after another:
+  {\"key\":\"k3\",\"index\":1,\"process\":4,\"node\":2,\"type\":\"ok\",\"f\":\"write\",\"value\":57}
+  {\"key\":\"k3\",\"index\":2,\"process\":6,\"node\":1,\"type\":\"ok\",\"f\":\"read\",\"answer\":57}
+`index` is its number among all that clients invoked, from 0; what had no effect, or need not have had any, is left out; with
+several files each line also names its `file`.")]
 pub(crate) struct CheckArgs {
     #[command(flatten)]
     judging: Judging,
@@ -37,6 +48,9 @@ pub(crate) struct CheckArgs {
     /// Print the verdicts as JSON.
     #[arg(long)]
     json: bool,
+    /// Write here, as JSON Lines, an order of the operations of each linearizable key that explains every answer.
+    #[arg(long, value_name = "OUT", value_parser = parse_output)]
+    linearization: Option<PathBuf>,
     /// The histories.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
@@ -149,6 +163,17 @@ impl From<FormatName> for Format {
 
 impl CheckArgs {
     pub(crate) fn execute(self) -> anyhow::Result<ExitStatus> {
+        let Some(path) = &self.linearization else { return self.check(None) };
+        let mut status = ExitStatus::Linearizable;
+        ui::write_whole(path, |out| {
+            status = self.check(Some(out))?;
+            Ok(())
+        })?;
+        Ok(status)
+    }
+
+    /// Judges every file; the orders that were found go to `orders`.
+    fn check(&self, mut orders: Option<&mut dyn Write>) -> anyhow::Result<ExitStatus> {
         let deadline = self.judging.deadline();
         let mut worst = ExitStatus::Linearizable;
         let (mut reports, mut table) = (Vec::new(), ReportTable::new());
@@ -158,6 +183,9 @@ impl CheckArgs {
                 Ok(history) => {
                     let judged = self.judge(&history, deadline);
                     table.add(file, &judged.row, started.elapsed());
+                    if let Some(out) = &mut orders {
+                        self.write_orders(out, file, &history, &judged.orders)?;
+                    }
                     if self.json {
                         reports.push(json!({ "file": file, "report": judged.report, "ladder": judged.ladder }));
                     } else if self.files.len() == 1 {
@@ -184,7 +212,7 @@ impl CheckArgs {
         if self.judging.are_transactions(history) {
             return super::transactions::judge(history, &self.judging, deadline);
         }
-        let report = self.judging.judge(history, self.all, deadline);
+        let mut report = self.judging.judge(history, self.all, self.linearization.is_some(), deadline);
         // Linearizable implies all the others.
         let wanted = self.json || report.verdict == Verdict::NotLinearizable && self.files.len() == 1;
         let ladder = wanted.then(|| checker::consistency(history, &self.judging.options(history)));
@@ -193,9 +221,40 @@ impl CheckArgs {
             status: status_of(report.verdict),
             row: Row::of(&report),
             words: verdict::describe(history, &report) + &instead,
+            orders: report.keys.iter_mut().map(Order::of).collect(),
             report: to_json(&report),
             ladder: to_json(&ladder),
         }
+    }
+
+    fn write_orders(&self, out: &mut dyn Write, file: &Path, history: &History, orders: &[Order]) -> io::Result<()> {
+        let name = file.display().to_string();
+        for order in orders {
+            match &order.found {
+                Ok(found) => {
+                    let name = (self.files.len() > 1).then_some(&*name);
+                    linearization::write(out, name, history, found)?;
+                }
+                Err(verdict) => ui::note(&format!("{name}: {}: {verdict}, so there is no order to write", order.of)),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The order that was found, or why there is none.
+pub(crate) struct Order {
+    /// Of what: a key, or all transactions.
+    pub(crate) of: String,
+    /// Indexes of `History::operations`; or the verdict.
+    pub(crate) found: Result<Vec<u32>, String>,
+}
+
+impl Order {
+    /// Takes it out of the report on a key.
+    fn of(key: &mut KeyReport) -> Self {
+        let of = format!("key {}", plain(&key.key));
+        Self { of, found: key.order.take().ok_or_else(|| key.verdict.to_string()) }
     }
 }
 
@@ -204,6 +263,7 @@ pub(crate) struct Judged {
     pub(crate) status: ExitStatus,
     pub(crate) row: Row,
     pub(crate) words: String,
+    pub(crate) orders: Vec<Order>,
     pub(crate) report: serde_json::Value,
     pub(crate) ladder: serde_json::Value,
 }
@@ -229,9 +289,10 @@ impl Judging {
     }
 
     /// The verdict on a history without transactions.
-    pub(crate) fn judge(&self, history: &History, all: bool, deadline: Instant) -> Report {
+    pub(crate) fn judge(&self, history: &History, all: bool, keep_order: bool, deadline: Instant) -> Report {
         self.within_limits(deadline, |limits, threads| {
-            checker::check(history, &Options { all, threads, limits: *limits, ..self.options(history) })
+            let options = Options { all, keep_order, threads, limits: *limits, ..self.options(history) };
+            checker::check(history, &options)
         })
     }
 
@@ -283,6 +344,15 @@ fn initial_of(model: Model, history: &History) -> Value {
     match model {
         Model::KeyValue if !history.operations.iter().any(found_null) => "".into(),
         _ => Value::Nil,
+    }
+}
+
+/// The verdict goes to stdout already.
+fn parse_output(text: &str) -> Result<PathBuf, String> {
+    if text == "-" {
+        Err("a linearization goes to a file, as the verdict goes to stdout".to_owned())
+    } else {
+        Ok(text.into())
     }
 }
 

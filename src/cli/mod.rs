@@ -5,6 +5,7 @@ pub(crate) mod convert;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod generate;
+mod linearization;
 pub(crate) mod node;
 pub(crate) mod run;
 pub(crate) mod shrink;

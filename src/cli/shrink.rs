@@ -46,7 +46,7 @@ impl ShrinkArgs {
             return Err(failure.hint("`schism check` names the few that contradict each other").into());
         }
         let deadline = self.judging.deadline();
-        let report = self.judging.judge(&history, true, deadline);
+        let report = self.judging.judge(&history, true, false, deadline);
         let Some((key, mut kept)) = beginning(&history, &report) else {
             ui::note(&format!("{}: {}: nothing is written", self.file.display(), report.verdict));
             return Ok(status_of(report.verdict));
@@ -54,7 +54,7 @@ impl ShrinkArgs {
         loop {
             let events = self.events(&history, &kept)?;
             let alone = paired(&self.file, &events)?;
-            let judged = self.judging.judge(&alone, true, deadline);
+            let judged = self.judging.judge(&alone, true, false, deadline);
             if judged.verdict == Verdict::NotLinearizable {
                 self.write(&events)?;
                 let from = grouped(history.operations.len());

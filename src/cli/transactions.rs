@@ -6,7 +6,7 @@ use checker::{Level, Status, check_transactions};
 use clap::ValueEnum;
 use histories::History;
 
-use super::check::{Judged, Judging, to_json};
+use super::check::{Judged, Judging, Order, to_json};
 use crate::{exit::ExitStatus, ui::transactions};
 
 /// A level of isolation.
@@ -42,7 +42,7 @@ impl From<LevelName> for Level {
 /// Judges transactions by the level that they must keep.
 pub(super) fn judge(history: &History, judging: &Judging, deadline: Instant) -> Judged {
     let level = judging.level();
-    let report = judging.within_limits(deadline, |limits, _| check_transactions(history, limits));
+    let mut report = judging.within_limits(deadline, |limits, _| check_transactions(history, limits));
     let status = match report.status(level) {
         Status::Holds => ExitStatus::Linearizable,
         Status::Refuted => ExitStatus::NotLinearizable,
@@ -52,6 +52,14 @@ pub(super) fn judge(history: &History, judging: &Judging, deadline: Instant) -> 
         status,
         row: transactions::row(history, &report, level),
         words: transactions::describe(history, &report, level),
+        orders: vec![Order {
+            of: "transactions".to_owned(),
+            found: report
+                .order
+                .take()
+                .filter(|_| status == ExitStatus::Linearizable)
+                .ok_or_else(|| transactions::verdict(&report, level)),
+        }],
         report: to_json(&report),
         ladder: serde_json::Value::Null,
     }

@@ -40,7 +40,7 @@ pub(crate) fn describe(history: &History, report: &TransactionReport, level: Lev
 }
 
 /// Whether `level` holds.
-fn verdict(report: &TransactionReport, level: Level) -> String {
+pub(crate) fn verdict(report: &TransactionReport, level: Level) -> String {
     match report.status(level) {
         Status::Holds => level.to_string(),
         Status::Refuted => format!("not {level}"),

@@ -9,6 +9,7 @@
 mod check;
 mod generate;
 mod layers;
+mod linearization;
 mod runs;
 mod shrink;
 mod support;

@@ -1,0 +1,84 @@
+//! `schism check --linearization`: the order in which a key's operations can have taken effect, an operation a line.
+
+use std::io::{self, Write};
+
+use histories::{Found, Function, History, MicroOperation, Outcome, Value, ValueId};
+use serde::Serialize;
+use serde_json::json;
+
+/// A line: which operation takes effect next, with what was asked and answered.
+#[derive(Serialize)]
+struct Line<'a> {
+    /// Which history, where there are several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<&'a Value>,
+    /// The operation's number among the invocations of all clients, counted from 0.
+    index: usize,
+    process: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    node: Option<u16>,
+    /// How it ended: `info` is an unknown outcome of which the order shows that it can have taken effect here.
+    #[serde(rename = "type")]
+    outcome: &'static str,
+    f: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<serde_json::Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    answer: Option<&'a Value>,
+}
+
+/// Writes the operations with these indexes, in this order; `file` names the history, where there are several.
+pub(super) fn write(out: &mut dyn Write, file: Option<&str>, history: &History, order: &[u32]) -> io::Result<()> {
+    for &index in order {
+        serde_json::to_writer(&mut *out, &line(file, history, index as usize))?;
+        out.write_all(b"\n")?;
+    }
+    Ok(())
+}
+
+fn line<'a>(file: Option<&'a str>, history: &'a History, index: usize) -> Line<'a> {
+    let operation = &history.operations[index];
+    let known = |id: ValueId| (id != ValueId::UNKNOWN).then(|| history.value(id));
+    let value = match (history.transactions.at(index), operation.function) {
+        (Some(transaction), _) => Some(
+            history.transactions.micro_operations(transaction).map(|micro| micro_operation(history, micro)).collect(),
+        ),
+        (None, Function::Read | Function::Delete) => None,
+        (None, Function::Cas) => Some(json!([known(operation.input), known(operation.to)])),
+        (None, _) => known(operation.input).filter(|value| **value != Value::Nil).map(|value| json!(value)),
+    };
+    let is_transaction = history.transactions.at(index).is_some();
+    Line {
+        file,
+        key: (operation.key != ValueId::NIL).then(|| history.value(operation.key)),
+        index,
+        process: operation.process,
+        node: Some(history.node(index)).filter(|node| *node != 0),
+        outcome: match operation.outcome {
+            Outcome::Ok => "ok",
+            Outcome::Mismatch | Outcome::Fail => "fail",
+            Outcome::Info => "info",
+        },
+        f: history.function_name(operation.function),
+        value,
+        answer: known(operation.output).filter(|_| !is_transaction),
+    }
+}
+
+fn micro_operation(history: &History, micro: MicroOperation<'_>) -> serde_json::Value {
+    let value = |id| history.value(id);
+    match micro {
+        MicroOperation::Append { key, value: added } => json!(["append", value(key), value(added)]),
+        MicroOperation::Write { key, value: written } => json!(["w", value(key), value(written)]),
+        MicroOperation::Read { key, found } => {
+            let found = match found {
+                Found::Unknown => json!(null),
+                Found::Value(found) => json!(value(found)),
+                Found::List(list) => list.iter().map(|id| json!(value(*id))).collect(),
+            };
+            json!(["r", value(key), found])
+        }
+    }
+}
