@@ -3,7 +3,7 @@
 use std::{io, path::Path};
 
 use super::{fast, lines::Lines};
-use crate::{Event, History, HistoryBuilder, ReadError};
+use crate::{Event, History, HistoryBuilder, ReadError, TRANSACTION};
 
 /// Writes an event as a line.
 ///
@@ -21,12 +21,15 @@ pub(super) fn read(
 ) -> Result<History, ReadError> {
     let mut lines = Lines::new(path, input);
     let mut builder = HistoryBuilder::default();
+    // Few histories mix transactions with other operations.
+    let mut after_transaction = true;
     while let Some((place, text)) = lines.next()? {
         let line =
             str::from_utf8(text).map_err(|error| place.malformed(text, error.valid_up_to() + 1, "expected UTF-8"))?;
         // Whoever wants the events wants their values too.
         let read = |micros: &mut _, values: &mut _| fast::transaction(line, micros, values);
-        if let Some(pushed) = each.is_none().then(|| builder.push_transaction(read)).flatten() {
+        let is_likely = each.is_none() && after_transaction;
+        if let Some(pushed) = is_likely.then(|| builder.push_transaction(read)).flatten() {
             pushed.map_err(|rule| place.broken(text, rule))?;
             continue;
         }
@@ -39,6 +42,7 @@ pub(super) fn read(
         if let Some(each) = &mut each {
             each(&event);
         }
+        after_transaction = event.f == TRANSACTION;
         builder.push(event).map_err(|rule| place.broken(text, rule))?;
     }
     let history = builder.finish();
