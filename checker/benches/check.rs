@@ -28,6 +28,8 @@ struct Load {
     /// Whether one of the last reads returns a value from long before.
     stale: bool,
     keys: usize,
+    /// How many reads, evenly spread, return another value than was there.
+    corrupted: usize,
 }
 
 #[derive(Clone, Copy)]
@@ -44,6 +46,9 @@ struct Simulation {
     next: i64,
     events: HistoryBuilder,
     time: u64,
+    begun: usize,
+    /// How many reads were corrupted so far.
+    corrupted: usize,
 }
 
 /// A call or what came of it.
@@ -55,6 +60,17 @@ struct Said {
 }
 
 impl Simulation {
+    /// What a read says that found this.
+    fn told(&mut self, found: i64) -> i64 {
+        let Load { operations, corrupted, domain, .. } = self.load;
+        // None at the very beginning, and one for each share of the rest.
+        if self.corrupted == corrupted || self.begun * (corrupted + 1) < (self.corrupted + 1) * operations {
+            return found;
+        }
+        self.corrupted += 1;
+        (found + self.rng.random_range(1..domain)) % domain
+    }
+
     fn record(&mut self, process: u64, kind: EventType, said: Said) {
         let mut event = Event::new(Process::Client(process), kind, said.f);
         event.time = self.time;
@@ -94,30 +110,36 @@ impl Simulation {
 
 fn simulate(load: Load) -> History {
     let rng = Pcg64::seed_from_u64(7);
-    let mut s = Simulation { load, rng, held: vec![0; load.keys], next: 1, events: HistoryBuilder::default(), time: 0 };
+    let held = vec![0; load.keys];
+    let events = HistoryBuilder::default();
+    let mut s = Simulation { load, rng, held, next: 1, events, time: 0, begun: 0, corrupted: 0 };
     let mut clients: Vec<(u64, Client)> = (0..load.clients as u64).map(|process| (process, Client::Idle)).collect();
     let mut processes = load.clients as u64;
-    let (mut begun, mut stale_at) = (0, if load.stale { load.operations - load.operations / 50 } else { usize::MAX });
+    let mut stale_at = if load.stale { load.operations - load.operations / 50 } else { usize::MAX };
     for key in 0..load.keys {
         s.record(processes, EventType::Invoke, Said { f: "write", key, value: Some(0.into()), mismatch: false });
         s.record(processes, EventType::Ok, Said { f: "write", key, value: None, mismatch: false });
     }
     processes += 1;
-    while begun < load.operations || clients.iter().any(|(_, client)| !matches!(client, Client::Idle)) {
+    while s.begun < load.operations || clients.iter().any(|(_, client)| !matches!(client, Client::Idle)) {
         s.time += 1000;
         let at = s.rng.random_range(0..clients.len());
         let (process, client) = clients[at];
         clients[at].1 = match client {
-            Client::Idle if begun < load.operations && s.rng.random_range(0..100) < load.busy => {
-                begun += 1;
+            Client::Idle if s.begun < load.operations && s.rng.random_range(0..100) < load.busy => {
+                s.begun += 1;
                 s.invoke(process)
             }
             Client::Idle => Client::Idle,
             Client::Waiting { f, key, from, ends: 0, found, .. } => {
                 let before = found.expect("it takes effect before it ends");
                 let unknown = f != "read" && s.rng.random_range(0..100) < load.unknown;
-                let stale = f == "read" && begun >= stale_at && s.held[key] > 1000;
-                let read = if stale { s.held[key] - 1000 } else { before };
+                let stale = f == "read" && s.begun >= stale_at && s.held[key] > 1000;
+                let read = match f {
+                    _ if stale => s.held[key] - 1000,
+                    "read" => s.told(before),
+                    _ => before,
+                };
                 if stale {
                     stale_at = usize::MAX;
                 }
@@ -152,7 +174,7 @@ fn measure(c: &mut Criterion, name: &str, load: Load, search_only: bool, threads
     // Only what is measured is simulated.
     let history = LazyCell::new(|| simulate(load));
     let options = Options { search_only, threads, initial: Value::Nil, ..Options::new(Model::Register) };
-    let expected = if load.stale { Verdict::NotLinearizable } else { Verdict::Linearizable };
+    let expected = if load.stale || load.corrupted > 0 { Verdict::NotLinearizable } else { Verdict::Linearizable };
     let mut group = c.benchmark_group(name);
     group
         .throughput(Throughput::Elements((load.operations + load.keys) as u64))
@@ -336,12 +358,33 @@ fn measure_transactions(c: &mut Criterion) {
     }
 }
 
+/// Histories of which every moment is crowded, right and wrong.
+fn measure_goals(c: &mut Criterion, crowded: Load) {
+    let large = Load { operations: 100_000, unknown: 1, ..crowded };
+    measure(c, "search, always overlapping, 1 % unknown", large, false, 1);
+    measure(c, "search, always overlapping, 1 % unknown", Load { clients: 50, ..large }, false, 1);
+    let unique = Load { clients: 50, domain: 0, ..large };
+    measure(c, "unique values, failing cas, always overlapping, 1 % unknown", unique, false, 1);
+    let wrong = Load { corrupted: 50, ..crowded };
+    measure(c, "50 corrupted reads, always overlapping", wrong, false, 1);
+    measure(c, "search, always overlapping, 5 % unknown", Load { unknown: 5, ..crowded }, false, 1);
+}
+
 fn benches(c: &mut Criterion) {
     measure_transactions(c);
     measure_objects(c);
     measure_peers(c);
-    let load =
-        Load { operations: 1_000_000, clients: 20, domain: 0, cas: false, unknown: 0, busy: 30, stale: false, keys: 1 };
+    let load = Load {
+        operations: 1_000_000,
+        clients: 20,
+        domain: 0,
+        cas: false,
+        unknown: 0,
+        busy: 30,
+        stale: false,
+        keys: 1,
+        corrupted: 0,
+    };
     measure(c, "zones, unique values", load, false, 1);
     measure(c, "zones, unique values, 1 % unknown", Load { unknown: 1, ..load }, false, 1);
     measure(c, "zones, one stale read", Load { stale: true, ..load }, false, 1);
@@ -350,11 +393,12 @@ fn benches(c: &mut Criterion) {
         measure(c, "zones, 100 keys", Load { keys: 100, ..load }, false, threads);
     }
     measure(c, "search, unique values", Load { operations: 100_000, clients: 10, ..load }, true, 1);
-    let load =
-        Load { operations: 10_000, clients: 10, domain: 5, cas: true, unknown: 0, busy: 2, stale: false, keys: 1 };
+    let load = Load { operations: 10_000, clients: 10, domain: 5, cas: true, busy: 2, ..load };
     measure(c, "search, values 0 to 4", load, true, 1);
     measure(c, "search, values 0 to 4, 1 % unknown", Load { unknown: 1, ..load }, true, 1);
-    measure(c, "search, values 0 to 4, always overlapping", Load { busy: 100, ..load }, true, 1);
+    let load = Load { busy: 100, ..load };
+    measure(c, "search, values 0 to 4, always overlapping", load, true, 1);
+    measure_goals(c, load);
 }
 
 criterion_group!(all, benches);
