@@ -202,7 +202,11 @@ fn planted_stale_reads_of_transactions_are_named_with_their_cycle() {
     generate(dir.path(), &[&options[..], &["--violation", "stale-read", "--violations", "3"]].concat());
     let ended = run(dir.path(), &["check", "h.jsonl"]);
     assert_eq!(ended.code, Some(1), "{ended:?}");
-    assert!(ended.out.contains("not strict serializable") && ended.out.contains("must come before T"), "{}", ended.out);
+    for part in ["not strict serializable", "\n  G-single-realtime: 2 transactions", "so T1 must come before T2"] {
+        assert!(ended.out.contains(part), "{}", ended.out);
+    }
+    let found = "\n  Found: 3 G-single-realtime\n  The strongest level that holds: ";
+    assert!(ended.out.contains(found), "{}", ended.out);
     let ended = run(dir.path(), &["convert", "h.jsonl", "h.edn"]);
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert_eq!(verdict(dir.path(), "h.edn"), Some(1));

@@ -1,6 +1,6 @@
 //! What each transaction did to each key: changes, the first thing that it read there, and whether it contradicts itself.
 
-use histories::{Found, History, MicroOperation, Outcome, ValueId};
+use histories::{Found, History, MicroOperation, Operation, Outcome, ValueId};
 
 use super::{
     findings::Findings,
@@ -121,8 +121,12 @@ impl<'h> Facts<'h> {
         Ok(Self { history, keys, classes, changes, reads, happened })
     }
 
+    pub(super) fn operation(&self, transaction: u32) -> &'h Operation {
+        &self.history.operations[self.history.transactions.operation(transaction as usize)]
+    }
+
     pub(super) fn outcome(&self, transaction: u32) -> Outcome {
-        self.history.operations[self.history.transactions.operation(transaction as usize)].outcome
+        self.operation(transaction).outcome
     }
 
     /// For each value, which change of a key wrote it; `slots` has a place for each value and is [`NONE`] throughout. A value that

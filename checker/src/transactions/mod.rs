@@ -15,6 +15,7 @@ mod registers;
 mod report;
 mod tell;
 mod verify;
+mod versions;
 mod words;
 
 use histories::{History, NEVER, Outcome};
@@ -154,15 +155,14 @@ fn find_cycles<'h>(
 
 /// A chain of moments: whoever has ended before one leads into it, and it leads to whoever begins after it.
 fn add_realtime(facts: &Facts<'_>, graph: &mut Graph) {
-    let operation = |t: u32| &facts.history.operations[facts.history.transactions.operation(t as usize)];
     let happened = || (0..graph_len(facts)).filter(|&t| facts.happened[t as usize]);
-    let ended = happened().map(|t| (operation(t).completed, t)).filter(|(rank, _)| *rank != NEVER);
+    let ended = happened().map(|t| (facts.operation(t).completed, t)).filter(|(rank, _)| *rank != NEVER);
     let mut ended: Vec<(u32, u32)> = ended.collect();
     ended.sort_unstable();
     let mut ended = ended.into_iter().peekable();
     let mut moment = NONE;
     for transaction in happened() {
-        let begun = operation(transaction).invoked;
+        let begun = facts.operation(transaction).invoked;
         let mut fresh = NONE;
         while let Some((_, before)) = ended.next_if(|(rank, _)| *rank < begun) {
             if fresh == NONE {
@@ -190,7 +190,7 @@ fn graph_len(facts: &Facts<'_>) -> u32 {
 fn add_processes(facts: &Facts<'_>, graph: &mut Graph) {
     let mut last: FxHashMap<u32, u32> = FxHashMap::default();
     for transaction in (0..graph_len(facts)).filter(|&t| facts.happened[t as usize]) {
-        let operation = &facts.history.operations[facts.history.transactions.operation(transaction as usize)];
+        let operation = facts.operation(transaction);
         if let Some(&before) = last.get(&operation.process) {
             graph.add(before, transaction, Kind::Process, Needs::Process, NONE);
         }

@@ -2,7 +2,7 @@
 //!
 //! Values are unique, so each has one writer. In a serial order, and under snapshot isolation, a transaction that reads version u and
 //! writes v makes v the version right after u; so all other readers of u come before it (rw), and u's writer too (ww). Which of two versions came
-//! first that nobody read before writing is not known: to decide that is NP-complete (Papadimitriou 1979), and here only
+//! first that nobody read before writing, only time tells (`versions`): to decide it is NP-complete (Papadimitriou 1979), and here only
 //! anomalies are looked for. An order that happens to explain everything is still replayed, and then is proof.
 
 use histories::{Outcome, ValueId};
@@ -12,6 +12,7 @@ use super::{
     findings::Findings,
     graph::{Graph, Kind, NONE, Needs},
     report::{AnomalyKind, Level},
+    versions::{self, Register},
     words,
 };
 use crate::UnknownWhy;
@@ -26,6 +27,7 @@ pub(super) fn relate<'h>(
     // The change after each, and after the initial value at the end.
     let mut next = vec![NONE; facts.changes.rows.len() + 1];
     let mut own = vec![(NONE, NONE); facts.happened.len()];
+    let mut registers = Vec::new();
     for key in (0..).take(facts.keys.len()) {
         if facts.classes[key as usize] == Class::Register {
             facts.writers(key, &mut slots)?;
@@ -33,9 +35,13 @@ pub(super) fn relate<'h>(
                 let what = format!("nil, which is written to {}", name(facts, key));
                 return Err(UnknownWhy::Unsupported { what });
             }
-            relate_key(facts, findings, graph, key, [&mut slots, &mut next], &mut own);
+            registers.push(relate_key(facts, findings, graph, key, [&mut slots, &mut next], &mut own));
             facts.forget(key, &mut slots);
         }
+    }
+    // Who happened is known only now.
+    for register in &registers {
+        versions::relate(facts, graph, register, &next);
     }
     Ok(())
 }
@@ -51,7 +57,7 @@ fn relate_key<'h>(
     key: u32,
     [slots, next]: [&mut Vec<u32>; 2],
     own: &mut [(u32, u32)],
-) {
+) -> Register {
     let initial = next.len() - 1;
     next[initial] = NONE;
     for place in facts.changes.range(key) {
@@ -108,7 +114,7 @@ fn relate_key<'h>(
             }
         }
     }
-    for (reader, version) in versions {
+    for &(reader, version) in &versions {
         if let Some(&after) = Some(&next[version]).filter(|&&after| after != NONE) {
             let successor = facts.changes.rows[after as usize].transaction;
             if successor != reader {
@@ -122,4 +128,5 @@ fn relate_key<'h>(
             graph.add(both[0], both[1], Kind::Ww, Needs::Snapshots, key);
         }
     }
+    Register { key, reads: versions, first: next[initial], initial }
 }

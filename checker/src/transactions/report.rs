@@ -217,6 +217,29 @@ pub enum Because {
         /// By what.
         later: Value,
     },
+    /// rw: the earlier one read a register before anything was written to it.
+    First {
+        /// Which register.
+        key: Value,
+        /// What the later one wrote.
+        later: Value,
+    },
+    /// ww or rw of a register: the earlier one wrote or read a version, and the later one wrote another, which came later: an
+    /// operation that wrote or read the one was over before an operation began that wrote or read the other.
+    Later {
+        /// Which register.
+        key: Value,
+        /// The version that came first.
+        value: Value,
+        /// The version that came later.
+        later: Value,
+        /// An operation that wrote or read `value`.
+        first: usize,
+        /// An operation that wrote or read `later`.
+        then: usize,
+        /// That of real time; or that of processes, if one process issued both.
+        orders: Orders,
+    },
     /// One process issued both.
     Process,
     /// The earlier one was over before the later one began.

@@ -1,11 +1,11 @@
 //! Edges of a cycle as links between operations, with what shows each, in a sentence.
 
-use histories::{Value, ValueId};
+use histories::{Outcome, Value, ValueId};
 
 use super::{
     cycles::Cycle,
     facts::{Class, Facts, Read},
-    graph::{Edge, Kind, NONE},
+    graph::{Edge, Kind, NONE, Needs},
     lists::Lists,
     report::{AnomalyKind, Because, Link, Orders},
     words,
@@ -123,13 +123,59 @@ impl Teller<'_, '_> {
         (Because::Overwritten { key, value, later: later_value, witness }, why)
     }
 
+    /// What the earlier transaction of an edge of a register wrote or read, and what the later one left behind.
+    fn versions(&self, edge: &Edge) -> [ValueId; 2] {
+        let last = |transaction| self.changes(edge, transaction).next_back().expect("it wrote");
+        let before = if edge.kind == Kind::Ww { last(edge.from) } else { self.read(edge, edge.from).value };
+        [before, last(edge.to)]
+    }
+
     fn replaced(&self, edge: &Edge, a: &str, b: &str) -> (Because, String) {
-        let later = self.changes(edge, edge.to).next_back().expect("the later one wrote");
-        let value = self.read(edge, edge.to).value;
-        let (key, value, later) = (self.key(edge), self.value(value), self.value(later));
+        let [before, after] = self.versions(edge);
+        let (key, value, later) = (self.key(edge), self.value(before), self.value(after));
         let (name, did) = (words::key(&key), if edge.kind == Kind::Ww { "wrote" } else { "read" });
-        let why = format!("{a} {did} {value} in {name}, and {b} read {value} there and replaced it by {later}");
-        (Because::Replaced { key, value, later }, why)
+        if edge.needs > Needs::Snapshots {
+            let (because, shown) = self.later(edge, [before, after]);
+            return (because, format!("{a} {did} {value} in {name} and {b} wrote {later}, which came later: {shown}"));
+        }
+        let mut reads = self.facts.reads.of(edge.key).iter();
+        if reads.any(|read| read.transaction == edge.to && read.value == before) {
+            let why = format!("{a} {did} {value} in {name}, and {b} read {value} there and replaced it by {later}");
+            return (Because::Replaced { key, value, later }, why);
+        }
+        let why = format!("{a} read {name} before anything was written there, and {b} wrote {later} there");
+        (Because::First { key, later }, why)
+    }
+
+    /// Who shows that the one version came before the other.
+    fn later(&self, edge: &Edge, [before, after]: [ValueId; 2]) -> (Because, String) {
+        let history = self.facts.history;
+        let orders = if edge.needs == Needs::Process { Orders::Process } else { Orders::Realtime };
+        let of = |t: u32| self.facts.operation(t);
+        let began: Vec<u32> = self.accesses(edge.key, after).collect();
+        let ended = self.accesses(edge.key, before).filter(|t| self.facts.outcome(*t) == Outcome::Ok);
+        let pairs = ended.flat_map(|t| began.iter().map(move |other| (t, *other))).filter(|(t, other)| {
+            let issued = orders == Orders::Realtime || of(*t).process == of(*other).process;
+            issued && of(*t).completed < of(*other).invoked
+        });
+        let pair = pairs.min_by_key(|(t, other)| of(*other).invoked - of(*t).completed);
+        let (first, then) = pair.expect("the edge comes from what shows it");
+        let [first, then] = [first, then].map(|t| history.transactions.operation(t as usize));
+        let [one, other] = [first, then].map(|operation| history.operations[operation].process);
+        let (ended, began) = (words::ended(history, first), words::began(history, then));
+        let (key, value, later) = (self.key(edge), self.value(before), self.value(after));
+        let why = format!(
+            "process {one} was done with {value} at {ended}, before process {other} began what had to do with {later} at {began}"
+        );
+        (Because::Later { key, value, later, first, then, orders }, why)
+    }
+
+    /// Who wrote or read a version of a register.
+    fn accesses(&self, key: u32, version: ValueId) -> impl Iterator<Item = u32> {
+        let wrote = self.facts.changes.of(key).iter().filter(move |change| change.value == version);
+        let wrote = wrote.map(|change| change.transaction).filter(|t| self.facts.happened[*t as usize]);
+        let read = self.facts.reads.of(key).iter().filter(move |read| read.value == version);
+        wrote.chain(read.map(|read| read.transaction))
     }
 }
 

@@ -5,7 +5,7 @@
 use histories::{Found, History, MicroOperation, NEVER, Outcome, Value, ValueId};
 use rustc_hash::FxHashMap;
 
-use super::report::{Because, Level, Link};
+use super::report::{Because, Level, Link, Orders};
 
 /// What a key holds.
 enum Content {
@@ -104,6 +104,25 @@ pub(super) fn confirm(history: &History, link: &Link) -> Result<(), String> {
             let is_value = |found: Vec<&Value>| found.first().map_or(*value == Value::Nil, |first| *first == value);
             let held = found(link.from).is_some_and(is_value) || writes(history, link.from, key, value);
             held && found(link.to).is_some_and(is_value) && writes(history, link.to, key, later)
+        }
+        Because::First { key, later } => {
+            let nothing = reads(history, link.from, key).next().is_some_and(|found| found.is_empty());
+            nothing && writes(history, link.to, key, later) && link.from != link.to
+        }
+        Because::Later { key, value, later, first, then, orders } => {
+            let had = |operation, value: &Value| {
+                let found = reads(history, operation, key).next();
+                writes(history, operation, key, value) || found.is_some_and(|found| found.first() == Some(&value))
+            };
+            let (one, other) = (&history.operations[*first], &history.operations[*then]);
+            let in_order = one.outcome == Outcome::Ok && one.completed < other.invoked && one.completed != NEVER;
+            in_order
+                && (*orders == Orders::Realtime || one.process == other.process)
+                && value != later
+                && had(link.from, value)
+                && writes(history, link.to, key, later)
+                && had(*first, value)
+                && had(*then, later)
         }
     };
     if holds { Ok(()) } else { Err(format!("{link:?}")) }
