@@ -13,7 +13,7 @@ pub(super) enum Access {
 }
 
 /// The names under which a collection is known.
-pub(super) struct Names {
+pub(crate) struct Names {
     pub put: &'static [&'static str],
     pub take: &'static [&'static str],
     pub peek: &'static [&'static str],

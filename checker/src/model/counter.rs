@@ -39,6 +39,11 @@ fn function(call: &Call<'_>) -> Option<Function> {
     Some(Function::Change(if is_decrement(call) { by.checked_neg()? } else { by }))
 }
 
+/// Whether a function adds.
+pub(crate) fn is_increment(function: &str) -> bool {
+    matches!(function, "inc" | "increment" | "add")
+}
+
 fn is_decrement(call: &Call<'_>) -> bool {
     matches!(call.function, "dec" | "decrement" | "subtract")
 }
@@ -66,7 +71,7 @@ impl Specification for Counter<'_> {
     }
 
     fn accepts(&self, call: &Call<'_>) -> Result<(), UnknownWhy> {
-        let is_known = is_decrement(call) || matches!(call.function, "inc" | "increment" | "add" | "read");
+        let is_known = is_decrement(call) || is_increment(call.function) || call.function == "read";
         if !matches!(self.initial, Value::Nil | Value::Int(_)) {
             let what = format!("a counter that begins with {}", self.initial);
             return Err(UnknownWhy::Unsupported { what });

@@ -40,7 +40,7 @@ impl Specification for FencedLock<'_> {
 
     fn apply(&self, state: &mut State, call: &Call<'_>) -> bool {
         let highest = state.highest;
-        match (acquires(call), call.output, call.input) {
+        match (acquires(call.function), call.output, call.input) {
             (Some(true), None, _) if state.owner.is_none() && highest < i64::MAX => {
                 *state = State { owner: Some(call.process), token: None, highest: highest + 1 };
             }
@@ -62,7 +62,7 @@ impl Specification for FencedLock<'_> {
     }
 
     fn accepts(&self, call: &Call<'_>) -> Result<(), UnknownWhy> {
-        match (acquires(call), call.output) {
+        match (acquires(call.function), call.output) {
             (None, _) => Err(call.unknown_function()),
             (Some(true), None | Some(Value::Int(_))) => Ok(()),
             (Some(false), _) if !matches!(call.input, Value::Nil | Value::Int(_)) => Err(call.unsupported_input()),

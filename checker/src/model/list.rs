@@ -6,26 +6,37 @@ use super::{Call, Specification, elements};
 use crate::UnknownWhy;
 
 #[derive(Debug)]
-pub(super) struct List {
+pub(crate) struct List<'a> {
     initial: Vec<Value>,
+    /// Elements that count; all if there is no choice.
+    only: Option<&'a [Value]>,
 }
 
-impl List {
+impl<'a> List<'a> {
     pub(super) fn new(initial: &Value) -> Self {
-        Self { initial: elements(initial).collect() }
+        Self { initial: elements(initial).collect(), only: None }
+    }
+
+    /// One of which all but these elements are struck out: it is a list of them.
+    pub(crate) fn of_only(initial: &Value, only: &'a [Value]) -> Self {
+        Self { initial: elements(initial).filter(|element| only.contains(element)).collect(), only: Some(only) }
+    }
+
+    fn counts(&self, element: &Value) -> bool {
+        self.only.is_none_or(|only| only.contains(element))
     }
 }
 
-/// Whether the call appends, not reads; nothing if it is something else.
-fn appends(call: &Call<'_>) -> Option<bool> {
-    match call.function {
+/// Whether a function appends, not reads; nothing if it is something else.
+pub(crate) fn appends(function: &str) -> Option<bool> {
+    match function {
         "append" | "push" | "add" => Some(true),
         "read" => Some(false),
         _ => None,
     }
 }
 
-impl Specification for List {
+impl Specification for List<'_> {
     type State = Vec<Value>;
 
     fn initial(&self) -> Self::State {
@@ -33,20 +44,23 @@ impl Specification for List {
     }
 
     fn apply(&self, list: &mut Self::State, call: &Call<'_>) -> bool {
-        match (appends(call), call.output) {
+        match (appends(call.function), call.output) {
             (Some(true), _) => {
-                list.push(call.input.clone());
+                list.extend(self.counts(call.input).then(|| call.input.clone()));
                 true
             }
             (Some(false), None) => true,
             (Some(false), Some(Value::Nil)) => list.is_empty(),
-            (Some(false), Some(Value::List(seen))) => seen == list,
+            (Some(false), Some(Value::List(seen))) => match self.only {
+                None => seen == list,
+                Some(_) => seen.iter().filter(|element| self.counts(element)).eq(list.iter()),
+            },
             _ => false,
         }
     }
 
     fn accepts(&self, call: &Call<'_>) -> Result<(), UnknownWhy> {
-        match appends(call) {
+        match appends(call.function) {
             None => Err(call.unknown_function()),
             Some(true) if call.says_nothing() => Ok(()),
             Some(false) if matches!(call.output, None | Some(Value::Nil | Value::List(_))) => Ok(()),
@@ -55,7 +69,7 @@ impl Specification for List {
     }
 
     fn is_read_only(&self, call: &Call<'_>) -> bool {
-        appends(call) == Some(false)
+        appends(call.function) == Some(false)
     }
 
     fn asks_who(&self) -> bool {

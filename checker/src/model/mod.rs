@@ -9,11 +9,11 @@ mod fenced_lock;
 mod list;
 mod multi_register;
 mod mutex;
-mod priority_queue;
-mod queue;
+pub(crate) mod priority_queue;
+pub(crate) mod queue;
 mod register;
 mod set;
-mod stack;
+pub(crate) mod stack;
 
 use std::{fmt::Debug, hash::Hash};
 
@@ -21,8 +21,12 @@ use histories::{History, Operation, Outcome, Value, ValueId};
 
 use crate::{Model, UnknownWhy, generic::Object};
 
-pub(crate) use counter::Counter;
+pub(crate) use collection::Names;
+pub(crate) use counter::{Counter, is_increment};
+pub(crate) use list::{List, appends};
+pub(crate) use mutex::acquires;
 pub(crate) use register::Register;
+pub(crate) use set::Function as SetFunction;
 
 /// A deterministic object, by what it answers when calls come one after another. One history key is one object.
 ///
@@ -165,7 +169,7 @@ impl Model {
             Self::PriorityQueue => Box::new(priority_queue::PriorityQueue::new(initial)),
             Self::Mutex => Box::new(mutex::Mutex),
             Self::FencedLock => Box::new(fenced_lock::FencedLock::new(initial)),
-            Self::List => Box::new(list::List::new(initial)),
+            Self::List => Box::new(List::new(initial)),
         }
     }
 }

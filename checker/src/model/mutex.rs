@@ -8,9 +8,9 @@ use crate::UnknownWhy;
 #[derive(Debug)]
 pub(super) struct Mutex;
 
-/// Whether the call acquires, not releases; nothing if it is something else.
-pub(super) fn acquires(call: &Call<'_>) -> Option<bool> {
-    match call.function {
+/// Whether a function acquires, not releases; nothing if it is something else.
+pub(crate) fn acquires(function: &str) -> Option<bool> {
+    match function {
         "acquire" | "lock" => Some(true),
         "release" | "unlock" => Some(false),
         _ => None,
@@ -30,7 +30,7 @@ impl Specification for Mutex {
     }
 
     fn apply(&self, owner: &mut Self::State, call: &Call<'_>) -> bool {
-        let done = match acquires(call) {
+        let done = match acquires(call.function) {
             Some(true) if owner.is_none() => Some(call.process),
             Some(false) if *owner == Some(call.process) => None,
             Some(_) => return was_refused(call) || call.output.is_none(),
@@ -41,7 +41,7 @@ impl Specification for Mutex {
     }
 
     fn accepts(&self, call: &Call<'_>) -> Result<(), UnknownWhy> {
-        match acquires(call) {
+        match acquires(call.function) {
             None => Err(call.unknown_function()),
             Some(_) if call.says_nothing() || matches!(call.output, Some(Value::Bool(_))) => Ok(()),
             Some(_) => Err(call.unsupported_output()),

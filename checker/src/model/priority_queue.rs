@@ -11,7 +11,7 @@ use super::{
 };
 use crate::UnknownWhy;
 
-pub(super) const NAMES: Names = Names {
+pub(crate) const NAMES: Names = Names {
     put: &["insert", "enqueue", "add", "offer", "push", "write"],
     take: &["poll", "dequeue", "pop", "take", "delete-min", "extract-min"],
     peek: &["peek", "min", "find-min"],

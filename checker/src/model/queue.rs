@@ -11,7 +11,7 @@ use super::{
 };
 use crate::UnknownWhy;
 
-pub(super) const NAMES: Names = Names {
+pub(crate) const NAMES: Names = Names {
     put: &["enqueue", "offer", "push", "send", "write"],
     take: &["dequeue", "poll", "pop", "take", "receive"],
     peek: &["peek"],

@@ -12,7 +12,9 @@ pub(super) struct Set {
     initial: BTreeSet<Value>,
 }
 
-enum Function {
+/// What a set may be asked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Function {
     Add,
     Remove,
     Contains,
@@ -25,14 +27,16 @@ impl Set {
     }
 }
 
-fn function(call: &Call<'_>) -> Option<Function> {
-    Some(match call.function {
-        "add" | "insert" => Function::Add,
-        "remove" | "delete" | "discard" => Function::Remove,
-        "contains" | "member" | "has" => Function::Contains,
-        "read" | "elements" => Function::Read,
-        _ => return None,
-    })
+impl Function {
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "add" | "insert" => Self::Add,
+            "remove" | "delete" | "discard" => Self::Remove,
+            "contains" | "member" | "has" => Self::Contains,
+            "read" | "elements" => Self::Read,
+            _ => return None,
+        })
+    }
 }
 
 impl Specification for Set {
@@ -43,7 +47,7 @@ impl Specification for Set {
     }
 
     fn apply(&self, set: &mut Self::State, call: &Call<'_>) -> bool {
-        match function(call) {
+        match Function::named(call.function) {
             Some(Function::Add) => call.may_say(set.insert(call.input.clone())),
             Some(Function::Remove) => call.may_say(set.remove(call.input)),
             Some(Function::Contains) => call.may_answer(&Value::Bool(set.contains(call.input))),
@@ -59,7 +63,7 @@ impl Specification for Set {
     }
 
     fn accepts(&self, call: &Call<'_>) -> Result<(), UnknownWhy> {
-        let known = match function(call).ok_or_else(|| call.unknown_function())? {
+        let known = match Function::named(call.function).ok_or_else(|| call.unknown_function())? {
             Function::Add | Function::Remove => call.says_nothing() || matches!(call.output, Some(Value::Bool(_))),
             Function::Contains => matches!(call.output, None | Some(Value::Bool(_))),
             Function::Read => matches!(call.output, None | Some(Value::List(_))),
@@ -68,11 +72,11 @@ impl Specification for Set {
     }
 
     fn is_read_only(&self, call: &Call<'_>) -> bool {
-        matches!(function(call), Some(Function::Contains | Function::Read))
+        matches!(Function::named(call.function), Some(Function::Contains | Function::Read))
     }
 
     fn part(&self, call: &Call<'_>) -> Option<Value> {
-        (!matches!(function(call), Some(Function::Read))).then(|| call.input.clone())
+        (!matches!(Function::named(call.function), Some(Function::Read))).then(|| call.input.clone())
     }
 
     fn asks_who(&self) -> bool {

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::UnknownWhy;
 
-pub(super) const NAMES: Names =
+pub(crate) const NAMES: Names =
     Names { put: &["push", "add", "write"], take: &["pop", "take"], peek: &["peek", "top"] };
 
 #[derive(Debug)]

@@ -8,16 +8,14 @@ use histories::{NEVER, Outcome, Value, ValueId};
 use rustc_hash::FxHashMap;
 
 use super::{Claim, Key, Violation, says_nothing};
-use crate::UnknownWhy;
+use crate::{UnknownWhy, model::Names};
 
 /// One kind of container.
 pub(super) struct Kind {
     /// What it is called.
     pub noun: &'static str,
-    /// Under which names something is put in.
-    pub put: &'static [&'static str],
-    /// Under which names something is taken out.
-    pub take: &'static [&'static str],
+    /// What it may be asked.
+    pub names: &'static Names,
     /// An order of everything, or why there is none. Exact where nothing has an unknown outcome.
     pub solve: fn(&Key<'_>, &Container) -> Result<Vec<u32>, Trouble>,
     /// Whether the first value must have been removed before the second one is, if it is inside when that take begins: a number for
@@ -128,7 +126,7 @@ impl Container {
         for (&index, &(start, end)) in key.operations.iter().zip(&spans) {
             let operation = key.operation(index);
             let name = key.name(operation);
-            if kind.put.contains(&name) {
+            if kind.names.put.contains(&name) {
                 let value = operation.input;
                 let says_nothing = says_nothing(operation) || *key.history.value(operation.output) == Value::Bool(true);
                 if value == ValueId::NIL || !says_nothing {
@@ -142,7 +140,7 @@ impl Container {
                 let (take_start, take_end) = (events + 2, events + 3);
                 let (put, put_start, put_end, take) = (index, start, end, NEVER);
                 container.items.push(Item { value, number, put, take, put_start, put_end, take_start, take_end });
-            } else if kind.take.contains(&name) {
+            } else if kind.names.take.contains(&name) {
                 takes.push((index, start, end));
             } else {
                 return Err(key.lacks(operation).into());

@@ -4,8 +4,8 @@ use std::{cmp::Reverse, collections::BinaryHeap};
 
 use histories::{NEVER, Operation, Outcome, Value};
 
-use super::{Claim, Key, Violation, says_nothing};
-use crate::UnknownWhy;
+use super::{Claim, Key, Scope, Violation, says_nothing};
+use crate::{UnknownWhy, model::is_increment};
 
 /// More increments than this are counted in the evidence, not listed, where they are only too few.
 const MAX_LISTED: usize = 20;
@@ -58,17 +58,17 @@ impl<'a> Sweep<'a> {
             let operation = key.operation(index);
             let by = key.history.value(operation.input);
             match key.name(operation) {
-                "inc" | "add" if !matches!(by, Value::Nil | Value::Int(1)) => {
+                name if is_increment(name) && !matches!(by, Value::Nil | Value::Int(1)) => {
                     return Err(UnknownWhy::Unsupported { what: format!("an increment by {by}") });
                 }
-                name @ ("inc" | "add") if !says_nothing(operation) => {
+                name if is_increment(name) && !says_nothing(operation) => {
                     return Err(UnknownWhy::Unsupported { what: format!("an {name} that answers") });
                 }
                 "read" if operation.outcome == Outcome::Ok && answer(key, operation).is_none() => {
                     let what = key.history.value(operation.output);
                     return Err(UnknownWhy::Unsupported { what: format!("a read of a counter that returned {what}") });
                 }
-                "read" | "inc" | "add" => {}
+                name if name == "read" || is_increment(name) => {}
                 _ => return Err(key.lacks(operation)),
             }
         }
@@ -158,7 +158,7 @@ fn violation(key: &Key<'_>, index: u32, seen: Option<i64>, count: i64, initial: 
     let Some(seen) = seen else {
         let what = key.history.value(key.operation(index).output);
         let claim = format!("{who} returned {what}, which is not a number");
-        return Violation { operations: vec![index], claim, reasons: Vec::new(), despite_others: false };
+        return Violation { operations: vec![index], claim, reasons: Vec::new(), scope: Scope::Whole };
     };
     if seen < count { too_low(key, index, seen, initial) } else { too_high(key, index, seen, initial) }
 }
@@ -178,7 +178,7 @@ fn too_high(key: &Key<'_>, read: u32, seen: i64, initial: i64) -> Violation {
         operations.clear();
     }
     operations.push(read);
-    Violation { operations, claim, reasons: Vec::new(), despite_others: false }
+    Violation { operations, claim, reasons: Vec::new(), scope: Scope::Whole }
 }
 
 /// Some earlier read, or the beginning, and the increments that began after it and had completed when this read began: together
@@ -227,7 +227,7 @@ fn too_low(key: &Key<'_>, read: u32, seen: i64, initial: i64) -> Violation {
         ),
     };
     let reasons = vec!["increments only ever add, so the count cannot have gone back".to_owned()];
-    Violation { operations, claim, reasons, despite_others: true }
+    Violation { operations, claim, reasons, scope: Scope::AmongIncrements }
 }
 
 fn increments(count: usize) -> String {

@@ -4,6 +4,7 @@
 
 mod container;
 mod counter;
+mod list;
 mod mutex;
 mod priority_queue;
 mod queue;
@@ -14,7 +15,12 @@ mod switch;
 
 use histories::{History, Operation, Outcome, Value, ValueId};
 
-use crate::{Evidence, Limits, Model, Options, UnknownWhy, evidence::Words, model::Counter, prepare::Prepared};
+use crate::{
+    Evidence, Limits, Model, Options, UnknownWhy,
+    evidence::Words,
+    model::{Counter, List},
+    prepare::Prepared,
+};
 
 /// Orders that the second opinion tries on the evidence.
 const MAX_TRIES: usize = 20_000;
@@ -40,13 +46,22 @@ struct Violation {
     operations: Vec<u32>,
     claim: String,
     reasons: Vec<String>,
-    /// Whether there is none either if increments beside these happened.
-    despite_others: bool,
+    scope: Scope,
+}
+
+/// Of what else the operations of a violation have no order.
+enum Scope {
+    /// Only of themselves.
+    Whole,
+    /// Also among other increments.
+    AmongIncrements,
+    /// Also in a list that holds other elements than these.
+    Elements(Vec<Value>),
 }
 
 impl Violation {
     fn new(operations: Vec<u32>, claim: String) -> Self {
-        Self { operations, claim, reasons: Vec::new(), despite_others: false }
+        Self { operations, claim, reasons: Vec::new(), scope: Scope::Whole }
     }
 }
 
@@ -73,6 +88,7 @@ pub(crate) fn decide(history: &History, options: &Options<'_>, operations: &[u32
     let found = match model {
         Model::Set => set::check(&key),
         Model::Counter => counter::check(&key).map(|claim| key.verified(&key.operations, claim)),
+        Model::List => list::check(&key).map(|claim| key.verified(&key.operations, claim)),
         Model::Mutex => mutex::check(&key).map(|claim| key.verified(&key.operations, claim)),
         Model::Queue => return key.contained(&queue::KIND),
         Model::Stack => return key.contained(&stack::KIND),
@@ -167,8 +183,11 @@ impl Key<'_> {
             Claim::Violation(violation) => {
                 let mut operations: Vec<usize> = violation.operations.iter().map(|&index| index as usize).collect();
                 operations.sort_unstable();
-                let among_others = Counter::among_others(self.initial);
-                let object = if violation.despite_others { &among_others } else { object.as_ref() };
+                let object = match &violation.scope {
+                    Scope::Whole => object,
+                    Scope::AmongIncrements => Box::new(Counter::among_others(self.initial)),
+                    Scope::Elements(elements) => Box::new(List::of_only(self.initial, elements)),
+                };
                 let trial = object.can_be_ordered(self.history, &operations, MAX_TRIES);
                 assert!(
                     trial != Some(true),

@@ -2,8 +2,8 @@
 
 use histories::{NEVER, Operation, Outcome, Value, ValueId};
 
-use super::{Claim, Key, Violation, says_nothing};
-use crate::{Model, UnknownWhy};
+use super::{Claim, Key, Scope, Violation, says_nothing};
+use crate::{Model, UnknownWhy, model::acquires};
 
 /// The time in which a process certainly holds the lock: from the end of an acquire to the start of its release.
 #[derive(Clone, Copy)]
@@ -27,15 +27,15 @@ struct Section {
 pub(super) fn check(key: &Key<'_>) -> Result<Claim, UnknownWhy> {
     for &index in &key.operations {
         let operation = key.operation(index);
-        match key.name(operation) {
-            "acquire" if key.model == Model::FencedLock && token(key, operation).is_some() => {}
-            "acquire" if key.model == Model::FencedLock && operation.outcome == Outcome::Info => {}
-            "acquire" if key.model == Model::Mutex && says_nothing(operation) => {}
-            "release" if (key.model == Model::Mutex || operation.input == ValueId::NIL) && says_nothing(operation) => {}
-            name @ ("acquire" | "release") => {
-                return Err(UnknownWhy::Unsupported { what: format!("an answer of {name}") });
-            }
-            _ => return Err(key.lacks(operation)),
+        let name = key.name(operation);
+        match acquires(name) {
+            Some(true) if key.model == Model::FencedLock && token(key, operation).is_some() => {}
+            Some(true) if key.model == Model::FencedLock && operation.outcome == Outcome::Info => {}
+            Some(true) if key.model == Model::Mutex && says_nothing(operation) => {}
+            Some(false)
+                if (key.model == Model::Mutex || operation.input == ValueId::NIL) && says_nothing(operation) => {}
+            Some(_) => return Err(UnknownWhy::Unsupported { what: format!("an answer of {name}") }),
+            None => return Err(key.lacks(operation)),
         }
     }
     let mut by_process = key.operations.clone();
@@ -69,7 +69,7 @@ fn turns(key: &Key<'_>, group: &[u32], sections: &mut Vec<Section>) -> Result<()
     for &index in group {
         let operation = key.operation(index);
         let certain = operation.outcome == Outcome::Ok;
-        match (key.name(operation) == "acquire", held) {
+        match (acquires(key.name(operation)) == Some(true), held) {
             (true, None) if certain => held = Some(index),
             (false, Some(acquire)) => {
                 let from = key.operation(acquire).completed;
@@ -133,7 +133,7 @@ fn not_larger(key: &Key<'_>, sections: &[Section]) -> Option<Violation> {
 }
 
 fn wrong(operations: Vec<u32>, claim: String) -> Violation {
-    Violation { operations, claim, reasons: Vec::new(), despite_others: false }
+    Violation { operations, claim, reasons: Vec::new(), scope: Scope::Whole }
 }
 
 fn both_hold(key: &Key<'_>, first: Section, second: Section) -> Violation {
@@ -157,5 +157,5 @@ fn both_hold(key: &Key<'_>, first: Section, second: Section) -> Violation {
     );
     let operations =
         [first, second].into_iter().flat_map(|section| [Some(section.acquire), section.release]).flatten().collect();
-    Violation { operations, claim, reasons: vec![holds(first), holds(second)], despite_others: false }
+    Violation { operations, claim, reasons: vec![holds(first), holds(second)], scope: Scope::Whole }
 }

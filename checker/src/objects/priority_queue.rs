@@ -15,12 +15,11 @@ use super::{
     Key,
     container::{Container, Cover, Item, Kind, Trouble},
 };
-use crate::UnknownWhy;
+use crate::{UnknownWhy, model::priority_queue::NAMES};
 
 pub(super) const KIND: Kind = Kind {
     noun: "priority queue",
-    put: &["insert", "enqueue", "add", "offer", "push", "write"],
-    take: &["poll", "dequeue", "pop", "take", "delete-min", "extract-min"],
+    names: &NAMES,
     solve,
     // What is smaller.
     blocks: |item| (item.number.abs_diff(i64::MAX), item.number.abs_diff(i64::MAX)),

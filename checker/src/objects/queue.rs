@@ -19,12 +19,12 @@ use super::{
     Key, Violation,
     container::{Container, Cover, Item, Kind, Trouble},
 };
+use crate::model::queue::NAMES;
 use histories::NEVER;
 
 pub(super) const KIND: Kind = Kind {
     noun: "queue",
-    put: &["enqueue", "offer", "push", "send", "write"],
-    take: &["dequeue", "poll", "pop", "take", "receive"],
+    names: &NAMES,
     solve,
     // What was put in before the other one was.
     blocks: |item| (u64::MAX - u64::from(item.put_end), u64::MAX - u64::from(item.put_start)),

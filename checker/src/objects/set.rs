@@ -3,11 +3,12 @@
 use histories::{NEVER, Outcome, Value, ValueId};
 
 use super::{
-    Claim, Found, Key, Violation, says_nothing,
+    Claim, Found, Key, Scope, Violation, says_nothing,
     switch::{Solved, solve},
 };
 use crate::{
     UnknownWhy,
+    model::SetFunction as Function,
     parts::in_one,
     prepare::{Action, Prepared, Step},
     shrink::Problem,
@@ -50,16 +51,16 @@ fn step(key: &Key<'_>, index: u32) -> Result<Option<Step>, UnknownWhy> {
     let certain = operation.outcome == Outcome::Ok;
     let answer = key.history.value(operation.output);
     let state = |present| u32::from(present != is_there_at_first(key, operation.input));
-    let action = match (key.name(operation), answer) {
-        ("contains", _) if !certain => return Ok(None),
-        ("contains", &Value::Bool(present)) => Action::Read(state(present)),
-        ("add", _) if says_nothing(operation) => Action::Write(state(true)),
-        ("remove", _) if says_nothing(operation) => Action::Write(state(false)),
-        (name @ ("add" | "remove" | "contains"), answer) => {
+    let name = key.name(operation);
+    let action = match (Function::named(name).ok_or_else(|| key.lacks(operation))?, answer) {
+        (Function::Contains, _) if !certain => return Ok(None),
+        (Function::Contains, &Value::Bool(present)) => Action::Read(state(present)),
+        (Function::Add, _) if says_nothing(operation) => Action::Write(state(true)),
+        (Function::Remove, _) if says_nothing(operation) => Action::Write(state(false)),
+        (_, answer) => {
             let what = format!("a set's {name} that answers {answer}");
             return Err(UnknownWhy::Unsupported { what });
         }
-        _ => return Err(key.lacks(operation)),
     };
     let end = if certain { operation.completed } else { NEVER };
     Ok(Some(Step { operation: index, start: operation.invoked, end, action }))
@@ -95,5 +96,5 @@ fn violation(key: &Key<'_>, steps: Vec<Step>, dead: u32) -> Violation {
         Some(_) => vec![format!("nothing that changed {element} back can have come between the two")],
         None => Vec::new(),
     };
-    Violation { operations: kept.iter().map(|step| step.operation).collect(), claim, reasons, despite_others: false }
+    Violation { operations: kept.iter().map(|step| step.operation).collect(), claim, reasons, scope: Scope::Whole }
 }

@@ -14,6 +14,8 @@
 
 use histories::NEVER;
 
+use crate::model::stack::NAMES;
+
 use super::{
     Key, Violation,
     container::{Container, Cover, Item, Kind, Trouble},
@@ -25,8 +27,7 @@ const MAX_CHAIN: usize = 64;
 
 pub(super) const KIND: Kind = Kind {
     noun: "stack",
-    put: &["push", "add", "write"],
-    take: &["pop", "take"],
+    names: &NAMES,
     solve,
     // What certainly lies on top.
     blocks: |item| (u64::from(item.put_start), u64::from(item.put_end)),

@@ -3,7 +3,7 @@
 use histories::{Event, EventType, History, HistoryBuilder, Process, Value};
 
 /// A history from lines such as `0 invoke write 1`, `0 ok write`, `1 invoke cas 1 2`, `1 fail cas found 3`, `1 fail cas mismatch`,
-/// `2 invoke read`, `2 ok read nil`. Numbers are whole numbers, `nil` is absent, all else text. The events are 1 ms apart.
+/// `2 invoke read`, `2 ok read nil`. Numbers are whole numbers, `nil` is absent, `[1,2]` a list, all else text. The events are 1 ms apart.
 pub(crate) fn history(text: &str) -> History {
     let mut builder = HistoryBuilder::default();
     for (place, line) in (0..).zip(text.lines().map(str::trim).filter(|line| !line.is_empty())) {
@@ -35,6 +35,8 @@ pub(crate) fn history(text: &str) -> History {
 fn value(word: &str) -> Value {
     match word {
         "nil" => Value::Nil,
+        "[]" => Value::List(Vec::new()),
+        word if word.starts_with('[') => Value::List(word[1..word.len() - 1].split(',').map(value).collect()),
         word => word.parse().map_or_else(|_| word.into(), Value::Int),
     }
 }

@@ -1,12 +1,13 @@
 //! Every model that is no register: its search, and its own method where it has one, say what trying every order says, on many
 //! random small histories.
 
-use checker::{Model, Options, Verdict, check};
+use checker::{Method, Model, Options, Verdict, check};
 use histories::{Event, EventType, History, HistoryBuilder, Operation, Outcome, Process, Value};
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 
 const HISTORIES: u64 = 100_000;
+const LISTS: u64 = 1_000_000;
 
 const NIL: Value = Value::Nil;
 
@@ -155,7 +156,7 @@ fn random(model: Model, seed: u64) -> History {
         let effect = number * 10;
         let process = if matches!(model, Model::Mutex | Model::FencedLock) { rng.random_range(0..2) } else { number };
         let f = functions(model)[rng.random_range(0..functions(model).len())];
-        let input = argument(model, f, &mut rng);
+        let input = argument(model, f, if seed.is_multiple_of(2) { 4 } else { 12 }, &mut rng);
         let mut start = effect - rng.random_range(0..10) - 20.min(effect - 10) * (rng.random_range(0..3) / 2);
         let answer = rng.random_bool(0.92);
         let possible = outcomes(model, &state, f, &input, u32::try_from(process).unwrap());
@@ -194,6 +195,16 @@ fn random(model: Model, seed: u64) -> History {
                 if op.start > by { (op.start - by, op.end - by) } else { (op.start + by, op.end + by) };
         } else if model == Model::Counter && f_is_read(&made[to]) && rng.random_bool(0.8) {
             made[to].answer = Some(Value::Int(rng.random_range(0..4)));
+        } else if let Some(Value::List(items)) = &mut made[to].answer
+            && !items.is_empty()
+            && rng.random_bool(0.2)
+        {
+            let (a, b) = (rng.random_range(0..items.len()), rng.random_range(0..items.len()));
+            if rng.random_bool(0.7) {
+                items.swap(a, b);
+            } else {
+                items[a] = Value::Int(rng.random_range(1..6));
+            }
         } else if answer.is_some() && made[to].answer.is_some() && from != to {
             made[to].answer = answer;
         }
@@ -205,8 +216,10 @@ fn f_is_read(op: &Made) -> bool {
     op.f == "read" && op.answer.is_some()
 }
 
-fn argument(model: Model, f: &str, rng: &mut Pcg64) -> Value {
-    let number = Value::Int(rng.random_range(1..4));
+/// Elements of collections are less than `most`, those of sets less than 4.
+fn argument(model: Model, f: &str, most: i64, rng: &mut Pcg64) -> Value {
+    let is_collection = !matches!(model, Model::Counter | Model::MultiRegister | Model::Set);
+    let number = Value::Int(rng.random_range(1..if is_collection { most } else { 4 }));
     match (model, f) {
         (Model::MultiRegister, "write") => {
             let both = vec![("x".into(), number.clone()), ("y".into(), number)];
@@ -238,10 +251,10 @@ fn build(made: &[Made]) -> History {
     builder.finish()
 }
 
-fn agree(model: Model) {
+fn agree(model: Model, histories: u64) {
     let (mut yes, mut no) = (0, 0);
     let options = Options { keep_order: true, ..Options::new(model) };
-    for seed in 0..HISTORIES {
+    for seed in 0..histories {
         let history = random(model, seed);
         if history.operations.is_empty() {
             continue;
@@ -254,6 +267,8 @@ fn agree(model: Model) {
             let about = || format!("seed {seed} of {model:?}: {report:#?}\n{history:#?}");
             assert_eq!(report.verdict, expected, "{}", about());
             let key = &report.keys[0];
+            let by = if search_only { Method::Search } else { Method::Object };
+            assert!(model != Model::List || key.method == by, "{}", about());
             assert_eq!((key.order.is_some(), key.evidence.is_some()), (truth, !truth), "{}", about());
             if let Some(evidence) = &key.evidence {
                 let alone: Vec<&Operation> = evidence.operations.iter().map(|&at| &history.operations[at]).collect();
@@ -262,14 +277,19 @@ fn agree(model: Model) {
         }
         *if truth { &mut yes } else { &mut no } += 1;
     }
-    assert!(yes.min(no) * 10 >= HISTORIES, "both verdicts must be well represented: {yes} {no}");
+    assert!(yes.min(no) * 10 >= histories, "both verdicts must be well represented: {yes} {no}");
+}
+
+#[test]
+fn lists() {
+    agree(Model::List, LISTS);
 }
 
 macro_rules! each_agrees {
     ($($name:ident: $model:ident,)*) => {
         $(#[test]
         fn $name() {
-            agree(Model::$model);
+            agree(Model::$model, HISTORIES);
         })*
     };
 }
@@ -281,7 +301,6 @@ each_agrees! {
     stacks: Stack,
     priority_queues: PriorityQueue,
     bags: Bag,
-    lists: List,
     several_registers: MultiRegister,
     locks: Mutex,
     locks_with_tokens: FencedLock,

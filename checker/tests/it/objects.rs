@@ -305,6 +305,42 @@ fn two_hold_a_lock_at_once() {
 }
 
 #[test]
+fn a_list_only_grows() {
+    let both = "0 invoke append 1\n0 ok append 1\n0 invoke append 2\n0 ok append 2\n1 invoke append 3\n1 ok append 3\n";
+    let claim = |reads: &str| claim(Model::List, &format!("{both}{reads}"));
+    assert_eq!(claim("1 invoke read\n1 ok read [1,2,3]"), "linearizable");
+    assert_eq!(
+        claim("0 invoke read\n1 invoke read\n1 ok read [1,2,3]\n0 ok read [1,3,2]"),
+        "read by process 0 at 0.006 s returned [1,3,2], although process 1 had read [1,2,3] at 0.008 s: two lists of \
+         which none begins with the other"
+    );
+    assert_eq!(
+        claim("1 invoke read\n1 ok read [1,2]"),
+        "read by process 1 at 0.006 s returned [1,2], although append 3 had been acknowledged at 0.005 s"
+    );
+    assert_eq!(
+        claim(
+            "1 invoke append 4\n1 info append 4\n2 invoke read\n2 ok read [1,2,3,4]\n2 invoke read\n2 ok read [1,2,3]"
+        ),
+        "read by process 2 at 0.010 s returned [1,2,3], although process 2 had already read [1,2,3,4] at 0.009 s"
+    );
+    assert_eq!(
+        claim("1 invoke read\n1 ok read [1,3,2]"),
+        "read by process 1 at 0.006 s returned [1,3,2], with 3 as element 2 and 2 only as element 3, although append 2 had \
+         been acknowledged at 0.003 s, before append 3 by process 1 at 0.004 s began"
+    );
+    assert_eq!(
+        claim("1 invoke read\n1 ok read [1,2,3,4]\n1 invoke append 4"),
+        "read by process 1 at 0.006 s returned [1,2,3,4], although the first append of 4 only began at 0.008 s"
+    );
+    assert_eq!(
+        claim("1 invoke read\n1 ok read [1,2,3,3]"),
+        "read by process 1 at 0.006 s returned [1,2,3,3], in which 3 stands 2 times, although only 1 append of it had \
+         begun by the time the read ended"
+    );
+}
+
+#[test]
 fn fencing_tokens_only_grow() {
     let text = "0 invoke acquire\n0 ok acquire 7\n0 invoke release\n0 ok release\n1 invoke acquire\n1 ok acquire 7";
     let expected =

@@ -1,0 +1,244 @@
+//! Why a list has no order, by few operations, and in words.
+//!
+//! A list of which all but some elements are struck out is a list of the others: so what concerns few elements can be told by
+//! their appends and few reads.
+
+use histories::{Outcome, Value};
+use rustc_hash::FxHashSet;
+
+use super::{initial, order, seen};
+use crate::{
+    model::appends,
+    objects::{Key, Scope, Violation},
+};
+
+/// Operations that are looked at while the evidence is made smaller, over all tries.
+const MAX_SEARCHED: usize = 200_000;
+
+/// Longer lists are not written out.
+const MAX_SHOWN: usize = 8;
+
+/// What is wrong.
+pub(super) enum Wrong {
+    /// A read does not begin with what the list began with.
+    NotInitial(u32),
+    /// Two reads, none of which begins with the other.
+    Fork(u32, u32),
+    /// When this read began, the list was longer already.
+    Stale { read: u32, longest: u32 },
+    /// This place of the longest list must have been taken when this operation ended, and no append can have taken it.
+    Missing { place: usize, needed_by: u32, longest: u32 },
+}
+
+impl Wrong {
+    /// In words, with operations that show it.
+    pub(super) fn told(self, key: &Key<'_>) -> Violation {
+        match self {
+            Self::NotInitial(read) => {
+                let claim = format!("{}, although the list began with {}", returned(key, read), shown(initial(key)));
+                Violation::new(vec![read], claim)
+            }
+            Self::Fork(one, other) => fork(key, one, other),
+            Self::Stale { read, longest } => stale(key, read, longest).unwrap_or_else(|| repeated(key, read, longest)),
+            Self::Missing { place, needed_by, longest } => {
+                missing(key, place, needed_by, longest).unwrap_or_else(|| repeated(key, needed_by, longest))
+            }
+        }
+    }
+}
+
+/// `read by process 3 at 1.200 s returned [1, 2]`.
+fn returned(key: &Key<'_>, read: u32) -> String {
+    format!("{} returned {}", key.who("read", read), shown(list(key, read)))
+}
+
+fn list<'a>(key: &Key<'a>, read: u32) -> &'a [Value] {
+    seen(key, read).expect("it is a read that returned a list")
+}
+
+fn shown(list: &[Value]) -> String {
+    match list {
+        [first, second, .., last] if list.len() > MAX_SHOWN => {
+            format!("[{first},{second},…,{last}] ({} elements)", list.len())
+        }
+        _ => Value::List(list.to_vec()).to_string(),
+    }
+}
+
+/// All appends of this element.
+fn appends_of(key: &Key<'_>, element: &Value) -> Vec<u32> {
+    let Some(id) = key.history.values.find(element) else { return Vec::new() };
+    let is_one = |index: &u32| {
+        let operation = key.operation(*index);
+        operation.input == id && appends(key.name(operation)) == Some(true)
+    };
+    key.operations.iter().copied().filter(is_one).collect()
+}
+
+fn about(elements: Vec<Value>, operations: Vec<u32>, claim: String, reasons: Vec<String>) -> Violation {
+    Violation { reasons, scope: Scope::Elements(elements), ..Violation::new(operations, claim) }
+}
+
+fn fork(key: &Key<'_>, one: u32, other: u32) -> Violation {
+    let (earlier, later) =
+        if key.operation(one).completed < key.operation(other).completed { (one, other) } else { (other, one) };
+    let (a, b) = (list(key, earlier), list(key, later));
+    let at = a.iter().zip(b).take_while(|(a, b)| a == b).count();
+    let claim = format!(
+        "{}, although process {} had read {} at {}: two lists of which none begins with the other",
+        returned(key, later),
+        key.operation(earlier).process,
+        shown(a),
+        key.ended(earlier)
+    );
+    let place = at + 1;
+    let reason = format!(
+        "they differ first at place {place}, where one has {} and the other {}; what was appended stays",
+        b[at], a[at]
+    );
+    let mut operations = vec![earlier, later];
+    operations.extend(appends_of(key, &a[at]));
+    operations.extend(appends_of(key, &b[at]));
+    about(vec![a[at].clone(), b[at].clone()], operations, claim, vec![reason]).unless_repeated(key, &[earlier, later])
+}
+
+impl Violation {
+    /// Where an element that tells the lists apart stands in one of them before as well, all elements count.
+    fn unless_repeated(mut self, key: &Key<'_>, reads: &[u32]) -> Self {
+        let Scope::Elements(elements) = &self.scope else { return self };
+        let once = |element: &Value, read: u32| list(key, read).iter().filter(|other| *other == element).count() <= 1;
+        if elements.iter().any(|element| reads.iter().any(|&read| !once(element, read))) {
+            self.scope = Scope::Whole;
+        }
+        self
+    }
+}
+
+/// An earlier append or read that this read lacks, if a single one shows it.
+fn stale(key: &Key<'_>, read: u32, longest: u32) -> Option<Violation> {
+    let seen_then = list(key, read);
+    let start = key.operation(read).invoked;
+    let longest = list(key, longest);
+    let then: FxHashSet<&Value> = seen_then.iter().collect();
+    let before = key.operations.iter().copied().filter(|&index| {
+        let operation = key.operation(index);
+        operation.outcome == Outcome::Ok && operation.completed < start
+    });
+    let lacks = |&index: &u32| {
+        let operation = key.operation(index);
+        if appends(key.name(operation)) == Some(false) {
+            return list(key, index).len() > seen_then.len();
+        }
+        !then.contains(key.history.value(operation.input))
+    };
+    let against = before.filter(lacks).min_by_key(|&index| key.operation(index).completed)?;
+    let operation = key.operation(against);
+    if appends(key.name(operation)) == Some(true) {
+        let element = key.history.value(operation.input);
+        let name = key.name(operation);
+        let claim = format!(
+            "{}, although {name} {element} had been acknowledged at {}",
+            returned(key, read),
+            key.ended(against)
+        );
+        let reason = match longest.iter().position(|other| other == element) {
+            Some(place) => format!(
+                "{element} was appended as element {}, as a longer list shows; this one ends before it",
+                place + 1
+            ),
+            None => format!("no list that was read has {element}: it is lost"),
+        };
+        return Some(about(vec![element.clone()], vec![against, read], claim, vec![reason]));
+    }
+    let longer = list(key, against);
+    let extra = longer[seen_then.len()..].iter().find(|element| !then.contains(element))?;
+    let process = operation.process;
+    let claim = format!(
+        "{}, although process {process} had already read {} at {}",
+        returned(key, read),
+        shown(longer),
+        key.ended(against)
+    );
+    let mut operations = appends_of(key, extra);
+    operations.extend([against, read]);
+    let reason = format!("{extra} was in the list by then, and what was appended stays");
+    Some(about(vec![extra.clone()], operations, claim, vec![reason]))
+}
+
+/// A read of an element that nobody can have appended by then, or two appends whose order a read contradicts; nothing if elements
+/// that are appended more than once make it more complicated.
+fn missing(key: &Key<'_>, place: usize, needed_by: u32, longest: u32) -> Option<Violation> {
+    let all = list(key, longest);
+    let element = &all[place];
+    let appended = appends_of(key, element);
+    let times = all[..=place].iter().filter(|other| *other == element).count();
+    let reader = if appends(key.name(key.operation(needed_by))) == Some(false) { needed_by } else { longest };
+    let end = key.operation(reader).completed;
+    let begun: Vec<u32> = appended.iter().copied().filter(|&index| key.operation(index).invoked < end).collect();
+    if begun.len() + initial(key).iter().filter(|other| *other == element).count() < times {
+        let claim = match (begun.len(), appended.get(begun.len())) {
+            (0, Some(&first)) if times == 1 => {
+                format!(
+                    "{}, although the first append of {element} only began at {}",
+                    returned(key, reader),
+                    key.began(first)
+                )
+            }
+            (0, _) if times == 1 => format!("{}, although nobody ever appended {element}", returned(key, reader)),
+            (count, _) => format!(
+                "{}, in which {element} stands {times} times, although only {count} append{} of it had begun by the time the read ended",
+                returned(key, reader),
+                if count == 1 { "" } else { "s" }
+            ),
+        };
+        let operations = begun.into_iter().chain([reader]).collect();
+        return Some(about(vec![element.clone()], operations, claim, Vec::new()));
+    }
+    let first = key.operation(needed_by);
+    let earlier = key.history.value(first.input);
+    let (&[second], [_]) = (&begun[..], &appends_of(key, earlier)[..]) else { return None };
+    if times > 1 || initial(key).contains(earlier) || all.iter().filter(|other| *other == earlier).count() > 1 {
+        return None;
+    }
+    let (name, ended) = (key.name(first), key.ended(needed_by));
+    let began = format!("before {} began", key.who(&format!("{} {element}", key.name(key.operation(second))), second));
+    let order = match all.iter().position(|other| other == earlier) {
+        Some(later) => format!("with {element} as element {} and {earlier} only as element {}", place + 1, later + 1),
+        None => format!("with {element} and without {earlier}"),
+    };
+    let claim = format!(
+        "{}, {order}, although {name} {earlier} had been acknowledged at {ended}, {began}",
+        returned(key, longest)
+    );
+    let elements = vec![element.clone(), earlier.clone()];
+    Some(about(elements, vec![needed_by, second, longest], claim, Vec::new()))
+}
+
+/// What began before one of these ended, without reads that it does not need.
+fn repeated(key: &Key<'_>, last: u32, longest: u32) -> Violation {
+    let end = key.operation(last).completed.max(key.operation(longest).completed);
+    let began = |index: &u32| key.operation(*index).invoked < end;
+    let operations = key.operations.iter().copied().filter(began).collect();
+    let Key { history, model, initial, limits, .. } = *key;
+    let mut few = Key { history, model, initial, limits, keep_order: false, operations };
+    let mut searched = 0;
+    for at in (0..few.operations.len()).rev() {
+        searched += few.operations.len();
+        let index = few.operations[at];
+        if searched > MAX_SEARCHED || index == last || appends(key.name(key.operation(index))) == Some(true) {
+            continue;
+        }
+        few.operations.remove(at);
+        if !matches!(order(&few), Ok(Err(_))) {
+            few.operations.insert(at, index);
+        }
+    }
+    let operation = key.operation(last);
+    let claim = if appends(key.name(operation)) == Some(true) {
+        let what = format!("{} {}", key.name(operation), history.value(operation.input));
+        format!("{} was acknowledged, which no order of the operations before it explains", key.who(&what, last))
+    } else {
+        format!("{}, which no order of the operations before it explains", returned(key, last))
+    };
+    Violation::new(few.operations, claim)
+}
