@@ -5,6 +5,7 @@ use histories::{Found, History, MicroOperation, Operation, Outcome, ValueId};
 use super::{
     findings::Findings,
     graph::NONE,
+    limit::Limit,
     report::{AnomalyKind, Level},
 };
 use crate::UnknownWhy;
@@ -83,12 +84,17 @@ pub(super) struct Facts<'h> {
 
 impl<'h> Facts<'h> {
     /// Goes through all transactions once.
-    pub(super) fn gather(history: &'h History, findings: &mut Findings<'h>) -> Result<Self, UnknownWhy> {
+    pub(super) fn gather(
+        history: &'h History,
+        findings: &mut Findings<'h>,
+        limit: &Limit<'_>,
+    ) -> Result<Self, UnknownWhy> {
         let (keys, number, classes) = classify(history)?;
         let (mut changes, mut reads) = (Vec::new(), Vec::new());
         let mut happened = Vec::with_capacity(history.transactions.len());
         let mut steps: Vec<(u32, MicroOperation<'h>)> = Vec::new();
         for transaction in 0..history.transactions.len() {
+            limit.step()?;
             let ok = history.operations[history.transactions.operation(transaction)].outcome == Outcome::Ok;
             happened.push(ok);
             let micros = history.transactions.micro_operations(transaction);

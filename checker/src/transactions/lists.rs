@@ -12,6 +12,7 @@ use super::{
     facts::{Class, Facts, Read},
     findings::Findings,
     graph::{Graph, Kind, NONE, Needs},
+    limit::Limit,
     report::{AnomalyKind, Level},
     words,
 };
@@ -35,7 +36,11 @@ pub(super) struct Lists {
 
 impl Lists {
     /// Finds the longest reads, who wrote what they contain, and so which transactions of unknown outcome happened.
-    pub(super) fn resolve<'h>(facts: &mut Facts<'h>, findings: &mut Findings<'h>) -> Result<Self, UnknownWhy> {
+    pub(super) fn resolve<'h>(
+        facts: &mut Facts<'h>,
+        findings: &mut Findings<'h>,
+        limit: &Limit<'_>,
+    ) -> Result<Self, UnknownWhy> {
         let keys = facts.keys.len();
         let mut lists = Self {
             longest: vec![NONE; keys],
@@ -47,6 +52,7 @@ impl Lists {
         };
         let mut slots = vec![NONE; facts.history.values.len()];
         for key in (0..).take(keys) {
+            limit.step()?;
             if facts.classes[key as usize] == Class::List {
                 facts.writers(key, &mut slots)?;
                 lists.resolve_key(facts, findings, key, &slots);
@@ -105,7 +111,13 @@ impl Lists {
     }
 
     /// Adds what each list says about who comes before whom.
-    pub(super) fn relate<'h>(&mut self, facts: &Facts<'h>, findings: &mut Findings<'h>, graph: &mut Graph) {
+    pub(super) fn relate<'h>(
+        &mut self,
+        facts: &Facts<'h>,
+        findings: &mut Findings<'h>,
+        graph: &mut Graph,
+        limit: &Limit<'_>,
+    ) -> Result<(), UnknownWhy> {
         let mut scratch = Scratch {
             changed: vec![NONE; facts.happened.len()],
             unread: vec![NONE; facts.happened.len()],
@@ -113,10 +125,12 @@ impl Lists {
             ..Scratch::default()
         };
         for key in (0..).take(facts.keys.len()) {
+            limit.step()?;
             if facts.classes[key as usize] == Class::List && !self.broken[key as usize] {
                 self.relate_key(facts, findings, graph, &mut scratch, key);
             }
         }
+        Ok(())
     }
 
     fn relate_key<'h>(

@@ -10,6 +10,7 @@ mod cycles;
 mod facts;
 mod findings;
 mod graph;
+mod limit;
 mod lists;
 mod registers;
 mod report;
@@ -25,6 +26,7 @@ use crate::{Limits, UnknownWhy};
 use facts::{Class, Facts};
 use findings::Findings;
 use graph::{Graph, Kind, NONE, Needs};
+use limit::Limit;
 use lists::Lists;
 use tell::Teller;
 
@@ -61,19 +63,15 @@ fn judge<'h>(history: &'h History, limits: &Limits<'_>, findings: &mut Findings<
         let name = history.function_name(history.operations[other].function).to_owned();
         return Err(UnknownWhy::Function { name });
     }
-    let keep_going = || {
-        let completed = history.transactions.len();
-        let out_of_time = UnknownWhy::Time { explained: 0, completed, unknown_outcomes: 0 };
-        if (limits.keep_going)() { Ok(()) } else { Err(out_of_time) }
-    };
-    let mut facts = Facts::gather(history, findings)?;
-    keep_going()?;
+    let limit = Limit::new(limits, history.transactions.len());
+    let mut facts = Facts::gather(history, findings, &limit)?;
+    limit.fits(&facts)?;
     let mut graph = Graph::new(history.transactions.len());
-    let mut lists = Lists::resolve(&mut facts, findings)?;
-    registers::relate(&mut facts, findings, &mut graph)?;
-    lists.relate(&facts, findings, &mut graph);
-    add_realtime(&facts, &mut graph);
-    keep_going()?;
+    let mut lists = Lists::resolve(&mut facts, findings, &limit)?;
+    registers::relate(&mut facts, findings, &mut graph, &limit)?;
+    lists.relate(&facts, findings, &mut graph, &limit)?;
+    add_realtime(&facts, &mut graph, &limit)?;
+    limit.keep_going()?;
     let exact = facts.classes.iter().all(|class| *class == Class::List);
     let weak = findings.weakest();
     let order = graph.order(Needs::Realtime);
@@ -85,14 +83,14 @@ fn judge<'h>(history: &'h History, limits: &Limits<'_>, findings: &mut Findings<
     }
     if order.is_err() {
         add_processes(&facts, &mut graph);
-        find_cycles(&facts, &lists, findings, &graph, &keep_going)?;
+        find_cycles(&facts, &lists, findings, &graph, &limit)?;
         if findings.weakest().is_none() {
             bug("a cycle that refutes nothing");
         }
     }
     for (level, needs) in [(Level::StrongSessionSerializable, Needs::Process), (Level::Serializable, Needs::Snapshots)]
     {
-        keep_going()?;
+        limit.keep_going()?;
         if findings.weakest().is_none_or(|weakest| weakest > level) {
             let order = graph.order(needs).unwrap_or_else(|_| bug("a cycle that refutes nothing"));
             return Ok(settle(history, exact, level, operations_of(&facts, &order)));
@@ -132,12 +130,12 @@ fn find_cycles<'h>(
     lists: &Lists,
     findings: &mut Findings<'h>,
     graph: &Graph,
-    keep_going: &impl Fn() -> Result<(), UnknownWhy>,
+    limit: &Limit<'_>,
 ) -> Result<(), UnknownWhy> {
     let alive = graph.order(Needs::Realtime).err().unwrap_or_default();
     let teller = Teller { facts, lists };
     for component in cycles::components(graph, &alive) {
-        keep_going()?;
+        limit.keep_going()?;
         for cycle in cycles::worst(graph.transactions, &component) {
             findings.add_with(cycle.kind, cycle.orders, cycle.refutes, || {
                 let told = teller.cycle(&cycle);
@@ -154,7 +152,7 @@ fn find_cycles<'h>(
 }
 
 /// A chain of moments: whoever has ended before one leads into it, and it leads to whoever begins after it.
-fn add_realtime(facts: &Facts<'_>, graph: &mut Graph) {
+fn add_realtime(facts: &Facts<'_>, graph: &mut Graph, limit: &Limit<'_>) -> Result<(), UnknownWhy> {
     let happened = || (0..graph_len(facts)).filter(|&t| facts.happened[t as usize]);
     let ended = happened().map(|t| (facts.operation(t).completed, t)).filter(|(rank, _)| *rank != NEVER);
     let mut ended: Vec<(u32, u32)> = ended.collect();
@@ -162,6 +160,7 @@ fn add_realtime(facts: &Facts<'_>, graph: &mut Graph) {
     let mut ended = ended.into_iter().peekable();
     let mut moment = NONE;
     for transaction in happened() {
+        limit.step()?;
         let begun = facts.operation(transaction).invoked;
         let mut fresh = NONE;
         while let Some((_, before)) = ended.next_if(|(rank, _)| *rank < begun) {
@@ -180,6 +179,7 @@ fn add_realtime(facts: &Facts<'_>, graph: &mut Graph) {
             graph.add(moment, transaction, Kind::Onward, Needs::Realtime, NONE);
         }
     }
+    Ok(())
 }
 
 fn graph_len(facts: &Facts<'_>) -> u32 {

@@ -11,6 +11,7 @@ use super::{
     facts::{Class, Facts},
     findings::Findings,
     graph::{Graph, Kind, NONE, Needs},
+    limit::Limit,
     report::{AnomalyKind, Level},
     versions::{self, Register},
     words,
@@ -22,6 +23,7 @@ pub(super) fn relate<'h>(
     facts: &mut Facts<'h>,
     findings: &mut Findings<'h>,
     graph: &mut Graph,
+    limit: &Limit<'_>,
 ) -> Result<(), UnknownWhy> {
     let mut slots = vec![NONE; facts.history.values.len()];
     // The change after each, and after the initial value at the end.
@@ -29,6 +31,7 @@ pub(super) fn relate<'h>(
     let mut own = vec![(NONE, NONE); facts.happened.len()];
     let mut registers = Vec::new();
     for key in (0..).take(facts.keys.len()) {
+        limit.step()?;
         if facts.classes[key as usize] == Class::Register {
             facts.writers(key, &mut slots)?;
             if slots[ValueId::NIL.0 as usize] != NONE {
@@ -41,6 +44,7 @@ pub(super) fn relate<'h>(
     }
     // Who happened is known only now.
     for register in &registers {
+        limit.step()?;
         versions::relate(facts, graph, register, &next);
     }
     Ok(())

@@ -107,6 +107,20 @@ fn reading_each_others_writes_is_g1c() {
 }
 
 #[test]
+fn a_register_that_goes_back_is_told_by_the_time_at_which_its_versions_were_there() {
+    let stale = "0 0 1 ok w x 1\n0 2 3 ok w x 2\n1 4 5 ok r x = 1";
+    assert_judged(stale, &["G0-realtime"], Some(Level::StrongSessionSerializable));
+    let missed = "process 0 was done with 1 at 0.001 s, before process 0 began what had to do with 2 at 0.002 s";
+    assert!(check(stale).anomalies[0].links.iter().any(|link| link.sentence.contains(missed)));
+    assert_judged("0 0 1 ok w x 1\n1 2 3 ok r x nil", &["G-single-realtime"], Some(Level::StrongSessionSerializable));
+    assert_judged("0 0 9 ok w x 1; w y 1\n1 0 9 ok r x = 1; r y nil", &["G-single"], Some(Level::ReadCommitted));
+    // Two processes that saw two versions in two orders.
+    let (names, strongest) = judged("0 0 5 ok w x 1\n0 6 20 ok w x 2\n1 0 7 ok r x = 2\n1 8 20 ok r x = 1");
+    assert!(names.contains(&"G0-process".to_owned()), "{names:?}");
+    assert_eq!(strongest, Some(Level::Serializable));
+}
+
+#[test]
 fn seeing_half_of_a_transaction_is_g_single() {
     assert_judged("0 0 9 ok append x 1; append y 1\n1 0 9 ok r x 1; r y", &["G-single"], Some(Level::ReadCommitted));
 }

@@ -1,6 +1,8 @@
 //! Transactions: what is said of small random histories is what an oracle says that tries every order.
 
-use checker::{Level, Limits, Status, TransactionReport, check_transactions};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use checker::{Level, Limits, Status, TransactionReport, UnknownWhy, check_transactions};
 use histories::{Event, EventType, History, HistoryBuilder, Process, Value};
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
@@ -296,4 +298,37 @@ fn what_leaves_an_order_possible_keeps_every_level_that_held() {
         }
     }
     assert!(held > HISTORIES / 20, "{held}: the test compares nothing");
+}
+
+#[test]
+fn limits_in_time_are_asked_within_phases_and_those_in_memory_are_kept() {
+    let change = |at: usize| Transaction {
+        process: 0,
+        invoked: 2 * at,
+        completed: 2 * at + 1,
+        kind: EventType::Ok,
+        micros: vec![Micro::Change(at % 3, i64::try_from(at).unwrap())],
+    };
+    let all: Vec<Transaction> = (0..50_000).map(change).collect();
+    for kind in [Kind::Lists, Kind::Registers] {
+        let history = history(kind, &all);
+        let asked = AtomicUsize::new(0);
+        let checked = |last: usize, max_memory_bytes: usize| {
+            asked.store(0, Ordering::Relaxed);
+            let keep_going = || asked.fetch_add(1, Ordering::Relaxed) < last;
+            check_transactions(&history, &Limits { keep_going: &keep_going, max_memory_bytes })
+        };
+        assert_eq!(checked(usize::MAX, 1 << 30).status(Level::StrictSerializable), Status::Holds);
+        let times = asked.load(Ordering::Relaxed);
+        assert!(times > 10, "{times}: asked only between phases");
+        for last in 0..times {
+            let report = checked(last, 1 << 30);
+            assert_eq!(report.status(Level::ReadUncommitted), Status::Unknown);
+            assert!(matches!(report.why, Some(UnknownWhy::Time { completed: 50_000, .. })), "{:?}", report.why);
+            assert_eq!(asked.load(Ordering::Relaxed), last + 1, "nothing goes on once time is over");
+        }
+        let report = checked(usize::MAX, 1 << 20);
+        assert_eq!(report.status(Level::ReadUncommitted), Status::Unknown);
+        assert!(matches!(report.why, Some(UnknownWhy::Memory { completed: 50_000, .. })), "{:?}", report.why);
+    }
 }
