@@ -54,5 +54,6 @@ pub(super) fn judge(history: &History, judging: &Judging, deadline: Instant) -> 
         words: transactions::describe(history, &report, level),
         report: to_json(&report),
         ladder: serde_json::Value::Null,
+        staleness: serde_json::Value::Null,
     }
 }
