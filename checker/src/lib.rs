@@ -17,6 +17,7 @@ mod relevance;
 mod report;
 mod search;
 mod shrink;
+mod staleness;
 mod transactions;
 mod verify;
 mod zones;
@@ -26,6 +27,7 @@ pub use consistency::{Consistency, Ladder, Rung, Standing, Witness, consistency}
 pub use model::{Call, Specification};
 pub use options::{Limits, Model, Options};
 pub use report::{Evidence, KeyReport, Method, Report, Staleness, UnknownWhy, Verdict};
+pub use staleness::{Distribution, NodeStaleness, NotMeasured, Share, StaleReads, StalenessReport, staleness};
 pub use transactions::{
     Anomaly, AnomalyKind, Because, Count, Level, LevelReport, Link, Orders, Status, TransactionReport,
     check_transactions,

@@ -187,7 +187,8 @@ impl CheckArgs {
                         self.write_orders(out, file, &history, &judged.orders)?;
                     }
                     if self.json {
-                        reports.push(json!({ "file": file, "report": judged.report, "ladder": judged.ladder }));
+                        reports.push(json!({ "file": file, "report": judged.report, "ladder": judged.ladder,
+                            "staleness": judged.staleness }));
                     } else if self.files.len() == 1 {
                         ui::print(&format!("{}: {}", file.display(), judged.words))?;
                     }
@@ -216,14 +217,20 @@ impl CheckArgs {
         // Linearizable implies all the others.
         let wanted = self.json || report.verdict == Verdict::NotLinearizable && self.files.len() == 1;
         let ladder = wanted.then(|| checker::consistency(history, &self.judging.options(history)));
-        let instead = ladder.as_ref().map_or_else(String::new, |ladder| ladder::describe(ladder, self.explain));
+        let staleness = wanted.then(|| checker::staleness(history, &self.judging.options(history)));
+        let mut words = verdict::describe(history, &report);
+        if report.verdict == Verdict::NotLinearizable {
+            words += &ladder.as_ref().map_or_else(String::new, |ladder| ladder::describe(ladder, self.explain));
+            words += &staleness.as_ref().map_or_else(String::new, ladder::staleness);
+        }
         Judged {
             status: status_of(report.verdict),
             row: Row::of(&report),
-            words: verdict::describe(history, &report) + &instead,
+            words,
             orders: report.keys.iter_mut().map(Order::of).collect(),
             report: to_json(&report),
             ladder: to_json(&ladder),
+            staleness: to_json(&staleness),
         }
     }
 
@@ -266,6 +273,7 @@ pub(crate) struct Judged {
     pub(crate) orders: Vec<Order>,
     pub(crate) report: serde_json::Value,
     pub(crate) ladder: serde_json::Value,
+    pub(crate) staleness: serde_json::Value,
 }
 
 pub(crate) fn to_json(report: &impl serde::Serialize) -> serde_json::Value {

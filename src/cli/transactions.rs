@@ -62,5 +62,6 @@ pub(super) fn judge(history: &History, judging: &Judging, deadline: Instant) -> 
         }],
         report: to_json(&report),
         ladder: serde_json::Value::Null,
+        staleness: serde_json::Value::Null,
     }
 }

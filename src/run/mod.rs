@@ -175,7 +175,7 @@ async fn recover(
 /// The verdict on what is kept of the run, and all that explains it.
 async fn judge(plan: &Plan, dir: &RunDir, lived: Lived) -> anyhow::Result<(History, Results)> {
     let path = dir.history_path();
-    let (history, report, ladder) = tokio::task::spawn_blocking(move || {
+    let (history, report, ladder, staleness) = tokio::task::spawn_blocking(move || {
         let history = read(&path, None)?;
         let deadline = Instant::now() + CHECK_LIMIT;
         let keep_going = move || Instant::now() < deadline;
@@ -185,7 +185,8 @@ async fn judge(plan: &Plan, dir: &RunDir, lived: Lived) -> anyhow::Result<(Histo
         let report = checker::check(&history, &options);
         let violated = report.verdict == Verdict::NotLinearizable;
         let ladder = violated.then(|| checker::consistency(&history, &options));
-        anyhow::Ok((history, report, ladder))
+        let staleness = violated.then(|| checker::staleness(&history, &options));
+        anyhow::Ok((history, report, ladder, staleness))
     })
     .await
     .context("the checker ended in a panic")??;
@@ -211,6 +212,7 @@ async fn judge(plan: &Plan, dir: &RunDir, lived: Lived) -> anyhow::Result<(Histo
         coverage,
         report,
         ladder,
+        staleness,
         reigns,
         origin_mono_ns: lived.origin_mono_ns,
     };

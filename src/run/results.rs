@@ -1,6 +1,6 @@
 //! What came of a run: written to `results.json`, told on the terminal.
 
-use checker::{Ladder, Report, Verdict};
+use checker::{Ladder, Report, StalenessReport, Verdict};
 use histories::{Function, History, Outcome};
 use serde::Serialize;
 
@@ -31,6 +31,8 @@ pub(crate) struct Results {
     pub(crate) report: Report,
     /// Which weaker models hold, of a history that is not linearizable.
     pub(crate) ladder: Option<Ladder>,
+    /// How stale the reads were, of such a history.
+    pub(crate) staleness: Option<StalenessReport>,
     /// What went on around the violation.
     pub(crate) context: Vec<String>,
     /// Who believed that it led, and when.

@@ -1,8 +1,8 @@
-//! The consistency ladder in words: what holds of a history that is not linearizable, and what fails.
+//! The consistency ladder in words: what holds of a history that is not linearizable, and what fails; and how stale its reads were.
 
-use checker::{Consistency, Ladder, Standing};
+use checker::{Consistency, Ladder, StalenessReport, Standing};
 
-use super::verdict::counted;
+use super::verdict::{counted, grouped, seconds};
 
 /// A few lines: what holds, what fails, what nobody knows; with `explain` what shows each failure.
 pub(crate) fn describe(ladder: &Ladder, explain: bool) -> String {
@@ -53,6 +53,46 @@ pub(crate) fn describe(ladder: &Ladder, explain: bool) -> String {
     text
 }
 
+/// A line or two: how many reads were certainly stale, and by how much.
+pub(crate) fn staleness(report: &StalenessReport) -> String {
+    let mut text = String::new();
+    if report.keys > 0 {
+        text += &format!("  {}\n", stale_reads(report));
+    }
+    for skipped in &report.not_measured {
+        text += &format!("  Stale reads not measured on {}: {}\n", counted(skipped.keys, "key"), skipped.why);
+    }
+    text
+}
+
+fn stale_reads(report: &StalenessReport) -> String {
+    let reads = &report.reads;
+    let mut parts = match (reads.behind_ns, reads.versions) {
+        (Some(behind), Some(versions)) => vec![
+            format!(
+                "Stale reads: {} of {} ({:.1} %, 95 % interval {:.1} to {:.1} %), by {} at most, {} at p50",
+                grouped(reads.stale.count),
+                grouped(reads.reads),
+                reads.stale.share * 100.0,
+                reads.stale.low * 100.0,
+                reads.stale.high * 100.0,
+                seconds(behind.max),
+                seconds(behind.p50),
+            ),
+            format!("up to {} behind", counted(usize::try_from(versions.max).unwrap_or(usize::MAX), "version")),
+        ],
+        _ => vec![format!("Stale reads: none of {} is certain", grouped(reads.reads))],
+    };
+    if let Some(pairs) = report.flip_flops {
+        parts.push(format!("{} of values that took turns", counted(pairs.count, "pair")));
+    }
+    parts.push(report.delta_ns.map_or_else(
+        || "no Δ would make it linearizable".to_owned(),
+        |delta_ns| format!("Δ = {} (reads that much earlier would be linearizable)", seconds(delta_ns)),
+    ));
+    parts.join("; ")
+}
+
 fn name(model: Consistency) -> String {
     match model {
         Consistency::SequentialPerKey => "sequential per key (all four session guarantees)".to_owned(),
@@ -62,7 +102,7 @@ fn name(model: Consistency) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::describe;
+    use super::{describe, staleness};
     use checker::{Model, Options, consistency};
     use histories::{Format, read_bytes};
 
@@ -95,5 +135,9 @@ mod tests {
     (3 sessions: one process each; a process ends with an operation of unknown outcome. Over several keys, sequential consistency is NP-complete: each key is tested by itself, and causal consistency over all.)
 ";
         assert_eq!(describe(&ladder, true), expected);
+        let measured = checker::staleness(&history, &Options::new(Model::Register));
+        let expected = "  Stale reads: 1 of 3 (33.3 %, 95 % interval 6.1 to 79.2 %), by 0.001 s at most, 0.001 s at p50; \
+                        up to 1 version behind; Δ = 0.001 s (reads that much earlier would be linearizable)\n";
+        assert_eq!(staleness(&measured), expected);
     }
 }

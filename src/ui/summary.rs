@@ -42,6 +42,7 @@ pub(crate) fn explain(finished: &Finished) -> String {
     if let Some(ladder) = &finished.results.ladder {
         text += &ladder::describe(ladder, false);
     }
+    text += &finished.results.staleness.as_ref().map_or_else(String::new, ladder::staleness);
     if !finished.results.context.is_empty() {
         text += "\n  What went on at that moment:\n";
         for sentence in &finished.results.context {

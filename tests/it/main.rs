@@ -7,6 +7,7 @@
 )]
 
 mod check;
+mod explanations;
 mod generate;
 mod layers;
 mod linearization;

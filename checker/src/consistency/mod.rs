@@ -26,10 +26,10 @@ use key::{Key, Touch, touches};
 pub use ladder::{Consistency, Ladder, Rung, Standing, Witness};
 use witness::{Teller, of_uncausal};
 
-/// Why a key is not on the ladder.
-const REPEATS: &str = "values repeat";
+/// Why a key is not on the ladder, or not measured.
+pub(crate) const REPEATS: &str = "values repeat";
 const UNSAID: &str = "some cas did not match and did not say what they found";
-const UNKNOWN_FUNCTION: &str = "the model has no such function";
+pub(crate) const UNKNOWN_FUNCTION: &str = "the model has no such function";
 
 /// What holds of `history`, and what does not.
 ///

@@ -16,4 +16,5 @@ mod peers;
 mod random;
 mod rules;
 mod rungs;
+mod staleness;
 mod transactions;

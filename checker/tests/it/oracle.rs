@@ -35,7 +35,8 @@ fn values_set(operations: &[Operation]) -> Vec<ValueId> {
         .collect()
 }
 
-fn can_be_ordered(history: &History, initial: &Value, operations: &[Operation]) -> bool {
+/// As above, of these operations as they are.
+pub(crate) fn can_be_ordered(history: &History, initial: &Value, operations: &[Operation]) -> bool {
     let left: Vec<Operation> = operations.iter().copied().filter(|o| o.outcome != Outcome::Fail).collect();
     rest_can_follow(history, initial, initial, &left)
 }

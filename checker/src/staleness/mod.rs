@@ -1,0 +1,145 @@
+//! How stale reads were: for modes of reading to be compared by how wrong they are. Only for registers whose values are all different.
+//!
+//! Nothing is over-reported: each figure of a single read is a lower bound (`bounds.rs`). A key that is linearizable has no stale read and needs no
+//! shift: it counts with its reads. A key with a violation that is not one of order (a value that nobody set, two cas
+//! that took the same one) is not measured: what is newer than what is then open.
+
+pub(crate) mod bounds;
+mod delta;
+mod report;
+
+use std::collections::BTreeMap;
+
+use histories::History;
+
+use crate::{
+    Model, Options,
+    consistency::{REPEATS, UNKNOWN_FUNCTION},
+    prepare::{Action, Keys, Prepared, Preparer, Val},
+    zones::{Clusters, Violation, Zones, zones},
+};
+use bounds::Bounds;
+pub use report::{Distribution, NodeStaleness, NotMeasured, Share, StaleReads, StalenessReport};
+
+/// How stale the reads of `history` were, and what would make it linearizable.
+///
+/// Only the model and the initial value of `options` matter; it takes one thread.
+pub fn staleness(history: &History, options: &Options<'_>) -> StalenessReport {
+    let keys = Keys::split(history);
+    let mut tally = Tally { delta_ns: Some(0), ..Tally::default() };
+    if !matches!(options.model, Model::Register | Model::KeyValue) {
+        tally.skip("only registers are measured", keys.len());
+        return tally.report();
+    }
+    let mut preparer = Preparer::new(history, options.model, &options.initial);
+    for place in 0..keys.len() {
+        let Ok(prepared) = preparer.prepare(keys.operations(place)) else {
+            tally.skip(UNKNOWN_FUNCTION, 1);
+            continue;
+        };
+        match zones(&prepared) {
+            Some(Zones::Order(_) | Zones::Undecided) => tally.reads(history, &prepared),
+            Some(Zones::Violation(Violation::Meeting { .. } | Violation::Inversion { .. }, clusters)) => {
+                tally.reads(history, &prepared);
+                tally.measure(history, &prepared, &clusters);
+            }
+            Some(Zones::Violation(..)) => tally.skip("a violation leaves open which value is newer", 1),
+            None => tally.skip(REPEATS, 1),
+        }
+    }
+    tally.report()
+}
+
+/// The reads of a node, and those of them that were stale: by how much, and by how many versions.
+#[derive(Debug, Default)]
+struct Reads {
+    count: usize,
+    behind_ns: Vec<u64>,
+    versions: Vec<u64>,
+}
+
+/// What is known so far.
+#[derive(Debug, Default)]
+struct Tally {
+    keys: usize,
+    not_measured: Vec<NotMeasured>,
+    /// By node; 0 where it is not known.
+    nodes: BTreeMap<u16, Reads>,
+    flip_flops_ns: Vec<u64>,
+    delta_ns: Option<u64>,
+}
+
+impl Tally {
+    fn skip(&mut self, why: &str, keys: usize) {
+        match self.not_measured.iter_mut().find(|other| other.why == why) {
+            Some(other) => other.keys += keys,
+            None => self.not_measured.push(NotMeasured { why: why.to_owned(), keys }),
+        }
+    }
+
+    /// Counts the reads of a key.
+    fn reads(&mut self, history: &History, prepared: &Prepared) {
+        self.keys += 1;
+        for step in prepared.steps.iter().filter(|step| matches!(step.action, Action::Read(_))) {
+            self.nodes.entry(history.node(step.operation as usize)).or_default().count += 1;
+        }
+    }
+
+    /// Measures a key whose operations have no order.
+    fn measure(&mut self, history: &History, prepared: &Prepared, clusters: &Clusters) {
+        let steps = &prepared.steps;
+        let times = |step: u32| history.times(steps[step as usize].operation as usize);
+        let between_ns = |end: u32, begin: u32| times(begin).invoked_ns.saturating_sub(times(end).completed_ns);
+        let bounds = Bounds::new(clusters, steps);
+        let replaced: Vec<_> = (0..clusters.len()).map(|value| bounds.replaced(value)).collect();
+        let stale = (0..).zip(steps).filter_map(|(index, step)| match step.action {
+            Action::Read(old) => {
+                let (proof, _) = replaced[old as usize].filter(|(proof, _)| proof.0 <= step.start)?;
+                Some(((index, old), proof.1))
+            }
+            _ => None,
+        });
+        let (stale, proofs): (Vec<(u32, Val)>, Vec<u32>) = stale.unzip();
+        for ((&(looker, _), proof), versions) in stale.iter().zip(proofs).zip(bounds.versions_behind(&stale)) {
+            let operation = steps[looker as usize].operation as usize;
+            let node = self.nodes.get_mut(&history.node(operation)).expect("its reads were counted");
+            node.behind_ns.push(between_ns(proof, looker));
+            node.versions.push(versions as u64);
+        }
+        let costs = delta::costs(clusters, steps, &between_ns);
+        self.flip_flops_ns.extend(costs.flip_flops_ns);
+        self.delta_ns = self.delta_ns.zip(costs.delta_ns).map(|(a, b)| a.max(b));
+    }
+
+    fn report(self) -> StalenessReport {
+        let mut all = Reads::default();
+        let mut nodes = Vec::new();
+        for (node, reads) in self.nodes {
+            all.count += reads.count;
+            all.behind_ns.extend(&reads.behind_ns);
+            all.versions.extend(&reads.versions);
+            if node != 0 {
+                nodes.push(NodeStaleness { node, reads: reads.report() });
+            }
+        }
+        StalenessReport {
+            keys: self.keys,
+            not_measured: self.not_measured,
+            reads: all.report(),
+            nodes,
+            flip_flops: Distribution::of(self.flip_flops_ns),
+            delta_ns: self.delta_ns,
+        }
+    }
+}
+
+impl Reads {
+    fn report(self) -> StaleReads {
+        StaleReads {
+            reads: self.count,
+            stale: Share::new(self.behind_ns.len(), self.count),
+            behind_ns: Distribution::of(self.behind_ns),
+            versions: Distribution::of(self.versions),
+        }
+    }
+}
