@@ -219,7 +219,8 @@ impl CheckArgs {
         let ladder = wanted.then(|| checker::consistency(history, &self.judging.options(history)));
         let staleness = wanted.then(|| checker::staleness(history, &self.judging.options(history)));
         let mut words = verdict::describe(history, &report);
-        if report.verdict == Verdict::NotLinearizable {
+        let is_register = matches!(self.judging.options(history).model, Model::Register | Model::KeyValue);
+        if report.verdict == Verdict::NotLinearizable && is_register {
             words += &ladder.as_ref().map_or_else(String::new, |ladder| ladder::describe(ladder, self.explain));
             words += &staleness.as_ref().map_or_else(String::new, ladder::staleness);
         }
