@@ -8,6 +8,7 @@ mod anomalies;
 mod build;
 mod containers;
 mod ladder;
+mod large;
 mod metamorphic;
 mod models;
 mod objects;

@@ -32,10 +32,16 @@ enum Answer {
 
 /// One history from a seed.
 pub(crate) fn history(kind: Kind, seed: u64, max_operations: usize) -> History {
-    let mut simulation = Simulation::new(kind, seed, max_operations);
-    simulation.run();
+    let mut simulation = simulated(kind, seed, max_operations);
     simulation.mutate();
     paired(simulation.events)
+}
+
+/// One history from a seed of which nothing was changed: it is linearizable.
+pub(crate) fn simulated(kind: Kind, seed: u64, max_operations: usize) -> Simulation {
+    let mut simulation = Simulation::new(kind, seed, max_operations);
+    simulation.run();
+    simulation
 }
 
 /// A history of these events.
@@ -47,7 +53,8 @@ pub(crate) fn paired(events: impl IntoIterator<Item = Event<'static>>) -> Histor
     builder.finish()
 }
 
-struct Simulation {
+/// A real object and its clients.
+pub(crate) struct Simulation {
     kind: Kind,
     rng: Pcg64,
     value: Value,
@@ -57,7 +64,7 @@ struct Simulation {
     next_process: u64,
     /// Calls of clients that gave up on them: they may still take effect.
     adrift: Vec<Call>,
-    events: Vec<Event<'static>>,
+    pub events: Vec<Event<'static>>,
 }
 
 impl Simulation {
