@@ -26,7 +26,7 @@ pub(crate) use counter::{Counter, is_increment};
 pub(crate) use list::{List, appends};
 pub(crate) use mutex::acquires;
 pub(crate) use register::Register;
-pub(crate) use set::Function as SetFunction;
+pub(crate) use set::{Function as SetFunction, Set};
 
 /// A deterministic object, by what it answers when calls come one after another. One history key is one object.
 ///
@@ -161,7 +161,7 @@ impl Model {
             Self::Register => Box::new(Register::new(initial, false)),
             Self::KeyValue => Box::new(Register::new(initial, true)),
             Self::MultiRegister => Box::new(multi_register::MultiRegister::new(initial)),
-            Self::Set => Box::new(set::Set::new(initial)),
+            Self::Set => Box::new(Set::new(initial)),
             Self::Counter => Box::new(Counter::new(initial)),
             Self::Queue => Box::new(queue::Queue::new(initial)),
             Self::Bag => Box::new(bag::Bag::new(initial)),

@@ -8,8 +8,10 @@ use super::{Call, Specification, elements};
 use crate::UnknownWhy;
 
 #[derive(Debug)]
-pub(super) struct Set {
+pub(crate) struct Set<'a> {
     initial: BTreeSet<Value>,
+    /// Elements that count; all if there is no choice.
+    only: Option<&'a [Value]>,
 }
 
 /// What a set may be asked.
@@ -21,9 +23,14 @@ pub(crate) enum Function {
     Read,
 }
 
-impl Set {
+impl<'a> Set<'a> {
     pub(super) fn new(initial: &Value) -> Self {
-        Self { initial: elements(initial).collect() }
+        Self { initial: elements(initial).collect(), only: None }
+    }
+
+    /// One of which all but these elements are struck out: it is a set of them.
+    pub(crate) fn of_only(initial: &Value, only: &'a [Value]) -> Self {
+        Self { initial: elements(initial).filter(|element| only.contains(element)).collect(), only: Some(only) }
     }
 }
 
@@ -39,7 +46,7 @@ impl Function {
     }
 }
 
-impl Specification for Set {
+impl Specification for Set<'_> {
     type State = BTreeSet<Value>;
 
     fn initial(&self) -> Self::State {
@@ -54,7 +61,9 @@ impl Specification for Set {
             Some(Function::Read) => match call.output {
                 None => true,
                 Some(Value::List(seen)) => {
-                    seen.len() == set.len() && seen.iter().collect::<BTreeSet<_>>().into_iter().eq(set.iter())
+                    let counts = |element: &&Value| self.only.is_none_or(|only| only.contains(element));
+                    let seen: Vec<&Value> = seen.iter().filter(counts).collect();
+                    seen.len() == set.len() && seen.into_iter().collect::<BTreeSet<_>>().into_iter().eq(set.iter())
                 }
                 Some(_) => false,
             },

@@ -10,6 +10,7 @@ mod priority_queue;
 mod queue;
 mod segments;
 mod set;
+mod snapshots;
 mod stack;
 mod switch;
 
@@ -18,7 +19,7 @@ use histories::{History, Operation, Outcome, Value, ValueId};
 use crate::{
     Evidence, Limits, Model, Options, UnknownWhy,
     evidence::Words,
-    model::{Counter, List},
+    model::{Counter, List, Set},
     prepare::Prepared,
 };
 
@@ -55,7 +56,7 @@ enum Scope {
     Whole,
     /// Also among other increments.
     AmongIncrements,
-    /// Also in a list that holds other elements than these.
+    /// Also in a list or set that holds other elements than these.
     Elements(Vec<Value>),
 }
 
@@ -186,6 +187,9 @@ impl Key<'_> {
                 let object = match &violation.scope {
                     Scope::Whole => object,
                     Scope::AmongIncrements => Box::new(Counter::among_others(self.initial)),
+                    Scope::Elements(elements) if self.model == Model::Set => {
+                        Box::new(Set::of_only(self.initial, elements))
+                    }
                     Scope::Elements(elements) => Box::new(List::of_only(self.initial, elements)),
                 };
                 let trial = object.can_be_ordered(self.history, &operations, MAX_TRIES);

@@ -1,9 +1,9 @@
-//! A set: `add`, `remove` and `contains`, each of one element.
+//! A set: `add`, `remove` and `contains`, each of one element; where all of it is read, see [`snapshots`].
 
 use histories::{NEVER, Outcome, Value, ValueId};
 
 use super::{
-    Claim, Found, Key, Scope, Violation, says_nothing,
+    Claim, Found, Key, Scope, Violation, says_nothing, snapshots,
     switch::{Solved, solve},
 };
 use crate::{
@@ -17,6 +17,13 @@ use crate::{
 /// Decides each element on its own: it is there or not, whatever becomes of the others, so it is an object, and linearizability
 /// is local (Herlihy and Wing 1990, theorem 1). One element is a [`switch`](super::switch).
 pub(super) fn check(key: &Key<'_>) -> Result<Found, UnknownWhy> {
+    let is_snapshot = |&index: &u32| {
+        let operation = key.operation(index);
+        operation.outcome == Outcome::Ok && Function::named(key.name(operation)) == Some(Function::Read)
+    };
+    if key.operations.iter().any(is_snapshot) {
+        return snapshots::check(key).map(|claim| key.verified(&key.operations, claim));
+    }
     let mut by_element = Vec::with_capacity(key.operations.len());
     for &index in &key.operations {
         by_element.push((key.operation(index).input, step(key, index)?));
@@ -53,7 +60,7 @@ fn step(key: &Key<'_>, index: u32) -> Result<Option<Step>, UnknownWhy> {
     let state = |present| u32::from(present != is_there_at_first(key, operation.input));
     let name = key.name(operation);
     let action = match (Function::named(name).ok_or_else(|| key.lacks(operation))?, answer) {
-        (Function::Contains, _) if !certain => return Ok(None),
+        (Function::Contains | Function::Read, _) if !certain => return Ok(None),
         (Function::Contains, &Value::Bool(present)) => Action::Read(state(present)),
         (Function::Add, _) if says_nothing(operation) => Action::Write(state(true)),
         (Function::Remove, _) if says_nothing(operation) => Action::Write(state(false)),

@@ -341,6 +341,42 @@ fn a_list_only_grows() {
 }
 
 #[test]
+fn a_set_that_is_read_as_a_whole_only_grows() {
+    let adds = "0 invoke add 1\n0 ok add\n0 invoke add 2\n1 invoke add 3\n";
+    let claim = |rest: &str| claim(Model::Set, &format!("{adds}{rest}"));
+    let read = |process: u32, set: &str| format!("{process} invoke read\n{process} ok read {set}\n");
+    assert_eq!(claim(&(read(2, "[3,1]") + &read(2, "[1,2,3]"))), "linearizable");
+    assert_eq!(
+        claim("2 invoke read\n2 ok read [3]"),
+        "read by process 2 at 0.004 s lacked 1, although add 1 had been acknowledged at 0.001 s"
+    );
+    assert_eq!(
+        claim(&(read(2, "[1,2]") + &read(3, "[1,3]"))),
+        "read by process 3 at 0.006 s returned 3 without 2, although read by process 2 at 0.004 s returned 2 without 3: one \
+         of the two had been there before the other"
+    );
+    assert_eq!(
+        claim(&(read(2, "[1,2]") + &read(3, "[1]"))),
+        "read by process 3 at 0.006 s lacked 2, although process 2 had read it at 0.005 s"
+    );
+    assert_eq!(claim(&read(2, "[1,7]")), "read by process 2 at 0.004 s returned 7, which nobody ever added");
+    assert_eq!(claim(&read(2, "[1,1]")), "read by process 2 at 0.004 s returned an element twice");
+    assert_eq!(
+        claim(&(read(2, "[1,2,4]") + "3 invoke add 4")),
+        "read by process 2 at 0.004 s returned 4, although add 4 only began at 0.006 s"
+    );
+    assert_eq!(
+        claim("0 ok add\n3 invoke add 4\n2 invoke read\n2 ok read [1,4]"),
+        "read by process 2 at 0.006 s lacked 2, although add 2 had been acknowledged at 0.004 s"
+    );
+    assert_eq!(
+        claim(&("2 invoke read\n0 ok add\n3 invoke add 4\n2 ok read [1,4]")),
+        "read by process 2 at 0.004 s returned 4 without 2, although add 2 had been acknowledged at 0.005 s, before add 4 by \
+         process 3 at 0.006 s began"
+    );
+}
+
+#[test]
 fn fencing_tokens_only_grow() {
     let text = "0 invoke acquire\n0 ok acquire 7\n0 invoke release\n0 ok release\n1 invoke acquire\n1 ok acquire 7";
     let expected =
