@@ -26,6 +26,7 @@ use crate::{
 /// # Panics
 /// If the checker contradicts itself, which would be a bug in it.
 pub fn check(history: &History, options: &Options<'_>) -> Report {
+    let history = &*generic::as_values(history);
     over_keys(history, options, || {
         let mut preparer = Preparer::new(history, options.model, &options.initial);
         move |operations: &[u32]| decide(history, options, &mut preparer, operations)
@@ -37,6 +38,7 @@ pub fn check(history: &History, options: &Options<'_>) -> Report {
 /// # Panics
 /// If the checker contradicts itself, or the specification does: a bug in one of them.
 pub fn check_with(history: &History, specification: &impl Specification, options: &Options<'_>) -> Report {
+    let history = &*generic::as_values(history);
     over_keys(history, options, || |operations: &[u32]| by_model(history, specification, options, operations))
 }
 

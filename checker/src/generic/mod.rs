@@ -1,24 +1,29 @@
 //! Any model: decided by its specification alone. Slower than a method of its own, and the only one where there is none.
 
-mod search;
+mod depth;
+mod few;
+mod race;
+mod space;
+mod sweep;
+#[cfg(test)]
+mod tests;
+mod transactions;
+mod words;
 
 use histories::{History, Outcome, Value};
 use rustc_hash::FxHashMap;
 
 use crate::{
     Evidence, Limits, UnknownWhy,
-    evidence::Words,
     model::{Call, Specification},
     parts::in_one,
-    prepare::Prepared,
     verify::Verify,
 };
 
+pub(crate) use transactions::as_values;
+
 /// Orders that the second opinion tries on the evidence.
 const MAX_TRIES: usize = 20_000;
-
-/// Steps searched while evidence is made smaller, over all tries.
-const MAX_SEARCHED: usize = 200_000;
 
 /// What was found out about one object.
 pub(crate) enum Found {
@@ -53,11 +58,11 @@ impl<S: Specification> Object for S {
     fn judge(&self, history: &History, operations: &[u32], limits: &Limits<'_>) -> Found {
         let (mut orders, mut undecided) = (Vec::new(), None);
         for part in parts(self, history, operations) {
-            match search::search(self, history, &part, limits) {
-                search::Found::Order(order) => orders.push(order),
-                search::Found::Limit(why) => undecided = Some(why),
-                search::Found::Dead(rank) => {
-                    let (few, last) = few(self, history, &part, rank, limits);
+            match race::search(self, history, &part, |_| false, limits) {
+                race::Found::Order(order) => orders.push(order),
+                race::Found::Limit(why) => undecided = Some(why),
+                race::Found::Dead(rank) => {
+                    let (few, last) = few::few(self, history, &part, rank, limits);
                     return Found::Violation(few, last);
                 }
             }
@@ -84,63 +89,14 @@ fn parts<S: Specification>(object: &S, history: &History, operations: &[u32]) ->
     parts
 }
 
-/// Fewer operations without an order, given that nothing explains what happened until this rank; and the one that ended then.
-///
-/// Whatever began later may go, for a beginning of what can be ordered can be ordered; and so may any call that changes nothing. A
-/// change must stay: without it, others might miss it.
-fn few<S: Specification>(
-    object: &S,
-    history: &History,
-    operations: &[u32],
-    mut rank: u32,
-    limits: &Limits<'_>,
-) -> (Vec<u32>, u32) {
-    let operation = |index: u32| &history.operations[index as usize];
-    let mut kept: Vec<u32> = operations.iter().copied().filter(|&index| operation(index).invoked < rank).collect();
-    let mut searched = 0;
-    for index in kept.clone().into_iter().rev() {
-        searched += kept.len();
-        if searched > MAX_SEARCHED || !object.is_read_only(&Call::of(history, operation(index), object.asks_who())) {
-            continue;
-        }
-        let fewer: Vec<u32> = kept.iter().copied().filter(|&other| other != index).collect();
-        if let search::Found::Dead(end) = search::search(object, history, &fewer, limits) {
-            kept = fewer;
-            rank = end;
-        }
-    }
-    kept.retain(|&index| operation(index).invoked < rank);
-    let last = kept.iter().copied().find(|&index| operation(index).completed == rank);
-    (kept, last.expect("the rank is that of a completion, and what is looked at there stays"))
-}
-
 /// The violation in words, after the second opinion: of these operations the one named last has no place.
 pub(crate) fn evidence(history: &History, object: &dyn Object, operations: &[u32], last: u32) -> Evidence {
-    let operation = &history.operations[last as usize];
-    let nothing = Prepared { steps: Vec::new(), values: Vec::new(), failed: Vec::new() };
-    let words = Words { history, initial: &Value::Nil, prepared: &nothing };
-    let call = Call::of(history, operation, true);
-    let argument = if *call.input == Value::Nil { String::new() } else { format!(" {}", call.input) };
-    let answer = match call.output {
-        Some(said) if !call.says_nothing() => format!("answered {said}"),
-        _ if matches!(call.output, Some(Value::Nil)) && argument.is_empty() => "answered nil".to_owned(),
-        _ => "was acknowledged".to_owned(),
-    };
-    let node = match history.node(last as usize) {
-        0 => String::new(),
-        node => format!(" on n{node}"),
-    };
-    let claim = format!(
-        "{}{argument} by process {} at {}{node} {answer}, which no order of the operations before it explains",
-        call.function,
-        operation.process,
-        words.moment(history.times(last as usize).invoked_ns, operation.invoked),
-    );
+    let (claim, reasons) = words::tell(history, operations, last);
     let operations: Vec<usize> = operations.iter().map(|&index| index as usize).collect();
     let tried = object.can_be_ordered(history, &operations, MAX_TRIES);
     assert!(
         tried != Some(true),
         "this is a bug in schism or in the model: operations {operations:?} can be ordered, although the checker says: {claim}"
     );
-    Evidence { operations, claim, reasons: Vec::new(), staleness: None }
+    Evidence { operations, claim, reasons, staleness: None }
 }

@@ -89,6 +89,11 @@ impl Specification for Bag {
         NAMES.accepts(call)
     }
 
+    fn about(&self, call: &Call<'_>) -> Option<Vec<Value>> {
+        // Nothing can be left out of what was there at first.
+        if self.initial.count == 0 { NAMES.about(call) } else { None }
+    }
+
     fn asks_who(&self) -> bool {
         false
     }

@@ -38,6 +38,16 @@ impl Names {
             Some(_) => Ok(()),
         }
     }
+
+    /// The element that the call is about, or none where it found nothing. What an unknown `take` took, nobody knows.
+    pub(super) fn about(&self, call: &Call<'_>) -> Option<Vec<Value>> {
+        match (self.access(call)?, call.output) {
+            (Access::Put, _) => Some(vec![call.input.clone()]),
+            (Access::Take, None) => None,
+            (Access::Peek, None) | (_, Some(Value::Nil)) => Some(Vec::new()),
+            (_, Some(element)) => Some(vec![element.clone()]),
+        }
+    }
 }
 
 /// Whether the call may answer that it found this.

@@ -84,6 +84,13 @@ pub trait Specification: Sync {
         None
     }
 
+    /// Which values the call is about, if the model is such that these may go: of any possible sequence of calls, what is left when
+    /// all calls about some values are left out, and any of those about none, must be possible too. So it is where elements are put
+    /// in and taken out, and where the last value written is read. Never needed, but makes the evidence of a violation small.
+    fn about(&self, _call: &Call<'_>) -> Option<Vec<Value>> {
+        None
+    }
+
     /// Whether it matters who calls. Where it does not, [`Call::process`] is always 0, and equal calls of unknown outcome are
     /// counted instead of told apart, which makes the check faster.
     fn asks_who(&self) -> bool {

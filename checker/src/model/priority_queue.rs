@@ -73,6 +73,11 @@ impl Specification for PriorityQueue {
         matches!(NAMES.access(call), Some(Access::Peek))
     }
 
+    fn about(&self, call: &Call<'_>) -> Option<Vec<Value>> {
+        // Nothing can be left out of what was there at first.
+        if self.initial.is_empty() { NAMES.about(call) } else { None }
+    }
+
     fn asks_who(&self) -> bool {
         false
     }

@@ -55,6 +55,11 @@ impl Specification for Queue {
         matches!(NAMES.access(call), Some(Access::Peek))
     }
 
+    fn about(&self, call: &Call<'_>) -> Option<Vec<Value>> {
+        // Nothing can be left out of what was there at first.
+        if self.initial.is_empty() { NAMES.about(call) } else { None }
+    }
+
     fn asks_who(&self) -> bool {
         false
     }

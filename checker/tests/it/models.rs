@@ -333,3 +333,32 @@ each_agrees! {
     locks: Mutex,
     locks_with_tokens: FencedLock,
 }
+
+/// Two registers by transactions; the last reads this of `y`.
+fn transactions(last: i64) -> History {
+    let micro = |f: &str, register: &str, value: Value| list(&[f.into(), register.into(), value]);
+    let both = list(&[micro("w", "x", 1.into()), micro("w", "y", 1.into())]);
+    let read = |x: Value, y: Value| list(&[micro("r", "x", x), micro("w", "x", 2.into()), micro("r", "y", y)]);
+    let mut builder = HistoryBuilder::default();
+    for (process, kind, value) in [
+        (0, EventType::Invoke, both.clone()),
+        (1, EventType::Invoke, read(NIL, NIL)),
+        (0, EventType::Ok, both),
+        (1, EventType::Ok, read(1.into(), last.into())),
+    ] {
+        let mut event = Event::new(Process::Client(process), kind, "txn");
+        event.value = Some(value);
+        builder.push(event).unwrap();
+    }
+    builder.finish()
+}
+
+#[test]
+fn transactions_on_several_registers_take_effect_at_once() {
+    let verdict = |last| check(&transactions(last), &Options::new(Model::MultiRegister));
+    assert_eq!(verdict(1).verdict, Verdict::Linearizable);
+    let no = verdict(2);
+    let evidence = no.keys[0].evidence.as_ref().unwrap();
+    assert_eq!(no.verdict, Verdict::NotLinearizable);
+    assert!(evidence.claim.contains(r#"answered [["r","x",1],["w","x",2],["r","y",2]]"#), "{}", evidence.claim);
+}

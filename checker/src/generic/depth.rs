@@ -1,0 +1,74 @@
+//! Depth first (Wing and Gong 1993, Lowe 2017), with a memory that is keyed by the operations that are open at once instead of by
+//! the whole history: a node that was seen before leads nowhere new. Quick where almost any order will do.
+
+use rustc_hash::FxHashSet;
+
+use super::{
+    race::{End, Slice},
+    space::{Node, Space},
+};
+use crate::model::Specification;
+
+/// A node, which of its children is to be tried next, and how long the order was there.
+struct Frame {
+    node: Node,
+    next: usize,
+    ordered: usize,
+}
+
+#[derive(Default)]
+pub(super) struct Depth {
+    frames: Vec<Frame>,
+    seen: FxHashSet<Node>,
+    /// Items.
+    order: Vec<u32>,
+    /// The last completion that was reached.
+    pub farthest: u32,
+    pub bytes: usize,
+    has_begun: bool,
+}
+
+impl Depth {
+    /// Goes on until it is at an end or the slice is.
+    pub(super) fn run<S: Specification>(&mut self, space: &mut Space<'_, S>, slice: Slice) -> Option<End> {
+        if !std::mem::replace(&mut self.has_begun, true) && self.enter(space, Node::default()) {
+            return Some(End::Order(std::mem::take(&mut self.order)));
+        }
+        while slice.lasts(space, self.bytes) {
+            let Some(frame) = self.frames.last_mut() else { return Some(End::Dead(self.farthest)) };
+            self.order.truncate(frame.ordered);
+            if frame.next == space.candidates(&frame.node) {
+                self.bytes -= frame.node.bytes();
+                self.frames.pop();
+                continue;
+            }
+            frame.next += 1;
+            space.work += 1;
+            if let Some((item, child)) = space.child(&frame.node, frame.next - 1) {
+                self.order.push(item);
+                if self.enter(space, child) {
+                    return Some(End::Order(std::mem::take(&mut self.order)));
+                }
+            }
+        }
+        None
+    }
+
+    /// Goes to a node, unless it was seen; whether it is the end.
+    fn enter<S: Specification>(&mut self, space: &mut Space<'_, S>, mut node: Node) -> bool {
+        loop {
+            if space.is_end(&node) {
+                return true;
+            }
+            if !space.settle(&mut node, |item| self.order.push(item)) {
+                break;
+            }
+        }
+        self.farthest = self.farthest.max(node.due);
+        if self.seen.insert(node.clone()) {
+            self.bytes += 2 * node.bytes();
+            self.frames.push(Frame { node, next: 0, ordered: self.order.len() });
+        }
+        false
+    }
+}

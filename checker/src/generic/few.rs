@@ -1,0 +1,223 @@
+//! A violation of any model made small, by steps that never make one up.
+//!
+//! # Why it is right
+//! Each step keeps what can be ordered orderable, so what cannot be ordered after it could not before:
+//! - what began after the completion that no order reaches may go, since a beginning of an order is an order;
+//! - a call that changes nothing may go;
+//! - all calls about some values may go, where the model says so ([`Specification::about`]);
+//! - a certain change may become one that need not take place. It stays at hand, so nobody misses it.
+//!
+//! In the end, the changes that are only at hand help nobody, so what is still certain has no order with or without them. Shown
+//! are, of those, the few that the others need if one of what is certain is left out: they are what makes it a contradiction.
+
+use histories::{History, Outcome, Value};
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::race::{Found, search};
+use crate::{
+    Limits,
+    model::{Call, Specification},
+};
+
+/// Questions (some thousand steps each) of one attempt, and of all.
+const MAX_QUESTIONS: usize = 32;
+const MAX_ALL_QUESTIONS: usize = 2_000;
+
+/// Preparing so many operations counts as a question.
+const OPERATIONS_PER_QUESTION: usize = 4_096;
+
+/// More operations than this in one attempt are not held against others one by one.
+const MAX_SHOWN: usize = 128;
+
+struct Few<'a, S: Specification> {
+    object: &'a S,
+    history: &'a History,
+    limits: &'a Limits<'a>,
+    /// Ascending.
+    certain: Vec<u32>,
+    /// What may take place or not.
+    spare: Vec<u32>,
+    /// Of the completion that no order reaches.
+    rank: u32,
+    questions: usize,
+}
+
+/// Fewer operations without an order, given that nothing explains what happened until this rank; and the one that ended then.
+pub(super) fn few<S: Specification>(
+    object: &S,
+    history: &History,
+    operations: &[u32],
+    rank: u32,
+    limits: &Limits<'_>,
+) -> (Vec<u32>, u32) {
+    let is_certain = |&index: &u32| history.operations[index as usize].outcome != Outcome::Info;
+    let (certain, spare) = operations.iter().copied().partition(is_certain);
+    let mut few = Few { object, history, limits, certain, spare, rank, questions: MAX_ALL_QUESTIONS };
+    few.cut();
+    few.keep_groups();
+    few.drop_reads();
+    few.loosen_changes();
+    let shown = few.shown();
+    let last = few.certain.iter().copied().find(|&index| history.operations[index as usize].completed == few.rank);
+    (shown, last.expect("the rank is that of a completion, and what is looked at there stays"))
+}
+
+impl<S: Specification> Few<'_, S> {
+    fn call(&self, index: u32) -> Call<'_> {
+        Call::of(self.history, &self.history.operations[index as usize], self.object.asks_who())
+    }
+
+    /// Forgets what began too late to matter.
+    fn cut(&mut self) {
+        let (history, rank) = (self.history, self.rank);
+        let has_begun = |&index: &u32| history.operations[index as usize].invoked < rank;
+        self.certain.retain(has_begun);
+        self.spare.retain(has_begun);
+    }
+
+    /// What a search says of these, within what is left of the budget.
+    fn search(&mut self, certain: &[u32], spare: &[u32]) -> Option<Found> {
+        let mut all = [certain, spare].concat();
+        all.sort_unstable();
+        let spare: FxHashSet<u32> = spare.iter().copied().collect();
+        self.questions = self.questions.checked_sub(1 + all.len() / OPERATIONS_PER_QUESTION)?;
+        let left = std::sync::atomic::AtomicUsize::new(self.questions.min(MAX_QUESTIONS));
+        let relaxed = std::sync::atomic::Ordering::Relaxed;
+        let keep_going =
+            || left.fetch_update(relaxed, relaxed, |left| left.checked_sub(1)).is_ok() && (self.limits.keep_going)();
+        let before = self.questions.min(MAX_QUESTIONS);
+        let limits = Limits { keep_going: &keep_going, ..*self.limits };
+        let found = search(self.object, self.history, &all, |index| spare.contains(&index), &limits);
+        self.questions -= before - left.into_inner();
+        Some(found)
+    }
+
+    /// Goes on with these if they have no order either.
+    fn goes_on_with(&mut self, certain: Vec<u32>, spare: Vec<u32>) -> bool {
+        let Some(Found::Dead(rank)) = self.search(&certain, &spare) else { return false };
+        (self.certain, self.spare, self.rank) = (certain, spare, rank);
+        true
+    }
+
+    /// Leaves out values, with all that is about them.
+    fn keep_groups(&mut self) {
+        let Some(groups) = self.groups() else { return };
+        let without_group = |index: &u32| !groups.contains_key(index);
+        let loose: Vec<u32> = self.spare.iter().copied().filter(without_group).collect();
+        let mut names: Vec<usize> = groups.values().copied().collect();
+        names.sort_unstable();
+        names.dedup();
+        let dying = self.certain.iter().find(|&&index| self.history.operations[index as usize].completed == self.rank);
+        // What it ended on is most often about little.
+        let first = dying.map(|index| groups[index]);
+        names.sort_by_key(|&name| Some(name) == first);
+        minimal(names, |names| {
+            let stays = |index: &u32| groups.get(index).is_some_and(|group| names.contains(group));
+            let certain = self.certain.iter().copied().filter(stays).collect();
+            let spare = self.spare.iter().copied().filter(|index| loose.contains(index) || stays(index)).collect();
+            self.goes_on_with(certain, spare)
+        });
+        self.cut();
+    }
+
+    /// For each operation the number of what it is about, equal where values are shared; nothing if some say nothing of it.
+    fn groups(&self) -> Option<FxHashMap<u32, usize>> {
+        let mut owners: FxHashMap<Value, u32> = FxHashMap::default();
+        let mut all: FxHashMap<u32, u32> = FxHashMap::default();
+        for (&index, is_certain) in
+            self.certain.iter().map(|index| (index, true)).chain(self.spare.iter().map(|index| (index, false)))
+        {
+            let Some(values) = self.object.about(&self.call(index)) else {
+                if is_certain {
+                    return None;
+                }
+                continue;
+            };
+            all.insert(index, index);
+            for value in values {
+                let owner = *owners.entry(value).or_insert(index);
+                let (a, b) = (root(&all, owner), root(&all, index));
+                all.insert(b, a);
+                all.insert(index, a);
+            }
+        }
+        Some(all.keys().map(|&index| (index, root(&all, index) as usize)).collect())
+    }
+
+    fn drop_reads(&mut self) {
+        let is_read = |index: &u32| self.object.is_read_only(&self.call(*index));
+        let (reads, changes): (Vec<u32>, Vec<u32>) = self.certain.iter().copied().partition(is_read);
+        minimal(reads, |reads| {
+            let certain = merged(&changes, reads);
+            self.goes_on_with(certain, self.spare.clone())
+        });
+        self.cut();
+    }
+
+    fn loosen_changes(&mut self) {
+        let is_read = |index: &u32| self.object.is_read_only(&self.call(*index));
+        let (reads, changes): (Vec<u32>, Vec<u32>) = self.certain.iter().copied().partition(is_read);
+        let (all, spare) = (changes.clone(), self.spare.clone());
+        minimal(changes, |changes| {
+            let loose: Vec<u32> = all.iter().copied().filter(|index| !changes.contains(index)).collect();
+            self.goes_on_with(merged(&reads, changes), merged(&spare, &loose))
+        });
+        self.cut();
+    }
+
+    /// What is certain, and what of the rest the others need if one of it is left out.
+    fn shown(&mut self) -> Vec<u32> {
+        if self.certain.len() > MAX_SHOWN {
+            return merged(&self.certain, &self.spare);
+        }
+        let mut needed: Vec<u32> = Vec::new();
+        for left_out in self.certain.clone() {
+            let others: Vec<u32> = self.certain.iter().copied().filter(|&index| index != left_out).collect();
+            let Some(Found::Order(order)) = self.search(&others, &merged(&self.spare.clone(), &[left_out])) else {
+                continue;
+            };
+            let used: Vec<u32> = self.spare.iter().copied().filter(|index| order.contains(index)).collect();
+            let used = minimal(used, |used| {
+                let spare = merged(&merged(&needed, used), &[left_out]);
+                matches!(self.search(&others, &spare), Some(Found::Order(_)))
+            });
+            needed = merged(&needed, &used);
+        }
+        let all = merged(&self.certain, &needed);
+        if all.len() > MAX_SHOWN { self.certain.clone() } else { all }
+    }
+}
+
+/// The end of the chain that begins at `index`.
+fn root(all: &FxHashMap<u32, u32>, mut index: u32) -> u32 {
+    while all[&index] != index {
+        index = all[&index];
+    }
+    index
+}
+
+/// Both, ascending and each once.
+fn merged(a: &[u32], b: &[u32]) -> Vec<u32> {
+    let mut all = [a, b].concat();
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+/// Fewer of them for which it still holds, tried without many at once first, so that few attempts find few.
+fn minimal<T: Clone>(mut kept: Vec<T>, mut still_holds: impl FnMut(&[T]) -> bool) -> Vec<T> {
+    let mut size = kept.len();
+    while size > 0 {
+        let mut end = kept.len();
+        while end > 0 {
+            let begin = end.saturating_sub(size);
+            let fewer = [&kept[..begin], &kept[end..]].concat();
+            if still_holds(&fewer) {
+                kept = fewer;
+            }
+            end = begin;
+        }
+        size /= 2;
+    }
+    kept
+}

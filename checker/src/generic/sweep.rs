@@ -1,0 +1,182 @@
+//! Breadth first: from completion to completion, with all that may be true there (Lowe 2017, just in time), but the hopeless.
+//!
+//! # What is hopeless
+//! Of two nodes with the same state and the same open changes done, one is no worse if it has answered at least the same reads and
+//! used at most the same unknown calls: whatever order follows the other follows it too, without the reads that it has answered. A
+//! certain change is both, wanted for what it does and owed: so those must be equal.
+//! Few steps are tried before many, so that the better node mostly comes first. Quick where unknown calls could explain a thing in
+//! many ways.
+
+use rustc_hash::FxHashMap;
+
+use super::{
+    race::{End, Slice},
+    space::{Node, Space, number},
+};
+use crate::model::Specification;
+
+/// More room than this for one completion is given back.
+const MAX_KEPT: usize = 4096;
+
+/// No step before this one.
+const NONE: u32 = u32::MAX;
+
+struct Entry {
+    node: Node,
+    /// Place of its last item in the trail.
+    trail: u32,
+    is_hopeless: bool,
+}
+
+/// Nodes before one completion of which none is worse than another.
+#[derive(Default)]
+struct Level {
+    entries: Vec<Entry>,
+    /// Places of those that can be compared: by state and open changes done.
+    places: FxHashMap<(u32, Vec<u32>), Vec<u32>>,
+    bytes: usize,
+}
+
+impl Level {
+    fn admit(&mut self, node: Node, trail: u32) {
+        let places = self.places.entry((node.state, node.changed.clone())).or_default();
+        if places.iter().any(|&place| is_no_worse(&self.entries[place as usize].node, &node)) {
+            return;
+        }
+        places.retain(|&place| {
+            let other = &mut self.entries[place as usize];
+            other.is_hopeless = is_no_worse(&node, &other.node);
+            !other.is_hopeless
+        });
+        places.push(number(self.entries.len()));
+        self.bytes += 2 * node.bytes() + 64;
+        self.entries.push(Entry { node, trail, is_hopeless: false });
+    }
+
+    fn clear(&mut self) {
+        if self.entries.len() > MAX_KEPT {
+            *self = Self::default();
+        }
+        self.entries.clear();
+        self.places.clear();
+        self.bytes = 0;
+    }
+}
+
+/// Whether the first has a future if the second has, given that they can be compared.
+fn is_no_worse(a: &Node, b: &Node) -> bool {
+    let has_unused = |&(class, count): &(u32, u32)| {
+        b.used.binary_search_by_key(&class, |&(class, _)| class).is_ok_and(|place| b.used[place].1 >= count)
+    };
+    b.answered.iter().all(|item| a.answered.binary_search(item).is_ok()) && a.used.iter().all(has_unused)
+}
+
+#[derive(Default)]
+pub(super) struct Sweep {
+    now: Level,
+    /// The entry that is being looked at, and which of its children is next.
+    at: usize,
+    next_child: usize,
+    /// Those in which the due call took effect.
+    next: Level,
+    /// Items, each with the place of the one before.
+    trail: Vec<(u32, u32)>,
+    /// The completion that is due.
+    pub farthest: u32,
+    has_begun: bool,
+}
+
+impl Sweep {
+    pub(super) fn bytes(&self) -> usize {
+        self.now.bytes + self.next.bytes + 8 * self.trail.len()
+    }
+
+    /// Goes on until it is at an end or the slice is.
+    pub(super) fn run<S: Specification>(&mut self, space: &mut Space<'_, S>, slice: Slice) -> Option<End> {
+        if !std::mem::replace(&mut self.has_begun, true)
+            && let Some(order) = self.enter(space, Node::default(), NONE)
+        {
+            return Some(End::Order(order));
+        }
+        while slice.lasts(space, self.bytes()) {
+            space.work += 1;
+            let Some(entry) = self.now.entries.get(self.at) else {
+                if self.next.entries.is_empty() {
+                    return Some(End::Dead(self.farthest));
+                }
+                std::mem::swap(&mut self.now, &mut self.next);
+                self.next.clear();
+                (self.at, self.next_child) = (0, 0);
+                self.farthest += 1;
+                // What waited there is settled there.
+                for Entry { node, trail, is_hopeless } in self.take_all() {
+                    if !is_hopeless && let Some(order) = self.enter(space, node, trail) {
+                        return Some(End::Order(order));
+                    }
+                }
+                continue;
+            };
+            if entry.is_hopeless || self.next_child == space.candidates(&entry.node) {
+                self.at += 1;
+                self.next_child = 0;
+                continue;
+            }
+            self.next_child += 1;
+            if let Some((item, child)) = space.child(&entry.node, self.next_child - 1) {
+                let trail = self.push(entry.trail, item);
+                if let Some(order) = self.enter(space, child, trail) {
+                    return Some(End::Order(order));
+                }
+            }
+        }
+        None
+    }
+
+    fn take_all(&mut self) -> Vec<Entry> {
+        let entries = std::mem::take(&mut self.now.entries);
+        self.now.clear();
+        entries
+    }
+
+    fn push(&mut self, trail: u32, item: u32) -> u32 {
+        self.trail.push((trail, item));
+        number(self.trail.len() - 1)
+    }
+
+    /// Puts a node where it belongs; the order to it, if it is the end.
+    fn enter<S: Specification>(
+        &mut self,
+        space: &mut Space<'_, S>,
+        mut node: Node,
+        mut trail: u32,
+    ) -> Option<Vec<u32>> {
+        if space.is_end(&node) {
+            return Some(self.order(trail));
+        }
+        let arena = &mut self.trail;
+        let is_over = space.settle(&mut node, |item| {
+            arena.push((trail, item));
+            trail = number(arena.len() - 1);
+        });
+        if !is_over {
+            self.now.admit(node, trail);
+            return None;
+        }
+        if space.is_end(&node) {
+            return Some(self.order(trail));
+        }
+        self.next.admit(node, trail);
+        None
+    }
+
+    fn order(&self, mut trail: u32) -> Vec<u32> {
+        let mut order = Vec::new();
+        while trail != NONE {
+            let (before, item) = self.trail[trail as usize];
+            order.push(item);
+            trail = before;
+        }
+        order.reverse();
+        order
+    }
+}

@@ -1,0 +1,289 @@
+//! Each search alone says what trying every order says; and each has histories on which the other is lost.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use histories::{Event, EventType, History, HistoryBuilder, Process, Value};
+use rand::{RngExt, SeedableRng};
+use rand_pcg::Pcg64;
+
+use super::{
+    race::{Found, Racer, race},
+    space::Space,
+};
+use crate::{
+    Call, Limits, Model, Options, Specification, UnknownWhy, Verdict, check_with, model::Register, verify::Verify,
+};
+
+/// A list that is appended to, and whose last element is read.
+struct Tail;
+
+impl Specification for Tail {
+    type State = Vec<Value>;
+
+    fn initial(&self) -> Vec<Value> {
+        Vec::new()
+    }
+
+    fn apply(&self, list: &mut Vec<Value>, call: &Call<'_>) -> bool {
+        if call.function == "append" {
+            list.push(call.input.clone());
+            return true;
+        }
+        call.may_answer(list.last().unwrap_or(&Value::Nil))
+    }
+
+    fn is_read_only(&self, call: &Call<'_>) -> bool {
+        call.function == "last"
+    }
+
+    fn about(&self, call: &Call<'_>) -> Option<Vec<Value>> {
+        Some(match call.output {
+            _ if call.function == "append" => vec![call.input.clone()],
+            Some(Value::Nil) | None => Vec::new(),
+            Some(last) => vec![last.clone()],
+        })
+    }
+
+    fn asks_who(&self) -> bool {
+        false
+    }
+}
+
+/// Two letters an event: begin, end or lose (nobody knows), and the client; the function; the value.
+fn history(events: impl IntoIterator<Item = (EventType, u64, &'static str, Option<i64>)>) -> History {
+    let mut builder = HistoryBuilder::default();
+    for (kind, process, f, value) in events {
+        let mut event = Event::new(Process::Client(process), kind, f);
+        event.value = value.map(Value::Int);
+        builder.push(event).unwrap();
+    }
+    builder.finish()
+}
+
+use EventType::{Info as Lost, Invoke, Ok as Done};
+
+fn alone<S: Specification>(object: &S, history: &History, which: usize, limits: &Limits<'_>) -> Found {
+    let all: Vec<u32> = (0..).take(history.operations.len()).collect();
+    let mut space = Space::new(object, history, &all, |_| false);
+    let mut racers = Racer::all();
+    if which < racers.len() {
+        racers = vec![racers.swap_remove(which)];
+    }
+    race(&mut space, racers, limits)
+}
+
+fn random(seed: u64, change: &'static str, read: &'static str) -> History {
+    let mut rng = Pcg64::seed_from_u64(seed);
+    let mut open: Vec<Option<&'static str>> = vec![None; 4];
+    let (mut names, mut last) = (vec![0, 1, 2, 3], 0);
+    let mut events = Vec::new();
+    for _ in 0..rng.random_range(6..24) {
+        let at = rng.random_range(0..open.len());
+        let value = rng.random_range(1..4);
+        let Some(f) = open[at].take() else {
+            let f = if rng.random_bool(0.5) { change } else { read };
+            events.push((Invoke, names[at], f, (f == change).then_some(value)));
+            last = if f == change { value } else { last };
+            open[at] = Some(f);
+            continue;
+        };
+        if rng.random_bool(0.2) {
+            events.push((Lost, names[at], f, None));
+            names[at] += 10;
+        } else {
+            let seen = if rng.random_bool(0.8) { last } else { value };
+            events.push((Done, names[at], f, (f == read).then_some(seen.max(1))));
+        }
+    }
+    history(events)
+}
+
+#[test]
+fn each_search_alone_agrees_with_trying_every_order() {
+    let register = Register::new(&Value::Nil, false);
+    let mut counts = [0; 2];
+    for seed in 0..60_000 {
+        let is_list = seed % 2 == 0;
+        let history = if is_list { random(seed, "append", "last") } else { random(seed, "write", "read") };
+        let operations: Vec<usize> = (0..history.operations.len()).collect();
+        let all: Vec<u32> = (0..).take(operations.len()).collect();
+        let object: &dyn Verify = if is_list { &Tail } else { &register };
+        let truth = object.can_be_ordered(&history, &operations, usize::MAX).expect("there are few");
+        counts[usize::from(truth)] += 1;
+        for which in 0..3 {
+            let limits = Limits::none();
+            let found = if is_list {
+                alone(&Tail, &history, which, &limits)
+            } else {
+                alone(&register, &history, which, &limits)
+            };
+            match found {
+                Found::Order(order) => {
+                    assert_eq!(object.replay(&history, &all, &order), Ok(()), "{which} {history:#?}");
+                }
+                Found::Dead(rank) => {
+                    assert!(!truth, "{which} {history:#?}");
+                    // Whatever completed earlier can be ordered, and what began by then can not.
+                    let operation = |&index: &usize| history.operations[index];
+                    let begun: Vec<usize> =
+                        operations.iter().copied().filter(|index| operation(index).invoked < rank).collect();
+                    assert_eq!(
+                        object.can_be_ordered(&history, &begun, usize::MAX),
+                        Some(false),
+                        "{which} {history:#?}"
+                    );
+                }
+                Found::Limit(why) => panic!("{why}"),
+            }
+        }
+    }
+    assert!(counts.iter().all(|count| *count > 10_000), "{counts:?}");
+}
+
+/// As many questions as this and no more.
+fn within<T>(questions: usize, run: impl FnOnce(&Limits<'_>) -> T) -> T {
+    let left = AtomicUsize::new(questions);
+    let keep_going = || left.fetch_sub(1, Ordering::Relaxed) > 1;
+    run(&Limits { keep_going: &keep_going, ..Limits::none() })
+}
+
+#[test]
+fn the_race_ends_where_either_search_alone_does_not() {
+    // Many orders of appends, and any of them will do: too many to keep all.
+    let appends = || (0..16).map(|number| (Invoke, number, "append", Some(i64::try_from(number).unwrap())));
+    let wide = history(appends().chain((0..16).map(|number| (Done, number, "append", None))));
+    // Writes that may have happened, in any order, and a read of what was never written.
+    let lost = (0..24).flat_map(|number| {
+        [(Invoke, number, "write", Some(i64::try_from(number).unwrap())), (Lost, number, "write", None)]
+    });
+    let deep = history(lost.chain([(Invoke, 99, "read", None), (Done, 99, "read", Some(99))]));
+    let register = Register::new(&Value::Nil, false);
+    let ends = |found: &Found| !matches!(found, Found::Limit(UnknownWhy::Time { .. }));
+    let (depth, sweep, both) = (0, 1, 2);
+    let on_wide = |which| ends(&within(50, |limits| alone(&Tail, &wide, which, limits)));
+    let on_deep = |which| ends(&within(50, |limits| alone(&register, &deep, which, limits)));
+    assert_eq!((on_wide(depth), on_wide(sweep), on_wide(both)), (true, false, true));
+    assert_eq!((on_deep(depth), on_deep(sweep), on_deep(both)), (false, true, true));
+}
+
+/// A [`Tail`] that counts the calls since the last question.
+struct Counting<'a>(&'a AtomicUsize);
+
+impl Specification for Counting<'_> {
+    type State = Vec<Value>;
+
+    fn initial(&self) -> Vec<Value> {
+        Vec::new()
+    }
+
+    fn apply(&self, list: &mut Vec<Value>, call: &Call<'_>) -> bool {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Tail.apply(list, call)
+    }
+}
+
+/// Appends of unknown outcome that explain a read in no order.
+fn hopeless() -> History {
+    let lost = (0..24).flat_map(|number| {
+        [(Invoke, number, "append", Some(i64::try_from(number).unwrap())), (Lost, number, "append", None)]
+    });
+    history(lost.chain([(Invoke, 99, "last", None), (Done, 99, "last", Some(99))]))
+}
+
+#[test]
+fn the_caller_is_asked_often() {
+    let (applied, questions, most) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
+    let keep_going = || {
+        most.fetch_max(applied.swap(0, Ordering::Relaxed), Ordering::Relaxed);
+        questions.fetch_add(1, Ordering::Relaxed) < 500
+    };
+    let limits = Limits { keep_going: &keep_going, ..Limits::none() };
+    let report = check_with(&hopeless(), &Counting(&applied), &Options { limits, ..Options::new(Model::Register) });
+    assert_eq!(report.verdict, Verdict::Unknown);
+    assert!(matches!(report.keys[0].why, Some(UnknownWhy::Time { explained: 0, completed: 1, unknown_outcomes: 24 })));
+    assert_eq!(questions.into_inner(), 501, "it ends when it is told to");
+    assert!((1..=512).contains(&most.into_inner()), "a step that is not remembered may be slow");
+}
+
+static HELD_BYTES: AtomicUsize = AtomicUsize::new(0);
+
+/// A state that is counted as long as it is held.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Held(Vec<i64>);
+
+impl Held {
+    fn bytes(&self) -> usize {
+        8 * self.0.len() + size_of::<Self>()
+    }
+
+    fn counted(self) -> Self {
+        HELD_BYTES.fetch_add(self.bytes(), Ordering::Relaxed);
+        self
+    }
+}
+
+impl Clone for Held {
+    fn clone(&self) -> Self {
+        Self(self.0.clone()).counted()
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        HELD_BYTES.fetch_sub(self.bytes(), Ordering::Relaxed);
+    }
+}
+
+struct Large;
+
+impl Specification for Large {
+    type State = Held;
+
+    fn initial(&self) -> Held {
+        Held(vec![1_000_000; 2_000]).counted()
+    }
+
+    fn apply(&self, held: &mut Held, call: &Call<'_>) -> bool {
+        let Value::Int(number) = *call.input else { return false };
+        held.0.rotate_left(1);
+        held.0[0] = number;
+        true
+    }
+}
+
+#[test]
+fn the_limit_in_memory_is_kept() {
+    const LIMIT: usize = 8 << 20;
+    let most = AtomicUsize::new(0);
+    let keep_going = || {
+        most.fetch_max(HELD_BYTES.load(Ordering::Relaxed), Ordering::Relaxed);
+        true
+    };
+    let limits = Limits { keep_going: &keep_going, max_memory_bytes: LIMIT };
+    let report = check_with(&hopeless(), &Large, &Options { limits, ..Options::new(Model::Register) });
+    assert!(matches!(report.keys[0].why, Some(UnknownWhy::Memory { .. })), "{report:?}");
+    let most = most.into_inner();
+    assert!(most <= LIMIT + LIMIT / 10, "{most} bytes of states alone");
+    assert!(most >= LIMIT / 4, "it gives up at {most} bytes");
+}
+
+#[test]
+fn what_is_left_of_a_violation_is_told_with_its_reasons() {
+    let events = (0..400).flat_map(|number| {
+        let value = Some(number);
+        [(Invoke, 1, "append", value), (Done, 1, "append", None), (Invoke, 2, "last", None), (Done, 2, "last", value)]
+    });
+    let stale = [(Invoke, 3, "last", None), (Done, 3, "last", Some(7))];
+    let report = check_with(&history(events.chain(stale)), &Tail, &Options::new(Model::Register));
+    let evidence = report.keys[0].evidence.as_ref().unwrap();
+    assert_eq!(
+        evidence.claim,
+        "last by process 3 at event 1600 answered 7, which no order of the operations before it explains"
+    );
+    let told = [
+        "append 7 by process 1 at event 28 was acknowledged at event 29, before it began",
+        "last by process 2 at event 1598 answered 399 at event 1599, before it began",
+    ];
+    assert!(told.iter().all(|told| evidence.reasons.iter().any(|reason| reason == told)), "{evidence:#?}");
+    assert!(evidence.operations.len() <= 4, "{evidence:#?}");
+}

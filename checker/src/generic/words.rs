@@ -1,0 +1,69 @@
+//! A violation of any model in words: what has no place, and what it had to fit with.
+
+use histories::{History, Operation, Outcome, Value};
+
+use crate::{evidence::Words, model::Call, prepare::Prepared};
+
+/// More reasons than this tell a reader nothing.
+const MAX_REASONS: usize = 12;
+
+/// What is wrong with these operations, of which the one named last has no place; and what the others are.
+pub(super) fn tell(history: &History, operations: &[u32], last: u32) -> (String, Vec<String>) {
+    let nothing = Prepared { steps: Vec::new(), values: Vec::new(), failed: Vec::new() };
+    let words = Words { history, initial: &Value::Nil, prepared: &nothing };
+    let claim = format!(
+        "{} {}, which no order of the operations before it explains",
+        who(&words, last),
+        answer(history, &history.operations[last as usize])
+    );
+    let others: Vec<u32> = operations.iter().copied().filter(|&index| index != last).collect();
+    let mut reasons: Vec<String> = others
+        .iter()
+        .take(MAX_REASONS)
+        .map(|&index| reason(&words, index, &history.operations[last as usize]))
+        .collect();
+    if others.len() > MAX_REASONS {
+        reasons.push(format!("and so on with {} more", others.len() - MAX_REASONS));
+    }
+    (claim, reasons)
+}
+
+/// `push 3 by process 4 at 1.200 s on n2`.
+fn who(words: &Words<'_>, index: u32) -> String {
+    let operation = &words.history.operations[index as usize];
+    let call = Call::of(words.history, operation, true);
+    let argument = match (call.input, call.to) {
+        (Value::Nil, Value::Nil) => String::new(),
+        (input, Value::Nil) => format!(" {input}"),
+        (from, to) => format!(" from {from} to {to}"),
+    };
+    let node = match words.history.node(index as usize) {
+        0 => String::new(),
+        node => format!(" on n{node}"),
+    };
+    let began = words.moment(words.times(index).invoked_ns, operation.invoked);
+    format!("{}{argument} by process {} at {began}{node}", call.function, operation.process)
+}
+
+fn answer(history: &History, operation: &Operation) -> String {
+    let call = Call::of(history, operation, true);
+    match call.output {
+        _ if call.mismatch => "did not match".to_owned(),
+        Some(said) if !call.says_nothing() => format!("answered {said}"),
+        Some(Value::Nil) if *call.input == Value::Nil => "answered nil".to_owned(),
+        _ => "was acknowledged".to_owned(),
+    }
+}
+
+/// What another operation was, seen from the one that has no place.
+fn reason(words: &Words<'_>, index: u32, last: &Operation) -> String {
+    let operation = &words.history.operations[index as usize];
+    let who = who(words, index);
+    if operation.outcome == Outcome::Info {
+        return format!("{who} may have taken effect at any time since, at most once: nobody knows");
+    }
+    let answer = answer(words.history, operation);
+    let ended = words.moment(words.times(index).completed_ns, operation.completed);
+    let relation = if operation.completed < last.invoked { "before it began" } else { "while it was open" };
+    format!("{who} {answer} at {ended}, {relation}")
+}
