@@ -16,6 +16,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use crate::{
     Limits, UnknownWhy,
     model::{Call, Specification},
+    options::Share,
 };
 
 /// Nodes between two questions to the caller whether to go on.
@@ -158,7 +159,7 @@ impl<'a, S: Specification> Search<'a, S> {
         }
         self.farthest = root.due;
         let mut frames = vec![Frame { children: self.children(&root), ordered: self.order.len() }];
-        let mut until_question = NODES_PER_QUESTION;
+        let (mut until_question, mut memory) = (NODES_PER_QUESTION, limits.memory.share());
         while let Some(frame) = frames.last_mut() {
             self.order.truncate(frame.ordered);
             let Some((item, mut node)) = frame.children.pop() else {
@@ -173,7 +174,7 @@ impl<'a, S: Specification> Search<'a, S> {
             until_question -= 1;
             if until_question == 0 {
                 until_question = NODES_PER_QUESTION;
-                self.ask(limits)?;
+                self.ask(limits, &mut memory)?;
             }
             if !self.seen.contains(&node) {
                 let children = self.children(&node);
@@ -185,12 +186,12 @@ impl<'a, S: Specification> Search<'a, S> {
         Ok(false)
     }
 
-    fn ask(&self, limits: &Limits<'_>) -> Result<(), UnknownWhy> {
+    fn ask(&self, limits: &Limits<'_>, memory: &mut Share<'_>) -> Result<(), UnknownWhy> {
         let (explained, completed) = (self.farthest as usize, self.due.len());
         let unknown_outcomes = self.items.len() - completed;
         // How large a state is, only its model knows: a guess.
         let bytes = self.bytes + 256 * self.states.len() + 32 * self.steps.len();
-        if bytes > limits.max_memory_bytes {
+        if !memory.hold(bytes) {
             return Err(UnknownWhy::Memory { explained, completed, unknown_outcomes });
         }
         if (limits.keep_going)() { Ok(()) } else { Err(UnknownWhy::Time { explained, completed, unknown_outcomes }) }

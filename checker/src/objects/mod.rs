@@ -14,7 +14,9 @@ mod switch;
 
 use histories::{History, Operation, Outcome, Value, ValueId};
 
-use crate::{Evidence, Limits, Model, Options, UnknownWhy, evidence::Words, model::Counter, prepare::Prepared};
+use crate::{
+    Evidence, Limits, Model, Options, UnknownWhy, evidence::Words, model::Counter, options::Share, prepare::Prepared,
+};
 
 /// Orders that the second opinion tries on the evidence.
 const MAX_TRIES: usize = 20_000;
@@ -116,10 +118,11 @@ impl Key<'_> {
         Err(UnknownWhy::Time { explained: explained.min(completed), completed, unknown_outcomes })
     }
 
-    /// Whether a method may hold so much.
-    fn affords(&self, bytes: usize) -> Result<(), UnknownWhy> {
-        if bytes <= self.limits.max_memory_bytes {
-            return Ok(());
+    /// Whether a method may hold so much, as long as it keeps what comes back.
+    fn affords(&self, bytes: usize) -> Result<Share<'_>, UnknownWhy> {
+        let mut share = self.limits.memory.share();
+        if share.hold(bytes) {
+            return Ok(share);
         }
         let (completed, unknown_outcomes) = self.counts();
         Err(UnknownWhy::Memory { explained: 0, completed, unknown_outcomes })
