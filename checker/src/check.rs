@@ -51,7 +51,7 @@ fn over_keys<D: FnMut(&[u32]) -> Decision>(
     let keys = Keys::split(history);
     let mut largest_first: Vec<usize> = (0..keys.len()).collect();
     largest_first.sort_by_key(|&key| std::cmp::Reverse(keys.operations(key).len()));
-    let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let (next, decided, stop) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicBool::new(false));
     let reports = Mutex::new(vec![None; keys.len()]);
     let work = || {
         let mut decide = decider();
@@ -65,6 +65,8 @@ fn over_keys<D: FnMut(&[u32]) -> Decision>(
                 stop.store(true, Ordering::Relaxed);
             }
             reports.lock().unwrap_or_else(PoisonError::into_inner)[key] = Some(decision);
+            let operations = keys.operations(key).len();
+            (options.limits.decided)(decided.fetch_add(operations, Ordering::Relaxed) + operations);
         }
     };
     let helpers = options.threads.min(keys.len()).saturating_sub(1);
@@ -92,8 +94,8 @@ const MAX_QUESTIONS: u32 = 256;
 
 /// What was found out about a key.
 #[derive(Clone, Debug)]
-struct Decision {
-    verdict: Verdict,
+pub(crate) struct Decision {
+    pub(crate) verdict: Verdict,
     why: Option<UnknownWhy>,
     method: Method,
     evidence: Option<Evidence>,
@@ -146,7 +148,13 @@ fn by_model(history: &History, object: &dyn Object, options: &Options<'_>, opera
     }
 }
 
-fn decide(history: &History, options: &Options<'_>, preparer: &mut Preparer<'_>, operations: &[u32]) -> Decision {
+/// The verdict on one key, whose operations these are.
+pub(crate) fn decide(
+    history: &History,
+    options: &Options<'_>,
+    preparer: &mut Preparer<'_>,
+    operations: &[u32],
+) -> Decision {
     if !matches!(options.model, Model::Register | Model::KeyValue) {
         let object = options.model.specification(&options.initial);
         return by_method(history, options, operations)

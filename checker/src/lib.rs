@@ -12,6 +12,7 @@ mod model;
 mod objects;
 mod options;
 mod parts;
+mod prefix;
 mod prepare;
 mod relevance;
 mod report;
@@ -25,7 +26,8 @@ mod zones;
 pub use check::{check, check_with};
 pub use consistency::{Consistency, Ladder, Rung, Standing, Witness, consistency};
 pub use model::{Call, Specification};
-pub use options::{Limits, Model, Options};
+pub use options::{Limits, Memory, Model, Options};
+pub use prefix::{Prefix, longest_prefix};
 pub use report::{Evidence, KeyReport, Method, Report, Staleness, UnknownWhy, Verdict};
 pub use staleness::{Distribution, NodeStaleness, NotMeasured, Share, StaleReads, StalenessReport, staleness};
 pub use transactions::{

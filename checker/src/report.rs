@@ -109,7 +109,7 @@ pub enum UnknownWhy {
         /// Writes, cas and appends of unknown outcome.
         unknown_outcomes: usize,
     },
-    /// [`crate::Limits::max_memory_bytes`] was reached.
+    /// [`crate::Limits::memory`] was used up.
     Memory {
         /// Completed operations that were explained before that.
         explained: usize,

@@ -34,7 +34,7 @@ pub enum ReadError {
         found: Format,
     },
     /// It is not written as its format demands.
-    #[error("{}:{line}:{column}: {reason}, in: {excerpt}", path.display())]
+    #[error("{}:{line}:{column}: {}, in: {excerpt}", path.display(), shortened(reason))]
     Malformed {
         /// Which file.
         path: PathBuf,
@@ -48,7 +48,7 @@ pub enum ReadError {
         excerpt: String,
     },
     /// It is well written, but what it says cannot have happened.
-    #[error("{}:{line}: {rule}, in: {excerpt}", path.display())]
+    #[error("{}:{line}: {}, in: {excerpt}", path.display(), shortened(&rule.to_string()))]
     Broken {
         /// Which file.
         path: PathBuf,
@@ -59,4 +59,14 @@ pub enum ReadError {
         /// The line's text, shortened and escaped.
         excerpt: String,
     },
+}
+
+/// A reason, which may quote the file, on one line and printable; of a long one its beginning and its end.
+fn shortened(reason: &str) -> String {
+    const MAX_HALF: usize = 160;
+    let mut chars: Vec<char> = reason.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if chars.len() > 2 * MAX_HALF {
+        chars.splice(MAX_HALF..chars.len() - MAX_HALF, ['…']);
+    }
+    chars.into_iter().collect()
 }

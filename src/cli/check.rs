@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use checker::{KeyReport, Limits, Model, Options, Report, Verdict};
+use checker::{KeyReport, Limits, Memory, Model, Options, Prefix, Report, Verdict};
 use clap::{Args, ValueEnum};
 use histories::{Format, Function, History, Outcome, Value, ValueId};
 use serde_json::json;
@@ -15,7 +15,7 @@ use super::{linearization, transactions::LevelName};
 use crate::{
     exit::ExitStatus,
     ui::{
-        self, Failure, ReportTable, Row, ladder,
+        self, CheckProgress, Failure, ReportTable, Row, ladder, prefix,
         verdict::{self, plain},
     },
 };
@@ -42,7 +42,8 @@ pub(crate) struct CheckArgs {
     /// Check every key, even after a violation.
     #[arg(long)]
     all: bool,
-    /// Say of each weaker consistency model that fails what shows it.
+    /// Say how far the operations can be ordered, what was done to the system then, and of each weaker consistency model that fails
+    /// what shows it.
     #[arg(long)]
     explain: bool,
     /// Print the verdicts as JSON.
@@ -187,8 +188,12 @@ impl CheckArgs {
                         self.write_orders(out, file, &history, &judged.orders)?;
                     }
                     if self.json {
-                        reports.push(json!({ "file": file, "report": judged.report, "ladder": judged.ladder,
-                            "staleness": judged.staleness }));
+                        let mut said = json!({ "file": file, "report": judged.report, "ladder": judged.ladder,
+                            "staleness": judged.staleness });
+                        if self.explain {
+                            said["prefixes"] = judged.prefixes.into();
+                        }
+                        reports.push(said);
                     } else if self.files.len() == 1 {
                         ui::print(&format!("{}: {}", file.display(), judged.words))?;
                     }
@@ -218,12 +223,19 @@ impl CheckArgs {
         let wanted = self.json || report.verdict == Verdict::NotLinearizable && self.files.len() == 1;
         let ladder = wanted.then(|| checker::consistency(history, &self.judging.options(history)));
         let staleness = wanted.then(|| checker::staleness(history, &self.judging.options(history)));
+        let found = if self.explain { self.prefixes(history, &report, deadline) } else { Vec::new() };
         let mut words = verdict::describe(history, &report);
+        words += &found.first().map_or_else(String::new, |(_, found)| prefix::describe(history, *found));
         let is_register = matches!(self.judging.options(history).model, Model::Register | Model::KeyValue);
         if report.verdict == Verdict::NotLinearizable && is_register {
             words += &ladder.as_ref().map_or_else(String::new, |ladder| ladder::describe(ladder, self.explain));
             words += &staleness.as_ref().map_or_else(String::new, ladder::staleness);
         }
+        let prefixes = found.iter().map(|(key, found)| {
+            let around = prefix::around(history, found.until_ns);
+            json!({ "key": key, "until_ns": found.until_ns, "dies_at": found.dies_at, "around": around })
+        });
+        let prefixes = prefixes.collect();
         Judged {
             status: status_of(report.verdict),
             row: Row::of(&report),
@@ -232,7 +244,18 @@ impl CheckArgs {
             report: to_json(&report),
             ladder: to_json(&ladder),
             staleness: to_json(&staleness),
+            prefixes,
         }
+    }
+
+    /// How far the keys that are shown can be ordered, the clearest violation first: in JSON a few more.
+    fn prefixes<'a>(&self, history: &History, report: &'a Report, deadline: Instant) -> Vec<(&'a Value, Prefix)> {
+        const MOST: usize = 8;
+        let violated = verdict::of(report, Verdict::NotLinearizable);
+        let first = verdict::clearest(&violated).map(|(key, _)| key);
+        let others = violated.iter().copied().filter(|key| first.is_none_or(|first| first.key != key.key));
+        let shown = first.into_iter().chain(others).take(if self.json { MOST } else { 1 });
+        shown.filter_map(|key| Some((&key.key, self.judging.prefix(history, &key.key, deadline)?))).collect()
     }
 
     fn write_orders(&self, out: &mut dyn Write, file: &Path, history: &History, orders: &[Order]) -> io::Result<()> {
@@ -275,6 +298,7 @@ pub(crate) struct Judged {
     pub(crate) report: serde_json::Value,
     pub(crate) ladder: serde_json::Value,
     pub(crate) staleness: serde_json::Value,
+    pub(crate) prefixes: Vec<serde_json::Value>,
 }
 
 pub(crate) fn to_json(report: &impl serde::Serialize) -> serde_json::Value {
@@ -299,18 +323,35 @@ impl Judging {
 
     /// The verdict on a history without transactions.
     pub(crate) fn judge(&self, history: &History, all: bool, keep_order: bool, deadline: Instant) -> Report {
-        self.within_limits(deadline, |limits, threads| {
+        self.within_limits(history, deadline, |limits, threads| {
             let options = Options { all, keep_order, threads, limits: *limits, ..self.options(history) };
             checker::check(history, &options)
         })
     }
 
-    /// Does `work`, given when it must give up and how many threads it may use.
-    pub(crate) fn within_limits<T>(&self, deadline: Instant, work: impl FnOnce(&Limits<'_>, usize) -> T) -> T {
-        let keep_going = move || Instant::now() < deadline;
-        let threads = self.threads.map_or_else(processors, usize::from);
-        let max_memory_bytes = self.memory_limit as usize * (1 << 20) / threads;
-        work(&Limits { keep_going: &keep_going, max_memory_bytes }, threads)
+    /// How far a key's operations can be ordered.
+    fn prefix(&self, history: &History, key: &Value, deadline: Instant) -> Option<Prefix> {
+        self.within_limits(history, deadline, |limits, _| {
+            checker::longest_prefix(history, &Options { limits: *limits, ..self.options(history) }, key)
+        })
+    }
+
+    /// Does `work` on a history, given when it must give up and how many threads it may use.
+    pub(crate) fn within_limits<T>(
+        &self,
+        history: &History,
+        deadline: Instant,
+        work: impl FnOnce(&Limits<'_>, usize) -> T,
+    ) -> T {
+        let progress = CheckProgress::new(history.operations.len());
+        let keep_going = || {
+            progress.alive();
+            Instant::now() < deadline
+        };
+        let memory = Memory::new(self.memory_limit as usize * (1 << 20));
+        let decided = |operations| progress.decided(operations);
+        let limits = Limits { keep_going: &keep_going, memory: &memory, decided: &decided };
+        work(&limits, self.threads.map_or_else(processors, usize::from))
     }
 
     fn options(&self, history: &History) -> Options<'static> {

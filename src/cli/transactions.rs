@@ -42,7 +42,7 @@ impl From<LevelName> for Level {
 /// Judges transactions by the level that they must keep.
 pub(super) fn judge(history: &History, judging: &Judging, deadline: Instant) -> Judged {
     let level = judging.level();
-    let mut report = judging.within_limits(deadline, |limits, _| check_transactions(history, limits));
+    let mut report = judging.within_limits(history, deadline, |limits, _| check_transactions(history, limits));
     let status = match report.status(level) {
         Status::Holds => ExitStatus::Linearizable,
         Status::Refuted => ExitStatus::NotLinearizable,
@@ -63,5 +63,6 @@ pub(super) fn judge(history: &History, judging: &Judging, deadline: Instant) -> 
         report: to_json(&report),
         ladder: serde_json::Value::Null,
         staleness: serde_json::Value::Null,
+        prefixes: Vec::new(),
     }
 }

@@ -16,7 +16,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use checker::{Limits, Model, Options, Verdict};
+use checker::{Limits, Memory, Model, Options, Verdict};
 use histories::{History, Recorder, RunDir, Store};
 use tokio::sync::watch;
 use workloads::{Driven, FinalReads, HttpConnector, HttpOptions, Load, RegisterOptions};
@@ -180,7 +180,8 @@ async fn judge(plan: &Plan, dir: &RunDir, lived: Lived) -> anyhow::Result<(Histo
         let deadline = Instant::now() + CHECK_LIMIT;
         let keep_going = move || Instant::now() < deadline;
         let threads = processors();
-        let limits = Limits { keep_going: &keep_going, max_memory_bytes: CHECK_MEMORY_BYTES / threads };
+        let memory = Memory::new(CHECK_MEMORY_BYTES);
+        let limits = Limits { keep_going: &keep_going, memory: &memory, ..Limits::none() };
         let options = Options { limits, threads, ..Options::new(Model::Register) };
         let report = checker::check(&history, &options);
         let violated = report.verdict == Verdict::NotLinearizable;

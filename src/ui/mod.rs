@@ -2,6 +2,7 @@
 
 pub(crate) mod ladder;
 mod output;
+pub(crate) mod prefix;
 mod progress;
 pub(crate) mod summary;
 mod table;
@@ -11,7 +12,7 @@ pub(crate) mod verdict;
 use std::io::{self, Write as _};
 
 pub(crate) use output::write_whole;
-pub(crate) use progress::Progress;
+pub(crate) use progress::{CheckProgress, Progress};
 pub(crate) use table::{ReportTable, Row};
 
 use crate::exit::ExitStatus;

@@ -1,6 +1,10 @@
 //! Progress on stderr: a bar where somebody watches, a line for each phase where nobody does.
 
-use std::{borrow::Cow, time::Duration};
+use std::{
+    borrow::Cow,
+    sync::Once,
+    time::{Duration, Instant},
+};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -44,6 +48,51 @@ impl Progress {
 }
 
 impl Drop for Progress {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// A check that takes less goes without a bar.
+const QUIET: Duration = Duration::from_secs(1);
+
+/// How far a check is: a bar on a terminal, nothing elsewhere.
+#[derive(Debug)]
+pub(crate) struct CheckProgress {
+    bar: ProgressBar,
+    started: Instant,
+    shown: Once,
+}
+
+impl CheckProgress {
+    /// Of so many operations.
+    pub(crate) fn new(operations: usize) -> Self {
+        let bar = ProgressBar::with_draw_target(Some(operations as u64), ProgressDrawTarget::hidden());
+        let template = "{spinner} checking {elapsed_precise} {bar:40} {human_pos} of {human_len} operations decided";
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        Self { bar, started: Instant::now(), shown: Once::new() }
+    }
+
+    /// The check still goes on.
+    pub(crate) fn alive(&self) {
+        if !self.shown.is_completed() && self.started.elapsed() > QUIET {
+            self.shown.call_once(|| {
+                self.bar.set_draw_target(ProgressDrawTarget::stderr());
+                self.bar.enable_steady_tick(Duration::from_millis(100));
+            });
+        }
+    }
+
+    /// So many operations are decided.
+    pub(crate) fn decided(&self, operations: usize) {
+        self.bar.set_position(operations as u64);
+        self.alive();
+    }
+}
+
+impl Drop for CheckProgress {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
     }

@@ -62,7 +62,8 @@ fn evidence_in_words(text: &mut String, history: &History, evidence: &Evidence) 
     }
 }
 
-fn operation_in_words(history: &History, index: usize) -> String {
+/// One operation, with who did it and when.
+pub(crate) fn operation_in_words(history: &History, index: usize) -> String {
     let (operation, times) = (&history.operations[index], history.times(index));
     let node = match history.node(index) {
         0 => String::new(),

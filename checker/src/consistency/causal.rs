@@ -18,7 +18,7 @@ use histories::History;
 use rustc_hash::FxHashMap;
 
 use super::key::{Touch, touches};
-use crate::prepare::Step;
+use crate::{Memory, prepare::Step};
 
 /// No change, no session.
 const NONE: u32 = u32::MAX;
@@ -98,8 +98,8 @@ struct Sweep<'a> {
 }
 
 /// Why `all` is not causally consistent; nothing if it is.
-pub(super) fn uncausal(all: &Events, max_memory_bytes: usize) -> Option<Uncausal> {
-    let mut sweep = match Sweep::new(all, max_memory_bytes) {
+pub(super) fn uncausal(all: &Events, memory: &Memory) -> Option<Uncausal> {
+    let mut sweep = match Sweep::new(all, memory) {
         Ok(sweep) => sweep,
         Err(bytes) => return Some(Uncausal::TooMany { bytes }),
     };
@@ -114,7 +114,7 @@ pub(super) fn uncausal(all: &Events, max_memory_bytes: usize) -> Option<Uncausal
 }
 
 impl<'a> Sweep<'a> {
-    fn new(all: &'a Events, max_memory_bytes: usize) -> Result<Self, usize> {
+    fn new(all: &'a Events, memory: &Memory) -> Result<Self, usize> {
         let mut starts = vec![0];
         starts.extend((1..all.events.len()).filter(|&at| all.events[at - 1].process != all.events[at].process));
         starts.push(all.events.len());
@@ -141,7 +141,7 @@ impl<'a> Sweep<'a> {
         }
         let sets: usize = by_key.iter().map(Vec::len).sum();
         let bytes = (sets + changers.len()) * by_key.len() * size_of::<u32>();
-        if bytes > max_memory_bytes {
+        if !memory.share().hold(bytes) {
             return Err(bytes);
         }
         let clock = vec![0; by_key.len()].into_boxed_slice();

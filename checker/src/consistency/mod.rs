@@ -170,7 +170,7 @@ impl Tally {
 
     fn causal(&mut self, history: &History, options: &Options<'_>, keys: &Keys) {
         let (events, unsaid) = gather(history, options, keys);
-        let found = uncausal(&events, options.limits.max_memory_bytes);
+        let found = uncausal(&events, options.limits.memory);
         let rung = self.of(Consistency::Causal);
         match &found {
             Some(causal::Uncausal::TooMany { bytes }) => {

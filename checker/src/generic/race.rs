@@ -88,14 +88,14 @@ pub(super) fn search<S: Specification>(
 
 pub(super) fn race<S: Specification>(space: &mut Space<'_, S>, mut racers: Vec<Racer>, limits: &Limits<'_>) -> Found {
     let mut turn = FIRST_TURN + FIRST_TURN_PER_COMPLETION * space.completions();
-    let mut explained = 0;
+    let (mut explained, mut memory) = (0, limits.memory.share());
     loop {
         let mut at = 0;
         while at < racers.len() {
             let until = space.work + turn;
             while space.work < until {
                 let others: usize = racers.iter().map(Racer::bytes).sum::<usize>() - racers[at].bytes();
-                let max_bytes = limits.max_memory_bytes.saturating_sub(others);
+                let max_bytes = memory.most().saturating_sub(others);
                 let until_work = until.min(space.work + WORK_PER_QUESTION);
                 match racers[at].run(space, Slice { until_work, max_bytes }) {
                     Some(End::Order(items)) => {
@@ -109,11 +109,12 @@ pub(super) fn race<S: Specification>(space: &mut Space<'_, S>, mut racers: Vec<R
                 if !(limits.keep_going)() {
                     return Found::Limit(UnknownWhy::Time { explained, completed, unknown_outcomes });
                 }
-                if space.bytes + others + racers[at].bytes() > limits.max_memory_bytes {
+                if !memory.hold(space.bytes + others + racers[at].bytes()) {
                     // The one that needs less may still come through.
                     let largest = (0..racers.len()).max_by_key(|&racer| racers[racer].bytes());
                     racers.remove(largest.expect("one is running"));
-                    if racers.is_empty() || space.bytes > limits.max_memory_bytes {
+                    let bytes = racers.iter().map(Racer::bytes).sum::<usize>() + space.bytes;
+                    if racers.is_empty() || !memory.hold(bytes) {
                         return Found::Limit(UnknownWhy::Memory { explained, completed, unknown_outcomes });
                     }
                     at = at.min(racers.len() - 1);

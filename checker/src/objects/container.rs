@@ -359,7 +359,7 @@ impl Key<'_> {
 
 /// When each operation of the key starts and ends, by the key's own events, and how many events there are.
 fn spans(key: &Key<'_>) -> Result<(Vec<(u32, u32)>, u32), UnknownWhy> {
-    key.affords(key.operations.len() * 160)?;
+    let _held = key.affords(key.operations.len() * 160)?;
     let mut events: Vec<(u32, u32, bool)> = Vec::with_capacity(2 * key.operations.len());
     for (place, &index) in (0_u32..).zip(&key.operations) {
         let operation = key.operation(index);

@@ -20,6 +20,7 @@ use crate::{
     Evidence, Limits, Model, Options, UnknownWhy,
     evidence::Words,
     model::{Counter, List, Set},
+    options::Share,
     prepare::Prepared,
 };
 
@@ -136,10 +137,11 @@ impl Key<'_> {
         Err(UnknownWhy::Time { explained: explained.min(completed), completed, unknown_outcomes })
     }
 
-    /// Whether a method may hold so much.
-    fn affords(&self, bytes: usize) -> Result<(), UnknownWhy> {
-        if bytes <= self.limits.max_memory_bytes {
-            return Ok(());
+    /// Whether a method may hold so much, as long as it keeps what comes back.
+    fn affords(&self, bytes: usize) -> Result<Share<'_>, UnknownWhy> {
+        let mut share = self.limits.memory.share();
+        if share.hold(bytes) {
+            return Ok(share);
         }
         let (completed, unknown_outcomes) = self.counts();
         Err(UnknownWhy::Memory { explained: 0, completed, unknown_outcomes })

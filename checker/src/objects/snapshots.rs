@@ -50,7 +50,7 @@ pub(super) fn check(key: &Key<'_>) -> Result<Claim, UnknownWhy> {
 fn gather<'a>(key: &Key<'a>) -> Result<(FxHashMap<&'a Value, u32>, Vec<u32>), UnknownWhy> {
     let unsupported = |what: &str| Err(UnknownWhy::Unsupported { what: what.to_owned() });
     let (mut adds, mut reads) = (FxHashMap::default(), Vec::new());
-    key.affords(key.operations.len() * 64)?;
+    let _held = key.affords(key.operations.len() * 64)?;
     for &index in &key.operations {
         let operation = key.operation(index);
         match Function::named(key.name(operation)) {

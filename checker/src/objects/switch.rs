@@ -83,13 +83,13 @@ pub(super) fn solve(steps: &[Step], limits: &Limits<'_>) -> Solved {
         (0_u32..).zip(steps).filter(|(_, step)| step.is_certain()).map(|(place, _)| place).collect();
     ends.sort_unstable_by_key(|&place| steps[place as usize].end);
     let mut configs = vec![Config { state: 0, flipped: 0, used: Vec::new(), unknown: [0; 2], trace: NO_FLIP }];
-    let mut begun = 0;
+    let (mut begun, mut memory) = (0, limits.memory.share());
     for (explained, &place) in ends.iter().enumerate() {
         if explained % ASK_EVERY == ASK_EVERY - 1 {
             let bytes = sweep.flips.len() * 12 + configs.len() * size_of::<Config>();
             let completed = ends.len();
             let unknown_outcomes = steps.len() - completed;
-            if bytes > limits.max_memory_bytes {
+            if !memory.hold(bytes) {
                 return Solved::Limit(UnknownWhy::Memory { explained, completed, unknown_outcomes });
             }
             if !(limits.keep_going)() {

@@ -13,6 +13,7 @@ use super::{
 use crate::{
     Limits,
     automaton::{Automaton, State},
+    options::Share,
     prepare::{Action, Step},
 };
 
@@ -65,6 +66,7 @@ pub(super) struct Sweep<'a, A, const N: usize> {
     steps: &'a [Step],
     pub object: &'a mut A,
     limits: &'a Limits<'a>,
+    memory: Share<'a>,
     supply: Supply,
     pub now: Now<N>,
     classes: Vec<Class>,
@@ -91,7 +93,22 @@ impl<'a, A: Automaton, const N: usize> Sweep<'a, A, N> {
         let (reached, next, counts) = (Antichain::new(), Antichain::new(), Counts::new());
         let (classes, class_of) = (Vec::new(), FxHashMap::default());
         let (trail, until_question) = (Trail::new(), STEPS_PER_QUESTION);
-        Self { steps, object, limits, supply, now, classes, class_of, counts, trail, reached, next, until_question }
+        let memory = limits.memory.share();
+        Self {
+            steps,
+            object,
+            limits,
+            memory,
+            supply,
+            now,
+            classes,
+            class_of,
+            counts,
+            trail,
+            reached,
+            next,
+            until_question,
+        }
     }
 
     /// Opens every step that begins before `rank`, and forgets what can make no difference from then on.
@@ -335,7 +352,7 @@ impl<'a, A: Automaton, const N: usize> Sweep<'a, A, N> {
             + self.counts.memory_bytes()
             + self.trail.memory_bytes()
             + self.object.memory_bytes();
-        if bytes > self.limits.max_memory_bytes {
+        if !self.memory.hold(bytes) {
             return Err(Limit::Memory);
         }
         if (self.limits.keep_going)() { Ok(()) } else { Err(Limit::Time) }

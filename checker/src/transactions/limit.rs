@@ -48,7 +48,7 @@ impl<'a> Limit<'a> {
         let (changes, reads) = (facts.changes.rows.len(), facts.reads.rows.len());
         let edges = 8 * changes + 4 * (reads + self.transactions);
         let vertices = 2 * (changes + self.transactions);
-        if edges * EDGE_BYTES + vertices * VERTEX_BYTES <= self.limits.max_memory_bytes {
+        if self.limits.memory.share().hold(edges * EDGE_BYTES + vertices * VERTEX_BYTES) {
             return Ok(());
         }
         Err(UnknownWhy::Memory { explained: 0, completed: self.transactions, unknown_outcomes: 0 })

@@ -1,6 +1,8 @@
 //! Large histories: the methods agree with each other, and what was planted is found, with a witness that is small.
 
-use checker::{Method, Model, Options, Report, Verdict, check};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use checker::{Limits, Method, Model, Options, Report, Verdict, check};
 use histories::{Event, EventType, History, Process, Value};
 
 use crate::{
@@ -8,38 +10,47 @@ use crate::{
     random::{self, Kind, paired},
 };
 
-const MAX_OPERATIONS: usize = 10_000;
+const MAX_OPERATIONS: usize = 4_000;
 const SEEDS: u64 = 16;
 
 /// A witness larger than this is too large to try every order.
 const MAX_WITNESS: usize = 12;
 
+/// By the method that is chosen, and by the search, which may give up after a while.
 fn by_each(history: &History) -> [Report; 2] {
-    [false, true].map(|search_only| check(history, &Options { search_only, ..Options::new(Model::Register) }))
+    const MAX_QUESTIONS: usize = 40;
+    let asked = AtomicUsize::new(0);
+    let keep_going = || asked.fetch_add(1, Ordering::Relaxed) < MAX_QUESTIONS;
+    let limits = Limits { keep_going: &keep_going, ..Limits::none() };
+    let chosen = Options::new(Model::Register);
+    [check(history, &chosen), check(history, &Options { search_only: true, limits, ..chosen.clone() })]
 }
 
 #[test]
 fn zones_and_search_agree() {
-    let (mut yes, mut by_zones) = (0, 0);
+    let (mut yes, mut by_zones, mut agreed) = (0, 0, 0);
     for seed in 0..2 * SEEDS {
         let history = random::history(Kind::Unique, 91 << 32 | seed, MAX_OPERATIONS);
         let [report, searched] = by_each(&history);
-        assert_eq!(report.verdict, searched.verdict, "seed {seed}");
         assert_ne!(report.verdict, Verdict::Unknown);
+        if searched.verdict != Verdict::Unknown {
+            assert_eq!(report.verdict, searched.verdict, "seed {seed}");
+            agreed += 1;
+        }
         yes += u64::from(report.verdict == Verdict::Linearizable);
         by_zones += u64::from(report.keys[0].method == Method::Zones);
     }
     assert!((3..2 * SEEDS - 3).contains(&yes), "both verdicts must be well represented: {yes} times yes");
-    assert!(by_zones >= SEEDS, "the zones decided {by_zones}");
+    assert!(by_zones >= SEEDS && agreed >= SEEDS, "the zones decided {by_zones}, the search {agreed}");
 }
 
 #[test]
 fn what_nothing_was_changed_in_can_be_ordered() {
     for (seed, kind) in (0..SEEDS).zip([Kind::Unique, Kind::Repeated(3)].into_iter().cycle()) {
         let history = paired(random::simulated(kind, 92 << 32 | seed, MAX_OPERATIONS).events);
-        for report in by_each(&history) {
-            assert_eq!(report.verdict, Verdict::Linearizable, "seed {seed}");
-        }
+        let [report, searched] = by_each(&history);
+        assert_eq!(report.verdict, Verdict::Linearizable, "seed {seed}");
+        assert_ne!(searched.verdict, Verdict::NotLinearizable, "seed {seed}");
     }
 }
 
@@ -50,14 +61,14 @@ fn planted(salt: u64, plant: impl Fn(&mut Vec<Event<'static>>) -> Option<u64>) {
         let mut events = random::simulated(Kind::Unique, salt << 32 | seed, MAX_OPERATIONS).events;
         let Some(process) = plant(&mut events) else { continue };
         let history = paired(events);
-        for report in by_each(&history) {
-            assert_eq!(report.verdict, Verdict::NotLinearizable, "seed {seed}");
-            let operations = &report.keys[0].evidence.as_ref().unwrap().operations;
-            assert!(operations.len() <= MAX_WITNESS, "seed {seed}: {} operations", operations.len());
-            assert!(!oracle::evidence_can_be_ordered(&history, &Value::Nil, operations), "seed {seed}: {operations:?}");
-            let is_it = |&index: &usize| history.operations[index].process == Process::Client(process);
-            assert!(operations.iter().any(is_it), "seed {seed}: {operations:?} does not hold what was planted");
-        }
+        let [report, searched] = by_each(&history);
+        assert_eq!(report.verdict, Verdict::NotLinearizable, "seed {seed}");
+        assert_ne!(searched.verdict, Verdict::Linearizable, "seed {seed}");
+        let operations = &report.keys[0].evidence.as_ref().unwrap().operations;
+        assert!(operations.len() <= MAX_WITNESS, "seed {seed}: {} operations", operations.len());
+        assert!(!oracle::evidence_can_be_ordered(&history, &Value::Nil, operations), "seed {seed}: {operations:?}");
+        let is_it = |&index: &usize| u64::from(history.operations[index].process) == process;
+        assert!(operations.iter().any(is_it), "seed {seed}: {operations:?} does not hold what was planted");
         planted += 1;
     }
     assert!(planted >= SEEDS / 2, "planted only {planted} times");
@@ -79,7 +90,7 @@ fn insert(events: &mut Vec<Event<'static>>, at: usize, pair: [Event<'static>; 2]
 }
 
 /// What completed reads found, each with the place of its completion.
-fn reads(events: &[Event<'static>]) -> impl DoubleEndedIterator<Item = (usize, &Value)> {
+fn reads<'a>(events: &'a [Event<'static>]) -> impl DoubleEndedIterator<Item = (usize, &'a Value)> {
     let is_read = |event: &Event<'_>| event.kind == EventType::Ok && event.f == "read";
     (events.iter().enumerate())
         .filter(move |(_, event)| is_read(event))
@@ -119,8 +130,8 @@ fn a_lost_write() {
             .skip(all.len() / 2)
             .map(|pair| (&pair[0], &pair[1]))
             .find(|(first, second)| {
-                let process = events[second.0].process;
-                let invoked = events[..second.0].iter().rposition(|event| event.process == process);
+                let process = &events[second.0].process;
+                let invoked = events[..second.0].iter().rposition(|event| event.process == *process);
                 first.1 == second.1 && invoked.is_some_and(|invoked| invoked > first.0)
             })?
             .0;

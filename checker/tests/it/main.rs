@@ -14,6 +14,7 @@ mod models;
 mod objects;
 mod oracle;
 mod peers;
+mod prefix;
 mod random;
 mod rules;
 mod rungs;

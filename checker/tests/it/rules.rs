@@ -1,6 +1,6 @@
 //! One history for each rule, accepted or rejected, and what is said of the rejected ones.
 
-use checker::{Evidence, KeyReport, Limits, Method, Model, Options, Staleness, UnknownWhy, Verdict, check};
+use checker::{Evidence, KeyReport, Limits, Memory, Method, Model, Options, Staleness, UnknownWhy, Verdict, check};
 use histories::Value;
 
 use crate::build::history;
@@ -267,7 +267,7 @@ fn limits_make_it_unknown() {
     let out_of_time = check(Limits { keep_going: &|| false, ..Limits::none() });
     assert!(matches!(out_of_time.why, Some(UnknownWhy::Time { completed: 15, .. })), "{out_of_time:?}");
     assert_eq!((out_of_time.verdict, out_of_time.method), (Verdict::Unknown, Method::Search));
-    let out_of_memory = check(Limits { max_memory_bytes: 100_000, ..Limits::none() });
+    let out_of_memory = check(Limits { memory: &Memory::new(100_000), ..Limits::none() });
     assert!(matches!(out_of_memory.why, Some(UnknownWhy::Memory { .. })), "{out_of_memory:?}");
     assert!(out_of_memory.why.unwrap().to_string().starts_with("memory ran out after "));
 }

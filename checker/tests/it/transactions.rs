@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use checker::{Level, Limits, Status, TransactionReport, UnknownWhy, check_transactions};
+use checker::{Level, Limits, Memory, Status, TransactionReport, UnknownWhy, check_transactions};
 use histories::{Event, EventType, History, HistoryBuilder, Process, Value};
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
@@ -316,7 +316,8 @@ fn limits_in_time_are_asked_within_phases_and_those_in_memory_are_kept() {
         let checked = |last: usize, max_memory_bytes: usize| {
             asked.store(0, Ordering::Relaxed);
             let keep_going = || asked.fetch_add(1, Ordering::Relaxed) < last;
-            check_transactions(&history, &Limits { keep_going: &keep_going, max_memory_bytes })
+            let memory = Memory::new(max_memory_bytes);
+            check_transactions(&history, &Limits { keep_going: &keep_going, memory: &memory, ..Limits::none() })
         };
         assert_eq!(checked(usize::MAX, 1 << 30).status(Level::StrictSerializable), Status::Holds);
         let times = asked.load(Ordering::Relaxed);

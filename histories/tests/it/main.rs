@@ -1,3 +1,4 @@
 //! The crate from outside: the histories of others, and a recorded one read back.
 
+mod bytes;
 mod peers;

@@ -47,14 +47,14 @@ fn order(key: &Key<'_>) -> Result<Result<Vec<u32>, Wrong>, UnknownWhy> {
             Some(_) => return Err(UnknownWhy::Unsupported { what: format!("such a {name} of a list") }),
         }
     }
-    key.affords(key.operations.len() * 120)?;
+    let _held = key.affords(key.operations.len() * 120)?;
     let longest = match longest(key)? {
         Ok(longest) => longest,
         Err(wrong) => return Ok(Err(wrong)),
     };
     let begin = initial(key).len();
     let list: &[Value] = longest.map_or(initial(key), |read| seen(key, read).expect("it is a read with a list"));
-    key.affords(key.operations.len() * 120 + list.len() * 60)?;
+    let _list = key.affords(list.len() * 60)?;
     let id = |element: &Value| key.history.values.find(element).unwrap_or(ValueId::UNKNOWN);
     let list: Vec<ValueId> = list.iter().map(id).collect();
     let mut sweep = Sweep {

@@ -1,0 +1,77 @@
+//! How far a key's operations can be ordered: the longest beginning that is linearizable, and the completion that no order survives.
+//!
+//! Whoever cuts a history at a moment leaves out what began later, and does not know the ends that come later. An order of the whole,
+//! without what began later, orders every beginning: what takes effect before the cut keeps its answers, and what is open there may
+//! have taken effect or not. So the beginnings without an order are those from some completion on, which halving finds. Of what is
+//! known to have failed, nothing happened, also before that was known.
+
+use histories::{History, NEVER, Outcome, Value, ValueId};
+use serde::Serialize;
+
+use crate::{
+    Options, Verdict,
+    check::decide,
+    prepare::{Keys, Preparer},
+};
+
+/// How far a key's operations can be ordered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Prefix {
+    /// Everything that happened before this time can be ordered; nanoseconds since the run began.
+    pub until_ns: u64,
+    /// The operation that completed then: no order survives its completion. An index of [`History::operations`].
+    pub dies_at: usize,
+}
+
+/// The longest beginning of the operations of `key` that can be ordered, by as many checks as halving takes, each within the limits.
+/// Nothing where all can be ordered, or where a limit was reached.
+///
+/// # Panics
+/// If the checker contradicts itself, which would be a bug in it.
+pub fn longest_prefix(history: &History, options: &Options<'_>, key: &Value) -> Option<Prefix> {
+    let keys = Keys::split(history);
+    let operations = (0..keys.len()).find(|&at| history.value(keys.id(at)) == key).map(|at| keys.operations(at))?;
+    let mut completions: Vec<u32> = (operations.iter().map(|&index| history.operations[index as usize]))
+        .filter(|operation| matches!(operation.outcome, Outcome::Ok | Outcome::Mismatch))
+        .map(|operation| operation.completed)
+        .collect();
+    completions.sort_unstable();
+    let options = Options { keep_order: false, ..options.clone() };
+    let mut cut = history.clone();
+    let mut is_ordered = |completed: usize| {
+        let last = completed.checked_sub(1).map(|at| completions[at])?;
+        let begun = operations.partition_point(|&index| history.operations[index as usize].invoked < last);
+        for &index in operations {
+            let operation = &mut cut.operations[index as usize];
+            *operation = history.operations[index as usize];
+            if operation.invoked >= last {
+                operation.outcome = Outcome::Fail;
+            } else if operation.completed > last && operation.outcome != Outcome::Fail {
+                (operation.completed, operation.output, operation.outcome) = (NEVER, ValueId::UNKNOWN, Outcome::Info);
+            }
+        }
+        let mut preparer = Preparer::new(&cut, options.model, &options.initial);
+        match decide(&cut, &options, &mut preparer, &operations[..begun]).verdict {
+            Verdict::Linearizable => Some(true),
+            Verdict::NotLinearizable => Some(false),
+            Verdict::Unknown => None,
+        }
+    };
+    // So many completions can be ordered, so many cannot.
+    let (mut can, mut cannot) = (0, completions.len());
+    if is_ordered(cannot)? {
+        return None;
+    }
+    while cannot - can > 1 {
+        let middle = can.midpoint(cannot);
+        if is_ordered(middle)? {
+            can = middle;
+        } else {
+            cannot = middle;
+        }
+    }
+    let last = completions[cannot - 1];
+    let dies_at = operations.iter().copied().find(|&index| history.operations[index as usize].completed == last)?;
+    let dies_at = dies_at as usize;
+    Some(Prefix { until_ns: history.times(dies_at).completed_ns, dies_at })
+}

@@ -1,0 +1,57 @@
+//! The longest beginning that can be ordered: halving finds what trying every cut finds.
+
+use checker::{Model, Options, Prefix, Verdict, check, longest_prefix};
+use histories::{History, NEVER, Outcome, Value, ValueId};
+
+use crate::random::{self, Kind};
+
+/// The history up to the event of this rank, judged as a history of its own.
+fn verdict_until(history: &History, last: u32, options: &Options<'_>) -> Verdict {
+    let mut cut = history.clone();
+    cut.operations.retain(|operation| operation.invoked <= last);
+    for operation in &mut cut.operations {
+        if operation.completed > last && operation.outcome != Outcome::Fail {
+            (operation.completed, operation.output, operation.outcome) = (NEVER, ValueId::UNKNOWN, Outcome::Info);
+        }
+    }
+    check(&cut, options).verdict
+}
+
+#[test]
+fn halving_finds_the_first_completion_that_no_order_survives() {
+    let (mut found, mut early) = (0, 0);
+    for (seed, kind) in
+        (0..20_000).zip([Kind::Unique, Kind::Repeated(2), Kind::Repeated(3), Kind::Text].into_iter().cycle())
+    {
+        let history = random::history(kind, 91 << 32 | seed, 12);
+        let options = Options::new(if kind == Kind::Text { Model::KeyValue } else { Model::Register });
+        let mut ends: Vec<(u32, usize)> = (history.operations.iter().zip(0..))
+            .filter(|(operation, _)| matches!(operation.outcome, Outcome::Ok | Outcome::Mismatch))
+            .map(|(operation, index)| (operation.completed, index))
+            .collect();
+        ends.sort_unstable();
+        let verdicts: Vec<Verdict> = ends.iter().map(|&(end, _)| verdict_until(&history, end, &options)).collect();
+        assert!(verdicts.is_sorted_by_key(|&verdict| verdict != Verdict::Linearizable), "{verdicts:?}");
+        let first = verdicts.iter().position(|&verdict| verdict == Verdict::NotLinearizable);
+        let expected = first.map(|at| ends[at].1);
+        let key = history.operations.first().map_or(&Value::Nil, |operation| history.value(operation.key));
+        let prefix = longest_prefix(&history, &options, key);
+        assert_eq!(prefix.map(|prefix| prefix.dies_at), expected, "{:#?}", history.operations);
+        found += u32::from(prefix.is_some());
+        early += u32::from(first.is_some_and(|at| at + 1 < ends.len()));
+        let until = |Prefix { until_ns, dies_at }| until_ns == history.times(dies_at).completed_ns;
+        assert!(prefix.is_none_or(until));
+    }
+    assert!(found > 5_000 && early > 2_000, "only {found}, {early} of them before the end");
+}
+
+#[test]
+fn what_cannot_be_decided_has_no_prefix() {
+    let history = (0..1000)
+        .map(|seed| random::history(Kind::Repeated(2), seed, 12))
+        .find(|history| check(history, &Options::new(Model::Register)).verdict == Verdict::NotLinearizable)
+        .unwrap();
+    let key = history.value(history.operations[0].key);
+    assert_eq!(longest_prefix(&history, &Options::new(Model::Mutex), key), None, "a lock has no such functions");
+    assert_eq!(longest_prefix(&history, &Options::new(Model::Register), &"missing".into()), None);
+}

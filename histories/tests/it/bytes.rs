@@ -1,0 +1,179 @@
+//! No bytes make a reader panic or hold more than a small multiple of them, and whatever it refuses it says where.
+
+use std::{io::Write as _, path::Path};
+
+use histories::{Format, Packer, ReadError, read_bytes};
+use proptest::{collection::vec, prelude::*, sample::Index, test_runner::TestCaseError};
+
+/// A valid history of each format.
+const SEEDS: [&str; 6] = [
+    concat!(
+        r#"{"index":0,"time":1,"process":0,"type":"invoke","f":"cas","key":"k","value":[1,2.5]}"#,
+        "\n",
+        r#"{"index":1,"time":2,"process":"nemesis","type":"info","f":"kill","value":{"n1":"\u00e9\ud83d\ude00"}}"#,
+        "\n",
+        r#"{"index":2,"time":3,"process":0,"type":"fail","f":"cas","key":"k","observed":null,"node":3,"error":"x"}"#,
+        "\n",
+    ),
+    concat!(
+        r#"{"process":0,"type":"invoke","f":"txn","value":[["append","x",1],["r","x",null]]}"#,
+        "\n",
+        r#"{"process":0,"type":"ok","f":"txn","value":[["append","x",1],["r","x",[1]]]}"#,
+        "\n",
+    ),
+    r#"[{:process 0 :type :invoke :f :write :value [1 -7] :time 12 :index 0} #jepsen.history.Op{:process :nemesis, :type :info, :f :kill, :value {:n1 "a\n"}}
+{:process 0 :type :ok :f :write :value [1 -7]}]"#,
+    "{:process 0, :type :invoke, :f :cas, :value #jepsen.independent/tuple [k [1 2]]}\n; why\n{:process 0, :type :info, :f :cas, :value [k [1 2]], :error :timeout}\n",
+    "INFO  jepsen.util - 0\t:invoke\t:write\t3\nINFO  jepsen.util - :nemesis\t:info\t:start\tnil\nINFO  jepsen.util - 0\t:ok\t:write\t3\n",
+    "{:process 0, :type :invoke, :f :put, :key \"0\", :value \"x\"}\n{:process 0, :type :ok, :f :put, :key \"0\", :value \"x\"}\n{:process 0, :type :invoke, :f :get, :key \"0\", :value nil}\n{:process 0, :type :ok, :f :get, :key \"0\", :value \"x\"}\n",
+];
+
+/// What is put into a file: what parsers stumble over.
+const STUMBLES: [&[u8]; 14] = [
+    b"\xff\xfe",
+    b"\xed\xa0\x80",
+    b"\0",
+    b"\"",
+    b"\\u",
+    b"\\ud83d",
+    b"99999999999999999999999999",
+    b"-1e999999999",
+    b"18446744073709551615",
+    b"#",
+    b"#_",
+    b"^",
+    b"\r\n\n",
+    b"{\"process\":0}",
+];
+
+#[derive(Clone, Debug)]
+enum Damage {
+    Truncate(Index),
+    Flip(Index, u8),
+    Insert(Index, Vec<u8>),
+    Repeat(Index, Index, u8),
+    Nest(Index, u8, u16),
+}
+
+fn damage() -> impl Strategy<Value = Damage> {
+    let at = any::<Index>;
+    prop_oneof![
+        at().prop_map(Damage::Truncate),
+        (at(), 0..8_u8).prop_map(|(at, bit)| Damage::Flip(at, bit)),
+        (at(), vec(any::<u8>(), 1..9)).prop_map(|(at, bytes)| Damage::Insert(at, bytes)),
+        (at(), prop::sample::select(&STUMBLES[..])).prop_map(|(at, bytes)| Damage::Insert(at, bytes.to_vec())),
+        (at(), at(), 1..20_u8).prop_map(|(from, to, times)| Damage::Repeat(from, to, times)),
+        (at(), prop::sample::select(&b"[({#"[..]), 1..3000_u16)
+            .prop_map(|(at, byte, deep)| Damage::Nest(at, byte, deep)),
+    ]
+}
+
+fn damaged(mut bytes: Vec<u8>, damages: &[Damage]) -> Vec<u8> {
+    for damage in damages {
+        let place = |at: &Index| at.index(bytes.len() + 1);
+        match damage {
+            Damage::Truncate(at) => bytes.truncate(place(at)),
+            Damage::Flip(at, bit) => {
+                let at = place(at);
+                if let Some(byte) = bytes.get_mut(at) {
+                    *byte ^= 1 << bit;
+                }
+            }
+            Damage::Insert(at, new) => {
+                let at = place(at);
+                bytes.splice(at..at, new.iter().copied());
+            }
+            Damage::Repeat(from, to, times) => {
+                let (from, to) = (place(from).min(place(to)), place(from).max(place(to)));
+                let again = bytes[from..to].repeat(usize::from(*times));
+                bytes.splice(to..to, again);
+            }
+            Damage::Nest(at, byte, deep) => {
+                let at = place(at);
+                bytes.splice(at..at, std::iter::repeat_n(*byte, usize::from(*deep)));
+            }
+        }
+    }
+    bytes
+}
+
+/// As its content says and as each format; `bytes` are `unpacked` long.
+fn is_read_or_refused(bytes: &[u8], unpacked: usize) -> Result<(), TestCaseError> {
+    for format in [None, Some(Format::JsonLines), Some(Format::Edn), Some(Format::JepsenLog)] {
+        match read_bytes("damaged", bytes, format) {
+            Ok(history) => {
+                // Everything that is kept stands for some byte of the file.
+                prop_assert!(!history.operations.is_empty() && history.operations.len() <= unpacked);
+                prop_assert!(history.values.len() <= unpacked + 1 && history.others.len() <= unpacked);
+            }
+            Err(error) => {
+                let said = error.to_string();
+                prop_assert!(said.starts_with("damaged:") && said.len() < 4000 && !said.contains('\n'), "{}", said);
+                let lines = 1 + unpacked as u64;
+                if let ReadError::Malformed { line, .. }
+                | ReadError::Broken { line, .. }
+                | ReadError::Empty { line, .. } = error
+                {
+                    prop_assert!((1..=lines).contains(&line), "{}", said);
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn packed(name: &str, bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut packer = Packer::new(Path::new(name), &mut out);
+    packer.write_all(bytes).expect("a Vec takes everything");
+    packer.finish().expect("a Vec takes everything");
+    out
+}
+
+#[test]
+fn what_is_damaged_here_is_read_when_it_is_whole() {
+    for seed in SEEDS {
+        let read = read_bytes("whole", seed.as_bytes(), None).unwrap_or_else(|error| panic!("{error}\n{seed}"));
+        for name in ["whole.gz", "whole.zst"] {
+            let unpacked = read_bytes(name, &packed(name, seed.as_bytes()), None).unwrap();
+            assert_eq!(unpacked.operations, read.operations);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_bytes(bytes in vec(any::<u8>(), 0..300)) {
+        is_read_or_refused(&bytes, bytes.len())?;
+    }
+
+    #[test]
+    fn any_text_of_the_formats_signs(text in r#"[\[\]{}()":,#;\\ \n\ta-f0-9.e+-]{0,200}"#) {
+        is_read_or_refused(text.as_bytes(), text.len())?;
+    }
+
+    #[test]
+    fn a_damaged_history(seed in prop::sample::select(&SEEDS[..]), damages in vec(damage(), 1..5)) {
+        let bytes = damaged(seed.as_bytes().to_vec(), &damages);
+        is_read_or_refused(&bytes, bytes.len())?;
+    }
+
+    #[test]
+    fn a_damaged_history_in_a_whole_package(
+        seed in prop::sample::select(&SEEDS[..]), damages in vec(damage(), 0..3), name in prop::sample::select(&["a.gz", "a.zst"][..])
+    ) {
+        let bytes = damaged(seed.as_bytes().to_vec(), &damages);
+        is_read_or_refused(&packed(name, &bytes), bytes.len())?;
+    }
+
+    #[test]
+    fn a_damaged_package(
+        seed in prop::sample::select(&SEEDS[..]), damages in vec(damage(), 1..4), name in prop::sample::select(&["a.gz", "a.zst"][..])
+    ) {
+        // A flipped bit may ask for a long run of one byte, but a package of this size cannot hold more than so much.
+        let bytes = damaged(packed(name, &seed.as_bytes().repeat(3)), &damages);
+        is_read_or_refused(&bytes, bytes.len() * 200_000 + 1_000)?;
+    }
+}
