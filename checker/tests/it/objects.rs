@@ -370,7 +370,7 @@ fn a_set_that_is_read_as_a_whole_only_grows() {
         "read by process 2 at 0.006 s lacked 2, although add 2 had been acknowledged at 0.004 s"
     );
     assert_eq!(
-        claim(&("2 invoke read\n0 ok add\n3 invoke add 4\n2 ok read [1,4]")),
+        claim("2 invoke read\n0 ok add\n3 invoke add 4\n2 ok read [1,4]"),
         "read by process 2 at 0.004 s returned 4 without 2, although add 2 had been acknowledged at 0.005 s, before add 4 by \
          process 3 at 0.006 s began"
     );
