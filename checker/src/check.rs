@@ -11,7 +11,7 @@ use crate::{
     Evidence, KeyReport, Limits, Method, Model, Options, Report, Specification, UnknownWhy, Verdict, evidence,
     generic::{self, Object},
     model, objects,
-    prepare::{Keys, Prepared, Preparer},
+    prepare::{Keys, Prepared, Preparer, Whole},
     search::Found,
     shrink::{Problem, Stage, by_search},
     verify::{Verify, replay_register},
@@ -160,6 +160,10 @@ pub(crate) fn decide(
         return by_method(history, options, operations)
             .unwrap_or_else(|| by_model(history, object.as_ref(), options, operations));
     }
+    let whole = Whole::of(history, options.model, &options.initial, operations).filter(|_| !options.search_only);
+    if let Some(Zones::Order(order)) = whole.and_then(|whole| zones(&whole)) {
+        return by_zones(history, options, operations, order);
+    }
     let prepared = match preparer.prepare(operations) {
         Ok(prepared) => prepared,
         Err(function) => {
@@ -168,11 +172,8 @@ pub(crate) fn decide(
     };
     match (!options.search_only).then(|| zones(&prepared)).flatten() {
         Some(Zones::Order(order)) => {
-            let order: Vec<u32> = order.iter().map(|&step| prepared.steps[step as usize].operation).collect();
-            if let Err(why) = replay_register(history, &options.initial, operations, &order) {
-                panic!("this is a bug in schism: the zone method found an order that is none: {why}");
-            }
-            return Decision::yes(Method::Zones, options.keep_order.then_some(order));
+            let order = order.into_iter().map(|step| prepared.steps[step as usize].operation).collect();
+            return by_zones(history, options, operations, order);
         }
         Some(Zones::Violation(violation, clusters)) => {
             let mut problem = Problem::new(history, &options.initial, &prepared, &options.limits);
@@ -181,6 +182,14 @@ pub(crate) fn decide(
         Some(Zones::Undecided) | None => {}
     }
     by_general_search(history, options, &prepared, operations)
+}
+
+/// A yes by the order of operations that the zones leave.
+fn by_zones(history: &History, options: &Options<'_>, operations: &[u32], order: Vec<u32>) -> Decision {
+    if let Err(why) = replay_register(history, &options.initial, operations, &order) {
+        panic!("this is a bug in schism: the zone method found an order that is none: {why}");
+    }
+    Decision::yes(Method::Zones, options.keep_order.then_some(order))
 }
 
 /// An order if a narrow search finds one; else a no if the steps where it lost its way, or all of them with unknown changes

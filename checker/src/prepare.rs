@@ -64,6 +64,10 @@ pub(crate) struct Step {
 }
 
 impl Step {
+    fn of(operation: &Operation, index: u32, action: Action) -> Self {
+        Self { operation: index, start: operation.invoked, end: end(operation), action }
+    }
+
     /// Whether it did happen.
     pub(crate) fn is_certain(&self) -> bool {
         self.end != NEVER
@@ -80,6 +84,80 @@ pub(crate) struct Prepared {
     pub values: Vec<Option<ValueId>>,
     /// Changes that certainly did not happen: for explanations only.
     pub failed: Vec<u32>,
+}
+
+/// One key's steps by their numbers, wherever they are kept.
+pub(crate) trait Steps {
+    /// Larger than the number of every step.
+    fn end(&self) -> u32;
+    /// Larger than the number of every value.
+    fn values(&self) -> usize;
+    /// The step with this number; nothing where that is an operation that does not count.
+    fn step(&self, number: u32) -> Option<Step>;
+    /// The start and the end of the step with this number.
+    fn span(&self, number: u32) -> (u32, u32);
+}
+
+impl Steps for Prepared {
+    fn end(&self) -> u32 {
+        u32::try_from(self.steps.len()).expect("steps are numbered by u32")
+    }
+
+    fn values(&self) -> usize {
+        self.values.len()
+    }
+
+    fn step(&self, number: u32) -> Option<Step> {
+        Some(self.steps[number as usize])
+    }
+
+    fn span(&self, number: u32) -> (u32, u32) {
+        let step = &self.steps[number as usize];
+        (step.start, step.end)
+    }
+}
+
+/// The one key of a long history, prepared whenever it is looked at, since memory is what takes time: steps have the numbers of
+/// their operations, values those of the history and one more.
+#[derive(Debug)]
+pub(crate) struct Whole<'a> {
+    history: &'a History,
+    model: Model,
+    initial: Option<ValueId>,
+}
+
+impl<'a> Whole<'a> {
+    /// Nothing if these operations are not all of the history, or not all of them are of a register.
+    pub(crate) fn of(history: &'a History, model: Model, initial: &Value, operations: &[u32]) -> Option<Self> {
+        let all = &history.operations;
+        let is_plain = |o: &Operation| matches!(o.function, Function::Read | Function::Write | Function::Cas);
+        let fits = operations.len() == all.len() && all.iter().all(is_plain);
+        fits.then(|| Self { history, model, initial: history.values.find(initial) })
+    }
+}
+
+impl Steps for Whole<'_> {
+    fn end(&self) -> u32 {
+        u32::try_from(self.history.operations.len()).expect("operations are numbered by u32")
+    }
+
+    fn values(&self) -> usize {
+        self.history.values.len() + 1
+    }
+
+    #[inline]
+    fn step(&self, number: u32) -> Option<Step> {
+        let operation = &self.history.operations[number as usize];
+        let value = |id: ValueId| if self.initial == Some(id) { INITIAL } else { id.0 + 1 };
+        let action = action(operation, self.model, value).expect("there is no other function")?;
+        Some(Step::of(operation, number, action))
+    }
+
+    #[inline]
+    fn span(&self, number: u32) -> (u32, u32) {
+        let operation = &self.history.operations[number as usize];
+        (operation.invoked, end(operation))
+    }
 }
 
 /// Prepares one key after the other, with the same tables.
@@ -109,10 +187,18 @@ impl<'a> Preparer<'a> {
             if operation.outcome == Outcome::Fail && operation.input != ValueId::UNKNOWN {
                 prepared.failed.push(index);
             }
-            match self.action(operation, &mut prepared.values) {
+            let values = &mut prepared.values;
+            let number = |id: ValueId| {
+                let number = &mut self.numbers[id.0 as usize];
+                if *number == ABSENT {
+                    *number = u32::try_from(values.len()).expect("a key has fewer values than the history");
+                    values.push(Some(id));
+                }
+                *number
+            };
+            match action(operation, self.model, number) {
                 Ok(Some(action)) => {
-                    let end = if operation.outcome == Outcome::Info { NEVER } else { operation.completed };
-                    prepared.steps.push(Step { operation: index, start: operation.invoked, end, action });
+                    prepared.steps.push(Step::of(operation, index, action));
                     None
                 }
                 Ok(None) => None,
@@ -124,42 +210,46 @@ impl<'a> Preparer<'a> {
         }
         unknown.map_or(Ok(prepared), Err)
     }
+}
 
-    /// What an operation does; nothing if it did not happen, or only looked and nobody knows what it saw.
-    fn action(&mut self, operation: &Operation, values: &mut Vec<Option<ValueId>>) -> Result<Option<Action>, Function> {
-        let certain = match operation.outcome {
-            Outcome::Fail => return Ok(None),
-            Outcome::Info => false,
-            Outcome::Ok | Outcome::Mismatch => true,
-        };
-        let mut number = |id: ValueId| {
-            let number = &mut self.numbers[if id == ValueId::UNKNOWN { 0 } else { id.0 as usize }];
-            if *number == ABSENT {
-                *number = u32::try_from(values.len()).expect("a key has fewer values than the history");
-                values.push(Some(id));
+/// When an operation ended: never, if nobody knows whether it happened.
+fn end(operation: &Operation) -> u32 {
+    if operation.outcome == Outcome::Info { NEVER } else { operation.completed }
+}
+
+/// What an operation does, given each value's number; nothing if it did not happen, or only looked and nobody knows what it saw.
+#[inline]
+fn action(
+    operation: &Operation,
+    model: Model,
+    mut number: impl FnMut(ValueId) -> Val,
+) -> Result<Option<Action>, Function> {
+    let certain = match operation.outcome {
+        Outcome::Fail => return Ok(None),
+        Outcome::Info => false,
+        Outcome::Ok | Outcome::Mismatch => true,
+    };
+    // Nobody says what was not said.
+    let mut number = |id: ValueId| number(if id == ValueId::UNKNOWN { ValueId(0) } else { id });
+    let action = match (operation.function, model) {
+        (Function::Read, _) if !certain || operation.output == ValueId::UNKNOWN => return Ok(None),
+        (Function::Read, _) => Action::Read(number(operation.output)),
+        (Function::Cas, _) if operation.outcome == Outcome::Mismatch => {
+            let expected = number(operation.input);
+            match operation.output {
+                ValueId::UNKNOWN => Action::NotEqual(expected),
+                found if found == operation.input => Action::Contradiction(expected),
+                found => Action::Read(number(found)),
             }
-            *number
-        };
-        let action = match (operation.function, self.model) {
-            (Function::Read, _) if !certain || operation.output == ValueId::UNKNOWN => return Ok(None),
-            (Function::Read, _) => Action::Read(number(operation.output)),
-            (Function::Cas, _) if operation.outcome == Outcome::Mismatch => {
-                let expected = number(operation.input);
-                match operation.output {
-                    ValueId::UNKNOWN => Action::NotEqual(expected),
-                    found if found == operation.input => Action::Contradiction(expected),
-                    found => Action::Read(number(found)),
-                }
-            }
-            (Function::Cas, _) => Action::Cas { from: number(operation.input), to: number(operation.to) },
-            (_, _) if operation.outcome == Outcome::Mismatch => return Ok(None),
-            (Function::Write, _) => Action::Write(number(operation.input)),
-            (Function::Append, Model::KeyValue) => Action::Append(number(operation.input)),
-            (Function::Delete, Model::KeyValue) => Action::Write(INITIAL),
-            (function, _) => return Err(function),
-        };
-        Ok(Some(action))
-    }
+        }
+        (Function::Cas, _) => Action::Cas { from: number(operation.input), to: number(operation.to) },
+        (_, _) if operation.outcome == Outcome::Mismatch => return Ok(None),
+        (Function::Write, _) => Action::Write(number(operation.input)),
+        (Function::Append, Model::KeyValue) => Action::Append(number(operation.input)),
+        (Function::Delete, Model::KeyValue) => Action::Write(INITIAL),
+        (function, _) => return Err(function),
+    };
+    Ok(Some(action))
 }
 
 /// The operations of each key, by their indexes, in the order of their invocations; keys in the order of the report.

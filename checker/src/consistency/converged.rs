@@ -12,7 +12,7 @@ use rustc_hash::FxHashMap;
 use super::key::Key;
 use crate::{
     prepare::{Action, INITIAL, Val},
-    zones::{Block, NO_STEP, Violation, sweep},
+    zones::{Block, NO_STEP, meeting},
 };
 
 /// The final reads of a key: steps.
@@ -54,7 +54,9 @@ pub(super) fn differing(key: &Key, reads: &[u32]) -> Option<Vec<u32>> {
         block.last_begin = block.last_begin.max((step.start + 1, index));
     }
     let mut blocks: Vec<Block> = blocks.into_values().collect();
-    blocks.sort_unstable_by_key(|block| block.origin);
-    let Err(Violation::Meeting { first_ends, last_begins, .. }) = sweep(blocks) else { return None };
-    Some(first_ends.into_iter().chain(last_begins).filter(|&step| step != NO_STEP).collect())
+    blocks.sort_unstable_by_key(|block| (block.zone().left(), block.origin));
+    let both = meeting(blocks.iter().map(Block::zone))?;
+    let steps = |end: fn(&Block) -> u32| both.map(|origin| blocks.iter().find(|block| block.origin == origin).map(end));
+    let all = steps(|block| block.first_end.1).into_iter().chain(steps(|block| block.last_begin.1));
+    Some(all.flatten().filter(|&step| step != NO_STEP).collect())
 }

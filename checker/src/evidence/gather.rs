@@ -19,7 +19,7 @@ pub(super) fn of_stale(steps: &[Step], clusters: &Clusters, stale: &Stale) -> (V
 pub(super) fn of_violation(steps: &[Step], clusters: &Clusters, violation: &Violation) -> (Vec<u32>, Vec<u32>) {
     let mut kept = Gather::new(steps, clusters, Vec::new());
     match *violation {
-        Violation::Contradiction { step } => kept.kept.extend(u32::try_from(step)),
+        Violation::Contradiction { step } => kept.kept.push(step),
         Violation::NeverSet { observer, .. } => kept.kept.push(observer),
         Violation::TwoCas { from, to } => [from, to[0], to[1]].into_iter().for_each(|value| kept.writer(value)),
         Violation::Ring { ref values } => {

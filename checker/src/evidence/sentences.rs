@@ -26,7 +26,7 @@ pub(super) fn of_violation(words: &Words<'_>, violation: &Violation, clusters: &
     let step = |index: u32| &words.prepared.steps[index as usize];
     match *violation {
         Violation::Contradiction { step: index } => {
-            let step = &words.prepared.steps[index];
+            let step = &words.prepared.steps[index as usize];
             let claim = format!(
                 "{} did not match, and yet {}, the value that it expected",
                 words.who(step),

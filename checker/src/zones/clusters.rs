@@ -3,7 +3,7 @@
 use histories::NEVER;
 
 use super::Violation;
-use crate::prepare::{Action, INITIAL, Prepared, Step, Val};
+use crate::prepare::{Action, INITIAL, Steps, Val};
 
 /// In place of a step's index.
 pub(crate) const NO_STEP: u32 = u32::MAX;
@@ -12,13 +12,13 @@ pub(crate) const NO_STEP: u32 = u32::MAX;
 pub(crate) const NO_VALUE: Val = Val::MAX;
 
 /// A rank that is comparable with the virtual write of the initial value, which begins and ends at 0.
-pub(crate) fn begin(step: &Step) -> u32 {
-    step.start + 1
+pub(crate) fn begin(start: u32) -> u32 {
+    start + 1
 }
 
 /// As [`begin`], for ends; unknown ones stay [`NEVER`], which no rank reaches.
-pub(crate) fn finish(step: &Step) -> u32 {
-    if step.end == NEVER { NEVER } else { step.end + 1 }
+pub(crate) fn finish(end: u32) -> u32 {
+    if end == NEVER { NEVER } else { end + 1 }
 }
 
 /// A value with the step that sets it and those that read it.
@@ -34,6 +34,8 @@ pub(crate) struct Cluster {
     pub first_end: (u32, u32),
     /// The read that begins last, and its begin.
     pub last_begin: (u32, u32),
+    /// How many reads there are.
+    pub reads: u32,
     /// Whether its writer took place.
     pub included: bool,
 }
@@ -45,6 +47,7 @@ impl Cluster {
         next: NO_VALUE,
         first_end: (NEVER, NO_STEP),
         last_begin: (0, NO_STEP),
+        reads: 0,
         included: false,
     };
 
@@ -65,16 +68,35 @@ pub(crate) struct Block {
     pub last_begin: (u32, u32),
 }
 
-impl Block {
-    /// Whether it must hold the register from `f` to `s`.
+/// When a block holds the register.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Zone {
+    /// The block's first value.
+    pub origin: Val,
+    /// `f`: the block's first end.
+    pub first_end: u32,
+    /// `s`: its last begin.
+    pub last_begin: u32,
+}
+
+impl Zone {
+    /// Whether the block must hold the register from `f` to `s`.
     pub(crate) fn is_forward(&self) -> bool {
-        self.first_end.0 < self.last_begin.0
+        self.first_end < self.last_begin
     }
 
-    /// The left and the right end of its zone.
-    pub(crate) fn zone(&self) -> (u32, u32) {
-        let (f, s) = (self.first_end.0, self.last_begin.0);
-        (f.min(s), f.max(s))
+    pub(crate) fn left(&self) -> u32 {
+        self.first_end.min(self.last_begin)
+    }
+
+    pub(crate) fn right(&self) -> u32 {
+        self.first_end.max(self.last_begin)
+    }
+}
+
+impl Block {
+    pub(crate) fn zone(&self) -> Zone {
+        Zone { origin: self.origin, first_end: self.first_end.0, last_begin: self.last_begin.0 }
     }
 }
 
@@ -82,6 +104,10 @@ impl Block {
 #[derive(Debug)]
 pub(crate) struct Clusters {
     all: Vec<Cluster>,
+    /// The first cas that says it did not match, and that it found what it expected.
+    pub contradiction: Option<u32>,
+    /// Whether some cas did not match and did not say what it found.
+    pub has_looks: bool,
 }
 
 impl std::ops::Index<Val> for Clusters {
@@ -94,17 +120,27 @@ impl std::ops::Index<Val> for Clusters {
 
 impl Clusters {
     /// Nothing if a value is set twice, if the initial value is set, or if values can grow.
-    pub(crate) fn gather(prepared: &Prepared) -> Option<Self> {
-        let mut all = vec![Cluster::EMPTY; prepared.values.len()];
-        for (index, step) in (0..).zip(&prepared.steps) {
+    pub(crate) fn gather(steps: &impl Steps) -> Option<Self> {
+        let mut all = vec![Cluster::EMPTY; steps.values()];
+        let (mut contradiction, mut has_looks) = (None, false);
+        for index in 0..steps.end() {
+            let Some(step) = steps.step(index) else { continue };
             let (value, from) = match step.action {
                 Action::Read(value) => {
                     let cluster = &mut all[value as usize];
-                    cluster.first_end = cluster.first_end.min((finish(step), index));
-                    cluster.last_begin = cluster.last_begin.max((begin(step), index));
+                    cluster.first_end = cluster.first_end.min((finish(step.end), index));
+                    cluster.last_begin = cluster.last_begin.max((begin(step.start), index));
+                    cluster.reads += 1;
                     continue;
                 }
-                Action::NotEqual(_) | Action::Contradiction(_) => continue,
+                Action::NotEqual(_) => {
+                    has_looks = true;
+                    continue;
+                }
+                Action::Contradiction(_) => {
+                    contradiction = contradiction.or(Some(index));
+                    continue;
+                }
                 Action::Append(_) => return None,
                 Action::Write(value) => (value, NO_VALUE),
                 Action::Cas { from, to } => (to, from),
@@ -116,7 +152,7 @@ impl Clusters {
             cluster.writer = index;
             cluster.from = from;
         }
-        Some(Self { all })
+        Some(Self { all, contradiction, has_looks })
     }
 
     /// How many values there are.
@@ -125,12 +161,12 @@ impl Clusters {
     }
 
     /// Finds out which changes took place, and links the chains.
-    pub(super) fn include(&mut self, steps: &[Step]) -> Result<(), Violation> {
+    pub(super) fn include(&mut self, steps: &impl Steps) -> Result<(), Violation> {
         self.all[INITIAL as usize].included = true;
         let mut open = Vec::new();
         for value in 1..self.len() {
             let cluster = self[value];
-            let certain = cluster.writer != NO_STEP && steps[cluster.writer as usize].is_certain();
+            let certain = cluster.writer != NO_STEP && steps.span(cluster.writer).1 != NEVER;
             if !certain && !cluster.is_read() {
                 continue;
             }
@@ -157,41 +193,36 @@ impl Clusters {
         Ok(())
     }
 
-    /// Follows each chain from its beginning.
-    pub(super) fn blocks(&self, steps: &[Step]) -> Result<Vec<Block>, Violation> {
-        let mut blocks = Vec::new();
+    /// The zone of each block.
+    pub(super) fn zones(&self, steps: &impl Steps) -> Result<Vec<Zone>, Violation> {
+        let is_origin = |&origin: &Val| self[origin].included && self[origin].from == NO_VALUE;
+        let mut zones = Vec::new();
         let mut visited = 0;
-        for origin in 0..self.len() {
-            let cluster = &self[origin];
-            if cluster.included && cluster.from == NO_VALUE {
-                let (block, levels) = self.block(origin, steps)?;
-                blocks.push(block);
-                visited += levels;
-            }
+        for origin in (0..self.len()).filter(is_origin) {
+            zones.push(self.block(origin, steps)?.zone());
+            visited += self.chain(origin).count();
         }
         let included = self.all.iter().filter(|cluster| cluster.included).count();
-        if visited == included { Ok(blocks) } else { Err(self.ring(&blocks)) }
+        if visited == included { Ok(zones) } else { Err(self.ring()) }
     }
 
-    /// The block that begins with `origin`, and how many values it has.
-    fn block(&self, origin: Val, steps: &[Step]) -> Result<(Block, usize), Violation> {
+    /// The block that begins with `origin`.
+    pub(super) fn block(&self, origin: Val, steps: &impl Steps) -> Result<Block, Violation> {
         let mut block = Block { origin, first_end: (NEVER, NO_STEP), last_begin: (0, NO_STEP) };
         if origin == INITIAL {
             block.first_end.0 = 0;
         }
-        let mut levels = 0;
         for value in self.chain(origin) {
             let cluster = &self[value];
-            levels += 1;
             if cluster.writer != NO_STEP {
-                let step = &steps[cluster.writer as usize];
-                block.add((finish(step), cluster.writer), (begin(step), cluster.writer))?;
+                let (start, end) = steps.span(cluster.writer);
+                block.add((finish(end), cluster.writer), (begin(start), cluster.writer))?;
             }
             if cluster.is_read() {
                 block.add(cluster.first_end, cluster.last_begin)?;
             }
         }
-        Ok((block, levels))
+        Ok(block)
     }
 
     /// `from` and every value after it in its chain.
@@ -200,9 +231,10 @@ impl Clusters {
     }
 
     /// Values that are set by cas from each other, without a beginning.
-    fn ring(&self, blocks: &[Block]) -> Violation {
+    fn ring(&self) -> Violation {
         let mut reached = vec![false; self.all.len()];
-        for value in blocks.iter().flat_map(|block| self.chain(block.origin)) {
+        let origins = (0..self.len()).filter(|&value| self[value].included && self[value].from == NO_VALUE);
+        for value in origins.flat_map(|origin| self.chain(origin)) {
             reached[value as usize] = true;
         }
         let first = (1..self.len())

@@ -37,10 +37,11 @@ mod clusters;
 mod order;
 mod violation;
 
-use crate::prepare::{Action, Prepared};
+use crate::prepare::Steps;
 
+use clusters::Zone;
 pub(crate) use clusters::{Block, Clusters, NO_STEP, NO_VALUE};
-pub(crate) use violation::{Violation, sweep};
+pub(crate) use violation::{Violation, meeting};
 
 /// What the zones say.
 #[derive(Debug)]
@@ -53,16 +54,27 @@ pub(crate) enum Zones {
     Undecided,
 }
 
-/// Decides `prepared`, if its values are all different; otherwise nothing.
-pub(crate) fn zones(prepared: &Prepared) -> Option<Zones> {
-    let mut clusters = Clusters::gather(prepared)?;
-    if let Some(step) = prepared.steps.iter().position(|step| matches!(step.action, Action::Contradiction(_))) {
-        return Some(Zones::Violation(Violation::Contradiction { step }, clusters));
+/// Decides the key with these steps, if its values are all different; otherwise nothing.
+pub(crate) fn zones(steps: &impl Steps) -> Option<Zones> {
+    let mut clusters = Clusters::gather(steps)?;
+    Some(match place(&mut clusters, steps) {
+        Ok(zones) => order::order(steps, &clusters, &zones).map_or(Zones::Undecided, Zones::Order),
+        Err(violation) => Zones::Violation(violation, clusters),
+    })
+}
+
+/// The zones of the blocks, in an order in which these can take place.
+fn place(clusters: &mut Clusters, steps: &impl Steps) -> Result<Vec<Zone>, Violation> {
+    if let Some(step) = clusters.contradiction {
+        return Err(Violation::Contradiction { step });
     }
-    let found = clusters.include(&prepared.steps).and_then(|()| clusters.blocks(&prepared.steps));
-    let blocks = match found.and_then(sweep) {
-        Ok(blocks) => blocks,
-        Err(violation) => return Some(Zones::Violation(violation, clusters)),
-    };
-    Some(order::order(prepared, &clusters, &blocks).map_or(Zones::Undecided, Zones::Order))
+    clusters.include(steps)?;
+    let mut zones = clusters.zones(steps)?;
+    violation::sort(&mut zones);
+    if let Some(origins) = meeting(zones.iter().copied()) {
+        let blocks = [clusters.block(origins[0], steps)?, clusters.block(origins[1], steps)?];
+        let (first_ends, last_begins) = (blocks.map(|block| block.first_end.1), blocks.map(|block| block.last_begin.1));
+        return Err(Violation::Meeting { first_ends, last_begins, origins });
+    }
+    Ok(zones)
 }

@@ -1,91 +1,80 @@
 //! The order that the zones leave, written out.
 
-use super::clusters::{Block, Clusters, NO_STEP, begin, finish};
-use crate::prepare::{Action, Prepared, Val};
+use super::clusters::{Clusters, NO_STEP, Zone, begin, finish};
+use crate::prepare::{Action, Step, Steps, Val};
 
 const NOWHERE: u32 = u32::MAX;
 
-/// The included steps in the order of their blocks and levels, each cas that did not match where it fits; nothing if one
-/// of those fits nowhere.
-pub(super) fn order(prepared: &Prepared, clusters: &Clusters, blocks: &[Block]) -> Option<Vec<u32>> {
-    let levels: Vec<Val> = blocks.iter().flat_map(|block| clusters.chain(block.origin)).collect();
-    let mut level_of = vec![NOWHERE; clusters.len() as usize];
-    for (level, &value) in (0..).zip(&levels) {
-        level_of[value as usize] = level;
-    }
-    let looks = place_looks(prepared, clusters, &levels)?;
-    let mut looks = looks.iter();
-    // Two places for each level: who sets the value, then who looks at it, in the order of their starts.
-    let place = |action| match action {
-        Action::Read(value) => 2 * level_of[value as usize] + 1,
-        Action::Write(value) | Action::Cas { to: value, .. } => match level_of[value as usize] {
-            NOWHERE => NOWHERE,
-            level => 2 * level,
-        },
-        Action::NotEqual(_) | Action::Contradiction(_) | Action::Append(_) => NOWHERE,
+/// The included steps in the order of their blocks, which is that of the zones, and levels; each cas that did not match where it
+/// fits. Nothing if one of those fits nowhere.
+pub(super) fn order(steps: &impl Steps, clusters: &Clusters, zones: &[Zone]) -> Option<Vec<u32>> {
+    let levels = || zones.iter().flat_map(|zone| clusters.chain(zone.origin));
+    let looks = if clusters.has_looks {
+        Looks::place(steps, clusters, levels().collect())?
+    } else {
+        Looks { levels: Vec::new(), placed: Vec::new() }
     };
-    let places: Vec<u32> = (prepared.steps.iter())
-        .map(|step| match step.action {
-            Action::NotEqual(_) => looks.next().map_or(NOWHERE, |level| 2 * level + 1),
-            action => place(action),
-        })
-        .collect();
-    Some(counting_sort(&places, 2 * levels.len()))
+    let mut looks_of = vec![0; if clusters.has_looks { clusters.len() as usize } else { 0 }];
+    for value in looks.placed.iter().filter(|&&level| level != NOWHERE).map(|&level| looks.levels[level as usize]) {
+        looks_of[value as usize] += 1;
+    }
+    // Of each value first who sets it, then who looks at it, in the order of their starts.
+    let mut sorted = Vec::with_capacity(steps.end() as usize);
+    let mut next = vec![NOWHERE; clusters.len() as usize];
+    for value in levels() {
+        let cluster = &clusters[value];
+        sorted.extend(Some(cluster.writer).filter(|&writer| writer != NO_STEP));
+        next[value as usize] = u32::try_from(sorted.len()).expect("steps are numbered by u32");
+        let observers = cluster.reads + looks_of.get(value as usize).unwrap_or(&0);
+        sorted.resize(sorted.len() + observers as usize, NO_STEP);
+    }
+    for index in 0..steps.end() {
+        let value = match steps.step(index).map(|step| step.action) {
+            Some(Action::Read(value)) => value,
+            Some(Action::NotEqual(_)) => looks.levels[looks.placed[index as usize] as usize],
+            _ => continue,
+        };
+        let next = &mut next[value as usize];
+        sorted[*next as usize] = index;
+        *next += 1;
+    }
+    Some(sorted)
 }
 
-/// The indexes of `places` in the order of the places, stable, without those that are nowhere.
-fn counting_sort(places: &[u32], count: usize) -> Vec<u32> {
-    let mut starts = vec![0_u32; count + 1];
-    for &place in places.iter().filter(|place| **place != NOWHERE) {
-        starts[place as usize + 1] += 1;
-    }
-    for place in 0..count {
-        starts[place + 1] += starts[place];
-    }
-    let mut sorted = vec![0; starts[count] as usize];
-    for (index, &place) in (0..).zip(places) {
-        if place != NOWHERE {
-            let next = &mut starts[place as usize];
-            sorted[*next as usize] = index;
-            *next += 1;
-        }
-    }
-    sorted
+/// Where each cas that did not match and did not say what it found can stand.
+struct Looks {
+    /// The value of each level.
+    levels: Vec<Val>,
+    /// The level of each, by its number.
+    placed: Vec<u32>,
 }
 
-/// For each cas that did not match, in the order of the steps, the first level at which it can look and find another value
-/// than it expected. Taking the first leaves the most room for those that begin after it has ended.
-fn place_looks(prepared: &Prepared, clusters: &Clusters, levels: &[Val]) -> Option<Vec<u32>> {
-    let expected = |index: usize| match prepared.steps[index].action {
-        Action::NotEqual(value) => Some(value),
-        _ => None,
-    };
-    let looks: Vec<usize> = (0..prepared.steps.len()).filter(|&index| expected(index).is_some()).collect();
-    if looks.is_empty() {
-        return Some(Vec::new());
+impl Looks {
+    /// Each at the first level at which it can look and find another value than it expected: taking the first leaves the most room
+    /// for those that begin after it has ended.
+    fn place(steps: &impl Steps, clusters: &Clusters, levels: Vec<Val>) -> Option<Self> {
+        let is_look = |step: &Step| matches!(step.action, Action::NotEqual(_));
+        let looks = || (0..steps.end()).filter_map(|index| Some((index, steps.step(index).filter(is_look)?)));
+        let window = Windows::new(steps, clusters, &levels);
+        let mut by_end: Vec<(u32, u32)> = looks().map(|(index, look)| (look.end, index)).collect();
+        by_end.sort_unstable();
+        let mut placed = vec![NOWHERE; steps.end() as usize];
+        let (mut ended, mut floor) = (by_end.iter().peekable(), 0);
+        for (index, look) in looks() {
+            while let Some(&(_, before)) = ended.next_if(|&&(end, _)| end < look.start) {
+                floor = floor.max(placed[before as usize]);
+            }
+            let mut level = floor.max(window.first(begin(look.start)));
+            if look.action == Action::NotEqual(*levels.get(level as usize)?) {
+                level += 1;
+            }
+            if level as usize >= levels.len() || !window.allows(level, finish(look.end)) {
+                return None;
+            }
+            placed[index as usize] = level;
+        }
+        Some(Self { levels, placed })
     }
-    let window = Windows::new(prepared, clusters, levels);
-    let mut by_end = looks.clone();
-    by_end.sort_unstable_by_key(|&index| prepared.steps[index].end);
-    let mut placed = vec![NOWHERE; prepared.steps.len()];
-    let (mut ended, mut floor) = (by_end.iter().peekable(), 0);
-    let mut result = Vec::with_capacity(looks.len());
-    for index in looks {
-        let step = &prepared.steps[index];
-        while let Some(&before) = ended.next_if(|&&before| prepared.steps[before].end < step.start) {
-            floor = floor.max(placed[before]);
-        }
-        let mut level = floor.max(window.first(begin(step)));
-        if Some(*levels.get(level as usize)?) == expected(index) {
-            level += 1;
-        }
-        if level as usize >= levels.len() || !window.allows(level, finish(step)) {
-            return None;
-        }
-        placed[index] = level;
-        result.push(level);
-    }
-    Some(result)
 }
 
 /// When something can look at each level without changing the order.
@@ -97,15 +86,14 @@ struct Windows {
 }
 
 impl Windows {
-    fn new(prepared: &Prepared, clusters: &Clusters, levels: &[Val]) -> Self {
-        let writer = |value: Val| match clusters[value].writer {
-            NO_STEP => None,
-            writer => Some(&prepared.steps[writer as usize]),
+    fn new(steps: &impl Steps, clusters: &Clusters, levels: &[Val]) -> Self {
+        let writer = |value: Val| {
+            Some(clusters[value].writer).filter(|&writer| writer != NO_STEP).map(|writer| steps.span(writer))
         };
         let mut last = 0;
         let opens = (levels.iter())
             .map(|&value| {
-                let opens = writer(value).map_or(last, |step| last.max(begin(step)));
+                let opens = writer(value).map_or(last, |(start, _)| last.max(begin(start)));
                 last = opens.max(clusters[value].last_begin.0);
                 opens
             })
@@ -114,7 +102,7 @@ impl Windows {
         let mut closes: Vec<u32> = (levels.iter().rev())
             .map(|&value| {
                 let closes = first;
-                first = first.min(clusters[value].first_end.0).min(writer(value).map_or(0, finish));
+                first = first.min(clusters[value].first_end.0).min(writer(value).map_or(0, |(_, end)| finish(end)));
                 closes
             })
             .collect();

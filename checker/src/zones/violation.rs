@@ -1,6 +1,6 @@
 //! What can be wrong with a register of unique values, and the sweep over the zones.
 
-use super::clusters::{Block, Clusters};
+use super::clusters::{Clusters, Zone};
 use crate::prepare::Val;
 
 /// Why no order exists. Steps are indexes into the key's steps.
@@ -9,7 +9,7 @@ pub(crate) enum Violation {
     /// A cas that says it did not match, and that it found what it expected.
     Contradiction {
         /// That cas.
-        step: usize,
+        step: u32,
     },
     /// Somebody saw a value that nobody set.
     NeverSet {
@@ -48,53 +48,38 @@ pub(crate) enum Violation {
     },
 }
 
-/// The blocks in an order in which they can take place, each as a whole; or two that cannot.
-pub(crate) fn sweep(blocks: Vec<Block>) -> Result<Vec<Block>, Violation> {
-    let blocks = by_left_end(blocks);
-    let mut last_forward: Option<Block> = None;
-    for block in &blocks {
-        let (left, right) = block.zone();
-        let reach = last_forward.map_or(0, |forward| forward.zone().1);
-        let meets = if block.is_forward() { left < reach } else { right < reach };
-        if let Some(forward) = last_forward.filter(|_| meets) {
-            return Err(Violation::Meeting {
-                first_ends: [forward.first_end.1, block.first_end.1],
-                last_begins: [forward.last_begin.1, block.last_begin.1],
-                origins: [forward.origin, block.origin],
-            });
+/// The first values of two blocks that must each come before the other, if there are such; of zones in the order of their left ends.
+pub(crate) fn meeting(zones: impl IntoIterator<Item = Zone>) -> Option<[Val; 2]> {
+    let mut last_forward: Option<Zone> = None;
+    for zone in zones {
+        let end = if zone.is_forward() { zone.left() } else { zone.right() };
+        if let Some(forward) = last_forward.filter(|forward| end < forward.right()) {
+            return Some([forward.origin, zone.origin]);
         }
-        if block.is_forward() {
-            last_forward = Some(*block);
+        if zone.is_forward() {
+            last_forward = Some(zone);
         }
     }
-    Ok(blocks)
+    None
 }
 
-/// The most places of the table in [`by_left_end`], per block: with more of them, sorting is faster.
-const PLACES_PER_BLOCK: usize = 16;
+/// So many places per zone [`sort`] moves others, before it sorts them in the usual way.
+const MOVES_PER_ZONE: usize = 32;
 
-/// In place of a block's index.
-const NO_BLOCK: u32 = u32::MAX;
-
-/// The blocks in the order of the left ends of their zones. These are ranks of events, each of which belongs to one block: so
-/// a table over the ranks sorts them, unless they lie too far apart, as where a key is one of many.
-fn by_left_end(mut blocks: Vec<Block>) -> Vec<Block> {
-    let left = |block: &Block| block.zone().0;
-    let first = blocks.iter().map(left).min().unwrap_or(0);
-    let places = blocks.iter().map(|block| (left(block) - first) as usize + 1).max().unwrap_or(0);
-    if places / PLACES_PER_BLOCK <= blocks.len() {
-        let mut table = vec![NO_BLOCK; places];
-        for (index, block) in (0..).zip(&blocks) {
-            table[(left(block) - first) as usize] = index;
-        }
-        table.retain(|&index| index != NO_BLOCK);
-        // A history that was not made of events may have two at one rank.
-        if table.len() == blocks.len() {
-            return table.iter().map(|&index| blocks[index as usize]).collect();
+/// Puts zones in the order of their left ends. Values are numbered as they appear, so most zones are near their places, and there
+/// is hardly anything to move.
+pub(super) fn sort(zones: &mut [Zone]) {
+    let mut moves = MOVES_PER_ZONE * zones.len();
+    for at in 1..zones.len() {
+        let (sorted, zone) = (&zones[..at], zones[at]);
+        let place = at - sorted.iter().rev().take(moves).take_while(|other| other.left() > zone.left()).count();
+        zones.copy_within(place..at, place + 1);
+        zones[place] = zone;
+        moves -= at - place;
+        if moves == 0 {
+            return zones.sort_unstable_by_key(Zone::left);
         }
     }
-    blocks.sort_unstable_by_key(left);
-    blocks
 }
 
 impl Clusters {
@@ -109,20 +94,21 @@ impl Clusters {
 
 #[cfg(test)]
 mod tests {
-    use super::{Block, by_left_end};
+    use super::{Zone, sort};
 
-    fn left_ends(ranks: &[u32]) -> Vec<u32> {
-        let block = |&rank| Block { origin: 0, first_end: (rank, 0), last_begin: (u32::MAX - 1, 0) };
-        by_left_end(ranks.iter().map(block).collect()).iter().map(|block| block.zone().0).collect()
+    fn is_sorted(left_ends: impl Iterator<Item = u32>) -> bool {
+        let mut zones: Vec<Zone> =
+            left_ends.map(|left| Zone { origin: 0, first_end: left, last_begin: left }).collect();
+        sort(&mut zones);
+        zones.is_sorted_by_key(Zone::left)
     }
 
     #[test]
-    fn blocks_are_sorted_near_together_far_apart_at_one_rank_and_near_the_largest() {
-        assert!(left_ends(&[]).is_empty());
-        assert_eq!(left_ends(&[5, 3, 9, 4]), [3, 4, 5, 9]);
-        assert_eq!(left_ends(&[4_000_000_000, 0, 70]), [0, 70, 4_000_000_000]);
-        assert_eq!(left_ends(&[7, 3, 7]), [3, 7, 7]);
-        let last = u32::MAX - 2;
-        assert_eq!(left_ends(&[last, last - 9, last - 1]), [last - 9, last - 1, last]);
+    fn zones_are_sorted_near_their_places_and_far_from_them() {
+        assert!(is_sorted([].into_iter()));
+        assert!(is_sorted([5, 3, 9, 4, 5, 0].into_iter()));
+        assert!(is_sorted((0..1000).map(|number| number ^ 7)));
+        assert!(is_sorted((0..1000).rev()), "there is too much to move");
+        assert!(is_sorted((0..1000).map(|number| number * 389 % 1009)));
     }
 }
