@@ -5,7 +5,7 @@
 //! `cargo bench -p checker`. Histories are simulated: each client thinks, invokes, waits, and the operation takes effect somewhere
 //! between.
 
-use checker::{Level, Limits, Model, Options, Status, Verdict, check, check_transactions};
+use checker::{Level, Limits, Model, Options, Status, Verdict, check, check_transactions, consistency, staleness};
 use std::{cell::LazyCell, path::Path, time::Duration};
 
 use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
@@ -358,6 +358,20 @@ fn measure_transactions(c: &mut Criterion) {
     }
 }
 
+/// What a violation carries beside its verdict: the weaker models that hold, and how old the reads were.
+fn measure_instead(c: &mut Criterion, load: Load) {
+    let history = simulate(Load { stale: true, ..load });
+    let options = Options::new(Model::Register);
+    let mut group = c.benchmark_group("one stale read, 1000000 operations, 20 clients");
+    group
+        .throughput(Throughput::Elements(load.operations as u64))
+        .sample_size(10)
+        .measurement_time(Duration::from_secs(2));
+    group.bench_function("consistency ladder", |b| b.iter(|| consistency(&history, &options)));
+    group.bench_function("staleness", |b| b.iter(|| staleness(&history, &options)));
+    group.finish();
+}
+
 /// Histories of which every moment is crowded, right and wrong.
 fn measure_goals(c: &mut Criterion, crowded: Load) {
     let large = Load { operations: 100_000, unknown: 1, ..crowded };
@@ -392,6 +406,7 @@ fn benches(c: &mut Criterion) {
     for threads in [1, 2] {
         measure(c, "zones, 100 keys", Load { keys: 100, ..load }, false, threads);
     }
+    measure_instead(c, load);
     measure(c, "search, unique values", Load { operations: 100_000, clients: 10, ..load }, true, 1);
     let load = Load { operations: 10_000, clients: 10, domain: 5, cas: true, busy: 2, ..load };
     measure(c, "search, values 0 to 4", load, true, 1);
