@@ -20,3 +20,8 @@ mod rules;
 mod rungs;
 mod staleness;
 mod transactions;
+
+/// How many random histories a comparison with an oracle takes: so many, or as `ORACLE_HISTORIES` says.
+fn histories(usual: u64) -> u64 {
+    std::env::var("ORACLE_HISTORIES").map_or(usual, |count| count.parse().unwrap())
+}

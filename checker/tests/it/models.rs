@@ -318,7 +318,7 @@ macro_rules! each_agrees {
     ($($name:ident: $model:ident,)*) => {
         $(#[test]
         fn $name() {
-            agree(Model::$model, HISTORIES);
+            agree(Model::$model, crate::histories(HISTORIES));
         })*
     };
 }

@@ -214,7 +214,7 @@ fn random(model: Model, seed: u64) -> History {
 }
 
 fn agree(model: Model) {
-    let histories = std::env::var("OBJECT_HISTORIES").map_or(HISTORIES, |count| count.parse().unwrap());
+    let histories = crate::histories(HISTORIES);
     let (mut yes, mut no) = (0, 0);
     for seed in 0..histories {
         let history = random(model, seed);

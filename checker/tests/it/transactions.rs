@@ -224,7 +224,7 @@ fn check(history: &History) -> TransactionReport {
 #[test]
 fn of_lists_every_level_with_an_order_is_decided_as_by_trying_all_orders() {
     let mut tally = [[0_u64; 2]; 3];
-    for seed in 0..HISTORIES {
+    for seed in 0..crate::histories(HISTORIES) {
         let all = random(Kind::Lists, seed);
         let report = check(&history(Kind::Lists, &all));
         for (place, level) in EXACT.into_iter().enumerate() {
@@ -241,15 +241,18 @@ fn of_lists_every_level_with_an_order_is_decided_as_by_trying_all_orders() {
         );
     }
     // Histories that keep one level and not the next occur.
-    assert!(tally[0][0] > tally[1][0] && tally[1][0] > tally[2][0] && tally[2][0] * 10 > HISTORIES, "{tally:?}");
-    assert!(tally[0][1] * 5 > HISTORIES, "{tally:?}");
+    assert!(
+        tally[0][0] > tally[1][0] && tally[1][0] > tally[2][0] && tally[2][0] * 10 > crate::histories(HISTORIES),
+        "{tally:?}"
+    );
+    assert!(tally[0][1] * 5 > crate::histories(HISTORIES), "{tally:?}");
 }
 
 #[test]
 fn of_registers_nothing_is_said_that_trying_all_orders_contradicts() {
     // By level: what cannot be ordered, and what of it is found; what can, and what of it is proven.
     let mut tally = [[0_u64; 4]; 3];
-    for seed in 0..HISTORIES {
+    for seed in 0..crate::histories(HISTORIES) {
         let all = random(Kind::Registers, seed);
         let report = check(&history(Kind::Registers, &all));
         for (place, level) in EXACT.into_iter().enumerate() {
@@ -263,7 +266,7 @@ fn of_registers_nothing_is_said_that_trying_all_orders_contradicts() {
         }
     }
     for [wrong, refuted, right, proven] in tally {
-        assert!(wrong * 10 > HISTORIES && right * 10 > HISTORIES, "{tally:?}");
+        assert!(wrong * 10 > crate::histories(HISTORIES) && right * 10 > crate::histories(HISTORIES), "{tally:?}");
         assert!(refuted * 100 > wrong * 98 && proven * 100 > right * 90, "{tally:?}");
     }
 }
@@ -272,7 +275,7 @@ fn of_registers_nothing_is_said_that_trying_all_orders_contradicts() {
 fn what_leaves_an_order_possible_keeps_every_level_that_held() {
     let mut rng = Pcg64::seed_from_u64(99);
     let mut held = 0;
-    for seed in 0..HISTORIES / 10 {
+    for seed in 0..crate::histories(HISTORIES) / 10 {
         let all = random(Kind::Lists, seed);
         let before = check(&history(Kind::Lists, &all));
         // Processes change their numbers, and one end comes only after everything, or is not known any more.
@@ -297,7 +300,7 @@ fn what_leaves_an_order_possible_keeps_every_level_that_held() {
             }
         }
     }
-    assert!(held > HISTORIES / 20, "{held}: the test compares nothing");
+    assert!(held > crate::histories(HISTORIES) / 20, "{held}: the test compares nothing");
 }
 
 #[test]
