@@ -67,18 +67,19 @@ fn agree_on(kind: Kind, model: Model, salt: u64, seeds: std::ops::Range<u64>) ->
 
 #[test]
 fn unique_values() {
-    let tally = agree(Kind::Unique, Model::Register, 1, HISTORIES);
-    assert!(tally.by_zones * 10 >= HISTORIES * 9, "the zones must decide most: {tally:?}");
+    let histories = crate::histories(HISTORIES);
+    let tally = agree(Kind::Unique, Model::Register, 1, histories);
+    assert!(tally.by_zones * 10 >= histories * 9, "the zones must decide most: {tally:?}");
 }
 
 #[test]
 fn repeated_values() {
     for (domain, salt) in [(2, 2), (3, 3), (4, 4)] {
-        agree(Kind::Repeated(domain), Model::Register, salt, HISTORIES.div_ceil(3));
+        agree(Kind::Repeated(domain), Model::Register, salt, crate::histories(HISTORIES).div_ceil(3));
     }
 }
 
 #[test]
 fn text() {
-    agree(Kind::Text, Model::KeyValue, 5, HISTORIES);
+    agree(Kind::Text, Model::KeyValue, 5, crate::histories(HISTORIES));
 }
