@@ -11,9 +11,12 @@ const AROUND_NS: u64 = 2_000_000_000;
 /// The most events that are told.
 const MOST: usize = 8;
 
-/// What the nemesis and others that are no clients did within two seconds.
+/// What the nemesis and others that are no clients did within two seconds, and their last deed before, however long ago.
 pub(crate) fn around(history: &History, moment_ns: u64) -> Vec<&Event<'static>> {
-    history.others.iter().filter(|event| event.time.abs_diff(moment_ns) <= AROUND_NS).collect()
+    let last = history.others.iter().rposition(|event| event.time <= moment_ns);
+    let is_near = |event: &Event<'_>| event.time.abs_diff(moment_ns) <= AROUND_NS;
+    let all = history.others.iter().enumerate();
+    all.filter(|&(at, event)| Some(at) == last || is_near(event)).map(|(_, event)| event).collect()
 }
 
 /// A few lines.
@@ -25,7 +28,7 @@ pub(crate) fn describe(history: &History, prefix: Prefix) -> String {
     );
     let around = around(history, prefix.until_ns);
     if !around.is_empty() {
-        text += "  What was done to the system within 2 s of that:\n";
+        text += "  What was done to the system around that:\n";
     }
     // The nearest, in their order.
     let mut shown: Vec<_> =
