@@ -150,7 +150,7 @@ struct Made {
 }
 
 /// What clients of a real object would see, and then, often, an answer changed or an interval cut.
-fn random(model: Model, seed: u64) -> History {
+pub(crate) fn random(model: Model, seed: u64) -> History {
     let mut rng = Pcg64::seed_from_u64(seed);
     let (mut state, mut made): (Vec<Value>, Vec<Made>) = (Vec::new(), Vec::new());
     let only_grows = model == Model::Set && seed.is_multiple_of(2);
