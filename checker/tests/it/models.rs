@@ -306,12 +306,12 @@ fn agree(model: Model, histories: u64) {
 
 #[test]
 fn sets() {
-    agree(Model::Set, SETS);
+    agree(Model::Set, crate::histories(SETS));
 }
 
 #[test]
 fn lists() {
-    agree(Model::List, LISTS);
+    agree(Model::List, crate::histories(LISTS));
 }
 
 macro_rules! each_agrees {
