@@ -4,6 +4,8 @@
 //! change may go if no step that stays can have seen it, because it began too late for that, or was certainly replaced before;
 //! and a cas whose expected value is left to nobody may count as a plain write, which is possible wherever the cas was.
 
+mod text;
+
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::{
@@ -71,9 +73,11 @@ impl<'a> Problem<'a> {
         let end = self.prepared.steps[dead as usize].end;
         let all: Vec<u32> = (0..).take(self.prepared.steps.len()).collect();
         if has_appends(&self.prepared.steps) {
-            let before = self.before(end);
-            let kept = if self.is_impossible(&before) { before } else { all };
-            return self.minimal(kept, &[]);
+            return self.since_reset(dead).unwrap_or_else(|| {
+                let before = self.before(end);
+                let kept = if self.is_impossible(&before) { before } else { all };
+                self.minimal(kept, &[])
+            });
         }
         self.near(dead).unwrap_or_else(|| self.minimal(all, &[]))
     }
@@ -81,7 +85,7 @@ impl<'a> Problem<'a> {
     /// A few steps before the completion of `dead` that cannot be ordered, if such are found without much ado.
     pub(crate) fn near(&mut self, dead: u32) -> Option<Vec<u32>> {
         if has_appends(&self.prepared.steps) {
-            return None;
+            return self.since_reset(dead);
         }
         let end = self.prepared.steps[dead as usize].end;
         for width in (0..MAX_WINDOWS).map(|doublings| 16 << doublings) {
@@ -205,16 +209,18 @@ impl<'a> Problem<'a> {
     /// Whether leaving out this change keeps legal what was legal.
     fn may_go(&self, setter: u32, kept: &[u32]) -> bool {
         let steps = &self.prepared.steps;
+        if has_appends(steps) {
+            return self.is_overwritten(setter, kept) || self.is_unseen(setter, kept);
+        }
         let Some(set) = steps[setter as usize].action.installs() else { return false };
         let others = kept.iter().any(|&k| k != setter && steps[k as usize].action.installs() == Some(set));
-        !has_appends(steps)
-            && kept.iter().all(|&looker| {
-                let looker = &steps[looker as usize];
-                let becomes_write = matches!(looker.action, Action::Cas { .. }) && !others && set != INITIAL;
-                // A read of a value from long ago stays with who set it, or it would look as if nobody ever had.
-                let last_of_its_value = !others && set != INITIAL && looker.action == Action::Read(set);
-                becomes_write || !(last_of_its_value || self.sees(looker, setter))
-            })
+        kept.iter().all(|&looker| {
+            let looker = &steps[looker as usize];
+            let becomes_write = matches!(looker.action, Action::Cas { .. }) && !others && set != INITIAL;
+            // A read of a value from long ago stays with who set it, or it would look as if nobody ever had.
+            let last_of_its_value = !others && set != INITIAL && looker.action == Action::Read(set);
+            becomes_write || !(last_of_its_value || self.sees(looker, setter))
+        })
     }
 
     /// The kept steps alone: a cas whose expected value somebody sets, but none of these, is a write.

@@ -20,8 +20,7 @@ use crate::{
 
 /// Writes the few operations of a history that are not linearizable by themselves.
 ///
-/// It holds the operations of the clearest evidence, with the events as they were recorded, and is judged again before it is written. Of
-/// text that is appended to, that is all up to the violation.
+/// It holds the operations of the clearest evidence, with the events as they were recorded, and is judged again before it is written.
 /// The exit code is the verdict's, as that of `schism check`: where a history is linearizable or unknown, nothing is written.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:

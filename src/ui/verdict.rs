@@ -48,6 +48,9 @@ pub(crate) fn of(report: &Report, verdict: Verdict) -> Vec<&KeyReport> {
     report.keys.iter().filter(|key| key.verdict == verdict).collect()
 }
 
+/// Of more operations than this the last are shown.
+const MAX_OPERATIONS: usize = 24;
+
 fn evidence_in_words(text: &mut String, history: &History, evidence: &Evidence) {
     line(text, format_args!("\n  {}", evidence.claim));
     if !evidence.reasons.is_empty() {
@@ -57,7 +60,11 @@ fn evidence_in_words(text: &mut String, history: &History, evidence: &Evidence) 
         }
     }
     line(text, format_args!("\n  These operations alone already contradict each other:"));
-    for &place in &evidence.operations {
+    let skipped = evidence.operations.len().saturating_sub(MAX_OPERATIONS);
+    if skipped > 0 {
+        line(text, format_args!("    ({skipped} earlier ones; --json names them all)"));
+    }
+    for &place in &evidence.operations[skipped..] {
         line(text, format_args!("    {}", operation_in_words(history, place)));
     }
 }

@@ -208,6 +208,9 @@ fn meeting(words: &Words<'_>, first_ends: [u32; 2], last_begins: [u32; 2]) -> To
     Told { claim, reasons: vec![before, after], ..Told::default() }
 }
 
+/// More steps than this are not told one by one.
+const MAX_TOLD: usize = 12;
+
 /// Of steps that only trying shows to be impossible.
 pub(super) fn of_steps(words: &Words<'_>) -> Told {
     let steps = &words.prepared.steps;
@@ -221,7 +224,8 @@ pub(super) fn of_steps(words: &Words<'_>) -> Told {
             steps.len()
         )
     });
-    let reasons = (steps.iter())
+    let told = if steps.len() <= MAX_TOLD { &steps[..] } else { &[] };
+    let reasons = (told.iter())
         .map(|step| {
             let end = if step.is_certain() {
                 format!("{} at {}", words.answer(step), words.ended(step))

@@ -286,6 +286,31 @@ fn text_grows_at_its_end() {
 }
 
 #[test]
+fn of_a_long_text_that_comes_back_the_few_that_show_it_are_named() {
+    let mut text = String::new();
+    for round in 0..200 {
+        text +=
+            &format!("0 invoke write v{round}\n 0 ok write\n 1 invoke append w{round}\n 2 invoke read\n 1 ok append\n");
+        text += &format!(
+            "2 ok read v{round}w{round}\n 0 invoke delete\n 0 ok delete\n 3 invoke append x\n 3 info append\n"
+        );
+    }
+    text += "2 invoke read\n 2 ok read v198w198\n";
+    // A fresh process for each append of unknown outcome.
+    let mut unknown = 10;
+    let lines = text.lines().map(str::trim).map(|line| {
+        let line = line.strip_prefix("3 ").map_or_else(|| line.to_owned(), |line| format!("{unknown} {line}"));
+        unknown += u32::from(line.contains("info"));
+        line
+    });
+    let report = check(&history(&lines.collect::<Vec<_>>().join("\n")), &Options::new(Model::KeyValue));
+    assert_eq!(report.verdict, Verdict::NotLinearizable);
+    let operations = &report.keys[0].evidence.as_ref().unwrap().operations;
+    // The write and the append of the 199th round, a delete or write after them, and the last read.
+    assert!(operations.len() <= 5 && operations.contains(&(198 * 5)), "{:#?}", report.keys[0].evidence);
+}
+
+#[test]
 fn repeated_values_are_told_in_the_same_words_where_the_few_operations_allow() {
     let text = "0 invoke write 1\n 0 ok write\n 0 invoke write 2\n 0 ok write\n 0 invoke write 1\n 0 ok write\n \
                 0 invoke write 2\n 0 ok write\n 1 invoke read\n 1 ok read 1";

@@ -1,0 +1,119 @@
+//! As its parent, of text that can grow: in too many ways to say who can have seen what.
+
+use std::borrow::Cow;
+
+use histories::Value;
+
+use super::Problem;
+use crate::prepare::{Action, Step, Val};
+
+/// How many writes of a text are looked at as beginnings of a window.
+const MAX_RESETS: usize = 512;
+
+impl Problem<'_> {
+    /// A few steps since some write before `dead` that cannot be ordered, with those that made what the last of them saw.
+    ///
+    /// After a write the text is what was written, whatever was before. So all that ended before it began may go, with those who
+    /// looked before it ended, and what changed the text only before it does no harm. (A cas looks and must not go, so there must
+    /// be none.)
+    pub(super) fn since_reset(&mut self, dead: u32) -> Option<Vec<u32>> {
+        let steps = &self.prepared.steps;
+        let (start, end) = (steps[dead as usize].start, steps[dead as usize].end);
+        let looks = |step: &Step| !matches!(step.action, Action::Write(_) | Action::Append(_));
+        let is_reset = |reset: &Step| {
+            let overlaps = |step: &Step| step.is_certain() && step.start < reset.end && step.end > reset.start;
+            let is_change = |step: &Step| looks(step) && !step.action.is_read_only();
+            let around = &steps[..steps.partition_point(|step| step.start < reset.end)];
+            matches!(reset.action, Action::Write(_))
+                && reset.end < start
+                && !around.iter().any(|step| is_change(step) && overlaps(step))
+        };
+        let before = &steps[..steps.partition_point(|step| step.start < start)];
+        let resets = before.iter().rev().filter(|step| is_reset(step)).take(MAX_RESETS);
+        for (reset, _) in resets.zip(1_usize..).filter(|(_, number)| number.is_power_of_two()) {
+            let stays = |step: &Step| {
+                step.start < end
+                    && step.end > reset.start
+                    && (!looks(step) || step.start > reset.end && (step.end <= end || !step.action.is_read_only()))
+            };
+            let kept: Vec<u32> = (0..).zip(steps).filter(|(_, step)| stays(step)).map(|(index, _)| index).collect();
+            if self.is_impossible(&kept) {
+                let few = self.minimal(kept, &[]);
+                let mut all = self.made_what_was_seen(&few);
+                all.extend(&few);
+                all.sort_unstable();
+                all.dedup();
+                return Some(if self.is_impossible(&all) { all } else { few });
+            }
+        }
+        None
+    }
+
+    /// The write and what was appended to it, before the first of these, that made the text which the last of them saw.
+    fn made_what_was_seen(&self, few: &[u32]) -> Vec<u32> {
+        let steps = &self.prepared.steps;
+        let seen = few.iter().rev().find_map(|&index| match steps[index as usize].action {
+            Action::Read(value) | Action::Cas { from: value, .. } => Some(self.text(value)),
+            _ => None,
+        });
+        let (Some(seen), Some(&first)) = (seen.filter(|seen| !seen.is_empty()), few.first()) else { return Vec::new() };
+        let earlier = |index: &u32| steps[*index as usize].end < steps[first as usize].start;
+        let begins = |index: &u32| match steps[*index as usize].action {
+            Action::Write(value) => !self.text(value).is_empty() && seen.starts_with(&*self.text(value)),
+            _ => false,
+        };
+        let Some(write) = (0..first).rev().filter(earlier).find(begins) else { return Vec::new() };
+        let (mut made, mut length) = (vec![write], 0);
+        if let Action::Write(value) = steps[write as usize].action {
+            length = self.text(value).len();
+        }
+        for index in (write + 1..first).filter(earlier) {
+            if let Action::Append(value) = steps[index as usize].action
+                && seen[length..].starts_with(&*self.text(value))
+            {
+                length += self.text(value).len();
+                made.push(index);
+            }
+        }
+        if length == seen.len() { made } else { Vec::new() }
+    }
+
+    /// A value as text that can grow.
+    fn text(&self, value: Val) -> Cow<'_, str> {
+        match self.prepared.values[value as usize].map_or(self.initial, |id| self.history.value(id)) {
+            Value::Nil => Cow::Borrowed(""),
+            Value::Str(text) => Cow::Borrowed(text),
+            other => Cow::Owned(other.to_string()),
+        }
+    }
+
+    /// Whether each of the kept steps that look began after a kept write that began after this change, or ended before it began.
+    pub(super) fn is_overwritten(&self, change: u32, kept: &[u32]) -> bool {
+        let steps = &self.prepared.steps;
+        let gone = steps[change as usize];
+        let is_between = |write: &Step, looker: &Step| {
+            matches!(write.action, Action::Write(_)) && gone.end < write.start && write.end < looker.start
+        };
+        kept.iter().filter(|&&looker| looker != change).map(|&looker| &steps[looker as usize]).all(|looker| {
+            matches!(looker.action, Action::Write(_) | Action::Append(_))
+                || looker.end < gone.start
+                || kept.iter().any(|&write| is_between(&steps[write as usize], looker))
+        })
+    }
+
+    /// Whether no text that the kept steps saw begins with what this change wrote, or holds what it appended: so nobody looked between
+    /// it and the next write.
+    pub(super) fn is_unseen(&self, change: u32, kept: &[u32]) -> bool {
+        let steps = &self.prepared.steps;
+        let shows = |seen: Val| match steps[change as usize].action {
+            Action::Append(suffix) => self.text(seen).contains(&*self.text(suffix)),
+            Action::Write(value) | Action::Cas { to: value, .. } => self.text(seen).starts_with(&*self.text(value)),
+            Action::Read(_) | Action::NotEqual(_) | Action::Contradiction(_) => true,
+        };
+        kept.iter().filter(|&&looker| looker != change).all(|&looker| match steps[looker as usize].action {
+            Action::Read(value) | Action::Cas { from: value, .. } => !shows(value),
+            Action::NotEqual(_) | Action::Contradiction(_) => false,
+            Action::Write(_) | Action::Append(_) => true,
+        })
+    }
+}
