@@ -367,6 +367,27 @@ mod tests {
     }
 
     #[test]
+    fn what_came_since_a_write_of_a_text_can_be_ordered_if_all_can() {
+        let impossible = on_random_problems(200_000, |problem, truth| {
+            let steps = &problem.prepared.steps;
+            let dead: Vec<u32> =
+                (0..).zip(steps).filter(|(_, step)| step.is_certain()).map(|(index, _)| index).collect();
+            let mut any = false;
+            for dead in dead.into_iter().filter(|_| has_appends(steps)) {
+                for reset in problem.resets(dead).collect::<Vec<u32>>() {
+                    let window = problem.since(reset, steps[dead as usize].end);
+                    if problem.is_impossible(&window) {
+                        any = true;
+                        assert!(!truth, "{window:?} of {steps:#?}");
+                    }
+                }
+            }
+            any
+        });
+        assert!(impossible > 500, "only {impossible}");
+    }
+
+    #[test]
     fn what_may_go_may_go_in_any_order() {
         on_random_problems(40_000, |problem, truth| {
             let mut kept: Vec<u32> = (0..).take(problem.prepared.steps.len()).collect();

@@ -17,26 +17,10 @@ impl Problem<'_> {
     /// looked before it ended, and what changed the text only before it does no harm. (A cas looks and must not go, so there must
     /// be none.)
     pub(super) fn since_reset(&mut self, dead: u32) -> Option<Vec<u32>> {
-        let steps = &self.prepared.steps;
-        let (start, end) = (steps[dead as usize].start, steps[dead as usize].end);
-        let looks = |step: &Step| !matches!(step.action, Action::Write(_) | Action::Append(_));
-        let is_reset = |reset: &Step| {
-            let overlaps = |step: &Step| step.is_certain() && step.start < reset.end && step.end > reset.start;
-            let is_change = |step: &Step| looks(step) && !step.action.is_read_only();
-            let around = &steps[..steps.partition_point(|step| step.start < reset.end)];
-            matches!(reset.action, Action::Write(_))
-                && reset.end < start
-                && !around.iter().any(|step| is_change(step) && overlaps(step))
-        };
-        let before = &steps[..steps.partition_point(|step| step.start < start)];
-        let resets = before.iter().rev().filter(|step| is_reset(step)).take(MAX_RESETS);
-        for (reset, _) in resets.zip(1_usize..).filter(|(_, number)| number.is_power_of_two()) {
-            let stays = |step: &Step| {
-                step.start < end
-                    && step.end > reset.start
-                    && (!looks(step) || step.start > reset.end && (step.end <= end || !step.action.is_read_only()))
-            };
-            let kept: Vec<u32> = (0..).zip(steps).filter(|(_, step)| stays(step)).map(|(index, _)| index).collect();
+        let end = self.prepared.steps[dead as usize].end;
+        let resets: Vec<u32> = self.resets(dead).take(MAX_RESETS).collect();
+        for (&reset, _) in resets.iter().zip(1_usize..).filter(|(_, number)| number.is_power_of_two()) {
+            let kept = self.since(reset, end);
             if self.is_impossible(&kept) {
                 let few = self.minimal(kept, &[]);
                 let mut all = self.made_what_was_seen(&few);
@@ -47,6 +31,31 @@ impl Problem<'_> {
             }
         }
         None
+    }
+
+    /// The writes that ended before `dead` began and that no cas overlaps, the last first.
+    pub(super) fn resets(&self, dead: u32) -> impl Iterator<Item = u32> {
+        let steps = &self.prepared.steps;
+        let is_reset = move |&index: &u32| {
+            let reset = &steps[index as usize];
+            let around = &steps[..steps.partition_point(|step| step.start < reset.end)];
+            let is_cas = |step: &Step| matches!(step.action, Action::Cas { .. }) && step.is_certain();
+            matches!(reset.action, Action::Write(_))
+                && reset.end < steps[dead as usize].start
+                && !around.iter().any(|step| is_cas(step) && step.end > reset.start)
+        };
+        (0..dead).rev().filter(is_reset)
+    }
+
+    /// What can matter before `end` and after `reset`: whoever looked in between, and every change that can have come after it.
+    pub(super) fn since(&self, reset: u32, end: u32) -> Vec<u32> {
+        let steps = &self.prepared.steps;
+        let reset = &steps[reset as usize];
+        let stays = |step: &Step| {
+            let is_seen = !step.action.is_read_only() || step.start > reset.end && step.end <= end;
+            step.start < end && step.end > reset.start && is_seen
+        };
+        (0..).zip(steps).filter(|(_, step)| stays(step)).map(|(index, _)| index).collect()
     }
 
     /// The write and what was appended to it, before the first of these, that made the text which the last of them saw.
