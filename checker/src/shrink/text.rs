@@ -47,9 +47,23 @@ impl Problem<'_> {
         (0..dead).rev().filter(is_reset)
     }
 
+    /// The first rank from `end` on at which no cas is open: one that is could see what began later.
+    pub(super) fn without_cas(&self, mut end: u32) -> u32 {
+        for step in &self.prepared.steps {
+            if step.start >= end {
+                break;
+            }
+            if step.is_certain() && matches!(step.action, Action::Cas { .. }) {
+                end = end.max(step.end);
+            }
+        }
+        end
+    }
+
     /// What can matter before `end` and after `reset`: whoever looked in between, and every change that can have come after it.
     pub(super) fn since(&self, reset: u32, end: u32) -> Vec<u32> {
         let steps = &self.prepared.steps;
+        let end = self.without_cas(end);
         let reset = &steps[reset as usize];
         let stays = |step: &Step| {
             let is_seen = !step.action.is_read_only() || step.start > reset.end && step.end <= end;
