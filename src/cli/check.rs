@@ -11,7 +11,7 @@ use clap::{Args, ValueEnum};
 use histories::{Format, Function, History, Outcome, Value, ValueId};
 use serde_json::json;
 
-use super::{linearization, transactions::LevelName};
+use super::{files, linearization, transactions::LevelName};
 use crate::{
     exit::ExitStatus,
     ui::{
@@ -52,7 +52,7 @@ pub(crate) struct CheckArgs {
     /// Write here, as JSON Lines, an order of the operations of each linearizable key that explains every answer.
     #[arg(long, value_name = "OUT", value_parser = parse_output)]
     linearization: Option<PathBuf>,
-    /// The histories.
+    /// The histories; a pattern such as 'store/*/*/history.jsonl' stands for all that it matches.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 }
@@ -163,7 +163,8 @@ impl From<FormatName> for Format {
 }
 
 impl CheckArgs {
-    pub(crate) fn execute(self) -> anyhow::Result<ExitStatus> {
+    pub(crate) fn execute(mut self) -> anyhow::Result<ExitStatus> {
+        self.files = files::expand(self.files);
         let Some(path) = &self.linearization else { return self.check(None) };
         let mut status = ExitStatus::Linearizable;
         ui::write_whole(path, |out| {
@@ -180,7 +181,7 @@ impl CheckArgs {
         let (mut reports, mut table) = (Vec::new(), ReportTable::new());
         for file in &self.files {
             let started = Instant::now();
-            let status = match read(file, self.judging.format) {
+            let status = match files::matched(file).and_then(|()| read(file, self.judging.format)) {
                 Ok(history) => {
                     let judged = self.judge(&history, deadline);
                     table.add(file, &judged.row, started.elapsed());
