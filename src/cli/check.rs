@@ -222,8 +222,8 @@ impl CheckArgs {
         let mut report = self.judging.judge(history, self.all, self.linearization.is_some(), deadline);
         // Linearizable implies all the others.
         let wanted = self.json || report.verdict == Verdict::NotLinearizable && self.files.len() == 1;
-        let ladder = wanted.then(|| checker::consistency(history, &self.judging.options(history)));
-        let staleness = wanted.then(|| checker::staleness(history, &self.judging.options(history)));
+        let ladder = wanted.then(|| self.judging.by(history, deadline, checker::consistency));
+        let staleness = wanted.then(|| self.judging.by(history, deadline, checker::staleness));
         let found = if self.explain { self.prefixes(history, &report, deadline) } else { Vec::new() };
         let mut words = verdict::describe(history, &report);
         words += &found.first().map_or_else(String::new, |(_, found)| prefix::describe(history, *found));
@@ -330,11 +330,16 @@ impl Judging {
         })
     }
 
+    /// What else is found out about a history.
+    fn by<T>(&self, history: &History, deadline: Instant, find: impl FnOnce(&History, &Options<'_>) -> T) -> T {
+        self.within_limits(history, deadline, |limits, _| {
+            find(history, &Options { limits: *limits, ..self.options(history) })
+        })
+    }
+
     /// How far a key's operations can be ordered.
     fn prefix(&self, history: &History, key: &Value, deadline: Instant) -> Option<Prefix> {
-        self.within_limits(history, deadline, |limits, _| {
-            checker::longest_prefix(history, &Options { limits: *limits, ..self.options(history) }, key)
-        })
+        self.by(history, deadline, |history, options| checker::longest_prefix(history, options, key))
     }
 
     /// Does `work` on a history, given when it must give up and how many threads it may use.

@@ -2,8 +2,11 @@
 
 use histories::NEVER;
 
-use super::Violation;
-use crate::prepare::{Action, INITIAL, Prepared, Step, Val};
+use super::{Stop, Violation};
+use crate::{
+    patience::{OutOfTime, Patience},
+    prepare::{Action, INITIAL, Prepared, Step, Val},
+};
 
 /// In place of a step's index.
 pub(crate) const NO_STEP: u32 = u32::MAX;
@@ -94,9 +97,10 @@ impl std::ops::Index<Val> for Clusters {
 
 impl Clusters {
     /// Nothing if a value is set twice, if the initial value is set, or if values can grow.
-    pub(crate) fn gather(prepared: &Prepared) -> Option<Self> {
+    pub(crate) fn gather(prepared: &Prepared, patience: &Patience<'_>) -> Result<Option<Self>, OutOfTime> {
         let mut all = vec![Cluster::EMPTY; prepared.values.len()];
         for (index, step) in (0..).zip(&prepared.steps) {
+            patience.step()?;
             let (value, from) = match step.action {
                 Action::Read(value) => {
                     let cluster = &mut all[value as usize];
@@ -105,18 +109,18 @@ impl Clusters {
                     continue;
                 }
                 Action::NotEqual(_) | Action::Contradiction(_) => continue,
-                Action::Append(_) => return None,
+                Action::Append(_) => return Ok(None),
                 Action::Write(value) => (value, NO_VALUE),
                 Action::Cas { from, to } => (to, from),
             };
             let cluster = &mut all[value as usize];
             if value == INITIAL || cluster.writer != NO_STEP {
-                return None;
+                return Ok(None);
             }
             cluster.writer = index;
             cluster.from = from;
         }
-        Some(Self { all })
+        Ok(Some(Self { all }))
     }
 
     /// How many values there are.
@@ -125,7 +129,7 @@ impl Clusters {
     }
 
     /// Finds out which changes took place, and links the chains.
-    pub(super) fn include(&mut self, steps: &[Step]) -> Result<(), Violation> {
+    pub(super) fn include(&mut self, steps: &[Step], patience: &Patience<'_>) -> Result<(), Stop> {
         self.all[INITIAL as usize].included = true;
         let mut open = Vec::new();
         for value in 1..self.len() {
@@ -136,9 +140,10 @@ impl Clusters {
             }
             open.push((value, cluster.first_end.1));
             while let Some((value, observer)) = open.pop() {
+                patience.step()?;
                 let cluster = &mut self.all[value as usize];
                 if cluster.writer == NO_STEP && value != INITIAL {
-                    return Err(Violation::NeverSet { value, observer });
+                    return Err(Violation::NeverSet { value, observer }.into());
                 }
                 if std::mem::replace(&mut cluster.included, true) {
                     continue;
@@ -149,7 +154,7 @@ impl Clusters {
                 }
                 let other = std::mem::replace(&mut self.all[from as usize].next, value);
                 if other != NO_VALUE {
-                    return Err(Violation::TwoCas { from, to: [other, value] });
+                    return Err(Violation::TwoCas { from, to: [other, value] }.into());
                 }
                 open.push((from, writer));
             }
@@ -158,19 +163,20 @@ impl Clusters {
     }
 
     /// Follows each chain from its beginning.
-    pub(super) fn blocks(&self, steps: &[Step]) -> Result<Vec<Block>, Violation> {
+    pub(super) fn blocks(&self, steps: &[Step], patience: &Patience<'_>) -> Result<Vec<Block>, Stop> {
         let mut blocks = Vec::new();
         let mut visited = 0;
         for origin in 0..self.len() {
             let cluster = &self[origin];
             if cluster.included && cluster.from == NO_VALUE {
                 let (block, levels) = self.block(origin, steps)?;
+                patience.steps(levels)?;
                 blocks.push(block);
                 visited += levels;
             }
         }
         let included = self.all.iter().filter(|cluster| cluster.included).count();
-        if visited == included { Ok(blocks) } else { Err(self.ring(&blocks)) }
+        if visited == included { Ok(blocks) } else { Err(self.ring(&blocks).into()) }
     }
 
     /// The block that begins with `origin`, and how many values it has.

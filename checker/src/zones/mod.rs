@@ -37,7 +37,10 @@ mod clusters;
 mod order;
 mod violation;
 
-use crate::prepare::{Action, Prepared};
+use crate::{
+    patience::{OutOfTime, Patience},
+    prepare::{Action, Prepared},
+};
 
 pub(crate) use clusters::{Block, Clusters, NO_STEP, NO_VALUE};
 pub(crate) use violation::{Violation, sweep};
@@ -53,16 +56,37 @@ pub(crate) enum Zones {
     Undecided,
 }
 
-/// Decides `prepared`, if its values are all different; otherwise nothing.
-pub(crate) fn zones(prepared: &Prepared) -> Option<Zones> {
-    let mut clusters = Clusters::gather(prepared)?;
-    if let Some(step) = prepared.steps.iter().position(|step| matches!(step.action, Action::Contradiction(_))) {
-        return Some(Zones::Violation(Violation::Contradiction { step }, clusters));
+/// What ends the way to an order.
+enum Stop {
+    Violation(Violation),
+    OutOfTime(OutOfTime),
+}
+
+impl From<Violation> for Stop {
+    fn from(violation: Violation) -> Self {
+        Self::Violation(violation)
     }
-    let found = clusters.include(&prepared.steps).and_then(|()| clusters.blocks(&prepared.steps));
-    let blocks = match found.and_then(sweep) {
+}
+
+impl From<OutOfTime> for Stop {
+    fn from(out_of_time: OutOfTime) -> Self {
+        Self::OutOfTime(out_of_time)
+    }
+}
+
+/// Decides `prepared`, if its values are all different; otherwise nothing.
+pub(crate) fn zones(prepared: &Prepared, patience: &Patience<'_>) -> Result<Option<Zones>, OutOfTime> {
+    let Some(mut clusters) = Clusters::gather(prepared, patience)? else { return Ok(None) };
+    if let Some(step) = prepared.steps.iter().position(|step| matches!(step.action, Action::Contradiction(_))) {
+        return Ok(Some(Zones::Violation(Violation::Contradiction { step }, clusters)));
+    }
+    let included = clusters.include(&prepared.steps, patience);
+    let found = included.and_then(|()| clusters.blocks(&prepared.steps, patience));
+    let blocks = match found.and_then(|blocks| Ok(sweep(blocks)?)) {
         Ok(blocks) => blocks,
-        Err(violation) => return Some(Zones::Violation(violation, clusters)),
+        Err(Stop::Violation(violation)) => return Ok(Some(Zones::Violation(violation, clusters))),
+        Err(Stop::OutOfTime(out_of_time)) => return Err(out_of_time),
     };
-    Some(order::order(prepared, &clusters, &blocks).map_or(Zones::Undecided, Zones::Order))
+    let order = order::order(prepared, &clusters, &blocks, patience)?;
+    Ok(Some(order.map_or(Zones::Undecided, Zones::Order)))
 }

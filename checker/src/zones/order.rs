@@ -1,19 +1,28 @@
 //! The order that the zones leave, written out.
 
 use super::clusters::{Block, Clusters, NO_STEP, begin, finish};
-use crate::prepare::{Action, Prepared, Val};
+use crate::{
+    patience::{OutOfTime, Patience},
+    prepare::{Action, Prepared, Val},
+};
 
 const NOWHERE: u32 = u32::MAX;
 
 /// The included steps in the order of their blocks and levels, each cas that did not match where it fits; nothing if one
 /// of those fits nowhere.
-pub(super) fn order(prepared: &Prepared, clusters: &Clusters, blocks: &[Block]) -> Option<Vec<u32>> {
+pub(super) fn order(
+    prepared: &Prepared,
+    clusters: &Clusters,
+    blocks: &[Block],
+    patience: &Patience<'_>,
+) -> Result<Option<Vec<u32>>, OutOfTime> {
     let levels: Vec<Val> = blocks.iter().flat_map(|block| clusters.chain(block.origin)).collect();
     let mut level_of = vec![NOWHERE; clusters.len() as usize];
     for (level, &value) in (0..).zip(&levels) {
         level_of[value as usize] = level;
     }
-    let looks = place_looks(prepared, clusters, &levels)?;
+    patience.steps(levels.len())?;
+    let Some(looks) = place_looks(prepared, clusters, &levels) else { return Ok(None) };
     let mut looks = looks.iter();
     // Two places for each level: who sets the value, then who looks at it, in the order of their starts.
     let place = |action| match action {
@@ -30,7 +39,8 @@ pub(super) fn order(prepared: &Prepared, clusters: &Clusters, blocks: &[Block]) 
             action => place(action),
         })
         .collect();
-    Some(counting_sort(&places, 2 * levels.len()))
+    patience.steps(places.len())?;
+    Ok(Some(counting_sort(&places, 2 * levels.len())))
 }
 
 /// The indexes of `places` in the order of the places, stable, without those that are nowhere.
