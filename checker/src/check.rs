@@ -11,10 +11,11 @@ use crate::{
     Evidence, KeyReport, Limits, Method, Model, Options, Report, Specification, UnknownWhy, Verdict, evidence,
     generic::{self, Object},
     model, objects,
+    patience::{OutOfTime, Patience},
     prepare::{Keys, Prepared, Preparer, Whole},
     search::Found,
     shrink::{Problem, Stage, by_search},
-    verify::{Verify, replay_register},
+    verify::{Unconfirmed, Verify, replay_register},
     zones::{Zones, zones},
 };
 
@@ -51,18 +52,25 @@ fn over_keys<D: FnMut(&[u32]) -> Decision>(
     let keys = Keys::split(history);
     let mut largest_first: Vec<usize> = (0..keys.len()).collect();
     largest_first.sort_by_key(|&key| std::cmp::Reverse(keys.operations(key).len()));
-    let (next, decided, stop) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicBool::new(false));
+    let (next, decided) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let (stop, is_late) = (AtomicBool::new(false), AtomicBool::new(false));
     let reports = Mutex::new(vec![None; keys.len()]);
     let work = || {
         let mut decide = decider();
+        let patience = Patience::new(&options.limits);
         while let Some(&key) = largest_first.get(next.fetch_add(1, Ordering::Relaxed)) {
             let decision = if stop.load(Ordering::Relaxed) {
                 Decision::unknown(UnknownWhy::NotChecked)
+            } else if is_late.load(Ordering::Relaxed) || patience.steps(keys.operations(key).len()).is_err() {
+                Decision::out_of_time(history, keys.operations(key))
             } else {
                 decide(keys.operations(key))
             };
             if decision.verdict == Verdict::NotLinearizable && !options.all {
                 stop.store(true, Ordering::Relaxed);
+            }
+            if matches!(decision.why, Some(UnknownWhy::Time { .. })) {
+                is_late.store(true, Ordering::Relaxed);
             }
             reports.lock().unwrap_or_else(PoisonError::into_inner)[key] = Some(decision);
             let operations = keys.operations(key).len();
@@ -114,6 +122,27 @@ impl Decision {
     fn unknown(why: UnknownWhy) -> Self {
         Self { verdict: Verdict::Unknown, why: Some(why), method: Method::None, evidence: None, order: None }
     }
+
+    fn out_of_time(history: &History, operations: &[u32]) -> Self {
+        Self::unknown(OutOfTime::among(history, operations))
+    }
+
+    /// A yes by this order of the operations, if the second opinion agrees.
+    fn confirmed(
+        replayed: Result<(), Unconfirmed>,
+        method: Method,
+        history: &History,
+        options: &Options<'_>,
+        (operations, order): (&[u32], Vec<u32>),
+    ) -> Self {
+        match replayed {
+            Ok(()) => Self::yes(method, options.keep_order.then_some(order)),
+            Err(Unconfirmed::OutOfTime) => Self::out_of_time(history, operations),
+            Err(Unconfirmed::Wrong(why)) => {
+                panic!("this is a bug in schism, or in a model of one's own: an order by {method:?} is none: {why}")
+            }
+        }
+    }
 }
 
 /// By the method of its own that the model has, if it fits these operations.
@@ -136,10 +165,8 @@ fn by_model(history: &History, object: &dyn Object, options: &Options<'_>, opera
     }
     match object.judge(history, operations, &options.limits) {
         generic::Found::Order(order) => {
-            if let Err(why) = object.replay(history, operations, &order) {
-                panic!("this is a bug in schism or in the model: the search found an order that is none: {why}");
-            }
-            Decision::yes(Method::Search, options.keep_order.then_some(order))
+            let replayed = object.replay(history, operations, &order, &Patience::new(&options.limits));
+            Decision::confirmed(replayed, Method::Search, history, options, (operations, order))
         }
         generic::Found::Violation(operations, last) => {
             Decision::no(Method::Search, generic::evidence(history, object, &operations, last))
@@ -160,9 +187,16 @@ pub(crate) fn decide(
         return by_method(history, options, operations)
             .unwrap_or_else(|| by_model(history, object.as_ref(), options, operations));
     }
+    let patience = Patience::new(&options.limits);
+    let confirmed = |order: Vec<u32>| {
+        let replayed = replay_register(history, &options.initial, operations, &order, &patience);
+        Decision::confirmed(replayed, Method::Zones, history, options, (operations, order))
+    };
     let whole = Whole::of(history, options.model, &options.initial, operations).filter(|_| !options.search_only);
-    if let Some(Zones::Order(order)) = whole.and_then(|whole| zones(&whole)) {
-        return by_zones(history, options, operations, order);
+    match whole.map_or(Ok(None), |whole| zones(&whole, &patience)) {
+        Err(OutOfTime) => return Decision::out_of_time(history, operations),
+        Ok(Some(Zones::Order(order))) => return confirmed(order),
+        Ok(Some(Zones::Violation(..) | Zones::Undecided) | None) => {}
     }
     let prepared = match preparer.prepare(operations) {
         Ok(prepared) => prepared,
@@ -170,26 +204,20 @@ pub(crate) fn decide(
             return Decision::unknown(UnknownWhy::Function { name: history.function_name(function).to_owned() });
         }
     };
-    match (!options.search_only).then(|| zones(&prepared)).flatten() {
-        Some(Zones::Order(order)) => {
-            let order = order.into_iter().map(|step| prepared.steps[step as usize].operation).collect();
-            return by_zones(history, options, operations, order);
+    let asked = patience.steps(operations.len());
+    let found = asked.and_then(|()| if options.search_only { Ok(None) } else { zones(&prepared, &patience) });
+    match found {
+        Err(OutOfTime) => return Decision::out_of_time(history, operations),
+        Ok(Some(Zones::Order(order))) => {
+            return confirmed(order.into_iter().map(|step| prepared.steps[step as usize].operation).collect());
         }
-        Some(Zones::Violation(violation, clusters)) => {
+        Ok(Some(Zones::Violation(violation, clusters))) => {
             let mut problem = Problem::new(history, &options.initial, &prepared, &options.limits);
             return Decision::no(Method::Zones, evidence::of_zones(&mut problem, &violation, &clusters));
         }
-        Some(Zones::Undecided) | None => {}
+        Ok(Some(Zones::Undecided) | None) => {}
     }
     by_general_search(history, options, &prepared, operations)
-}
-
-/// A yes by the order of operations that the zones leave.
-fn by_zones(history: &History, options: &Options<'_>, operations: &[u32], order: Vec<u32>) -> Decision {
-    if let Err(why) = replay_register(history, &options.initial, operations, &order) {
-        panic!("this is a bug in schism: the zone method found an order that is none: {why}");
-    }
-    Decision::yes(Method::Zones, options.keep_order.then_some(order))
 }
 
 /// An order if a narrow search finds one; else a no if the steps where it lost its way, or all of them with unknown changes
@@ -213,14 +241,12 @@ fn by_general_search(history: &History, options: &Options<'_>, prepared: &Prepar
     match found {
         Found::Order(order) => {
             let order: Vec<u32> = order.iter().map(|&step| prepared.steps[step as usize].operation).collect();
+            let patience = Patience::new(limits);
             let replayed = match options.model {
-                Model::KeyValue => model::Register::new(initial, true).replay(history, operations, &order),
-                _ => replay_register(history, initial, operations, &order),
+                Model::KeyValue => model::Register::new(initial, true).replay(history, operations, &order, &patience),
+                _ => replay_register(history, initial, operations, &order, &patience),
             };
-            if let Err(why) = replayed {
-                panic!("this is a bug in schism: the search found an order that is none: {why}");
-            }
-            Decision::yes(Method::Search, options.keep_order.then_some(order))
+            Decision::confirmed(replayed, Method::Search, history, options, (operations, order))
         }
         Found::Dead(step) => Decision::no(Method::Search, evidence::of_search(&mut problem, step)),
         Found::Lost(_) => unreachable!("the exact search gives nothing up"),

@@ -12,6 +12,7 @@ mod model;
 mod objects;
 mod options;
 mod parts;
+mod patience;
 mod prefix;
 mod prepare;
 mod relevance;

@@ -26,7 +26,7 @@ mod tests {
     use histories::{Event, EventType, HistoryBuilder, Process, Value};
 
     use super::in_one;
-    use crate::Model;
+    use crate::{Model, patience::Patience};
 
     #[test]
     fn the_order_of_all_keeps_that_of_each_part_and_real_time() {
@@ -48,6 +48,7 @@ mod tests {
         }
         let history = builder.finish();
         let order = in_one(&history, &[vec![1, 0], vec![3, 2]]);
-        assert_eq!(Model::Set.specification(&Value::Nil).replay(&history, &[0, 1, 2, 3], &order), Ok(()));
+        let set = Model::Set.specification(&Value::Nil);
+        assert_eq!(set.replay(&history, &[0, 1, 2, 3], &order, &Patience::endless()), Ok(()));
     }
 }

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use crate::{
     Limits,
     automaton::{Register, Text},
+    patience::Patience,
     prepare::{Action, INITIAL, Prepared, Step, Val},
     relevance::Relevance,
     search::{EXACT, Effort, Found, LEVELS, Supply, search},
@@ -37,6 +38,7 @@ pub(crate) struct Problem<'a> {
     pub prepared: &'a Prepared,
     pub limits: &'a Limits<'a>,
     searched: usize,
+    patience: Patience<'a>,
     /// The changes that set each value.
     setters: Vec<Vec<u32>>,
     /// For each change, when it was certainly replaced.
@@ -65,7 +67,8 @@ impl<'a> Problem<'a> {
         }
         let replaced =
             (steps.iter()).map(|step| first_end_after[steps.partition_point(|other| other.start < step.end)]).collect();
-        Self { history, initial, prepared, limits, searched: 0, setters, replaced }
+        let patience = Patience::new(limits);
+        Self { history, initial, prepared, limits, searched: 0, patience, setters, replaced }
     }
 
     /// A few steps that cannot be ordered, given that no order survives the completion of `dead`.
@@ -180,7 +183,7 @@ impl<'a> Problem<'a> {
             && looker.start < self.replaced[setter as usize]
     }
 
-    /// Leaves out what can be left out, one step at a time, but nothing of `wanted`.
+    /// Leaves out what can be left out, one step at a time, but nothing of `wanted`; as long as there is time.
     pub(crate) fn minimal(&mut self, mut kept: Vec<u32>, wanted: &[u32]) -> Vec<u32> {
         if kept.len() > MAX_TRIED {
             return kept;
@@ -192,6 +195,9 @@ impl<'a> Problem<'a> {
             let (looks, changes): (Vec<u32>, Vec<u32>) = kept.iter().copied().partition(is_look);
             let looks = looks.into_iter().rev().map(|step| (step, true));
             for (step, is_look) in looks.chain(changes.into_iter().map(|step| (step, false))) {
+                if self.patience.steps(kept.len()).is_err() {
+                    return kept;
+                }
                 if wanted.contains(&step) || !(is_look || self.may_go(step, &kept)) {
                     continue;
                 }
@@ -244,7 +250,7 @@ impl<'a> Problem<'a> {
     /// Whether the kept steps alone cannot be ordered; `false` also where a limit is reached.
     fn is_impossible(&mut self, kept: &[u32]) -> bool {
         self.searched += kept.len();
-        if self.searched > MAX_SEARCHED {
+        if self.searched > MAX_SEARCHED || self.patience.steps(kept.len()).is_err() {
             return false;
         }
         let alone = self.alone(kept);

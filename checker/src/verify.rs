@@ -5,25 +5,56 @@
 use histories::{Function, History, Operation, Outcome, Value, ValueId};
 use rustc_hash::FxHashSet;
 
-use crate::model::{Call, Register, Specification};
+use crate::{
+    model::{Call, Register, Specification},
+    patience::{OutOfTime, Patience},
+};
 
 /// More operations than this are not tried in every order.
 const MAX_OPERATIONS: usize = 128;
+
+/// Why an order is not confirmed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Unconfirmed {
+    /// It is no linearization, for this reason.
+    Wrong(String),
+    /// There was no time to say.
+    OutOfTime,
+}
+
+impl From<String> for Unconfirmed {
+    fn from(why: String) -> Self {
+        Self::Wrong(why)
+    }
+}
+
+impl From<OutOfTime> for Unconfirmed {
+    fn from(_: OutOfTime) -> Self {
+        Self::OutOfTime
+    }
+}
 
 /// An object that can give a second opinion: any [`Specification`].
 pub(crate) trait Verify: Sync {
     /// Why `order` (indexes of operations) is no linearization of the operations with the indexes `all`, which are ascending;
     /// nothing if it is one.
-    fn replay(&self, history: &History, all: &[u32], order: &[u32]) -> Result<(), String>;
+    fn replay(&self, history: &History, all: &[u32], order: &[u32], patience: &Patience<'_>)
+    -> Result<(), Unconfirmed>;
 
     /// Whether some order explains these operations (indexes) alone; nothing if there are too many of them to try within `tries`.
     fn can_be_ordered(&self, history: &History, indexes: &[usize], tries: usize) -> Option<bool>;
 }
 
 impl<S: Specification> Verify for S {
-    fn replay(&self, history: &History, all: &[u32], order: &[u32]) -> Result<(), String> {
+    fn replay(
+        &self,
+        history: &History,
+        all: &[u32],
+        order: &[u32],
+        patience: &Patience<'_>,
+    ) -> Result<(), Unconfirmed> {
         let mut state = self.initial();
-        replay_by(history, all, order, |operation| {
+        replay_by(history, all, order, patience, |operation| {
             self.apply(&mut state, &Call::of(history, operation, self.asks_who()))
         })
     }
@@ -35,11 +66,17 @@ impl<S: Specification> Verify for S {
 }
 
 /// [`Verify::replay`] of a register without `append`, by the numbers of values, since registers are the longest histories.
-pub(crate) fn replay_register(history: &History, initial: &Value, all: &[u32], order: &[u32]) -> Result<(), String> {
+pub(crate) fn replay_register(
+    history: &History,
+    initial: &Value,
+    all: &[u32],
+    order: &[u32],
+    patience: &Patience<'_>,
+) -> Result<(), Unconfirmed> {
     // No other value has the number of nothing, so it can stand for an initial value that nobody mentions.
     let initial = history.values.find(initial).unwrap_or(ValueId::UNKNOWN);
     let mut value = initial;
-    replay_by(history, all, order, |operation| {
+    replay_by(history, all, order, patience, |operation| {
         let Operation { function, input, output, .. } = *operation;
         let is_mismatch = operation.outcome == Outcome::Mismatch;
         match function {
@@ -60,30 +97,32 @@ fn replay_by(
     history: &History,
     all: &[u32],
     order: &[u32],
+    patience: &Patience<'_>,
     mut apply: impl FnMut(&Operation) -> bool,
-) -> Result<(), String> {
+) -> Result<(), Unconfirmed> {
     let first = all.first().map_or(0, |index| index / 64);
     let mut seen = vec![0_u64; all.last().map_or(0, |index| (index / 64 - first + 1) as usize)];
     let mut last_start = 0;
     let mut certain = 0;
     for &index in order {
+        patience.step()?;
         let operation = &history.operations[index as usize];
         let word = &mut seen[(index / 64 - first) as usize];
         if *word >> (index % 64) & 1 == 1 {
-            return Err(format!("operation {index} twice"));
+            return Err(format!("operation {index} twice").into());
         }
         *word |= 1 << (index % 64);
         if operation.completed < last_start {
-            return Err(format!("operation {index} after one that began when it was over"));
+            return Err(format!("operation {index} after one that began when it was over").into());
         }
         last_start = last_start.max(operation.invoked);
         certain += usize::from(must_take_place(operation));
         if operation.outcome == Outcome::Fail || !apply(operation) {
-            return Err(format!("operation {index} could not have seen what it saw"));
+            return Err(format!("operation {index} could not have seen what it saw").into());
         }
     }
     let due = all.iter().filter(|&&index| must_take_place(&history.operations[index as usize])).count();
-    if due == certain { Ok(()) } else { Err(format!("{certain} of {due} certain operations")) }
+    if due == certain { Ok(()) } else { Err(format!("{certain} of {due} certain operations").into()) }
 }
 
 /// Whether an order without this operation would not do.
@@ -197,16 +236,21 @@ mod tests {
             (1, Done, "write", 2.into()),
         ]);
         let replay = |order: &[u32]| {
-            let by_numbers = replay_register(&history, &Value::Nil, &[0, 1, 2], order);
-            assert_eq!(by_numbers, Register::new(&Value::Nil, true).replay(&history, &[0, 1, 2], order));
+            let (all, patience) = ([0, 1, 2], Patience::endless());
+            let by_numbers = replay_register(&history, &Value::Nil, &all, order, &patience);
+            assert_eq!(by_numbers, Register::new(&Value::Nil, true).replay(&history, &all, order, &patience));
             by_numbers
         };
+        let why_not = |order: &[u32]| {
+            let Err(Unconfirmed::Wrong(why)) = replay(order) else { panic!("{order:?} is wrong") };
+            why
+        };
         assert_eq!(replay(&[0, 1, 2]), Ok(()));
-        assert!(replay(&[0, 1]).unwrap_err().contains("2 of 3"), "one is missing");
-        assert!(replay(&[0, 1, 2, 2]).unwrap_err().contains("twice"));
-        assert!(replay(&[1, 0, 2]).unwrap_err().contains("could not have seen"));
-        assert!(replay(&[2, 0, 1]).unwrap_err().contains("began when it was over"));
-        assert!(replay(&[0, 2, 1]).unwrap_err().contains("could not have seen"));
+        assert!(why_not(&[0, 1]).contains("2 of 3"), "one is missing");
+        assert!(why_not(&[0, 1, 2, 2]).contains("twice"));
+        assert!(why_not(&[1, 0, 2]).contains("could not have seen"));
+        assert!(why_not(&[2, 0, 1]).contains("began when it was over"));
+        assert!(why_not(&[0, 2, 1]).contains("could not have seen"));
     }
 
     #[test]

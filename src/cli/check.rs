@@ -11,7 +11,7 @@ use clap::{Args, ValueEnum};
 use histories::{Format, Function, History, Outcome, Value, ValueId};
 use serde_json::json;
 
-use super::{linearization, transactions::LevelName};
+use super::{files, linearization, transactions::LevelName};
 use crate::{
     exit::ExitStatus,
     ui::{
@@ -52,7 +52,7 @@ pub(crate) struct CheckArgs {
     /// Write here, as JSON Lines, an order of the operations of each linearizable key that explains every answer.
     #[arg(long, value_name = "OUT", value_parser = parse_output)]
     linearization: Option<PathBuf>,
-    /// The histories.
+    /// The histories; a pattern such as 'store/*/*/history.jsonl' stands for all that it matches.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 }
@@ -163,7 +163,8 @@ impl From<FormatName> for Format {
 }
 
 impl CheckArgs {
-    pub(crate) fn execute(self) -> anyhow::Result<ExitStatus> {
+    pub(crate) fn execute(mut self) -> anyhow::Result<ExitStatus> {
+        self.files = files::expand(self.files);
         let Some(path) = &self.linearization else { return self.check(None) };
         let mut status = ExitStatus::Linearizable;
         ui::write_whole(path, |out| {
@@ -180,7 +181,7 @@ impl CheckArgs {
         let (mut reports, mut table) = (Vec::new(), ReportTable::new());
         for file in &self.files {
             let started = Instant::now();
-            let status = match read(file, self.judging.format) {
+            let status = match files::matched(file).and_then(|()| read(file, self.judging.format)) {
                 Ok(history) => {
                     let judged = self.judge(&history, deadline);
                     table.add(file, &judged.row, started.elapsed());
@@ -221,8 +222,8 @@ impl CheckArgs {
         let mut report = self.judging.judge(history, self.all, self.linearization.is_some(), deadline);
         // Linearizable implies all the others.
         let wanted = self.json || report.verdict == Verdict::NotLinearizable && self.files.len() == 1;
-        let ladder = wanted.then(|| checker::consistency(history, &self.judging.options(history)));
-        let staleness = wanted.then(|| checker::staleness(history, &self.judging.options(history)));
+        let ladder = wanted.then(|| self.judging.by(history, deadline, checker::consistency));
+        let staleness = wanted.then(|| self.judging.by(history, deadline, checker::staleness));
         let found = if self.explain { self.prefixes(history, &report, deadline) } else { Vec::new() };
         let mut words = verdict::describe(history, &report);
         words += &found.first().map_or_else(String::new, |(_, found)| prefix::describe(history, *found));
@@ -329,11 +330,16 @@ impl Judging {
         })
     }
 
+    /// What else is found out about a history.
+    fn by<T>(&self, history: &History, deadline: Instant, find: impl FnOnce(&History, &Options<'_>) -> T) -> T {
+        self.within_limits(history, deadline, |limits, _| {
+            find(history, &Options { limits: *limits, ..self.options(history) })
+        })
+    }
+
     /// How far a key's operations can be ordered.
     fn prefix(&self, history: &History, key: &Value, deadline: Instant) -> Option<Prefix> {
-        self.within_limits(history, deadline, |limits, _| {
-            checker::longest_prefix(history, &Options { limits: *limits, ..self.options(history) }, key)
-        })
+        self.by(history, deadline, |history, options| checker::longest_prefix(history, options, key))
     }
 
     /// Does `work` on a history, given when it must give up and how many threads it may use.

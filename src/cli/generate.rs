@@ -82,8 +82,18 @@ enum Planted {
     None,
     /// a read of a value whose replacement was acknowledged before the read began
     StaleRead,
-    /// an acknowledged write that a later read does not see
+    /// an acknowledged write (or append) that a later read does not see
     LostWrite,
+}
+
+impl Planted {
+    fn wanted(self) -> Option<Violation> {
+        match self {
+            Self::None => None,
+            Self::StaleRead => Some(Violation::StaleRead),
+            Self::LostWrite => Some(Violation::LostWrite),
+        }
+    }
 }
 
 /// From how many values is drawn; `None` is `unique`.
@@ -109,11 +119,7 @@ impl GenerateArgs {
             unknown_percent: self.unknown,
             values: self.values.0,
             always_overlapping: matches!(self.overlap, Overlap::Always),
-            violation: match self.violation {
-                Planted::None => None,
-                Planted::StaleRead => Some(Violation::StaleRead),
-                Planted::LostWrite => Some(Violation::LostWrite),
-            },
+            violation: self.violation.wanted(),
             seed: self.seed,
         };
         ui::write_whole(&self.out, |mut out| {
@@ -123,11 +129,9 @@ impl GenerateArgs {
     }
 
     fn transactions(self) -> anyhow::Result<ExitStatus> {
-        if self.values.0.is_some() || matches!(self.violation, Planted::LostWrite) {
-            let what = "transactions write unique values, and only stale reads are planted in them";
-            return Err(Failure::new(ExitStatus::Usage, what)
-                .hint("leave out --values, and --violation lost-write")
-                .into());
+        if self.values.0.is_some() {
+            let what = "transactions write unique values";
+            return Err(Failure::new(ExitStatus::Usage, what).hint("leave out --values").into());
         }
         let simulation = TransactionSimulation {
             transactions: self.ops,
@@ -135,7 +139,8 @@ impl GenerateArgs {
             keys: self.keys,
             unknown_percent: self.unknown,
             always_overlapping: matches!(self.overlap, Overlap::Always),
-            stale_reads: if matches!(self.violation, Planted::StaleRead) { self.violations } else { 0 },
+            violation: self.violation.wanted(),
+            violations: self.violations,
             seed: self.seed,
         };
         ui::write_whole(&self.out, |mut out| {

@@ -4,6 +4,7 @@ pub(crate) mod check;
 pub(crate) mod convert;
 pub(crate) mod demo;
 pub(crate) mod doctor;
+mod files;
 pub(crate) mod generate;
 mod linearization;
 pub(crate) mod node;

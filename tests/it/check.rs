@@ -74,6 +74,33 @@ fn a_file_that_is_a_folder_or_is_missing_is_named() {
 }
 
 #[test]
+fn a_pattern_that_no_shell_expanded_stands_for_what_it_matches() {
+    let (dir, path) = file(stale_read());
+    for name in ["runs/b.jsonl", "runs/a.jsonl", "runs/[x].jsonl", "runs/.hidden.jsonl", "runs/other.txt"] {
+        std::fs::create_dir_all(dir.path().join("runs")).unwrap();
+        std::fs::copy(&path, dir.path().join(name)).unwrap();
+    }
+    let files = |arguments: &[&str]| {
+        let ended = run(dir.path(), &[&["check", "--json"], arguments].concat());
+        let reports: serde_json::Value = serde_json::from_str(&ended.out).unwrap();
+        let names = reports.as_array().unwrap().iter().map(|report| report["file"].as_str().unwrap().to_owned());
+        (ended.code, names.collect::<Vec<_>>(), ended.err)
+    };
+    let (code, names, _) = files(&["runs/*.jsonl"]);
+    assert_eq!((code, &*names), (Some(1), &["runs/[x].jsonl", "runs/a.jsonl", "runs/b.jsonl"].map(str::to_owned)[..]));
+    assert_eq!(files(&["runs/[ab].jsonl", "*.jsonl"]).1, ["runs/a.jsonl", "runs/b.jsonl", "history.jsonl"]);
+    assert_eq!(files(&["runs/[x].jsonl"]).1, ["runs/[x].jsonl"], "a file of that name is taken as it is");
+    let (code, names, said) = files(&["runs/*.edn", "runs/?.jsonl"]);
+    assert_eq!((code, names.len()), (Some(1), 2), "a violation outweighs the pattern");
+    assert!(said.contains("runs/*.edn: no file matches this pattern"), "{said}");
+    for pattern in ["runs/*.edn", "runs/[.jsonl"] {
+        let (code, names, said) = files(&[pattern]);
+        assert_eq!((code, names.len()), (Some(65), 0), "{said}");
+        assert!(said.contains(pattern), "{said}");
+    }
+}
+
+#[test]
 fn running_out_of_time_is_unknown() {
     let history: String = (0..20_000)
         .map(|round| {

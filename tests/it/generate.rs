@@ -225,3 +225,20 @@ fn planted_stale_reads_of_transactions_are_named_with_their_cycle() {
     let ended = run(dir.path(), &["generate", "--model", "list-append", "--values", "5"]);
     assert_eq!(ended.code, Some(64), "{ended:?}");
 }
+
+#[test]
+fn lost_appends_are_found() {
+    let dir = tempfile::tempdir().unwrap();
+    for (violations, keys) in [("1", "1"), ("1", "4"), ("3", "4")] {
+        let wanted = ["--violation", "lost-write", "--violations", violations, "--keys", keys];
+        let sizes = ["--model", "list-append", "--ops", "3000", "--unknown", "2", "--out", "h.jsonl"];
+        generate(dir.path(), &[&sizes[..], &wanted].concat());
+        let ended = run(dir.path(), &["check", "--model", "list-append", "h.jsonl"]);
+        assert_eq!(ended.code, Some(1), "{ended:?}");
+        let found = ended.out.split("\n  Found: ").nth(1).and_then(|rest| rest.lines().next()).unwrap();
+        let counts = found.split(", ").map(|count| count.split_once(' ').unwrap().0.parse::<u32>().unwrap());
+        assert!(counts.sum::<u32>() >= violations.parse().unwrap(), "{}", ended.out);
+        let ended = run(dir.path(), &["check", "--level", "read-uncommitted", "h.jsonl"]);
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+    }
+}

@@ -11,6 +11,7 @@ mod explanations;
 mod generate;
 mod layers;
 mod linearization;
+mod models;
 mod runs;
 mod shrink;
 mod support;

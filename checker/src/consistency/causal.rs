@@ -18,7 +18,11 @@ use histories::History;
 use rustc_hash::FxHashMap;
 
 use super::key::{Touch, touches};
-use crate::{Memory, prepare::Step};
+use crate::{
+    Memory,
+    patience::{OutOfTime, Patience},
+    prepare::Step,
+};
 
 /// No change, no session.
 const NONE: u32 = u32::MAX;
@@ -98,19 +102,20 @@ struct Sweep<'a> {
 }
 
 /// Why `all` is not causally consistent; nothing if it is.
-pub(super) fn uncausal(all: &Events, memory: &Memory) -> Option<Uncausal> {
+pub(super) fn uncausal(all: &Events, memory: &Memory, patience: &Patience<'_>) -> Result<Option<Uncausal>, OutOfTime> {
     let mut sweep = match Sweep::new(all, memory) {
         Ok(sweep) => sweep,
-        Err(bytes) => return Some(Uncausal::TooMany { bytes }),
+        Err(bytes) => return Ok(Some(Uncausal::TooMany { bytes })),
     };
     let sessions = u32::try_from(sweep.at.len()).expect("processes are u32");
     let mut ready: Vec<u32> = (0..sessions).rev().collect();
     while let Some(session) = ready.pop() {
-        if let Some(found) = sweep.go_on(session, &mut ready) {
-            return Some(found);
+        let found = sweep.go_on(session, &mut ready, patience)?;
+        if found.is_some() {
+            return Ok(found);
         }
     }
-    (0..sessions).find(|&session| sweep.is_stuck(session)).map(|session| sweep.ring(session))
+    Ok((0..sessions).find(|&session| sweep.is_stuck(session)).map(|session| sweep.ring(session)))
 }
 
 impl<'a> Sweep<'a> {
@@ -155,8 +160,14 @@ impl<'a> Sweep<'a> {
     }
 
     /// Lets a session go on as far as it can.
-    fn go_on(&mut self, session: u32, ready: &mut Vec<u32>) -> Option<Uncausal> {
+    fn go_on(
+        &mut self,
+        session: u32,
+        ready: &mut Vec<u32>,
+        patience: &Patience<'_>,
+    ) -> Result<Option<Uncausal>, OutOfTime> {
         while self.is_stuck(session) {
+            patience.steps(self.by_key.len())?;
             let (at, knows) = &mut self.at[session as usize];
             let Event { operation, value, touch, .. } = self.all.events[*at];
             if touch == Touch::Set {
@@ -166,24 +177,24 @@ impl<'a> Sweep<'a> {
                 ready.extend(self.waiting.remove(&value).into_iter().flatten());
             } else if self.changes[value as usize].session == NONE {
                 if self.all.initial[self.all.keys[value as usize] as usize] != value {
-                    return Some(Uncausal::Unset { looker: operation });
+                    return Ok(Some(Uncausal::Unset { looker: operation }));
                 }
                 if let Some(found) = self.overwritten(session, value) {
-                    return Some(found);
+                    return Ok(Some(found));
                 }
             } else {
                 let Some(clock) = &self.clocks[value as usize] else {
                     self.waiting.entry(value).or_default().push(session);
-                    return None;
+                    return Ok(None);
                 };
                 knows.iter_mut().zip(clock).for_each(|(knows, &other)| *knows = (*knows).max(other));
                 if let Some(found) = self.overwritten(session, value) {
-                    return Some(found);
+                    return Ok(Some(found));
                 }
             }
             self.at[session as usize].0 += 1;
         }
-        None
+        Ok(None)
     }
 
     /// Whether the session, which looks at `value`, knows of a change of that key that knows of `value`'s.

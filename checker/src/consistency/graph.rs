@@ -4,6 +4,8 @@
 
 use std::collections::VecDeque;
 
+use crate::patience::{OutOfTime, Patience};
+
 /// An edge: from, to, and the steps that say so, of which the first or the second may be told by a neighbouring edge.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Edge {
@@ -20,18 +22,22 @@ const MAX_STARTS: usize = 64;
 const MAX_LOOKS: usize = 4_000_000;
 
 /// The edges of a short ring; nothing if there is none.
-pub(super) fn ring(nodes: u32, edges: &[Edge]) -> Option<Vec<Edge>> {
+pub(super) fn ring(nodes: u32, edges: &[Edge], patience: &Patience<'_>) -> Result<Option<Vec<Edge>>, OutOfTime> {
     let forward = Adjacency::new(nodes, edges, |edge| edge.from);
-    let mut left = forward.not_sorted(edges, |edge| edge.to)?;
+    let Some(mut left) = forward.not_sorted(edges, |edge| edge.to, patience)? else { return Ok(None) };
     let backward = Adjacency::new(nodes, edges, |edge| edge.to);
     // What leads nowhere is on no ring either.
-    if let Some(also) = backward.not_sorted(edges, |edge| edge.from) {
+    if let Some(also) = backward.not_sorted(edges, |edge| edge.from, patience)? {
         left.iter_mut().zip(also).for_each(|(left, also)| *left &= also);
     }
     let candidates: Vec<u32> = (0..nodes).filter(|&node| left[node as usize]).collect();
     let mut looks = MAX_LOOKS;
     let mut best: Option<Vec<Edge>> = None;
     for &start in candidates.iter().step_by(candidates.len().div_ceil(MAX_STARTS).max(1)) {
+        // What is found stays a ring, if not the shortest.
+        if best.is_some() && patience.steps(MAX_LOOKS / MAX_STARTS).is_err() {
+            break;
+        }
         let found = forward.way_back(edges, start, &left, &mut looks, best.as_ref().map_or(usize::MAX, Vec::len));
         best = found.or(best);
         if looks == 0 && best.is_some() {
@@ -39,7 +45,7 @@ pub(super) fn ring(nodes: u32, edges: &[Edge]) -> Option<Vec<Edge>> {
         }
     }
     // A start between two rings is on none: then any walk within what is left must close.
-    best.or_else(|| forward.walk(edges, *candidates.first()?, &left))
+    Ok(best.or_else(|| forward.walk(edges, *candidates.first()?, &left)))
 }
 
 /// The edges of each node, in one array.
@@ -71,7 +77,12 @@ impl Adjacency {
     }
 
     /// The nodes that no topological order reaches (Kahn 1962), if there are any.
-    fn not_sorted(&self, edges: &[Edge], other: fn(&Edge) -> u32) -> Option<Vec<bool>> {
+    fn not_sorted(
+        &self,
+        edges: &[Edge],
+        other: fn(&Edge) -> u32,
+        patience: &Patience<'_>,
+    ) -> Result<Option<Vec<bool>>, OutOfTime> {
         let nodes = self.starts.len() - 2;
         let mut waiting = vec![0_u32; nodes];
         for edge in edges {
@@ -81,6 +92,7 @@ impl Adjacency {
         let mut sorted = 0;
         while let Some(node) = ready.pop() {
             sorted += 1;
+            patience.steps(1 + self.of(node).len())?;
             for &edge in self.of(node) {
                 let next = other(&edges[edge as usize]);
                 waiting[next as usize] -= 1;
@@ -89,7 +101,7 @@ impl Adjacency {
                 }
             }
         }
-        (sorted < nodes).then(|| waiting.into_iter().map(|count| count > 0).collect())
+        Ok((sorted < nodes).then(|| waiting.into_iter().map(|count| count > 0).collect()))
     }
 
     /// The shortest way from `start` to itself that is shorter than `limit`, breadth first.
@@ -142,14 +154,16 @@ impl Adjacency {
 
 #[cfg(test)]
 mod tests {
-    use super::{Edge, ring};
+    use super::{Edge, Patience, ring};
 
     fn edges(pairs: &[(u32, u32)]) -> Vec<Edge> {
         pairs.iter().map(|&(from, to)| Edge { from, to, first: from, second: to }).collect()
     }
 
     fn around(nodes: u32, pairs: &[(u32, u32)]) -> Option<Vec<u32>> {
-        ring(nodes, &edges(pairs)).map(|ring| ring.iter().map(|edge| edge.from).collect())
+        ring(nodes, &edges(pairs), &Patience::endless())
+            .unwrap()
+            .map(|ring| ring.iter().map(|edge| edge.from).collect())
     }
 
     #[test]

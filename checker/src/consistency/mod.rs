@@ -13,11 +13,12 @@ mod regular;
 mod versions;
 mod witness;
 
-use histories::{History, Value};
+use histories::History;
 use rustc_hash::FxHashSet;
 
 use crate::{
     Model, Options,
+    patience::{OutOfTime, Patience},
     prepare::{INITIAL, Keys, Preparer},
     zones::{Zones, zones},
 };
@@ -30,10 +31,12 @@ use witness::{Teller, of_uncausal};
 pub(crate) const REPEATS: &str = "values repeat";
 const UNSAID: &str = "some cas did not match and did not say what they found";
 pub(crate) const UNKNOWN_FUNCTION: &str = "the model has no such function";
+pub(crate) const NO_TIME: &str = "time ran out";
 
 /// What holds of `history`, and what does not.
 ///
-/// Only the model, the initial value and the limit in memory of `options` matter; it takes one thread.
+/// Only the model, the initial value and the limits of `options` matter; it takes one thread. What there is no time for is
+/// [`Standing::NotChecked`].
 ///
 /// # Panics
 /// If the checker contradicts itself, which would be a bug in it.
@@ -42,24 +45,8 @@ pub fn consistency(history: &History, options: &Options<'_>) -> Ladder {
     let processes: FxHashSet<u32> = history.operations.iter().map(|operation| operation.process).collect();
     let mut tally = Tally::default();
     if matches!(options.model, Model::Register | Model::KeyValue) {
-        let mut preparer = Preparer::new(history, options.model, &options.initial);
-        for place in 0..keys.len() {
-            let name = history.value(keys.id(place));
-            let Ok(prepared) = preparer.prepare(keys.operations(place)) else {
-                tally.skip(UNKNOWN_FUNCTION);
-                continue;
-            };
-            match zones(&prepared) {
-                Some(Zones::Order(_)) => {}
-                Some(Zones::Undecided) => tally.skip(UNSAID),
-                None => tally.skip(REPEATS),
-                Some(Zones::Violation(violation, clusters)) => {
-                    tally.climb(history, options, &Key::new(history, prepared, clusters, violation), name);
-                }
-            }
-        }
-        if tally.of(Consistency::Linearizable).failing > 0 {
-            tally.causal(history, options, &keys);
+        if tally.keys(history, options, &keys).is_err() {
+            tally.skip(NO_TIME);
         }
     } else {
         tally.skip("only registers are on the ladder");
@@ -114,18 +101,47 @@ impl Tally {
         });
     }
 
-    /// Tests every rung but the causal one on a key that is not linearizable.
-    fn climb(&mut self, history: &History, options: &Options<'_>, key: &Key, name: &Value) {
-        let teller = Teller { history, options, key, name };
-        let linearizable = teller.of_zones();
-        let mut open = vec![Consistency::Regular, Consistency::Converged];
-        open.retain(|&model| {
-            let found = match model {
-                Consistency::Regular => regular::irregular(key, 0..).map(|found| teller.of_irregular(found)),
-                _ => self.final_reads(&teller),
+    /// Tests every rung.
+    fn keys(&mut self, history: &History, options: &Options<'_>, keys: &Keys) -> Result<(), OutOfTime> {
+        let patience = Patience::new(&options.limits);
+        let mut preparer = Preparer::new(history, options.model, &options.initial);
+        for place in 0..keys.len() {
+            let name = history.value(keys.id(place));
+            patience.steps(keys.operations(place).len())?;
+            let Ok(prepared) = preparer.prepare(keys.operations(place)) else {
+                self.skip(UNKNOWN_FUNCTION);
+                continue;
             };
-            found.map(|witness| self.of(model).fail(witness)).is_none()
-        });
+            match zones(&prepared, &patience)? {
+                Some(Zones::Order(_)) => {}
+                Some(Zones::Undecided) => self.skip(UNSAID),
+                None => self.skip(REPEATS),
+                Some(Zones::Violation(violation, clusters)) => {
+                    let key = Key::new(history, prepared, clusters, violation);
+                    self.climb(&Teller { history, options, key: &key, name }, &patience)?;
+                }
+            }
+        }
+        if self.of(Consistency::Linearizable).failing > 0 {
+            self.causal(history, options, keys, &patience)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Tests every rung but the causal one on a key that is not linearizable.
+    fn climb(&mut self, teller: &Teller<'_>, patience: &Patience<'_>) -> Result<(), OutOfTime> {
+        let key = teller.key;
+        self.of(Consistency::Linearizable).fail(teller.of_zones());
+        let mut open = Vec::new();
+        match regular::irregular(key, 0.., patience)? {
+            Some(found) => self.of(Consistency::Regular).fail(teller.of_irregular(found)),
+            None => open.push(Consistency::Regular),
+        }
+        match self.final_reads(teller, patience)? {
+            Some(witness) => self.of(Consistency::Converged).fail(witness),
+            None => open.push(Consistency::Converged),
+        }
         let sequential = [
             Consistency::SequentialPerKey,
             Consistency::MonotonicReads,
@@ -137,7 +153,7 @@ impl Tally {
         for model in sequential {
             let found = match &no_versions {
                 Some(violation) => Some(teller.of_no_versions(violation)),
-                None => versions::refute(history, key, model).map(|pairs| teller.of_pairs(&pairs)),
+                None => versions::refute(teller.history, key, model, patience)?.map(|pairs| teller.of_pairs(&pairs)),
             };
             match found {
                 Some(witness) => self.of(model).fail(witness),
@@ -148,29 +164,35 @@ impl Tally {
                 break;
             }
         }
-        self.of(Consistency::Linearizable).fail(linearizable);
         if key.unsaid() > 0 {
             for model in open {
                 self.of(model).why.get_or_insert_with(|| UNSAID.to_owned());
             }
         }
+        Ok(())
     }
 
     /// What contradicts convergence, if something does.
-    fn final_reads(&mut self, teller: &Teller<'_>) -> Option<Witness> {
+    fn final_reads(&mut self, teller: &Teller<'_>, patience: &Patience<'_>) -> Result<Option<Witness>, OutOfTime> {
         let reads = converged::final_reads(teller.history, teller.key);
         if reads.is_empty() {
             let why = "nobody read after the last change of a key";
             self.of(Consistency::Converged).why.get_or_insert_with(|| why.to_owned());
         }
-        regular::irregular(teller.key, reads.iter().copied())
+        Ok(regular::irregular(teller.key, reads.iter().copied(), patience)?
             .map(|found| teller.of_irregular(found))
-            .or_else(|| converged::differing(teller.key, &reads).map(|reads| teller.of_final(&reads)))
+            .or_else(|| converged::differing(teller.key, &reads).map(|reads| teller.of_final(&reads))))
     }
 
-    fn causal(&mut self, history: &History, options: &Options<'_>, keys: &Keys) {
-        let (events, unsaid) = gather(history, options, keys);
-        let found = uncausal(&events, options.limits.memory);
+    fn causal(
+        &mut self,
+        history: &History,
+        options: &Options<'_>,
+        keys: &Keys,
+        patience: &Patience<'_>,
+    ) -> Result<(), OutOfTime> {
+        let (events, unsaid) = gather(history, options, keys, patience)?;
+        let found = uncausal(&events, options.limits.memory, patience)?;
         let rung = self.of(Consistency::Causal);
         match &found {
             Some(causal::Uncausal::TooMany { bytes }) => {
@@ -187,17 +209,23 @@ impl Tally {
             }
             None => {}
         }
+        Ok(())
     }
 }
 
 /// What took place in all keys that can be checked, session by session; whether a cas left something unsaid.
-fn gather(history: &History, options: &Options<'_>, keys: &Keys) -> (Events, bool) {
+fn gather(
+    history: &History,
+    options: &Options<'_>,
+    keys: &Keys,
+    patience: &Patience<'_>,
+) -> Result<(Events, bool), OutOfTime> {
     let mut preparer = Preparer::new(history, options.model, &options.initial);
     let mut all = Events::default();
     let mut unsaid = false;
     for place in 0..keys.len() {
         let Ok(prepared) = preparer.prepare(keys.operations(place)) else { continue };
-        let Some((clusters, took_place)) = key::touched(&prepared) else { continue };
+        let Some((clusters, took_place)) = key::touched(&prepared, patience)? else { continue };
         let offset = u32::try_from(all.keys.len()).expect("values are counted by u32");
         let number = u32::try_from(all.initial.len()).expect("keys are counted by u32");
         all.initial.push(offset + INITIAL);
@@ -208,5 +236,5 @@ fn gather(history: &History, options: &Options<'_>, keys: &Keys) -> (Events, boo
         }
     }
     all.events.sort_unstable_by_key(|event| (event.process, event.operation, event.touch == Touch::Set));
-    (all, unsaid)
+    Ok((all, unsaid))
 }

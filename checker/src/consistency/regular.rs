@@ -12,6 +12,7 @@ use histories::NEVER;
 
 use super::key::{Key, Touch, touches};
 use crate::{
+    patience::{OutOfTime, Patience},
     prepare::{Action, INITIAL, Step},
     zones::NO_STEP,
 };
@@ -28,7 +29,11 @@ pub(super) enum Irregular {
 }
 
 /// The first look that is not regular of those of these steps that took place; nothing if all are.
-pub(super) fn irregular(key: &Key, lookers: impl IntoIterator<Item = u32>) -> Option<Irregular> {
+pub(super) fn irregular(
+    key: &Key,
+    lookers: impl IntoIterator<Item = u32>,
+    patience: &Patience<'_>,
+) -> Result<Option<Irregular>, OutOfTime> {
     let steps = &key.prepared.steps;
     // The first end of a change that begins after this step, by place in the order of begins.
     let mut first_end = vec![(NEVER, NO_STEP); steps.len() + 1];
@@ -36,28 +41,41 @@ pub(super) fn irregular(key: &Key, lookers: impl IntoIterator<Item = u32>) -> Op
         let end = if step.action.installs().is_some() { step.end } else { NEVER };
         first_end[index as usize] = first_end[index as usize + 1].min((end, index));
     }
-    let took_place = |index: &u32| key.took_place[*index as usize];
-    lookers.into_iter().take(steps.len()).filter(took_place).find_map(|looker| {
-        let step = key.step(looker);
-        if let Action::Contradiction(_) = step.action {
-            return Some(Irregular::Unset { looker });
+    let first_end_after = |rank: u32| first_end[steps.partition_point(|other| other.start < rank)];
+    for looker in lookers.into_iter().take(steps.len()).filter(|&index| key.took_place[index as usize]) {
+        patience.step()?;
+        if let Some(found) = fits_nothing(key, looker, first_end[0], first_end_after) {
+            return Ok(Some(found));
         }
-        let (value, _) = touches(step).find(|(_, touch)| *touch == Touch::Look)?;
-        let writer = key.clusters[value].writer;
-        if writer == NO_STEP {
-            let newer = first_end[0];
-            return match value {
-                INITIAL if newer.0 < step.start => Some(Irregular::Replaced { looker, writer, newer: newer.1 }),
-                INITIAL => None,
-                _ => Some(Irregular::Unset { looker }),
-            };
-        }
-        let set: &Step = key.step(writer);
-        if step.end < set.start || writer == looker {
-            return Some(Irregular::Early { looker, writer });
-        }
-        let after = steps.partition_point(|other| other.start < set.end);
-        let newer = first_end[after];
-        (newer.0 < step.start).then_some(Irregular::Replaced { looker, writer, newer: newer.1 })
-    })
+    }
+    Ok(None)
+}
+
+/// Why a look fits no order of the changes, given which change ended first of all, and of those that began after a rank.
+fn fits_nothing(
+    key: &Key,
+    looker: u32,
+    first_end: (u32, u32),
+    first_end_after: impl Fn(u32) -> (u32, u32),
+) -> Option<Irregular> {
+    let step = key.step(looker);
+    if let Action::Contradiction(_) = step.action {
+        return Some(Irregular::Unset { looker });
+    }
+    let (value, _) = touches(step).find(|(_, touch)| *touch == Touch::Look)?;
+    let writer = key.clusters[value].writer;
+    if writer == NO_STEP {
+        let newer = first_end;
+        return match value {
+            INITIAL if newer.0 < step.start => Some(Irregular::Replaced { looker, writer, newer: newer.1 }),
+            INITIAL => None,
+            _ => Some(Irregular::Unset { looker }),
+        };
+    }
+    let set: &Step = key.step(writer);
+    if step.end < set.start || writer == looker {
+        return Some(Irregular::Early { looker, writer });
+    }
+    let newer = first_end_after(set.end);
+    (newer.0 < step.start).then_some(Irregular::Replaced { looker, writer, newer: newer.1 })
 }

@@ -26,7 +26,11 @@ use super::{
     graph::{Edge, ring},
     key::{Key, Touch, touches},
 };
-use crate::{Consistency, prepare::INITIAL};
+use crate::{
+    Consistency,
+    patience::{OutOfTime, Patience},
+    prepare::INITIAL,
+};
 
 /// Two steps of one session: what the second touches must not be older than what the first touches.
 pub(super) type Pair = (u32, u32);
@@ -44,7 +48,12 @@ enum Pairs {
 }
 
 /// Pairs of touches that no version order allows together; nothing if one allows all that `rung` asks for.
-pub(super) fn refute(history: &History, key: &Key, rung: Consistency) -> Option<Vec<Pair>> {
+pub(super) fn refute(
+    history: &History,
+    key: &Key,
+    rung: Consistency,
+    patience: &Patience<'_>,
+) -> Result<Option<Vec<Pair>>, OutOfTime> {
     let pairs = match rung {
         Consistency::MonotonicReads => Pairs::Next(|touch| touch == Touch::Look),
         Consistency::MonotonicWrites => Pairs::Next(|touch| touch == Touch::Set),
@@ -54,6 +63,7 @@ pub(super) fn refute(history: &History, key: &Key, rung: Consistency) -> Option<
     };
     let mut build = Build::new(key);
     for session in key.sessions(history) {
+        patience.steps(session.len())?;
         let touched = session.iter().flat_map(|&step| {
             touches(key.step(step)).map(move |(value, touch)| {
                 let (block, place) = key.chains.places[value as usize];
@@ -65,10 +75,10 @@ pub(super) fn refute(history: &History, key: &Key, rung: Consistency) -> Option<
             Pairs::Before(source) => build.before(touched, source),
         };
         if found.is_some() {
-            return found;
+            return Ok(found);
         }
     }
-    ring(build.nodes, &build.edges).map(|ring| told(&ring))
+    Ok(ring(build.nodes, &build.edges, patience)?.map(|ring| told(&ring)))
 }
 
 /// The pairs behind the edges of a ring: between helper nodes, edges name one step or none.

@@ -7,6 +7,7 @@ mod words;
 
 use crate::{
     Evidence,
+    patience::Patience,
     shrink::Problem,
     verify::can_be_ordered,
     zones::{Clusters, Violation, Zones, zones},
@@ -63,9 +64,10 @@ fn words<'a>(problem: &Problem<'a>) -> Words<'a> {
 fn told(problem: &Problem<'_>, kept: &[u32]) -> Evidence {
     let alone = problem.alone(kept);
     let words = Words { prepared: &alone, ..words(problem) };
-    let told = match zones(&alone) {
-        Some(Zones::Violation(violation, clusters)) => sentences::of_violation(&words, &violation, &clusters),
-        Some(Zones::Order(_) | Zones::Undecided) | None => sentences::of_steps(&words),
+    // Few steps never ask for time; of many that are left without, less is told.
+    let told = match zones(&alone, &Patience::new(problem.limits)) {
+        Ok(Some(Zones::Violation(violation, clusters))) => sentences::of_violation(&words, &violation, &clusters),
+        Ok(Some(Zones::Order(_) | Zones::Undecided) | None) | Err(_) => sentences::of_steps(&words),
     };
     let Told { claim, reasons, staleness, failed } = told;
     let mut operations: Vec<usize> =

@@ -80,6 +80,9 @@ impl<S: Specification> Few<'_, S> {
         let mut all = [certain, spare].concat();
         all.sort_unstable();
         let spare: FxHashSet<u32> = spare.iter().copied().collect();
+        if !(self.limits.keep_going)() {
+            self.questions = 0;
+        }
         self.questions = self.questions.checked_sub(1 + all.len() / OPERATIONS_PER_QUESTION)?;
         let left = std::sync::atomic::AtomicUsize::new(self.questions.min(MAX_QUESTIONS));
         let relaxed = std::sync::atomic::Ordering::Relaxed;
@@ -92,18 +95,18 @@ impl<S: Specification> Few<'_, S> {
         Some(found)
     }
 
-    /// Goes on with these if they have no order either.
-    fn goes_on_with(&mut self, certain: Vec<u32>, spare: Vec<u32>) -> bool {
-        let Some(Found::Dead(rank)) = self.search(&certain, &spare) else { return false };
+    /// Goes on with these if they have no order either; nothing if there is no budget left to say.
+    fn goes_on_with(&mut self, certain: Vec<u32>, spare: Vec<u32>) -> Option<bool> {
+        let Found::Dead(rank) = self.search(&certain, &spare)? else { return Some(false) };
         (self.certain, self.spare, self.rank) = (certain, spare, rank);
-        true
+        Some(true)
     }
 
     /// Leaves out values, with all that is about them.
     fn keep_groups(&mut self) {
         let Some(groups) = self.groups() else { return };
         let without_group = |index: &u32| !groups.contains_key(index);
-        let loose: Vec<u32> = self.spare.iter().copied().filter(without_group).collect();
+        let loose: FxHashSet<u32> = self.spare.iter().copied().filter(without_group).collect();
         let mut names: Vec<usize> = groups.values().copied().collect();
         names.sort_unstable();
         names.dedup();
@@ -112,6 +115,7 @@ impl<S: Specification> Few<'_, S> {
         let first = dying.map(|index| groups[index]);
         names.sort_by_key(|&name| Some(name) == first);
         minimal(names, |names| {
+            let names: FxHashSet<usize> = names.iter().copied().collect();
             let stays = |index: &u32| groups.get(index).is_some_and(|group| names.contains(group));
             let certain = self.certain.iter().copied().filter(stays).collect();
             let spare = self.spare.iter().copied().filter(|index| loose.contains(index) || stays(index)).collect();
@@ -159,7 +163,8 @@ impl<S: Specification> Few<'_, S> {
         let (reads, changes): (Vec<u32>, Vec<u32>) = self.certain.iter().copied().partition(is_read);
         let (all, spare) = (changes.clone(), self.spare.clone());
         minimal(changes, |changes| {
-            let loose: Vec<u32> = all.iter().copied().filter(|index| !changes.contains(index)).collect();
+            let kept: FxHashSet<u32> = changes.iter().copied().collect();
+            let loose: Vec<u32> = all.iter().copied().filter(|index| !kept.contains(index)).collect();
             self.goes_on_with(merged(&reads, changes), merged(&spare, &loose))
         });
         self.cut();
@@ -179,7 +184,7 @@ impl<S: Specification> Few<'_, S> {
             let used: Vec<u32> = self.spare.iter().copied().filter(|index| order.contains(index)).collect();
             let used = minimal(used, |used| {
                 let spare = merged(&merged(&needed, used), &[left_out]);
-                matches!(self.search(&others, &spare), Some(Found::Order(_)))
+                Some(matches!(self.search(&others, &spare)?, Found::Order(_)))
             });
             needed = merged(&needed, &used);
         }
@@ -204,16 +209,19 @@ fn merged(a: &[u32], b: &[u32]) -> Vec<u32> {
     all
 }
 
-/// Fewer of them for which it still holds, tried without many at once first, so that few attempts find few.
-fn minimal<T: Clone>(mut kept: Vec<T>, mut still_holds: impl FnMut(&[T]) -> bool) -> Vec<T> {
+/// Fewer of them for which it still holds, tried without many at once first, so that few attempts find few; as long as there is an
+/// answer.
+fn minimal<T: Clone>(mut kept: Vec<T>, mut still_holds: impl FnMut(&[T]) -> Option<bool>) -> Vec<T> {
     let mut size = kept.len();
     while size > 0 {
         let mut end = kept.len();
         while end > 0 {
             let begin = end.saturating_sub(size);
             let fewer = [&kept[..begin], &kept[end..]].concat();
-            if still_holds(&fewer) {
-                kept = fewer;
+            match still_holds(&fewer) {
+                Some(true) => kept = fewer,
+                Some(false) => {}
+                None => return kept,
             }
             end = begin;
         }

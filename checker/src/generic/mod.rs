@@ -17,6 +17,7 @@ use crate::{
     Evidence, Limits, UnknownWhy,
     model::{Call, Specification},
     parts::in_one,
+    patience::{OutOfTime, Patience},
     verify::Verify,
 };
 
@@ -57,9 +58,16 @@ impl<S: Specification> Object for S {
 
     fn judge(&self, history: &History, operations: &[u32], limits: &Limits<'_>) -> Found {
         let (mut orders, mut undecided) = (Vec::new(), None);
-        for part in parts(self, history, operations) {
+        let patience = Patience::new(limits);
+        let out_of_time = || Found::Unknown(OutOfTime::among(history, operations));
+        let Ok(parts) = parts(self, history, operations, &patience) else { return out_of_time() };
+        for part in parts {
+            if patience.steps(part.len()).is_err() {
+                return out_of_time();
+            }
             match race::search(self, history, &part, |_| false, limits) {
                 race::Found::Order(order) => orders.push(order),
+                race::Found::Limit(why @ UnknownWhy::Time { .. }) => return Found::Unknown(why),
                 race::Found::Limit(why) => undecided = Some(why),
                 race::Found::Dead(rank) => {
                     let (few, last) = few::few(self, history, &part, rank, limits);
@@ -72,21 +80,27 @@ impl<S: Specification> Object for S {
 }
 
 /// The operations that happened or may have, by the part that they are about; all in one where some are about more than one.
-fn parts<S: Specification>(object: &S, history: &History, operations: &[u32]) -> Vec<Vec<u32>> {
+fn parts<S: Specification>(
+    object: &S,
+    history: &History,
+    operations: &[u32],
+    patience: &Patience<'_>,
+) -> Result<Vec<Vec<u32>>, OutOfTime> {
     let happened = |index: &u32| history.operations[*index as usize].outcome != Outcome::Fail;
     let operations: Vec<u32> = operations.iter().copied().filter(happened).collect();
     let mut places: FxHashMap<Value, usize> = FxHashMap::default();
     let mut parts: Vec<Vec<u32>> = Vec::new();
     for &index in &operations {
+        patience.step()?;
         let call = Call::of(history, &history.operations[index as usize], object.asks_who());
-        let Some(part) = object.part(&call) else { return vec![operations] };
+        let Some(part) = object.part(&call) else { return Ok(vec![operations]) };
         let place = *places.entry(part).or_insert(parts.len());
         if place == parts.len() {
             parts.push(Vec::new());
         }
         parts[place].push(index);
     }
-    parts
+    Ok(parts)
 }
 
 /// The violation in words, after the second opinion: of these operations the one named last has no place.

@@ -4,7 +4,11 @@
 use histories::History;
 
 use super::{depth::Depth, space::Space, sweep::Sweep};
-use crate::{Limits, UnknownWhy, model::Specification};
+use crate::{
+    Limits, UnknownWhy,
+    model::Specification,
+    patience::{OutOfTime, Patience},
+};
 
 /// Work of the first turn, and so much more for each completion: enough for an order that is never in doubt.
 const FIRST_TURN: usize = 4096;
@@ -82,8 +86,10 @@ pub(super) fn search<S: Specification>(
     is_optional: impl Fn(u32) -> bool,
     limits: &Limits<'_>,
 ) -> Found {
-    let mut space = Space::new(object, history, operations, is_optional);
-    race(&mut space, Racer::all(), limits)
+    match Space::new(object, history, operations, is_optional, &Patience::new(limits)) {
+        Ok(mut space) => race(&mut space, Racer::all(), limits),
+        Err(OutOfTime) => Found::Limit(OutOfTime::among(history, operations)),
+    }
 }
 
 pub(super) fn race<S: Specification>(space: &mut Space<'_, S>, mut racers: Vec<Racer>, limits: &Limits<'_>) -> Found {

@@ -18,7 +18,10 @@ use std::{
 use histories::{History, NEVER, Outcome};
 use rustc_hash::FxHashMap;
 
-use crate::model::{Call, Specification};
+use crate::{
+    model::{Call, Specification},
+    patience::{OutOfTime, Patience},
+};
 
 /// Of so many new states in a row, the size of one is measured.
 const STATES_PER_MEASURE: usize = 16;
@@ -91,11 +94,13 @@ impl<'a, S: Specification> Space<'a, S> {
         history: &'a History,
         operations: &[u32],
         is_optional: impl Fn(u32) -> bool,
-    ) -> Self {
+        patience: &Patience<'_>,
+    ) -> Result<Self, OutOfTime> {
         let mut kinds: FxHashMap<Call<'a>, u32> = FxHashMap::default();
         let (mut calls, mut items, mut reads) = (Vec::new(), Vec::new(), Vec::new());
         let (mut due, mut classes): (Vec<u32>, FxHashMap<u32, Vec<u32>>) = (Vec::new(), FxHashMap::default());
         for &index in operations {
+            patience.step()?;
             let operation = &history.operations[index as usize];
             if operation.outcome == Outcome::Fail {
                 continue;
@@ -122,12 +127,12 @@ impl<'a, S: Specification> Space<'a, S> {
         due.sort_unstable_by_key(|&item| items[item as usize].end);
         let mut classes: Vec<Class> = classes.into_iter().map(|(kind, items)| Class { kind, items }).collect();
         classes.sort_unstable_by_key(|class| class.items[0]);
-        let (open, from) = open_at(&items, &due);
+        let (open, from) = open_at(&items, &due, patience)?;
         let initial = Rc::new(object.initial());
         let numbers = [(Rc::clone(&initial), 0)].into_iter().collect();
         let bytes = items.len() * size_of::<Item>() + 4 * open.len() + 12 * due.len();
         let (states, steps) = (vec![initial], FxHashMap::default());
-        Self { object, items, due, open, from, classes, calls, reads, states, numbers, steps, bytes, work: 0 }
+        Ok(Self { object, items, due, open, from, classes, calls, reads, states, numbers, steps, bytes, work: 0 })
     }
 
     /// How many completions there are.
@@ -260,7 +265,7 @@ fn bytes_of<T: fmt::Debug>(state: &T) -> usize {
 }
 
 /// For each completion, the certain items that have begun and not ended before, by their ends; and where those of each are.
-fn open_at(items: &[Item], due: &[u32]) -> (Vec<u32>, Vec<usize>) {
+fn open_at(items: &[Item], due: &[u32], patience: &Patience<'_>) -> Result<(Vec<u32>, Vec<usize>), OutOfTime> {
     let mut begun = (0..number(items.len())).filter(|&item| items[item as usize].end != NEVER).peekable();
     let mut open: Vec<u32> = Vec::new();
     let (mut all, mut from) = (Vec::new(), vec![0]);
@@ -270,11 +275,12 @@ fn open_at(items: &[Item], due: &[u32]) -> (Vec<u32>, Vec<usize>) {
             let place = open.partition_point(|&other| items[other as usize].end < items[next as usize].end);
             open.insert(place, next);
         }
+        patience.steps(1 + open.len())?;
         all.extend_from_slice(&open);
         from.push(all.len());
         open.remove(0);
     }
-    (all, from)
+    Ok((all, from))
 }
 
 pub(super) fn number(of: usize) -> u32 {

@@ -18,6 +18,9 @@ use crate::model::Specification;
 /// More room than this for one completion is given back.
 const MAX_KEPT: usize = 4096;
 
+/// So many nodes are compared with one in the time of a remembered step.
+const COMPARED_PER_STEP: usize = 8;
+
 /// No step before this one.
 const NONE: u32 = u32::MAX;
 
@@ -38,10 +41,12 @@ struct Level {
 }
 
 impl Level {
-    fn admit(&mut self, node: Node, trail: u32) {
+    /// Adds a node unless one is no worse; with how many it was compared.
+    fn admit(&mut self, node: Node, trail: u32) -> usize {
         let places = self.places.entry((node.state, node.changed.clone())).or_default();
+        let compared = places.len();
         if places.iter().any(|&place| is_no_worse(&self.entries[place as usize].node, &node)) {
-            return;
+            return compared;
         }
         places.retain(|&place| {
             let other = &mut self.entries[place as usize];
@@ -51,6 +56,7 @@ impl Level {
         places.push(number(self.entries.len()));
         self.bytes += 2 * node.bytes() + 64;
         self.entries.push(Entry { node, trail, is_hopeless: false });
+        compared
     }
 
     fn clear(&mut self) {
@@ -74,6 +80,8 @@ fn is_no_worse(a: &Node, b: &Node) -> bool {
 #[derive(Default)]
 pub(super) struct Sweep {
     now: Level,
+    /// Those in which the call that was due before took effect, and which are settled before the next.
+    waiting: std::vec::IntoIter<Entry>,
     /// The entry that is being looked at, and which of its children is next.
     at: usize,
     next_child: usize,
@@ -100,6 +108,12 @@ impl Sweep {
         }
         while slice.lasts(space, self.bytes()) {
             space.work += 1;
+            if let Some(Entry { node, trail, is_hopeless }) = self.waiting.next() {
+                if !is_hopeless && let Some(order) = self.enter(space, node, trail) {
+                    return Some(End::Order(order));
+                }
+                continue;
+            }
             let Some(entry) = self.now.entries.get(self.at) else {
                 if self.next.entries.is_empty() {
                     return Some(End::Dead(self.farthest));
@@ -108,12 +122,8 @@ impl Sweep {
                 self.next.clear();
                 (self.at, self.next_child) = (0, 0);
                 self.farthest += 1;
-                // What waited there is settled there.
-                for Entry { node, trail, is_hopeless } in self.take_all() {
-                    if !is_hopeless && let Some(order) = self.enter(space, node, trail) {
-                        return Some(End::Order(order));
-                    }
-                }
+                self.waiting = std::mem::take(&mut self.now.entries).into_iter();
+                self.now.clear();
                 continue;
             };
             if entry.is_hopeless || self.next_child == space.candidates(&entry.node) {
@@ -130,12 +140,6 @@ impl Sweep {
             }
         }
         None
-    }
-
-    fn take_all(&mut self) -> Vec<Entry> {
-        let entries = std::mem::take(&mut self.now.entries);
-        self.now.clear();
-        entries
     }
 
     fn push(&mut self, trail: u32, item: u32) -> u32 {
@@ -159,13 +163,13 @@ impl Sweep {
             trail = number(arena.len() - 1);
         });
         if !is_over {
-            self.now.admit(node, trail);
+            space.work += self.now.admit(node, trail) / COMPARED_PER_STEP;
             return None;
         }
         if space.is_end(&node) {
             return Some(self.order(trail));
         }
-        self.next.admit(node, trail);
+        space.work += self.next.admit(node, trail) / COMPARED_PER_STEP;
         None
     }
 

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     Call, Limits, Memory, Model, Options, Specification, UnknownWhy, Verdict, check_with, model::Register,
-    verify::Verify,
+    patience::Patience, verify::Verify,
 };
 
 /// A list that is appended to, and whose last element is read.
@@ -65,7 +65,7 @@ use EventType::{Info as Lost, Invoke, Ok as Done};
 
 fn alone<S: Specification>(object: &S, history: &History, which: usize, limits: &Limits<'_>) -> Found {
     let all: Vec<u32> = (0..).take(history.operations.len()).collect();
-    let mut space = Space::new(object, history, &all, |_| false);
+    let mut space = Space::new(object, history, &all, |_| false, &Patience::endless()).unwrap();
     let mut racers = Racer::all();
     if which < racers.len() {
         racers = vec![racers.swap_remove(which)];
@@ -120,7 +120,11 @@ fn each_search_alone_agrees_with_trying_every_order() {
             };
             match found {
                 Found::Order(order) => {
-                    assert_eq!(object.replay(&history, &all, &order), Ok(()), "{which} {history:#?}");
+                    assert_eq!(
+                        object.replay(&history, &all, &order, &Patience::endless()),
+                        Ok(()),
+                        "{which} {history:#?}"
+                    );
                 }
                 Found::Dead(rank) => {
                     assert!(!truth, "{which} {history:#?}");

@@ -88,8 +88,8 @@ pub(super) fn check(key: &Key<'_>, kind: &Kind) -> Result<Claim, UnknownWhy> {
     if container.adrift.is_empty() {
         return (kind.solve)(key, &container).map(Claim::Order).or_else(Trouble::claim);
     }
-    if let Err(violation) = container.assign(key, kind) {
-        return Ok(Claim::Violation(violation));
+    if let Err(trouble) = container.assign(key, kind) {
+        return trouble.claim();
     }
     match (kind.solve)(key, &container) {
         Ok(order) => return Ok(Claim::Order(order)),
@@ -124,6 +124,7 @@ impl Container {
         let mut by_value: FxHashMap<ValueId, usize> = FxHashMap::default();
         let mut takes = Vec::new();
         for (&index, &(start, end)) in key.operations.iter().zip(&spans) {
+            key.steps(1, 0)?;
             let operation = key.operation(index);
             let name = key.name(operation);
             if kind.names.put.contains(&name) {
@@ -147,6 +148,7 @@ impl Container {
             }
         }
         for (index, start, end) in takes {
+            key.steps(1, 0)?;
             container.take(key, &by_value, index, start, end).map_err(Trouble::Violation)?;
         }
         let happened = |item: &Item| item.take != NEVER || key.operation(item.put).outcome == Outcome::Ok;
@@ -198,8 +200,8 @@ impl Container {
     }
 
     /// Finds a take of unknown outcome for every value that must have been removed and that no other took.
-    fn assign(&mut self, key: &Key<'_>, kind: &Kind) -> Result<(), Violation> {
-        let due = self.deadlines(kind);
+    fn assign(&mut self, key: &Key<'_>, kind: &Kind) -> Result<(), Trouble> {
+        let due = self.deadlines(key, kind)?;
         for (number, &(deadline, place, _)) in due.iter().enumerate() {
             match self.adrift.get(number) {
                 Some(&(start, take)) if start < deadline => {
@@ -207,7 +209,7 @@ impl Container {
                     (item.take, item.take_start) = (take, start.max(item.put_start));
                     item.take_end = self.gaps - 3;
                 }
-                _ => return Err(self.too_few(key, kind, &due[..=number])),
+                _ => return Err(Trouble::Violation(self.too_few(key, kind, &due[..=number]))),
             }
         }
         Ok(())
@@ -215,7 +217,7 @@ impl Container {
 
     /// The values that nobody is known to have taken, but which must be gone before something ends, the first first: when that
     /// is, which value, and the operation that ends then.
-    fn deadlines(&self, kind: &Kind) -> Vec<(u32, usize, u32)> {
+    fn deadlines(&self, key: &Key<'_>, kind: &Kind) -> Result<Vec<(u32, usize, u32)>, UnknownWhy> {
         let size = self.gaps as usize;
         // Of all takes that begin at this event or later, the one that ends first: a Fenwick tree, from the end.
         let mut first_end = vec![(NEVER, NEVER); size + 1];
@@ -238,6 +240,7 @@ impl Container {
         order.sort_unstable();
         let mut due = Vec::new();
         for (_, is_taken, place) in order {
+            key.steps(1, 0)?;
             let item = &self.items[place];
             if is_taken {
                 add(&mut first_end, item.take_start, item.take_end, item.take);
@@ -254,7 +257,7 @@ impl Container {
             }
         }
         due.sort_unstable();
-        due
+        Ok(due)
     }
 
     fn too_few(&self, key: &Key<'_>, kind: &Kind, due: &[(u32, usize, u32)]) -> Violation {
@@ -362,6 +365,7 @@ fn spans(key: &Key<'_>) -> Result<(Vec<(u32, u32)>, u32), UnknownWhy> {
     let _held = key.affords(key.operations.len() * 160)?;
     let mut events: Vec<(u32, u32, bool)> = Vec::with_capacity(2 * key.operations.len());
     for (place, &index) in (0_u32..).zip(&key.operations) {
+        key.steps(1, 0)?;
         let operation = key.operation(index);
         events.push((operation.invoked, place, false));
         if operation.outcome == Outcome::Ok {
@@ -372,6 +376,7 @@ fn spans(key: &Key<'_>) -> Result<(Vec<(u32, u32)>, u32), UnknownWhy> {
     let count = u32::try_from(events.len()).expect("ranks are u32");
     let mut spans = vec![(0, count + 1); key.operations.len()];
     for (rank, (_, place, is_end)) in (0_u32..).zip(events) {
+        key.steps(1, 0)?;
         let span = &mut spans[place as usize];
         if is_end {
             span.1 = rank;
@@ -400,6 +405,14 @@ impl Cover {
             gap = next;
         }
         gap
+    }
+
+    /// Covers the gaps in which any of the items is certainly inside.
+    pub(super) fn add_all(&mut self, key: &Key<'_>, items: &[Item]) -> Result<(), UnknownWhy> {
+        items.iter().try_for_each(|item| {
+            self.add(item);
+            key.steps(1, 0)
+        })
     }
 
     /// Covers the gaps in which the item is certainly inside.

@@ -26,7 +26,8 @@ pub(super) fn check(key: &Key<'_>) -> Result<Claim, UnknownWhy> {
     let mut ends: Vec<u32> = sweep.certain();
     ends.sort_unstable_by_key(|&index| key.operation(index).completed);
     let mut begun = key.operations.iter().copied().peekable();
-    for index in ends {
+    for (explained, index) in ends.into_iter().enumerate() {
+        key.steps(1, explained)?;
         let end = key.operation(index).completed;
         while let Some(next) = begun.next_if(|&next| key.operation(next).invoked < end) {
             sweep.begin(next);
@@ -55,6 +56,7 @@ struct Sweep<'a> {
 impl<'a> Sweep<'a> {
     fn new(key: &'a Key<'a>) -> Result<Self, UnknownWhy> {
         for &index in &key.operations {
+            key.steps(1, 0)?;
             let operation = key.operation(index);
             let by = key.history.value(operation.input);
             match key.name(operation) {

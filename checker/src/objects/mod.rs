@@ -21,7 +21,9 @@ use crate::{
     evidence::Words,
     model::{Counter, List, Set},
     options::Share,
+    patience::Patience,
     prepare::Prepared,
+    verify::Unconfirmed,
 };
 
 /// Orders that the second opinion tries on the evidence.
@@ -73,6 +75,7 @@ struct Key<'a> {
     model: Model,
     initial: &'a Value,
     limits: &'a Limits<'a>,
+    patience: Patience<'a>,
     keep_order: bool,
     /// Indexes of the operations that happened or may have, ascending.
     operations: Vec<u32>,
@@ -86,29 +89,25 @@ pub(crate) fn decide(history: &History, options: &Options<'_>, operations: &[u32
     let happened = |&index: &u32| history.operations[index as usize].outcome != Outcome::Fail;
     let operations = operations.iter().copied().filter(happened).collect();
     let Options { model, ref initial, ref limits, keep_order, .. } = *options;
-    let key = Key { history, model, initial, limits, keep_order, operations };
+    let patience = Patience::new(limits);
+    let key = Key { history, model, initial, limits, patience, keep_order, operations };
     let found = match model {
         Model::Set => set::check(&key),
         Model::Counter => counter::check(&key).map(|claim| key.verified(&key.operations, claim)),
         Model::List => list::check(&key).map(|claim| key.verified(&key.operations, claim)),
-        Model::Mutex => mutex::check(&key).map(|claim| key.verified(&key.operations, claim)),
-        Model::Queue => return key.contained(&queue::KIND),
-        Model::Stack => return key.contained(&stack::KIND),
-        Model::PriorityQueue => return key.contained(&priority_queue::KIND),
-        Model::FencedLock => return mutex::check(&key).ok().map(|claim| key.verified(&key.operations, claim)),
+        Model::Mutex | Model::FencedLock => mutex::check(&key).map(|claim| key.verified(&key.operations, claim)),
+        Model::Queue => key.contained(&queue::KIND),
+        Model::Stack => key.contained(&stack::KIND),
+        Model::PriorityQueue => key.contained(&priority_queue::KIND),
         _ => return None,
     };
     Some(found.unwrap_or_else(Found::Unknown))
 }
 
 impl Key<'_> {
-    /// Decides a container; nothing if its method does not fit it.
-    fn contained(&self, kind: &container::Kind) -> Option<Found> {
-        match container::check(self, kind) {
-            Ok(claim) => Some(self.verified(&self.operations, claim)),
-            Err(UnknownWhy::Function { .. } | UnknownWhy::Unsupported { .. }) => None,
-            Err(limit) => Some(Found::Unknown(limit)),
-        }
+    /// Decides a container.
+    fn contained(&self, kind: &container::Kind) -> Result<Found, UnknownWhy> {
+        container::check(self, kind).map(|claim| self.verified(&self.operations, claim))
     }
 
     fn operation(&self, index: u32) -> &Operation {
@@ -128,13 +127,14 @@ impl Key<'_> {
         tell(&Words { history: self.history, initial: self.initial, prepared: &prepared })
     }
 
-    /// Whether to go on; of the completed operations, about so many are explained.
-    fn may_go_on(&self, explained: usize) -> Result<(), UnknownWhy> {
-        if (self.limits.keep_going)() {
-            return Ok(());
-        }
+    /// So many steps more, of which some ask whether to go on; of the completed operations, about so many are explained.
+    fn steps(&self, more: usize, explained: usize) -> Result<(), UnknownWhy> {
+        self.patience.steps(more).map_err(|_| self.out_of_time(explained))
+    }
+
+    fn out_of_time(&self, explained: usize) -> UnknownWhy {
         let (completed, unknown_outcomes) = self.counts();
-        Err(UnknownWhy::Time { explained: explained.min(completed), completed, unknown_outcomes })
+        UnknownWhy::Time { explained: explained.min(completed), completed, unknown_outcomes }
     }
 
     /// Whether a method may hold so much, as long as it keeps what comes back.
@@ -174,15 +174,14 @@ impl Key<'_> {
     fn verified(&self, operations: &[u32], claim: Claim) -> Found {
         let object = self.model.specification(self.initial);
         match claim {
-            Claim::Order(order) => {
-                if let Err(why) = object.replay(self.history, operations, &order) {
-                    panic!(
-                        "this is a bug in schism: the method for {:?} found an order that is none: {why}",
-                        self.model
-                    );
-                }
-                Found::Order(order)
-            }
+            Claim::Order(order) => match object.replay(self.history, operations, &order, &self.patience) {
+                Ok(()) => Found::Order(order),
+                Err(Unconfirmed::OutOfTime) => Found::Unknown(self.out_of_time(0)),
+                Err(Unconfirmed::Wrong(why)) => panic!(
+                    "this is a bug in schism: the method for {:?} found an order that is none: {why}",
+                    self.model
+                ),
+            },
             Claim::Violation(violation) => {
                 let mut operations: Vec<usize> = violation.operations.iter().map(|&index| index as usize).collect();
                 operations.sort_unstable();

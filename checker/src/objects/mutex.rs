@@ -26,6 +26,7 @@ struct Section {
 /// other began, its acquire had ended before the other's release started.
 pub(super) fn check(key: &Key<'_>) -> Result<Claim, UnknownWhy> {
     for &index in &key.operations {
+        key.steps(1, 0)?;
         let operation = key.operation(index);
         let name = key.name(operation);
         match acquires(name) {
@@ -43,6 +44,7 @@ pub(super) fn check(key: &Key<'_>) -> Result<Claim, UnknownWhy> {
     let mut sections = Vec::new();
     let mut wrong = None;
     for group in by_process.chunk_by(|&a, &b| key.operation(a).process == key.operation(b).process) {
+        key.steps(group.len(), 0)?;
         if let Some((_, before)) = group.split_last()
             && before.iter().any(|&index| key.operation(index).outcome != Outcome::Ok)
         {

@@ -43,9 +43,7 @@ fn solve(key: &Key<'_>, queue: &Container) -> Result<Vec<u32>, Trouble> {
     let mut cover = Cover::new(queue.gaps);
     let mut turns: Vec<(u32, Turn, u32)> = Vec::with_capacity(2 * items.len() + queue.empties.len());
     for (place, item) in items.iter().enumerate() {
-        if place % 1024 == 0 {
-            key.may_go_on(2 * place)?;
-        }
+        key.steps(1, 2 * place)?;
         let taken = if item.take == NEVER { NEVER } else { cover.free(item.take_start) };
         let put = taken.min(item.put_end - 1);
         if item.take == NEVER {
@@ -62,6 +60,7 @@ fn solve(key: &Key<'_>, queue: &Container) -> Result<Vec<u32>, Trouble> {
         cover.add(item);
     }
     for empty in &queue.empties {
+        key.steps(1, 0)?;
         let gap = cover.free(empty.start);
         if gap >= empty.end {
             let chain = Container::chain(queue.items.iter(), empty.start, empty.end);

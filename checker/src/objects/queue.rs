@@ -32,9 +32,10 @@ pub(super) const KIND: Kind = Kind {
 
 fn solve(key: &Key<'_>, queue: &Container) -> Result<Vec<u32>, Trouble> {
     let mut cover = Cover::new(queue.gaps);
-    queue.items.iter().for_each(|item| cover.add(item));
+    cover.add_all(key, &queue.items)?;
     let mut cuts = Vec::new();
     for empty in &queue.empties {
+        key.steps(1, 0)?;
         let gap = cover.free(empty.start);
         if gap >= empty.end {
             let chain = Container::chain(queue.items.iter(), empty.start, empty.end);
@@ -78,9 +79,7 @@ fn sequence<'a>(key: &Key<'_>, items: &[&'a Item]) -> Result<Vec<&'a Item>, Trou
     let mut is_done = vec![false; items.len()];
     let (mut ready, mut sequence) = (Vec::new(), Vec::with_capacity(items.len()));
     while sequence.len() < items.len() {
-        if sequence.len() % 1024 == 0 {
-            key.may_go_on(2 * sequence.len())?;
-        }
+        key.steps(1, 2 * sequence.len())?;
         while is_done[put_ends[first_put]] {
             first_put += 1;
         }

@@ -26,24 +26,28 @@ pub(super) fn check(key: &Key<'_>) -> Result<Found, UnknownWhy> {
     }
     let mut by_element = Vec::with_capacity(key.operations.len());
     for &index in &key.operations {
+        key.steps(1, 0)?;
         by_element.push((key.operation(index).input, step(key, index)?));
     }
     by_element.sort_by_key(|&(element, _)| element);
     let (mut orders, mut undecided) = (Vec::new(), None);
     for group in by_element.chunk_by(|a, b| a.0 == b.0) {
+        key.steps(group.len(), 0)?;
         let steps: Vec<Step> = group.iter().filter_map(|&(_, step)| step).collect();
         match solve(&steps, key.limits) {
             Solved::Order(order) => {
                 let index = |place: &u32| steps[*place as usize].operation;
                 let all: Vec<u32> = steps.iter().map(|step| step.operation).collect();
-                if let Found::Order(order) = key.verified(&all, Claim::Order(order.iter().map(index).collect())) {
-                    orders.push(order);
+                match key.verified(&all, Claim::Order(order.iter().map(index).collect())) {
+                    Found::Order(order) => orders.push(order),
+                    other => return Ok(other),
                 }
             }
             Solved::Dead(place) => {
                 let operations: Vec<u32> = steps.iter().map(|step| step.operation).collect();
                 return Ok(key.verified(&operations, Claim::Violation(violation(key, steps, place))));
             }
+            Solved::Limit(why @ UnknownWhy::Time { .. }) => return Err(why),
             Solved::Limit(why) => undecided = Some(why),
         }
     }

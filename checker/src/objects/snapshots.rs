@@ -15,9 +15,6 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::{Claim, Key, Scope, Violation, says_nothing};
 use crate::{UnknownWhy, model::SetFunction as Function};
 
-/// How many elements of sets pass between two questions whether to go on, at least.
-const ASK_EVERY: usize = 4096;
-
 /// An operation and how many sets lie below it, twice, and one more for an add.
 #[derive(Clone, Copy)]
 struct Placed {
@@ -52,6 +49,7 @@ fn gather<'a>(key: &Key<'a>) -> Result<(FxHashMap<&'a Value, u32>, Vec<u32>), Un
     let (mut adds, mut reads) = (FxHashMap::default(), Vec::new());
     let _held = key.affords(key.operations.len() * 64)?;
     for &index in &key.operations {
+        key.steps(1, 0)?;
         let operation = key.operation(index);
         match Function::named(key.name(operation)) {
             Some(Function::Read) if operation.outcome != Outcome::Ok => {}
@@ -90,14 +88,10 @@ fn place(
     reads.sort_by_key(|&read| seen(key, read).len());
     let mut now: FxHashSet<&Value> = initial(key).iter().collect();
     let mut placed = Vec::with_capacity(key.operations.len());
-    let (mut level, mut before, mut compared) = (0, None, 0);
+    let (mut level, mut before) = (0, None);
     for &read in &*reads {
         let set = seen(key, read);
-        compared += 1 + set.len();
-        if compared > ASK_EVERY {
-            compared = 0;
-            key.may_go_on(0)?;
-        }
+        key.steps(1 + set.len(), 0)?;
         let elements: FxHashSet<&Value> = set.iter().collect();
         if elements.len() < set.len() {
             let claim = format!("{} returned an element twice", key.who("read", read));

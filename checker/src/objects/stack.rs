@@ -35,9 +35,10 @@ pub(super) const KIND: Kind = Kind {
 
 fn solve(key: &Key<'_>, stack: &Container) -> Result<Vec<u32>, Trouble> {
     let mut cover = Cover::new(stack.gaps);
-    stack.items.iter().for_each(|item| cover.add(item));
+    cover.add_all(key, &stack.items)?;
     let mut empties = Vec::new();
     for empty in &stack.empties {
+        key.steps(1, 0)?;
         let gap = cover.free(empty.start);
         if gap >= empty.end {
             let chain = Container::chain(stack.items.iter(), empty.start, empty.end);
@@ -102,7 +103,6 @@ impl<'a> Blocks<'a> {
         let mut order = Vec::with_capacity(2 * self.items.len() + empties.len());
         let mut empties = empties.iter().peekable();
         let mut open = vec![Block { bottom: None, from: 0, end: NEVER }];
-        let mut steps = 0_usize;
         while let Some(block) = open.last_mut() {
             let place = self.items.partition_point(|item| item.put_end < block.from);
             let next = self.push_starts.first_below(place, NEVER).filter(|&next| self.items[next].put_end < block.end);
@@ -120,7 +120,7 @@ impl<'a> Blocks<'a> {
                     order.push(empty);
                 }
             }
-            let bottom = self.bottom(key, next, start, end, &mut steps)?;
+            let bottom = self.bottom(key, next, start, end)?;
             order.push((start - 1, self.items[bottom].put));
             self.push_starts.remove(bottom);
             self.inside.lower(self.items[bottom].put_end, self.items[bottom].take_start);
@@ -131,14 +131,10 @@ impl<'a> Blocks<'a> {
     }
 
     /// A value that can be at the bottom throughout the block from `start` to `end`, whose first item is the one at `first`.
-    fn bottom(&self, key: &Key<'_>, first: usize, start: u32, end: u32, steps: &mut usize) -> Result<usize, Trouble> {
+    fn bottom(&self, key: &Key<'_>, first: usize, start: u32, end: u32) -> Result<usize, Trouble> {
         let mut at = first;
         while let Some(place) = self.push_starts.first_below(at, start).filter(|&at| self.items[at].put_end < end) {
-            *steps += 1;
-            if (*steps).is_multiple_of(1024) {
-                let left = self.items.len() - self.push_starts.removed();
-                key.may_go_on(2 * (self.items.len() - left))?;
-            }
+            key.steps(1, 2 * self.push_starts.removed())?;
             if self.items[place].take_end > end {
                 return Ok(place);
             }

@@ -59,11 +59,14 @@ pub(super) struct Antichain<const N: usize> {
     previous: Vec<u32>,
     last: FxHashMap<(State, Mask<N>), u32>,
     live: usize,
+    /// How many were compared since anybody asked.
+    compared: u32,
 }
 
 impl<const N: usize> Antichain<N> {
     pub(super) fn new() -> Self {
-        Self { items: Vec::new(), gone: Vec::new(), previous: Vec::new(), last: FxHashMap::default(), live: 0 }
+        let (items, gone, previous, last) = (Vec::new(), Vec::new(), Vec::new(), FxHashMap::default());
+        Self { items, gone, previous, last, live: 0, compared: 0 }
     }
 
     /// Adds `config` unless one covers it; those that it covers go. `changes` are the slots of dependent certain changes.
@@ -103,6 +106,7 @@ impl<const N: usize> Antichain<N> {
 
     /// Whether the one in this place covers `config`; if `config` covers it, it goes.
     fn is_settled(&mut self, at: usize, config: &Config<N>, counts: &Counts) -> bool {
+        self.compared += 1;
         if self.gone[at] {
             return false;
         }
@@ -154,6 +158,11 @@ impl<const N: usize> Antichain<N> {
         turns.sort_by_key(|(turn, config)| (*turn, cost(config)));
         out.extend(turns.into_iter().take(width).map(|(_, config)| config));
         true
+    }
+
+    /// How many were compared since this was asked last.
+    pub(super) fn compared(&mut self) -> u32 {
+        std::mem::take(&mut self.compared)
     }
 
     pub(super) fn clear(&mut self) {

@@ -20,6 +20,9 @@ use crate::{
 /// With a width, how many configurations are extended before a completion for each that may survive it.
 const EXTENDED_PER_KEPT: usize = 4;
 
+/// So many configurations are compared in the time that it takes to extend one.
+const COMPARED_PER_STEP: u32 = 16;
+
 /// Configurations between two questions to the caller whether to go on.
 const STEPS_PER_QUESTION: u32 = 2048;
 
@@ -173,6 +176,7 @@ impl<'a, A: Automaton, const N: usize> Sweep<'a, A, N> {
         self.reached.clear();
         self.next.clear();
         for at in 0..self.now.frontier.len() {
+            self.ask()?;
             let mut config = self.now.frontier[at];
             (config.between, config.unknown, config.bare) = (0, 0, false);
             config.done = config.done.or(self.idle(config.state));
@@ -341,7 +345,8 @@ impl<'a, A: Automaton, const N: usize> Sweep<'a, A, N> {
     }
 
     fn ask(&mut self) -> Result<(), Limit> {
-        self.until_question -= 1;
+        let compared = self.reached.compared() + self.next.compared();
+        self.until_question = self.until_question.saturating_sub(1 + compared / COMPARED_PER_STEP);
         if self.until_question > 0 {
             return Ok(());
         }

@@ -12,6 +12,7 @@
 //!   pairs, as many as changes are open at once.
 
 use crate::{
+    patience::{OutOfTime, Patience},
     prepare::Step,
     zones::{Clusters, NO_STEP},
 };
@@ -40,7 +41,12 @@ pub(super) struct Costs<'a> {
 }
 
 /// What it costs to make this key linearizable, by the time between the end of one step and the begin of another.
-pub(super) fn costs<'a>(clusters: &Clusters, steps: &[Step], between_ns: &'a dyn Fn(u32, u32) -> u64) -> Costs<'a> {
+pub(super) fn costs<'a>(
+    clusters: &Clusters,
+    steps: &[Step],
+    between_ns: &'a dyn Fn(u32, u32) -> u64,
+    patience: &Patience<'_>,
+) -> Result<Costs<'a>, OutOfTime> {
     let mut costs = Costs { between_ns, delta_ns: Some(0), flip_flops_ns: Vec::new() };
     let mut reached = 0;
     let mut extents = Vec::new();
@@ -53,8 +59,8 @@ pub(super) fn costs<'a>(clusters: &Clusters, steps: &[Step], between_ns: &'a dyn
         costs.delta_ns = None;
     }
     costs.forced(&extents);
-    costs.flip_flops(extents);
-    costs
+    costs.flip_flops(extents, patience)?;
+    Ok(costs)
 }
 
 impl Costs<'_> {
@@ -117,11 +123,12 @@ impl Costs<'_> {
     }
 
     /// Pairs of which neither is certainly newer.
-    fn flip_flops(&mut self, mut extents: Vec<Extent>) {
+    fn flip_flops(&mut self, mut extents: Vec<Extent>, patience: &Patience<'_>) -> Result<(), OutOfTime> {
         extents.retain(|extent| extent.read.1 != NO_STEP);
         extents.sort_unstable_by_key(|extent| extent.changed.min(extent.first_end.0));
         let mut open: Vec<Extent> = Vec::new();
         for a in extents {
+            patience.steps(1 + open.len())?;
             open.retain(|b| b.first_end.0 > a.changed.min(a.first_end.0));
             for b in &open {
                 let neither = a.changed <= b.first_end.0 && b.changed <= a.first_end.0;
@@ -137,5 +144,6 @@ impl Costs<'_> {
                 open.push(a);
             }
         }
+        Ok(())
     }
 }

@@ -14,7 +14,8 @@ use histories::History;
 
 use crate::{
     Model, Options,
-    consistency::{REPEATS, UNKNOWN_FUNCTION},
+    consistency::{NO_TIME, REPEATS, UNKNOWN_FUNCTION},
+    patience::{OutOfTime, Patience},
     prepare::{Action, Keys, Prepared, Preparer, Val},
     zones::{Clusters, Violation, Zones, zones},
 };
@@ -23,7 +24,8 @@ pub use report::{Distribution, NodeStaleness, NotMeasured, Share, StaleReads, St
 
 /// How stale the reads of `history` were, and what would make it linearizable.
 ///
-/// Only the model and the initial value of `options` matter; it takes one thread.
+/// Only the model, the initial value and the limit in time of `options` matter; it takes one thread. What there is no time for is
+/// [`NotMeasured`].
 pub fn staleness(history: &History, options: &Options<'_>) -> StalenessReport {
     let keys = Keys::split(history);
     let mut tally = Tally { delta_ns: Some(0), ..Tally::default() };
@@ -31,20 +33,12 @@ pub fn staleness(history: &History, options: &Options<'_>) -> StalenessReport {
         tally.skip("only registers are measured", keys.len());
         return tally.report();
     }
-    let mut preparer = Preparer::new(history, options.model, &options.initial);
+    let (mut preparer, patience) =
+        (Preparer::new(history, options.model, &options.initial), Patience::new(&options.limits));
     for place in 0..keys.len() {
-        let Ok(prepared) = preparer.prepare(keys.operations(place)) else {
-            tally.skip(UNKNOWN_FUNCTION, 1);
-            continue;
-        };
-        match zones(&prepared) {
-            Some(Zones::Order(_) | Zones::Undecided) => tally.reads(history, &prepared),
-            Some(Zones::Violation(Violation::Meeting { .. } | Violation::Inversion { .. }, clusters)) => {
-                tally.reads(history, &prepared);
-                tally.measure(history, &prepared, &clusters);
-            }
-            Some(Zones::Violation(..)) => tally.skip("a violation leaves open which value is newer", 1),
-            None => tally.skip(REPEATS, 1),
+        if tally.key(history, &mut preparer, keys.operations(place), &patience).is_err() {
+            tally.skip(NO_TIME, keys.len() - place);
+            break;
         }
     }
     tally.report()
@@ -77,6 +71,30 @@ impl Tally {
         }
     }
 
+    /// Measures a key, or says why not; changes nothing where there is no time.
+    fn key(
+        &mut self,
+        history: &History,
+        preparer: &mut Preparer<'_>,
+        operations: &[u32],
+        patience: &Patience<'_>,
+    ) -> Result<(), OutOfTime> {
+        patience.steps(operations.len())?;
+        let Ok(prepared) = preparer.prepare(operations) else {
+            self.skip(UNKNOWN_FUNCTION, 1);
+            return Ok(());
+        };
+        match zones(&prepared, patience)? {
+            Some(Zones::Order(_) | Zones::Undecided) => self.reads(history, &prepared),
+            Some(Zones::Violation(Violation::Meeting { .. } | Violation::Inversion { .. }, clusters)) => {
+                self.measure(history, &prepared, &clusters, patience)?;
+            }
+            Some(Zones::Violation(..)) => self.skip("a violation leaves open which value is newer", 1),
+            None => self.skip(REPEATS, 1),
+        }
+        Ok(())
+    }
+
     /// Counts the reads of a key.
     fn reads(&mut self, history: &History, prepared: &Prepared) {
         self.keys += 1;
@@ -86,7 +104,13 @@ impl Tally {
     }
 
     /// Measures a key whose operations have no order.
-    fn measure(&mut self, history: &History, prepared: &Prepared, clusters: &Clusters) {
+    fn measure(
+        &mut self,
+        history: &History,
+        prepared: &Prepared,
+        clusters: &Clusters,
+        patience: &Patience<'_>,
+    ) -> Result<(), OutOfTime> {
         let steps = &prepared.steps;
         let times = |step: u32| history.times(steps[step as usize].operation as usize);
         let between_ns = |end: u32, begin: u32| times(begin).invoked_ns.saturating_sub(times(end).completed_ns);
@@ -100,15 +124,19 @@ impl Tally {
             _ => None,
         });
         let (stale, proofs): (Vec<(u32, Val)>, Vec<u32>) = stale.unzip();
-        for ((&(looker, _), proof), versions) in stale.iter().zip(proofs).zip(bounds.versions_behind(&stale)) {
+        patience.steps(steps.len())?;
+        let versions = bounds.versions_behind(&stale);
+        let costs = delta::costs(clusters, steps, &between_ns, patience)?;
+        self.reads(history, prepared);
+        for ((&(looker, _), proof), versions) in stale.iter().zip(proofs).zip(versions) {
             let operation = steps[looker as usize].operation as usize;
             let node = self.nodes.get_mut(&history.node(operation)).expect("its reads were counted");
             node.behind_ns.push(between_ns(proof, looker));
             node.versions.push(versions as u64);
         }
-        let costs = delta::costs(clusters, steps, &between_ns);
         self.flip_flops_ns.extend(costs.flip_flops_ns);
         self.delta_ns = self.delta_ns.zip(costs.delta_ns).map(|(a, b)| a.max(b));
+        Ok(())
     }
 
     fn report(self) -> StalenessReport {

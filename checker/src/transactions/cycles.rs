@@ -11,8 +11,10 @@ use petgraph::{algo::kosaraju_scc, graph::DiGraph};
 
 use super::{
     graph::{Edge, Graph, Kind, NONE, Needs},
+    limit::Limit,
     report::{AnomalyKind, Level, Orders},
 };
+use crate::UnknownWhy;
 
 /// A cycle of transactions: each edge leads to the one after it, the last to the first.
 #[derive(Debug)]
@@ -94,20 +96,21 @@ const RULES: [Rule; 6] = [
 
 /// The cycles of a component that say something: the worst that data alone show, and with the order of processes and of real time
 /// those that are worse.
-pub(super) fn worst(transactions: u32, edges: &[Edge]) -> Vec<Cycle> {
+pub(super) fn worst(transactions: u32, edges: &[Edge], limit: &Limit<'_>) -> Result<Vec<Cycle>, UnknownWhy> {
     let mut found: Vec<Cycle> = Vec::new();
     for rule in RULES {
         if rule.needs <= Needs::Snapshots && !found.is_empty() {
             continue;
         }
-        if let Some(edges) = Search::new(transactions, edges, rule).shortest() {
+        limit.steps(edges.len())?;
+        if let Some(edges) = Search::new(transactions, edges, rule).shortest(limit)? {
             let cycle = name(edges, rule.refutes);
             if found.iter().all(|other| cycle.kind < other.kind) {
                 found.push(cycle);
             }
         }
     }
-    found
+    Ok(found)
 }
 
 fn name(edges: Vec<Edge>, refutes: Level) -> Cycle {
@@ -128,6 +131,9 @@ fn name(edges: Vec<Edge>, refutes: Level) -> Cycle {
     };
     Cycle { edges, kind, orders, refutes }
 }
+
+/// A cycle, with how many rw edges and how many transactions it has.
+type Costly = ((u32, u32), Vec<Edge>);
 
 /// The edges of a component that a rule allows. A state is twice a vertex, and one more where the last edge was rw and the rule asks.
 struct Search {
@@ -181,12 +187,13 @@ impl Search {
     }
 
     /// The shortest cycle through any of the starts that there is time for.
-    fn shortest(&self) -> Option<Vec<Edge>> {
+    fn shortest(&self, limit: &Limit<'_>) -> Result<Option<Vec<Edge>>, UnknownWhy> {
         let starts = self.starts();
         let mut steps = STEPS;
-        let mut best: Option<((u32, u32), Vec<Edge>)> = None;
+        let mut best: Option<Costly> = None;
         for start in starts.iter().step_by(starts.len().div_ceil(STARTS).max(1)) {
-            if let Some((cost, edges)) = self.through(*start, &mut steps)
+            limit.steps(self.next.len())?;
+            if let Some((cost, edges)) = self.through(*start, &mut steps, limit)?
                 && best.as_ref().is_none_or(|(least, _)| cost < *least)
             {
                 best = Some((cost, edges));
@@ -195,16 +202,17 @@ impl Search {
                 break;
             }
         }
-        best.map(|(_, edges)| self.join(&edges))
+        Ok(best.map(|(_, edges)| self.join(&edges)))
     }
 
     /// Dijkstra's algorithm; the cost counts rw edges, then transactions.
-    fn through(&self, start: u32, steps: &mut usize) -> Option<((u32, u32), Vec<Edge>)> {
+    fn through(&self, start: u32, steps: &mut usize, limit: &Limit<'_>) -> Result<Option<Costly>, UnknownWhy> {
         let mut cost = vec![(u32::MAX, u32::MAX); self.next.len()];
         let mut came: Vec<Option<(u32, Edge)>> = vec![None; self.next.len()];
         let mut queue = BinaryHeap::from([Reverse(((0, 0), start))]);
         while let Some(Reverse((so_far, state))) = queue.pop() {
             *steps = steps.saturating_sub(1);
+            limit.step()?;
             if state == start && so_far != (0, 0) {
                 break;
             }
@@ -229,10 +237,10 @@ impl Search {
             state = before;
             if state == start {
                 edges.reverse();
-                return Some((cost[start as usize], edges));
+                return Ok(Some((cost[start as usize], edges)));
             }
         }
-        None
+        Ok(None)
     }
 
     /// Edges between transactions instead of those by way of other vertices.

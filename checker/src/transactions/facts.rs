@@ -89,7 +89,7 @@ impl<'h> Facts<'h> {
         findings: &mut Findings<'h>,
         limit: &Limit<'_>,
     ) -> Result<Self, UnknownWhy> {
-        let (keys, number, classes) = classify(history)?;
+        let (keys, number, classes) = classify(history, limit)?;
         let (mut changes, mut reads) = (Vec::new(), Vec::new());
         let mut happened = Vec::with_capacity(history.transactions.len());
         let mut steps: Vec<(u32, MicroOperation<'h>)> = Vec::new();
@@ -182,13 +182,14 @@ fn key_of(micro: MicroOperation<'_>) -> ValueId {
 type Keys = (Vec<ValueId>, Vec<u32>, Vec<Class>);
 
 /// Numbers the keys.
-fn classify(history: &History) -> Result<Keys, UnknownWhy> {
+fn classify(history: &History, limit: &Limit<'_>) -> Result<Keys, UnknownWhy> {
     const APPENDED: u8 = 1;
     const WRITTEN: u8 = 2;
     const READ_LIST: u8 = 4;
     const READ_VALUE: u8 = 8;
     let (mut keys, mut number, mut uses) = (Vec::new(), vec![NONE; history.values.len()], Vec::new());
     for transaction in 0..history.transactions.len() {
+        limit.step()?;
         for micro in history.transactions.micro_operations(transaction) {
             let key = key_of(micro);
             let slot = &mut number[key.0 as usize];

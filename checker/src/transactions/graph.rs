@@ -3,6 +3,9 @@
 //! petgraph's `toposort` walks depth first over a graph of 24 bytes an edge; Kahn's algorithm over counted edges takes a quarter
 //! of the time and of the memory, and what it leaves over is exactly what can lie on or between cycles.
 
+use super::limit::Limit;
+use crate::UnknownWhy;
+
 /// Why one transaction must come before another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -71,18 +74,24 @@ impl Graph {
     }
 
     /// The vertices in an order that all edges up to `needs` allow; else, for each, whether it lies on a cycle or between two.
-    pub(super) fn order(&self, needs: Needs) -> Result<Vec<u32>, Vec<bool>> {
+    pub(super) fn order(&self, needs: Needs, limit: &Limit<'_>) -> Result<Result<Vec<u32>, Vec<bool>>, UnknownWhy> {
         let mut alive = vec![true; self.vertices as usize];
-        let order = self.peel(needs, &mut alive, |edge| (edge.from, edge.to));
+        let order = self.peel(needs, &mut alive, limit, |edge| (edge.from, edge.to))?;
         if order.len() == alive.len() {
-            return Ok(order);
+            return Ok(Ok(order));
         }
-        self.peel(needs, &mut alive, |edge| (edge.to, edge.from));
-        Err(alive)
+        self.peel(needs, &mut alive, limit, |edge| (edge.to, edge.from))?;
+        Ok(Err(alive))
     }
 
     /// Kahn's algorithm among the vertices that are alive: those that it takes, which live no more.
-    fn peel(&self, needs: Needs, alive: &mut [bool], ends: impl Fn(&Edge) -> (u32, u32)) -> Vec<u32> {
+    fn peel(
+        &self,
+        needs: Needs,
+        alive: &mut [bool],
+        limit: &Limit<'_>,
+        ends: impl Fn(&Edge) -> (u32, u32),
+    ) -> Result<Vec<u32>, UnknownWhy> {
         let live = |from: u32, to: u32| alive[from as usize] && alive[to as usize];
         let edges = || {
             let needed = self.edges.iter().filter(move |edge| edge.needs <= needs);
@@ -91,6 +100,7 @@ impl Graph {
         let mut begins = vec![0_u32; self.vertices as usize + 1];
         let mut waits = vec![0_u32; self.vertices as usize];
         for (from, to) in edges() {
+            limit.step()?;
             begins[from as usize + 1] += 1;
             waits[to as usize] += 1;
         }
@@ -100,6 +110,7 @@ impl Graph {
         let mut next = begins.clone();
         let mut targets = vec![0_u32; begins[self.vertices as usize] as usize];
         for (from, to) in edges() {
+            limit.step()?;
             targets[next[from as usize] as usize] = to;
             next[from as usize] += 1;
         }
@@ -108,6 +119,7 @@ impl Graph {
         let mut done = 0;
         while let Some(&vertex) = order.get(done) {
             done += 1;
+            limit.step()?;
             for &to in &targets[begins[vertex as usize] as usize..begins[vertex as usize + 1] as usize] {
                 waits[to as usize] -= 1;
                 if waits[to as usize] == 0 {
@@ -118,13 +130,14 @@ impl Graph {
         for &vertex in &order {
             alive[vertex as usize] = false;
         }
-        order
+        Ok(order)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Graph, Kind, NONE, Needs};
+    use super::{Graph, Kind, Limit, NONE, Needs};
+    use crate::Limits;
 
     #[test]
     fn what_lies_on_no_cycle_is_ordered_however_long_the_chain() {
@@ -132,10 +145,13 @@ mod tests {
         for vertex in (1..1_000_000).rev() {
             graph.add(vertex - 1, vertex, Kind::Ww, Needs::Nothing, NONE);
         }
-        assert_eq!(graph.order(Needs::Realtime).unwrap(), (0..1_000_000).collect::<Vec<_>>());
+        let limits = Limits::none();
+        let limit = Limit::new(&limits, 1_000_000);
+        let order = |graph: &Graph, needs| graph.order(needs, &limit).unwrap();
+        assert_eq!(order(&graph, Needs::Realtime).unwrap(), (0..1_000_000).collect::<Vec<_>>());
         graph.add(600_000, 500_000, Kind::Rw, Needs::Realtime, NONE);
-        assert!(graph.order(Needs::Process).is_ok());
-        let alive = graph.order(Needs::Realtime).unwrap_err();
+        assert!(order(&graph, Needs::Process).is_ok());
+        let alive = order(&graph, Needs::Realtime).unwrap_err();
         let on_cycle: Vec<usize> = (0..alive.len()).filter(|&v| alive[v]).collect();
         assert_eq!(on_cycle, (500_000..=600_000).collect::<Vec<_>>());
     }

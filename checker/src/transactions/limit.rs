@@ -1,15 +1,11 @@
 //! When to give up: time is asked for now and then within each phase, memory is estimated before the graph is built.
 
-use std::cell::Cell;
-
 use super::{
     facts::Facts,
     graph::{Edge, NONE},
 };
-use crate::{Limits, UnknownWhy};
+use crate::{Limits, UnknownWhy, patience::Patience};
 
-/// Time is asked for each time that this many transactions, keys or components have been looked at.
-const STEPS: u32 = 1 << 13;
 /// An edge as it is kept, which may be half of what is reserved, and its target in an order.
 const EDGE_BYTES: usize = 2 * size_of::<Edge>() + size_of::<u32>();
 /// A vertex in an order: where its edges begin, twice; for how many it waits; its place; whether it lives.
@@ -20,26 +16,31 @@ pub(super) struct Limit<'a> {
     limits: &'a Limits<'a>,
     /// Transactions in all.
     transactions: usize,
-    steps: Cell<u32>,
+    patience: Patience<'a>,
 }
 
 impl<'a> Limit<'a> {
     pub(super) fn new(limits: &'a Limits<'a>, transactions: usize) -> Self {
-        Self { limits, transactions, steps: Cell::new(0) }
+        Self { limits, transactions, patience: Patience::new(limits) }
     }
 
     /// Another step; some ask for time.
     pub(super) fn step(&self) -> Result<(), UnknownWhy> {
-        self.steps.set(self.steps.get().wrapping_add(1));
-        if self.steps.get().is_multiple_of(STEPS) { self.keep_going() } else { Ok(()) }
+        self.steps(1)
+    }
+
+    /// As many steps at once.
+    pub(super) fn steps(&self, more: usize) -> Result<(), UnknownWhy> {
+        self.patience.steps(more).map_err(|_| self.out_of_time())
     }
 
     /// Asks for time.
     pub(super) fn keep_going(&self) -> Result<(), UnknownWhy> {
-        if (self.limits.keep_going)() {
-            return Ok(());
-        }
-        Err(UnknownWhy::Time { explained: 0, completed: self.transactions, unknown_outcomes: 0 })
+        self.patience.ask().map_err(|_| self.out_of_time())
+    }
+
+    fn out_of_time(&self) -> UnknownWhy {
+        UnknownWhy::Time { explained: 0, completed: self.transactions, unknown_outcomes: 0 }
     }
 
     /// Whether the graph of these fits: at most 2 vertices and 8 edges for each change, 4 edges for each read, and of real time and of

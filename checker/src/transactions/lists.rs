@@ -55,29 +55,45 @@ impl Lists {
             limit.step()?;
             if facts.classes[key as usize] == Class::List {
                 facts.writers(key, &mut slots)?;
-                lists.resolve_key(facts, findings, key, &slots);
+                lists.resolve_key(facts, findings, key, &slots, limit)?;
                 facts.forget(key, &mut slots);
             }
         }
         Ok(lists)
     }
 
-    fn resolve_key<'h>(&mut self, facts: &mut Facts<'h>, findings: &mut Findings<'h>, key: u32, slots: &[u32]) {
+    fn resolve_key<'h>(
+        &mut self,
+        facts: &mut Facts<'h>,
+        findings: &mut Findings<'h>,
+        key: u32,
+        slots: &[u32],
+        limit: &Limit<'_>,
+    ) -> Result<(), UnknownWhy> {
         self.begins[key as usize] = self.writers.len();
         let reads = facts.reads.of(key);
-        let Some(longest) = (0..reads.len()).rev().max_by_key(|&place| reads[place].list.len()) else { return };
+        let Some(longest) = (0..reads.len()).rev().max_by_key(|&place| reads[place].list.len()) else { return Ok(()) };
         let name = || words::key(facts.history.value(facts.keys[key as usize]));
-        if let Some(other) = reads.iter().find(|read| !reads[longest].list.starts_with(read.list)) {
+        let mut contradicts = None;
+        for read in reads {
+            limit.steps(1 + read.list.len() / 16)?;
+            if !reads[longest].list.starts_with(read.list) {
+                contradicts = Some(read);
+                break;
+            }
+        }
+        if let Some(other) = contradicts {
             let both = [reads[longest].transaction, other.transaction];
             let claim = || format!("T1 and T2 read {} in two orders: neither list continues the other", name());
             findings.add(AnomalyKind::IncompatibleOrder, Level::ReadCommitted, &both, claim);
             self.broken[key as usize] = true;
-            return;
+            return Ok(());
         }
         self.longest[key as usize] =
             u32::try_from(facts.reads.range(key).start + longest).expect("there are fewer reads than micro-operations");
         let list = reads[longest].list;
         for (place, element) in list.iter().enumerate() {
+            limit.step()?;
             let (writer, value) = (slots[element.0 as usize], || facts.history.value(*element));
             self.writers.push(writer);
             let first_reader = || reads.iter().find(|read| read.list.len() > place).map_or(0, |read| read.transaction);
@@ -108,6 +124,7 @@ impl Lists {
                 findings.add(AnomalyKind::IncompatibleOrder, Level::ReadCommitted, &both, claim);
             }
         }
+        Ok(())
     }
 
     /// Adds what each list says about who comes before whom.

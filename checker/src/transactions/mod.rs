@@ -74,12 +74,12 @@ fn judge<'h>(history: &'h History, limits: &Limits<'_>, findings: &mut Findings<
     limit.keep_going()?;
     let exact = facts.classes.iter().all(|class| *class == Class::List);
     let weak = findings.weakest();
-    let order = graph.order(Needs::Realtime);
+    let order = graph.order(Needs::Realtime, &limit)?;
     if weak.is_none()
         && let Ok(order) = &order
     {
         let order = operations_of(&facts, order);
-        return Ok(settle(history, exact, Level::StrictSerializable, order));
+        return settle(history, exact, Level::StrictSerializable, order, &limit);
     }
     if order.is_err() {
         add_processes(&facts, &mut graph);
@@ -92,8 +92,8 @@ fn judge<'h>(history: &'h History, limits: &Limits<'_>, findings: &mut Findings<
     {
         limit.keep_going()?;
         if findings.weakest().is_none_or(|weakest| weakest > level) {
-            let order = graph.order(needs).unwrap_or_else(|_| bug("a cycle that refutes nothing"));
-            return Ok(settle(history, exact, level, operations_of(&facts, &order)));
+            let order = graph.order(needs, &limit)?.unwrap_or_else(|_| bug("a cycle that refutes nothing"));
+            return settle(history, exact, level, operations_of(&facts, &order), &limit);
         }
     }
     // Of weaker levels there is no order; the rules about cycles are exact where all versions are in order.
@@ -110,12 +110,18 @@ fn bug(what: &str) -> ! {
 }
 
 /// What holds where nothing refutes `level`, and `order` keeps all that is known.
-fn settle(history: &History, exact: bool, level: Level, order: Vec<u32>) -> Judged {
-    match verify::replay(history, &order, level) {
+fn settle(
+    history: &History,
+    exact: bool,
+    level: Level,
+    order: Vec<u32>,
+    limit: &Limit<'_>,
+) -> Result<Judged, UnknownWhy> {
+    Ok(match verify::replay(history, &order, level, |steps| limit.steps(steps))? {
         Ok(()) => (vec![Status::Holds; Level::ALL.len()], Some(order)),
         Err(why) if exact => bug(&format!("an order of transactions that is none: {why}")),
         Err(_) => (vec![Status::NotRefuted; Level::ALL.len()], None),
-    }
+    })
 }
 
 fn operations_of(facts: &Facts<'_>, order: &[u32]) -> Vec<u32> {
@@ -132,11 +138,12 @@ fn find_cycles<'h>(
     graph: &Graph,
     limit: &Limit<'_>,
 ) -> Result<(), UnknownWhy> {
-    let alive = graph.order(Needs::Realtime).err().unwrap_or_default();
+    let alive = graph.order(Needs::Realtime, limit)?.err().unwrap_or_default();
+    limit.keep_going()?;
     let teller = Teller { facts, lists };
     for component in cycles::components(graph, &alive) {
         limit.keep_going()?;
-        for cycle in cycles::worst(graph.transactions, &component) {
+        for cycle in cycles::worst(graph.transactions, &component, limit)? {
             findings.add_with(cycle.kind, cycle.orders, cycle.refutes, || {
                 let told = teller.cycle(&cycle);
                 for link in &told.2 {

@@ -13,8 +13,28 @@ enum Content {
     Register(ValueId),
 }
 
-/// Why `order` (indexes of operations) does not explain all transactions as `level` demands; nothing if it does.
-pub(super) fn replay(history: &History, order: &[u32], level: Level) -> Result<(), String> {
+/// Why `order` (indexes of operations) does not explain all transactions as `level` demands; nothing if it does. `go_on` is told of
+/// so many steps at a time, and can end it.
+pub(super) fn replay<E>(
+    history: &History,
+    order: &[u32],
+    level: Level,
+    go_on: impl Fn(usize) -> Result<(), E>,
+) -> Result<Result<(), String>, E> {
+    let mut stopped = Ok(());
+    let replayed = replay_while(history, order, level, |steps| {
+        stopped = go_on(steps);
+        stopped.is_ok()
+    });
+    stopped.map(|()| replayed)
+}
+
+fn replay_while(
+    history: &History,
+    order: &[u32],
+    level: Level,
+    mut goes_on: impl FnMut(usize) -> bool,
+) -> Result<(), String> {
     let mut contents: Vec<Option<Content>> = Vec::new();
     let mut places: Vec<u32> = vec![0; history.values.len()];
     let mut seen = vec![false; history.operations.len()];
@@ -44,6 +64,10 @@ pub(super) fn replay(history: &History, order: &[u32], level: Level) -> Result<(
             if *place == 0 {
                 contents.push(None);
                 *place = u32::try_from(contents.len()).map_err(|_| "too many keys")?;
+            }
+            let read = if let MicroOperation::Read { found: Found::List(list), .. } = micro { list.len() } else { 0 };
+            if !goes_on(1 + read / 16) {
+                return Err("it was not looked at to its end".to_owned());
             }
             if !step(&mut contents[*place as usize - 1], micro) {
                 return Err(format!("operation {index} could not have read what it read"));

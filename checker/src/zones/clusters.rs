@@ -2,8 +2,11 @@
 
 use histories::NEVER;
 
-use super::Violation;
-use crate::prepare::{Action, INITIAL, Steps, Val};
+use super::{Stop, Violation};
+use crate::{
+    patience::{OutOfTime, Patience},
+    prepare::{Action, INITIAL, Steps, Val},
+};
 
 /// In place of a step's index.
 pub(crate) const NO_STEP: u32 = u32::MAX;
@@ -120,10 +123,11 @@ impl std::ops::Index<Val> for Clusters {
 
 impl Clusters {
     /// Nothing if a value is set twice, if the initial value is set, or if values can grow.
-    pub(crate) fn gather(steps: &impl Steps) -> Option<Self> {
+    pub(crate) fn gather(steps: &impl Steps, patience: &Patience<'_>) -> Result<Option<Self>, OutOfTime> {
         let mut all = vec![Cluster::EMPTY; steps.values()];
         let (mut contradiction, mut has_looks) = (None, false);
         for index in 0..steps.end() {
+            patience.step()?;
             let Some(step) = steps.step(index) else { continue };
             let (value, from) = match step.action {
                 Action::Read(value) => {
@@ -141,18 +145,18 @@ impl Clusters {
                     contradiction = contradiction.or(Some(index));
                     continue;
                 }
-                Action::Append(_) => return None,
+                Action::Append(_) => return Ok(None),
                 Action::Write(value) => (value, NO_VALUE),
                 Action::Cas { from, to } => (to, from),
             };
             let cluster = &mut all[value as usize];
             if value == INITIAL || cluster.writer != NO_STEP {
-                return None;
+                return Ok(None);
             }
             cluster.writer = index;
             cluster.from = from;
         }
-        Some(Self { all, contradiction, has_looks })
+        Ok(Some(Self { all, contradiction, has_looks }))
     }
 
     /// How many values there are.
@@ -161,7 +165,7 @@ impl Clusters {
     }
 
     /// Finds out which changes took place, and links the chains.
-    pub(super) fn include(&mut self, steps: &impl Steps) -> Result<(), Violation> {
+    pub(super) fn include(&mut self, steps: &impl Steps, patience: &Patience<'_>) -> Result<(), Stop> {
         self.all[INITIAL as usize].included = true;
         let mut open = Vec::new();
         for value in 1..self.len() {
@@ -172,9 +176,10 @@ impl Clusters {
             }
             open.push((value, cluster.first_end.1));
             while let Some((value, observer)) = open.pop() {
+                patience.step()?;
                 let cluster = &mut self.all[value as usize];
                 if cluster.writer == NO_STEP && value != INITIAL {
-                    return Err(Violation::NeverSet { value, observer });
+                    return Err(Violation::NeverSet { value, observer }.into());
                 }
                 if std::mem::replace(&mut cluster.included, true) {
                     continue;
@@ -185,7 +190,7 @@ impl Clusters {
                 }
                 let other = std::mem::replace(&mut self.all[from as usize].next, value);
                 if other != NO_VALUE {
-                    return Err(Violation::TwoCas { from, to: [other, value] });
+                    return Err(Violation::TwoCas { from, to: [other, value] }.into());
                 }
                 open.push((from, writer));
             }
@@ -194,16 +199,18 @@ impl Clusters {
     }
 
     /// The zone of each block.
-    pub(super) fn zones(&self, steps: &impl Steps) -> Result<Vec<Zone>, Violation> {
+    pub(super) fn zones(&self, steps: &impl Steps, patience: &Patience<'_>) -> Result<Vec<Zone>, Stop> {
         let is_origin = |&origin: &Val| self[origin].included && self[origin].from == NO_VALUE;
         let mut zones = Vec::new();
         let mut visited = 0;
         for origin in (0..self.len()).filter(is_origin) {
             zones.push(self.block(origin, steps)?.zone());
-            visited += self.chain(origin).count();
+            let levels = self.chain(origin).count();
+            patience.steps(levels)?;
+            visited += levels;
         }
         let included = self.all.iter().filter(|cluster| cluster.included).count();
-        if visited == included { Ok(zones) } else { Err(self.ring()) }
+        if visited == included { Ok(zones) } else { Err(self.ring().into()) }
     }
 
     /// The block that begins with `origin`.

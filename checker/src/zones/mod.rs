@@ -37,7 +37,10 @@ mod clusters;
 mod order;
 mod violation;
 
-use crate::prepare::Steps;
+use crate::{
+    patience::{OutOfTime, Patience},
+    prepare::Steps,
+};
 
 use clusters::Zone;
 pub(crate) use clusters::{Block, Clusters, NO_STEP, NO_VALUE};
@@ -54,27 +57,46 @@ pub(crate) enum Zones {
     Undecided,
 }
 
+/// What ends the way to an order.
+enum Stop {
+    Violation(Violation),
+    OutOfTime(OutOfTime),
+}
+
+impl From<Violation> for Stop {
+    fn from(violation: Violation) -> Self {
+        Self::Violation(violation)
+    }
+}
+
+impl From<OutOfTime> for Stop {
+    fn from(out_of_time: OutOfTime) -> Self {
+        Self::OutOfTime(out_of_time)
+    }
+}
+
 /// Decides the key with these steps, if its values are all different; otherwise nothing.
-pub(crate) fn zones(steps: &impl Steps) -> Option<Zones> {
-    let mut clusters = Clusters::gather(steps)?;
-    Some(match place(&mut clusters, steps) {
-        Ok(zones) => order::order(steps, &clusters, &zones).map_or(Zones::Undecided, Zones::Order),
-        Err(violation) => Zones::Violation(violation, clusters),
-    })
+pub(crate) fn zones(steps: &impl Steps, patience: &Patience<'_>) -> Result<Option<Zones>, OutOfTime> {
+    let Some(mut clusters) = Clusters::gather(steps, patience)? else { return Ok(None) };
+    Ok(Some(match place(&mut clusters, steps, patience) {
+        Ok(zones) => order::order(steps, &clusters, &zones, patience)?.map_or(Zones::Undecided, Zones::Order),
+        Err(Stop::Violation(violation)) => Zones::Violation(violation, clusters),
+        Err(Stop::OutOfTime(out_of_time)) => return Err(out_of_time),
+    }))
 }
 
 /// The zones of the blocks, in an order in which these can take place.
-fn place(clusters: &mut Clusters, steps: &impl Steps) -> Result<Vec<Zone>, Violation> {
+fn place(clusters: &mut Clusters, steps: &impl Steps, patience: &Patience<'_>) -> Result<Vec<Zone>, Stop> {
     if let Some(step) = clusters.contradiction {
-        return Err(Violation::Contradiction { step });
+        return Err(Violation::Contradiction { step }.into());
     }
-    clusters.include(steps)?;
-    let mut zones = clusters.zones(steps)?;
+    clusters.include(steps, patience)?;
+    let mut zones = clusters.zones(steps, patience)?;
     violation::sort(&mut zones);
     if let Some(origins) = meeting(zones.iter().copied()) {
         let blocks = [clusters.block(origins[0], steps)?, clusters.block(origins[1], steps)?];
         let (first_ends, last_begins) = (blocks.map(|block| block.first_end.1), blocks.map(|block| block.last_begin.1));
-        return Err(Violation::Meeting { first_ends, last_begins, origins });
+        return Err(Violation::Meeting { first_ends, last_begins, origins }.into());
     }
     Ok(zones)
 }

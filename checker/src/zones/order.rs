@@ -1,19 +1,29 @@
 //! The order that the zones leave, written out.
 
 use super::clusters::{Clusters, NO_STEP, Zone, begin, finish};
-use crate::prepare::{Action, Step, Steps, Val};
+use crate::{
+    patience::{OutOfTime, Patience},
+    prepare::{Action, Step, Steps, Val},
+};
 
 const NOWHERE: u32 = u32::MAX;
 
 /// The included steps in the order of their blocks, which is that of the zones, and levels; each cas that did not match where it
 /// fits. Nothing if one of those fits nowhere.
-pub(super) fn order(steps: &impl Steps, clusters: &Clusters, zones: &[Zone]) -> Option<Vec<u32>> {
+pub(super) fn order(
+    steps: &impl Steps,
+    clusters: &Clusters,
+    zones: &[Zone],
+    patience: &Patience<'_>,
+) -> Result<Option<Vec<u32>>, OutOfTime> {
     let levels = || zones.iter().flat_map(|zone| clusters.chain(zone.origin));
     let looks = if clusters.has_looks {
-        Looks::place(steps, clusters, levels().collect())?
+        patience.steps(steps.end() as usize)?;
+        Looks::place(steps, clusters, levels().collect())
     } else {
-        Looks { levels: Vec::new(), placed: Vec::new() }
+        Some(Looks { levels: Vec::new(), placed: Vec::new() })
     };
+    let Some(looks) = looks else { return Ok(None) };
     let mut looks_of = vec![0; if clusters.has_looks { clusters.len() as usize } else { 0 }];
     for value in looks.placed.iter().filter(|&&level| level != NOWHERE).map(|&level| looks.levels[level as usize]) {
         looks_of[value as usize] += 1;
@@ -22,6 +32,7 @@ pub(super) fn order(steps: &impl Steps, clusters: &Clusters, zones: &[Zone]) -> 
     let mut sorted = Vec::with_capacity(steps.end() as usize);
     let mut next = vec![NOWHERE; clusters.len() as usize];
     for value in levels() {
+        patience.step()?;
         let cluster = &clusters[value];
         sorted.extend(Some(cluster.writer).filter(|&writer| writer != NO_STEP));
         next[value as usize] = u32::try_from(sorted.len()).expect("steps are numbered by u32");
@@ -29,6 +40,7 @@ pub(super) fn order(steps: &impl Steps, clusters: &Clusters, zones: &[Zone]) -> 
         sorted.resize(sorted.len() + observers as usize, NO_STEP);
     }
     for index in 0..steps.end() {
+        patience.step()?;
         let value = match steps.step(index).map(|step| step.action) {
             Some(Action::Read(value)) => value,
             Some(Action::NotEqual(_)) => looks.levels[looks.placed[index as usize] as usize],
@@ -38,7 +50,7 @@ pub(super) fn order(steps: &impl Steps, clusters: &Clusters, zones: &[Zone]) -> 
         sorted[*next as usize] = index;
         *next += 1;
     }
-    Some(sorted)
+    Ok(Some(sorted))
 }
 
 /// Where each cas that did not match and did not say what it found can stand.

@@ -9,6 +9,7 @@ mod build;
 mod containers;
 mod ladder;
 mod large;
+mod limits;
 mod metamorphic;
 mod models;
 mod objects;

@@ -1,13 +1,16 @@
 //! Clients that append to lists and read them, four micro-operations a transaction, against a store that is strictly serializable;
-//! and, if asked for, reads that certainly are stale.
+//! and, if asked for, reads that certainly are stale, or appends that certainly are lost.
 //!
 //! Keys are used up: after [`WRITES`] appends another takes its place, so that lists stay short, as Jepsen does it.
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
 use histories::{Event, EventType, Process, TRANSACTION, Value};
 
-use super::{LATE_NS, SHORTEST_NS, SPREAD_NS, THINK_NS, WINDOW};
+use super::{LATE_NS, SHORTEST_NS, SPREAD_NS, THINK_NS, Violation, WINDOW};
 use crate::random::Random;
 
 /// How many elements a list gets before another key takes its place.
@@ -28,10 +31,15 @@ pub struct TransactionSimulation {
     pub unknown_percent: u8,
     /// Whether clients begin their next transaction at once; else they are busy for a third of the time.
     pub always_overlapping: bool,
-    /// How many transactions are stale, evenly spread, the last near the end. Each only reads, and all of it as the store was at an
-    /// earlier moment between two transactions: before an append that was acknowledged before the reading transaction began. So
-    /// the history stays serializable, and certainly is not strictly so.
-    pub stale_reads: u32,
+    /// What is planted: certainly, the history is not strictly serializable then.
+    ///
+    /// A stale transaction only reads, and all of it as the store was at an earlier moment between two transactions: before an append
+    /// that was acknowledged before the reading transaction began. So the history stays serializable. A lost append is acknowledged, and
+    /// nobody ever reads it, though a transaction that began after that reads the list; mostly with what was appended later, since what
+    /// is lost is of its first half.
+    pub violation: Option<Violation>,
+    /// How many of it, evenly spread, the last near the end.
+    pub violations: u32,
     /// The same seed, the same events.
     pub seed: u64,
 }
@@ -53,6 +61,7 @@ impl TransactionSimulation {
             index: 0,
             begun: 0,
             planted: 0,
+            lost: Vec::new(),
             effects: 0,
             next_key: keys,
             next_process: u64::from(self.clients),
@@ -72,7 +81,8 @@ impl TransactionSimulation {
                 Step::Late(mut transaction) => world.apply(&mut transaction),
             }
         }
-        Ok(world.planted == self.stale_reads)
+        let wanted = if self.violation.is_some() { self.violations } else { 0 };
+        Ok(world.planted == wanted && world.lost.is_empty())
     }
 }
 
@@ -88,6 +98,8 @@ struct World<R> {
     index: u64,
     begun: u64,
     planted: u32,
+    /// Appends that were lost, as long as no read has shown it.
+    lost: Vec<Lost>,
     /// How many transactions took effect.
     effects: u64,
     next_key: i64,
@@ -113,6 +125,22 @@ struct Element {
     effect: u64,
     /// Index of the event that acknowledged it.
     acknowledged: Option<u64>,
+}
+
+/// An append that did not take effect, though it is or will be acknowledged.
+struct Lost {
+    key: i64,
+    value: i64,
+    /// Index of the event that acknowledged it.
+    acknowledged: Option<u64>,
+}
+
+impl Lost {
+    /// Whether a transaction that began after it was acknowledged read the list.
+    fn is_shown_by(&self, transaction: &Transaction) -> bool {
+        let reads = |micro: &Micro| matches!(micro, Micro::Read { key, .. } if *key == self.key);
+        self.acknowledged.is_some_and(|at| at < transaction.invoked) && transaction.micros.iter().any(reads)
+    }
 }
 
 enum Step {
@@ -232,12 +260,14 @@ impl<E, R: FnMut(&Event<'_>) -> Result<(), E>> World<R> {
     }
 
     fn apply(&mut self, transaction: &mut Transaction) {
-        let due = self.is_due();
-        let stale = if due && !transaction.unknown { self.stale(transaction) } else { None };
-        self.planted += u32::from(stale.is_some());
+        let due = self.plan.violation.filter(|_| !transaction.unknown && self.is_due());
+        let stale = if due == Some(Violation::StaleRead) { self.stale(transaction) } else { None };
+        let lost = if due == Some(Violation::LostWrite) { self.lose(transaction) } else { None };
+        self.planted += u32::from(stale.is_some() || lost.is_some());
         for micro in &mut transaction.micros {
             let list = self.lists.entry(micro.key()).or_default();
             match micro {
+                Micro::Append { key, value } if lost == Some((*key, *value)) => {}
                 Micro::Append { value, .. } => {
                     list.elements.push(Element { value: *value, effect: self.effects, acknowledged: None });
                 }
@@ -263,13 +293,31 @@ impl<E, R: FnMut(&Event<'_>) -> Result<(), E>> World<R> {
         lists.flat_map(|list| list.elements.iter().filter(old)).map(|element| element.effect).max()
     }
 
-    /// Whether the next stale read should come now.
+    /// The append that is to be lost, its key and value: the only one of its transaction, which does not read that list afterwards, and of
+    /// the first half of the list.
+    fn lose(&mut self, transaction: &Transaction) -> Option<(i64, i64)> {
+        let is_append = |micro: &Micro| matches!(micro, Micro::Append { .. });
+        let place = transaction.micros.iter().position(is_append)?;
+        let (append, rest) = transaction.micros[place..].split_first()?;
+        let &Micro::Append { key, value } = append else { return None };
+        let is_seen = rest.iter().any(|micro| is_append(micro) || micro.key() == key);
+        if is_seen || value > WRITES.cast_signed() as i64 / 2 {
+            return None;
+        }
+        self.lost.push(Lost { key, value, acknowledged: None });
+        Some((key, value))
+    }
+
+    /// Whether the next violation should come now.
     fn is_due(&self) -> bool {
-        if self.planted == self.plan.stale_reads {
+        if self.planted == self.plan.violations {
             return false;
         }
-        let each = self.plan.transactions / u64::from(self.plan.stale_reads);
-        let window = WINDOW.max(each / 20);
+        let each = self.plan.transactions / u64::from(self.plan.violations);
+        // A lost append must be missed before the end.
+        let until_missed =
+            if self.plan.violation == Some(Violation::LostWrite) { 20 * u64::from(self.plan.keys) } else { 0 };
+        let window = WINDOW.max(each / 20).max(until_missed);
         self.begun + window >= (u64::from(self.planted) + 1) * each
     }
 
@@ -281,19 +329,28 @@ impl<E, R: FnMut(&Event<'_>) -> Result<(), E>> World<R> {
             self.clients[client].process = self.next_process;
             self.next_process += 1;
         } else {
-            for micro in &transaction.micros {
-                if let Micro::Append { key, value } = micro
-                    && let Some(list) = self.lists.get_mut(key)
-                    && let Some(element) = list.elements.iter_mut().find(|element| element.value == *value)
-                {
-                    element.acknowledged = Some(self.index);
-                }
-            }
+            self.acknowledge(&transaction);
+            self.lost.retain(|lost| !lost.is_shown_by(&transaction));
             self.emit(process, EventType::Ok, &transaction)?;
             self.release(&transaction);
         }
         self.think(client);
         Ok(())
+    }
+
+    /// Marks its appends, and those that were lost, with the event that comes next.
+    fn acknowledge(&mut self, transaction: &Transaction) {
+        for micro in &transaction.micros {
+            let Micro::Append { key, value } = micro else { continue };
+            let list = self.lists.get_mut(key);
+            if let Some(element) =
+                list.and_then(|list| list.elements.iter_mut().find(|element| element.value == *value))
+            {
+                element.acknowledged = Some(self.index);
+            } else if let Some(lost) = self.lost.iter_mut().find(|lost| (lost.key, lost.value) == (*key, *value)) {
+                lost.acknowledged = Some(self.index);
+            }
+        }
     }
 
     /// Forgets lists that are used up and that no open transaction touches.
@@ -303,64 +360,12 @@ impl<E, R: FnMut(&Event<'_>) -> Result<(), E>> World<R> {
                 list.open -= 1;
                 if list.open == 0 && list.handed_out >= WRITES.cast_signed() as i64 {
                     self.lists.remove(&key);
+                    // What nobody can miss any more was not lost for anybody.
+                    let before = self.lost.len();
+                    self.lost.retain(|lost| lost.key != key);
+                    self.planted -= u32::from(self.lost.len() < before);
                 }
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::TransactionSimulation;
-    use histories::{EventType, Value};
-
-    const PLAN: TransactionSimulation = TransactionSimulation {
-        transactions: 2000,
-        clients: 5,
-        keys: 3,
-        unknown_percent: 5,
-        always_overlapping: false,
-        stale_reads: 0,
-        seed: 1,
-    };
-
-    fn lines(plan: TransactionSimulation) -> (bool, Vec<String>) {
-        let mut lines = Vec::new();
-        let planted = plan.run(|event| {
-            lines.push(serde_json::to_string(event).unwrap());
-            Ok::<(), ()>(())
-        });
-        (planted.unwrap(), lines)
-    }
-
-    #[test]
-    fn each_transaction_begins_and_ends_with_four_micro_operations_on_short_lists() {
-        let (mut begun, mut ended) = (0, 0);
-        let planted = PLAN.run(|event| {
-            *if event.kind == EventType::Invoke { &mut begun } else { &mut ended } += 1;
-            let Some(Value::List(micros)) = &event.value else { panic!("{event:?}") };
-            assert_eq!(micros.len(), 4);
-            for micro in micros {
-                let Value::List(parts) = micro else { panic!("{event:?}") };
-                assert!(!matches!(&parts[2], Value::List(list) if list.len() > 32), "{event:?}");
-            }
-            Ok::<(), ()>(())
-        });
-        assert_eq!((planted, begun, ended), (Ok(true), 2000, 2000));
-    }
-
-    #[test]
-    fn a_seed_means_the_same_events_and_stale_reads_change_them() {
-        assert_eq!(lines(PLAN), lines(PLAN));
-        assert_ne!(lines(PLAN), lines(TransactionSimulation { seed: 2, ..PLAN }));
-        let (planted, changed) = lines(TransactionSimulation { stale_reads: 4, ..PLAN });
-        assert!(planted);
-        let differ = lines(PLAN).1.iter().zip(&changed).filter(|(a, b)| a != b).count();
-        assert_eq!(differ, 4, "only the answers of the transactions that read what was stale");
-    }
-
-    #[test]
-    fn where_nothing_can_be_stale_it_says_so() {
-        assert!(!lines(TransactionSimulation { transactions: 1, stale_reads: 1, ..PLAN }).0);
     }
 }

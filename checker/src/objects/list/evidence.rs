@@ -10,6 +10,7 @@ use super::{initial, order, seen};
 use crate::{
     model::appends,
     objects::{Key, Scope, Violation},
+    patience::Patience,
 };
 
 /// Operations that are looked at while the evidence is made smaller, over all tries.
@@ -220,10 +221,14 @@ fn repeated(key: &Key<'_>, last: u32, longest: u32) -> Violation {
     let began = |index: &u32| key.operation(*index).invoked < end;
     let operations = key.operations.iter().copied().filter(began).collect();
     let Key { history, model, initial, limits, .. } = *key;
-    let mut few = Key { history, model, initial, limits, keep_order: false, operations };
+    let patience = Patience::new(limits);
+    let mut few = Key { history, model, initial, limits, patience, keep_order: false, operations };
     let mut searched = 0;
     for at in (0..few.operations.len()).rev() {
         searched += few.operations.len();
+        if few.steps(few.operations.len(), 0).is_err() {
+            break;
+        }
         let index = few.operations[at];
         if searched > MAX_SEARCHED || index == last || appends(key.name(key.operation(index))) == Some(true) {
             continue;

@@ -12,9 +12,6 @@ use self::evidence::Wrong;
 use super::{Claim, Key, says_nothing};
 use crate::{UnknownWhy, model::appends};
 
-/// How many operations pass between two questions whether to go on, at least; and elements of lists.
-const ASK_EVERY: usize = 4096;
-
 /// Decides one list, exactly, with appends of unknown outcome.
 ///
 /// The list at the end begins with each list that was read, so each of these begins with all shorter ones, and the longest tells
@@ -38,6 +35,7 @@ pub(super) fn check(key: &Key<'_>) -> Result<Claim, UnknownWhy> {
 /// An order, or what is wrong.
 fn order(key: &Key<'_>) -> Result<Result<Vec<u32>, Wrong>, UnknownWhy> {
     for &index in &key.operations {
+        key.steps(1, 0)?;
         let operation = key.operation(index);
         let name = key.name(operation);
         match appends(name) {
@@ -97,13 +95,8 @@ fn longest(key: &Key<'_>) -> Result<Result<Option<u32>, Wrong>, UnknownWhy> {
     if !list.starts_with(initial(key)) {
         return Ok(Err(Wrong::NotInitial(longest)));
     }
-    let mut compared = 0;
     for read in reads() {
-        compared += 1 + of(read).len();
-        if compared > ASK_EVERY {
-            compared = 0;
-            key.may_go_on(0)?;
-        }
+        key.steps(1 + of(read).len(), 0)?;
         if of(read).len() < initial(key).len() {
             return Ok(Err(Wrong::NotInitial(read)));
         }
@@ -151,9 +144,7 @@ impl Sweep<'_> {
         ends.sort_unstable_by_key(|&index| key.operation(index).completed);
         let mut begun = key.operations.iter().copied().peekable();
         for (explained, index) in ends.into_iter().enumerate() {
-            if explained % ASK_EVERY == ASK_EVERY - 1 {
-                key.may_go_on(explained)?;
-            }
+            key.steps(1, explained)?;
             let end = key.operation(index).completed;
             while let Some(next) = begun.next_if(|&next| key.operation(next).invoked < end) {
                 self.begin(next);

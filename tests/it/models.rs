@@ -1,0 +1,77 @@
+//! `schism check --model`: each model that `--help` lists knows right from wrong.
+
+use crate::support::{event, file, run};
+
+/// What is asked, with which argument, and what is answered rightly and wrongly; one after another. `[…]` is JSON.
+type Call = (&'static str, &'static str, &'static str, &'static str);
+
+const NIL: &str = "null";
+
+const MODELS: [(&str, &[Call]); 15] = [
+    ("register", &[("write", "1", "1", "1"), ("read", NIL, "1", "2")]),
+    ("cas-register", &[("write", "1", "1", "1"), ("cas", "[1,2]", "[1,2]", "[1,2]"), ("read", NIL, "2", "1")]),
+    ("kv", &[("append", r#""a""#, NIL, NIL), ("append", r#""b""#, NIL, NIL), ("get", NIL, r#""ab""#, r#""ba""#)]),
+    (
+        "multi-register",
+        &[("write", r#"{"x":1,"y":2}"#, NIL, NIL), ("read", r#"{"x":null}"#, r#"{"x":1}"#, r#"{"x":2}"#)],
+    ),
+    ("set", &[("add", "1", NIL, NIL), ("contains", "1", "true", "false")]),
+    ("counter", &[("inc", NIL, NIL, NIL), ("add", "1", NIL, NIL), ("read", NIL, "2", "1")]),
+    ("queue", &[("enqueue", "1", NIL, NIL), ("enqueue", "2", NIL, NIL), ("dequeue", NIL, "1", "2")]),
+    ("bag", &[("add", "1", NIL, NIL), ("add", "2", NIL, NIL), ("take", NIL, "2", "3")]),
+    ("stack", &[("push", "1", NIL, NIL), ("push", "2", NIL, NIL), ("pop", NIL, "2", "1")]),
+    ("priority-queue", &[("insert", "2", NIL, NIL), ("insert", "1", NIL, NIL), ("poll", NIL, "1", "2")]),
+    ("list", &[("append", "1", NIL, NIL), ("append", "2", NIL, NIL), ("read", NIL, "[1,2]", "[2,1]")]),
+    ("mutex", &[("acquire", NIL, NIL, NIL)]),
+    ("fenced-lock", &[("acquire", NIL, "1", "1"), ("release", NIL, NIL, NIL), ("acquire", NIL, "2", "1")]),
+    (
+        "list-append",
+        &[
+            ("txn", r#"[["append","x",1]]"#, r#"[["append","x",1]]"#, r#"[["append","x",1]]"#),
+            ("txn", r#"[["r","x",null]]"#, r#"[["r","x",[1]]]"#, r#"[["r","x",[]]]"#),
+        ],
+    ),
+    (
+        "rw-register",
+        &[
+            ("txn", r#"[["w","x",1]]"#, r#"[["w","x",1]]"#, r#"[["w","x",1]]"#),
+            ("txn", r#"[["r","x",null]]"#, r#"[["r","x",1]]"#, r#"[["r","x",7]]"#),
+        ],
+    ),
+];
+
+fn history(calls: &[Call], is_right: bool) -> String {
+    let mut text = String::new();
+    for (place, (f, argument, right, wrong)) in (0..).zip(calls) {
+        let answer = if is_right { right } else { wrong };
+        text += &event(2 * place, 1, "invoke", f, "k", argument);
+        text += &event(2 * place + 1, 1, "ok", f, "k", answer);
+    }
+    // A lock is not held twice.
+    if calls.len() == 1 && !is_right {
+        text += &event(10, 2, "invoke", calls[0].0, "k", NIL);
+        text += &event(11, 2, "ok", calls[0].0, "k", NIL);
+    }
+    // Transactions name their keys themselves.
+    if calls[0].0 == "txn" { text.replace(r#""key":"k","#, "") } else { text }
+}
+
+#[test]
+fn each_accepts_what_is_right_and_rejects_what_is_wrong() {
+    for (model, calls) in MODELS {
+        for (is_right, code) in [(true, 0), (false, 1)] {
+            let (dir, _) = file(history(calls, is_right));
+            let ended = run(dir.path(), &["check", "--model", model, "history.jsonl"]);
+            assert_eq!(ended.code, Some(code), "{model}, right: {is_right}: {ended:?}");
+        }
+    }
+}
+
+#[test]
+fn all_that_the_help_lists_are_tested() {
+    let help = run(".".as_ref(), &["check", "--help"]).out;
+    let (_, after) = help.split_once("--model <MODEL>").unwrap();
+    let (listed, _) = after.split_once("--level").unwrap();
+    let names = listed.lines().filter_map(|line| line.trim().strip_prefix("- ")?.split_once(':'));
+    assert_eq!(names.map(|(name, _)| name).collect::<Vec<_>>(), MODELS.map(|(model, _)| model));
+}
