@@ -8,6 +8,7 @@ mod check;
 mod consistency;
 mod evidence;
 mod generic;
+mod memory;
 mod model;
 mod objects;
 mod options;
@@ -26,8 +27,9 @@ mod zones;
 
 pub use check::{check, check_with};
 pub use consistency::{Consistency, Ladder, Rung, Standing, Witness, consistency};
+pub use memory::Memory;
 pub use model::{Call, Specification};
-pub use options::{Limits, Memory, Model, Options};
+pub use options::{Limits, Model, Options};
 pub use prefix::{Prefix, longest_prefix};
 pub use report::{Evidence, KeyReport, Method, Report, Staleness, UnknownWhy, Verdict};
 pub use staleness::{Distribution, NodeStaleness, NotMeasured, Share, StaleReads, StalenessReport, staleness};

@@ -1,11 +1,10 @@
 //! What is asked of the checker: the model, and when to give up.
 
-use std::{
-    fmt,
-    sync::atomic::{AtomicUsize, Ordering},
-};
+use std::fmt;
 
 use histories::Value;
+
+use crate::memory::Memory;
 
 /// What one key of the system is meant to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -38,54 +37,6 @@ pub enum Model {
     FencedLock,
     /// `append` at the end, and `read` of the whole list.
     List,
-}
-
-/// Memory that the searches of all threads share, so that one heavy key can have all of it.
-#[derive(Debug)]
-pub struct Memory {
-    max_bytes: usize,
-    held_bytes: AtomicUsize,
-}
-
-impl Memory {
-    /// This many bytes.
-    pub const fn new(max_bytes: usize) -> Self {
-        Self { max_bytes, held_bytes: AtomicUsize::new(0) }
-    }
-
-    /// What one search holds of it: nothing at first.
-    pub(crate) fn share(&self) -> Share<'_> {
-        Share { memory: self, bytes: 0 }
-    }
-}
-
-/// A part of a [`Memory`], given back when it is dropped.
-#[derive(Debug)]
-pub(crate) struct Share<'a> {
-    memory: &'a Memory,
-    bytes: usize,
-}
-
-impl Share<'_> {
-    /// What its owner may hold now, in bytes.
-    pub(crate) fn most(&self) -> usize {
-        let others = self.memory.held_bytes.load(Ordering::Relaxed).saturating_sub(self.bytes);
-        self.memory.max_bytes.saturating_sub(others)
-    }
-
-    /// Says that its owner now holds so many bytes; whether all owners together may hold what they do.
-    pub(crate) fn hold(&mut self, bytes: usize) -> bool {
-        // Wraps where less is held than before, and so does the sum.
-        let more = bytes.wrapping_sub(self.bytes);
-        self.bytes = bytes;
-        self.memory.held_bytes.fetch_add(more, Ordering::Relaxed).wrapping_add(more) <= self.memory.max_bytes
-    }
-}
-
-impl Drop for Share<'_> {
-    fn drop(&mut self) {
-        self.memory.held_bytes.fetch_sub(self.bytes, Ordering::Relaxed);
-    }
 }
 
 static ROOMY: Memory = Memory::new(4 << 30);
@@ -146,20 +97,5 @@ impl Options<'static> {
 impl fmt::Debug for Limits<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Limits").field("memory", &self.memory).finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Memory;
-
-    #[test]
-    fn one_search_can_have_what_others_do_not_hold() {
-        let memory = Memory::new(100);
-        let (mut one, mut other) = (memory.share(), memory.share());
-        assert!(one.hold(100) && !other.hold(1), "all of it is held");
-        assert!(one.hold(60) && other.hold(40) && !other.hold(41));
-        drop(one);
-        assert!(other.hold(100) && !other.hold(101));
     }
 }

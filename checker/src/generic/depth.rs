@@ -7,7 +7,13 @@ use super::{
     race::{End, Slice},
     space::{Node, Space},
 };
-use crate::model::Specification;
+use crate::{
+    memory::{of_set, of_vec},
+    model::Specification,
+};
+
+/// So many calls hardly ever take effect at once.
+pub(super) const SETTLED_AT_ONCE: usize = 64;
 
 /// A node, which of its children is to be tried next, and how long the order was there.
 struct Frame {
@@ -24,17 +30,23 @@ pub(super) struct Depth {
     order: Vec<u32>,
     /// The last completion that was reached.
     pub farthest: u32,
-    pub bytes: usize,
+    /// Of the lists of nodes.
+    bytes: usize,
     has_begun: bool,
 }
 
 impl Depth {
+    /// What it holds, in bytes, with one node more.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes + of_vec(&self.frames, 1) + of_set(&self.seen, 1) + of_vec(&self.order, SETTLED_AT_ONCE)
+    }
+
     /// Goes on until it is at an end or the slice is.
     pub(super) fn run<S: Specification>(&mut self, space: &mut Space<'_, S>, slice: Slice) -> Option<End> {
         if !std::mem::replace(&mut self.has_begun, true) && self.enter(space, Node::default()) {
             return Some(End::Order(std::mem::take(&mut self.order)));
         }
-        while slice.lasts(space, self.bytes) {
+        while slice.lasts(space, self.bytes()) {
             let Some(frame) = self.frames.last_mut() else { return Some(End::Dead(self.farthest)) };
             self.order.truncate(frame.ordered);
             if frame.next == space.candidates(&frame.node) {
@@ -66,7 +78,8 @@ impl Depth {
         }
         self.farthest = self.farthest.max(node.due);
         if self.seen.insert(node.clone()) {
-            self.bytes += 2 * node.bytes();
+            // What is remembered has no room to grow.
+            self.bytes += node.bytes() + node.clone().bytes();
             self.frames.push(Frame { node, next: 0, ordered: self.order.len() });
         }
         false

@@ -42,7 +42,7 @@ pub(super) struct Slice {
 
 impl Slice {
     pub(super) fn lasts<S: Specification>(self, space: &Space<'_, S>, bytes: usize) -> bool {
-        space.work < self.until_work && space.bytes + bytes <= self.max_bytes
+        space.work < self.until_work && space.bytes() + bytes <= self.max_bytes
     }
 }
 
@@ -65,7 +65,7 @@ impl Racer {
 
     fn bytes(&self) -> usize {
         match self {
-            Self::Depth(depth) => depth.bytes,
+            Self::Depth(depth) => depth.bytes(),
             Self::Sweep(sweep) => sweep.bytes(),
         }
     }
@@ -115,11 +115,11 @@ pub(super) fn race<S: Specification>(space: &mut Space<'_, S>, mut racers: Vec<R
                 if !(limits.keep_going)() {
                     return Found::Limit(UnknownWhy::Time { explained, completed, unknown_outcomes });
                 }
-                if !memory.hold(space.bytes + others + racers[at].bytes()) {
+                if !memory.hold(space.bytes() + others + racers[at].bytes()) {
                     // The one that needs less may still come through.
                     let largest = (0..racers.len()).max_by_key(|&racer| racers[racer].bytes());
                     racers.remove(largest.expect("one is running"));
-                    let bytes = racers.iter().map(Racer::bytes).sum::<usize>() + space.bytes;
+                    let bytes = racers.iter().map(Racer::bytes).sum::<usize>() + space.bytes();
                     if racers.is_empty() || !memory.hold(bytes) {
                         return Found::Limit(UnknownWhy::Memory { explained, completed, unknown_outcomes });
                     }

@@ -15,10 +15,11 @@ use std::{
     rc::Rc,
 };
 
-use histories::{History, NEVER, Outcome};
+use histories::{History, NEVER, Outcome, Value};
 use rustc_hash::FxHashMap;
 
 use crate::{
+    memory::{of_table, of_vec},
     model::{Call, Specification},
     patience::{OutOfTime, Patience},
 };
@@ -58,9 +59,9 @@ pub(super) struct Node {
 }
 
 impl Node {
-    /// What it takes, with its place in a table.
+    /// What its lists take, in bytes.
     pub(super) fn bytes(&self) -> usize {
-        2 * size_of::<Self>() + 4 * (self.changed.len() + self.answered.len()) + 8 * self.used.len()
+        4 * (self.changed.capacity() + self.answered.capacity()) + 8 * self.used.capacity()
     }
 }
 
@@ -81,8 +82,8 @@ pub(super) struct Space<'a, S: Specification> {
     numbers: FxHashMap<Rc<S::State>, u32>,
     /// The state after a kind of call in a state; nothing if it is impossible.
     steps: FxHashMap<(u32, u32), Option<u32>>,
-    /// What all this takes, by and large.
-    pub bytes: usize,
+    /// What the history takes here, and the states by themselves, by and large.
+    bytes: usize,
     /// How much was done, in remembered steps.
     pub work: usize,
 }
@@ -130,9 +131,15 @@ impl<'a, S: Specification> Space<'a, S> {
         let (open, from) = open_at(&items, &due, patience)?;
         let initial = Rc::new(object.initial());
         let numbers = [(Rc::clone(&initial), 0)].into_iter().collect();
-        let bytes = items.len() * size_of::<Item>() + 4 * open.len() + 12 * due.len();
+        let calls_bytes = calls.capacity() * (size_of::<Call<'_>>() + 1);
+        let bytes = items.capacity() * size_of::<Item>() + 4 * open.capacity() + 16 * due.capacity() + calls_bytes;
         let (states, steps) = (vec![initial], FxHashMap::default());
         Ok(Self { object, items, due, open, from, classes, calls, reads, states, numbers, steps, bytes, work: 0 })
+    }
+
+    /// What all this takes, by and large, with one step more.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes + of_vec(&self.states, 1) + of_table(&self.numbers, 1) + of_table(&self.steps, 1)
     }
 
     /// How many completions there are.
@@ -230,7 +237,6 @@ impl<'a, S: Specification> Space<'a, S> {
         let mut after = S::State::clone(&self.states[state as usize]);
         let next = self.object.apply(&mut after, &self.calls[kind as usize]).then(|| self.number_of(after));
         self.steps.insert((state, kind), next);
-        self.bytes += 32;
         next
     }
 
@@ -249,19 +255,38 @@ impl<'a, S: Specification> Space<'a, S> {
     }
 }
 
-/// About what a state takes. How much that is, only its model knows; but every part of it that matters shows in its text, and
-/// takes some 3 bytes for each character there.
+/// About the most that a state takes. How much that is, only its model knows; but every part of it that matters shows in its text:
+/// text and digits by their length, and what names and parts values by 10 bytes for each character, room to grow included. What
+/// stands in braces may be a tree, of which the smallest node has room for eleven; what stands in brackets has room for four.
 fn bytes_of<T: fmt::Debug>(state: &T) -> usize {
-    struct Count(usize);
+    const NODE: usize = 600;
+    const SHORT: usize = 4 * size_of::<Value>();
+    #[derive(Default)]
+    struct Count {
+        bytes: usize,
+        in_text: bool,
+        is_escaped: bool,
+    }
     impl Write for Count {
         fn write_str(&mut self, text: &str) -> fmt::Result {
-            self.0 += text.len();
+            for byte in text.bytes() {
+                self.bytes += match byte {
+                    b'{' if !self.in_text => NODE,
+                    b'[' if !self.in_text => SHORT,
+                    b'0'..=b'9' => 1,
+                    _ if self.in_text => 1,
+                    _ => 10,
+                };
+                self.in_text ^= byte == b'"' && !self.is_escaped;
+                self.is_escaped = byte == b'\\' && !self.is_escaped;
+            }
             Ok(())
         }
     }
-    let mut count = Count(0);
+    let mut count = Count::default();
     write!(count, "{state:?}").expect("counting never fails");
-    size_of::<T>() + 3 * count.0 + 48
+    // Two counters stand before what is shared.
+    size_of::<T>() + 2 * size_of::<usize>() + count.bytes
 }
 
 /// For each completion, the certain items that have begun and not ended before, by their ends; and where those of each are.

@@ -10,10 +10,14 @@
 use rustc_hash::FxHashMap;
 
 use super::{
+    depth::SETTLED_AT_ONCE,
     race::{End, Slice},
     space::{Node, Space, number},
 };
-use crate::model::Specification;
+use crate::{
+    memory::{of_table, of_vec},
+    model::Specification,
+};
 
 /// More room than this for one completion is given back.
 const MAX_KEPT: usize = 4096;
@@ -37,10 +41,16 @@ struct Level {
     entries: Vec<Entry>,
     /// Places of those that can be compared: by state and open changes done.
     places: FxHashMap<(u32, Vec<u32>), Vec<u32>>,
+    /// Of the lists of nodes and of places.
     bytes: usize,
 }
 
 impl Level {
+    /// What it holds, in bytes, with one more.
+    fn bytes(&self) -> usize {
+        self.bytes + of_vec(&self.entries, 1) + of_table(&self.places, 1)
+    }
+
     /// Adds a node unless one is no worse; with how many it was compared.
     fn admit(&mut self, node: Node, trail: u32) -> usize {
         let places = self.places.entry((node.state, node.changed.clone())).or_default();
@@ -54,7 +64,8 @@ impl Level {
             !other.is_hopeless
         });
         places.push(number(self.entries.len()));
-        self.bytes += 2 * node.bytes() + 64;
+        // Its place, and the key of the first of those that can be compared.
+        self.bytes += node.bytes() + 4 * node.changed.len() + 4 * size_of::<u32>();
         self.entries.push(Entry { node, trail, is_hopeless: false });
         compared
     }
@@ -82,6 +93,9 @@ pub(super) struct Sweep {
     now: Level,
     /// Those in which the call that was due before took effect, and which are settled before the next.
     waiting: std::vec::IntoIter<Entry>,
+    /// For how many there is room, and what their lists take.
+    waiting_room: usize,
+    waiting_bytes: usize,
     /// The entry that is being looked at, and which of its children is next.
     at: usize,
     next_child: usize,
@@ -96,7 +110,8 @@ pub(super) struct Sweep {
 
 impl Sweep {
     pub(super) fn bytes(&self) -> usize {
-        self.now.bytes + self.next.bytes + 8 * self.trail.len()
+        let waiting = self.waiting_bytes + self.waiting_room * size_of::<Entry>();
+        self.now.bytes() + self.next.bytes() + waiting + of_vec(&self.trail, SETTLED_AT_ONCE)
     }
 
     /// Goes on until it is at an end or the slice is.
@@ -109,8 +124,12 @@ impl Sweep {
         while slice.lasts(space, self.bytes()) {
             space.work += 1;
             if let Some(Entry { node, trail, is_hopeless }) = self.waiting.next() {
+                self.waiting_bytes -= node.bytes();
                 if !is_hopeless && let Some(order) = self.enter(space, node, trail) {
                     return Some(End::Order(order));
+                }
+                if self.waiting.as_slice().is_empty() {
+                    (self.waiting, self.waiting_room) = Default::default();
                 }
                 continue;
             }
@@ -122,7 +141,10 @@ impl Sweep {
                 self.next.clear();
                 (self.at, self.next_child) = (0, 0);
                 self.farthest += 1;
-                self.waiting = std::mem::take(&mut self.now.entries).into_iter();
+                let waiting = std::mem::take(&mut self.now.entries);
+                self.waiting_bytes = waiting.iter().map(|entry| entry.node.bytes()).sum();
+                self.waiting_room = waiting.capacity();
+                self.waiting = waiting.into_iter();
                 self.now.clear();
                 continue;
             };

@@ -10,6 +10,9 @@ use crate::{UnknownWhy, model::is_increment};
 /// More increments than this are counted in the evidence, not listed, where they are only too few.
 const MAX_LISTED: usize = 20;
 
+/// What the sweep holds for each operation: its end, what is open and waiting, and the order, each with room to grow.
+const BYTES: usize = 4 + 16 + 32 + 8 + 1;
+
 /// Decides one counter in O(n log n), exactly, with increments of unknown outcome.
 ///
 /// Sweeps over the events and lets an increment happen only when it must: it completes, or a read that completes saw more; then
@@ -22,6 +25,7 @@ const MAX_LISTED: usize = 20;
 /// That a read lies between the completed and the begun increments, which others check, is not enough: an early read may need an
 /// increment that is still open, and those that complete later then come on top of it.
 pub(super) fn check(key: &Key<'_>) -> Result<Claim, UnknownWhy> {
+    let _held = key.affords(key.operations.len() * BYTES)?;
     let mut sweep = Sweep::new(key)?;
     let mut ends: Vec<u32> = sweep.certain();
     ends.sort_unstable_by_key(|&index| key.operation(index).completed);

@@ -19,8 +19,8 @@ use histories::{History, Operation, Outcome, Value, ValueId};
 use crate::{
     Evidence, Limits, Model, Options, UnknownWhy,
     evidence::Words,
+    memory::Share,
     model::{Counter, List, Set},
-    options::Share,
     patience::Patience,
     prepare::Prepared,
     verify::Unconfirmed,

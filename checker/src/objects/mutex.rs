@@ -14,6 +14,9 @@ struct Section {
     until: u32,
 }
 
+/// What is held for each operation: its place among those of its process, twice to sort it, its section with room to grow, the order.
+const BYTES: usize = 8 + 2 * size_of::<Section>() + 8;
+
 /// Decides one lock in O(n log n), exactly.
 ///
 /// A process has one operation at a time, so its own acquires and releases take turns, or no order exists. Then there is an order
@@ -39,6 +42,7 @@ pub(super) fn check(key: &Key<'_>) -> Result<Claim, UnknownWhy> {
             None => return Err(key.lacks(operation)),
         }
     }
+    let _held = key.affords(key.operations.len() * BYTES)?;
     let mut by_process = key.operations.clone();
     by_process.sort_by_key(|&index| key.operation(index).process);
     let mut sections = Vec::new();

@@ -7,7 +7,10 @@ use super::{
     mask::Mask,
     trail::{Place, START},
 };
-use crate::automaton::State;
+use crate::{
+    automaton::State,
+    memory::{of_table, of_vec},
+};
 
 /// What the object may be in at some moment.
 #[derive(Clone, Copy, Debug)]
@@ -143,6 +146,7 @@ impl<const N: usize> Antichain<N> {
     /// Takes at most `width` of them, those first that have used up least, by turns of each state. Whether any had to go.
     pub(super) fn take(&mut self, width: usize, counts: &Counts, out: &mut Vec<Config<N>>) -> bool {
         out.clear();
+        out.reserve_exact(self.live);
         out.extend(self.items.iter().zip(&self.gone).filter(|(_, gone)| !**gone).map(|(item, _)| *item));
         self.clear();
         if out.len() <= width {
@@ -173,11 +177,34 @@ impl<const N: usize> Antichain<N> {
         self.live = 0;
     }
 
-    /// What it holds, in bytes, tables included.
-    pub(super) fn memory_bytes(&self) -> usize {
-        let entry = size_of::<(State, Mask<N>)>() + size_of::<u32>() + 1;
-        self.items.capacity() * (size_of::<Config<N>>() + 1)
-            + self.previous.capacity() * size_of::<u32>()
-            + self.last.capacity() * entry * 8 / 7
+    /// What it holds, in bytes, with so many more.
+    pub(super) fn memory_bytes(&self, more: usize) -> usize {
+        let indexed = if self.is_indexed_with(more) { self.items.len() + more - self.last.len() } else { 0 };
+        of_vec(&self.items, more)
+            + of_vec(&self.gone, more)
+            + of_vec(&self.previous, indexed)
+            + of_table(&self.last, indexed)
+    }
+
+    fn is_indexed_with(&self, more: usize) -> bool {
+        self.items.len() + more >= SCANNED
+    }
+
+    /// Whether it need not grow for so many more.
+    pub(super) fn has_room(&self, more: usize) -> bool {
+        let needed = self.items.len() + more;
+        needed <= self.items.capacity().min(self.gone.capacity())
+            && (!self.is_indexed_with(more) || needed <= self.previous.capacity().min(self.last.capacity()))
+    }
+
+    /// Grows for so many more.
+    pub(super) fn reserve(&mut self, more: usize) {
+        self.items.reserve(more);
+        self.gone.reserve(more);
+        if self.is_indexed_with(more) {
+            let needed = self.items.len() + more;
+            self.previous.reserve(needed - self.previous.len());
+            self.last.reserve(needed - self.last.len());
+        }
     }
 }

@@ -2,6 +2,8 @@
 
 use rustc_hash::FxHashMap;
 
+use crate::memory::{of_table, of_vec};
+
 /// The number of a list of counts. Equal lists have equal numbers; 0 is the empty one.
 pub(super) type Used = u32;
 
@@ -12,6 +14,7 @@ pub(super) struct Counts {
     lists: Vec<List>,
     numbers: FxHashMap<List, Used>,
     totals: Vec<u32>,
+    /// Of the lists themselves, each of which is held twice.
     bytes: usize,
 }
 
@@ -27,7 +30,7 @@ impl Counts {
             return known;
         }
         let number = Used::try_from(self.lists.len()).expect("the memory limit is reached long before");
-        self.bytes += 2 * size_of_val(&*list) + 64;
+        self.bytes += 2 * size_of_val(&*list);
         self.totals.push(list.iter().map(|&(_, count)| count).sum());
         self.lists.push(list.clone());
         self.numbers.insert(list, number);
@@ -74,9 +77,9 @@ impl Counts {
         a.iter().all(|&(class, count)| b.any(|&(other, most)| other == class && count <= most))
     }
 
-    /// What it holds, in bytes.
-    pub(super) fn memory_bytes(&self) -> usize {
-        self.bytes
+    /// What it holds, in bytes, with so many more.
+    pub(super) fn memory_bytes(&self, more: usize) -> usize {
+        self.bytes + of_vec(&self.lists, more) + of_vec(&self.totals, more) + of_table(&self.numbers, more)
     }
 }
 

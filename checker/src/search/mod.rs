@@ -199,6 +199,7 @@ impl<'a, A: Automaton, const N: usize> Drive<'a, A, N> {
                 self.snapshots.pop_front();
             }
             self.snapshots.push_back(self.sweep.now.clone());
+            self.sweep.held_bytes = self.snapshots.iter().map(Now::memory_bytes).sum();
         }
     }
 
@@ -206,6 +207,7 @@ impl<'a, A: Automaton, const N: usize> Drive<'a, A, N> {
     fn rewind(&mut self, places: usize) {
         self.snapshots.truncate(self.snapshots.len().saturating_sub(places - 1).max(1));
         self.sweep.now = self.snapshots.back().expect("the beginning or a later place is held").clone();
+        self.sweep.held_bytes = self.snapshots.iter().map(Now::memory_bytes).sum();
     }
 
     fn tidy(&mut self) {

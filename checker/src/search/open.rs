@@ -124,6 +124,13 @@ impl<const N: usize> Open<N> {
         idle
     }
 
+    /// What it holds, in bytes, by and large.
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.slots.capacity() * 2 * size_of::<u32>()
+            + self.groups.capacity() * (size_of::<Group>() + 16)
+            + self.idle.capacity() * size_of::<(State, Mask<N>)>()
+    }
+
     /// The steps of which one newly done is worth a change.
     pub(super) fn worth(&self) -> Mask<N> {
         self.looks.or(self.dependent)

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     Limits,
     automaton::{Automaton, State},
-    options::Share,
+    memory::Share,
     prepare::{Action, Step},
 };
 
@@ -65,11 +65,22 @@ struct Due<const N: usize> {
     effort: Effort,
 }
 
+impl<const N: usize> Now<N> {
+    /// What it holds, in bytes.
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.frontier.capacity() * size_of::<Config<N>>()
+            + self.open.memory_bytes()
+            + (self.begun.capacity() + self.live.capacity()) * size_of::<u32>()
+    }
+}
+
 pub(super) struct Sweep<'a, A, const N: usize> {
     steps: &'a [Step],
     pub object: &'a mut A,
     limits: &'a Limits<'a>,
     memory: Share<'a>,
+    /// What places to go back to hold, in bytes.
+    pub held_bytes: usize,
     supply: Supply,
     pub now: Now<N>,
     classes: Vec<Class>,
@@ -102,6 +113,7 @@ impl<'a, A: Automaton, const N: usize> Sweep<'a, A, N> {
             object,
             limits,
             memory,
+            held_bytes: 0,
             supply,
             now,
             classes,
@@ -344,22 +356,40 @@ impl<'a, A: Automaton, const N: usize> Sweep<'a, A, N> {
         then(self, child);
     }
 
+    /// Asks for time now and then, and for memory before anything grows.
     fn ask(&mut self) -> Result<(), Limit> {
         let compared = self.reached.compared() + self.next.compared();
         self.until_question = self.until_question.saturating_sub(1 + compared / COMPARED_PER_STEP);
-        if self.until_question > 0 {
+        // No configuration leads to more.
+        let more = self.now.open.groups.len() + self.now.live.len() + 2;
+        let has_room = self.reached.has_room(more) && self.next.has_room(more) && self.trail.has_room(2 * more);
+        let is_due = self.until_question == 0;
+        if !is_due && has_room {
             return Ok(());
         }
-        self.until_question = STEPS_PER_QUESTION;
-        let bytes = self.next.memory_bytes()
-            + self.reached.memory_bytes()
-            + self.now.frontier.capacity() * size_of::<Config<N>>()
-            + self.counts.memory_bytes()
-            + self.trail.memory_bytes()
-            + self.object.memory_bytes();
-        if !self.memory.hold(bytes) {
+        if !self.memory.hold(self.bytes(more)) {
             return Err(Limit::Memory);
         }
-        if (self.limits.keep_going)() { Ok(()) } else { Err(Limit::Time) }
+        self.reached.reserve(more);
+        self.next.reserve(more);
+        self.trail.reserve(2 * more);
+        if is_due {
+            self.until_question = STEPS_PER_QUESTION;
+        }
+        if is_due && !(self.limits.keep_going)() { Err(Limit::Time) } else { Ok(()) }
+    }
+
+    /// What is held when so many configurations more are.
+    fn bytes(&self, more: usize) -> usize {
+        // What survives is sorted, and kept; and perhaps remembered as a place to go back to.
+        let survivors = 2 * (self.next.len() + more) * (size_of::<Config<N>>() + size_of::<u64>());
+        self.next.memory_bytes(more)
+            + self.reached.memory_bytes(more)
+            + survivors.max(self.now.memory_bytes())
+            + self.now.memory_bytes()
+            + self.held_bytes
+            + self.counts.memory_bytes(STEPS_PER_QUESTION as usize)
+            + self.trail.memory_bytes(2 * more)
+            + self.object.memory_bytes()
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::{
     automaton::Automaton,
+    memory::of_vec,
     prepare::{Action, Step},
 };
 
@@ -96,9 +97,19 @@ impl Trail {
         path
     }
 
-    /// What it holds, in bytes.
-    pub(super) fn memory_bytes(&self) -> usize {
-        self.nodes.capacity() * size_of::<Node>()
+    /// What it holds, in bytes, with so many more, while it is tidied.
+    pub(super) fn memory_bytes(&self, more: usize) -> usize {
+        of_vec(&self.nodes, more) + self.nodes.len() * (size_of::<bool>() + size_of::<Place>())
+    }
+
+    /// Whether it need not grow for so many more.
+    pub(super) fn has_room(&self, more: usize) -> bool {
+        self.nodes.len() + more <= self.nodes.capacity()
+    }
+
+    /// Grows for so many more.
+    pub(super) fn reserve(&mut self, more: usize) {
+        self.nodes.reserve(more);
     }
 }
 

@@ -10,6 +10,7 @@ mod containers;
 mod ladder;
 mod large;
 mod limits;
+mod memory;
 mod metamorphic;
 mod models;
 mod objects;
