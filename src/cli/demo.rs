@@ -10,7 +10,7 @@ use super::run::draw_seed;
 use crate::{
     exit::ExitStatus,
     plan::{Plan, ReadMode},
-    run::{Finished, Host},
+    run::{Finished, Host, Place},
     ui::{
         self,
         summary::{coverage_in_words, explain},
@@ -39,10 +39,11 @@ impl DemoArgs {
     pub(crate) fn execute(self, host: &Host) -> anyhow::Result<ExitStatus> {
         let seed = self.seed.unwrap_or_else(draw_seed);
         let faults = host.demo_faults()?;
+        let place = Place::Store(self.store);
         let mut finished = Vec::new();
         for (read, _) in EXPECTED {
             let plan = Plan { read, seed, faults: faults.clone(), time_limit_ms: 12_000, ..Plan::default() }.schedule();
-            finished.push(host.run(&plan, &self.store)?);
+            finished.push(host.run(&plan, &place)?);
             if finished.last().is_some_and(|last| last.results.interrupted) {
                 break;
             }

@@ -1,5 +1,6 @@
 //! The command line as typed. Each command is one file that turns what was typed into what is meant and carries it out.
 
+pub(crate) mod campaign;
 pub(crate) mod check;
 pub(crate) mod convert;
 pub(crate) mod demo;
@@ -7,6 +8,7 @@ pub(crate) mod doctor;
 mod files;
 pub(crate) mod generate;
 mod linearization;
+pub(crate) mod merge;
 pub(crate) mod node;
 pub(crate) mod run;
 pub(crate) mod shrink;
@@ -31,6 +33,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     Demo(demo::DemoArgs),
     Run(run::RunArgs),
+    Campaign(campaign::CampaignArgs),
+    Merge(merge::MergeArgs),
     Check(check::CheckArgs),
     Generate(generate::GenerateArgs),
     Convert(convert::ConvertArgs),
@@ -46,6 +50,7 @@ fn examples() -> String {
   schism demo                                     see basic Raft reads fail, and quorum reads hold
   schism run --read lease --faults clock,partition:isolate-leader
   schism run --read quorum --faults kill,pause,partition --time-limit 30s
+  schism campaign                                 every read mode under every fault, a matrix of verdicts
   schism check store/latest/history.jsonl         judge a recorded history again
   schism check --model kv other-tools.edn         judge another tool's history
   schism convert history.edn history.jsonl        another format, the same history

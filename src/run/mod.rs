@@ -7,10 +7,11 @@ mod context;
 mod coverage;
 mod faults;
 mod host;
+mod meter;
 mod results;
 
 use std::{
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -22,16 +23,17 @@ use tokio::sync::watch;
 use workloads::{Driven, FinalReads, HttpConnector, HttpOptions, Load, RegisterOptions};
 
 use self::{
-    beliefs::{Reign, Span},
+    beliefs::{Beliefs, Span},
     breaking::InForce,
     cluster::Cluster,
     faults::FaultWindow,
+    meter::Meter,
     results::Results,
 };
 pub(crate) use self::{
     coverage::Coverage,
     host::Host,
-    results::{Counts, Latency},
+    results::{Cost, Counts, Latency},
 };
 use crate::{
     cli::check::{processors, read},
@@ -72,6 +74,31 @@ impl Finished {
     }
 }
 
+/// Where a run is kept.
+#[derive(Debug)]
+pub(crate) enum Place {
+    /// In a folder of its own in this store, which is then the latest.
+    Store(PathBuf),
+    /// In just this folder, which must not be there yet.
+    Folder(PathBuf),
+}
+
+impl Place {
+    fn begin(&self, plan: &Plan) -> anyhow::Result<RunDir> {
+        let dir = match self {
+            Self::Store(root) => {
+                let store = Store::open(root)?;
+                let dir = store.begin(&plan.name())?;
+                store.set_latest(&dir)?;
+                dir
+            }
+            Self::Folder(path) => RunDir::create(path)?,
+        };
+        dir.write_json("test.json", plan)?;
+        Ok(dir)
+    }
+}
+
 /// What the live part of a run leaves for its judgement.
 #[derive(Debug)]
 struct Lived {
@@ -80,23 +107,21 @@ struct Lived {
     origin_mono_ns: u64,
     interrupted: bool,
     not_recovered: Option<String>,
+    cost: Cost,
 }
 
 /// Carries out a plan and judges what came of it.
 ///
 /// # Errors
 /// The run could not be begun, or what is left of it cannot be read.
-pub(crate) async fn run(plan: &Plan, host: &Host, store: &Path) -> anyhow::Result<Finished> {
-    let store = Store::open(store)?;
-    let dir = store.begin(&plan.name())?;
-    dir.write_json("test.json", plan)?;
-    store.set_latest(&dir)?;
+pub(crate) async fn run(plan: &Plan, host: &Host, place: &Place) -> anyhow::Result<Finished> {
+    let dir = place.begin(plan)?;
     let progress = Progress::new(&format!("{} reads", plan.read.name()));
     let lived = live(plan, host, &dir, &progress).await?;
     progress.phase("checking");
-    let results = judge(plan, &dir, lived).await?;
-    dir.write_json("results.json", &results.1)?;
-    Ok(Finished { plan: plan.clone(), history: results.0, results: results.1, dir })
+    let (history, results) = judge(plan, &dir, lived).await?;
+    dir.write_json("results.json", &results)?;
+    Ok(Finished { plan: plan.clone(), history, results, dir })
 }
 
 /// The part with processes in it: whatever happens after the first start, all is healed and ended.
@@ -125,10 +150,14 @@ async fn on_cluster(plan: &Plan, cluster: &Cluster, dir: &RunDir, progress: &Pro
     let load = load(plan);
     let driving = workloads::drive(&load, connector.clone(), Arc::clone(&recorder), Arc::clone(&counts), stop.clone());
     let breaking = breaking::carry_out(&plan.schedule, cluster, &recorder, &in_force, progress, stop.clone());
+    let meter = Meter::default();
+    let before = meter.read(cluster).await;
     let (driven, broken) = tokio::select! {
         both = async { tokio::join!(driving, breaking) } => both,
         () = show_figures(progress, &counts, &in_force) => unreachable!("figures are shown for ever"),
+        () = meter.keep_reading(cluster) => unreachable!("the meter is read for ever"),
     };
+    let cost = meter.read(cluster).await.since(before);
     let load = Span { from_ns, until_ns: elapsed_ns(origin_mono_ns) };
 
     progress.phase("healing");
@@ -139,7 +168,7 @@ async fn on_cluster(plan: &Plan, cluster: &Cluster, dir: &RunDir, progress: &Pro
     recorder.close()?;
     let not_recovered = [broken.err(), healed.err()].into_iter().flatten().map(|error| format!("{error:#}"));
     let not_recovered = not_recovered.chain(recovery?).reduce(|all, next| format!("{all}; {next}"));
-    Ok(Lived { leader_after, load, origin_mono_ns, interrupted, not_recovered })
+    Ok(Lived { leader_after, load, origin_mono_ns, interrupted, not_recovered, cost })
 }
 
 /// Waits for the healed cluster and reads everything once more on every node. What did not come back, if something did not.
@@ -195,7 +224,8 @@ async fn judge(plan: &Plan, dir: &RunDir, lived: Lived) -> anyhow::Result<(Histo
         .map(|index| history.times(index).completed_ns)
         .fold(lived.load.until_ns, u64::max);
     let windows = faults::windows(&history.others, end_ns);
-    let reigns = reigns(plan, dir, &windows, lived.origin_mono_ns, end_ns)?;
+    let Beliefs { reigns, missed } = beliefs(plan, dir, &windows, lived.origin_mono_ns, end_ns)?;
+    let faults: Vec<Span> = windows.iter().map(|window| window.span).collect();
     let coverage = coverage::measure(&history, &reigns, &windows, lived.load);
     let violated = of(&report, Verdict::NotLinearizable);
     let evidence = clearest(&violated).map(|(_, evidence)| evidence);
@@ -210,6 +240,8 @@ async fn judge(plan: &Plan, dir: &RunDir, lived: Lived) -> anyhow::Result<(Histo
         leader_after_ms: u64::try_from(lived.leader_after.as_millis()).unwrap_or(u64::MAX),
         load: lived.load,
         context: evidence.map_or_else(Vec::new, |evidence| context::around(&history, evidence, &reigns, &windows)),
+        missed_heartbeats: beliefs::without_a_fault(&missed, &faults, lived.load),
+        cost: lived.cost,
         coverage,
         report,
         ladder,
@@ -220,23 +252,20 @@ async fn judge(plan: &Plan, dir: &RunDir, lived: Lived) -> anyhow::Result<(Histo
     Ok((history, results))
 }
 
-fn reigns(
-    plan: &Plan,
-    dir: &RunDir,
-    windows: &[FaultWindow],
-    origin_ns: u64,
-    end_ns: u64,
-) -> anyhow::Result<Vec<Reign>> {
-    let mut reigns = Vec::new();
+fn beliefs(plan: &Plan, dir: &RunDir, windows: &[FaultWindow], origin_ns: u64, end_ns: u64) -> anyhow::Result<Beliefs> {
+    let mut all = Beliefs::default();
     for id in 1..=plan.nodes {
         let kills = windows.iter().filter(|window| window.kind == "kill" && window.nodes.contains(&id));
         let deaths: Vec<u64> = kills.map(|window| window.span.from_ns).collect();
         let log = dir.node_dir(id)?.join("node.log");
-        let of_node = beliefs::reigns(id, &log, origin_ns, &deaths, end_ns);
-        reigns.extend(of_node.with_context(|| format!("reading {}", log.display()))?);
+        let of_node = beliefs::beliefs(id, &log, origin_ns, &deaths, end_ns);
+        let Beliefs { reigns, missed } = of_node.with_context(|| format!("reading {}", log.display()))?;
+        all.reigns.extend(reigns);
+        all.missed.extend(missed);
     }
-    reigns.sort_by_key(|reign| (reign.term, reign.node));
-    Ok(reigns)
+    all.reigns.sort_by_key(|reign| (reign.term, reign.node));
+    all.missed.sort_by_key(|missed| missed.time_ns);
+    Ok(all)
 }
 
 fn load(plan: &Plan) -> Load {

@@ -84,6 +84,12 @@ pub(crate) struct Status {
     pub(crate) leader: Option<u16>,
     pub(crate) applied: u64,
     pub(crate) commit: u64,
+    /// To peers, since the process began.
+    #[serde(default)]
+    pub(crate) messages_sent: u64,
+    /// Since the process began.
+    #[serde(default)]
+    pub(crate) fsyncs: u64,
 }
 
 /// Asks nodes for their status, within a limit each.
@@ -153,7 +159,7 @@ mod tests {
     use super::{Status, is_settled, leader_of};
 
     fn status(role: &str, term: u64, leader: Option<u16>, applied: u64) -> Status {
-        Status { role: role.to_owned(), term, leader, applied, commit: applied }
+        Status { role: role.to_owned(), term, leader, applied, commit: applied, messages_sent: 0, fsyncs: 0 }
     }
 
     #[test]
