@@ -4,6 +4,7 @@ mod campaign;
 mod cli;
 mod exit;
 mod plan;
+mod report;
 mod run;
 mod systems;
 mod ui;
@@ -56,6 +57,8 @@ fn carry_out(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Campaign(args) => args.execute(),
         Command::Merge(args) => args.execute(),
+        Command::Report(args) => args.execute(),
+        Command::Export(args) => args.execute(),
         Command::Check(args) => args.execute(),
         Command::Generate(args) => args.execute(),
         Command::Convert(args) => args.execute(),

@@ -129,6 +129,14 @@ impl Store {
 }
 
 impl RunDir {
+    /// The folder of a run that is there.
+    ///
+    /// # Errors
+    /// It is not there.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        Ok(Self { path: fs::canonicalize(path).map_err(failed("find the folder", path))? })
+    }
+
     /// Makes just this folder, and those above it where they are missing.
     ///
     /// # Errors
@@ -147,9 +155,11 @@ impl RunDir {
         &self.path
     }
 
-    /// Where its history is.
+    /// Where its history is: `history.jsonl`, or `history.jsonl.zst` once it was compressed.
     pub fn history_path(&self) -> PathBuf {
-        self.path.join("history.jsonl")
+        let plain = self.path.join("history.jsonl");
+        let compressed = self.path.join("history.jsonl.zst");
+        if !plain.exists() && compressed.exists() { compressed } else { plain }
     }
 
     /// The folder of one node, which is made where it is missing.

@@ -176,6 +176,21 @@ pub(crate) fn read_record(dir: &Path) -> anyhow::Result<Option<Record>> {
     read_json(&dir.join(RECORD_FILE))
 }
 
+/// What the runs in the folder of a campaign came to so far.
+///
+/// # Errors
+/// There is no campaign, or a file cannot be read.
+pub(crate) fn stored_summary(path: &Path) -> anyhow::Result<Summary> {
+    let Some(Asked { plan, shard }) = read_plan(path)? else {
+        anyhow::bail!(Failure::new(ExitStatus::Unreadable, format!("there is no campaign in {}", path.display())));
+    };
+    let mut records = Vec::new();
+    for run in plan.runs() {
+        records.extend(read_record(&path.join(RUNS).join(run.id()))?);
+    }
+    Ok(Summary::new(&plan, shard, records))
+}
+
 fn read_json<T: for<'de> Deserialize<'de>>(path: &Path) -> anyhow::Result<Option<T>> {
     match fs::read(path) {
         Ok(text) => {

@@ -107,7 +107,7 @@ impl CellSummary {
         let as_expected = (of + weak > 0).then_some(match expected {
             Expected::Holds => violations == 0,
             Expected::MayFail => true,
-            Expected::Fails => violations > 0,
+            Expected::Fails => violations > 0 || of == 0,
         });
         let size = |run: &&&Record| run.facts.as_ref().and_then(|facts| facts.evidence_operations);
         let failed = of_cell.iter().filter(|run| run.category == Category::Violation);

@@ -10,6 +10,7 @@ use super::run::draw_seed;
 use crate::{
     exit::ExitStatus,
     plan::{Plan, ReadMode},
+    report,
     run::{Finished, Host, Place},
     ui::{
         self,
@@ -43,7 +44,9 @@ impl DemoArgs {
         let mut finished = Vec::new();
         for (read, _) in EXPECTED {
             let plan = Plan { read, seed, faults: faults.clone(), time_limit_ms: 12_000, ..Plan::default() }.schedule();
-            finished.push(host.run(&plan, &place)?);
+            let run = host.run(&plan, &place)?;
+            report::of_run(&run, &run.dir().join(report::FILE))?;
+            finished.push(run);
             if finished.last().is_some_and(|last| last.results.interrupted) {
                 break;
             }
@@ -78,7 +81,7 @@ fn describe(finished: &[Finished]) -> String {
             text += &format!("  weak evidence: {}\n", results.coverage.weak.join("; "));
         }
     }
-    text += "\nHistories, verdicts and node logs:\n";
+    text += "\nHistories, verdicts, node logs and a page to look at, report.html:\n";
     for run in finished {
         text += &format!("  {}\n", run.shown_dir().display());
     }

@@ -5,11 +5,13 @@ pub(crate) mod check;
 pub(crate) mod convert;
 pub(crate) mod demo;
 pub(crate) mod doctor;
+pub(crate) mod export;
 mod files;
 pub(crate) mod generate;
 mod linearization;
 pub(crate) mod merge;
 pub(crate) mod node;
+pub(crate) mod report;
 pub(crate) mod run;
 pub(crate) mod shrink;
 mod transactions;
@@ -35,6 +37,8 @@ pub(crate) enum Command {
     Run(run::RunArgs),
     Campaign(campaign::CampaignArgs),
     Merge(merge::MergeArgs),
+    Report(report::ReportArgs),
+    Export(export::ExportArgs),
     Check(check::CheckArgs),
     Generate(generate::GenerateArgs),
     Convert(convert::ConvertArgs),
@@ -51,6 +55,7 @@ fn examples() -> String {
   schism run --read lease --faults clock,partition:isolate-leader
   schism run --read quorum --faults kill,pause,partition --time-limit 30s
   schism campaign                                 every read mode under every fault, a matrix of verdicts
+  schism report store/latest                      make its page, report.html, again
   schism check store/latest/history.jsonl         judge a recorded history again
   schism check --model kv other-tools.edn         judge another tool's history
   schism convert history.edn history.jsonl        another format, the same history

@@ -8,6 +8,7 @@ use nemesis::FaultSpecs;
 use crate::{
     exit::ExitStatus,
     plan::{Plan, ReadMode},
+    report,
     run::{Host, Place},
     systems::schism::Settings,
     ui::{self, summary},
@@ -88,6 +89,7 @@ impl RunArgs {
         let json = self.json;
         let place = self.folder.clone().map_or_else(|| Place::Store(self.store.clone()), Place::Folder);
         let finished = host.run(&self.plan(), &place)?;
+        report::of_run(&finished, &finished.dir().join(report::FILE))?;
         let text = if json {
             format!("{}\n", serde_json::to_string_pretty(&finished.results)?)
         } else {

@@ -11,7 +11,8 @@ mod meter;
 mod results;
 
 use std::{
-    path::PathBuf,
+    fs,
+    path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -19,27 +20,24 @@ use std::{
 use anyhow::Context as _;
 use checker::{Limits, Memory, Model, Options, Verdict};
 use histories::{History, Recorder, RunDir, Store};
+use serde::{Deserialize, de::DeserializeOwned};
 use tokio::sync::watch;
 use workloads::{Driven, FinalReads, HttpConnector, HttpOptions, Load, RegisterOptions};
 
-use self::{
-    beliefs::{Beliefs, Span},
-    breaking::InForce,
-    cluster::Cluster,
-    faults::FaultWindow,
-    meter::Meter,
-    results::Results,
-};
+use self::{beliefs::Beliefs, breaking::InForce, cluster::Cluster, meter::Meter, results::Results};
 pub(crate) use self::{
+    beliefs::{Reign, Span},
     coverage::Coverage,
+    faults::{FaultWindow, windows},
     host::Host,
     results::{Cost, Counts, Latency},
 };
 use crate::{
     cli::check::{processors, read},
+    exit::ExitStatus,
     plan::Plan,
     ui::{
-        Progress,
+        Failure, Progress,
         verdict::{clearest, counted, grouped, of},
     },
 };
@@ -63,10 +61,15 @@ pub(crate) struct Finished {
     pub(crate) plan: Plan,
     pub(crate) history: History,
     pub(crate) results: Results,
+    pub(crate) windows: Vec<FaultWindow>,
     dir: RunDir,
 }
 
 impl Finished {
+    pub(crate) fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
     /// The run's folder, as short as it can be named from here.
     pub(crate) fn shown_dir(&self) -> PathBuf {
         let here = std::env::current_dir().unwrap_or_default();
@@ -99,10 +102,10 @@ impl Place {
     }
 }
 
-/// What the live part of a run leaves for its judgement.
-#[derive(Debug)]
+/// What the live part of a run leaves for its judgement; of a run that is kept, `results.json` says it.
+#[derive(Debug, Deserialize)]
 struct Lived {
-    leader_after: Duration,
+    leader_after_ms: u64,
     load: Span,
     origin_mono_ns: u64,
     interrupted: bool,
@@ -119,9 +122,31 @@ pub(crate) async fn run(plan: &Plan, host: &Host, place: &Place) -> anyhow::Resu
     let progress = Progress::new(&format!("{} reads", plan.read.name()));
     let lived = live(plan, host, &dir, &progress).await?;
     progress.phase("checking");
-    let (history, results) = judge(plan, &dir, lived).await?;
-    dir.write_json("results.json", &results)?;
-    Ok(Finished { plan: plan.clone(), history, results, dir })
+    let plan = plan.clone();
+    let judging = tokio::task::spawn_blocking(move || judge(plan, dir, lived));
+    let finished = judging.await.context("the checker ended in a panic")??;
+    finished.dir.write_json("results.json", &finished.results)?;
+    Ok(finished)
+}
+
+/// A run that is kept, judged again.
+///
+/// # Errors
+/// A file of it is missing, or cannot be read.
+pub(crate) fn again(path: &Path) -> anyhow::Result<Finished> {
+    let dir = RunDir::open(path)?;
+    let plan = kept(&dir.path().join("test.json"))?;
+    let lived = kept(&dir.path().join("results.json"))?;
+    judge(plan, dir, lived)
+}
+
+fn kept<T: DeserializeOwned>(path: &Path) -> anyhow::Result<T> {
+    let unreadable = |why: String| {
+        let failure = Failure::new(ExitStatus::Unreadable, format!("{}: {why}", path.display()));
+        failure.hint("a run that was killed has no results; name its history.jsonl instead")
+    };
+    let text = fs::read(path).map_err(|error| unreadable(error.to_string()))?;
+    Ok(serde_json::from_slice(&text).map_err(|error| unreadable(error.to_string()))?)
 }
 
 /// The part with processes in it: whatever happens after the first start, all is healed and ended.
@@ -168,7 +193,8 @@ async fn on_cluster(plan: &Plan, cluster: &Cluster, dir: &RunDir, progress: &Pro
     recorder.close()?;
     let not_recovered = [broken.err(), healed.err()].into_iter().flatten().map(|error| format!("{error:#}"));
     let not_recovered = not_recovered.chain(recovery?).reduce(|all, next| format!("{all}; {next}"));
-    Ok(Lived { leader_after, load, origin_mono_ns, interrupted, not_recovered, cost })
+    let leader_after_ms = u64::try_from(leader_after.as_millis()).unwrap_or(u64::MAX);
+    Ok(Lived { leader_after_ms, load, origin_mono_ns, interrupted, not_recovered, cost })
 }
 
 /// Waits for the healed cluster and reads everything once more on every node. What did not come back, if something did not.
@@ -202,29 +228,22 @@ async fn recover(
 }
 
 /// The verdict on what is kept of the run, and all that explains it.
-async fn judge(plan: &Plan, dir: &RunDir, lived: Lived) -> anyhow::Result<(History, Results)> {
-    let path = dir.history_path();
-    let (history, report, ladder, staleness) = tokio::task::spawn_blocking(move || {
-        let history = read(&path, None)?;
-        let deadline = Instant::now() + CHECK_LIMIT;
-        let keep_going = move || Instant::now() < deadline;
-        let threads = processors();
-        let memory = Memory::new(CHECK_MEMORY_BYTES);
-        let limits = Limits { keep_going: &keep_going, memory: &memory, ..Limits::none() };
-        let options = Options { limits, threads, ..Options::new(Model::Register) };
-        let report = checker::check(&history, &options);
-        let violated = report.verdict == Verdict::NotLinearizable;
-        let ladder = violated.then(|| checker::consistency(&history, &options));
-        let staleness = violated.then(|| checker::staleness(&history, &options));
-        anyhow::Ok((history, report, ladder, staleness))
-    })
-    .await
-    .context("the checker ended in a panic")??;
+fn judge(plan: Plan, dir: RunDir, lived: Lived) -> anyhow::Result<Finished> {
+    let history = read(&dir.history_path(), None)?;
+    let deadline = Instant::now() + CHECK_LIMIT;
+    let keep_going = move || Instant::now() < deadline;
+    let memory = Memory::new(CHECK_MEMORY_BYTES);
+    let limits = Limits { keep_going: &keep_going, memory: &memory, ..Limits::none() };
+    let options = Options { limits, threads: processors(), ..Options::new(Model::Register) };
+    let report = checker::check(&history, &options);
+    let violated = report.verdict == Verdict::NotLinearizable;
+    let ladder = violated.then(|| checker::consistency(&history, &options));
+    let staleness = violated.then(|| checker::staleness(&history, &options));
     let end_ns = (0..history.operations.len())
         .map(|index| history.times(index).completed_ns)
         .fold(lived.load.until_ns, u64::max);
-    let windows = faults::windows(&history.others, end_ns);
-    let Beliefs { reigns, missed } = beliefs(plan, dir, &windows, lived.origin_mono_ns, end_ns)?;
+    let windows = windows(&history.others, end_ns);
+    let Beliefs { reigns, missed } = beliefs(&plan, &dir, &windows, lived.origin_mono_ns, end_ns)?;
     let faults: Vec<Span> = windows.iter().map(|window| window.span).collect();
     let coverage = coverage::measure(&history, &reigns, &windows, lived.load);
     let violated = of(&report, Verdict::NotLinearizable);
@@ -237,7 +256,7 @@ async fn judge(plan: &Plan, dir: &RunDir, lived: Lived) -> anyhow::Result<(Histo
         counts: Counts::of(&history),
         reads: Latency::of(&history, true),
         writes: Latency::of(&history, false),
-        leader_after_ms: u64::try_from(lived.leader_after.as_millis()).unwrap_or(u64::MAX),
+        leader_after_ms: lived.leader_after_ms,
         load: lived.load,
         context: evidence.map_or_else(Vec::new, |evidence| context::around(&history, evidence, &reigns, &windows)),
         missed_heartbeats: beliefs::without_a_fault(&missed, &faults, lived.load),
@@ -249,7 +268,7 @@ async fn judge(plan: &Plan, dir: &RunDir, lived: Lived) -> anyhow::Result<(Histo
         reigns,
         origin_mono_ns: lived.origin_mono_ns,
     };
-    Ok((history, results))
+    Ok(Finished { plan, history, results, windows, dir })
 }
 
 fn beliefs(plan: &Plan, dir: &RunDir, windows: &[FaultWindow], origin_ns: u64, end_ns: u64) -> anyhow::Result<Beliefs> {

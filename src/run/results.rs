@@ -2,7 +2,7 @@
 
 use checker::{Ladder, Report, StalenessReport, Verdict};
 use histories::{Function, History, Outcome};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
     beliefs::{Missed, Reign, Span},
@@ -66,7 +66,7 @@ impl Results {
 }
 
 /// What all nodes together did, by their own counters. What a node counted in the quarter of a second before it was killed is not in it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Cost {
     /// Sent to peers.
     pub(crate) messages: u64,

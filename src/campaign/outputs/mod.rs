@@ -22,5 +22,6 @@ pub(crate) fn write(folder: &Path, summary: &Summary) -> anyhow::Result<()> {
     text("junit.xml", junit::report(summary)?)?;
     text("summary.md", markdown.clone())?;
     sqlite::write(&folder.join("campaign.sqlite"), summary).context("cannot write campaign.sqlite")?;
+    crate::report::campaign::write(summary, folder)?;
     github::tell(summary, &markdown)
 }
