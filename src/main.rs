@@ -2,6 +2,7 @@
 
 mod campaign;
 mod cli;
+mod compare;
 mod exit;
 mod plan;
 mod report;
@@ -57,6 +58,7 @@ fn carry_out(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Campaign(args) => args.execute(),
         Command::Merge(args) => args.execute(),
+        Command::Compare(args) => args.execute(),
         Command::Report(args) => args.execute(),
         Command::Export(args) => args.execute(),
         Command::Check(args) => args.execute(),

@@ -143,6 +143,16 @@ impl Folder {
     }
 }
 
+impl Folder {
+    /// Writes another file of it as JSON.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub(crate) fn write(&self, file: &str, content: &impl Serialize) -> anyhow::Result<()> {
+        write_json(&self.path.join(file), content)
+    }
+}
+
 const PLAN_FILE: &str = "plan.json";
 /// Below it, a folder a cell, and there one a run.
 pub(crate) const RUNS: &str = "runs";

@@ -107,8 +107,7 @@ fn parse_list(text: &str) -> Result<Mixes, nemesis::SpecError> {
 impl CampaignArgs {
     pub(crate) fn execute(self) -> anyhow::Result<ExitStatus> {
         let folder = Folder::open(&self.store, self.asked()?, self.resume)?;
-        let stop = Arc::new(AtomicBool::new(false));
-        stop_on_signal(&stop)?;
+        let stop = stop_on_signal()?;
         let manner = Manner { at_once: self.at_once, until_failure: self.until_failure };
         let progress = MatrixProgress::new(&folder.asked.plan, &folder.runs());
         let summary = campaign::carry_out(&folder, manner, &stop, &progress)?;
@@ -167,14 +166,15 @@ pub(super) fn show(summary: &campaign::summary::Summary, folder: &Path, json: bo
     Ok(())
 }
 
-/// Sets `stop` when somebody interrupts this process. Runs that are under way are ended, and done again on --resume.
-fn stop_on_signal(stop: &Arc<AtomicBool>) -> anyhow::Result<()> {
+/// Is set when somebody interrupts this process. Runs that are under way are ended, and done again on --resume.
+pub(super) fn stop_on_signal() -> anyhow::Result<Arc<AtomicBool>> {
+    let stopped = Arc::new(AtomicBool::new(false));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (mut interrupt, mut terminate) = {
         let _inside = runtime.enter();
         (signal(SignalKind::interrupt()).context("watching for signals")?, signal(SignalKind::terminate())?)
     };
-    let stop = Arc::clone(stop);
+    let stop = Arc::clone(&stopped);
     std::thread::spawn(move || {
         runtime.block_on(async {
             tokio::select! {
@@ -185,5 +185,5 @@ fn stop_on_signal(stop: &Arc<AtomicBool>) -> anyhow::Result<()> {
         ui::note("interrupted: ending the runs that are under way; --resume does them again");
         stop.store(true, Ordering::Relaxed);
     });
-    Ok(())
+    Ok(stopped)
 }

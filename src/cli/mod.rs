@@ -2,6 +2,7 @@
 
 pub(crate) mod campaign;
 pub(crate) mod check;
+pub(crate) mod compare;
 pub(crate) mod convert;
 pub(crate) mod demo;
 pub(crate) mod doctor;
@@ -37,6 +38,7 @@ pub(crate) enum Command {
     Run(run::RunArgs),
     Campaign(campaign::CampaignArgs),
     Merge(merge::MergeArgs),
+    Compare(compare::CompareArgs),
     Report(report::ReportArgs),
     Export(export::ExportArgs),
     Check(check::CheckArgs),
@@ -55,6 +57,7 @@ fn examples() -> String {
   schism run --read lease --faults clock,partition:isolate-leader
   schism run --read quorum --faults kill,pause,partition --time-limit 30s
   schism campaign                                 every read mode under every fault, a matrix of verdicts
+  schism compare --reads lease,quorum             what read modes cost, and what they risk
   schism report store/latest                      make its page, report.html, again
   schism check store/latest/history.jsonl         judge a recorded history again
   schism check --model kv other-tools.edn         judge another tool's history

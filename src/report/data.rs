@@ -5,7 +5,10 @@ use std::collections::HashMap;
 use histories::{History, Outcome, ValueId};
 use serde::Serialize;
 
-use super::{Facts, page::text};
+use super::{
+    Facts,
+    page::{script_json, text},
+};
 use crate::ui::verdict::{plain, values_in_words};
 
 /// Longer values are cut, characters.
@@ -63,15 +66,7 @@ impl Texts {
 
 /// As JSON that can stand in a script element.
 pub(super) fn json(facts: &Facts<'_>) -> String {
-    let text = serde_json::to_string(&columns(facts)).expect("columns have a form in JSON");
-    let mut safe = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => safe += &format!("\\u{:04x}", u32::from(c)),
-            _ => safe.push(c),
-        }
-    }
-    safe
+    script_json(&columns(facts))
 }
 
 fn columns(facts: &Facts<'_>) -> Data {

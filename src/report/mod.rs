@@ -1,6 +1,7 @@
 //! `report.html`: one file that shows what a run came to, with no server and no network. A section is one file in `sections/`.
 
 pub(crate) mod campaign;
+pub(crate) mod compare;
 mod data;
 mod page;
 mod sections;

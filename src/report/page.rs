@@ -2,13 +2,14 @@
 
 use checker::Verdict;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
+use serde::Serialize;
 
 use super::{Facts, Section, data};
 use crate::ui::plain_text;
 
 const STYLE: &str = include_str!("assets/report.css");
 const SCRIPT: &str = include_str!("assets/report.js");
-const PLOTS: &str = include_str!("assets/vendor/uplot-1.6.32/uPlot.iife.min.js");
+pub(super) const PLOTS: &str = include_str!("assets/vendor/uplot-1.6.32/uPlot.iife.min.js");
 const PLOTS_STYLE: &str = include_str!("assets/vendor/uplot-1.6.32/uPlot.min.css");
 /// The page loads nothing and sends nothing.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; form-action 'none'; base-uri 'none'";
@@ -68,6 +69,19 @@ pub(super) fn badge(verdict: Verdict) -> Markup {
         Verdict::Unknown => ("unsure", "?"),
     };
     html! { span class={ "badge " (class) } { span aria-hidden="true" { (sign) } " " (verdict.to_string()) } }
+}
+
+/// As JSON that can stand in a script element.
+pub(super) fn script_json(of: &impl Serialize) -> String {
+    let text = serde_json::to_string(of).expect("what is shown has a form in JSON");
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => safe += &format!("\\u{:04x}", u32::from(c)),
+            _ => safe.push(c),
+        }
+    }
+    safe
 }
 
 /// Text of a history, as it can be shown: on one line, without control characters, not too long.

@@ -78,6 +78,7 @@ for (const [name, path] of [["violated", violated], ["campaign", campaign]]) {
   await picture.scrollIntoViewIfNeeded();
   await page.waitForFunction(() => document.getElementById("explorer-picture").dataset.scale);
   const scale = async () => Number(await picture.getAttribute("data-scale"));
+  await page.getByRole("button", { name: "Evidence" }).click();
   const near = await scale();
   await page.getByRole("button", { name: "Whole run" }).click();
   const whole = await scale();

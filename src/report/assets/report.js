@@ -108,7 +108,7 @@
     };
     const levels = {
       evidence: () => { only = d.key[d.evidence[0]]; view(...evidence()); },
-      neighbourhood: () => { only = -1; const [a, b] = evidence(); view(a - (b - a), b + (b - a)); },
+      neighbourhood: () => { only = -1; const [a, b] = evidence(); view(Math.max(0, a - (b - a)), Math.min(d.end, b + (b - a))); },
       whole: () => { only = -1; view(0, Math.max(1, d.end)); },
     };
     const go = (level) => {
