@@ -4,6 +4,7 @@ mod campaign;
 mod cli;
 mod compare;
 mod exit;
+mod kept;
 mod plan;
 mod report;
 mod run;
@@ -61,6 +62,8 @@ fn carry_out(command: Command) -> anyhow::Result<ExitCode> {
         Command::Compare(args) => args.execute(),
         Command::Report(args) => args.execute(),
         Command::Export(args) => args.execute(),
+        Command::Serve(args) => args.execute(),
+        Command::Store(args) => args.execute(),
         Command::Check(args) => args.execute(),
         Command::Generate(args) => args.execute(),
         Command::Convert(args) => args.execute(),

@@ -14,7 +14,9 @@ pub(crate) mod merge;
 pub(crate) mod node;
 pub(crate) mod report;
 pub(crate) mod run;
+pub(crate) mod serve;
 pub(crate) mod shrink;
+pub(crate) mod store;
 mod transactions;
 
 use clap::{Parser, Subcommand};
@@ -41,6 +43,8 @@ pub(crate) enum Command {
     Compare(compare::CompareArgs),
     Report(report::ReportArgs),
     Export(export::ExportArgs),
+    Serve(serve::ServeArgs),
+    Store(store::StoreArgs),
     Check(check::CheckArgs),
     Generate(generate::GenerateArgs),
     Convert(convert::ConvertArgs),

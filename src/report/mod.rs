@@ -5,6 +5,7 @@ pub(crate) mod compare;
 mod data;
 mod page;
 mod sections;
+pub(crate) mod store;
 pub(crate) mod timeline;
 
 use std::path::Path;

@@ -15,5 +15,6 @@ mod linearization;
 mod models;
 mod runs;
 mod shrink;
+mod store;
 mod support;
 mod usage;
