@@ -113,7 +113,7 @@ fn remove(runs: &[PathBuf]) -> anyhow::Result<ExitStatus> {
 
 fn collect(store: &Path, older_than: Option<Duration>, dry_run: bool) -> anyhow::Result<ExitStatus> {
     let (mut removed, mut packed, mut freed) = (0, 0, 0_u64);
-    for kept in find(store)?.into_iter().filter(|kept| kept.is_over()) {
+    for kept in find(store)?.into_iter().filter(Kept::is_over) {
         let before = size(&kept.path);
         let age =
             fs::metadata(&kept.path)?.modified().ok().and_then(|time| SystemTime::now().duration_since(time).ok());
