@@ -1,8 +1,12 @@
 //! The `schism` command: parse, carry out, exit.
 
+mod campaign;
 mod cli;
+mod compare;
 mod exit;
+mod kept;
 mod plan;
+mod report;
 mod run;
 mod systems;
 mod ui;
@@ -44,10 +48,22 @@ fn carry_out(command: Command) -> anyhow::Result<ExitCode> {
             Entry::Inside(sandbox) => args.execute(&Host::new(sandbox)),
             Entry::Over { exit_code } => return Ok(exit_code.into()),
         },
-        Command::Run(args) => match nemesis::enter()? {
-            Entry::Inside(sandbox) => args.execute(&Host::new(sandbox)),
-            Entry::Over { exit_code } => return Ok(exit_code.into()),
-        },
+        Command::Run(args) => {
+            if let Some(parent) = args.with_parent {
+                nemesis::end_with(parent)?;
+            }
+            match nemesis::enter()? {
+                Entry::Inside(sandbox) => args.execute(&Host::new(sandbox)),
+                Entry::Over { exit_code } => return Ok(exit_code.into()),
+            }
+        }
+        Command::Campaign(args) => args.execute(),
+        Command::Merge(args) => args.execute(),
+        Command::Compare(args) => args.execute(),
+        Command::Report(args) => args.execute(),
+        Command::Export(args) => args.execute(),
+        Command::Serve(args) => args.execute(),
+        Command::Store(args) => args.execute(),
         Command::Check(args) => args.execute(),
         Command::Generate(args) => args.execute(),
         Command::Convert(args) => args.execute(),

@@ -107,6 +107,23 @@ impl Plan {
         format!("{nodes}, {} reads, faults {}, seed {}", self.read.name(), self.faults, self.seed)
     }
 
+    /// The command that repeats the run.
+    pub(crate) fn command(&self) -> String {
+        let check_quorum = if self.settings.check_quorum { " --check-quorum" } else { "" };
+        format!(
+            "schism run --read {} --faults {} --nodes {} --read-share {} --time-limit {}ms --rate {} --concurrency {} --keys {} --seed {}{check_quorum}",
+            self.read.name(),
+            self.faults,
+            self.nodes,
+            self.read_percent,
+            self.time_limit_ms,
+            self.rate,
+            self.concurrency,
+            self.keys,
+            self.seed,
+        )
+    }
+
     /// The name of the run's folder in the store.
     pub(crate) fn name(&self) -> String {
         format!("{}-{}-{}", self.system, self.workload, self.read.name())

@@ -129,14 +129,37 @@ impl Store {
 }
 
 impl RunDir {
+    /// The folder of a run that is there.
+    ///
+    /// # Errors
+    /// It is not there.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        Ok(Self { path: fs::canonicalize(path).map_err(failed("find the folder", path))? })
+    }
+
+    /// Makes just this folder, and those above it where they are missing.
+    ///
+    /// # Errors
+    /// It is there already, or cannot be made.
+    pub fn create(path: &Path) -> Result<Self, StoreError> {
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent).map_err(failed("make the folder", parent))?;
+        }
+        fs::create_dir(path).map_err(failed("make the folder", path))?;
+        let path = fs::canonicalize(path).map_err(failed("find the folder", path))?;
+        Ok(Self { path })
+    }
+
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Where its history is.
+    /// Where its history is: `history.jsonl`, or `history.jsonl.zst` once it was compressed.
     pub fn history_path(&self) -> PathBuf {
-        self.path.join("history.jsonl")
+        let plain = self.path.join("history.jsonl");
+        let compressed = self.path.join("history.jsonl.zst");
+        if !plain.exists() && compressed.exists() { compressed } else { plain }
     }
 
     /// The folder of one node, which is made where it is missing.
@@ -237,6 +260,14 @@ mod tests {
         assert_eq!(run.node_dir(3).expect("a folder"), run.path().join("nodes/3"));
         assert_eq!(run.node_dir(3).expect("twice does no harm"), run.path().join("nodes/3"));
         assert!(run.path().join("nodes/3").is_dir());
+    }
+
+    #[test]
+    fn a_run_can_have_just_this_folder_but_only_once() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("runs/a/seed-1");
+        assert!(super::RunDir::create(&path).expect("a folder").path().ends_with("runs/a/seed-1"));
+        assert!(super::RunDir::create(&path).expect_err("it is there").to_string().contains("seed-1"));
     }
 
     #[test]

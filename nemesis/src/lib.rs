@@ -72,6 +72,6 @@ pub use nemesis::Nemesis;
 pub use net::{Command, CommandError, Firewall, Log, Ran};
 pub use process::{NodeCommand, NodeProcess};
 pub use resolve::leader_of;
-pub use sandbox::{Entry, Sandbox, SandboxError, enter};
+pub use sandbox::{Entry, Sandbox, SandboxError, end_with, enter};
 pub use schedule::{Planned, ScheduleOptions, plan};
 pub use spec::{FaultSpec, FaultSpecs, SpecError};

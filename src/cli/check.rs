@@ -331,7 +331,12 @@ impl Judging {
     }
 
     /// What else is found out about a history.
-    fn by<T>(&self, history: &History, deadline: Instant, find: impl FnOnce(&History, &Options<'_>) -> T) -> T {
+    pub(crate) fn by<T>(
+        &self,
+        history: &History,
+        deadline: Instant,
+        find: impl FnOnce(&History, &Options<'_>) -> T,
+    ) -> T {
         self.within_limits(history, deadline, |limits, _| {
             find(history, &Options { limits: *limits, ..self.options(history) })
         })

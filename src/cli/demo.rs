@@ -10,7 +10,8 @@ use super::run::draw_seed;
 use crate::{
     exit::ExitStatus,
     plan::{Plan, ReadMode},
-    run::{Finished, Host},
+    report,
+    run::{Finished, Host, Place},
     ui::{
         self,
         summary::{coverage_in_words, explain},
@@ -39,10 +40,13 @@ impl DemoArgs {
     pub(crate) fn execute(self, host: &Host) -> anyhow::Result<ExitStatus> {
         let seed = self.seed.unwrap_or_else(draw_seed);
         let faults = host.demo_faults()?;
+        let place = Place::Store(self.store);
         let mut finished = Vec::new();
         for (read, _) in EXPECTED {
             let plan = Plan { read, seed, faults: faults.clone(), time_limit_ms: 12_000, ..Plan::default() }.schedule();
-            finished.push(host.run(&plan, &self.store)?);
+            let run = host.run(&plan, &place)?;
+            report::of_run(&run, &run.dir().join(report::FILE))?;
+            finished.push(run);
             if finished.last().is_some_and(|last| last.results.interrupted) {
                 break;
             }
@@ -77,7 +81,7 @@ fn describe(finished: &[Finished]) -> String {
             text += &format!("  weak evidence: {}\n", results.coverage.weak.join("; "));
         }
     }
-    text += "\nHistories, verdicts and node logs:\n";
+    text += "\nHistories, verdicts, node logs and a page to look at, report.html:\n";
     for run in finished {
         text += &format!("  {}\n", run.shown_dir().display());
     }

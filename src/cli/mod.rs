@@ -1,15 +1,22 @@
 //! The command line as typed. Each command is one file that turns what was typed into what is meant and carries it out.
 
+pub(crate) mod campaign;
 pub(crate) mod check;
+pub(crate) mod compare;
 pub(crate) mod convert;
 pub(crate) mod demo;
 pub(crate) mod doctor;
+pub(crate) mod export;
 mod files;
 pub(crate) mod generate;
 mod linearization;
+pub(crate) mod merge;
 pub(crate) mod node;
+pub(crate) mod report;
 pub(crate) mod run;
+pub(crate) mod serve;
 pub(crate) mod shrink;
+pub(crate) mod store;
 mod transactions;
 
 use clap::{Parser, Subcommand};
@@ -31,6 +38,13 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     Demo(demo::DemoArgs),
     Run(run::RunArgs),
+    Campaign(campaign::CampaignArgs),
+    Merge(merge::MergeArgs),
+    Compare(compare::CompareArgs),
+    Report(report::ReportArgs),
+    Export(export::ExportArgs),
+    Serve(serve::ServeArgs),
+    Store(store::StoreArgs),
     Check(check::CheckArgs),
     Generate(generate::GenerateArgs),
     Convert(convert::ConvertArgs),
@@ -46,6 +60,9 @@ fn examples() -> String {
   schism demo                                     see basic Raft reads fail, and quorum reads hold
   schism run --read lease --faults clock,partition:isolate-leader
   schism run --read quorum --faults kill,pause,partition --time-limit 30s
+  schism campaign                                 every read mode under every fault, a matrix of verdicts
+  schism compare --reads lease,quorum             what read modes cost, and what they risk
+  schism report store/latest                      make its page, report.html, again
   schism check store/latest/history.jsonl         judge a recorded history again
   schism check --model kv other-tools.edn         judge another tool's history
   schism convert history.edn history.jsonl        another format, the same history

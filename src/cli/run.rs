@@ -8,7 +8,8 @@ use nemesis::FaultSpecs;
 use crate::{
     exit::ExitStatus,
     plan::{Plan, ReadMode},
-    run::Host,
+    report,
+    run::{Host, Place},
     systems::schism::Settings,
     ui::{self, summary},
 };
@@ -63,6 +64,12 @@ pub(crate) struct RunArgs {
     /// Where runs are kept.
     #[arg(long, value_name = "DIR", default_value = "store")]
     store: PathBuf,
+    /// Keep the run in just this folder, which must not be there yet.
+    #[arg(long, value_name = "DIR", hide = true, conflicts_with = "store")]
+    folder: Option<PathBuf>,
+    /// End at once when this process, which started the run, does.
+    #[arg(long, value_name = "PID", hide = true)]
+    pub(crate) with_parent: Option<i32>,
     /// Let a leader step down that hears from no majority; basic Raft does not.
     #[arg(long)]
     check_quorum: bool,
@@ -79,8 +86,10 @@ enum Workload {
 
 impl RunArgs {
     pub(crate) fn execute(self, host: &Host) -> anyhow::Result<ExitStatus> {
-        let (json, store) = (self.json, self.store.clone());
-        let finished = host.run(&self.plan(), &store)?;
+        let json = self.json;
+        let place = self.folder.clone().map_or_else(|| Place::Store(self.store.clone()), Place::Folder);
+        let finished = host.run(&self.plan(), &place)?;
+        report::of_run(&finished, &finished.dir().join(report::FILE))?;
         let text = if json {
             format!("{}\n", serde_json::to_string_pretty(&finished.results)?)
         } else {
@@ -115,7 +124,7 @@ pub(crate) fn draw_seed() -> u64 {
     u64::from(now.subsec_nanos() ^ std::process::id().rotate_left(16)) % 1_000_000
 }
 
-fn parse_time_limit(text: &str) -> Result<Duration, String> {
+pub(crate) fn parse_time_limit(text: &str) -> Result<Duration, String> {
     let limit = humantime::parse_duration(text).map_err(|error| error.to_string())?;
     match limit.as_secs() {
         1..=86_400 => Ok(limit),

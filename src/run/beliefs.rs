@@ -1,11 +1,11 @@
 //! Who believed that it led, and when: from the nodes' own logs, on the clock of the history.
 
-use std::{fs, io, path::Path};
+use std::{fs, io, path::Path, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
 /// A stretch of time, in nanoseconds since the run began; the end is not part of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Span {
     pub(crate) from_ns: u64,
     pub(crate) until_ns: u64,
@@ -42,6 +42,20 @@ pub(crate) struct Reign {
     pub(crate) span: Span,
 }
 
+/// A node missed its leader's heartbeats for so long that it set out to become leader itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Missed {
+    pub(crate) node: u16,
+    pub(crate) time_ns: u64,
+}
+
+/// What a node's log says of its beliefs.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Beliefs {
+    pub(crate) reigns: Vec<Reign>,
+    pub(crate) missed: Vec<Missed>,
+}
+
 /// What a line of a node's log says that matters here.
 #[derive(Debug, Deserialize)]
 struct Line<'a> {
@@ -55,9 +69,48 @@ struct Line<'a> {
 ///
 /// # Errors
 /// The log cannot be read.
-pub(crate) fn reigns(node: u16, log: &Path, origin_ns: u64, deaths_ns: &[u64], end_ns: u64) -> io::Result<Vec<Reign>> {
-    let text = fs::read(log)?;
-    Ok(reigns_in(node, &String::from_utf8_lossy(&text), origin_ns, deaths_ns, end_ns))
+pub(crate) fn beliefs(node: u16, log: &Path, origin_ns: u64, deaths_ns: &[u64], end_ns: u64) -> io::Result<Beliefs> {
+    let bytes = fs::read(log)?;
+    let text = String::from_utf8_lossy(&bytes);
+    Ok(Beliefs {
+        reigns: reigns_in(node, &text, origin_ns, deaths_ns, end_ns),
+        missed: missed_in(node, &text, origin_ns),
+    })
+}
+
+fn lines(log: &str) -> impl Iterator<Item = Line<'_>> {
+    log.lines().filter_map(|line| serde_json::from_str::<Line<'_>>(line).ok())
+}
+
+/// A node without pre-votes would become a candidate at once; one whose term fails and that tries again missed nothing new.
+fn missed_in(node: u16, log: &str, origin_ns: u64) -> Vec<Missed> {
+    let mut was_follower = false;
+    let mut missed = Vec::new();
+    for line in lines(log) {
+        match (line.event, line.role) {
+            ("role-changed", Some("pre-candidate" | "candidate")) if was_follower => {
+                missed.push(Missed { node, time_ns: line.mono_ns.saturating_sub(origin_ns) });
+                was_follower = false;
+            }
+            ("role-changed", role) => was_follower = role == Some("follower"),
+            ("started" | "stopped", _) => was_follower = false,
+            _ => {}
+        }
+    }
+    missed
+}
+
+/// How long after a fault nodes may still be busy finding a leader.
+const AFTERMATH: Duration = Duration::from_secs(3);
+
+/// Heartbeats missed under load while nothing was broken, nor had just been: the host was too busy, or the system is to blame.
+pub(crate) fn without_a_fault(missed: &[Missed], faults: &[Span], load: Span) -> Vec<Missed> {
+    let aftermath_ns = u64::try_from(AFTERMATH.as_nanos()).unwrap_or(u64::MAX);
+    let excused = |time_ns: u64| {
+        let with_aftermath = |fault: &Span| Span { until_ns: fault.until_ns.saturating_add(aftermath_ns), ..*fault };
+        faults.iter().any(|fault| with_aftermath(fault).contains(time_ns))
+    };
+    missed.iter().copied().filter(|missed| load.contains(missed.time_ns) && !excused(missed.time_ns)).collect()
 }
 
 fn reigns_in(node: u16, log: &str, origin_ns: u64, deaths_ns: &[u64], end_ns: u64) -> Vec<Reign> {
@@ -69,7 +122,7 @@ fn reigns_in(node: u16, log: &str, origin_ns: u64, deaths_ns: &[u64], end_ns: u6
             reigns.push(Reign { node, term, span: Span { from_ns, until_ns: until_ns.min(death) } });
         }
     };
-    for line in log.lines().filter_map(|line| serde_json::from_str::<Line<'_>>(line).ok()) {
+    for line in lines(log) {
         let now_ns = line.mono_ns.saturating_sub(origin_ns);
         match (line.event, line.role, line.term) {
             ("role-changed", Some("leader"), Some(term)) if current.is_none_or(|(known, _)| known != term) => {
@@ -111,7 +164,7 @@ pub(crate) fn deposed(reigns: &[Reign]) -> Vec<Deposed> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Deposed, Reign, Span, deposed, reigns_in};
+    use super::{Deposed, Missed, Reign, Span, deposed, missed_in, reigns_in, without_a_fault};
 
     fn span(from_ns: u64, until_ns: u64) -> Span {
         Span { from_ns, until_ns }
@@ -165,5 +218,31 @@ mod tests {
         assert_eq!(cut(span(12, 14)), [span(10, 12), span(14, 20)]);
         assert_eq!(cut(span(0, 30)), []);
         assert_eq!(cut(span(30, 40)), [span(10, 20)]);
+    }
+
+    #[test]
+    fn a_follower_that_sets_out_to_lead_missed_heartbeats_once() {
+        let role = |mono_ns, role: &str| {
+            line(mono_ns, &format!(r#""event":"role-changed","role":"{role}","term":2,"leader":null"#))
+        };
+        let log = role(10, "pre-candidate")
+            + &role(20, "follower")
+            + &role(30, "pre-candidate")
+            + &role(35, "candidate")
+            + &role(40, "leader")
+            + &role(50, "follower")
+            + &line(60, r#""event":"started","term":2,"last_index":9"#)
+            + &role(70, "pre-candidate");
+        assert_eq!(missed_in(4, &log, 5), [Missed { node: 4, time_ns: 25 }]);
+    }
+
+    #[test]
+    fn faults_and_their_aftermath_excuse_missed_heartbeats() {
+        let second = 1_000_000_000;
+        let at = |seconds: u64| Missed { node: 1, time_ns: seconds * second };
+        let all: Vec<_> = (0..20).map(at).collect();
+        let (load, fault) = (span(second, 15 * second), span(3 * second, 7 * second));
+        let left = without_a_fault(&all, &[fault], load);
+        assert_eq!(left, [1, 2, 10, 11, 12, 13, 14].map(at));
     }
 }

@@ -3,7 +3,6 @@
 use std::{
     fs::File,
     io::Write as _,
-    path::Path,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -17,7 +16,7 @@ use tokio::{
     sync::watch,
 };
 
-use super::Finished;
+use super::{Finished, Place};
 use crate::{
     exit::ExitStatus,
     plan::Plan,
@@ -71,10 +70,10 @@ impl Host {
     ///
     /// # Errors
     /// A fault is refused, by name, before anything starts; or the run itself failed.
-    pub(crate) fn run(&self, plan: &Plan, store: &Path) -> anyhow::Result<Finished> {
+    pub(crate) fn run(&self, plan: &Plan, place: &Place) -> anyhow::Result<Finished> {
         self.refuse_unsupported(plan)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build()?;
-        let finished = runtime.block_on(super::run(plan, self, store));
+        let finished = runtime.block_on(super::run(plan, self, place));
         runtime.shutdown_timeout(Duration::from_secs(1));
         finished
     }

@@ -7,9 +7,11 @@ mod context;
 mod coverage;
 mod faults;
 mod host;
+mod meter;
 mod results;
 
 use std::{
+    fs,
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
@@ -18,26 +20,24 @@ use std::{
 use anyhow::Context as _;
 use checker::{Limits, Memory, Model, Options, Verdict};
 use histories::{History, Recorder, RunDir, Store};
+use serde::{Deserialize, de::DeserializeOwned};
 use tokio::sync::watch;
 use workloads::{Driven, FinalReads, HttpConnector, HttpOptions, Load, RegisterOptions};
 
-use self::{
-    beliefs::{Reign, Span},
-    breaking::InForce,
-    cluster::Cluster,
-    faults::FaultWindow,
-    results::Results,
-};
+use self::{beliefs::Beliefs, breaking::InForce, cluster::Cluster, meter::Meter, results::Results};
 pub(crate) use self::{
+    beliefs::{Reign, Span},
     coverage::Coverage,
+    faults::{FaultWindow, windows},
     host::Host,
-    results::{Counts, Latency},
+    results::{Cost, Counts, Latency},
 };
 use crate::{
     cli::check::{processors, read},
+    exit::ExitStatus,
     plan::Plan,
     ui::{
-        Progress,
+        Failure, Progress,
         verdict::{clearest, counted, grouped, of},
     },
 };
@@ -61,10 +61,15 @@ pub(crate) struct Finished {
     pub(crate) plan: Plan,
     pub(crate) history: History,
     pub(crate) results: Results,
+    pub(crate) windows: Vec<FaultWindow>,
     dir: RunDir,
 }
 
 impl Finished {
+    pub(crate) fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
     /// The run's folder, as short as it can be named from here.
     pub(crate) fn shown_dir(&self) -> PathBuf {
         let here = std::env::current_dir().unwrap_or_default();
@@ -72,31 +77,76 @@ impl Finished {
     }
 }
 
-/// What the live part of a run leaves for its judgement.
+/// Where a run is kept.
 #[derive(Debug)]
+pub(crate) enum Place {
+    /// In a folder of its own in this store, which is then the latest.
+    Store(PathBuf),
+    /// In just this folder, which must not be there yet.
+    Folder(PathBuf),
+}
+
+impl Place {
+    fn begin(&self, plan: &Plan) -> anyhow::Result<RunDir> {
+        let dir = match self {
+            Self::Store(root) => {
+                let store = Store::open(root)?;
+                let dir = store.begin(&plan.name())?;
+                store.set_latest(&dir)?;
+                dir
+            }
+            Self::Folder(path) => RunDir::create(path)?,
+        };
+        dir.write_json("test.json", plan)?;
+        Ok(dir)
+    }
+}
+
+/// What the live part of a run leaves for its judgement; of a run that is kept, `results.json` says it.
+#[derive(Debug, Deserialize)]
 struct Lived {
-    leader_after: Duration,
+    leader_after_ms: u64,
     load: Span,
     origin_mono_ns: u64,
     interrupted: bool,
     not_recovered: Option<String>,
+    cost: Cost,
 }
 
 /// Carries out a plan and judges what came of it.
 ///
 /// # Errors
 /// The run could not be begun, or what is left of it cannot be read.
-pub(crate) async fn run(plan: &Plan, host: &Host, store: &Path) -> anyhow::Result<Finished> {
-    let store = Store::open(store)?;
-    let dir = store.begin(&plan.name())?;
-    dir.write_json("test.json", plan)?;
-    store.set_latest(&dir)?;
+pub(crate) async fn run(plan: &Plan, host: &Host, place: &Place) -> anyhow::Result<Finished> {
+    let dir = place.begin(plan)?;
     let progress = Progress::new(&format!("{} reads", plan.read.name()));
     let lived = live(plan, host, &dir, &progress).await?;
     progress.phase("checking");
-    let results = judge(plan, &dir, lived).await?;
-    dir.write_json("results.json", &results.1)?;
-    Ok(Finished { plan: plan.clone(), history: results.0, results: results.1, dir })
+    let plan = plan.clone();
+    let judging = tokio::task::spawn_blocking(move || judge(plan, dir, lived));
+    let finished = judging.await.context("the checker ended in a panic")??;
+    finished.dir.write_json("results.json", &finished.results)?;
+    Ok(finished)
+}
+
+/// A run that is kept, judged again.
+///
+/// # Errors
+/// A file of it is missing, or cannot be read.
+pub(crate) fn again(path: &Path) -> anyhow::Result<Finished> {
+    let dir = RunDir::open(path)?;
+    let plan = kept(&dir.path().join("test.json"))?;
+    let lived = kept(&dir.path().join("results.json"))?;
+    judge(plan, dir, lived)
+}
+
+fn kept<T: DeserializeOwned>(path: &Path) -> anyhow::Result<T> {
+    let unreadable = |why: String| {
+        let failure = Failure::new(ExitStatus::Unreadable, format!("{}: {why}", path.display()));
+        failure.hint("a run that was killed has no results; name its history.jsonl instead")
+    };
+    let text = fs::read(path).map_err(|error| unreadable(error.to_string()))?;
+    Ok(serde_json::from_slice(&text).map_err(|error| unreadable(error.to_string()))?)
 }
 
 /// The part with processes in it: whatever happens after the first start, all is healed and ended.
@@ -125,10 +175,14 @@ async fn on_cluster(plan: &Plan, cluster: &Cluster, dir: &RunDir, progress: &Pro
     let load = load(plan);
     let driving = workloads::drive(&load, connector.clone(), Arc::clone(&recorder), Arc::clone(&counts), stop.clone());
     let breaking = breaking::carry_out(&plan.schedule, cluster, &recorder, &in_force, progress, stop.clone());
+    let meter = Meter::default();
+    let before = meter.read(cluster).await;
     let (driven, broken) = tokio::select! {
         both = async { tokio::join!(driving, breaking) } => both,
         () = show_figures(progress, &counts, &in_force) => unreachable!("figures are shown for ever"),
+        () = meter.keep_reading(cluster) => unreachable!("the meter is read for ever"),
     };
+    let cost = meter.read(cluster).await.since(before);
     let load = Span { from_ns, until_ns: elapsed_ns(origin_mono_ns) };
 
     progress.phase("healing");
@@ -139,7 +193,8 @@ async fn on_cluster(plan: &Plan, cluster: &Cluster, dir: &RunDir, progress: &Pro
     recorder.close()?;
     let not_recovered = [broken.err(), healed.err()].into_iter().flatten().map(|error| format!("{error:#}"));
     let not_recovered = not_recovered.chain(recovery?).reduce(|all, next| format!("{all}; {next}"));
-    Ok(Lived { leader_after, load, origin_mono_ns, interrupted, not_recovered })
+    let leader_after_ms = u64::try_from(leader_after.as_millis()).unwrap_or(u64::MAX);
+    Ok(Lived { leader_after_ms, load, origin_mono_ns, interrupted, not_recovered, cost })
 }
 
 /// Waits for the healed cluster and reads everything once more on every node. What did not come back, if something did not.
@@ -173,29 +228,23 @@ async fn recover(
 }
 
 /// The verdict on what is kept of the run, and all that explains it.
-async fn judge(plan: &Plan, dir: &RunDir, lived: Lived) -> anyhow::Result<(History, Results)> {
-    let path = dir.history_path();
-    let (history, report, ladder, staleness) = tokio::task::spawn_blocking(move || {
-        let history = read(&path, None)?;
-        let deadline = Instant::now() + CHECK_LIMIT;
-        let keep_going = move || Instant::now() < deadline;
-        let threads = processors();
-        let memory = Memory::new(CHECK_MEMORY_BYTES);
-        let limits = Limits { keep_going: &keep_going, memory: &memory, ..Limits::none() };
-        let options = Options { limits, threads, ..Options::new(Model::Register) };
-        let report = checker::check(&history, &options);
-        let violated = report.verdict == Verdict::NotLinearizable;
-        let ladder = violated.then(|| checker::consistency(&history, &options));
-        let staleness = violated.then(|| checker::staleness(&history, &options));
-        anyhow::Ok((history, report, ladder, staleness))
-    })
-    .await
-    .context("the checker ended in a panic")??;
+fn judge(plan: Plan, dir: RunDir, lived: Lived) -> anyhow::Result<Finished> {
+    let history = read(&dir.history_path(), None)?;
+    let deadline = Instant::now() + CHECK_LIMIT;
+    let keep_going = move || Instant::now() < deadline;
+    let memory = Memory::new(CHECK_MEMORY_BYTES);
+    let limits = Limits { keep_going: &keep_going, memory: &memory, ..Limits::none() };
+    let options = Options { limits, threads: processors(), ..Options::new(Model::Register) };
+    let report = checker::check(&history, &options);
+    let violated = report.verdict == Verdict::NotLinearizable;
+    let ladder = violated.then(|| checker::consistency(&history, &options));
+    let staleness = violated.then(|| checker::staleness(&history, &options));
     let end_ns = (0..history.operations.len())
         .map(|index| history.times(index).completed_ns)
         .fold(lived.load.until_ns, u64::max);
-    let windows = faults::windows(&history.others, end_ns);
-    let reigns = reigns(plan, dir, &windows, lived.origin_mono_ns, end_ns)?;
+    let windows = windows(&history.others, end_ns);
+    let Beliefs { reigns, missed } = beliefs(&plan, &dir, &windows, lived.origin_mono_ns, end_ns)?;
+    let faults: Vec<Span> = windows.iter().map(|window| window.span).collect();
     let coverage = coverage::measure(&history, &reigns, &windows, lived.load);
     let violated = of(&report, Verdict::NotLinearizable);
     let evidence = clearest(&violated).map(|(_, evidence)| evidence);
@@ -207,9 +256,11 @@ async fn judge(plan: &Plan, dir: &RunDir, lived: Lived) -> anyhow::Result<(Histo
         counts: Counts::of(&history),
         reads: Latency::of(&history, true),
         writes: Latency::of(&history, false),
-        leader_after_ms: u64::try_from(lived.leader_after.as_millis()).unwrap_or(u64::MAX),
+        leader_after_ms: lived.leader_after_ms,
         load: lived.load,
         context: evidence.map_or_else(Vec::new, |evidence| context::around(&history, evidence, &reigns, &windows)),
+        missed_heartbeats: beliefs::without_a_fault(&missed, &faults, lived.load),
+        cost: lived.cost,
         coverage,
         report,
         ladder,
@@ -217,26 +268,23 @@ async fn judge(plan: &Plan, dir: &RunDir, lived: Lived) -> anyhow::Result<(Histo
         reigns,
         origin_mono_ns: lived.origin_mono_ns,
     };
-    Ok((history, results))
+    Ok(Finished { plan, history, results, windows, dir })
 }
 
-fn reigns(
-    plan: &Plan,
-    dir: &RunDir,
-    windows: &[FaultWindow],
-    origin_ns: u64,
-    end_ns: u64,
-) -> anyhow::Result<Vec<Reign>> {
-    let mut reigns = Vec::new();
+fn beliefs(plan: &Plan, dir: &RunDir, windows: &[FaultWindow], origin_ns: u64, end_ns: u64) -> anyhow::Result<Beliefs> {
+    let mut all = Beliefs::default();
     for id in 1..=plan.nodes {
         let kills = windows.iter().filter(|window| window.kind == "kill" && window.nodes.contains(&id));
         let deaths: Vec<u64> = kills.map(|window| window.span.from_ns).collect();
         let log = dir.node_dir(id)?.join("node.log");
-        let of_node = beliefs::reigns(id, &log, origin_ns, &deaths, end_ns);
-        reigns.extend(of_node.with_context(|| format!("reading {}", log.display()))?);
+        let of_node = beliefs::beliefs(id, &log, origin_ns, &deaths, end_ns);
+        let Beliefs { reigns, missed } = of_node.with_context(|| format!("reading {}", log.display()))?;
+        all.reigns.extend(reigns);
+        all.missed.extend(missed);
     }
-    reigns.sort_by_key(|reign| (reign.term, reign.node));
-    Ok(reigns)
+    all.reigns.sort_by_key(|reign| (reign.term, reign.node));
+    all.missed.sort_by_key(|missed| missed.time_ns);
+    Ok(all)
 }
 
 fn load(plan: &Plan) -> Load {

@@ -2,10 +2,10 @@
 
 use checker::{Ladder, Report, StalenessReport, Verdict};
 use histories::{Function, History, Outcome};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
-    beliefs::{Reign, Span},
+    beliefs::{Missed, Reign, Span},
     coverage::Coverage,
 };
 use crate::{cli::check::status_of, exit::ExitStatus};
@@ -27,6 +27,10 @@ pub(crate) struct Results {
     pub(crate) leader_after_ms: u64,
     /// The time in which clients were busy.
     pub(crate) load: Span,
+    /// What the nodes counted in that time.
+    pub(crate) cost: Cost,
+    /// Nodes that missed heartbeats in that time although nothing was broken: the host was too busy, or the system is to blame.
+    pub(crate) missed_heartbeats: Vec<Missed>,
     pub(crate) coverage: Coverage,
     pub(crate) report: Report,
     /// Which weaker models hold, of a history that is not linearizable.
@@ -58,6 +62,31 @@ impl Results {
     pub(crate) fn stalest_ns(&self) -> Option<u64> {
         let evidence = self.report.keys.iter().filter_map(|key| key.evidence.as_ref());
         evidence.filter_map(|evidence| evidence.staleness).map(|staleness| staleness.behind_ns).max()
+    }
+}
+
+/// What all nodes together did, by their own counters. What a node counted in the quarter of a second before it was killed is not in it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Cost {
+    /// Sent to peers.
+    pub(crate) messages: u64,
+    pub(crate) fsyncs: u64,
+}
+
+impl Cost {
+    pub(crate) fn since(self, before: Self) -> Self {
+        Self {
+            messages: self.messages.saturating_sub(before.messages),
+            fsyncs: self.fsyncs.saturating_sub(before.fsyncs),
+        }
+    }
+}
+
+impl std::ops::Add for Cost {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self { messages: self.messages + other.messages, fsyncs: self.fsyncs + other.fsyncs }
     }
 }
 

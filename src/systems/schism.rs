@@ -84,6 +84,15 @@ pub(crate) struct Status {
     pub(crate) leader: Option<u16>,
     pub(crate) applied: u64,
     pub(crate) commit: u64,
+    pub(crate) counters: Counters,
+}
+
+/// What a node has done since its process began.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+pub(crate) struct Counters {
+    /// To peers.
+    pub(crate) messages_sent: u64,
+    pub(crate) fsyncs: u64,
 }
 
 /// Asks nodes for their status, within a limit each.
@@ -150,10 +159,10 @@ pub(crate) fn is_settled(statuses: &[Option<Status>]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Status, is_settled, leader_of};
+    use super::{Counters, Status, is_settled, leader_of};
 
     fn status(role: &str, term: u64, leader: Option<u16>, applied: u64) -> Status {
-        Status { role: role.to_owned(), term, leader, applied, commit: applied }
+        Status { role: role.to_owned(), term, leader, applied, commit: applied, counters: Counters::default() }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The only place that prints. Data goes to stdout, everything else to stderr; a closed pipe is success.
 
 pub(crate) mod ladder;
+mod matrix;
 mod output;
 pub(crate) mod prefix;
 mod progress;
@@ -11,6 +12,7 @@ pub(crate) mod verdict;
 
 use std::io::{self, Write as _};
 
+pub(crate) use matrix::{MatrixProgress, describe_campaign, plain_text};
 pub(crate) use output::write_whole;
 pub(crate) use progress::{CheckProgress, Progress};
 pub(crate) use table::{ReportTable, Row};

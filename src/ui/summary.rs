@@ -2,7 +2,10 @@
 
 use super::ladder;
 use super::verdict::{counted, describe, grouped, seconds};
-use crate::run::{Counts, Coverage, Finished, Latency};
+use crate::{
+    report,
+    run::{Counts, Coverage, Finished, Latency},
+};
 
 /// Everything that a user of `schism run` wants to know first.
 pub(crate) fn describe_run(finished: &Finished) -> String {
@@ -33,7 +36,8 @@ pub(crate) fn describe_run(finished: &Finished) -> String {
     if results.weak {
         text += &format!("  weak evidence: {}\n", results.coverage.weak.join("; "));
     }
-    text + &format!("  kept in {}\n", finished.shown_dir().display())
+    let dir = finished.shown_dir();
+    text + &format!("  kept in {}; to look at: {}\n", dir.display(), dir.join(report::FILE).display())
 }
 
 /// The verdict with its evidence, and what went on around it.

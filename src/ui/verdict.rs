@@ -88,7 +88,7 @@ pub(crate) fn operation_in_words(history: &History, index: usize) -> String {
     format!("{what:<28} process {}{node}, {when} {end}", operation.process)
 }
 
-fn values_in_words(history: &History, operation: &Operation) -> String {
+pub(crate) fn values_in_words(history: &History, operation: &Operation) -> String {
     let value = |id| history.value(id);
     match (operation.function, operation.outcome) {
         (Function::Read, Outcome::Ok) => format!(" -> {}", value(operation.output)),

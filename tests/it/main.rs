@@ -6,6 +6,7 @@
     reason = "a test that cannot go on should fail, and one that skips says so"
 )]
 
+mod campaign;
 mod check;
 mod explanations;
 mod generate;
@@ -14,5 +15,6 @@ mod linearization;
 mod models;
 mod runs;
 mod shrink;
+mod store;
 mod support;
 mod usage;

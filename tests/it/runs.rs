@@ -90,7 +90,15 @@ fn leader_reads_are_found_not_linearizable_and_the_run_can_be_judged_again() {
     let again = run(dir.path(), &["check", "store/latest/history.jsonl"]);
     assert_eq!(again.code, Some(1), "{again:?}");
     let run_dir = only_folder(dir.path());
-    for file in ["test.json", "history.jsonl", "results.json", "commands.log", "nodes/1/node.log", "nodes/5/node.log"] {
+    for file in [
+        "test.json",
+        "history.jsonl",
+        "results.json",
+        "report.html",
+        "commands.log",
+        "nodes/1/node.log",
+        "nodes/5/node.log",
+    ] {
         assert!(run_dir.join(file).exists(), "{file} is missing");
     }
     assert!(!run_dir.join("nodes/1/data").exists(), "a node's data outlives the run");
@@ -107,6 +115,7 @@ fn quorum_reads_hold_while_leaders_are_cut_off_killed_and_paused() {
     assert_eq!(told["verdict"], "linearizable");
     assert!(told["coverage"]["leader_changes"].as_u64() > Some(0), "{told}");
     assert_eq!(told["not_recovered"], Value::Null);
+    assert!(told["cost"]["messages"].as_u64() > Some(1000) && told["cost"]["fsyncs"].as_u64() > Some(100), "{told}");
     assert_eq!(told["coverage"]["faults"].as_array().unwrap().len(), 3, "{told}");
 }
 
@@ -211,4 +220,26 @@ fn a_store_that_cannot_be_written_fails_the_run() {
     let ended = run(dir.path(), &["run", "--time-limit", "1s"]);
     assert_eq!(ended.code, Some(3), "{ended:?}");
     assert!(ended.err.contains("store"), "{}", ended.err);
+}
+
+#[test]
+fn a_report_is_made_again_from_the_files_of_a_run_and_of_another_tools_history() {
+    let dir = tempfile::tempdir().unwrap();
+    let ended = run(dir.path(), &["run", "--read", "leader", "--time-limit", "6s", "--seed", "2"]);
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    let page = only_folder(dir.path()).join("report.html");
+    let first = fs::read_to_string(&page).unwrap();
+    assert!(first.contains("not linearizable") && first.contains("still believed that it led term"), "{first}");
+    fs::remove_file(&page).unwrap();
+    let again = run(dir.path(), &["report", "store/latest"]);
+    assert_eq!(again.code, Some(1), "{again:?}");
+    assert_eq!(fs::read_to_string(&page).unwrap(), first, "the page is not the same again");
+    let picture = run(dir.path(), &["export", "--svg", "store/latest"]);
+    assert!(picture.out.starts_with("<svg ") && picture.out.contains("deposed"), "{}", picture.out);
+    fs::write(dir.path().join("other.jsonl"), crate::support::stale_read()).unwrap();
+    let other = run(dir.path(), &["report", "other.jsonl", "-o", "other.html"]);
+    assert_eq!(other.code, Some(1), "{other:?}");
+    assert!(fs::read_to_string(dir.path().join("other.html")).unwrap().contains("returned 41"));
+    let missing = run(dir.path(), &["report", "nowhere.jsonl"]);
+    assert_eq!(missing.code, Some(65), "{missing:?}");
 }

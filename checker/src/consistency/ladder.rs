@@ -140,3 +140,37 @@ impl Ladder {
         holds.iter().copied().filter(|&model| !implied(model)).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Consistency as C, Ladder, Rung, Standing};
+
+    fn ladder(holds: &[C]) -> Ladder {
+        let standing = |model: &C| match holds.contains(model) {
+            true => Standing::Holds,
+            false => Standing::NotChecked { why: "a test".to_owned() },
+        };
+        let rungs = C::ALL.iter().map(|model| Rung { model: *model, standing: standing(model) }).collect();
+        Ladder { rungs, keys: 1, sessions: 1 }
+    }
+
+    #[test]
+    fn the_strongest_models_are_those_that_no_other_implies() {
+        assert_eq!(ladder(&C::ALL).strongest(), [C::Linearizable]);
+        let below = ladder(&C::ALL[1..]).strongest();
+        assert_eq!(below, [C::Regular, C::SequentialPerKey, C::Causal, C::Converged]);
+        let sessions = [C::MonotonicReads, C::ReadYourWrites, C::Converged];
+        assert_eq!(ladder(&sessions).strongest(), sessions);
+        assert_eq!(ladder(&[]).strongest(), []);
+    }
+
+    #[test]
+    fn sequential_per_key_implies_the_sessions_and_itself_but_not_what_spans_keys() {
+        let implied: Vec<C> = C::ALL.into_iter().filter(|&other| C::SequentialPerKey.implies(other)).collect();
+        let sessions = [C::MonotonicReads, C::MonotonicWrites, C::ReadYourWrites, C::WritesFollowReads];
+        assert_eq!(implied, [&[C::SequentialPerKey][..], &sessions].concat());
+        assert!(C::ALL.into_iter().all(|other| C::Linearizable.implies(other)));
+        assert!(C::ALL.into_iter().all(|model| model.implies(model)));
+        assert!(!C::Causal.implies(C::MonotonicReads));
+    }
+}

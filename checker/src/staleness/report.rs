@@ -66,8 +66,8 @@ pub struct Share {
 }
 
 impl Share {
-    /// `count` of `total`.
-    pub(super) fn new(count: usize, total: usize) -> Self {
+    /// `count` of `total`, which are at most `u32::MAX`.
+    pub fn new(count: usize, total: usize) -> Self {
         /// The standard normal distribution is within this with a probability of 95 %.
         const Z: f64 = 1.959_963_984_540_054;
         if total == 0 {

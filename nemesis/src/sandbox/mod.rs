@@ -15,6 +15,7 @@ use std::fs;
 use std::io;
 
 use nix::net::if_::if_nameindex;
+use nix::sys::{prctl::set_pdeathsig, signal::Signal};
 use nix::unistd::{Pid, geteuid, getpid, getppid};
 use thiserror::Error;
 
@@ -92,6 +93,23 @@ pub fn enter() -> Result<Entry, SandboxError> {
         }
     }
     Ok(Entry::Inside(Sandbox::Plain { reason: refusals.join("; ") }))
+}
+
+/// Ends this process, and with it the sandbox that it enters, when its parent ends, however it ends. Call it before [`enter`]; in
+/// control, which has another parent, it does nothing.
+///
+/// # Errors
+/// `parent` is not, or no longer, the process that started this one.
+pub fn end_with(parent: i32) -> Result<(), SandboxError> {
+    if env::var_os(MARKER).is_some() && is_control() {
+        return Ok(());
+    }
+    set_pdeathsig(Signal::SIGKILL).map_err(|errno| system("asking to end with the parent")(errno.into()))?;
+    if getppid() != Pid::from_raw(parent) {
+        let gone = io::Error::other(format!("process {parent} is not, or no longer, what started this one"));
+        return Err(system("asking to end with the parent")(gone));
+    }
+    Ok(())
 }
 
 /// Whether this process is what init starts. The marker alone could be set by anyone; together with this it can do no harm, as

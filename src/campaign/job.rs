@@ -1,0 +1,90 @@
+//! One run of a campaign: a process of its own, with a limit in time, so that a crash harms no other.
+
+use std::{
+    fs::{self, File},
+    os::unix::process::CommandExt as _,
+    path::Path,
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::atomic::{AtomicBool, Ordering},
+    time::{Duration, Instant},
+};
+
+use anyhow::Context as _;
+
+/// What a run needs beside the time of its load, at most: a leader, healing, final reads, the verdict.
+const AROUND_THE_LOAD: Duration = Duration::from_mins(4);
+/// How often a run is looked at.
+const POLL: Duration = Duration::from_millis(20);
+/// How much of what a failed run said last is kept, characters.
+const LAST_WORDS: usize = 600;
+
+/// How a process ended.
+#[derive(Debug)]
+pub(crate) enum Ended {
+    /// By itself.
+    Exited(ExitStatus),
+    /// It took longer than this.
+    TooLate(Duration),
+    /// Somebody wants no more runs.
+    Stopped,
+}
+
+/// Carries out a run: `schism` with these arguments, in a process group of its own; what it says goes to `log`. The process
+/// ends with this thread.
+///
+/// # Errors
+/// It cannot be started, or waited for.
+pub(crate) fn carry_out(
+    arguments: &[String],
+    folder: &Path,
+    log: &Path,
+    load: Duration,
+    stop: &AtomicBool,
+) -> anyhow::Result<Ended> {
+    for parent in [log.parent(), folder.parent()].into_iter().flatten() {
+        fs::create_dir_all(parent).with_context(|| format!("cannot make {}", parent.display()))?;
+    }
+    let said = File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
+    let mut child = Command::new("/proc/self/exe")
+        .args(arguments)
+        .arg("--folder")
+        .arg(folder)
+        .args(["--with-parent", &std::process::id().to_string()])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(said)
+        .process_group(0)
+        .spawn()
+        .context("cannot start a run")?;
+    let limit = load + AROUND_THE_LOAD;
+    let end = Instant::now() + limit;
+    loop {
+        if let Some(status) = child.try_wait().context("cannot wait for a run")? {
+            return Ok(Ended::Exited(status));
+        }
+        if stop.load(Ordering::Relaxed) {
+            kill(&mut child)?;
+            return Ok(Ended::Stopped);
+        }
+        if Instant::now() > end {
+            kill(&mut child)?;
+            return Ok(Ended::TooLate(limit));
+        }
+        std::thread::sleep(POLL);
+    }
+}
+
+/// Its sandbox goes with it.
+fn kill(child: &mut Child) -> anyhow::Result<()> {
+    child.kill().context("cannot end a run")?;
+    child.wait().context("cannot wait for a run")?;
+    Ok(())
+}
+
+/// What a run that failed said last.
+pub(crate) fn last_words(log: &Path) -> String {
+    let bytes = fs::read(log).unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes);
+    let last: Vec<char> = text.trim().chars().rev().take(LAST_WORDS).collect();
+    last.into_iter().rev().collect()
+}

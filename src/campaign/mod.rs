@@ -1,0 +1,290 @@
+//! Campaigns: many runs, one answer. A matrix of runs, each a process of its own, as many at a time as the machine bears.
+
+pub(crate) mod folder;
+mod job;
+pub(crate) mod outputs;
+pub(crate) mod plan;
+pub(crate) mod record;
+pub(crate) mod summary;
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use nix::sys::{
+    resource::{UsageWho, getrusage},
+    time::TimeValLike as _,
+};
+
+use self::{
+    folder::Folder,
+    job::Ended,
+    plan::RunPlan,
+    record::{Carried, Category, Record},
+    summary::Summary,
+};
+use crate::{cli::check::processors, ui::MatrixProgress};
+
+/// How often a run is begun that fails by itself.
+const MAX_ATTEMPTS: u32 = 3;
+/// Which share of the processors runs may fill: nodes need room to answer in time.
+const FILL: f64 = 0.8;
+/// More runs at a time than this, for each processor, are never tried.
+const MOST_PER_PROCESSOR: u16 = 4;
+/// How long to wait for a run to end before looking around.
+const LOOK_AROUND: Duration = Duration::from_millis(100);
+
+/// How a campaign is to be carried out.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Manner {
+    /// So many runs at a time; if not given, as many as the machine bears.
+    pub(crate) at_once: Option<u16>,
+    /// End with the first violation.
+    pub(crate) until_failure: bool,
+}
+
+/// Carries out all runs of a campaign that are not over yet.
+///
+/// # Errors
+/// The folder cannot be written or read. A run that fails is no error here.
+pub(crate) fn carry_out(
+    folder: &Folder,
+    manner: Manner,
+    stop: &AtomicBool,
+    progress: &MatrixProgress,
+) -> anyhow::Result<Summary> {
+    let mut campaign = Campaign {
+        folder,
+        records: BTreeMap::new(),
+        together: VecDeque::new(),
+        alone: VecDeque::new(),
+        under_way: 0,
+        at_once: manner.at_once.unwrap_or(1),
+        measure: manner.at_once.is_none(),
+        stop,
+        progress,
+    };
+    campaign.look_up()?;
+    thread::scope(|scope| {
+        let (done, ended) = mpsc::channel();
+        loop {
+            match campaign.next() {
+                Step::Begin(task) => {
+                    let done = done.clone();
+                    scope.spawn(move || {
+                        let outcome = task.carry_out(folder, stop);
+                        // Whoever listens is gone only when the campaign has failed.
+                        done.send((task, outcome)).ok();
+                    });
+                    continue;
+                }
+                Step::Wait => {}
+                Step::End => return anyhow::Ok(()),
+            }
+            let Ok((task, outcome)) = ended.recv_timeout(LOOK_AROUND) else { continue };
+            let failed = campaign.take(task, outcome).inspect_err(|_| campaign.stop.store(true, Ordering::Relaxed))?;
+            if failed && manner.until_failure {
+                campaign.stop.store(true, Ordering::Relaxed);
+            }
+        }
+    })?;
+    folder.write_summary(&campaign.records)
+}
+
+struct Campaign<'a> {
+    folder: &'a Folder,
+    records: BTreeMap<String, Record>,
+    /// What may run beside others, and what must not, in this order.
+    together: VecDeque<Task>,
+    alone: VecDeque<Task>,
+    under_way: u16,
+    at_once: u16,
+    /// Whether the first run is still to show how many the machine bears.
+    measure: bool,
+    stop: &'a AtomicBool,
+    progress: &'a MatrixProgress,
+}
+
+/// What to do next.
+#[derive(Debug)]
+enum Step {
+    Begin(Task),
+    /// For a run that is under way.
+    Wait,
+    End,
+}
+
+/// A run that is to be carried out, or is.
+#[derive(Clone, Debug)]
+struct Task {
+    run: RunPlan,
+    attempts: u32,
+    alone: bool,
+    /// Whether it shows how busy one run keeps the machine.
+    measures: bool,
+}
+
+/// How a task ended, how long it took, and how many processors it kept busy.
+type Outcome = (anyhow::Result<Ended>, Duration, f64);
+
+impl Task {
+    fn carry_out(&self, folder: &Folder, stop: &AtomicBool) -> Outcome {
+        let (started, cpu) = (Instant::now(), cpu_time_of_children());
+        let plan = &folder.asked.plan;
+        let carried = folder.clear(&self.run).and_then(|()| {
+            let (dir, log) = (folder.run_dir(&self.run), folder.log_of(&self.run));
+            job::carry_out(&self.run.arguments(plan), &dir, &log, plan.time_limit, stop)
+        });
+        let took = started.elapsed();
+        (carried, took, cpu_time_of_children().saturating_sub(cpu).div_duration_f64(took))
+    }
+}
+
+impl Campaign<'_> {
+    /// Sorts what is over from what is to be done.
+    fn look_up(&mut self) -> anyhow::Result<()> {
+        for run in self.folder.runs() {
+            let how = Carried { attempts: 1, alone: false, took_ms: 0, command: self.command(&run) };
+            let record = self.folder.finished(&run, how)?;
+            let task = Task { run, attempts: 0, alone: false, measures: false };
+            match record {
+                Some(record) if record.starved() => self.alone.push_back(Task { alone: true, ..task }),
+                Some(record) => self.know(&task.run, record),
+                None => self.together.push_back(task),
+            }
+        }
+        Ok(())
+    }
+
+    fn next(&mut self) -> Step {
+        let stopped = self.stop.load(Ordering::Relaxed);
+        let free = if stopped || self.under_way >= self.at_once {
+            None
+        } else if self.under_way == 0 && self.together.is_empty() {
+            self.alone.pop_front()
+        } else {
+            self.together.pop_front()
+        };
+        match free {
+            Some(mut task) => {
+                task.attempts += 1;
+                task.measures = self.measure && self.under_way == 0;
+                task.alone |= self.at_once == 1;
+                self.under_way += 1;
+                self.progress.began(&task.run);
+                Step::Begin(task)
+            }
+            None if self.under_way > 0 => Step::Wait,
+            None => Step::End,
+        }
+    }
+
+    /// Takes a run that has ended; whether it found a violation.
+    fn take(&mut self, task: Task, (ended, took, busy): Outcome) -> anyhow::Result<bool> {
+        self.under_way -= 1;
+        let how = Carried {
+            attempts: task.attempts,
+            alone: task.alone,
+            took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            command: self.command(&task.run),
+        };
+        let why = match ended? {
+            Ended::Stopped => {
+                self.folder.clear(&task.run)?;
+                self.progress.gave_up(&task.run);
+                return Ok(false);
+            }
+            Ended::TooLate(limit) => format!("it took longer than {limit:?}"),
+            Ended::Exited(status) => {
+                if task.measures {
+                    self.set_pace(busy);
+                }
+                if let Some(record) = Record::of_finished(&self.folder.run_dir(&task.run), &task.run, how.clone())? {
+                    if record.starved() {
+                        self.slow_down();
+                        self.progress.gave_up(&task.run);
+                        self.alone.push_back(Task { alone: true, ..task });
+                        return Ok(false);
+                    }
+                    let failed = record.category == Category::Violation;
+                    self.over(&task.run, record)?;
+                    return Ok(failed);
+                }
+                format!("{status}: {}", job::last_words(&self.folder.log_of(&task.run)))
+            }
+        };
+        if task.attempts < MAX_ATTEMPTS {
+            self.progress.gave_up(&task.run);
+            self.alone.push_back(Task { alone: true, ..task });
+        } else {
+            let record = Record::of_failed(&task.run, why, how);
+            self.over(&task.run, record)?;
+        }
+        Ok(false)
+    }
+
+    fn over(&mut self, run: &RunPlan, record: Record) -> anyhow::Result<()> {
+        self.folder.keep(run, &record)?;
+        self.know(run, record);
+        self.folder.write_summary(&self.records)?;
+        Ok(())
+    }
+
+    fn know(&mut self, run: &RunPlan, record: Record) {
+        self.progress.ended(run, &record);
+        self.records.insert(record.id.clone(), record);
+    }
+
+    fn command(&self, run: &RunPlan) -> String {
+        format!("schism {}", run.arguments(&self.folder.asked.plan).join(" "))
+    }
+
+    /// As many runs at a time as fill the machine, by what one alone needed.
+    fn set_pace(&mut self, busy: f64) {
+        let processors = u16::try_from(processors()).unwrap_or(u16::MAX / MOST_PER_PROCESSOR);
+        self.measure = false;
+        self.at_once = pace(processors, busy);
+        let at_once = self.at_once;
+        self.progress.line(&format!("one run keeps {busy:.2} of {processors} processors busy: {at_once} at a time"));
+    }
+
+    fn slow_down(&mut self) {
+        if self.at_once > 1 {
+            self.at_once -= 1;
+            self.progress.line(&format!("a run starved and is repeated alone; from now on {} at a time", self.at_once));
+        }
+    }
+}
+
+fn pace(processors: u16, busy: f64) -> u16 {
+    let most = MOST_PER_PROCESSOR * processors;
+    (1..=most).rev().find(|&runs| f64::from(runs) * busy <= FILL * f64::from(processors)).unwrap_or(1)
+}
+
+/// Processor time of all processes below this one that have ended.
+fn cpu_time_of_children() -> Duration {
+    let Ok(usage) = getrusage(UsageWho::RUSAGE_CHILDREN) else { return Duration::ZERO };
+    [usage.user_time(), usage.system_time()]
+        .into_iter()
+        .map(|time| Duration::from_micros(u64::try_from(time.num_microseconds()).unwrap_or(0)))
+        .sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::pace;
+
+    #[test]
+    fn runs_fill_the_machine_but_not_more() {
+        assert_eq!(pace(2, 0.5), 3);
+        assert_eq!(pace(2, 1.9), 1, "one always runs");
+        assert_eq!(pace(2, 0.001), 8);
+        assert_eq!(pace(64, 0.5), 102);
+    }
+}

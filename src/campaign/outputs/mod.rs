@@ -1,0 +1,27 @@
+//! What others read of a campaign: tables to query, test reports, summaries for a CI's page.
+
+mod github;
+mod junit;
+mod markdown;
+mod sqlite;
+
+use std::path::Path;
+
+use anyhow::Context as _;
+
+use super::summary::Summary;
+use crate::ui::write_whole;
+
+/// Writes all of them beside `campaign.json`, and tells GitHub where it listens.
+///
+/// # Errors
+/// One of them cannot be written.
+pub(crate) fn write(folder: &Path, summary: &Summary) -> anyhow::Result<()> {
+    let text = |file: &str, text: String| write_whole(&folder.join(file), |out| Ok(out.write_all(text.as_bytes())?));
+    let markdown = markdown::page(summary);
+    text("junit.xml", junit::report(summary)?)?;
+    text("summary.md", markdown.clone())?;
+    sqlite::write(&folder.join("campaign.sqlite"), summary).context("cannot write campaign.sqlite")?;
+    crate::report::campaign::write(summary, folder)?;
+    github::tell(summary, &markdown)
+}

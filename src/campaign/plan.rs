@@ -1,0 +1,457 @@
+//! What a campaign is to do: a matrix of systems, read modes, faults, workloads and seeds, as plain data in a fixed order.
+
+use std::{fmt, str::FromStr};
+
+use nemesis::{FaultSpec, FaultSpecs};
+use serde::{Deserialize, Serialize};
+
+use crate::plan::ReadMode;
+
+/// How many runs a campaign may have.
+const MAX_RUNS: usize = 100_000;
+
+/// A campaign. Two plans are of the same campaign if they are equal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub(crate) struct CampaignPlan {
+    pub(crate) systems: Vec<String>,
+    pub(crate) reads: Vec<ReadMode>,
+    /// Each is a cell of its own; `+` combines several.
+    pub(crate) faults: Vec<FaultMix>,
+    pub(crate) workloads: Vec<String>,
+    pub(crate) seeds: Seeds,
+    /// How many nodes, each a dimension of the matrix.
+    pub(crate) nodes: Vec<u16>,
+    /// Reads in a hundred operations, each a dimension of the matrix.
+    pub(crate) read_shares: Vec<u8>,
+    #[serde(with = "humantime_text")]
+    pub(crate) time_limit: std::time::Duration,
+    pub(crate) rate: u32,
+    pub(crate) concurrency: u16,
+    pub(crate) keys: u16,
+}
+
+impl Default for CampaignPlan {
+    /// All read modes, each alone under every kind of fault and under all of them: three seeds of eight seconds.
+    fn default() -> Self {
+        let mixes = ["none", "kill", "pause", "partition", "clock", "all"];
+        Self {
+            systems: vec!["schism".to_owned()],
+            reads: vec![ReadMode::Local, ReadMode::Leader, ReadMode::Lease, ReadMode::Quorum, ReadMode::Log],
+            faults: mixes.iter().map(|mix| mix.parse().expect("a list of faults")).collect(),
+            workloads: vec!["register".to_owned()],
+            seeds: Seeds::Count(3),
+            nodes: vec![5],
+            read_shares: vec![50],
+            time_limit: std::time::Duration::from_secs(8),
+            rate: 500,
+            concurrency: 25,
+            keys: 5,
+        }
+    }
+}
+
+mod humantime_text {
+    //! `20s`, as on the command line.
+    use std::time::Duration;
+
+    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
+
+    pub(super) fn serialize<S: Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(&humantime::format_duration(*time))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+        crate::cli::run::parse_time_limit(&String::deserialize(from)?).map_err(D::Error::custom)
+    }
+}
+
+/// The seeds of a campaign: so many, counted from 1; or just these.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Seeds {
+    Count(u32),
+    These(Vec<u64>),
+}
+
+impl Seeds {
+    pub(crate) fn list(&self) -> Vec<u64> {
+        match self {
+            Self::Count(count) => (1..=u64::from(*count)).collect(),
+            Self::These(seeds) => seeds.clone(),
+        }
+    }
+}
+
+/// The faults of a cell, as asked for: `kill`, `partition:isolate-leader+clock`, `all`, `none`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub(crate) struct FaultMix {
+    text: String,
+    pub(crate) specs: FaultSpecs,
+}
+
+/// What `all` stands for.
+const ALL: &str = "kill,pause,partition,clock";
+
+impl FromStr for FaultMix {
+    type Err = nemesis::SpecError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let text = text.trim();
+        let specs = if text == "all" { ALL.parse()? } else { text.replace('+', ",").parse()? };
+        Ok(Self { text: text.to_owned(), specs })
+    }
+}
+
+impl TryFrom<String> for FaultMix {
+    type Error = nemesis::SpecError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<FaultMix> for String {
+    fn from(mix: FaultMix) -> Self {
+        mix.text
+    }
+}
+
+impl fmt::Display for FaultMix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// The mixes of a list such as `none,kill,clock:rate=0.2,jump=5s`: an option of a clock goes on with what stands before it.
+pub(crate) fn parse_mixes(text: &str) -> Result<Vec<FaultMix>, nemesis::SpecError> {
+    let mut parts: Vec<String> = Vec::new();
+    for part in text.split(',').map(str::trim) {
+        match parts.last_mut() {
+            Some(last) if part.contains('=') && !part.split('=').next().is_some_and(|name| name.contains(':')) => {
+                last.push(',');
+                last.push_str(part);
+            }
+            _ => parts.push(part.to_owned()),
+        }
+    }
+    parts.iter().map(|part| part.parse()).collect()
+}
+
+/// What theory says of a read mode under some faults.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Expected {
+    /// No run may show a violation.
+    Holds,
+    /// A violation may be found, or not.
+    MayFail,
+    /// Violations are to be found.
+    Fails,
+}
+
+/// A cell of the matrix: everything but the seed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Cell {
+    /// Its number, from 1, in the order of the plan.
+    pub(crate) number: usize,
+    pub(crate) system: String,
+    pub(crate) workload: String,
+    pub(crate) nodes: u16,
+    pub(crate) read_share: u8,
+    pub(crate) faults: FaultMix,
+    pub(crate) read: ReadMode,
+}
+
+impl Cell {
+    /// What theory says of it (Ongaro's dissertation, §6.4).
+    pub(crate) fn expected(&self) -> Expected {
+        let is = |wanted: fn(&FaultSpec) -> bool| self.faults.specs.0.iter().any(wanted);
+        match self.read {
+            ReadMode::Lease if is(|fault| matches!(fault, FaultSpec::Clock { .. })) => Expected::MayFail,
+            ReadMode::Quorum | ReadMode::Log | ReadMode::Lease => Expected::Holds,
+            ReadMode::Local => Expected::Fails,
+            ReadMode::Leader if is(|fault| matches!(fault, FaultSpec::Pause(_) | FaultSpec::Partition(_))) => {
+                Expected::Fails
+            }
+            ReadMode::Leader => Expected::MayFail,
+        }
+    }
+
+    /// The name of its folder: the number tells it from all others, the words are for people.
+    pub(crate) fn name(&self) -> String {
+        let faults: String = self
+            .faults
+            .text
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() || "+-.".contains(c) { c } else { '-' })
+            .collect();
+        let faults = &faults[..faults.len().min(64)];
+        format!("{:03}-{}-{}-{}", self.number, self.system, self.read.name(), faults)
+    }
+
+    /// What stands over its column.
+    pub(crate) fn column(&self, plan: &CampaignPlan) -> String {
+        let mut text = self.faults.to_string();
+        let mut add = |shown: bool, what: String| {
+            if shown {
+                text += &format!(", {what}");
+            }
+        };
+        add(plan.nodes.len() > 1, format!("{} nodes", self.nodes));
+        add(plan.read_shares.len() > 1, format!("{} % reads", self.read_share));
+        add(plan.workloads.len() > 1, self.workload.clone());
+        text
+    }
+
+    /// What stands before its row.
+    pub(crate) fn row(&self, plan: &CampaignPlan) -> String {
+        if plan.systems.len() > 1 {
+            format!("{} {}", self.system, self.read.name())
+        } else {
+            self.read.name().to_owned()
+        }
+    }
+}
+
+/// One run of a campaign.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct RunPlan {
+    pub(crate) cell: Cell,
+    pub(crate) seed: u64,
+}
+
+impl RunPlan {
+    /// What names it in this campaign, and its folder below `runs/`.
+    pub(crate) fn id(&self) -> String {
+        format!("{}/seed-{}", self.cell.name(), self.seed)
+    }
+
+    /// The command line, behind `schism`, that repeats it.
+    pub(crate) fn arguments(&self, plan: &CampaignPlan) -> Vec<String> {
+        let cell = &self.cell;
+        let mut arguments = vec!["run".to_owned()];
+        for (name, value) in [
+            ("--read", cell.read.name().to_owned()),
+            ("--faults", cell.faults.specs.to_string()),
+            ("--workload", cell.workload.clone()),
+            ("--nodes", cell.nodes.to_string()),
+            ("--read-share", cell.read_share.to_string()),
+            ("--time-limit", humantime::format_duration(plan.time_limit).to_string().replace(' ', "")),
+            ("--rate", plan.rate.to_string()),
+            ("--concurrency", plan.concurrency.to_string()),
+            ("--keys", plan.keys.to_string()),
+            ("--seed", self.seed.to_string()),
+        ] {
+            arguments.extend([name.to_owned(), value]);
+        }
+        arguments
+    }
+}
+
+impl CampaignPlan {
+    /// # Errors
+    /// What makes the plan impossible, and what to do about it.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let empty = [
+            ("systems", self.systems.is_empty()),
+            ("reads", self.reads.is_empty()),
+            ("faults", self.faults.is_empty()),
+            ("workloads", self.workloads.is_empty()),
+            ("seeds", self.seeds.list().is_empty()),
+            ("nodes", self.nodes.is_empty()),
+            ("read-shares", self.read_shares.is_empty()),
+        ];
+        if let Some((name, _)) = empty.iter().find(|(_, is_empty)| *is_empty) {
+            return Err(format!("`{name}` is empty: a campaign needs at least one of each"));
+        }
+        for (name, found, known) in [("system", &self.systems, "schism"), ("workload", &self.workloads, "register")] {
+            if let Some(other) = found.iter().find(|found| *found != known) {
+                return Err(format!("there is no {name} {other:?}; there is: {known}"));
+            }
+        }
+        if let Some(nodes) = self.nodes.iter().find(|nodes| !(1..=9).contains(*nodes)) {
+            return Err(format!("a cluster has from 1 to 9 nodes, not {nodes}"));
+        }
+        if let Some(share) = self.read_shares.iter().find(|share| **share > 100) {
+            return Err(format!("a read share is a percentage up to 100, not {share}"));
+        }
+        if !(1..=1024).contains(&self.keys) || !(1..=1024).contains(&self.concurrency) {
+            return Err("`keys` and `concurrency` are from 1 to 1024".to_owned());
+        }
+        let (seeds, mut known) = (self.seeds.list(), std::collections::BTreeSet::new());
+        if let Some(twice) = seeds.iter().find(|seed| !known.insert(**seed)) {
+            return Err(format!("seed {twice} is named twice: a run is one cell and one seed"));
+        }
+        let cells = self.cells();
+        for (at, cell) in cells.iter().enumerate() {
+            let same = |other: &Cell| Cell { number: cell.number, ..other.clone() } == *cell;
+            if cells[..at].iter().any(same) {
+                return Err(format!("{} reads under {} are named twice", cell.read.name(), cell.faults));
+            }
+        }
+        let runs = cells.len() * seeds.len();
+        if runs > MAX_RUNS {
+            return Err(format!("{runs} runs are planned; a campaign has at most {MAX_RUNS}"));
+        }
+        Ok(())
+    }
+
+    /// All cells, in the order of the plan: row by row.
+    pub(crate) fn cells(&self) -> Vec<Cell> {
+        let mut cells = Vec::new();
+        for system in &self.systems {
+            for read in &self.reads {
+                for workload in &self.workloads {
+                    for nodes in &self.nodes {
+                        for read_share in &self.read_shares {
+                            for faults in &self.faults {
+                                cells.push(Cell {
+                                    number: cells.len() + 1,
+                                    system: system.clone(),
+                                    workload: workload.clone(),
+                                    nodes: *nodes,
+                                    read_share: *read_share,
+                                    faults: faults.clone(),
+                                    read: *read,
+                                });
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        cells
+    }
+
+    /// All runs, seed after seed: the whole matrix fills evenly, and read modes alternate, so that a busy host hurts all alike.
+    pub(crate) fn runs(&self) -> Vec<RunPlan> {
+        let cells = self.cells();
+        let of_seed = |seed: u64| cells.iter().map(move |cell| RunPlan { cell: cell.clone(), seed });
+        let mut runs: Vec<RunPlan> = self.seeds.list().into_iter().flat_map(of_seed).collect();
+        let columns = self.faults.len() * self.read_shares.len() * self.nodes.len() * self.workloads.len();
+        let place = |run: &RunPlan| (run.cell.number - 1) % columns;
+        let seeds = self.seeds.list();
+        let round = |run: &RunPlan| seeds.iter().position(|seed| *seed == run.seed);
+        runs.sort_by_key(|run| (round(run), place(run)));
+        runs
+    }
+}
+
+/// Which part of a campaign one of several machines does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Shard {
+    /// From 1.
+    pub(crate) number: usize,
+    pub(crate) of: usize,
+}
+
+impl Shard {
+    /// Whether the run at this place of the plan, from 0, belongs to this part.
+    pub(crate) fn has(self, place: usize) -> bool {
+        place % self.of == self.number - 1
+    }
+}
+
+impl FromStr for Shard {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("`{text}` is no part of a campaign; parts are such as 3/20, counted from 1");
+        let (number, of) = text.split_once('/').ok_or_else(wrong)?;
+        let (number, of) = (number.parse().map_err(|_| wrong())?, of.parse().map_err(|_| wrong())?);
+        if (1..=of).contains(&number) { Ok(Self { number, of }) } else { Err(wrong()) }
+    }
+}
+
+impl fmt::Display for Shard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.number, self.of)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::{CampaignPlan, Expected, Seeds, Shard, parse_mixes};
+    use crate::plan::ReadMode;
+
+    #[test]
+    fn shards_are_all_runs_and_each_once() {
+        let plan = CampaignPlan::default();
+        let runs = plan.runs();
+        assert_eq!(runs.len(), 90);
+        for of in [1, 3, 7, 20, 100] {
+            let mut seen = BTreeSet::new();
+            for number in 1..=of {
+                let shard = Shard { number, of };
+                for (place, run) in runs.iter().enumerate().filter(|(place, _)| shard.has(*place)) {
+                    assert!(seen.insert(run.id()), "{place} twice");
+                }
+            }
+            assert_eq!(seen.len(), 90);
+        }
+        assert!("0/3".parse::<Shard>().is_err() && "4/3".parse::<Shard>().is_err() && "x".parse::<Shard>().is_err());
+        assert_eq!("3/20".parse(), Ok(Shard { number: 3, of: 20 }));
+    }
+
+    #[test]
+    fn read_modes_alternate_within_a_seed() {
+        let runs = CampaignPlan::default().runs();
+        let first: Vec<_> = runs[..5].iter().map(|run| run.cell.read.name()).collect();
+        assert_eq!(first, ["local", "leader", "lease", "quorum", "log"]);
+        assert!(runs[..30].iter().all(|run| run.seed == 1));
+    }
+
+    #[test]
+    fn a_plan_is_read_back_as_written() {
+        let plan = CampaignPlan { seeds: Seeds::These(vec![4, 7]), ..CampaignPlan::default() };
+        let text = toml::to_string(&plan).unwrap();
+        assert_eq!(toml::from_str::<CampaignPlan>(&text).unwrap(), plan, "{text}");
+        let short: CampaignPlan = toml::from_str("reads = [\"quorum\"]\nseeds = 2\ntime-limit = \"5s\"").unwrap();
+        assert_eq!((short.reads, short.seeds), (vec![ReadMode::Quorum], Seeds::Count(2)));
+        let error = toml::from_str::<CampaignPlan>("raeds = []").unwrap_err().to_string();
+        assert!(error.contains("raeds") && error.contains("reads"), "{error}");
+    }
+
+    #[test]
+    fn mixes_combine_and_clocks_keep_their_options() {
+        let mixes = parse_mixes("none,partition:isolate-leader+clock:rate=0.2,jump=5s,kill,all").unwrap();
+        let shown: Vec<_> = mixes.iter().map(ToString::to_string).collect();
+        assert_eq!(shown, ["none", "partition:isolate-leader+clock:rate=0.2,jump=5s", "kill", "all"]);
+        assert_eq!(mixes[1].specs.0.len(), 2);
+        assert_eq!(mixes[3].specs.0.len(), 4);
+        assert!(parse_mixes("kil").unwrap_err().to_string().contains("kil"));
+    }
+
+    #[test]
+    fn impossible_plans_say_why() {
+        let plan = CampaignPlan::default();
+        for (wrong, why) in [
+            (CampaignPlan { reads: vec![], ..plan.clone() }, "`reads` is empty"),
+            (CampaignPlan { systems: vec!["etcd".into()], ..plan.clone() }, "there is no system \"etcd\""),
+            (CampaignPlan { seeds: Seeds::These(vec![1, 1]), ..plan.clone() }, "seed 1 is named twice"),
+            (CampaignPlan { seeds: Seeds::Count(1_000_000), ..plan.clone() }, "at most 100000"),
+            (CampaignPlan { reads: vec![ReadMode::Log, ReadMode::Log], ..plan.clone() }, "are named twice"),
+        ] {
+            let said = wrong.check().unwrap_err();
+            assert!(said.contains(why), "{said}");
+        }
+        assert_eq!(plan.check(), Ok(()));
+    }
+
+    #[test]
+    fn theory_knows_which_modes_hold() {
+        let plan = CampaignPlan::default();
+        let expected =
+            |read, column: usize| plan.cells().iter().filter(|cell| cell.read == read).nth(column).unwrap().expected();
+        assert_eq!(expected(ReadMode::Quorum, 5), Expected::Holds);
+        assert_eq!(expected(ReadMode::Lease, 3), Expected::Holds);
+        assert_eq!(expected(ReadMode::Lease, 4), Expected::MayFail);
+        assert_eq!(expected(ReadMode::Local, 0), Expected::Fails);
+        assert_eq!(expected(ReadMode::Leader, 3), Expected::Fails);
+        assert_eq!(expected(ReadMode::Leader, 0), Expected::MayFail);
+    }
+}

@@ -1,0 +1,270 @@
+//! What is kept of one run of a campaign: read from what the run wrote, in one small file beside it.
+
+use std::{fs, path::Path};
+
+use anyhow::Context as _;
+use serde::{Deserialize, Serialize};
+
+use super::plan::{Cell, RunPlan};
+use crate::exit::ExitStatus;
+
+/// How a run counts. A violation wins over whatever failed later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Category {
+    NoViolation,
+    /// No violation, but the run could not have caught one.
+    Weak,
+    /// The checker's limits ran out.
+    Unknown,
+    /// The cluster did not come back after healing, within a limit.
+    RecoveryFailure,
+    /// The run itself failed; it says nothing about the system.
+    HarnessFailure,
+    Violation,
+}
+
+impl Category {
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Violation, Self::NoViolation, Self::Weak, Self::Unknown, Self::RecoveryFailure, Self::HarnessFailure];
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Violation => "violation",
+            Self::NoViolation => "no violation",
+            Self::Weak => "weak",
+            Self::Unknown => "unknown",
+            Self::RecoveryFailure => "recovery failure",
+            Self::HarnessFailure => "harness failure",
+        }
+    }
+
+    /// One character for it.
+    pub(crate) const fn sign(self) -> char {
+        match self {
+            Self::Violation => '✗',
+            Self::NoViolation => '✓',
+            Self::Weak => 'w',
+            Self::Unknown => '?',
+            Self::RecoveryFailure => 'r',
+            Self::HarnessFailure => '!',
+        }
+    }
+
+    pub(crate) const fn status(self) -> ExitStatus {
+        match self {
+            Self::Violation => ExitStatus::NotLinearizable,
+            Self::NoViolation | Self::Weak => ExitStatus::Linearizable,
+            Self::Unknown => ExitStatus::Unknown,
+            Self::RecoveryFailure | Self::HarnessFailure => ExitStatus::Failed,
+        }
+    }
+}
+
+/// One finished run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Record {
+    /// Its cell and seed, and its folder below `runs/`.
+    pub(crate) id: String,
+    #[serde(flatten)]
+    pub(crate) cell: Cell,
+    pub(crate) seed: u64,
+    pub(crate) category: Category,
+    /// Why, where the category alone does not say: what failed, or what a weak run lacked.
+    pub(crate) why: Option<String>,
+    /// How often it was begun.
+    pub(crate) attempts: u32,
+    /// Whether nothing else ran beside it.
+    pub(crate) alone: bool,
+    /// How often a node missed heartbeats while nothing was broken.
+    pub(crate) missed_heartbeats: usize,
+    /// How long it took, with all around it.
+    pub(crate) took_ms: u64,
+    pub(crate) facts: Option<Facts>,
+    /// The command that repeats it.
+    pub(crate) command: String,
+}
+
+/// Figures of a run that came to a verdict.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Facts {
+    pub(crate) operations: usize,
+    pub(crate) ok: usize,
+    pub(crate) fail: usize,
+    pub(crate) info: usize,
+    /// In the smallest counterexample.
+    pub(crate) evidence_operations: Option<usize>,
+    /// The violation in a sentence.
+    pub(crate) violation: Option<String>,
+    pub(crate) stale_reads: Option<usize>,
+    pub(crate) stalest_ms: Option<f64>,
+    pub(crate) read_p50_ms: f64,
+    pub(crate) read_p99_ms: f64,
+    pub(crate) write_p50_ms: f64,
+    pub(crate) write_p99_ms: f64,
+    pub(crate) longest_gap_ms: u64,
+}
+
+/// The file, in a run's folder, that says that the run is over.
+pub(crate) const RECORD_FILE: &str = "record.json";
+
+/// As much of `results.json` as counts here.
+#[derive(Debug, Deserialize)]
+struct Results {
+    verdict: String,
+    weak: bool,
+    interrupted: bool,
+    not_recovered: Option<String>,
+    missed_heartbeats: Vec<serde::de::IgnoredAny>,
+    counts: Counts,
+    reads: Latency,
+    writes: Latency,
+    coverage: Coverage,
+    report: Report,
+    staleness: Option<Staleness>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Counts {
+    ok: usize,
+    fail: usize,
+    info: usize,
+}
+
+#[derive(Debug, Deserialize)]
+struct Latency {
+    p50_ms: f64,
+    p99_ms: f64,
+}
+
+#[derive(Debug, Deserialize)]
+struct Coverage {
+    longest_gap_ms: u64,
+    weak: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Report {
+    operations: usize,
+    keys: Vec<Key>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Key {
+    evidence: Option<Evidence>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Evidence {
+    operations: Vec<u64>,
+    claim: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Staleness {
+    reads: StaleReads,
+}
+
+#[derive(Debug, Deserialize)]
+struct StaleReads {
+    stale: Share,
+    behind_ns: Option<Distribution>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Share {
+    count: usize,
+}
+
+#[derive(Debug, Deserialize)]
+struct Distribution {
+    max: u64,
+}
+
+/// How a run was carried out.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Carried {
+    pub(crate) attempts: u32,
+    pub(crate) alone: bool,
+    pub(crate) took_ms: u64,
+    pub(crate) command: String,
+}
+
+impl Record {
+    /// Of a run that wrote `results.json` into `dir`; nothing where there is none, or somebody interrupted it.
+    ///
+    /// # Errors
+    /// The file is there, but cannot be read.
+    pub(crate) fn of_finished(dir: &Path, run: &RunPlan, how: Carried) -> anyhow::Result<Option<Self>> {
+        let path = dir.join("results.json");
+        let Ok(text) = fs::read(&path) else { return Ok(None) };
+        let results: Results = serde_json::from_slice(&text).with_context(|| format!("reading {}", path.display()))?;
+        if results.interrupted {
+            return Ok(None);
+        }
+        let category = match &*results.verdict {
+            "not-linearizable" => Category::Violation,
+            _ if results.not_recovered.is_some() => Category::RecoveryFailure,
+            "unknown" => Category::Unknown,
+            _ if results.weak => Category::Weak,
+            _ => Category::NoViolation,
+        };
+        let weak = (category == Category::Weak).then(|| results.coverage.weak.join("; "));
+        let why = results.not_recovered.clone().or(weak);
+        let missed_heartbeats = results.missed_heartbeats.len();
+        Ok(Some(Self::new(run, category, why, how, missed_heartbeats, Some(Facts::of(results)))))
+    }
+
+    /// Of a run that failed by itself.
+    pub(crate) fn of_failed(run: &RunPlan, why: String, how: Carried) -> Self {
+        Self::new(run, Category::HarnessFailure, Some(why), how, 0, None)
+    }
+
+    fn new(
+        run: &RunPlan,
+        category: Category,
+        why: Option<String>,
+        how: Carried,
+        missed_heartbeats: usize,
+        facts: Option<Facts>,
+    ) -> Self {
+        let Carried { attempts, alone, took_ms, command } = how;
+        let (id, cell, seed) = (run.id(), run.cell.clone(), run.seed);
+        Self { id, cell, seed, category, why, attempts, alone, missed_heartbeats, took_ms, facts, command }
+    }
+
+    /// What happened, in a sentence.
+    pub(crate) fn told(&self) -> String {
+        let violation = self.facts.as_ref().and_then(|facts| facts.violation.clone());
+        violation.or_else(|| self.why.clone()).unwrap_or_else(|| self.category.name().to_owned())
+    }
+
+    /// Whether the run is worth repeating alone: it starved, and found nothing that would stand all the same.
+    pub(crate) fn starved(&self) -> bool {
+        !self.alone && self.missed_heartbeats > 0 && self.category != Category::Violation
+    }
+}
+
+impl Facts {
+    fn of(results: Results) -> Self {
+        let evidence = results.report.keys.iter().filter_map(|key| key.evidence.as_ref());
+        let shortest = evidence.min_by_key(|evidence| evidence.operations.len());
+        let stale = results.staleness.map(|staleness| staleness.reads);
+        let stalest = stale.as_ref().and_then(|reads| reads.behind_ns.as_ref()).map(|behind| behind.max);
+        Self {
+            operations: results.report.operations,
+            ok: results.counts.ok,
+            fail: results.counts.fail,
+            info: results.counts.info,
+            evidence_operations: shortest.map(|evidence| evidence.operations.len()),
+            violation: shortest.and_then(|evidence| evidence.claim.clone()),
+            stale_reads: stale.as_ref().map(|reads| reads.stale.count),
+            stalest_ms: stalest.map(|behind_ns| std::time::Duration::from_nanos(behind_ns).as_secs_f64() * 1e3),
+            read_p50_ms: results.reads.p50_ms,
+            read_p99_ms: results.reads.p99_ms,
+            write_p50_ms: results.writes.p50_ms,
+            write_p99_ms: results.writes.p99_ms,
+            longest_gap_ms: results.coverage.longest_gap_ms,
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! What a campaign came to: its cells, counted, and compared with what theory says.
+
+use checker::Share;
+use serde::Serialize;
+
+use super::{
+    plan::{CampaignPlan, Cell, Expected, Shard},
+    record::{Category, Record},
+};
+use crate::exit::ExitStatus;
+
+/// All of a campaign, as `campaign.json` holds it.
+#[derive(Debug, Serialize)]
+pub(crate) struct Summary {
+    /// The version of schism that wrote it.
+    pub(crate) version: &'static str,
+    pub(crate) plan: CampaignPlan,
+    /// Which part of the plan this is, if it is a part.
+    pub(crate) shard: Option<Shard>,
+    /// Runs that belong here.
+    pub(crate) planned: usize,
+    /// Those that are over.
+    pub(crate) finished: usize,
+    pub(crate) cells: Vec<CellSummary>,
+    /// In the order of the plan.
+    pub(crate) runs: Vec<Record>,
+}
+
+/// The runs of a cell.
+#[derive(Debug, Serialize)]
+pub(crate) struct CellSummary {
+    #[serde(flatten)]
+    pub(crate) cell: Cell,
+    pub(crate) expected: Expected,
+    /// Whether nothing contradicts theory; of `fails`, whether at least one run failed. Nothing while no run has a verdict.
+    pub(crate) as_expected: Option<bool>,
+    /// Runs with a violation, of those that had one or could have found one.
+    pub(crate) violations: Share,
+    /// Of how many.
+    pub(crate) of: usize,
+    pub(crate) weak: usize,
+    pub(crate) unknown: usize,
+    pub(crate) recovery_failures: usize,
+    pub(crate) harness_failures: usize,
+    /// The run with the smallest counterexample.
+    pub(crate) shortest: Option<String>,
+}
+
+impl Summary {
+    pub(crate) fn new(plan: &CampaignPlan, shard: Option<Shard>, mut runs: Vec<Record>) -> Self {
+        let in_order: Vec<String> = plan.runs().iter().map(super::plan::RunPlan::id).collect();
+        let belongs = |place: usize| shard.is_none_or(|shard| shard.has(place));
+        let planned = (0..in_order.len()).filter(|&place| belongs(place)).count();
+        runs.sort_by_cached_key(|run| in_order.iter().position(|id| *id == run.id));
+        let cells = plan.cells().into_iter().map(|cell| CellSummary::new(cell, &runs)).collect();
+        let (plan, finished) = (plan.clone(), runs.len());
+        Self { version: env!("CARGO_PKG_VERSION"), plan, shard, planned, finished, cells, runs }
+    }
+
+    /// As of the worst run.
+    pub(crate) fn status(&self) -> ExitStatus {
+        let of_runs = self.runs.iter().map(|run| run.category.status());
+        of_runs.fold(ExitStatus::Linearizable, ExitStatus::worst)
+    }
+
+    /// The cells that contradict theory.
+    pub(crate) fn surprises(&self) -> impl Iterator<Item = &CellSummary> {
+        self.cells.iter().filter(|cell| cell.as_expected == Some(false))
+    }
+
+    /// The names of rows and of columns, in the order of the plan.
+    pub(crate) fn axes(&self) -> (Vec<String>, Vec<String>) {
+        let (mut rows, mut columns) = (Vec::new(), Vec::new());
+        for CellSummary { cell, .. } in &self.cells {
+            for (names, name) in [(&mut rows, cell.row(&self.plan)), (&mut columns, cell.column(&self.plan))] {
+                if !names.contains(&name) {
+                    names.push(name);
+                }
+            }
+        }
+        (rows, columns)
+    }
+
+    pub(crate) fn cell(&self, row: &str, column: &str) -> Option<&CellSummary> {
+        let at = |cell: &Cell| cell.row(&self.plan) == row && cell.column(&self.plan) == column;
+        self.cells.iter().find(|summary| at(&summary.cell))
+    }
+
+    /// How many runs ended so.
+    pub(crate) fn count(&self, category: Category) -> usize {
+        self.runs.iter().filter(|run| run.category == category).count()
+    }
+
+    pub(crate) fn run(&self, id: &str) -> Option<&Record> {
+        self.runs.iter().find(|run| run.id == id)
+    }
+}
+
+impl CellSummary {
+    fn new(cell: Cell, runs: &[Record]) -> Self {
+        let of_cell: Vec<&Record> = runs.iter().filter(|run| run.cell == cell).collect();
+        let count = |category| of_cell.iter().filter(|run| run.category == category).count();
+        let (violations, held) = (count(Category::Violation), count(Category::NoViolation));
+        let of = violations + held;
+        let weak = count(Category::Weak);
+        let expected = cell.expected();
+        let as_expected = (of + weak > 0).then_some(match expected {
+            Expected::Holds => violations == 0,
+            Expected::MayFail => true,
+            Expected::Fails => violations > 0 || of == 0,
+        });
+        let size = |run: &&&Record| run.facts.as_ref().and_then(|facts| facts.evidence_operations);
+        let failed = of_cell.iter().filter(|run| run.category == Category::Violation);
+        let shortest = failed.min_by_key(|run| (size(run).unwrap_or(usize::MAX), run.seed)).map(|run| run.id.clone());
+        Self {
+            expected,
+            as_expected,
+            violations: Share::new(violations, of),
+            of,
+            weak,
+            unknown: count(Category::Unknown),
+            recovery_failures: count(Category::RecoveryFailure),
+            harness_failures: count(Category::HarnessFailure),
+            shortest,
+            cell,
+        }
+    }
+
+    /// The cell in a few words: how many of how many, the interval, and what is kept apart.
+    pub(crate) fn words(&self) -> Vec<String> {
+        let percent = |share: f64| format!("{:.0}", share * 100.0);
+        let mut words = Vec::new();
+        if self.of > 0 {
+            let Share { count, low, high, .. } = self.violations;
+            words.push(format!("{count} of {} fail", self.of));
+            words.push(format!("{} to {} %", percent(low), percent(high)));
+        }
+        let apart = [
+            (self.weak, "weak"),
+            (self.unknown, "unknown"),
+            (self.recovery_failures, "not recovered"),
+            (self.harness_failures, "not run"),
+        ];
+        words.extend(apart.iter().filter(|(count, _)| *count > 0).map(|(count, name)| format!("{count} {name}")));
+        words
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::{CampaignPlan, Category, Record, Summary};
+    use crate::campaign::record::Carried;
+
+    /// A campaign in which runs ended as `category` says.
+    pub(crate) fn made_up(category: impl Fn(usize) -> Option<Category>) -> Summary {
+        let plan = CampaignPlan::default();
+        let runs = plan.runs().into_iter().enumerate().filter_map(|(place, run)| {
+            let how = Carried { attempts: 1, command: format!("schism run --seed {}", run.seed), ..Carried::default() };
+            let record =
+                Record::of_failed(&run, "it \u{1b}[31m\u{0} <b>broke</b> & | \"quoted\"]]>\nhere".to_owned(), how);
+            Some(Record { category: category(place)?, ..record })
+        });
+        Summary::new(&plan, None, runs.collect())
+    }
+
+    #[test]
+    fn cells_keep_apart_what_is_not_a_verdict() {
+        let summary = made_up(|place| {
+            Some(match place {
+                0 => Category::Violation,
+                30 => Category::Weak,
+                60 => Category::HarnessFailure,
+                _ => Category::NoViolation,
+            })
+        });
+        let cell = summary.cell("local", "none").unwrap();
+        assert_eq!((cell.violations.count, cell.of, cell.weak, cell.harness_failures), (1, 1, 1, 1));
+        assert_eq!(cell.words(), ["1 of 1 fail", "21 to 100 %", "1 weak", "1 not run"]);
+        assert_eq!(cell.as_expected, Some(true));
+        let other = summary.cell("local", "kill").unwrap();
+        assert_eq!(
+            (other.words(), other.as_expected),
+            (vec!["0 of 3 fail".to_owned(), "0 to 56 %".to_owned()], Some(false))
+        );
+        assert_eq!(summary.status().code(), 1);
+    }
+
+    #[test]
+    fn the_worst_run_decides_and_no_run_is_no_surprise() {
+        assert_eq!(made_up(|_| None).status().code(), 0);
+        assert_eq!(made_up(|_| None).surprises().count(), 0);
+        assert_eq!(made_up(|place| (place < 4).then_some(Category::Unknown)).status().code(), 2);
+        let mixed = |place| Some(if place == 7 { Category::RecoveryFailure } else { Category::Unknown });
+        assert_eq!(made_up(mixed).status().code(), 3);
+    }
+}

@@ -1,0 +1,189 @@
+//! `schism campaign`: many runs, one answer.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use anyhow::Context as _;
+use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::{
+    campaign::{
+        self, Manner,
+        folder::{Asked, Folder},
+        outputs,
+        plan::{CampaignPlan, FaultMix, Seeds, Shard, parse_mixes},
+    },
+    exit::ExitStatus,
+    plan::ReadMode,
+    ui::{self, Failure, MatrixProgress, describe_campaign},
+};
+
+/// Carries out a matrix of runs (read modes × faults × seeds), each a process of its own, and tells which cells hold.
+///
+/// Without a plan or flags: all five read modes under none, kill, pause, partition, clock and all of them, three seeds each. A
+/// campaign is kept in one folder; one that was interrupted, however that happened, goes on with --resume.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  schism campaign
+  schism campaign --reads leader,quorum --faults none,kill,partition:isolate-leader+clock --seeds 3 --store night
+  schism campaign night.toml --store night -j 2
+  schism campaign --resume --store night
+  schism campaign night.toml --shard 3/20 --store night-3      # then: schism merge night-* --into night
+
+A plan is TOML; what it leaves out is as above:
+  reads = [\"leader\", \"quorum\"]
+  faults = [\"none\", \"partition:isolate-leader+clock\"]        # + combines faults in one cell
+  seeds = 3                                                   # or a list of them
+  time-limit = \"20s\"
+  nodes = [5]
+  read-shares = [50]
+  rate = 500
+  concurrency = 25
+  keys = 5
+
+In the folder: campaign.json, campaign.sqlite (tables runs and cells), junit.xml, summary.md, and runs/<cell>/seed-<n>/ with all
+of each run. On GitHub Actions, annotations and the step's summary are written too. The exit code is that of the worst run.")]
+pub(crate) struct CampaignArgs {
+    /// The plan; flags override what it says.
+    #[arg(value_name = "PLAN.toml")]
+    plan: Option<PathBuf>,
+    /// Read modes.
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "LIST")]
+    reads: Option<Vec<ReadMode>>,
+    /// Faults, each a column; + combines several in one.
+    #[arg(long, value_name = "LIST", value_parser = parse_list)]
+    faults: Option<Mixes>,
+    /// Workloads.
+    #[arg(long, value_delimiter = ',', value_name = "LIST")]
+    workloads: Option<Vec<String>>,
+    /// How many seeds, counted from 1.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    seeds: Option<u32>,
+    /// How many nodes a cluster has; several are columns of their own.
+    #[arg(long, value_delimiter = ',', value_name = "LIST")]
+    nodes: Option<Vec<u16>>,
+    /// How long the clients of each run are busy.
+    #[arg(long, value_name = "TIME", value_parser = super::run::parse_time_limit)]
+    time_limit: Option<Duration>,
+    /// Operations each second of each run.
+    #[arg(long, value_name = "R")]
+    rate: Option<u32>,
+    /// The folder of the campaign.
+    #[arg(long, value_name = "DIR", default_value = "store/campaign")]
+    store: PathBuf,
+    /// Go on with the campaign in the folder; without a plan or flags, as it was planned.
+    #[arg(long)]
+    resume: bool,
+    /// End with the first violation.
+    #[arg(long)]
+    until_failure: bool,
+    /// Do only this part of the runs, such as 3/20.
+    #[arg(long, value_name = "I/N")]
+    shard: Option<Shard>,
+    /// How many runs at a time [default: as many as the machine bears, measured].
+    #[arg(short = 'j', long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    at_once: Option<u16>,
+    /// Print campaign.json instead of the table.
+    #[arg(long)]
+    json: bool,
+}
+
+/// A list of faults, as one argument.
+#[derive(Clone, Debug)]
+struct Mixes(Vec<FaultMix>);
+
+fn parse_list(text: &str) -> Result<Mixes, nemesis::SpecError> {
+    parse_mixes(text).map(Mixes)
+}
+
+impl CampaignArgs {
+    pub(crate) fn execute(self) -> anyhow::Result<ExitStatus> {
+        let folder = Folder::open(&self.store, self.asked()?, self.resume)?;
+        let stop = stop_on_signal()?;
+        let manner = Manner { at_once: self.at_once, until_failure: self.until_failure };
+        let progress = MatrixProgress::new(&folder.asked.plan, &folder.runs());
+        let summary = campaign::carry_out(&folder, manner, &stop, &progress)?;
+        drop(progress);
+        outputs::write(folder.path(), &summary)?;
+        show(&summary, folder.path(), self.json)?;
+        let status = summary.status();
+        let cut_short =
+            summary.finished < summary.planned && !(self.until_failure && status == ExitStatus::NotLinearizable);
+        Ok(if cut_short { status.worst(ExitStatus::Interrupted) } else { status })
+    }
+
+    /// The plan that was asked for; nothing where the folder says it.
+    fn asked(&self) -> anyhow::Result<Option<Asked>> {
+        let mut plan = match &self.plan {
+            Some(path) => read_plan(path)?,
+            None => CampaignPlan::default(),
+        };
+        let mut given = self.plan.is_some() || self.shard.is_some();
+        let mut set = |is_given: bool| given |= is_given;
+        set(replace(&mut plan.reads, self.reads.clone()));
+        set(replace(&mut plan.faults, self.faults.clone().map(|mixes| mixes.0)));
+        set(replace(&mut plan.workloads, self.workloads.clone()));
+        set(replace(&mut plan.seeds, self.seeds.map(Seeds::Count)));
+        set(replace(&mut plan.nodes, self.nodes.clone()));
+        set(replace(&mut plan.time_limit, self.time_limit));
+        set(replace(&mut plan.rate, self.rate));
+        if self.resume && !given {
+            return Ok(None);
+        }
+        plan.check().map_err(|why| Failure::new(ExitStatus::Usage, why))?;
+        Ok(Some(Asked { plan, shard: self.shard }))
+    }
+}
+
+/// Whether there was something to replace it with.
+fn replace<T>(value: &mut T, with: Option<T>) -> bool {
+    with.map(|with| *value = with).is_some()
+}
+
+fn read_plan(path: &Path) -> anyhow::Result<CampaignPlan> {
+    let unreadable = |why: String| Failure::new(ExitStatus::Unreadable, format!("{}: {why}", path.display()));
+    let text = fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
+    Ok(toml::from_str(&text)
+        .map_err(|error| unreadable(error.to_string()).hint("`schism campaign --help` shows what a plan looks like"))?)
+}
+
+/// Prints what a campaign came to.
+pub(super) fn show(summary: &campaign::summary::Summary, folder: &Path, json: bool) -> anyhow::Result<()> {
+    let text = if json {
+        format!("{}\n", serde_json::to_string_pretty(summary)?)
+    } else {
+        format!("{}\nkept in {}\n", describe_campaign(summary), folder.display())
+    };
+    ui::print(&text)?;
+    Ok(())
+}
+
+/// Is set when somebody interrupts this process. Runs that are under way are ended, and done again on --resume.
+pub(super) fn stop_on_signal() -> anyhow::Result<Arc<AtomicBool>> {
+    let stopped = Arc::new(AtomicBool::new(false));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (mut interrupt, mut terminate) = {
+        let _inside = runtime.enter();
+        (signal(SignalKind::interrupt()).context("watching for signals")?, signal(SignalKind::terminate())?)
+    };
+    let stop = Arc::clone(&stopped);
+    std::thread::spawn(move || {
+        runtime.block_on(async {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        });
+        ui::note("interrupted: ending the runs that are under way; --resume does them again");
+        stop.store(true, Ordering::Relaxed);
+    });
+    Ok(stopped)
+}

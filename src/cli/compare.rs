@@ -1,0 +1,166 @@
+//! `schism compare`: read modes side by side, by what they cost and what they risk.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use comfy_table::{Table, presets};
+
+use super::campaign::stop_on_signal;
+use crate::{
+    campaign::{
+        self, Manner,
+        folder::{Asked, Folder},
+        plan::{CampaignPlan, FaultMix, Seeds},
+    },
+    compare::{self, Comparison, order_in_words},
+    exit::ExitStatus,
+    plan::ReadMode,
+    report,
+    ui::{self, Failure, MatrixProgress},
+};
+
+/// Compares read modes: the same load and the same faults on each, in turn, one run at a time, so that a busy machine hurts all alike.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  schism compare
+  schism compare --reads lease,quorum --nodes 3,5 --read-shares 50,95 --rounds 5 --store lease-or-quorum
+
+In the folder: compare.json, compare.html, and all that a campaign has. Exit code 0 when all runs came to a verdict, whichever.")]
+pub(crate) struct CompareArgs {
+    /// Read modes.
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        value_name = "LIST",
+        default_value = "local,leader,lease,quorum,log"
+    )]
+    reads: Vec<ReadMode>,
+    /// Faults, each a setting of its own: without any, under honest clocks, with drift.
+    #[arg(
+        long,
+        value_delimiter = ';',
+        value_name = "LIST",
+        default_value = "none;partition:isolate-leader;clock+partition:isolate-leader"
+    )]
+    faults: Vec<FaultMix>,
+    /// How many nodes; several are settings of their own.
+    #[arg(long, value_delimiter = ',', value_name = "LIST", default_value = "3")]
+    nodes: Vec<u16>,
+    /// Reads in a hundred operations; several are settings of their own.
+    #[arg(long, value_delimiter = ',', value_name = "LIST", default_value = "50")]
+    read_shares: Vec<u8>,
+    /// How often each is run, each time with another seed.
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: u32,
+    /// How long the clients of each run are busy.
+    #[arg(long, value_name = "TIME", default_value = "6s", value_parser = super::run::parse_time_limit)]
+    time_limit: Duration,
+    /// Operations each second, all clients together; 0 is as fast as it goes, so that throughput can be compared.
+    #[arg(long, value_name = "R", default_value_t = 0)]
+    rate: u32,
+    /// How many clients.
+    #[arg(long, value_name = "C", default_value_t = 6)]
+    concurrency: u16,
+    /// The folder of the comparison.
+    #[arg(long, value_name = "DIR", default_value = "store/compare")]
+    store: PathBuf,
+    /// Go on with the comparison in the folder.
+    #[arg(long)]
+    resume: bool,
+    /// Print compare.json instead of the tables.
+    #[arg(long)]
+    json: bool,
+}
+
+impl CompareArgs {
+    pub(crate) fn execute(self) -> anyhow::Result<ExitStatus> {
+        let plan = CampaignPlan {
+            reads: self.reads,
+            faults: self.faults,
+            nodes: self.nodes,
+            read_shares: self.read_shares,
+            seeds: Seeds::Count(self.rounds),
+            time_limit: self.time_limit,
+            rate: self.rate,
+            concurrency: self.concurrency,
+            ..CampaignPlan::default()
+        };
+        plan.check().map_err(|why| Failure::new(ExitStatus::Usage, why))?;
+        let folder = Folder::open(&self.store, Some(Asked { plan, shard: None }), self.resume)?;
+        let stop = stop_on_signal()?;
+        let progress = MatrixProgress::new(&folder.asked.plan, &folder.runs());
+        let manner = Manner { at_once: Some(1), until_failure: false };
+        let summary = campaign::carry_out(&folder, manner, &stop, &progress)?;
+        drop(progress);
+        campaign::outputs::write(folder.path(), &summary)?;
+        let is_over = |id: &str| summary.run(id).is_some_and(|run| run.facts.is_some());
+        let comparison = compare::measure(&folder.asked.plan, folder.path(), is_over)?;
+        folder.write("compare.json", &comparison)?;
+        report::compare::write(&comparison, folder.path())?;
+        let text = if self.json {
+            format!("{}\n", serde_json::to_string_pretty(&comparison)?)
+        } else {
+            format!("{}\nkept in {}\n", describe(&comparison), folder.path().display())
+        };
+        ui::print(&text)?;
+        let done = summary.runs.iter().filter(|run| is_over(&run.id)).count();
+        Ok(match (done == summary.planned, summary.finished == summary.planned) {
+            (true, _) => ExitStatus::Linearizable,
+            (false, true) => ExitStatus::Failed,
+            (false, false) => ExitStatus::Interrupted,
+        })
+    }
+}
+
+fn describe(comparison: &Comparison) -> String {
+    let mut text = String::new();
+    for setting in &comparison.settings {
+        let mut table = Table::new();
+        table.load_style(presets::UTF8_FULL_CONDENSED);
+        table.set_header([
+            "reads",
+            "ops/s",
+            "read p50",
+            "p99",
+            "p99.9",
+            "write p50",
+            "p99",
+            "messages/op",
+            "fsyncs/op",
+            "longest gap",
+            "recovery",
+            "not linearizable",
+            "stale reads",
+            "stale by",
+        ]);
+        for mode in &setting.modes {
+            let ms = |figure: f64| format!("{figure:.2} ms");
+            table.add_row([
+                mode.read.name().to_owned(),
+                format!("{:.0}", mode.throughput),
+                ms(mode.reads.p50),
+                ms(mode.reads.p99),
+                ms(mode.reads.p999),
+                ms(mode.writes.p50),
+                ms(mode.writes.p99),
+                format!("{:.1}", mode.messages_per_operation),
+                format!("{:.2}", mode.fsyncs_per_operation),
+                format!("{} ms", mode.longest_gap_ms),
+                mode.recovery_ms.map_or_else(|| "-".to_owned(), |ms| format!("{ms} ms")),
+                format!("{} of {}", mode.violations, mode.runs),
+                format!("{} of {}", mode.stale_reads, mode.all_reads),
+                if mode.stale_reads > 0 {
+                    format!("{} ms, {} writes", mode.stalest_ms, mode.most_versions_behind)
+                } else {
+                    "-".to_owned()
+                },
+            ]);
+        }
+        text += &format!("{}\n{table}\n", setting.name);
+        text += &format!("  reads, fastest first: {}\n", order_in_words(&setting.by_read_latency, " < "));
+        text += &format!("  throughput, highest first: {}\n\n", order_in_words(&setting.by_throughput, " > "));
+    }
+    text + &comparison.advice() + "\n"
+}

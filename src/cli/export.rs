@@ -1,0 +1,42 @@
+//! `schism export`: the picture of a violation, alone.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{check::Judging, report::with_facts};
+use crate::{
+    exit::ExitStatus,
+    report::timeline,
+    ui::{self, Failure},
+};
+
+/// Writes the timeline of a violation as a picture that stands alone.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  schism export --svg store/latest -o violation.svg")]
+pub(crate) struct ExportArgs {
+    #[command(flatten)]
+    judging: Judging,
+    /// As SVG, the only format there is.
+    #[arg(long, required = true)]
+    svg: bool,
+    /// The folder of a run, or a history.
+    #[arg(value_name = "DIR|FILE")]
+    what: PathBuf,
+    /// Where to write it; - is stdout.
+    #[arg(short, long, value_name = "OUT", default_value = "-")]
+    output: PathBuf,
+}
+
+impl ExportArgs {
+    pub(crate) fn execute(self) -> anyhow::Result<ExitStatus> {
+        debug_assert!(self.svg, "clap demands it");
+        let picture = with_facts(&self.judging, &self.what, |facts| Ok(timeline::svg(facts, true)))?;
+        let Some(picture) = picture else {
+            let what = format!("{}: there is no violation to draw", self.what.display());
+            return Err(Failure::new(ExitStatus::Failed, what).hint("`schism report` shows the whole run").into());
+        };
+        ui::write_whole(&self.output, |out| Ok(out.write_all(picture.into_string().as_bytes())?))
+    }
+}

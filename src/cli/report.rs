@@ -1,0 +1,97 @@
+//! `schism report`: the page of a run, made again from its files.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use checker::Verdict;
+use clap::Args;
+
+use super::check::{Judging, read, status_of};
+use crate::{
+    campaign,
+    exit::ExitStatus,
+    report::{self, Facts},
+    run::{self, windows},
+    ui::{self, Failure},
+};
+
+/// Makes the page of a run, a campaign or a history: one file that opens in any browser, without a server or a network.
+///
+/// All that a run's page shows is made from the files in its folder. A history of another tool has a page too.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  schism report store/latest
+  schism report store/campaign
+  schism report --model kv history.edn -o history.html")]
+pub(crate) struct ReportArgs {
+    #[command(flatten)]
+    judging: Judging,
+    /// The folder of a run or a campaign, or a history.
+    #[arg(value_name = "DIR|FILE")]
+    what: PathBuf,
+    /// Where to write the page [default: report.html in the folder, or FILE with .html].
+    #[arg(short, long, value_name = "OUT")]
+    output: Option<PathBuf>,
+}
+
+impl ReportArgs {
+    pub(crate) fn execute(self) -> anyhow::Result<ExitStatus> {
+        if self.what.is_dir() && campaign::folder::read_plan(&self.what)?.is_some() {
+            return self.of_campaign();
+        }
+        let in_folder = || {
+            if self.what.is_dir() { self.what.join(report::FILE) } else { self.what.with_extension("html") }
+        };
+        let output = self.output.clone().unwrap_or_else(in_folder);
+        let verdict = with_facts(&self.judging, &self.what, |facts| {
+            report::write(facts, &output)?;
+            Ok(facts.report.verdict)
+        })?;
+        ui::print(&format!("{verdict}: {}\n", output.display()))?;
+        Ok(status_of(verdict))
+    }
+
+    fn of_campaign(&self) -> anyhow::Result<ExitStatus> {
+        if self.output.is_some() {
+            let what = "the page of a campaign links to its runs, so it stays in its folder";
+            return Err(Failure::new(ExitStatus::Usage, what).hint("leave out --output").into());
+        }
+        let summary = campaign::folder::stored_summary(&self.what)?;
+        report::campaign::write(&summary, &self.what)?;
+        ui::print(&format!("{}\n", self.what.join(report::campaign::INDEX).display()))?;
+        Ok(summary.status())
+    }
+}
+
+/// Lets `tell` tell of a run in a folder, or of a history in a file.
+pub(super) fn with_facts<T>(
+    judging: &Judging,
+    what: &std::path::Path,
+    tell: impl FnOnce(&Facts<'_>) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    if what.is_dir() {
+        return tell(&report::facts_of(&run::again(what)?));
+    }
+    let history = read(what, judging.format)?;
+    if judging.are_transactions(&history) {
+        let why = format!("{}: there is no page for transactions yet", what.display());
+        return Err(Failure::new(ExitStatus::Usage, why).hint("`schism check` tells of them").into());
+    }
+    let deadline = judging.deadline();
+    let judged = judging.judge(&history, true, false, deadline);
+    let violated = judged.verdict == Verdict::NotLinearizable;
+    let ladder = violated.then(|| judging.by(&history, deadline, checker::consistency));
+    let staleness = violated.then(|| judging.by(&history, deadline, checker::staleness));
+    let file = what.file_name().context("a history is a file")?.to_string_lossy().into_owned();
+    tell(&Facts {
+        command: format!("schism check --all {}", what.display()),
+        name: file,
+        run: None,
+        history: &history,
+        report: &judged,
+        ladder: ladder.as_ref(),
+        staleness: staleness.as_ref(),
+        windows: &windows(&history.others, u64::MAX),
+        reigns: &[],
+    })
+}

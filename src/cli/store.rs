@@ -1,0 +1,163 @@
+//! `schism store`: what is kept of past runs, and what it costs.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime},
+};
+
+use anyhow::Context as _;
+use clap::{Args, Subcommand};
+use comfy_table::{Table, presets};
+use serde::Serialize;
+
+use crate::{
+    exit::ExitStatus,
+    kept::{Kept, find, is_run},
+    ui::{self, Failure, plain_text},
+};
+
+/// Lists, removes and compresses past runs.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  schism store ls
+  schism store gc --older-than 30d
+  schism store rm store/schism-register-leader/20260131T235959Z")]
+pub(crate) struct StoreArgs {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Lists runs, those of campaigns among them, with their verdicts and sizes.
+    Ls {
+        /// The store.
+        #[arg(value_name = "DIR", default_value = "store")]
+        store: PathBuf,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Removes runs.
+    Rm {
+        /// The folders of the runs.
+        #[arg(required = true, value_name = "RUN")]
+        runs: Vec<PathBuf>,
+    },
+    /// Compresses histories with zstd; with --older-than, removes old runs without a violation first.
+    Gc {
+        /// The store.
+        #[arg(value_name = "DIR", default_value = "store")]
+        store: PathBuf,
+        /// Remove runs without a violation that are older; never those of campaigns.
+        #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+        older_than: Option<Duration>,
+        /// Only say what would be done.
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
+impl StoreArgs {
+    pub(crate) fn execute(self) -> anyhow::Result<ExitStatus> {
+        match self.action {
+            Action::Ls { store, json } => list(&store, json),
+            Action::Rm { runs } => remove(&runs),
+            Action::Gc { store, older_than, dry_run } => collect(&store, older_than, dry_run),
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct Row<'a> {
+    #[serde(flatten)]
+    kept: &'a Kept,
+    bytes: u64,
+}
+
+fn list(store: &Path, json: bool) -> anyhow::Result<ExitStatus> {
+    let all = find(store)?;
+    let rows: Vec<Row<'_>> = all.iter().map(|kept| Row { kept, bytes: size(&kept.path) }).collect();
+    if json {
+        return ui::print(&format!("{}\n", serde_json::to_string_pretty(&rows)?));
+    }
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_FULL_CONDENSED);
+    table.set_header(["run", "verdict", "faults", "seed", "size"]);
+    let mut bytes = 0;
+    for Row { kept, bytes: of_run } in &rows {
+        bytes += of_run;
+        let path = kept.path.strip_prefix(store).unwrap_or(&kept.path).display().to_string();
+        table.add_row([
+            plain_text(&path),
+            kept.verdict.clone(),
+            plain_text(&kept.faults),
+            kept.seed.to_string(),
+            mib(*of_run),
+        ]);
+    }
+    ui::print(&format!("{table}\n{} runs, {}\n", rows.len(), mib(bytes)))
+}
+
+fn remove(runs: &[PathBuf]) -> anyhow::Result<ExitStatus> {
+    if let Some(other) = runs.iter().find(|run| !is_run(run)) {
+        let what = format!("{} is not the folder of a run: nothing was removed", other.display());
+        return Err(Failure::new(ExitStatus::Usage, what).hint("`schism store ls` names them").into());
+    }
+    for run in runs {
+        fs::remove_dir_all(run).with_context(|| format!("cannot remove {}", run.display()))?;
+    }
+    Ok(ExitStatus::Linearizable)
+}
+
+fn collect(store: &Path, older_than: Option<Duration>, dry_run: bool) -> anyhow::Result<ExitStatus> {
+    let (mut removed, mut packed, mut freed) = (0, 0, 0_u64);
+    for kept in find(store)?.into_iter().filter(Kept::is_over) {
+        let before = size(&kept.path);
+        let age =
+            fs::metadata(&kept.path)?.modified().ok().and_then(|time| SystemTime::now().duration_since(time).ok());
+        let is_old = older_than.zip(age).is_some_and(|(limit, age)| age > limit);
+        if is_old && !kept.is_violation() && !kept.of_campaign {
+            removed += 1;
+            freed += before;
+            if !dry_run {
+                fs::remove_dir_all(&kept.path).with_context(|| format!("cannot remove {}", kept.path.display()))?;
+            }
+            continue;
+        }
+        let history = kept.path.join("history.jsonl");
+        if history.exists() {
+            packed += 1;
+            if !dry_run {
+                pack(&history)?;
+                freed += before.saturating_sub(size(&kept.path));
+            }
+        }
+    }
+    let would = if dry_run { "would be " } else { "" };
+    ui::print(&format!("{removed} runs {would}removed, {packed} histories {would}compressed, {} freed\n", mib(freed)))
+}
+
+/// Compressed beside it, then taken away: a history is never only half there.
+fn pack(history: &Path) -> anyhow::Result<()> {
+    let to = history.with_extension("jsonl.zst");
+    let mut from = fs::File::open(history).with_context(|| format!("cannot read {}", history.display()))?;
+    ui::write_whole(&to, |out| std::io::copy(&mut from, out).map(drop).map_err(Into::into))?;
+    fs::remove_file(history).with_context(|| format!("cannot remove {}", history.display()))
+}
+
+/// Bytes of all files below.
+fn size(path: &Path) -> u64 {
+    let Ok(entries) = fs::read_dir(path) else { return 0 };
+    let each = entries.flatten().map(|entry| match entry.metadata() {
+        Ok(found) if found.is_dir() => size(&entry.path()),
+        Ok(found) => found.len(),
+        Err(_) => 0,
+    });
+    each.sum()
+}
+
+fn mib(bytes: u64) -> String {
+    format!("{}.{} MiB", bytes >> 20, ((bytes & 0xf_ffff) * 10) >> 20)
+}

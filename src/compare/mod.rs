@@ -1,0 +1,351 @@
+//! Read modes compared by what they cost and what they risk: measured on the runs of a campaign that did them in turn.
+
+use std::{collections::BTreeMap, path::Path};
+
+use checker::{Consistency, Verdict};
+use hdrhistogram::Histogram;
+use histories::{Function, History, Outcome};
+use serde::Serialize;
+
+use crate::{
+    campaign::{folder::RUNS, plan::CampaignPlan},
+    plan::ReadMode,
+    run::{self, FaultWindow, Finished},
+};
+
+/// Latencies are kept to three digits, up to an hour, in µs.
+const DIGITS: u8 = 3;
+const MOST_US: u64 = 3_600_000_000;
+/// Modes whose figures differ by less are not told apart.
+pub(crate) const SAME: f64 = 0.15;
+
+/// All that was measured.
+#[derive(Debug, Serialize)]
+pub(crate) struct Comparison {
+    pub(crate) version: &'static str,
+    pub(crate) plan: CampaignPlan,
+    /// In the order of the plan: columns, and in each the read modes.
+    pub(crate) settings: Vec<Setting>,
+}
+
+/// Read modes under the same conditions.
+#[derive(Debug, Serialize)]
+pub(crate) struct Setting {
+    /// Faults, and what else varies.
+    pub(crate) name: String,
+    pub(crate) modes: Vec<Mode>,
+    /// From the fastest reads to the slowest; modes in one group differ by too little to be told apart.
+    pub(crate) by_read_latency: Vec<Vec<ReadMode>>,
+    /// From the most operations to the fewest.
+    pub(crate) by_throughput: Vec<Vec<ReadMode>>,
+}
+
+/// One read mode, over all seeds.
+#[derive(Debug, Serialize)]
+pub(crate) struct Mode {
+    pub(crate) read: ReadMode,
+    pub(crate) runs: usize,
+    /// Successful operations each second of load: the median of the runs.
+    pub(crate) throughput: f64,
+    pub(crate) reads: Latencies,
+    pub(crate) writes: Latencies,
+    /// Between nodes, for each successful operation.
+    pub(crate) messages_per_operation: f64,
+    pub(crate) fsyncs_per_operation: f64,
+    /// The longest time without a success, of all runs.
+    pub(crate) longest_gap_ms: u64,
+    /// From the beginning of a fault to the end of the longest time without a successful write that began under it: the median.
+    pub(crate) recovery_ms: Option<u64>,
+    /// Runs that were not linearizable.
+    pub(crate) violations: usize,
+    /// The models that hold in every run, if linearizability does not.
+    pub(crate) holds: Vec<String>,
+    pub(crate) all_reads: usize,
+    pub(crate) stale_reads: usize,
+    pub(crate) stalest_ms: u64,
+    pub(crate) most_versions_behind: u64,
+}
+
+/// Of successful operations, ms.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub(crate) struct Latencies {
+    pub(crate) count: u64,
+    pub(crate) p50: f64,
+    pub(crate) p90: f64,
+    pub(crate) p99: f64,
+    pub(crate) p999: f64,
+    pub(crate) max: f64,
+}
+
+/// Measures the runs of a campaign that are over.
+///
+/// # Errors
+/// A run cannot be read.
+pub(crate) fn measure(
+    plan: &CampaignPlan,
+    folder: &Path,
+    is_over: impl Fn(&str) -> bool,
+) -> anyhow::Result<Comparison> {
+    let mut columns: Vec<(String, BTreeMap<usize, Gathered>)> = Vec::new();
+    for run in plan.runs().into_iter().filter(|run| is_over(&run.id())) {
+        let name = run.cell.column(plan);
+        let place = columns.iter().position(|(known, _)| *known == name).unwrap_or_else(|| {
+            columns.push((name, BTreeMap::new()));
+            columns.len() - 1
+        });
+        let finished = run::again(&folder.join(RUNS).join(run.id()))?;
+        columns[place].1.entry(run.cell.number).or_insert_with(|| Gathered::new(run.cell.read)).take(&finished);
+    }
+    let settings =
+        columns.into_iter().map(|(name, modes)| Setting::new(name, modes.into_values().map(Gathered::done).collect()));
+    Ok(Comparison { version: env!("CARGO_PKG_VERSION"), plan: plan.clone(), settings: settings.collect() })
+}
+
+/// The runs of one mode, as they come in.
+struct Gathered {
+    read: ReadMode,
+    throughputs: Vec<f64>,
+    reads: Histogram<u64>,
+    writes: Histogram<u64>,
+    ok: usize,
+    messages: u64,
+    fsyncs: u64,
+    gaps_ms: Vec<u64>,
+    recoveries_ms: Vec<u64>,
+    violations: usize,
+    holds: Option<Vec<Consistency>>,
+    all_reads: usize,
+    stale_reads: usize,
+    stalest_ms: u64,
+    versions: u64,
+}
+
+impl Gathered {
+    fn new(read: ReadMode) -> Self {
+        let empty = || Histogram::new_with_max(MOST_US, DIGITS).expect("these limits are possible");
+        Self {
+            read,
+            throughputs: Vec::new(),
+            reads: empty(),
+            writes: empty(),
+            ok: 0,
+            messages: 0,
+            fsyncs: 0,
+            gaps_ms: Vec::new(),
+            recoveries_ms: Vec::new(),
+            violations: 0,
+            holds: None,
+            all_reads: 0,
+            stale_reads: 0,
+            stalest_ms: 0,
+            versions: 0,
+        }
+    }
+
+    fn take(&mut self, run: &Finished) {
+        let (history, results) = (&run.history, &run.results);
+        let mut ok = 0;
+        for (index, operation) in history.operations.iter().enumerate() {
+            let times = history.times(index);
+            if operation.outcome != Outcome::Ok || !results.load.contains(times.invoked_ns) {
+                continue;
+            }
+            ok += 1;
+            let of_kind = if operation.function == Function::Read { &mut self.reads } else { &mut self.writes };
+            of_kind.saturating_record((times.completed_ns - times.invoked_ns) / 1000);
+        }
+        self.ok += ok;
+        let load = std::time::Duration::from_nanos(results.load.length_ns());
+        self.throughputs.push(f64::from(u32::try_from(ok).unwrap_or(u32::MAX)) / load.as_secs_f64());
+        self.messages += results.cost.messages;
+        self.fsyncs += results.cost.fsyncs;
+        self.gaps_ms.push(results.coverage.longest_gap_ms);
+        self.recoveries_ms.extend(run.windows.iter().filter_map(|window| recovery_ms(history, window)));
+        if results.verdict == Verdict::NotLinearizable {
+            self.violations += 1;
+            let strongest = results.ladder.as_ref().map(checker::Ladder::strongest).unwrap_or_default();
+            match &mut self.holds {
+                Some(known) => known.retain(|model| strongest.contains(model)),
+                None => self.holds = Some(strongest),
+            }
+        }
+        let reads = history
+            .operations
+            .iter()
+            .filter(|operation| operation.function == Function::Read && operation.outcome == Outcome::Ok);
+        self.all_reads += reads.count();
+        if let Some(staleness) = &results.staleness {
+            let reads = &staleness.reads;
+            self.stale_reads += reads.stale.count;
+            self.stalest_ms = self.stalest_ms.max(reads.behind_ns.map_or(0, |behind| behind.max / 1_000_000));
+            self.versions = self.versions.max(reads.versions.map_or(0, |versions| versions.max));
+        }
+    }
+
+    fn done(mut self) -> Mode {
+        self.throughputs.sort_by(f64::total_cmp);
+        self.recoveries_ms.sort_unstable();
+        let each = |count: u64| ratio(count, self.ok as u64);
+        Mode {
+            read: self.read,
+            runs: self.throughputs.len(),
+            throughput: self.throughputs.get(self.throughputs.len() / 2).copied().unwrap_or_default(),
+            reads: Latencies::of(&self.reads),
+            writes: Latencies::of(&self.writes),
+            messages_per_operation: each(self.messages),
+            fsyncs_per_operation: each(self.fsyncs),
+            longest_gap_ms: self.gaps_ms.iter().copied().max().unwrap_or_default(),
+            recovery_ms: self.recoveries_ms.get(self.recoveries_ms.len() / 2).copied(),
+            violations: self.violations,
+            holds: self.holds.unwrap_or_default().iter().map(ToString::to_string).collect(),
+            all_reads: self.all_reads,
+            stale_reads: self.stale_reads,
+            stalest_ms: self.stalest_ms,
+            most_versions_behind: self.versions,
+        }
+    }
+}
+
+fn ratio(count: u64, of: u64) -> f64 {
+    let float = |number: u64| f64::from(u32::try_from(number).unwrap_or(u32::MAX));
+    if of == 0 { 0.0 } else { float(count) / float(of) }
+}
+
+/// From the beginning of a fault to the end of the longest time without an acknowledged write that began under it.
+fn recovery_ms(history: &History, window: &FaultWindow) -> Option<u64> {
+    let wrote = |index: &usize| {
+        let operation = &history.operations[*index];
+        operation.outcome == Outcome::Ok && operation.function != Function::Read
+    };
+    let mut ends: Vec<u64> =
+        (0..history.operations.len()).filter(wrote).map(|index| history.times(index).completed_ns).collect();
+    ends.sort_unstable();
+    let gaps = ends.windows(2).map(|pair| (pair[0].max(window.span.from_ns), pair[1]));
+    let under = gaps.filter(|(from_ns, until_ns)| window.span.contains(*from_ns) && until_ns > from_ns);
+    let longest = under.max_by_key(|(from_ns, until_ns)| until_ns - from_ns)?;
+    Some((longest.1 - window.span.from_ns) / 1_000_000)
+}
+
+impl Latencies {
+    fn of(histogram: &Histogram<u64>) -> Self {
+        let at =
+            |quantile: f64| std::time::Duration::from_micros(histogram.value_at_quantile(quantile)).as_secs_f64() * 1e3;
+        Self { count: histogram.len(), p50: at(0.5), p90: at(0.9), p99: at(0.99), p999: at(0.999), max: at(1.0) }
+    }
+}
+
+impl Setting {
+    fn new(name: String, modes: Vec<Mode>) -> Self {
+        let by_read_latency = ranked(&modes, |mode| mode.reads.p50);
+        let mut by_throughput = ranked(&modes, |mode| mode.throughput);
+        by_throughput.reverse();
+        Self { name, modes, by_read_latency, by_throughput }
+    }
+}
+
+/// From the smallest figure to the largest; in a group, each is within [`SAME`] of the one before.
+fn ranked(modes: &[Mode], figure: impl Fn(&Mode) -> f64) -> Vec<Vec<ReadMode>> {
+    let mut sorted: Vec<(f64, usize)> = modes.iter().enumerate().map(|(place, mode)| (figure(mode), place)).collect();
+    sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let mut groups: Vec<(f64, Vec<usize>)> = Vec::new();
+    for (figure, place) in sorted {
+        match groups.last_mut() {
+            Some((last, group)) if figure <= *last * (1.0 + SAME) => {
+                *last = figure;
+                group.push(place);
+            }
+            _ => groups.push((figure, vec![place])),
+        }
+    }
+    let in_order = |(_, mut group): (f64, Vec<usize>)| {
+        group.sort_unstable();
+        group.into_iter().map(|place| modes[place].read).collect()
+    };
+    groups.into_iter().map(in_order).collect()
+}
+
+impl Comparison {
+    fn of_mode(&self, read: ReadMode) -> impl Iterator<Item = &Mode> {
+        self.settings.iter().flat_map(|setting| &setting.modes).filter(move |mode| mode.read == read)
+    }
+
+    /// What to choose when, from the figures.
+    pub(crate) fn advice(&self) -> String {
+        let Some(first) = self.settings.first() else { return "Nothing was measured.".to_owned() };
+        let fails = |mode: &&Mode| self.of_mode(mode.read).any(|other| other.violations > 0);
+        let (unsafe_modes, safe): (Vec<&Mode>, Vec<&Mode>) = first.modes.iter().partition(fails);
+        let mut text = String::new();
+        for mode in unsafe_modes {
+            let failed: Vec<&str> = self
+                .settings
+                .iter()
+                .filter(|setting| setting.modes.iter().any(|other| other.read == mode.read && other.violations > 0))
+                .map(|setting| setting.name.as_str())
+                .collect();
+            let stalest = self.of_mode(mode.read).map(|mode| mode.stalest_ms).max().unwrap_or_default();
+            text += &format!(
+                "{} reads were not linearizable under {}, by up to {stalest} ms: choose them only where that is acceptable{}. ",
+                name(mode.read),
+                failed.join(" and "),
+                if mode.read == ReadMode::Lease { ", or where clocks can be trusted" } else { "" },
+            );
+        }
+        let fastest = safe.iter().min_by(|a, b| a.reads.p50.total_cmp(&b.reads.p50));
+        if let Some(fastest) = fastest {
+            let speed = first
+                .modes
+                .iter()
+                .min_by(|a, b| a.reads.p50.total_cmp(&b.reads.p50))
+                .map_or(1.0, |mode| mode.reads.p50);
+            text += &format!(
+                "Of those that showed no violation, {} reads are the fastest: {:.2} ms at p50 under {}, {:.1} times the fastest of all, with {:.1} messages \
+                 and {:.2} fsyncs for each operation. ",
+                name(fastest.read),
+                fastest.reads.p50,
+                first.name,
+                fastest.reads.p50 / speed.max(f64::MIN_POSITIVE),
+                fastest.messages_per_operation,
+                fastest.fsyncs_per_operation,
+            );
+        }
+        text + "No violation found is no proof that there is none: see how many runs there were, and what they could have caught."
+    }
+}
+
+/// As a sentence begins.
+fn name(read: ReadMode) -> String {
+    let name = read.name();
+    name[..1].to_uppercase() + &name[1..]
+}
+
+/// `local < leader ≈ lease < quorum < log`.
+pub(crate) fn order_in_words(groups: &[Vec<ReadMode>], sign: &str) -> String {
+    let group = |group: &Vec<ReadMode>| group.iter().map(|mode| mode.name()).collect::<Vec<_>>().join(" ≈ ");
+    groups.iter().map(group).collect::<Vec<_>>().join(sign)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Gathered, Mode, Setting, order_in_words};
+    use crate::plan::ReadMode;
+
+    fn mode(read: ReadMode, p50: f64, throughput: f64) -> Mode {
+        let mut mode = Gathered::new(read).done();
+        mode.reads.p50 = p50;
+        mode.throughput = throughput;
+        mode
+    }
+
+    #[test]
+    fn what_differs_too_little_is_not_told_apart() {
+        let modes = vec![
+            mode(ReadMode::Leader, 1.0, 900.0),
+            mode(ReadMode::Lease, 0.95, 950.0),
+            mode(ReadMode::Quorum, 2.0, 500.0),
+            mode(ReadMode::Log, 3.0, 400.0),
+        ];
+        let setting = Setting::new("none".to_owned(), modes);
+        assert_eq!(order_in_words(&setting.by_read_latency, " < "), "leader ≈ lease < quorum < log");
+        assert_eq!(order_in_words(&setting.by_throughput, " > "), "leader ≈ lease > quorum > log");
+    }
+}

@@ -1,0 +1,85 @@
+//! `compare.html`: read modes side by side, with their latencies as curves.
+
+use std::path::Path;
+
+use maud::{Markup, PreEscaped, html};
+
+use super::page::{PLOTS, frame, script_json, text};
+use crate::{
+    compare::{Comparison, Latencies, Setting, order_in_words},
+    ui::{verdict::grouped, write_whole},
+};
+
+/// The name of the page in the folder.
+const FILE: &str = "compare.html";
+const SCRIPT: &str = include_str!("assets/compare.js");
+
+/// Writes the page of a comparison.
+///
+/// # Errors
+/// It cannot be written.
+pub(crate) fn write(comparison: &Comparison, folder: &Path) -> anyhow::Result<()> {
+    let html = frame("Read modes compared", &body(comparison)).into_string();
+    write_whole(&folder.join(FILE), |out| Ok(out.write_all(html.as_bytes())?)).map(drop)
+}
+
+fn body(comparison: &Comparison) -> Markup {
+    html! {
+        main {
+            h1 { "Read modes compared" }
+            p class="claim" { (text(&comparison.advice())) }
+            @for (number, setting) in comparison.settings.iter().enumerate() { (of_setting(number, setting)) }
+            p { "The runs, with a report each: " a href=(super::campaign::INDEX) { "the matrix" } "." }
+            p class="quiet" {
+                "Modes ran in turn, one run at a time; ≈ joins those that differ by less than " (format!("{:.0} %", crate::compare::SAME * 100.0))
+                ". Written by schism " (comparison.version) "."
+            }
+        }
+        script type="application/json" id="data" { (PreEscaped(script_json(comparison))) }
+        script { (PreEscaped(PLOTS)) }
+        script { (PreEscaped(SCRIPT)) }
+    }
+}
+
+fn of_setting(number: usize, setting: &Setting) -> Markup {
+    html! {
+        section {
+            h2 { "Under " (text(&setting.name)) }
+            p { "Reads, fastest first: " strong { (order_in_words(&setting.by_read_latency, " < ")) } ". Throughput, highest first: "
+                strong { (order_in_words(&setting.by_throughput, " > ")) } "." }
+            div class="plot" data-setting=(number) role="img" aria-label="Read latency by percentile, logarithmic; the figures are in the table" {}
+            div class="wide" tabindex="0" role="region" aria-label={ "Figures under " (text(&setting.name)) } {
+                table {
+                    thead { tr {
+                        th scope="col" { "reads" }
+                        @for name in ["ops/s", "read p50", "p90", "p99", "p99.9", "max ms", "write p50", "p90", "p99", "p99.9", "max ms", "messages/op", "fsyncs/op", "longest gap ms", "recovery ms", "not linearizable", "stale reads", "stale by ms"] {
+                            th scope="col" class="number" { (name) }
+                        }
+                        th scope="col" { "holds instead" }
+                    } }
+                    tbody {
+                        @for mode in &setting.modes {
+                            tr {
+                                th scope="row" { (mode.read.name()) }
+                                td class="number" { (format!("{:.0}", mode.throughput)) }
+                                (latencies(&mode.reads)) (latencies(&mode.writes))
+                                td class="number" { (format!("{:.1}", mode.messages_per_operation)) }
+                                td class="number" { (format!("{:.2}", mode.fsyncs_per_operation)) }
+                                td class="number" { (mode.longest_gap_ms) }
+                                td class="number" { @if let Some(ms) = mode.recovery_ms { (ms) } }
+                                td class={ "number " (if mode.violations > 0 { "bad" } else { "good" }) } { (mode.violations) " of " (mode.runs) }
+                                td class="number" { (grouped(mode.stale_reads)) " of " (grouped(mode.all_reads)) }
+                                td class="number" { @if mode.stale_reads > 0 { (mode.stalest_ms) } }
+                                td { (mode.holds.join(", ")) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn latencies(of: &Latencies) -> Markup {
+    html! { @for figure in [of.p50, of.p90, of.p99, of.p999, of.max] { td class="number" { (format!("{figure:.2}")) } } }
+}

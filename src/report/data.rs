@@ -1,0 +1,117 @@
+//! What the page's script draws from: the operations in columns, times in µs, texts by their numbers.
+
+use std::collections::HashMap;
+
+use histories::{History, Outcome, ValueId};
+use serde::Serialize;
+
+use super::{
+    Facts,
+    page::{script_json, text},
+};
+use crate::ui::verdict::{plain, values_in_words};
+
+/// Longer values are cut, characters.
+const MOST_VALUE: usize = 80;
+
+#[derive(Debug, Default, Serialize)]
+struct Data {
+    /// When each operation was invoked and ended, in the order of their invocations.
+    from: Vec<u64>,
+    until: Vec<u64>,
+    /// Numbers into `functions`, `keys` and `values`; outcomes are 0 ok, 1 mismatch, 2 fail, 3 info.
+    function: Vec<usize>,
+    key: Vec<usize>,
+    value: Vec<usize>,
+    outcome: Vec<u8>,
+    process: Vec<u32>,
+    node: Vec<u16>,
+    functions: Vec<String>,
+    keys: Vec<String>,
+    values: Vec<String>,
+    /// Indexes of the operations of the evidence.
+    evidence: Vec<usize>,
+    faults: Vec<Band>,
+    reigns: Vec<Lead>,
+    end: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct Band {
+    from: u64,
+    until: u64,
+    words: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Lead {
+    node: u16,
+    term: u64,
+    from: u64,
+    until: u64,
+}
+
+/// Texts, each once.
+#[derive(Default)]
+struct Texts(HashMap<String, usize>, Vec<String>);
+
+impl Texts {
+    fn number(&mut self, of: String) -> usize {
+        *self.0.entry(of).or_insert_with_key(|of| {
+            self.1.push(of.clone());
+            self.1.len() - 1
+        })
+    }
+}
+
+/// As JSON that can stand in a script element.
+pub(super) fn json(facts: &Facts<'_>) -> String {
+    script_json(&columns(facts))
+}
+
+fn columns(facts: &Facts<'_>) -> Data {
+    let history: &History = facts.history;
+    let micros = |ns: u64| ns / 1000;
+    let (mut functions, mut keys, mut values) = (Texts::default(), Texts::default(), Texts::default());
+    let mut data = Data { end: micros(facts.end_ns()), ..Data::default() };
+    for (index, operation) in history.operations.iter().enumerate() {
+        let times = history.times(index);
+        data.from.push(micros(times.invoked_ns));
+        data.until.push(micros(times.completed_ns));
+        data.function.push(functions.number(text(history.function_name(operation.function))));
+        let key = if operation.key == ValueId::NIL { String::new() } else { plain(history.value(operation.key)) };
+        data.key.push(keys.number(cut(&key)));
+        data.value.push(values.number(cut(&values_in_words(history, operation))));
+        data.outcome.push(match operation.outcome {
+            Outcome::Ok => 0,
+            Outcome::Mismatch => 1,
+            Outcome::Fail => 2,
+            Outcome::Info => 3,
+        });
+        data.process.push(operation.process);
+        data.node.push(history.node(index));
+    }
+    (data.functions, data.keys, data.values) = (functions.1, keys.1, values.1);
+    data.evidence = facts.evidence().map_or_else(Vec::new, |evidence| evidence.operations.clone());
+    let band = |window: &crate::run::FaultWindow| Band {
+        from: micros(window.span.from_ns),
+        until: micros(window.span.until_ns),
+        words: text(&window.words),
+    };
+    data.faults = facts.windows.iter().map(band).collect();
+    let lead = |reign: &crate::run::Reign| Lead {
+        node: reign.node,
+        term: reign.term,
+        from: micros(reign.span.from_ns),
+        until: micros(reign.span.until_ns),
+    };
+    data.reigns = facts.reigns.iter().map(lead).collect();
+    data
+}
+
+fn cut(of: &str) -> String {
+    match of.char_indices().nth(MOST_VALUE) {
+        Some((end, _)) => text(&format!("{}… ({} characters)", &of[..end], of.chars().count())),
+        None => text(of),
+    }
+}

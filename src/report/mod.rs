@@ -1,0 +1,120 @@
+//! `report.html`: one file that shows what a run came to, with no server and no network. A section is one file in `sections/`.
+
+pub(crate) mod campaign;
+pub(crate) mod compare;
+mod data;
+mod page;
+mod sections;
+pub(crate) mod store;
+pub(crate) mod timeline;
+
+use std::path::Path;
+
+use checker::{Evidence, Ladder, Report, StalenessReport, Verdict};
+use histories::History;
+use maud::Markup;
+
+use crate::{
+    run::{FaultWindow, Finished, Reign},
+    ui::{
+        verdict::{clearest, of},
+        write_whole,
+    },
+};
+
+/// The name of the page in a run's folder.
+pub(crate) const FILE: &str = "report.html";
+
+/// All that a page can tell of.
+#[derive(Debug)]
+pub(crate) struct Facts<'a> {
+    /// What is judged, in a few words.
+    pub(crate) name: String,
+    /// The command that repeats it, or judges it again.
+    pub(crate) command: String,
+    /// Of a run of ours.
+    pub(crate) run: Option<&'a Finished>,
+    pub(crate) history: &'a History,
+    pub(crate) report: &'a Report,
+    pub(crate) ladder: Option<&'a Ladder>,
+    pub(crate) staleness: Option<&'a StalenessReport>,
+    pub(crate) windows: &'a [FaultWindow],
+    pub(crate) reigns: &'a [Reign],
+}
+
+impl Facts<'_> {
+    /// The evidence that convinces fastest.
+    pub(crate) fn evidence(&self) -> Option<&Evidence> {
+        clearest(&of(self.report, Verdict::NotLinearizable)).map(|(_, evidence)| evidence)
+    }
+
+    /// The last moment that anything is known of.
+    pub(crate) fn end_ns(&self) -> u64 {
+        let ends = (0..self.history.operations.len()).map(|index| self.history.times(index).completed_ns);
+        ends.chain(self.history.others.iter().map(|event| event.time)).max().unwrap_or_default()
+    }
+}
+
+/// A part of the page.
+pub(crate) struct Section {
+    /// Sections come in this order.
+    pub(crate) order: u32,
+    /// Names it in links.
+    pub(crate) id: &'static str,
+    pub(crate) title: &'static str,
+    /// Nothing where there is nothing to show.
+    pub(crate) body: fn(&Facts<'_>) -> Option<Markup>,
+}
+
+inventory::collect!(Section);
+
+/// Writes the page of a run.
+///
+/// # Errors
+/// It cannot be written.
+pub(crate) fn of_run(finished: &Finished, to: &Path) -> anyhow::Result<()> {
+    write(&facts_of(finished), to)
+}
+
+/// What the page of a run tells of.
+pub(crate) fn facts_of(finished: &Finished) -> Facts<'_> {
+    let (plan, results) = (&finished.plan, &finished.results);
+    Facts {
+        name: format!("{}, {}", plan.system, plan.summary()),
+        command: plan.command(),
+        run: Some(finished),
+        history: &finished.history,
+        report: &results.report,
+        ladder: results.ladder.as_ref(),
+        staleness: results.staleness.as_ref(),
+        windows: &finished.windows,
+        reigns: &results.reigns,
+    }
+}
+
+/// Writes a page.
+///
+/// # Errors
+/// It cannot be written.
+pub(crate) fn write(facts: &Facts<'_>, to: &Path) -> anyhow::Result<()> {
+    let html = page::render(facts).into_string();
+    write_whole(to, |out| Ok(out.write_all(html.as_bytes())?)).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, fs};
+
+    use super::Section;
+
+    #[test]
+    fn every_file_in_the_folder_is_a_section() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/report/sections");
+        let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let names = files.filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()));
+        let names: BTreeSet<String> = names.filter(|name| name != "mod").collect();
+        let known: BTreeSet<String> =
+            inventory::iter::<Section>.into_iter().map(|section| section.id.to_owned()).collect();
+        assert_eq!(names, known);
+    }
+}

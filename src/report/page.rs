@@ -1,0 +1,94 @@
+//! The frame of a page: head, style, script, and the sections between.
+
+use checker::Verdict;
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+use serde::Serialize;
+
+use super::{Facts, Section, data};
+use crate::ui::plain_text;
+
+const STYLE: &str = include_str!("assets/report.css");
+const SCRIPT: &str = include_str!("assets/report.js");
+pub(super) const PLOTS: &str = include_str!("assets/vendor/uplot-1.6.32/uPlot.iife.min.js");
+const PLOTS_STYLE: &str = include_str!("assets/vendor/uplot-1.6.32/uPlot.min.css");
+/// The page loads nothing and sends nothing.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; form-action 'none'; base-uri 'none'";
+/// Longer texts of a history are cut, characters.
+const MOST_TEXT: usize = 400;
+
+/// The page of a run or a history.
+pub(super) fn render(facts: &Facts<'_>) -> Markup {
+    let mut sections: Vec<&Section> = inventory::iter::<Section>.into_iter().collect();
+    sections.sort_by_key(|section| section.order);
+    let shown: Vec<(&Section, Markup)> =
+        sections.into_iter().filter_map(|section| Some((section, (section.body)(facts)?))).collect();
+    let body = html! {
+        nav aria-label="Sections" {
+            @for (section, _) in &shown { a href={ "#" (section.id) } { (section.title) } " " }
+        }
+        main {
+            @for (section, body) in &shown {
+                section id=(section.id) aria-labelledby={ (section.id) "-title" } {
+                    h2 id={ (section.id) "-title" } { (section.title) }
+                    (body)
+                }
+            }
+        }
+        div id="tip" role="status" aria-live="polite" hidden {}
+        script type="application/json" id="data" { (PreEscaped(data::json(facts))) }
+        script { (PreEscaped(PLOTS)) }
+        script { (PreEscaped(SCRIPT)) }
+    };
+    frame(&format!("{}: {}", facts.report.verdict, facts.name), &body)
+}
+
+/// A page with this title and content.
+pub(super) fn frame(title: &str, body: &Markup) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta http-equiv="Content-Security-Policy" content=(POLICY);
+                meta name="color-scheme" content="light dark";
+                title { (text(title)) " · schism" }
+                link rel="icon" href="data:,";
+                style { (PreEscaped(PLOTS_STYLE)) (PreEscaped(STYLE)) }
+            }
+            body { (body) }
+        }
+    }
+}
+
+/// How a verdict looks: never by colour alone.
+pub(super) fn badge(verdict: Verdict) -> Markup {
+    let (class, sign) = match verdict {
+        Verdict::Linearizable => ("good", "✓"),
+        Verdict::NotLinearizable => ("bad", "✗"),
+        Verdict::Unknown => ("unsure", "?"),
+    };
+    html! { span class={ "badge " (class) } { span aria-hidden="true" { (sign) } " " (verdict.to_string()) } }
+}
+
+/// As JSON that can stand in a script element.
+pub(super) fn script_json(of: &impl Serialize) -> String {
+    let text = serde_json::to_string(of).expect("what is shown has a form in JSON");
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => safe += &format!("\\u{:04x}", u32::from(c)),
+            _ => safe.push(c),
+        }
+    }
+    safe
+}
+
+/// Text of a history, as it can be shown: on one line, without control characters, not too long.
+pub(super) fn text(of: &str) -> String {
+    let plain = plain_text(of);
+    match plain.char_indices().nth(MOST_TEXT) {
+        Some((end, _)) => format!("{}… ({} characters)", &plain[..end], plain.chars().count()),
+        None => plain,
+    }
+}

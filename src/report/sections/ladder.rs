@@ -1,0 +1,47 @@
+//! What holds instead, and how stale the reads were.
+
+use checker::{Distribution, Standing};
+use maud::{Markup, html};
+
+use super::super::{Facts, Section, page::text};
+use crate::ui::verdict::{grouped, seconds};
+
+inventory::submit! { Section { order: 40, id: "ladder", title: "What holds instead", body } }
+
+fn body(facts: &Facts<'_>) -> Option<Markup> {
+    let ladder = facts.ladder?;
+    Some(html! {
+        div class="wide" tabindex="0" role="region" aria-label="Consistency models" {
+            table {
+                thead { tr { th scope="col" { "model" } th scope="col" { "holds" } th scope="col" { "what shows it" } } }
+                tbody {
+                    @for rung in &ladder.rungs {
+                        tr {
+                            th scope="row" { (rung.model.to_string()) }
+                            @match &rung.standing {
+                                Standing::Holds => { td class="good" { "✓ yes" } td {} }
+                                Standing::Fails { witness, .. } => { td class="bad" { "✗ no" } td { (text(&witness.claim)) } }
+                                Standing::NotChecked { why } => { td class="unsure" { "not checked" } td { (text(why)) } }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        @if let Some(staleness) = facts.staleness.filter(|staleness| staleness.keys > 0) {
+            @let reads = &staleness.reads;
+            p {
+                (grouped(reads.stale.count)) " of " (grouped(reads.reads)) " reads were certainly stale ("
+                (format!("{:.2} %, 95 % interval {:.2} to {:.2} %", reads.stale.share * 100.0, reads.stale.low * 100.0, reads.stale.high * 100.0)) ")"
+                @if let Some(Distribution { p50, p90, p99, max, .. }) = reads.behind_ns {
+                    ": by " (seconds(p50)) " at p50, " (seconds(p90)) " at p90, " (seconds(p99)) " at p99, " (seconds(max)) " at most"
+                }
+                @if let Some(Distribution { max, .. }) = reads.versions { "; up to " (grouped(usize::try_from(max).unwrap_or(usize::MAX))) " versions behind" }
+                "."
+            }
+            @if let Some(delta_ns) = staleness.delta_ns {
+                p { "Δ = " (seconds(delta_ns)) ": had each read begun that much earlier, the history would be linearizable." }
+            }
+        }
+    })
+}

@@ -1,0 +1,41 @@
+//! Who believed that it led, and when; and what was broken meanwhile.
+
+use maud::{Markup, html};
+
+use super::super::{Facts, Section, page::text};
+use crate::ui::verdict::seconds;
+
+inventory::submit! { Section { order: 60, id: "leaders", title: "Leaders and faults", body } }
+
+fn body(facts: &Facts<'_>) -> Option<Markup> {
+    if facts.reigns.is_empty() && facts.windows.is_empty() {
+        return None;
+    }
+    Some(html! {
+        @if !facts.reigns.is_empty() {
+            table {
+                thead { tr { th scope="col" class="number" { "term" } th scope="col" { "led by" } th scope="col" { "from" } th scope="col" { "to" } th scope="col" { "deposed before it knew" } } }
+                tbody {
+                    @for reign in facts.reigns {
+                        @let newer = facts.reigns.iter().filter(|other| other.term > reign.term && other.node != reign.node).map(|other| other.span.from_ns).min();
+                        tr {
+                            td class="number" { (reign.term) } td { "n" (reign.node) }
+                            td { (seconds(reign.span.from_ns)) } td { (seconds(reign.span.until_ns)) }
+                            td { @if let Some(newer) = newer.filter(|newer| *newer < reign.span.until_ns) { "for " (seconds(reign.span.until_ns - newer.max(reign.span.from_ns))) } }
+                        }
+                    }
+                }
+            }
+        }
+        @if !facts.windows.is_empty() {
+            table {
+                thead { tr { th scope="col" { "fault" } th scope="col" { "from" } th scope="col" { "to" } } }
+                tbody {
+                    @for window in facts.windows {
+                        tr { td { (text(&window.words)) } td { (seconds(window.span.from_ns)) } td { (seconds(window.span.until_ns)) } }
+                    }
+                }
+            }
+        }
+    })
+}

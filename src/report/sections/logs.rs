@@ -1,0 +1,44 @@
+//! What the nodes said around the moment.
+
+use std::fs;
+
+use maud::{Markup, html};
+use serde_json::Value;
+
+use super::super::{Facts, Section, page::text};
+use crate::ui::verdict::seconds;
+
+inventory::submit! { Section { order: 80, id: "logs", title: "What the nodes said around that", body } }
+
+/// Lines within this of the moment are shown, both ways.
+const AROUND_NS: u64 = 4_000_000_000;
+/// No more than so many.
+const MOST: usize = 60;
+
+fn body(facts: &Facts<'_>) -> Option<Markup> {
+    let run = facts.run?;
+    let evidence = facts.evidence()?;
+    let moment_ns = evidence.operations.iter().map(|&index| facts.history.times(index).invoked_ns).max()?;
+    let mut lines: Vec<(u64, String)> = Vec::new();
+    for id in 1..=run.plan.nodes {
+        let log = fs::read(run.dir().join("nodes").join(id.to_string()).join("node.log")).unwrap_or_default();
+        for line in String::from_utf8_lossy(&log).lines() {
+            let Ok(Value::Object(mut said)) = serde_json::from_str(line) else { continue };
+            let mono_ns = said.remove("mono_ns").and_then(|time| time.as_u64()).unwrap_or_default();
+            let time_ns = mono_ns.saturating_sub(run.results.origin_mono_ns);
+            if time_ns.abs_diff(moment_ns) <= AROUND_NS {
+                said.remove("node");
+                let words: Vec<String> = said.iter().map(|(name, value)| format!("{name}={value}")).collect();
+                lines.push((time_ns, format!("n{id} {}", words.join(" ").replace('"', ""))));
+            }
+        }
+    }
+    lines.sort();
+    let skipped = lines.len().saturating_sub(MOST);
+    (!lines.is_empty()).then(|| {
+        html! {
+            @if skipped > 0 { p class="quiet" { (skipped) " more lines are in nodes/*/node.log." } }
+            pre tabindex="0" { @for (time_ns, line) in lines.iter().take(MOST) { (seconds(*time_ns)) "  " (text(line)) "\n" } }
+        }
+    })
+}

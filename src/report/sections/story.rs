@@ -1,0 +1,43 @@
+//! What went wrong: in sentences, and as a picture of just the operations that contradict each other.
+
+use maud::{Markup, html};
+
+use super::super::{Facts, Section, page::text, timeline};
+use crate::ui::verdict::{grouped, operation_in_words, plain};
+
+inventory::submit! { Section { order: 20, id: "story", title: "What went wrong", body } }
+
+/// Of more operations the last are listed.
+const MOST: usize = 40;
+
+fn body(facts: &Facts<'_>) -> Option<Markup> {
+    let evidence = facts.evidence()?;
+    let context = facts.run.map_or(&[][..], |run| &run.results.context);
+    let others = facts.report.keys.iter().filter(|key| key.evidence.is_some()).count() - 1;
+    let skipped = evidence.operations.len().saturating_sub(MOST);
+    Some(html! {
+        p class="claim" { (text(&evidence.claim)) "." }
+        @for sentence in context { p { (text(sentence)) } }
+        @if let Some(picture) = timeline::svg(facts, false) {
+            style { (maud::PreEscaped(include_str!("../assets/timeline.css"))) }
+            div class="wide" tabindex="0" role="region" aria-label="Timeline of the evidence" { (picture) }
+        }
+        @if !evidence.reasons.is_empty() {
+            h3 { "Why no order can explain it" }
+            ol { @for reason in &evidence.reasons { li { (text(reason)) } } }
+        }
+        h3 { "These operations alone already contradict each other" }
+        @if skipped > 0 { p class="quiet" { (grouped(skipped)) " earlier ones are left out here." } }
+        pre tabindex="0" {
+            @for &index in &evidence.operations[skipped..] { (text(&operation_in_words(facts.history, index))) "\n" }
+        }
+        @if others > 0 {
+            p class="quiet" {
+                "Not linearizable either: "
+                @for key in facts.report.keys.iter().filter(|key| key.evidence.as_ref().is_some_and(|other| other != evidence)).take(20) {
+                    (text(&plain(&key.key))) " "
+                }
+            }
+        }
+    })
+}

@@ -1,0 +1,29 @@
+//! The verdict in one sentence, and how to come to it again.
+
+use maud::{Markup, html};
+
+use super::super::{
+    Facts, Section,
+    page::{badge, text},
+};
+use crate::ui::verdict::{counted, grouped};
+
+inventory::submit! { Section { order: 10, id: "verdict", title: "Verdict", body } }
+
+#[expect(clippy::unnecessary_wraps, reason = "a section may have nothing to show; this one always has")]
+fn body(facts: &Facts<'_>) -> Option<Markup> {
+    let report = facts.report;
+    let weak = facts.run.filter(|run| run.results.weak).map(|run| run.results.coverage.weak.join("; "));
+    let failed = facts.run.and_then(|run| run.results.not_recovered.as_deref());
+    Some(html! {
+        h1 { (badge(report.verdict)) " " (text(&facts.name)) }
+        p {
+            (grouped(report.operations)) " operations on " (counted(report.keys.len(), "key")) ", judged by schism " (env!("CARGO_PKG_VERSION")) "."
+            @if let Some(why) = weak { " " strong { "Weak evidence" } ": " (why) "." }
+        }
+        @if let Some(why) = failed { p { strong { "The cluster did not come back after healing" } ": " (text(why)) } }
+        p { "To repeat it:" }
+        pre class="wrap" tabindex="0" { (text(&facts.command)) }
+        button class="controls" type="button" data-copy=(text(&facts.command)) { "Copy" }
+    })
+}

@@ -1,0 +1,52 @@
+//! The page of a store: a table of runs, sorted by a click, filtered by verdict.
+
+use std::path::Path;
+
+use maud::{Markup, PreEscaped, html};
+
+use super::{
+    FILE,
+    page::{frame, text},
+};
+use crate::kept::Kept;
+
+const SCRIPT: &str = include_str!("assets/store.js");
+
+pub(crate) fn page(root: &Path, all: &[Kept]) -> Markup {
+    let under_way = all.iter().any(|kept| !kept.is_over());
+    frame(
+        &format!("{} runs", all.len()),
+        &html! {
+            main data-live=(under_way) {
+                h1 { (all.len()) " runs" }
+                p class="controls" {
+                    label { "Verdict " select id="filter" {
+                        option value="" { "all" }
+                        @for verdict in ["not-linearizable", "linearizable", "unknown", "under way or killed"] { option { (verdict) } }
+                    } }
+                }
+                div class="wide" tabindex="0" role="region" aria-label="Runs" {
+                    table id="runs" {
+                        thead { tr { @for name in ["run", "verdict", "system", "reads", "faults", "seed"] { th scope="col" { button type="button" { (name) } } } } }
+                        tbody {
+                            @for kept in all {
+                                @let name = kept.path.strip_prefix(root).unwrap_or(&kept.path).display().to_string();
+                                tr data-verdict=(kept.verdict) {
+                                    td { @if kept.path.join(FILE).exists() { a href={ "/" (encoded(&name)) "/" (FILE) } { (text(&name)) } } @else { (text(&name)) } }
+                                    td { (kept.verdict) } td { (text(&kept.system)) } td { (text(&kept.read)) } td { (text(&kept.faults)) } td class="number" { (kept.seed) }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+            script { (PreEscaped(SCRIPT)) }
+        },
+    )
+}
+
+/// A path as part of an address.
+fn encoded(path: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./".contains(&byte);
+    path.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+}

@@ -1,0 +1,202 @@
+//! The operations of the evidence as a picture: a lane for each client, above them a lane for each node with what it believed, and
+//! the faults behind. It stands by itself, without any script.
+
+use maud::{Markup, PreEscaped, html};
+
+use super::{Facts, page::text};
+use crate::ui::verdict::{operation_in_words, plain, seconds, values_in_words};
+
+const WIDTH: f64 = 960.0;
+/// Where time begins and ends.
+const LEFT: f64 = 150.0;
+const RIGHT: f64 = 940.0;
+const LANE: f64 = 34.0;
+const TOP: f64 = 44.0;
+/// An operation is drawn at least this wide.
+const LEAST: f64 = 7.0;
+/// Of more operations the last are drawn.
+const MOST: usize = 24;
+const TICKS: u32 = 6;
+const STYLE: &str = include_str!("assets/timeline.css");
+
+/// A stretch of time and where it is drawn.
+#[derive(Clone, Copy, Debug)]
+struct Scale {
+    from_ns: u64,
+    until_ns: u64,
+}
+
+impl Scale {
+    fn x(self, time_ns: u64) -> f64 {
+        let time_ns = time_ns.clamp(self.from_ns, self.until_ns);
+        let share = std::time::Duration::from_nanos(time_ns - self.from_ns)
+            .div_duration_f64(std::time::Duration::from_nanos(self.until_ns - self.from_ns));
+        LEFT + share * (RIGHT - LEFT)
+    }
+
+    fn shows(self, from_ns: u64, until_ns: u64) -> bool {
+        from_ns < self.until_ns && until_ns > self.from_ns
+    }
+}
+
+/// The picture; nothing where there is no evidence. One that is to stand alone brings its style.
+pub(crate) fn svg(facts: &Facts<'_>, alone: bool) -> Option<Markup> {
+    let all = &facts.evidence()?.operations;
+    let shown = &all[all.len().saturating_sub(MOST)..];
+    let scale = scale(facts, shown)?;
+    // The last that was invoked should have known better.
+    let wrong = shown.iter().copied().max_by_key(|&index| facts.history.times(index).invoked_ns)?;
+    let nodes = nodes(facts, shown, scale);
+    let processes = processes(facts, shown);
+    let lane = |number: usize| TOP + LANE * f64::from(u32::try_from(number).unwrap_or(u32::MAX));
+    let height = lane(nodes.len() + processes.len()) + 34.0;
+    let asked = facts.history.node(wrong);
+    Some(html! {
+        svg class="timeline" xmlns="http://www.w3.org/2000/svg" viewBox={ "0 0 " (WIDTH) " " (height) } role="group"
+            aria-label="The operations that contradict each other, and what the nodes believed" {
+            @if alone { style { (PreEscaped(STYLE)) } rect class="paper" width="100%" height="100%" {} }
+            @for window in facts.windows.iter().filter(|window| scale.shows(window.span.from_ns, window.span.until_ns)) {
+                @let (from, until) = (scale.x(window.span.from_ns), scale.x(window.span.until_ns));
+                g class="fault" {
+                    title { (text(&window.words)) ", " (seconds(window.span.from_ns)) " to " (seconds(window.span.until_ns)) }
+                    rect x=(px(from)) y="26" width=(px(until - from)) height=(px(height - 56.0)) {}
+                    text x=(px(from + 4.0)) y="20" { (short(&window.words, 60)) }
+                }
+            }
+            @for (number, node) in nodes.iter().enumerate() {
+                (node_lane(facts, *node, *node == asked, lane(number), scale))
+            }
+            @for (number, process) in processes.iter().enumerate() {
+                @let y = lane(nodes.len() + number);
+                text class={ "name" @if facts.history.operations[wrong].process == *process { " wrong" } } x="8" y=(px(y + 17.0)) { "process " (process) }
+                line class="lane" x1=(px(LEFT)) x2=(px(RIGHT)) y1=(px(y + 12.0)) y2=(px(y + 12.0)) {}
+                @for &index in shown.iter().filter(|&&index| facts.history.operations[index].process == *process) {
+                    (operation(facts, index, index == wrong, y, scale))
+                }
+            }
+            (axis(scale, height - 22.0))
+        }
+    })
+}
+
+fn scale(facts: &Facts<'_>, shown: &[usize]) -> Option<Scale> {
+    let times = || shown.iter().map(|&index| facts.history.times(index));
+    let from_ns = times().map(|times| times.invoked_ns).min()?;
+    // An operation of unknown outcome would stretch the picture to its end.
+    let until_ns = times().map(|times| times.invoked_ns).max()?;
+    let certain = shown.iter().filter(|&&index| facts.history.operations[index].completed != histories::NEVER);
+    let until_ns = certain.map(|&index| facts.history.times(index).completed_ns).fold(until_ns, u64::max);
+    let margin_ns = (until_ns - from_ns) / 12 + 1_000_000;
+    Some(Scale { from_ns: from_ns.saturating_sub(margin_ns), until_ns: until_ns + 2 * margin_ns })
+}
+
+/// The nodes that were asked, and those that led meanwhile.
+fn nodes(facts: &Facts<'_>, shown: &[usize], scale: Scale) -> Vec<u16> {
+    let leading = facts.reigns.iter().filter(|reign| scale.shows(reign.span.from_ns, reign.span.until_ns));
+    let asked = shown.iter().map(|&index| facts.history.node(index)).filter(|node| *node > 0);
+    let mut nodes: Vec<u16> = leading.map(|reign| reign.node).chain(asked).collect();
+    nodes.sort_unstable();
+    nodes.dedup();
+    if facts.reigns.is_empty() { Vec::new() } else { nodes }
+}
+
+/// In the order of their first operations.
+fn processes(facts: &Facts<'_>, shown: &[usize]) -> Vec<u32> {
+    let mut processes = Vec::new();
+    for &index in shown {
+        let process = facts.history.operations[index].process;
+        if !processes.contains(&process) {
+            processes.push(process);
+        }
+    }
+    processes
+}
+
+fn node_lane(facts: &Facts<'_>, node: u16, asked: bool, y: f64, scale: Scale) -> Markup {
+    let reigns = facts.reigns.iter().filter(|reign| reign.node == node);
+    html! {
+        text class={ "name" @if asked { " wrong" } } x="8" y=(px(y + 17.0)) { "n" (node) " believed" }
+        line class="follows" x1=(px(LEFT)) x2=(px(RIGHT)) y1=(px(y + 12.0)) y2=(px(y + 12.0)) {}
+        @for reign in reigns.filter(|reign| scale.shows(reign.span.from_ns, reign.span.until_ns)) {
+            @let (from, until) = (scale.x(reign.span.from_ns), scale.x(reign.span.until_ns));
+            @let newer = facts.reigns.iter().filter(|other| other.term > reign.term).map(|other| other.span.from_ns).min();
+            @let deposed = newer.filter(|newer| *newer < reign.span.until_ns);
+            g class="reign" {
+                title { "n" (node) " believed that it led term " (reign.term) ", " (seconds(reign.span.from_ns)) " to " (seconds(reign.span.until_ns)) }
+                rect x=(px(from)) y=(px(y + 3.0)) width=(px((until - from).max(1.0))) height="18" {}
+                @if let Some(deposed) = deposed {
+                    @let at = scale.x(deposed.max(reign.span.from_ns));
+                    rect class="deposed" x=(px(at)) y=(px(y + 3.0)) width=(px((until - at).max(1.0))) height="18" {}
+                }
+                @if until - from > 60.0 {
+                    text x=(px(from + 5.0)) y=(px(y + 16.0)) { "leads term " (reign.term) }
+                }
+                @if let Some(at) = deposed.map(|deposed| scale.x(deposed)) && until - at > 150.0 && at - from > 90.0 {
+                    text x=(px(at + 5.0)) y=(px(y + 16.0)) { "deposed, and does not know" }
+                }
+            }
+        }
+    }
+}
+
+fn operation(facts: &Facts<'_>, index: usize, wrong: bool, y: f64, scale: Scale) -> Markup {
+    let history = facts.history;
+    let (operation, times) = (&history.operations[index], history.times(index));
+    let (from, until) = (scale.x(times.invoked_ns), scale.x(times.completed_ns));
+    let width = (until - from).max(LEAST);
+    let on = match history.node(index) {
+        0 => String::new(),
+        node => format!(" on n{node}"),
+    };
+    let key = if operation.key == histories::ValueId::NIL {
+        String::new()
+    } else {
+        format!(" {}", plain(history.value(operation.key)))
+    };
+    let label =
+        format!("{}{key}{}{on}", history.function_name(operation.function), values_in_words(history, operation));
+    let told = text(&operation_in_words(history, index).split_whitespace().collect::<Vec<_>>().join(" "));
+    let told = match facts.evidence().filter(|_| wrong) {
+        Some(evidence) => format!("{told}. {}", text(&evidence.claim)),
+        None => told,
+    };
+    let before = from > LEFT + (RIGHT - LEFT) * 0.55;
+    html! {
+        g class={ "operation" @if wrong { " wrong" } @if operation.completed == histories::NEVER { " unknown" } } tabindex="0" role="img"
+            aria-label=(told) data-tip=(told) {
+            rect x=(px(from)) y=(px(y + 3.0)) width=(px(width)) height="18" rx="3" {}
+            @if wrong { path d={ "M" (px(from + width / 2.0)) " " (px(y + 2.0)) "l-6 -9h12z" } {} }
+            @if before {
+                text x=(px(from - 6.0)) y=(px(y + 16.0)) text-anchor="end" { (short(&label, 52)) }
+            } @else {
+                text x=(px(from + width + 6.0)) y=(px(y + 16.0)) { (short(&label, 52)) }
+            }
+        }
+    }
+}
+
+fn axis(scale: Scale, y: f64) -> Markup {
+    let step_ns = (scale.until_ns - scale.from_ns) / u64::from(TICKS);
+    html! {
+        g class="axis" {
+            line x1=(px(LEFT)) x2=(px(RIGHT)) y1=(px(y)) y2=(px(y)) {}
+            @for tick in 0..=u64::from(TICKS) {
+                @let time_ns = scale.from_ns + tick * step_ns;
+                line x1=(px(scale.x(time_ns))) x2=(px(scale.x(time_ns))) y1=(px(y)) y2=(px(y + 4.0)) {}
+                text x=(px(scale.x(time_ns))) y=(px(y + 16.0)) text-anchor="middle" { (seconds(time_ns)) }
+            }
+        }
+    }
+}
+
+fn short(of: &str, most: usize) -> String {
+    let plain = text(of);
+    match plain.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", &plain[..end]),
+        None => plain,
+    }
+}
+
+fn px(length: f64) -> String {
+    format!("{length:.1}")
+}
