@@ -146,9 +146,8 @@ mod tests {
     use super::{Consistency as C, Ladder, Rung, Standing};
 
     fn ladder(holds: &[C]) -> Ladder {
-        let standing = |model: &C| match holds.contains(model) {
-            true => Standing::Holds,
-            false => Standing::NotChecked { why: "a test".to_owned() },
+        let standing = |model: &C| {
+            if holds.contains(model) { Standing::Holds } else { Standing::NotChecked { why: "a test".to_owned() } }
         };
         let rungs = C::ALL.iter().map(|model| Rung { model: *model, standing: standing(model) }).collect();
         Ladder { rungs, keys: 1, sessions: 1 }
