@@ -110,8 +110,9 @@ impl Plan {
     /// The command that repeats the run.
     pub(crate) fn command(&self) -> String {
         let check_quorum = if self.settings.check_quorum { " --check-quorum" } else { "" };
+        let trace = if self.settings.trace { " --trace" } else { "" };
         format!(
-            "schism run --read {} --faults {} --nodes {} --read-share {} --time-limit {}ms --rate {} --concurrency {} --keys {} --seed {}{check_quorum}",
+            "schism run --read {} --faults {} --nodes {} --read-share {} --time-limit {}ms --rate {} --concurrency {} --keys {} --seed {}{check_quorum}{trace}",
             self.read.name(),
             self.faults,
             self.nodes,

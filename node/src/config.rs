@@ -40,6 +40,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// The file that bends this node's clock from outside, written with [`clock_line`](crate::clock_line). Honest without.
     pub clock_file: Option<PathBuf>,
+    /// The file that is told of every message, sent and taken in; none without.
+    pub trace_file: Option<PathBuf>,
     /// The shortest time without a leader after which a node may campaign; the actual one is drawn anew from here to twice as long.
     pub election_timeout: Duration,
     /// How often a leader tells that it is there.
@@ -74,6 +76,7 @@ impl Config {
             client_addr,
             data_dir: data_dir.into(),
             clock_file: None,
+            trace_file: None,
             election_timeout,
             heartbeat_interval: Duration::from_millis(40),
             lease: Self::default_lease(election_timeout),

@@ -92,6 +92,9 @@ pub enum Error {
         /// What went wrong.
         source: StorageError,
     },
+    /// The file for the trace cannot be opened.
+    #[error("opening the trace")]
+    Trace(#[source] io::Error),
     /// What the disk holds makes no sense to the Raft core or the state machine.
     #[error("the stored state of {node} makes no sense: {problem}")]
     State {

@@ -18,6 +18,7 @@ pub mod raft;
 mod request;
 mod server;
 mod storage;
+mod trace;
 mod transport;
 
 pub use clock::clock_line;
@@ -25,3 +26,4 @@ pub use config::{Config, MAX_MEMBERS};
 pub use error::{ConfigError, Error, StorageError};
 pub use event::{Event, LogLine};
 pub use server::{Handle, run, start};
+pub use trace::{Content, MessageKind, TraceEvent, TraceLine};

@@ -12,6 +12,7 @@ use crate::{
     plan::{Plan, ReadMode},
     report,
     run::{Finished, Host, Place},
+    systems::schism::Settings,
     ui::{
         self,
         summary::{coverage_in_words, explain},
@@ -43,7 +44,9 @@ impl DemoArgs {
         let place = Place::Store(self.store);
         let mut finished = Vec::new();
         for (read, _) in EXPECTED {
-            let plan = Plan { read, seed, faults: faults.clone(), time_limit_ms: 12_000, ..Plan::default() }.schedule();
+            let settings = Settings { trace: true, ..Settings::default() };
+            let plan = Plan { read, seed, faults: faults.clone(), time_limit_ms: 12_000, settings, ..Plan::default() };
+            let plan = plan.schedule();
             let run = host.run(&plan, &place)?;
             report::of_run(&run, &run.dir().join(report::FILE))?;
             finished.push(run);

@@ -31,6 +31,9 @@ pub(crate) struct NodeArgs {
     /// A file that bends this node's clock from outside.
     #[arg(long, value_name = "FILE")]
     clock_file: Option<PathBuf>,
+    /// Write a line of JSON to this file for each message that is sent or taken in.
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
     /// Shortest time without a leader before an election; the timer is drawn from here to twice as long.
     #[arg(long, value_name = "TIME", default_value = "300ms", value_parser = humantime::parse_duration)]
     election_timeout: Duration,
@@ -53,6 +56,7 @@ impl NodeArgs {
         let peers: BTreeMap<_, _> = self.peers.into_iter().collect();
         let mut config = node::Config::new(NodeId(self.id), peers, self.client_addr, self.data_dir);
         config.clock_file = self.clock_file;
+        config.trace_file = self.trace;
         config.election_timeout = self.election_timeout;
         config.heartbeat_interval = self.heartbeat_interval;
         config.lease = self.lease.unwrap_or_else(|| node::Config::default_lease(self.election_timeout));

@@ -73,6 +73,9 @@ pub(crate) struct RunArgs {
     /// Let a leader step down that hears from no majority; basic Raft does not.
     #[arg(long)]
     check_quorum: bool,
+    /// Let nodes write down every message, for a diagram in the report.
+    #[arg(long)]
+    trace: bool,
     /// Print the results as JSON.
     #[arg(long)]
     json: bool,
@@ -111,7 +114,7 @@ impl RunArgs {
             concurrency: self.concurrency,
             keys: self.keys,
             read_percent: self.read_share,
-            settings: Settings { check_quorum: self.check_quorum, ..Settings::default() },
+            settings: Settings { check_quorum: self.check_quorum, trace: self.trace, ..Settings::default() },
             ..Plan::default()
         }
         .schedule()

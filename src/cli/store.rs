@@ -1,7 +1,7 @@
 //! `schism store`: what is kept of past runs, and what it costs.
 
 use std::{
-    fs,
+    fs, iter,
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
@@ -14,6 +14,7 @@ use serde::Serialize;
 use crate::{
     exit::ExitStatus,
     kept::{Kept, find, is_run},
+    systems::schism::TRACE_FILE,
     ui::{self, Failure, plain_text},
 };
 
@@ -45,7 +46,7 @@ enum Action {
         #[arg(required = true, value_name = "RUN")]
         runs: Vec<PathBuf>,
     },
-    /// Compresses histories with zstd; with --older-than, removes old runs without a violation first.
+    /// Compresses histories and traces with zstd; with --older-than, removes old runs without a violation first.
     Gc {
         /// The store.
         #[arg(value_name = "DIR", default_value = "store")]
@@ -126,25 +127,30 @@ fn collect(store: &Path, older_than: Option<Duration>, dry_run: bool) -> anyhow:
             }
             continue;
         }
-        let history = kept.path.join("history.jsonl");
-        if history.exists() {
-            packed += 1;
-            if !dry_run {
-                pack(&history)?;
-                freed += before.saturating_sub(size(&kept.path));
-            }
+        let loose = loose(&kept.path);
+        packed += loose.len();
+        if !dry_run {
+            loose.iter().try_for_each(|file| pack(file))?;
+            freed += before.saturating_sub(size(&kept.path));
         }
     }
     let would = if dry_run { "would be " } else { "" };
-    ui::print(&format!("{removed} runs {would}removed, {packed} histories {would}compressed, {} freed\n", mib(freed)))
+    ui::print(&format!("{removed} runs {would}removed, {packed} files {would}compressed, {} freed\n", mib(freed)))
 }
 
-/// Compressed beside it, then taken away: a history is never only half there.
-fn pack(history: &Path) -> anyhow::Result<()> {
-    let to = history.with_extension("jsonl.zst");
-    let mut from = fs::File::open(history).with_context(|| format!("cannot read {}", history.display()))?;
+/// The run's large files that are not compressed yet: the history and the nodes' traces.
+fn loose(run: &Path) -> Vec<PathBuf> {
+    let nodes = fs::read_dir(run.join("nodes")).into_iter().flatten().flatten();
+    let traces = nodes.map(|node| node.path().join(TRACE_FILE));
+    iter::once(run.join("history.jsonl")).chain(traces).filter(|file| file.exists()).collect()
+}
+
+/// Compressed beside it, then taken away: a file is never only half there.
+fn pack(file: &Path) -> anyhow::Result<()> {
+    let to = file.with_added_extension("zst");
+    let mut from = fs::File::open(file).with_context(|| format!("cannot read {}", file.display()))?;
     ui::write_whole(&to, |out| std::io::copy(&mut from, out).map(drop).map_err(Into::into))?;
-    fs::remove_file(history).with_context(|| format!("cannot remove {}", history.display()))
+    fs::remove_file(file).with_context(|| format!("cannot remove {}", file.display()))
 }
 
 /// Bytes of all files below.

@@ -6,10 +6,10 @@ use maud::{Markup, PreEscaped, html};
 use super::{Facts, page::text};
 use crate::ui::verdict::{operation_in_words, plain, seconds, values_in_words};
 
-const WIDTH: f64 = 960.0;
+pub(super) const WIDTH: f64 = 960.0;
 /// Where time begins and ends.
-const LEFT: f64 = 150.0;
-const RIGHT: f64 = 940.0;
+pub(super) const LEFT: f64 = 150.0;
+pub(super) const RIGHT: f64 = 940.0;
 const LANE: f64 = 34.0;
 const TOP: f64 = 44.0;
 /// An operation is drawn at least this wide.
@@ -21,20 +21,20 @@ const STYLE: &str = include_str!("assets/timeline.css");
 
 /// A stretch of time and where it is drawn.
 #[derive(Clone, Copy, Debug)]
-struct Scale {
-    from_ns: u64,
-    until_ns: u64,
+pub(super) struct Scale {
+    pub(super) from_ns: u64,
+    pub(super) until_ns: u64,
 }
 
 impl Scale {
-    fn x(self, time_ns: u64) -> f64 {
+    pub(super) fn x(self, time_ns: u64) -> f64 {
         let time_ns = time_ns.clamp(self.from_ns, self.until_ns);
         let share = std::time::Duration::from_nanos(time_ns - self.from_ns)
             .div_duration_f64(std::time::Duration::from_nanos(self.until_ns - self.from_ns));
         LEFT + share * (RIGHT - LEFT)
     }
 
-    fn shows(self, from_ns: u64, until_ns: u64) -> bool {
+    pub(super) fn shows(self, from_ns: u64, until_ns: u64) -> bool {
         from_ns < self.until_ns && until_ns > self.from_ns
     }
 }
@@ -79,7 +79,7 @@ pub(crate) fn svg(facts: &Facts<'_>, alone: bool) -> Option<Markup> {
     })
 }
 
-fn scale(facts: &Facts<'_>, shown: &[usize]) -> Option<Scale> {
+pub(super) fn scale(facts: &Facts<'_>, shown: &[usize]) -> Option<Scale> {
     let times = || shown.iter().map(|&index| facts.history.times(index));
     let from_ns = times().map(|times| times.invoked_ns).min()?;
     // An operation of unknown outcome would stretch the picture to its end.
@@ -155,7 +155,7 @@ fn operation(facts: &Facts<'_>, index: usize, wrong: bool, y: f64, scale: Scale)
     };
     let label =
         format!("{}{key}{}{on}", history.function_name(operation.function), values_in_words(history, operation));
-    let told = text(&operation_in_words(history, index).split_whitespace().collect::<Vec<_>>().join(" "));
+    let told = operation_on_one_line(facts, index);
     let told = match facts.evidence().filter(|_| wrong) {
         Some(evidence) => format!("{told}. {}", text(&evidence.claim)),
         None => told,
@@ -175,7 +175,12 @@ fn operation(facts: &Facts<'_>, index: usize, wrong: bool, y: f64, scale: Scale)
     }
 }
 
-fn axis(scale: Scale, y: f64) -> Markup {
+/// All that is known of an operation.
+pub(super) fn operation_on_one_line(facts: &Facts<'_>, index: usize) -> String {
+    text(&operation_in_words(facts.history, index).split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
+pub(super) fn axis(scale: Scale, y: f64) -> Markup {
     let step_ns = (scale.until_ns - scale.from_ns) / u64::from(TICKS);
     html! {
         g class="axis" {
@@ -197,6 +202,6 @@ fn short(of: &str, most: usize) -> String {
     }
 }
 
-fn px(length: f64) -> String {
+pub(super) fn px(length: f64) -> String {
     format!("{length:.1}")
 }

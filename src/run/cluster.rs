@@ -54,7 +54,7 @@ impl Cluster {
             let clock = node_dir.join("clock");
             let command = NodeCommand {
                 program: "/proc/self/exe".into(),
-                args: node_arguments(id, &addresses, &node_dir.join("data"), &clock, &plan.settings)
+                args: node_arguments(id, &addresses, &node_dir, &clock, &plan.settings)
                     .into_iter()
                     .map(Into::into)
                     .collect(),

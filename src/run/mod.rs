@@ -7,6 +7,7 @@ mod context;
 mod coverage;
 mod faults;
 mod host;
+mod messages;
 mod meter;
 mod results;
 
@@ -30,6 +31,7 @@ pub(crate) use self::{
     coverage::Coverage,
     faults::{FaultWindow, windows},
     host::Host,
+    messages::{Exchange, Message},
     results::{Cost, Counts, Latency},
 };
 use crate::{

@@ -33,18 +33,24 @@ impl Address {
     }
 }
 
+/// Where a node that is told to writes down every message, in its folder.
+pub(crate) const TRACE_FILE: &str = "trace.jsonl";
+
 /// Timing of the cluster, as far as a run may choose it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Settings {
     pub(crate) election_timeout_ms: u64,
     pub(crate) heartbeat_interval_ms: u64,
     pub(crate) check_quorum: bool,
+    /// Whether nodes write down every message.
+    #[serde(default)]
+    pub(crate) trace: bool,
 }
 
 impl Default for Settings {
     /// Heartbeats so frequent that even a leader at a fifth of its speed keeps its followers quiet.
     fn default() -> Self {
-        Self { election_timeout_ms: 300, heartbeat_interval_ms: 40, check_quorum: false }
+        Self { election_timeout_ms: 300, heartbeat_interval_ms: 40, check_quorum: false, trace: false }
     }
 }
 
@@ -52,7 +58,7 @@ impl Default for Settings {
 pub(crate) fn node_arguments(
     id: u16,
     addresses: &[Address],
-    dir: &Path,
+    node_dir: &Path,
     clock_file: &Path,
     settings: &Settings,
 ) -> Vec<String> {
@@ -63,12 +69,15 @@ pub(crate) fn node_arguments(
     let client = addresses[usize::from(id) - 1].client;
     for (name, value) in [
         ("--client-addr", client.to_string()),
-        ("--data-dir", dir.display().to_string()),
+        ("--data-dir", node_dir.join("data").display().to_string()),
         ("--clock-file", clock_file.display().to_string()),
         ("--election-timeout", format!("{}ms", settings.election_timeout_ms)),
         ("--heartbeat-interval", format!("{}ms", settings.heartbeat_interval_ms)),
     ] {
         arguments.extend([name.to_owned(), value]);
+    }
+    if settings.trace {
+        arguments.extend(["--trace".to_owned(), node_dir.join(TRACE_FILE).display().to_string()]);
     }
     if settings.check_quorum {
         arguments.push("--check-quorum".to_owned());

@@ -1,6 +1,7 @@
 //! Runs on real processes: what they find, and that they leave nothing behind however they end.
 
 use std::{
+    collections::BTreeMap,
     fs,
     io::{BufRead as _, BufReader},
     path::Path,
@@ -222,18 +223,52 @@ fn a_store_that_cannot_be_written_fails_the_run() {
     assert!(ended.err.contains("store"), "{}", ended.err);
 }
 
+/// What the nodes of a run wrote down: sent and received messages by sender, receiver and id, each with its kind and time.
+fn messages(run_dir: &Path) -> [BTreeMap<(u64, u64, u64), (String, u64)>; 2] {
+    let mut found = [BTreeMap::new(), BTreeMap::new()];
+    for node in 1..=5 {
+        let text = fs::read_to_string(run_dir.join(format!("nodes/{node}/trace.jsonl"))).unwrap();
+        for line in text.lines() {
+            let line: Value = serde_json::from_str(line).unwrap();
+            let number = |name: &str| line[name].as_u64().unwrap();
+            let (place, from, to) = match line["event"].as_str().unwrap() {
+                "sent" => (0, number("node"), number("to")),
+                "received" => (1, number("from"), number("node")),
+                _ => continue,
+            };
+            let kind = line["message"].as_str().unwrap().to_owned();
+            found[place].insert((from, to, number("id")), (kind, number("mono_ns")));
+        }
+    }
+    found
+}
+
 #[test]
 fn a_report_is_made_again_from_the_files_of_a_run_and_of_another_tools_history() {
     let dir = tempfile::tempdir().unwrap();
-    let ended = run(dir.path(), &["run", "--read", "leader", "--time-limit", "6s", "--seed", "2"]);
+    let ended = run(dir.path(), &["run", "--read", "leader", "--time-limit", "6s", "--seed", "2", "--trace"]);
     assert_eq!(ended.code, Some(1), "{ended:?}");
+    let [sent, received] = messages(&only_folder(dir.path()));
+    assert!(received.len() > 1000 && received.len() < sent.len(), "{} of {} arrived", received.len(), sent.len());
+    for (message, (kind, received_ns)) in &received {
+        let (sent_kind, sent_ns) = &sent[message];
+        assert!(kind == sent_kind && sent_ns <= received_ns, "{message:?}");
+    }
     let page = only_folder(dir.path()).join("report.html");
     let first = fs::read_to_string(&page).unwrap();
     assert!(first.contains("not linearizable") && first.contains("still believed that it led term"), "{first}");
+    assert!(
+        first.contains("which gave the wrong answer, sent") && first.contains(r#"class="message log lost""#),
+        "{first}"
+    );
     fs::remove_file(&page).unwrap();
     let again = run(dir.path(), &["report", "store/latest"]);
     assert_eq!(again.code, Some(1), "{again:?}");
     assert_eq!(fs::read_to_string(&page).unwrap(), first, "the page is not the same again");
+    let packed = run(dir.path(), &["store", "gc"]);
+    assert!(packed.out.contains("6 files compressed"), "{packed:?}");
+    assert_eq!(run(dir.path(), &["report", "store/latest"]).code, Some(1));
+    assert_eq!(fs::read_to_string(&page).unwrap(), first, "the page of compressed files is another");
     let picture = run(dir.path(), &["export", "--svg", "store/latest"]);
     assert!(picture.out.starts_with("<svg ") && picture.out.contains("deposed"), "{}", picture.out);
     fs::write(dir.path().join("other.jsonl"), crate::support::stale_read()).unwrap();

@@ -36,7 +36,7 @@ fn runs_are_listed_compressed_and_removed() {
     let listed = run(dir.path(), &["store", "ls"]);
     assert!(listed.out.contains("bad/20260131T235959Z") && listed.out.contains("3 runs"), "{listed:?}");
     let packed = run(dir.path(), &["store", "gc"]);
-    assert!(packed.out.starts_with("0 runs removed, 2 histories compressed"), "{packed:?}");
+    assert!(packed.out.starts_with("0 runs removed, 2 files compressed"), "{packed:?}");
     let bad = dir.path().join("store/bad/20260131T235959Z");
     assert!(!bad.join("history.jsonl").exists(), "the history is there twice");
     let judged = run(dir.path(), &["check", "store/bad/20260131T235959Z/history.jsonl.zst"]);

@@ -52,7 +52,10 @@ impl Compression {
 }
 
 /// The content of `input`, unpacked if it is compressed.
-pub(super) fn unpacked<'a>(mut input: impl Read + 'a) -> io::Result<Box<dyn Read + 'a>> {
+///
+/// # Errors
+/// Its first bytes cannot be read.
+pub fn unpacked<'a>(mut input: impl Read + 'a) -> io::Result<Box<dyn Read + 'a>> {
     let mut start = Vec::new();
     input.by_ref().take(MAGIC_BYTES as u64).read_to_end(&mut start)?;
     let compression = Compression::of_content(&start);

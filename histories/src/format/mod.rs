@@ -11,7 +11,7 @@ mod lines;
 
 use std::{fmt, fs::File, io::Read, path::Path};
 
-pub use compressed::{Compression, Packer};
+pub use compressed::{Compression, Packer, unpacked};
 pub use edn_write::EdnStyle;
 pub use jsonl::write_event;
 
@@ -90,7 +90,7 @@ fn read(
     each: Option<&mut dyn FnMut(&Event<'_>)>,
 ) -> Result<History, ReadError> {
     let io = |source| ReadError::Io { path: path.to_owned(), source };
-    let mut input = compressed::unpacked(input).map_err(io)?;
+    let mut input = unpacked(input).map_err(io)?;
     let mut start = Vec::new();
     input.by_ref().take(SNIFF_BYTES as u64).read_to_end(&mut start).map_err(io)?;
     let found = detect(path, &start);

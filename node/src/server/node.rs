@@ -22,6 +22,7 @@ use crate::{
     },
     request::{Counters, Failure, Happened, Input, Mode, Reason, Reply, Request, StatusReport},
     storage::Storage,
+    trace::Trace,
     transport::{Frame, Links},
 };
 
@@ -54,6 +55,7 @@ pub(super) struct Node {
     next_id: u64,
     counters: Counters,
     log: Log,
+    trace: Trace,
 }
 
 impl Node {
@@ -62,6 +64,7 @@ impl Node {
         let (id, members) = (config.id, config.members());
         let (storage, stored) =
             Storage::open(&config.data_dir, id, &members).map_err(|source| Error::Storage { node: id, source })?;
+        let trace = Trace::open(id, config.trace_file.as_deref()).map_err(Error::Trace)?;
         let mut clock = Clock::new(config.clock_file.clone());
         let raft = Raft::new(config.raft(fresh()), stored, clock.now())
             .map_err(|error| Error::State { node: id, problem: error.to_string() })?;
@@ -84,6 +87,7 @@ impl Node {
             next_id: fresh(),
             counters: Counters::default(),
             log,
+            trace,
         };
         node.carry_out()?; // restores the snapshot, before anybody can read
         Ok(node)
@@ -116,6 +120,7 @@ impl Node {
                 let failure = waiting.unresolved(Reason::Deadline);
                 self.answer(waiting, Err(failure));
             }
+            self.trace.flush();
         }
     }
 
@@ -127,9 +132,12 @@ impl Node {
     }
 
     fn take_in(&mut self, input: Input, now: Time) {
+        if let Input::Peer(peer, frame) = &input {
+            self.trace.received(*peer, frame);
+        }
         match input {
             Input::Client(request, reply) => self.request(Asker::Client(reply), request, now),
-            Input::Peer(_, Frame::Raft(message)) => self.raft.step(now, message),
+            Input::Peer(_, Frame::Raft { message, .. }) => self.raft.step(now, message),
             Input::Peer(peer, Frame::Forward { id, request }) => self.request(Asker::Peer(peer, id), request, now),
             Input::Peer(_, Frame::Forwarded { id, reply }) => {
                 if let Some(waiting) = self.pending.take(id) {
@@ -175,7 +183,7 @@ impl Node {
             return self.refuse(waiting, Reason::NoLeader);
         };
         let id = self.fresh_id();
-        if self.links.send(leader, Frame::Forward { id, request }) {
+        if self.tell(leader, Frame::Forward { id, request }) {
             self.pending.add(id, waiting, now.after(self.request_timeout));
         } else {
             self.refuse(waiting, Reason::Unreachable(leader));
@@ -212,8 +220,15 @@ impl Node {
 
     fn send(&mut self, messages: Vec<Message>) {
         for message in messages {
-            self.links.send(message.to, Frame::Raft(message));
+            let (to, id) = (message.to, self.fresh_id());
+            self.tell(to, Frame::Raft { id, message });
         }
+    }
+
+    /// Hands a frame to its link; false if it certainly never leaves.
+    fn tell(&mut self, to: NodeId, frame: Frame) -> bool {
+        self.trace.sent(to, &frame);
+        self.links.send(to, frame)
     }
 
     fn proposed(&mut self, id: u64, outcome: ProposalOutcome) {
@@ -296,13 +311,16 @@ impl Node {
         match asker {
             // Whoever asked may have gone.
             Asker::Client(client) => drop(client.send(reply)),
-            Asker::Peer(peer, id) => drop(self.links.send(peer, Frame::Forwarded { id, reply })),
+            Asker::Peer(peer, id) => drop(self.tell(peer, Frame::Forwarded { id, reply })),
         }
     }
 
     /// Tells the log when role, term or leader have changed.
     fn notice_role(&mut self) {
         let status = self.raft.status();
+        if status.commit > self.status.commit {
+            self.trace.committed(status.commit);
+        }
         let changed =
             (status.role, status.term, status.leader) != (self.status.role, self.status.term, self.status.leader);
         self.status = status;

@@ -88,10 +88,10 @@ impl Door {
             let frame: Frame = timeout(IDLE_TIMEOUT, codec::read(&mut reader, &mut buffer)).await??;
             match &frame {
                 Frame::Ping => continue,
-                Frame::Raft(message) if message.from != from || message.to != self.id => {
+                Frame::Raft { message, .. } if message.from != from || message.to != self.id => {
                     return Err(io::ErrorKind::InvalidData.into());
                 }
-                Frame::Raft(_) | Frame::Forward { .. } | Frame::Forwarded { .. } => {}
+                Frame::Raft { .. } | Frame::Forward { .. } | Frame::Forwarded { .. } => {}
             }
             if let Err(TrySendError::Disconnected(_)) = self.inputs.try_send(Input::Peer(from, frame)) {
                 return Ok(());

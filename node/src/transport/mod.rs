@@ -24,7 +24,7 @@ pub(crate) use accept::accept_links;
 use dial::Link;
 
 /// Raised when frames change.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// How long a connection may take to come up.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(200);
 /// How long to wait before dialling again. With the time above, a healed link is back within 300 ms.
@@ -50,7 +50,12 @@ pub(crate) enum Frame {
     /// Nothing: the link is alive.
     Ping,
     /// Raft's own.
-    Raft(Message),
+    Raft {
+        /// Fresh in each life of the sender: joins what its trace tells to what the receiver's does.
+        id: u64,
+        /// What it says.
+        message: Message,
+    },
     /// A request that only a leader can answer, with an id that is fresh in each life of the sender.
     Forward {
         /// Names the request in the answer.

@@ -27,7 +27,7 @@ fn log(id: u64) -> Log {
 
 fn message(from: u64, to: u64, term: u64) -> Frame {
     let body = Body::Vote { pre: false, granted: true };
-    Frame::Raft(Message { from: NodeId(from), to: NodeId(to), term: Term(term), body })
+    Frame::Raft { id: term, message: Message { from: NodeId(from), to: NodeId(to), term: Term(term), body } }
 }
 
 async fn listen() -> (TcpListener, SocketAddr) {
@@ -187,7 +187,7 @@ async fn a_peer_that_stops_reading_is_given_up_and_never_blocks() {
         done: true,
         round: 0,
     };
-    let large = Frame::Raft(Message { from: NodeId(1), to: NodeId(2), term: Term(1), body });
+    let large = Frame::Raft { id: 1, message: Message { from: NodeId(1), to: NodeId(2), term: Term(1), body } };
     send(&mut links, large.clone()).await;
     let start = Instant::now();
     let given_up = |line: &LogLine| matches!(&line.event, Event::PeerDown { peer: NodeId(2), .. });

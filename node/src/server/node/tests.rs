@@ -64,7 +64,7 @@ impl Bench {
 
     fn message(&mut self, from: u64, term: u64, body: Body) {
         let message = Message { from: NodeId(from), to: NodeId(1), term: Term(term), body };
-        self.take_in(Input::Peer(NodeId(from), Frame::Raft(message)));
+        self.take_in(Input::Peer(NodeId(from), Frame::Raft { id: 0, message }));
     }
 
     /// An `AppendEntries` from a leader.
@@ -101,7 +101,9 @@ impl Bench {
             self.node.raft.tick(now);
             self.node.carry_out().unwrap();
             let asked = |frame| match frame {
-                Frame::Raft(Message { term, body: Body::RequestVote { pre, .. }, .. }) => Some((term, pre)),
+                Frame::Raft { message: Message { term, body: Body::RequestVote { pre, .. }, .. }, .. } => {
+                    Some((term, pre))
+                }
                 _ => None,
             };
             let (mut term, pre) = self.hear(2, asked);

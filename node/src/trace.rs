@@ -1,0 +1,331 @@
+//! Who told whom what, and when: JSON lines in a file, for pictures of how a cluster came to believe something.
+//!
+//! A message has one line where it is handed to its link and one where the other node's loop takes it in; `(sender, id)` joins them, and
+//! a line without its partner is a message that was lost or is under way. Lines are written once for each batch of the loop, so that
+//! they survive the end of the process, and cost about a microsecond each.
+
+use std::{
+    fmt,
+    fs::{File, OpenOptions},
+    io::{self, Write},
+    path::Path,
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    clock::host_monotonic_ns,
+    raft::{AppendResult, Body, LogIndex, NodeId, Term},
+    transport::Frame,
+};
+
+/// Lines gather up to this size before they are written in mid-batch.
+const BUFFER_BYTES: usize = 1 << 16;
+/// No trace grows beyond this in one life of a node.
+const MAX_BYTES: u64 = 1 << 28;
+
+/// One line of a trace.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TraceLine {
+    /// The host's `CLOCK_MONOTONIC` (never the bent clock), in nanoseconds.
+    pub mono_ns: u64,
+    /// Who says it.
+    pub node: NodeId,
+    /// What happened.
+    #[serde(flatten)]
+    pub event: TraceEvent,
+}
+
+/// What a trace tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum TraceEvent {
+    /// A message was handed to the link.
+    Sent {
+        /// To whom.
+        to: NodeId,
+        /// Fresh in each life of the sender.
+        id: u64,
+        /// What it says.
+        #[serde(flatten)]
+        content: Content,
+    },
+    /// A message was taken in.
+    Received {
+        /// From whom.
+        from: NodeId,
+        /// That of the sender.
+        id: u64,
+        /// What it says.
+        #[serde(flatten)]
+        content: Content,
+    },
+    /// More entries are known to be committed.
+    Committed {
+        /// The last of them.
+        commit: LogIndex,
+    },
+    /// The trace has reached its limit and ends.
+    Full,
+}
+
+/// What a message says, as far as a trace tells it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Content {
+    /// Its kind.
+    pub message: MessageKind,
+    /// The sender's term; none where Raft does not send it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub term: Option<Term>,
+    /// The last log index that it names: of the entries that it carries, confirms, asks for or offers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub index: Option<LogIndex>,
+    /// How many entries it carries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entries: Option<usize>,
+    /// The leader's commit index.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<LogIndex>,
+    /// Of answers: whether they agree.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agrees: Option<bool>,
+}
+
+/// Kinds of messages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MessageKind {
+    /// `RequestVote` without consequences (dissertation §9.6).
+    PreVote,
+    /// Its answer.
+    PreVoted,
+    /// `RequestVote`.
+    RequestVote,
+    /// Its answer.
+    Voted,
+    /// `AppendEntries` without entries.
+    #[default]
+    Heartbeat,
+    /// `AppendEntries`.
+    AppendEntries,
+    /// Its answer.
+    Appended,
+    /// A chunk of a snapshot.
+    InstallSnapshot,
+    /// Its answer.
+    SnapshotChunk,
+    /// A follower asks for a read index (dissertation §6.4).
+    ReadIndex,
+    /// Its answer.
+    ReadIndexed,
+    /// A client's request, on its way to the leader.
+    Forward,
+    /// Its answer.
+    Forwarded,
+}
+
+impl Content {
+    /// The message's id and what a trace tells of it; nothing of pings.
+    fn of(frame: &Frame) -> Option<(u64, Self)> {
+        let (id, message) = match frame {
+            Frame::Ping => return None,
+            Frame::Forward { id, .. } => return Some((*id, Self { message: MessageKind::Forward, ..Self::default() })),
+            Frame::Forwarded { id, reply } => {
+                let agrees = Some(reply.result.is_ok());
+                return Some((
+                    *id,
+                    Self { message: MessageKind::Forwarded, term: Some(reply.term), agrees, ..Self::default() },
+                ));
+            }
+            Frame::Raft { id, message } => (*id, message),
+        };
+        let content = Self { term: Some(message.term), ..Self::default() };
+        let told = match &message.body {
+            Body::RequestVote { pre, last_log_index, .. } => {
+                let message = if *pre { MessageKind::PreVote } else { MessageKind::RequestVote };
+                Self { message, index: Some(*last_log_index), ..content }
+            }
+            Body::Vote { pre, granted } => {
+                let message = if *pre { MessageKind::PreVoted } else { MessageKind::Voted };
+                Self { message, agrees: Some(*granted), ..content }
+            }
+            Body::AppendEntries { prev_log_index, entries, leader_commit, .. } => {
+                let message = if entries.is_empty() { MessageKind::Heartbeat } else { MessageKind::AppendEntries };
+                let index = Some(entries.last().map_or(*prev_log_index, |entry| entry.index));
+                Self { message, index, entries: Some(entries.len()), commit: Some(*leader_commit), ..content }
+            }
+            Body::Appended { result, .. } => {
+                let (index, agrees) = match *result {
+                    AppendResult::Matched(index) => (index, true),
+                    AppendResult::Conflict { refused, .. } => (refused, false),
+                };
+                Self { message: MessageKind::Appended, index: Some(index), agrees: Some(agrees), ..content }
+            }
+            Body::InstallSnapshot { last_included_index, .. } => {
+                Self { message: MessageKind::InstallSnapshot, index: Some(*last_included_index), ..content }
+            }
+            Body::SnapshotChunk { last_included_index, .. } => {
+                Self { message: MessageKind::SnapshotChunk, index: Some(*last_included_index), ..content }
+            }
+            Body::ReadIndex { .. } => Self { message: MessageKind::ReadIndex, ..content },
+            Body::ReadIndexed { index, .. } => {
+                Self { message: MessageKind::ReadIndexed, index: *index, agrees: Some(index.is_some()), ..content }
+            }
+        };
+        Some((id, told))
+    }
+}
+
+/// Where a node writes its trace; nowhere, unless told to.
+pub(crate) struct Trace {
+    node: NodeId,
+    sink: Option<Box<dyn Write + Send>>,
+    buffer: Vec<u8>,
+    written: u64,
+}
+
+impl Trace {
+    /// Appends to the file at `path`, so that each life of a node continues the trace; to none without a path.
+    ///
+    /// # Errors
+    /// The file cannot be opened.
+    pub(crate) fn open(node: NodeId, path: Option<&Path>) -> io::Result<Self> {
+        let open = |path| OpenOptions::new().create(true).append(true).open(path);
+        let file: Option<File> = path.map(open).transpose()?;
+        Ok(Self::to(node, file.map(|file| Box::new(file) as _)))
+    }
+
+    fn to(node: NodeId, sink: Option<Box<dyn Write + Send>>) -> Self {
+        Self { node, sink, buffer: Vec::new(), written: 0 }
+    }
+
+    /// Tells of a message that was handed to its link.
+    pub(crate) fn sent(&mut self, to: NodeId, frame: &Frame) {
+        if self.sink.is_some()
+            && let Some((id, content)) = Content::of(frame)
+        {
+            self.write(TraceEvent::Sent { to, id, content });
+        }
+    }
+
+    /// Tells of a message that was taken in.
+    pub(crate) fn received(&mut self, from: NodeId, frame: &Frame) {
+        if self.sink.is_some()
+            && let Some((id, content)) = Content::of(frame)
+        {
+            self.write(TraceEvent::Received { from, id, content });
+        }
+    }
+
+    /// Tells that all entries up to `commit` are known to be committed.
+    pub(crate) fn committed(&mut self, commit: LogIndex) {
+        if self.sink.is_some() {
+            self.write(TraceEvent::Committed { commit });
+        }
+    }
+
+    fn write(&mut self, event: TraceEvent) {
+        let line = TraceLine { mono_ns: host_monotonic_ns(), node: self.node, event };
+        serde_json::to_writer(&mut self.buffer, &line).expect("a line is plain data");
+        self.buffer.push(b'\n');
+        if self.buffer.len() >= BUFFER_BYTES {
+            self.flush();
+        }
+    }
+
+    /// Hands what has gathered to the system. A trace that cannot be written or has grown too long ends; the node goes on.
+    pub(crate) fn flush(&mut self) {
+        let Some(sink) = &mut self.sink else { return };
+        self.written += u64::try_from(self.buffer.len()).unwrap_or(u64::MAX);
+        let written = sink.write_all(&self.buffer);
+        self.buffer.clear();
+        if written.is_err() {
+            self.sink = None;
+        } else if self.written > MAX_BYTES {
+            self.write(TraceEvent::Full);
+            if let Some(mut sink) = self.sink.take() {
+                sink.write_all(&self.buffer).ok(); // it ends here in any case
+            }
+            self.buffer = Vec::new();
+        }
+    }
+}
+
+impl fmt::Debug for Trace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Trace").field("node", &self.node).field("written", &self.written).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::raft::Message;
+
+    fn heartbeat(term: u64) -> Frame {
+        let body = Body::AppendEntries {
+            prev_log_index: LogIndex(7),
+            prev_log_term: Term(2),
+            entries: Vec::new(),
+            leader_commit: LogIndex(5),
+            round: 1,
+        };
+        Frame::Raft { id: 9, message: Message { from: NodeId(1), to: NodeId(2), term: Term(term), body } }
+    }
+
+    fn lines(path: &Path) -> Vec<TraceLine> {
+        let text = fs::read_to_string(path).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    #[test]
+    fn a_line_is_flat_json_that_reads_back() {
+        let (id, content) = Content::of(&heartbeat(3)).unwrap();
+        let line = TraceLine { mono_ns: 5, node: NodeId(1), event: TraceEvent::Sent { to: NodeId(2), id, content } };
+        let text = serde_json::to_string(&line).unwrap();
+        let expected = r#"{"mono_ns":5,"node":1,"event":"sent","to":2,"id":9,"message":"heartbeat","term":3,"index":7,"entries":0,"commit":5}"#;
+        assert_eq!(text, expected);
+        assert_eq!(serde_json::from_str::<TraceLine>(&text).unwrap(), line);
+    }
+
+    #[test]
+    fn each_life_of_a_node_continues_the_trace() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("trace.jsonl");
+        for term in 1..=2 {
+            let mut trace = Trace::open(NodeId(1), Some(&path)).unwrap();
+            trace.sent(NodeId(2), &heartbeat(term));
+            trace.received(NodeId(2), &Frame::Ping);
+            trace.flush();
+        }
+        let terms = lines(&path).into_iter().map(|line| match line.event {
+            TraceEvent::Sent { content, .. } => content.term,
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(terms.collect::<Vec<_>>(), [Some(Term(1)), Some(Term(2))]);
+    }
+
+    #[test]
+    fn a_trace_ends_at_its_limit_and_says_so() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("trace.jsonl");
+        let mut trace = Trace::open(NodeId(1), Some(&path)).unwrap();
+        trace.written = MAX_BYTES;
+        trace.committed(LogIndex(1));
+        trace.flush();
+        trace.committed(LogIndex(2));
+        trace.flush();
+        let events: Vec<_> = lines(&path).into_iter().map(|line| line.event).collect();
+        assert_eq!(events, [TraceEvent::Committed { commit: LogIndex(1) }, TraceEvent::Full]);
+    }
+
+    #[test]
+    fn without_a_file_nothing_gathers() {
+        let mut trace = Trace::open(NodeId(1), None).unwrap();
+        trace.sent(NodeId(2), &heartbeat(1));
+        trace.committed(LogIndex(1));
+        assert!(trace.buffer.is_empty());
+    }
+}

@@ -1,0 +1,307 @@
+//! Who told whom what around the moment, as a Lamport diagram: a line for each node, time to the right, an arrow for each message.
+
+use maud::{Markup, html};
+use node::{Content, MessageKind};
+
+use super::super::{
+    Facts, Section,
+    timeline::{self, LEFT, RIGHT, Scale, WIDTH, px},
+};
+use crate::{
+    run::{Exchange, Message, Reign, Span},
+    systems::schism::TRACE_FILE,
+    ui::verdict::{counted, grouped, seconds},
+};
+
+inventory::submit! { Section { order: 25, id: "messages", title: "Who told whom what", body } }
+
+/// Of more messages those that led up to the moment are drawn.
+const MOST: usize = 120;
+/// Between the lines of two nodes.
+const LANE: f64 = 62.0;
+const TOP: f64 = 26.0;
+/// How long an arrow's head is.
+const HEAD: f64 = 7.0;
+
+/// What is drawn, and what is only counted.
+struct Diagram<'a> {
+    facts: &'a Facts<'a>,
+    /// Those of the evidence.
+    operations: &'a [usize],
+    nodes: u16,
+    exchange: &'a Exchange,
+    shown: Vec<Message>,
+    scale: Scale,
+    /// The operation that should have known better.
+    wrong: usize,
+}
+
+fn body(facts: &Facts<'_>) -> Option<Markup> {
+    let run = facts.run?;
+    let operations = &facts.evidence()?.operations;
+    let wrong = operations.iter().copied().max_by_key(|&index| facts.history.times(index).invoked_ns)?;
+    let around = timeline::scale(facts, operations)?;
+    let during = Span { from_ns: around.from_ns, until_ns: around.until_ns };
+    let traces: Vec<_> = (1..=run.plan.nodes)
+        .map(|id| run.dir().join("nodes").join(id.to_string()).join(TRACE_FILE))
+        .collect();
+    let exchange = Exchange::read(traces.iter().map(AsRef::as_ref), run.results.origin_mono_ns, during);
+    let until_ns = around.until_ns.min(facts.history.times(wrong).completed_ns + 2_000_000);
+    let shown = most_telling(&exchange.messages, until_ns);
+    let first = shown.first()?;
+    let margin_ns = (until_ns - first.sent_ns) / 40 + 1;
+    let scale = Scale { from_ns: first.sent_ns.saturating_sub(margin_ns), until_ns: until_ns + margin_ns };
+    let diagram = Diagram { facts, operations, nodes: run.plan.nodes, exchange: &exchange, shown, scale, wrong };
+    Some(html! {
+        p { (fates(&diagram)) }
+        div class="wide" tabindex="0" role="region" aria-label="Diagram of the messages" { (diagram.svg()) }
+        p class="quiet" {
+            "Each arrow is a message, drawn from the moment it was sent to the moment it was taken in; a broken one with a cross was lost. "
+            "Small strokes on a node's line: it learnt that more of the log is committed. Bars: the operations that contradict each other. "
+            @let more = exchange.messages.len() - diagram.shown.len();
+            @if more > 0 { (counted(more, "more message")) " between " (seconds(during.from_ns)) " and " (seconds(during.until_ns)) " are in nodes/*/" (TRACE_FILE) "." }
+        }
+        details {
+            summary { "The same in a table" }
+            (diagram.table())
+        }
+    })
+}
+
+/// All up to this time if they are few; else without the heartbeats that arrived, which say nothing new; of those the last.
+fn most_telling(messages: &[Message], until_ns: u64) -> Vec<Message> {
+    let mut shown: Vec<Message> = messages.iter().copied().filter(|message| message.sent_ns < until_ns).collect();
+    if shown.len() > MOST {
+        shown.retain(|message| message.content.message != MessageKind::Heartbeat || message.received_ns.is_none());
+    }
+    shown.split_off(shown.len().saturating_sub(MOST))
+}
+
+/// How much of what the node that was asked said arrived, and how much of what the others did, since it should have heard better.
+fn fates(diagram: &Diagram<'_>) -> String {
+    let times = |index: usize| diagram.facts.history.times(index);
+    let asked = diagram.facts.history.node(diagram.wrong);
+    let moment = times(diagram.wrong);
+    let before = diagram.operations.iter().map(|&index| times(index).completed_ns).filter(|ended| *ended < moment.invoked_ns);
+    let since_ns = before.max().unwrap_or(diagram.scale.from_ns);
+    let fate = |mine: bool| {
+        let during = |message: &&Message| (since_ns..moment.completed_ns).contains(&message.sent_ns);
+        let sent = || diagram.exchange.messages.iter().filter(during).filter(|message| (message.from == asked) == mine);
+        (sent().count(), sent().filter(|message| message.received_ns.is_none()).count())
+    };
+    let words = |(sent, lost): (usize, usize)| match (sent, lost) {
+        (0, _) => "sent nothing".to_owned(),
+        (sent, 0) => format!("sent {}, all of which arrived", counted(sent, "message")),
+        (sent, lost) if sent == lost => format!("sent {}, none of which arrived", counted(sent, "message")),
+        (sent, lost) => format!("sent {}, of which {} were lost", counted(sent, "message"), grouped(lost)),
+    };
+    format!(
+        "From {} to {}, n{asked}, which gave the wrong answer, {}; the other nodes {}.",
+        seconds(since_ns),
+        seconds(moment.completed_ns),
+        words(fate(true)),
+        words(fate(false)),
+    )
+}
+
+impl Diagram<'_> {
+    fn y(node: u16) -> f64 {
+        TOP + LANE * (f64::from(node) - 0.5)
+    }
+
+    fn svg(&self) -> Markup {
+        let height = TOP + LANE * f64::from(self.nodes) + 34.0;
+        html! {
+            svg class="timeline messages" viewBox={ "0 0 " (WIDTH) " " (height) } role="img"
+                aria-label={ "Messages between the nodes from " (seconds(self.scale.from_ns)) " to " (seconds(self.scale.until_ns)) "; the table below has the same" } {
+                @for node in 1..=self.nodes { (self.lane(node)) }
+                @for message in &self.shown { (self.arrow(message)) }
+                @for node in 1..=self.nodes { @for reign in self.reigns(node) { (self.claim(reign)) } }
+                @for &index in self.operations { (self.operation(index)) }
+                (timeline::axis(self.scale, height - 22.0))
+            }
+        }
+    }
+
+    fn lane(&self, node: u16) -> Markup {
+        let y = Self::y(node);
+        let asked = self.facts.history.node(self.wrong) == node;
+        let moment_ns = self.facts.history.times(self.wrong).invoked_ns;
+        let commits = self.exchange.commits.iter().filter(|commit| commit.node == node);
+        html! {
+            text class={ "name" @if asked { " wrong" } } x="8" y=(px(y)) { "n" (node) }
+            @if let Some(index) = self.exchange.committed(node, moment_ns) {
+                text class="commit" x="8" y=(px(y + 15.0)) { "commit " (index) }
+            }
+            line class="follows" x1=(px(LEFT)) x2=(px(RIGHT)) y1=(px(y)) y2=(px(y)) {}
+            @for reign in self.reigns(node) { (self.reign(reign, y)) }
+            @for commit in commits.filter(|commit| self.scale.shows(commit.time_ns, commit.time_ns + 1)) {
+                @let x = self.scale.x(commit.time_ns);
+                line class="commit" x1=(px(x)) x2=(px(x)) y1=(px(y - 6.0)) y2=(px(y + 6.0)) {}
+            }
+        }
+    }
+
+    fn reigns(&self, node: u16) -> impl Iterator<Item = &Reign> {
+        let shows = |reign: &&Reign| self.scale.shows(reign.span.from_ns, reign.span.until_ns);
+        self.facts.reigns.iter().filter(move |reign| reign.node == node).filter(shows)
+    }
+
+    /// When another node led a later term; the end of the reign, if none did.
+    fn deposed_ns(&self, reign: &Reign) -> u64 {
+        let newer = self.facts.reigns.iter().filter(|other| other.term > reign.term).map(|other| other.span.from_ns);
+        newer.min().unwrap_or(u64::MAX).clamp(reign.span.from_ns, reign.span.until_ns)
+    }
+
+    fn reign(&self, reign: &Reign, y: f64) -> Markup {
+        let (span, deposed_ns) = (reign.span, self.deposed_ns(reign));
+        html! {
+            g class="reign" {
+                @for (class, from_ns, until_ns) in [("", span.from_ns, deposed_ns), ("deposed", deposed_ns, span.until_ns)] {
+                    @if self.scale.shows(from_ns, until_ns) {
+                        @let (from, until) = (self.scale.x(from_ns), self.scale.x(until_ns));
+                        rect class=(class) x=(px(from)) width=(px(until - from)) y=(px(y - 4.0)) height="8" {}
+                    }
+                }
+            }
+        }
+    }
+
+    /// Above the arrows, so that it can be read.
+    fn claim(&self, reign: &Reign) -> Markup {
+        let unaware = (self.deposed_ns(reign)..reign.span.until_ns).contains(&self.scale.from_ns);
+        html! {
+            text class="reign" x=(px(self.scale.x(reign.span.from_ns) + 4.0)) y=(px(Self::y(reign.node) - 9.0)) {
+                "leads term " (reign.term) @if unaware { ", deposed, and does not know" }
+            }
+        }
+    }
+
+    fn arrow(&self, message: &Message) -> Markup {
+        let (x1, y1) = (self.scale.x(message.sent_ns), Self::y(message.from));
+        let goal = Self::y(message.to);
+        let arrived = message.received_ns;
+        // Lost on the way: nobody knows where.
+        let (x2, y2) = match arrived {
+            Some(time_ns) => (self.scale.x(time_ns), goal),
+            None => (x1 + 8.0, y1 + (goal - y1).clamp(-0.4 * LANE, 0.4 * LANE)),
+        };
+        let length = (x2 - x1).hypot(y2 - y1).max(1.0);
+        let (dx, dy) = ((x2 - x1) / length * HEAD, (y2 - y1) / length * HEAD);
+        let along = format!("M{} {}L{} {}", px(x1), px(y1), px(x2), px(y2));
+        html! {
+            g class={ "message " (family(message.content.message)) @if arrived.is_none() { " lost" } } data-tip=(words(message)) {
+                path class="hit" d=(along) {}
+                path d=(along) {}
+                @if arrived.is_some() {
+                    path class="head" d={
+                        "M" (px(x2)) " " (px(y2)) "L" (px(x2 - dx - dy / 2.0)) " " (px(y2 - dy + dx / 2.0))
+                        "L" (px(x2 - dx + dy / 2.0)) " " (px(y2 - dy - dx / 2.0)) "z"
+                    } {}
+                } @else {
+                    path class="cross" d={ "M" (px(x2 - 3.0)) " " (px(y2 - 3.0)) "l6 6m0 -6l-6 6" } {}
+                }
+            }
+        }
+    }
+
+    fn operation(&self, index: usize) -> Markup {
+        let (times, node) = (self.facts.history.times(index), self.facts.history.node(index));
+        let wrong = index == self.wrong;
+        html! {
+            @if node > 0 && self.scale.shows(times.invoked_ns, times.completed_ns) {
+                @let (from, until) = (self.scale.x(times.invoked_ns), self.scale.x(times.completed_ns));
+                g class={ "operation" @if wrong { " wrong" } } data-tip=(timeline::operation_on_one_line(self.facts, index)) {
+                    rect x=(px(from)) width=(px((until - from).max(5.0))) y=(px(Self::y(node) + 7.0)) height="7" rx="2" {}
+                }
+            }
+        }
+    }
+
+    fn table(&self) -> Markup {
+        html! {
+            div class="wide" tabindex="0" role="region" aria-label="Table of the messages" {
+                table {
+                    thead { tr {
+                        @for name in ["sent", "from", "to", "message", "arrived"] { th scope="col" { (name) } }
+                    } }
+                    tbody {
+                        @for message in &self.shown {
+                            tr {
+                                td { (seconds(message.sent_ns)) } td { "n" (message.from) } td { "n" (message.to) }
+                                td { (content(&message.content)) } td { (arrival(message)) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Messages about the same thing look the same.
+fn family(kind: MessageKind) -> &'static str {
+    match kind {
+        MessageKind::PreVote | MessageKind::PreVoted | MessageKind::RequestVote | MessageKind::Voted => "vote",
+        MessageKind::ReadIndex | MessageKind::ReadIndexed => "read",
+        MessageKind::Forward | MessageKind::Forwarded => "forward",
+        MessageKind::Heartbeat
+        | MessageKind::AppendEntries
+        | MessageKind::Appended
+        | MessageKind::InstallSnapshot
+        | MessageKind::SnapshotChunk => "log",
+    }
+}
+
+fn words(message: &Message) -> String {
+    format!(
+        "n{} to n{}: {}; sent at {}, {}",
+        message.from,
+        message.to,
+        content(&message.content),
+        seconds(message.sent_ns),
+        arrival(message)
+    )
+}
+
+fn arrival(message: &Message) -> String {
+    match message.received_ns {
+        Some(time_ns) => format!("after {} µs", grouped(usize::try_from(time_ns.saturating_sub(message.sent_ns) / 1000).unwrap_or(usize::MAX))),
+        None => "never".to_owned(),
+    }
+}
+
+fn content(content: &Content) -> String {
+    let kind = match content.message {
+        MessageKind::PreVote => "would you vote for me?",
+        MessageKind::PreVoted => "answer: would vote",
+        MessageKind::RequestVote => "RequestVote",
+        MessageKind::Voted => "answer to RequestVote",
+        MessageKind::Heartbeat => "heartbeat",
+        MessageKind::AppendEntries => "AppendEntries",
+        MessageKind::Appended => "answer to AppendEntries",
+        MessageKind::InstallSnapshot => "InstallSnapshot",
+        MessageKind::SnapshotChunk => "answer to InstallSnapshot",
+        MessageKind::ReadIndex => "may I read?",
+        MessageKind::ReadIndexed => "answer: read index",
+        MessageKind::Forward => "a client's request",
+        MessageKind::Forwarded => "answer to a client's request",
+    };
+    let mut words = kind.to_owned();
+    if let Some(agrees) = content.agrees {
+        words += if agrees { ", yes" } else { ", no" };
+    }
+    for (name, value) in [
+        ("term", content.term.map(|term| term.0)),
+        ("log index", content.index.map(|index| index.0)),
+        ("commit", content.commit.map(|index| index.0)),
+    ] {
+        if let Some(value) = value {
+            words += &format!(", {name} {value}");
+        }
+    }
+    match content.entries {
+        Some(entries) if entries > 0 => format!("{words}, entries: {entries}"),
+        _ => words,
+    }
+}

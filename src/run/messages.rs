@@ -1,0 +1,174 @@
+//! Which messages the nodes sent each other in a stretch of time, and which of them arrived: from the nodes' own traces.
+
+use std::{
+    collections::HashMap,
+    fs::File,
+    io::{BufRead, BufReader},
+    path::Path,
+};
+
+use node::{Content, TraceEvent, TraceLine};
+use serde::Deserialize;
+
+use super::beliefs::Span;
+
+/// What arrives later than this after the stretch counts as lost.
+const LATEST_NS: u64 = 2_000_000_000;
+
+/// One message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Message {
+    pub(crate) from: u16,
+    pub(crate) to: u16,
+    pub(crate) sent_ns: u64,
+    /// Never, if it was lost.
+    pub(crate) received_ns: Option<u64>,
+    pub(crate) content: Content,
+}
+
+/// A node learnt that more of the log is committed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Commit {
+    pub(crate) node: u16,
+    pub(crate) time_ns: u64,
+    pub(crate) index: u64,
+}
+
+/// What traces tell of a stretch of time.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Exchange {
+    /// Those sent in it, in the order in which they were.
+    pub(crate) messages: Vec<Message>,
+    /// Those in it, and before them each node's last.
+    pub(crate) commits: Vec<Commit>,
+}
+
+impl Exchange {
+    /// The last index that this node knew to be committed at this time.
+    pub(crate) fn committed(&self, node: u16, time_ns: u64) -> Option<u64> {
+        let known = self.commits.iter().filter(|commit| commit.node == node && commit.time_ns <= time_ns);
+        known.max_by_key(|commit| commit.time_ns).map(|commit| commit.index)
+    }
+
+    /// Reads traces, compressed or not, of which one that is not there says nothing; nor does a last line that a killed node left unfinished.
+    pub(crate) fn read<'a>(traces: impl IntoIterator<Item = &'a Path>, origin_ns: u64, during: Span) -> Self {
+        let mut found = Found::default();
+        for trace in traces {
+            let file = File::open(trace).or_else(|_| File::open(trace.with_added_extension("zst")));
+            let Ok(lines) = file.and_then(histories::unpacked) else { continue };
+            found.read(BufReader::new(lines), origin_ns, during);
+        }
+        found.joined()
+    }
+}
+
+/// The time of a line: most lines are of no interest, and this is read faster.
+#[derive(Deserialize)]
+struct Stamp {
+    mono_ns: u64,
+}
+
+#[derive(Default)]
+struct Found {
+    sent: Vec<(u64, Message)>,
+    /// When the message with this id from this node to that one was taken in.
+    received: HashMap<(u16, u16, u64), u64>,
+    commits: Vec<Commit>,
+}
+
+impl Found {
+    fn read(&mut self, lines: impl BufRead, origin_ns: u64, during: Span) {
+        let mut last_before: Option<Commit> = None;
+        for line in lines.lines().map_while(Result::ok) {
+            let Ok(Stamp { mono_ns }) = serde_json::from_str(&line) else { continue };
+            let time_ns = mono_ns.saturating_sub(origin_ns);
+            if time_ns >= during.until_ns.saturating_add(LATEST_NS) {
+                break;
+            }
+            if time_ns < during.from_ns && !line.contains(r#""committed""#) {
+                continue;
+            }
+            let Ok(TraceLine { node, event, .. }) = serde_json::from_str(&line) else { continue };
+            let node = number(node);
+            match event {
+                TraceEvent::Sent { to, id, content } if time_ns < during.until_ns => {
+                    let message = Message { from: node, to: number(to), sent_ns: time_ns, received_ns: None, content };
+                    self.sent.push((id, message));
+                }
+                TraceEvent::Received { from, id, .. } => {
+                    self.received.insert((number(from), node, id), time_ns);
+                }
+                TraceEvent::Committed { commit } if time_ns < during.until_ns => {
+                    let commit = Commit { node, time_ns, index: commit.0 };
+                    if time_ns < during.from_ns {
+                        last_before = Some(commit);
+                    } else {
+                        self.commits.push(commit);
+                    }
+                }
+                _ => {}
+            }
+        }
+        self.commits.extend(last_before);
+    }
+
+    fn joined(self) -> Exchange {
+        let arrived = |(id, message): (u64, Message)| {
+            let received_ns = self.received.get(&(message.from, message.to, id)).copied();
+            Message { received_ns, ..message }
+        };
+        let mut messages: Vec<Message> = self.sent.into_iter().map(arrived).collect();
+        messages.sort_by_key(|message| (message.sent_ns, message.from, message.to));
+        let mut commits = self.commits;
+        commits.sort_by_key(|commit| (commit.time_ns, commit.node));
+        Exchange { messages, commits }
+    }
+}
+
+fn number(of: node::raft::NodeId) -> u16 {
+    u16::try_from(of.0).unwrap_or(u16::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::PathBuf};
+
+    use node::MessageKind;
+
+    use super::*;
+
+    const FIRST: &str = r#"{"mono_ns":900,"node":1,"event":"committed","commit":3}
+{"mono_ns":950,"node":1,"event":"committed","commit":4}
+{"mono_ns":990,"node":1,"event":"sent","to":2,"id":6,"message":"heartbeat","term":2}
+{"mono_ns":1010,"node":1,"event":"sent","to":2,"id":7,"message":"append-entries","term":2,"index":5,"entries":1,"commit":4}
+{"mono_ns":1020,"node":1,"event":"sent","to":3,"id":8,"message":"append-entries","term":2,"index":5,"entries":1,"commit":4}
+{"mono_ns":1060,"node":1,"event":"committed","commit":5}
+{"mono_ns":1300,"node":1,"event":"sent","to":2,"id":9,"mess"#;
+    const SECOND: &str = r#"{"mono_ns":1000,"node":2,"event":"received","from":1,"id":6,"message":"heartbeat","term":2}
+{"mono_ns":1210,"node":2,"event":"received","from":1,"id":7,"message":"append-entries","term":2,"index":5,"entries":1,"commit":4}
+{"mono_ns":1215,"node":2,"event":"received","from":3,"id":8,"message":"append-entries","term":2}
+"#;
+
+    fn exchange() -> Exchange {
+        let dir = tempfile::tempdir().unwrap();
+        let paths = ["1", "2", "nowhere"].map(|name| dir.path().join(name));
+        fs::write(&paths[0], FIRST).unwrap();
+        fs::write(&paths[1], SECOND).unwrap();
+        Exchange::read(paths.iter().map(PathBuf::as_path), 900, Span { from_ns: 100, until_ns: 300 })
+    }
+
+    #[test]
+    fn what_was_sent_is_joined_to_what_arrived_and_the_rest_is_lost() {
+        let messages = exchange().messages;
+        let told: Vec<_> = messages.iter().map(|of| (of.from, of.to, of.sent_ns, of.received_ns)).collect();
+        assert_eq!(told, [(1, 2, 110, Some(310)), (1, 3, 120, None)]);
+        assert_eq!(messages[0].content.message, MessageKind::AppendEntries);
+    }
+
+    #[test]
+    fn a_node_knows_of_a_commit_from_its_moment_on() {
+        let exchange = exchange();
+        assert_eq!([40, 50, 159, 160].map(|time_ns| exchange.committed(1, time_ns)), [None, Some(4), Some(4), Some(5)]);
+        assert_eq!(exchange.committed(2, 300), None);
+    }
+}
