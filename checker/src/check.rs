@@ -107,7 +107,7 @@ pub(crate) struct Decision {
     why: Option<UnknownWhy>,
     method: Method,
     evidence: Option<Evidence>,
-    order: Option<Vec<u32>>,
+    pub(crate) order: Option<Vec<u32>>,
 }
 
 impl Decision {

@@ -15,12 +15,16 @@ use crate::{
 };
 
 /// How far a key's operations can be ordered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Prefix {
     /// Everything that happened before this time can be ordered; nanoseconds since the run began.
     pub until_ns: u64,
     /// The operation that completed then: no order survives its completion. An index of [`History::operations`].
     pub dies_at: usize,
+    /// One order of it, as indexes of [`History::operations`]: what took effect before that completion. What had no effect, or need
+    /// not have had any, is not in it.
+    #[serde(skip)]
+    pub order: Vec<u32>,
 }
 
 /// The longest beginning of the operations of `key` that can be ordered, by as many checks as halving takes, each within the limits.
@@ -36,9 +40,10 @@ pub fn longest_prefix(history: &History, options: &Options<'_>, key: &Value) -> 
         .map(|operation| operation.completed)
         .collect();
     completions.sort_unstable();
-    let options = Options { keep_order: false, ..options.clone() };
+    let options = Options { keep_order: true, ..options.clone() };
     let mut cut = history.clone();
-    let mut is_ordered = |completed: usize| {
+    // The order of so many completions: `Err` where there is none, nothing where a limit was reached.
+    let mut order = |completed: usize| {
         let last = completed.checked_sub(1).map(|at| completions[at])?;
         let begun = operations.partition_point(|&index| history.operations[index as usize].invoked < last);
         for &index in operations {
@@ -51,27 +56,28 @@ pub fn longest_prefix(history: &History, options: &Options<'_>, key: &Value) -> 
             }
         }
         let mut preparer = Preparer::new(&cut, options.model, &options.initial);
-        match decide(&cut, &options, &mut preparer, &operations[..begun]).verdict {
-            Verdict::Linearizable => Some(true),
-            Verdict::NotLinearizable => Some(false),
+        let decided = decide(&cut, &options, &mut preparer, &operations[..begun]);
+        match decided.verdict {
+            Verdict::Linearizable => Some(Ok(decided.order.unwrap_or_default())),
+            Verdict::NotLinearizable => Some(Err(())),
             Verdict::Unknown => None,
         }
     };
     // So many completions can be ordered, so many cannot.
     let (mut can, mut cannot) = (0, completions.len());
-    if is_ordered(cannot)? {
+    let mut longest = Vec::new();
+    if order(cannot)?.is_ok() {
         return None;
     }
     while cannot - can > 1 {
         let middle = can.midpoint(cannot);
-        if is_ordered(middle)? {
-            can = middle;
-        } else {
-            cannot = middle;
+        match order(middle)? {
+            Ok(order) => (can, longest) = (middle, order),
+            Err(()) => cannot = middle,
         }
     }
     let last = completions[cannot - 1];
     let dies_at = operations.iter().copied().find(|&index| history.operations[index as usize].completed == last)?;
     let dies_at = dies_at as usize;
-    Some(Prefix { until_ns: history.times(dies_at).completed_ns, dies_at })
+    Some(Prefix { until_ns: history.times(dies_at).completed_ns, dies_at, order: longest })
 }

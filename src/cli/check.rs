@@ -226,7 +226,7 @@ impl CheckArgs {
         let staleness = wanted.then(|| self.judging.by(history, deadline, checker::staleness));
         let found = if self.explain { self.prefixes(history, &report, deadline) } else { Vec::new() };
         let mut words = verdict::describe(history, &report);
-        words += &found.first().map_or_else(String::new, |(_, found)| prefix::describe(history, *found));
+        words += &found.first().map_or_else(String::new, |(_, found)| prefix::describe(history, found));
         let is_register = matches!(self.judging.options(history).model, Model::Register | Model::KeyValue);
         if report.verdict == Verdict::NotLinearizable && is_register {
             words += &ladder.as_ref().map_or_else(String::new, |ladder| ladder::describe(ladder, self.explain));
@@ -343,7 +343,7 @@ impl Judging {
     }
 
     /// How far a key's operations can be ordered.
-    fn prefix(&self, history: &History, key: &Value, deadline: Instant) -> Option<Prefix> {
+    pub(crate) fn prefix(&self, history: &History, key: &Value, deadline: Instant) -> Option<Prefix> {
         self.by(history, deadline, |history, options| checker::longest_prefix(history, options, key))
     }
 

@@ -49,7 +49,7 @@ pub(crate) struct CompareArgs {
     #[arg(long, value_delimiter = ',', value_name = "LIST", default_value = "3")]
     nodes: Vec<u16>,
     /// Reads in a hundred operations; several are settings of their own.
-    #[arg(long, value_delimiter = ',', value_name = "LIST", default_value = "50")]
+    #[arg(long, value_delimiter = ',', value_name = "LIST", default_value = "80")]
     read_shares: Vec<u8>,
     /// How often each is run, each time with another seed.
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]

@@ -11,8 +11,11 @@ use crate::{
     campaign,
     exit::ExitStatus,
     report::{self, Facts},
-    run::{self, windows},
-    ui::{self, Failure},
+    run::{self, Exchange, windows},
+    ui::{
+        self, Failure,
+        verdict::{clearest, of},
+    },
 };
 
 /// Makes the page of a run, a campaign or a history: one file that opens in any browser, without a server or a network.
@@ -93,5 +96,8 @@ pub(super) fn with_facts<T>(
         staleness: staleness.as_ref(),
         windows: &windows(&history.others, u64::MAX),
         reigns: &[],
+        prefix: clearest(&of(&judged, Verdict::NotLinearizable))
+            .and_then(|(key, _)| judging.prefix(&history, &key.key, deadline)),
+        exchange: Exchange::default(),
     })
 }

@@ -16,7 +16,10 @@ use axum::{
 };
 use clap::Args;
 
-use crate::{exit::ExitStatus, kept, report, ui};
+use crate::{exit::ExitStatus, kept, report, run, ui};
+
+/// How often the page of a run that is under way is made again.
+const REFRESH_SECONDS: &str = "3";
 
 /// Lists the store in a browser: a table that can be sorted and filtered, with the report of each run; it refreshes itself while runs
 /// are under way.
@@ -45,7 +48,11 @@ impl ServeArgs {
                 ui::note("anyone who reaches this address can read the store");
             }
             ui::print(&format!("http://{address}/\n"))?;
-            let app = Router::new().route("/", get(index)).route("/{*path}", get(file)).with_state(root);
+            let app = Router::new()
+                .route("/", get(index))
+                .route("/live/{*path}", get(live))
+                .route("/{*path}", get(file))
+                .with_state(root);
             let stop = async { drop(tokio::signal::ctrl_c().await) };
             axum::serve(listener, app).with_graceful_shutdown(stop).await.context("serving the store")
         })?;
@@ -61,13 +68,30 @@ async fn index(State(root): State<Arc<PathBuf>>) -> Response {
     }
 }
 
-/// A file of the store; never one that lies elsewhere.
-async fn file(State(root): State<Arc<PathBuf>>, Asked(path): Asked<String>) -> Response {
-    let relative = Path::new(&path);
+/// The page of a run that is under way, as far as it came; it refreshes itself.
+async fn live(State(root): State<Arc<PathBuf>>, Asked(path): Asked<String>) -> Response {
+    let Some(whole) = inside(&root, &path).await else { return nothing() };
+    let told = tokio::task::spawn_blocking(move || run::again(&whole).map(|run| report::html(&report::facts_of(&run))));
+    match told.await {
+        Ok(Ok(page)) => ([(header::REFRESH, REFRESH_SECONDS)], Html(page)).into_response(),
+        _ => ([(header::REFRESH, REFRESH_SECONDS)], "nothing happened yet").into_response(),
+    }
+}
+
+/// What lies at this path in the store; never what lies elsewhere.
+async fn inside(root: &Path, path: &str) -> Option<PathBuf> {
+    let relative = Path::new(path);
     let stays = relative.components().all(|part| matches!(part, Component::Normal(_)));
-    let whole =
-        tokio::fs::canonicalize(root.join(relative)).await.ok().filter(|whole| stays && whole.starts_with(&*root));
-    let Some(whole) = whole else { return (StatusCode::NOT_FOUND, "no such file").into_response() };
+    tokio::fs::canonicalize(root.join(relative)).await.ok().filter(|whole| stays && whole.starts_with(root))
+}
+
+fn nothing() -> Response {
+    (StatusCode::NOT_FOUND, "no such file").into_response()
+}
+
+/// A file of the store.
+async fn file(State(root): State<Arc<PathBuf>>, Asked(path): Asked<String>) -> Response {
+    let Some(whole) = inside(&root, &path).await else { return nothing() };
     let kind = match whole.extension().and_then(|ending| ending.to_str()) {
         Some("html") => "text/html; charset=utf-8",
         Some("json") => "application/json",
@@ -77,6 +101,6 @@ async fn file(State(root): State<Arc<PathBuf>>, Asked(path): Asked<String>) -> R
     let nosniff = (HeaderName::from_static("x-content-type-options"), "nosniff");
     match tokio::fs::read(&whole).await {
         Ok(bytes) => ([(header::CONTENT_TYPE, kind), nosniff], bytes).into_response(),
-        Err(_) => (StatusCode::NOT_FOUND, "no such file").into_response(),
+        Err(_) => nothing(),
     }
 }

@@ -10,12 +10,12 @@ pub(crate) mod timeline;
 
 use std::path::Path;
 
-use checker::{Evidence, Ladder, Report, StalenessReport, Verdict};
+use checker::{Evidence, Ladder, Prefix, Report, StalenessReport, Verdict};
 use histories::History;
 use maud::Markup;
 
 use crate::{
-    run::{FaultWindow, Finished, Reign},
+    run::{Exchange, FaultWindow, Finished, Reign},
     ui::{
         verdict::{clearest, of},
         write_whole,
@@ -40,12 +40,26 @@ pub(crate) struct Facts<'a> {
     pub(crate) staleness: Option<&'a StalenessReport>,
     pub(crate) windows: &'a [FaultWindow],
     pub(crate) reigns: &'a [Reign],
+    /// How far the operations of the key with the evidence can be ordered.
+    pub(crate) prefix: Option<Prefix>,
+    /// Who told whom what around the evidence; empty where the nodes did not write it down.
+    pub(crate) exchange: Exchange,
 }
 
 impl Facts<'_> {
     /// The evidence that convinces fastest.
     pub(crate) fn evidence(&self) -> Option<&Evidence> {
         clearest(&of(self.report, Verdict::NotLinearizable)).map(|(_, evidence)| evidence)
+    }
+
+    /// The operations of that evidence.
+    pub(crate) fn contradicting(&self) -> &[usize] {
+        self.evidence().map_or(&[], |evidence| &evidence.operations)
+    }
+
+    /// The operation of the evidence that was invoked last: it should have known better.
+    pub(crate) fn wrong(&self) -> Option<usize> {
+        self.contradicting().iter().copied().max_by_key(|&index| self.history.times(index).invoked_ns)
     }
 
     /// The last moment that anything is known of.
@@ -79,7 +93,7 @@ pub(crate) fn of_run(finished: &Finished, to: &Path) -> anyhow::Result<()> {
 /// What the page of a run tells of.
 pub(crate) fn facts_of(finished: &Finished) -> Facts<'_> {
     let (plan, results) = (&finished.plan, &finished.results);
-    Facts {
+    let facts = Facts {
         name: format!("{}, {}", plan.system, plan.summary()),
         command: plan.command(),
         run: Some(finished),
@@ -89,7 +103,16 @@ pub(crate) fn facts_of(finished: &Finished) -> Facts<'_> {
         staleness: results.staleness.as_ref(),
         windows: &finished.windows,
         reigns: &results.reigns,
-    }
+        prefix: clearest(&of(&results.report, Verdict::NotLinearizable)).and_then(|(key, _)| finished.prefix(&key.key)),
+        exchange: Exchange::default(),
+    };
+    let exchange = timeline::around(&facts).map(|during| finished.exchange(during)).unwrap_or_default();
+    Facts { exchange, ..facts }
+}
+
+/// A page.
+pub(crate) fn html(facts: &Facts<'_>) -> String {
+    page::render(facts).into_string()
 }
 
 /// Writes a page.
@@ -97,7 +120,7 @@ pub(crate) fn facts_of(finished: &Finished) -> Facts<'_> {
 /// # Errors
 /// It cannot be written.
 pub(crate) fn write(facts: &Facts<'_>, to: &Path) -> anyhow::Result<()> {
-    let html = page::render(facts).into_string();
+    let html = html(facts);
     write_whole(to, |out| Ok(out.write_all(html.as_bytes())?)).map(drop)
 }
 

@@ -71,6 +71,25 @@ pub(super) fn badge(verdict: Verdict) -> Markup {
     html! { span class={ "badge " (class) } { span aria-hidden="true" { (sign) } " " (verdict.to_string()) } }
 }
 
+/// Lines over time, drawn by the page's script.
+#[derive(Debug, Serialize)]
+pub(super) struct Plot {
+    /// Seconds, ascending.
+    pub(super) x: Vec<f64>,
+    /// Each line's name, and its value at each time.
+    pub(super) series: Vec<(String, Vec<f64>)>,
+    /// Of the values.
+    pub(super) unit: &'static str,
+}
+
+impl Plot {
+    /// Where it is drawn; what it shows in words.
+    pub(super) fn markup(&self, words: &str) -> Markup {
+        let data = serde_json::to_string(self).expect("numbers have a form in JSON");
+        html! { div class="plot" role="img" aria-label=(words) data-plot=(data) {} }
+    }
+}
+
 /// As JSON that can stand in a script element.
 pub(super) fn script_json(of: &impl Serialize) -> String {
     let text = serde_json::to_string(of).expect("what is shown has a form in JSON");

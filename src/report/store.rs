@@ -32,7 +32,7 @@ pub(crate) fn page(root: &Path, all: &[Kept]) -> Markup {
                             @for kept in all {
                                 @let name = kept.path.strip_prefix(root).unwrap_or(&kept.path).display().to_string();
                                 tr data-verdict=(kept.verdict) {
-                                    td { @if kept.path.join(FILE).exists() { a href={ "/" (encoded(&name)) "/" (FILE) } { (text(&name)) } } @else { (text(&name)) } }
+                                    td { @if kept.path.join(FILE).exists() { a href={ "/" (encoded(&name)) "/" (FILE) } { (text(&name)) } } @else { a href={ "/live/" (encoded(&name)) } { (text(&name)) } } }
                                     td { (kept.verdict) } td { (text(&kept.system)) } td { (text(&kept.read)) } td { (text(&kept.faults)) } td class="number" { (kept.seed) }
                                 }
                             }

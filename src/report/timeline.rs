@@ -1,10 +1,14 @@
 //! The operations of the evidence as a picture: a lane for each client, above them a lane for each node with what it believed, and
 //! the faults behind. It stands by itself, without any script.
 
+use checker::Prefix;
 use maud::{Markup, PreEscaped, html};
 
 use super::{Facts, page::text};
-use crate::ui::verdict::{operation_in_words, plain, seconds, values_in_words};
+use crate::{
+    run::Span,
+    ui::verdict::{operation_in_words, plain, seconds, values_in_words},
+};
 
 pub(super) const WIDTH: f64 = 960.0;
 /// Where time begins and ends.
@@ -43,9 +47,7 @@ impl Scale {
 pub(crate) fn svg(facts: &Facts<'_>, alone: bool) -> Option<Markup> {
     let all = &facts.evidence()?.operations;
     let shown = &all[all.len().saturating_sub(MOST)..];
-    let scale = scale(facts, shown)?;
-    // The last that was invoked should have known better.
-    let wrong = shown.iter().copied().max_by_key(|&index| facts.history.times(index).invoked_ns)?;
+    let (scale, wrong) = (scale(facts, shown)?, facts.wrong()?);
     let nodes = nodes(facts, shown, scale);
     let processes = processes(facts, shown);
     let lane = |number: usize| TOP + LANE * f64::from(u32::try_from(number).unwrap_or(u32::MAX));
@@ -65,6 +67,9 @@ pub(crate) fn svg(facts: &Facts<'_>, alone: bool) -> Option<Markup> {
             }
             @for (number, node) in nodes.iter().enumerate() {
                 (node_lane(facts, *node, *node == asked, lane(number), scale))
+                @if let Some(index) = facts.exchange.committed(*node, facts.history.times(wrong).invoked_ns) {
+                    text class="commit" x="8" y=(px(lane(number) + 29.0)) { "commit " (index) }
+                }
             }
             @for (number, process) in processes.iter().enumerate() {
                 @let y = lane(nodes.len() + number);
@@ -74,12 +79,50 @@ pub(crate) fn svg(facts: &Facts<'_>, alone: bool) -> Option<Markup> {
                     (operation(facts, index, index == wrong, y, scale))
                 }
             }
+            (ends(facts, scale, height))
+            @for (index, time_ns) in points(facts) {
+                @if let Some(number) = processes.iter().position(|process| shown.contains(&index) && facts.history.operations[index].process == *process) {
+                    circle class="point" cx=(px(scale.x(time_ns))) cy=(px(lane(nodes.len() + number) + 12.0)) r="3.5" {}
+                }
+            }
             (axis(scale, height - 22.0))
         }
     })
 }
 
-pub(super) fn scale(facts: &Facts<'_>, shown: &[usize]) -> Option<Scale> {
+/// Where each operation of the longest prefix that can be ordered takes effect: as early as its place in that order lets it.
+fn points(facts: &Facts<'_>) -> impl Iterator<Item = (usize, u64)> {
+    let order = facts.prefix.as_ref().map_or(&[][..], |prefix| &prefix.order);
+    order.iter().scan(0, |now_ns, &index| {
+        *now_ns = facts.history.times(index as usize).invoked_ns.max(*now_ns);
+        Some((index as usize, *now_ns))
+    })
+}
+
+/// The moment that no order survives. One of all operations of the key may end before those that are shown.
+fn ends(facts: &Facts<'_>, scale: Scale, height: f64) -> Markup {
+    let Some(Prefix { until_ns, dies_at, .. }) = facts.prefix else { return html! {} };
+    let x = scale.x(until_ns);
+    html! {
+        @if scale.shows(until_ns, until_ns + 1) {
+            g class="ends" {
+                title { "Up to here everything can be ordered, the dots show how; no order survives the end of this: " (operation_on_one_line(facts, dies_at)) }
+                line x1=(px(x)) x2=(px(x)) y1="30" y2=(px(height - 22.0)) {}
+                text x=(px(x - 5.0)) y="36" text-anchor="end" {
+                    @if facts.contradicting().contains(&dies_at) { "every order ends here" } @else { "every order of all operations ends here already" }
+                }
+            }
+        }
+    }
+}
+
+/// The time that the picture shows.
+pub(super) fn around(facts: &Facts<'_>) -> Option<Span> {
+    let Scale { from_ns, until_ns } = scale(facts, &facts.evidence()?.operations)?;
+    Some(Span { from_ns, until_ns })
+}
+
+fn scale(facts: &Facts<'_>, shown: &[usize]) -> Option<Scale> {
     let times = || shown.iter().map(|&index| facts.history.times(index));
     let from_ns = times().map(|times| times.invoked_ns).min()?;
     // An operation of unknown outcome would stretch the picture to its end.

@@ -207,6 +207,7 @@ mod tests {
             kind: "pause".to_owned(),
             words: "pause n1".to_owned(),
             nodes: vec![1],
+            bend: None,
             span: span(100, 800),
         };
         let found = coverage(&[("read", 1, 400, 500, EventType::Fail)], &reigns, &[pause]);

@@ -1,6 +1,6 @@
 //! Faults in the history: how they are written down as they come and go, and how they are read back.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use histories::{Event, RecordError, Recorder, Value};
 use nemesis::{NodeId, Outcome, Resolved};
@@ -9,7 +9,7 @@ use super::beliefs::Span;
 use crate::ui::verdict::plain;
 
 /// A fault that was in force for a while.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct FaultWindow {
     /// `kill`, `pause`, `partition` or `clock`.
     pub(crate) kind: String,
@@ -17,7 +17,18 @@ pub(crate) struct FaultWindow {
     pub(crate) words: String,
     /// The nodes that were killed or paused, or whose clock was bent.
     pub(crate) nodes: Vec<u16>,
+    /// How clocks were bent.
+    pub(crate) bend: Option<Bend>,
     pub(crate) span: Span,
+}
+
+/// How a clock was bent.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Bend {
+    /// What it counts in a true second.
+    pub(crate) rate: f64,
+    /// What it jumped by when that began, seconds.
+    pub(crate) jump_s: f64,
 }
 
 /// Writes that a fault is about to be injected.
@@ -41,6 +52,9 @@ pub(crate) fn record_outcome(recorder: &Recorder, kind: &str, outcome: &Outcome)
             ("fault", fault.to_string().as_str().into()),
             ("nodes", Value::List(nodes)),
         ]);
+        if let Resolved::Clock { rate, jump_ns, .. } = fault {
+            value.extend([("rate", Value::Float(*rate)), ("jump_s", Value::Float(jump_s(*jump_ns)))]);
+        }
     }
     recorder.nemesis(&f, map(value), why).map(drop)
 }
@@ -68,6 +82,11 @@ fn nodes_of(fault: &Resolved) -> impl Iterator<Item = NodeId> {
     nodes.into_iter().flatten().copied()
 }
 
+fn jump_s(jump_ns: i64) -> f64 {
+    let length = Duration::from_nanos(jump_ns.unsigned_abs()).as_secs_f64();
+    if jump_ns < 0 { -length } else { length }
+}
+
 /// The faults of a history, in the order in which they came; one that was never healed lasts to `end_ns`.
 pub(crate) fn windows(events: &[Event<'_>], end_ns: u64) -> Vec<FaultWindow> {
     let mut windows: BTreeMap<i64, FaultWindow> = BTreeMap::new();
@@ -82,7 +101,11 @@ pub(crate) fn windows(events: &[Event<'_>], end_ns: u64) -> Vec<FaultWindow> {
                 _ => Vec::new(),
             };
             let span = Span { from_ns: event.time, until_ns: end_ns };
-            windows.insert(*id, FaultWindow { kind: kind.to_owned(), words, nodes, span });
+            let bend = match (field("rate"), field("jump_s")) {
+                (Some(Value::Float(rate)), Some(Value::Float(jump_s))) => Some(Bend { rate: *rate, jump_s: *jump_s }),
+                _ => None,
+            };
+            windows.insert(*id, FaultWindow { kind: kind.to_owned(), words, nodes, bend, span });
         } else if event.f.starts_with("stop-")
             && let Some(window) = windows.get_mut(id)
         {
@@ -90,6 +113,21 @@ pub(crate) fn windows(events: &[Event<'_>], end_ns: u64) -> Vec<FaultWindow> {
         }
     }
     windows.into_values().collect()
+}
+
+/// What a node's clock showed more than the true one, seconds; it begins anew with the node.
+pub(crate) fn clock_offset_s(windows: &[FaultWindow], node: u16, time_ns: u64) -> f64 {
+    let mine = || windows.iter().filter(|window| window.nodes.contains(&node));
+    let restarts = mine().filter(|window| window.kind == "kill").map(|window| window.span.until_ns);
+    let since_ns = restarts.filter(|until_ns| *until_ns <= time_ns).max().unwrap_or_default();
+    let drift = |window: &FaultWindow| {
+        let Some(bend) = window.bend else { return 0.0 };
+        let (from_ns, until_ns) = (window.span.from_ns.max(since_ns), window.span.until_ns.min(time_ns));
+        let bent_s = Duration::from_nanos(until_ns.saturating_sub(from_ns)).as_secs_f64();
+        let jumped = (since_ns..time_ns).contains(&window.span.from_ns);
+        (bend.rate - 1.0) * bent_s + if jumped { bend.jump_s } else { 0.0 }
+    };
+    mine().map(drift).sum()
 }
 
 fn number(value: &Value) -> Option<u16> {
@@ -109,7 +147,9 @@ mod tests {
 
     use nemesis::{FaultId, NodeId, Outcome, Resolved};
 
-    use super::{FaultWindow, record_attempt, record_heal, record_outcome, windows};
+    use super::{
+        super::beliefs::Span, Bend, FaultWindow, clock_offset_s, record_attempt, record_heal, record_outcome, windows,
+    };
 
     #[test]
     fn what_is_written_is_read_back() {
@@ -123,16 +163,42 @@ mod tests {
         record_heal(&recorder, "kill", FaultId(1), false, None).unwrap();
         record_heal(&recorder, "kill", FaultId(1), true, None).unwrap();
         record_outcome(&recorder, "kill", &Outcome::Installed { id: FaultId(2), fault: kill }).unwrap();
+        let clock = Resolved::Clock { nodes: BTreeSet::from([NodeId(1)]), rate: 0.2, jump_ns: -1_500_000_000 };
+        record_outcome(&recorder, "clock", &Outcome::Installed { id: FaultId(3), fault: clock }).unwrap();
         let lines = std::fs::read_to_string(&path).unwrap();
         let events: Vec<_> =
             lines.lines().map(|line| serde_json::from_str::<histories::Event<'_>>(line).unwrap()).collect();
-        let found = windows(&events, u64::MAX);
+        let mut found = windows(&events, u64::MAX);
+        assert_eq!(found.pop().unwrap().bend, Some(Bend { rate: 0.2, jump_s: -1.5 }));
         let expected = |from: usize, until_ns| FaultWindow {
             kind: "kill".to_owned(),
             words: "kill n2 n4".to_owned(),
             nodes: vec![2, 4],
-            span: super::Span { from_ns: events[from].time, until_ns },
+            bend: None,
+            span: Span { from_ns: events[from].time, until_ns },
         };
         assert_eq!(found, [expected(1, events[4].time), expected(5, u64::MAX)]);
+    }
+
+    fn window(kind: &str, bend: Option<Bend>, from_ns: u64, until_ns: u64) -> FaultWindow {
+        FaultWindow {
+            kind: kind.to_owned(),
+            words: String::new(),
+            nodes: vec![1],
+            bend,
+            span: Span { from_ns, until_ns },
+        }
+    }
+
+    #[test]
+    fn clocks_drift_while_they_are_bent_and_begin_anew_with_the_node() {
+        const SECOND: u64 = 1_000_000_000;
+        let slow = Bend { rate: 0.5, jump_s: -1.0 };
+        let windows = [window("clock", Some(slow), SECOND, 5 * SECOND), window("kill", None, 6 * SECOND, 7 * SECOND)];
+        for (at_s, expected_s) in [(0, 0.0), (1, 0.0), (3, -2.0), (5, -3.0), (6, -3.0), (7, 0.0)] {
+            let found_s = clock_offset_s(&windows, 1, at_s * SECOND);
+            assert!((found_s - expected_s).abs() < 1e-9, "{found_s} at {at_s} s");
+        }
+        assert!(clock_offset_s(&windows, 2, 3 * SECOND).abs() < 1e-9, "another node's clock is honest");
     }
 }

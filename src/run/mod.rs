@@ -19,9 +19,9 @@ use std::{
 };
 
 use anyhow::Context as _;
-use checker::{Limits, Memory, Model, Options, Verdict};
-use histories::{History, Recorder, RunDir, Store};
-use serde::{Deserialize, de::DeserializeOwned};
+use checker::{Limits, Memory, Model, Options, Prefix, Verdict};
+use histories::{History, Recorder, RunDir, Store, Value};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::sync::watch;
 use workloads::{Driven, FinalReads, HttpConnector, HttpOptions, Load, RegisterOptions};
 
@@ -29,7 +29,7 @@ use self::{beliefs::Beliefs, breaking::InForce, cluster::Cluster, meter::Meter, 
 pub(crate) use self::{
     beliefs::{Reign, Span},
     coverage::Coverage,
-    faults::{FaultWindow, windows},
+    faults::{FaultWindow, clock_offset_s, windows},
     host::Host,
     messages::{Exchange, Message},
     results::{Cost, Counts, Latency},
@@ -38,6 +38,7 @@ use crate::{
     cli::check::{processors, read},
     exit::ExitStatus,
     plan::Plan,
+    systems::schism::TRACE_FILE,
     ui::{
         Failure, Progress,
         verdict::{clearest, counted, grouped, of},
@@ -72,6 +73,22 @@ impl Finished {
         self.dir.path()
     }
 
+    pub(crate) fn history_path(&self) -> PathBuf {
+        self.dir.history_path()
+    }
+
+    /// Who told whom what meanwhile, if the nodes wrote it down.
+    pub(crate) fn exchange(&self, during: Span) -> Exchange {
+        let trace = |id: u16| self.dir().join("nodes").join(id.to_string()).join(TRACE_FILE);
+        let traces: Vec<PathBuf> = (1..=self.plan.nodes).map(trace).collect();
+        Exchange::read(traces.iter().map(PathBuf::as_path), self.results.origin_mono_ns, during)
+    }
+
+    /// How far a key's operations can be ordered.
+    pub(crate) fn prefix(&self, key: &Value) -> Option<Prefix> {
+        within_limits(|options| checker::longest_prefix(&self.history, options, key))
+    }
+
     /// The run's folder, as short as it can be named from here.
     pub(crate) fn shown_dir(&self) -> PathBuf {
         let here = std::env::current_dir().unwrap_or_default();
@@ -104,12 +121,23 @@ impl Place {
     }
 }
 
+/// What is known when clients come; written at once, so that a run that is under way or was killed can be judged.
+#[derive(Debug, Deserialize, Serialize)]
+struct Begun {
+    leader_after_ms: u64,
+    origin_mono_ns: u64,
+}
+
+/// The file for it.
+const BEGUN_FILE: &str = "begun.json";
+
 /// What the live part of a run leaves for its judgement; of a run that is kept, `results.json` says it.
 #[derive(Debug, Deserialize)]
 struct Lived {
-    leader_after_ms: u64,
-    load: Span,
-    origin_mono_ns: u64,
+    #[serde(flatten)]
+    begun: Begun,
+    /// Nothing of a run that was killed or is under way: as long as there were operations.
+    load: Option<Span>,
     interrupted: bool,
     not_recovered: Option<String>,
     cost: Cost,
@@ -131,21 +159,27 @@ pub(crate) async fn run(plan: &Plan, host: &Host, place: &Place) -> anyhow::Resu
     Ok(finished)
 }
 
-/// A run that is kept, judged again.
+/// A run that is kept, judged again; one that is under way or was killed, as far as it came.
 ///
 /// # Errors
 /// A file of it is missing, or cannot be read.
 pub(crate) fn again(path: &Path) -> anyhow::Result<Finished> {
     let dir = RunDir::open(path)?;
     let plan = kept(&dir.path().join("test.json"))?;
-    let lived = kept(&dir.path().join("results.json"))?;
+    let (results, begun) = (dir.path().join("results.json"), dir.path().join(BEGUN_FILE));
+    let lived = if results.exists() || !begun.exists() {
+        kept(&results)?
+    } else {
+        let cost = Cost::default();
+        Lived { begun: kept(&begun)?, load: None, interrupted: true, not_recovered: None, cost }
+    };
     judge(plan, dir, lived)
 }
 
 fn kept<T: DeserializeOwned>(path: &Path) -> anyhow::Result<T> {
     let unreadable = |why: String| {
         let failure = Failure::new(ExitStatus::Unreadable, format!("{}: {why}", path.display()));
-        failure.hint("a run that was killed has no results; name its history.jsonl instead")
+        failure.hint("a run that was killed too early has no results")
     };
     let text = fs::read(path).map_err(|error| unreadable(error.to_string()))?;
     Ok(serde_json::from_slice(&text).map_err(|error| unreadable(error.to_string()))?)
@@ -165,12 +199,15 @@ async fn live(plan: &Plan, host: &Host, dir: &RunDir, progress: &Progress) -> an
 async fn on_cluster(plan: &Plan, cluster: &Cluster, dir: &RunDir, progress: &Progress) -> anyhow::Result<Lived> {
     let leader_after = cluster.wait_for_leader().await?;
     let origin_mono_ns = host::monotonic_ns();
+    let leader_after_ms = u64::try_from(leader_after.as_millis()).unwrap_or(u64::MAX);
+    let begun = Begun { leader_after_ms, origin_mono_ns };
+    dir.write_json(BEGUN_FILE, &begun)?;
     let recorder = Arc::new(Recorder::create(&dir.history_path(), Instant::now())?);
     let (stopper, stop) = watch::channel(false);
     let interrupt = tokio::spawn(host::watch_for_interrupt(stopper));
     let in_force = InForce::default();
     let counts = Arc::new(workloads::Progress::default());
-    progress.phase(format!("a leader after {} ms; clients for {:?}", leader_after.as_millis(), plan.time_limit()));
+    progress.phase(format!("a leader after {leader_after_ms} ms; clients for {:?}", plan.time_limit()));
 
     let connector = connector(plan, cluster);
     let from_ns = elapsed_ns(origin_mono_ns);
@@ -195,8 +232,7 @@ async fn on_cluster(plan: &Plan, cluster: &Cluster, dir: &RunDir, progress: &Pro
     recorder.close()?;
     let not_recovered = [broken.err(), healed.err()].into_iter().flatten().map(|error| format!("{error:#}"));
     let not_recovered = not_recovered.chain(recovery?).reduce(|all, next| format!("{all}; {next}"));
-    let leader_after_ms = u64::try_from(leader_after.as_millis()).unwrap_or(u64::MAX);
-    Ok(Lived { leader_after_ms, load, origin_mono_ns, interrupted, not_recovered, cost })
+    Ok(Lived { begun, load: Some(load), interrupted, not_recovered, cost })
 }
 
 /// Waits for the healed cluster and reads everything once more on every node. What did not come back, if something did not.
@@ -229,25 +265,33 @@ async fn recover(
     }))
 }
 
-/// The verdict on what is kept of the run, and all that explains it.
-fn judge(plan: Plan, dir: RunDir, lived: Lived) -> anyhow::Result<Finished> {
-    let history = read(&dir.history_path(), None)?;
+/// Judges registers, within limits in time and memory.
+fn within_limits<T>(judge: impl FnOnce(&Options<'_>) -> T) -> T {
     let deadline = Instant::now() + CHECK_LIMIT;
     let keep_going = move || Instant::now() < deadline;
     let memory = Memory::new(CHECK_MEMORY_BYTES);
     let limits = Limits { keep_going: &keep_going, memory: &memory, ..Limits::none() };
-    let options = Options { limits, threads: processors(), ..Options::new(Model::Register) };
-    let report = checker::check(&history, &options);
-    let violated = report.verdict == Verdict::NotLinearizable;
-    let ladder = violated.then(|| checker::consistency(&history, &options));
-    let staleness = violated.then(|| checker::staleness(&history, &options));
-    let end_ns = (0..history.operations.len())
-        .map(|index| history.times(index).completed_ns)
-        .fold(lived.load.until_ns, u64::max);
+    judge(&Options { limits, threads: processors(), ..Options::new(Model::Register) })
+}
+
+/// The verdict on what is kept of the run, and all that explains it.
+fn judge(plan: Plan, dir: RunDir, lived: Lived) -> anyhow::Result<Finished> {
+    let history = read(&dir.history_path(), None)?;
+    let (report, ladder, staleness) = within_limits(|options| {
+        let report = checker::check(&history, options);
+        let violated = report.verdict == Verdict::NotLinearizable;
+        let ladder = violated.then(|| checker::consistency(&history, options));
+        let staleness = violated.then(|| checker::staleness(&history, options));
+        (report, ladder, staleness)
+    });
+    let ends = (0..history.operations.len()).map(|index| history.times(index).completed_ns);
+    let end_ns = ends.chain(lived.load.map(|load| load.until_ns)).max().unwrap_or_default();
+    let load = lived.load.unwrap_or(Span { from_ns: 0, until_ns: end_ns });
+    let Begun { leader_after_ms, origin_mono_ns } = lived.begun;
     let windows = windows(&history.others, end_ns);
-    let Beliefs { reigns, missed } = beliefs(&plan, &dir, &windows, lived.origin_mono_ns, end_ns)?;
+    let Beliefs { reigns, missed } = beliefs(&plan, &dir, &windows, origin_mono_ns, end_ns)?;
     let faults: Vec<Span> = windows.iter().map(|window| window.span).collect();
-    let coverage = coverage::measure(&history, &reigns, &windows, lived.load);
+    let coverage = coverage::measure(&history, &reigns, &windows, load);
     let violated = of(&report, Verdict::NotLinearizable);
     let evidence = clearest(&violated).map(|(_, evidence)| evidence);
     let results = Results {
@@ -258,17 +302,17 @@ fn judge(plan: Plan, dir: RunDir, lived: Lived) -> anyhow::Result<Finished> {
         counts: Counts::of(&history),
         reads: Latency::of(&history, true),
         writes: Latency::of(&history, false),
-        leader_after_ms: lived.leader_after_ms,
-        load: lived.load,
+        leader_after_ms,
+        load,
         context: evidence.map_or_else(Vec::new, |evidence| context::around(&history, evidence, &reigns, &windows)),
-        missed_heartbeats: beliefs::without_a_fault(&missed, &faults, lived.load),
+        missed_heartbeats: beliefs::without_a_fault(&missed, &faults, load),
         cost: lived.cost,
         coverage,
         report,
         ladder,
         staleness,
         reigns,
-        origin_mono_ns: lived.origin_mono_ns,
+        origin_mono_ns,
     };
     Ok(Finished { plan, history, results, windows, dir })
 }

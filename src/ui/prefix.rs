@@ -20,7 +20,7 @@ pub(crate) fn around(history: &History, moment_ns: u64) -> Vec<&Event<'static>> 
 }
 
 /// A few lines.
-pub(crate) fn describe(history: &History, prefix: Prefix) -> String {
+pub(crate) fn describe(history: &History, prefix: &Prefix) -> String {
     let moment = seconds(prefix.until_ns);
     let mut text = format!(
         "\n  Everything up to {moment} can still be ordered; no order survives the completion there of\n    {}\n",

@@ -223,8 +223,11 @@ fn a_store_that_cannot_be_written_fails_the_run() {
     assert!(ended.err.contains("store"), "{}", ended.err);
 }
 
-/// What the nodes of a run wrote down: sent and received messages by sender, receiver and id, each with its kind and time.
-fn messages(run_dir: &Path) -> [BTreeMap<(u64, u64, u64), (String, u64)>; 2] {
+/// By sender, receiver and id: the kind, and when.
+type Messages = BTreeMap<(u64, u64, u64), (String, u64)>;
+
+/// What the nodes of a run sent and what they took in, as they wrote it down.
+fn messages(run_dir: &Path) -> [Messages; 2] {
     let mut found = [BTreeMap::new(), BTreeMap::new()];
     for node in 1..=5 {
         let text = fs::read_to_string(run_dir.join(format!("nodes/{node}/trace.jsonl"))).unwrap();

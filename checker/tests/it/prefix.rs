@@ -36,11 +36,25 @@ fn halving_finds_the_first_completion_that_no_order_survives() {
         let expected = first.map(|at| ends[at].1);
         let key = history.operations.first().map_or(&Value::Nil, |operation| history.value(operation.key));
         let prefix = longest_prefix(&history, &options, key);
-        assert_eq!(prefix.map(|prefix| prefix.dies_at), expected, "{:#?}", history.operations);
+        assert_eq!(prefix.as_ref().map(|prefix| prefix.dies_at), expected, "{:#?}", history.operations);
         found += u32::from(prefix.is_some());
         early += u32::from(first.is_some_and(|at| at + 1 < ends.len()));
-        let until = |Prefix { until_ns, dies_at }| until_ns == history.times(dies_at).completed_ns;
-        assert!(prefix.is_none_or(until));
+        if let Some(Prefix { until_ns, dies_at, order }) = prefix {
+            assert_eq!(until_ns, history.times(dies_at).completed_ns);
+            let end = history.operations[dies_at].completed;
+            let all_before = (history.operations.iter().zip(0_u32..)).filter(|(operation, _)| {
+                matches!(operation.outcome, Outcome::Ok | Outcome::Mismatch) && operation.completed < end
+            });
+            for (_, index) in all_before {
+                assert!(order.contains(&index), "{index} is missing in {order:?}: {:#?}", history.operations);
+            }
+            // Nothing comes before what ended before it began, nor does anything that began too late.
+            for (at, &index) in order.iter().enumerate() {
+                let invoked = history.operations[index as usize].invoked;
+                let later = |&other: &u32| history.operations[other as usize].completed < invoked;
+                assert!(invoked < end && !order[at + 1..].iter().any(later), "{order:?}");
+            }
+        }
     }
     assert!(found > 5_000 && early > 2_000, "only {found}, {early} of them before the end");
 }

@@ -189,6 +189,10 @@
     const series = [...kinds.keys()].map((label, at) => ({ label, paths: () => null, stroke: COLOURS[at % COLOURS.length], points: { show: true, size: 3, fill: COLOURS[at % COLOURS.length] } }));
     plot(element, series, columns, { scale: { distr: 3 }, axis: { values: (_, all) => all.map((v) => v === null ? "" : v + " ms") } });
   });
+  for (const element of document.querySelectorAll("[data-plot]")) when(element, () => {
+    const { x, series, unit } = JSON.parse(element.dataset.plot);
+    plot(element, series.map(([label], at) => ({ label, stroke: COLOURS[at % COLOURS.length], width: 1.5, points: { show: false } })), [x, ...series.map(([, y]) => y)], { scale: {}, axis: { values: (_, all) => all.map((v) => v + " " + unit) } });
+  });
   when(document.getElementById("throughput"), (element) => {
     const d = data(), bin = Math.max(100000, Math.ceil(d.end / 200)), bins = Math.ceil((d.end + 1) / bin);
     const columns = [Array.from({ length: bins }, (_, at) => (at + .5) * bin / 1e6), ...OUTCOMES.map(() => new Array(bins).fill(0))];

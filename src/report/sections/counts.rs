@@ -1,14 +1,17 @@
 //! How many operations ended how, and how long they took.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{cmp::Reverse, collections::BTreeMap, time::Duration};
 
-use histories::Outcome;
+use histories::{Event, EventType, Outcome, Process};
 use maud::{Markup, html};
 
 use super::super::{Facts, Section, page::text};
-use crate::ui::verdict::grouped;
+use crate::{run::Finished, ui::verdict::grouped};
 
 inventory::submit! { Section { order: 70, id: "counts", title: "Counts", body } }
+
+/// So many kinds of errors are told apart.
+const MOST_KINDS: usize = 40;
 
 #[derive(Default)]
 struct Row {
@@ -61,8 +64,47 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
                 }
             }
             @if let Some(run) = facts.run {
+                (errors(run))
                 p { "The nodes sent " (run.results.cost.messages) " messages to each other and made " (run.results.cost.fsyncs) " fsyncs under load." }
             }
         }
     })
+}
+
+/// What operations ended with that did not succeed, by kind.
+fn errors(run: &Finished) -> Markup {
+    let mut kinds: BTreeMap<(String, &'static str, String), usize> = BTreeMap::new();
+    let mut others = 0;
+    let read = histories::read_events(&run.history_path(), None, &mut |event: &Event<'_>| {
+        let outcome = match event.kind {
+            EventType::Fail => "failed",
+            EventType::Info => "unknown",
+            EventType::Invoke | EventType::Ok => return,
+        };
+        let (Process::Client(_), Some(error)) = (&event.process, &event.error) else { return };
+        let kind = (text(&event.f), outcome, text(error));
+        if kinds.len() < MOST_KINDS || kinds.contains_key(&kind) {
+            *kinds.entry(kind).or_default() += 1;
+        } else {
+            others += 1;
+        }
+    });
+    let mut kinds: Vec<_> = kinds.into_iter().collect();
+    kinds.sort_by_key(|(_, count)| Reverse(*count));
+    html! {
+        @if read.is_ok() && !kinds.is_empty() {
+            h3 { "Errors by kind" }
+            div class="wide" tabindex="0" role="region" aria-label="Errors by kind" {
+                table {
+                    thead { tr { th scope="col" { "function" } th scope="col" { "outcome" } th scope="col" { "error" } th scope="col" class="number" { "operations" } } }
+                    tbody {
+                        @for ((function, outcome, error), count) in &kinds {
+                            tr { td { (function) } td { (outcome) } td { (error) } td class="number" { (grouped(*count)) } }
+                        }
+                    }
+                }
+            }
+            @if others > 0 { p class="quiet" { (grouped(others)) " more of other kinds." } }
+        }
+    }
 }

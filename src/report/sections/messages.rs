@@ -8,7 +8,7 @@ use super::super::{
     timeline::{self, LEFT, RIGHT, Scale, WIDTH, px},
 };
 use crate::{
-    run::{Exchange, Message, Reign, Span},
+    run::{Message, Reign},
     systems::schism::TRACE_FILE,
     ui::verdict::{counted, grouped, seconds},
 };
@@ -26,10 +26,7 @@ const HEAD: f64 = 7.0;
 /// What is drawn, and what is only counted.
 struct Diagram<'a> {
     facts: &'a Facts<'a>,
-    /// Those of the evidence.
-    operations: &'a [usize],
     nodes: u16,
-    exchange: &'a Exchange,
     shown: Vec<Message>,
     scale: Scale,
     /// The operation that should have known better.
@@ -37,28 +34,21 @@ struct Diagram<'a> {
 }
 
 fn body(facts: &Facts<'_>) -> Option<Markup> {
-    let run = facts.run?;
-    let operations = &facts.evidence()?.operations;
-    let wrong = operations.iter().copied().max_by_key(|&index| facts.history.times(index).invoked_ns)?;
-    let around = timeline::scale(facts, operations)?;
-    let during = Span { from_ns: around.from_ns, until_ns: around.until_ns };
-    let traces: Vec<_> = (1..=run.plan.nodes)
-        .map(|id| run.dir().join("nodes").join(id.to_string()).join(TRACE_FILE))
-        .collect();
-    let exchange = Exchange::read(traces.iter().map(AsRef::as_ref), run.results.origin_mono_ns, during);
-    let until_ns = around.until_ns.min(facts.history.times(wrong).completed_ns + 2_000_000);
-    let shown = most_telling(&exchange.messages, until_ns);
+    let nodes = facts.run?.plan.nodes;
+    let (during, wrong) = (timeline::around(facts)?, facts.wrong()?);
+    let until_ns = during.until_ns.min(facts.history.times(wrong).completed_ns + 2_000_000);
+    let shown = most_telling(&facts.exchange.messages, until_ns);
     let first = shown.first()?;
     let margin_ns = (until_ns - first.sent_ns) / 40 + 1;
     let scale = Scale { from_ns: first.sent_ns.saturating_sub(margin_ns), until_ns: until_ns + margin_ns };
-    let diagram = Diagram { facts, operations, nodes: run.plan.nodes, exchange: &exchange, shown, scale, wrong };
+    let diagram = Diagram { facts, nodes, shown, scale, wrong };
     Some(html! {
         p { (fates(&diagram)) }
         div class="wide" tabindex="0" role="region" aria-label="Diagram of the messages" { (diagram.svg()) }
         p class="quiet" {
             "Each arrow is a message, drawn from the moment it was sent to the moment it was taken in; a broken one with a cross was lost. "
             "Small strokes on a node's line: it learnt that more of the log is committed. Bars: the operations that contradict each other. "
-            @let more = exchange.messages.len() - diagram.shown.len();
+            @let more = facts.exchange.messages.len() - diagram.shown.len();
             @if more > 0 { (counted(more, "more message")) " between " (seconds(during.from_ns)) " and " (seconds(during.until_ns)) " are in nodes/*/" (TRACE_FILE) "." }
         }
         details {
@@ -82,11 +72,11 @@ fn fates(diagram: &Diagram<'_>) -> String {
     let times = |index: usize| diagram.facts.history.times(index);
     let asked = diagram.facts.history.node(diagram.wrong);
     let moment = times(diagram.wrong);
-    let before = diagram.operations.iter().map(|&index| times(index).completed_ns).filter(|ended| *ended < moment.invoked_ns);
+    let before = diagram.facts.contradicting().iter().map(|&index| times(index).completed_ns).filter(|ended| *ended < moment.invoked_ns);
     let since_ns = before.max().unwrap_or(diagram.scale.from_ns);
     let fate = |mine: bool| {
         let during = |message: &&Message| (since_ns..moment.completed_ns).contains(&message.sent_ns);
-        let sent = || diagram.exchange.messages.iter().filter(during).filter(|message| (message.from == asked) == mine);
+        let sent = || diagram.facts.exchange.messages.iter().filter(during).filter(|message| (message.from == asked) == mine);
         (sent().count(), sent().filter(|message| message.received_ns.is_none()).count())
     };
     let words = |(sent, lost): (usize, usize)| match (sent, lost) {
@@ -117,7 +107,7 @@ impl Diagram<'_> {
                 @for node in 1..=self.nodes { (self.lane(node)) }
                 @for message in &self.shown { (self.arrow(message)) }
                 @for node in 1..=self.nodes { @for reign in self.reigns(node) { (self.claim(reign)) } }
-                @for &index in self.operations { (self.operation(index)) }
+                @for &index in self.facts.contradicting() { (self.operation(index)) }
                 (timeline::axis(self.scale, height - 22.0))
             }
         }
@@ -127,10 +117,10 @@ impl Diagram<'_> {
         let y = Self::y(node);
         let asked = self.facts.history.node(self.wrong) == node;
         let moment_ns = self.facts.history.times(self.wrong).invoked_ns;
-        let commits = self.exchange.commits.iter().filter(|commit| commit.node == node);
+        let commits = self.facts.exchange.commits.iter().filter(|commit| commit.node == node);
         html! {
             text class={ "name" @if asked { " wrong" } } x="8" y=(px(y)) { "n" (node) }
-            @if let Some(index) = self.exchange.committed(node, moment_ns) {
+            @if let Some(index) = self.facts.exchange.committed(node, moment_ns) {
                 text class="commit" x="8" y=(px(y + 15.0)) { "commit " (index) }
             }
             line class="follows" x1=(px(LEFT)) x2=(px(RIGHT)) y1=(px(y)) y2=(px(y)) {}
