@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use checker::Share;
 use maud::{Markup, html};
 
 use super::{
@@ -10,7 +11,7 @@ use super::{
 };
 use crate::{
     campaign::{
-        record::{Category, Record},
+        record::{Category, Facts, Record},
         summary::{CellSummary, Summary},
     },
     ui::{verdict::counted, write_whole},
@@ -62,6 +63,7 @@ fn body(summary: &Summary) -> Markup {
                 }
             }
             (counterexamples(summary))
+            (over_the_seeds(summary))
             h2 { "Beside this page" }
             p { "campaign.json and campaign.sqlite (tables runs and cells) hold all figures, junit.xml and summary.md the same for a CI; runs/ has a folder for each run." }
             p class="quiet" { "Written by schism " (summary.version) "; each run is repeated by the command in its report." }
@@ -104,6 +106,54 @@ fn counterexamples(summary: &Summary) -> Markup {
         @if !failed.is_empty() {
             h2 { "Runs without a verdict" }
             @for run in failed { p { code { (text(&run.id)) } ": " (run.category.name()) ": " (text(&run.told())) } }
+        }
+    }
+}
+
+/// How the runs of each seed, one after the other, compare: what one seed shows and the others do not is chance.
+fn over_the_seeds(summary: &Summary) -> Markup {
+    let mut seeds: Vec<u64> = summary.runs.iter().map(|run| run.seed).collect();
+    seeds.sort_unstable();
+    seeds.dedup();
+    html! {
+        @if seeds.len() > 1 {
+            h2 { "Over the seeds" }
+            div class="wide" tabindex="0" role="region" aria-label="Figures of each seed" {
+                table {
+                    caption class="quiet" { "All cells together; times are medians of the runs' own, gaps and staleness the worst." }
+                    thead { tr { @for name in ["seed", "runs", "violations", "so far", "95 % interval", "stale reads", "stale by", "reads p50", "writes p50", "longest gap"] { th scope="col" class="number" { (name) } } } }
+                    tbody {
+                        @for (at, seed) in seeds.iter().enumerate() { (of_seed(summary, *seed, &seeds[..=at])) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn of_seed(summary: &Summary, seed: u64, so_far: &[u64]) -> Markup {
+    let runs: Vec<&Record> = summary.runs.iter().filter(|run| run.seed == seed).collect();
+    let violations = |run: &&&Record| run.category == Category::Violation;
+    let told = || summary.runs.iter().filter(|run| so_far.contains(&run.seed));
+    let of = told().filter(|run| matches!(run.category, Category::Violation | Category::NoViolation)).count();
+    let found = told().filter(|run| run.category == Category::Violation).count();
+    let share = Share::new(found, of);
+    let facts = || runs.iter().filter_map(|run| run.facts.as_ref());
+    let stale: usize = facts().filter_map(|facts| facts.stale_reads).sum();
+    let stalest_ms = facts().filter_map(|facts| facts.stalest_ms).fold(0.0, f64::max);
+    let gap_ms = facts().map(|facts| facts.longest_gap_ms).max().unwrap_or_default();
+    let median = |of: fn(&Facts) -> f64| {
+        let mut all: Vec<f64> = facts().map(of).collect();
+        all.sort_by(f64::total_cmp);
+        all.get(all.len() / 2).map(|middle| format!("{middle:.2} ms")).unwrap_or_default()
+    };
+    html! {
+        tr {
+            td class="number" { (seed) } td class="number" { (runs.len()) } td class="number" { (runs.iter().filter(violations).count()) }
+            td class="number" { (found) " of " (of) } td class="number" { (format!("{:.0} to {:.0} %", share.low * 100.0, share.high * 100.0)) }
+            td class="number" { (stale) } td class="number" { (format!("{stalest_ms:.0} ms")) }
+            td class="number" { (median(|facts| facts.read_p50_ms)) } td class="number" { (median(|facts| facts.write_p50_ms)) }
+            td class="number" { (gap_ms) " ms" }
         }
     }
 }

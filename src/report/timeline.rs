@@ -57,12 +57,12 @@ pub(crate) fn svg(facts: &Facts<'_>, alone: bool) -> Option<Markup> {
         svg class="timeline" xmlns="http://www.w3.org/2000/svg" viewBox={ "0 0 " (WIDTH) " " (height) } role="group"
             aria-label="The operations that contradict each other, and what the nodes believed" {
             @if alone { style { (PreEscaped(STYLE)) } rect class="paper" width="100%" height="100%" {} }
-            @for window in facts.windows.iter().filter(|window| scale.shows(window.span.from_ns, window.span.until_ns)) {
+            @for (number, window) in facts.windows.iter().filter(|window| scale.shows(window.span.from_ns, window.span.until_ns)).enumerate() {
                 @let (from, until) = (scale.x(window.span.from_ns), scale.x(window.span.until_ns));
                 g class="fault" {
                     title { (text(&window.words)) ", " (seconds(window.span.from_ns)) " to " (seconds(window.span.until_ns)) }
                     rect x=(px(from)) y="26" width=(px(until - from)) height=(px(height - 56.0)) {}
-                    text x=(px(from + 4.0)) y="20" { (short(&window.words, 60)) }
+                    text x=(px(from + 4.0)) y=(if number % 2 == 0 { "20" } else { "9" }) { (short(&window.words, 60)) }
                 }
             }
             @for (number, node) in nodes.iter().enumerate() {

@@ -93,9 +93,12 @@ fn a_campaign_tells_its_cells_apart_and_writes_what_others_read() {
 fn a_campaign_that_is_killed_goes_on_and_loses_and_doubles_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let night = dir.path().join("night");
-    let plan = small(&["--reads", "quorum,log", "--seeds", "2", "--store", "night"]);
-    let end = Instant::now() + Duration::from_mins(1);
-    for (round, wait_ms) in [700, 2900, 1300].into_iter().enumerate() {
+    let plan = small(&["--reads", "quorum,log", "--seeds", "5", "--store", "night"]);
+    let end = Instant::now() + Duration::from_mins(2);
+    // Twenty moments, by Knuth's generator; some runs end between them.
+    let waits_ms =
+        std::iter::successors(Some(7_u64), |last| Some(last.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1)));
+    for (round, wait_ms) in waits_ms.map(|drawn| 50 + (drawn >> 33) % 1900).take(20).enumerate() {
         let resumed: Vec<&str> = plan.iter().copied().chain((round > 0).then_some("--resume")).collect();
         let mut child = begun(dir.path(), &resumed);
         let kill_at = Instant::now() + Duration::from_millis(wait_ms);
@@ -113,9 +116,24 @@ fn a_campaign_that_is_killed_goes_on_and_loses_and_doubles_nothing() {
     let ended = run(dir.path(), &["campaign", "--resume", "--store", "night", "-j2"]);
     assert_eq!(ended.code, Some(0), "{ended:?}");
     let all = runs(&night);
-    assert_eq!(all.len(), 4);
-    assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), 4);
+    assert_eq!(all.len(), 10);
+    assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), 10);
     assert!(finished(&night).is_superset(&before), "a finished run was repeated");
+}
+
+#[test]
+fn a_campaign_can_end_with_the_first_violation() {
+    let dir = tempfile::tempdir().unwrap();
+    let arguments = ["--reads", "leader", "--faults", "partition:isolate-leader", "--seeds", "5", "--time-limit", "5s"];
+    let all: Vec<&str> =
+        ["campaign", "--store", "night", "-j1", "--until-failure"].iter().copied().chain(arguments).collect();
+    let ended = run(dir.path(), &all);
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    let told = json(&dir.path().join("night/campaign.json"));
+    let finished = told["finished"].as_u64().unwrap();
+    assert!(finished < 5 && told["planned"] == 5, "{told:#}");
+    let found = told["runs"].as_array().unwrap().iter().filter(|run| run["category"] == "violation").count();
+    assert_eq!(found, 1, "{told:#}");
 }
 
 #[test]

@@ -155,6 +155,9 @@ fn sigkill_leaves_a_readable_history_and_nothing_else() {
     poll("all traces gone", || traces(dir.path()) == before);
     let again = run(dir.path(), &["check", "store/latest/history.jsonl"]);
     assert_eq!(again.code, Some(0), "{again:?}");
+    let page = run(dir.path(), &["report", "store/latest"]);
+    assert_eq!(page.code, Some(0), "{page:?}");
+    assert!(fs::read_to_string(only_folder(dir.path()).join("report.html")).unwrap().contains("seed 1"));
 }
 
 #[test]

@@ -57,6 +57,10 @@ fn the_store_is_served_and_nothing_beside_it() {
     let dir = tempfile::tempdir().unwrap();
     store(dir.path());
     fs::write(dir.path().join("secret"), "not for you").unwrap();
+    let one = ["run", "--nodes", "3", "--faults", "none", "--time-limit", "1s", "--folder", "store/live"];
+    assert_eq!(run(dir.path(), &one).code, Some(0));
+    fs::remove_file(dir.path().join("store/live/results.json")).unwrap(); // as if it were under way
+    fs::remove_file(dir.path().join("store/live/report.html")).unwrap();
     std::os::unix::fs::symlink("../secret", dir.path().join("store/link")).unwrap();
     let mut child =
         schism(dir.path()).args(["serve", "--listen", "127.0.0.1:0"]).stdout(Stdio::piped()).spawn().unwrap();
@@ -73,8 +77,14 @@ fn the_store_is_served_and_nothing_beside_it() {
     };
     let index = ask("/");
     assert!(index.contains("bad/20260131T235959Z") && index.contains("under way"), "{index}");
+    assert!(index.contains("/live/live") && index.contains("/live/half/20260131T235959Z"), "{index}");
+    let live = ask("/live/live");
+    assert!(live.contains("refresh: 3") && live.contains("linearizable: schism, 3 nodes"), "{live}");
+    assert!(ask("/live/half/20260131T235959Z").contains("nothing happened yet"));
     assert!(ask("/bad/20260131T235959Z/test.json").contains("\"seed\":7"));
-    for path in ["/../secret", "/%2e%2e/secret", "/link", "/bad/../../secret", "/nothing"] {
+    for path in
+        ["/live/../secret", "/live/link", "/../secret", "/%2e%2e/secret", "/link", "/bad/../../secret", "/nothing"]
+    {
         let answer = ask(path);
         assert!(answer.starts_with("HTTP/1.1 404") && !answer.contains("not for you"), "{path}: {answer}");
     }
