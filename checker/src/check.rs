@@ -193,10 +193,16 @@ pub(crate) fn decide(
         Decision::confirmed(replayed, Method::Zones, history, options, (operations, order))
     };
     let whole = Whole::of(history, options.model, &options.initial, operations).filter(|_| !options.search_only);
-    match whole.map_or(Ok(None), |whole| zones(&whole, &patience)) {
-        Err(OutOfTime) => return Decision::out_of_time(history, operations),
-        Ok(Some(Zones::Order(order))) => return confirmed(order),
-        Ok(Some(Zones::Violation(..) | Zones::Undecided) | None) => {}
+    if let Some(whole) = whole {
+        match zones(&whole, &patience) {
+            Err(OutOfTime) => return Decision::out_of_time(history, operations),
+            Ok(Some(Zones::Order(order))) => return confirmed(order),
+            Ok(Some(Zones::Violation(violation, clusters))) => {
+                let evidence = evidence::of_zones(history, options, &whole, &violation, &clusters);
+                return Decision::no(Method::Zones, evidence);
+            }
+            Ok(Some(Zones::Undecided) | None) => {}
+        }
     }
     let prepared = match preparer.prepare(operations) {
         Ok(prepared) => prepared,
@@ -212,8 +218,8 @@ pub(crate) fn decide(
             return confirmed(order.into_iter().map(|step| prepared.steps[step as usize].operation).collect());
         }
         Ok(Some(Zones::Violation(violation, clusters))) => {
-            let mut problem = Problem::new(history, &options.initial, &prepared, &options.limits);
-            return Decision::no(Method::Zones, evidence::of_zones(&mut problem, &violation, &clusters));
+            let evidence = evidence::of_zones(history, options, &prepared, &violation, &clusters);
+            return Decision::no(Method::Zones, evidence);
         }
         Ok(Some(Zones::Undecided) | None) => {}
     }

@@ -96,6 +96,8 @@ pub(crate) trait Steps {
     fn step(&self, number: u32) -> Option<Step>;
     /// The start and the end of the step with this number.
     fn span(&self, number: u32) -> (u32, u32);
+    /// The operations that certainly changed nothing, as [`Prepared::failed`].
+    fn failed(&self) -> Vec<u32>;
 }
 
 impl Steps for Prepared {
@@ -114,6 +116,10 @@ impl Steps for Prepared {
     fn span(&self, number: u32) -> (u32, u32) {
         let step = &self.steps[number as usize];
         (step.start, step.end)
+    }
+
+    fn failed(&self) -> Vec<u32> {
+        self.failed.clone()
     }
 }
 
@@ -158,6 +164,11 @@ impl Steps for Whole<'_> {
         let operation = &self.history.operations[number as usize];
         (operation.invoked, end(operation))
     }
+
+    fn failed(&self) -> Vec<u32> {
+        let all = (0..).zip(&self.history.operations);
+        all.filter(|(_, operation)| is_failed_change(operation)).map(|(index, _)| index).collect()
+    }
 }
 
 /// Prepares one key after the other, with the same tables.
@@ -184,7 +195,7 @@ impl<'a> Preparer<'a> {
         }
         let unknown = operations.iter().find_map(|&index| {
             let operation = &self.history.operations[index as usize];
-            if operation.outcome == Outcome::Fail && operation.input != ValueId::UNKNOWN {
+            if is_failed_change(operation) {
                 prepared.failed.push(index);
             }
             let values = &mut prepared.values;
@@ -210,6 +221,10 @@ impl<'a> Preparer<'a> {
         }
         unknown.map_or(Ok(prepared), Err)
     }
+}
+
+fn is_failed_change(operation: &Operation) -> bool {
+    operation.outcome == Outcome::Fail && operation.input != ValueId::UNKNOWN
 }
 
 /// When an operation ended: never, if nobody knows whether it happened.

@@ -150,6 +150,8 @@ pub(crate) enum FormatName {
     JepsenLog,
     /// porcupine's key-value histories: operation maps, too
     PorcupineKv,
+    /// schism's own columns
+    Columns,
 }
 
 impl From<FormatName> for Format {
@@ -158,6 +160,7 @@ impl From<FormatName> for Format {
             FormatName::Jsonl => Self::JsonLines,
             FormatName::Edn | FormatName::PorcupineKv => Self::Edn,
             FormatName::JepsenLog => Self::JepsenLog,
+            FormatName::Columns => Self::Columns,
         }
     }
 }

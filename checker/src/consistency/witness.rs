@@ -29,7 +29,7 @@ impl Teller<'_> {
         Words { history: self.history, initial: &self.options.initial, prepared: &self.key.prepared }
     }
 
-    fn witness(&self, kept: Gather<'_>, claim: String) -> Witness {
+    fn witness(&self, kept: Gather<'_, Prepared>, claim: String) -> Witness {
         let kept = kept.complete();
         let mut operations: Vec<u32> = kept.iter().map(|&index| self.key.step(index).operation).collect();
         if kept.iter().any(|&index| !self.key.step(index).is_certain()) {
@@ -44,8 +44,7 @@ impl Teller<'_> {
     /// Of what the zones found.
     pub(super) fn of_zones(&self) -> Witness {
         let Key { prepared, clusters, violation, .. } = self.key;
-        let mut problem = Problem::new(self.history, &self.options.initial, prepared, &self.options.limits);
-        let evidence = evidence::of_zones(&mut problem, violation, clusters);
+        let evidence = evidence::of_zones(self.history, self.options, prepared, violation, clusters);
         Witness { operations: evidence.operations, key: Some(self.name.clone()), claim: evidence.claim }
     }
 
@@ -64,7 +63,7 @@ impl Teller<'_> {
             found;
         let step = self.key.step(looker);
         let (who, saw) = (words.who(step), saw(&words, step));
-        let mut kept = Gather::new(&self.key.prepared.steps, &self.key.clusters, vec![looker]);
+        let mut kept = Gather::new(&self.key.prepared, &self.key.clusters, vec![looker]);
         let claim = match found {
             Irregular::Unset { .. } => format!("{who} {saw}, which nobody had set"),
             Irregular::Early { writer, .. } => {
@@ -91,7 +90,7 @@ impl Teller<'_> {
     pub(super) fn of_pairs(&self, pairs: &[Pair]) -> Witness {
         let words = self.words();
         let key = self.key;
-        let mut kept = Gather::new(&key.prepared.steps, &key.clusters, Vec::new());
+        let mut kept = Gather::new(&key.prepared, &key.clusters, Vec::new());
         let steps: Vec<u32> = pairs.iter().flat_map(|&(a, b)| [a, b]).collect();
         let mut values: Vec<((u32, u32), Val)> = Vec::new();
         for &index in &steps {
@@ -125,7 +124,7 @@ impl Teller<'_> {
     /// Of final reads that differ.
     pub(super) fn of_final(&self, reads: &[u32]) -> Witness {
         let words = self.words();
-        let mut kept = Gather::new(&self.key.prepared.steps, &self.key.clusters, reads.to_vec());
+        let mut kept = Gather::new(&self.key.prepared, &self.key.clusters, reads.to_vec());
         let mut told: Vec<String> = Vec::new();
         for &index in reads {
             let step = self.key.step(index);

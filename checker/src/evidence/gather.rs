@@ -2,12 +2,15 @@
 
 use super::stale::{Stale, level};
 use crate::{
-    prepare::{Action, Step, Val},
+    prepare::{Action, Step, Steps, Val},
     zones::{Clusters, NO_STEP, NO_VALUE, Violation},
 };
 
+/// Clusters and violations name no other steps.
+const COUNTS: &str = "a step that counts";
+
 /// The steps, and those of them that the claim will be about.
-pub(super) fn of_stale(steps: &[Step], clusters: &Clusters, stale: &Stale) -> (Vec<u32>, Vec<u32>) {
+pub(super) fn of_stale(steps: &impl Steps, clusters: &Clusters, stale: &Stale) -> (Vec<u32>, Vec<u32>) {
     let mut kept = Gather::new(steps, clusters, vec![stale.looker]);
     kept.effect(stale.old, stale.old_proof);
     kept.effect(stale.new, stale.new_proof);
@@ -16,7 +19,8 @@ pub(super) fn of_stale(steps: &[Step], clusters: &Clusters, stale: &Stale) -> (V
 }
 
 /// As above, for any violation.
-pub(super) fn of_violation(steps: &[Step], clusters: &Clusters, violation: &Violation) -> (Vec<u32>, Vec<u32>) {
+pub(super) fn of_violation(steps: &impl Steps, clusters: &Clusters, violation: &Violation) -> (Vec<u32>, Vec<u32>) {
+    let step = |index: u32| steps.step(index).expect(COUNTS);
     let mut kept = Gather::new(steps, clusters, Vec::new());
     match *violation {
         Violation::Contradiction { step } => kept.kept.push(step),
@@ -27,15 +31,14 @@ pub(super) fn of_violation(steps: &[Step], clusters: &Clusters, violation: &Viol
                 kept.writer(value);
             }
             // Cas of unknown outcome do not show each other to have happened.
-            if !kept.kept.iter().any(|&step| steps[step as usize].is_certain()) {
+            if !kept.kept.iter().any(|&index| step(index).is_certain()) {
                 let read = values.iter().map(|&value| clusters[value].first_end.1).find(|&read| read != NO_STEP);
                 kept.kept.extend(read);
             }
         }
         Violation::Inversion { later, earlier } => {
             kept.kept.extend([later, earlier]);
-            let of = |step: u32| level(&steps[step as usize]);
-            if let (Some(from), Some(to)) = (of(earlier), of(later)) {
+            if let (Some(from), Some(to)) = (level(&step(earlier)), level(&step(later))) {
                 kept.writer(from);
                 kept.chain(from, to);
             }
@@ -51,15 +54,19 @@ pub(super) fn of_violation(steps: &[Step], clusters: &Clusters, violation: &Viol
 }
 
 /// Steps that are kept, and what else they need.
-pub(crate) struct Gather<'a> {
-    steps: &'a [Step],
+pub(crate) struct Gather<'a, S> {
+    steps: &'a S,
     clusters: &'a Clusters,
     kept: Vec<u32>,
 }
 
-impl<'a> Gather<'a> {
-    pub(crate) fn new(steps: &'a [Step], clusters: &'a Clusters, kept: Vec<u32>) -> Self {
+impl<'a, S: Steps> Gather<'a, S> {
+    pub(crate) fn new(steps: &'a S, clusters: &'a Clusters, kept: Vec<u32>) -> Self {
         Self { steps, clusters, kept }
+    }
+
+    fn step(&self, index: u32) -> Step {
+        self.steps.step(index).expect(COUNTS)
     }
 
     /// Keeps a step, unless it is none.
@@ -86,7 +93,7 @@ impl<'a> Gather<'a> {
         self.writer(value);
         if proof != NO_STEP {
             self.kept.push(proof);
-            if let Some(reached) = level(&self.steps[proof as usize]) {
+            if let Some(reached) = level(&self.step(proof)) {
                 self.chain(value, reached);
             }
         }
@@ -97,13 +104,13 @@ impl<'a> Gather<'a> {
         let mut at = 0;
         while at < self.kept.len() {
             let index = self.kept[at];
-            let step = &self.steps[index as usize];
+            let step = self.step(index);
             at += 1;
             match step.action {
                 Action::Read(value) => self.keep(self.clusters[value].writer),
                 Action::Write(value) | Action::Cas { to: value, .. } if !step.is_certain() => {
                     let cluster = &self.clusters[value];
-                    let seen = |&step: &u32| match self.steps[step as usize].action {
+                    let seen = |&step: &u32| match self.step(step).action {
                         Action::Read(seen) | Action::Cas { from: seen, .. } => seen == value,
                         _ => false,
                     };

@@ -5,12 +5,15 @@ mod sentences;
 mod stale;
 mod words;
 
+use histories::History;
+
 use crate::{
-    Evidence,
+    Evidence, Options,
     patience::Patience,
+    prepare::{Action, Prepared, Preparer, Step, Steps},
     shrink::Problem,
     verify::can_be_ordered,
-    zones::{Clusters, Violation, Zones, zones},
+    zones::{Clusters, NO_STEP, Violation, Zones, zones},
 };
 
 pub(crate) use gather::Gather;
@@ -22,25 +25,61 @@ const MAX_TRIES: usize = 20_000;
 
 /// Evidence for what the zones found. Of several violations the stalest read is told, since it is the clearest and its
 /// staleness is certain; only where no read is certainly stale, the first that was found.
-pub(crate) fn of_zones(problem: &mut Problem<'_>, violation: &Violation, clusters: &Clusters) -> Evidence {
-    let words = words(problem);
+pub(crate) fn of_zones(
+    history: &History,
+    options: &Options<'_>,
+    steps: &impl Steps,
+    violation: &Violation,
+    clusters: &Clusters,
+) -> Evidence {
     let is_order = matches!(violation, Violation::Inversion { .. } | Violation::Meeting { .. });
-    let stale = if is_order { stale::stalest(&words, clusters) } else { None };
+    let stale = if is_order { stale::stalest(history, steps, clusters) } else { None };
     let (kept, wanted) = match &stale {
-        Some(stale) => gather::of_stale(&problem.prepared.steps, clusters, stale),
-        None => gather::of_violation(&problem.prepared.steps, clusters, violation),
+        Some(stale) => gather::of_stale(steps, clusters, stale),
+        None => gather::of_violation(steps, clusters, violation),
     };
-    let kept = problem.minimal(kept, &wanted);
-    let mut evidence = told(problem, &kept);
+    let failed = if matches!(violation, Violation::NeverSet { .. }) { steps.failed() } else { Vec::new() };
+    let prepared = few(history, options, steps, clusters, &kept, failed);
+    let operation = |step: u32| steps.step(step).map(|step| step.operation);
+    let places = |of: &[u32]| -> Vec<u32> {
+        let place = |&step: &u32| (0..).zip(&prepared.steps).find(|(_, few)| Some(few.operation) == operation(step));
+        of.iter().filter_map(place).map(|(place, _)| place).collect()
+    };
+    let mut problem = Problem::new(history, &options.initial, &prepared, &options.limits);
+    let kept = problem.minimal(places(&kept), &places(&wanted));
+    let mut evidence = told(&problem, &kept);
     if let (Some(small), Some(whole)) = (&mut evidence.staleness, stale) {
         small.writes = small.writes.max(whole.staleness.writes);
     }
     evidence
 }
 
+/// The kept steps, prepared without the rest of a long history, but with who sets what their cas expect: whether somebody does
+/// decides what such a cas means without it.
+fn few(
+    history: &History,
+    options: &Options<'_>,
+    steps: &impl Steps,
+    clusters: &Clusters,
+    kept: &[u32],
+    failed: Vec<u32>,
+) -> Prepared {
+    let kept = || kept.iter().filter_map(|&step| steps.step(step));
+    let setter = |step: Step| match step.action {
+        Action::Cas { from, .. } => Some(clusters[from].writer).filter(|&writer| writer != NO_STEP),
+        _ => None,
+    };
+    let setters = kept().filter_map(setter).filter_map(|step| steps.step(step));
+    let mut operations: Vec<u32> = kept().chain(setters).map(|step| step.operation).chain(failed).collect();
+    operations.sort_unstable();
+    operations.dedup();
+    let prepared = Preparer::new(history, options.model, &options.initial).prepare(&operations);
+    prepared.expect("what was a step is one")
+}
+
 /// As above, with all steps that belong to this very violation: others may show as well that there is no order.
 pub(crate) fn whole(problem: &Problem<'_>, violation: &Violation, clusters: &Clusters) -> Evidence {
-    told(problem, &gather::of_violation(&problem.prepared.steps, clusters, violation).0)
+    told(problem, &gather::of_violation(problem.prepared, clusters, violation).0)
 }
 
 /// Evidence for what the general search found: nothing survives the completion of `dead`.

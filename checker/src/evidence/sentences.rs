@@ -41,11 +41,13 @@ pub(super) fn of_violation(words: &Words<'_>, violation: &Violation, clusters: &
         }
         Violation::Inversion { later, earlier } => {
             let told = || inversion(words, step(later), step(earlier));
-            stale::stalest(words, clusters).map_or_else(told, |stale| of_stale(words, clusters, &stale))
+            stale::stalest(words.history, words.prepared, clusters)
+                .map_or_else(told, |stale| of_stale(words, clusters, &stale))
         }
         Violation::Meeting { first_ends, last_begins, .. } => {
             let told = || meeting(words, first_ends, last_begins);
-            stale::stalest(words, clusters).map_or_else(told, |stale| of_stale(words, clusters, &stale))
+            stale::stalest(words.history, words.prepared, clusters)
+                .map_or_else(told, |stale| of_stale(words, clusters, &stale))
         }
     }
 }

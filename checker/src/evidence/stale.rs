@@ -1,13 +1,13 @@
 //! The read that is certainly the most out of date, and what proves it.
 
+use histories::History;
+
 use crate::{
     Staleness,
-    prepare::{Action, Step, Val},
+    prepare::{Action, Step, Steps, Val},
     staleness::bounds::Bounds,
     zones::{Clusters, NO_STEP, NO_VALUE},
 };
-
-use super::words::Words;
 
 /// A step that saw a value which was certainly replaced before it began.
 #[derive(Clone, Copy, Debug)]
@@ -27,19 +27,18 @@ pub(super) struct Stale {
 }
 
 /// The stalest step of all, the first of several.
-pub(super) fn stalest(words: &Words<'_>, clusters: &Clusters) -> Option<Stale> {
-    let steps = &words.prepared.steps;
+pub(super) fn stalest(history: &History, steps: &impl Steps, clusters: &Clusters) -> Option<Stale> {
+    let operation = |step: u32| steps.step(step).map(|step| step.operation as usize);
     let bounds = Bounds::new(clusters, steps);
     let mut worst: Option<(u64, Stale)> = None;
     for old in (0..clusters.len()).filter(|&value| clusters[value].included) {
         let (Some(in_effect), Some((proof, new))) = (bounds.sound_effect(old), bounds.replaced(old)) else { continue };
         for looker in lookers(clusters, old) {
-            let step = &steps[looker as usize];
-            if step.start < proof.0 {
+            if steps.span(looker).0 < proof.0 {
                 continue;
             }
-            let began = words.times(step.operation).invoked_ns;
-            let behind_ns = began.saturating_sub(words.times(steps[proof.1 as usize].operation).completed_ns);
+            let (Some(look), Some(shown)) = (operation(looker), operation(proof.1)) else { continue };
+            let behind_ns = history.times(look).invoked_ns.saturating_sub(history.times(shown).completed_ns);
             if worst.is_none_or(|(most, _)| behind_ns > most) {
                 let staleness = Staleness { behind_ns, writes: 1 };
                 let (old_proof, new_proof) = (in_effect.1, proof.1);

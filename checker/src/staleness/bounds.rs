@@ -9,8 +9,10 @@
 //! effect among the latter is a minimum over all that began late enough; counting them is a count of points in a quadrant (begin, effect),
 //! asked for offline. Both sets share some values, all of `v`'s own chain: so those are counted once more, by themselves, and taken off.
 
+use histories::NEVER;
+
 use crate::{
-    prepare::{INITIAL, Step, Val},
+    prepare::{INITIAL, Steps, Val},
     zones::{Clusters, NO_STEP, NO_VALUE},
 };
 
@@ -18,17 +20,17 @@ use crate::{
 pub(crate) type End = (u32, u32);
 
 /// What is certain of one key's values.
-pub(crate) struct Bounds<'a> {
+pub(crate) struct Bounds<'a, S> {
     clusters: &'a Clusters,
-    steps: &'a [Step],
+    steps: &'a S,
     /// When each value was in effect at the latest; nothing for values that no chain reaches.
     effects: Vec<Option<End>>,
     /// Values by their begin, each with the first effect among it and all that began later.
     newer: Vec<(u32, (End, Val))>,
 }
 
-impl<'a> Bounds<'a> {
-    pub(crate) fn new(clusters: &'a Clusters, steps: &'a [Step]) -> Self {
+impl<'a, S: Steps> Bounds<'a, S> {
+    pub(crate) fn new(clusters: &'a Clusters, steps: &'a S) -> Self {
         let mut bounds = Self { clusters, steps, effects: effects(clusters, steps), newer: Vec::new() };
         bounds.newer = bounds.sound().map(|(value, begin, effect)| (begin, (effect, value))).collect();
         bounds.newer.sort_unstable_by_key(|&(begin, ..)| begin);
@@ -49,7 +51,7 @@ impl<'a> Bounds<'a> {
     fn begin(&self, value: Val) -> u32 {
         match self.clusters[value].writer {
             NO_STEP => 0,
-            writer => self.steps[writer as usize].start + 1,
+            writer => self.steps.span(writer).0 + 1,
         }
     }
 
@@ -78,7 +80,7 @@ impl<'a> Bounds<'a> {
     pub(crate) fn versions_behind(&self, stale: &[(u32, Val)]) -> Vec<usize> {
         let quadrant = |&(looker, old): &(u32, Val)| {
             let in_effect = self.effect(old).map_or(0, |end| end.0);
-            (in_effect, self.steps[looker as usize].start + 1)
+            (in_effect, self.steps.span(looker).0 + 1)
         };
         let all: Vec<(u32, u32)> = self.sound().map(|(_, begin, effect)| (begin, effect.0)).collect();
         let mut counts = count(all, &stale.iter().map(quadrant).collect::<Vec<_>>());
@@ -125,7 +127,7 @@ pub(super) fn origins(clusters: &Clusters) -> impl Iterator<Item = Val> + '_ {
     (0..clusters.len()).filter(|&v| clusters[v].included && clusters[v].from == NO_VALUE)
 }
 
-fn effects(clusters: &Clusters, steps: &[Step]) -> Vec<Option<End>> {
+fn effects(clusters: &Clusters, steps: &impl Steps) -> Vec<Option<End>> {
     let mut effects = vec![None; clusters.len() as usize];
     let mut chain = Vec::new();
     for origin in origins(clusters) {
@@ -136,10 +138,10 @@ fn effects(clusters: &Clusters, steps: &[Step]) -> Vec<Option<End>> {
             first = first.min(cluster.first_end);
             if cluster.writer == NO_STEP {
                 first = (0, NO_STEP);
-            } else if let step = &steps[cluster.writer as usize]
-                && step.is_certain()
+            } else if let (_, end) = steps.span(cluster.writer)
+                && end != NEVER
             {
-                first = first.min((step.end + 1, cluster.writer));
+                first = first.min((end + 1, cluster.writer));
             }
             effects[value as usize] = Some(first);
         }

@@ -114,7 +114,7 @@ impl Tally {
         let steps = &prepared.steps;
         let times = |step: u32| history.times(steps[step as usize].operation as usize);
         let between_ns = |end: u32, begin: u32| times(begin).invoked_ns.saturating_sub(times(end).completed_ns);
-        let bounds = Bounds::new(clusters, steps);
+        let bounds = Bounds::new(clusters, prepared);
         let replaced: Vec<_> = (0..clusters.len()).map(|value| bounds.replaced(value)).collect();
         let stale = (0..).zip(steps).filter_map(|(index, step)| match step.action {
             Action::Read(old) => {

@@ -1,5 +1,6 @@
 //! Files to histories: which format a file is in, and how it is compressed, is told by its content, never by its name.
 
+mod columns;
 mod compressed;
 mod edn;
 mod edn_write;
@@ -11,6 +12,7 @@ mod lines;
 
 use std::{fmt, fs::File, io::Read, path::Path};
 
+pub use columns::write_columns;
 pub use compressed::{Compression, Packer, unpacked};
 pub use edn_write::EdnStyle;
 pub use jsonl::write_event;
@@ -27,6 +29,8 @@ pub enum Format {
     Edn,
     /// The lines that Jepsen logged: process, type, function, value, with tabs between.
     JepsenLog,
+    /// Ours, in binary: what a checker reads, without the events of which it was made.
+    Columns,
 }
 
 impl fmt::Display for Format {
@@ -35,6 +39,7 @@ impl fmt::Display for Format {
             Self::JsonLines => "JSON Lines",
             Self::Edn => "EDN",
             Self::JepsenLog => "Jepsen's log lines",
+            Self::Columns => "columns",
         })
     }
 }
@@ -104,6 +109,12 @@ fn read(
         Format::JsonLines => jsonl::read(path, whole, each),
         Format::Edn => edn::read(path, whole, each.unwrap_or(nobody)),
         Format::JepsenLog => jepsen_log::read(path, whole, each.unwrap_or(nobody)),
+        Format::Columns if each.is_some() => Err(Place { path, line: 1 }.malformed(
+            b"",
+            1,
+            "a file of columns keeps no events: take the JSON Lines of which it was made",
+        )),
+        Format::Columns => columns::read(path, whole),
     };
     match (history, asked, found) {
         (Err(ReadError::Malformed { .. } | ReadError::Empty { .. }), Some(asked), Some(found)) if asked != found => {
@@ -116,6 +127,9 @@ fn read(
 /// The format by the beginning of a file: JSON objects begin with `{"`, EDN with `{:`, `[`, `#` or `;`, and a log has a line that
 /// is an operation.
 fn detect(path: &Path, start: &[u8]) -> Result<Format, ReadError> {
+    if start.starts_with(columns::MAGIC) {
+        return Ok(Format::Columns);
+    }
     let text = start.trim_ascii_start();
     let line = 1 + line_ends(&start[..start.len() - text.len()]);
     let place = Place { path, line };

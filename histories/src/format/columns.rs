@@ -1,0 +1,433 @@
+//! A history in columns, as a checker holds it: made from JSON Lines when a run ends, and read several times faster.
+//!
+//! All numbers are little-endian. The parts of the file, one after the other:
+//!
+//! | bytes | what |
+//! | ---: | --- |
+//! | 8 | `schism01`: the format and its version |
+//! | 3 × 8 | how long the text is; how many values there are, and how many operations |
+//! | | the text, in JSON: names of functions, values that are no whole numbers with their ids, events of all who are no clients |
+//! | 8 each | the values from id 1 on, id 0 being "absent": the number, or 0 where the text has another value |
+//! | 48 each | the operations in the order of their invocations, in blocks of 65,536, the last one shorter |
+//! | 4 | CRC-32C (Castagnoli) of all that is before it |
+//!
+//! A block holds columns, each for all of its operations: rank of the invocation, rank of the completion, key, input, `to`, output,
+//! process (4 bytes each), function, outcome (1 byte each), node (2), times of invocation and completion in nanoseconds (8 each).
+//! Ranks, ids and their meaning are those of [`Operation`]; of ranks and ids 2³²−1 means none.
+//!
+//! A file is trusted as little as any other: what no reader of events would let pass is an error here, too. Transactions have no columns.
+
+use std::{
+    io::{self, Read, Write},
+    path::Path,
+};
+
+use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
+
+use super::lines::Place;
+use crate::{Event, Function, History, NEVER, Operation, Outcome, ReadError, Times, Value, ValueId};
+
+pub(super) const MAGIC: &[u8; 8] = b"schism01";
+const BLOCK: usize = 1 << 16;
+/// Of one operation, bytes.
+const WIDTH: usize = 48;
+/// The longest text, bytes.
+const MAX_TEXT: u64 = 1 << 30;
+/// The functions that have numbers; of others the number is that of the name, behind these.
+const FUNCTIONS: [Function; 5] = [Function::Read, Function::Write, Function::Cas, Function::Append, Function::Delete];
+const OUTCOMES: [Outcome; 4] = [Outcome::Ok, Outcome::Mismatch, Outcome::Fail, Outcome::Info];
+
+/// What has no columns.
+#[derive(Serialize)]
+struct Text<'a> {
+    functions: &'a [Box<str>],
+    values: Vec<(u32, &'a Value)>,
+    others: &'a [Event<'static>],
+}
+
+/// As it is read.
+#[derive(Deserialize)]
+struct OwnedText<'a> {
+    functions: Vec<Box<str>>,
+    values: Vec<(u32, Value)>,
+    #[serde(borrow)]
+    others: Vec<Event<'a>>,
+}
+
+/// Writes a history in columns.
+///
+/// # Errors
+/// `out` cannot be written; or the history has transactions or values without a form in JSON ([`io::ErrorKind::Unsupported`]).
+pub fn write_columns(out: &mut dyn Write, history: &History) -> io::Result<()> {
+    let unsupported = |what| Err(io::Error::new(io::ErrorKind::Unsupported, what));
+    if !history.transactions.is_empty() {
+        return unsupported("transactions have no columns: write JSON Lines");
+    }
+    let count = u32::try_from(history.values.len()).expect("values are numbered by u32");
+    let values = || (1..count).map(|id| (id, history.value(ValueId(id))));
+    let text = Text {
+        functions: &history.function_names,
+        values: values().filter(|(_, value)| !matches!(value, Value::Int(_))).collect(),
+        others: &history.others,
+    };
+    let json = serde_json::to_vec(&text)?;
+    let back: OwnedText<'_> = serde_json::from_slice(&json)?;
+    if !back.values.iter().map(|(id, value)| (*id, value)).eq(text.values.iter().copied()) {
+        return unsupported("a value has no form in JSON: keep the history as it is");
+    }
+    let mut out = Summing { inner: out, sum: 0 };
+    out.write_all(MAGIC)?;
+    for length in [json.len(), history.values.len() - 1, history.operations.len()] {
+        out.write_all(&(length as u64).to_le_bytes())?;
+    }
+    out.write_all(&json)?;
+    let mut buffer = Vec::new();
+    for (_, value) in values() {
+        let number = if let Value::Int(number) = value { *number } else { 0 };
+        buffer.extend(number.to_le_bytes());
+        if buffer.len() >= BLOCK {
+            out.write_all(&buffer)?;
+            buffer.clear();
+        }
+    }
+    out.write_all(&buffer)?;
+    for (block, operations) in history.operations.chunks(BLOCK).enumerate() {
+        let (from, until) = (block * BLOCK, block * BLOCK + operations.len());
+        let fields: [fn(&Operation) -> u32; 7] =
+            [|o| o.invoked, |o| o.completed, |o| o.key.0, |o| o.input.0, |o| o.to.0, |o| o.output.0, |o| o.process];
+        buffer.clear();
+        for field in fields {
+            buffer.extend(operations.iter().flat_map(|operation| field(operation).to_le_bytes()));
+        }
+        buffer.extend(operations.iter().map(|operation| function_number(operation.function)));
+        buffer.extend(operations.iter().map(|operation| operation.outcome as u8));
+        buffer.extend(history.nodes[from..until].iter().flat_map(|node| node.to_le_bytes()));
+        buffer.extend(history.times[from..until].iter().flat_map(|times| times.invoked_ns.to_le_bytes()));
+        buffer.extend(history.times[from..until].iter().flat_map(|times| times.completed_ns.to_le_bytes()));
+        out.write_all(&buffer)?;
+    }
+    let sum = out.sum;
+    out.write_all(&sum.to_le_bytes())
+}
+
+fn function_number(function: Function) -> u8 {
+    match function {
+        Function::Other(name) => name.saturating_add(5),
+        known => FUNCTIONS.iter().zip(0..).find(|(other, _)| **other == known).map_or(u8::MAX, |(_, number)| number),
+    }
+}
+
+/// A reader or writer that sums up what goes through it.
+struct Summing<T> {
+    inner: T,
+    sum: u32,
+}
+
+impl<W: Write> Write for Summing<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.inner.write(bytes)?;
+        self.sum = crc32c::crc32c_append(self.sum, &bytes[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+impl<R: Read> Read for Summing<R> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(bytes)?;
+        self.sum = crc32c::crc32c_append(self.sum, &bytes[..read]);
+        Ok(read)
+    }
+}
+
+pub(super) fn read(path: &Path, input: impl Read) -> Result<History, ReadError> {
+    let place = Place { path, line: 1 };
+    match columns(input) {
+        Ok(history) if history.operations.is_empty() => Err(place.empty()),
+        Ok(history) => Ok(history),
+        Err(Wrong::Io(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            Err(place.malformed(b"", 1, "the file of columns is cut off; make it again from its JSON Lines"))
+        }
+        Err(Wrong::Io(source)) => Err(ReadError::Io { path: path.to_owned(), source }),
+        Err(Wrong::Content(why)) => Err(place.malformed(
+            b"",
+            1,
+            format!("the file of columns is damaged ({why}); make it again from its JSON Lines"),
+        )),
+    }
+}
+
+enum Wrong {
+    Io(io::Error),
+    Content(String),
+}
+
+impl From<io::Error> for Wrong {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl From<&str> for Wrong {
+    fn from(why: &str) -> Self {
+        Self::Content(why.to_owned())
+    }
+}
+
+fn columns(input: impl Read) -> Result<History, Wrong> {
+    let mut input = Summing { inner: input, sum: 0 };
+    let [magic, text_bytes, values, operations] = {
+        let mut header = [0; 32];
+        input.read_exact(&mut header)?;
+        [0, 8, 16, 24].map(|at| u64::from_le_bytes(array(&header[at..])))
+    };
+    if magic != u64::from_le_bytes(*MAGIC) {
+        return Err("of another version".into());
+    }
+    if text_bytes > MAX_TEXT || values >= u64::from(u32::MAX) || operations >= u64::from(u32::MAX) {
+        return Err("a length that cannot be".into());
+    }
+    let mut json = Vec::new();
+    if input.by_ref().take(text_bytes).read_to_end(&mut json)? as u64 != text_bytes {
+        return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+    }
+    let text: OwnedText<'_> = serde_json::from_slice(&json).map_err(|error| Wrong::Content(error.to_string()))?;
+    let mut history = History { function_names: text.functions, ..History::default() };
+    let mut named = text.values.into_iter().peekable();
+    blocks(&mut input, values, 8, |block, count| {
+        for number in numbers::<8>(block, 0, count).map(i64::from_le_bytes) {
+            let id = u32::try_from(history.values.len()).map_err(|_| "too many values")?;
+            let value = named.next_if(|(named, _)| *named == id).map_or(Value::Int(number), |(_, value)| value);
+            if history.values.intern(value) != ValueId(id) {
+                return Err("a value twice".into());
+            }
+        }
+        Ok(())
+    })?;
+    if named.next().is_some() {
+        return Err("a value without its place".into());
+    }
+    history.others = text.others.into_iter().map(Event::into_owned).collect();
+    blocks(&mut input, operations, WIDTH, |block, count| take(&mut history, block, count))?;
+    let sum = input.sum;
+    let mut stored = [0; 4];
+    input.read_exact(&mut stored)?;
+    if stored != sum.to_le_bytes() {
+        return Err("its sum is another".into());
+    }
+    if input.read(&mut [0])? > 0 {
+        return Err("more than its sum".into());
+    }
+    check_ranks(&history)?;
+    Ok(history)
+}
+
+/// Reads `total` things of `width` bytes by the block; memory is taken for what is there.
+fn blocks(
+    input: &mut impl Read,
+    total: u64,
+    width: usize,
+    mut take: impl FnMut(&[u8], usize) -> Result<(), Wrong>,
+) -> Result<(), Wrong> {
+    let mut left = total;
+    let mut block = Vec::new();
+    while left > 0 {
+        let count = usize::try_from(left).map_or(BLOCK, |left| left.min(BLOCK));
+        block.resize(count * width, 0);
+        input.read_exact(&mut block)?;
+        take(&block, count)?;
+        left -= count as u64;
+    }
+    Ok(())
+}
+
+/// The numbers of a column that begins at this byte of a block.
+fn numbers<const BYTES: usize>(block: &[u8], from: usize, count: usize) -> impl Iterator<Item = [u8; BYTES]> {
+    block[from..from + count * BYTES].chunks_exact(BYTES).map(array)
+}
+
+fn array<const BYTES: usize>(bytes: &[u8]) -> [u8; BYTES] {
+    bytes[..BYTES].try_into().expect("as many bytes")
+}
+
+/// Takes over the operations of a block.
+fn take(history: &mut History, block: &[u8], count: usize) -> Result<(), Wrong> {
+    let column = |place: usize| &block[place * count..];
+    let number = |of: usize, at: usize| u32::from_le_bytes(array(&column(4 * of)[4 * at..]));
+    let long = |place: usize, at: usize| u64::from_le_bytes(array(&column(place)[8 * at..]));
+    for at in 0..count {
+        let function = usize::from(column(28)[at]);
+        let named = function.checked_sub(FUNCTIONS.len()).and_then(|name| u8::try_from(name).ok());
+        let operation = Operation {
+            invoked: number(0, at),
+            completed: number(1, at),
+            key: ValueId(number(2, at)),
+            input: ValueId(number(3, at)),
+            to: ValueId(number(4, at)),
+            output: ValueId(number(5, at)),
+            process: number(6, at),
+            function: match (FUNCTIONS.get(function), named) {
+                (Some(known), _) => *known,
+                (None, Some(name)) if usize::from(name) < history.function_names.len() => Function::Other(name),
+                _ => return Err("a function without a name".into()),
+            },
+            outcome: *OUTCOMES.get(usize::from(column(29)[at])).ok_or("an outcome that is none")?,
+        };
+        let is_value = |id: ValueId| (id.0 as usize) < history.values.len();
+        let is_known = |id: ValueId| id == ValueId::UNKNOWN || is_value(id);
+        let Operation { key, input, to, output, .. } = operation;
+        if !(is_value(key) && [input, to, output].into_iter().all(is_known)) {
+            return Err("a value that is not there".into());
+        }
+        let times = Times { invoked_ns: long(32, at), completed_ns: long(40, at) };
+        if times.completed_ns < times.invoked_ns {
+            return Err("an operation that ends before it begins".into());
+        }
+        history.operations.push(operation);
+        history.nodes.push(u16::from_le_bytes(array(&column(30)[2 * at..])));
+        history.times.push(times);
+    }
+    Ok(())
+}
+
+/// Whether the ranks can be those of events: each of one event, an end after its beginning, one operation of a process at a time.
+fn check_ranks(history: &History) -> Result<(), Wrong> {
+    let events = 2 * history.operations.len() + history.others.len();
+    let mut taken = vec![0_u64; events.div_ceil(64)];
+    let mut busy: FxHashMap<u32, u32> = FxHashMap::default();
+    let mut last = None;
+    for Operation { invoked, completed, process, outcome, .. } in &history.operations {
+        let is_open = *outcome == Outcome::Info;
+        if last.is_some_and(|last| last >= *invoked) || is_open != (*completed == NEVER) || completed <= invoked {
+            return Err("operations out of order".into());
+        }
+        last = Some(*invoked);
+        for rank in [*invoked, *completed].into_iter().filter(|rank| *rank != NEVER) {
+            let (word, bit) = (rank as usize / 64, 1 << (rank % 64));
+            if rank as usize >= events || taken[word] & bit != 0 {
+                return Err("two events in one place".into());
+            }
+            taken[word] |= bit;
+        }
+        let free = busy.insert(*process, if is_open { *invoked } else { *completed });
+        if free.is_some_and(|free| free > *invoked) {
+            return Err("two operations of a process at once".into());
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::read_bytes;
+
+    const LINES: &str = concat!(
+        r#"{"index":0,"time":5,"process":0,"type":"invoke","f":"write","key":"k","value":1,"node":3}"#,
+        "\n",
+        r#"{"index":1,"time":6,"process":"nemesis","type":"info","f":"start-kill","value":{"id":1}}"#,
+        "\n",
+        r#"{"index":2,"time":7,"process":1,"type":"invoke","f":"cas","key":"k","value":[1,"two"],"node":2}"#,
+        "\n",
+        r#"{"index":3,"time":8,"process":0,"type":"ok","f":"write","key":"k","value":1}"#,
+        "\n",
+        r#"{"index":4,"time":9,"process":1,"type":"fail","f":"cas","key":"k","value":[1,"two"],"observed":-9007199254740993}"#,
+        "\n",
+        r#"{"index":5,"time":9,"process":2,"type":"invoke","f":"frob","key":"k","value":0.5}"#,
+        "\n",
+        r#"{"index":6,"time":9,"process":3,"type":"invoke","f":"read","key":"k"}"#,
+        "\n",
+        r#"{"index":7,"time":11,"process":3,"type":"fail","f":"read","key":"k","error":"refused"}"#,
+        "\n",
+    );
+
+    fn in_columns(history: &History) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        write_columns(&mut bytes, history).unwrap();
+        bytes
+    }
+
+    /// All that a history tells.
+    fn told(history: &History) -> String {
+        let values: Vec<_> = (0_u32..).take(history.values.len()).map(|id| history.value(ValueId(id))).collect();
+        let History { operations, others, function_names, times, nodes, .. } = history;
+        format!("{operations:?} {values:?} {others:?} {function_names:?} {times:?} {nodes:?}")
+    }
+
+    #[test]
+    fn columns_say_what_the_lines_said() {
+        let history = read_bytes("h", LINES.as_bytes(), None).unwrap();
+        let again = read_bytes("h", &in_columns(&history), None).unwrap();
+        assert_eq!(told(&again), told(&history));
+        assert_eq!(history.operations.len(), 4, "the example has lost its point");
+    }
+
+    #[test]
+    fn several_blocks_are_one_history() {
+        let mut lines = String::new();
+        for number in 0..BLOCK + 2 {
+            for kind in ["invoke", "ok"] {
+                lines += &format!(r#"{{"process":{},"type":"{kind}","f":"write","value":{number}}}"#, number % 7);
+                lines.push('\n');
+            }
+        }
+        let history = read_bytes("h", lines.as_bytes(), None).unwrap();
+        assert_eq!(told(&read_bytes("h", &in_columns(&history), None).unwrap()), told(&history));
+    }
+
+    #[test]
+    fn transactions_are_refused() {
+        let line = r#"{"process":0,"type":"invoke","f":"txn","value":[["append",1,2]]}"#;
+        let history = read_bytes("h", line.as_bytes(), None).unwrap();
+        let refused = write_columns(&mut Vec::new(), &history).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::Unsupported);
+    }
+
+    #[test]
+    fn what_is_cut_off_or_goes_on_is_no_history() {
+        let bytes = in_columns(&read_bytes("h", LINES.as_bytes(), None).unwrap());
+        for length in 8..bytes.len() {
+            let error = read_bytes("h", &bytes[..length], None).unwrap_err().to_string();
+            assert!(error.contains("cut off"), "{length}: {error}");
+        }
+        let longer = [&bytes[..], b"x"].concat();
+        assert!(read_bytes("h", &longer, None).unwrap_err().to_string().contains("more than its sum"));
+    }
+
+    /// A sum that fits, so that the other checks are what refuses.
+    fn summed(mut bytes: Vec<u8>) -> Vec<u8> {
+        let end = bytes.len() - 4;
+        let sum = crc32c::crc32c(&bytes[..end]);
+        bytes[end..].copy_from_slice(&sum.to_le_bytes());
+        bytes
+    }
+
+    proptest! {
+        #[test]
+        fn a_damaged_file_is_refused(at in 8_usize..400, by in 1_u8..=255) {
+            let mut bytes = in_columns(&read_bytes("h", LINES.as_bytes(), None).unwrap());
+            let at = at % bytes.len();
+            bytes[at] ^= by;
+            prop_assert!(read_bytes("h", &bytes, None).is_err());
+        }
+
+        /// Whoever makes the sum fit may say what he likes; it must be a history, or an error.
+        #[test]
+        fn a_forged_file_makes_no_reader_panic(changes in proptest::collection::vec((0_usize..600, any::<u8>()), 1..6)) {
+            let mut bytes = in_columns(&read_bytes("h", LINES.as_bytes(), None).unwrap());
+            let length = bytes.len() - 4;
+            for (at, by) in changes {
+                bytes[8 + at % (length - 8)] = by;
+            }
+            if let Ok(history) = read_bytes("h", &summed(bytes), None) {
+                prop_assert!(history.operations.iter().all(|o| o.completed > o.invoked));
+            }
+        }
+    }
+}
