@@ -271,4 +271,30 @@ mod tests {
         assert_eq!(ordered(&[0, 1, 2, 3]), Some(false));
         assert_eq!(can_be_ordered(&history, &Value::Nil, &[0, 1, 2, 3], 1), None, "it gives up in time");
     }
+
+    #[test]
+    fn only_a_cas_that_matched_counts_as_a_write_where_nobody_set_what_it_expects() {
+        let pair = |from: i64, to: i64| Value::List(vec![from.into(), to.into()]);
+        let history = history(&[
+            (0, Invoke, "write", 1.into()),
+            (0, Done, "write", 1.into()),
+            (0, Invoke, "cas", pair(1, 2)),
+            (0, Done, "cas", pair(1, 2)),
+            (0, Invoke, "read", Value::Nil),
+            (0, Done, "read", 2.into()),
+            (0, Invoke, "cas", pair(9, 3)),
+            (0, Done, "cas", pair(9, 3)),
+            (0, Invoke, "write", 4.into()),
+            (0, Done, "write", 4.into()),
+            (0, Invoke, "read", Value::Nil),
+            (0, Done, "read", Value::Nil),
+        ]);
+        let ordered = |indexes: &[usize]| can_be_ordered(&history, &Value::Nil, indexes, 1000);
+        assert_eq!(ordered(&[1, 2]), Some(true), "another one, left out, set 1");
+        assert_eq!(ordered(&[0, 1, 2]), Some(true));
+        assert_eq!(ordered(&[3]), Some(false), "nobody at all set 9");
+        assert_eq!(ordered(&[1, 4]), Some(true), "a write is a write");
+        assert_eq!(ordered(&[2]), Some(false), "a read is no write, whoever set what it saw");
+        assert_eq!(ordered(&[4, 5]), Some(false));
+    }
 }

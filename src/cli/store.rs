@@ -14,6 +14,7 @@ use serde::Serialize;
 use crate::{
     exit::ExitStatus,
     kept::{Kept, find, is_run},
+    run::COLUMNS_FILE,
     systems::schism::TRACE_FILE,
     ui::{self, Failure, plain_text},
 };
@@ -130,6 +131,8 @@ fn collect(store: &Path, older_than: Option<Duration>, dry_run: bool) -> anyhow:
         let loose = loose(&kept.path);
         packed += loose.len();
         if !dry_run {
+            // Made from the history, and larger than that once it is compressed.
+            fs::remove_file(kept.path.join(COLUMNS_FILE)).ok();
             loose.iter().try_for_each(|file| pack(file))?;
             freed += before.saturating_sub(size(&kept.path));
         }

@@ -42,6 +42,7 @@ use crate::{
     ui::{
         Failure, Progress,
         verdict::{clearest, counted, grouped, of},
+        write_whole,
     },
 };
 
@@ -57,6 +58,9 @@ const CHECK_LIMIT: Duration = Duration::from_mins(2);
 const CHECK_MEMORY_BYTES: usize = 4 << 30;
 /// How often the figures of the progress bar change.
 const PROGRESS_EVERY: Duration = Duration::from_millis(200);
+
+/// The history once more, as it is read fastest.
+pub(crate) const COLUMNS_FILE: &str = "history.columns";
 
 /// A run that is over, with all that can be told about it.
 #[derive(Debug)]
@@ -155,6 +159,7 @@ pub(crate) async fn run(plan: &Plan, host: &Host, place: &Place) -> anyhow::Resu
     let plan = plan.clone();
     let judging = tokio::task::spawn_blocking(move || judge(plan, dir, lived));
     let finished = judging.await.context("the checker ended in a panic")??;
+    write_whole(&finished.dir().join(COLUMNS_FILE), |out| Ok(histories::write_columns(out, &finished.history)?))?;
     finished.dir.write_json("results.json", &finished.results)?;
     Ok(finished)
 }

@@ -64,7 +64,7 @@ for (const [name, path] of [["violated", violated], ["campaign", campaign]]) {
 {
   const page = await open(violated);
   check("the verdict is there", (await page.locator("h1").innerText()).includes("not linearizable"));
-  const wrong = page.locator(".timeline .operation.wrong");
+  const wrong = page.locator("#story .operation.wrong");
   await wrong.scrollIntoViewIfNeeded();
   check("the stale read's lane is visible", await wrong.locator("rect").isVisible() && await page.locator(".timeline .name.wrong").first().isVisible());
   await wrong.locator("rect").hover({ force: true });
@@ -74,6 +74,15 @@ for (const [name, path] of [["violated", violated], ["campaign", campaign]]) {
   check("Escape takes the tip away", await tip.isHidden());
   await wrong.focus();
   check("focus tells of it too", await tip.isVisible());
+  await page.keyboard.press("Escape");
+  const lost = page.locator("#messages .message.lost").first();
+  await lost.scrollIntoViewIfNeeded();
+  await lost.locator(".hit").hover({ force: true });
+  check("a lost message is told of", await tip.isVisible() && /n\d to n\d: .* never/.test(await tip.innerText()), await tip.innerText());
+  const clocks = page.locator("#clocks [data-plot] canvas");
+  await page.locator("#clocks").scrollIntoViewIfNeeded();
+  await clocks.waitFor();
+  check("the bent clock is drawn", await clocks.isVisible());
   const picture = page.locator("#explorer-picture");
   await picture.scrollIntoViewIfNeeded();
   await page.waitForFunction(() => document.getElementById("explorer-picture").dataset.scale);

@@ -96,6 +96,7 @@ fn leader_reads_are_found_not_linearizable_and_the_run_can_be_judged_again() {
         "history.jsonl",
         "results.json",
         "report.html",
+        "history.columns",
         "commands.log",
         "nodes/1/node.log",
         "nodes/5/node.log",

@@ -6,6 +6,7 @@ use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 
 use crate::{
+    build::history,
     random,
     random::Kind,
     rungs::{self, some_key_is_unread},
@@ -135,4 +136,26 @@ fn what_clients_of_a_register_see() {
     let mut tally = [[0; 3]; 9];
     (0..crate::histories(HISTORIES) / 2)
         .for_each(|seed| compare(&random::history(Kind::Unique, 77 << 32 | seed, 7), &mut tally));
+}
+
+#[test]
+fn a_cas_that_does_not_say_what_it_found_leaves_the_weaker_models_open() {
+    let stale = "
+        0 invoke write 1
+        0 ok write
+        1 invoke write 2
+        1 ok write
+        2 invoke read
+        2 ok read 1";
+    let looks = "
+        3 invoke cas 7 8
+        3 fail cas mismatch";
+    let standing =
+        |text: &str, model| consistency(&history(text), &Options::new(Model::Register)).standing(model).clone();
+    assert_eq!(standing(stale, Consistency::SequentialPerKey), Standing::Holds);
+    for text in [[stale, looks].concat(), [stale, looks, looks].concat()] {
+        assert!(matches!(standing(&text, Consistency::Linearizable), Standing::Fails { .. }), "{text}");
+        let Standing::NotChecked { why } = standing(&text, Consistency::SequentialPerKey) else { panic!("{text}") };
+        assert!(why.contains("did not say what they found"), "{why}");
+    }
 }
