@@ -29,6 +29,8 @@ pub(crate) struct CampaignPlan {
     pub(crate) rate: u32,
     pub(crate) concurrency: u16,
     pub(crate) keys: u16,
+    /// Whether nodes write down every message.
+    pub(crate) trace: bool,
 }
 
 impl Default for CampaignPlan {
@@ -47,6 +49,7 @@ impl Default for CampaignPlan {
             rate: 500,
             concurrency: 25,
             keys: 5,
+            trace: false,
         }
     }
 }
@@ -246,6 +249,7 @@ impl RunPlan {
         ] {
             arguments.extend([name.to_owned(), value]);
         }
+        arguments.extend(plan.trace.then(|| "--trace".to_owned()));
         arguments
     }
 }

@@ -48,9 +48,11 @@ A plan is TOML; what it leaves out is as above:
   rate = 500
   concurrency = 25
   keys = 5
+  trace = false                                               # true: reports with message diagrams, 0.8 MB a second
 
 In the folder: campaign.json, campaign.sqlite (tables runs and cells), junit.xml, summary.md, and runs/<cell>/seed-<n>/ with all
 of each run. On GitHub Actions, annotations and the step's summary are written too. The exit code is that of the worst run.")]
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 pub(crate) struct CampaignArgs {
     /// The plan; flags override what it says.
     #[arg(value_name = "PLAN.toml")]
@@ -76,6 +78,9 @@ pub(crate) struct CampaignArgs {
     /// Operations each second of each run.
     #[arg(long, value_name = "R")]
     rate: Option<u32>,
+    /// Let nodes write down every message, for a diagram in each report.
+    #[arg(long)]
+    trace: bool,
     /// The folder of the campaign.
     #[arg(long, value_name = "DIR", default_value = "store/campaign")]
     store: PathBuf,
@@ -135,6 +140,7 @@ impl CampaignArgs {
         set(replace(&mut plan.nodes, self.nodes.clone()));
         set(replace(&mut plan.time_limit, self.time_limit));
         set(replace(&mut plan.rate, self.rate));
+        set(replace(&mut plan.trace, self.trace.then_some(true)));
         if self.resume && !given {
             return Ok(None);
         }

@@ -5,7 +5,7 @@ use std::{fs, io, path::Path, time::Duration};
 use serde::{Deserialize, Serialize};
 
 /// A stretch of time, in nanoseconds since the run began; the end is not part of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Span {
     pub(crate) from_ns: u64,
     pub(crate) until_ns: u64,

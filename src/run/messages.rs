@@ -12,6 +12,8 @@ use serde::Deserialize;
 
 use super::beliefs::Span;
 
+/// Of longer stretches only so much is read: of a busy cluster it is more than a million messages.
+const LONGEST_NS: u64 = 10_000_000_000;
 /// What arrives later than this after the stretch counts as lost.
 const LATEST_NS: u64 = 2_000_000_000;
 
@@ -37,6 +39,8 @@ pub(crate) struct Commit {
 /// What traces tell of a stretch of time.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Exchange {
+    /// The stretch.
+    pub(crate) during: Span,
     /// Those sent in it, in the order in which they were.
     pub(crate) messages: Vec<Message>,
     /// Those in it, and before them each node's last.
@@ -50,15 +54,18 @@ impl Exchange {
         known.max_by_key(|commit| commit.time_ns).map(|commit| commit.index)
     }
 
-    /// Reads traces, compressed or not, of which one that is not there says nothing; nor does a last line that a killed node left unfinished.
-    pub(crate) fn read<'a>(traces: impl IntoIterator<Item = &'a Path>, origin_ns: u64, during: Span) -> Self {
+    /// Reads what traces, compressed or not, tell of the last ten seconds of a stretch. One that is not there says nothing; nor does a
+    /// last line that a killed node left unfinished.
+    pub(crate) fn read<'a>(traces: impl IntoIterator<Item = &'a Path>, origin_ns: u64, stretch: Span) -> Self {
+        let from_ns = stretch.from_ns.max(stretch.until_ns.saturating_sub(LONGEST_NS));
+        let during = Span { from_ns, ..stretch };
         let mut found = Found::default();
         for trace in traces {
             let file = File::open(trace).or_else(|_| File::open(trace.with_added_extension("zst")));
             let Ok(lines) = file.and_then(histories::unpacked) else { continue };
             found.read(BufReader::new(lines), origin_ns, during);
         }
-        found.joined()
+        found.joined(during)
     }
 }
 
@@ -112,7 +119,7 @@ impl Found {
         self.commits.extend(last_before);
     }
 
-    fn joined(self) -> Exchange {
+    fn joined(self, during: Span) -> Exchange {
         let arrived = |(id, message): (u64, Message)| {
             let received_ns = self.received.get(&(message.from, message.to, id)).copied();
             Message { received_ns, ..message }
@@ -121,7 +128,7 @@ impl Found {
         messages.sort_by_key(|message| (message.sent_ns, message.from, message.to));
         let mut commits = self.commits;
         commits.sort_by_key(|commit| (commit.time_ns, commit.node));
-        Exchange { messages, commits }
+        Exchange { during, messages, commits }
     }
 }
 

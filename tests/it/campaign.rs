@@ -64,6 +64,7 @@ fn a_campaign_tells_its_cells_apart_and_writes_what_others_read() {
         "4s",
         "--rate",
         "300",
+        "--trace",
     ];
     let all: Vec<&str> = ["campaign", "--store", "night", "-j1"].iter().copied().chain(arguments).collect();
     let ended = run(dir.path(), &all);
@@ -75,6 +76,8 @@ fn a_campaign_tells_its_cells_apart_and_writes_what_others_read() {
     assert_eq!((told["planned"].as_u64(), told["finished"].as_u64()), (Some(4), Some(4)));
     assert_eq!(told["cells"][1]["violations"]["count"], 1, "a leader cut off answers from its past: {told:#}");
     assert_eq!(told["cells"][3]["violations"]["count"], 0, "{told:#}");
+    let traces = night.join("runs/*/seed-1/nodes/*/trace.jsonl");
+    assert_eq!(glob::glob(traces.to_str().unwrap()).unwrap().count(), 4 * 5, "every node of every run has a trace");
     for file in ["junit.xml", "summary.md", "campaign.sqlite", "plan.json"] {
         assert!(fs::metadata(night.join(file)).unwrap().len() > 100, "{file}");
     }

@@ -35,7 +35,7 @@ struct Diagram<'a> {
 
 fn body(facts: &Facts<'_>) -> Option<Markup> {
     let nodes = facts.run?.plan.nodes;
-    let (during, wrong) = (timeline::around(facts)?, facts.wrong()?);
+    let (during, wrong) = (facts.exchange.during, facts.wrong()?);
     let until_ns = during.until_ns.min(facts.history.times(wrong).completed_ns + 2_000_000);
     let shown = most_telling(&facts.exchange.messages, until_ns);
     let first = shown.first()?;
@@ -73,7 +73,7 @@ fn fates(diagram: &Diagram<'_>) -> String {
     let asked = diagram.facts.history.node(diagram.wrong);
     let moment = times(diagram.wrong);
     let before = diagram.facts.contradicting().iter().map(|&index| times(index).completed_ns).filter(|ended| *ended < moment.invoked_ns);
-    let since_ns = before.max().unwrap_or(diagram.scale.from_ns);
+    let since_ns = before.max().unwrap_or_default().max(diagram.facts.exchange.during.from_ns);
     let fate = |mine: bool| {
         let during = |message: &&Message| (since_ns..moment.completed_ns).contains(&message.sent_ns);
         let sent = || diagram.facts.exchange.messages.iter().filter(during).filter(|message| (message.from == asked) == mine);
@@ -105,7 +105,9 @@ impl Diagram<'_> {
             svg class="timeline messages" viewBox={ "0 0 " (WIDTH) " " (height) } role="img"
                 aria-label={ "Messages between the nodes from " (seconds(self.scale.from_ns)) " to " (seconds(self.scale.until_ns)) "; the table below has the same" } {
                 @for node in 1..=self.nodes { (self.lane(node)) }
-                @for message in &self.shown { (self.arrow(message)) }
+                @for lost in [false, true] {
+                    @for message in self.shown.iter().filter(|message| message.received_ns.is_none() == lost) { (self.arrow(message)) }
+                }
                 @for node in 1..=self.nodes { @for reign in self.reigns(node) { (self.claim(reign)) } }
                 @for &index in self.facts.contradicting() { (self.operation(index)) }
                 (timeline::axis(self.scale, height - 22.0))
