@@ -10,13 +10,15 @@ use clojure_reader::{
 };
 
 use super::{
-    keys,
+    keys::{self, Pairing, Shape},
     lines::{Place, line_ends},
 };
 use crate::{Event, EventType, History, Process, ReadError, Value};
 
 /// The largest file that is read, bytes: the format has no lines to read it by.
 const MAX_BYTES: u64 = 1 << 30;
+/// So many events are kept between two looks at them.
+const MAX_KEPT: usize = if cfg!(test) { 100 } else { 100_000 };
 /// How deep values may be nested.
 const MAX_DEPTH: u32 = 64;
 
@@ -33,37 +35,25 @@ pub(super) fn read(path: &Path, input: impl Read, each: &mut dyn FnMut(&Event<'_
     }
     let mut source = Source::new(path, &bytes)?;
     nesting(source.text).map_err(|place| source.wrong(place, too_deep()))?;
-    let vector = source.skip().starts_with('[');
-    if vector {
-        source.advance(1);
-    }
-    let mut events = Vec::new();
-    loop {
-        let rest = source.skip();
-        if rest.is_empty() {
-            if vector {
-                return Err(source.wrong(0, "expected ']' or another operation, but the file ends"));
-            }
-            break;
+    // Whether values are pairs of key and value, only all events say; so many are kept for the second look, of longer files all are
+    // read twice.
+    let (mut shape, mut kept, mut is_whole) = (Shape::default(), Vec::new(), true);
+    source.each_event(&mut |place, event| {
+        shape.see(&event);
+        is_whole &= kept.len() < MAX_KEPT;
+        if is_whole {
+            kept.push((place.line, event));
         }
-        if vector && rest.starts_with(']') {
-            source.advance(1);
-            if !source.skip().is_empty() {
-                return Err(source.wrong(0, "expected nothing after the vector of operations"));
-            }
-            break;
-        }
-        let (form, after) = edn::read(rest).map_err(|error| {
-            source.wrong(
-                error.ptr.unwrap_or(rest.len()),
-                format!("expected an operation as EDN, but {}", in_words(&error.code)),
-            )
-        })?;
-        let event = event(&form).map_err(|why| source.wrong(0, why))?;
-        events.push((source.line, event));
-        source.advance(rest.len() - after.len());
+        Ok(is_whole || !shape.is_plain())
+    })?;
+    if is_whole {
+        return keys::pair(source.place(), kept, each);
     }
-    keys::pair(source.place(), events, each)
+    drop(kept);
+    source = Source { at: 0, line: 1, ..source };
+    let mut pairing = Pairing::new(shape.is_keyed());
+    source.each_event(&mut |place, event| pairing.push(place, event, each).map(|()| true))?;
+    pairing.finish(source.place())
 }
 
 /// A text and how far it is read.
@@ -90,6 +80,41 @@ impl<'a> Source<'a> {
 
     fn place(&self) -> Place<'a> {
         Place { path: self.path, line: self.line }
+    }
+
+    /// Hands over one event after the other with its place, until all are read or `take` wants no more.
+    fn each_event(
+        &mut self,
+        take: &mut dyn FnMut(Place<'a>, Event<'static>) -> Result<bool, ReadError>,
+    ) -> Result<(), ReadError> {
+        let vector = self.skip().starts_with('[');
+        if vector {
+            self.advance(1);
+        }
+        loop {
+            let rest = self.skip();
+            if rest.is_empty() {
+                let cut_off = || self.wrong(0, "expected ']' or another operation, but the file ends");
+                return if vector { Err(cut_off()) } else { Ok(()) };
+            }
+            if vector && rest.starts_with(']') {
+                self.advance(1);
+                let is_over = self.skip().is_empty();
+                let more = || self.wrong(0, "expected nothing after the vector of operations");
+                return if is_over { Ok(()) } else { Err(more()) };
+            }
+            let (form, after) = edn::read(rest).map_err(|error| {
+                self.wrong(
+                    error.ptr.unwrap_or(rest.len()),
+                    format!("expected an operation as EDN, but {}", in_words(&error.code)),
+                )
+            })?;
+            let event = event(&form).map_err(|why| self.wrong(0, why))?;
+            if !take(self.place(), event)? {
+                return Ok(());
+            }
+            self.advance(rest.len() - after.len());
+        }
     }
 
     /// Passes over blanks, commas and comments; what follows.

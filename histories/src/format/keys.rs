@@ -20,9 +20,32 @@ pub(super) fn pair(
     for (_, event) in &events {
         shape.see(event);
     }
-    let mut builder = HistoryBuilder::jepsen();
-    for (line, mut event) in events {
-        if shape.is_keyed() && matches!(event.process, Process::Client(_)) {
+    let mut pairing = Pairing::new(shape.is_keyed());
+    for (line, event) in events {
+        pairing.push(Place { line, ..end }, event, each)?;
+    }
+    pairing.finish(end)
+}
+
+/// A history that is made of one event after the other.
+pub(super) struct Pairing {
+    builder: HistoryBuilder,
+    is_keyed: bool,
+}
+
+impl Pairing {
+    pub(super) fn new(is_keyed: bool) -> Self {
+        Self { builder: HistoryBuilder::jepsen(), is_keyed }
+    }
+
+    /// Takes the next event, which stands in this place.
+    pub(super) fn push(
+        &mut self,
+        place: Place<'_>,
+        mut event: Event<'static>,
+        each: &mut dyn FnMut(&Event<'_>),
+    ) -> Result<(), ReadError> {
+        if self.is_keyed && matches!(event.process, Process::Client(_)) {
             split(&mut event);
         }
         if event.f == TRANSACTION
@@ -34,13 +57,17 @@ pub(super) fn pair(
         event.key = event.key.filter(|key| *key != Value::Nil);
         each(&event);
         let shown = event.clone();
-        builder.push(event).map_err(|rule| {
+        self.builder.push(event).map_err(|rule| {
             let text = serde_json::to_string(&shown).unwrap_or_default();
-            Place { line, ..end }.broken(text.as_bytes(), rule)
-        })?;
+            place.broken(text.as_bytes(), rule)
+        })
     }
-    let history = builder.finish();
-    if history.operations.is_empty() { Err(end.empty()) } else { Ok(history) }
+
+    /// The history. `end` is where the file ends.
+    pub(super) fn finish(self, end: Place<'_>) -> Result<History, ReadError> {
+        let history = self.builder.finish();
+        if history.operations.is_empty() { Err(end.empty()) } else { Ok(history) }
+    }
 }
 
 /// What the values of a history's clients look like.
@@ -72,6 +99,11 @@ impl Shape {
     /// Whether the value of this invocation tells a key from a list that is written.
     pub(super) fn tells(event: &Event<'_>) -> bool {
         matches!(Function::known(&event.f), Some(Function::Cas | Function::Read))
+    }
+
+    /// Whether no event to come can make this a keyed history.
+    pub(super) fn is_plain(&self) -> bool {
+        self.plain
     }
 
     /// Whether values are pairs of key and value.

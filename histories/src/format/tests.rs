@@ -338,3 +338,28 @@ fn what_is_nested_too_deep_is_refused_before_anything_recurses() {
     let nested = format!(r#"{{"process":0,"type":"invoke","f":"write","value":{}}}"#, value("[", "]", 200_000));
     read_bytes("x", nested.as_bytes(), None).expect_err("too deep");
 }
+
+#[test]
+fn a_long_edn_history_is_read_as_a_short_one() {
+    let line = |number: u32, kind: &str, f: &str, value: &str| {
+        format!("{{:process {}, :type :{kind}, :f :{f}, :value {value}}}\n", number % 5)
+    };
+    let pairs: String = (0..200)
+        .flat_map(|number| {
+            let written = format!("[{} {number}]", number % 3);
+            ["invoke", "ok"].map(|kind| line(number, kind, "write", &written))
+        })
+        .collect();
+    let with = |invoked: &str, read: &str| {
+        format!("{pairs}{}{}", line(7, "invoke", "read", invoked), line(7, "ok", "read", read))
+    };
+    let keyed = read(&with("[1 nil]", "[1 199]"));
+    assert_eq!(keyed.operations.len(), 201);
+    assert_eq!(keyed.value(keyed.operations[4].key), &1.into());
+    assert_eq!(keyed.value(keyed.operations[200].output), &199.into());
+    // The last event shows that the pairs were values.
+    let plain = read(&with("nil", "[1 199]"));
+    assert!(plain.operations.iter().all(|operation| operation.key == ValueId::NIL));
+    let error = wrong(format!("{}{{:process 1", with("nil", "nil")).as_bytes());
+    assert_eq!(error.0, 403, "{error:?}");
+}
