@@ -52,7 +52,8 @@ impl ConvertArgs {
     pub(crate) fn execute(self) -> anyhow::Result<ExitStatus> {
         let target = self.to.or_else(|| target_of(&self.output)).ok_or_else(|| {
             let what = format!("{} does not say in which format to write", self.output.display());
-            Failure::new(ExitStatus::Usage, what).hint("end its name in .jsonl, .edn or .columns, or say --to")
+            Failure::new(ExitStatus::Usage, what)
+                .hint("end its name in .jsonl, .edn or .columns, or say --to jsonl, --to edn or --to columns")
         })?;
         if target == Target::Columns {
             let history = read(&self.input, self.format)?;
