@@ -91,10 +91,14 @@ struct Sweep<'a> {
     changers: Vec<u32>,
     /// Of each value.
     changes: Vec<Change>,
-    /// For each changing session, its changes by key and number.
+    /// For each changing session, the values that it sets, by number.
+    sets: Vec<Vec<u32>>,
+    /// The same by key and number.
     by_key: Vec<Vec<(u32, u32, u32)>>,
-    /// For each value whose change was passed, its clock.
-    clocks: Vec<Option<Box<[u32]>>>,
+    /// The clocks of all changes that were passed, one behind the other.
+    clocks: Vec<u32>,
+    /// Of each value, which of them is its change's; or [`NONE`].
+    clock_of: Vec<u32>,
     /// For each value, who waits for its change.
     waiting: FxHashMap<u32, Vec<u32>>,
     /// How far each session is, and what it knows.
@@ -125,7 +129,7 @@ impl<'a> Sweep<'a> {
         starts.push(all.events.len());
         let mut changers = vec![NONE; starts.len() - 1];
         let mut changes = vec![Change { session: NONE, number: 0, event: NONE }; all.keys.len()];
-        let mut by_key: Vec<Vec<(u32, u32, u32)>> = Vec::new();
+        let (mut sets, mut by_key): (Vec<Vec<u32>>, Vec<Vec<(u32, u32, u32)>>) = Default::default();
         for (session, bounds) in starts.windows(2).enumerate() {
             let mut own = Vec::new();
             for at in bounds[0]..bounds[1] {
@@ -139,20 +143,43 @@ impl<'a> Sweep<'a> {
                 }
             }
             if !own.is_empty() {
+                sets.push(own.iter().map(|&(_, _, value)| value).collect());
                 own.sort_unstable();
                 changers[session] = u32::try_from(by_key.len()).expect("processes are u32");
                 by_key.push(own);
             }
         }
-        let sets: usize = by_key.iter().map(Vec::len).sum();
-        let bytes = (sets + changers.len()) * by_key.len() * size_of::<u32>();
+        let entries = sets.iter().map(Vec::len).sum::<usize>() * sets.len();
+        let bytes = (entries + changers.len() * sets.len()) * size_of::<u32>();
         if !memory.share().hold(bytes) {
             return Err(bytes);
         }
-        let clock = vec![0; by_key.len()].into_boxed_slice();
+        let clock = vec![0; sets.len()].into_boxed_slice();
         let at = starts[..starts.len() - 1].iter().map(|&start| (start, clock.clone())).collect();
-        let clocks = vec![None; all.keys.len()];
-        Ok(Self { all, starts, changers, changes, by_key, clocks, waiting: FxHashMap::default(), at })
+        let (clocks, clock_of) = (Vec::with_capacity(entries), vec![NONE; all.keys.len()]);
+        Ok(Self { all, starts, changers, changes, sets, by_key, clocks, clock_of, waiting: FxHashMap::default(), at })
+    }
+
+    /// The clock of the change that set `value`, if it was passed.
+    fn clock(&self, value: u32) -> Option<&[u32]> {
+        let start = self.clock_of[value as usize];
+        let width = self.sets.len();
+        (start != NONE).then(|| &self.clocks[start as usize * width..][..width])
+    }
+
+    /// The last change of `key` by a session that changes something, of its changes with the numbers after `after` up to `until`.
+    fn newest(&self, session: usize, key: u32, after: u32, until: u32) -> Option<u32> {
+        /// So many are looked at one by one; mostly there are fewer.
+        const FEW: u32 = 8;
+        let near = after.max(until.saturating_sub(FEW));
+        let recent = &self.sets[session][near as usize..until as usize];
+        let of_key = |&&value: &&u32| self.all.keys[value as usize] == key;
+        if near == after || recent.iter().any(|value| of_key(&value)) {
+            return recent.iter().rev().find(of_key).copied();
+        }
+        let own = &self.by_key[session];
+        let last = own.partition_point(|&(k, number, _)| (k, number) <= (key, near));
+        own[..last].last().filter(|&&(k, number, _)| k == key && number > after).map(|&(_, _, value)| value)
     }
 
     fn is_stuck(&self, session: u32) -> bool {
@@ -167,13 +194,15 @@ impl<'a> Sweep<'a> {
         patience: &Patience<'_>,
     ) -> Result<Option<Uncausal>, OutOfTime> {
         while self.is_stuck(session) {
-            patience.steps(self.by_key.len())?;
+            patience.steps(self.sets.len())?;
             let (at, knows) = &mut self.at[session as usize];
             let Event { operation, value, touch, .. } = self.all.events[*at];
             if touch == Touch::Set {
                 let Change { session: own, number, .. } = self.changes[value as usize];
                 knows[own as usize] = number;
-                self.clocks[value as usize] = Some(knows.clone());
+                self.clock_of[value as usize] =
+                    u32::try_from(self.clocks.len() / knows.len()).expect("operations are counted by u32");
+                self.clocks.extend_from_slice(knows);
                 ready.extend(self.waiting.remove(&value).into_iter().flatten());
             } else if self.changes[value as usize].session == NONE {
                 if self.all.initial[self.all.keys[value as usize] as usize] != value {
@@ -183,10 +212,12 @@ impl<'a> Sweep<'a> {
                     return Ok(Some(found));
                 }
             } else {
-                let Some(clock) = &self.clocks[value as usize] else {
+                let (start, width) = (self.clock_of[value as usize], self.sets.len());
+                if start == NONE {
                     self.waiting.entry(value).or_default().push(session);
                     return Ok(None);
-                };
+                }
+                let clock = &self.clocks[start as usize * width..][..width];
                 knows.iter_mut().zip(clock).for_each(|(knows, &other)| *knows = (*knows).max(other));
                 if let Some(found) = self.overwritten(session, value) {
                     return Ok(Some(found));
@@ -201,19 +232,16 @@ impl<'a> Sweep<'a> {
     fn overwritten(&self, session: u32, value: u32) -> Option<Uncausal> {
         let (at, knows) = &self.at[session as usize];
         let change = self.changes[value as usize];
-        let clock = self.clocks[value as usize].as_deref();
+        let clock = self.clock(value);
         let key = self.all.keys[value as usize];
-        for (other, own) in self.by_key.iter().enumerate() {
+        for (other, &known_now) in knows.iter().enumerate() {
             let known_then = clock.map_or(0, |clock| clock[other]);
-            if knows[other] <= known_then {
+            if known_now <= known_then {
                 continue;
             }
-            let last = own.partition_point(|&(k, number, _)| (k, number) <= (key, knows[other]));
-            let Some(&(_, _, newer)) = own[..last].last().filter(|(k, n, _)| *k == key && *n > known_then) else {
-                continue;
-            };
+            let Some(newer) = self.newest(other, key, known_then, known_now) else { continue };
             let knows_it = clock.is_none()
-                || self.clocks[newer as usize].as_ref().is_some_and(|c| c[change.session as usize] >= change.number);
+                || self.clock(newer).is_some_and(|clock| clock[change.session as usize] >= change.number);
             if knows_it {
                 let newer = self.changes[newer as usize].event as usize;
                 let writer = (change.session != NONE).then_some(change.event as usize);
