@@ -2,11 +2,13 @@
 
 use std::{
     io::{self, Write},
+    panic,
     path::{Path, PathBuf},
+    thread,
     time::{Duration, Instant},
 };
 
-use checker::{KeyReport, Limits, Memory, Model, Options, Prefix, Report, Verdict};
+use checker::{KeyReport, Ladder, Limits, Memory, Model, Options, Prefix, Report, StalenessReport, Verdict};
 use clap::{Args, ValueEnum};
 use histories::{Format, Function, History, Outcome, Value, ValueId};
 use serde_json::json;
@@ -225,8 +227,7 @@ impl CheckArgs {
         let mut report = self.judging.judge(history, self.all, self.linearization.is_some(), deadline);
         // Linearizable implies all the others.
         let wanted = self.json || report.verdict == Verdict::NotLinearizable && self.files.len() == 1;
-        let ladder = wanted.then(|| self.judging.by(history, deadline, checker::consistency));
-        let staleness = wanted.then(|| self.judging.by(history, deadline, checker::staleness));
+        let (ladder, staleness) = wanted.then(|| self.judging.instead(history, deadline)).unzip();
         let found = if self.explain { self.prefixes(history, &report, deadline) } else { Vec::new() };
         let mut words = verdict::describe(history, &report);
         words += &found.first().map_or_else(String::new, |(_, found)| prefix::describe(history, found));
@@ -333,21 +334,27 @@ impl Judging {
         })
     }
 
-    /// What else is found out about a history.
-    pub(crate) fn by<T>(
-        &self,
-        history: &History,
-        deadline: Instant,
-        find: impl FnOnce(&History, &Options<'_>) -> T,
-    ) -> T {
-        self.within_limits(history, deadline, |limits, _| {
-            find(history, &Options { limits: *limits, ..self.options(history) })
+    /// What holds of a history that is not linearizable, and how stale its reads were; side by side where there are two threads.
+    pub(crate) fn instead(&self, history: &History, deadline: Instant) -> (Ladder, StalenessReport) {
+        self.within_limits(history, deadline, |limits, threads| {
+            let options = Options { limits: *limits, ..self.options(history) };
+            let climb = || checker::consistency(history, &options);
+            let measure = || checker::staleness(history, &options);
+            if threads == 1 {
+                return (climb(), measure());
+            }
+            thread::scope(|scope| {
+                let measured = scope.spawn(measure);
+                (climb(), measured.join().unwrap_or_else(|panic| panic::resume_unwind(panic)))
+            })
         })
     }
 
     /// How far a key's operations can be ordered.
     pub(crate) fn prefix(&self, history: &History, key: &Value, deadline: Instant) -> Option<Prefix> {
-        self.by(history, deadline, |history, options| checker::longest_prefix(history, options, key))
+        self.within_limits(history, deadline, |limits, _| {
+            checker::longest_prefix(history, &Options { limits: *limits, ..self.options(history) }, key)
+        })
     }
 
     /// Does `work` on a history, given when it must give up and how many threads it may use.
@@ -392,7 +399,7 @@ pub(crate) fn status_of(verdict: Verdict) -> ExitStatus {
 
 /// How many threads can run at once here.
 pub(crate) fn processors() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
+    thread::available_parallelism().map_or(1, usize::from)
 }
 
 fn model_of(history: &History) -> Model {

@@ -83,8 +83,7 @@ pub(super) fn with_facts<T>(
     let deadline = judging.deadline();
     let judged = judging.judge(&history, true, false, deadline);
     let violated = judged.verdict == Verdict::NotLinearizable;
-    let ladder = violated.then(|| judging.by(&history, deadline, checker::consistency));
-    let staleness = violated.then(|| judging.by(&history, deadline, checker::staleness));
+    let (ladder, staleness) = violated.then(|| judging.instead(&history, deadline)).unzip();
     let file = what.file_name().context("a history is a file")?.to_string_lossy().into_owned();
     tell(&Facts {
         command: format!("schism check --all {}", what.display()),

@@ -129,7 +129,8 @@ impl<'a> Sweep<'a> {
         starts.push(all.events.len());
         let mut changers = vec![NONE; starts.len() - 1];
         let mut changes = vec![Change { session: NONE, number: 0, event: NONE }; all.keys.len()];
-        let (mut sets, mut by_key): (Vec<Vec<u32>>, Vec<Vec<(u32, u32, u32)>>) = Default::default();
+        let mut sets: Vec<Vec<u32>> = Vec::new();
+        let mut by_key: Vec<Vec<(u32, u32, u32)>> = Vec::new();
         for (session, bounds) in starts.windows(2).enumerate() {
             let mut own = Vec::new();
             for at in bounds[0]..bounds[1] {
