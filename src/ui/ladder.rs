@@ -2,7 +2,7 @@
 
 use checker::{Consistency, Ladder, StalenessReport, Standing};
 
-use super::verdict::{counted, grouped, seconds};
+use super::verdict::{counted, grouped, lasting};
 
 /// A few lines: what holds, what fails, what nobody knows; with `explain` what shows each failure.
 pub(crate) fn describe(ladder: &Ladder, explain: bool) -> String {
@@ -76,8 +76,8 @@ fn stale_reads(report: &StalenessReport) -> String {
                 reads.stale.share * 100.0,
                 reads.stale.low * 100.0,
                 reads.stale.high * 100.0,
-                seconds(behind.max),
-                seconds(behind.p50),
+                lasting(behind.max),
+                lasting(behind.p50),
             ),
             format!("up to {} behind", counted(usize::try_from(versions.max).unwrap_or(usize::MAX), "version")),
         ],
@@ -88,7 +88,7 @@ fn stale_reads(report: &StalenessReport) -> String {
     }
     parts.push(report.delta_ns.map_or_else(
         || "no Δ would make it linearizable".to_owned(),
-        |delta_ns| format!("Δ = {} (reads that much earlier would be linearizable)", seconds(delta_ns)),
+        |delta_ns| format!("Δ = {} (reads that much earlier would be linearizable)", lasting(delta_ns)),
     ));
     parts.join("; ")
 }
@@ -136,8 +136,8 @@ mod tests {
 ";
         assert_eq!(describe(&ladder, true), expected);
         let measured = checker::staleness(&history, &Options::new(Model::Register));
-        let expected = "  Stale reads: 1 of 3 (33.3 %, 95 % interval 6.1 to 79.2 %), by 0.001 s at most, 0.001 s at p50; \
-                        up to 1 version behind; Δ = 0.001 s (reads that much earlier would be linearizable)\n";
+        let expected = "  Stale reads: 1 of 3 (33.3 %, 95 % interval 6.1 to 79.2 %), by 1.0 ms at most, 1.0 ms at p50; \
+                        up to 1 version behind; Δ = 1.0 ms (reads that much earlier would be linearizable)\n";
         assert_eq!(staleness(&measured), expected);
     }
 }

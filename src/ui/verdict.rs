@@ -121,6 +121,12 @@ pub(crate) fn plain(key: &Value) -> String {
     }
 }
 
+/// How long something took, from ns: what is shorter than a second in ms.
+#[allow(clippy::cast_precision_loss, reason = "milliseconds to a tenth")]
+pub(crate) fn lasting(time_ns: u64) -> String {
+    if time_ns < 1_000_000_000 { format!("{:.1} ms", time_ns as f64 / 1e6) } else { seconds(time_ns) }
+}
+
 /// Nanoseconds as seconds, to the millisecond.
 pub(crate) fn seconds(time_ns: u64) -> String {
     format!("{}.{:03} s", time_ns / 1_000_000_000, time_ns / 1_000_000 % 1000)

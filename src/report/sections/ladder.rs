@@ -4,7 +4,7 @@ use checker::{Distribution, Standing};
 use maud::{Markup, html};
 
 use super::super::{Facts, Section, page::text};
-use crate::ui::verdict::{grouped, seconds};
+use crate::ui::verdict::{grouped, lasting};
 
 inventory::submit! { Section { order: 40, id: "ladder", title: "What holds instead", body } }
 
@@ -34,13 +34,13 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
                 (grouped(reads.stale.count)) " of " (grouped(reads.reads)) " reads were certainly stale ("
                 (format!("{:.2} %, 95 % interval {:.2} to {:.2} %", reads.stale.share * 100.0, reads.stale.low * 100.0, reads.stale.high * 100.0)) ")"
                 @if let Some(Distribution { p50, p90, p99, max, .. }) = reads.behind_ns {
-                    ": by " (seconds(p50)) " at p50, " (seconds(p90)) " at p90, " (seconds(p99)) " at p99, " (seconds(max)) " at most"
+                    ": by " (lasting(p50)) " at p50, " (lasting(p90)) " at p90, " (lasting(p99)) " at p99, " (lasting(max)) " at most"
                 }
                 @if let Some(Distribution { max, .. }) = reads.versions { "; up to " (grouped(usize::try_from(max).unwrap_or(usize::MAX))) " versions behind" }
                 "."
             }
             @if let Some(delta_ns) = staleness.delta_ns {
-                p { "Δ = " (seconds(delta_ns)) ": had each read begun that much earlier, the history would be linearizable." }
+                p { "Δ = " (lasting(delta_ns)) ": had each read begun that much earlier, the history would be linearizable." }
             }
         }
     })
