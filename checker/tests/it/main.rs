@@ -22,6 +22,7 @@ mod rules;
 mod rungs;
 mod staleness;
 mod transactions;
+mod wide;
 
 /// How many random histories a comparison with an oracle takes: so many, or as `ORACLE_HISTORIES` says.
 fn histories(usual: u64) -> u64 {

@@ -206,7 +206,7 @@ impl Simulation {
     }
 
     /// Changes nothing, an answer, or the order of two events of different clients; what comes out may be right or wrong.
-    fn mutate(&mut self) {
+    pub(crate) fn mutate(&mut self) {
         for _ in 0..self.rng.random_range(0..7) {
             let at = self.rng.random_range(0..self.events.len());
             let other = self.some_value();
