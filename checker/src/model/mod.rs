@@ -2,7 +2,7 @@
 //!
 //! They are definitions, not methods: the second opinion (`verify`) and the general search know objects only through them.
 
-mod bag;
+pub(crate) mod bag;
 mod collection;
 mod counter;
 mod fenced_lock;
