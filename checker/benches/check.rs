@@ -237,15 +237,16 @@ fn simulate_object(model: Model) -> History {
                     ("inc", Value::Nil, Value::Nil)
                 }
                 Model::Counter => ("read", Value::Nil, count.into()),
-                Model::Queue | Model::Stack | Model::PriorityQueue if choice < 2 => {
+                Model::Queue | Model::Stack | Model::PriorityQueue | Model::Bag if choice < 2 => {
                     count += 1;
                     inside.push_back(count);
-                    (["enqueue", "push", "insert"][container(model)], count.into(), Value::Nil)
+                    (["enqueue", "push", "insert", "add"][container(model)], count.into(), Value::Nil)
                 }
-                Model::Queue | Model::Stack | Model::PriorityQueue => {
+                Model::Queue | Model::Stack | Model::PriorityQueue | Model::Bag => {
                     // Numbers are put in as they grow, so that the first is the smallest.
                     let taken = if model == Model::Stack { inside.pop_back() } else { inside.pop_front() };
-                    (["dequeue", "pop", "poll"][container(model)], Value::Nil, taken.map_or(Value::Nil, Value::Int))
+                    let f = ["dequeue", "pop", "poll", "take"][container(model)];
+                    (f, Value::Nil, taken.map_or(Value::Nil, Value::Int))
                 }
                 _ if owner.is_none() && model == Model::FencedLock => {
                     owner = Some(at);
@@ -273,14 +274,15 @@ fn simulate_object(model: Model) -> History {
     events.finish()
 }
 
+const CONTAINERS: [Model; 4] = [Model::Queue, Model::Stack, Model::PriorityQueue, Model::Bag];
+
 /// Which of the containers it is.
 fn container(model: Model) -> usize {
-    [Model::Queue, Model::Stack, Model::PriorityQueue].iter().position(|other| *other == model).expect("it is one")
+    CONTAINERS.iter().position(|other| *other == model).expect("it is one")
 }
 
 fn measure_objects(c: &mut Criterion) {
-    let containers = [Model::Queue, Model::Stack, Model::PriorityQueue];
-    for model in [Model::Set, Model::Counter, Model::Mutex, Model::FencedLock].into_iter().chain(containers) {
+    for model in [Model::Set, Model::Counter, Model::Mutex, Model::FencedLock].into_iter().chain(CONTAINERS) {
         let history = simulate_object(model);
         let options = Options::new(model);
         let mut group = c.benchmark_group(format!("{model:?}"));

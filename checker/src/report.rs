@@ -159,7 +159,7 @@ impl fmt::Display for UnknownWhy {
             Self::Open { limit } => {
                 write!(f, "more than {limit} operations were open at once; fewer clients per key would help")
             }
-            Self::Function { ref name } => write!(f, "the model has no function called {name}; another model may have"),
+            Self::Function { ref name } => write!(f, "the model has no function called {name}"),
             Self::Unsupported { ref what } => write!(f, "the model has no place for {what}"),
             Self::NotChecked => f.write_str("not checked, since another key is already not linearizable"),
         }

@@ -221,7 +221,9 @@ impl Columns {
             let Some((function, key, value)) = parts(&micro) else { return Err(PairingError::MicroForm(micro)) };
             let key = values.intern(key.clone());
             match (function, value) {
-                ("append" | "w", value) => self.change(function == "append", key, values.intern(value.clone())),
+                ("append" | "w" | "write", value) => {
+                    self.change(function == "append", key, values.intern(value.clone()));
+                }
                 (_, Value::List(list)) => self.read_list(key, list.iter().map(|item| values.intern(item.clone())))?,
                 (_, value) => self.read(key, values.intern(value.clone())),
             }
@@ -234,7 +236,7 @@ impl Columns {
 fn parts(micro: &Value) -> Option<(&str, &Value, &Value)> {
     match micro {
         Value::List(parts) => match &parts[..] {
-            [Value::Str(function), key, value] if matches!(&**function, "append" | "w" | "r") => {
+            [Value::Str(function), key, value] if matches!(&**function, "append" | "w" | "write" | "r" | "read") => {
                 Some((&**function, key, value))
             }
             _ => None,

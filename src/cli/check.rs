@@ -8,9 +8,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use checker::{KeyReport, Ladder, Limits, Memory, Model, Options, Prefix, Report, StalenessReport, Verdict};
+use checker::{
+    KeyReport, Ladder, Limits, Memory, Model, Options, Prefix, Report, StalenessReport, UnknownWhy, Verdict,
+};
 use clap::{Args, ValueEnum};
-use histories::{Format, Function, History, Outcome, Value, ValueId};
+use histories::{Format, Function, History, Outcome, TRANSACTION, Value, ValueId};
 use serde_json::json;
 
 use super::{files, linearization, transactions::LevelName};
@@ -229,7 +231,7 @@ impl CheckArgs {
         let wanted = self.json || report.verdict == Verdict::NotLinearizable && self.files.len() == 1;
         let (ladder, staleness) = wanted.then(|| self.judging.instead(history, deadline)).unzip();
         let found = if self.explain { self.prefixes(history, &report, deadline) } else { Vec::new() };
-        let mut words = verdict::describe(history, &report);
+        let mut words = verdict::describe(history, &report) + &other_models(&report);
         words += &found.first().map_or_else(String::new, |(_, found)| prefix::describe(history, found));
         let is_register = matches!(self.judging.options(history).model, Model::Register | Model::KeyValue);
         if report.verdict == Verdict::NotLinearizable && is_register {
@@ -380,6 +382,22 @@ impl Judging {
         let initial = self.initial.clone().unwrap_or_else(|| initial_of(model, history));
         Options { initial, ..Options::new(model) }
     }
+}
+
+/// Which models would know the function that the chosen one lacks, if that is why a key is undecided.
+fn other_models(report: &Report) -> String {
+    let lacking = report.keys.iter().find_map(|key| match &key.why {
+        Some(UnknownWhy::Function { name }) => Some(name),
+        _ => None,
+    });
+    let Some(name) = lacking else { return String::new() };
+    let knows = |model: &&ModelName| model.of_keys().map_or(name == TRANSACTION, |model| model.has(name));
+    let knowing = ModelName::value_variants().iter().filter(knows).filter_map(ValueEnum::to_possible_value);
+    let names: Vec<String> = knowing.map(|value| value.get_name().to_owned()).collect();
+    if names.is_empty() {
+        return format!("  no model has {name}\n");
+    }
+    format!("  models that have {name}: {}; --model chooses one\n", names.join(", "))
 }
 
 /// Reads a history; one that cannot be read has an exit code of its own.

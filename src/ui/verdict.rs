@@ -8,9 +8,9 @@ use histories::{Function, History, Operation, Outcome, Value, ValueId};
 /// The report on one history: the verdict, and for a "no" the clearest evidence.
 pub(crate) fn describe(history: &History, report: &Report) -> String {
     let mut text = format!(
-        "{}: {} operations on {}\n",
+        "{}: {} on {}\n",
         report.verdict,
-        grouped(report.operations),
+        counted(report.operations, "operation"),
         counted(report.keys.len(), "key")
     );
     let violated: Vec<&KeyReport> = of(report, Verdict::NotLinearizable);
@@ -26,7 +26,8 @@ pub(crate) fn describe(history: &History, report: &Report) -> String {
     let reasons = unknown.iter().filter_map(|key| key.why.as_ref().map(|why| (key, why)));
     let (skipped, undecided): (Vec<_>, Vec<_>) = reasons.partition(|(_, why)| **why == UnknownWhy::NotChecked);
     for (key, why) in undecided.iter().take(3) {
-        line(&mut text, format_args!("  unknown for key {}: {why}", plain(&key.key)));
+        let of = if key.key == Value::Nil { String::new() } else { format!(" for key {}", plain(&key.key)) };
+        line(&mut text, format_args!("  unknown{of}: {why}"));
     }
     if !skipped.is_empty() {
         line(

@@ -23,6 +23,21 @@ fn a_fresh_read_is_linearizable() {
 }
 
 #[test]
+fn a_function_that_the_model_lacks_is_looked_for_in_others() {
+    let calls = |f| event(1, 1, "invoke", f, "k", "1") + &event(2, 1, "ok", f, "k", "1");
+    for (f, hint) in [
+        ("add", "models that have add: set, counter, bag, stack, priority-queue, list; --model chooses one"),
+        ("enqueue", "models that have enqueue: queue, bag, priority-queue; --model chooses one"),
+        ("drain", "no model has drain"),
+    ] {
+        let (dir, path) = file(calls(f));
+        let ended = run(dir.path(), &["check", path.to_str().unwrap()]);
+        assert_eq!(ended.code, Some(2), "{ended:?}");
+        assert!(ended.out.contains(&format!("the model has no function called {f}\n  {hint}\n")), "{}", ended.out);
+    }
+}
+
+#[test]
 fn json_is_data_for_other_programs() {
     let (dir, path) = file(stale_read());
     let ended = run(dir.path(), &["check", "--json", path.to_str().unwrap()]);

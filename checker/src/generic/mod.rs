@@ -38,6 +38,9 @@ pub(crate) enum Found {
 
 /// An object that can be judged: any [`Specification`].
 pub(crate) trait Object: Verify {
+    /// Whether it has a function of this name.
+    fn has(&self, function: &str) -> bool;
+
     /// Whether the object knows all these calls.
     ///
     /// # Errors
@@ -49,6 +52,12 @@ pub(crate) trait Object: Verify {
 }
 
 impl<S: Specification> Object for S {
+    fn has(&self, function: &str) -> bool {
+        let nil = &Value::Nil;
+        let call = Call { function, input: nil, to: nil, output: None, mismatch: false, process: 0 };
+        !matches!(self.accepts(&call), Err(UnknownWhy::Function { .. }))
+    }
+
     fn knows(&self, history: &History, operations: &[u32]) -> Result<(), UnknownWhy> {
         (operations.iter())
             .map(|&index| &history.operations[index as usize])

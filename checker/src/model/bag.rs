@@ -15,7 +15,7 @@ use super::{
 };
 use crate::UnknownWhy;
 
-pub(super) const NAMES: Names = Names {
+pub(crate) const NAMES: Names = Names {
     put: &["add", "insert", "enqueue", "offer", "push", "send", "write"],
     take: &["take", "remove", "dequeue", "poll", "pop", "receive"],
     peek: &[],

@@ -2,7 +2,7 @@
 //!
 //! They are definitions, not methods: the second opinion (`verify`) and the general search know objects only through them.
 
-mod bag;
+pub(crate) mod bag;
 mod collection;
 mod counter;
 mod fenced_lock;
@@ -162,6 +162,11 @@ impl<'a> Call<'a> {
 }
 
 impl Model {
+    /// Whether its objects have a function of this name.
+    pub fn has(self, function: &str) -> bool {
+        self.specification(&Value::Nil).has(function)
+    }
+
     /// What an object of this model may do.
     pub(crate) fn specification(self, initial: &Value) -> Box<dyn Object + '_> {
         match self {

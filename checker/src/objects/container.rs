@@ -1,4 +1,4 @@
-//! What queues, stacks and priority queues have in common, where each value is put in once: which operations belong to a value,
+//! What queues, stacks, priority queues and bags have in common, where each value is put in once: which operations belong to a value,
 //! when it was certainly inside, and what became of values that a take of unknown outcome may have removed.
 //!
 //! Moments are gaps between events: gap `g` follows the key's event number `g`. What starts at event `s` and ends at event `e` can
@@ -21,6 +21,9 @@ pub(super) struct Kind {
     /// Whether the first value must have been removed before the second one is, if it is inside when that take begins: a number for
     /// each, of the first and of the second; they must be if the second's is less.
     pub blocks: fn(&Item) -> (u64, u64),
+    /// Whether a value may be put in more than once: then the put of it that starts as the k-th belongs to the take that ends as the k-th.
+    /// Only where it does not matter in which order values are taken.
+    pub may_repeat: bool,
 }
 
 /// Why there is no order.
@@ -63,14 +66,29 @@ pub(super) struct Empty {
     pub end: u32,
 }
 
+/// No place of an item.
+const NO_ITEM: usize = usize::MAX;
+
+/// Where the puts of each value are, by their starts.
+struct Puts {
+    /// Of each value, the item that the next take of it gets; the last one stays.
+    first: FxHashMap<ValueId, usize>,
+    /// After each item, the next of the same value.
+    next: Vec<usize>,
+}
+
 /// All that happened to one container.
 pub(super) struct Container {
+    /// What it is called.
+    noun: &'static str,
     pub items: Vec<Item>,
     pub empties: Vec<Empty>,
     /// How many gaps there are; each number of an event is less.
     pub gaps: u32,
     /// Takes of unknown outcome by their starts: (start, operation).
     adrift: Vec<(u32, u32)>,
+    /// Whether some value was put in more than once.
+    repeats: bool,
 }
 
 /// Decides one container of values that are put in once each.
@@ -85,23 +103,14 @@ pub(super) fn check(key: &Key<'_>, kind: &Kind) -> Result<Claim, UnknownWhy> {
         Ok(container) => container,
         Err(trouble) => return trouble.claim(),
     };
-    if container.adrift.is_empty() {
-        return (kind.solve)(key, &container).map(Claim::Order).or_else(Trouble::claim);
+    let found = container.decide(key, kind);
+    if container.repeats && matches!(found, Ok(Claim::Violation(_))) {
+        // Other pairs of puts and takes may have an order.
+        return Err(UnknownWhy::Unsupported {
+            what: format!("a {} with a value that is put in more than once", kind.noun),
+        });
     }
-    if let Err(trouble) = container.assign(key, kind) {
-        return trouble.claim();
-    }
-    match (kind.solve)(key, &container) {
-        Ok(order) => return Ok(Claim::Order(order)),
-        Err(Trouble::Limit(why)) => return Err(why),
-        Err(Trouble::Violation(_)) => {}
-    }
-    let known = |item: &Item| item.take != NEVER && key.operation(item.take).outcome == Outcome::Ok;
-    container.items.retain(known);
-    match (kind.solve)(key, &container) {
-        Ok(_) => Err(UnknownWhy::Unsupported { what: format!("a {} with takes of unknown outcome", kind.noun) }),
-        Err(trouble) => trouble.claim(),
-    }
+    found
 }
 
 impl Trouble {
@@ -114,14 +123,34 @@ impl Trouble {
 }
 
 impl Container {
+    fn decide(&mut self, key: &Key<'_>, kind: &Kind) -> Result<Claim, UnknownWhy> {
+        if self.adrift.is_empty() {
+            return (kind.solve)(key, self).map(Claim::Order).or_else(Trouble::claim);
+        }
+        if let Err(trouble) = self.assign(key, kind) {
+            return trouble.claim();
+        }
+        match (kind.solve)(key, self) {
+            Ok(order) => return Ok(Claim::Order(order)),
+            Err(Trouble::Limit(why)) => return Err(why),
+            Err(Trouble::Violation(_)) => {}
+        }
+        let known = |item: &Item| item.take != NEVER && key.operation(item.take).outcome == Outcome::Ok;
+        self.items.retain(known);
+        match (kind.solve)(key, self) {
+            Ok(_) => Err(UnknownWhy::Unsupported { what: format!("a {} with takes of unknown outcome", kind.noun) }),
+            Err(trouble) => trouble.claim(),
+        }
+    }
+
     fn gather(key: &Key<'_>, kind: &Kind) -> Result<Self, Trouble> {
         if matches!(key.initial, Value::List(items) if !items.is_empty()) {
             return Err(UnknownWhy::Unsupported { what: format!("a {} that is not empty at first", kind.noun) }.into());
         }
         let (spans, events) = spans(key)?;
         let gaps = events + 4;
-        let mut container = Self { items: Vec::new(), empties: Vec::new(), gaps, adrift: Vec::new() };
-        let mut by_value: FxHashMap<ValueId, usize> = FxHashMap::default();
+        let (items, empties, adrift) = (Vec::new(), Vec::new(), Vec::new());
+        let mut container = Self { noun: kind.noun, items, empties, gaps, adrift, repeats: false };
         let mut takes = Vec::new();
         for (&index, &(start, end)) in key.operations.iter().zip(&spans) {
             key.steps(1, 0)?;
@@ -133,10 +162,6 @@ impl Container {
                 if value == ValueId::NIL || !says_nothing {
                     return Err(UnknownWhy::Unsupported { what: format!("such a {name}") }.into());
                 }
-                if by_value.insert(value, container.items.len()).is_some() {
-                    let what = format!("a {} with a value that is put in more than once", kind.noun);
-                    return Err(UnknownWhy::Unsupported { what }.into());
-                }
                 let number = if let Value::Int(number) = *key.history.value(value) { number } else { 0 };
                 let (take_start, take_end) = (events + 2, events + 3);
                 let (put, put_start, put_end, take) = (index, start, end, NEVER);
@@ -147,23 +172,37 @@ impl Container {
                 return Err(key.lacks(operation).into());
             }
         }
+        let mut puts = container.puts(kind)?;
+        if container.repeats {
+            takes.sort_unstable_by_key(|&(_, _, end)| end);
+        }
         for (index, start, end) in takes {
             key.steps(1, 0)?;
-            container.take(key, &by_value, index, start, end).map_err(Trouble::Violation)?;
+            container.take(key, &mut puts, index, start, end).map_err(Trouble::Violation)?;
         }
+        container.adrift.sort_unstable();
         let happened = |item: &Item| item.take != NEVER || key.operation(item.put).outcome == Outcome::Ok;
         container.items.retain(happened);
         Ok(container)
     }
 
-    fn take(
-        &mut self,
-        key: &Key<'_>,
-        by_value: &FxHashMap<ValueId, usize>,
-        index: u32,
-        start: u32,
-        end: u32,
-    ) -> Result<(), Violation> {
+    /// Which puts each value has.
+    fn puts(&mut self, kind: &Kind) -> Result<Puts, UnknownWhy> {
+        let mut puts = Puts { first: FxHashMap::default(), next: vec![NO_ITEM; self.items.len()] };
+        for (place, item) in self.items.iter().enumerate().rev() {
+            if let Some(next) = puts.first.insert(item.value, place) {
+                puts.next[place] = next;
+                self.repeats = true;
+            }
+        }
+        if self.repeats && !kind.may_repeat {
+            let what = format!("a {} with a value that is put in more than once", kind.noun);
+            return Err(UnknownWhy::Unsupported { what });
+        }
+        Ok(puts)
+    }
+
+    fn take(&mut self, key: &Key<'_>, puts: &mut Puts, index: u32, start: u32, end: u32) -> Result<(), Violation> {
         let operation = key.operation(index);
         if operation.outcome != Outcome::Ok {
             self.adrift.push((start, index));
@@ -173,30 +212,51 @@ impl Container {
             self.empties.push(Empty { operation: index, start, end });
             return Ok(());
         }
-        let value = key.history.value(operation.output);
-        let who = key.who(key.name(operation), index);
-        let Some(&place) = by_value.get(&operation.output) else {
+        let Some(first) = puts.first.get_mut(&operation.output) else {
+            let (value, who) = (key.history.value(operation.output), key.who(key.name(operation), index));
             return Err(Violation::new(vec![index], format!("{who} returned {value}, which nobody ever put in")));
         };
+        let place = *first;
         let item = &mut self.items[place];
-        let put = key.name(key.operation(item.put));
-        if item.take != NEVER {
-            let before = key.operation(item.take);
-            let claim = format!(
-                "{who} returned {value}, which process {} took out too, at {}",
-                before.process,
-                key.began(item.take)
-            );
-            let once = format!("there was only one {}", key.who(&format!("{put} {value}"), item.put));
-            return Err(Violation { reasons: vec![once], ..Violation::new(vec![item.put, item.take, index], claim) });
+        if item.take != NEVER || end < item.put_start {
+            return Err(self.taken_too_often(key, place, index, end));
         }
-        if end < item.put_start {
-            let claim = format!("{who} returned {value}, although {put} {value} only began at {}", key.began(item.put));
-            return Err(Violation::new(vec![item.put, index], claim));
+        if puts.next[place] != NO_ITEM {
+            *first = puts.next[place];
         }
         (item.take, item.take_start, item.take_end) = (index, start.max(item.put_start), end);
         item.put_end = item.put_end.min(end);
         Ok(())
+    }
+
+    /// A take of a value that had not been put in so often by then, given the item whose put comes next, or last.
+    fn taken_too_often(&self, key: &Key<'_>, place: usize, take: u32, end: u32) -> Violation {
+        let (next, operation) = (&self.items[place], key.operation(take));
+        let (who, value) = (key.who(key.name(operation), take), key.history.value(next.value));
+        let put = key.name(key.operation(next.put));
+        let earlier: Vec<&Item> = self.items.iter().filter(|i| i.value == next.value && i.put_start < end).collect();
+        let claim = match earlier[..] {
+            [] => {
+                let claim =
+                    format!("{who} returned {value}, although {put} {value} only began at {}", key.began(next.put));
+                return Violation::new(vec![next.put, take], claim);
+            }
+            [only] => {
+                let (process, began) = (key.operation(only.take).process, key.began(only.take));
+                format!("{who} returned {value}, which process {process} took out too, at {began}")
+            }
+            _ => format!(
+                "{who} returned {value} for the {} time, although {put} {value} had only begun {} times by then",
+                ordinal(earlier.len() + 1),
+                earlier.len()
+            ),
+        };
+        let once = match earlier[..] {
+            [only] => vec![format!("there was only one {}", key.who(&format!("{put} {value}"), only.put))],
+            _ => Vec::new(),
+        };
+        let operations = earlier.iter().flat_map(|item| [item.put, item.take]).chain([take]).collect();
+        Violation { reasons: once, ..Violation::new(operations, claim) }
     }
 
     /// Finds a take of unknown outcome for every value that must have been removed and that no other took.
@@ -350,6 +410,13 @@ impl Key<'_> {
         format!("{} had ended at {}, and {until}", self.who(&format!("{put} {value}"), item.put), self.ended(item.put))
     }
 
+    /// That nothing can have been found missing, since at every moment of this take something was inside.
+    pub(super) fn never_empty(&self, container: &Container, empty: &Empty) -> Violation {
+        let chain = Container::chain(container.items.iter(), empty.start, empty.end);
+        let why = format!("the {} was not empty at any moment of it", container.noun);
+        self.never_free(empty.operation, None, &chain, &why)
+    }
+
     /// That a take was impossible, since at every moment of it one of these was inside.
     pub(super) fn never_free(&self, take: u32, own: Option<u32>, chain: &[&Item], why: &str) -> Violation {
         let operations = chain.iter().flat_map(|item| [item.put, item.take]).chain(own).chain([take]);
@@ -358,6 +425,18 @@ impl Key<'_> {
         let reasons = chain.iter().map(|item| self.inside(item)).collect();
         Violation { reasons, ..Violation::new(operations.filter(|&operation| operation != NEVER).collect(), claim) }
     }
+}
+
+/// `2nd`, `3rd`, `11th`.
+fn ordinal(number: usize) -> String {
+    let ending = match (number % 10, number % 100) {
+        (_, 11..=13) => "th",
+        (1, _) => "st",
+        (2, _) => "nd",
+        (3, _) => "rd",
+        _ => "th",
+    };
+    format!("{number}{ending}")
 }
 
 /// When each operation of the key starts and ends, by the key's own events, and how many events there are.
@@ -385,42 +464,4 @@ fn spans(key: &Key<'_>) -> Result<(Vec<(u32, u32)>, u32), UnknownWhy> {
         }
     }
     Ok((spans, count))
-}
-
-/// Gaps that are covered by something: finds the next one that is not.
-pub(super) struct Cover {
-    next: Vec<u32>,
-}
-
-impl Cover {
-    pub(super) fn new(gaps: u32) -> Self {
-        Self { next: (0..=gaps).collect() }
-    }
-
-    /// The first gap from here on that is not covered.
-    pub(super) fn free(&mut self, mut gap: u32) -> u32 {
-        while self.next[gap as usize] != gap {
-            let next = self.next[gap as usize];
-            self.next[gap as usize] = self.next[next as usize];
-            gap = next;
-        }
-        gap
-    }
-
-    /// Covers the gaps in which any of the items is certainly inside.
-    pub(super) fn add_all(&mut self, key: &Key<'_>, items: &[Item]) -> Result<(), UnknownWhy> {
-        items.iter().try_for_each(|item| {
-            self.add(item);
-            key.steps(1, 0)
-        })
-    }
-
-    /// Covers the gaps in which the item is certainly inside.
-    pub(super) fn add(&mut self, item: &Item) {
-        let mut gap = self.free(item.put_end);
-        while gap < item.take_start {
-            self.next[gap as usize] = gap + 1;
-            gap = self.free(gap + 1);
-        }
-    }
 }

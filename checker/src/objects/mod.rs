@@ -2,8 +2,10 @@
 //!
 //! Every method answers with an order or with a few operations that have none; both go through [`crate::verify`] before they are believed.
 
+mod bag;
 mod container;
 mod counter;
+mod gaps;
 mod list;
 mod mutex;
 mod priority_queue;
@@ -96,6 +98,7 @@ pub(crate) fn decide(history: &History, options: &Options<'_>, operations: &[u32
         Model::Counter => counter::check(&key).map(|claim| key.verified(&key.operations, claim)),
         Model::List => list::check(&key).map(|claim| key.verified(&key.operations, claim)),
         Model::Mutex | Model::FencedLock => mutex::check(&key).map(|claim| key.verified(&key.operations, claim)),
+        Model::Bag => key.contained(&bag::KIND),
         Model::Queue => key.contained(&queue::KIND),
         Model::Stack => key.contained(&stack::KIND),
         Model::PriorityQueue => key.contained(&priority_queue::KIND),

@@ -6,14 +6,14 @@
 //! in the last gap of its put, or right before it is taken, if that is earlier. Let some larger `u` be taken in gap `g`,
 //! in which `v` is not certainly inside. If the put of `v` ends after `g`, `v` is put in no sooner than in `g`, or is taken before. Else
 //! the take of `v` has started by `g`, and since nothing smaller than `u`, so nothing smaller than `v`, is certainly inside in
-//! `g`, `v` is taken in `g` at the latest. Within a gap, values that were inside before are taken first, the smallest first; then come
-//! those that are put in and taken in the same gap, then the empty takes, then all other puts.
+//! `g`, `v` is taken in `g` at the latest. What happens within a gap, `gaps::fill` says.
 
-use histories::{NEVER, Value};
+use histories::Value;
 
 use super::{
     Key,
-    container::{Container, Cover, Item, Kind, Trouble},
+    container::{Container, Item, Kind, Trouble},
+    gaps,
 };
 use crate::{UnknownWhy, model::priority_queue::NAMES};
 
@@ -23,16 +23,8 @@ pub(super) const KIND: Kind = Kind {
     solve,
     // What is smaller.
     blocks: |item| (item.number.abs_diff(i64::MAX), item.number.abs_diff(i64::MAX)),
+    may_repeat: false,
 };
-
-/// What happens within a gap, in this order.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Turn {
-    TakeOld,
-    PutAndTake(usize),
-    Empty,
-    Put,
-}
 
 fn solve(key: &Key<'_>, queue: &Container) -> Result<Vec<u32>, Trouble> {
     let mut items: Vec<&Item> = queue.items.iter().collect();
@@ -40,36 +32,13 @@ fn solve(key: &Key<'_>, queue: &Container) -> Result<Vec<u32>, Trouble> {
         return Err(UnknownWhy::Unsupported { what: "a priority queue of anything but numbers".to_owned() }.into());
     }
     items.sort_unstable_by_key(|item| item.number);
-    let mut cover = Cover::new(queue.gaps);
-    let mut turns: Vec<(u32, Turn, u32)> = Vec::with_capacity(2 * items.len() + queue.empties.len());
-    for (place, item) in items.iter().enumerate() {
-        key.steps(1, 2 * place)?;
-        let taken = if item.take == NEVER { NEVER } else { cover.free(item.take_start) };
-        let put = taken.min(item.put_end - 1);
-        if item.take == NEVER {
-            turns.push((put, Turn::Put, item.put));
-        } else if taken >= item.take_end {
-            let chain = Container::chain(items[..place].iter().copied(), item.take_start, item.take_end);
-            let why = "something smaller was in the queue at every moment of it";
-            return Err(Trouble::Violation(key.never_free(item.take, Some(item.put), &chain, why)));
-        } else if put == taken {
-            turns.extend([(taken, Turn::PutAndTake(place), item.put), (taken, Turn::PutAndTake(place), item.take)]);
-        } else {
-            turns.extend([(put, Turn::Put, item.put), (taken, Turn::TakeOld, item.take)]);
+    gaps::fill(key, queue, items.iter().copied(), |cover, place, item| {
+        let gap = cover.free(item.take_start);
+        if gap < item.take_end {
+            return Ok(gap);
         }
-        cover.add(item);
-    }
-    for empty in &queue.empties {
-        key.steps(1, 0)?;
-        let gap = cover.free(empty.start);
-        if gap >= empty.end {
-            let chain = Container::chain(queue.items.iter(), empty.start, empty.end);
-            let why = "the queue was not empty at any moment of it";
-            return Err(Trouble::Violation(key.never_free(empty.operation, None, &chain, why)));
-        }
-        turns.push((gap, Turn::Empty, empty.operation));
-    }
-    // Takes of old values within a gap stay as they were added, the smallest first.
-    turns.sort_by_key(|&(gap, turn, _)| (gap, turn));
-    Ok(turns.into_iter().map(|(_, _, operation)| operation).collect())
+        let chain = Container::chain(items[..place].iter().copied(), item.take_start, item.take_end);
+        let why = "something smaller was in the queue at every moment of it";
+        Err(Trouble::Violation(key.never_free(item.take, Some(item.put), &chain, why)))
+    })
 }

@@ -17,7 +17,8 @@
 
 use super::{
     Key, Violation,
-    container::{Container, Cover, Item, Kind, Trouble},
+    container::{Container, Item, Kind, Trouble},
+    gaps::Cover,
 };
 use crate::model::queue::NAMES;
 use histories::NEVER;
@@ -28,6 +29,7 @@ pub(super) const KIND: Kind = Kind {
     solve,
     // What was put in before the other one was.
     blocks: |item| (u64::MAX - u64::from(item.put_end), u64::MAX - u64::from(item.put_start)),
+    may_repeat: false,
 };
 
 fn solve(key: &Key<'_>, queue: &Container) -> Result<Vec<u32>, Trouble> {
@@ -38,9 +40,7 @@ fn solve(key: &Key<'_>, queue: &Container) -> Result<Vec<u32>, Trouble> {
         key.steps(1, 0)?;
         let gap = cover.free(empty.start);
         if gap >= empty.end {
-            let chain = Container::chain(queue.items.iter(), empty.start, empty.end);
-            let why = "the queue was not empty at any moment of it";
-            return Err(Trouble::Violation(key.never_free(empty.operation, None, &chain, why)));
+            return Err(Trouble::Violation(key.never_empty(queue, empty)));
         }
         cuts.push((gap, empty.operation));
     }

@@ -18,7 +18,8 @@ use crate::model::stack::NAMES;
 
 use super::{
     Key, Violation,
-    container::{Container, Cover, Item, Kind, Trouble},
+    container::{Container, Item, Kind, Trouble},
+    gaps::Cover,
     segments::{Counts, Minima},
 };
 
@@ -31,6 +32,7 @@ pub(super) const KIND: Kind = Kind {
     solve,
     // What certainly lies on top.
     blocks: |item| (u64::from(item.put_start), u64::from(item.put_end)),
+    may_repeat: false,
 };
 
 fn solve(key: &Key<'_>, stack: &Container) -> Result<Vec<u32>, Trouble> {
@@ -41,9 +43,7 @@ fn solve(key: &Key<'_>, stack: &Container) -> Result<Vec<u32>, Trouble> {
         key.steps(1, 0)?;
         let gap = cover.free(empty.start);
         if gap >= empty.end {
-            let chain = Container::chain(stack.items.iter(), empty.start, empty.end);
-            let why = "the stack was not empty at any moment of it";
-            return Err(Trouble::Violation(key.never_free(empty.operation, None, &chain, why)));
+            return Err(Trouble::Violation(key.never_empty(stack, empty)));
         }
         empties.push((gap, empty.operation));
     }

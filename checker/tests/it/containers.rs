@@ -1,12 +1,14 @@
-//! Queues, stacks and priority queues of unique values: the methods say what trying every order says, on a million random small
-//! histories of each, and find what was planted in large ones.
+//! Queues, stacks, priority queues and bags: the methods say what trying every order says, on a million random small histories of
+//! each, and find what was planted in large ones.
 
-use checker::{Model, Options, Report, Verdict, check};
+use std::ops::Range;
+
+use checker::{Method, Model, Options, Report, Verdict, check};
 use histories::{Event, EventType, History, Operation, Outcome, Process, Value, ValueId};
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 
-use crate::random::paired;
+use crate::{build::history, random::paired};
 
 const HISTORIES: u64 = 1_000_000;
 const MAX_OPERATIONS: usize = 8;
@@ -18,18 +20,20 @@ fn names(model: Model) -> [&'static str; 2] {
     match model {
         Model::Queue => ["enqueue", "dequeue"],
         Model::Stack => ["push", "pop"],
+        Model::Bag => ["add", "take"],
         _ => ["insert", "poll"],
     }
 }
 
-/// Takes the next value out.
-fn take(model: Model, inside: &mut Vec<i64>) -> Option<i64> {
-    let place = match model {
-        Model::Queue => 0,
-        Model::Stack => inside.len().checked_sub(1)?,
-        _ => (0..inside.len()).min_by_key(|&place| inside[place])?,
-    };
-    (!inside.is_empty()).then(|| inside.remove(place))
+/// Where the values are of which the next is taken.
+fn next(model: Model, inside: &[i64]) -> Range<usize> {
+    let all = 0..inside.len();
+    match model {
+        Model::Queue => 0..all.end.min(1),
+        Model::Stack => all.end.saturating_sub(1)..all.end,
+        Model::Bag => all,
+        _ => all.min_by_key(|&place| inside[place]).map_or(0..0, |place| place..place + 1),
+    }
 }
 
 /// Whether some order explains these operations, but for those whose bits are set in `done`.
@@ -39,17 +43,18 @@ fn can_be_ordered(model: Model, history: &History, inside: &[i64], all: &[&Opera
     let Some(end) = certain.map(|place| all[place].completed).min() else { return true };
     (0..all.len()).filter(left).filter(|&place| all[place].invoked < end).any(|place| {
         let operation = all[place];
-        let mut next = inside.to_vec();
+        let goes_on = |left: &[i64]| can_be_ordered(model, history, left, all, done | 1 << place);
+        let answers = |found: Value| operation.outcome != Outcome::Ok || *history.value(operation.output) == found;
         if history.function_name(operation.function) == names(model)[0] {
             let Value::Int(number) = history.value(operation.input) else { panic!("values are numbers") };
-            next.push(*number);
-        } else {
-            let found = take(model, &mut next).map_or(Value::Nil, Value::Int);
-            if operation.outcome == Outcome::Ok && *history.value(operation.output) != found {
-                return false;
-            }
+            return goes_on(&[inside, &[*number]].concat());
         }
-        can_be_ordered(model, history, &next, all, done | 1 << place)
+        if inside.is_empty() {
+            return answers(Value::Nil) && goes_on(inside);
+        }
+        next(model, inside).any(|taken| {
+            answers(Value::Int(inside[taken])) && goes_on(&[&inside[..taken], &inside[taken + 1..]].concat())
+        })
     })
 }
 
@@ -81,7 +86,10 @@ impl Simulation {
                 self.inside.push(*number);
                 Value::Nil
             }
-            _ => take(self.model, &mut self.inside).map_or(Value::Nil, Value::Int),
+            _ => match next(self.model, &self.inside) {
+                none if none.is_empty() => Value::Nil,
+                some => Value::Int(self.inside.remove(self.rng.random_range(some))),
+            },
         });
     }
 
@@ -164,6 +172,11 @@ fn simulation(model: Model, seed: u64, operations: usize) -> Simulation {
         let other = rng.random_range(0..=place);
         numbers.swap(place, other);
     }
+    if model == Model::Bag && operations <= MAX_OPERATIONS && rng.random_bool(0.5) {
+        for number in &mut numbers {
+            *number %= 3;
+        }
+    }
     Simulation { model, rng, inside: Vec::new(), numbers, put: 0, events: Vec::new() }
 }
 
@@ -218,6 +231,11 @@ fn priority_queues_agree_with_every_order() {
     agree(Model::PriorityQueue);
 }
 
+#[test]
+fn bags_agree_with_every_order() {
+    agree(Model::Bag);
+}
+
 /// The verdict on a large history, in which two takes far apart have changed their answers if that is asked for.
 fn large(model: Model, unknown: u32, plant: bool) -> (Report, Vec<usize>) {
     let mut simulation = simulation(model, 5, 20_000);
@@ -227,7 +245,9 @@ fn large(model: Model, unknown: u32, plant: bool) -> (Report, Vec<usize>) {
         .filter(|&at| history.operations[at].outcome == Outcome::Ok)
         .filter(|&at| ![ValueId::NIL, ValueId::UNKNOWN].contains(&history.operations[at].output))
         .collect();
-    let planted = if plant { vec![takes[takes.len() / 2], takes[takes.len() / 2 + 500]] } else { Vec::new() };
+    // A bag may keep a value for long.
+    let apart = if model == Model::Bag { 4000 } else { 500 };
+    let planted = if plant { vec![takes[takes.len() / 2], takes[takes.len() / 2 + apart]] } else { Vec::new() };
     if let [one, other] = planted[..] {
         let output = history.operations[one].output;
         history.operations[one].output = history.operations[other].output;
@@ -238,12 +258,29 @@ fn large(model: Model, unknown: u32, plant: bool) -> (Report, Vec<usize>) {
 
 #[test]
 fn large_ones_are_decided_and_what_was_planted_is_found() {
-    for model in [Model::Queue, Model::Stack, Model::PriorityQueue] {
+    for model in [Model::Queue, Model::Stack, Model::PriorityQueue, Model::Bag] {
         assert_eq!(large(model, 0, false).0.verdict, Verdict::Linearizable, "{model:?}");
         let (report, planted) = large(model, 0, true);
+        assert_eq!(report.keys[0].method, Method::Object, "{model:?}");
         let evidence = report.keys[0].evidence.as_ref().expect("it is a violation");
         assert!(evidence.operations.iter().any(|at| planted.contains(at)), "{planted:?} {evidence:#?}");
         assert!(evidence.operations.len() <= 12, "{evidence:#?}");
     }
     assert_eq!(large(Model::Queue, 10, false).0.verdict, Verdict::Linearizable, "with takes of unknown outcome");
+}
+
+#[test]
+fn a_bag_gives_back_no_value_more_often_than_it_was_put_in() {
+    let puts = "0 invoke add 7\n0 ok add\n0 invoke add 7\n0 ok add\n";
+    let takes = |times: usize| "1 invoke take\n1 ok take 7\n".repeat(times);
+    let yes = check(&history(&format!("{puts}{}", takes(2))), &Options::new(Model::Bag));
+    assert_eq!((yes.verdict, yes.keys[0].method), (Verdict::Linearizable, Method::Object));
+    let no = check(&history(&format!("{puts}{}", takes(3))), &Options::new(Model::Bag));
+    let evidence = no.keys[0].evidence.as_ref().expect("it is a violation");
+    assert_eq!((no.keys[0].method, &evidence.operations[..]), (Method::Object, &[0, 1, 2, 3, 4][..]));
+    assert!(
+        evidence.claim.ends_with("returned 7 for the 3rd time, although add 7 had only begun 2 times by then"),
+        "{}",
+        evidence.claim
+    );
 }

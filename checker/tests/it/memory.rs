@@ -121,13 +121,15 @@ fn registers_are_kept_within_it() {
 #[test]
 fn any_model_is_kept_within_it() {
     let twice = |put: &'static str| numbers(put, 12).into_iter().chain(numbers(put, 12)).collect::<Vec<_>>();
-    for (model, put, take) in [
-        (Model::Queue, "enqueue", "dequeue"),
-        (Model::Stack, "push", "pop"),
-        (Model::Bag, "add", "take"),
-        (Model::PriorityQueue, "insert", "poll"),
+    let nobodys = Value::Int(77);
+    for (model, put, take, answer) in [
+        (Model::Queue, "enqueue", "dequeue", nobodys.clone()),
+        (Model::Stack, "push", "pop", nobodys.clone()),
+        // Of repeated values, only empty takes are left to the search.
+        (Model::Bag, "add", "take", Value::Nil),
+        (Model::PriorityQueue, "insert", "poll", nobodys),
     ] {
-        let history = at_once(&twice(put), (take, Value::Nil, Value::Int(77)));
+        let history = at_once(&twice(put), (take, Value::Nil, answer));
         is_kept(put, of_keys(&history, model));
     }
     let one = |n: i64| Value::Map(vec![("x".into(), Value::Int(n))]);

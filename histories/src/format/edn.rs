@@ -10,6 +10,7 @@ use clojure_reader::{
 };
 
 use super::{
+    edn_terms,
     keys::{self, Pairing, Shape},
     lines::{Place, line_ends},
 };
@@ -34,6 +35,8 @@ pub(super) fn read(path: &Path, input: impl Read, each: &mut dyn FnMut(&Event<'_
         ));
     }
     let mut source = Source::new(path, &bytes)?;
+    let text = edn_terms::plain(source.text);
+    source.text = &text;
     nesting(source.text).map_err(|place| source.wrong(place, too_deep()))?;
     // Whether values are pairs of key and value, only all events say; so many are kept for the second look, of longer files all are
     // read twice.

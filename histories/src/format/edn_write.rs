@@ -14,7 +14,7 @@ pub struct EdnStyle {
     shape: Shape,
     /// Some event of a client has no key.
     keyless: bool,
-    /// Some client reads or does a cas, as the reader demands of tuples.
+    /// Some client invokes what the reader tells tuples by.
     evidence: bool,
 }
 
@@ -23,7 +23,7 @@ impl EdnStyle {
     pub fn see(&mut self, event: &Event<'_>) {
         if matches!(event.process, Process::Client(_)) {
             self.keyless |= event.key.is_none();
-            self.evidence |= event.kind == EventType::Invoke && Shape::tells(event);
+            self.evidence |= event.kind == EventType::Invoke && Shape::tells(&event.f, event.value.as_ref());
             self.shape.see(event);
         }
     }

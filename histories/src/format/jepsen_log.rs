@@ -4,7 +4,7 @@
 
 use std::{io::Read, path::Path};
 
-use super::{edn, keys, lines::Lines};
+use super::{edn, edn_terms, keys, lines::Lines};
 use crate::{Event, EventType, Function, History, ReadError, Value};
 
 /// What stands before the process of an operation.
@@ -18,7 +18,8 @@ pub(super) fn read(path: &Path, input: impl Read, each: &mut dyn FnMut(&Event<'_
         if is_operation(text) {
             let line = std::str::from_utf8(text)
                 .map_err(|error| place.malformed(text, error.valid_up_to() + 1, "expected UTF-8"))?;
-            let event = event(line).map_err(|(column, reason)| place.malformed(text, column + 1, reason))?;
+            let event =
+                event(&edn_terms::plain(line)).map_err(|(column, reason)| place.malformed(text, column + 1, reason))?;
             events.push((place.line, event));
         }
     }

@@ -1,8 +1,8 @@
 //! Jepsen's `independent` histories say `[key value]` where others say `value`. This tells which a history is, and pairs its events.
 //!
-//! The rule: it is keyed if it has a read or a cas of a client, and each client invocation of it has a value of two parts, of which
-//! the second is again two parts in every cas, and no event of a client says its `:key`. (A read of an unkeyed register is invoked with
-//! `nil`, a cas with two plain values.)
+//! The rule: it is keyed if a client invokes a read, a cas, or something without an argument (`[key nil]`), and each client invocation of
+//! it has a value of two parts, of which the second is again two parts in every cas, and no event of a client says its `:key`. (A read
+//! of an unkeyed register is invoked with `nil`, a cas with two plain values.)
 
 use super::lines::Place;
 use crate::{
@@ -91,14 +91,15 @@ impl Shape {
             None => self.plain = true,
             Some([_, argument]) => {
                 self.plain |= Function::known(&event.f) == Some(Function::Cas) && pair_of(Some(argument)).is_none();
-                self.evidence |= Self::tells(event);
+                self.evidence |= Self::tells(&event.f, Some(argument));
             }
         }
     }
 
-    /// Whether the value of this invocation tells a key from a list that is written.
-    pub(super) fn tells(event: &Event<'_>) -> bool {
-        matches!(Function::known(&event.f), Some(Function::Cas | Function::Read))
+    /// Whether `[key argument]`, as the value of this invocation, tells a key from a list that is put somewhere.
+    pub(super) fn tells(f: &str, argument: Option<&Value>) -> bool {
+        let is_bare = argument.is_none_or(|argument| *argument == Value::Nil);
+        is_bare || matches!(Function::known(f), Some(Function::Cas | Function::Read))
     }
 
     /// Whether no event to come can make this a keyed history.

@@ -3,6 +3,7 @@
 mod columns;
 mod compressed;
 mod edn;
+mod edn_terms;
 mod edn_write;
 mod fast;
 mod jepsen_log;

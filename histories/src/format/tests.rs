@@ -251,6 +251,28 @@ fn wrong_edn_is_named_with_its_line() {
 }
 
 #[test]
+fn edn_is_read_as_clojure_prints_it() {
+    let history = read(
+        "{:process 0, :type :invoke, :f :write, :value 1N}\n\
+         {:process :nemesis, :type :info, :f :start, :value \"a\\b\\f\\u00e9\", :exception {:cost 1.5M}}\n\
+         {:process 1, :type :invoke, :f :read, :value nil}\n{:process 1, :type :ok, :f :read, :value 1}\n",
+    );
+    assert_eq!(history.operations[0].input, history.operations[1].output, "1N is 1");
+    assert_eq!(history.others[0].value, Some("a\u{8}\u{c}\u{e9}".into()));
+}
+
+#[test]
+fn a_keyed_history_without_reads_is_told_by_what_needs_no_argument() {
+    let queues = read(
+        "{:process 0, :type :invoke, :f :enqueue, :value [7 1]}\n{:process 0, :type :ok, :f :enqueue, :value [7 1]}\n\
+         {:process 1, :type :invoke, :f :dequeue, :value [7 nil]}\n{:process 1, :type :ok, :f :dequeue, :value [7 1]}\n",
+    );
+    let parts: Vec<_> = queues.operations.iter().map(|op| (queues.value(op.key), queues.value(op.input))).collect();
+    assert_eq!(parts, [(&7.into(), &1.into()), (&7.into(), &Value::Nil)]);
+    assert_eq!(queues.value(queues.operations[1].output), &1.into());
+}
+
+#[test]
 fn jepsen_log_lines_are_read_among_others() {
     let history = read(
         "INFO  jepsen.core - Running test: :invoke\n\
