@@ -39,7 +39,7 @@ fn shown(micro: &str, filled: bool) -> String {
     format!("[\"{}\",\"{}\",{found}]", words[0], words[1])
 }
 
-fn check(text: &str) -> TransactionReport {
+pub(crate) fn check(text: &str) -> TransactionReport {
     check_transactions(&history(text), &Limits::none())
 }
 
@@ -87,9 +87,14 @@ fn reading_what_did_not_happen_is_g1a_and_building_on_it_a_dirty_update() {
         &["G1a", "dirty-update"],
         Some(Level::ReadUncommitted),
     );
+    let half = "0 0 1 fail append x 1; append x 2\n1 2 3 ok r x 1";
+    assert_judged(half, &["G1a"], Some(Level::ReadUncommitted));
     assert_judged("0 0 1 fail w x 1\n1 2 3 ok r x = 1", &["G1a"], Some(Level::ReadUncommitted));
     assert_judged("0 0 1 ok append x 1\n1 2 3 ok r x 1 2", &["unwritten-read"], Some(Level::ReadUncommitted));
     assert_judged("0 0 1 ok w x 1\n1 2 3 ok r x = 2", &["unwritten-read"], Some(Level::ReadUncommitted));
+    let report = check("0 0 1 ok append x 1\n1 2 3 ok r x 1\n2 4 5 ok r x 1 2\n3 6 7 ok r x 1 2 3");
+    let readers: Vec<&[usize]> = report.anomalies.iter().map(|anomaly| &*anomaly.operations).collect();
+    assert_eq!(readers, [[2], [3]], "each is told of the first that read it");
 }
 
 #[test]
@@ -116,9 +121,14 @@ fn a_register_that_goes_back_is_told_by_the_time_at_which_its_versions_were_ther
     assert_judged("0 0 1 ok w x 1\n1 2 3 ok r x nil", &["G-single-realtime"], Some(Level::StrongSessionSerializable));
     assert_judged("0 0 9 ok w x 1; w y 1\n1 0 9 ok r x = 1; r y nil", &["G-single"], Some(Level::ReadCommitted));
     // Two processes that saw two versions in two orders.
-    let (names, strongest) = judged("0 0 5 ok w x 1\n0 6 20 ok w x 2\n1 0 7 ok r x = 2\n1 8 20 ok r x = 1");
-    assert!(names.contains(&"G0-process".to_owned()), "{names:?}");
-    assert_eq!(strongest, Some(Level::Serializable));
+    let seen = "1 0 7 ok r x = 2\n1 8 20 ok r x = 1";
+    for (written, name) in
+        [("0 6 20 ok w x 2", "G0-process"), ("2 0 20 ok w x 2\n0 6 20 ok r x = 2; w x 3", "G-single-process")]
+    {
+        let (names, strongest) = judged(&format!("0 0 5 ok w x 1\n{written}\n{seen}"));
+        assert!(names.contains(&name.to_owned()), "{names:?}");
+        assert_eq!(strongest, Some(Level::Serializable));
+    }
 }
 
 #[test]

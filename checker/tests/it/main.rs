@@ -9,6 +9,7 @@ mod build;
 mod containers;
 mod ladder;
 mod large;
+mod levels;
 mod limits;
 mod memory;
 mod metamorphic;
