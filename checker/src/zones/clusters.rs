@@ -2,7 +2,7 @@
 
 use histories::NEVER;
 
-use super::{Stop, Violation};
+use super::Violation;
 use crate::{
     patience::{OutOfTime, Patience},
     prepare::{Action, INITIAL, Steps, Val},
@@ -164,10 +164,14 @@ impl Clusters {
         Val::try_from(self.all.len()).expect("values are numbered by u32")
     }
 
-    /// Finds out which changes took place, and links the chains.
-    pub(super) fn include(&mut self, steps: &impl Steps, patience: &Patience<'_>) -> Result<(), Stop> {
+    /// Finds out which changes took place, and links the chains; the first violation on the way.
+    pub(super) fn include(
+        &mut self,
+        steps: &impl Steps,
+        patience: &Patience<'_>,
+    ) -> Result<Option<Violation>, OutOfTime> {
         self.all[INITIAL as usize].included = true;
-        let mut open = Vec::new();
+        let (mut open, mut found) = (Vec::new(), None);
         for value in 1..self.len() {
             let cluster = self[value];
             let certain = cluster.writer != NO_STEP && steps.span(cluster.writer).1 != NEVER;
@@ -179,7 +183,8 @@ impl Clusters {
                 patience.step()?;
                 let cluster = &mut self.all[value as usize];
                 if cluster.writer == NO_STEP && value != INITIAL {
-                    return Err(Violation::NeverSet { value, observer }.into());
+                    found.get_or_insert(Violation::NeverSet { value, observer });
+                    continue;
                 }
                 if std::mem::replace(&mut cluster.included, true) {
                     continue;
@@ -188,34 +193,44 @@ impl Clusters {
                 if from == NO_VALUE {
                     continue;
                 }
-                let other = std::mem::replace(&mut self.all[from as usize].next, value);
-                if other != NO_VALUE {
-                    return Err(Violation::TwoCas { from, to: [other, value] }.into());
-                }
                 open.push((from, writer));
+                let next = &mut self.all[from as usize].next;
+                if *next == NO_VALUE {
+                    *next = value;
+                } else {
+                    found.get_or_insert(Violation::TwoCas { from, to: [*next, value] });
+                }
             }
         }
-        Ok(())
+        Ok(found)
     }
 
-    /// The zone of each block.
-    pub(super) fn zones(&self, steps: &impl Steps, patience: &Patience<'_>) -> Result<Vec<Zone>, Stop> {
+    /// The zone of each block, and the first block that is out of its own order, or values of no block.
+    pub(super) fn zones(
+        &self,
+        steps: &impl Steps,
+        patience: &Patience<'_>,
+    ) -> Result<(Vec<Zone>, Option<Violation>), OutOfTime> {
         let is_origin = |&origin: &Val| self[origin].included && self[origin].from == NO_VALUE;
-        let mut zones = Vec::new();
+        let (mut zones, mut found) = (Vec::new(), None);
         let mut visited = 0;
         for origin in (0..self.len()).filter(is_origin) {
-            zones.push(self.block(origin, steps)?.zone());
+            let (block, inversion) = self.block(origin, steps);
+            zones.push(block.zone());
+            found = found.or(inversion);
             let levels = self.chain(origin).count();
             patience.steps(levels)?;
             visited += levels;
         }
         let included = self.all.iter().filter(|cluster| cluster.included).count();
-        if visited == included { Ok(zones) } else { Err(self.ring().into()) }
+        let found = found.or_else(|| (visited < included).then(|| self.ring()));
+        Ok((zones, found))
     }
 
-    /// The block that begins with `origin`.
-    pub(super) fn block(&self, origin: Val, steps: &impl Steps) -> Result<Block, Violation> {
+    /// The block that begins with `origin`, and whether it is out of its own order.
+    pub(super) fn block(&self, origin: Val, steps: &impl Steps) -> (Block, Option<Violation>) {
         let mut block = Block { origin, first_end: (NEVER, NO_STEP), last_begin: (0, NO_STEP) };
+        let mut found = None;
         if origin == INITIAL {
             block.first_end.0 = 0;
         }
@@ -223,13 +238,13 @@ impl Clusters {
             let cluster = &self[value];
             if cluster.writer != NO_STEP {
                 let (start, end) = steps.span(cluster.writer);
-                block.add((finish(end), cluster.writer), (begin(start), cluster.writer))?;
+                found = found.or(block.add((finish(end), cluster.writer), (begin(start), cluster.writer)));
             }
             if cluster.is_read() {
-                block.add(cluster.first_end, cluster.last_begin)?;
+                found = found.or(block.add(cluster.first_end, cluster.last_begin));
             }
         }
-        Ok(block)
+        (block, found)
     }
 
     /// `from` and every value after it in its chain.
@@ -255,12 +270,11 @@ impl Clusters {
 
 impl Block {
     /// Adds the next level: its first end and its last begin.
-    fn add(&mut self, first_end: (u32, u32), last_begin: (u32, u32)) -> Result<(), Violation> {
-        if first_end.0 < self.last_begin.0 {
-            return Err(Violation::Inversion { later: first_end.1, earlier: self.last_begin.1 });
-        }
+    fn add(&mut self, first_end: (u32, u32), last_begin: (u32, u32)) -> Option<Violation> {
+        let is_inverted = first_end.0 < self.last_begin.0;
+        let found = is_inverted.then_some(Violation::Inversion { later: first_end.1, earlier: self.last_begin.1 });
         self.first_end = self.first_end.min(first_end);
         self.last_begin = self.last_begin.max(last_begin);
-        Ok(())
+        found
     }
 }

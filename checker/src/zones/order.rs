@@ -1,6 +1,9 @@
 //! The order that the zones leave, written out.
 
-use super::clusters::{Clusters, NO_STEP, Zone, begin, finish};
+use super::{
+    Placed,
+    clusters::{Clusters, NO_STEP, begin, finish},
+};
 use crate::{
     patience::{OutOfTime, Patience},
     prepare::{Action, Step, Steps, Val},
@@ -10,10 +13,9 @@ const NOWHERE: u32 = u32::MAX;
 
 /// The included steps in the order of their blocks, which is that of the zones, and levels; each cas that did not match where it
 /// fits. Nothing if one of those fits nowhere.
-pub(super) fn order(
+pub(crate) fn order(
     steps: &impl Steps,
-    clusters: &Clusters,
-    zones: &[Zone],
+    Placed { clusters, zones, .. }: &Placed,
     patience: &Patience<'_>,
 ) -> Result<Option<Vec<u32>>, OutOfTime> {
     let levels = || zones.iter().flat_map(|zone| clusters.chain(zone.origin));
