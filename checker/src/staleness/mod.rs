@@ -19,7 +19,7 @@ use crate::{
     prepare::{Action, Keys, Prepared, Preparer, Val},
     zones::{Clusters, Violation, Zones, zones},
 };
-use bounds::Bounds;
+use bounds::{Bounds, End};
 pub use report::{Distribution, NodeStaleness, NotMeasured, Share, StaleReads, StalenessReport};
 
 /// How stale the reads of `history` were, and what would make it linearizable.
@@ -115,10 +115,11 @@ impl Tally {
         let times = |step: u32| history.times(steps[step as usize].operation as usize);
         let between_ns = |end: u32, begin: u32| times(begin).invoked_ns.saturating_sub(times(end).completed_ns);
         let bounds = Bounds::new(clusters, prepared);
-        let replaced: Vec<_> = (0..clusters.len()).map(|value| bounds.replaced(value)).collect();
+        let mut replaced: Vec<Option<End>> = vec![None; clusters.len() as usize];
+        bounds.replaced().for_each(|(old, (proof, _))| replaced[old as usize] = Some(proof));
         let stale = (0..).zip(steps).filter_map(|(index, step)| match step.action {
             Action::Read(old) => {
-                let (proof, _) = replaced[old as usize].filter(|(proof, _)| proof.0 <= step.start)?;
+                let proof = replaced[old as usize].filter(|proof| proof.0 <= step.start)?;
                 Some(((index, old), proof.1))
             }
             _ => None,

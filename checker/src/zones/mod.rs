@@ -44,7 +44,7 @@ use crate::{
 
 pub(crate) use clusters::{Block, Clusters, NO_STEP, NO_VALUE, Zone, begin, finish};
 pub(crate) use order::order;
-pub(crate) use violation::{Violation, meeting};
+pub(crate) use violation::{Violation, meeting, sort_nearly_sorted};
 
 /// What the zones say.
 #[derive(Debug)]
@@ -87,7 +87,7 @@ pub(crate) fn place(steps: &impl Steps, patience: &Patience<'_>) -> Result<Optio
         return Ok(Some(Placed { clusters, zones: Vec::new(), violation: Some(violation) }));
     }
     let (mut zones, mut violation) = clusters.zones(steps, patience)?;
-    violation::sort(&mut zones);
+    sort_nearly_sorted(&mut zones, Zone::left);
     if violation.is_none() {
         violation = meeting(zones.iter().copied()).map(|origins| {
             let blocks = origins.map(|origin| clusters.block(origin, steps).0);
