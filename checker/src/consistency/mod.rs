@@ -20,14 +20,15 @@ mod versions;
 mod windows;
 mod witness;
 
-use histories::History;
+use histories::{History, Value};
 use rustc_hash::FxHashSet;
 
 use crate::{
-    Model, Options,
+    Options,
+    instead::{NO_TIME, are_registers, each_key},
     patience::{OutOfTime, Patience},
-    prepare::{Keys, Prepared, Preparer},
-    zones::{Placed, order, place},
+    prepare::{Keys, Prepared},
+    zones::{Placed, order},
 };
 use causal::{Events, uncausal};
 use key::{Key, touches};
@@ -35,11 +36,7 @@ pub use ladder::{Consistency, Ladder, Rung, Standing, Witness};
 use moments::Moments;
 use witness::{Teller, of_uncausal};
 
-/// Why a key is not on the ladder, or not measured.
-pub(crate) const REPEATS: &str = "values repeat";
 const UNSAID: &str = "some cas did not match and did not say what they found";
-pub(crate) const UNKNOWN_FUNCTION: &str = "the model has no such function";
-pub(crate) const NO_TIME: &str = "time ran out";
 
 /// What holds of `history`, and what does not.
 ///
@@ -50,18 +47,9 @@ pub(crate) const NO_TIME: &str = "time ran out";
 /// If the checker contradicts itself, which would be a bug in it.
 pub fn consistency(history: &History, options: &Options<'_>) -> Ladder {
     let keys = Keys::split(history);
-    let processes: FxHashSet<u32> = history.operations.iter().map(|operation| operation.process).collect();
-    let mut tally = Tally::default();
-    if matches!(options.model, Model::Register | Model::KeyValue) {
-        if tally.keys(history, options, &keys).is_err() {
-            tally.skip(NO_TIME);
-        }
-    } else {
-        tally.skip("only registers are on the ladder");
-    }
-    let rungs = Consistency::ALL.into_iter().zip(tally.rungs);
-    let rungs = rungs.map(|(model, rung)| Rung { model, standing: rung.standing() }).collect();
-    Ladder { rungs, keys: keys.len(), sessions: processes.len() }
+    let mut climb = Climb::new(history, options);
+    let done = each_key(history, options, &keys, |name, key, patience| climb.key(name, key, patience));
+    climb.ladder(&keys, done)
 }
 
 /// What is known of one rung so far.
@@ -91,13 +79,22 @@ impl Known {
     }
 }
 
-/// All rungs, in the order of [`Consistency::ALL`].
-#[derive(Debug, Default)]
-struct Tally {
+/// The way up the ladder, key by key.
+#[derive(Debug)]
+pub(crate) struct Climb<'a> {
+    history: &'a History,
+    options: &'a Options<'a>,
+    /// In the order of [`Consistency::ALL`].
     rungs: [Known; Consistency::ALL.len()],
+    /// Those that can be checked.
+    keys: Vec<(Prepared, Placed)>,
 }
 
-impl Tally {
+impl<'a> Climb<'a> {
+    pub(crate) fn new(history: &'a History, options: &'a Options<'a>) -> Self {
+        Self { history, options, rungs: Default::default(), keys: Vec::new() }
+    }
+
     fn of(&mut self, model: Consistency) -> &mut Known {
         &mut self.rungs[model as usize]
     }
@@ -109,35 +106,40 @@ impl Tally {
         });
     }
 
-    /// Tests every rung.
-    fn keys(&mut self, history: &History, options: &Options<'_>, keys: &Keys) -> Result<(), OutOfTime> {
-        let patience = Patience::new(&options.limits);
-        let mut preparer = Preparer::new(history, options.model, &options.initial);
-        let mut all = Vec::new();
-        for number in 0..keys.len() {
-            let name = history.value(keys.id(number));
-            patience.steps(keys.operations(number).len())?;
-            let Ok(prepared) = preparer.prepare(keys.operations(number)) else {
-                self.skip(UNKNOWN_FUNCTION);
-                continue;
-            };
-            let Some(placed) = place(&prepared, &patience)? else {
-                self.skip(REPEATS);
-                continue;
-            };
-            if let Some(violation) = &placed.violation {
-                let key = &Key::new(&prepared, &placed, violation);
-                self.climb(&Teller { history, options, key, name }, &patience)?;
-            } else if placed.clusters.has_looks && order(&prepared, &placed, &patience)?.is_none() {
-                self.skip(UNSAID);
+    /// Tests every rung but the causal one.
+    pub(crate) fn key(
+        &mut self,
+        name: &Value,
+        key: Result<(Prepared, Placed), &str>,
+        patience: &Patience<'_>,
+    ) -> Result<(), OutOfTime> {
+        match key {
+            Ok((prepared, placed)) => {
+                if let Some(violation) = &placed.violation {
+                    let key = &Key::new(&prepared, &placed, violation);
+                    let (history, options) = (self.history, self.options);
+                    self.climb(&Teller { history, options, key, name }, patience)?;
+                } else if placed.clusters.has_looks && order(&prepared, &placed, patience)?.is_none() {
+                    self.skip(UNSAID);
+                }
+                self.keys.push((prepared, placed));
             }
-            all.push((prepared, placed));
+            Err(why) => self.skip(why),
         }
-        if self.of(Consistency::Linearizable).failing > 0 {
-            self.causal(history, options, all, &patience)
-        } else {
-            Ok(())
+        Ok(())
+    }
+
+    /// What all keys together show, if there was time for each.
+    pub(crate) fn ladder(mut self, keys: &Keys, done: Result<(), OutOfTime>) -> Ladder {
+        if !are_registers(self.options) {
+            self.skip("only registers are on the ladder");
+        } else if done.and_then(|()| self.causal(&Patience::new(&self.options.limits))).is_err() {
+            self.skip(NO_TIME);
         }
+        let processes: FxHashSet<u32> = self.history.operations.iter().map(|operation| operation.process).collect();
+        let rungs = Consistency::ALL.into_iter().zip(self.rungs);
+        let rungs = rungs.map(|(model, rung)| Rung { model, standing: rung.standing() }).collect();
+        Ladder { rungs, keys: keys.len(), sessions: processes.len() }
     }
 
     /// Tests every rung but the causal one on a key that is not linearizable.
@@ -193,15 +195,14 @@ impl Tally {
             .or_else(|| converged::differing(teller.key, &reads).map(|reads| teller.of_final(&reads)))
     }
 
-    fn causal(
-        &mut self,
-        history: &History,
-        options: &Options<'_>,
-        keys: Vec<(Prepared, Placed)>,
-        patience: &Patience<'_>,
-    ) -> Result<(), OutOfTime> {
+    /// Tests the causal rung, which a linearizable history need not be tested for.
+    fn causal(&mut self, patience: &Patience<'_>) -> Result<(), OutOfTime> {
+        if self.of(Consistency::Linearizable).failing == 0 {
+            return Ok(());
+        }
+        let (history, options) = (self.history, self.options);
         let (mut moments, mut unsaid) = (Moments::default(), false);
-        for (prepared, placed) in keys {
+        for (prepared, placed) in self.keys.drain(..) {
             unsaid |= prepared.steps.iter().any(|step| touches(step).next().is_none());
             moments.add(history, &prepared, &placed, patience)?;
         }
