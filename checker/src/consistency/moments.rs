@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     patience::{OutOfTime, Patience},
-    prepare::{INITIAL, Prepared, Step},
+    prepare::{INITIAL, Prepared},
     zones::{NO_STEP, Placed, begin, finish},
 };
 
@@ -55,7 +55,7 @@ impl Moments {
         let number = u32::try_from(self.events.initial.len()).expect("keys are counted by u32");
         self.events.initial.push(offset + INITIAL);
         self.events.keys.resize(self.events.keys.len() + clusters.len() as usize, number);
-        let (values, numbers) = of_values(placed, &prepared.steps);
+        let (values, numbers) = of_values(placed);
         self.numbers.extend(numbers);
         for step in prepared.steps.iter().filter(|step| took_place(step, clusters)) {
             patience.step()?;
@@ -162,7 +162,7 @@ impl Moments {
 }
 
 /// For each value, when it is set, and its number in the order of the zones.
-fn of_values(placed: &Placed, steps: &[Step]) -> (Vec<u32>, Vec<u32>) {
+fn of_values(placed: &Placed) -> (Vec<u32>, Vec<u32>) {
     let Placed { clusters, zones, .. } = placed;
     let (mut moments, mut numbers) = (vec![NONE; clusters.len() as usize], vec![NONE; clusters.len() as usize]);
     let (mut held_until, mut number) = (0, 0);
@@ -181,9 +181,8 @@ fn of_values(placed: &Placed, steps: &[Step]) -> (Vec<u32>, Vec<u32>) {
         for value in clusters.chain(zone.origin) {
             let cluster = &clusters[value];
             if value != zone.origin && cluster.writer != NO_STEP {
-                let writer = &steps[cluster.writer as usize];
-                moment = moment.max(begin(writer.start));
-                if looked <= finish(writer.end).min(cluster.first_end.0) {
+                moment = moment.max(cluster.begun);
+                if looked <= cluster.ended.min(cluster.first_end.0) {
                     moment = moment.max(looked);
                 }
             }

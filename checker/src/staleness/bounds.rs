@@ -49,7 +49,7 @@ pub(crate) struct Bounds<'a, S> {
 
 impl<'a, S: Steps> Bounds<'a, S> {
     pub(crate) fn new(clusters: &'a Clusters, steps: &'a S) -> Self {
-        let mut bounds = Self { clusters, steps, lives: lives(clusters, steps), newer: Vec::new() };
+        let mut bounds = Self { clusters, steps, lives: lives(clusters), newer: Vec::new() };
         bounds.newer = bounds.sound().map(|(value, begin, effect)| (begin, (effect, value))).collect();
         sort_nearly_sorted(&mut bounds.newer, |&(begin, _)| begin);
         let mut first = (NOWHERE, NO_VALUE);
@@ -145,7 +145,7 @@ pub(super) fn origins(clusters: &Clusters) -> impl Iterator<Item = Val> + '_ {
     (0..clusters.len()).filter(|&v| clusters[v].included && clusters[v].from == NO_VALUE)
 }
 
-fn lives(clusters: &Clusters, steps: &impl Steps) -> Vec<Life> {
+fn lives(clusters: &Clusters) -> Vec<Life> {
     let mut lives = vec![Life { begin: 0, effect: NOWHERE }; clusters.len() as usize];
     let mut chain = Vec::new();
     for origin in origins(clusters) {
@@ -154,17 +154,12 @@ fn lives(clusters: &Clusters, steps: &impl Steps) -> Vec<Life> {
         for value in chain.drain(..).rev() {
             let cluster = &clusters[value];
             first = first.min(cluster.first_end);
-            let mut begin = 0;
             if cluster.writer == NO_STEP {
                 first = (0, NO_STEP);
-            } else {
-                let (start, end) = steps.span(cluster.writer);
-                begin = start + 1;
-                if end != NEVER {
-                    first = first.min((end + 1, cluster.writer));
-                }
+            } else if cluster.ended != NEVER {
+                first = first.min((cluster.ended, cluster.writer));
             }
-            lives[value as usize] = Life { begin, effect: first };
+            lives[value as usize] = Life { begin: cluster.begun, effect: first };
         }
     }
     lives

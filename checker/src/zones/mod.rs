@@ -81,16 +81,16 @@ pub(crate) fn zones(steps: &impl Steps, patience: &Patience<'_>) -> Result<Optio
 /// As [`zones`], but the order is not written out, nor a place sought for a cas that did not match.
 pub(crate) fn place(steps: &impl Steps, patience: &Patience<'_>) -> Result<Option<Placed>, OutOfTime> {
     let Some(mut clusters) = Clusters::gather(steps, patience)? else { return Ok(None) };
-    let unplaceable = clusters.include(steps, patience)?;
+    let unplaceable = clusters.include(patience)?;
     let contradiction = clusters.contradiction.map(|step| Violation::Contradiction { step });
     if let Some(violation) = contradiction.or(unplaceable) {
         return Ok(Some(Placed { clusters, zones: Vec::new(), violation: Some(violation) }));
     }
-    let (mut zones, mut violation) = clusters.zones(steps, patience)?;
+    let (mut zones, mut violation) = clusters.zones(patience)?;
     sort_nearly_sorted(&mut zones, Zone::left);
     if violation.is_none() {
         violation = meeting(zones.iter().copied()).map(|origins| {
-            let blocks = origins.map(|origin| clusters.block(origin, steps).0);
+            let blocks = origins.map(|origin| clusters.block(origin).0);
             let first_ends = blocks.map(|block| block.first_end.1);
             Violation::Meeting { first_ends, last_begins: blocks.map(|block| block.last_begin.1), origins }
         });
