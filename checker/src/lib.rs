@@ -8,6 +8,7 @@ mod check;
 mod consistency;
 mod evidence;
 mod generic;
+mod instead;
 mod memory;
 mod model;
 mod objects;
@@ -27,6 +28,7 @@ mod zones;
 
 pub use check::{check, check_with};
 pub use consistency::{Consistency, Ladder, Rung, Standing, Witness, consistency};
+pub use instead::instead;
 pub use memory::Memory;
 pub use model::{Call, Specification};
 pub use options::{Limits, Model, Options};

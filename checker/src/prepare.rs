@@ -133,11 +133,9 @@ pub(crate) struct Whole<'a> {
 }
 
 impl<'a> Whole<'a> {
-    /// Nothing if these operations are not all of the history, or not all of them are of a register.
+    /// Nothing if these operations are not all of the history.
     pub(crate) fn of(history: &'a History, model: Model, initial: &Value, operations: &[u32]) -> Option<Self> {
-        let all = &history.operations;
-        let is_plain = |o: &Operation| matches!(o.function, Function::Read | Function::Write | Function::Cas);
-        let fits = operations.len() == all.len() && all.iter().all(is_plain);
+        let fits = operations.len() == history.operations.len();
         fits.then(|| Self { history, model, initial: history.values.find(initial) })
     }
 }
@@ -155,7 +153,8 @@ impl Steps for Whole<'_> {
     fn step(&self, number: u32) -> Option<Step> {
         let operation = &self.history.operations[number as usize];
         let value = |id: ValueId| if self.initial == Some(id) { INITIAL } else { id.0 + 1 };
-        let action = action(operation, self.model, value).expect("there is no other function")?;
+        // What the model does not have, no method for plain registers has either.
+        let action = action(operation, self.model, value).unwrap_or(Some(Action::Append(INITIAL)))?;
         Some(Step::of(operation, number, action))
     }
 

@@ -121,7 +121,15 @@ fn replay_by(
             return Err(format!("operation {index} could not have seen what it saw").into());
         }
     }
-    let due = all.iter().filter(|&&index| must_take_place(&history.operations[index as usize])).count();
+    let (mut held, mut due) = (0, certain);
+    for &index in all {
+        let is_held = seen[(index / 64 - first) as usize] >> (index % 64) & 1 == 1;
+        held += usize::from(is_held);
+        due += usize::from(!is_held && must_take_place(&history.operations[index as usize]));
+    }
+    if held < order.len() {
+        return Err("an operation of something else".to_owned().into());
+    }
     if due == certain { Ok(()) } else { Err(format!("{certain} of {due} certain operations").into()) }
 }
 
@@ -235,12 +243,13 @@ mod tests {
             (0, Done, "read", 1.into()),
             (1, Done, "write", 2.into()),
         ]);
-        let replay = |order: &[u32]| {
-            let (all, patience) = ([0, 1, 2], Patience::endless());
-            let by_numbers = replay_register(&history, &Value::Nil, &all, order, &patience);
-            assert_eq!(by_numbers, Register::new(&Value::Nil, true).replay(&history, &all, order, &patience));
+        let replay_of = |all: &[u32], order: &[u32]| {
+            let patience = Patience::endless();
+            let by_numbers = replay_register(&history, &Value::Nil, all, order, &patience);
+            assert_eq!(by_numbers, Register::new(&Value::Nil, true).replay(&history, all, order, &patience));
             by_numbers
         };
+        let replay = |order: &[u32]| replay_of(&[0, 1, 2], order);
         let why_not = |order: &[u32]| {
             let Err(Unconfirmed::Wrong(why)) = replay(order) else { panic!("{order:?} is wrong") };
             why
@@ -251,6 +260,7 @@ mod tests {
         assert!(why_not(&[1, 0, 2]).contains("could not have seen"));
         assert!(why_not(&[2, 0, 1]).contains("began when it was over"));
         assert!(why_not(&[0, 2, 1]).contains("could not have seen"));
+        assert!(replay_of(&[0, 2], &[0, 1]).is_err(), "one is of something else, and as many are certain");
     }
 
     #[test]

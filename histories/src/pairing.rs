@@ -251,7 +251,13 @@ impl HistoryBuilder {
             }
             self.history.transactions.begin(place, &self.micros)?;
         }
-        let key = event.key.map_or(ValueId::NIL, |key| self.history.values.intern(key));
+        // Often the same as before, and sooner compared than looked up.
+        let last = self.history.operations.last().map_or(ValueId::NIL, |last| last.key);
+        let key = match event.key {
+            None => ValueId::NIL,
+            Some(key) if *self.history.value(last) == key => last,
+            Some(key) => self.history.values.intern(key),
+        };
         self.history.operations.push(Operation {
             invoked: rank,
             completed: NEVER,
@@ -281,7 +287,7 @@ impl HistoryBuilder {
             return Err(PairingError::Mismatched { process, invoked, completed: event.f.into_owned() });
         }
         if let Some(key) = &event.key
-            && self.history.values.find(key) != Some(invoked.key)
+            && self.history.value(invoked.key) != key
         {
             let invoked = self.history.value(invoked.key).clone();
             return Err(PairingError::OtherKey { process, invoked, completed: key.clone() });

@@ -340,14 +340,15 @@ impl Judging {
     pub(crate) fn instead(&self, history: &History, deadline: Instant) -> (Ladder, StalenessReport) {
         self.within_limits(history, deadline, |limits, threads| {
             let options = Options { limits: *limits, ..self.options(history) };
-            let climb = || checker::consistency(history, &options);
-            let measure = || checker::staleness(history, &options);
             if threads == 1 {
-                return (climb(), measure());
+                return checker::instead(history, &options);
             }
             thread::scope(|scope| {
-                let measured = scope.spawn(measure);
-                (climb(), measured.join().unwrap_or_else(|panic| panic::resume_unwind(panic)))
+                let measured = scope.spawn(|| checker::staleness(history, &options));
+                (
+                    checker::consistency(history, &options),
+                    measured.join().unwrap_or_else(|panic| panic::resume_unwind(panic)),
+                )
             })
         })
     }

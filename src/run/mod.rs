@@ -285,8 +285,7 @@ fn judge(plan: Plan, dir: RunDir, lived: Lived) -> anyhow::Result<Finished> {
     let (report, ladder, staleness) = within_limits(|options| {
         let report = checker::check(&history, options);
         let violated = report.verdict == Verdict::NotLinearizable;
-        let ladder = violated.then(|| checker::consistency(&history, options));
-        let staleness = violated.then(|| checker::staleness(&history, options));
+        let (ladder, staleness) = violated.then(|| checker::instead(&history, options)).unzip();
         (report, ladder, staleness)
     });
     let ends = (0..history.operations.len()).map(|index| history.times(index).completed_ns);

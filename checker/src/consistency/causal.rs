@@ -51,10 +51,9 @@ impl Event {
     }
 }
 
-/// All that took place.
+/// What took place.
 #[derive(Debug, Default)]
 pub(super) struct Events {
-    /// By process, each in its own order.
     pub events: Vec<Event>,
     /// The key of each value.
     pub keys: Vec<u32>,
@@ -105,7 +104,7 @@ struct Sweep<'a> {
     at: Vec<(usize, Box<[u32]>)>,
 }
 
-/// Why `all` is not causally consistent; nothing if it is.
+/// Why `all`, session by session, is not causally consistent; nothing if it is.
 pub(super) fn uncausal(all: &Events, memory: &Memory, patience: &Patience<'_>) -> Result<Option<Uncausal>, OutOfTime> {
     let mut sweep = match Sweep::new(all, memory) {
         Ok(sweep) => sweep,

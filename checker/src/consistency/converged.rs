@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// The final reads of a key: steps.
-pub(super) fn final_reads(history: &History, key: &Key) -> Vec<u32> {
+pub(super) fn final_reads(history: &History, key: &Key<'_>) -> Vec<u32> {
     let steps = &key.prepared.steps;
     let changes = steps.iter().filter(|step| step.action.installs().is_some());
     let quiet = changes.map(|step| if step.end == NEVER { step.start } else { step.end } + 1).max().unwrap_or(0);
@@ -38,7 +38,7 @@ pub(super) fn final_reads(history: &History, key: &Key) -> Vec<u32> {
 }
 
 /// Final reads that cannot come from one copy; nothing if all can.
-pub(super) fn differing(key: &Key, reads: &[u32]) -> Option<Vec<u32>> {
+pub(super) fn differing(key: &Key<'_>, reads: &[u32]) -> Option<Vec<u32>> {
     let mut blocks: FxHashMap<Val, Block> = FxHashMap::default();
     for &index in reads {
         let step = key.step(index);

@@ -3,35 +3,40 @@
 //! For keys whose values are all different; elsewhere most of this is NP-complete, and nothing is guessed. Sequential consistency over
 //! several keys is NP-complete even with such values (Gibbons and Korach 1997): what is checked instead is
 //! each key by itself, and causal consistency over all. What holds of each key need not hold of all together: only linearizability is local.
+//!
+//! A history that is not linearizable mostly is nearly so: the order of the zones explains all but a few of its answers. So
+//! the tests look only where that order is contradicted (`windows.rs`, `moments.rs`), and of all else one sweep suffices.
 
 mod causal;
 mod converged;
 mod graph;
 mod key;
 mod ladder;
+mod moments;
 mod regular;
+#[cfg(test)]
+mod tests;
 mod versions;
+mod windows;
 mod witness;
 
-use histories::History;
+use histories::{History, Value};
 use rustc_hash::FxHashSet;
 
 use crate::{
-    Model, Options,
+    Options,
+    instead::{NO_TIME, are_registers, each_key},
     patience::{OutOfTime, Patience},
-    prepare::{INITIAL, Keys, Preparer},
-    zones::{Zones, zones},
+    prepare::{Keys, Prepared},
+    zones::{Placed, order},
 };
-use causal::{Event, Events, uncausal};
-use key::{Key, Touch, touches};
+use causal::{Events, uncausal};
+use key::{Key, touches};
 pub use ladder::{Consistency, Ladder, Rung, Standing, Witness};
+use moments::Moments;
 use witness::{Teller, of_uncausal};
 
-/// Why a key is not on the ladder, or not measured.
-pub(crate) const REPEATS: &str = "values repeat";
 const UNSAID: &str = "some cas did not match and did not say what they found";
-pub(crate) const UNKNOWN_FUNCTION: &str = "the model has no such function";
-pub(crate) const NO_TIME: &str = "time ran out";
 
 /// What holds of `history`, and what does not.
 ///
@@ -42,18 +47,9 @@ pub(crate) const NO_TIME: &str = "time ran out";
 /// If the checker contradicts itself, which would be a bug in it.
 pub fn consistency(history: &History, options: &Options<'_>) -> Ladder {
     let keys = Keys::split(history);
-    let processes: FxHashSet<u32> = history.operations.iter().map(|operation| operation.process).collect();
-    let mut tally = Tally::default();
-    if matches!(options.model, Model::Register | Model::KeyValue) {
-        if tally.keys(history, options, &keys).is_err() {
-            tally.skip(NO_TIME);
-        }
-    } else {
-        tally.skip("only registers are on the ladder");
-    }
-    let rungs = Consistency::ALL.into_iter().zip(tally.rungs);
-    let rungs = rungs.map(|(model, rung)| Rung { model, standing: rung.standing() }).collect();
-    Ladder { rungs, keys: keys.len(), sessions: processes.len() }
+    let mut climb = Climb::new(history, options);
+    let done = each_key(history, options, &keys, |name, key, patience| climb.key(name, key, patience));
+    climb.ladder(&keys, done)
 }
 
 /// What is known of one rung so far.
@@ -83,13 +79,22 @@ impl Known {
     }
 }
 
-/// All rungs, in the order of [`Consistency::ALL`].
-#[derive(Debug, Default)]
-struct Tally {
+/// The way up the ladder, key by key.
+#[derive(Debug)]
+pub(crate) struct Climb<'a> {
+    history: &'a History,
+    options: &'a Options<'a>,
+    /// In the order of [`Consistency::ALL`].
     rungs: [Known; Consistency::ALL.len()],
+    /// Those that can be checked.
+    keys: Vec<(Prepared, Placed)>,
 }
 
-impl Tally {
+impl<'a> Climb<'a> {
+    pub(crate) fn new(history: &'a History, options: &'a Options<'a>) -> Self {
+        Self { history, options, rungs: Default::default(), keys: Vec::new() }
+    }
+
     fn of(&mut self, model: Consistency) -> &mut Known {
         &mut self.rungs[model as usize]
     }
@@ -101,32 +106,40 @@ impl Tally {
         });
     }
 
-    /// Tests every rung.
-    fn keys(&mut self, history: &History, options: &Options<'_>, keys: &Keys) -> Result<(), OutOfTime> {
-        let patience = Patience::new(&options.limits);
-        let mut preparer = Preparer::new(history, options.model, &options.initial);
-        for place in 0..keys.len() {
-            let name = history.value(keys.id(place));
-            patience.steps(keys.operations(place).len())?;
-            let Ok(prepared) = preparer.prepare(keys.operations(place)) else {
-                self.skip(UNKNOWN_FUNCTION);
-                continue;
-            };
-            match zones(&prepared, &patience)? {
-                Some(Zones::Order(_)) => {}
-                Some(Zones::Undecided) => self.skip(UNSAID),
-                None => self.skip(REPEATS),
-                Some(Zones::Violation(violation, clusters)) => {
-                    let key = Key::new(history, prepared, clusters, violation);
-                    self.climb(&Teller { history, options, key: &key, name }, &patience)?;
+    /// Tests every rung but the causal one.
+    pub(crate) fn key(
+        &mut self,
+        name: &Value,
+        key: Result<(Prepared, Placed), &str>,
+        patience: &Patience<'_>,
+    ) -> Result<(), OutOfTime> {
+        match key {
+            Ok((prepared, placed)) => {
+                if let Some(violation) = &placed.violation {
+                    let key = &Key::new(&prepared, &placed, violation);
+                    let (history, options) = (self.history, self.options);
+                    self.climb(&Teller { history, options, key, name }, patience)?;
+                } else if placed.clusters.has_looks && order(&prepared, &placed, patience)?.is_none() {
+                    self.skip(UNSAID);
                 }
+                self.keys.push((prepared, placed));
             }
+            Err(why) => self.skip(why),
         }
-        if self.of(Consistency::Linearizable).failing > 0 {
-            self.causal(history, options, keys, &patience)
-        } else {
-            Ok(())
+        Ok(())
+    }
+
+    /// What all keys together show, if there was time for each.
+    pub(crate) fn ladder(mut self, keys: &Keys, done: Result<(), OutOfTime>) -> Ladder {
+        if !are_registers(self.options) {
+            self.skip("only registers are on the ladder");
+        } else if done.and_then(|()| self.causal(&Patience::new(&self.options.limits))).is_err() {
+            self.skip(NO_TIME);
         }
+        let processes: FxHashSet<u32> = self.history.operations.iter().map(|operation| operation.process).collect();
+        let rungs = Consistency::ALL.into_iter().zip(self.rungs);
+        let rungs = rungs.map(|(model, rung)| Rung { model, standing: rung.standing() }).collect();
+        Ladder { rungs, keys: keys.len(), sessions: processes.len() }
     }
 
     /// Tests every rung but the causal one on a key that is not linearizable.
@@ -134,33 +147,31 @@ impl Tally {
         let key = teller.key;
         self.of(Consistency::Linearizable).fail(teller.of_zones());
         let mut open = Vec::new();
-        match regular::irregular(key, 0.., patience)? {
+        match regular::irregular(key, patience)? {
             Some(found) => self.of(Consistency::Regular).fail(teller.of_irregular(found)),
             None => open.push(Consistency::Regular),
         }
-        match self.final_reads(teller, patience)? {
+        match self.final_reads(teller) {
             Some(witness) => self.of(Consistency::Converged).fail(witness),
             None => open.push(Consistency::Converged),
         }
-        let sequential = [
-            Consistency::SequentialPerKey,
-            Consistency::MonotonicReads,
-            Consistency::MonotonicWrites,
-            Consistency::ReadYourWrites,
-            Consistency::WritesFollowReads,
-        ];
         let no_versions = key.no_versions();
-        for model in sequential {
+        let suspects = match no_versions {
+            Some(_) => Default::default(),
+            None => versions::suspects(teller.history, key, patience)?,
+        };
+        for (model, suspects) in versions::RUNGS.into_iter().zip(suspects) {
             let found = match &no_versions {
                 Some(violation) => Some(teller.of_no_versions(violation)),
-                None => versions::refute(teller.history, key, model, patience)?.map(|pairs| teller.of_pairs(&pairs)),
+                None => versions::refute(teller.history, key, model, &suspects, patience)?
+                    .map(|pairs| teller.of_pairs(&pairs)),
             };
             match found {
                 Some(witness) => self.of(model).fail(witness),
                 None => open.push(model),
             }
             if model == Consistency::SequentialPerKey && open.contains(&model) {
-                open.extend(&sequential[1..]);
+                open.extend(&versions::RUNGS[1..]);
                 break;
             }
         }
@@ -173,34 +184,38 @@ impl Tally {
     }
 
     /// What contradicts convergence, if something does.
-    fn final_reads(&mut self, teller: &Teller<'_>, patience: &Patience<'_>) -> Result<Option<Witness>, OutOfTime> {
+    fn final_reads(&mut self, teller: &Teller<'_>) -> Option<Witness> {
         let reads = converged::final_reads(teller.history, teller.key);
         if reads.is_empty() {
             let why = "nobody read after the last change of a key";
             self.of(Consistency::Converged).why.get_or_insert_with(|| why.to_owned());
         }
-        Ok(regular::irregular(teller.key, reads.iter().copied(), patience)?
+        regular::irregular_final(teller.key, &reads)
             .map(|found| teller.of_irregular(found))
-            .or_else(|| converged::differing(teller.key, &reads).map(|reads| teller.of_final(&reads))))
+            .or_else(|| converged::differing(teller.key, &reads).map(|reads| teller.of_final(&reads)))
     }
 
-    fn causal(
-        &mut self,
-        history: &History,
-        options: &Options<'_>,
-        keys: &Keys,
-        patience: &Patience<'_>,
-    ) -> Result<(), OutOfTime> {
-        let (events, unsaid) = gather(history, options, keys, patience)?;
-        let found = uncausal(&events, options.limits.memory, patience)?;
+    /// Tests the causal rung, which a linearizable history need not be tested for.
+    fn causal(&mut self, patience: &Patience<'_>) -> Result<(), OutOfTime> {
+        if self.of(Consistency::Linearizable).failing == 0 {
+            return Ok(());
+        }
+        let (history, options) = (self.history, self.options);
+        let (mut moments, mut unsaid) = (Moments::default(), false);
+        for (prepared, placed) in self.keys.drain(..) {
+            unsaid |= prepared.steps.iter().any(|step| touches(step).next().is_none());
+            moments.add(history, &prepared, &placed, patience)?;
+        }
+        let events = moments.suspects(patience)?;
+        let Events { events: all, keys, initial } = moments.events;
+        let found = uncausal(&Events { events, keys, initial }, options.limits.memory, patience)?;
         let rung = self.of(Consistency::Causal);
         match &found {
             Some(causal::Uncausal::TooMany { bytes }) => {
                 rung.why = Some(format!("its vector clocks would take {} MiB", bytes >> 20));
             }
             Some(found) => {
-                let witness = of_uncausal(history, &options.initial, &events, found);
-                if let Some(witness) = witness {
+                if let Some(witness) = of_uncausal(history, &options.initial, &all, found) {
                     rung.fail(witness);
                 }
             }
@@ -211,30 +226,4 @@ impl Tally {
         }
         Ok(())
     }
-}
-
-/// What took place in all keys that can be checked, session by session; whether a cas left something unsaid.
-fn gather(
-    history: &History,
-    options: &Options<'_>,
-    keys: &Keys,
-    patience: &Patience<'_>,
-) -> Result<(Events, bool), OutOfTime> {
-    let mut preparer = Preparer::new(history, options.model, &options.initial);
-    let mut all = Events::default();
-    let mut unsaid = false;
-    for place in 0..keys.len() {
-        let Ok(prepared) = preparer.prepare(keys.operations(place)) else { continue };
-        let Some((clusters, took_place)) = key::touched(&prepared, patience)? else { continue };
-        let offset = u32::try_from(all.keys.len()).expect("values are counted by u32");
-        let number = u32::try_from(all.initial.len()).expect("keys are counted by u32");
-        all.initial.push(offset + INITIAL);
-        all.keys.resize(all.keys.len() + clusters.len() as usize, number);
-        for (step, took_place) in prepared.steps.iter().zip(took_place) {
-            unsaid |= touches(step).next().is_none();
-            all.events.extend(Event::of(history, step, offset).filter(|_| took_place));
-        }
-    }
-    all.events.sort_unstable_by_key(|event| (event.process, event.operation, event.touch == Touch::Set));
-    Ok((all, unsaid))
 }

@@ -7,8 +7,11 @@
 //! had ended and ended before the look began. *Only if*: otherwise order the changes by their ends, then move `v`'s change to just before the look:
 //! all that must come before the look come before `v`'s change or can. A change of unknown outcome has no end, so it lies between nothing, and
 //! one that nobody saw need not have happened. For a cas, what it finds is a look, what it sets a change.
+//!
+//! One sweep over the steps in the order of their starts finds the first such look: of the changes that had ended before it, the one that
+//! began last is asked whether it began after `v`'s had ended.
 
-use histories::NEVER;
+use std::{cmp::Reverse, collections::BinaryHeap};
 
 use super::key::{Key, Touch, touches};
 use crate::{
@@ -28,36 +31,38 @@ pub(super) enum Irregular {
     Replaced { looker: u32, writer: u32, newer: u32 },
 }
 
-/// The first look that is not regular of those of these steps that took place; nothing if all are.
-pub(super) fn irregular(
-    key: &Key,
-    lookers: impl IntoIterator<Item = u32>,
-    patience: &Patience<'_>,
-) -> Result<Option<Irregular>, OutOfTime> {
-    let steps = &key.prepared.steps;
-    // The first end of a change that begins after this step, by place in the order of begins.
-    let mut first_end = vec![(NEVER, NO_STEP); steps.len() + 1];
-    for (index, step) in (0_u32..).zip(steps).collect::<Vec<_>>().into_iter().rev() {
-        let end = if step.action.installs().is_some() { step.end } else { NEVER };
-        first_end[index as usize] = first_end[index as usize + 1].min((end, index));
-    }
-    let first_end_after = |rank: u32| first_end[steps.partition_point(|other| other.start < rank)];
-    for looker in lookers.into_iter().take(steps.len()).filter(|&index| key.took_place[index as usize]) {
+/// The first look that is not regular; nothing if all are.
+pub(super) fn irregular(key: &Key<'_>, patience: &Patience<'_>) -> Result<Option<Irregular>, OutOfTime> {
+    // Changes that have begun and not ended, by their ends; and when the last of those began that have ended.
+    let mut open: BinaryHeap<Reverse<(u32, u32)>> = BinaryHeap::new();
+    let mut newest = None;
+    for (index, step) in key.took_place() {
         patience.step()?;
-        if let Some(found) = fits_nothing(key, looker, first_end[0], first_end_after) {
+        while let Some(&Reverse((end, start))) = open.peek()
+            && end < step.start
+        {
+            newest = newest.max(Some(start));
+            open.pop();
+        }
+        if let Some(found) = fits_nothing(key, index, newest) {
             return Ok(Some(found));
+        }
+        if step.is_certain() && step.action.installs().is_some() {
+            open.push(Reverse((step.end, step.start)));
         }
     }
     Ok(None)
 }
 
-/// Why a look fits no order of the changes, given which change ended first of all, and of those that began after a rank.
-fn fits_nothing(
-    key: &Key,
-    looker: u32,
-    first_end: (u32, u32),
-    first_end_after: impl Fn(u32) -> (u32, u32),
-) -> Option<Irregular> {
+/// The first of these looks, which all began after every certain change had ended, that is not regular.
+pub(super) fn irregular_final(key: &Key<'_>, reads: &[u32]) -> Option<Irregular> {
+    let changes = key.prepared.steps.iter().rev().filter(|step| step.action.installs().is_some());
+    let newest = changes.into_iter().find(|step| step.is_certain()).map(|step| step.start);
+    reads.iter().find_map(|&read| fits_nothing(key, read, newest))
+}
+
+/// Why a look fits no order of the changes, given when the last of those began that had ended before it.
+fn fits_nothing(key: &Key<'_>, looker: u32, newest: Option<u32>) -> Option<Irregular> {
     let step = key.step(looker);
     if let Action::Contradiction(_) = step.action {
         return Some(Irregular::Unset { looker });
@@ -65,9 +70,8 @@ fn fits_nothing(
     let (value, _) = touches(step).find(|(_, touch)| *touch == Touch::Look)?;
     let writer = key.clusters[value].writer;
     if writer == NO_STEP {
-        let newer = first_end;
         return match value {
-            INITIAL if newer.0 < step.start => Some(Irregular::Replaced { looker, writer, newer: newer.1 }),
+            INITIAL if newest.is_some() => Some(replaced(key, looker, writer)),
             INITIAL => None,
             _ => Some(Irregular::Unset { looker }),
         };
@@ -76,6 +80,13 @@ fn fits_nothing(
     if step.end < set.start || writer == looker {
         return Some(Irregular::Early { looker, writer });
     }
-    let newer = first_end_after(set.end);
-    (newer.0 < step.start).then_some(Irregular::Replaced { looker, writer, newer: newer.1 })
+    newest.filter(|&newest| newest > set.end).map(|_| replaced(key, looker, writer))
+}
+
+/// The change that ended first of those that began after this one had ended: there is one, and it ended before the look.
+fn replaced(key: &Key<'_>, looker: u32, writer: u32) -> Irregular {
+    let after = if writer == NO_STEP { 0 } else { key.step(writer).end };
+    let changes = (0..).zip(&key.prepared.steps).filter(|(_, step)| step.action.installs().is_some());
+    let newer = changes.filter(|(_, step)| writer == NO_STEP || step.start > after).min_by_key(|(_, step)| step.end);
+    Irregular::Replaced { looker, writer, newer: newer.map_or(NO_STEP, |(newer, _)| newer) }
 }

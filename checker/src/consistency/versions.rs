@@ -19,12 +19,18 @@
 //! order exists if and only if no comparison fails and no ring is left. Where the earlier touches are of the same sort
 //! as the later ones (or all are), neighbours suffice, as "not newer" is transitive. Otherwise ([`Pairs::Before`]) each target
 //! needs an edge from every source before it: helper nodes stand for all sources so far, so the edges stay linear in number.
+//!
+//! # Where to look
+//! The order of the zones is nearly a version order: in a linearizable history it is one for all rungs. So one sweep over all steps
+//! finds the touches that it contradicts, and the test is made on the values between those alone (`windows.rs`).
 
 use histories::History;
+use rustc_hash::FxHashMap;
 
 use super::{
     graph::{Edge, ring},
     key::{Key, Touch, touches},
+    windows::Windows,
 };
 use crate::{
     Consistency,
@@ -35,7 +41,7 @@ use crate::{
 /// Two steps of one session: what the second touches must not be older than what the first touches.
 pub(super) type Pair = (u32, u32);
 
-/// In place of a step that a neighbouring edge names.
+/// In place of a step that a neighbouring edge names, or of a chain that is not there.
 const ELSEWHERE: u32 = u32::MAX;
 
 /// Which touches of a session a rung compares.
@@ -47,13 +53,70 @@ enum Pairs {
     Before(Touch),
 }
 
-/// Pairs of touches that no version order allows together; nothing if one allows all that `rung` asks for.
+/// The rungs, in the order of [`suspects`].
+pub(super) const RUNGS: [Consistency; 5] = [
+    Consistency::SequentialPerKey,
+    Consistency::MonotonicReads,
+    Consistency::MonotonicWrites,
+    Consistency::ReadYourWrites,
+    Consistency::WritesFollowReads,
+];
+
+/// A place in the order of the zones: a chain, and a place there.
+type Place = (u32, u32);
+
+/// The newest that a session has touched so far: of the last touch of all, of the last look, of the last set; of all looks, of all sets.
+#[derive(Clone, Copy, Default)]
+struct Newest {
+    touched: Option<Place>,
+    looked: [Option<Place>; 2],
+    set: [Option<Place>; 2],
+}
+
+/// For each of [`RUNGS`], where the order of the zones is no version order that it allows.
+pub(super) fn suspects(
+    history: &History,
+    key: &Key<'_>,
+    patience: &Patience<'_>,
+) -> Result<[Windows; RUNGS.len()], OutOfTime> {
+    let mut sessions: FxHashMap<u32, Newest> = FxHashMap::default();
+    let mut suspects: [Vec<(u32, u32)>; RUNGS.len()] = Default::default();
+    for (_, step) in key.took_place() {
+        patience.step()?;
+        let newest = sessions.entry(history.operations[step.operation as usize].process).or_default();
+        for (value, touch) in touches(step) {
+            let place = key.chains.places[value as usize];
+            let older = |before: Option<Place>| {
+                before.filter(|&before| place < before || place == before && touch == Touch::Set)
+            };
+            let Newest { touched, looked, set } = *newest;
+            let compared = match touch {
+                Touch::Look => [touched, looked[0], None, set[1], None],
+                Touch::Set => [touched, None, set[0], None, looked[1]],
+            };
+            for (suspects, before) in suspects.iter_mut().zip(compared) {
+                suspects.extend(older(before).map(|before| (place.0, before.0)));
+            }
+            let own = if touch == Touch::Look { &mut newest.looked } else { &mut newest.set };
+            *own = [Some(place), own[1].max(Some(place))];
+            newest.touched = Some(place);
+        }
+    }
+    Ok(suspects.map(Windows::new))
+}
+
+/// Pairs of touches that no version order allows together; nothing if one allows all that `rung` asks for. Where the order
+/// of the zones is wrong for that rung, [`suspects`] says.
 pub(super) fn refute(
     history: &History,
-    key: &Key,
+    key: &Key<'_>,
     rung: Consistency,
+    suspects: &Windows,
     patience: &Patience<'_>,
 ) -> Result<Option<Vec<Pair>>, OutOfTime> {
+    if suspects.is_empty() {
+        return Ok(None);
+    }
     let pairs = match rung {
         Consistency::MonotonicReads => Pairs::Next(|touch| touch == Touch::Look),
         Consistency::MonotonicWrites => Pairs::Next(|touch| touch == Touch::Set),
@@ -61,15 +124,21 @@ pub(super) fn refute(
         Consistency::WritesFollowReads => Pairs::Before(Touch::Look),
         _ => Pairs::Next(|_| true),
     };
-    let mut build = Build::new(key);
-    for session in key.sessions(history) {
+    let mut all: Vec<(u32, Touched)> = Vec::new();
+    for (index, step) in key.took_place() {
+        patience.step()?;
+        let process = history.operations[step.operation as usize].process;
+        all.extend(touches(step).filter_map(|(value, touch)| {
+            let (chain, place) = key.chains.places[value as usize];
+            Some((process, Touched { step: index, block: suspects.number(chain)?, place, touch }))
+        }));
+    }
+    all.sort_by_key(|&(process, _)| process);
+    let initial = suspects.number(key.chains.places[INITIAL as usize].0);
+    let mut build = Build::new(suspects.len, initial.unwrap_or(ELSEWHERE));
+    for session in all.chunk_by(|a, b| a.0 == b.0) {
         patience.steps(session.len())?;
-        let touched = session.iter().flat_map(|&step| {
-            touches(key.step(step)).map(move |(value, touch)| {
-                let (block, place) = key.chains.places[value as usize];
-                Touched { step, block, place, touch }
-            })
-        });
+        let touched = session.iter().map(|&(_, touched)| touched);
         let found = match pairs {
             Pairs::Next(counts) => build.next(touched.filter(|touched| counts(touched.touch))),
             Pairs::Before(source) => build.before(touched, source),
@@ -133,8 +202,9 @@ struct Seen {
     told: usize,
 }
 
-struct Build<'a> {
-    key: &'a Key,
+struct Build {
+    /// The chain of the initial value, before which there is nothing.
+    initial: u32,
     edges: Vec<Edge>,
     nodes: u32,
     session: u32,
@@ -143,15 +213,10 @@ struct Build<'a> {
     seen: Vec<Seen>,
 }
 
-impl<'a> Build<'a> {
-    fn new(key: &'a Key) -> Self {
-        let seen = vec![Seen::default(); key.chains.count as usize];
-        Self { key, edges: Vec::new(), nodes: key.chains.count, session: 0, sources: Vec::new(), seen }
-    }
-
-    /// The chain of the initial value, before which there is nothing.
-    fn initial(&self) -> u32 {
-        self.key.chains.places[INITIAL as usize].0
+impl Build {
+    fn new(chains: u32, initial: u32) -> Self {
+        let seen = vec![Seen::default(); chains as usize];
+        Self { initial, edges: Vec::new(), nodes: chains, session: 0, sources: Vec::new(), seen }
     }
 
     /// Edges between neighbours; a pair that fails by itself.
@@ -160,7 +225,7 @@ impl<'a> Build<'a> {
         for next in touched {
             let Some(before) = last.replace(next) else { continue };
             let fails =
-                if before.block == next.block { next.is_behind(before.place) } else { next.block == self.initial() };
+                if before.block == next.block { next.is_behind(before.place) } else { next.block == self.initial };
             if fails {
                 return Some(vec![(before.step, next.step)]);
             }
@@ -214,7 +279,7 @@ impl<'a> Build<'a> {
         if is_source && target.is_behind(seen.furthest.0) {
             return Some(vec![(seen.furthest.1, second)]);
         }
-        if to == self.initial() {
+        if to == self.initial {
             let other = self.sources.iter().rev().find(|source| source.touched.block != to);
             return other.map(|source| vec![(source.touched.step, second)]);
         }

@@ -3,7 +3,7 @@
 use histories::{History, Value};
 
 use super::{
-    causal::{self, Event, Events, Uncausal},
+    causal::{self, Event, Uncausal},
     key::Key,
     regular::Irregular,
     versions::Pair,
@@ -20,20 +20,20 @@ use crate::{
 pub(super) struct Teller<'a> {
     pub history: &'a History,
     pub options: &'a Options<'a>,
-    pub key: &'a Key,
+    pub key: &'a Key<'a>,
     pub name: &'a Value,
 }
 
 impl Teller<'_> {
     fn words(&self) -> Words<'_> {
-        Words { history: self.history, initial: &self.options.initial, prepared: &self.key.prepared }
+        Words { history: self.history, initial: &self.options.initial, prepared: self.key.prepared }
     }
 
     fn witness(&self, kept: Gather<'_, Prepared>, claim: String) -> Witness {
         let kept = kept.complete();
         let mut operations: Vec<u32> = kept.iter().map(|&index| self.key.step(index).operation).collect();
         if kept.iter().any(|&index| !self.key.step(index).is_certain()) {
-            let events = self.key.by_session.iter().flat_map(|&index| Event::of(self.history, self.key.step(index), 0));
+            let events = self.key.took_place().flat_map(|(_, step)| Event::of(self.history, step, 0));
             causal::show(&events.collect::<Vec<_>>(), &mut operations);
         }
         let mut operations: Vec<usize> = operations.into_iter().map(|index| index as usize).collect();
@@ -43,14 +43,14 @@ impl Teller<'_> {
 
     /// Of what the zones found.
     pub(super) fn of_zones(&self) -> Witness {
-        let Key { prepared, clusters, violation, .. } = self.key;
+        let &Key { prepared, clusters, violation, .. } = self.key;
         let evidence = evidence::of_zones(self.history, self.options, prepared, violation, clusters);
         Witness { operations: evidence.operations, key: Some(self.name.clone()), claim: evidence.claim }
     }
 
     /// Of what leaves no order of the values at all.
     pub(super) fn of_no_versions(&self, violation: &Violation) -> Witness {
-        let Key { prepared, clusters, .. } = self.key;
+        let &Key { prepared, clusters, .. } = self.key;
         let problem = Problem::new(self.history, &self.options.initial, prepared, &self.options.limits);
         let evidence = evidence::whole(&problem, violation, clusters);
         Witness { operations: evidence.operations, key: Some(self.name.clone()), claim: evidence.claim }
@@ -63,7 +63,7 @@ impl Teller<'_> {
             found;
         let step = self.key.step(looker);
         let (who, saw) = (words.who(step), saw(&words, step));
-        let mut kept = Gather::new(&self.key.prepared, &self.key.clusters, vec![looker]);
+        let mut kept = Gather::new(self.key.prepared, self.key.clusters, vec![looker]);
         let claim = match found {
             Irregular::Unset { .. } => format!("{who} {saw}, which nobody had set"),
             Irregular::Early { writer, .. } => {
@@ -90,7 +90,7 @@ impl Teller<'_> {
     pub(super) fn of_pairs(&self, pairs: &[Pair]) -> Witness {
         let words = self.words();
         let key = self.key;
-        let mut kept = Gather::new(&key.prepared, &key.clusters, Vec::new());
+        let mut kept = Gather::new(key.prepared, key.clusters, Vec::new());
         let steps: Vec<u32> = pairs.iter().flat_map(|&(a, b)| [a, b]).collect();
         let mut values: Vec<((u32, u32), Val)> = Vec::new();
         for &index in &steps {
@@ -124,7 +124,7 @@ impl Teller<'_> {
     /// Of final reads that differ.
     pub(super) fn of_final(&self, reads: &[u32]) -> Witness {
         let words = self.words();
-        let mut kept = Gather::new(&self.key.prepared, &self.key.clusters, reads.to_vec());
+        let mut kept = Gather::new(self.key.prepared, self.key.clusters, reads.to_vec());
         let mut told: Vec<String> = Vec::new();
         for &index in reads {
             let step = self.key.step(index);
@@ -142,7 +142,7 @@ impl Teller<'_> {
 }
 
 /// Of a history that is not causal.
-pub(super) fn of_uncausal(history: &History, initial: &Value, events: &Events, found: &Uncausal) -> Option<Witness> {
+pub(super) fn of_uncausal(history: &History, initial: &Value, events: &[Event], found: &Uncausal) -> Option<Witness> {
     let nothing = Prepared { steps: Vec::new(), values: vec![None], failed: Vec::new() };
     let words = Words { history, initial, prepared: &nothing };
     let step = |index: u32| {
@@ -176,7 +176,7 @@ pub(super) fn of_uncausal(history: &History, initial: &Value, events: &Events, f
             (ring.clone(), format!("each of these would have to come after the next: {}", told.join(", ")))
         }
     };
-    causal::show(&events.events, &mut operations);
+    causal::show(events, &mut operations);
     let mut operations: Vec<usize> = operations.into_iter().map(|index| index as usize).collect();
     operations.sort_unstable();
     operations.dedup();

@@ -31,8 +31,8 @@ pub(super) fn stalest(history: &History, steps: &impl Steps, clusters: &Clusters
     let operation = |step: u32| steps.step(step).map(|step| step.operation as usize);
     let bounds = Bounds::new(clusters, steps);
     let mut worst: Option<(u64, Stale)> = None;
-    for old in (0..clusters.len()).filter(|&value| clusters[value].included) {
-        let (Some(in_effect), Some((proof, new))) = (bounds.sound_effect(old), bounds.replaced(old)) else { continue };
+    for (old, (proof, new)) in bounds.replaced() {
+        let Some(in_effect) = bounds.sound_effect(old) else { continue };
         for looker in lookers(clusters, old) {
             if steps.span(looker).0 < proof.0 {
                 continue;

@@ -13,67 +13,85 @@ use histories::NEVER;
 
 use crate::{
     prepare::{INITIAL, Steps, Val},
-    zones::{Clusters, NO_STEP, NO_VALUE},
+    zones::{Clusters, NO_STEP, NO_VALUE, sort_nearly_sorted},
 };
 
 /// When something ended, and whose end it was.
 pub(crate) type End = (u32, u32);
 
+/// When a value was set, and when it was in effect.
+#[derive(Clone, Copy, Debug)]
+struct Life {
+    /// When the step that set it began.
+    begin: u32,
+    /// When it was in effect at the latest; [`NOWHERE`] for values that no chain reaches.
+    effect: End,
+}
+
+/// No end.
+const NOWHERE: End = (u32::MAX, NO_STEP);
+
+impl Life {
+    /// When it was in effect, but not if it was seen before it was begun: a violation of its own, which proves nothing more.
+    fn sound(self) -> Option<End> {
+        Some(self.effect).filter(|end| end.0 != u32::MAX && self.begin <= end.0)
+    }
+}
+
 /// What is certain of one key's values.
 pub(crate) struct Bounds<'a, S> {
     clusters: &'a Clusters,
     steps: &'a S,
-    /// When each value was in effect at the latest; nothing for values that no chain reaches.
-    effects: Vec<Option<End>>,
+    lives: Vec<Life>,
     /// Values by their begin, each with the first effect among it and all that began later.
     newer: Vec<(u32, (End, Val))>,
 }
 
 impl<'a, S: Steps> Bounds<'a, S> {
     pub(crate) fn new(clusters: &'a Clusters, steps: &'a S) -> Self {
-        let mut bounds = Self { clusters, steps, effects: effects(clusters, steps), newer: Vec::new() };
+        let mut bounds = Self { clusters, steps, lives: lives(clusters), newer: Vec::new() };
         bounds.newer = bounds.sound().map(|(value, begin, effect)| (begin, (effect, value))).collect();
-        bounds.newer.sort_unstable_by_key(|&(begin, ..)| begin);
-        let mut first = None;
+        sort_nearly_sorted(&mut bounds.newer, |&(begin, _)| begin);
+        let mut first = (NOWHERE, NO_VALUE);
         for (_, effect) in bounds.newer.iter_mut().rev() {
-            *effect = first.map_or(*effect, |first| (*effect).min(first));
-            first = Some(*effect);
+            first = first.min(*effect);
+            *effect = first;
         }
         bounds
     }
 
     /// When `value` was in effect at the latest.
-    pub(crate) fn effect(&self, value: Val) -> Option<End> {
-        self.effects[value as usize].filter(|end| end.0 != u32::MAX)
+    fn effect(&self, value: Val) -> Option<End> {
+        Some(self.lives[value as usize].effect).filter(|end| end.0 != u32::MAX)
     }
 
-    /// When the step that set `value` began.
-    fn begin(&self, value: Val) -> u32 {
-        match self.clusters[value].writer {
-            NO_STEP => 0,
-            writer => self.steps.span(writer).0 + 1,
-        }
-    }
-
-    /// As [`Self::effect`], but not of a value that was seen before it was begun: a violation of its own, which proves nothing more.
+    /// As [`Self::effect`], but not of a value that was seen before it was begun.
     pub(crate) fn sound_effect(&self, value: Val) -> Option<End> {
-        self.effect(value).filter(|end| self.begin(value) <= end.0)
+        self.lives[value as usize].sound()
     }
 
     /// Values that were set, with their begins and effects.
     fn sound(&self) -> impl Iterator<Item = (Val, u32, End)> + '_ {
-        let included = (0..self.clusters.len()).filter(|&value| value != INITIAL && self.clusters[value].included);
-        included.filter_map(|value| Some((value, self.begin(value), self.sound_effect(value)?)))
+        let set = (0..).zip(&self.lives).skip(INITIAL as usize + 1);
+        set.filter_map(|(value, life)| Some((value, life.begin, life.sound()?)))
     }
 
-    /// The first proof that something newer than `old` is in effect, and of which value.
-    pub(crate) fn replaced(&self, old: Val) -> Option<(End, Val)> {
-        let in_effect = self.sound_effect(old)?;
-        let after = self.newer.partition_point(|&(begin, ..)| begin <= in_effect.0);
-        let written = self.newer.get(after).map(|&(_, first)| first);
-        let changed = Some(self.clusters[old].next).filter(|&next| next != NO_VALUE);
-        let changed = changed.and_then(|next| self.effect(next).map(|end| (end, next)));
-        written.into_iter().chain(changed).min()
+    /// The values that somebody saw who perhaps began too late to see them; of each the first proof that something newer is in effect, and
+    /// of which value.
+    pub(crate) fn replaced(&self) -> impl Iterator<Item = (Val, (End, Val))> + '_ {
+        let mut near = 0;
+        (0..).zip(&self.lives).filter_map(move |(old, life)| {
+            let in_effect = life.sound()?;
+            let cluster = &self.clusters[old];
+            if cluster.last_begin.0 <= in_effect.0 && cluster.next == NO_VALUE {
+                return None;
+            }
+            near = first_not(&self.newer, near, |&(begin, _)| begin <= in_effect.0);
+            let written = self.newer.get(near).map(|&(_, first)| first);
+            let changed = Some(cluster.next).filter(|&next| next != NO_VALUE);
+            let changed = changed.and_then(|next| self.effect(next).map(|end| (end, next)));
+            Some((old, written.into_iter().chain(changed).min()?))
+        })
     }
 
     /// For each of these lookers at old values: how many values were certainly newer, and in effect when it began.
@@ -94,7 +112,7 @@ impl<'a, S: Steps> Bounds<'a, S> {
             let chain = &chains[of_one[0].0 as usize];
             let effects: Vec<u32> = chain.iter().map(|&v| self.effect(v).map_or(u32::MAX, |end| end.0)).collect();
             let queries: Vec<(u32, u32)> = of_one.iter().map(|&(_, at)| quadrant(&stale[at])).collect();
-            let sound = chain.iter().filter_map(|&v| Some((self.begin(v), self.sound_effect(v)?.0)));
+            let sound = chain.iter().filter_map(|&v| Some((self.lives[v as usize].begin, self.sound_effect(v)?.0)));
             let twice = count(sound.collect(), &queries);
             for ((&(_, at), (_, begin)), twice) in of_one.iter().zip(queries).zip(twice) {
                 // Effects do not fall along a chain.
@@ -127,26 +145,39 @@ pub(super) fn origins(clusters: &Clusters) -> impl Iterator<Item = Val> + '_ {
     (0..clusters.len()).filter(|&v| clusters[v].included && clusters[v].from == NO_VALUE)
 }
 
-fn effects(clusters: &Clusters, steps: &impl Steps) -> Vec<Option<End>> {
-    let mut effects = vec![None; clusters.len() as usize];
+fn lives(clusters: &Clusters) -> Vec<Life> {
+    let mut lives = vec![Life { begin: 0, effect: NOWHERE }; clusters.len() as usize];
     let mut chain = Vec::new();
     for origin in origins(clusters) {
         chain.extend(clusters.chain(origin));
-        let mut first: End = (u32::MAX, NO_STEP);
+        let mut first = NOWHERE;
         for value in chain.drain(..).rev() {
             let cluster = &clusters[value];
             first = first.min(cluster.first_end);
             if cluster.writer == NO_STEP {
                 first = (0, NO_STEP);
-            } else if let (_, end) = steps.span(cluster.writer)
-                && end != NEVER
-            {
-                first = first.min((end + 1, cluster.writer));
+            } else if cluster.ended != NEVER {
+                first = first.min((cluster.ended, cluster.writer));
             }
-            effects[value as usize] = Some(first);
+            lives[value as usize] = Life { begin: cluster.begun, effect: first };
         }
     }
-    effects
+    lives
+}
+
+/// Where the first of these is of which `is_before` does not hold, if it holds of all before and none after; sought from a place that is
+/// mostly near.
+pub(super) fn first_not<T>(all: &[T], near: usize, is_before: impl Fn(&T) -> bool) -> usize {
+    let (mut first, mut last, mut reach) = (near, near, 1);
+    while first > 0 && !is_before(&all[first - 1]) {
+        (first, last) = (first.saturating_sub(reach), first - 1);
+        reach *= 2;
+    }
+    while last < all.len() && is_before(&all[last]) {
+        (first, last) = (last + 1, (last + reach).min(all.len()));
+        reach *= 2;
+    }
+    first + all[first..last].partition_point(is_before)
 }
 
 /// So few questions are answered sooner by looking at every point.
@@ -182,4 +213,21 @@ fn count(mut points: Vec<(u32, u32)>, queries: &[(u32, u32)]) -> Vec<usize> {
         }
     }
     counts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::first_not;
+
+    #[test]
+    fn the_first_is_found_from_everywhere() {
+        for len in 0..20_usize {
+            let all: Vec<usize> = (0..len).collect();
+            for near in 0..=len {
+                for first in 0..=len {
+                    assert_eq!(first_not(&all, near, |&at| at < first), first, "of {len} from {near}");
+                }
+            }
+        }
+    }
 }

@@ -7,17 +7,17 @@
 //!
 //! - *B is certainly newer* (`w_B > f_A`): at most the first is open. The dearest B for A has the least `f_B`: a minimum over the
 //!   blocks that begin their last change late enough.
-//! - *Neither is* (`w_A ≤ f_B` and `w_B ≤ f_A`): a flip-flop, if both reads are late. Were `w > f` in both, then
-//!   `w_A ≤ f_B < w_B ≤ f_A < w_A`; so in one, `w ≤ f`, and this interval meets, or contains, that of the other. One sweep finds these
-//!   pairs, as many as changes are open at once.
+//! - *Neither is* (`w_A ≤ f_B` and `w_B ≤ f_A`): a flip-flop, if both reads are late (`r_A > f_B` and `r_B > f_A`). Were `r ≤ f` in both,
+//!   then `r_A ≤ f_A < r_B ≤ f_B < r_A`; so of one `f < r`, and this interval meets the other's, or contains it. One sweep over the left
+//!   ends finds these pairs: hardly any intervals with `f < r` are open at once, for those of a linearizable key do not meet.
 
 use crate::{
     patience::{OutOfTime, Patience},
     prepare::Step,
-    zones::{Clusters, NO_STEP},
+    zones::{Clusters, NO_STEP, sort_nearly_sorted},
 };
 
-use super::bounds::{End, origins};
+use super::bounds::{End, first_not, origins};
 
 /// All that counts of a block, in ranks, with the steps whose they are.
 #[derive(Clone, Copy, Debug)]
@@ -102,18 +102,22 @@ impl Costs<'_> {
 
     /// Pairs of which one is certainly newer.
     fn forced(&mut self, extents: &[Extent]) {
-        let mut by_change: Vec<usize> = (0..extents.len()).collect();
-        by_change.sort_unstable_by_key(|&at| extents[at].changed);
-        // The two that end first, of this one and all that change later: one of them is another than the one that asks.
-        let mut first = vec![[((u32::MAX, NO_STEP), usize::MAX); 2]; extents.len() + 1];
-        for (place, &at) in by_change.iter().enumerate().rev() {
-            let mut three = [first[place + 1][0], first[place + 1][1], (extents[at].first_end, at)];
-            three.sort_unstable();
-            first[place] = [three[0], three[1]];
+        let numbered = (0_u32..).zip(extents);
+        // By their last change, each with the two that end first, of this one and all that change later: one of them is another than the
+        // one that asks.
+        let mut first: Vec<(u32, [(End, u32); 2])> = numbered
+            .map(|(at, extent)| (extent.changed, [(extent.first_end, at), ((u32::MAX, NO_STEP), u32::MAX)]))
+            .collect();
+        sort_nearly_sorted(&mut first, |&(changed, _)| changed);
+        for place in (1..first.len()).rev() {
+            let (later, own) = (first[place].1, first[place - 1].1[0]);
+            first[place - 1].1 = if own < later[0] { [own, later[0]] } else { [later[0], own.min(later[1])] };
         }
-        for (at, old) in extents.iter().enumerate() {
-            let after = by_change.partition_point(|&other| extents[other].changed <= old.first_end.0);
-            let Some(&(end, _)) = first[after].iter().find(|&&(_, other)| other != at) else { continue };
+        let mut near = 0;
+        for (at, old) in (0..).zip(extents) {
+            near = first_not(&first, near, |&(changed, _)| changed <= old.first_end.0);
+            let two = first.get(near).into_iter().flat_map(|(_, two)| two);
+            let Some(&(end, _)) = two.into_iter().find(|&&(_, other)| other != at) else { continue };
             if end.0 < old.changed {
                 self.delta_ns = None;
             } else if end.0 < old.read.0 {
@@ -124,12 +128,13 @@ impl Costs<'_> {
 
     /// Pairs of which neither is certainly newer.
     fn flip_flops(&mut self, mut extents: Vec<Extent>, patience: &Patience<'_>) -> Result<(), OutOfTime> {
+        let left = |extent: &Extent| extent.read.0.min(extent.first_end.0);
         extents.retain(|extent| extent.read.1 != NO_STEP);
-        extents.sort_unstable_by_key(|extent| extent.changed.min(extent.first_end.0));
+        sort_nearly_sorted(&mut extents, left);
         let mut open: Vec<Extent> = Vec::new();
         for a in extents {
             patience.steps(1 + open.len())?;
-            open.retain(|b| b.first_end.0 > a.changed.min(a.first_end.0));
+            open.retain(|b| b.read.0 > left(&a));
             for b in &open {
                 let neither = a.changed <= b.first_end.0 && b.changed <= a.first_end.0;
                 if neither && a.read.0 > b.first_end.0 && b.read.0 > a.first_end.0 {
@@ -140,7 +145,7 @@ impl Costs<'_> {
                     self.flip_flops_ns.push(cost_ns);
                 }
             }
-            if a.changed <= a.first_end.0 {
+            if a.first_end.0 < a.read.0 {
                 open.push(a);
             }
         }

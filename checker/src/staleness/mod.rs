@@ -13,13 +13,13 @@ use std::collections::BTreeMap;
 use histories::History;
 
 use crate::{
-    Model, Options,
-    consistency::{NO_TIME, REPEATS, UNKNOWN_FUNCTION},
+    Options,
+    instead::{NO_TIME, are_registers, each_key},
     patience::{OutOfTime, Patience},
-    prepare::{Action, Keys, Prepared, Preparer, Val},
-    zones::{Clusters, Violation, Zones, zones},
+    prepare::{Action, Keys, Prepared, Val},
+    zones::{Clusters, Placed, Violation},
 };
-use bounds::Bounds;
+use bounds::{Bounds, End};
 pub use report::{Distribution, NodeStaleness, NotMeasured, Share, StaleReads, StalenessReport};
 
 /// How stale the reads of `history` were, and what would make it linearizable.
@@ -28,20 +28,10 @@ pub use report::{Distribution, NodeStaleness, NotMeasured, Share, StaleReads, St
 /// [`NotMeasured`].
 pub fn staleness(history: &History, options: &Options<'_>) -> StalenessReport {
     let keys = Keys::split(history);
-    let mut tally = Tally { delta_ns: Some(0), ..Tally::default() };
-    if !matches!(options.model, Model::Register | Model::KeyValue) {
-        tally.skip("only registers are measured", keys.len());
-        return tally.report();
-    }
-    let (mut preparer, patience) =
-        (Preparer::new(history, options.model, &options.initial), Patience::new(&options.limits));
-    for place in 0..keys.len() {
-        if tally.key(history, &mut preparer, keys.operations(place), &patience).is_err() {
-            tally.skip(NO_TIME, keys.len() - place);
-            break;
-        }
-    }
-    tally.report()
+    let mut measure = Measure::new(history);
+    // Whether there was time for all of them, it knows itself.
+    each_key(history, options, &keys, |_, key, patience| measure.key(key.as_ref().map_err(|&why| why), patience)).ok();
+    measure.report(options, &keys)
 }
 
 /// The reads of a node, and those of them that were stale: by how much, and by how many versions.
@@ -52,9 +42,10 @@ struct Reads {
     versions: Vec<u64>,
 }
 
-/// What is known so far.
-#[derive(Debug, Default)]
-struct Tally {
+/// What was measured so far, key by key.
+#[derive(Debug)]
+pub(crate) struct Measure<'a> {
+    history: &'a History,
     keys: usize,
     not_measured: Vec<NotMeasured>,
     /// By node; 0 where it is not known.
@@ -63,7 +54,12 @@ struct Tally {
     delta_ns: Option<u64>,
 }
 
-impl Tally {
+impl<'a> Measure<'a> {
+    pub(crate) fn new(history: &'a History) -> Self {
+        let (not_measured, nodes, flip_flops_ns) = (Vec::new(), BTreeMap::new(), Vec::new());
+        Self { history, keys: 0, not_measured, nodes, flip_flops_ns, delta_ns: Some(0) }
+    }
+
     fn skip(&mut self, why: &str, keys: usize) {
         match self.not_measured.iter_mut().find(|other| other.why == why) {
             Some(other) => other.keys += keys,
@@ -72,53 +68,43 @@ impl Tally {
     }
 
     /// Measures a key, or says why not; changes nothing where there is no time.
-    fn key(
+    pub(crate) fn key(
         &mut self,
-        history: &History,
-        preparer: &mut Preparer<'_>,
-        operations: &[u32],
+        key: Result<&(Prepared, Placed), &str>,
         patience: &Patience<'_>,
     ) -> Result<(), OutOfTime> {
-        patience.steps(operations.len())?;
-        let Ok(prepared) = preparer.prepare(operations) else {
-            self.skip(UNKNOWN_FUNCTION, 1);
-            return Ok(());
-        };
-        match zones(&prepared, patience)? {
-            Some(Zones::Order(_) | Zones::Undecided) => self.reads(history, &prepared),
-            Some(Zones::Violation(Violation::Meeting { .. } | Violation::Inversion { .. }, clusters)) => {
-                self.measure(history, &prepared, &clusters, patience)?;
-            }
-            Some(Zones::Violation(..)) => self.skip("a violation leaves open which value is newer", 1),
-            None => self.skip(REPEATS, 1),
+        match key {
+            Ok((prepared, placed)) => match placed.violation {
+                None => self.reads(prepared),
+                Some(Violation::Meeting { .. } | Violation::Inversion { .. }) => {
+                    self.measure(prepared, &placed.clusters, patience)?;
+                }
+                Some(_) => self.skip("a violation leaves open which value is newer", 1),
+            },
+            Err(why) => self.skip(why, 1),
         }
         Ok(())
     }
 
     /// Counts the reads of a key.
-    fn reads(&mut self, history: &History, prepared: &Prepared) {
+    fn reads(&mut self, prepared: &Prepared) {
         self.keys += 1;
         for step in prepared.steps.iter().filter(|step| matches!(step.action, Action::Read(_))) {
-            self.nodes.entry(history.node(step.operation as usize)).or_default().count += 1;
+            self.nodes.entry(self.history.node(step.operation as usize)).or_default().count += 1;
         }
     }
 
     /// Measures a key whose operations have no order.
-    fn measure(
-        &mut self,
-        history: &History,
-        prepared: &Prepared,
-        clusters: &Clusters,
-        patience: &Patience<'_>,
-    ) -> Result<(), OutOfTime> {
-        let steps = &prepared.steps;
+    fn measure(&mut self, prepared: &Prepared, clusters: &Clusters, patience: &Patience<'_>) -> Result<(), OutOfTime> {
+        let (history, steps) = (self.history, &prepared.steps);
         let times = |step: u32| history.times(steps[step as usize].operation as usize);
         let between_ns = |end: u32, begin: u32| times(begin).invoked_ns.saturating_sub(times(end).completed_ns);
         let bounds = Bounds::new(clusters, prepared);
-        let replaced: Vec<_> = (0..clusters.len()).map(|value| bounds.replaced(value)).collect();
+        let mut replaced: Vec<Option<End>> = vec![None; clusters.len() as usize];
+        bounds.replaced().for_each(|(old, (proof, _))| replaced[old as usize] = Some(proof));
         let stale = (0..).zip(steps).filter_map(|(index, step)| match step.action {
             Action::Read(old) => {
-                let (proof, _) = replaced[old as usize].filter(|(proof, _)| proof.0 <= step.start)?;
+                let proof = replaced[old as usize].filter(|proof| proof.0 <= step.start)?;
                 Some(((index, old), proof.1))
             }
             _ => None,
@@ -127,7 +113,7 @@ impl Tally {
         patience.steps(steps.len())?;
         let versions = bounds.versions_behind(&stale);
         let costs = delta::costs(clusters, steps, &between_ns, patience)?;
-        self.reads(history, prepared);
+        self.reads(prepared);
         for ((&(looker, _), proof), versions) in stale.iter().zip(proofs).zip(versions) {
             let operation = steps[looker as usize].operation as usize;
             let node = self.nodes.get_mut(&history.node(operation)).expect("its reads were counted");
@@ -139,7 +125,12 @@ impl Tally {
         Ok(())
     }
 
-    fn report(self) -> StalenessReport {
+    /// What was measured; the rest of the keys found no time.
+    pub(crate) fn report(mut self, options: &Options<'_>, keys: &Keys) -> StalenessReport {
+        let left = keys.len() - self.keys - self.not_measured.iter().map(|other| other.keys).sum::<usize>();
+        if left > 0 {
+            self.skip(if are_registers(options) { NO_TIME } else { "only registers are measured" }, left);
+        }
         let mut all = Reads::default();
         let mut nodes = Vec::new();
         for (node, reads) in self.nodes {

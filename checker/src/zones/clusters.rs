@@ -2,7 +2,7 @@
 
 use histories::NEVER;
 
-use super::{Stop, Violation};
+use super::Violation;
 use crate::{
     patience::{OutOfTime, Patience},
     prepare::{Action, INITIAL, Steps, Val},
@@ -29,6 +29,10 @@ pub(crate) fn finish(end: u32) -> u32 {
 pub(crate) struct Cluster {
     /// What sets it; [`NO_STEP`] of the initial value, and of one that nobody sets.
     pub writer: u32,
+    /// The writer's begin.
+    pub begun: u32,
+    /// The writer's end.
+    pub ended: u32,
     /// What the writer expected, if that is a cas.
     pub from: Val,
     /// What the cas from here sets, if one is included.
@@ -37,8 +41,6 @@ pub(crate) struct Cluster {
     pub first_end: (u32, u32),
     /// The read that begins last, and its begin.
     pub last_begin: (u32, u32),
-    /// How many reads there are.
-    pub reads: u32,
     /// Whether its writer took place.
     pub included: bool,
 }
@@ -46,11 +48,12 @@ pub(crate) struct Cluster {
 impl Cluster {
     const EMPTY: Self = Self {
         writer: NO_STEP,
+        begun: 0,
+        ended: NEVER,
         from: NO_VALUE,
         next: NO_VALUE,
         first_end: (NEVER, NO_STEP),
         last_begin: (0, NO_STEP),
-        reads: 0,
         included: false,
     };
 
@@ -107,6 +110,8 @@ impl Block {
 #[derive(Debug)]
 pub(crate) struct Clusters {
     all: Vec<Cluster>,
+    /// Of each step that reads, the step that read the same value before it.
+    earlier: Vec<u32>,
     /// The first cas that says it did not match, and that it found what it expected.
     pub contradiction: Option<u32>,
     /// Whether some cas did not match and did not say what it found.
@@ -125,6 +130,7 @@ impl Clusters {
     /// Nothing if a value is set twice, if the initial value is set, or if values can grow.
     pub(crate) fn gather(steps: &impl Steps, patience: &Patience<'_>) -> Result<Option<Self>, OutOfTime> {
         let mut all = vec![Cluster::EMPTY; steps.values()];
+        let mut earlier = vec![0; steps.end() as usize];
         let (mut contradiction, mut has_looks) = (None, false);
         for index in 0..steps.end() {
             patience.step()?;
@@ -133,8 +139,8 @@ impl Clusters {
                 Action::Read(value) => {
                     let cluster = &mut all[value as usize];
                     cluster.first_end = cluster.first_end.min((finish(step.end), index));
-                    cluster.last_begin = cluster.last_begin.max((begin(step.start), index));
-                    cluster.reads += 1;
+                    earlier[index as usize] = cluster.last_begin.1;
+                    cluster.last_begin = (begin(step.start), index);
                     continue;
                 }
                 Action::NotEqual(_) => {
@@ -154,9 +160,10 @@ impl Clusters {
                 return Ok(None);
             }
             cluster.writer = index;
+            (cluster.begun, cluster.ended) = (begin(step.start), finish(step.end));
             cluster.from = from;
         }
-        Ok(Some(Self { all, contradiction, has_looks }))
+        Ok(Some(Self { all, earlier, contradiction, has_looks }))
     }
 
     /// How many values there are.
@@ -164,14 +171,13 @@ impl Clusters {
         Val::try_from(self.all.len()).expect("values are numbered by u32")
     }
 
-    /// Finds out which changes took place, and links the chains.
-    pub(super) fn include(&mut self, steps: &impl Steps, patience: &Patience<'_>) -> Result<(), Stop> {
+    /// Finds out which changes took place, and links the chains; the first violation on the way.
+    pub(super) fn include(&mut self, patience: &Patience<'_>) -> Result<Option<Violation>, OutOfTime> {
         self.all[INITIAL as usize].included = true;
-        let mut open = Vec::new();
+        let (mut open, mut found) = (Vec::new(), None);
         for value in 1..self.len() {
             let cluster = self[value];
-            let certain = cluster.writer != NO_STEP && steps.span(cluster.writer).1 != NEVER;
-            if !certain && !cluster.is_read() {
+            if cluster.ended == NEVER && !cluster.is_read() {
                 continue;
             }
             open.push((value, cluster.first_end.1));
@@ -179,7 +185,8 @@ impl Clusters {
                 patience.step()?;
                 let cluster = &mut self.all[value as usize];
                 if cluster.writer == NO_STEP && value != INITIAL {
-                    return Err(Violation::NeverSet { value, observer }.into());
+                    found.get_or_insert(Violation::NeverSet { value, observer });
+                    continue;
                 }
                 if std::mem::replace(&mut cluster.included, true) {
                     continue;
@@ -188,48 +195,61 @@ impl Clusters {
                 if from == NO_VALUE {
                     continue;
                 }
-                let other = std::mem::replace(&mut self.all[from as usize].next, value);
-                if other != NO_VALUE {
-                    return Err(Violation::TwoCas { from, to: [other, value] }.into());
-                }
                 open.push((from, writer));
+                let next = &mut self.all[from as usize].next;
+                if *next == NO_VALUE {
+                    *next = value;
+                } else {
+                    found.get_or_insert(Violation::TwoCas { from, to: [*next, value] });
+                }
             }
         }
-        Ok(())
+        Ok(found)
     }
 
-    /// The zone of each block.
-    pub(super) fn zones(&self, steps: &impl Steps, patience: &Patience<'_>) -> Result<Vec<Zone>, Stop> {
-        let is_origin = |&origin: &Val| self[origin].included && self[origin].from == NO_VALUE;
-        let mut zones = Vec::new();
-        let mut visited = 0;
-        for origin in (0..self.len()).filter(is_origin) {
-            zones.push(self.block(origin, steps)?.zone());
-            let levels = self.chain(origin).count();
+    /// The zone of each block, and the first block that is out of its own order, or values of no block.
+    pub(super) fn zones(&self, patience: &Patience<'_>) -> Result<(Vec<Zone>, Option<Violation>), OutOfTime> {
+        let (mut zones, mut found) = (Vec::with_capacity(self.all.len()), None);
+        let (mut included, mut visited) = (0, 0);
+        for (origin, cluster) in (0..).zip(&self.all).filter(|(_, cluster)| cluster.included) {
+            included += 1;
+            if cluster.from != NO_VALUE {
+                continue;
+            }
+            let (block, inversion) = self.block(origin);
+            zones.push(block.zone());
+            found = found.or(inversion);
+            let levels = if cluster.next == NO_VALUE { 1 } else { self.chain(origin).count() };
             patience.steps(levels)?;
             visited += levels;
         }
-        let included = self.all.iter().filter(|cluster| cluster.included).count();
-        if visited == included { Ok(zones) } else { Err(self.ring().into()) }
+        let found = found.or_else(|| (visited < included).then(|| self.ring()));
+        Ok((zones, found))
     }
 
-    /// The block that begins with `origin`.
-    pub(super) fn block(&self, origin: Val, steps: &impl Steps) -> Result<Block, Violation> {
+    /// The steps that read `value`, the last of them first.
+    pub(super) fn readers(&self, value: Val) -> impl Iterator<Item = u32> + '_ {
+        let step = |step: u32| Some(step).filter(|&step| step != NO_STEP);
+        std::iter::successors(step(self[value].last_begin.1), move |&read| step(self.earlier[read as usize]))
+    }
+
+    /// The block that begins with `origin`, and whether it is out of its own order.
+    pub(super) fn block(&self, origin: Val) -> (Block, Option<Violation>) {
         let mut block = Block { origin, first_end: (NEVER, NO_STEP), last_begin: (0, NO_STEP) };
+        let mut found = None;
         if origin == INITIAL {
             block.first_end.0 = 0;
         }
         for value in self.chain(origin) {
             let cluster = &self[value];
             if cluster.writer != NO_STEP {
-                let (start, end) = steps.span(cluster.writer);
-                block.add((finish(end), cluster.writer), (begin(start), cluster.writer))?;
+                found = found.or(block.add((cluster.ended, cluster.writer), (cluster.begun, cluster.writer)));
             }
             if cluster.is_read() {
-                block.add(cluster.first_end, cluster.last_begin)?;
+                found = found.or(block.add(cluster.first_end, cluster.last_begin));
             }
         }
-        Ok(block)
+        (block, found)
     }
 
     /// `from` and every value after it in its chain.
@@ -255,12 +275,11 @@ impl Clusters {
 
 impl Block {
     /// Adds the next level: its first end and its last begin.
-    fn add(&mut self, first_end: (u32, u32), last_begin: (u32, u32)) -> Result<(), Violation> {
-        if first_end.0 < self.last_begin.0 {
-            return Err(Violation::Inversion { later: first_end.1, earlier: self.last_begin.1 });
-        }
+    fn add(&mut self, first_end: (u32, u32), last_begin: (u32, u32)) -> Option<Violation> {
+        let is_inverted = first_end.0 < self.last_begin.0;
+        let found = is_inverted.then_some(Violation::Inversion { later: first_end.1, earlier: self.last_begin.1 });
         self.first_end = self.first_end.min(first_end);
         self.last_begin = self.last_begin.max(last_begin);
-        Ok(())
+        found
     }
 }

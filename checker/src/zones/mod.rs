@@ -42,9 +42,9 @@ use crate::{
     prepare::Steps,
 };
 
-use clusters::Zone;
-pub(crate) use clusters::{Block, Clusters, NO_STEP, NO_VALUE};
-pub(crate) use violation::{Violation, meeting};
+pub(crate) use clusters::{Block, Clusters, NO_STEP, NO_VALUE, Zone, begin, finish};
+pub(crate) use order::order;
+pub(crate) use violation::{Violation, meeting, sort_nearly_sorted};
 
 /// What the zones say.
 #[derive(Debug)]
@@ -57,46 +57,43 @@ pub(crate) enum Zones {
     Undecided,
 }
 
-/// What ends the way to an order.
-enum Stop {
-    Violation(Violation),
-    OutOfTime(OutOfTime),
-}
-
-impl From<Violation> for Stop {
-    fn from(violation: Violation) -> Self {
-        Self::Violation(violation)
-    }
-}
-
-impl From<OutOfTime> for Stop {
-    fn from(out_of_time: OutOfTime) -> Self {
-        Self::OutOfTime(out_of_time)
-    }
+/// The values of a key that are all different, and their zones.
+#[derive(Debug)]
+pub(crate) struct Placed {
+    /// The values.
+    pub clusters: Clusters,
+    /// The zones of the blocks by their left ends: an order in which they can take place, if there is one. Nothing where the violation
+    /// leaves no blocks.
+    pub zones: Vec<Zone>,
+    /// Why there is no order.
+    pub violation: Option<Violation>,
 }
 
 /// Decides the key with these steps, if its values are all different; otherwise nothing.
 pub(crate) fn zones(steps: &impl Steps, patience: &Patience<'_>) -> Result<Option<Zones>, OutOfTime> {
-    let Some(mut clusters) = Clusters::gather(steps, patience)? else { return Ok(None) };
-    Ok(Some(match place(&mut clusters, steps, patience) {
-        Ok(zones) => order::order(steps, &clusters, &zones, patience)?.map_or(Zones::Undecided, Zones::Order),
-        Err(Stop::Violation(violation)) => Zones::Violation(violation, clusters),
-        Err(Stop::OutOfTime(out_of_time)) => return Err(out_of_time),
-    }))
+    let Some(placed) = place(steps, patience)? else { return Ok(None) };
+    if let Some(violation) = placed.violation {
+        return Ok(Some(Zones::Violation(violation, placed.clusters)));
+    }
+    Ok(Some(order(steps, &placed, patience)?.map_or(Zones::Undecided, Zones::Order)))
 }
 
-/// The zones of the blocks, in an order in which these can take place.
-fn place(clusters: &mut Clusters, steps: &impl Steps, patience: &Patience<'_>) -> Result<Vec<Zone>, Stop> {
-    if let Some(step) = clusters.contradiction {
-        return Err(Violation::Contradiction { step }.into());
+/// As [`zones`], but the order is not written out, nor a place sought for a cas that did not match.
+pub(crate) fn place(steps: &impl Steps, patience: &Patience<'_>) -> Result<Option<Placed>, OutOfTime> {
+    let Some(mut clusters) = Clusters::gather(steps, patience)? else { return Ok(None) };
+    let unplaceable = clusters.include(patience)?;
+    let contradiction = clusters.contradiction.map(|step| Violation::Contradiction { step });
+    if let Some(violation) = contradiction.or(unplaceable) {
+        return Ok(Some(Placed { clusters, zones: Vec::new(), violation: Some(violation) }));
     }
-    clusters.include(steps, patience)?;
-    let mut zones = clusters.zones(steps, patience)?;
-    violation::sort(&mut zones);
-    if let Some(origins) = meeting(zones.iter().copied()) {
-        let blocks = [clusters.block(origins[0], steps)?, clusters.block(origins[1], steps)?];
-        let (first_ends, last_begins) = (blocks.map(|block| block.first_end.1), blocks.map(|block| block.last_begin.1));
-        return Err(Violation::Meeting { first_ends, last_begins, origins }.into());
+    let (mut zones, mut violation) = clusters.zones(patience)?;
+    sort_nearly_sorted(&mut zones, Zone::left);
+    if violation.is_none() {
+        violation = meeting(zones.iter().copied()).map(|origins| {
+            let blocks = origins.map(|origin| clusters.block(origin).0);
+            let first_ends = blocks.map(|block| block.first_end.1);
+            Violation::Meeting { first_ends, last_begins: blocks.map(|block| block.last_begin.1), origins }
+        });
     }
-    Ok(zones)
+    Ok(Some(Placed { clusters, zones, violation }))
 }

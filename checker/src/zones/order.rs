@@ -1,6 +1,11 @@
 //! The order that the zones leave, written out.
 
-use super::clusters::{Clusters, NO_STEP, Zone, begin, finish};
+use rustc_hash::FxHashMap;
+
+use super::{
+    Placed,
+    clusters::{Cluster, Clusters, NO_STEP, begin, finish},
+};
 use crate::{
     patience::{OutOfTime, Patience},
     prepare::{Action, Step, Steps, Val},
@@ -10,83 +15,64 @@ const NOWHERE: u32 = u32::MAX;
 
 /// The included steps in the order of their blocks, which is that of the zones, and levels; each cas that did not match where it
 /// fits. Nothing if one of those fits nowhere.
-pub(super) fn order(
+pub(crate) fn order(
     steps: &impl Steps,
-    clusters: &Clusters,
-    zones: &[Zone],
+    Placed { clusters, zones, .. }: &Placed,
     patience: &Patience<'_>,
 ) -> Result<Option<Vec<u32>>, OutOfTime> {
     let levels = || zones.iter().flat_map(|zone| clusters.chain(zone.origin));
-    let looks = if clusters.has_looks {
+    let mut looks_at: FxHashMap<Val, Vec<u32>> = FxHashMap::default();
+    if clusters.has_looks {
         patience.steps(steps.end() as usize)?;
-        Looks::place(steps, clusters, levels().collect())
-    } else {
-        Some(Looks { levels: Vec::new(), placed: Vec::new() })
-    };
-    let Some(looks) = looks else { return Ok(None) };
-    let mut looks_of = vec![0; if clusters.has_looks { clusters.len() as usize } else { 0 }];
-    for value in looks.placed.iter().filter(|&&level| level != NOWHERE).map(|&level| looks.levels[level as usize]) {
-        looks_of[value as usize] += 1;
+        let Some(placed) = place_looks(steps, clusters, &levels().collect::<Vec<_>>()) else { return Ok(None) };
+        for (look, value) in placed {
+            looks_at.entry(value).or_default().push(look);
+        }
     }
     // Of each value first who sets it, then who looks at it, in the order of their starts.
     let mut sorted = Vec::with_capacity(steps.end() as usize);
-    let mut next = vec![NOWHERE; clusters.len() as usize];
     for value in levels() {
-        patience.step()?;
-        let cluster = &clusters[value];
-        sorted.extend(Some(cluster.writer).filter(|&writer| writer != NO_STEP));
-        next[value as usize] = u32::try_from(sorted.len()).expect("steps are numbered by u32");
-        let observers = cluster.reads + looks_of.get(value as usize).unwrap_or(&0);
-        sorted.resize(sorted.len() + observers as usize, NO_STEP);
-    }
-    for index in 0..steps.end() {
-        patience.step()?;
-        let value = match steps.step(index).map(|step| step.action) {
-            Some(Action::Read(value)) => value,
-            Some(Action::NotEqual(_)) => looks.levels[looks.placed[index as usize] as usize],
-            _ => continue,
-        };
-        let next = &mut next[value as usize];
-        sorted[*next as usize] = index;
-        *next += 1;
+        sorted.extend(Some(clusters[value].writer).filter(|&writer| writer != NO_STEP));
+        let first = sorted.len();
+        sorted.extend(clusters.readers(value));
+        patience.steps(1 + sorted.len() - first)?;
+        if let Some(looks) = looks_at.get(&value) {
+            sorted.extend(looks);
+            sorted[first..].sort_unstable();
+        } else {
+            sorted[first..].reverse();
+        }
     }
     Ok(Some(sorted))
 }
 
-/// Where each cas that did not match and did not say what it found can stand.
-struct Looks {
-    /// The value of each level.
-    levels: Vec<Val>,
-    /// The level of each, by its number.
-    placed: Vec<u32>,
-}
-
-impl Looks {
-    /// Each at the first level at which it can look and find another value than it expected: taking the first leaves the most room
-    /// for those that begin after it has ended.
-    fn place(steps: &impl Steps, clusters: &Clusters, levels: Vec<Val>) -> Option<Self> {
-        let is_look = |step: &Step| matches!(step.action, Action::NotEqual(_));
-        let looks = || (0..steps.end()).filter_map(|index| Some((index, steps.step(index).filter(is_look)?)));
-        let window = Windows::new(steps, clusters, &levels);
-        let mut by_end: Vec<(u32, u32)> = looks().map(|(index, look)| (look.end, index)).collect();
-        by_end.sort_unstable();
-        let mut placed = vec![NOWHERE; steps.end() as usize];
-        let (mut ended, mut floor) = (by_end.iter().peekable(), 0);
-        for (index, look) in looks() {
-            while let Some(&(_, before)) = ended.next_if(|&&(end, _)| end < look.start) {
-                floor = floor.max(placed[before as usize]);
-            }
-            let mut level = floor.max(window.first(begin(look.start)));
-            if look.action == Action::NotEqual(*levels.get(level as usize)?) {
-                level += 1;
-            }
-            if level as usize >= levels.len() || !window.allows(level, finish(look.end)) {
-                return None;
-            }
-            placed[index as usize] = level;
+/// Each cas that did not match and did not say what it found, with the value that it looks at: each at the first level at which it can look
+/// and find another value than it expected. Taking the first leaves the most room for those that begin after it has ended.
+fn place_looks(steps: &impl Steps, clusters: &Clusters, levels: &[Val]) -> Option<Vec<(u32, Val)>> {
+    let is_look = |step: &Step| matches!(step.action, Action::NotEqual(_));
+    let looks = || (0..steps.end()).filter_map(|index| Some((index, steps.step(index).filter(is_look)?)));
+    let window = Windows::new(clusters, levels);
+    let mut by_end: Vec<(u32, u32)> = looks().map(|(index, look)| (look.end, index)).collect();
+    by_end.sort_unstable();
+    let mut placed = vec![NOWHERE; steps.end() as usize];
+    let (mut ended, mut floor) = (by_end.iter().peekable(), 0);
+    let mut values = Vec::with_capacity(by_end.len());
+    for (index, look) in looks() {
+        while let Some(&(_, before)) = ended.next_if(|&&(end, _)| end < look.start) {
+            floor = floor.max(placed[before as usize]);
         }
-        Some(Self { levels, placed })
+        let mut level = floor.max(window.first(begin(look.start)));
+        if look.action == Action::NotEqual(*levels.get(level as usize)?) {
+            level += 1;
+        }
+        let value = *levels.get(level as usize)?;
+        if !window.allows(level, finish(look.end)) {
+            return None;
+        }
+        placed[index as usize] = level;
+        values.push((index, value));
     }
+    Some(values)
 }
 
 /// When something can look at each level without changing the order.
@@ -98,14 +84,11 @@ struct Windows {
 }
 
 impl Windows {
-    fn new(steps: &impl Steps, clusters: &Clusters, levels: &[Val]) -> Self {
-        let writer = |value: Val| {
-            Some(clusters[value].writer).filter(|&writer| writer != NO_STEP).map(|writer| steps.span(writer))
-        };
+    fn new(clusters: &Clusters, levels: &[Val]) -> Self {
         let mut last = 0;
         let opens = (levels.iter())
             .map(|&value| {
-                let opens = writer(value).map_or(last, |(start, _)| last.max(begin(start)));
+                let opens = last.max(clusters[value].begun);
                 last = opens.max(clusters[value].last_begin.0);
                 opens
             })
@@ -114,7 +97,8 @@ impl Windows {
         let mut closes: Vec<u32> = (levels.iter().rev())
             .map(|&value| {
                 let closes = first;
-                first = first.min(clusters[value].first_end.0).min(writer(value).map_or(0, |(_, end)| finish(end)));
+                let Cluster { writer, ended, first_end, .. } = clusters[value];
+                first = first.min(first_end.0).min(if writer == NO_STEP { 0 } else { ended });
                 closes
             })
             .collect();

@@ -63,21 +63,20 @@ pub(crate) fn meeting(zones: impl IntoIterator<Item = Zone>) -> Option<[Val; 2]>
     None
 }
 
-/// So many places per zone [`sort`] moves others, before it sorts them in the usual way.
-const MOVES_PER_ZONE: usize = 32;
+/// So many places per item [`sort_nearly_sorted`] moves others, before it sorts them in the usual way.
+const MOVES_PER_ITEM: usize = 32;
 
-/// Puts zones in the order of their left ends. Values are numbered as they appear, so most zones are near their places, and there
-/// is hardly anything to move.
-pub(super) fn sort(zones: &mut [Zone]) {
-    let mut moves = MOVES_PER_ZONE * zones.len();
-    for at in 1..zones.len() {
-        let (sorted, zone) = (&zones[..at], zones[at]);
-        let place = at - sorted.iter().rev().take(moves).take_while(|other| other.left() > zone.left()).count();
-        zones.copy_within(place..at, place + 1);
-        zones[place] = zone;
+/// Sorts by insertion what is nearly sorted, as are values, which are numbered as they appear: there is hardly anything to move.
+pub(crate) fn sort_nearly_sorted<T: Copy>(all: &mut [T], key: impl Fn(&T) -> u32) {
+    let mut moves = MOVES_PER_ITEM * all.len();
+    for at in 1..all.len() {
+        let (sorted, item) = (&all[..at], all[at]);
+        let place = at - sorted.iter().rev().take(moves).take_while(|other| key(other) > key(&item)).count();
+        all.copy_within(place..at, place + 1);
+        all[place] = item;
         moves -= at - place;
         if moves == 0 {
-            return zones.sort_unstable_by_key(Zone::left);
+            return all.sort_unstable_by_key(key);
         }
     }
 }
@@ -94,12 +93,12 @@ impl Clusters {
 
 #[cfg(test)]
 mod tests {
-    use super::{Zone, sort};
+    use super::{Zone, sort_nearly_sorted};
 
     fn is_sorted(left_ends: impl Iterator<Item = u32>) -> bool {
         let mut zones: Vec<Zone> =
             left_ends.map(|left| Zone { origin: 0, first_end: left, last_begin: left }).collect();
-        sort(&mut zones);
+        sort_nearly_sorted(&mut zones, Zone::left);
         zones.is_sorted_by_key(Zone::left)
     }
 

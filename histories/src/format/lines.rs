@@ -2,7 +2,7 @@
 
 use std::{
     fmt::Write as _,
-    io::{BufRead as _, BufReader, Read},
+    io::{self, BufRead as _, BufReader, Read},
     path::Path,
 };
 
@@ -72,25 +72,23 @@ fn excerpt(text: &[u8], at: usize) -> String {
 #[derive(Debug)]
 pub(super) struct Lines<'a, R> {
     input: BufReader<R>,
+    /// The line, where it is not whole in the buffer of the input.
     text: Vec<u8>,
+    /// How many bytes of that buffer are the line, if it is.
+    buffered: usize,
     place: Place<'a>,
 }
 
 impl<'a, R: Read> Lines<'a, R> {
     pub(super) fn new(path: &'a Path, input: R) -> Self {
-        Self { input: BufReader::with_capacity(BUFFER_BYTES, input), text: Vec::new(), place: Place { path, line: 0 } }
+        let input = BufReader::with_capacity(BUFFER_BYTES, input);
+        Self { input, text: Vec::new(), buffered: 0, place: Place { path, line: 0 } }
     }
 
     /// The next line and where it stands.
     pub(super) fn next(&mut self) -> Result<Option<(Place<'a>, &[u8])>, ReadError> {
         loop {
-            self.text.clear();
-            let length = self
-                .input
-                .by_ref()
-                .take(MAX_LINE_BYTES + 1)
-                .read_until(b'\n', &mut self.text)
-                .map_err(|source| ReadError::Io { path: self.place.path.to_owned(), source })?;
+            let length = self.advance().map_err(|source| ReadError::Io { path: self.place.path.to_owned(), source })?;
             if length == 0 {
                 return Ok(None);
             }
@@ -99,11 +97,28 @@ impl<'a, R: Read> Lines<'a, R> {
                 let reason = format!("a line is at most {MAX_LINE_BYTES} bytes long");
                 return Err(self.place.malformed(&self.text[..EXCERPT_BYTES], 1, reason));
             }
-            if !self.text.trim_ascii().is_empty() {
+            if !self.line().trim_ascii().is_empty() {
                 break;
             }
         }
-        Ok(Some((self.place, self.text.trim_ascii_end())))
+        Ok(Some((self.place, self.line().trim_ascii_end())))
+    }
+
+    /// Goes on to the next line, and says how long it is; 0 at the end.
+    fn advance(&mut self) -> io::Result<usize> {
+        self.input.consume(std::mem::take(&mut self.buffered));
+        self.text.clear();
+        // Most lines need no copy.
+        if let Some(end) = memchr::memchr(b'\n', self.input.fill_buf()?) {
+            self.buffered = end + 1;
+            return Ok(self.buffered);
+        }
+        self.input.by_ref().take(MAX_LINE_BYTES + 1).read_until(b'\n', &mut self.text)
+    }
+
+    /// The line where it stands now.
+    fn line(&self) -> &[u8] {
+        if self.buffered > 0 { &self.input.buffer()[..self.buffered] } else { &self.text }
     }
 
     /// Where the last line stood; line 1 of a file without any.

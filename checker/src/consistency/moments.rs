@@ -1,0 +1,196 @@
+//! One order of everything in which the causal order can hardly be wrong: where to look for what contradicts it.
+//!
+//! Each touch takes place at a moment, a rank of the history: a value is set at the left end of its block's zone, or where the zone before
+//! ends that it follows (`zones/mod.rs`), or, further along a chain, when all before it have begun; a look is when it begins, or when its
+//! value is set. If each moment lies within its operation, then the order of the moments keeps what each session did
+//! in its order, and sets each value before it is found. So it keeps the causal order, which then closes nowhere; and who
+//! finds a value knows of a newer change only if one lies *between* the two in that order. Where every look finds the value that was set
+//! last, the history is causally consistent. Otherwise each look that does not, the setting of its value, the
+//! newer change, and all by which one knows of the other lie in the range from the second to the first: what lies
+//! in such ranges is enough to find it, and nothing else is found there, for the causal order of a part is a part of the causal order.
+
+use histories::History;
+
+use super::{
+    causal::{Event, Events},
+    key::{Touch, took_place},
+    windows::Windows,
+};
+use crate::{
+    patience::{OutOfTime, Patience},
+    prepare::{INITIAL, Prepared},
+    zones::{NO_STEP, Placed, begin, finish},
+};
+
+/// No moment, no place.
+const NONE: u32 = u32::MAX;
+
+/// How many touches before a look at an initial value may show that its session knew better.
+const LOOK_BACK: usize = 1 << 12;
+
+/// All that took place in all keys, with its moments.
+#[derive(Debug, Default)]
+pub(super) struct Moments {
+    /// Key by key.
+    pub events: Events,
+    /// Of each event.
+    moments: Vec<u32>,
+    /// Of each value, its number among those of its key in the order of the zones.
+    numbers: Vec<u32>,
+    /// Whether some moment is not within its operation.
+    broken: bool,
+}
+
+impl Moments {
+    /// Adds a key.
+    pub(super) fn add(
+        &mut self,
+        history: &History,
+        prepared: &Prepared,
+        placed: &Placed,
+        patience: &Patience<'_>,
+    ) -> Result<(), OutOfTime> {
+        let clusters = &placed.clusters;
+        let offset = u32::try_from(self.events.keys.len()).expect("values are counted by u32");
+        let number = u32::try_from(self.events.initial.len()).expect("keys are counted by u32");
+        self.events.initial.push(offset + INITIAL);
+        self.events.keys.resize(self.events.keys.len() + clusters.len() as usize, number);
+        let (values, numbers) = of_values(placed);
+        self.numbers.extend(numbers);
+        for step in prepared.steps.iter().filter(|step| took_place(step, clusters)) {
+            patience.step()?;
+            for event in Event::of(history, step, offset) {
+                let set = values[(event.value - offset) as usize];
+                let moment = if event.touch == Touch::Look { set.max(begin(step.start)) } else { set };
+                self.broken |= set == NONE || !(begin(step.start)..=finish(step.end)).contains(&moment);
+                self.events.events.push(event);
+                self.moments.push(moment);
+            }
+        }
+        Ok(())
+    }
+
+    /// What must be looked at to know whether all of it is causally consistent, session by session.
+    pub(super) fn suspects(&mut self, patience: &Patience<'_>) -> Result<Vec<Event>, OutOfTime> {
+        let all = &self.events.events;
+        let mut events = if self.broken {
+            all.clone()
+        } else {
+            let order = self.order(patience)?;
+            let (windows, set_at) = self.windows(&order, patience)?;
+            let is_inside = |&(place, event): &(u32, Event)| {
+                let setter = set_at[event.value as usize];
+                windows.number(place).is_some() && (setter == NONE || windows.number(setter).is_some())
+            };
+            let events = (0..).zip(order.iter().map(|&at| all[at as usize]));
+            if windows.is_empty() { Vec::new() } else { events.filter(is_inside).map(|(_, event)| event).collect() }
+        };
+        events.sort_unstable_by_key(|event| (event.process, event.operation, event.touch == Touch::Set));
+        Ok(events)
+    }
+
+    /// The events by their moments; those of one moment, which are of one key, by their values.
+    fn order(&self, patience: &Patience<'_>) -> Result<Vec<u32>, OutOfTime> {
+        let last = self.moments.iter().max().map_or(0, |&last| last as usize);
+        let mut starts = vec![0_u32; last + 2];
+        for &moment in &self.moments {
+            starts[moment as usize + 1] += 1;
+        }
+        for at in 1..starts.len() {
+            starts[at] += starts[at - 1];
+        }
+        patience.steps(starts.len())?;
+        let mut order = vec![0; self.moments.len()];
+        for (event, &moment) in (0..).zip(&self.moments) {
+            let start = &mut starts[moment as usize];
+            order[*start as usize] = event;
+            *start += 1;
+        }
+        let key = |&at: &u32| {
+            let Event { value, touch, .. } = self.events.events[at as usize];
+            (self.moments[at as usize], self.numbers[value as usize], touch == Touch::Look)
+        };
+        for at in 1..order.len() {
+            patience.step()?;
+            let mut place = at;
+            while place > 0 && key(&order[place]) < key(&order[place - 1]) {
+                order.swap(place, place - 1);
+                place -= 1;
+            }
+        }
+        Ok(order)
+    }
+
+    /// The ranges of places in this order from the setting of a value to a look that finds it, although another was set last; and where each
+    /// value is set.
+    fn windows(&self, order: &[u32], patience: &Patience<'_>) -> Result<(Windows, Vec<u32>), OutOfTime> {
+        let Events { events, keys, initial } = &self.events;
+        let mut last_set = initial.clone();
+        let mut set_at = vec![NONE; keys.len()];
+        let mut ranges = Vec::new();
+        for (place, &at) in (0_u32..).zip(order) {
+            patience.step()?;
+            let Event { value, touch, .. } = events[at as usize];
+            let key = keys[value as usize] as usize;
+            if touch == Touch::Set {
+                last_set[key] = value;
+                set_at[value as usize] = place;
+            } else if last_set[key] != value {
+                let from = match set_at[value as usize] {
+                    NONE => self.knew_better(order, place, &set_at),
+                    set => set,
+                };
+                ranges.push((from, place));
+            }
+        }
+        Ok((Windows::new(ranges), set_at))
+    }
+
+    /// From where on it is certain that a session should not find an initial value.
+    fn knew_better(&self, order: &[u32], place: u32, set_at: &[u32]) -> u32 {
+        let Events { events, keys, .. } = &self.events;
+        let event = |place: u32| events[order[place as usize] as usize];
+        let look = event(place);
+        let is_better = |&before: &Event| {
+            before.process == look.process
+                && keys[before.value as usize] == keys[look.value as usize]
+                && before.value != look.value
+        };
+        let known = (0..place).rev().take(LOOK_BACK).map(event).find(is_better);
+        known.map_or(0, |known| set_at[known.value as usize])
+    }
+}
+
+/// For each value, when it is set, and its number in the order of the zones.
+fn of_values(placed: &Placed) -> (Vec<u32>, Vec<u32>) {
+    let Placed { clusters, zones, .. } = placed;
+    let (mut moments, mut numbers) = (vec![NONE; clusters.len() as usize], vec![NONE; clusters.len() as usize]);
+    let (mut held_until, mut number) = (0, 0);
+    for zone in zones {
+        let end = if zone.is_forward() { zone.left() } else { zone.right() };
+        let fits = held_until <= end;
+        let mut moment = if fits { zone.left().max(held_until) } else { zone.left() };
+        // Of two that do not go together the one that claims more is wrong, as a rule.
+        held_until = match (fits, zone.is_forward()) {
+            (true, false) => held_until,
+            (true, true) => zone.right(),
+            (false, true) => held_until.min(zone.right()),
+            (false, false) => 0,
+        };
+        let mut looked = 0;
+        for value in clusters.chain(zone.origin) {
+            let cluster = &clusters[value];
+            if value != zone.origin && cluster.writer != NO_STEP {
+                moment = moment.max(cluster.begun);
+                if looked <= cluster.ended.min(cluster.first_end.0) {
+                    moment = moment.max(looked);
+                }
+            }
+            looked = cluster.last_begin.0;
+            moments[value as usize] = moment;
+            numbers[value as usize] = number;
+            number += 1;
+        }
+    }
+    (moments, numbers)
+}

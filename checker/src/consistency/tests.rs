@@ -1,0 +1,114 @@
+//! What is found where an order goes wrong is what is found when everything is looked at, on histories too long for an oracle.
+
+use histories::{Event, EventType, History, HistoryBuilder, Process, Value};
+use rand::{RngExt, SeedableRng};
+use rand_pcg::Pcg64;
+
+use super::{
+    causal::{Events, uncausal},
+    key::{Key, Touch},
+    moments::Moments,
+    versions,
+    windows::Windows,
+};
+use crate::{
+    Memory, Model,
+    patience::Patience,
+    prepare::{Keys, Preparer},
+    zones::place,
+};
+
+/// What is under way: what, on which key, and what was there when it began.
+type Call = (&'static str, usize, i64);
+
+/// Some hundred operations of a few clients; some look at what was replaced long before, some changes have no known outcome.
+fn history(seed: u64) -> History {
+    let mut rng = Pcg64::seed_from_u64(seed);
+    let (clients, keys) = (rng.random_range(2..=8_usize), rng.random_range(1..=3_usize));
+    let (late_percent, cas_percent) = ([0, 2, 10][rng.random_range(0..3)], [0, 20][rng.random_range(0..2)]);
+    let mut held: Vec<Vec<i64>> = (0..keys).map(|_| vec![0]).collect();
+    let mut open: Vec<(u64, Option<Call>)> = (0..clients as u64).map(|process| (process, None)).collect();
+    let (mut next, mut processes, mut builder) = (1, clients as u64, HistoryBuilder::default());
+    for _ in 0..rng.random_range(20..400) {
+        let at = rng.random_range(0..clients);
+        let (process, call) = open[at];
+        let key = call.map_or_else(|| rng.random_range(0..keys), |(_, key, _)| key);
+        let last = held[key].len() - 1;
+        let is_late = rng.random_range(0..100) < late_percent;
+        let seen = held[key][if is_late { rng.random_range(0..=last) } else { last }];
+        let told = |value: i64| if value == 0 { Value::Nil } else { Value::Int(value) };
+        let (kind, f, value) = if let Some((f, _, found)) = call {
+            let is_unknown = f != "read" && rng.random_range(0..100) < 5;
+            open[at] = if is_unknown { (processes, None) } else { (process, None) };
+            processes += u64::from(is_unknown);
+            let kind = if is_unknown { EventType::Info } else { EventType::Ok };
+            (kind, f, (f == "read").then(|| told(if rng.random_bool(0.5) { found } else { seen })))
+        } else {
+            let f = match rng.random_range(0..100) {
+                0..50 => "read",
+                x if x < 50 + cas_percent => "cas",
+                _ => "write",
+            };
+            open[at].1 = Some((f, key, seen));
+            let value = match f {
+                "read" => None,
+                "cas" => Some(Value::List(vec![told(seen), next.into()])),
+                _ => Some(next.into()),
+            };
+            if f != "read" {
+                held[key].push(next);
+                next += 1;
+            }
+            (EventType::Invoke, f, value)
+        };
+        let mut event = Event::new(Process::Client(process), kind, f);
+        (event.key, event.value) = (Some(format!("k{key}").as_str().into()), value);
+        builder.push(event).unwrap();
+    }
+    builder.finish()
+}
+
+#[test]
+fn nothing_is_missed_where_an_order_is_right() {
+    let (memory, patience) = (Memory::new(usize::MAX), Patience::endless());
+    let (mut refuted, mut held, mut narrowed) = ([0; 6], [0; 6], 0);
+    for seed in 0..3_000 {
+        let history = history(seed);
+        let keys = Keys::split(&history);
+        let mut preparer = Preparer::new(&history, Model::Register, &Value::Nil);
+        let mut moments = Moments::default();
+        for key in 0..keys.len() {
+            let prepared = preparer.prepare(keys.operations(key)).unwrap();
+            let placed = place(&prepared, &patience).unwrap().unwrap();
+            moments.add(&history, &prepared, &placed, &patience).unwrap();
+            let Some(violation) = &placed.violation else { continue };
+            let key = Key::new(&prepared, &placed, violation);
+            if key.no_versions().is_some() {
+                continue;
+            }
+            let suspects = versions::suspects(&history, &key, &patience).unwrap();
+            let chains = u32::try_from(placed.zones.len()).unwrap();
+            let everywhere = Windows::new(vec![(0, chains - 1)]);
+            for (at, rung) in versions::RUNGS.into_iter().enumerate() {
+                let refute = |windows| versions::refute(&history, &key, rung, windows, &patience).unwrap();
+                let fails = refute(&everywhere).is_some();
+                assert_eq!(refute(&suspects[at]).is_some(), fails, "{rung} of {seed}");
+                narrowed += usize::from(suspects[at].len < everywhere.len);
+                (if fails { &mut refuted } else { &mut held })[at] += 1;
+            }
+        }
+        let mut all = moments.events.events.clone();
+        all.sort_unstable_by_key(|event| (event.process, event.operation, event.touch == Touch::Set));
+        let suspects = moments.suspects(&patience).unwrap();
+        narrowed += usize::from(suspects.len() < all.len());
+        let Events { keys, initial, .. } = moments.events;
+        let [everything, few] = [all, suspects].map(|events| {
+            let events = Events { events, keys: keys.clone(), initial: initial.clone() };
+            uncausal(&events, &memory, &patience).unwrap().is_some()
+        });
+        assert_eq!(few, everything, "causal of {seed}");
+        (if few { &mut refuted } else { &mut held })[5] += 1;
+    }
+    assert!(refuted.into_iter().chain(held).all(|count| count > 100), "{refuted:?} fail, {held:?} hold");
+    assert!(narrowed > 3_000, "{narrowed}: the test compares nothing");
+}
