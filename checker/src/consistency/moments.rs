@@ -14,11 +14,11 @@ use histories::History;
 use super::{
     causal::{Event, Events},
     key::{Touch, took_place},
-    windows::Windows,
 };
 use crate::{
     patience::{OutOfTime, Patience},
     prepare::{INITIAL, Prepared},
+    windows::Windows,
     zones::{NO_STEP, Placed, begin, finish},
 };
 
