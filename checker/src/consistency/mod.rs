@@ -200,10 +200,11 @@ impl<'a> Climb<'a> {
             return Ok(());
         }
         let (history, options) = (self.history, self.options);
-        let (mut moments, mut unsaid) = (Moments::default(), false);
+        let steps = self.keys.iter().map(|(prepared, _)| prepared.steps.len()).sum();
+        let (mut moments, mut unsaid) = (Moments::with_capacity(steps), false);
         for (prepared, placed) in self.keys.drain(..) {
             unsaid |= placed.clusters.has_looks || placed.clusters.contradiction.is_some();
-            moments.add(history, &prepared, &placed, patience)?;
+            moments.add(history, prepared, placed, patience)?;
         }
         let events = moments.suspects(patience)?;
         let Events { events: all, keys, initial } = moments.events;

@@ -84,11 +84,12 @@ fn nothing_is_missed_where_an_order_is_right() {
         let history = history(seed);
         let keys = Keys::split(&history);
         let mut preparer = Preparer::new(&history, Model::Register, &Value::Nil);
-        let mut moments = Moments::default();
+        let mut moments = Moments::with_capacity(0);
         for number in 0..keys.len() {
             let prepared = preparer.prepare(keys.operations(number)).unwrap();
             let placed = place(&prepared, &patience).unwrap().unwrap();
-            moments.add(&history, &prepared, &placed, &patience).unwrap();
+            let again = place(&prepared, &patience).unwrap().unwrap();
+            moments.add(&history, prepared.clone(), again, &patience).unwrap();
             if placed.violation.is_none() {
                 continue;
             }
