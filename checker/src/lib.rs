@@ -24,6 +24,7 @@ mod shrink;
 mod staleness;
 mod transactions;
 mod verify;
+mod windows;
 mod zones;
 
 pub use check::{check, check_with};

@@ -4,7 +4,7 @@
 
 use crate::{
     prepare::{Action, Prepared, Step, Val},
-    zones::{Clusters, Placed, Violation, Zone},
+    zones::{Clusters, NO_STEP, Placed, Violation, Zone},
 };
 
 /// No block: a value that did not come about.
@@ -27,13 +27,27 @@ pub(super) struct Key<'a> {
     pub violation: &'a Violation,
     /// Where its values stand; nothing where cas contradict each other.
     pub chains: Chains,
+    /// The steps that can contradict the order of the zones, in the order of their starts: of those that took place.
+    pub suspects: Vec<u32>,
 }
 
 impl<'a> Key<'a> {
     /// Of values that are placed in no order, for this violation.
     pub(super) fn new(prepared: &'a Prepared, placed: &'a Placed, violation: &'a Violation) -> Self {
         let Placed { clusters, zones, .. } = placed;
-        Self { prepared, clusters, violation, chains: Chains::new(clusters, zones) }
+        let mut key =
+            Self { prepared, clusters, violation, chains: Chains::new(clusters, zones), suspects: Vec::new() };
+        key.suspects = if clusters.suspects.is_some() {
+            let values = clusters.suspects();
+            let values = values.iter().flat_map(|&origin| clusters.chain(origin));
+            let writer = |value: Val| Some(clusters[value].writer).filter(|&writer| writer != NO_STEP);
+            let mut steps: Vec<u32> = values.flat_map(|value| clusters.readers(value).chain(writer(value))).collect();
+            steps.sort_unstable();
+            steps
+        } else {
+            key.took_place().map(|(index, _)| index).collect()
+        };
+        key
     }
 
     /// Why there is no order of its values at all in which each that a cas set comes right after the one that it found.
@@ -44,11 +58,6 @@ impl<'a> Key<'a> {
             }
             other => Some(other.clone()),
         }
-    }
-
-    /// How many cas did not match and did not say what they found: no weaker model is tested with those.
-    pub(super) fn unsaid(&self) -> usize {
-        self.prepared.steps.iter().filter(|step| matches!(step.action, Action::NotEqual(_))).count()
     }
 
     pub(super) fn step(&self, index: u32) -> &Step {
@@ -77,6 +86,9 @@ impl Chains {
             for (place, value) in (0..).zip(clusters.chain(zone.origin)) {
                 chains.places[value as usize] = (chain, place);
             }
+        }
+        if clusters.suspects.is_some() {
+            return chains;
         }
         let is_lost = |&value: &Val| clusters[value].included && chains.places[value as usize].0 == NOWHERE;
         if let Some(first) = (0..clusters.len()).find(is_lost) {

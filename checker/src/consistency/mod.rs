@@ -5,7 +5,7 @@
 //! each key by itself, and causal consistency over all. What holds of each key need not hold of all together: only linearizability is local.
 //!
 //! A history that is not linearizable mostly is nearly so: the order of the zones explains all but a few of its answers. So
-//! the tests look only where that order is contradicted (`windows.rs`, `moments.rs`), and of all else one sweep suffices.
+//! the tests look only where that order can be contradicted (`zones/mod.rs`, `windows.rs`, `moments.rs`).
 
 mod causal;
 mod converged;
@@ -17,7 +17,6 @@ mod regular;
 #[cfg(test)]
 mod tests;
 mod versions;
-mod windows;
 mod witness;
 
 use histories::{History, Value};
@@ -31,7 +30,7 @@ use crate::{
     zones::{Placed, order},
 };
 use causal::{Events, uncausal};
-use key::{Key, touches};
+use key::Key;
 pub use ladder::{Consistency, Ladder, Rung, Standing, Witness};
 use moments::Moments;
 use witness::{Teller, of_uncausal};
@@ -175,7 +174,7 @@ impl<'a> Climb<'a> {
                 break;
             }
         }
-        if key.unsaid() > 0 {
+        if key.clusters.has_looks {
             for model in open {
                 self.of(model).why.get_or_insert_with(|| UNSAID.to_owned());
             }
@@ -201,10 +200,11 @@ impl<'a> Climb<'a> {
             return Ok(());
         }
         let (history, options) = (self.history, self.options);
-        let (mut moments, mut unsaid) = (Moments::default(), false);
+        let steps = self.keys.iter().map(|(prepared, _)| prepared.steps.len()).sum();
+        let (mut moments, mut unsaid) = (Moments::with_capacity(steps), false);
         for (prepared, placed) in self.keys.drain(..) {
-            unsaid |= prepared.steps.iter().any(|step| touches(step).next().is_none());
-            moments.add(history, &prepared, &placed, patience)?;
+            unsaid |= placed.clusters.has_looks || placed.clusters.contradiction.is_some();
+            moments.add(history, prepared, placed, patience)?;
         }
         let events = moments.suspects(patience)?;
         let Events { events: all, keys, initial } = moments.events;

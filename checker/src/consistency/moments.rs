@@ -14,11 +14,11 @@ use histories::History;
 use super::{
     causal::{Event, Events},
     key::{Touch, took_place},
-    windows::Windows,
 };
 use crate::{
     patience::{OutOfTime, Patience},
     prepare::{INITIAL, Prepared},
+    windows::Windows,
     zones::{NO_STEP, Placed, begin, finish},
 };
 
@@ -42,12 +42,18 @@ pub(super) struct Moments {
 }
 
 impl Moments {
+    /// For keys with so many steps together: what grows by itself may take twice as much.
+    pub(super) fn with_capacity(steps: usize) -> Self {
+        let events = Events { events: Vec::with_capacity(steps), ..Events::default() };
+        Self { events, moments: Vec::with_capacity(steps), ..Self::default() }
+    }
+
     /// Adds a key.
     pub(super) fn add(
         &mut self,
         history: &History,
-        prepared: &Prepared,
-        placed: &Placed,
+        mut prepared: Prepared,
+        placed: Placed,
         patience: &Patience<'_>,
     ) -> Result<(), OutOfTime> {
         let clusters = &placed.clusters;
@@ -55,9 +61,12 @@ impl Moments {
         let number = u32::try_from(self.events.initial.len()).expect("keys are counted by u32");
         self.events.initial.push(offset + INITIAL);
         self.events.keys.resize(self.events.keys.len() + clusters.len() as usize, number);
-        let (values, numbers) = of_values(placed);
+        let (values, numbers) = of_values(&placed);
         self.numbers.extend(numbers);
-        for step in prepared.steps.iter().filter(|step| took_place(step, clusters)) {
+        prepared.steps.retain(|step| took_place(step, clusters));
+        // Of long histories this is as large as what follows.
+        drop(placed);
+        for step in &prepared.steps {
             patience.step()?;
             for event in Event::of(history, step, offset) {
                 let set = values[(event.value - offset) as usize];

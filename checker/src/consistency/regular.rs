@@ -8,7 +8,7 @@
 //! all that must come before the look come before `v`'s change or can. A change of unknown outcome has no end, so it lies between nothing, and
 //! one that nobody saw need not have happened. For a cas, what it finds is a look, what it sets a change.
 //!
-//! One sweep over the steps in the order of their starts finds the first such look: of the changes that had ended before it, the one that
+//! Such a look and that change contradict the order of the zones. One sweep over the steps that can, in the order of their starts, finds the first such look: of the changes that had ended before it, the one that
 //! began last is asked whether it began after `v`'s had ended.
 
 use std::{cmp::Reverse, collections::BinaryHeap};
@@ -36,8 +36,9 @@ pub(super) fn irregular(key: &Key<'_>, patience: &Patience<'_>) -> Result<Option
     // Changes that have begun and not ended, by their ends; and when the last of those began that have ended.
     let mut open: BinaryHeap<Reverse<(u32, u32)>> = BinaryHeap::new();
     let mut newest = None;
-    for (index, step) in key.took_place() {
+    for &index in &key.suspects {
         patience.step()?;
+        let step = key.step(index);
         while let Some(&Reverse((end, start))) = open.peek()
             && end < step.start
         {

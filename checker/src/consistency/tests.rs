@@ -8,14 +8,15 @@ use super::{
     causal::{Events, uncausal},
     key::{Key, Touch},
     moments::Moments,
-    versions,
-    windows::Windows,
+    regular, versions,
 };
 use crate::{
-    Memory, Model,
+    Memory, Model, Options,
     patience::Patience,
-    prepare::{Keys, Preparer},
-    zones::place,
+    prepare::{Keys, Prepared, Preparer},
+    staleness::Measure,
+    windows::Windows,
+    zones::{Placed, place},
 };
 
 /// What is under way: what, on which key, and what was there when it began.
@@ -68,6 +69,13 @@ fn history(seed: u64) -> History {
     builder.finish()
 }
 
+/// All that is known of how stale a key is.
+fn measured(history: &History, keys: &Keys, key: &(Prepared, Placed)) -> String {
+    let mut measure = Measure::new(history);
+    measure.key(Ok(key), &Patience::endless()).unwrap();
+    format!("{:?}", measure.report(&Options::new(Model::Register), keys))
+}
+
 #[test]
 fn nothing_is_missed_where_an_order_is_right() {
     let (memory, patience) = (Memory::new(usize::MAX), Patience::endless());
@@ -76,23 +84,35 @@ fn nothing_is_missed_where_an_order_is_right() {
         let history = history(seed);
         let keys = Keys::split(&history);
         let mut preparer = Preparer::new(&history, Model::Register, &Value::Nil);
-        let mut moments = Moments::default();
-        for key in 0..keys.len() {
-            let prepared = preparer.prepare(keys.operations(key)).unwrap();
+        let mut moments = Moments::with_capacity(0);
+        for number in 0..keys.len() {
+            let prepared = preparer.prepare(keys.operations(number)).unwrap();
             let placed = place(&prepared, &patience).unwrap().unwrap();
-            moments.add(&history, &prepared, &placed, &patience).unwrap();
-            let Some(violation) = &placed.violation else { continue };
-            let key = Key::new(&prepared, &placed, violation);
+            let again = place(&prepared, &patience).unwrap().unwrap();
+            moments.add(&history, prepared.clone(), again, &patience).unwrap();
+            if placed.violation.is_none() {
+                continue;
+            }
+            let few = (prepared, placed);
+            let stale = measured(&history, &keys, &few);
+            let mut all = (few.0.clone(), place(&few.0, &patience).unwrap().unwrap());
+            all.1.clusters.suspects = None;
+            assert_eq!(measured(&history, &keys, &all), stale, "staleness of {seed}");
+            let violation = few.1.violation.as_ref().unwrap();
+            let [key, whole] = [&few, &all].map(|(prepared, placed)| Key::new(prepared, placed, violation));
+            let irregular = |key| format!("{:?}", regular::irregular(key, &patience));
+            assert_eq!(irregular(&key), irregular(&whole), "regular of {seed}");
             if key.no_versions().is_some() {
                 continue;
             }
+            narrowed += usize::from(key.suspects.len() < whole.suspects.len());
             let suspects = versions::suspects(&history, &key, &patience).unwrap();
-            let chains = u32::try_from(placed.zones.len()).unwrap();
+            let chains = u32::try_from(few.1.zones.len()).unwrap();
             let everywhere = Windows::new(vec![(0, chains - 1)]);
             for (at, rung) in versions::RUNGS.into_iter().enumerate() {
-                let refute = |windows| versions::refute(&history, &key, rung, windows, &patience).unwrap();
-                let fails = refute(&everywhere).is_some();
-                assert_eq!(refute(&suspects[at]).is_some(), fails, "{rung} of {seed}");
+                let refute = |key, windows| versions::refute(&history, key, rung, windows, &patience).unwrap();
+                let fails = refute(&whole, &everywhere).is_some();
+                assert_eq!(refute(&key, &suspects[at]).is_some(), fails, "{rung} of {seed}");
                 narrowed += usize::from(suspects[at].len < everywhere.len);
                 (if fails { &mut refuted } else { &mut held })[at] += 1;
             }

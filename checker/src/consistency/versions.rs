@@ -21,8 +21,8 @@
 //! needs an edge from every source before it: helper nodes stand for all sources so far, so the edges stay linear in number.
 //!
 //! # Where to look
-//! The order of the zones is nearly a version order: in a linearizable history it is one for all rungs. So one sweep over all steps
-//! finds the touches that it contradicts, and the test is made on the values between those alone (`windows.rs`).
+//! The order of the zones is nearly a version order: in a linearizable history it is one for all rungs. So one sweep over the steps that
+//! can contradict it finds those that do, and the test is made on the values between those alone (`windows.rs`).
 
 use histories::History;
 use rustc_hash::FxHashMap;
@@ -30,12 +30,12 @@ use rustc_hash::FxHashMap;
 use super::{
     graph::{Edge, ring},
     key::{Key, Touch, touches},
-    windows::Windows,
 };
 use crate::{
     Consistency,
     patience::{OutOfTime, Patience},
     prepare::INITIAL,
+    windows::Windows,
 };
 
 /// Two steps of one session: what the second touches must not be older than what the first touches.
@@ -81,8 +81,9 @@ pub(super) fn suspects(
 ) -> Result<[Windows; RUNGS.len()], OutOfTime> {
     let mut sessions: FxHashMap<u32, Newest> = FxHashMap::default();
     let mut suspects: [Vec<(u32, u32)>; RUNGS.len()] = Default::default();
-    for (_, step) in key.took_place() {
+    for &index in &key.suspects {
         patience.step()?;
+        let step = key.step(index);
         let newest = sessions.entry(history.operations[step.operation as usize].process).or_default();
         for (value, touch) in touches(step) {
             let place = key.chains.places[value as usize];
@@ -125,8 +126,9 @@ pub(super) fn refute(
         _ => Pairs::Next(|_| true),
     };
     let mut all: Vec<(u32, Touched)> = Vec::new();
-    for (index, step) in key.took_place() {
+    for &index in &key.suspects {
         patience.step()?;
+        let step = key.step(index);
         let process = history.operations[step.operation as usize].process;
         all.extend(touches(step).filter_map(|(value, touch)| {
             let (chain, place) = key.chains.places[value as usize];

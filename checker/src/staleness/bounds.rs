@@ -7,7 +7,7 @@
 //!
 //! The values that are newer than `v` are those that cas made of it, and those that began after `v` was in effect. The first
 //! effect among the latter is a minimum over all that began late enough; counting them is a count of points in a quadrant (begin, effect),
-//! asked for offline. Both sets share some values, all of `v`'s own chain: so those are counted once more, by themselves, and taken off.
+//! asked for offline. (Whoever is stale contradicts the order of the zones: so only the suspects of `zones/mod.rs` are looked at.) Both sets share some values, all of `v`'s own chain: so those are counted once more, by themselves, and taken off.
 
 use histories::NEVER;
 
@@ -24,7 +24,7 @@ pub(crate) type End = (u32, u32);
 struct Life {
     /// When the step that set it began.
     begin: u32,
-    /// When it was in effect at the latest; [`NOWHERE`] for values that no chain reaches.
+    /// When it was in effect at the latest.
     effect: End,
 }
 
@@ -42,14 +42,20 @@ impl Life {
 pub(crate) struct Bounds<'a, S> {
     clusters: &'a Clusters,
     steps: &'a S,
-    lives: Vec<Life>,
+    /// Of the values of all suspects, ascending.
+    lives: Vec<(Val, Life)>,
+    /// Of each value, its place among those, counted from 1; or 0.
+    places: Vec<u32>,
     /// Values by their begin, each with the first effect among it and all that began later.
     newer: Vec<(u32, (End, Val))>,
 }
 
 impl<'a, S: Steps> Bounds<'a, S> {
     pub(crate) fn new(clusters: &'a Clusters, steps: &'a S) -> Self {
-        let mut bounds = Self { clusters, steps, lives: lives(clusters), newer: Vec::new() };
+        let lives = lives(clusters);
+        let mut places = vec![0; clusters.len() as usize];
+        (1..).zip(&lives).for_each(|(place, &(value, _))| places[value as usize] = place);
+        let mut bounds = Self { clusters, steps, lives, places, newer: Vec::new() };
         bounds.newer = bounds.sound().map(|(value, begin, effect)| (begin, (effect, value))).collect();
         sort_nearly_sorted(&mut bounds.newer, |&(begin, _)| begin);
         let mut first = (NOWHERE, NO_VALUE);
@@ -60,27 +66,32 @@ impl<'a, S: Steps> Bounds<'a, S> {
         bounds
     }
 
+    fn life(&self, value: Val) -> Option<Life> {
+        let place = self.places[value as usize].checked_sub(1)?;
+        Some(self.lives[place as usize].1)
+    }
+
     /// When `value` was in effect at the latest.
     fn effect(&self, value: Val) -> Option<End> {
-        Some(self.lives[value as usize].effect).filter(|end| end.0 != u32::MAX)
+        self.life(value).map(|life| life.effect).filter(|end| end.0 != u32::MAX)
     }
 
     /// As [`Self::effect`], but not of a value that was seen before it was begun.
     pub(crate) fn sound_effect(&self, value: Val) -> Option<End> {
-        self.lives[value as usize].sound()
+        self.life(value)?.sound()
     }
 
     /// Values that were set, with their begins and effects.
     fn sound(&self) -> impl Iterator<Item = (Val, u32, End)> + '_ {
-        let set = (0..).zip(&self.lives).skip(INITIAL as usize + 1);
-        set.filter_map(|(value, life)| Some((value, life.begin, life.sound()?)))
+        let set = self.lives.iter().filter(|&&(value, _)| value != INITIAL);
+        set.filter_map(|&(value, life)| Some((value, life.begin, life.sound()?)))
     }
 
     /// The values that somebody saw who perhaps began too late to see them; of each the first proof that something newer is in effect, and
     /// of which value.
     pub(crate) fn replaced(&self) -> impl Iterator<Item = (Val, (End, Val))> + '_ {
         let mut near = 0;
-        (0..).zip(&self.lives).filter_map(move |(old, life)| {
+        self.lives.iter().filter_map(move |&(old, life)| {
             let in_effect = life.sound()?;
             let cluster = &self.clusters[old];
             if cluster.last_begin.0 <= in_effect.0 && cluster.next == NO_VALUE {
@@ -112,7 +123,8 @@ impl<'a, S: Steps> Bounds<'a, S> {
             let chain = &chains[of_one[0].0 as usize];
             let effects: Vec<u32> = chain.iter().map(|&v| self.effect(v).map_or(u32::MAX, |end| end.0)).collect();
             let queries: Vec<(u32, u32)> = of_one.iter().map(|&(_, at)| quadrant(&stale[at])).collect();
-            let sound = chain.iter().filter_map(|&v| Some((self.lives[v as usize].begin, self.sound_effect(v)?.0)));
+            let sound =
+                chain.iter().filter_map(|&v| self.life(v)).filter_map(|life| Some((life.begin, life.sound()?.0)));
             let twice = count(sound.collect(), &queries);
             for ((&(_, at), (_, begin)), twice) in of_one.iter().zip(queries).zip(twice) {
                 // Effects do not fall along a chain.
@@ -128,7 +140,8 @@ impl<'a, S: Steps> Bounds<'a, S> {
     fn chains(&self) -> (Vec<Vec<Val>>, Vec<(u32, u32)>) {
         let mut chains = Vec::new();
         let mut places = vec![(u32::MAX, 0); self.clusters.len() as usize];
-        for origin in origins(self.clusters).filter(|&value| self.clusters[value].next != NO_VALUE) {
+        let suspects = self.clusters.suspects();
+        for &origin in suspects.iter().filter(|&&value| self.clusters[value].next != NO_VALUE) {
             let chain: Vec<Val> = self.clusters.chain(origin).collect();
             let number = u32::try_from(chains.len()).expect("values are counted by u32");
             for (place, &value) in (0..).zip(&chain) {
@@ -140,15 +153,10 @@ impl<'a, S: Steps> Bounds<'a, S> {
     }
 }
 
-/// The values that begin a chain, perhaps of one.
-pub(super) fn origins(clusters: &Clusters) -> impl Iterator<Item = Val> + '_ {
-    (0..clusters.len()).filter(|&v| clusters[v].included && clusters[v].from == NO_VALUE)
-}
-
-fn lives(clusters: &Clusters) -> Vec<Life> {
-    let mut lives = vec![Life { begin: 0, effect: NOWHERE }; clusters.len() as usize];
+fn lives(clusters: &Clusters) -> Vec<(Val, Life)> {
+    let mut lives = Vec::new();
     let mut chain = Vec::new();
-    for origin in origins(clusters) {
+    for &origin in &*clusters.suspects() {
         chain.extend(clusters.chain(origin));
         let mut first = NOWHERE;
         for value in chain.drain(..).rev() {
@@ -159,9 +167,10 @@ fn lives(clusters: &Clusters) -> Vec<Life> {
             } else if cluster.ended != NEVER {
                 first = first.min((cluster.ended, cluster.writer));
             }
-            lives[value as usize] = Life { begin: cluster.begun, effect: first };
+            lives.push((value, Life { begin: cluster.begun, effect: first }));
         }
     }
+    sort_nearly_sorted(&mut lives, |&(value, _)| value);
     lives
 }
 

@@ -13,11 +13,11 @@
 
 use crate::{
     patience::{OutOfTime, Patience},
-    prepare::Step,
+    prepare::{Step, Val},
     zones::{Clusters, NO_STEP, sort_nearly_sorted},
 };
 
-use super::bounds::{End, first_not, origins};
+use super::bounds::{End, first_not};
 
 /// All that counts of a block, in ranks, with the steps whose they are.
 #[derive(Clone, Copy, Debug)]
@@ -50,11 +50,12 @@ pub(super) fn costs<'a>(
     let mut costs = Costs { between_ns, delta_ns: Some(0), flip_flops_ns: Vec::new() };
     let mut reached = 0;
     let mut extents = Vec::new();
-    for origin in origins(clusters) {
+    for &origin in &*clusters.suspects() {
         let chain = clusters.chain(origin).inspect(|_| reached += 1);
         extents.push(costs.extent(clusters, steps, chain));
     }
-    if reached < (0..clusters.len()).filter(|&value| clusters[value].included).count() {
+    let is_included = |&value: &Val| clusters[value].included;
+    if clusters.suspects.is_none() && reached < (0..clusters.len()).filter(is_included).count() {
         // What no beginning reaches is a ring of cas.
         costs.delta_ns = None;
     }

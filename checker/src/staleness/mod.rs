@@ -19,7 +19,7 @@ use crate::{
     prepare::{Action, Keys, Prepared, Val},
     zones::{Clusters, Placed, Violation},
 };
-use bounds::{Bounds, End};
+use bounds::Bounds;
 pub use report::{Distribution, NodeStaleness, NotMeasured, Share, StaleReads, StalenessReport};
 
 /// How stale the reads of `history` were, and what would make it linearizable.
@@ -89,8 +89,16 @@ impl<'a> Measure<'a> {
     /// Counts the reads of a key.
     fn reads(&mut self, prepared: &Prepared) {
         self.keys += 1;
+        let mut counts = Vec::new();
         for step in prepared.steps.iter().filter(|step| matches!(step.action, Action::Read(_))) {
-            self.nodes.entry(self.history.node(step.operation as usize)).or_default().count += 1;
+            let node = usize::from(self.history.node(step.operation as usize));
+            if node >= counts.len() {
+                counts.resize(node + 1, 0);
+            }
+            counts[node] += 1;
+        }
+        for (node, count) in (0..).zip(counts).filter(|&(_, count)| count > 0) {
+            self.nodes.entry(node).or_default().count += count;
         }
     }
 
@@ -100,16 +108,14 @@ impl<'a> Measure<'a> {
         let times = |step: u32| history.times(steps[step as usize].operation as usize);
         let between_ns = |end: u32, begin: u32| times(begin).invoked_ns.saturating_sub(times(end).completed_ns);
         let bounds = Bounds::new(clusters, prepared);
-        let mut replaced: Vec<Option<End>> = vec![None; clusters.len() as usize];
-        bounds.replaced().for_each(|(old, (proof, _))| replaced[old as usize] = Some(proof));
-        let stale = (0..).zip(steps).filter_map(|(index, step)| match step.action {
-            Action::Read(old) => {
-                let proof = replaced[old as usize].filter(|proof| proof.0 <= step.start)?;
-                Some(((index, old), proof.1))
-            }
-            _ => None,
-        });
-        let (stale, proofs): (Vec<(u32, Val)>, Vec<u32>) = stale.unzip();
+        let mut stale: Vec<(u32, Val, u32)> = Vec::new();
+        for (old, (proof, _)) in bounds.replaced() {
+            let late = clusters.readers(old).take_while(|&read| steps[read as usize].start >= proof.0);
+            stale.extend(late.map(|looker| (looker, old, proof.1)));
+        }
+        stale.sort_unstable();
+        let (stale, proofs): (Vec<(u32, Val)>, Vec<u32>) =
+            stale.into_iter().map(|(looker, old, proof)| ((looker, old), proof)).unzip();
         patience.steps(steps.len())?;
         let versions = bounds.versions_behind(&stale);
         let costs = delta::costs(clusters, steps, &between_ns, patience)?;

@@ -1,5 +1,7 @@
 //! Each value's steps, the chains that cas make of values, and the blocks that result.
 
+use std::borrow::Cow;
+
 use histories::NEVER;
 
 use super::Violation;
@@ -106,6 +108,16 @@ impl Block {
     }
 }
 
+/// All blocks of a key.
+pub(super) struct Blocks {
+    pub zones: Vec<Zone>,
+    /// The first values of those that are out of their own order.
+    pub inverted: Vec<Val>,
+    /// Whether some values are of no block.
+    pub has_rings: bool,
+    pub violation: Option<Violation>,
+}
+
 /// All values of a key.
 #[derive(Debug)]
 pub(crate) struct Clusters {
@@ -116,6 +128,8 @@ pub(crate) struct Clusters {
     pub contradiction: Option<u32>,
     /// Whether some cas did not match and did not say what it found.
     pub has_looks: bool,
+    /// The first values of the blocks that can have part in a contradiction; nothing if that is not known.
+    pub suspects: Option<Vec<Val>>,
 }
 
 impl std::ops::Index<Val> for Clusters {
@@ -163,7 +177,7 @@ impl Clusters {
             (cluster.begun, cluster.ended) = (begin(step.start), finish(step.end));
             cluster.from = from;
         }
-        Ok(Some(Self { all, earlier, contradiction, has_looks }))
+        Ok(Some(Self { all, earlier, contradiction, has_looks, suspects: None }))
     }
 
     /// How many values there are.
@@ -207,9 +221,16 @@ impl Clusters {
         Ok(found)
     }
 
-    /// The zone of each block, and the first block that is out of its own order, or values of no block.
-    pub(super) fn zones(&self, patience: &Patience<'_>) -> Result<(Vec<Zone>, Option<Violation>), OutOfTime> {
-        let (mut zones, mut found) = (Vec::with_capacity(self.all.len()), None);
+    /// The first values of the blocks that can have part in a contradiction: of all if that is not known.
+    pub(crate) fn suspects(&self) -> Cow<'_, [Val]> {
+        let all = || (0..).zip(&self.all).filter(|(_, cluster)| cluster.included && cluster.from == NO_VALUE);
+        let origins = || all().map(|(origin, _)| origin).collect();
+        self.suspects.as_ref().map_or_else(|| Cow::Owned(origins()), |some| Cow::Borrowed(&some[..]))
+    }
+
+    /// The zone of each block, the blocks that are out of their own order, and the first of these violations, or values of no block.
+    pub(super) fn zones(&self, patience: &Patience<'_>) -> Result<Blocks, OutOfTime> {
+        let (mut zones, mut inverted, mut found) = (Vec::with_capacity(self.all.len()), Vec::new(), None);
         let (mut included, mut visited) = (0, 0);
         for (origin, cluster) in (0..).zip(&self.all).filter(|(_, cluster)| cluster.included) {
             included += 1;
@@ -218,17 +239,19 @@ impl Clusters {
             }
             let (block, inversion) = self.block(origin);
             zones.push(block.zone());
+            inverted.extend(inversion.is_some().then_some(origin));
             found = found.or(inversion);
             let levels = if cluster.next == NO_VALUE { 1 } else { self.chain(origin).count() };
             patience.steps(levels)?;
             visited += levels;
         }
-        let found = found.or_else(|| (visited < included).then(|| self.ring()));
-        Ok((zones, found))
+        let has_rings = visited < included;
+        let violation = found.or_else(|| has_rings.then(|| self.ring()));
+        Ok(Blocks { zones, inverted, has_rings, violation })
     }
 
     /// The steps that read `value`, the last of them first.
-    pub(super) fn readers(&self, value: Val) -> impl Iterator<Item = u32> + '_ {
+    pub(crate) fn readers(&self, value: Val) -> impl Iterator<Item = u32> + '_ {
         let step = |step: u32| Some(step).filter(|&step| step != NO_STEP);
         std::iter::successors(step(self[value].last_begin.1), move |&read| step(self.earlier[read as usize]))
     }

@@ -28,6 +28,13 @@
 //! meet as above. So that order, with the levels inside of each block, and the reads of one level in the order of their starts,
 //! is a linearization. It is built ([`order`]) and replayed by the independent verifier before anyone hears "linearizable".
 //!
+//! # Where a contradiction lies
+//! Two steps contradict this order where one is of a later block, or of a later level of the same, and ended before the other
+//! began. Then the block is out of its own order, or the zones meet, as above. So all that is asked of a history without an order
+//! (how stale its reads are, what weaker order it has) has its answer among the *suspects*: blocks that are out of their own order, and
+//! those between two whose zones meet. Of two that meet, each is in the range from the widest forward zone before the second to
+//! the second, or in ranges that this one overlaps: if the first lies before that widest one, these two meet as well.
+//!
 //! # A cas that did not match and did not say what it found
 //! It looks without changing anything: leaving it out keeps a linearizable history linearizable, so "no" stays right.
 //! A "yes" needs a place for it: the first one in the order above at which another value stands and which fits its interval.
@@ -40,7 +47,9 @@ mod violation;
 use crate::{
     patience::{OutOfTime, Patience},
     prepare::Steps,
+    windows::Windows,
 };
+use clusters::Blocks;
 
 pub(crate) use clusters::{Block, Clusters, NO_STEP, NO_VALUE, Zone, begin, finish};
 pub(crate) use order::order;
@@ -86,7 +95,7 @@ pub(crate) fn place(steps: &impl Steps, patience: &Patience<'_>) -> Result<Optio
     if let Some(violation) = contradiction.or(unplaceable) {
         return Ok(Some(Placed { clusters, zones: Vec::new(), violation: Some(violation) }));
     }
-    let (mut zones, mut violation) = clusters.zones(patience)?;
+    let Blocks { mut zones, inverted, has_rings, mut violation } = clusters.zones(patience)?;
     sort_nearly_sorted(&mut zones, Zone::left);
     if violation.is_none() {
         violation = meeting(zones.iter().copied()).map(|origins| {
@@ -95,5 +104,27 @@ pub(crate) fn place(steps: &impl Steps, patience: &Patience<'_>) -> Result<Optio
             Violation::Meeting { first_ends, last_begins: blocks.map(|block| block.last_begin.1), origins }
         });
     }
+    if violation.is_some() && !has_rings {
+        let mut suspects = inverted;
+        suspects.extend(windows(&zones).places().map(|place| zones[place as usize].origin));
+        suspects.sort_unstable();
+        suspects.dedup();
+        clusters.suspects = Some(suspects);
+    }
     Ok(Some(Placed { clusters, zones, violation }))
+}
+
+/// The places between zones of which each must come before the other, in the order of their left ends.
+fn windows(zones: &[Zone]) -> Windows {
+    let mut ranges = Vec::new();
+    let (mut widest, mut right) = (0, 0);
+    for (place, zone) in (0..).zip(zones) {
+        if (if zone.is_forward() { zone.left() } else { zone.right() }) < right {
+            ranges.push((widest, place));
+        }
+        if zone.is_forward() && zone.right() > right {
+            (widest, right) = (place, zone.right());
+        }
+    }
+    Windows::new(ranges)
 }

@@ -6,7 +6,7 @@
 
 /// Ranges that do not overlap, ascending, both ends included.
 #[derive(Debug, Default)]
-pub(super) struct Windows {
+pub(crate) struct Windows {
     ranges: Vec<(u32, u32)>,
     /// Where the places of each begin, if only places in ranges are counted.
     offsets: Vec<u32>,
@@ -16,7 +16,7 @@ pub(super) struct Windows {
 
 impl Windows {
     /// Ranges that overlap become one.
-    pub(super) fn new(mut all: Vec<(u32, u32)>) -> Self {
+    pub(crate) fn new(mut all: Vec<(u32, u32)>) -> Self {
         all.sort_unstable();
         let mut windows = Self::default();
         for (first, last) in all {
@@ -33,12 +33,17 @@ impl Windows {
     }
 
     /// Whether the order is right everywhere.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.ranges.is_empty()
     }
 
+    /// All places that lie in ranges, ascending.
+    pub(crate) fn places(&self) -> impl Iterator<Item = u32> {
+        self.ranges.iter().flat_map(|&(first, last)| first..=last)
+    }
+
     /// The number of a place among those that lie in ranges, if it does.
-    pub(super) fn number(&self, place: u32) -> Option<u32> {
+    pub(crate) fn number(&self, place: u32) -> Option<u32> {
         let after = self.ranges.partition_point(|range| range.0 <= place);
         let at = after.checked_sub(1)?;
         let (first, last) = self.ranges[at];
@@ -56,6 +61,7 @@ mod tests {
         let numbers: Vec<Option<u32>> = (0..11).map(|place| windows.number(place)).collect();
         let expected = [None, Some(0), Some(1), Some(2), Some(3), None, None, Some(4), Some(5), Some(6), None];
         assert_eq!((numbers, windows.len), (expected.to_vec(), 7));
+        assert_eq!(windows.places().collect::<Vec<_>>(), [1, 2, 3, 4, 7, 8, 9]);
         assert!(!windows.is_empty() && Windows::new(Vec::new()).is_empty());
     }
 }
