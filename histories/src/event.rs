@@ -97,8 +97,8 @@ pub struct Event<'a> {
     /// Which node was asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<u16>,
-    /// On a completion: the number that the store itself gave what it answered with, where it gives any; below 2^63. Further evidence,
-    /// never the truth.
+    /// On a completion: the number that the store itself gave what it answered with, where it gives any; at most
+    /// [`crate::MAX_REVISION`]. Further evidence, never the truth.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<u64>,
     /// Why it failed, or why nobody knows.

@@ -23,8 +23,8 @@ pub struct History {
 
 /// No revision; those that are some are at most [`MAX_REVISION`].
 pub(crate) const NO_REVISION: u64 = u64::MAX;
-/// Every format has a form for it.
-pub(crate) const MAX_REVISION: u64 = u64::MAX >> 1;
+/// The largest revision that a history can have: every format has a form for it.
+pub const MAX_REVISION: u64 = u64::MAX >> 1;
 
 impl History {
     /// A value by its number.
