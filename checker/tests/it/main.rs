@@ -18,6 +18,7 @@ mod oracle;
 mod peers;
 mod prefix;
 mod random;
+mod revisions;
 mod rules;
 mod rungs;
 mod staleness;
