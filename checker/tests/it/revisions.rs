@@ -91,10 +91,10 @@ fn a_read_that_shows_a_write_of_unknown_outcome_stands_for_it() {
 fn what_overlaps_may_have_any_numbers() {
     let text = "1 invoke write 1
                 2 invoke write 2
-                2 ok write #9
-                1 ok write #8
+                2 ok write #8
+                1 ok write #9
                 3 invoke read
-                3 ok read 2 #9";
+                3 ok read 1 #9";
     let report = report(text);
     assert_eq!((report.verdict, report.revisions), (Verdict::Linearizable, None));
 }
