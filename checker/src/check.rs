@@ -8,7 +8,8 @@ use std::sync::{
 use histories::History;
 
 use crate::{
-    Evidence, KeyReport, Limits, Method, Model, Options, Report, Specification, UnknownWhy, Verdict, evidence,
+    Evidence, KeyReport, Limits, Method, Model, Options, Report, Specification, UnknownWhy, Verdict,
+    evidence::{self, revisions},
     generic::{self, Object},
     model, objects,
     patience::{OutOfTime, Patience},
@@ -72,7 +73,8 @@ fn over_keys<D: FnMut(&[u32]) -> Decision>(
             if matches!(decision.why, Some(UnknownWhy::Time { .. })) {
                 is_late.store(true, Ordering::Relaxed);
             }
-            reports.lock().unwrap_or_else(PoisonError::into_inner)[key] = Some(decision);
+            let revisions = revisions::contradiction(history, keys.operations(key), decision.verdict);
+            reports.lock().unwrap_or_else(PoisonError::into_inner)[key] = Some((decision, revisions));
             let operations = keys.operations(key).len();
             (options.limits.decided)(decided.fetch_add(operations, Ordering::Relaxed) + operations);
         }
@@ -87,10 +89,13 @@ fn over_keys<D: FnMut(&[u32]) -> Decision>(
     let decisions = reports.into_inner().unwrap_or_else(PoisonError::into_inner);
     let keys: Vec<KeyReport> = (decisions.into_iter().enumerate())
         .map(|(key, decision)| {
-            let Decision { verdict, why, method, evidence, order } =
+            let (Decision { verdict, why, method, evidence, order }, revisions) =
                 decision.expect("every key was taken by some thread");
-            let operations = keys.operations(key).len();
-            KeyReport { key: history.value(keys.id(key)).clone(), verdict, why, method, operations, evidence, order }
+            let beside =
+                |found: Evidence| Evidence { revisions: revisions::beside(history, &found.operations), ..found };
+            let evidence = evidence.map(beside);
+            let (key, operations) = (history.value(keys.id(key)).clone(), keys.operations(key).len());
+            KeyReport { key, verdict, why, method, operations, evidence, order, revisions }
         })
         .collect();
     let verdict = keys.iter().map(|key| key.verdict).fold(Verdict::Linearizable, Verdict::merge);

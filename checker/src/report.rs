@@ -94,6 +94,10 @@ pub struct KeyReport {
     /// [`crate::Options::keep_order`] asks for it. What had no effect, or need not have had any, is not in it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub order: Option<Vec<u32>>,
+    /// How the revisions that the store gave contradict each other, or a verdict of linearizable, if they do, in one sentence. The
+    /// verdict does not rest on them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revisions: Option<String>,
 }
 
 /// Why a key could not be decided. `Display` says it in a sentence, with what would help.
@@ -180,6 +184,9 @@ pub struct Evidence {
     pub reasons: Vec<String>,
     /// How out of date the read was, where that is certain.
     pub staleness: Option<Staleness>,
+    /// What the revisions that the store gave its answers say about it, if they say something, in one sentence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revisions: Option<String>,
 }
 
 /// Certain lower bounds of how far behind a read was.

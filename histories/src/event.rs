@@ -97,13 +97,17 @@ pub struct Event<'a> {
     /// Which node was asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<u16>,
+    /// On a completion: the number that the store itself gave what it answered with, where it gives any; at most
+    /// [`crate::MAX_REVISION`]. Further evidence, never the truth.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<u64>,
     /// Why it failed, or why nobody knows.
     #[serde(default, borrow, skip_serializing_if = "Option::is_none")]
     pub error: Option<Cow<'a, str>>,
 }
 
 impl<'a> Event<'a> {
-    /// An event without index, time, key, value, node or error.
+    /// An event without index, time, key, value, node, revision or error.
     pub fn new(process: Process, kind: EventType, f: impl Into<Cow<'a, str>>) -> Self {
         let f = f.into();
         Self {
@@ -117,6 +121,7 @@ impl<'a> Event<'a> {
             observed: None,
             mismatch: false,
             node: None,
+            revision: None,
             error: None,
         }
     }
@@ -137,7 +142,7 @@ mod tests {
     use super::{Event, EventType, Process};
     use crate::Value;
 
-    const FULL: &str = r#"{"index":4,"time":7,"process":3,"type":"fail","f":"cas","key":"k1","value":[1,2],"observed":null,"mismatch":true,"node":2,"error":"why"}"#;
+    const FULL: &str = r#"{"index":4,"time":7,"process":3,"type":"fail","f":"cas","key":"k1","value":[1,2],"observed":null,"mismatch":true,"node":2,"revision":7,"error":"why"}"#;
 
     #[test]
     fn a_line_has_the_names_of_jepsen() {
@@ -163,6 +168,13 @@ mod tests {
     }
 
     #[test]
+    fn fields_that_nobody_knows_are_passed_over() {
+        let line = r#"{"process":1,"type":"ok","f":"delete","revisions":[7],"term":{"leader":2}}"#;
+        let event = Event::new(Process::Client(1), EventType::Ok, "delete");
+        assert_eq!(serde_json::from_str::<Event<'_>>(line).expect("it is an event"), event);
+    }
+
+    #[test]
     fn what_is_no_event_is_refused() {
         for line in [
             "{}",
@@ -174,6 +186,8 @@ mod tests {
             r#"{"process":1,"type":"maybe","f":"read"}"#,
             r#"{"process":1,"type":"ok","f":"read","value":1,"value":2}"#,
             r#"{"time":-1,"process":1,"type":"ok","f":"read"}"#,
+            r#"{"process":1,"type":"ok","f":"read","revision":-1}"#,
+            r#"{"process":1,"type":"ok","f":"read","revision":"7"}"#,
         ] {
             assert!(serde_json::from_str::<Event<'_>>(line).is_err(), "{line}");
         }

@@ -17,7 +17,14 @@ pub struct History {
     /// One for each operation, as are `nodes`: apart from them, as only what is told of a verdict needs them.
     pub(crate) times: Vec<Times>,
     pub(crate) nodes: Vec<u16>,
+    /// As `times`, but empty where no event has any; [`NO_REVISION`] of those that have none.
+    pub(crate) revisions: Vec<u64>,
 }
+
+/// No revision; those that are some are at most [`MAX_REVISION`].
+pub(crate) const NO_REVISION: u64 = u64::MAX;
+/// The largest revision that a history can have: every format has a form for it.
+pub const MAX_REVISION: u64 = u64::MAX >> 1;
 
 impl History {
     /// A value by its number.
@@ -33,6 +40,11 @@ impl History {
     /// Which node was asked to do the operation with this index in `operations`; 0 if that is not known.
     pub fn node(&self, index: usize) -> u16 {
         self.nodes[index]
+    }
+
+    /// The revision with which the operation with this index in `operations` was answered, where that is known.
+    pub fn revision(&self, index: usize) -> Option<u64> {
+        self.revisions.get(index).copied().filter(|revision| *revision != NO_REVISION)
     }
 
     /// The name of a function, as it would be written.

@@ -34,7 +34,7 @@ pub use format::{
     Compression, EdnStyle, Format, Packer, read_bytes, read_events, read_file, read_file_as, unpacked, write_columns,
     write_event,
 };
-pub use history::History;
+pub use history::{History, MAX_REVISION};
 pub use operation::{Function, NEVER, Operation, Outcome, Times, ValueId};
 pub use ours::OurRules;
 pub use pairing::{HistoryBuilder, PairingError};

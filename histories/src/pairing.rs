@@ -4,7 +4,9 @@ use rustc_hash::FxHashMap;
 
 use crate::{
     Event, EventType, Function, History, NEVER, Operation, Outcome, Process, TRANSACTION, Times, Value, ValueId,
-    Values, transactions::Columns,
+    Values,
+    history::{MAX_REVISION, NO_REVISION},
+    transactions::Columns,
 };
 
 /// A rule of histories that an event breaks.
@@ -193,6 +195,9 @@ impl HistoryBuilder {
     /// Adds the next event; of a transaction, the micro-operations are in `self.micros`, if it has any.
     fn push_event(&mut self, mut event: Event<'_>, has_micros: bool) -> Result<(), PairingError> {
         self.check_order(&mut event)?;
+        if event.revision.is_some_and(|revision| revision > MAX_REVISION) {
+            return Err(PairingError::TooMany("a revision is below 2^63"));
+        }
         let rank = self.rank;
         self.rank = rank
             .checked_add(1)
@@ -212,6 +217,10 @@ impl HistoryBuilder {
             if times.completed_ns == OPEN {
                 times.completed_ns = self.last_time;
             }
+        }
+        let History { operations, revisions, .. } = &mut self.history;
+        if !revisions.is_empty() {
+            revisions.resize(operations.len(), NO_REVISION);
         }
         self.history
     }
@@ -294,6 +303,11 @@ impl HistoryBuilder {
         }
         if event.f == TRANSACTION && has_micros {
             self.history.transactions.complete(place, &self.micros, event.kind == EventType::Ok)?;
+        }
+        if let Some(revision) = event.revision {
+            let History { operations, revisions, .. } = &mut self.history;
+            revisions.resize(operations.len(), NO_REVISION);
+            revisions[place as usize] = revision;
         }
         let time = event.time;
         let (outcome, output) = self.end(&invoked, event)?;

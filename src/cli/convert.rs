@@ -14,7 +14,7 @@ use crate::{
 /// Writes a history in another format.
 ///
 /// Reads whatever `schism check` reads, and writes JSON Lines or EDN as Jepsen has it (one operation a line; keys as `independent` tuples).
-/// What EDN has no name for goes into further keys (:observed, :mismatch, :node), which schism reads back. In JSON Lines a process that
+/// What EDN has no name for goes into further keys (:observed, :mismatch, :node, :revision), which schism reads back. In JSON Lines a process that
 /// went on after an unknown outcome gets a new number. A name that ends in .gz or .zst is compressed so. A history that breaks the rules is
 /// not converted. Columns are what a checker needs and no more: they are read several times faster, and cannot be converted back.
 #[derive(Debug, Args)]

@@ -22,6 +22,7 @@ pub(crate) fn describe(history: &History, report: &Report) -> String {
             line(&mut text, format_args!("\n  Not linearizable either: {}.", shortened(&others)));
         }
     }
+    text.push_str(&doubts(report));
     let unknown = of(report, Verdict::Unknown);
     let reasons = unknown.iter().filter_map(|key| key.why.as_ref().map(|why| (key, why)));
     let (skipped, undecided): (Vec<_>, Vec<_>) = reasons.partition(|(_, why)| **why == UnknownWhy::NotChecked);
@@ -34,6 +35,24 @@ pub(crate) fn describe(history: &History, report: &Report) -> String {
             &mut text,
             format_args!("\n  {} not checked any more; --all checks every key", counted(skipped.len(), "key")),
         );
+    }
+    text
+}
+
+/// Of more keys than this with revisions that cannot be right the first are told.
+const MAX_DOUBTS: usize = 3;
+
+/// Where the store's own revisions cannot be right.
+fn doubts(report: &Report) -> String {
+    let mut text = String::new();
+    let doubted = report.keys.iter().filter_map(|key| key.revisions.as_ref().map(|said| (key, said)));
+    for (key, said) in doubted.clone().take(MAX_DOUBTS) {
+        let of = if key.key == Value::Nil { String::new() } else { format!(" for key {}", plain(&key.key)) };
+        line(&mut text, format_args!("\n  note{of}, on which no verdict rests: {said}"));
+    }
+    let more = doubted.count().saturating_sub(MAX_DOUBTS);
+    if more > 0 {
+        line(&mut text, format_args!("  ({} more with such a note; --json has them all)", counted(more, "key")));
     }
     text
 }
@@ -59,6 +78,9 @@ fn evidence_in_words(text: &mut String, history: &History, evidence: &Evidence) 
         for (number, reason) in (1..).zip(&evidence.reasons) {
             line(text, format_args!("   {number}. {reason}"));
         }
+    }
+    if let Some(said) = &evidence.revisions {
+        line(text, format_args!("\n  {said}"));
     }
     line(text, format_args!("\n  These operations alone already contradict each other:"));
     let skipped = evidence.operations.len().saturating_sub(MAX_OPERATIONS);

@@ -46,6 +46,49 @@ fn json_is_data_for_other_programs() {
     assert_eq!(reports[0]["report"]["keys"][0]["evidence"]["staleness"]["behind_ns"], 62_000_000);
 }
 
+/// With revisions on the completions, in their order.
+fn numbered(history: &str, revisions: [u64; 3]) -> String {
+    let mut revisions = revisions.into_iter();
+    let number = |line: &str| match line.strip_suffix('}') {
+        Some(line) if line.contains(r#""type":"ok""#) => {
+            format!("{line},\"revision\":{}}}\n", revisions.next().unwrap())
+        }
+        _ => format!("{line}\n"),
+    };
+    history.lines().map(number).collect()
+}
+
+#[test]
+fn revisions_are_told_beside_a_violation_whatever_the_format() {
+    let (dir, _) = file(numbered(&stale_read(), [790, 812, 790]));
+    let said = "The store itself numbered them: the write of 57 is its revision 812, and the read of 41 by process 6 was answered at \
+                revision 790, 22 earlier";
+    for name in ["history.jsonl", "history.edn", "history.columns"] {
+        if name != "history.jsonl" {
+            assert_eq!(run(dir.path(), &["convert", "history.jsonl", name]).code, Some(0), "{name}");
+        }
+        let ended = run(dir.path(), &["check", name]);
+        assert_eq!(ended.code, Some(1), "{name}: {ended:?}");
+        assert!(ended.out.contains(&format!("\n\n  {said}\n\n")), "{name}: {}", ended.out);
+        let json: serde_json::Value = serde_json::from_str(&run(dir.path(), &["check", "--json", name]).out).unwrap();
+        assert_eq!(json[0]["report"]["keys"][0]["evidence"]["revisions"], said, "{name}");
+    }
+    assert_eq!(run(dir.path(), &["report", "history.jsonl", "-o", "page.html"]).code, Some(1));
+    assert!(std::fs::read_to_string(dir.path().join("page.html")).unwrap().contains(said));
+}
+
+#[test]
+fn revisions_that_contradict_the_verdict_are_told_and_change_no_exit_code() {
+    let fresh = stale_read().replace("41,\"node\":1", "57,\"node\":1");
+    let (dir, path) = file(numbered(&fresh, [790, 812, 811]));
+    let ended = run(dir.path(), &["check", path.to_str().unwrap()]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let note = "note for key k3, on which no verdict rests: The store's own revisions are not consistent with real time: the write of 57 \
+                is its revision 812, and the read of 57 by process 6 was answered at revision 811, although that began after the other \
+                had ended\n";
+    assert!(ended.out.contains(note), "{}", ended.out);
+}
+
 #[test]
 fn a_violation_outweighs_an_unreadable_file() {
     let (dir, path) = file(stale_read());

@@ -4,7 +4,7 @@ use std::future::Future;
 
 use histories::Value;
 
-use crate::Answer;
+use crate::Answered;
 
 /// What a client asks of one key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,5 +86,5 @@ pub trait Connect: Send + Sync + 'static {
 /// It never asks twice: a write that was sent again by itself would look like a defect of the system.
 pub trait Client: Send + 'static {
     /// Asks, within a time limit of its own, and says what is certain.
-    fn invoke(&mut self, request: &Request) -> impl Future<Output = Answer> + Send;
+    fn invoke(&mut self, request: &Request) -> impl Future<Output = Answered> + Send;
 }

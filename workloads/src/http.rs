@@ -6,7 +6,7 @@ use histories::Value;
 use reqwest::{Response, StatusCode, redirect, retry};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::{Action, Answer, Client, ClientError, Connect, Request};
+use crate::{Action, Answer, Answered, Client, ClientError, Connect, Request};
 
 /// The largest answer that is read, bytes.
 const MAX_BODY_BYTES: usize = 1 << 20;
@@ -92,7 +92,7 @@ struct Cas {
 }
 
 impl Client for HttpClient {
-    async fn invoke(&mut self, request: &Request) -> Answer {
+    async fn invoke(&mut self, request: &Request) -> Answered {
         let (base, key) = (&self.base, request.key);
         let sent = match request.action {
             Action::Read => self.http.get(format!("{base}k{key}?read={}", self.read_mode)),
@@ -106,7 +106,7 @@ impl Client for HttpClient {
         };
         match received.await {
             Ok((status, body)) => understand(request, status, &body),
-            Err(error) => not_answered(&error),
+            Err(error) => not_answered(&error).into(),
         }
     }
 }
@@ -152,10 +152,10 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, 
 }
 
 /// What a whole answer says. Whatever is not exactly what the API promises leaves the outcome unknown.
-fn understand(request: &Request, status: StatusCode, text: &[u8]) -> Answer {
+fn understand(request: &Request, status: StatusCode, text: &[u8]) -> Answered {
     let unclear = |why: &str| {
         let quote: String = String::from_utf8_lossy(text).chars().take(QUOTE_CHARS).collect();
-        Answer::Unknown(format!("unclear answer, status {}, {why}: {quote:?}", status.as_u16()))
+        Answer::Unknown(format!("unclear answer, status {}, {why}: {quote:?}", status.as_u16())).into()
     };
     let body: Body = match serde_json::from_slice(text) {
         Ok(body) => body,
@@ -169,19 +169,22 @@ fn understand(request: &Request, status: StatusCode, text: &[u8]) -> Answer {
         return match body.happened.as_deref() {
             Some("no") => Answer::NotDone(why),
             _ => Answer::Unknown(why),
-        };
+        }
+        .into();
     }
     if status != StatusCode::OK {
         return unclear("expected 200, 4xx or 5xx");
     }
-    match (request.action, body) {
+    let revision = body.revision;
+    let answer = match (request.action, body) {
         (Action::Read, Body { value: Some(value), .. }) => Answer::Value(value),
-        (Action::Read, _) => unclear("it has no \"value\""),
+        (Action::Read, _) => return unclear("it has no \"value\""),
         (Action::Write(_), Body { revision: Some(_), .. }) | (Action::Cas { .. }, Body { swapped: Some(true), .. }) => {
             Answer::Done
         }
-        (Action::Write(_), _) => unclear("it has no \"revision\""),
+        (Action::Write(_), _) => return unclear("it has no \"revision\""),
         (Action::Cas { .. }, Body { swapped: Some(false), observed: Some(found), .. }) => Answer::Mismatch(found),
-        (Action::Cas { .. }, _) => unclear("it lacks \"swapped\" or \"observed\""),
-    }
+        (Action::Cas { .. }, _) => return unclear("it lacks \"swapped\" or \"observed\""),
+    };
+    Answered { answer, revision }
 }

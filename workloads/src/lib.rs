@@ -19,6 +19,6 @@ pub use client::{Action, Client, ClientError, Connect, Request};
 pub use driver::{DriveError, Driven, Load, Progress, drive};
 pub use final_reads::{FinalReads, Unread, final_reads};
 pub use http::{HttpClient, HttpConnector, HttpOptions};
-pub use outcome::Answer;
+pub use outcome::{Answer, Answered};
 pub use register::{Register, RegisterOptions};
 pub use simulate::{SimulatedModel, Simulation, TransactionSimulation, Violation};

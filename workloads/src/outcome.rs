@@ -21,6 +21,21 @@ pub enum Answer {
     Unknown(String),
 }
 
+/// An answer, and the revision that the store gave with it, where it gives any.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answered {
+    /// What is certain.
+    pub answer: Answer,
+    /// What the store itself numbered it.
+    pub revision: Option<u64>,
+}
+
+impl From<Answer> for Answered {
+    fn from(answer: Answer) -> Self {
+        Self { answer, revision: None }
+    }
+}
+
 /// How an operation ends in the history, and what becomes of its process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Completion {

@@ -2,13 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use histories::{Event, EventType, Process, RecordError, Recorder};
+use histories::{Event, EventType, MAX_REVISION, Process, RecordError, Recorder};
 use tokio::{
     sync::watch,
     time::{Instant, sleep_until, timeout},
 };
 
-use crate::{Answer, Client, Connect, DriveError, Progress, Request, driver::Shared, outcome::Completion};
+use crate::{Answer, Answered, Client, Connect, DriveError, Progress, Request, driver::Shared, outcome::Completion};
 
 /// After a failure the next attempt begins at least so much after the last: this at first, doubled up to the other.
 const MIN_BACKOFF: Duration = Duration::from_millis(10);
@@ -94,14 +94,17 @@ impl<K: Client> Session<K> {
         };
         let invocation = event(EventType::Invoke);
         recorder.record(Event { value: request.argument(), node: Some(self.node), ..invocation })?;
-        let answer = match timeout(limit, self.client.invoke(request)).await {
-            Ok(answer) => answer,
-            Err(_) => Answer::Unknown(format!("no answer within {} ms", limit.as_millis())),
-        };
+        let answered = timeout(limit, self.client.invoke(request)).await;
+        let Answered { answer, revision } =
+            answered.unwrap_or_else(|_| Answer::Unknown(format!("no answer within {} ms", limit.as_millis())).into());
         let end = Completion::of(request.action, answer.clone());
         progress.count(end.kind);
         let completion = Event { value: end.value.clone(), observed: end.observed.clone(), ..event(end.kind) };
-        recorder.record(Event { error: end.error.as_deref().map(Into::into), ..completion })?;
+        recorder.record(Event {
+            revision: revision.filter(|revision| *revision <= MAX_REVISION),
+            error: end.error.as_deref().map(Into::into),
+            ..completion
+        })?;
         Ok((answer, end))
     }
 }

@@ -1,6 +1,7 @@
 //! Why a key is not linearizable: the few steps that show it, and sentences about them.
 
 mod gather;
+pub(crate) mod revisions;
 mod sentences;
 mod stale;
 mod words;
@@ -117,5 +118,5 @@ fn told(problem: &Problem<'_>, kept: &[u32]) -> Evidence {
         tried != Some(true),
         "this is a bug in schism: operations {operations:?} can be ordered, although the checker says: {claim}"
     );
-    Evidence { operations, claim, reasons, staleness }
+    Evidence { operations, claim, reasons, staleness, revisions: None }
 }

@@ -75,19 +75,7 @@ impl Words<'_> {
 
     /// `the write of 57`, `the cas from 41 to 57`, `the read of 57 by process 5`.
     pub(crate) fn short(&self, step: &Step) -> String {
-        let operation = self.operation(step);
-        let (noun, value) = (self.noun(step), |id| self.history.value(id));
-        match operation.function {
-            Function::Read => format!("the read of {} by process {}", value(operation.output), operation.process),
-            Function::Cas if operation.outcome == Outcome::Mismatch => {
-                format!("the cas from {} by process {} that did not match", value(operation.input), operation.process)
-            }
-            Function::Cas => format!("the cas from {} to {}", value(operation.input), value(operation.to)),
-            Function::Delete => format!("the delete by process {}", operation.process),
-            Function::Write | Function::Append | Function::Other(_) => {
-                format!("the {noun} of {}", value(operation.input))
-            }
-        }
+        short(self.history, step.operation as usize)
     }
 
     /// `read of k3 by process 7 at 4.182 s on n1`.
@@ -131,6 +119,23 @@ impl Words<'_> {
                 format!("a cas of process {process} had already found {} at {at}", self.history.value(operation.output))
             }
             _ => format!("{} had been acknowledged at {at}", self.short(step)),
+        }
+    }
+}
+
+/// The operation with this index, as [`Words::short`] says it.
+pub(super) fn short(history: &History, index: usize) -> String {
+    let operation = &history.operations[index];
+    let (noun, value) = (history.function_name(operation.function), |id| history.value(id));
+    match operation.function {
+        Function::Read => format!("the read of {} by process {}", value(operation.output), operation.process),
+        Function::Cas if operation.outcome == Outcome::Mismatch => {
+            format!("the cas from {} by process {} that did not match", value(operation.input), operation.process)
+        }
+        Function::Cas => format!("the cas from {} to {}", value(operation.input), value(operation.to)),
+        Function::Delete => format!("the delete by process {}", operation.process),
+        Function::Write | Function::Append | Function::Other(_) => {
+            format!("the {noun} of {}", value(operation.input))
         }
     }
 }

@@ -203,7 +203,7 @@ impl Key<'_> {
                     violation.claim
                 );
                 let Violation { claim, reasons, .. } = violation;
-                Found::Violation(Evidence { operations, claim, reasons, staleness: None })
+                Found::Violation(Evidence { operations, claim, reasons, staleness: None, revisions: None })
             }
         }
     }

@@ -3,10 +3,11 @@
 use histories::{Event, EventType, History, HistoryBuilder, Process, Value};
 
 /// A history from lines such as `0 invoke write 1`, `0 ok write`, `1 invoke cas 1 2`, `1 fail cas found 3`, `1 fail cas mismatch`,
-/// `2 invoke read`, `2 ok read nil`. Numbers are whole numbers, `nil` is absent, `[1,2]` a list, all else text. The events are 1 ms apart.
+/// `2 invoke read`, `2 ok read nil`, with ` #7` behind it where it has the revision 7. Numbers are whole numbers, `nil` is absent, `[1,2]` a list, all else text. The events are 1 ms apart.
 pub(crate) fn history(text: &str) -> History {
     let mut builder = HistoryBuilder::default();
     for (place, line) in (0..).zip(text.lines().map(str::trim).filter(|line| !line.is_empty())) {
+        let (line, revision) = line.split_once(" #").map_or((line, None), |(line, revision)| (line, Some(revision)));
         let words: Vec<&str> = line.split_whitespace().collect();
         let kind = match words[1] {
             "invoke" => EventType::Invoke,
@@ -19,6 +20,7 @@ pub(crate) fn history(text: &str) -> History {
         let mut event = Event::new(Process::Client(words[0].parse().unwrap()), kind, f);
         event.time = place * 1_000_000;
         event.key = key;
+        event.revision = revision.map(|revision| revision.parse().unwrap());
         match words[3..] {
             [] => {}
             ["mismatch"] => event.mismatch = true,

@@ -19,6 +19,7 @@ mod oracle;
 mod peers;
 mod prefix;
 mod random;
+mod revisions;
 mod rules;
 mod rungs;
 mod staleness;

@@ -4,16 +4,17 @@
 //!
 //! | bytes | what |
 //! | ---: | --- |
-//! | 8 | `schism01`: the format and its version |
+//! | 8 | `schism01`: the format and its version; `schism02` where an operation has a revision |
 //! | 3 × 8 | how long the text is; how many values there are, and how many operations |
 //! | | the text, in JSON: names of functions, values that are no whole numbers with their ids, events of all who are no clients |
 //! | 8 each | the values from id 1 on, id 0 being "absent": the number, or 0 where the text has another value |
-//! | 48 each | the operations in the order of their invocations, in blocks of 65,536, the last one shorter |
+//! | 48 each, 56 with revisions | the operations in the order of their invocations, in blocks of 65,536, the last one shorter |
 //! | 4 | CRC-32C (Castagnoli) of all that is before it |
 //!
 //! A block holds columns, each for all of its operations: rank of the invocation, rank of the completion, key, input, `to`, output,
-//! process (4 bytes each), function, outcome (1 byte each), node (2), times of invocation and completion in nanoseconds (8 each).
-//! Ranks, ids and their meaning are those of [`Operation`]; of ranks and ids 2³²−1 means none.
+//! process (4 bytes each), function, outcome (1 byte each), node (2), times of invocation and completion in nanoseconds (8 each), and in
+//! `schism02` the revision (8). Ranks, ids and their meaning are those of [`Operation`]; of ranks and ids 2³²−1 means none, of revisions
+//! 2⁶⁴−1.
 //!
 //! A file is trusted as little as any other: what no reader of events would let pass is an error here, too. Transactions have no columns.
 
@@ -26,12 +27,16 @@ use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
 use super::lines::Place;
-use crate::{Event, Function, History, NEVER, Operation, Outcome, ReadError, Times, Value, ValueId};
+use crate::{
+    Event, Function, History, NEVER, Operation, Outcome, ReadError, Times, Value, ValueId,
+    history::{MAX_REVISION, NO_REVISION},
+};
 
-pub(super) const MAGIC: &[u8; 8] = b"schism01";
+/// Without and with revisions.
+pub(super) const MAGICS: [&[u8; 8]; 2] = [b"schism01", b"schism02"];
 const BLOCK: usize = 1 << 16;
-/// Of one operation, bytes.
-const WIDTH: usize = 48;
+/// Of one operation without and with a revision, bytes.
+const WIDTHS: [usize; 2] = [48, 56];
 /// The longest text, bytes.
 const MAX_TEXT: u64 = 1 << 30;
 /// The functions that have numbers; of others the number is that of the name, behind these.
@@ -77,7 +82,7 @@ pub fn write_columns(out: &mut dyn Write, history: &History) -> io::Result<()> {
         return unsupported("a value has no form in JSON: keep the history as it is");
     }
     let mut out = Summing { inner: out, sum: 0 };
-    out.write_all(MAGIC)?;
+    out.write_all(MAGICS[usize::from(!history.revisions.is_empty())])?;
     for length in [json.len(), history.values.len() - 1, history.operations.len()] {
         out.write_all(&(length as u64).to_le_bytes())?;
     }
@@ -105,6 +110,8 @@ pub fn write_columns(out: &mut dyn Write, history: &History) -> io::Result<()> {
         buffer.extend(history.nodes[from..until].iter().flat_map(|node| node.to_le_bytes()));
         buffer.extend(history.times[from..until].iter().flat_map(|times| times.invoked_ns.to_le_bytes()));
         buffer.extend(history.times[from..until].iter().flat_map(|times| times.completed_ns.to_le_bytes()));
+        let revisions = history.revisions.get(from..until).unwrap_or_default();
+        buffer.extend(revisions.iter().flat_map(|revision| revision.to_le_bytes()));
         out.write_all(&buffer)?;
     }
     let sum = out.sum;
@@ -185,9 +192,7 @@ fn columns(input: impl Read) -> Result<History, Wrong> {
         input.read_exact(&mut header)?;
         [0, 8, 16, 24].map(|at| u64::from_le_bytes(array(&header[at..])))
     };
-    if magic != u64::from_le_bytes(*MAGIC) {
-        return Err("of another version".into());
-    }
+    let version = MAGICS.iter().position(|known| magic == u64::from_le_bytes(**known)).ok_or("of another version")?;
     if text_bytes > MAX_TEXT || values >= u64::from(u32::MAX) || operations >= u64::from(u32::MAX) {
         return Err("a length that cannot be".into());
     }
@@ -212,7 +217,14 @@ fn columns(input: impl Read) -> Result<History, Wrong> {
         return Err("a value without its place".into());
     }
     history.others = text.others.into_iter().map(Event::into_owned).collect();
-    blocks(&mut input, operations, WIDTH, |block, count| take(&mut history, block, count))?;
+    blocks(&mut input, operations, WIDTHS[version], |block, count| {
+        take(&mut history, block, count)?;
+        if version > 0 { take_revisions(&mut history.revisions, block, count) } else { Ok(()) }
+    })?;
+    if version > 0 && history.revisions.iter().all(|revision| *revision == NO_REVISION) {
+        return Err("no revision where there should be some".into());
+    }
+
     let sum = input.sum;
     let mut stored = [0; 4];
     input.read_exact(&mut stored)?;
@@ -294,6 +306,17 @@ fn take(history: &mut History, block: &[u8], count: usize) -> Result<(), Wrong> 
     Ok(())
 }
 
+/// Takes over the revisions of a block.
+fn take_revisions(revisions: &mut Vec<u64>, block: &[u8], count: usize) -> Result<(), Wrong> {
+    for revision in numbers::<8>(block, WIDTHS[0] * count, count).map(u64::from_le_bytes) {
+        if revision > MAX_REVISION && revision != NO_REVISION {
+            return Err("a revision that is too large".into());
+        }
+        revisions.push(revision);
+    }
+    Ok(())
+}
+
 /// Whether the ranks can be those of events: each of one event, an end after its beginning, one operation of a process at a time.
 fn check_ranks(history: &History) -> Result<(), Wrong> {
     let events = 2 * history.operations.len() + history.others.len();
@@ -356,16 +379,41 @@ mod tests {
     /// All that a history tells.
     fn told(history: &History) -> String {
         let values: Vec<_> = (0_u32..).take(history.values.len()).map(|id| history.value(ValueId(id))).collect();
-        let History { operations, others, function_names, times, nodes, .. } = history;
-        format!("{operations:?} {values:?} {others:?} {function_names:?} {times:?} {nodes:?}")
+        let History { operations, others, function_names, times, nodes, revisions, .. } = history;
+        format!("{operations:?} {values:?} {others:?} {function_names:?} {times:?} {nodes:?} {revisions:?}")
+    }
+
+    /// The lines with two revisions.
+    fn with_revisions() -> String {
+        let lines = LINES.replace(r#""value":1}"#, r#""value":1,"revision":9223372036854775807}"#);
+        lines.replace(r#""error":"refused""#, r#""revision":0,"error":"refused""#)
     }
 
     #[test]
     fn columns_say_what_the_lines_said() {
-        let history = read_bytes("h", LINES.as_bytes(), None).unwrap();
-        let again = read_bytes("h", &in_columns(&history), None).unwrap();
-        assert_eq!(told(&again), told(&history));
-        assert_eq!(history.operations.len(), 4, "the example has lost its point");
+        for (lines, magic) in [(LINES, MAGICS[0]), (&with_revisions(), MAGICS[1])] {
+            let history = read_bytes("h", lines.as_bytes(), None).unwrap();
+            let columns = in_columns(&history);
+            let again = read_bytes("h", &columns, None).unwrap();
+            assert_eq!(told(&again), told(&history));
+            assert!(columns.starts_with(magic));
+            assert_eq!(history.operations.len(), 4, "the example has lost its point");
+        }
+    }
+
+    #[test]
+    fn of_revisions_there_are_some_and_none_is_too_large() {
+        let bytes = in_columns(&read_bytes("h", with_revisions().as_bytes(), None).unwrap());
+        for (revisions, why) in [
+            ([NO_REVISION, NO_REVISION, NO_REVISION, NO_REVISION], "no revision where there should be some"),
+            ([0, 1, MAX_REVISION + 1, 2], "a revision that is too large"),
+        ] {
+            let mut forged = bytes.clone();
+            let end = bytes.len() - 4;
+            forged[end - 32..end].copy_from_slice(&revisions.map(u64::to_le_bytes).concat());
+            let error = read_bytes("h", &summed(forged), None).unwrap_err().to_string();
+            assert!(error.contains(why), "{error}");
+        }
     }
 
     #[test]
@@ -373,7 +421,10 @@ mod tests {
         let mut lines = String::new();
         for number in 0..BLOCK + 2 {
             for kind in ["invoke", "ok"] {
-                lines += &format!(r#"{{"process":{},"type":"{kind}","f":"write","value":{number}}}"#, number % 7);
+                let process = number % 7;
+                lines += &format!(
+                    r#"{{"process":{process},"type":"{kind}","f":"write","value":{number},"revision":{number}}}"#
+                );
                 lines.push('\n');
             }
         }
@@ -391,7 +442,7 @@ mod tests {
 
     #[test]
     fn what_is_cut_off_or_goes_on_is_no_history() {
-        let bytes = in_columns(&read_bytes("h", LINES.as_bytes(), None).unwrap());
+        let bytes = in_columns(&read_bytes("h", with_revisions().as_bytes(), None).unwrap());
         for length in 8..bytes.len() {
             let error = read_bytes("h", &bytes[..length], None).unwrap_err().to_string();
             assert!(error.contains("cut off"), "{length}: {error}");
@@ -410,8 +461,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_damaged_file_is_refused(at in 8_usize..400, by in 1_u8..=255) {
-            let mut bytes = in_columns(&read_bytes("h", LINES.as_bytes(), None).unwrap());
+        fn a_damaged_file_is_refused(at in 8_usize..900, by in 1_u8..=255, numbered in any::<bool>()) {
+            let lines = if numbered { with_revisions() } else { LINES.to_owned() };
+            let mut bytes = in_columns(&read_bytes("h", lines.as_bytes(), None).unwrap());
             let at = at % bytes.len();
             bytes[at] ^= by;
             prop_assert!(read_bytes("h", &bytes, None).is_err());
@@ -419,8 +471,11 @@ mod tests {
 
         /// Whoever makes the sum fit may say what he likes; it must be a history, or an error.
         #[test]
-        fn a_forged_file_makes_no_reader_panic(changes in proptest::collection::vec((0_usize..600, any::<u8>()), 1..6)) {
-            let mut bytes = in_columns(&read_bytes("h", LINES.as_bytes(), None).unwrap());
+        fn a_forged_file_makes_no_reader_panic(
+            changes in proptest::collection::vec((0_usize..900, any::<u8>()), 1..6), numbered in any::<bool>()
+        ) {
+            let lines = if numbered { with_revisions() } else { LINES.to_owned() };
+            let mut bytes = in_columns(&read_bytes("h", lines.as_bytes(), None).unwrap());
             let length = bytes.len() - 4;
             for (at, by) in changes {
                 bytes[8 + at % (length - 8)] = by;

@@ -173,6 +173,9 @@ fn event(form: &Edn<'_>) -> Result<Event<'static>, String> {
     if let Some(Value::Int(node)) = optional("node")? {
         event.node = u16::try_from(node).ok();
     }
+    if let Some(Value::Int(revision)) = optional("revision")? {
+        event.revision = u64::try_from(revision).ok();
+    }
     event.error = optional("error")?.map(|why| match why {
         Value::Str(text) => text.into_string().into(),
         other => other.to_string().into(),

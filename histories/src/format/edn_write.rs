@@ -1,7 +1,7 @@
 //! Writes events as Jepsen's op maps, one a line, so that [`super::edn`] reads the same history back.
 //!
 //! Keys become Jepsen's `independent` tuples where the reader would tell them, else `:key`. What Jepsen has no name for is said by
-//! further keys: `:observed`, `:mismatch`, `:node`.
+//! further keys: `:observed`, `:mismatch`, `:node`, `:revision`.
 
 use std::io;
 
@@ -69,6 +69,9 @@ impl EdnStyle {
             line.push_str(", :mismatch true");
         }
         push_field(&mut line, "node", event.node.map(|node| Value::Int(node.into())).as_ref());
+        if let Some(revision) = event.revision {
+            line.push_str(&format!(", :revision {revision}"));
+        }
         push_field(&mut line, "error", event.error.as_ref().map(|why| Value::from(&**why)).as_ref());
         line.push_str(&format!(", :time {}", event.time));
         if let Some(index) = event.index {

@@ -22,14 +22,9 @@ pub(super) fn event(line: &str) -> Option<Event<'_>> {
     if let Some(cursor) = cursor.after(r#","observed":"#) {
         event.observed = Some(cursor.value()?);
     }
-    if let Some(cursor) = cursor.after(r#","node":"#) {
-        event.node = Some(u16::try_from(cursor.natural()?).ok()?);
-    }
-    if let Some(cursor) = cursor.after(r#","error":"#) {
-        event.error = Some(cursor.string()?.into());
-    }
+    cursor.end(&mut event)?;
     // A key of `null` is no key, which is for serde to say.
-    (cursor.rest() == "}" && event.key != Some(Value::Nil)).then_some(event)
+    (event.key != Some(Value::Nil)).then_some(event)
 }
 
 /// The transaction on this line, with its micro-operations in `micros`: as they are many, no [`Value`] is made of them.
@@ -48,13 +43,8 @@ pub(super) fn transaction<'a>(line: &'a str, micros: &mut Columns, values: &mut 
         }
     }
     let mut event = Event { index: Some(index), time, ..Event::new(Process::Client(process), kind, TRANSACTION) };
-    if let Some(cursor) = cursor.after(r#","node":"#) {
-        event.node = Some(u16::try_from(cursor.natural()?).ok()?);
-    }
-    if let Some(cursor) = cursor.after(r#","error":"#) {
-        event.error = Some(cursor.string()?.into());
-    }
-    (cursor.rest() == "}").then_some(event)
+    cursor.end(&mut event)?;
+    Some(event)
 }
 
 struct Cursor<'a> {
@@ -83,6 +73,20 @@ impl<'a> Cursor<'a> {
             self.at += word.len();
             self
         })
+    }
+
+    /// What comes last in every event.
+    fn end(&mut self, event: &mut Event<'a>) -> Option<()> {
+        if let Some(cursor) = self.after(r#","node":"#) {
+            event.node = Some(u16::try_from(cursor.natural()?).ok()?);
+        }
+        if let Some(cursor) = self.after(r#","revision":"#) {
+            event.revision = Some(cursor.natural()?);
+        }
+        if let Some(cursor) = self.after(r#","error":"#) {
+            event.error = Some(cursor.string()?.into());
+        }
+        (self.rest() == "}").then_some(())
     }
 
     /// Text in quotes, without escapes and control characters.
@@ -176,13 +180,14 @@ mod tests {
     use super::event;
     use crate::Event;
 
-    const LINES: [&str; 6] = [
-        r#"{"index":4,"time":700,"process":13,"type":"fail","f":"cas","key":"k1","value":[1,2],"observed":3,"node":2,"error":"why ü"}"#,
+    const LINES: [&str; 7] = [
+        r#"{"index":4,"time":700,"process":13,"type":"fail","f":"cas","key":"k1","value":[1,2],"observed":3,"node":2,"revision":70,"error":"why ü"}"#,
         r#"{"index":5,"time":700,"process":"nemesis","type":"info","f":"kill","value":"n1"}"#,
         r#"{"index":6,"time":801,"process":13,"type":"invoke","f":"read","key":"k1","node":2}"#,
         r#"{"index":7,"time":802,"process":13,"type":"ok","f":"read","key":"k1","value":null}"#,
         r#"{"index":0,"time":0,"process":0,"type":"invoke","f":"write","value":123456789012345678}"#,
         r#"{"index":7,"time":802,"process":13,"type":"ok","f":"read","key":"","value":"1"}"#,
+        r#"{"index":8,"time":803,"process":13,"type":"ok","f":"read","key":"k","value":1,"revision":812}"#,
     ];
 
     #[test]

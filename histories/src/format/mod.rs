@@ -128,7 +128,7 @@ fn read(
 /// The format by the beginning of a file: JSON objects begin with `{"`, EDN with `{:`, `[`, `#` or `;`, and a log has a line that
 /// is an operation.
 fn detect(path: &Path, start: &[u8]) -> Result<Format, ReadError> {
-    if start.starts_with(columns::MAGIC) {
+    if columns::MAGICS.iter().any(|magic| start.starts_with(*magic)) {
         return Ok(Format::Columns);
     }
     let text = start.trim_ascii_start();

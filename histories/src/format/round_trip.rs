@@ -36,10 +36,16 @@ fn transaction(key: &Value, value: &Value, found: &Value) -> Value {
 
 /// What one client asks and gets, or what the nemesis says.
 fn operation() -> impl Strategy<Value = [Event<'static>; 2]> {
-    let extra = (option::of(value()), option::of(0_u16..9), option::of("[a-z:\" ]{0,6}"), any::<bool>());
+    let extra = (
+        option::of(value()),
+        option::of(0_u16..9),
+        option::of("[a-z:\" ]{0,6}"),
+        any::<bool>(),
+        option::of(0..u64::MAX >> 1),
+    );
     (0..8_usize, value(), value(), value(), 0..3_usize, extra).prop_map(
         |(function, first, second, found, kind, extra)| {
-            let (observed, node, error, mismatch) = extra;
+            let (observed, node, error, mismatch, revision) = extra;
             let f = ["read", "write", "cas", "append", "delete", "check-7", "kill", "txn"][function];
             let process = if f == "kill" { Process::nemesis() } else { Process::Client(0) };
             let kind = [EventType::Ok, EventType::Fail, EventType::Info][kind];
@@ -59,7 +65,7 @@ fn operation() -> impl Strategy<Value = [Event<'static>; 2]> {
             let observed = observed.filter(|_| f == "cas" && kind == EventType::Fail);
             let mismatch = mismatch && observed.is_some();
             let error = error.map(Into::into);
-            [invoke, Event { value: result, observed, mismatch, error, ..Event::new(process, kind, f) }]
+            [invoke, Event { value: result, observed, mismatch, error, revision, ..Event::new(process, kind, f) }]
         },
     )
 }

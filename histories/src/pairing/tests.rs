@@ -50,6 +50,24 @@ fn what_a_read_returned_comes_from_its_completion() {
 }
 
 #[test]
+fn revisions_stand_beside_the_operations_if_there_are_any() {
+    let events = |revisions: [Option<u64>; 3]| {
+        let of = |(process, revision)| {
+            let done = event(process, Done, "write", None);
+            [event(process, Invoke, "write", int(1)), Event { revision, ..done }]
+        };
+        (0..).zip(revisions).flat_map(of).collect()
+    };
+    let with = history(events([None, Some(7), None]));
+    assert_eq!([0, 1, 2].map(|index| with.revision(index)), [None, Some(7), None]);
+    assert_eq!(with.revisions.len(), 3);
+    let without = history(events([None; 3]));
+    assert_eq!((without.revision(2), without.revisions.capacity()), (None, 0));
+    let limit = PairingError::TooMany("a revision is below 2^63");
+    assert_eq!(error(events([None, Some(1 << 63), None])), limit);
+}
+
+#[test]
 fn a_read_of_null_found_the_key_absent() {
     let history = history(vec![event(0, Invoke, "read", None), event(0, Done, "read", Some(Value::Nil))]);
     assert_eq!(history.operations[0].output, ValueId::NIL);

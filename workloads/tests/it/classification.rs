@@ -5,7 +5,7 @@ use std::{net::SocketAddr, time::Duration};
 use histories::Value;
 use serde_json::json;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use workloads::{Action, Answer, Client as _, Connect as _, HttpConnector, HttpOptions, Request};
+use workloads::{Action, Answer, Answered, Client as _, Connect as _, HttpConnector, HttpOptions, Request};
 
 use crate::server::{Reply, Server};
 
@@ -23,6 +23,10 @@ fn connector(address: SocketAddr) -> HttpConnector {
 }
 
 async fn ask(address: SocketAddr, action: Action) -> Answer {
+    answered(address, action).await.answer
+}
+
+async fn answered(address: SocketAddr, action: Action) -> Answered {
     let mut client = connector(address).open(1).unwrap();
     let request = Request { key: 3, action };
     tokio::time::timeout(Duration::from_secs(5), client.invoke(&request)).await.expect("a client keeps its own limit")
@@ -148,6 +152,23 @@ async fn a_good_answer_is_what_it_says() {
 }
 
 #[tokio::test]
+async fn a_revision_is_what_an_answer_carries_that_is_understood() {
+    for (status, body, expected) in [
+        (200, json!({"value": 4, "revision": 7, "swapped": true}), Some(7)),
+        (200, json!({"value": null, "revision": 0, "swapped": false, "observed": null}), Some(0)),
+        (200, json!({"key": "other", "value": 4, "revision": 7, "swapped": true}), None),
+        (503, json!({"error": "no leader", "happened": "no", "revision": 7}), None),
+    ] {
+        let server = Server::start(move |_| Reply::json(status, &body)).await;
+        for action in [READ, WRITE, CAS] {
+            assert_eq!(answered(server.address, action).await.revision, expected, "{status} {action:?}");
+        }
+    }
+    let server = Server::start(|_| Reply::json(200, &json!({"value": 4, "swapped": true}))).await;
+    assert_eq!(answered(server.address, READ).await, Answer::Value(4.into()).into());
+}
+
+#[tokio::test]
 async fn each_request_is_what_the_api_expects() {
     let server = Server::start(|asked| {
         Reply::json(503, &json!({"error": format!("{} {} {}", asked.method, asked.path, asked.body), "happened": "no"}))
@@ -171,7 +192,7 @@ async fn a_connection_that_was_closed_while_idle_is_replaced_and_the_request_sen
     let mut done = 0;
     for sent in 1..=20 {
         // Whether the close is noticed before the next request leaves is a race: either way it must not be sent twice.
-        done += u32::from(client.invoke(&Request { key: 3, action: WRITE }).await == Answer::Done);
+        done += u32::from(client.invoke(&Request { key: 3, action: WRITE }).await.answer == Answer::Done);
         assert!(server.asked() <= sent, "a request was sent twice");
     }
     assert!(done <= server.asked());

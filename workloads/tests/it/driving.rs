@@ -12,13 +12,13 @@ use std::{
 };
 
 use histories::{
-    Event, EventType, Function, History, NEVER, Operation, Outcome, Process, Recorder, ValueId, read_file,
+    Event, EventType, Function, History, MAX_REVISION, NEVER, Operation, Outcome, Process, Recorder, ValueId, read_file,
 };
 use serde_json::json;
 use tokio::{net::TcpListener, sync::watch};
 use workloads::{
-    Action, Answer, Client, ClientError, Connect, DriveError, Driven, FinalReads, HttpConnector, HttpOptions, Load,
-    Progress, RegisterOptions, Request, Unread, drive, final_reads,
+    Action, Answer, Answered, Client, ClientError, Connect, DriveError, Driven, FinalReads, HttpConnector, HttpOptions,
+    Load, Progress, RegisterOptions, Request, Unread, drive, final_reads,
 };
 
 use crate::server::{Asked, Reply, Server};
@@ -112,6 +112,7 @@ async fn a_load_leaves_a_history_in_which_everything_completed() {
     assert!(history.operations.iter().all(|op| matches!(op.outcome, Outcome::Ok | Outcome::Mismatch)));
     for (index, op) in history.operations.iter().enumerate() {
         assert_eq!(u32::from(history.node(index)), op.process % 3 + 1, "own nodes");
+        assert_eq!(history.revision(index), Some(1), "as the server says");
     }
     let functions: BTreeSet<_> = history.operations.iter().map(|op| op.function.to_string()).collect();
     assert_eq!(functions, ["cas", "read", "write"].map(str::to_owned).into());
@@ -275,7 +276,7 @@ impl Connect for Lost {
 }
 
 impl Client for Lost {
-    async fn invoke(&mut self, _: &Request) -> Answer {
+    async fn invoke(&mut self, _: &Request) -> Answered {
         std::future::pending().await
     }
 }
@@ -305,11 +306,26 @@ impl Connect for Doubtful {
 }
 
 impl Client for Doubtful {
-    async fn invoke(&mut self, request: &Request) -> Answer {
+    async fn invoke(&mut self, request: &Request) -> Answered {
         match request.action {
             Action::Read => Answer::NotDone("refused".to_owned()),
             _ => Answer::Unknown("reset".to_owned()),
         }
+        .into()
+    }
+}
+
+#[tokio::test]
+async fn a_revision_that_no_history_can_have_breaks_none() {
+    let revision = |revision: u64| {
+        let body = format!(r#"{{"value":1,"swapped":false,"observed":1,"revision":{revision}}}"#);
+        Reply::text(200, "", &body)
+    };
+    for (absurd, kept) in [(MAX_REVISION, Some(MAX_REVISION)), (u64::MAX, None)] {
+        let server = Server::start(move |_| revision(absurd)).await;
+        let bench = Bench::new();
+        bench.drive(&load(1, 0, 50), connector([&server.address])).await.unwrap();
+        assert_eq!(bench.history().revision(0), kept);
     }
 }
 

@@ -1,0 +1,97 @@
+//! What the store's own revisions say: beside a violation, and where they cannot be right themselves.
+//!
+//! No verdict rests on them: a store that breaks its promises may as well misnumber what it does.
+
+use std::{cmp::Reverse, collections::BinaryHeap};
+
+use histories::{Function, History, Operation, Outcome, ValueId};
+
+use super::words::short;
+use crate::Verdict;
+
+/// An operation whose answer came with a revision; of the same revision, whoever set something is the greater.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Numbered {
+    revision: u64,
+    /// It set what has this revision; else it saw it.
+    is_change: bool,
+    index: usize,
+}
+
+impl Numbered {
+    fn of(history: &History, index: usize) -> Option<Self> {
+        let Operation { function, outcome, .. } = history.operations[index];
+        let is_answered = matches!(outcome, Outcome::Ok | Outcome::Mismatch) && !matches!(function, Function::Other(_));
+        let revision = history.revision(index).filter(|_| is_answered)?;
+        Some(Self { revision, is_change: outcome == Outcome::Ok && function != Function::Read, index })
+    }
+
+    fn operation<'a>(&self, history: &'a History) -> &'a Operation {
+        &history.operations[self.index]
+    }
+
+    /// `the write of 57 is its revision 812`.
+    fn told(&self, history: &History) -> String {
+        let relation = if self.is_change { "is its revision" } else { "was answered at revision" };
+        format!("{} {relation} {}", short(history, self.index), self.revision)
+    }
+}
+
+/// What the revisions of the operations of a violation, of one key and ascending, say about it: the last one that is numbered lower
+/// than what was over before it began.
+pub(crate) fn beside(history: &History, operations: &[usize]) -> Option<String> {
+    let numbered = operations.iter().filter_map(|&index| Numbered::of(history, index));
+    let (earlier, later) = backwards(history, numbered).last()?;
+    let (before, after) = (earlier.told(history), later.told(history));
+    Some(format!(
+        "The store itself numbered them: {before}, and {after}, {} earlier",
+        earlier.revision - later.revision
+    ))
+}
+
+/// How the revisions of the operations of one key, which are ascending, contradict each other, or the verdict on them.
+pub(crate) fn contradiction(history: &History, operations: &[u32], verdict: Verdict) -> Option<String> {
+    let numbered = || operations.iter().filter_map(|&index| Numbered::of(history, index as usize));
+    if let Some([a, b]) = twice(history, numbered()) {
+        let (revision, a, b) = (a.revision, short(history, a.index), short(history, b.index));
+        return Some(format!(
+            "The store's own revisions contradict each other: {a} and {b} are both its revision {revision}"
+        ));
+    }
+    // What is absent has no revision of its own, and may have been deleted.
+    let present = numbered().filter(|looked| looked.operation(history).output != ValueId::NIL);
+    let (earlier, later) = backwards(history, present).next().filter(|_| verdict == Verdict::Linearizable)?;
+    Some(format!(
+        "The store's own revisions are not consistent with real time: {}, and {}, although that began after the other had ended",
+        earlier.told(history),
+        later.told(history)
+    ))
+}
+
+/// Two changes to different values that have the same revision.
+fn twice(history: &History, numbered: impl Iterator<Item = Numbered>) -> Option<[Numbered; 2]> {
+    let mut changes: Vec<Numbered> = numbered.filter(|one| one.is_change).collect();
+    changes.sort_unstable();
+    let set = |change: &Numbered| match *change.operation(history) {
+        Operation { function: Function::Cas, to, .. } => to,
+        Operation { input, .. } => input,
+    };
+    changes.array_windows().copied().find(|[a, b]| a.revision == b.revision && set(a) != set(b))
+}
+
+/// Each that is numbered lower than one that was over before it began, behind the highest of those.
+fn backwards(
+    history: &History,
+    numbered: impl Iterator<Item = Numbered>,
+) -> impl Iterator<Item = (Numbered, Numbered)> {
+    let (mut open, mut highest) = (BinaryHeap::new(), None);
+    numbered.filter_map(move |later| {
+        let Operation { invoked, completed, .. } = *later.operation(history);
+        while let Some(&Reverse((_, ended))) = open.peek().filter(|Reverse((end, _))| *end < invoked) {
+            highest = highest.max(Some(ended));
+            open.pop();
+        }
+        open.push(Reverse((completed, later)));
+        highest.filter(|earlier: &Numbered| earlier.revision > later.revision).map(|earlier| (earlier, later))
+    })
+}
