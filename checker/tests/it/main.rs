@@ -21,6 +21,7 @@ mod random;
 mod rules;
 mod rungs;
 mod staleness;
+mod store;
 mod transactions;
 mod wide;
 
