@@ -5,13 +5,20 @@
 //! `cargo bench -p checker`. Histories are simulated: each client thinks, invokes, waits, and the operation takes effect somewhere
 //! between.
 
-use checker::{Level, Limits, Model, Options, Status, Verdict, check, check_transactions, consistency, staleness};
+#[path = "../tests/it/store.rs"]
+mod store;
+
+use checker::{
+    Level, Limits, Model, Options, Status, Verdict, check, check_transactions, check_with, consistency, staleness,
+};
 use std::{cell::LazyCell, path::Path, time::Duration};
 
 use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
 use histories::{Event, EventType, History, HistoryBuilder, Process, Value, read_file};
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
+
+use store::{Store, unsplit};
 
 /// One history to simulate.
 #[derive(Clone, Copy)]
@@ -210,6 +217,25 @@ fn measure_peers(c: &mut Criterion) {
     }
 }
 
+/// Key-value histories of them as one object, by a model of the whole store.
+fn measure_unsplit(c: &mut Criterion) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/peer-histories/kv");
+    for name in ["c01-bad", "c10-ok", "c10-bad"] {
+        let Ok(history) = read_file(&folder.join(format!("{name}.txt"))) else {
+            eprintln!("SKIPPED: {name} is not here");
+            continue;
+        };
+        let (history, options) = (unsplit(&history), Options::new(Model::Register));
+        let expected = if name == "c10-ok" { Verdict::Linearizable } else { Verdict::NotLinearizable };
+        let mut group = c.benchmark_group("a store without splitting it by key");
+        group.sample_size(10).sampling_mode(SamplingMode::Flat).measurement_time(Duration::from_secs(2));
+        group.bench_function(name, |b| {
+            b.iter(|| assert_eq!(check_with(&history, &Store, &options).verdict, expected));
+        });
+        group.finish();
+    }
+}
+
 /// A million operations of ten clients, one after another begun and, most of the time, ended after others have begun.
 fn simulate_object(model: Model) -> History {
     const CLIENTS: usize = 10;
@@ -390,6 +416,7 @@ fn benches(c: &mut Criterion) {
     measure_transactions(c);
     measure_objects(c);
     measure_peers(c);
+    measure_unsplit(c);
     let load = Load {
         operations: 1_000_000,
         clients: 20,

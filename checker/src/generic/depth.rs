@@ -1,6 +1,8 @@
 //! Depth first (Wing and Gong 1993, Lowe 2017), with a memory that is keyed by the operations that are open at once instead of by
 //! the whole history: a node that was seen before leads nowhere new. Quick where almost any order will do.
 
+use std::rc::Rc;
+
 use rustc_hash::FxHashSet;
 
 use super::{
@@ -17,7 +19,7 @@ pub(super) const SETTLED_AT_ONCE: usize = 64;
 
 /// A node, which of its children is to be tried next, and how long the order was there.
 struct Frame {
-    node: Node,
+    node: Rc<Node>,
     next: usize,
     ordered: usize,
 }
@@ -25,12 +27,12 @@ struct Frame {
 #[derive(Default)]
 pub(super) struct Depth {
     frames: Vec<Frame>,
-    seen: FxHashSet<Node>,
+    seen: FxHashSet<Rc<Node>>,
     /// Items.
     order: Vec<u32>,
     /// The last completion that was reached.
     pub farthest: u32,
-    /// Of the lists of nodes.
+    /// Of the nodes that were seen.
     bytes: usize,
     has_begun: bool,
 }
@@ -42,7 +44,7 @@ impl Depth {
     }
 
     /// Goes on until it is at an end or the slice is.
-    pub(super) fn run<S: Specification>(&mut self, space: &mut Space<'_, S>, slice: Slice) -> Option<End> {
+    pub(super) fn run<S: Specification>(&mut self, space: &mut Space<'_, '_, S>, slice: Slice) -> Option<End> {
         if !std::mem::replace(&mut self.has_begun, true) && self.enter(space, Node::default()) {
             return Some(End::Order(std::mem::take(&mut self.order)));
         }
@@ -50,12 +52,11 @@ impl Depth {
             let Some(frame) = self.frames.last_mut() else { return Some(End::Dead(self.farthest)) };
             self.order.truncate(frame.ordered);
             if frame.next == space.candidates(&frame.node) {
-                self.bytes -= frame.node.bytes();
                 self.frames.pop();
                 continue;
             }
             frame.next += 1;
-            space.work += 1;
+            space.states.work += 1;
             if let Some((item, child)) = space.child(&frame.node, frame.next - 1) {
                 self.order.push(item);
                 if self.enter(space, child) {
@@ -67,7 +68,7 @@ impl Depth {
     }
 
     /// Goes to a node, unless it was seen; whether it is the end.
-    fn enter<S: Specification>(&mut self, space: &mut Space<'_, S>, mut node: Node) -> bool {
+    fn enter<S: Specification>(&mut self, space: &mut Space<'_, '_, S>, mut node: Node) -> bool {
         loop {
             if space.is_end(&node) {
                 return true;
@@ -77,9 +78,12 @@ impl Depth {
             }
         }
         self.farthest = self.farthest.max(node.due);
-        if self.seen.insert(node.clone()) {
-            // What is remembered has no room to grow.
-            self.bytes += node.bytes() + node.clone().bytes();
+        if !self.seen.contains(&node) {
+            // What is remembered needs no room to grow.
+            node.shrink();
+            self.bytes += node.bytes() + size_of::<(usize, usize, Node)>();
+            let node = Rc::new(node);
+            self.seen.insert(Rc::clone(&node));
             self.frames.push(Frame { node, next: 0, ordered: self.order.len() });
         }
         false

@@ -13,7 +13,10 @@
 use histories::{History, Outcome, Value};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::race::{Found, search};
+use super::{
+    race::{Found, search},
+    states::States,
+};
 use crate::{
     Limits,
     model::{Call, Specification},
@@ -23,16 +26,19 @@ use crate::{
 const MAX_QUESTIONS: usize = 32;
 const MAX_ALL_QUESTIONS: usize = 2_000;
 
+/// After so many attempts that were not answered there are no more: the rest would fare no better.
+const MAX_UNANSWERED: usize = 8;
+
 /// Preparing so many operations counts as a question.
 const OPERATIONS_PER_QUESTION: usize = 4_096;
 
 /// More operations than this in one attempt are not held against others one by one.
 const MAX_SHOWN: usize = 128;
 
-struct Few<'a, S: Specification> {
-    object: &'a S,
+struct Few<'s, 'a, S: Specification> {
+    states: &'s mut States<'a, S>,
     history: &'a History,
-    limits: &'a Limits<'a>,
+    limits: &'s Limits<'s>,
     /// Ascending.
     certain: Vec<u32>,
     /// What may take place or not.
@@ -40,19 +46,20 @@ struct Few<'a, S: Specification> {
     /// Of the completion that no order reaches.
     rank: u32,
     questions: usize,
+    unanswered: usize,
 }
 
 /// Fewer operations without an order, given that nothing explains what happened until this rank; and the one that ended then.
-pub(super) fn few<S: Specification>(
-    object: &S,
-    history: &History,
+pub(super) fn few<'a, S: Specification>(
+    states: &mut States<'a, S>,
+    history: &'a History,
     operations: &[u32],
     rank: u32,
     limits: &Limits<'_>,
 ) -> (Vec<u32>, u32) {
     let is_certain = |&index: &u32| history.operations[index as usize].outcome != Outcome::Info;
     let (certain, spare) = operations.iter().copied().partition(is_certain);
-    let mut few = Few { object, history, limits, certain, spare, rank, questions: MAX_ALL_QUESTIONS };
+    let mut few = Few { states, history, limits, certain, spare, rank, questions: MAX_ALL_QUESTIONS, unanswered: 0 };
     few.cut();
     few.keep_groups();
     few.drop_reads();
@@ -62,9 +69,9 @@ pub(super) fn few<S: Specification>(
     (shown, last.expect("the rank is that of a completion, and what is looked at there stays"))
 }
 
-impl<S: Specification> Few<'_, S> {
-    fn call(&self, index: u32) -> Call<'_> {
-        Call::of(self.history, &self.history.operations[index as usize], self.object.asks_who())
+impl<'a, S: Specification> Few<'_, 'a, S> {
+    fn call(&self, index: u32) -> Call<'a> {
+        Call::of(self.history, &self.history.operations[index as usize], self.states.object.asks_who())
     }
 
     /// Forgets what began too late to matter.
@@ -80,7 +87,7 @@ impl<S: Specification> Few<'_, S> {
         let mut all = [certain, spare].concat();
         all.sort_unstable();
         let spare: FxHashSet<u32> = spare.iter().copied().collect();
-        if !(self.limits.keep_going)() {
+        if self.unanswered == MAX_UNANSWERED || !(self.limits.keep_going)() {
             self.questions = 0;
         }
         self.questions = self.questions.checked_sub(1 + all.len() / OPERATIONS_PER_QUESTION)?;
@@ -90,8 +97,9 @@ impl<S: Specification> Few<'_, S> {
             || left.fetch_update(relaxed, relaxed, |left| left.checked_sub(1)).is_ok() && (self.limits.keep_going)();
         let before = self.questions.min(MAX_QUESTIONS);
         let limits = Limits { keep_going: &keep_going, ..*self.limits };
-        let found = search(self.object, self.history, &all, |index| spare.contains(&index), &limits);
+        let found = search(self.states, self.history, &all, |index| spare.contains(&index), &limits);
         self.questions -= before - left.into_inner();
+        self.unanswered += usize::from(matches!(found, Found::Limit(_)));
         Some(found)
     }
 
@@ -131,7 +139,7 @@ impl<S: Specification> Few<'_, S> {
         for (&index, is_certain) in
             self.certain.iter().map(|index| (index, true)).chain(self.spare.iter().map(|index| (index, false)))
         {
-            let Some(values) = self.object.about(&self.call(index)) else {
+            let Some(values) = self.states.object.about(&self.call(index)) else {
                 if is_certain {
                     return None;
                 }
@@ -149,7 +157,7 @@ impl<S: Specification> Few<'_, S> {
     }
 
     fn drop_reads(&mut self) {
-        let is_read = |index: &u32| self.object.is_read_only(&self.call(*index));
+        let is_read = |index: &u32| self.states.object.is_read_only(&self.call(*index));
         let (reads, changes): (Vec<u32>, Vec<u32>) = self.certain.iter().copied().partition(is_read);
         minimal(reads, |reads| {
             let certain = merged(&changes, reads);
@@ -159,7 +167,7 @@ impl<S: Specification> Few<'_, S> {
     }
 
     fn loosen_changes(&mut self) {
-        let is_read = |index: &u32| self.object.is_read_only(&self.call(*index));
+        let is_read = |index: &u32| self.states.object.is_read_only(&self.call(*index));
         let (reads, changes): (Vec<u32>, Vec<u32>) = self.certain.iter().copied().partition(is_read);
         let (all, spare) = (changes.clone(), self.spare.clone());
         minimal(changes, |changes| {

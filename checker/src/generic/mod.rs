@@ -4,6 +4,7 @@ mod depth;
 mod few;
 mod race;
 mod space;
+mod states;
 mod sweep;
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,8 @@ use crate::{
     patience::{OutOfTime, Patience},
     verify::Verify,
 };
+
+use states::States;
 
 pub(crate) use transactions::as_values;
 
@@ -74,12 +77,13 @@ impl<S: Specification> Object for S {
             if patience.steps(part.len()).is_err() {
                 return out_of_time();
             }
-            match race::search(self, history, &part, |_| false, limits) {
+            let mut states = States::new(self, limits.memory);
+            match race::search(&mut states, history, &part, |_| false, limits) {
                 race::Found::Order(order) => orders.push(order),
                 race::Found::Limit(why @ UnknownWhy::Time { .. }) => return Found::Unknown(why),
                 race::Found::Limit(why) => undecided = Some(why),
                 race::Found::Dead(rank) => {
-                    let (few, last) = few::few(self, history, &part, rank, limits);
+                    let (few, last) = few::few(&mut states, history, &part, rank, limits);
                     return Found::Violation(few, last);
                 }
             }

@@ -1,9 +1,10 @@
-//! Both searches in turn, on one thread, each for a number of steps that doubles: whichever ends first decides, so that the answer
-//! takes at most some four times as long as by the better one, and is the same every time.
+//! Both searches in turn, on one thread, each for a number of steps that doubles, the sweep for fewer: whichever ends first decides,
+//! so that the answer takes at most some ten times as long as by the better one, most often less than twice, and is the same every
+//! time.
 
 use histories::History;
 
-use super::{depth::Depth, space::Space, sweep::Sweep};
+use super::{depth::Depth, space::Space, states::States, sweep::Sweep};
 use crate::{
     Limits, UnknownWhy,
     model::Specification,
@@ -41,8 +42,8 @@ pub(super) struct Slice {
 }
 
 impl Slice {
-    pub(super) fn lasts<S: Specification>(self, space: &Space<'_, S>, bytes: usize) -> bool {
-        space.work < self.until_work && space.bytes() + bytes <= self.max_bytes
+    pub(super) fn lasts<S: Specification>(self, space: &Space<'_, '_, S>, bytes: usize) -> bool {
+        space.states.work < self.until_work && space.bytes() + bytes <= self.max_bytes
     }
 }
 
@@ -56,10 +57,18 @@ impl Racer {
         vec![Self::Depth(Depth::default()), Self::Sweep(Sweep::default())]
     }
 
-    fn run<S: Specification>(&mut self, space: &mut Space<'_, S>, slice: Slice) -> Option<End> {
+    fn run<S: Specification>(&mut self, space: &mut Space<'_, '_, S>, slice: Slice) -> Option<End> {
         match self {
             Self::Depth(depth) => depth.run(space, slice),
             Self::Sweep(sweep) => sweep.run(space, slice),
+        }
+    }
+
+    /// Of a turn: one in so many. Where the sweep is the better one, it is so by far.
+    fn share(&self) -> usize {
+        match self {
+            Self::Depth(_) => 1,
+            Self::Sweep(_) => 4,
         }
     }
 
@@ -79,30 +88,34 @@ impl Racer {
 }
 
 /// Looks for an order of the operations with these indexes; where `is_optional`, what is certain need not take effect.
-pub(super) fn search<S: Specification>(
-    object: &S,
-    history: &History,
+pub(super) fn search<'a, S: Specification>(
+    states: &mut States<'a, S>,
+    history: &'a History,
     operations: &[u32],
     is_optional: impl Fn(u32) -> bool,
     limits: &Limits<'_>,
 ) -> Found {
-    match Space::new(object, history, operations, is_optional, &Patience::new(limits)) {
+    match Space::new(states, history, operations, is_optional, &Patience::new(limits)) {
         Ok(mut space) => race(&mut space, Racer::all(), limits),
         Err(OutOfTime) => Found::Limit(OutOfTime::among(history, operations)),
     }
 }
 
-pub(super) fn race<S: Specification>(space: &mut Space<'_, S>, mut racers: Vec<Racer>, limits: &Limits<'_>) -> Found {
+pub(super) fn race<S: Specification>(
+    space: &mut Space<'_, '_, S>,
+    mut racers: Vec<Racer>,
+    limits: &Limits<'_>,
+) -> Found {
     let mut turn = FIRST_TURN + FIRST_TURN_PER_COMPLETION * space.completions();
-    let (mut explained, mut memory) = (0, limits.memory.share());
+    let mut explained = 0;
     loop {
         let mut at = 0;
         while at < racers.len() {
-            let until = space.work + turn;
-            while space.work < until {
+            let until = space.states.work + turn / racers[at].share();
+            while space.states.work < until {
                 let others: usize = racers.iter().map(Racer::bytes).sum::<usize>() - racers[at].bytes();
-                let max_bytes = memory.most().saturating_sub(others);
-                let until_work = until.min(space.work + WORK_PER_QUESTION);
+                let max_bytes = space.states.memory.most().saturating_sub(others);
+                let until_work = until.min(space.states.work + WORK_PER_QUESTION);
                 match racers[at].run(space, Slice { until_work, max_bytes }) {
                     Some(End::Order(items)) => {
                         return Found::Order(items.into_iter().map(|item| space.index(item)).collect());
@@ -115,12 +128,13 @@ pub(super) fn race<S: Specification>(space: &mut Space<'_, S>, mut racers: Vec<R
                 if !(limits.keep_going)() {
                     return Found::Limit(UnknownWhy::Time { explained, completed, unknown_outcomes });
                 }
-                if !memory.hold(space.bytes() + others + racers[at].bytes()) {
+                let bytes = space.bytes() + others + racers[at].bytes();
+                if !space.states.memory.hold(bytes) {
                     // The one that needs less may still come through.
                     let largest = (0..racers.len()).max_by_key(|&racer| racers[racer].bytes());
                     racers.remove(largest.expect("one is running"));
                     let bytes = racers.iter().map(Racer::bytes).sum::<usize>() + space.bytes();
-                    if racers.is_empty() || !memory.hold(bytes) {
+                    if racers.is_empty() || !space.states.memory.hold(bytes) {
                         return Found::Limit(UnknownWhy::Memory { explained, completed, unknown_outcomes });
                     }
                     at = at.min(racers.len() - 1);

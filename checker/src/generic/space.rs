@@ -1,5 +1,5 @@
 //! What both searches walk through: completions in their order, the operations that are open before each, unknown ones counted by
-//! kind, states numbered and transitions remembered.
+//! kind.
 //!
 //! # Why it is right
 //! Any linearization can be shifted so that each call takes effect immediately before the completion of some call that is due: so
@@ -10,25 +10,14 @@
 //! outcome have no ends, so they are interchangeable: they are counted. One that changes nothing only uses itself up, and one
 //! whose call is read-only is never needed.
 
-use std::{
-    fmt::{self, Write},
-    rc::Rc,
-};
-
-use histories::{History, NEVER, Outcome, Value};
+use histories::{History, NEVER, Outcome};
 use rustc_hash::FxHashMap;
 
+use super::states::{States, number};
 use crate::{
-    memory::{of_table, of_vec},
     model::{Call, Specification},
     patience::{OutOfTime, Patience},
 };
-
-/// Of so many new states in a row, the size of one is measured.
-const STATES_PER_MEASURE: usize = 16;
-
-/// What a step by a specification costs, in remembered steps: a guess.
-const WORK_PER_STEP: usize = 8;
 
 /// An operation that counts.
 struct Item {
@@ -63,10 +52,17 @@ impl Node {
     pub(super) fn bytes(&self) -> usize {
         4 * (self.changed.capacity() + self.answered.capacity()) + 8 * self.used.capacity()
     }
+
+    /// Gives back what its lists have room for.
+    pub(super) fn shrink(&mut self) {
+        self.changed.shrink_to_fit();
+        self.answered.shrink_to_fit();
+        self.used.shrink_to_fit();
+    }
 }
 
-pub(super) struct Space<'a, S: Specification> {
-    object: &'a S,
+pub(super) struct Space<'s, 'a, S: Specification> {
+    pub states: &'s mut States<'a, S>,
     items: Vec<Item>,
     /// Certain items by their ends.
     due: Vec<u32>,
@@ -75,30 +71,20 @@ pub(super) struct Space<'a, S: Specification> {
     from: Vec<usize>,
     /// By the start of the first.
     classes: Vec<Class>,
-    calls: Vec<Call<'a>>,
-    /// Which calls are read-only.
-    reads: Vec<bool>,
-    states: Vec<Rc<S::State>>,
-    numbers: FxHashMap<Rc<S::State>, u32>,
-    /// The state after a kind of call in a state; nothing if it is impossible.
-    steps: FxHashMap<(u32, u32), Option<u32>>,
-    /// What the history takes here, and the states by themselves, by and large.
+    /// What the history takes here.
     bytes: usize,
-    /// How much was done, in remembered steps.
-    pub work: usize,
 }
 
-impl<'a, S: Specification> Space<'a, S> {
+impl<'s, 'a, S: Specification> Space<'s, 'a, S> {
     /// Of the operations with these indexes; where `is_optional`, what is certain counts as unknown.
     pub(super) fn new(
-        object: &'a S,
+        states: &'s mut States<'a, S>,
         history: &'a History,
         operations: &[u32],
         is_optional: impl Fn(u32) -> bool,
         patience: &Patience<'_>,
     ) -> Result<Self, OutOfTime> {
-        let mut kinds: FxHashMap<Call<'a>, u32> = FxHashMap::default();
-        let (mut calls, mut items, mut reads) = (Vec::new(), Vec::new(), Vec::new());
+        let mut items = Vec::new();
         let (mut due, mut classes): (Vec<u32>, FxHashMap<u32, Vec<u32>>) = (Vec::new(), FxHashMap::default());
         for &index in operations {
             patience.step()?;
@@ -106,14 +92,9 @@ impl<'a, S: Specification> Space<'a, S> {
             if operation.outcome == Outcome::Fail {
                 continue;
             }
-            let call = Call::of(history, operation, object.asks_who());
-            let kind = *kinds.entry(call).or_insert_with(|| {
-                calls.push(call);
-                reads.push(object.is_read_only(&call));
-                number(calls.len() - 1)
-            });
+            let kind = states.kind(Call::of(history, operation, states.object.asks_who()));
             let is_unknown = operation.outcome == Outcome::Info || is_optional(index);
-            if is_unknown && reads[kind as usize] {
+            if is_unknown && states.only_reads(kind) {
                 continue;
             }
             let place = number(items.len());
@@ -129,17 +110,13 @@ impl<'a, S: Specification> Space<'a, S> {
         let mut classes: Vec<Class> = classes.into_iter().map(|(kind, items)| Class { kind, items }).collect();
         classes.sort_unstable_by_key(|class| class.items[0]);
         let (open, from) = open_at(&items, &due, patience)?;
-        let initial = Rc::new(object.initial());
-        let numbers = [(Rc::clone(&initial), 0)].into_iter().collect();
-        let calls_bytes = calls.capacity() * (size_of::<Call<'_>>() + 1);
-        let bytes = items.capacity() * size_of::<Item>() + 4 * open.capacity() + 16 * due.capacity() + calls_bytes;
-        let (states, steps) = (vec![initial], FxHashMap::default());
-        Ok(Self { object, items, due, open, from, classes, calls, reads, states, numbers, steps, bytes, work: 0 })
+        let bytes = items.capacity() * size_of::<Item>() + 4 * open.capacity() + 16 * due.capacity();
+        Ok(Self { states, items, due, open, from, classes, bytes })
     }
 
     /// What all this takes, by and large, with one step more.
     pub(super) fn bytes(&self) -> usize {
-        self.bytes + of_vec(&self.states, 1) + of_table(&self.numbers, 1) + of_table(&self.steps, 1)
+        self.bytes + self.states.bytes()
     }
 
     /// How many completions there are.
@@ -175,17 +152,17 @@ impl<'a, S: Specification> Space<'a, S> {
         for at in self.open(node.due) {
             let item = self.open[at];
             let kind = self.items[item as usize].kind;
-            if self.reads[kind as usize]
+            if self.states.only_reads(kind)
                 && let Err(place) = node.answered.binary_search(&item)
-                && self.step(node.state, kind).is_some()
+                && self.states.step(node.state, kind).is_some()
             {
                 node.answered.insert(place, item);
                 took_effect(item);
             }
         }
         let due = self.due[node.due as usize];
-        let done =
-            if self.reads[self.items[due as usize].kind as usize] { &mut node.answered } else { &mut node.changed };
+        let is_read = self.states.only_reads(self.items[due as usize].kind);
+        let done = if is_read { &mut node.answered } else { &mut node.changed };
         let Ok(place) = done.binary_search(&due) else { return false };
         done.remove(place);
         node.due += 1;
@@ -206,8 +183,8 @@ impl<'a, S: Specification> Space<'a, S> {
             let item = self.open[open.start + candidate];
             let kind = self.items[item as usize].kind;
             // What only reads and is still open is impossible in this state.
-            let place = node.changed.binary_search(&item).err().filter(|_| !self.reads[kind as usize])?;
-            let state = self.step(node.state, kind)?;
+            let place = node.changed.binary_search(&item).err().filter(|_| !self.states.only_reads(kind))?;
+            let state = self.states.step(node.state, kind)?;
             let mut child = Node { state, ..node.clone() };
             child.changed.insert(place, item);
             return Some((item, child));
@@ -219,7 +196,7 @@ impl<'a, S: Specification> Space<'a, S> {
         if self.items[item as usize].start > self.end(node.due) {
             return None;
         }
-        let state = self.step(node.state, self.classes[class].kind).filter(|state| *state != node.state)?;
+        let state = self.states.step(node.state, self.classes[class].kind).filter(|state| *state != node.state)?;
         let mut child = Node { state, ..node.clone() };
         match place {
             Ok(place) => child.used[place].1 += 1,
@@ -227,66 +204,6 @@ impl<'a, S: Specification> Space<'a, S> {
         }
         Some((item, child))
     }
-
-    fn step(&mut self, state: u32, kind: u32) -> Option<u32> {
-        self.work += 1;
-        if let Some(&known) = self.steps.get(&(state, kind)) {
-            return known;
-        }
-        self.work += WORK_PER_STEP;
-        let mut after = S::State::clone(&self.states[state as usize]);
-        let next = self.object.apply(&mut after, &self.calls[kind as usize]).then(|| self.number_of(after));
-        self.steps.insert((state, kind), next);
-        next
-    }
-
-    fn number_of(&mut self, state: S::State) -> u32 {
-        if let Some(&known) = self.numbers.get(&state) {
-            return known;
-        }
-        let number = number(self.states.len());
-        if self.states.len() % STATES_PER_MEASURE == 1 {
-            self.bytes += STATES_PER_MEASURE * bytes_of(&state);
-        }
-        let state = Rc::new(state);
-        self.states.push(Rc::clone(&state));
-        self.numbers.insert(state, number);
-        number
-    }
-}
-
-/// About the most that a state takes. How much that is, only its model knows; but every part of it that matters shows in its text:
-/// text and digits by their length, and what names and parts values by 10 bytes for each character, room to grow included. What
-/// stands in braces may be a tree, of which the smallest node has room for eleven; what stands in brackets has room for four.
-fn bytes_of<T: fmt::Debug>(state: &T) -> usize {
-    const NODE: usize = 600;
-    const SHORT: usize = 4 * size_of::<Value>();
-    #[derive(Default)]
-    struct Count {
-        bytes: usize,
-        in_text: bool,
-        is_escaped: bool,
-    }
-    impl Write for Count {
-        fn write_str(&mut self, text: &str) -> fmt::Result {
-            for byte in text.bytes() {
-                self.bytes += match byte {
-                    b'{' if !self.in_text => NODE,
-                    b'[' if !self.in_text => SHORT,
-                    b'0'..=b'9' => 1,
-                    _ if self.in_text => 1,
-                    _ => 10,
-                };
-                self.in_text ^= byte == b'"' && !self.is_escaped;
-                self.is_escaped = byte == b'\\' && !self.is_escaped;
-            }
-            Ok(())
-        }
-    }
-    let mut count = Count::default();
-    write!(count, "{state:?}").expect("counting never fails");
-    // Two counters stand before what is shared.
-    size_of::<T>() + 2 * size_of::<usize>() + count.bytes
 }
 
 /// For each completion, the certain items that have begun and not ended before, by their ends; and where those of each are.
@@ -306,8 +223,4 @@ fn open_at(items: &[Item], due: &[u32], patience: &Patience<'_>) -> Result<(Vec<
         open.remove(0);
     }
     Ok((all, from))
-}
-
-pub(super) fn number(of: usize) -> u32 {
-    u32::try_from(of).expect("a history has fewer operations than 2^32, and memory fewer states")
 }

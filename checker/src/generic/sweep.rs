@@ -12,7 +12,8 @@ use rustc_hash::FxHashMap;
 use super::{
     depth::SETTLED_AT_ONCE,
     race::{End, Slice},
-    space::{Node, Space, number},
+    space::{Node, Space},
+    states::number,
 };
 use crate::{
     memory::{of_table, of_vec},
@@ -115,14 +116,14 @@ impl Sweep {
     }
 
     /// Goes on until it is at an end or the slice is.
-    pub(super) fn run<S: Specification>(&mut self, space: &mut Space<'_, S>, slice: Slice) -> Option<End> {
+    pub(super) fn run<S: Specification>(&mut self, space: &mut Space<'_, '_, S>, slice: Slice) -> Option<End> {
         if !std::mem::replace(&mut self.has_begun, true)
             && let Some(order) = self.enter(space, Node::default(), NONE)
         {
             return Some(End::Order(order));
         }
         while slice.lasts(space, self.bytes()) {
-            space.work += 1;
+            space.states.work += 1;
             if let Some(Entry { node, trail, is_hopeless }) = self.waiting.next() {
                 self.waiting_bytes -= node.bytes();
                 if !is_hopeless && let Some(order) = self.enter(space, node, trail) {
@@ -172,7 +173,7 @@ impl Sweep {
     /// Puts a node where it belongs; the order to it, if it is the end.
     fn enter<S: Specification>(
         &mut self,
-        space: &mut Space<'_, S>,
+        space: &mut Space<'_, '_, S>,
         mut node: Node,
         mut trail: u32,
     ) -> Option<Vec<u32>> {
@@ -185,13 +186,13 @@ impl Sweep {
             trail = number(arena.len() - 1);
         });
         if !is_over {
-            space.work += self.now.admit(node, trail) / COMPARED_PER_STEP;
+            space.states.work += self.now.admit(node, trail) / COMPARED_PER_STEP;
             return None;
         }
         if space.is_end(&node) {
             return Some(self.order(trail));
         }
-        space.work += self.next.admit(node, trail) / COMPARED_PER_STEP;
+        space.states.work += self.next.admit(node, trail) / COMPARED_PER_STEP;
         None
     }
 

@@ -9,6 +9,7 @@ use rand_pcg::Pcg64;
 use super::{
     race::{Found, Racer, race},
     space::Space,
+    states::States,
 };
 use crate::{
     Call, Limits, Memory, Model, Options, Specification, UnknownWhy, Verdict, check_with, model::Register,
@@ -65,7 +66,8 @@ use EventType::{Info as Lost, Invoke, Ok as Done};
 
 fn alone<S: Specification>(object: &S, history: &History, which: usize, limits: &Limits<'_>) -> Found {
     let all: Vec<u32> = (0..).take(history.operations.len()).collect();
-    let mut space = Space::new(object, history, &all, |_| false, &Patience::endless()).unwrap();
+    let mut states = States::new(object, limits.memory);
+    let mut space = Space::new(&mut states, history, &all, |_| false, &Patience::endless()).unwrap();
     let mut racers = Racer::all();
     if which < racers.len() {
         racers = vec![racers.swap_remove(which)];

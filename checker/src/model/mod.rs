@@ -54,7 +54,8 @@ pub(crate) use set::{Function as SetFunction, Set};
 /// }
 /// ```
 pub trait Specification: Sync {
-    /// All that calls leave behind. Equal states must behave equally.
+    /// All that calls leave behind. Equal states must behave equally. The search copies many of them, so it is quicker where copies
+    /// share what is large, such as an `Rc<str>`.
     type State: Clone + Eq + Hash + Debug;
 
     /// The state before the first call.

@@ -23,6 +23,7 @@ mod revisions;
 mod rules;
 mod rungs;
 mod staleness;
+mod store;
 mod transactions;
 mod wide;
 

@@ -1,9 +1,11 @@
 //! The verdicts on histories that other checkers are tested on (`../shared/peer-histories`), where that folder is there.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::path::PathBuf;
 
-use checker::{Call, Model, Options, Specification, Verdict, check, check_with};
-use histories::{Event, EventType, History, HistoryBuilder, Outcome, Process, Value, read_file};
+use checker::{Model, Options, Verdict, check, check_with};
+use histories::{Value, read_file};
+
+use crate::store::{Store, unsplit};
 
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/peer-histories")
@@ -32,68 +34,6 @@ fn peers_histories_get_the_verdicts_that_they_are_known_for() {
         checked += 1;
     }
     assert!(checked > 0, "verdicts.tsv names no history");
-}
-
-/// A whole store of texts as one object: each call's argument is `[key, text]`.
-struct Store;
-
-impl Specification for Store {
-    type State = BTreeMap<Value, String>;
-
-    fn initial(&self) -> Self::State {
-        BTreeMap::new()
-    }
-
-    fn apply(&self, store: &mut Self::State, call: &Call<'_>) -> bool {
-        let Value::List(argument) = call.input else { return false };
-        let [key, Value::Str(given)] = &argument[..] else { return false };
-        let text = store.entry(key.clone()).or_default();
-        match call.function {
-            "get-of" => return call.may_answer(&Value::from(&**text)),
-            "put-of" => text.clear(),
-            _ => {}
-        }
-        text.push_str(given);
-        true
-    }
-
-    fn is_read_only(&self, call: &Call<'_>) -> bool {
-        call.function == "get-of"
-    }
-
-    fn asks_who(&self) -> bool {
-        false
-    }
-}
-
-/// The same operations on one object.
-fn unsplit(history: &History) -> History {
-    let mut events = Vec::new();
-    for operation in &history.operations {
-        let (name, value) = (history.function_name(operation.function), |id| history.value(id).clone());
-        let f = match name {
-            "read" => "get-of",
-            "write" => "put-of",
-            _ => "append-of",
-        };
-        let given = if f == "get-of" { "".into() } else { value(operation.input) };
-        let argument = Value::List(vec![value(operation.key), given]);
-        let answer = if f == "get-of" { value(operation.output) } else { Value::Nil };
-        let event = |kind, value| Event {
-            value: Some(value),
-            ..Event::new(Process::Client(operation.process.into()), kind, f)
-        };
-        events.push((operation.invoked, event(EventType::Invoke, argument)));
-        if operation.outcome == Outcome::Ok {
-            events.push((operation.completed, event(EventType::Ok, answer)));
-        }
-    }
-    events.sort_by_key(|(rank, _)| *rank);
-    let mut builder = HistoryBuilder::default();
-    for (_, event) in events {
-        builder.push(event).unwrap();
-    }
-    builder.finish()
 }
 
 #[test]
