@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use checker::Verdict;
 use clap::Args;
 
-use super::check::{Judging, read, status_of};
+use super::judging::{Judging, status_of};
 use crate::{
     campaign,
     exit::ExitStatus,
@@ -72,18 +72,18 @@ pub(super) fn with_facts<T>(
     what: &std::path::Path,
     tell: impl FnOnce(&Facts<'_>) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
+    let allowance = judging.allowance();
     if what.is_dir() {
-        return tell(&report::facts_of(&run::again(what)?));
+        return tell(&report::facts_of(&run::again(what, allowance)?));
     }
-    let history = read(what, judging.format)?;
+    let history = allowance.read_whole(what, judging.format())?;
     if judging.are_transactions(&history) {
         let why = format!("{}: there is no page for transactions yet", what.display());
         return Err(Failure::new(ExitStatus::Usage, why).hint("`schism check` tells of them").into());
     }
-    let deadline = judging.deadline();
-    let judged = judging.judge(&history, true, false, deadline);
+    let judged = judging.judge(&history, true, false, &allowance);
     let violated = judged.verdict == Verdict::NotLinearizable;
-    let (ladder, staleness) = violated.then(|| judging.instead(&history, deadline)).unzip();
+    let (ladder, staleness) = violated.then(|| judging.instead(&history, &allowance)).unzip();
     let file = what.file_name().context("a history is a file")?.to_string_lossy().into_owned();
     tell(&Facts {
         command: format!("schism check --all {}", what.display()),
@@ -96,7 +96,7 @@ pub(super) fn with_facts<T>(
         windows: &windows(&history.others, u64::MAX),
         reigns: &[],
         prefix: clearest(&of(&judged, Verdict::NotLinearizable))
-            .and_then(|(key, _)| judging.prefix(&history, &key.key, deadline)),
+            .and_then(|(key, _)| judging.prefix(&history, &key.key, &allowance)),
         exchange: Exchange::default(),
     })
 }

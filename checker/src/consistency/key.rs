@@ -5,7 +5,7 @@
 use histories::History;
 
 use crate::{
-    patience::{OutOfTime, Patience},
+    patience::{OutOf, Patience},
     prepare::{Action, INITIAL, Prepared, Step, Val},
     zones::{Clusters, NO_STEP, NO_VALUE, Violation},
 };
@@ -139,10 +139,7 @@ fn took_place(steps: &[Step], clusters: &Clusters) -> Vec<bool> {
 }
 
 /// A key's values and which of its steps took place, if its values are all different.
-pub(super) fn touched(
-    prepared: &Prepared,
-    patience: &Patience<'_>,
-) -> Result<Option<(Clusters, Vec<bool>)>, OutOfTime> {
+pub(super) fn touched(prepared: &Prepared, patience: &Patience<'_>) -> Result<Option<(Clusters, Vec<bool>)>, OutOf> {
     let Some(clusters) = Clusters::gather(prepared, patience)? else { return Ok(None) };
     let took_place = took_place(&prepared.steps, &clusters);
     Ok(Some((clusters, took_place)))

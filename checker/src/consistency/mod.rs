@@ -18,7 +18,8 @@ use rustc_hash::FxHashSet;
 
 use crate::{
     Model, Options,
-    patience::{OutOfTime, Patience},
+    memory::of_vec,
+    patience::{OutOf, Patience},
     prepare::{INITIAL, Keys, Preparer},
     zones::{Zones, zones},
 };
@@ -31,7 +32,10 @@ use witness::{Teller, of_uncausal};
 pub(crate) const REPEATS: &str = "values repeat";
 const UNSAID: &str = "some cas did not match and did not say what they found";
 pub(crate) const UNKNOWN_FUNCTION: &str = "the model has no such function";
-pub(crate) const NO_TIME: &str = "time ran out";
+
+/// What is made for each step of a key that is not linearizable, in bytes: whether it took place, its place in its session, and the
+/// chain of its value, with room to grow.
+const KEY_BYTES: usize = 40;
 
 /// What holds of `history`, and what does not.
 ///
@@ -41,19 +45,24 @@ pub(crate) const NO_TIME: &str = "time ran out";
 /// # Panics
 /// If the checker contradicts itself, which would be a bug in it.
 pub fn consistency(history: &History, options: &Options<'_>) -> Ladder {
-    let keys = Keys::split(history);
-    let processes: FxHashSet<u32> = history.operations.iter().map(|operation| operation.process).collect();
+    // One by one, for collecting makes room for as many as there are operations.
+    let mut processes: FxHashSet<u32> = FxHashSet::default();
+    for operation in &history.operations {
+        processes.insert(operation.process);
+    }
+    let split = Keys::split(history, &Patience::new(&options.limits));
+    let keys = split.as_ref().map_or(0, Keys::len);
     let mut tally = Tally::default();
     if matches!(options.model, Model::Register | Model::KeyValue) {
-        if tally.keys(history, options, &keys).is_err() {
-            tally.skip(NO_TIME);
+        if let Err(out) = split.and_then(|split| tally.keys(history, options, &split)) {
+            tally.skip(&out.to_string());
         }
     } else {
         tally.skip("only registers are on the ladder");
     }
     let rungs = Consistency::ALL.into_iter().zip(tally.rungs);
     let rungs = rungs.map(|(model, rung)| Rung { model, standing: rung.standing() }).collect();
-    Ladder { rungs, keys: keys.len(), sessions: processes.len() }
+    Ladder { rungs, keys, sessions: processes.len() }
 }
 
 /// What is known of one rung so far.
@@ -102,13 +111,12 @@ impl Tally {
     }
 
     /// Tests every rung.
-    fn keys(&mut self, history: &History, options: &Options<'_>, keys: &Keys) -> Result<(), OutOfTime> {
+    fn keys(&mut self, history: &History, options: &Options<'_>, keys: &Keys) -> Result<(), OutOf> {
         let patience = Patience::new(&options.limits);
         let mut preparer = Preparer::new(history, options.model, &options.initial);
         for place in 0..keys.len() {
             let name = history.value(keys.id(place));
-            patience.steps(keys.operations(place).len())?;
-            let Ok(prepared) = preparer.prepare(keys.operations(place)) else {
+            let Ok(prepared) = preparer.prepare(keys.operations(place), &patience)? else {
                 self.skip(UNKNOWN_FUNCTION);
                 continue;
             };
@@ -117,6 +125,7 @@ impl Tally {
                 Some(Zones::Undecided) => self.skip(UNSAID),
                 None => self.skip(REPEATS),
                 Some(Zones::Violation(violation, clusters)) => {
+                    patience.room(prepared.steps.len() * KEY_BYTES)?;
                     let key = Key::new(history, prepared, clusters, violation);
                     self.climb(&Teller { history, options, key: &key, name }, &patience)?;
                 }
@@ -130,7 +139,7 @@ impl Tally {
     }
 
     /// Tests every rung but the causal one on a key that is not linearizable.
-    fn climb(&mut self, teller: &Teller<'_>, patience: &Patience<'_>) -> Result<(), OutOfTime> {
+    fn climb(&mut self, teller: &Teller<'_>, patience: &Patience<'_>) -> Result<(), OutOf> {
         let key = teller.key;
         self.of(Consistency::Linearizable).fail(teller.of_zones());
         let mut open = Vec::new();
@@ -173,7 +182,7 @@ impl Tally {
     }
 
     /// What contradicts convergence, if something does.
-    fn final_reads(&mut self, teller: &Teller<'_>, patience: &Patience<'_>) -> Result<Option<Witness>, OutOfTime> {
+    fn final_reads(&mut self, teller: &Teller<'_>, patience: &Patience<'_>) -> Result<Option<Witness>, OutOf> {
         let reads = converged::final_reads(teller.history, teller.key);
         if reads.is_empty() {
             let why = "nobody read after the last change of a key";
@@ -190,7 +199,7 @@ impl Tally {
         options: &Options<'_>,
         keys: &Keys,
         patience: &Patience<'_>,
-    ) -> Result<(), OutOfTime> {
+    ) -> Result<(), OutOf> {
         let (events, unsaid) = gather(history, options, keys, patience)?;
         let found = uncausal(&events, options.limits.memory, patience)?;
         let rung = self.of(Consistency::Causal);
@@ -219,13 +228,14 @@ fn gather(
     options: &Options<'_>,
     keys: &Keys,
     patience: &Patience<'_>,
-) -> Result<(Events, bool), OutOfTime> {
+) -> Result<(Events, bool), OutOf> {
     let mut preparer = Preparer::new(history, options.model, &options.initial);
     let mut all = Events::default();
     let mut unsaid = false;
     for place in 0..keys.len() {
-        let Ok(prepared) = preparer.prepare(keys.operations(place)) else { continue };
+        let Ok(prepared) = preparer.prepare(keys.operations(place), patience)? else { continue };
         let Some((clusters, took_place)) = key::touched(&prepared, patience)? else { continue };
+        patience.room(of_vec(&all.events, 2 * prepared.steps.len()))?;
         let offset = u32::try_from(all.keys.len()).expect("values are counted by u32");
         let number = u32::try_from(all.initial.len()).expect("keys are counted by u32");
         all.initial.push(offset + INITIAL);

@@ -12,7 +12,7 @@ use histories::NEVER;
 
 use super::key::{Key, Touch, touches};
 use crate::{
-    patience::{OutOfTime, Patience},
+    patience::{OutOf, Patience},
     prepare::{Action, INITIAL, Step},
     zones::NO_STEP,
 };
@@ -33,7 +33,7 @@ pub(super) fn irregular(
     key: &Key,
     lookers: impl IntoIterator<Item = u32>,
     patience: &Patience<'_>,
-) -> Result<Option<Irregular>, OutOfTime> {
+) -> Result<Option<Irregular>, OutOf> {
     let steps = &key.prepared.steps;
     // The first end of a change that begins after this step, by place in the order of begins.
     let mut first_end = vec![(NEVER, NO_STEP); steps.len() + 1];

@@ -28,7 +28,8 @@ use super::{
 };
 use crate::{
     Consistency,
-    patience::{OutOfTime, Patience},
+    memory::of_vec,
+    patience::{OutOf, Patience},
     prepare::INITIAL,
 };
 
@@ -53,7 +54,7 @@ pub(super) fn refute(
     key: &Key,
     rung: Consistency,
     patience: &Patience<'_>,
-) -> Result<Option<Vec<Pair>>, OutOfTime> {
+) -> Result<Option<Vec<Pair>>, OutOf> {
     let pairs = match rung {
         Consistency::MonotonicReads => Pairs::Next(|touch| touch == Touch::Look),
         Consistency::MonotonicWrites => Pairs::Next(|touch| touch == Touch::Set),
@@ -61,9 +62,11 @@ pub(super) fn refute(
         Consistency::WritesFollowReads => Pairs::Before(Touch::Look),
         _ => Pairs::Next(|_| true),
     };
+    patience.room(key.chains.count as usize * size_of::<Seen>())?;
     let mut build = Build::new(key);
     for session in key.sessions(history) {
         patience.steps(session.len())?;
+        build.grows_by(session.len(), patience)?;
         let touched = session.iter().flat_map(|&step| {
             touches(key.step(step)).map(move |(value, touch)| {
                 let (block, place) = key.chains.places[value as usize];
@@ -147,6 +150,13 @@ impl<'a> Build<'a> {
     fn new(key: &'a Key) -> Self {
         let seen = vec![Seen::default(); key.chains.count as usize];
         Self { key, edges: Vec::new(), nodes: key.chains.count, session: 0, sources: Vec::new(), seen }
+    }
+
+    /// Asks before the steps of a session add their edges, mostly up to three, and become sources.
+    fn grows_by(&self, steps: usize, patience: &Patience<'_>) -> Result<(), OutOf> {
+        let held = size_of_val(&self.edges[..]) + size_of_val(&self.sources[..]);
+        let grown = of_vec(&self.edges, 3 * steps) + of_vec(&self.sources, steps);
+        if self.edges.len() + 3 * steps <= self.edges.capacity() { Ok(()) } else { patience.room(grown - held) }
     }
 
     /// The chain of the initial value, before which there is nothing.

@@ -80,7 +80,7 @@ impl<S: Specification> Few<'_, S> {
         let mut all = [certain, spare].concat();
         all.sort_unstable();
         let spare: FxHashSet<u32> = spare.iter().copied().collect();
-        if !(self.limits.keep_going)() {
+        if self.limits.ask().is_err() {
             self.questions = 0;
         }
         self.questions = self.questions.checked_sub(1 + all.len() / OPERATIONS_PER_QUESTION)?;
@@ -89,7 +89,7 @@ impl<S: Specification> Few<'_, S> {
         let keep_going =
             || left.fetch_update(relaxed, relaxed, |left| left.checked_sub(1)).is_ok() && (self.limits.keep_going)();
         let before = self.questions.min(MAX_QUESTIONS);
-        let limits = Limits { keep_going: &keep_going, ..*self.limits };
+        let limits = Limits { keep_going: &keep_going, abandon: false, ..*self.limits };
         let found = search(self.object, self.history, &all, |index| spare.contains(&index), &limits);
         self.questions -= before - left.into_inner();
         Some(found)

@@ -4,11 +4,7 @@
 use histories::History;
 
 use super::{depth::Depth, space::Space, sweep::Sweep};
-use crate::{
-    Limits, UnknownWhy,
-    model::Specification,
-    patience::{OutOfTime, Patience},
-};
+use crate::{Limits, UnknownWhy, model::Specification, patience::Patience};
 
 /// Work of the first turn, and so much more for each completion: enough for an order that is never in doubt.
 const FIRST_TURN: usize = 4096;
@@ -87,12 +83,17 @@ pub(super) fn search<S: Specification>(
     limits: &Limits<'_>,
 ) -> Found {
     match Space::new(object, history, operations, is_optional, &Patience::new(limits)) {
-        Ok(mut space) => race(&mut space, Racer::all(), limits),
-        Err(OutOfTime) => Found::Limit(OutOfTime::among(history, operations)),
+        Ok(mut space) => {
+            let mut racers = Racer::all();
+            let found = race(&mut space, &mut racers, limits);
+            limits.give_back((space, racers));
+            found
+        }
+        Err(out) => Found::Limit(out.among(history, operations)),
     }
 }
 
-pub(super) fn race<S: Specification>(space: &mut Space<'_, S>, mut racers: Vec<Racer>, limits: &Limits<'_>) -> Found {
+pub(super) fn race<S: Specification>(space: &mut Space<'_, S>, racers: &mut Vec<Racer>, limits: &Limits<'_>) -> Found {
     let mut turn = FIRST_TURN + FIRST_TURN_PER_COMPLETION * space.completions();
     let (mut explained, mut memory) = (0, limits.memory.share());
     loop {
@@ -112,8 +113,8 @@ pub(super) fn race<S: Specification>(space: &mut Space<'_, S>, mut racers: Vec<R
                 }
                 explained = explained.max(racers[at].farthest() as usize);
                 let (completed, unknown_outcomes) = (space.completions(), space.unknown_outcomes());
-                if !(limits.keep_going)() {
-                    return Found::Limit(UnknownWhy::Time { explained, completed, unknown_outcomes });
+                if let Err(out) = limits.ask() {
+                    return Found::Limit(out.why(explained, completed, unknown_outcomes));
                 }
                 if !memory.hold(space.bytes() + others + racers[at].bytes()) {
                     // The one that needs less may still come through.

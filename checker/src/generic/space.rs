@@ -21,7 +21,7 @@ use rustc_hash::FxHashMap;
 use crate::{
     memory::{of_table, of_vec},
     model::{Call, Specification},
-    patience::{OutOfTime, Patience},
+    patience::{OutOf, Patience},
 };
 
 /// Of so many new states in a row, the size of one is measured.
@@ -96,7 +96,7 @@ impl<'a, S: Specification> Space<'a, S> {
         operations: &[u32],
         is_optional: impl Fn(u32) -> bool,
         patience: &Patience<'_>,
-    ) -> Result<Self, OutOfTime> {
+    ) -> Result<Self, OutOf> {
         let mut kinds: FxHashMap<Call<'a>, u32> = FxHashMap::default();
         let (mut calls, mut items, mut reads) = (Vec::new(), Vec::new(), Vec::new());
         let (mut due, mut classes): (Vec<u32>, FxHashMap<u32, Vec<u32>>) = (Vec::new(), FxHashMap::default());
@@ -107,6 +107,9 @@ impl<'a, S: Specification> Space<'a, S> {
                 continue;
             }
             let call = Call::of(history, operation, object.asks_who());
+            if kinds.len() == kinds.capacity() {
+                patience.room(of_table(&kinds, 1))?;
+            }
             let kind = *kinds.entry(call).or_insert_with(|| {
                 calls.push(call);
                 reads.push(object.is_read_only(&call));
@@ -290,7 +293,7 @@ fn bytes_of<T: fmt::Debug>(state: &T) -> usize {
 }
 
 /// For each completion, the certain items that have begun and not ended before, by their ends; and where those of each are.
-fn open_at(items: &[Item], due: &[u32], patience: &Patience<'_>) -> Result<(Vec<u32>, Vec<usize>), OutOfTime> {
+fn open_at(items: &[Item], due: &[u32], patience: &Patience<'_>) -> Result<(Vec<u32>, Vec<usize>), OutOf> {
     let mut begun = (0..number(items.len())).filter(|&item| items[item as usize].end != NEVER).peekable();
     let mut open: Vec<u32> = Vec::new();
     let (mut all, mut from) = (Vec::new(), vec![0]);

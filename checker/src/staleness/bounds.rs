@@ -19,6 +19,9 @@ use crate::{
 /// When something ended, and whose end it was.
 pub(crate) type End = (u32, u32);
 
+/// What is made for each value, in bytes, to count versions too.
+pub(crate) const BYTES: usize = 112;
+
 /// What is certain of one key's values.
 pub(crate) struct Bounds<'a, S> {
     clusters: &'a Clusters,

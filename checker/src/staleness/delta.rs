@@ -12,7 +12,7 @@
 //!   pairs, as many as changes are open at once.
 
 use crate::{
-    patience::{OutOfTime, Patience},
+    patience::{OutOf, Patience},
     prepare::Step,
     zones::{Clusters, NO_STEP},
 };
@@ -46,7 +46,7 @@ pub(super) fn costs<'a>(
     steps: &[Step],
     between_ns: &'a dyn Fn(u32, u32) -> u64,
     patience: &Patience<'_>,
-) -> Result<Costs<'a>, OutOfTime> {
+) -> Result<Costs<'a>, OutOf> {
     let mut costs = Costs { between_ns, delta_ns: Some(0), flip_flops_ns: Vec::new() };
     let mut reached = 0;
     let mut extents = Vec::new();
@@ -123,7 +123,7 @@ impl Costs<'_> {
     }
 
     /// Pairs of which neither is certainly newer.
-    fn flip_flops(&mut self, mut extents: Vec<Extent>, patience: &Patience<'_>) -> Result<(), OutOfTime> {
+    fn flip_flops(&mut self, mut extents: Vec<Extent>, patience: &Patience<'_>) -> Result<(), OutOf> {
         extents.retain(|extent| extent.read.1 != NO_STEP);
         extents.sort_unstable_by_key(|extent| extent.changed.min(extent.first_end.0));
         let mut open: Vec<Extent> = Vec::new();

@@ -14,8 +14,8 @@ use histories::History;
 
 use crate::{
     Model, Options,
-    consistency::{NO_TIME, REPEATS, UNKNOWN_FUNCTION},
-    patience::{OutOfTime, Patience},
+    consistency::{REPEATS, UNKNOWN_FUNCTION},
+    patience::{OutOf, Patience},
     prepare::{Action, Keys, Prepared, Preparer, Val},
     zones::{Clusters, Violation, Zones, zones},
 };
@@ -27,17 +27,23 @@ pub use report::{Distribution, NodeStaleness, NotMeasured, Share, StaleReads, St
 /// Only the model, the initial value and the limit in time of `options` matter; it takes one thread. What there is no time for is
 /// [`NotMeasured`].
 pub fn staleness(history: &History, options: &Options<'_>) -> StalenessReport {
-    let keys = Keys::split(history);
+    let patience = Patience::new(&options.limits);
     let mut tally = Tally { delta_ns: Some(0), ..Tally::default() };
+    let keys = match Keys::split(history, &patience) {
+        Ok(keys) => keys,
+        Err(out) => {
+            tally.skip(&out.to_string(), 0);
+            return tally.report();
+        }
+    };
     if !matches!(options.model, Model::Register | Model::KeyValue) {
         tally.skip("only registers are measured", keys.len());
         return tally.report();
     }
-    let (mut preparer, patience) =
-        (Preparer::new(history, options.model, &options.initial), Patience::new(&options.limits));
+    let mut preparer = Preparer::new(history, options.model, &options.initial);
     for place in 0..keys.len() {
-        if tally.key(history, &mut preparer, keys.operations(place), &patience).is_err() {
-            tally.skip(NO_TIME, keys.len() - place);
+        if let Err(out) = tally.key(history, &mut preparer, keys.operations(place), &patience) {
+            tally.skip(&out.to_string(), keys.len() - place);
             break;
         }
     }
@@ -78,9 +84,8 @@ impl Tally {
         preparer: &mut Preparer<'_>,
         operations: &[u32],
         patience: &Patience<'_>,
-    ) -> Result<(), OutOfTime> {
-        patience.steps(operations.len())?;
-        let Ok(prepared) = preparer.prepare(operations) else {
+    ) -> Result<(), OutOf> {
+        let Ok(prepared) = preparer.prepare(operations, patience)? else {
             self.skip(UNKNOWN_FUNCTION, 1);
             return Ok(());
         };
@@ -110,10 +115,11 @@ impl Tally {
         prepared: &Prepared,
         clusters: &Clusters,
         patience: &Patience<'_>,
-    ) -> Result<(), OutOfTime> {
+    ) -> Result<(), OutOf> {
         let steps = &prepared.steps;
         let times = |step: u32| history.times(steps[step as usize].operation as usize);
         let between_ns = |end: u32, begin: u32| times(begin).invoked_ns.saturating_sub(times(end).completed_ns);
+        patience.room(clusters.len() as usize * bounds::BYTES + steps.len() * size_of::<(u32, u64)>())?;
         let bounds = Bounds::new(clusters, prepared);
         let replaced: Vec<_> = (0..clusters.len()).map(|value| bounds.replaced(value)).collect();
         let stale = (0..).zip(steps).filter_map(|(index, step)| match step.action {

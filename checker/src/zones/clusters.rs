@@ -4,7 +4,7 @@ use histories::NEVER;
 
 use super::{Stop, Violation};
 use crate::{
-    patience::{OutOfTime, Patience},
+    patience::{OutOf, Patience},
     prepare::{Action, INITIAL, Steps, Val},
 };
 
@@ -123,7 +123,7 @@ impl std::ops::Index<Val> for Clusters {
 
 impl Clusters {
     /// Nothing if a value is set twice, if the initial value is set, or if values can grow.
-    pub(crate) fn gather(steps: &impl Steps, patience: &Patience<'_>) -> Result<Option<Self>, OutOfTime> {
+    pub(crate) fn gather(steps: &impl Steps, patience: &Patience<'_>) -> Result<Option<Self>, OutOf> {
         let mut all = vec![Cluster::EMPTY; steps.values()];
         let (mut contradiction, mut has_looks) = (None, false);
         for index in 0..steps.end() {

@@ -38,12 +38,12 @@ mod order;
 mod violation;
 
 use crate::{
-    patience::{OutOfTime, Patience},
+    patience::{OutOf, Patience},
     prepare::Steps,
 };
 
-use clusters::Zone;
 pub(crate) use clusters::{Block, Clusters, NO_STEP, NO_VALUE};
+use clusters::{Cluster, Zone};
 pub(crate) use violation::{Violation, meeting};
 
 /// What the zones say.
@@ -57,10 +57,13 @@ pub(crate) enum Zones {
     Undecided,
 }
 
+/// What is made for each value, in bytes: its cluster, its zone with room to grow, where its steps go in the order.
+const VALUE_BYTES: usize = size_of::<Cluster>() + 2 * size_of::<Zone>() + size_of::<u32>();
+
 /// What ends the way to an order.
 enum Stop {
     Violation(Violation),
-    OutOfTime(OutOfTime),
+    OutOf(OutOf),
 }
 
 impl From<Violation> for Stop {
@@ -69,19 +72,20 @@ impl From<Violation> for Stop {
     }
 }
 
-impl From<OutOfTime> for Stop {
-    fn from(out_of_time: OutOfTime) -> Self {
-        Self::OutOfTime(out_of_time)
+impl From<OutOf> for Stop {
+    fn from(out: OutOf) -> Self {
+        Self::OutOf(out)
     }
 }
 
 /// Decides the key with these steps, if its values are all different; otherwise nothing.
-pub(crate) fn zones(steps: &impl Steps, patience: &Patience<'_>) -> Result<Option<Zones>, OutOfTime> {
+pub(crate) fn zones(steps: &impl Steps, patience: &Patience<'_>) -> Result<Option<Zones>, OutOf> {
+    patience.room(steps.values() * VALUE_BYTES + steps.end() as usize * size_of::<u32>())?;
     let Some(mut clusters) = Clusters::gather(steps, patience)? else { return Ok(None) };
     Ok(Some(match place(&mut clusters, steps, patience) {
         Ok(zones) => order::order(steps, &clusters, &zones, patience)?.map_or(Zones::Undecided, Zones::Order),
         Err(Stop::Violation(violation)) => Zones::Violation(violation, clusters),
-        Err(Stop::OutOfTime(out_of_time)) => return Err(out_of_time),
+        Err(Stop::OutOf(out)) => return Err(out),
     }))
 }
 

@@ -2,7 +2,7 @@
 
 use super::clusters::{Clusters, NO_STEP, Zone, begin, finish};
 use crate::{
-    patience::{OutOfTime, Patience},
+    patience::{OutOf, Patience},
     prepare::{Action, Step, Steps, Val},
 };
 
@@ -15,7 +15,7 @@ pub(super) fn order(
     clusters: &Clusters,
     zones: &[Zone],
     patience: &Patience<'_>,
-) -> Result<Option<Vec<u32>>, OutOfTime> {
+) -> Result<Option<Vec<u32>>, OutOf> {
     let levels = || zones.iter().flat_map(|zone| clusters.chain(zone.origin));
     let looks = if clusters.has_looks {
         patience.steps(steps.end() as usize)?;

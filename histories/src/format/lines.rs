@@ -2,7 +2,7 @@
 
 use std::{
     fmt::Write as _,
-    io::{BufRead as _, BufReader, Read},
+    io::{self, BufRead as _, BufReader, Read},
     path::Path,
 };
 
@@ -41,6 +41,10 @@ impl Place<'_> {
             rule: Box::new(rule),
             excerpt: excerpt(text, 0),
         }
+    }
+
+    pub(super) fn unread(self, source: io::Error) -> ReadError {
+        ReadError::Io { path: self.path.to_owned(), source }
     }
 
     pub(super) fn empty(self) -> ReadError {
@@ -90,7 +94,7 @@ impl<'a, R: Read> Lines<'a, R> {
                 .by_ref()
                 .take(MAX_LINE_BYTES + 1)
                 .read_until(b'\n', &mut self.text)
-                .map_err(|source| ReadError::Io { path: self.place.path.to_owned(), source })?;
+                .map_err(|source| self.place.unread(source))?;
             if length == 0 {
                 return Ok(None);
             }
