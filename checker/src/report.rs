@@ -153,7 +153,9 @@ impl fmt::Display for UnknownWhy {
         let mut ran_out = |what, explained, completed, unknown| {
             write!(f, "{what} ran out after {explained} of {completed} completed operations were explained; ")?;
             match unknown {
-                0 => f.write_str("fewer operations per key, or values that are written only once, would help"),
+                0 => f.write_str(
+                    "a higher limit, fewer operations per key, or values that are written only once, would help",
+                ),
                 n => write!(
                     f,
                     "the key has {n} changes of unknown outcome: fewer of them per key, by moving on to new keys, would help"

@@ -40,6 +40,14 @@ impl Allowance {
         Instant::now() < self.deadline
     }
 
+    /// Whether something that takes about so much fits into what is left; if not, what runs out.
+    pub(crate) fn lacks(&self, time: Duration, memory_bytes: usize) -> Option<&'static str> {
+        if Instant::now() + time >= self.deadline {
+            return Some("time");
+        }
+        (!self.memory.has_room(memory_bytes)).then_some("memory")
+    }
+
     /// Does `work` on so many operations within what is left.
     pub(crate) fn within<T>(&self, operations: usize, work: impl FnOnce(&Limits<'_>) -> T) -> T {
         let bar = Bar::of_check(operations);

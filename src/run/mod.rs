@@ -71,7 +71,7 @@ pub(crate) struct Finished {
     pub(crate) windows: Vec<FaultWindow>,
     dir: RunDir,
     /// What is left for what is told of it.
-    allowance: Allowance,
+    pub(crate) allowance: Allowance,
 }
 
 impl Finished {

@@ -132,6 +132,7 @@ fn most_open(steps: &[Step], due: &[u32]) -> usize {
 struct Drive<'a, A, const N: usize> {
     steps: &'a [Step],
     due: &'a [u32],
+    limits: &'a Limits<'a>,
     efforts: &'a [Effort],
     supply: Supply,
     sweep: Sweep<'a, A, N>,
@@ -148,7 +149,7 @@ impl<'a, A: Automaton, const N: usize> Drive<'a, A, N> {
         supply: Supply,
     ) -> Self {
         let sweep = Sweep::new(steps, object, limits, supply);
-        Self { steps, due, efforts, supply, sweep, snapshots: VecDeque::new() }
+        Self { steps, due, limits, efforts, supply, sweep, snapshots: VecDeque::new() }
     }
 
     fn run(mut self) -> Found {
@@ -172,7 +173,11 @@ impl<'a, A: Automaton, const N: usize> Drive<'a, A, N> {
                     }
                     self.rewind(1 << least);
                 }
-                Err(out) => return Found::Limit(self.why(out)),
+                Err(out) => {
+                    let why = self.why(out);
+                    self.limits.give_back(self);
+                    return Found::Limit(why);
+                }
             }
             self.tidy();
         }
