@@ -4,6 +4,7 @@ use histories::{History, Value};
 use rustc_hash::FxHashMap;
 
 use crate::{
+    memory::{of_table, of_vec},
     prepare::{Action, INITIAL, Prepared, Val},
     relevance::Relevance,
 };
@@ -25,8 +26,19 @@ pub(crate) trait Automaton {
     /// The last rank before which an `action` of unknown outcome can still make a difference.
     fn useful_until(&self, action: Action) -> u32;
 
-    /// Memory held for states, in bytes.
-    fn memory_bytes(&self) -> usize;
+    /// Memory held for states when there may be so many more, in bytes.
+    fn memory_bytes(&self, more: usize) -> usize;
+
+    /// Whether as many states more need no table to grow.
+    fn has_room(&self, more: usize) -> bool;
+
+    /// Lets the tables grow for as many more.
+    fn reserve(&mut self, more: usize);
+
+    /// How much was done beyond what a step takes that has nothing to do, in bytes of texts.
+    fn work_bytes(&self) -> usize {
+        0
+    }
 }
 
 /// Read, write, cas: the state is the value.
@@ -67,9 +79,15 @@ impl Automaton for Register {
         action.installs().map_or(0, |value| self.relevance.asked_until(value))
     }
 
-    fn memory_bytes(&self) -> usize {
+    fn memory_bytes(&self, _more: usize) -> usize {
         0
     }
+
+    fn has_room(&self, _more: usize) -> bool {
+        true
+    }
+
+    fn reserve(&mut self, _more: usize) {}
 }
 
 /// A register whose value can also grow at its end. The first states are the values of the history, under their numbers.
@@ -79,9 +97,17 @@ pub(crate) struct Text {
     numbers: FxHashMap<Value, State>,
     appended: FxHashMap<(State, Val), State>,
     bytes: usize,
+    work_bytes: usize,
 }
 
 impl Text {
+    /// What the texts of the history take in it, in bytes.
+    pub(crate) fn bytes(history: &History, prepared: &Prepared) -> usize {
+        let length = |value: &Value| if let Value::Str(text) = value { text.len() } else { 0 };
+        let values = prepared.values.iter().flatten().map(|&id| 2 * (length(history.value(id)) + 32));
+        values.sum::<usize>() + prepared.values.len() * 4 * size_of::<Value>()
+    }
+
     pub(crate) fn new(history: &History, initial: &Value, prepared: &Prepared) -> Self {
         let values: Vec<Value> = prepared
             .values
@@ -89,7 +115,7 @@ impl Text {
             .map(|id| id.map_or_else(|| initial.clone(), |id| history.value(id).clone()))
             .collect();
         let numbers = (0..).zip(&values).map(|(number, value)| (value.clone(), number)).collect();
-        Self { values, numbers, appended: FxHashMap::default(), bytes: 0 }
+        Self { values, numbers, appended: FxHashMap::default(), bytes: 0, work_bytes: 0 }
     }
 
     fn append(&mut self, state: State, suffix: Val) -> State {
@@ -104,8 +130,9 @@ impl Text {
                 other => text.push_str(&other.to_string()),
             }
         }
-        // The text itself twice, and its places in the tables.
-        self.bytes += 2 * text.len() + 96;
+        self.work_bytes += text.len();
+        // The text itself, twice, as the allocator rounds it.
+        self.bytes += 2 * (text.len() + 24);
         let text = Value::Str(text.into());
         let next = State::try_from(self.values.len()).expect("fewer than 2^32 texts fit in memory");
         let number = *self.numbers.entry(text.clone()).or_insert(next);
@@ -141,7 +168,24 @@ impl Automaton for Text {
         u32::MAX
     }
 
-    fn memory_bytes(&self) -> usize {
-        self.bytes
+    fn memory_bytes(&self, more: usize) -> usize {
+        self.bytes + of_vec(&self.values, more) + of_table(&self.numbers, more) + of_table(&self.appended, more)
+    }
+
+    fn has_room(&self, more: usize) -> bool {
+        let room = |length, capacity| length + more <= capacity;
+        room(self.values.len(), self.values.capacity())
+            && room(self.numbers.len(), self.numbers.capacity())
+            && room(self.appended.len(), self.appended.capacity())
+    }
+
+    fn work_bytes(&self) -> usize {
+        self.work_bytes
+    }
+
+    fn reserve(&mut self, more: usize) {
+        self.values.reserve(more);
+        self.numbers.reserve(more);
+        self.appended.reserve(more);
     }
 }

@@ -5,14 +5,14 @@ use std::sync::{
     atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering},
 };
 
-use histories::History;
+use histories::{History, ValueId};
 
 use crate::{
     Evidence, KeyReport, Limits, Method, Model, Options, Report, Specification, UnknownWhy, Verdict,
     evidence::{self, revisions},
     generic::{self, Object},
     model, objects,
-    patience::{OutOfTime, Patience},
+    patience::{OutOf, Patience},
     prepare::{Keys, Prepared, Preparer, Whole},
     search::Found,
     shrink::{Problem, Stage, by_search},
@@ -28,7 +28,11 @@ use crate::{
 /// # Panics
 /// If the checker contradicts itself, which would be a bug in it.
 pub fn check(history: &History, options: &Options<'_>) -> Report {
-    let history = &*generic::as_values(history);
+    let told = match generic::as_values(history, &options.limits) {
+        Ok(told) => told,
+        Err(out) => return Report::unknown(history.operations.len(), out),
+    };
+    let history = &*told;
     over_keys(history, options, || {
         let mut preparer = Preparer::new(history, options.model, &options.initial);
         move |operations: &[u32]| decide(history, options, &mut preparer, operations)
@@ -40,9 +44,19 @@ pub fn check(history: &History, options: &Options<'_>) -> Report {
 /// # Panics
 /// If the checker contradicts itself, or the specification does: a bug in one of them.
 pub fn check_with(history: &History, specification: &impl Specification, options: &Options<'_>) -> Report {
-    let history = &*generic::as_values(history);
+    let told = match generic::as_values(history, &options.limits) {
+        Ok(told) => told,
+        Err(out) => return Report::unknown(history.operations.len(), out),
+    };
+    let history = &*told;
     over_keys(history, options, || |operations: &[u32]| by_model(history, specification, options, operations))
 }
+
+/// What is done for a key, however few operations it has.
+const STEPS_PER_KEY: usize = 64;
+
+/// What is held for each key until all are decided, in bytes: what is said of it, and its place among the others.
+const KEY_BYTES: usize = size_of::<Option<KeyReport>>() + 2 * size_of::<usize>();
 
 /// The verdicts on all keys, each by a decider of the thread that takes it.
 fn over_keys<D: FnMut(&[u32]) -> Decision>(
@@ -50,7 +64,15 @@ fn over_keys<D: FnMut(&[u32]) -> Decision>(
     options: &Options<'_>,
     decider: impl Fn() -> D + Sync,
 ) -> Report {
-    let keys = Keys::split(history);
+    let patience = Patience::new(&options.limits);
+    let keys = Keys::split(history, &patience).and_then(|keys| {
+        patience.room(keys.len() * KEY_BYTES)?;
+        Ok(keys)
+    });
+    let keys = match keys {
+        Ok(keys) => keys,
+        Err(out) => return Report::unknown(history.operations.len(), out),
+    };
     let mut largest_first: Vec<usize> = (0..keys.len()).collect();
     largest_first.sort_by_key(|&key| std::cmp::Reverse(keys.operations(key).len()));
     let (next, decided) = (AtomicUsize::new(0), AtomicUsize::new(0));
@@ -60,12 +82,16 @@ fn over_keys<D: FnMut(&[u32]) -> Decision>(
         let mut decide = decider();
         let patience = Patience::new(&options.limits);
         while let Some(&key) = largest_first.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let decision = if stop.load(Ordering::Relaxed) {
-                Decision::unknown(UnknownWhy::NotChecked)
-            } else if is_late.load(Ordering::Relaxed) || patience.steps(keys.operations(key).len()).is_err() {
-                Decision::out_of_time(history, keys.operations(key))
+            let operations = keys.operations(key);
+            let asked = if is_late.load(Ordering::Relaxed) {
+                Err(OutOf::Time)
             } else {
-                decide(keys.operations(key))
+                patience.steps(STEPS_PER_KEY + operations.len())
+            };
+            let decision = match asked {
+                _ if stop.load(Ordering::Relaxed) => Decision::unknown(UnknownWhy::NotChecked),
+                Ok(()) => decide(operations),
+                Err(out) => Decision::out_of(out, history, operations),
             };
             if decision.verdict == Verdict::NotLinearizable && !options.all {
                 stop.store(true, Ordering::Relaxed);
@@ -73,10 +99,9 @@ fn over_keys<D: FnMut(&[u32]) -> Decision>(
             if matches!(decision.why, Some(UnknownWhy::Time { .. })) {
                 is_late.store(true, Ordering::Relaxed);
             }
-            let revisions = revisions::contradiction(history, keys.operations(key), decision.verdict);
-            reports.lock().unwrap_or_else(PoisonError::into_inner)[key] = Some((decision, revisions));
-            let operations = keys.operations(key).len();
-            (options.limits.decided)(decided.fetch_add(operations, Ordering::Relaxed) + operations);
+            let report = decision.report(history, keys.id(key), operations);
+            reports.lock().unwrap_or_else(PoisonError::into_inner)[key] = Some(report);
+            (options.limits.decided)(decided.fetch_add(operations.len(), Ordering::Relaxed) + operations.len());
         }
     };
     let helpers = options.threads.min(keys.len()).saturating_sub(1);
@@ -86,20 +111,11 @@ fn over_keys<D: FnMut(&[u32]) -> Decision>(
         }
         work();
     });
-    let decisions = reports.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let keys: Vec<KeyReport> = (decisions.into_iter().enumerate())
-        .map(|(key, decision)| {
-            let (Decision { verdict, why, method, evidence, order }, revisions) =
-                decision.expect("every key was taken by some thread");
-            let beside =
-                |found: Evidence| Evidence { revisions: revisions::beside(history, &found.operations), ..found };
-            let evidence = evidence.map(beside);
-            let (key, operations) = (history.value(keys.id(key)).clone(), keys.operations(key).len());
-            KeyReport { key, verdict, why, method, operations, evidence, order, revisions }
-        })
-        .collect();
+    let reports = reports.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let keys: Vec<KeyReport> =
+        reports.into_iter().map(|report| report.expect("every key was taken by some thread")).collect();
     let verdict = keys.iter().map(|key| key.verdict).fold(Verdict::Linearizable, Verdict::merge);
-    Report { verdict, keys, operations: history.operations.len() }
+    Report { verdict, why: None, keys, operations: history.operations.len() }
 }
 
 /// How often a search that can only say no asks whether to go on, before it is given up for the exact one.
@@ -128,8 +144,17 @@ impl Decision {
         Self { verdict: Verdict::Unknown, why: Some(why), method: Method::None, evidence: None, order: None }
     }
 
-    fn out_of_time(history: &History, operations: &[u32]) -> Self {
-        Self::unknown(OutOfTime::among(history, operations))
+    /// As what is said of a key, with what the store's own revisions say beside it.
+    fn report(self, history: &History, key: ValueId, operations: &[u32]) -> KeyReport {
+        let Self { verdict, why, method, evidence, order } = self;
+        let beside = |found: Evidence| Evidence { revisions: revisions::beside(history, &found.operations), ..found };
+        let (key, evidence) = (history.value(key).clone(), evidence.map(beside));
+        let revisions = revisions::contradiction(history, operations, verdict);
+        KeyReport { key, verdict, why, method, operations: operations.len(), evidence, order, revisions }
+    }
+
+    fn out_of(out: OutOf, history: &History, operations: &[u32]) -> Self {
+        Self::unknown(out.among(history, operations))
     }
 
     /// A yes by this order of the operations, if the second opinion agrees.
@@ -142,7 +167,7 @@ impl Decision {
     ) -> Self {
         match replayed {
             Ok(()) => Self::yes(method, options.keep_order.then_some(order)),
-            Err(Unconfirmed::OutOfTime) => Self::out_of_time(history, operations),
+            Err(Unconfirmed::OutOf(out)) => Self::out_of(out, history, operations),
             Err(Unconfirmed::Wrong(why)) => {
                 panic!("this is a bug in schism, or in a model of one's own: an order by {method:?} is none: {why}")
             }
@@ -200,7 +225,7 @@ pub(crate) fn decide(
     let whole = Whole::of(history, options.model, &options.initial, operations).filter(|_| !options.search_only);
     if let Some(whole) = whole {
         match zones(&whole, &patience) {
-            Err(OutOfTime) => return Decision::out_of_time(history, operations),
+            Err(out) => return Decision::out_of(out, history, operations),
             Ok(Some(Zones::Order(order))) => return confirmed(order),
             Ok(Some(Zones::Violation(violation, clusters))) => {
                 let evidence = evidence::of_zones(history, options, &whole, &violation, &clusters);
@@ -209,16 +234,16 @@ pub(crate) fn decide(
             Ok(Some(Zones::Undecided) | None) => {}
         }
     }
-    let prepared = match preparer.prepare(operations) {
-        Ok(prepared) => prepared,
-        Err(function) => {
+    let prepared = match preparer.prepare(operations, &patience) {
+        Err(out) => return Decision::out_of(out, history, operations),
+        Ok(Ok(prepared)) => prepared,
+        Ok(Err(function)) => {
             return Decision::unknown(UnknownWhy::Function { name: history.function_name(function).to_owned() });
         }
     };
-    let asked = patience.steps(operations.len());
-    let found = asked.and_then(|()| if options.search_only { Ok(None) } else { zones(&prepared, &patience) });
+    let found = if options.search_only { Ok(None) } else { zones(&prepared, &patience) };
     match found {
-        Err(OutOfTime) => return Decision::out_of_time(history, operations),
+        Err(out) => return Decision::out_of(out, history, operations),
         Ok(Some(Zones::Order(order))) => {
             return confirmed(order.into_iter().map(|step| prepared.steps[step as usize].operation).collect());
         }
@@ -235,6 +260,9 @@ pub(crate) fn decide(
 /// without number, already show it; else whatever the exact search says.
 fn by_general_search(history: &History, options: &Options<'_>, prepared: &Prepared, operations: &[u32]) -> Decision {
     let Options { initial, limits, .. } = options;
+    if let Err(out) = Patience::new(limits).room(Problem::bytes(prepared)) {
+        return Decision::out_of(out, history, operations);
+    }
     let mut problem = Problem::new(history, initial, prepared, limits);
     let mut found = by_search(history, initial, prepared, limits, Stage::Narrow);
     if let Found::Lost(step) = found {
@@ -243,7 +271,7 @@ fn by_general_search(history: &History, options: &Options<'_>, prepared: &Prepar
         }
         let left = AtomicU32::new(MAX_QUESTIONS);
         let keep_going = || left.fetch_sub(1, Ordering::Relaxed) > 1 && (limits.keep_going)();
-        let few = Limits { keep_going: &keep_going, ..*limits };
+        let few = Limits { keep_going: &keep_going, abandon: false, ..*limits };
         found = by_search(history, initial, prepared, &few, Stage::Relaxed);
         if !matches!(found, Found::Dead(_)) {
             found = by_search(history, initial, prepared, limits, Stage::Exact);

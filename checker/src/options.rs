@@ -1,10 +1,13 @@
 //! What is asked of the checker: the model, and when to give up.
 
-use std::fmt;
+use std::{fmt, mem::ManuallyDrop};
 
 use histories::Value;
 
-use crate::memory::Memory;
+use crate::{
+    memory::Memory,
+    patience::{OutOf, Patience},
+};
 
 /// What one key of the system is meant to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -47,8 +50,11 @@ static ROOMY: Memory = Memory::new(4 << 30);
 pub struct Limits<'a> {
     /// Asked every few thousand steps, from any of the checking threads; `false` ends the check.
     pub keep_going: &'a (dyn Fn() -> bool + Sync),
-    /// What the searches may hold, all threads together; the history itself does not count.
+    /// What may be held, all threads together.
     pub memory: &'a Memory,
+    /// Whether a search that `keep_going` ended leaves what it held to the end of the process: giving millions of states back can take
+    /// half the time that it took to find them.
+    pub abandon: bool,
     /// Told after each key how many operations are decided by then, from any of the checking threads.
     pub decided: &'a (dyn Fn(usize) + Sync),
 }
@@ -75,7 +81,22 @@ pub struct Options<'a> {
 impl Limits<'static> {
     /// No limit in time; 4 GiB, shared with all others that have no limit; nobody is told.
     pub fn none() -> Self {
-        Self { keep_going: &|| true, memory: &ROOMY, decided: &|_| {} }
+        Self { keep_going: &|| true, memory: &ROOMY, abandon: false, decided: &|_| {} }
+    }
+}
+
+impl Limits<'_> {
+    /// Gives back what a search held, or leaves it where time has run out.
+    pub(crate) fn give_back<T>(&self, held: T) {
+        let held = ManuallyDrop::new(held);
+        if !self.abandon || (self.keep_going)() {
+            drop(ManuallyDrop::into_inner(held));
+        }
+    }
+
+    /// Whether there is time and memory to go on.
+    pub(crate) fn ask(&self) -> Result<(), OutOf> {
+        Patience::new(self).ask()
     }
 }
 

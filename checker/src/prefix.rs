@@ -5,14 +5,19 @@
 //! have taken effect or not. So the beginnings without an order are those from some completion on, which halving finds. Of what is
 //! known to have failed, nothing happened, also before that was known.
 
-use histories::{History, NEVER, Outcome, Value, ValueId};
+use histories::{History, NEVER, Operation, Outcome, Times, Value, ValueId};
 use serde::Serialize;
 
 use crate::{
     Options, Verdict,
     check::decide,
+    patience::Patience,
     prepare::{Keys, Preparer},
 };
+
+/// What the copy of a history takes, by and large, in bytes: for each operation, and for each value.
+const OPERATION_BYTES: usize = size_of::<Operation>() + size_of::<Times>() + size_of::<u32>() + size_of::<u16>();
+const VALUE_BYTES: usize = 5 * size_of::<Value>();
 
 /// How far a key's operations can be ordered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -33,8 +38,10 @@ pub struct Prefix {
 /// # Panics
 /// If the checker contradicts itself, which would be a bug in it.
 pub fn longest_prefix(history: &History, options: &Options<'_>, key: &Value) -> Option<Prefix> {
-    let keys = Keys::split(history);
+    let patience = Patience::new(&options.limits);
+    let keys = Keys::split(history, &patience).ok()?;
     let operations = (0..keys.len()).find(|&at| history.value(keys.id(at)) == key).map(|at| keys.operations(at))?;
+    patience.room(history.operations.len() * OPERATION_BYTES + history.values.len() * VALUE_BYTES).ok()?;
     let mut completions: Vec<u32> = (operations.iter().map(|&index| history.operations[index as usize]))
         .filter(|operation| matches!(operation.outcome, Outcome::Ok | Outcome::Mismatch))
         .map(|operation| operation.completed)
@@ -44,6 +51,7 @@ pub fn longest_prefix(history: &History, options: &Options<'_>, key: &Value) -> 
     let mut cut = history.clone();
     // The order of so many completions: `Err` where there is none, nothing where a limit was reached.
     let mut order = |completed: usize| {
+        patience.steps(operations.len()).ok()?;
         let last = completed.checked_sub(1).map(|at| completions[at])?;
         let begun = operations.partition_point(|&index| history.operations[index as usize].invoked < last);
         for &index in operations {

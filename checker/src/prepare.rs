@@ -3,7 +3,12 @@
 
 use histories::{Function, History, NEVER, Operation, Outcome, Value, ValueId};
 
-use crate::{Model, report::key_order};
+use crate::{
+    Model,
+    memory::of_vec,
+    patience::{OutOf, Patience},
+    report::key_order,
+};
 
 /// A value's number within one key.
 pub(crate) type Val = u32;
@@ -181,18 +186,34 @@ pub(crate) struct Preparer<'a> {
 
 impl<'a> Preparer<'a> {
     pub(crate) fn new(history: &'a History, model: Model, initial: &Value) -> Self {
-        let numbers = vec![ABSENT; history.values.len()];
-        Self { history, model, initial: history.values.find(initial), numbers }
+        Self { history, model, initial: history.values.find(initial), numbers: Vec::new() }
+    }
+
+    /// What it and the steps of so many operations take, in bytes.
+    fn bytes(&self, operations: usize) -> usize {
+        let values = 2 * operations.min(self.history.values.len());
+        operations * size_of::<Step>()
+            + values * size_of::<Option<ValueId>>()
+            + of_vec(&self.numbers, self.history.values.len() - self.numbers.len())
     }
 
     /// The steps of the operations with these indexes; the function that the model does not have, if one may have happened.
-    pub(crate) fn prepare(&mut self, operations: &[u32]) -> Result<Prepared, Function> {
+    pub(crate) fn prepare(
+        &mut self,
+        operations: &[u32],
+        patience: &Patience<'_>,
+    ) -> Result<Result<Prepared, Function>, OutOf> {
+        patience.room(self.bytes(operations.len()))?;
+        self.numbers.resize(self.history.values.len(), ABSENT);
         let mut prepared =
             Prepared { steps: Vec::with_capacity(operations.len()), values: vec![self.initial], failed: Vec::new() };
         if let Some(initial) = self.initial {
             self.numbers[initial.0 as usize] = INITIAL;
         }
-        let unknown = operations.iter().find_map(|&index| {
+        let ended = operations.iter().find_map(|&index| {
+            if let Err(out) = patience.step() {
+                return Some(Err(out));
+            }
             let operation = &self.history.operations[index as usize];
             if is_failed_change(operation) {
                 prepared.failed.push(index);
@@ -212,13 +233,13 @@ impl<'a> Preparer<'a> {
                     None
                 }
                 Ok(None) => None,
-                Err(function) => Some(function),
+                Err(function) => Some(Ok(function)),
             }
         });
         for value in prepared.values.iter().flatten() {
             self.numbers[value.0 as usize] = ABSENT;
         }
-        unknown.map_or(Ok(prepared), Err)
+        ended.transpose().map(|unknown| unknown.map_or(Ok(prepared), Err))
     }
 }
 
@@ -273,17 +294,22 @@ pub(crate) struct Keys {
 }
 
 impl Keys {
-    pub(crate) fn split(history: &History) -> Self {
+    pub(crate) fn split(history: &History, patience: &Patience<'_>) -> Result<Self, OutOf> {
         let all = &history.operations;
+        patience.room(all.len() * size_of::<u32>())?;
         if let Some(first) = all.first().filter(|first| all.iter().all(|operation| operation.key == first.key)) {
             let operations = (0..).zip(all).map(|(index, _)| index).collect();
-            return Self { operations, keys: vec![(first.key, 0..all.len())] };
+            return Ok(Self { operations, keys: vec![(first.key, 0..all.len())] });
         }
+        patience.room(all.len() * size_of::<u32>() + history.values.len() * size_of::<usize>())?;
         let mut ends = vec![0_usize; history.values.len()];
         for operation in &history.operations {
             ends[operation.key.0 as usize] += 1;
         }
-        let mut keys = Vec::new();
+        let count = ends.iter().filter(|end| **end > 0).count();
+        // They are sorted with room for half of them.
+        patience.room(all.len() * size_of::<u32>() + 2 * count * size_of::<(ValueId, std::ops::Range<usize>)>())?;
+        let mut keys = Vec::with_capacity(count);
         let mut total = 0;
         for (id, end) in ends.iter_mut().enumerate() {
             let count = std::mem::replace(end, total);
@@ -299,7 +325,7 @@ impl Keys {
             *place += 1;
         }
         keys.sort_by(|a, b| key_order(history.value(a.0), history.value(b.0)));
-        Self { operations, keys }
+        Ok(Self { operations, keys })
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -5,6 +5,8 @@ use std::{cmp::Ordering, fmt};
 use histories::Value;
 use serde::Serialize;
 
+use crate::patience::OutOf;
+
 /// Whether there is an order of the operations that explains everything that clients saw.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -69,10 +71,19 @@ impl fmt::Display for Method {
 pub struct Report {
     /// Of all keys together.
     pub verdict: Verdict,
+    /// Why nothing is known of any key, where not even the operations of each could be told apart within the limits.
+    pub why: Option<UnknownWhy>,
     /// Of each key, in the order of the keys: numbers by size, then text, with the numbers in it by size.
     pub keys: Vec<KeyReport>,
     /// How many client operations the history has.
     pub operations: usize,
+}
+
+impl Report {
+    /// On a history of which nothing is known.
+    pub(crate) fn unknown(operations: usize, out: OutOf) -> Self {
+        Self { verdict: Verdict::Unknown, why: Some(out.why(0, operations, 0)), keys: Vec::new(), operations }
+    }
 }
 
 /// The verdict on one key.
@@ -146,7 +157,9 @@ impl fmt::Display for UnknownWhy {
         let mut ran_out = |what, explained, completed, unknown| {
             write!(f, "{what} ran out after {explained} of {completed} completed operations were explained; ")?;
             match unknown {
-                0 => f.write_str("fewer operations per key, or values that are written only once, would help"),
+                0 => f.write_str(
+                    "a higher limit, fewer operations per key, or values that are written only once, would help",
+                ),
                 n => write!(
                     f,
                     "the key has {n} changes of unknown outcome: fewer of them per key, by moving on to new keys, would help"

@@ -46,6 +46,13 @@ pub(crate) struct Problem<'a> {
 }
 
 impl<'a> Problem<'a> {
+    /// What one with these steps takes, in bytes.
+    pub(crate) fn bytes(prepared: &Prepared) -> usize {
+        // Those who set a value have room for four from the first on.
+        prepared.steps.len() * 3 * size_of::<u32>()
+            + prepared.values.len() * (size_of::<Vec<u32>>() + size_of::<[u32; 8]>())
+    }
+
     pub(crate) fn new(
         history: &'a History,
         initial: &'a Value,
@@ -250,13 +257,15 @@ impl<'a> Problem<'a> {
     /// Whether the kept steps alone cannot be ordered; `false` also where a limit is reached.
     fn is_impossible(&mut self, kept: &[u32]) -> bool {
         self.searched += kept.len();
-        if self.searched > MAX_SEARCHED || self.patience.steps(kept.len()).is_err() {
+        let bytes = size_of_val(&self.prepared.values[..]) + size_of_val(&self.prepared.failed[..]);
+        let asked = self.patience.steps(kept.len()).and_then(|()| self.patience.room(bytes));
+        if self.searched > MAX_SEARCHED || asked.is_err() {
             return false;
         }
         let alone = self.alone(kept);
         let left = AtomicU32::new(MAX_QUESTIONS);
         let keep_going = || left.fetch_sub(1, Ordering::Relaxed) > 1 && (self.limits.keep_going)();
-        let limits = Limits { keep_going: &keep_going, ..*self.limits };
+        let limits = Limits { keep_going: &keep_going, abandon: false, ..*self.limits };
         let by = |stage| by_search(self.history, self.initial, &alone, &limits, stage);
         match by(Stage::Relaxed) {
             Found::Dead(_) => true,
@@ -295,12 +304,21 @@ pub(crate) fn by_search(
         Stage::Exact => (&EXACT, Supply::Counted),
     };
     let steps = &prepared.steps;
-    if has_appends(steps) {
+    let has_appends = has_appends(steps);
+    let bytes = if has_appends { Text::bytes(history, prepared) } else { prepared.values.len() * size_of::<u32>() };
+    if let Err(out) = Patience::new(limits).room(bytes + steps.len() * size_of::<u32>()) {
+        let completed = steps.iter().filter(|step| step.is_certain()).count();
+        return Found::Limit(out.why(0, completed, steps.len() - completed));
+    }
+    if has_appends {
         if stage == Stage::Relaxed {
             // Texts would grow without end.
             return Found::Lost(steps.len());
         }
-        return search(steps, &mut Text::new(history, initial, prepared), limits, efforts, supply);
+        let mut text = Text::new(history, initial, prepared);
+        let found = search(steps, &mut text, limits, efforts, supply);
+        limits.give_back(text);
+        return found;
     }
     let mut register = Register::new(Relevance::new(steps, prepared.values.len()));
     search(steps, &mut register, limits, efforts, supply)
@@ -339,9 +357,10 @@ mod tests {
         let kinds = [Kind::Unique, Kind::Repeated(2), Kind::Repeated(3), Kind::Text];
         for (seed, kind) in (0..histories).zip(kinds.into_iter().cycle()) {
             let history = random::history(kind, 77 << 32 | seed, 8);
-            let keys = Keys::split(&history);
+            let keys = Keys::split(&history, &Patience::endless()).unwrap();
             let model = if kind == Kind::Text { Model::KeyValue } else { Model::Register };
-            let prepared = Preparer::new(&history, model, &Value::Nil).prepare(keys.operations(0)).unwrap();
+            let mut preparer = Preparer::new(&history, model, &Value::Nil);
+            let prepared = preparer.prepare(keys.operations(0), &Patience::endless()).unwrap().unwrap();
             let limits = Limits::none();
             let truth = oracle::is_linearizable(&history, &Value::Nil);
             hits += u64::from(test(&mut Problem::new(&history, &Value::Nil, &prepared, &limits), truth));

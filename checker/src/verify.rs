@@ -7,7 +7,7 @@ use rustc_hash::FxHashSet;
 
 use crate::{
     model::{Call, Register, Specification},
-    patience::{OutOfTime, Patience},
+    patience::{OutOf, Patience},
 };
 
 /// More operations than this are not tried in every order.
@@ -18,8 +18,8 @@ const MAX_OPERATIONS: usize = 128;
 pub(crate) enum Unconfirmed {
     /// It is no linearization, for this reason.
     Wrong(String),
-    /// There was no time to say.
-    OutOfTime,
+    /// This ran out before anybody could say.
+    OutOf(OutOf),
 }
 
 impl From<String> for Unconfirmed {
@@ -28,9 +28,9 @@ impl From<String> for Unconfirmed {
     }
 }
 
-impl From<OutOfTime> for Unconfirmed {
-    fn from(_: OutOfTime) -> Self {
-        Self::OutOfTime
+impl From<OutOf> for Unconfirmed {
+    fn from(out: OutOf) -> Self {
+        Self::OutOf(out)
     }
 }
 

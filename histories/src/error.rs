@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use crate::{Format, PairingError};
+use crate::{Format, PairingError, Reading};
 
 /// Why a history could not be read. Lines and columns count from 1; columns count bytes.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +32,14 @@ pub enum ReadError {
         asked: Format,
         /// What its content says.
         found: Format,
+    },
+    /// Whoever reads was told to stop.
+    #[error("{}: told to stop after {} operations", path.display(), reading.operations)]
+    Stopped {
+        /// Which file.
+        path: PathBuf,
+        /// How far it was read.
+        reading: Reading,
     },
     /// It is not written as its format demands.
     #[error("{}:{line}:{column}: {}, in: {excerpt}", path.display(), shortened(reason))]

@@ -31,8 +31,8 @@ mod value;
 pub use error::ReadError;
 pub use event::{Event, EventType, Process};
 pub use format::{
-    Compression, EdnStyle, Format, Packer, read_bytes, read_events, read_file, read_file_as, unpacked, write_columns,
-    write_event,
+    Compression, EdnStyle, Format, Packer, ReadOptions, Reading, read_bytes, read_events, read_file, read_file_with,
+    unpacked, write_columns, write_event,
 };
 pub use history::{History, MAX_REVISION};
 pub use operation::{Function, NEVER, Operation, Outcome, Times, ValueId};

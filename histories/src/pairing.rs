@@ -225,6 +225,16 @@ impl HistoryBuilder {
         self.history
     }
 
+    /// How many operations have begun.
+    pub(crate) fn operations(&self) -> usize {
+        self.history.operations.len()
+    }
+
+    /// What is taken at once when so many values come, in bytes: a table that is full doubles.
+    pub(crate) fn growth(&self, values: usize) -> usize {
+        self.history.values.growth(values)
+    }
+
     fn check_order(&mut self, event: &mut Event<'_>) -> Result<(), PairingError> {
         if let (Some(index), Some(previous)) = (event.index, self.last_index)
             && index <= previous

@@ -245,6 +245,16 @@ impl Values {
         id
     }
 
+    /// What a table takes that must grow for so many values more, in bytes; 0 if there is room for them.
+    pub(crate) fn growth(&self, more: usize) -> usize {
+        let (needed, capacity) = (self.others.len() + more, self.others.capacity());
+        if needed <= capacity {
+            return 0;
+        }
+        // An eighth of the buckets stays free; each has a byte beside what it holds.
+        (needed.max(capacity + 1) * 8 / 7).next_power_of_two() * (size_of::<(Value, ValueId)>() + 1)
+    }
+
     /// The number of `value`, if it was seen.
     pub fn find(&self, value: &Value) -> Option<ValueId> {
         match (value, in_table(value)) {

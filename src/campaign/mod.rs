@@ -29,7 +29,7 @@ use self::{
     record::{Carried, Category, Record},
     summary::Summary,
 };
-use crate::{cli::check::processors, ui::MatrixProgress};
+use crate::{cli::judging::processors, ui::MatrixProgress};
 
 /// How often a run is begun that fails by itself.
 const MAX_ATTEMPTS: u32 = 3;

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use histories::{Compression, EdnStyle, Event, OurRules};
+use histories::{Compression, EdnStyle, Event, OurRules, ReadOptions};
 
-use super::check::{FormatName, read};
+use super::judging::FormatName;
 use crate::{
     exit::ExitStatus,
     ui::{self, Failure},
@@ -56,7 +56,9 @@ impl ConvertArgs {
                 .hint("end its name in .jsonl, .edn or .columns, or say --to jsonl, --to edn or --to columns")
         })?;
         if target == Target::Columns {
-            let history = read(&self.input, self.format)?;
+            let format = self.format.map(Into::into);
+            let history = histories::read_file_with(&self.input, &ReadOptions { format, ..ReadOptions::default() })
+                .map_err(|error| Failure::new(ExitStatus::Unreadable, error.to_string()))?;
             return ui::write_whole(&self.output, |out| Ok(histories::write_columns(out, &history)?));
         }
         let (mut style, mut rules) = (EdnStyle::default(), OurRules::default());
@@ -81,7 +83,8 @@ impl ConvertArgs {
 
     /// Twice: what all events are decides how each is written, and memory is for more than events.
     fn read(&self, mut each: impl FnMut(&Event<'_>)) -> anyhow::Result<()> {
-        histories::read_events(&self.input, self.format.map(Into::into), &mut each)
+        let options = ReadOptions { format: self.format.map(Into::into), ..ReadOptions::default() };
+        histories::read_events(&self.input, &options, &mut each)
             .map(drop)
             .map_err(|error| Failure::new(ExitStatus::Unreadable, error.to_string()).into())
     }

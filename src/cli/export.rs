@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{check::Judging, report::with_facts};
+use super::{judging::Judging, report::with_facts};
 use crate::{
     exit::ExitStatus,
     report::timeline,

@@ -29,13 +29,26 @@ struct Line<'a> {
     answer: Option<&'a Value>,
 }
 
-/// Writes the operations with these indexes, in this order; `file` names the history, where there are several.
-pub(super) fn write(out: &mut dyn Write, file: Option<&str>, history: &History, order: &[u32]) -> io::Result<()> {
-    for &index in order {
+/// So many lines are written between two questions whether to go on.
+const LINES_PER_QUESTION: usize = 4096;
+
+/// Writes the operations with these indexes, in this order; `file` names the history, where there are several. Whether all were
+/// written before `keep_going` said no.
+pub(super) fn write(
+    out: &mut dyn Write,
+    file: Option<&str>,
+    history: &History,
+    order: &[u32],
+    keep_going: impl Fn() -> bool,
+) -> io::Result<bool> {
+    for (written, &index) in order.iter().enumerate() {
+        if written % LINES_PER_QUESTION == 0 && !keep_going() {
+            return Ok(false);
+        }
         serde_json::to_writer(&mut *out, &line(file, history, index as usize))?;
         out.write_all(b"\n")?;
     }
-    Ok(())
+    Ok(true)
 }
 
 fn line<'a>(file: Option<&'a str>, history: &'a History, index: usize) -> Line<'a> {

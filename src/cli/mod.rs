@@ -1,5 +1,6 @@
 //! The command line as typed. Each command is one file that turns what was typed into what is meant and carries it out.
 
+pub(crate) mod allowance;
 pub(crate) mod campaign;
 pub(crate) mod check;
 pub(crate) mod compare;
@@ -9,6 +10,7 @@ pub(crate) mod doctor;
 pub(crate) mod export;
 mod files;
 pub(crate) mod generate;
+pub(crate) mod judging;
 mod linearization;
 pub(crate) mod merge;
 pub(crate) mod node;

@@ -1,12 +1,18 @@
 //! `schism report`: the page of a run, made again from its files.
 
-use std::path::PathBuf;
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::Context as _;
-use checker::Verdict;
+use checker::{Report, Verdict};
 use clap::Args;
 
-use super::check::{Judging, read, status_of};
+use super::{
+    allowance::Allowance,
+    judging::{Judging, status_of},
+};
 use crate::{
     campaign,
     exit::ExitStatus,
@@ -66,25 +72,47 @@ impl ReportArgs {
     }
 }
 
+/// What the page of a history takes for each operation, by and large.
+const PAGE_NS: u64 = 2_000;
+const PAGE_BYTES: usize = 200;
+
+/// Whether there is time and memory for a page.
+///
+/// # Errors
+/// There is not, with the verdict as it stands.
+fn affords_page(allowance: &Allowance, report: &Report, what: &Path) -> anyhow::Result<()> {
+    let time = Duration::from_nanos(PAGE_NS * report.operations as u64);
+    let Some(lacking) = allowance.lacks(time, PAGE_BYTES * report.operations) else { return Ok(()) };
+    let why = format!("{}: {}, but there is too little {lacking} left for a page", what.display(), report.verdict);
+    let status = ExitStatus::Unknown.worst(status_of(report.verdict));
+    Err(Failure::new(status, why).hint("give a higher limit; `schism check` needs less").into())
+}
+
 /// Lets `tell` tell of a run in a folder, or of a history in a file.
 pub(super) fn with_facts<T>(
     judging: &Judging,
-    what: &std::path::Path,
+    what: &Path,
     tell: impl FnOnce(&Facts<'_>) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
+    let allowance = judging.allowance();
     if what.is_dir() {
-        return tell(&report::facts_of(&run::again(what)?));
+        let run = run::again(what, allowance)?;
+        let facts = report::facts_of(&run);
+        affords_page(&run.allowance, facts.report, what)?;
+        return tell(&facts);
     }
-    let history = read(what, judging.format)?;
+    let history = allowance.read_whole(what, judging.format())?;
     if judging.are_transactions(&history) {
         let why = format!("{}: there is no page for transactions yet", what.display());
         return Err(Failure::new(ExitStatus::Usage, why).hint("`schism check` tells of them").into());
     }
-    let deadline = judging.deadline();
-    let judged = judging.judge(&history, true, false, deadline);
+    let judged = judging.judge(&history, true, false, &allowance);
     let violated = judged.verdict == Verdict::NotLinearizable;
-    let (ladder, staleness) = violated.then(|| judging.instead(&history, deadline)).unzip();
+    let (ladder, staleness) = violated.then(|| judging.instead(&history, &allowance)).unzip();
     let file = what.file_name().context("a history is a file")?.to_string_lossy().into_owned();
+    let prefix = clearest(&of(&judged, Verdict::NotLinearizable))
+        .and_then(|(key, _)| judging.prefix(&history, &key.key, &allowance));
+    affords_page(&allowance, &judged, what)?;
     tell(&Facts {
         command: format!("schism check --all {}", what.display()),
         name: file,
@@ -95,8 +123,7 @@ pub(super) fn with_facts<T>(
         staleness: staleness.as_ref(),
         windows: &windows(&history.others, u64::MAX),
         reigns: &[],
-        prefix: clearest(&of(&judged, Verdict::NotLinearizable))
-            .and_then(|(key, _)| judging.prefix(&history, &key.key, deadline)),
+        prefix,
         exchange: Exchange::default(),
     })
 }

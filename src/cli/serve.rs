@@ -71,7 +71,9 @@ async fn index(State(root): State<Arc<PathBuf>>) -> Response {
 /// The page of a run that is under way, as far as it came; it refreshes itself.
 async fn live(State(root): State<Arc<PathBuf>>, Asked(path): Asked<String>) -> Response {
     let Some(whole) = inside(&root, &path).await else { return nothing() };
-    let told = tokio::task::spawn_blocking(move || run::again(&whole).map(|run| report::html(&report::facts_of(&run))));
+    let told = tokio::task::spawn_blocking(move || {
+        run::again(&whole, run::check_allowance()).map(|run| report::html(&report::facts_of(&run)))
+    });
     match told.await {
         Ok(Ok(page)) => ([(header::REFRESH, REFRESH_SECONDS)], Html(page)).into_response(),
         _ => ([(header::REFRESH, REFRESH_SECONDS)], "nothing happened yet").into_response(),

@@ -9,7 +9,10 @@ use checker::{Report, Verdict};
 use clap::Args;
 use histories::{Event, EventType, Function, History, HistoryBuilder, Operation, OurRules, Outcome, Process, Value};
 
-use super::check::{Judging, read, status_of};
+use super::{
+    allowance::Allowance,
+    judging::{Judging, status_of},
+};
 use crate::{
     exit::ExitStatus,
     ui::{
@@ -39,21 +42,21 @@ pub(crate) struct ShrinkArgs {
 
 impl ShrinkArgs {
     pub(crate) fn execute(self) -> anyhow::Result<ExitStatus> {
-        let history = read(&self.file, self.judging.format)?;
+        let allowance = self.judging.allowance();
+        let history = allowance.read_whole(&self.file, self.judging.format())?;
         if self.judging.are_transactions(&history) {
             let failure = Failure::new(ExitStatus::Usage, "transactions cannot be shrunk to a history of their own");
             return Err(failure.hint("`schism check` names the few that contradict each other").into());
         }
-        let deadline = self.judging.deadline();
-        let report = self.judging.judge(&history, true, false, deadline);
+        let report = self.judging.judge(&history, true, false, &allowance);
         let Some((key, mut kept)) = beginning(&history, &report) else {
             ui::note(&format!("{}: {}: nothing is written", self.file.display(), report.verdict));
             return Ok(status_of(report.verdict));
         };
         loop {
-            let events = self.events(&history, &kept)?;
+            let events = self.events(&history, &kept, &allowance)?;
             let alone = paired(&self.file, &events)?;
-            let judged = self.judging.judge(&alone, true, false, deadline);
+            let judged = self.judging.judge(&alone, true, false, &allowance);
             if judged.verdict == Verdict::NotLinearizable {
                 self.write(&events)?;
                 let from = grouped(history.operations.len());
@@ -75,10 +78,15 @@ impl ShrinkArgs {
     }
 
     /// The events of these operations, as our rules demand them.
-    fn events(&self, history: &History, kept: &HashSet<usize>) -> anyhow::Result<Vec<Event<'static>>> {
+    fn events(
+        &self,
+        history: &History,
+        kept: &HashSet<usize>,
+        allowance: &Allowance,
+    ) -> anyhow::Result<Vec<Event<'static>>> {
         let invoked: HashSet<u32> = kept.iter().map(|&place| history.operations[place].invoked).collect();
         let (mut rank, mut open, mut events) = (0_u32, HashSet::new(), Vec::new());
-        histories::read_events(&self.file, self.judging.format.map(Into::into), &mut |event| {
+        let mut see = |event: &Event<'_>| {
             if let Process::Client(process) = event.process {
                 let is_kept = match event.kind {
                     EventType::Invoke => invoked.contains(&rank) && open.insert(process),
@@ -89,8 +97,12 @@ impl ShrinkArgs {
                 }
             }
             rank += 1;
-        })
-        .map_err(|error| Failure::new(ExitStatus::Unreadable, error.to_string()))?;
+        };
+        allowance
+            .watched(&self.file, self.judging.format(), |options| {
+                histories::read_events(&self.file, options, &mut see)
+            })?
+            .map_err(|cut| cut.failure(&self.file))?;
         let mut rules = OurRules::default();
         for event in &events {
             rules.see(event);

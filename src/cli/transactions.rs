@@ -1,12 +1,14 @@
 //! `schism check` on transactions: the level that they must keep, and what comes out.
 
-use std::time::Instant;
-
 use checker::{Level, Status, check_transactions};
 use clap::ValueEnum;
 use histories::History;
 
-use super::check::{Judged, Judging, Order, to_json};
+use super::{
+    allowance::Allowance,
+    check::{Judged, Order, Told},
+    judging::Judging,
+};
 use crate::{exit::ExitStatus, ui::transactions};
 
 /// A level of isolation.
@@ -40,9 +42,9 @@ impl From<LevelName> for Level {
 }
 
 /// Judges transactions by the level that they must keep.
-pub(super) fn judge(history: &History, judging: &Judging, deadline: Instant) -> Judged {
+pub(super) fn judge(history: &History, judging: &Judging, allowance: &Allowance) -> Judged {
     let level = judging.level();
-    let mut report = judging.within_limits(history, deadline, |limits, _| check_transactions(history, limits));
+    let mut report = allowance.within(history.operations.len(), |limits| check_transactions(history, limits));
     let status = match report.status(level) {
         Status::Holds => ExitStatus::Linearizable,
         Status::Refuted => ExitStatus::NotLinearizable,
@@ -60,9 +62,9 @@ pub(super) fn judge(history: &History, judging: &Judging, deadline: Instant) -> 
                 .filter(|_| status == ExitStatus::Linearizable)
                 .ok_or_else(|| transactions::verdict(&report, level)),
         }],
-        report: to_json(&report),
-        ladder: serde_json::Value::Null,
-        staleness: serde_json::Value::Null,
+        report: Told::Transactions(report),
+        ladder: None,
+        staleness: None,
         prefixes: Vec::new(),
     }
 }

@@ -19,7 +19,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use checker::{Limits, Memory, Model, Options, Prefix, Verdict};
+use checker::{Model, Options, Prefix, Verdict};
 use histories::{History, Recorder, RunDir, Store, Value};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::sync::watch;
@@ -35,7 +35,7 @@ pub(crate) use self::{
     results::{Cost, Counts, Latency},
 };
 use crate::{
-    cli::check::{processors, read},
+    cli::{allowance::Allowance, judging::processors},
     exit::ExitStatus,
     plan::Plan,
     systems::schism::TRACE_FILE,
@@ -70,6 +70,8 @@ pub(crate) struct Finished {
     pub(crate) results: Results,
     pub(crate) windows: Vec<FaultWindow>,
     dir: RunDir,
+    /// What is left for what is told of it.
+    pub(crate) allowance: Allowance,
 }
 
 impl Finished {
@@ -90,7 +92,10 @@ impl Finished {
 
     /// How far a key's operations can be ordered.
     pub(crate) fn prefix(&self, key: &Value) -> Option<Prefix> {
-        within_limits(|options| checker::longest_prefix(&self.history, options, key))
+        self.allowance.within(self.history.operations.len(), |limits| {
+            let options = Options { limits: *limits, ..Options::new(Model::Register) };
+            checker::longest_prefix(&self.history, &options, key)
+        })
     }
 
     /// The run's folder, as short as it can be named from here.
@@ -157,7 +162,7 @@ pub(crate) async fn run(plan: &Plan, host: &Host, place: &Place) -> anyhow::Resu
     let lived = live(plan, host, &dir, &progress).await?;
     progress.phase("checking");
     let plan = plan.clone();
-    let judging = tokio::task::spawn_blocking(move || judge(plan, dir, lived));
+    let judging = tokio::task::spawn_blocking(move || judge(plan, dir, lived, check_allowance()));
     let finished = judging.await.context("the checker ended in a panic")??;
     write_whole(&finished.dir().join(COLUMNS_FILE), |out| Ok(histories::write_columns(out, &finished.history)?))?;
     finished.dir.write_json("results.json", &finished.results)?;
@@ -168,7 +173,7 @@ pub(crate) async fn run(plan: &Plan, host: &Host, place: &Place) -> anyhow::Resu
 ///
 /// # Errors
 /// A file of it is missing, or cannot be read.
-pub(crate) fn again(path: &Path) -> anyhow::Result<Finished> {
+pub(crate) fn again(path: &Path, allowance: Allowance) -> anyhow::Result<Finished> {
     let dir = RunDir::open(path)?;
     let plan = kept(&dir.path().join("test.json"))?;
     let (results, begun) = (dir.path().join("results.json"), dir.path().join(BEGUN_FILE));
@@ -178,7 +183,7 @@ pub(crate) fn again(path: &Path) -> anyhow::Result<Finished> {
         let cost = Cost::default();
         Lived { begun: kept(&begun)?, load: None, interrupted: true, not_recovered: None, cost }
     };
-    judge(plan, dir, lived)
+    judge(plan, dir, lived, allowance)
 }
 
 fn kept<T: DeserializeOwned>(path: &Path) -> anyhow::Result<T> {
@@ -270,19 +275,16 @@ async fn recover(
     }))
 }
 
-/// Judges registers, within limits in time and memory.
-fn within_limits<T>(judge: impl FnOnce(&Options<'_>) -> T) -> T {
-    let deadline = Instant::now() + CHECK_LIMIT;
-    let keep_going = move || Instant::now() < deadline;
-    let memory = Memory::new(CHECK_MEMORY_BYTES);
-    let limits = Limits { keep_going: &keep_going, memory: &memory, ..Limits::none() };
-    judge(&Options { limits, threads: processors(), ..Options::new(Model::Register) })
+/// What the check of a run may take, where nobody says otherwise.
+pub(crate) fn check_allowance() -> Allowance {
+    Allowance::new(CHECK_LIMIT, CHECK_MEMORY_BYTES)
 }
 
 /// The verdict on what is kept of the run, and all that explains it.
-fn judge(plan: Plan, dir: RunDir, lived: Lived) -> anyhow::Result<Finished> {
-    let history = read(&dir.history_path(), None)?;
-    let (report, ladder, staleness) = within_limits(|options| {
+fn judge(plan: Plan, dir: RunDir, lived: Lived, allowance: Allowance) -> anyhow::Result<Finished> {
+    let history = allowance.read_whole(&dir.history_path(), None)?;
+    let (report, ladder, staleness) = allowance.within(history.operations.len(), |limits| {
+        let options = &Options { limits: *limits, threads: processors(), ..Options::new(Model::Register) };
         let report = checker::check(&history, options);
         let violated = report.verdict == Verdict::NotLinearizable;
         let (ladder, staleness) = violated.then(|| checker::instead(&history, options)).unzip();
@@ -318,7 +320,7 @@ fn judge(plan: Plan, dir: RunDir, lived: Lived) -> anyhow::Result<Finished> {
         reigns,
         origin_mono_ns,
     };
-    Ok(Finished { plan, history, results, windows, dir })
+    Ok(Finished { plan, history, results, windows, dir, allowance })
 }
 
 fn beliefs(plan: &Plan, dir: &RunDir, windows: &[FaultWindow], origin_ns: u64, end_ns: u64) -> anyhow::Result<Beliefs> {

@@ -8,7 +8,7 @@ use super::{
     beliefs::{Missed, Reign, Span},
     coverage::Coverage,
 };
-use crate::{cli::check::status_of, exit::ExitStatus};
+use crate::{cli::judging::status_of, exit::ExitStatus};
 
 /// What came of a run.
 #[derive(Debug, Serialize)]

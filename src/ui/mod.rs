@@ -14,8 +14,10 @@ use std::io::{self, Write as _};
 
 pub(crate) use matrix::{MatrixProgress, describe_campaign, plain_text};
 pub(crate) use output::write_whole;
-pub(crate) use progress::{CheckProgress, Progress};
+pub(crate) use progress::{Bar, Progress};
 pub(crate) use table::{ReportTable, Row};
+
+use serde::Serialize;
 
 use crate::exit::ExitStatus;
 
@@ -26,6 +28,19 @@ use crate::exit::ExitStatus;
 pub(crate) fn print(text: &str) -> anyhow::Result<ExitStatus> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(ExitStatus::Linearizable),
+    }
+}
+
+/// Prints data as JSON to stdout.
+///
+/// # Errors
+/// As [`print`].
+pub(crate) fn print_json(data: &impl Serialize) -> anyhow::Result<ExitStatus> {
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    let written = serde_json::to_writer_pretty(&mut out, data).map_err(io::Error::from);
+    match written.and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(ExitStatus::Linearizable),
     }

@@ -53,29 +53,38 @@ impl Drop for Progress {
     }
 }
 
-/// A check that takes less goes without a bar.
+/// What takes less goes without a bar.
 const QUIET: Duration = Duration::from_secs(1);
 
-/// How far a check is: a bar on a terminal, nothing elsewhere.
+/// How far something is that can take long: a bar on a terminal, nothing elsewhere.
 #[derive(Debug)]
-pub(crate) struct CheckProgress {
+pub(crate) struct Bar {
     bar: ProgressBar,
     started: Instant,
     shown: Once,
 }
 
-impl CheckProgress {
-    /// Of so many operations.
-    pub(crate) fn new(operations: usize) -> Self {
-        let bar = ProgressBar::with_draw_target(Some(operations as u64), ProgressDrawTarget::hidden());
+impl Bar {
+    /// Of a check of so many operations.
+    pub(crate) fn of_check(operations: usize) -> Self {
         let template = "{spinner} checking {elapsed_precise} {bar:40} {human_pos} of {human_len} operations decided";
+        Self::new(operations as u64, template)
+    }
+
+    /// Of a file of so many bytes that is read.
+    pub(crate) fn of_reading(bytes: u64) -> Self {
+        Self::new(bytes, "{spinner} reading {elapsed_precise} {bar:40} {bytes} of {total_bytes}")
+    }
+
+    fn new(length: u64, template: &str) -> Self {
+        let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::hidden());
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);
         }
         Self { bar, started: Instant::now(), shown: Once::new() }
     }
 
-    /// The check still goes on.
+    /// It still goes on.
     pub(crate) fn alive(&self) {
         if !self.shown.is_completed() && self.started.elapsed() > QUIET {
             self.shown.call_once(|| {
@@ -85,14 +94,14 @@ impl CheckProgress {
         }
     }
 
-    /// So many operations are decided.
-    pub(crate) fn decided(&self, operations: usize) {
-        self.bar.set_position(operations as u64);
+    /// So much is done.
+    pub(crate) fn reach(&self, position: u64) {
+        self.bar.set_position(position);
         self.alive();
     }
 }
 
-impl Drop for CheckProgress {
+impl Drop for Bar {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
     }

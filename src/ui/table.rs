@@ -37,6 +37,12 @@ impl Row {
             methods: methods.join(", "),
         }
     }
+
+    /// The row of a history of which only so many operations were read.
+    pub(crate) fn unread(verdict: Verdict, operations: usize) -> Self {
+        let [violated, keys, methods] = ["-"; 3].map(str::to_owned);
+        Self { verdict: verdict.to_string(), violated, keys, operations: grouped(operations), methods }
+    }
 }
 
 /// A table of files and verdicts.

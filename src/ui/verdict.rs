@@ -23,6 +23,9 @@ pub(crate) fn describe(history: &History, report: &Report) -> String {
         }
     }
     text.push_str(&doubts(report));
+    if let Some(why) = &report.why {
+        line(&mut text, format_args!("  {why}"));
+    }
     let unknown = of(report, Verdict::Unknown);
     let reasons = unknown.iter().filter_map(|key| key.why.as_ref().map(|why| (key, why)));
     let (skipped, undecided): (Vec<_>, Vec<_>) = reasons.partition(|(_, why)| **why == UnknownWhy::NotChecked);

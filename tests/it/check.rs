@@ -172,6 +172,26 @@ fn running_out_of_time_is_unknown() {
     assert!(ended.out.contains("time ran out"), "{}", ended.out);
 }
 
+#[test]
+fn reading_that_is_cut_off_is_unknown_in_every_output() {
+    let (dir, path) = file(stale_read());
+    let path = path.to_str().unwrap();
+    for (limit, reason) in [(["--time-limit", "0s"], "time"), (["--memory-limit", "1"], "memory")] {
+        let told = format!("{reason} ran out after 0 operations were read");
+        for arguments in [vec!["check", path], vec!["shrink", path], vec!["report", path]] {
+            let ended = run(dir.path(), &[&arguments[..], &limit].concat());
+            assert_eq!(ended.code, Some(2), "{ended:?}");
+            assert!(ended.out.contains(&told) || ended.err.contains(&told), "{ended:?}");
+        }
+        let ended = run(dir.path(), &[&["check", "--json", path][..], &limit].concat());
+        let reports: serde_json::Value = serde_json::from_str(&ended.out).unwrap();
+        assert_eq!(reports[0]["report"]["verdict"], "unknown");
+        assert_eq!(reports[0]["report"]["why"]["reason"], reason);
+        let ended = run(dir.path(), &[&["check", path, path][..], &limit].concat());
+        assert!(ended.out.contains("unknown") && ended.code == Some(2), "{ended:?}");
+    }
+}
+
 /// The formats of other tools, with the verdicts of their own test suites.
 #[test]
 fn peers_histories_have_their_verdicts() {

@@ -20,7 +20,7 @@ use rustc_hash::FxHashMap;
 use super::key::{Touch, touches};
 use crate::{
     Memory,
-    patience::{OutOfTime, Patience},
+    patience::{OutOf, Patience},
     prepare::Step,
 };
 
@@ -105,7 +105,7 @@ struct Sweep<'a> {
 }
 
 /// Why `all`, session by session, is not causally consistent; nothing if it is.
-pub(super) fn uncausal(all: &Events, memory: &Memory, patience: &Patience<'_>) -> Result<Option<Uncausal>, OutOfTime> {
+pub(super) fn uncausal(all: &Events, memory: &Memory, patience: &Patience<'_>) -> Result<Option<Uncausal>, OutOf> {
     let mut sweep = match Sweep::new(all, memory) {
         Ok(sweep) => sweep,
         Err(bytes) => return Ok(Some(Uncausal::TooMany { bytes })),
@@ -192,7 +192,7 @@ impl<'a> Sweep<'a> {
         session: u32,
         ready: &mut Vec<u32>,
         patience: &Patience<'_>,
-    ) -> Result<Option<Uncausal>, OutOfTime> {
+    ) -> Result<Option<Uncausal>, OutOf> {
         while self.is_stuck(session) {
             patience.steps(self.sets.len())?;
             let (at, knows) = &mut self.at[session as usize];

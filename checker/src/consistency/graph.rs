@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 
-use crate::patience::{OutOfTime, Patience};
+use crate::patience::{OutOf, Patience};
 
 /// An edge: from, to, and the steps that say so, of which the first or the second may be told by a neighbouring edge.
 #[derive(Clone, Copy, Debug)]
@@ -22,7 +22,9 @@ const MAX_STARTS: usize = 64;
 const MAX_LOOKS: usize = 4_000_000;
 
 /// The edges of a short ring; nothing if there is none.
-pub(super) fn ring(nodes: u32, edges: &[Edge], patience: &Patience<'_>) -> Result<Option<Vec<Edge>>, OutOfTime> {
+pub(super) fn ring(nodes: u32, edges: &[Edge], patience: &Patience<'_>) -> Result<Option<Vec<Edge>>, OutOf> {
+    // Both ways, and of each node for how many it waits, whether it is ready, and whether it is left.
+    patience.room(2 * (edges.len() + nodes as usize) * size_of::<u32>() + nodes as usize * 10)?;
     let forward = Adjacency::new(nodes, edges, |edge| edge.from);
     let Some(mut left) = forward.not_sorted(edges, |edge| edge.to, patience)? else { return Ok(None) };
     let backward = Adjacency::new(nodes, edges, |edge| edge.to);
@@ -82,7 +84,7 @@ impl Adjacency {
         edges: &[Edge],
         other: fn(&Edge) -> u32,
         patience: &Patience<'_>,
-    ) -> Result<Option<Vec<bool>>, OutOfTime> {
+    ) -> Result<Option<Vec<bool>>, OutOf> {
         let nodes = self.starts.len() - 2;
         let mut waiting = vec![0_u32; nodes];
         for edge in edges {

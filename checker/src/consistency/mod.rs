@@ -24,8 +24,8 @@ use rustc_hash::FxHashSet;
 
 use crate::{
     Options,
-    instead::{NO_TIME, are_registers, each_key},
-    patience::{OutOfTime, Patience},
+    instead::{are_registers, count, each_key, split},
+    patience::{OutOf, Patience},
     prepare::{Keys, Prepared},
     zones::{Placed, order},
 };
@@ -45,7 +45,7 @@ const UNSAID: &str = "some cas did not match and did not say what they found";
 /// # Panics
 /// If the checker contradicts itself, which would be a bug in it.
 pub fn consistency(history: &History, options: &Options<'_>) -> Ladder {
-    let keys = Keys::split(history);
+    let keys = split(history, options);
     let mut climb = Climb::new(history, options);
     let done = each_key(history, options, &keys, |name, key, patience| climb.key(name, key, patience));
     climb.ladder(&keys, done)
@@ -111,7 +111,7 @@ impl<'a> Climb<'a> {
         name: &Value,
         key: Result<(Prepared, Placed), &str>,
         patience: &Patience<'_>,
-    ) -> Result<(), OutOfTime> {
+    ) -> Result<(), OutOf> {
         match key {
             Ok((prepared, placed)) => {
                 if let Some(violation) = &placed.violation {
@@ -129,20 +129,24 @@ impl<'a> Climb<'a> {
     }
 
     /// What all keys together show, if there was time for each.
-    pub(crate) fn ladder(mut self, keys: &Keys, done: Result<(), OutOfTime>) -> Ladder {
+    pub(crate) fn ladder(mut self, keys: &Result<Keys, OutOf>, done: Result<(), OutOf>) -> Ladder {
         if !are_registers(self.options) {
             self.skip("only registers are on the ladder");
-        } else if done.and_then(|()| self.causal(&Patience::new(&self.options.limits))).is_err() {
-            self.skip(NO_TIME);
+        } else if let Err(out) = done.and_then(|()| self.causal(&Patience::new(&self.options.limits))) {
+            self.skip(&out.to_string());
         }
-        let processes: FxHashSet<u32> = self.history.operations.iter().map(|operation| operation.process).collect();
+        // One by one, for collecting makes room for as many as there are operations.
+        let mut processes: FxHashSet<u32> = FxHashSet::default();
+        for operation in &self.history.operations {
+            processes.insert(operation.process);
+        }
         let rungs = Consistency::ALL.into_iter().zip(self.rungs);
         let rungs = rungs.map(|(model, rung)| Rung { model, standing: rung.standing() }).collect();
-        Ladder { rungs, keys: keys.len(), sessions: processes.len() }
+        Ladder { rungs, keys: count(keys), sessions: processes.len() }
     }
 
     /// Tests every rung but the causal one on a key that is not linearizable.
-    fn climb(&mut self, teller: &Teller<'_>, patience: &Patience<'_>) -> Result<(), OutOfTime> {
+    fn climb(&mut self, teller: &Teller<'_>, patience: &Patience<'_>) -> Result<(), OutOf> {
         let key = teller.key;
         self.of(Consistency::Linearizable).fail(teller.of_zones());
         let mut open = Vec::new();
@@ -195,12 +199,13 @@ impl<'a> Climb<'a> {
     }
 
     /// Tests the causal rung, which a linearizable history need not be tested for.
-    fn causal(&mut self, patience: &Patience<'_>) -> Result<(), OutOfTime> {
+    fn causal(&mut self, patience: &Patience<'_>) -> Result<(), OutOf> {
         if self.of(Consistency::Linearizable).failing == 0 {
             return Ok(());
         }
         let (history, options) = (self.history, self.options);
         let steps = self.keys.iter().map(|(prepared, _)| prepared.steps.len()).sum();
+        patience.room(steps * Moments::BYTES)?;
         let (mut moments, mut unsaid) = (Moments::with_capacity(steps), false);
         for (prepared, placed) in self.keys.drain(..) {
             unsaid |= placed.clusters.has_looks || placed.clusters.contradiction.is_some();

@@ -16,7 +16,7 @@ use super::{
     key::{Touch, took_place},
 };
 use crate::{
-    patience::{OutOfTime, Patience},
+    patience::{OutOf, Patience},
     prepare::{INITIAL, Prepared},
     windows::Windows,
     zones::{NO_STEP, Placed, begin, finish},
@@ -43,6 +43,9 @@ pub(super) struct Moments {
 
 impl Moments {
     /// For keys with so many steps together: what grows by itself may take twice as much.
+    /// What is made for each step, in bytes: an event with its moment; then their order, and what comes of it at worst.
+    pub(super) const BYTES: usize = 2 * size_of::<Event>() + 4 * size_of::<u32>();
+
     pub(super) fn with_capacity(steps: usize) -> Self {
         let events = Events { events: Vec::with_capacity(steps), ..Events::default() };
         Self { events, moments: Vec::with_capacity(steps), ..Self::default() }
@@ -55,7 +58,7 @@ impl Moments {
         mut prepared: Prepared,
         placed: Placed,
         patience: &Patience<'_>,
-    ) -> Result<(), OutOfTime> {
+    ) -> Result<(), OutOf> {
         let clusters = &placed.clusters;
         let offset = u32::try_from(self.events.keys.len()).expect("values are counted by u32");
         let number = u32::try_from(self.events.initial.len()).expect("keys are counted by u32");
@@ -80,7 +83,7 @@ impl Moments {
     }
 
     /// What must be looked at to know whether all of it is causally consistent, session by session.
-    pub(super) fn suspects(&mut self, patience: &Patience<'_>) -> Result<Vec<Event>, OutOfTime> {
+    pub(super) fn suspects(&mut self, patience: &Patience<'_>) -> Result<Vec<Event>, OutOf> {
         let all = &self.events.events;
         let mut events = if self.broken {
             all.clone()
@@ -99,7 +102,7 @@ impl Moments {
     }
 
     /// The events by their moments; those of one moment, which are of one key, by their values.
-    fn order(&self, patience: &Patience<'_>) -> Result<Vec<u32>, OutOfTime> {
+    fn order(&self, patience: &Patience<'_>) -> Result<Vec<u32>, OutOf> {
         let last = self.moments.iter().max().map_or(0, |&last| last as usize);
         let mut starts = vec![0_u32; last + 2];
         for &moment in &self.moments {
@@ -132,7 +135,7 @@ impl Moments {
 
     /// The ranges of places in this order from the setting of a value to a look that finds it, although another was set last; and where each
     /// value is set.
-    fn windows(&self, order: &[u32], patience: &Patience<'_>) -> Result<(Windows, Vec<u32>), OutOfTime> {
+    fn windows(&self, order: &[u32], patience: &Patience<'_>) -> Result<(Windows, Vec<u32>), OutOf> {
         let Events { events, keys, initial } = &self.events;
         let mut last_set = initial.clone();
         let mut set_at = vec![NONE; keys.len()];

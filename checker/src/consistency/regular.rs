@@ -15,7 +15,7 @@ use std::{cmp::Reverse, collections::BinaryHeap};
 
 use super::key::{Key, Touch, touches};
 use crate::{
-    patience::{OutOfTime, Patience},
+    patience::{OutOf, Patience},
     prepare::{Action, INITIAL, Step},
     zones::NO_STEP,
 };
@@ -32,7 +32,7 @@ pub(super) enum Irregular {
 }
 
 /// The first look that is not regular; nothing if all are.
-pub(super) fn irregular(key: &Key<'_>, patience: &Patience<'_>) -> Result<Option<Irregular>, OutOfTime> {
+pub(super) fn irregular(key: &Key<'_>, patience: &Patience<'_>) -> Result<Option<Irregular>, OutOf> {
     // Changes that have begun and not ended, by their ends; and when the last of those began that have ended.
     let mut open: BinaryHeap<Reverse<(u32, u32)>> = BinaryHeap::new();
     let mut newest = None;

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     Memory, Model, Options,
-    patience::Patience,
+    patience::{OutOf, Patience},
     prepare::{Keys, Prepared, Preparer},
     staleness::Measure,
     windows::Windows,
@@ -70,10 +70,10 @@ fn history(seed: u64) -> History {
 }
 
 /// All that is known of how stale a key is.
-fn measured(history: &History, keys: &Keys, key: &(Prepared, Placed)) -> String {
+fn measured(history: &History, keys: &Result<Keys, OutOf>, key: &(Prepared, Placed)) -> String {
     let mut measure = Measure::new(history);
     measure.key(Ok(key), &Patience::endless()).unwrap();
-    format!("{:?}", measure.report(&Options::new(Model::Register), keys))
+    format!("{:?}", measure.report(&Options::new(Model::Register), keys, Ok(())))
 }
 
 #[test]
@@ -82,11 +82,12 @@ fn nothing_is_missed_where_an_order_is_right() {
     let (mut refuted, mut held, mut narrowed) = ([0; 6], [0; 6], 0);
     for seed in 0..3_000 {
         let history = history(seed);
-        let keys = Keys::split(&history);
+        let split = Keys::split(&history, &patience);
+        let keys = split.as_ref().unwrap();
         let mut preparer = Preparer::new(&history, Model::Register, &Value::Nil);
         let mut moments = Moments::with_capacity(0);
         for number in 0..keys.len() {
-            let prepared = preparer.prepare(keys.operations(number)).unwrap();
+            let prepared = preparer.prepare(keys.operations(number), &patience).unwrap().unwrap();
             let placed = place(&prepared, &patience).unwrap().unwrap();
             let again = place(&prepared, &patience).unwrap().unwrap();
             moments.add(&history, prepared.clone(), again, &patience).unwrap();
@@ -94,10 +95,10 @@ fn nothing_is_missed_where_an_order_is_right() {
                 continue;
             }
             let few = (prepared, placed);
-            let stale = measured(&history, &keys, &few);
+            let stale = measured(&history, &split, &few);
             let mut all = (few.0.clone(), place(&few.0, &patience).unwrap().unwrap());
             all.1.clusters.suspects = None;
-            assert_eq!(measured(&history, &keys, &all), stale, "staleness of {seed}");
+            assert_eq!(measured(&history, &split, &all), stale, "staleness of {seed}");
             let violation = few.1.violation.as_ref().unwrap();
             let [key, whole] = [&few, &all].map(|(prepared, placed)| Key::new(prepared, placed, violation));
             let irregular = |key| format!("{:?}", regular::irregular(key, &patience));

@@ -33,7 +33,7 @@ use super::{
 };
 use crate::{
     Consistency,
-    patience::{OutOfTime, Patience},
+    patience::{OutOf, Patience},
     prepare::INITIAL,
     windows::Windows,
 };
@@ -78,7 +78,7 @@ pub(super) fn suspects(
     history: &History,
     key: &Key<'_>,
     patience: &Patience<'_>,
-) -> Result<[Windows; RUNGS.len()], OutOfTime> {
+) -> Result<[Windows; RUNGS.len()], OutOf> {
     let mut sessions: FxHashMap<u32, Newest> = FxHashMap::default();
     let mut suspects: [Vec<(u32, u32)>; RUNGS.len()] = Default::default();
     for &index in &key.suspects {
@@ -114,7 +114,7 @@ pub(super) fn refute(
     rung: Consistency,
     suspects: &Windows,
     patience: &Patience<'_>,
-) -> Result<Option<Vec<Pair>>, OutOfTime> {
+) -> Result<Option<Vec<Pair>>, OutOf> {
     if suspects.is_empty() {
         return Ok(None);
     }
@@ -125,6 +125,8 @@ pub(super) fn refute(
         Consistency::WritesFollowReads => Pairs::Before(Touch::Look),
         _ => Pairs::Next(|_| true),
     };
+    // A step has two touches at most, and mostly up to three edges.
+    patience.room(key.suspects.len() * (2 * size_of::<(u32, Touched)>() + 3 * size_of::<Edge>()))?;
     let mut all: Vec<(u32, Touched)> = Vec::new();
     for &index in &key.suspects {
         patience.step()?;

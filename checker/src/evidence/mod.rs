@@ -9,10 +9,11 @@ mod words;
 use histories::History;
 
 use crate::{
-    Evidence, Options,
+    Evidence, Limits, Options,
     patience::Patience,
     prepare::{Action, Prepared, Preparer, Step, Steps},
     shrink::Problem,
+    staleness::bounds::BYTES,
     verify::can_be_ordered,
     zones::{Clusters, NO_STEP, Violation, Zones, zones},
 };
@@ -34,7 +35,10 @@ pub(crate) fn of_zones(
     clusters: &Clusters,
 ) -> Evidence {
     let is_order = matches!(violation, Violation::Inversion { .. } | Violation::Meeting { .. });
-    let stale = if is_order { stale::stalest(history, steps, clusters) } else { None };
+    let patience = Patience::new(&options.limits);
+    let bytes = clusters.len() as usize * BYTES;
+    let is_told = is_order && patience.ask().and_then(|()| patience.room(bytes)).is_ok();
+    let stale = if is_told { stale::stalest(history, steps, clusters) } else { None };
     let (kept, wanted) = match &stale {
         Some(stale) => gather::of_stale(steps, clusters, stale),
         None => gather::of_violation(steps, clusters, violation),
@@ -74,8 +78,10 @@ fn few(
     let mut operations: Vec<u32> = kept().chain(setters).map(|step| step.operation).chain(failed).collect();
     operations.sort_unstable();
     operations.dedup();
-    let prepared = Preparer::new(history, options.model, &options.initial).prepare(&operations);
-    prepared.expect("what was a step is one")
+    // They are few, whatever has run out.
+    let patience = Patience::new(&Limits::none());
+    let prepared = Preparer::new(history, options.model, &options.initial).prepare(&operations, &patience);
+    prepared.ok().and_then(Result::ok).expect("what was a step is one")
 }
 
 /// As above, with all steps that belong to this very violation: others may show as well that there is no order.

@@ -87,7 +87,7 @@ impl<'a, S: Specification> Few<'_, 'a, S> {
         let mut all = [certain, spare].concat();
         all.sort_unstable();
         let spare: FxHashSet<u32> = spare.iter().copied().collect();
-        if self.unanswered == MAX_UNANSWERED || !(self.limits.keep_going)() {
+        if self.unanswered == MAX_UNANSWERED || self.limits.ask().is_err() {
             self.questions = 0;
         }
         self.questions = self.questions.checked_sub(1 + all.len() / OPERATIONS_PER_QUESTION)?;
@@ -96,7 +96,7 @@ impl<'a, S: Specification> Few<'_, 'a, S> {
         let keep_going =
             || left.fetch_update(relaxed, relaxed, |left| left.checked_sub(1)).is_ok() && (self.limits.keep_going)();
         let before = self.questions.min(MAX_QUESTIONS);
-        let limits = Limits { keep_going: &keep_going, ..*self.limits };
+        let limits = Limits { keep_going: &keep_going, abandon: false, ..*self.limits };
         let found = search(self.states, self.history, &all, |index| spare.contains(&index), &limits);
         self.questions -= before - left.into_inner();
         self.unanswered += usize::from(matches!(found, Found::Limit(_)));

@@ -18,7 +18,7 @@ use crate::{
     Evidence, Limits, UnknownWhy,
     model::{Call, Specification},
     parts::in_one,
-    patience::{OutOfTime, Patience},
+    patience::{OutOf, Patience},
     verify::Verify,
 };
 
@@ -71,11 +71,14 @@ impl<S: Specification> Object for S {
     fn judge(&self, history: &History, operations: &[u32], limits: &Limits<'_>) -> Found {
         let (mut orders, mut undecided) = (Vec::new(), None);
         let patience = Patience::new(limits);
-        let out_of_time = || Found::Unknown(OutOfTime::among(history, operations));
-        let Ok(parts) = parts(self, history, operations, &patience) else { return out_of_time() };
+        let out_of = |out: OutOf| Found::Unknown(out.among(history, operations));
+        let parts = match parts(self, history, operations, &patience) {
+            Ok(parts) => parts,
+            Err(out) => return out_of(out),
+        };
         for part in parts {
-            if patience.steps(part.len()).is_err() {
-                return out_of_time();
+            if let Err(out) = patience.steps(part.len()) {
+                return out_of(out);
             }
             let mut states = States::new(self, limits.memory);
             match race::search(&mut states, history, &part, |_| false, limits) {
@@ -98,7 +101,7 @@ fn parts<S: Specification>(
     history: &History,
     operations: &[u32],
     patience: &Patience<'_>,
-) -> Result<Vec<Vec<u32>>, OutOfTime> {
+) -> Result<Vec<Vec<u32>>, OutOf> {
     let happened = |index: &u32| history.operations[*index as usize].outcome != Outcome::Fail;
     let operations: Vec<u32> = operations.iter().copied().filter(happened).collect();
     let mut places: FxHashMap<Value, usize> = FxHashMap::default();

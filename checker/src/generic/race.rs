@@ -5,11 +5,7 @@
 use histories::History;
 
 use super::{depth::Depth, space::Space, states::States, sweep::Sweep};
-use crate::{
-    Limits, UnknownWhy,
-    model::Specification,
-    patience::{OutOfTime, Patience},
-};
+use crate::{Limits, UnknownWhy, model::Specification, patience::Patience};
 
 /// Work of the first turn, and so much more for each completion: enough for an order that is never in doubt.
 const FIRST_TURN: usize = 4096;
@@ -96,14 +92,19 @@ pub(super) fn search<'a, S: Specification>(
     limits: &Limits<'_>,
 ) -> Found {
     match Space::new(states, history, operations, is_optional, &Patience::new(limits)) {
-        Ok(mut space) => race(&mut space, Racer::all(), limits),
-        Err(OutOfTime) => Found::Limit(OutOfTime::among(history, operations)),
+        Ok(mut space) => {
+            let mut racers = Racer::all();
+            let found = race(&mut space, &mut racers, limits);
+            limits.give_back((space, racers));
+            found
+        }
+        Err(out) => Found::Limit(out.among(history, operations)),
     }
 }
 
 pub(super) fn race<S: Specification>(
     space: &mut Space<'_, '_, S>,
-    mut racers: Vec<Racer>,
+    racers: &mut Vec<Racer>,
     limits: &Limits<'_>,
 ) -> Found {
     let mut turn = FIRST_TURN + FIRST_TURN_PER_COMPLETION * space.completions();
@@ -125,8 +126,8 @@ pub(super) fn race<S: Specification>(
                 }
                 explained = explained.max(racers[at].farthest() as usize);
                 let (completed, unknown_outcomes) = (space.completions(), space.unknown_outcomes());
-                if !(limits.keep_going)() {
-                    return Found::Limit(UnknownWhy::Time { explained, completed, unknown_outcomes });
+                if let Err(out) = limits.ask() {
+                    return Found::Limit(out.why(explained, completed, unknown_outcomes));
                 }
                 let bytes = space.bytes() + others + racers[at].bytes();
                 if !space.states.memory.hold(bytes) {

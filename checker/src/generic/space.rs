@@ -16,7 +16,7 @@ use rustc_hash::FxHashMap;
 use super::states::{States, number};
 use crate::{
     model::{Call, Specification},
-    patience::{OutOfTime, Patience},
+    patience::{OutOf, Patience},
 };
 
 /// An operation that counts.
@@ -83,7 +83,7 @@ impl<'s, 'a, S: Specification> Space<'s, 'a, S> {
         operations: &[u32],
         is_optional: impl Fn(u32) -> bool,
         patience: &Patience<'_>,
-    ) -> Result<Self, OutOfTime> {
+    ) -> Result<Self, OutOf> {
         let mut items = Vec::new();
         let (mut due, mut classes): (Vec<u32>, FxHashMap<u32, Vec<u32>>) = (Vec::new(), FxHashMap::default());
         for &index in operations {
@@ -207,7 +207,7 @@ impl<'s, 'a, S: Specification> Space<'s, 'a, S> {
 }
 
 /// For each completion, the certain items that have begun and not ended before, by their ends; and where those of each are.
-fn open_at(items: &[Item], due: &[u32], patience: &Patience<'_>) -> Result<(Vec<u32>, Vec<usize>), OutOfTime> {
+fn open_at(items: &[Item], due: &[u32], patience: &Patience<'_>) -> Result<(Vec<u32>, Vec<usize>), OutOf> {
     let mut begun = (0..number(items.len())).filter(|&item| items[item as usize].end != NEVER).peekable();
     let mut open: Vec<u32> = Vec::new();
     let (mut all, mut from) = (Vec::new(), vec![0]);

@@ -72,7 +72,7 @@ fn alone<S: Specification>(object: &S, history: &History, which: usize, limits: 
     if which < racers.len() {
         racers = vec![racers.swap_remove(which)];
     }
-    race(&mut space, racers, limits)
+    race(&mut space, &mut racers, limits)
 }
 
 fn random(seed: u64, change: &'static str, read: &'static str) -> History {

@@ -2,15 +2,30 @@
 
 use std::borrow::Cow;
 
-use histories::{Found, History, MicroOperation, Outcome, Value, ValueId};
+use histories::{Found, History, MicroOperation, Operation, Outcome, Times, Value, ValueId};
+
+use crate::{
+    Limits,
+    patience::{OutOf, Patience},
+};
+
+/// What a micro-operation takes where it is a value too, in bytes: its list, key and function, once in an argument and once in an
+/// answer, each of which has two places.
+const MICRO_BYTES: usize = 4 * (4 * size_of::<Value>() + 16);
+/// What the copy of an operation takes, with its times and node and room for its two values.
+const OPERATION_BYTES: usize = size_of::<Operation>() + size_of::<Times>() + 8 * size_of::<Value>();
 
 /// The history, in which each transaction's micro-operations are also its argument and, if it is certain, its answer.
-pub(crate) fn as_values(history: &History) -> Cow<'_, History> {
+pub(crate) fn as_values<'h>(history: &'h History, limits: &Limits<'_>) -> Result<Cow<'h, History>, OutOf> {
     if history.transactions.is_empty() {
-        return Cow::Borrowed(history);
+        return Ok(Cow::Borrowed(history));
     }
+    let patience = Patience::new(limits);
+    let micros = history.transactions.micro_operation_count();
+    patience.room(micros * MICRO_BYTES + history.operations.len() * OPERATION_BYTES)?;
     let mut told = history.clone();
     for transaction in 0..history.transactions.len() {
+        patience.step()?;
         let micros = || history.transactions.micro_operations(transaction);
         let operation = &mut told.operations[history.transactions.operation(transaction)];
         let asked = micros().map(|micro| part(history, micro, false)).collect();
@@ -23,7 +38,7 @@ pub(crate) fn as_values(history: &History) -> Cow<'_, History> {
             ValueId::UNKNOWN
         };
     }
-    Cow::Owned(told)
+    Ok(Cow::Owned(told))
 }
 
 /// `["r", "x", 1]`; what a read found only where that `is_answer`.

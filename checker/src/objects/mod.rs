@@ -23,7 +23,7 @@ use crate::{
     evidence::Words,
     memory::Share,
     model::{Counter, List, Set},
-    patience::Patience,
+    patience::{OutOf, Patience},
     prepare::Prepared,
     verify::Unconfirmed,
 };
@@ -89,9 +89,12 @@ pub(crate) fn decide(history: &History, options: &Options<'_>, operations: &[u32
         return None;
     }
     let happened = |&index: &u32| history.operations[index as usize].outcome != Outcome::Fail;
-    let operations = operations.iter().copied().filter(happened).collect();
     let Options { model, ref initial, ref limits, keep_order, .. } = *options;
     let patience = Patience::new(limits);
+    if let Err(out) = patience.room(2 * size_of_val(operations)) {
+        return Some(Found::Unknown(out.among(history, operations)));
+    }
+    let operations = operations.iter().copied().filter(happened).collect();
     let key = Key { history, model, initial, limits, patience, keep_order, operations };
     let found = match model {
         Model::Set => set::check(&key),
@@ -132,22 +135,20 @@ impl Key<'_> {
 
     /// So many steps more, of which some ask whether to go on; of the completed operations, about so many are explained.
     fn steps(&self, more: usize, explained: usize) -> Result<(), UnknownWhy> {
-        self.patience.steps(more).map_err(|_| self.out_of_time(explained))
+        self.patience.steps(more).map_err(|out| self.out_of(out, explained))
     }
 
-    fn out_of_time(&self, explained: usize) -> UnknownWhy {
+    fn out_of(&self, out: OutOf, explained: usize) -> UnknownWhy {
         let (completed, unknown_outcomes) = self.counts();
-        UnknownWhy::Time { explained: explained.min(completed), completed, unknown_outcomes }
+        out.why(explained.min(completed), completed, unknown_outcomes)
     }
 
     /// Whether a method may hold so much, as long as it keeps what comes back.
     fn affords(&self, bytes: usize) -> Result<Share<'_>, UnknownWhy> {
+        self.patience.room(bytes).map_err(|out| self.out_of(out, 0))?;
         let mut share = self.limits.memory.share();
-        if share.hold(bytes) {
-            return Ok(share);
-        }
-        let (completed, unknown_outcomes) = self.counts();
-        Err(UnknownWhy::Memory { explained: 0, completed, unknown_outcomes })
+        share.account(bytes);
+        Ok(share)
     }
 
     /// How many operations completed, and of how many nobody knows whether they happened.
@@ -179,7 +180,7 @@ impl Key<'_> {
         match claim {
             Claim::Order(order) => match object.replay(self.history, operations, &order, &self.patience) {
                 Ok(()) => Found::Order(order),
-                Err(Unconfirmed::OutOfTime) => Found::Unknown(self.out_of_time(0)),
+                Err(Unconfirmed::OutOf(out)) => Found::Unknown(self.out_of(out, 0)),
                 Err(Unconfirmed::Wrong(why)) => panic!(
                     "this is a bug in schism: the method for {:?} found an order that is none: {why}",
                     self.model

@@ -14,6 +14,9 @@ use crate::{
     shrink::Problem,
 };
 
+/// What is made of each operation, in bytes: a step with its element, and a place for it while these are sorted.
+const BYTES: usize = 3 * (size_of::<Option<Step>>() + size_of::<ValueId>()) / 2;
+
 /// Decides each element on its own: it is there or not, whatever becomes of the others, so it is an object, and linearizability
 /// is local (Herlihy and Wing 1990, theorem 1). One element is a [`switch`](super::switch).
 pub(super) fn check(key: &Key<'_>) -> Result<Found, UnknownWhy> {
@@ -24,6 +27,7 @@ pub(super) fn check(key: &Key<'_>) -> Result<Found, UnknownWhy> {
     if key.operations.iter().any(is_snapshot) {
         return snapshots::check(key).map(|claim| key.verified(&key.operations, claim));
     }
+    let _held = key.affords(key.operations.len() * BYTES)?;
     let mut by_element = Vec::with_capacity(key.operations.len());
     for &index in &key.operations {
         key.steps(1, 0)?;

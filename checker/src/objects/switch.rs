@@ -6,6 +6,7 @@ use histories::NEVER;
 
 use crate::{
     Limits, UnknownWhy,
+    patience::OutOf,
     prepare::{Action, Step},
 };
 
@@ -89,11 +90,9 @@ pub(super) fn solve(steps: &[Step], limits: &Limits<'_>) -> Solved {
             let bytes = sweep.flips.len() * 12 + configs.len() * size_of::<Config>();
             let completed = ends.len();
             let unknown_outcomes = steps.len() - completed;
-            if !memory.hold(bytes) {
-                return Solved::Limit(UnknownWhy::Memory { explained, completed, unknown_outcomes });
-            }
-            if !(limits.keep_going)() {
-                return Solved::Limit(UnknownWhy::Time { explained, completed, unknown_outcomes });
+            let asked = if memory.hold(bytes) { limits.ask() } else { Err(OutOf::Memory) };
+            if let Err(out) = asked {
+                return Solved::Limit(out.why(explained, completed, unknown_outcomes));
             }
         }
         while begun < steps.len() && steps[begun].start < steps[place as usize].end {

@@ -39,9 +39,9 @@ mod trail;
 
 use std::collections::VecDeque;
 
-use crate::{Limits, UnknownWhy, automaton::Automaton, prepare::Step};
+use crate::{Limits, UnknownWhy, automaton::Automaton, patience::OutOf, prepare::Step};
 
-use sweep::{Limit, Now, Sweep};
+use sweep::{Now, Sweep};
 
 /// What the search found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -132,6 +132,7 @@ fn most_open(steps: &[Step], due: &[u32]) -> usize {
 struct Drive<'a, A, const N: usize> {
     steps: &'a [Step],
     due: &'a [u32],
+    limits: &'a Limits<'a>,
     efforts: &'a [Effort],
     supply: Supply,
     sweep: Sweep<'a, A, N>,
@@ -148,7 +149,7 @@ impl<'a, A: Automaton, const N: usize> Drive<'a, A, N> {
         supply: Supply,
     ) -> Self {
         let sweep = Sweep::new(steps, object, limits, supply);
-        Self { steps, due, efforts, supply, sweep, snapshots: VecDeque::new() }
+        Self { steps, due, limits, efforts, supply, sweep, snapshots: VecDeque::new() }
     }
 
     fn run(mut self) -> Found {
@@ -172,7 +173,11 @@ impl<'a, A: Automaton, const N: usize> Drive<'a, A, N> {
                     }
                     self.rewind(1 << least);
                 }
-                Err(limit) => return Found::Limit(self.why(&limit)),
+                Err(out) => {
+                    let why = self.why(out);
+                    self.limits.give_back(self);
+                    return Found::Limit(why);
+                }
             }
             self.tidy();
         }
@@ -180,7 +185,7 @@ impl<'a, A: Automaton, const N: usize> Drive<'a, A, N> {
     }
 
     /// Completes `step` with the first effort that lets something survive.
-    fn complete(&mut self, step: u32, first: usize) -> Result<bool, Limit> {
+    fn complete(&mut self, step: u32, first: usize) -> Result<bool, OutOf> {
         for &effort in &self.efforts[first..] {
             if self.sweep.complete(step, effort)? {
                 self.sweep.go_on(step, effort.width);
@@ -228,13 +233,9 @@ impl<'a, A: Automaton, const N: usize> Drive<'a, A, N> {
         Found::Order(trail::unfold(self.steps, self.due, &members, self.sweep.object, &path))
     }
 
-    fn why(&self, limit: &Limit) -> UnknownWhy {
-        let (explained, completed) = (self.sweep.now.completed, self.due.len());
-        let unknown_outcomes = self.steps.len() - completed;
-        match limit {
-            Limit::Time => UnknownWhy::Time { explained, completed, unknown_outcomes },
-            Limit::Memory => UnknownWhy::Memory { explained, completed, unknown_outcomes },
-        }
+    fn why(&self, out: OutOf) -> UnknownWhy {
+        let completed = self.due.len();
+        out.why(self.sweep.now.completed, completed, self.steps.len() - completed)
     }
 }
 

@@ -14,6 +14,7 @@ use crate::{
     Limits,
     automaton::{Automaton, State},
     memory::Share,
+    patience::OutOf,
     prepare::{Action, Step},
 };
 
@@ -26,10 +27,8 @@ const COMPARED_PER_STEP: u32 = 16;
 /// Configurations between two questions to the caller whether to go on.
 const STEPS_PER_QUESTION: u32 = 2048;
 
-pub(super) enum Limit {
-    Time,
-    Memory,
-}
+/// Bytes of texts that are made between two questions.
+const WORK_BYTES_PER_QUESTION: usize = 1 << 20;
 
 /// Equal changes of unknown outcome.
 struct Class {
@@ -90,6 +89,7 @@ pub(super) struct Sweep<'a, A, const N: usize> {
     reached: Antichain<N>,
     next: Antichain<N>,
     until_question: u32,
+    until_work_bytes: usize,
 }
 
 impl<'a, A: Automaton, const N: usize> Sweep<'a, A, N> {
@@ -123,6 +123,7 @@ impl<'a, A: Automaton, const N: usize> Sweep<'a, A, N> {
             reached,
             next,
             until_question,
+            until_work_bytes: WORK_BYTES_PER_QUESTION,
         }
     }
 
@@ -182,7 +183,7 @@ impl<'a, A: Automaton, const N: usize> Sweep<'a, A, N> {
     }
 
     /// Extends every configuration until the step `due` has taken effect, as far as `effort` goes; whether any could.
-    pub(super) fn complete(&mut self, due: u32, effort: Effort) -> Result<bool, Limit> {
+    pub(super) fn complete(&mut self, due: u32, effort: Effort) -> Result<bool, OutOf> {
         let slot = self.now.open.slot_of(due);
         let due = Due { action: self.steps[due as usize].action, slot, dependent: self.now.open.dependent, effort };
         self.reached.clear();
@@ -357,26 +358,31 @@ impl<'a, A: Automaton, const N: usize> Sweep<'a, A, N> {
     }
 
     /// Asks for time now and then, and for memory before anything grows.
-    fn ask(&mut self) -> Result<(), Limit> {
+    fn ask(&mut self) -> Result<(), OutOf> {
         let compared = self.reached.compared() + self.next.compared();
         self.until_question = self.until_question.saturating_sub(1 + compared / COMPARED_PER_STEP);
         // No configuration leads to more.
         let more = self.now.open.groups.len() + self.now.live.len() + 2;
-        let has_room = self.reached.has_room(more) && self.next.has_room(more) && self.trail.has_room(2 * more);
-        let is_due = self.until_question == 0;
+        let has_room = self.reached.has_room(more)
+            && self.next.has_room(more)
+            && self.trail.has_room(2 * more)
+            && self.object.has_room(more);
+        let is_due = self.until_question == 0 || self.object.work_bytes() >= self.until_work_bytes;
         if !is_due && has_room {
             return Ok(());
         }
         if !self.memory.hold(self.bytes(more)) {
-            return Err(Limit::Memory);
+            return Err(OutOf::Memory);
         }
         self.reached.reserve(more);
         self.next.reserve(more);
         self.trail.reserve(2 * more);
+        self.object.reserve(more);
         if is_due {
             self.until_question = STEPS_PER_QUESTION;
+            self.until_work_bytes = self.object.work_bytes() + WORK_BYTES_PER_QUESTION;
         }
-        if is_due && !(self.limits.keep_going)() { Err(Limit::Time) } else { Ok(()) }
+        if is_due { self.limits.ask() } else { Ok(()) }
     }
 
     /// What is held when so many configurations more are.
@@ -390,6 +396,6 @@ impl<'a, A: Automaton, const N: usize> Sweep<'a, A, N> {
             + self.held_bytes
             + self.counts.memory_bytes(STEPS_PER_QUESTION as usize)
             + self.trail.memory_bytes(2 * more)
-            + self.object.memory_bytes()
+            + self.object.memory_bytes(more)
     }
 }

@@ -28,6 +28,9 @@ struct Life {
     effect: End,
 }
 
+/// What is made for each value, in bytes, to count versions too.
+pub(crate) const BYTES: usize = 112;
+
 /// No end.
 const NOWHERE: End = (u32::MAX, NO_STEP);
 

@@ -12,7 +12,7 @@
 //!   ends finds these pairs: hardly any intervals with `f < r` are open at once, for those of a linearizable key do not meet.
 
 use crate::{
-    patience::{OutOfTime, Patience},
+    patience::{OutOf, Patience},
     prepare::{Step, Val},
     zones::{Clusters, NO_STEP, sort_nearly_sorted},
 };
@@ -46,7 +46,7 @@ pub(super) fn costs<'a>(
     steps: &[Step],
     between_ns: &'a dyn Fn(u32, u32) -> u64,
     patience: &Patience<'_>,
-) -> Result<Costs<'a>, OutOfTime> {
+) -> Result<Costs<'a>, OutOf> {
     let mut costs = Costs { between_ns, delta_ns: Some(0), flip_flops_ns: Vec::new() };
     let mut reached = 0;
     let mut extents = Vec::new();
@@ -128,7 +128,7 @@ impl Costs<'_> {
     }
 
     /// Pairs of which neither is certainly newer.
-    fn flip_flops(&mut self, mut extents: Vec<Extent>, patience: &Patience<'_>) -> Result<(), OutOfTime> {
+    fn flip_flops(&mut self, mut extents: Vec<Extent>, patience: &Patience<'_>) -> Result<(), OutOf> {
         let left = |extent: &Extent| extent.read.0.min(extent.first_end.0);
         extents.retain(|extent| extent.read.1 != NO_STEP);
         sort_nearly_sorted(&mut extents, left);

@@ -14,8 +14,8 @@ use histories::History;
 
 use crate::{
     Options,
-    instead::{NO_TIME, are_registers, each_key},
-    patience::{OutOfTime, Patience},
+    instead::{are_registers, count, each_key, split},
+    patience::{OutOf, Patience},
     prepare::{Action, Keys, Prepared, Val},
     zones::{Clusters, Placed, Violation},
 };
@@ -27,11 +27,11 @@ pub use report::{Distribution, NodeStaleness, NotMeasured, Share, StaleReads, St
 /// Only the model, the initial value and the limit in time of `options` matter; it takes one thread. What there is no time for is
 /// [`NotMeasured`].
 pub fn staleness(history: &History, options: &Options<'_>) -> StalenessReport {
-    let keys = Keys::split(history);
+    let keys = split(history, options);
     let mut measure = Measure::new(history);
-    // Whether there was time for all of them, it knows itself.
-    each_key(history, options, &keys, |_, key, patience| measure.key(key.as_ref().map_err(|&why| why), patience)).ok();
-    measure.report(options, &keys)
+    let done =
+        each_key(history, options, &keys, |_, key, patience| measure.key(key.as_ref().map_err(|&why| why), patience));
+    measure.report(options, &keys, done)
 }
 
 /// The reads of a node, and those of them that were stale: by how much, and by how many versions.
@@ -68,11 +68,7 @@ impl<'a> Measure<'a> {
     }
 
     /// Measures a key, or says why not; changes nothing where there is no time.
-    pub(crate) fn key(
-        &mut self,
-        key: Result<&(Prepared, Placed), &str>,
-        patience: &Patience<'_>,
-    ) -> Result<(), OutOfTime> {
+    pub(crate) fn key(&mut self, key: Result<&(Prepared, Placed), &str>, patience: &Patience<'_>) -> Result<(), OutOf> {
         match key {
             Ok((prepared, placed)) => match placed.violation {
                 None => self.reads(prepared),
@@ -103,10 +99,11 @@ impl<'a> Measure<'a> {
     }
 
     /// Measures a key whose operations have no order.
-    fn measure(&mut self, prepared: &Prepared, clusters: &Clusters, patience: &Patience<'_>) -> Result<(), OutOfTime> {
+    fn measure(&mut self, prepared: &Prepared, clusters: &Clusters, patience: &Patience<'_>) -> Result<(), OutOf> {
         let (history, steps) = (self.history, &prepared.steps);
         let times = |step: u32| history.times(steps[step as usize].operation as usize);
         let between_ns = |end: u32, begin: u32| times(begin).invoked_ns.saturating_sub(times(end).completed_ns);
+        patience.room(clusters.len() as usize * bounds::BYTES + steps.len() * size_of::<(u32, u64)>())?;
         let bounds = Bounds::new(clusters, prepared);
         let mut stale: Vec<(u32, Val, u32)> = Vec::new();
         for (old, (proof, _)) in bounds.replaced() {
@@ -131,11 +128,18 @@ impl<'a> Measure<'a> {
         Ok(())
     }
 
-    /// What was measured; the rest of the keys found no time.
-    pub(crate) fn report(mut self, options: &Options<'_>, keys: &Keys) -> StalenessReport {
-        let left = keys.len() - self.keys - self.not_measured.iter().map(|other| other.keys).sum::<usize>();
-        if left > 0 {
-            self.skip(if are_registers(options) { NO_TIME } else { "only registers are measured" }, left);
+    /// What was measured; for the rest of the keys there was not what `done` says.
+    pub(crate) fn report(
+        mut self,
+        options: &Options<'_>,
+        keys: &Result<Keys, OutOf>,
+        done: Result<(), OutOf>,
+    ) -> StalenessReport {
+        let left = count(keys) - self.keys - self.not_measured.iter().map(|other| other.keys).sum::<usize>();
+        if !are_registers(options) {
+            self.skip("only registers are measured", left);
+        } else if let Err(out) = done {
+            self.skip(&out.to_string(), left);
         }
         let mut all = Reads::default();
         let mut nodes = Vec::new();

@@ -38,7 +38,8 @@ pub(super) struct ByKey<T> {
 
 impl<T: Copy> ByKey<T> {
     /// Counting sort; rows of one key stay in their order.
-    fn new(keys: usize, rows: &[(u32, T)]) -> Self {
+    fn new(keys: usize, rows: &[(u32, T)], limit: &Limit<'_>) -> Result<Self, UnknownWhy> {
+        limit.room(2 * (keys + 1) * size_of::<u32>() + rows.len() * (size_of::<u32>() + size_of::<T>()))?;
         let mut begins = vec![0_u32; keys + 1];
         for (key, _) in rows {
             begins[*key as usize + 1] += 1;
@@ -51,7 +52,7 @@ impl<T: Copy> ByKey<T> {
             places[next[*key as usize] as usize] = row;
             next[*key as usize] += 1;
         }
-        Self { begins, rows: places.iter().map(|&place| rows[place as usize].1).collect() }
+        Ok(Self { begins, rows: places.iter().map(|&place| rows[place as usize].1).collect() })
     }
 
     pub(super) fn range(&self, key: u32) -> std::ops::Range<usize> {
@@ -106,6 +107,7 @@ impl<'h> Facts<'h> {
                 let key = of_key[0].0;
                 for (_, micro) in of_key {
                     if let MicroOperation::Append { value, .. } | MicroOperation::Write { value, .. } = *micro {
+                        limit.grow(&changes)?;
                         changes.push((key, Change { transaction, value }));
                     }
                 }
@@ -114,6 +116,7 @@ impl<'h> Facts<'h> {
                         Class::List => list_read(transaction, of_key),
                         Class::Register => register_read(transaction, of_key),
                     };
+                    limit.grow(&reads)?;
                     reads.extend(read.kept.map(|read| (key, read)));
                     if read.contradicts {
                         findings.add(AnomalyKind::Internal, Level::SnapshotIsolation, &[transaction], || {
@@ -123,7 +126,7 @@ impl<'h> Facts<'h> {
                 }
             }
         }
-        let (changes, reads) = (ByKey::new(keys.len(), &changes), ByKey::new(keys.len(), &reads));
+        let (changes, reads) = (ByKey::new(keys.len(), &changes, limit)?, ByKey::new(keys.len(), &reads, limit)?);
         Ok(Self { history, keys, classes, changes, reads, happened })
     }
 
@@ -187,6 +190,7 @@ fn classify(history: &History, limit: &Limit<'_>) -> Result<Keys, UnknownWhy> {
     const WRITTEN: u8 = 2;
     const READ_LIST: u8 = 4;
     const READ_VALUE: u8 = 8;
+    limit.room(history.values.len() * size_of::<u32>())?;
     let (mut keys, mut number, mut uses) = (Vec::new(), vec![NONE; history.values.len()], Vec::new());
     for transaction in 0..history.transactions.len() {
         limit.step()?;

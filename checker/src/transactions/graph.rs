@@ -75,6 +75,7 @@ impl Graph {
 
     /// The vertices in an order that all edges up to `needs` allow; else, for each, whether it lies on a cycle or between two.
     pub(super) fn order(&self, needs: Needs, limit: &Limit<'_>) -> Result<Result<Vec<u32>, Vec<bool>>, UnknownWhy> {
+        limit.room(self.vertices as usize)?;
         let mut alive = vec![true; self.vertices as usize];
         let order = self.peel(needs, &mut alive, limit, |edge| (edge.from, edge.to))?;
         if order.len() == alive.len() {
@@ -97,6 +98,7 @@ impl Graph {
             let needed = self.edges.iter().filter(move |edge| edge.needs <= needs);
             needed.map(&ends).filter(|&(from, to)| live(from, to))
         };
+        limit.room((4 * self.vertices as usize + self.edges.len()) * size_of::<u32>())?;
         let mut begins = vec![0_u32; self.vertices as usize + 1];
         let mut waits = vec![0_u32; self.vertices as usize];
         for (from, to) in edges() {

@@ -42,6 +42,8 @@ impl Lists {
         limit: &Limit<'_>,
     ) -> Result<Self, UnknownWhy> {
         let keys = facts.keys.len();
+        let bytes = keys * (2 * size_of::<u32>() + 1) + facts.changes.rows.len();
+        limit.room(bytes + facts.history.values.len() * size_of::<u32>())?;
         let mut lists = Self {
             longest: vec![NONE; keys],
             begins: vec![0; keys],
@@ -135,6 +137,7 @@ impl Lists {
         graph: &mut Graph,
         limit: &Limit<'_>,
     ) -> Result<(), UnknownWhy> {
+        limit.room(3 * facts.happened.len() * size_of::<u32>())?;
         let mut scratch = Scratch {
             changed: vec![NONE; facts.happened.len()],
             unread: vec![NONE; facts.happened.len()],
@@ -142,7 +145,7 @@ impl Lists {
             ..Scratch::default()
         };
         for key in (0..).take(facts.keys.len()) {
-            limit.step()?;
+            limit.key(facts, graph, key)?;
             if facts.classes[key as usize] == Class::List && !self.broken[key as usize] {
                 self.relate_key(facts, findings, graph, &mut scratch, key);
             }

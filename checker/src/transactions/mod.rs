@@ -82,6 +82,7 @@ fn judge<'h>(history: &'h History, limits: &Limits<'_>, findings: &mut Findings<
         return settle(history, exact, Level::StrictSerializable, order, &limit);
     }
     if order.is_err() {
+        limit.edges(&graph, facts.happened.len())?;
         add_processes(&facts, &mut graph);
         find_cycles(&facts, &lists, findings, &graph, &limit)?;
         if findings.weakest().is_none() {
@@ -162,12 +163,14 @@ fn find_cycles<'h>(
 fn add_realtime(facts: &Facts<'_>, graph: &mut Graph, limit: &Limit<'_>) -> Result<(), UnknownWhy> {
     let happened = || (0..graph_len(facts)).filter(|&t| facts.happened[t as usize]);
     let ended = happened().map(|t| (facts.operation(t).completed, t)).filter(|(rank, _)| *rank != NEVER);
+    limit.room(facts.happened.len() * 2 * size_of::<(u32, u32)>())?;
     let mut ended: Vec<(u32, u32)> = ended.collect();
     ended.sort_unstable();
     let mut ended = ended.into_iter().peekable();
     let mut moment = NONE;
     for transaction in happened() {
         limit.step()?;
+        limit.edges(graph, 4)?;
         let begun = facts.operation(transaction).invoked;
         let mut fresh = NONE;
         while let Some((_, before)) = ended.next_if(|(rank, _)| *rank < begun) {

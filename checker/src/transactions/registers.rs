@@ -25,13 +25,15 @@ pub(super) fn relate<'h>(
     graph: &mut Graph,
     limit: &Limit<'_>,
 ) -> Result<(), UnknownWhy> {
+    let numbers = facts.history.values.len() + facts.changes.rows.len() + 2 * facts.happened.len();
+    limit.room(numbers * size_of::<u32>())?;
     let mut slots = vec![NONE; facts.history.values.len()];
     // The change after each, and after the initial value at the end.
     let mut next = vec![NONE; facts.changes.rows.len() + 1];
     let mut own = vec![(NONE, NONE); facts.happened.len()];
     let mut registers = Vec::new();
     for key in (0..).take(facts.keys.len()) {
-        limit.step()?;
+        limit.key(facts, graph, key)?;
         if facts.classes[key as usize] == Class::Register {
             facts.writers(key, &mut slots)?;
             if slots[ValueId::NIL.0 as usize] != NONE {
@@ -44,7 +46,7 @@ pub(super) fn relate<'h>(
     }
     // Who happened is known only now.
     for register in &registers {
-        limit.step()?;
+        limit.key(facts, graph, register.key)?;
         versions::relate(facts, graph, register, &next);
     }
     Ok(())

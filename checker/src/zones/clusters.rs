@@ -6,7 +6,7 @@ use histories::NEVER;
 
 use super::Violation;
 use crate::{
-    patience::{OutOfTime, Patience},
+    patience::{OutOf, Patience},
     prepare::{Action, INITIAL, Steps, Val},
 };
 
@@ -142,7 +142,7 @@ impl std::ops::Index<Val> for Clusters {
 
 impl Clusters {
     /// Nothing if a value is set twice, if the initial value is set, or if values can grow.
-    pub(crate) fn gather(steps: &impl Steps, patience: &Patience<'_>) -> Result<Option<Self>, OutOfTime> {
+    pub(crate) fn gather(steps: &impl Steps, patience: &Patience<'_>) -> Result<Option<Self>, OutOf> {
         let mut all = vec![Cluster::EMPTY; steps.values()];
         let mut earlier = vec![0; steps.end() as usize];
         let (mut contradiction, mut has_looks) = (None, false);
@@ -186,7 +186,7 @@ impl Clusters {
     }
 
     /// Finds out which changes took place, and links the chains; the first violation on the way.
-    pub(super) fn include(&mut self, patience: &Patience<'_>) -> Result<Option<Violation>, OutOfTime> {
+    pub(super) fn include(&mut self, patience: &Patience<'_>) -> Result<Option<Violation>, OutOf> {
         self.all[INITIAL as usize].included = true;
         let (mut open, mut found) = (Vec::new(), None);
         for value in 1..self.len() {
@@ -229,7 +229,7 @@ impl Clusters {
     }
 
     /// The zone of each block, the blocks that are out of their own order, and the first of these violations, or values of no block.
-    pub(super) fn zones(&self, patience: &Patience<'_>) -> Result<Blocks, OutOfTime> {
+    pub(super) fn zones(&self, patience: &Patience<'_>) -> Result<Blocks, OutOf> {
         let (mut zones, mut inverted, mut found) = (Vec::with_capacity(self.all.len()), Vec::new(), None);
         let (mut included, mut visited) = (0, 0);
         for (origin, cluster) in (0..).zip(&self.all).filter(|(_, cluster)| cluster.included) {

@@ -45,12 +45,13 @@ mod order;
 mod violation;
 
 use crate::{
-    patience::{OutOfTime, Patience},
+    patience::{OutOf, Patience},
     prepare::Steps,
     windows::Windows,
 };
 use clusters::Blocks;
 
+use clusters::Cluster;
 pub(crate) use clusters::{Block, Clusters, NO_STEP, NO_VALUE, Zone, begin, finish};
 pub(crate) use order::order;
 pub(crate) use violation::{Violation, meeting, sort_nearly_sorted};
@@ -78,8 +79,11 @@ pub(crate) struct Placed {
     pub violation: Option<Violation>,
 }
 
+/// What is made for each value, in bytes: its cluster, its zone with room to grow, where its steps go in the order.
+const VALUE_BYTES: usize = size_of::<Cluster>() + 2 * size_of::<Zone>() + size_of::<u32>();
+
 /// Decides the key with these steps, if its values are all different; otherwise nothing.
-pub(crate) fn zones(steps: &impl Steps, patience: &Patience<'_>) -> Result<Option<Zones>, OutOfTime> {
+pub(crate) fn zones(steps: &impl Steps, patience: &Patience<'_>) -> Result<Option<Zones>, OutOf> {
     let Some(placed) = place(steps, patience)? else { return Ok(None) };
     if let Some(violation) = placed.violation {
         return Ok(Some(Zones::Violation(violation, placed.clusters)));
@@ -88,7 +92,8 @@ pub(crate) fn zones(steps: &impl Steps, patience: &Patience<'_>) -> Result<Optio
 }
 
 /// As [`zones`], but the order is not written out, nor a place sought for a cas that did not match.
-pub(crate) fn place(steps: &impl Steps, patience: &Patience<'_>) -> Result<Option<Placed>, OutOfTime> {
+pub(crate) fn place(steps: &impl Steps, patience: &Patience<'_>) -> Result<Option<Placed>, OutOf> {
+    patience.room(steps.values() * VALUE_BYTES + steps.end() as usize * size_of::<u32>())?;
     let Some(mut clusters) = Clusters::gather(steps, patience)? else { return Ok(None) };
     let unplaceable = clusters.include(patience)?;
     let contradiction = clusters.contradiction.map(|step| Violation::Contradiction { step });

@@ -7,7 +7,7 @@ use super::{
     clusters::{Cluster, Clusters, NO_STEP, begin, finish},
 };
 use crate::{
-    patience::{OutOfTime, Patience},
+    patience::{OutOf, Patience},
     prepare::{Action, Step, Steps, Val},
 };
 
@@ -19,7 +19,7 @@ pub(crate) fn order(
     steps: &impl Steps,
     Placed { clusters, zones, .. }: &Placed,
     patience: &Patience<'_>,
-) -> Result<Option<Vec<u32>>, OutOfTime> {
+) -> Result<Option<Vec<u32>>, OutOf> {
     let levels = || zones.iter().flat_map(|zone| clusters.chain(zone.origin));
     let mut looks_at: FxHashMap<Val, Vec<u32>> = FxHashMap::default();
     if clusters.has_looks {

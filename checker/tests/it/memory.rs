@@ -7,7 +7,10 @@ use std::{
     cell::Cell,
 };
 
-use checker::{Limits, Memory, Model, Options, UnknownWhy, check, check_transactions};
+use checker::{
+    Limits, Memory, Model, Options, Standing, UnknownWhy, check, check_transactions, consistency, longest_prefix,
+    staleness,
+};
 use histories::{Event, EventType, History, HistoryBuilder, Process, TRANSACTION, Value};
 
 /// The system's allocator, which counts what each thread holds, and the most that it held.
@@ -154,16 +157,102 @@ fn long_histories_of_locks_and_counters_are_kept_within_it() {
     }
 }
 
-#[test]
-fn transactions_are_kept_within_it() {
+/// Transactions that append, eight to a key.
+fn appends(transactions: i64) -> History {
     let mut builder = HistoryBuilder::default();
-    for n in 0..40_000 {
+    for n in 0..transactions {
         for kind in [EventType::Invoke, EventType::Ok] {
             let append = Value::List(vec!["append".into(), Value::Int(n / 8), Value::Int(n % 8)]);
             let event = Event::new(Process::Client((n % 5).unsigned_abs()), kind, TRANSACTION);
             builder.push(Event { value: Some(Value::List(vec![append])), ..event }).unwrap();
         }
     }
-    let history = builder.finish();
+    builder.finish()
+}
+
+#[test]
+fn transactions_are_kept_within_it() {
+    let history = appends(40_000);
     is_kept("transactions", |limits| check_transactions(&history, limits).why);
+}
+
+/// A register, one process: writes and reads of what was written, but the last read is stale.
+fn stale(operations: i64) -> History {
+    let mut builder = HistoryBuilder::default();
+    let mut push = |f, kind, value| {
+        builder.push(Event { value: Some(value), ..Event::new(Process::Client(0), kind, f) }).unwrap();
+    };
+    for n in 0..operations / 2 {
+        let seen = if n == operations / 2 - 1 { n - 1 } else { n };
+        for (f, value) in [("write", n), ("read", seen)] {
+            push(f, EventType::Invoke, Value::Int(value));
+            push(f, EventType::Ok, Value::Int(value));
+        }
+    }
+    builder.finish()
+}
+
+/// With any share of what it would like to have, it never takes more than a tenth beyond.
+fn measured_is_kept<T>(name: &str, run: impl Fn(&Limits<'_>) -> T, is_whole: impl Fn(&T) -> bool) {
+    let roomy = Memory::new(1 << 30);
+    let (found, wanted) = growth(|| run(&Limits { memory: &roomy, ..Limits::none() }));
+    assert!(is_whole(&found), "{name} with all the memory that it wants");
+    assert!(wanted > 1 << 20, "{name} takes hardly any memory, so this tests nothing: {wanted}");
+    let mut whole = 0;
+    for eighths in 0..=32 {
+        let limit = wanted * eighths / 8 + 4096;
+        let before = HELD.get();
+        let memory = Memory::measured(limit, move || (HELD.get() - before).max(0).unsigned_abs());
+        let (found, most) = growth(|| run(&Limits { memory: &memory, ..Limits::none() }));
+        whole += usize::from(is_whole(&found));
+        assert!(most <= limit + limit / 10 + (64 << 10), "{name}: {most} bytes are held, of {limit} that may be");
+    }
+    assert!((1..33).contains(&whole), "{name}: whole with {whole} of 33 limits");
+}
+
+fn of_register<'a>(limits: &Limits<'a>) -> Options<'a> {
+    Options { limits: *limits, ..Options::new(Model::Register) }
+}
+
+#[test]
+fn what_is_measured_is_kept_by_whatever_looks_at_a_register() {
+    let history = stale(100_000);
+    let is_no = |report: &checker::Report| report.verdict == checker::Verdict::NotLinearizable;
+    measured_is_kept("a check", |limits| check(&history, &of_register(limits)), is_no);
+    let is_checked = |rung: &checker::Rung| !matches!(&rung.standing, Standing::NotChecked { .. });
+    measured_is_kept(
+        "the ladder",
+        |limits| consistency(&history, &of_register(limits)),
+        |ladder| ladder.rungs.iter().filter(|rung| is_checked(rung)).count() >= 8,
+    );
+    measured_is_kept(
+        "staleness",
+        |limits| staleness(&history, &of_register(limits)),
+        |report| report.not_measured.is_empty(),
+    );
+    let key = history.value(history.operations[0].key);
+    measured_is_kept(
+        "the longest prefix",
+        |limits| longest_prefix(&history, &of_register(limits), key),
+        Option::is_some,
+    );
+}
+
+#[test]
+fn what_is_measured_is_kept_with_many_keys_and_by_transactions() {
+    let mut builder = HistoryBuilder::default();
+    for key in 0..30_000 {
+        for kind in [EventType::Invoke, EventType::Ok] {
+            let event = Event::new(Process::Client(0), kind, "write");
+            builder.push(Event { key: Some(Value::Int(key)), value: Some(Value::Int(1)), ..event }).unwrap();
+        }
+    }
+    let history = builder.finish();
+    measured_is_kept(
+        "many keys",
+        |limits| check(&history, &of_register(limits)),
+        |report| report.verdict == checker::Verdict::Linearizable,
+    );
+    let history = appends(40_000);
+    measured_is_kept("transactions", |limits| check_transactions(&history, limits), |report| report.why.is_none());
 }

@@ -26,7 +26,7 @@ use std::{
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
-use super::lines::Place;
+use super::{lines::Place, watch::Watch};
 use crate::{
     Event, Function, History, NEVER, Operation, Outcome, ReadError, Times, Value, ValueId,
     history::{MAX_REVISION, NO_REVISION},
@@ -151,9 +151,9 @@ impl<R: Read> Read for Summing<R> {
     }
 }
 
-pub(super) fn read(path: &Path, input: impl Read) -> Result<History, ReadError> {
+pub(super) fn read(path: &Path, input: impl Read, watch: &Watch<'_>) -> Result<History, ReadError> {
     let place = Place { path, line: 1 };
-    match columns(input) {
+    match columns(input, watch) {
         Ok(history) if history.operations.is_empty() => Err(place.empty()),
         Ok(history) => Ok(history),
         Err(Wrong::Io(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
@@ -185,7 +185,7 @@ impl From<&str> for Wrong {
     }
 }
 
-fn columns(input: impl Read) -> Result<History, Wrong> {
+fn columns(input: impl Read, watch: &Watch<'_>) -> Result<History, Wrong> {
     let mut input = Summing { inner: input, sum: 0 };
     let [magic, text_bytes, values, operations] = {
         let mut header = [0; 32];
@@ -200,10 +200,12 @@ fn columns(input: impl Read) -> Result<History, Wrong> {
     if input.by_ref().take(text_bytes).read_to_end(&mut json)? as u64 != text_bytes {
         return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
     }
+    watch.json(&json)?;
     let text: OwnedText<'_> = serde_json::from_slice(&json).map_err(|error| Wrong::Content(error.to_string()))?;
     let mut history = History { function_names: text.functions, ..History::default() };
     let mut named = text.values.into_iter().peekable();
     blocks(&mut input, values, 8, |block, count| {
+        watch.ask(history.values.growth(count))?;
         for number in numbers::<8>(block, 0, count).map(i64::from_le_bytes) {
             let id = u32::try_from(history.values.len()).map_err(|_| "too many values")?;
             let value = named.next_if(|(named, _)| *named == id).map_or(Value::Int(number), |(_, value)| value);
@@ -218,6 +220,8 @@ fn columns(input: impl Read) -> Result<History, Wrong> {
     }
     history.others = text.others.into_iter().map(Event::into_owned).collect();
     blocks(&mut input, operations, WIDTHS[version], |block, count| {
+        watch.seen(history.operations.len());
+        watch.ask(count * WIDTHS[version])?;
         take(&mut history, block, count)?;
         if version > 0 { take_revisions(&mut history.revisions, block, count) } else { Ok(()) }
     })?;
@@ -234,7 +238,7 @@ fn columns(input: impl Read) -> Result<History, Wrong> {
     if input.read(&mut [0])? > 0 {
         return Err("more than its sum".into());
     }
-    check_ranks(&history)?;
+    check_ranks(&history, watch)?;
     Ok(history)
 }
 
@@ -318,12 +322,16 @@ fn take_revisions(revisions: &mut Vec<u64>, block: &[u8], count: usize) -> Resul
 }
 
 /// Whether the ranks can be those of events: each of one event, an end after its beginning, one operation of a process at a time.
-fn check_ranks(history: &History) -> Result<(), Wrong> {
+fn check_ranks(history: &History, watch: &Watch<'_>) -> Result<(), Wrong> {
     let events = 2 * history.operations.len() + history.others.len();
     let mut taken = vec![0_u64; events.div_ceil(64)];
     let mut busy: FxHashMap<u32, u32> = FxHashMap::default();
     let mut last = None;
-    for Operation { invoked, completed, process, outcome, .. } in &history.operations {
+    for (place, operation) in history.operations.iter().enumerate() {
+        if place % BLOCK == 0 {
+            watch.ask(0)?;
+        }
+        let Operation { invoked, completed, process, outcome, .. } = operation;
         let is_open = *outcome == Outcome::Info;
         if last.is_some_and(|last| last >= *invoked) || is_open != (*completed == NEVER) || completed <= invoked {
             return Err("operations out of order".into());

@@ -2,7 +2,10 @@
 //!
 //! Their own truth: a `fail` did not happen, also of a `cas`; a process may go on after `info`; the order of the file counts.
 
-use std::{io::Read, path::Path};
+use std::{
+    io::{self, Read},
+    path::Path,
+};
 
 use clojure_reader::{
     edn::{self, Edn},
@@ -11,19 +14,31 @@ use clojure_reader::{
 
 use super::{
     edn_terms,
-    keys::{self, Pairing, Shape},
+    keys::{Gathering, Pairing, Shape},
     lines::{Place, line_ends},
+    watch::Watch,
 };
-use crate::{Event, EventType, History, Process, ReadError, Value};
+use crate::{Event, EventType, History, HistoryBuilder, Process, ReadError, Value};
 
 /// The largest file that is read, bytes: the format has no lines to read it by.
 const MAX_BYTES: u64 = 1 << 30;
 /// So many events are kept between two looks at them.
 const MAX_KEPT: usize = if cfg!(test) { 100 } else { 100_000 };
+/// So many bytes are looked at between two questions whether to go on.
+const BYTES_PER_QUESTION: usize = 1 << 20;
+/// What a part of a form takes at most when it is parsed and made to a value, which is then kept, in bytes; and what a map takes, of
+/// which the smallest has room for eleven.
+const PART_BYTES: usize = 128;
+const MAP_BYTES: usize = 1024;
 /// How deep values may be nested.
 const MAX_DEPTH: u32 = 64;
 
-pub(super) fn read(path: &Path, input: impl Read, each: &mut dyn FnMut(&Event<'_>)) -> Result<History, ReadError> {
+pub(super) fn read(
+    path: &Path,
+    input: impl Read,
+    watch: &Watch<'_>,
+    each: &mut dyn FnMut(&Event<'_>),
+) -> Result<History, ReadError> {
     let mut bytes = Vec::new();
     let io = |source| ReadError::Io { path: path.to_owned(), source };
     input.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(io)?;
@@ -37,25 +52,35 @@ pub(super) fn read(path: &Path, input: impl Read, each: &mut dyn FnMut(&Event<'_
     let mut source = Source::new(path, &bytes)?;
     let text = edn_terms::plain(source.text);
     source.text = &text;
-    nesting(source.text).map_err(|place| source.wrong(place, too_deep()))?;
-    // Whether values are pairs of key and value, only all events say; so many are kept for the second look, of longer files all are
-    // read twice.
-    let (mut shape, mut kept, mut is_whole) = (Shape::default(), Vec::new(), true);
-    source.each_event(&mut |place, event| {
-        shape.see(&event);
-        is_whole &= kept.len() < MAX_KEPT;
-        if is_whole {
-            kept.push((place.line, event));
-        }
-        Ok(is_whole || !shape.is_plain())
+    let largest = nesting(source.text, |_| watch.ask(0)).map_err(|wrong| match wrong {
+        Wrong::Deep(place) => source.wrong(place, too_deep()),
+        Wrong::Io(error) => io(error),
     })?;
-    if is_whole {
-        return keys::pair(source.place(), kept, each);
+    watch.ask(largest).map_err(io)?;
+    let mut gathering = Gathering::default();
+    source.each_event(&mut |place, bytes, event| {
+        watch.text(bytes, gathering.builder()).map_err(io)?;
+        gathering.push(place, event, each)?;
+        Ok(gathering.kept() <= MAX_KEPT)
+    })?;
+    if gathering.kept() <= MAX_KEPT {
+        return gathering.finish(source.place(), each);
     }
-    drop(kept);
+    // Only all events say whether values are pairs of key and value, and they are too many to be kept: all are read twice.
+    drop(gathering);
+    source = Source { at: 0, line: 1, ..source };
+    let (mut shape, nobody) = (Shape::default(), HistoryBuilder::default());
+    source.each_event(&mut |_, bytes, event| {
+        watch.text(bytes, &nobody).map_err(io)?;
+        shape.see(&event);
+        Ok(!shape.is_plain())
+    })?;
     source = Source { at: 0, line: 1, ..source };
     let mut pairing = Pairing::new(shape.is_keyed());
-    source.each_event(&mut |place, event| pairing.push(place, event, each).map(|()| true))?;
+    source.each_event(&mut |place, bytes, event| {
+        watch.text(bytes, pairing.builder()).map_err(io)?;
+        pairing.push(place, event, each).map(|()| true)
+    })?;
     pairing.finish(source.place())
 }
 
@@ -85,10 +110,10 @@ impl<'a> Source<'a> {
         Place { path: self.path, line: self.line }
     }
 
-    /// Hands over one event after the other with its place, until all are read or `take` wants no more.
+    /// Hands over one event after the other with its place and its length, until all are read or `take` wants no more.
     fn each_event(
         &mut self,
-        take: &mut dyn FnMut(Place<'a>, Event<'static>) -> Result<bool, ReadError>,
+        take: &mut dyn FnMut(Place<'a>, usize, Event<'static>) -> Result<bool, ReadError>,
     ) -> Result<(), ReadError> {
         let vector = self.skip().starts_with('[');
         if vector {
@@ -113,7 +138,7 @@ impl<'a> Source<'a> {
                 )
             })?;
             let event = event(&form).map_err(|why| self.wrong(0, why))?;
-            if !take(self.place(), event)? {
+            if !take(self.place(), rest.len() - after.len(), event)? {
                 return Ok(());
             }
             self.advance(rest.len() - after.len());
@@ -201,17 +226,44 @@ fn too_deep() -> String {
     format!("values are nested at most {MAX_DEPTH} deep")
 }
 
-/// Where a text is nested too deep for the parser, which recurses: more than [`MAX_DEPTH`] brackets, or tags one after the other.
-fn nesting(text: &str) -> Result<(), usize> {
+/// Why a text is not to be parsed.
+#[derive(Debug)]
+enum Wrong {
+    /// It is nested too deep for the parser, which recurses, at this byte: more than [`MAX_DEPTH`] brackets, or tags one after the other.
+    Deep(usize),
+    /// Whoever was asked whether to go on said no.
+    Io(io::Error),
+}
+
+/// What the largest form of a text takes when it is parsed, in bytes, at most; asks now and then whether to go on.
+fn nesting(text: &str, keep_going: impl Fn(usize) -> io::Result<()>) -> Result<usize, Wrong> {
     let (mut depth, mut tags) = (0_u32, 0_u32);
+    // The vector of operations is no form of its own.
+    let outside = u32::from(text.trim_start().starts_with('['));
+    let (mut needs, mut largest) = (0, 0);
     let mut bytes = text.bytes().enumerate();
-    let mut in_word = false;
+    let (mut in_word, mut asked) = (false, 0);
     while let Some((place, byte)) = bytes.next() {
+        if place - asked > BYTES_PER_QUESTION {
+            asked = place;
+            keep_going(place).map_err(Wrong::Io)?;
+        }
         let begins = !in_word;
+        needs += match byte {
+            b'{' => MAP_BYTES,
+            b'[' | b'(' | b'"' => PART_BYTES,
+            _ if begins => PART_BYTES,
+            _ => 1,
+        };
         in_word = false;
         match byte {
             b'[' | b'(' | b'{' => depth += 1,
-            b']' | b')' | b'}' => (depth, tags) = (depth.saturating_sub(1), 0),
+            b']' | b')' | b'}' => {
+                (depth, tags) = (depth.saturating_sub(1), 0);
+                if depth <= outside {
+                    (needs, largest) = (0, largest.max(needs));
+                }
+            }
             b'#' | b'\'' | b'^' | b'@' | b'`' | b'~' => (tags, in_word) = (tags + 1, byte == b'#'),
             b'"' => {
                 tags = 0;
@@ -234,10 +286,10 @@ fn nesting(text: &str) -> Result<(), usize> {
         }
         // The vector of operations, the operation, and its value.
         if depth + tags > MAX_DEPTH + 2 {
-            return Err(place);
+            return Err(Wrong::Deep(place));
         }
     }
-    Ok(())
+    Ok(largest.max(needs))
 }
 
 /// What is wrong with a text that is not EDN.
@@ -258,7 +310,7 @@ fn in_words(code: &Code) -> String {
 
 /// The EDN value at the beginning of `text`, and what follows.
 pub(super) fn parse_first(text: &str) -> Result<(Value, &str), String> {
-    nesting(text).map_err(|_| too_deep())?;
+    nesting(text, |_| Ok(())).map_err(|_| too_deep())?;
     let (form, rest) =
         edn::read(text).map_err(|error| format!("expected an EDN value, but {}", in_words(&error.code)))?;
     Ok((value(&form, 0)?, rest))

@@ -4,26 +4,32 @@
 
 use std::{io::Read, path::Path};
 
-use super::{edn, edn_terms, keys, lines::Lines};
+use super::{edn, edn_terms, keys::Gathering, lines::Lines, watch::Watch};
 use crate::{Event, EventType, Function, History, ReadError, Value};
 
 /// What stands before the process of an operation.
 const MARKER: &[u8] = b"jepsen.util - ";
 const TYPES: [&[u8]; 4] = [b":invoke", b":ok", b":fail", b":info"];
 
-pub(super) fn read(path: &Path, input: impl Read, each: &mut dyn FnMut(&Event<'_>)) -> Result<History, ReadError> {
+pub(super) fn read(
+    path: &Path,
+    input: impl Read,
+    watch: &Watch<'_>,
+    each: &mut dyn FnMut(&Event<'_>),
+) -> Result<History, ReadError> {
     let mut lines = Lines::new(path, input);
-    let mut events = Vec::new();
+    let mut gathering = Gathering::default();
     while let Some((place, text)) = lines.next()? {
         if is_operation(text) {
             let line = std::str::from_utf8(text)
                 .map_err(|error| place.malformed(text, error.valid_up_to() + 1, "expected UTF-8"))?;
             let event =
                 event(&edn_terms::plain(line)).map_err(|(column, reason)| place.malformed(text, column + 1, reason))?;
-            events.push((place.line, event));
+            watch.text(text.len(), gathering.builder()).map_err(|source| place.unread(source))?;
+            gathering.push(place, event, each)?;
         }
     }
-    keys::pair(lines.end(), events, each)
+    gathering.finish(lines.end(), each)
 }
 
 /// Whether a line is, or was meant to be, an operation: then it has to be a whole one.

@@ -2,7 +2,7 @@
 
 use std::{io, path::Path};
 
-use super::{fast, lines::Lines};
+use super::{fast, lines::Lines, watch::Watch};
 use crate::{Event, History, HistoryBuilder, ReadError, TRANSACTION};
 
 /// Writes an event as a line.
@@ -17,6 +17,7 @@ pub fn write_event(out: &mut impl io::Write, event: &Event<'_>) -> io::Result<()
 pub(super) fn read(
     path: &Path,
     input: impl io::Read,
+    watch: &Watch<'_>,
     mut each: Option<&mut dyn FnMut(&Event<'_>)>,
 ) -> Result<History, ReadError> {
     let mut lines = Lines::new(path, input);
@@ -24,6 +25,7 @@ pub(super) fn read(
     // Few histories mix transactions with other operations.
     let mut after_transaction = true;
     while let Some((place, text)) = lines.next()? {
+        watch.json(text).and_then(|()| watch.text(text.len(), &builder)).map_err(|source| place.unread(source))?;
         let line =
             str::from_utf8(text).map_err(|error| place.malformed(text, error.valid_up_to() + 1, "expected UTF-8"))?;
         // Whoever wants the events wants their values too.

@@ -10,27 +10,63 @@ use crate::{
     transactions::functions,
 };
 
-/// Makes a history of events, each with its line. `end` is where the file ends.
-pub(super) fn pair(
-    end: Place<'_>,
-    events: Vec<(u64, Event<'static>)>,
-    each: &mut dyn FnMut(&Event<'_>),
-) -> Result<History, ReadError> {
-    let mut shape = Shape::default();
-    for (_, event) in &events {
-        shape.see(event);
+/// Events with their lines, kept until it is known whether their values are keyed: mostly the first ones say that they are not.
+#[derive(Default)]
+pub(super) struct Gathering {
+    shape: Shape,
+    kept: Vec<(u64, Event<'static>)>,
+    pairing: Pairing,
+}
+
+impl Gathering {
+    /// How many wait.
+    pub(super) fn kept(&self) -> usize {
+        self.kept.len()
     }
-    let mut pairing = Pairing::new(shape.is_keyed());
-    for (line, event) in events {
-        pairing.push(Place { line, ..end }, event, each)?;
+
+    /// Takes the next event, which stands in this place.
+    pub(super) fn push(
+        &mut self,
+        place: Place<'_>,
+        event: Event<'static>,
+        each: &mut dyn FnMut(&Event<'_>),
+    ) -> Result<(), ReadError> {
+        if self.shape.is_plain() {
+            return self.pairing.push(place, event, each);
+        }
+        self.shape.see(&event);
+        self.kept.push((place.line, event));
+        if self.shape.is_plain() { self.pair(place, each) } else { Ok(()) }
     }
-    pairing.finish(end)
+
+    fn pair(&mut self, place: Place<'_>, each: &mut dyn FnMut(&Event<'_>)) -> Result<(), ReadError> {
+        let mut kept = std::mem::take(&mut self.kept).into_iter();
+        kept.try_for_each(|(line, event)| self.pairing.push(Place { line, ..place }, event, each))
+    }
+
+    /// What the events are made to.
+    pub(super) fn builder(&self) -> &HistoryBuilder {
+        &self.pairing.builder
+    }
+
+    /// The history. `end` is where the file ends.
+    pub(super) fn finish(mut self, end: Place<'_>, each: &mut dyn FnMut(&Event<'_>)) -> Result<History, ReadError> {
+        self.pairing.is_keyed = self.shape.is_keyed();
+        self.pair(end, each)?;
+        self.pairing.finish(end)
+    }
 }
 
 /// A history that is made of one event after the other.
 pub(super) struct Pairing {
     builder: HistoryBuilder,
     is_keyed: bool,
+}
+
+impl Default for Pairing {
+    fn default() -> Self {
+        Self::new(false)
+    }
 }
 
 impl Pairing {
@@ -61,6 +97,11 @@ impl Pairing {
             let text = serde_json::to_string(&shown).unwrap_or_default();
             place.broken(text.as_bytes(), rule)
         })
+    }
+
+    /// What the events are made to.
+    pub(super) fn builder(&self) -> &HistoryBuilder {
+        &self.builder
     }
 
     /// The history. `end` is where the file ends.

@@ -43,6 +43,10 @@ impl Place<'_> {
         }
     }
 
+    pub(super) fn unread(self, source: io::Error) -> ReadError {
+        ReadError::Io { path: self.path.to_owned(), source }
+    }
+
     pub(super) fn empty(self) -> ReadError {
         ReadError::Empty { path: self.path.to_owned(), line: self.line }
     }
@@ -88,7 +92,7 @@ impl<'a, R: Read> Lines<'a, R> {
     /// The next line and where it stands.
     pub(super) fn next(&mut self) -> Result<Option<(Place<'a>, &[u8])>, ReadError> {
         loop {
-            let length = self.advance().map_err(|source| ReadError::Io { path: self.place.path.to_owned(), source })?;
+            let length = self.advance().map_err(|source| self.place.unread(source))?;
             if length == 0 {
                 return Ok(None);
             }

@@ -10,6 +10,7 @@ mod jepsen_log;
 mod jsonl;
 mod keys;
 mod lines;
+mod watch;
 
 use std::{fmt, fs::File, io::Read, path::Path};
 
@@ -17,9 +18,11 @@ pub use columns::write_columns;
 pub use compressed::{Compression, Packer, unpacked};
 pub use edn_write::EdnStyle;
 pub use jsonl::write_event;
+pub use watch::Reading;
 
 use crate::{Event, History, ReadError};
 use lines::{Place, line_ends};
+use watch::{Watch, Watched};
 
 /// How a history is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,33 +51,54 @@ impl fmt::Display for Format {
 /// How much of a file is looked at to tell its format, bytes.
 const SNIFF_BYTES: usize = 64 * 1024;
 
+/// How a file is read.
+#[derive(Clone, Copy)]
+pub struct ReadOptions<'a> {
+    /// In which format; without one, the content tells.
+    pub format: Option<Format>,
+    /// Asked for every few thousand events, and before much memory is taken at once; `false` ends the reading.
+    pub keep_going: &'a dyn Fn(Reading) -> bool,
+}
+
+impl Default for ReadOptions<'_> {
+    fn default() -> Self {
+        Self { format: None, keep_going: &|_| true }
+    }
+}
+
+impl fmt::Debug for ReadOptions<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReadOptions").field("format", &self.format).finish_non_exhaustive()
+    }
+}
+
 /// Reads a history from a file.
 ///
 /// # Errors
 /// Where the file cannot be read, is no history, or breaks a rule of histories: the line, and why.
 pub fn read_file(path: &Path) -> Result<History, ReadError> {
-    read_file_as(path, None)
+    read_file_with(path, &ReadOptions::default())
 }
 
-/// As [`read_file`], in this format; without one, the content tells.
+/// As [`read_file`], by options of one's own.
 ///
 /// # Errors
-/// As [`read_file`]; where a format is given and the file is of another one, which.
-pub fn read_file_as(path: &Path, format: Option<Format>) -> Result<History, ReadError> {
-    read(path, open(path)?, format, None)
+/// As [`read_file`]; where a format is given and the file is of another one, which; and that it was told to stop.
+pub fn read_file_with(path: &Path, options: &ReadOptions<'_>) -> Result<History, ReadError> {
+    read(path, open(path)?, options, None)
 }
 
-/// As [`read_file_as`], and hands over each event on the way, in order; keys are told from values, and what is handed over before an
+/// As [`read_file_with`], and hands over each event on the way, in order; keys are told from values, and what is handed over before an
 /// error is to be forgotten. An event of another tool may break our rules, which [`crate::OurRules`] mends.
 ///
 /// # Errors
-/// As [`read_file_as`].
+/// As [`read_file_with`].
 pub fn read_events(
     path: &Path,
-    format: Option<Format>,
+    options: &ReadOptions<'_>,
     each: &mut dyn FnMut(&Event<'_>),
 ) -> Result<History, ReadError> {
-    read(path, open(path)?, format, Some(each))
+    read(path, open(path)?, options, Some(each))
 }
 
 fn open(path: &Path) -> Result<File, ReadError> {
@@ -86,17 +110,29 @@ fn open(path: &Path) -> Result<File, ReadError> {
 /// # Errors
 /// As [`read_file`].
 pub fn read_bytes(name: &str, bytes: &[u8], format: Option<Format>) -> Result<History, ReadError> {
-    read(Path::new(name), bytes, format, None)
+    read(Path::new(name), bytes, &ReadOptions { format, ..ReadOptions::default() }, None)
 }
 
 fn read(
     path: &Path,
     input: impl Read,
+    options: &ReadOptions<'_>,
+    each: Option<&mut dyn FnMut(&Event<'_>)>,
+) -> Result<History, ReadError> {
+    let watch = Watch::new(options);
+    watch.outcome(path, read_watched(path, input, options.format, &watch, each))
+}
+
+fn read_watched(
+    path: &Path,
+    input: impl Read,
     asked: Option<Format>,
+    watch: &Watch<'_>,
     each: Option<&mut dyn FnMut(&Event<'_>)>,
 ) -> Result<History, ReadError> {
     let io = |source| ReadError::Io { path: path.to_owned(), source };
-    let mut input = unpacked(input).map_err(io)?;
+    let input = unpacked(Watched { input, watch, is_file: true }).map_err(io)?;
+    let mut input = Watched { input, watch, is_file: false };
     let mut start = Vec::new();
     input.by_ref().take(SNIFF_BYTES as u64).read_to_end(&mut start).map_err(io)?;
     let found = detect(path, &start);
@@ -107,15 +143,15 @@ fn read(
     let whole = start.chain(input);
     let nobody: &mut dyn FnMut(&Event<'_>) = &mut |_| {};
     let history = match format {
-        Format::JsonLines => jsonl::read(path, whole, each),
-        Format::Edn => edn::read(path, whole, each.unwrap_or(nobody)),
-        Format::JepsenLog => jepsen_log::read(path, whole, each.unwrap_or(nobody)),
+        Format::JsonLines => jsonl::read(path, whole, watch, each),
+        Format::Edn => edn::read(path, whole, watch, each.unwrap_or(nobody)),
+        Format::JepsenLog => jepsen_log::read(path, whole, watch, each.unwrap_or(nobody)),
         Format::Columns if each.is_some() => Err(Place { path, line: 1 }.malformed(
             b"",
             1,
             "a file of columns keeps no events: take the JSON Lines of which it was made",
         )),
-        Format::Columns => columns::read(path, whole),
+        Format::Columns => columns::read(path, whole, watch),
     };
     match (history, asked, found) {
         (Err(ReadError::Malformed { .. } | ReadError::Empty { .. }), Some(asked), Some(found)) if asked != found => {
@@ -150,5 +186,7 @@ fn detect(path: &Path, start: &[u8]) -> Result<Format, ReadError> {
 
 #[cfg(test)]
 mod round_trip;
+#[cfg(test)]
+mod stops;
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,7 @@ use std::fs;
 
 use proptest::{collection::vec, option, prelude::*};
 
-use super::{EdnStyle, read_events, write_event};
+use super::{EdnStyle, ReadOptions, read_events, write_event};
 use crate::{Event, EventType, OurRules, Process, Value};
 
 fn value() -> impl Strategy<Value = Value> {
@@ -105,7 +105,7 @@ fn events_of(text: &[u8]) -> Vec<Event<'static>> {
     let path = dir.path().join("history");
     fs::write(&path, text).expect("it can be written");
     let mut events = Vec::new();
-    match read_events(&path, None, &mut |event| events.push(event.clone().into_owned())) {
+    match read_events(&path, &ReadOptions::default(), &mut |event| events.push(event.clone().into_owned())) {
         Ok(_) | Err(crate::ReadError::Empty { .. }) => events,
         Err(error) => panic!("{error}\n{}", String::from_utf8_lossy(text)),
     }

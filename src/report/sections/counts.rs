@@ -2,7 +2,7 @@
 
 use std::{cmp::Reverse, collections::BTreeMap, time::Duration};
 
-use histories::{Event, EventType, Outcome, Process};
+use histories::{Event, EventType, Outcome, Process, ReadOptions};
 use maud::{Markup, html};
 
 use super::super::{Facts, Section, page::text};
@@ -75,7 +75,7 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
 fn errors(run: &Finished) -> Markup {
     let mut kinds: BTreeMap<(String, &'static str, String), usize> = BTreeMap::new();
     let mut others = 0;
-    let read = histories::read_events(&run.history_path(), None, &mut |event: &Event<'_>| {
+    let read = histories::read_events(&run.history_path(), &ReadOptions::default(), &mut |event: &Event<'_>| {
         let outcome = match event.kind {
             EventType::Fail => "failed",
             EventType::Info => "unknown",

@@ -1,0 +1,238 @@
+//! How histories are judged, whichever command asks: the options that say so, and what comes of them.
+
+use std::{panic, thread, time::Duration};
+
+use checker::{Ladder, Model, Options, Prefix, Report, StalenessReport, UnknownWhy, Verdict};
+use clap::{Args, ValueEnum};
+use histories::{Format, Function, History, Outcome, TRANSACTION, Value, ValueId};
+
+use super::{allowance::Allowance, transactions::LevelName};
+use crate::exit::ExitStatus;
+
+/// What the ladder and staleness take together for each operation of a history that is not linearizable, in bytes, by and large.
+const SIDE_BY_SIDE_BYTES: usize = 256;
+
+/// How histories are read and judged.
+#[derive(Debug, Args)]
+pub(crate) struct Judging {
+    /// What a key is; if not given, transactions where there are any, `kv` where something is appended or deleted, else
+    /// `register`.
+    #[arg(long, value_enum)]
+    model: Option<ModelName>,
+    /// Of transactions: the level that they must keep.
+    #[arg(long, value_enum, default_value_t = LevelName::StrictSerializable)]
+    level: LevelName,
+    /// In which format the files are [default: as the content of each says].
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    format: Option<FormatName>,
+    /// What a key holds before anything is written, as JSON [default: null; for `kv`, "" where no read found null].
+    #[arg(long, value_name = "JSON", value_parser = parse_value)]
+    initial: Option<Value>,
+    /// Give up after this time, for all files together, reading them included.
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = humantime::parse_duration)]
+    time_limit: Duration,
+    /// Give up before the process takes more than this many MiB of memory, the history included.
+    #[arg(long, value_name = "MIB", default_value_t = 4096, value_parser = clap::value_parser!(u32).range(1..))]
+    memory_limit: u32,
+    /// How many keys to check at once [default: one for each processor].
+    #[arg(short = 'j', long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    threads: Option<u16>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ModelName {
+    /// read and write (and cas, where there is any)
+    Register,
+    /// read, write and cas
+    CasRegister,
+    /// get, put, append, delete and cas on text
+    Kv,
+    /// several registers, read and written at once
+    MultiRegister,
+    /// add, remove, contains and read
+    Set,
+    /// inc, add and read
+    Counter,
+    /// enqueue and dequeue, first in first out
+    Queue,
+    /// add and take, in any order
+    Bag,
+    /// push and pop, last in first out
+    Stack,
+    /// insert, and poll of the smallest
+    PriorityQueue,
+    /// append, and read of the whole list
+    List,
+    /// acquire, and release by the process that holds it
+    Mutex,
+    /// as mutex, and each acquire returns a larger token than all before
+    FencedLock,
+    /// transactions that append to lists and read them
+    ListAppend,
+    /// transactions that write registers and read them
+    RwRegister,
+}
+
+impl ModelName {
+    /// The model of single operations; none for transactions, whose keys say themselves what they are.
+    fn of_keys(self) -> Option<Model> {
+        Some(match self {
+            Self::Register | Self::CasRegister => Model::Register,
+            Self::Kv => Model::KeyValue,
+            Self::MultiRegister => Model::MultiRegister,
+            Self::Set => Model::Set,
+            Self::Counter => Model::Counter,
+            Self::Queue => Model::Queue,
+            Self::Bag => Model::Bag,
+            Self::Stack => Model::Stack,
+            Self::PriorityQueue => Model::PriorityQueue,
+            Self::List => Model::List,
+            Self::Mutex => Model::Mutex,
+            Self::FencedLock => Model::FencedLock,
+            Self::ListAppend | Self::RwRegister => return None,
+        })
+    }
+}
+
+/// A format that can be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FormatName {
+    /// schism's own JSON Lines
+    Jsonl,
+    /// Jepsen's and Knossos' operation maps
+    Edn,
+    /// the lines that Jepsen logged
+    JepsenLog,
+    /// porcupine's key-value histories: operation maps, too
+    PorcupineKv,
+    /// schism's own columns
+    Columns,
+}
+
+impl From<FormatName> for Format {
+    fn from(name: FormatName) -> Self {
+        match name {
+            FormatName::Jsonl => Self::JsonLines,
+            FormatName::Edn | FormatName::PorcupineKv => Self::Edn,
+            FormatName::JepsenLog => Self::JepsenLog,
+            FormatName::Columns => Self::Columns,
+        }
+    }
+}
+
+impl Judging {
+    /// What the command may take, from now on.
+    pub(crate) fn allowance(&self) -> Allowance {
+        Allowance::new(self.time_limit, self.memory_limit as usize * (1 << 20))
+    }
+
+    /// The format that the files are said to be in.
+    pub(crate) fn format(&self) -> Option<Format> {
+        self.format.map(Format::from)
+    }
+
+    fn threads(&self) -> usize {
+        self.threads.map_or_else(processors, usize::from)
+    }
+
+    /// The level that transactions must keep.
+    pub(crate) fn level(&self) -> checker::Level {
+        self.level.into()
+    }
+
+    /// Whether the history is one of transactions.
+    pub(crate) fn are_transactions(&self, history: &History) -> bool {
+        self.model.map_or(!history.transactions.is_empty(), |model| model.of_keys().is_none())
+    }
+
+    /// The verdict on a history without transactions.
+    pub(crate) fn judge(&self, history: &History, all: bool, keep_order: bool, allowance: &Allowance) -> Report {
+        allowance.within(history.operations.len(), |limits| {
+            let threads = self.threads();
+            let options = Options { all, keep_order, threads, limits: *limits, ..self.options(history) };
+            checker::check(history, &options)
+        })
+    }
+
+    /// What holds of a history that is not linearizable, and how stale its reads were; side by side where there are two
+    /// threads and memory for both.
+    pub(crate) fn instead(&self, history: &History, allowance: &Allowance) -> (Ladder, StalenessReport) {
+        allowance.within(history.operations.len(), |limits| {
+            let options = Options { limits: *limits, ..self.options(history) };
+            let is_tight = !limits.memory.has_room(history.operations.len() * SIDE_BY_SIDE_BYTES);
+            if is_tight || self.threads() == 1 {
+                return checker::instead(history, &options);
+            }
+            thread::scope(|scope| {
+                let measured = scope.spawn(|| checker::staleness(history, &options));
+                (
+                    checker::consistency(history, &options),
+                    measured.join().unwrap_or_else(|panic| panic::resume_unwind(panic)),
+                )
+            })
+        })
+    }
+
+    /// How far a key's operations can be ordered.
+    pub(crate) fn prefix(&self, history: &History, key: &Value, allowance: &Allowance) -> Option<Prefix> {
+        allowance.within(history.operations.len(), |limits| {
+            checker::longest_prefix(history, &Options { limits: *limits, ..self.options(history) }, key)
+        })
+    }
+
+    pub(super) fn options(&self, history: &History) -> Options<'static> {
+        let model = self.model.and_then(ModelName::of_keys).unwrap_or_else(|| model_of(history));
+        let initial = self.initial.clone().unwrap_or_else(|| initial_of(model, history));
+        Options { initial, ..Options::new(model) }
+    }
+}
+
+/// Which models would know the function that the chosen one lacks, if that is why a key is undecided.
+pub(super) fn other_models(report: &Report) -> String {
+    let lacking = report.keys.iter().find_map(|key| match &key.why {
+        Some(UnknownWhy::Function { name }) => Some(name),
+        _ => None,
+    });
+    let Some(name) = lacking else { return String::new() };
+    let knows = |model: &&ModelName| model.of_keys().map_or(name == TRANSACTION, |model| model.has(name));
+    let knowing = ModelName::value_variants().iter().filter(knows).filter_map(ValueEnum::to_possible_value);
+    let names: Vec<String> = knowing.map(|value| value.get_name().to_owned()).collect();
+    if names.is_empty() {
+        return format!("  no model has {name}\n");
+    }
+    format!("  models that have {name}: {}; --model chooses one\n", names.join(", "))
+}
+
+/// The exit status that says a verdict.
+pub(crate) fn status_of(verdict: Verdict) -> ExitStatus {
+    match verdict {
+        Verdict::Linearizable => ExitStatus::Linearizable,
+        Verdict::NotLinearizable => ExitStatus::NotLinearizable,
+        Verdict::Unknown => ExitStatus::Unknown,
+    }
+}
+
+/// How many threads can run at once here.
+pub(crate) fn processors() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
+}
+
+fn model_of(history: &History) -> Model {
+    let edits = |function| matches!(function, Function::Append | Function::Delete);
+    if history.operations.iter().any(|operation| edits(operation.function)) { Model::KeyValue } else { Model::Register }
+}
+
+/// Some key-value stores answer an absent key with null, others with empty text: whoever saw null once has the first kind.
+fn initial_of(model: Model, history: &History) -> Value {
+    let found_null = |operation: &histories::Operation| {
+        operation.function == Function::Read && operation.outcome == Outcome::Ok && operation.output == ValueId::NIL
+    };
+    match model {
+        Model::KeyValue if !history.operations.iter().any(found_null) => "".into(),
+        _ => Value::Nil,
+    }
+}
+
+fn parse_value(text: &str) -> Result<Value, String> {
+    serde_json::from_str(text).map_err(|error| format!("not JSON: {error}"))
+}

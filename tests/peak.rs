@@ -1,0 +1,58 @@
+//! The limit in memory holds for the whole process, as the kernel counts it. A binary of its own, since the kernel tells the peak of all
+//! children together, and counts that of their parent: so nothing large is held here.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should fail")]
+
+use std::{
+    fs::File,
+    io::{BufWriter, Write as _},
+    process::Command,
+};
+
+use nix::sys::resource::{UsageWho, getrusage};
+
+/// Checks these lines within so many MiB; the exit code, what was said, and the peak of all children so far, in MiB.
+fn check(lines: impl Iterator<Item = String>, model: &str, limit_mib: i64) -> (Option<i32>, String, i64) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("history.jsonl");
+    let mut file = BufWriter::new(File::create(&path).unwrap());
+    lines.for_each(|line| file.write_all(line.as_bytes()).unwrap());
+    file.flush().unwrap();
+    let ended = Command::new(env!("CARGO_BIN_EXE_schism"))
+        .args(["check", "-j2", "--model", model, "--memory-limit", &limit_mib.to_string()])
+        .arg(path)
+        .output()
+        .unwrap();
+    let peak_mib = getrusage(UsageWho::RUSAGE_CHILDREN).unwrap().max_rss() / 1024;
+    (ended.status.code(), String::from_utf8(ended.stdout).unwrap(), peak_mib)
+}
+
+fn line(process: usize, kind: &str, f: &str, value: &str) -> String {
+    format!(r#"{{"process":{process},"type":"{kind}","f":"{f}","value":{value}}}"#) + "\n"
+}
+
+/// Texts of which a few hundred are more than the limit.
+fn long_texts() -> impl Iterator<Item = String> {
+    let text = |n: usize| format!("\"{n} {}\"", "x".repeat(100_000));
+    (0..600).flat_map(move |n| ["invoke", "ok"].map(|kind| line(0, kind, "write", &text(n))))
+}
+
+/// Everything at once, and then something that was never put in: every order must be tried.
+fn many_orders() -> impl Iterator<Item = String> {
+    let put = |kind: &'static str| (0..24).map(move |n| line(n, kind, "enqueue", &(n % 12).to_string()));
+    let take = [("invoke", "null"), ("ok", "77")].map(|(kind, value)| line(0, kind, "dequeue", value));
+    put("invoke").chain(put("ok")).chain(take)
+}
+
+#[test]
+fn the_process_never_takes_more_than_a_tenth_beyond_its_limit() {
+    for limit_mib in [32, 48] {
+        let ended = [check(long_texts(), "register", limit_mib), check(many_orders(), "queue", limit_mib)];
+        for (code, said, peak_mib) in ended {
+            assert_eq!(code, Some(2), "{said}");
+            assert!(said.contains("memory ran out"), "{said}");
+            assert!(peak_mib <= limit_mib + limit_mib / 10, "{peak_mib} MiB, of {limit_mib}: {said}");
+            assert!(peak_mib > limit_mib / 2, "gives up at {peak_mib} MiB, of {limit_mib}: {said}");
+        }
+    }
+}
