@@ -1,6 +1,5 @@
 //! Both searches in turn, on one thread, each for a number of steps that doubles, the sweep for fewer: whichever ends first decides,
-//! so that the answer takes at most some ten times as long as by the better one, most often less than twice, and is the same every
-//! time.
+//! so that the answer takes at most some ten times as long as by the better one, and is the same every time.
 
 use histories::History;
 
