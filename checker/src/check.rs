@@ -9,7 +9,7 @@ use histories::{History, ValueId};
 
 use crate::{
     Evidence, KeyReport, Limits, Method, Model, Options, Report, Specification, UnknownWhy, Verdict,
-    evidence::{self, revisions},
+    evidence::{self, possible, revisions},
     generic::{self, Object},
     model, objects,
     patience::{OutOf, Patience},
@@ -35,7 +35,9 @@ pub fn check(history: &History, options: &Options<'_>) -> Report {
     let history = &*told;
     over_keys(history, options, || {
         let mut preparer = Preparer::new(history, options.model, &options.initial);
-        move |operations: &[u32]| decide(history, options, &mut preparer, operations)
+        move |operations: &[u32]| {
+            decide(history, options, &mut preparer, operations).beside_the_possible(history, options, operations)
+        }
     })
 }
 
@@ -142,6 +144,16 @@ impl Decision {
 
     fn unknown(why: UnknownWhy) -> Self {
         Self { verdict: Verdict::Unknown, why: Some(why), method: Method::None, evidence: None, order: None }
+    }
+
+    /// With what a correct register could have answered.
+    fn beside_the_possible(self, history: &History, options: &Options<'_>, operations: &[u32]) -> Self {
+        if !matches!(options.model, Model::Register | Model::KeyValue) {
+            return self;
+        }
+        let possible = |few: &[usize]| possible::answer(history, &options.initial, operations, few);
+        let evidence = self.evidence.map(|found| Evidence { possible: possible(&found.operations), ..found });
+        Self { evidence, ..self }
     }
 
     /// As what is said of a key, with what the store's own revisions say beside it.

@@ -197,6 +197,9 @@ pub struct Evidence {
     pub reasons: Vec<String>,
     /// How out of date the read was, where that is certain.
     pub staleness: Option<Staleness>,
+    /// What a correct system could have answered instead, in one sentence, where the violation is one of reads and writes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub possible: Option<String>,
     /// What the revisions that the store gave its answers say about it, if they say something, in one sentence.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub revisions: Option<String>,

@@ -60,8 +60,8 @@ impl<S: Specification> Verify for S {
     }
 
     fn can_be_ordered(&self, history: &History, indexes: &[usize], tries: usize) -> Option<bool> {
-        let call = |&index: &usize| Call::of(history, &history.operations[index], self.asks_who());
-        some_order(self, history, indexes, indexes.iter().map(call).collect(), tries)
+        let operations: Vec<Operation> = indexes.iter().map(|&index| history.operations[index]).collect();
+        explains(self, history, &operations, tries)
     }
 }
 
@@ -164,20 +164,29 @@ pub(crate) fn can_be_ordered(history: &History, initial: &Value, indexes: &[usiz
         call
     };
     let calls = operations.iter().map(call).collect();
-    some_order(&Register::new(initial, true), history, indexes, calls, tries)
+    some_order(&Register::new(initial, true), operations, calls, tries)
+}
+
+/// Whether some order explains just these operations, which need not be in the history; nothing if there are too many of them to try.
+pub(crate) fn explains(
+    object: &impl Specification,
+    history: &History,
+    operations: &[Operation],
+    tries: usize,
+) -> Option<bool> {
+    let calls = operations.iter().map(|operation| Call::of(history, operation, object.asks_who())).collect();
+    some_order(object, operations.iter().collect(), calls, tries)
 }
 
 fn some_order<S: Specification>(
     object: &S,
-    history: &History,
-    indexes: &[usize],
+    operations: Vec<&Operation>,
     calls: Vec<Call<'_>>,
     tries: usize,
 ) -> Option<bool> {
-    if indexes.len() > MAX_OPERATIONS {
+    if operations.len() > MAX_OPERATIONS {
         return None;
     }
-    let operations = indexes.iter().map(|&index| &history.operations[index]).collect();
     Trial { object, operations, calls, dead_ends: FxHashSet::default(), tries }.go(0, &object.initial())
 }
 

@@ -82,8 +82,8 @@ fn evidence_in_words(text: &mut String, history: &History, evidence: &Evidence) 
             line(text, format_args!("   {number}. {reason}"));
         }
     }
-    if let Some(said) = &evidence.revisions {
-        line(text, format_args!("\n  {said}"));
+    for said in evidence.possible.iter().chain(&evidence.revisions) {
+        line(text, format_args!("\n  {said}."));
     }
     line(text, format_args!("\n  These operations alone already contradict each other:"));
     let skipped = evidence.operations.len().saturating_sub(MAX_OPERATIONS);

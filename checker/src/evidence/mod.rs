@@ -1,6 +1,7 @@
 //! Why a key is not linearizable: the few steps that show it, and sentences about them.
 
 mod gather;
+pub(crate) mod possible;
 pub(crate) mod revisions;
 mod sentences;
 mod stale;
@@ -124,5 +125,5 @@ fn told(problem: &Problem<'_>, kept: &[u32]) -> Evidence {
         tried != Some(true),
         "this is a bug in schism: operations {operations:?} can be ordered, although the checker says: {claim}"
     );
-    Evidence { operations, claim, reasons, staleness, revisions: None }
+    Evidence { operations, claim, reasons, staleness, revisions: None, possible: None }
 }

@@ -128,5 +128,5 @@ pub(crate) fn evidence(history: &History, object: &dyn Object, operations: &[u32
         tried != Some(true),
         "this is a bug in schism or in the model: operations {operations:?} can be ordered, although the checker says: {claim}"
     );
-    Evidence { operations, claim, reasons, staleness: None, revisions: None }
+    Evidence { operations, claim, reasons, staleness: None, revisions: None, possible: None }
 }

@@ -204,7 +204,14 @@ impl Key<'_> {
                     violation.claim
                 );
                 let Violation { claim, reasons, .. } = violation;
-                Found::Violation(Evidence { operations, claim, reasons, staleness: None, revisions: None })
+                Found::Violation(Evidence {
+                    operations,
+                    claim,
+                    reasons,
+                    staleness: None,
+                    revisions: None,
+                    possible: None,
+                })
             }
         }
     }

@@ -158,4 +158,12 @@ fn a_cas_that_does_not_say_what_it_found_leaves_the_weaker_models_open() {
         let Standing::NotChecked { why } = standing(&text, Consistency::SequentialPerKey) else { panic!("{text}") };
         assert!(why.contains("did not say what they found"), "{why}");
     }
+    // On however many keys.
+    for others in [&["b"][..], &["b", "c"]] {
+        let text = others.iter().fold(stale.replace("read", "read@a").replace("write", "write@a"), |text, key| {
+            text + &format!("\n3 invoke cas@{key} 7 8\n3 fail cas@{key} mismatch")
+        });
+        let Standing::NotChecked { why } = standing(&text, Consistency::Causal) else { panic!("{text}") };
+        assert!(why.contains("did not say what they found"), "{why}");
+    }
 }

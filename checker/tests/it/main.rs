@@ -17,6 +17,7 @@ mod models;
 mod objects;
 mod oracle;
 mod peers;
+mod possible;
 mod prefix;
 mod random;
 mod revisions;

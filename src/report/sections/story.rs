@@ -26,7 +26,7 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
             h3 { "Why no order can explain it" }
             ol { @for reason in &evidence.reasons { li { (text(reason)) } } }
         }
-        @if let Some(said) = &evidence.revisions { p { (text(said)) "." } }
+        @for said in evidence.possible.iter().chain(&evidence.revisions) { p { (text(said)) "." } }
         h3 { "These operations alone already contradict each other" }
         @if skipped > 0 { p class="quiet" { (grouped(skipped)) " earlier ones are left out here." } }
         pre tabindex="0" {

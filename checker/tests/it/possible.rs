@@ -1,0 +1,89 @@
+//! What a correct system could have answered instead of what shows a violation.
+
+use checker::{Model, Options, Verdict, check};
+use histories::{EventType, History, Value};
+
+use crate::{
+    build::history,
+    random::{self, Kind, paired},
+};
+
+const HISTORIES: u64 = 3_000;
+
+/// What is said of the only key, which is not linearizable.
+fn possible(history: &History, model: Model) -> Option<String> {
+    let report = check(history, &Options::new(model));
+    assert_eq!(report.verdict, Verdict::NotLinearizable, "{history:#?}");
+    report.keys[0].evidence.clone().unwrap().possible
+}
+
+#[track_caller]
+fn assert_possible(text: &str, with: Option<&str>) {
+    let said = with.map(|with| format!("A correct system would have answered the read by process {with}"));
+    assert_eq!(possible(&history(text), Model::Register), said, "{text}");
+}
+
+#[test]
+fn what_was_there_or_was_being_written() {
+    let written = "1 invoke write 1
+        1 ok write
+        1 invoke write 2
+        1 ok write";
+    assert_possible(&format!("{written}\n2 invoke read\n2 ok read 1"), Some("2 with 2"));
+    assert_possible(&format!("{written}\n2 invoke read\n2 ok read 7"), Some("2 with 2"));
+    assert_possible("2 invoke read\n2 ok read 7", Some("2 with nil"));
+    let beside = format!("{written}\n3 invoke write 3\n2 invoke read\n2 ok read 1\n3 ok write");
+    assert_possible(&beside, Some("2 with 2 or 3"));
+    let unknown = format!("4 invoke write 4\n4 info write\n{written}\n2 invoke read\n2 ok read 1");
+    assert_possible(&unknown, Some("2 with 4 or 2"));
+    let failed = format!("4 invoke write 4\n4 fail write\n{written}\n2 invoke read\n2 ok read 4");
+    assert_possible(&failed, Some("2 with 2"));
+    let many = (3..8).fold(written.to_owned(), |text, value| text + &format!("\n{value} invoke write {value}"));
+    let many = format!("{many}\n2 invoke read\n2 ok read 1");
+    assert_possible(&many, Some("2 with one of 6 values, the newest of them 7"));
+}
+
+#[test]
+fn what_others_saw_counts_too() {
+    let turned = "1 invoke write 1
+        2 invoke write 2
+        3 invoke read
+        3 ok read 1
+        3 invoke read
+        3 ok read 2
+        3 invoke read
+        3 ok read 1
+        1 ok write
+        2 ok write";
+    assert_possible(turned, Some("3 with 2"));
+}
+
+#[test]
+fn of_cas_and_text_nothing_is_said() {
+    let both = "1 invoke cas nil 1\n2 invoke cas nil 2\n1 ok cas\n2 ok cas";
+    assert_possible(both, None);
+    let appended = history("1 invoke append a\n1 ok append\n2 invoke read\n2 ok read b");
+    assert_eq!(possible(&appended, Model::KeyValue), None);
+}
+
+/// Whoever is right answers with one of what is told.
+#[test]
+fn what_a_real_register_answered_is_among_it() {
+    let mut told = 0;
+    for seed in 0..HISTORIES {
+        let kind = if seed.is_multiple_of(2) { Kind::Unique } else { Kind::Repeated(3) };
+        let mut events = random::simulated(kind, 97 << 32 | seed, 9).events;
+        let Some(read) = events.iter().rposition(|event| event.kind == EventType::Ok && event.f == "read") else {
+            continue;
+        };
+        let right = events[read].value.replace(Value::Int(-1)).unwrap_or_default();
+        let Some(said) = possible(&paired(events), Model::Register) else { continue };
+        let (_, values) = said.split_once(" with ").unwrap();
+        if !values.starts_with("one of") {
+            let named: Vec<&str> = values.split(", ").flat_map(|some| some.split(" or ")).collect();
+            assert!(named.contains(&&*right.to_string()), "seed {seed}: {said}, not {right}");
+            told += 1;
+        }
+    }
+    assert!(told * 2 > HISTORIES, "{told}");
+}
