@@ -69,7 +69,7 @@ fn revisions_are_told_beside_a_violation_whatever_the_format() {
         }
         let ended = run(dir.path(), &["check", name]);
         assert_eq!(ended.code, Some(1), "{name}: {ended:?}");
-        assert!(ended.out.contains(&format!("\n\n  {said}\n\n")), "{name}: {}", ended.out);
+        assert!(ended.out.contains(&format!("\n\n  {said}.\n\n")), "{name}: {}", ended.out);
         let json: serde_json::Value = serde_json::from_str(&run(dir.path(), &["check", "--json", name]).out).unwrap();
         assert_eq!(json[0]["report"]["keys"][0]["evidence"]["revisions"], said, "{name}");
     }

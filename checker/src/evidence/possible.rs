@@ -32,7 +32,7 @@ pub(crate) fn answer(history: &History, initial: &Value, key: &[u32], evidence: 
     let asked = evidence.iter().copied().filter(is_answered).max_by_key(|&index| operation(index).completed)?;
     let object = Register::new(initial, true);
     let candidates = candidates(history, initial, key, operation(asked))?;
-    let mut values: Vec<&Value> = Vec::new();
+    let (mut certain, mut unknown): (Vec<&Value>, Vec<&Value>) = (Vec::new(), Vec::new());
     for (value, setter) in candidates {
         let some = evidence.iter().copied().chain(setter.filter(|setter| !evidence.contains(setter)));
         let some: Vec<Operation> = some
@@ -46,21 +46,37 @@ pub(crate) fn answer(history: &History, initial: &Value, key: &[u32], evidence: 
             })
             .collect();
         let value = history.value(value);
-        if explains(&object, history, &some, MAX_TRIES)? && !values.contains(&value) {
-            values.push(value);
+        let is_certain = setter.is_none_or(|setter| operation(setter).outcome == Outcome::Ok);
+        if explains(&object, history, &some, MAX_TRIES)?
+            && ![&certain, &unknown].iter().any(|told| told.contains(&value))
+        {
+            if is_certain { &mut certain } else { &mut unknown }.push(value);
         }
     }
     let process = operation(asked).process;
-    let (newest, others) = values.split_last()?;
-    let which = match others {
-        [] => newest.to_string(),
-        others if others.len() < MAX_NAMED => {
-            let others: Vec<String> = others.iter().map(ToString::to_string).collect();
-            format!("{} or {newest}", others.join(", "))
-        }
-        others => format!("one of {} values, the newest of them {newest}", others.len() + 1),
-    };
+    let which = told(&certain, &unknown)?;
     Some(format!("A correct system would have answered the read by process {process} with {which}"))
+}
+
+/// One of these values, by name where they are few.
+fn told(certain: &[&Value], unknown: &[&Value]) -> Option<String> {
+    let named = |values: &[&Value]| {
+        let (last, others) = values.split_last()?;
+        let others: Vec<String> = others.iter().map(ToString::to_string).collect();
+        Some(if others.is_empty() { last.to_string() } else { format!("{} or {last}", others.join(", ")) })
+    };
+    if certain.len() + unknown.len() <= MAX_NAMED {
+        return named(&[certain, unknown].concat());
+    }
+    let certain = match certain {
+        many if many.len() > MAX_NAMED => {
+            many.last().map(|newest| format!("one of {} values, the newest of them {newest}", many.len()))
+        }
+        few => named(few),
+    };
+    let unknown =
+        (!unknown.is_empty()).then(|| format!("one of {} values written with unknown outcome", unknown.len()));
+    Some(certain.into_iter().chain(unknown).collect::<Vec<_>>().join(", or "))
 }
 
 /// Each value that the writes alone allow a read to find, with who set it, in the order in which that began.

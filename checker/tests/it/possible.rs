@@ -35,12 +35,12 @@ fn what_was_there_or_was_being_written() {
     let beside = format!("{written}\n3 invoke write 3\n2 invoke read\n2 ok read 1\n3 ok write");
     assert_possible(&beside, Some("2 with 2 or 3"));
     let unknown = format!("4 invoke write 4\n4 info write\n{written}\n2 invoke read\n2 ok read 1");
-    assert_possible(&unknown, Some("2 with 4 or 2"));
+    assert_possible(&unknown, Some("2 with 2 or 4"));
     let failed = format!("4 invoke write 4\n4 fail write\n{written}\n2 invoke read\n2 ok read 4");
     assert_possible(&failed, Some("2 with 2"));
     let many = (3..8).fold(written.to_owned(), |text, value| text + &format!("\n{value} invoke write {value}"));
     let many = format!("{many}\n2 invoke read\n2 ok read 1");
-    assert_possible(&many, Some("2 with one of 6 values, the newest of them 7"));
+    assert_possible(&many, Some("2 with 2, or one of 5 values written with unknown outcome"));
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn what_a_real_register_answered_is_among_it() {
         let right = events[read].value.replace(Value::Int(-1)).unwrap_or_default();
         let Some(said) = possible(&paired(events), Model::Register) else { continue };
         let (_, values) = said.split_once(" with ").unwrap();
-        if !values.starts_with("one of") {
+        if !values.contains("one of") {
             let named: Vec<&str> = values.split(", ").flat_map(|some| some.split(" or ")).collect();
             assert!(named.contains(&&*right.to_string()), "seed {seed}: {said}, not {right}");
             told += 1;
