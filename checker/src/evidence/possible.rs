@@ -6,6 +6,8 @@
 
 use histories::{Function, History, Operation, Outcome, Value, ValueId};
 
+use rustc_hash::FxHashMap;
+
 use crate::{model::Register, verify::explains};
 
 /// So many values are told by name.
@@ -14,48 +16,72 @@ const MAX_NAMED: usize = 3;
 /// Of more values than this nothing is told: most are of unknown outcome, and nobody learns from them.
 const MAX_VALUES: usize = 64;
 
+/// Of more operations than this that contradict each other nothing is told either.
+const MAX_EVIDENCE: usize = 32;
+
 /// So many orders are tried for each.
 const MAX_TRIES: usize = 10_000;
 
-/// In a sentence, given the operations of a key and those of them that contradict each other; nothing if these are no reads and writes.
+/// In a sentence, given the operations of a key and those of them that contradict each other; nothing if no read is among these, or something is
+/// appended or deleted.
 pub(crate) fn answer(history: &History, initial: &Value, key: &[u32], evidence: &[usize]) -> Option<String> {
     let operation = |index: usize| &history.operations[index];
-    let changes = |index: &usize| matches!(operation(*index).outcome, Outcome::Ok | Outcome::Info);
-    let is_simple = |index: &usize| matches!(operation(*index).function, Function::Read | Function::Write);
-    if !evidence.iter().filter(|index| changes(index)).all(is_simple) {
-        return None;
-    }
     let is_answered = |index: &usize| {
         let Operation { function, outcome, output, .. } = *operation(*index);
         function == Function::Read && outcome == Outcome::Ok && output != ValueId::UNKNOWN
     };
     let asked = evidence.iter().copied().filter(is_answered).max_by_key(|&index| operation(index).completed)?;
-    let object = Register::new(initial, true);
+    if evidence.len() > MAX_EVIDENCE {
+        return None;
+    }
     let candidates = candidates(history, initial, key, operation(asked))?;
+    let all = evidence.iter().copied().chain(candidates.iter().filter_map(|(_, setter)| *setter));
+    let setters = setters(history, key, all);
     let (mut certain, mut unknown): (Vec<&Value>, Vec<&Value>) = (Vec::new(), Vec::new());
     for (value, setter) in candidates {
-        let some = evidence.iter().copied().chain(setter.filter(|setter| !evidence.contains(setter)));
-        let some: Vec<Operation> = some
-            .map(|index| match *operation(index) {
-                read if index == asked => Operation { output: value, ..read },
-                // Whatever a cas expected, others may have set.
-                cas if changes(&index) && cas.function == Function::Cas => {
-                    Operation { function: Function::Write, input: cas.to, ..cas }
-                }
-                other => other,
-            })
-            .collect();
+        let some: Vec<usize> =
+            evidence.iter().copied().chain(setter.filter(|setter| !evidence.contains(setter))).collect();
+        let others = some.iter().filter(|&&index| index != asked);
+        let demands = others.filter_map(|&index| demand(operation(index), &setters, &some));
+        let all: Vec<Operation> = demands.chain([Operation { output: value, ..*operation(asked) }]).collect();
         let value = history.value(value);
-        let is_certain = setter.is_none_or(|setter| operation(setter).outcome == Outcome::Ok);
-        if explains(&object, history, &some, MAX_TRIES)?
-            && ![&certain, &unknown].iter().any(|told| told.contains(&value))
-        {
+        let is_told = certain.contains(&value) || unknown.contains(&value);
+        if explains(&Register::new(initial, true), history, &all, MAX_TRIES)? && !is_told {
+            let is_certain = setter.is_none_or(|setter| operation(setter).outcome == Outcome::Ok);
             if is_certain { &mut certain } else { &mut unknown }.push(value);
         }
     }
     let process = operation(asked).process;
     let which = told(&certain, &unknown)?;
     Some(format!("A correct system would have answered the read by process {process} with {which}"))
+}
+
+/// Of each value that one of these operations may look at, who sets it.
+fn setters(history: &History, key: &[u32], few: impl Iterator<Item = usize>) -> FxHashMap<ValueId, Vec<usize>> {
+    let looked = few.flat_map(|index| [history.operations[index].input, history.operations[index].output]);
+    let mut setters: FxHashMap<ValueId, Vec<usize>> = looked.map(|value| (value, Vec::new())).collect();
+    for index in key.iter().map(|&index| index as usize) {
+        if let Some(all) = set(&history.operations[index]).and_then(|value| setters.get_mut(&value)) {
+            all.push(index);
+        }
+    }
+    setters
+}
+
+/// What an operation demands of an order of just `some`: where it may have found what another one set, which is left out, a look
+/// demands nothing, and a cas is a write.
+fn demand(operation: &Operation, setters: &FxHashMap<ValueId, Vec<usize>>, some: &[usize]) -> Option<Operation> {
+    let is_set_here = |value: ValueId| setters[&value].iter().all(|setter| some.contains(setter));
+    match (operation.function, operation.outcome) {
+        (_, Outcome::Fail) => None,
+        (Function::Read, _) | (Function::Cas, Outcome::Mismatch) => {
+            (operation.output != ValueId::UNKNOWN && is_set_here(operation.output)).then_some(*operation)
+        }
+        (Function::Cas, _) if !is_set_here(operation.input) => {
+            Some(Operation { function: Function::Write, input: operation.to, ..*operation })
+        }
+        _ => Some(*operation),
+    }
 }
 
 /// One of these values, by name where they are few.
@@ -79,6 +105,16 @@ fn told(certain: &[&Value], unknown: &[&Value]) -> Option<String> {
     Some(certain.into_iter().chain(unknown).collect::<Vec<_>>().join(", or "))
 }
 
+/// What a write or a cas sets, if it happened or may have.
+fn set(operation: &Operation) -> Option<ValueId> {
+    match operation.function {
+        _ if !matches!(operation.outcome, Outcome::Ok | Outcome::Info) => None,
+        Function::Write => Some(operation.input),
+        Function::Cas => Some(operation.to),
+        Function::Delete | Function::Read | Function::Append | Function::Other(_) => None,
+    }
+}
+
 /// Each value that the writes alone allow a read to find, with who set it, in the order in which that began.
 fn candidates(
     history: &History,
@@ -96,12 +132,7 @@ fn candidates(
     let mut found: Vec<(ValueId, Option<usize>)> =
         initial.filter(|_| newest.is_none()).map(|value| (value, None)).into_iter().collect();
     for (index, o) in setters() {
-        let value = match o.function {
-            Function::Write => o.input,
-            Function::Cas => o.to,
-            Function::Delete => initial?,
-            Function::Read | Function::Append | Function::Other(_) => return None,
-        };
+        let value = set(o)?;
         let is_over = o.outcome == Outcome::Ok && newest.is_some_and(|newest| o.completed < newest);
         if o.invoked < read.completed && !is_over {
             found.push((value, Some(index)));

@@ -8,7 +8,7 @@ use crate::{
     random::{self, Kind, paired},
 };
 
-const HISTORIES: u64 = 3_000;
+const HISTORIES: u64 = 100_000;
 
 /// What is said of the only key, which is not linearizable.
 fn possible(history: &History, model: Model) -> Option<String> {
@@ -59,7 +59,19 @@ fn what_others_saw_counts_too() {
 }
 
 #[test]
-fn of_cas_and_text_nothing_is_said() {
+fn a_cas_sets_and_asks_too() {
+    let chain = "1 invoke write 1\n1 ok write\n1 invoke cas 1 2\n1 ok cas\n2 invoke read\n2 ok read 1";
+    assert_possible(chain, Some("2 with 2"));
+    let beside = chain.replace("2 invoke", "3 invoke cas 2 3\n2 invoke");
+    assert_possible(&beside, Some("2 with 2 or 3"));
+    let other = chain.replace("2 invoke", "3 invoke cas 5 3\n3 info cas\n2 invoke");
+    assert_possible(&other, Some("2 with 2"));
+    let late = other.replace("cas 5 3", "cas 1 3");
+    assert_possible(&late, Some("2 with 2"));
+}
+
+#[test]
+fn without_a_read_and_of_text_nothing_is_said() {
     let both = "1 invoke cas nil 1\n2 invoke cas nil 2\n1 ok cas\n2 ok cas";
     assert_possible(both, None);
     let appended = history("1 invoke append a\n1 ok append\n2 invoke read\n2 ok read b");
