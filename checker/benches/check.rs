@@ -7,6 +7,7 @@
 
 #[path = "../tests/it/store.rs"]
 mod store;
+mod texts;
 
 use checker::{
     Level, Limits, Model, Options, Status, Verdict, check, check_transactions, check_with, consistency, staleness,
@@ -236,6 +237,30 @@ fn measure_unsplit(c: &mut Criterion) {
     }
 }
 
+/// Text that grows: parts that are made only once, with and without a stale read, and parts out of five.
+fn measure_texts(c: &mut Criterion) {
+    let mut group = c.benchmark_group("text that grows, always overlapping, 1 % unknown");
+    group.sample_size(10).sampling_mode(SamplingMode::Flat).measurement_time(Duration::from_secs(2));
+    for (operations, clients, parts, is_stale) in [
+        (100_000, 10, 0, false),
+        (100_000, 50, 0, false),
+        (100_000, 50, 0, true),
+        (1_000_000, 20, 0, false),
+        (10_000, 10, 5, false),
+    ] {
+        let history = LazyCell::new(|| texts::simulate(operations, clients, parts, 1, is_stale));
+        let expected = if is_stale { Verdict::NotLinearizable } else { Verdict::Linearizable };
+        let options = Options::new(Model::KeyValue);
+        let of = if parts == 0 { "all different".to_owned() } else { format!("out of {parts}") };
+        let name = format!(
+            "{operations} operations, {clients} clients, parts {of}, {}",
+            if is_stale { "stale" } else { "right" }
+        );
+        group.bench_function(name, |b| b.iter(|| assert_eq!(check(&history, &options).verdict, expected)));
+    }
+    group.finish();
+}
+
 /// A million operations of ten clients, one after another begun and, most of the time, ended after others have begun.
 fn simulate_object(model: Model) -> History {
     const CLIENTS: usize = 10;
@@ -417,6 +442,7 @@ fn benches(c: &mut Criterion) {
     measure_objects(c);
     measure_peers(c);
     measure_unsplit(c);
+    measure_texts(c);
     let load = Load {
         operations: 1_000_000,
         clients: 20,

@@ -269,7 +269,7 @@ pub(crate) fn decide(
 }
 
 /// An order if a narrow search finds one; else a no if the steps where it lost its way, or all of them with unknown changes
-/// without number, already show it; else whatever the exact search says.
+/// without number, already show it; else an order if a wide search finds one; else whatever the exact search says.
 fn by_general_search(history: &History, options: &Options<'_>, prepared: &Prepared, operations: &[u32]) -> Decision {
     let Options { initial, limits, .. } = options;
     if let Err(out) = Patience::new(limits).room(Problem::bytes(prepared)) {
@@ -286,6 +286,9 @@ fn by_general_search(history: &History, options: &Options<'_>, prepared: &Prepar
         let few = Limits { keep_going: &keep_going, abandon: false, ..*limits };
         found = by_search(history, initial, prepared, &few, Stage::Relaxed);
         if !matches!(found, Found::Dead(_)) {
+            found = by_search(history, initial, prepared, limits, Stage::Wide);
+        }
+        if matches!(found, Found::Lost(_)) {
             found = by_search(history, initial, prepared, limits, Stage::Exact);
         }
     }

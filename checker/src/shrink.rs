@@ -11,10 +11,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use crate::{
     Limits,
     automaton::{Register, Text},
-    patience::Patience,
+    patience::{OutOf, Patience},
     prepare::{Action, INITIAL, Prepared, Step, Val},
     relevance::Relevance,
-    search::{EXACT, Effort, Found, LEVELS, Supply, search},
+    search::{EXACT, Effort, Found, GUIDED_LEVELS, LEVELS, Supply, TEXT_LEVELS, search},
 };
 
 use histories::{History, NEVER, Value};
@@ -279,12 +279,17 @@ impl<'a> Problem<'a> {
     }
 }
 
+/// How many of the efforts make a narrow search.
+const NARROW: usize = 5;
+
 /// How the general search goes about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
-    /// Few configurations: to find an order.
+    /// Few configurations: to find an order soon.
     Narrow,
-    /// As if every unknown change could happen any number of times: to find that there is none. Says nothing about appends.
+    /// More configurations, where a narrow search leaves some for later: to find an order.
+    Wide,
+    /// As if every unknown change could happen any number of times: to find that there is none.
     Relaxed,
     /// All configurations.
     Exact,
@@ -298,28 +303,34 @@ pub(crate) fn by_search(
     limits: &Limits<'_>,
     stage: Stage,
 ) -> Found {
-    let (efforts, supply): (&[Effort], _) = match stage {
-        Stage::Narrow => (&LEVELS, Supply::Counted),
-        Stage::Relaxed => (&EXACT, Supply::Endless),
-        Stage::Exact => (&EXACT, Supply::Counted),
-    };
     let steps = &prepared.steps;
+    let out_of = |out: OutOf| {
+        let completed = steps.iter().filter(|step| step.is_certain()).count();
+        Found::Limit(out.why(0, completed, steps.len() - completed))
+    };
     let has_appends = has_appends(steps);
     let bytes = if has_appends { Text::bytes(history, prepared) } else { prepared.values.len() * size_of::<u32>() };
-    if let Err(out) = Patience::new(limits).room(bytes + steps.len() * size_of::<u32>()) {
-        let completed = steps.iter().filter(|step| step.is_certain()).count();
-        return Found::Limit(out.why(0, completed, steps.len() - completed));
+    let patience = Patience::new(limits);
+    if let Err(out) = patience.room(bytes + steps.len() * size_of::<u32>()) {
+        return out_of(out);
     }
+    let way = |levels: &'static [Effort]| match stage {
+        Stage::Narrow => Some((&levels[..NARROW], Supply::Counted)),
+        Stage::Wide => (levels.len() > NARROW).then_some((levels, Supply::Counted)),
+        Stage::Relaxed => Some((&EXACT[..], Supply::Endless)),
+        Stage::Exact => Some((&EXACT[..], Supply::Counted)),
+    };
     if has_appends {
-        if stage == Stage::Relaxed {
-            // Texts would grow without end.
-            return Found::Lost(steps.len());
-        }
-        let mut text = Text::new(history, initial, prepared);
-        let found = search(steps, &mut text, limits, efforts, supply);
+        let mut text = match Text::new(history, initial, prepared, &patience) {
+            Ok(text) => text,
+            Err(out) => return out_of(out),
+        };
+        let way = way(if text.is_guided() { &GUIDED_LEVELS } else { &TEXT_LEVELS });
+        let found = way.map(|(efforts, supply)| search(steps, &mut text, limits, efforts, supply));
         limits.give_back(text);
-        return found;
+        return found.unwrap_or(Found::Lost(steps.len()));
     }
+    let Some((efforts, supply)) = way(&LEVELS) else { return Found::Lost(steps.len()) };
     let mut register = Register::new(Relevance::new(steps, prepared.values.len()));
     search(steps, &mut register, limits, efforts, supply)
 }
@@ -354,11 +365,12 @@ mod tests {
     /// Runs `test` on many problems, with whether each can be ordered, and counts how often it returned true.
     fn on_random_problems(histories: u64, mut test: impl FnMut(&mut Problem<'_>, bool) -> bool) -> u64 {
         let mut hits = 0;
-        let kinds = [Kind::Unique, Kind::Repeated(2), Kind::Repeated(3), Kind::Text];
+        let kinds = [Kind::Unique, Kind::Repeated(2), Kind::Repeated(3), Kind::Text, Kind::Grown, Kind::Parts];
         for (seed, kind) in (0..histories).zip(kinds.into_iter().cycle()) {
-            let history = random::history(kind, 77 << 32 | seed, 8);
+            let is_grown = matches!(kind, Kind::Grown | Kind::Parts);
+            let history = random::history(kind, 77 << 32 | seed, if is_grown { 11 } else { 8 });
             let keys = Keys::split(&history, &Patience::endless()).unwrap();
-            let model = if kind == Kind::Text { Model::KeyValue } else { Model::Register };
+            let model = if kind == Kind::Text || is_grown { Model::KeyValue } else { Model::Register };
             let mut preparer = Preparer::new(&history, model, &Value::Nil);
             let prepared = preparer.prepare(keys.operations(0), &Patience::endless()).unwrap().unwrap();
             let limits = Limits::none();
@@ -434,10 +446,12 @@ mod tests {
 
     #[test]
     fn no_stage_says_what_the_oracle_denies_and_the_exact_one_always_says() {
-        let mut decided = [0; 3];
+        let mut decided = [0; 4];
         on_random_problems(400_000, |problem, truth| {
             let Problem { history, initial, prepared, limits, .. } = *problem;
-            for (stage, decided) in [Stage::Narrow, Stage::Relaxed, Stage::Exact].into_iter().zip(&mut decided) {
+            for (stage, decided) in
+                [Stage::Narrow, Stage::Wide, Stage::Relaxed, Stage::Exact].into_iter().zip(&mut decided)
+            {
                 match by_search(history, initial, prepared, limits, stage) {
                     Found::Order(_) => assert!(truth, "{stage:?}: {:#?}", prepared.steps),
                     Found::Dead(_) => assert!(!truth, "{stage:?}: {:#?}", prepared.steps),

@@ -4,6 +4,7 @@ use std::{
     cell::Cell,
     fmt,
     fs::{self, File},
+    mem::ManuallyDrop,
     os::unix::fs::FileExt as _,
     path::Path,
     time::{Duration, Instant},
@@ -17,6 +18,9 @@ use crate::{
     exit::ExitStatus,
     ui::{Bar, Failure},
 };
+
+/// How long it takes to give back an operation that was read, if its values are texts; nanoseconds.
+const GIVEN_BACK_IN_NS: u64 = 150;
 
 /// Time and memory of one command, reading included.
 #[derive(Debug)]
@@ -38,6 +42,14 @@ impl Allowance {
     /// Whether there is time left.
     pub(crate) fn has_time(&self) -> bool {
         Instant::now() < self.deadline
+    }
+
+    /// Gives back what was held, or leaves it where time has run out.
+    pub(crate) fn give_back<T>(&self, held: T) {
+        let held = ManuallyDrop::new(held);
+        if self.has_time() {
+            drop(ManuallyDrop::into_inner(held));
+        }
     }
 
     /// Whether something that takes about so much fits into what is left; if not, what runs out.
@@ -81,9 +93,9 @@ impl Allowance {
         let is_late = Cell::new(false);
         let keep_going = |reading: Reading| {
             bar.reach(reading.bytes);
-            // What is taken at once is also filled at once.
-            let filled_in = Duration::from_nanos(reading.needs as u64);
-            is_late.set(Instant::now() + filled_in >= self.deadline);
+            // What is taken at once is also filled at once, and what was read is given back.
+            let soon = Duration::from_nanos(reading.needs as u64 + GIVEN_BACK_IN_NS * reading.operations as u64);
+            is_late.set(Instant::now() + soon >= self.deadline);
             !is_late.get() && self.memory.has_room(reading.needs)
         };
         match read(&ReadOptions { format, keep_going: &keep_going }) {

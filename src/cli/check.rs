@@ -99,6 +99,7 @@ impl CheckArgs {
                     } else if self.files.len() == 1 {
                         ui::print(&format!("{}: {}", file.display(), judged.words))?;
                     }
+                    allowance.give_back(found);
                     status
                 }
                 Err(error) => {

@@ -7,15 +7,20 @@
 //! immediately before the completion of some step that is due: so only completions need work, and there a configuration need
 //! only be extended until the due step is done. What is left out changes no verdict:
 //! - A step that only looks and can take effect now, does: it stands in nobody's way, and later it would be one more duty. So
-//!   does a write of the value that is there already; it can still be used visibly later, and then it simply was not here.
-//! - *Hidden writes.* Nobody sees a write that another write follows immediately, so it can stand before any write that takes
-//!   effect while it is open. Hence with each visible write all open writes are done; they are not spent, until they complete.
-//!   A write that is done but not spent may therefore still show at its own completion, for the last time.
-//! - A change after which nothing is newly done but writes must be followed by a change that depends on it (*bare*): followed by
-//!   a write, or by nothing, it could as well be hidden or come later. It still serves to hide others, even if it sets the value
-//!   that is there, hence a dependent change may follow it, and a due write of that value is an occasion of its own.
+//!   does a write or append that leaves what is there; it can still be used visibly later, and then it simply was not here.
+//! - *Hidden changes.* Nobody sees a write or an append that a write follows immediately, so it can stand before any write that
+//!   takes effect while it is open. Hence with each visible write all open ones are done; they are not spent, until they
+//!   complete. One that is done but not spent may therefore still show at its own completion, for the last time.
+//! - A change after which nothing is newly done but what can hide must be followed by a change that sees it, an append or a cas
+//!   (*bare*): followed by a write, or by nothing, it could as well be hidden or come later. It still serves to hide others, even
+//!   if it sets the value that is there, hence a change that sees it may follow, and a due write of that value is an occasion of
+//!   its own.
+//! - A change that can hide and that leads where nobody sees anything until the next write is not tried before it is due: whatever
+//!   is due instead is possible without it, and it can still be hidden or come later.
 //! - Of equal changes the one that completes first goes first, and a certain one before one of unknown outcome is never worse
-//!   (exchange the two in the rest of the order). Equal changes of unknown outcome have no completion: they are counted.
+//!   (exchange the two in the rest of the order). Of appends this holds among those that are done and among those that are not: one
+//!   is still a duty and the other only a means, so both are tried. Equal changes of unknown outcome have no completion: they are
+//!   counted.
 //! - Of two configurations with the same state and the same dependent certain changes done, one that has done at least as much,
 //!   spent at most as much and used at most as many unknown changes of each kind can do all that the other can: only it is
 //!   kept. (Dependent changes must be equal: such a one is a duty and a means at once.)
@@ -24,8 +29,10 @@
 //! # Yes, no, and neither
 //! A narrow search ([`LEVELS`]) gives up most configurations; where none is left it widens its effort at that completion, and if
 //! that does not help goes back some way and comes again with more. What survives is an order, which the trail of visible
-//! changes tells; only where nothing was given up is its death a no. With an endless supply of unknown changes ([`Supply`]) the
-//! counts go, and with them most configurations: more is possible than really is, so its no is a no, and its yes nothing.
+//! changes tells; only where nothing was given up is its death a no. Of text most of which is made only once, the first efforts
+//! keep to the order in which its blocks would come by themselves ([`Automaton::follows`]). With an endless supply of unknown
+//! changes ([`Supply`]) the counts go, and with them most configurations: more is possible than really is, so its no is a no, and
+//! its yes nothing.
 //!
 //! Memory depends on how many steps are open at once and on how many kinds of unknown changes there are, not on the length; but
 //! for the trail: 12 bytes for each visible change, tidied whenever half of it leads nowhere.
@@ -68,19 +75,44 @@ pub(crate) struct Effort {
     unknown: u8,
     /// How many configurations are kept after it.
     width: usize,
+    /// Whether states come only in the order that is the best guess.
+    is_guided: bool,
 }
 
 /// Efforts that mostly find a way through, if there is one, each tried where the one before did not.
 pub(crate) const LEVELS: [Effort; 5] = [
-    Effort { between: 1, unknown: 0, width: 16 },
-    Effort { between: 1, unknown: 1, width: 64 },
-    Effort { between: 2, unknown: 2, width: 256 },
-    Effort { between: 3, unknown: 3, width: 1024 },
-    Effort { between: 5, unknown: 4, width: 4096 },
+    Effort { between: 1, unknown: 0, width: 16, is_guided: false },
+    Effort { between: 1, unknown: 1, width: 64, is_guided: false },
+    Effort { between: 2, unknown: 2, width: 256, is_guided: false },
+    Effort { between: 3, unknown: 3, width: 1024, is_guided: false },
+    Effort { between: 5, unknown: 4, width: 4096, is_guided: false },
+];
+
+/// As [`LEVELS`], of text that grows: what somebody sees of it tells more of the way there, and what is of unknown outcome is better
+/// saved.
+pub(crate) const TEXT_LEVELS: [Effort; 7] = [
+    Effort { between: 3, unknown: 0, width: 16, is_guided: false },
+    Effort { between: 4, unknown: 0, width: 64, is_guided: false },
+    Effort { between: 4, unknown: 0, width: 256, is_guided: false },
+    Effort { between: 4, unknown: 1, width: 256, is_guided: false },
+    Effort { between: 6, unknown: 1, width: 1024, is_guided: false },
+    Effort { between: 6, unknown: 2, width: 2048, is_guided: false },
+    Effort { between: 8, unknown: 3, width: 4096, is_guided: false },
+];
+
+/// As [`TEXT_LEVELS`], where most texts have a place of their own: then the way may be long, since it is known.
+pub(crate) const GUIDED_LEVELS: [Effort; 6] = [
+    Effort { between: 16, unknown: 0, width: 16, is_guided: true },
+    Effort { between: 32, unknown: 2, width: 64, is_guided: true },
+    Effort { between: 32, unknown: 4, width: 256, is_guided: true },
+    Effort { between: 16, unknown: 2, width: 256, is_guided: false },
+    Effort { between: 16, unknown: 2, width: 1024, is_guided: false },
+    Effort { between: 32, unknown: 3, width: 4096, is_guided: false },
 ];
 
 /// Everything.
-pub(crate) const EXACT: [Effort; 1] = [Effort { between: u8::MAX, unknown: u8::MAX, width: usize::MAX }];
+pub(crate) const EXACT: [Effort; 1] =
+    [Effort { between: u8::MAX, unknown: u8::MAX, width: usize::MAX, is_guided: false }];
 
 /// How often an unknown change can take effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! The steps that are open at some moment: each certain one in a slot of its own, equal changes together.
 
-use super::mask::Mask;
+use super::{antichain::Config, mask::Mask};
 use crate::{
     automaton::{Automaton, State},
     prepare::{Action, Step},
@@ -15,9 +15,24 @@ pub(super) struct Group {
 }
 
 impl Group {
-    /// The first to end that is not `taken`.
-    pub(super) fn first<const N: usize>(&self, taken: &Mask<N>) -> Option<usize> {
-        self.slots.iter().map(|&slot| slot as usize).find(|&slot| !taken.has(slot))
+    fn find(&self, wanted: impl Fn(usize) -> bool) -> Option<usize> {
+        self.slots.iter().map(|&slot| slot as usize).find(|&slot| wanted(slot))
+    }
+
+    /// The first to end that can still take effect visibly.
+    pub(super) fn first<const N: usize>(&self, config: &Config<N>) -> Option<usize> {
+        let taken = if can_hide(self.action) { &config.spent } else { &config.done };
+        self.find(|slot| !taken.has(slot))
+    }
+
+    /// Of appends, the first to end among those that are done if `first` is not, or not done if it is: one is only a means, the other
+    /// also a duty. (Of writes there is no need to tell these apart: after one all are done.)
+    pub(super) fn second<const N: usize>(&self, config: &Config<N>, first: usize) -> Option<usize> {
+        if !matches!(self.action, Action::Append(_)) {
+            return None;
+        }
+        let is_done = config.done.has(first);
+        self.find(|slot| !config.spent.has(slot) && config.done.has(slot) != is_done)
     }
 }
 
@@ -30,10 +45,10 @@ pub(super) struct Open<const N: usize> {
     /// The step in each slot.
     pub slots: Vec<u32>,
     taken: Mask<N>,
-    /// Changes that depend on the state before.
+    /// Changes that are possible in some states only.
     pub dependent: Mask<N>,
-    /// Changes that do not.
-    pub blind: Mask<N>,
+    /// Changes that are possible in all.
+    pub hiding: Mask<N>,
     looks: Mask<N>,
     pub groups: Vec<Group>,
     /// Per state, which open steps leave it as it is.
@@ -45,15 +60,21 @@ pub(super) fn is_look(action: Action) -> bool {
     action.is_read_only() || matches!(action, Action::Cas { from, to } if from == to)
 }
 
+/// Whether nobody sees after it what was before.
 pub(super) fn is_blind(action: Action) -> bool {
     matches!(action, Action::Write(_))
+}
+
+/// Whether it can take place in every state: so nobody sees it where something blind follows.
+pub(super) fn can_hide(action: Action) -> bool {
+    matches!(action, Action::Write(_) | Action::Append(_))
 }
 
 impl<const N: usize> Open<N> {
     pub(super) fn new() -> Self {
         let none = Mask::NONE;
         let (slots, groups, idle) = (Vec::new(), Vec::new(), Vec::new());
-        Self { slots, taken: none, dependent: none, blind: none, looks: none, groups, idle }
+        Self { slots, taken: none, dependent: none, hiding: none, looks: none, groups, idle }
     }
 
     pub(super) fn invoke<A: Automaton>(&mut self, steps: &[Step], index: u32, object: &mut A) {
@@ -67,7 +88,7 @@ impl<const N: usize> Open<N> {
         if is_look(action) {
             self.looks.add(slot);
         } else {
-            if is_blind(action) { &mut self.blind } else { &mut self.dependent }.add(slot);
+            if can_hide(action) { &mut self.hiding } else { &mut self.dependent }.add(slot);
             let at = self.groups.iter().position(|group| group.action == action).unwrap_or_else(|| {
                 self.groups.push(Group { action, slots: Vec::new() });
                 self.groups.len() - 1
@@ -76,7 +97,7 @@ impl<const N: usize> Open<N> {
             let place = slots.partition_point(|&other| steps[self.slots[other as usize] as usize].end < end);
             slots.insert(place, u32::try_from(slot).expect("there are few slots"));
         }
-        if is_look(action) || is_blind(action) {
+        if is_look(action) || can_hide(action) {
             for (state, idle) in &mut self.idle {
                 if object.step(*state, action) == Some(*state) {
                     idle.add(slot);
@@ -91,7 +112,7 @@ impl<const N: usize> Open<N> {
     }
 
     pub(super) fn complete(&mut self, slot: usize, action: Action) {
-        for mask in [&mut self.taken, &mut self.blind, &mut self.dependent, &mut self.looks] {
+        for mask in [&mut self.taken, &mut self.hiding, &mut self.dependent, &mut self.looks] {
             mask.remove(slot);
         }
         for (_, idle) in &mut self.idle {
@@ -105,7 +126,7 @@ impl<const N: usize> Open<N> {
         }
     }
 
-    /// The open looks that can take place in `state`, and the writes that leave it as it is.
+    /// The open looks that can take place in `state`, and the other steps that leave it as it is.
     pub(super) fn idle<A: Automaton>(&mut self, steps: &[Step], state: State, object: &mut A) -> Mask<N> {
         if let Some((_, idle)) = self.idle.iter().find(|(known, _)| *known == state) {
             return *idle;
@@ -114,7 +135,7 @@ impl<const N: usize> Open<N> {
             self.idle.clear();
         }
         let mut idle = Mask::NONE;
-        let wanted = self.looks.or(self.blind);
+        let wanted = self.looks.or(self.hiding);
         for (slot, &step) in self.slots.iter().enumerate() {
             if wanted.has(slot) && object.step(state, steps[step as usize].action) == Some(state) {
                 idle.add(slot);

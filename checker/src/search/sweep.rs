@@ -1,5 +1,7 @@
 //! The sweep: from the configurations before a completion to those after it.
 
+use std::iter;
+
 use rustc_hash::FxHashMap;
 
 use super::{
@@ -7,7 +9,7 @@ use super::{
     antichain::{Antichain, Config},
     counts::Counts,
     mask::Mask,
-    open::{Open, is_blind, is_look},
+    open::{Open, can_hide, is_blind, is_look},
     trail::{Change, Trail},
 };
 use crate::{
@@ -48,7 +50,7 @@ pub(super) struct Now<const N: usize> {
     /// How many unknown changes of each class began.
     begun: Vec<u32>,
     /// Classes that somebody may still see.
-    live: Vec<u32>,
+    pub(super) live: Vec<u32>,
     /// When the next of these is not any more.
     next_death: u32,
     pub gave_up: bool,
@@ -226,8 +228,8 @@ impl<'a, A: Automaton, const N: usize> Sweep<'a, A, N> {
         if is_done {
             self.survive(config, due);
         }
-        // A write that hides may show instead, for the last time.
-        if !is_done || (is_blind(due.action) && !config.spent.has(due.slot)) {
+        // What hides may show instead, for the last time.
+        if !is_done || (can_hide(due.action) && !config.spent.has(due.slot)) {
             self.reached.insert(config, due.dependent, &self.counts);
         }
     }
@@ -254,10 +256,14 @@ impl<'a, A: Automaton, const N: usize> Sweep<'a, A, N> {
             return;
         }
         for at in 0..self.now.open.groups.len() {
-            let action = self.now.open.groups[at].action;
-            let taken = if is_blind(action) { &config.spent } else { &config.done };
-            let Some(slot) = self.now.open.groups[at].first(taken) else { continue };
-            if slot != due.slot {
+            let group = &self.now.open.groups[at];
+            let action = group.action;
+            if action == due.action {
+                continue;
+            }
+            let Some(first) = group.first(&config) else { continue };
+            let second = group.second(&config, first);
+            for slot in iter::once(first).chain(second) {
                 self.change(config, due, action, Change::Step(self.now.open.slots[slot]), Some(slot), last);
             }
         }
@@ -268,9 +274,8 @@ impl<'a, A: Automaton, const N: usize> Sweep<'a, A, N> {
         for at in 0..self.now.live.len() {
             let class = self.now.live[at];
             let action = self.classes[class as usize].action;
-            let taken = if is_blind(action) { &config.spent } else { &config.done };
             let mut groups = self.now.open.groups.iter();
-            if groups.any(|group| group.action == action && group.first(taken).is_some()) {
+            if groups.any(|group| group.action == action && group.first(&config).is_some()) {
                 continue;
             }
             let is_left = match self.supply {
@@ -287,7 +292,23 @@ impl<'a, A: Automaton, const N: usize> Sweep<'a, A, N> {
     fn finish(&mut self, config: Config<N>, due: Due<N>) {
         let Some(state) = self.object.step(config.state, due.action) else { return };
         let step = Change::Step(self.now.open.slots[due.slot]);
-        self.changed(config, state, is_blind(due.action), step, |sweep, config| sweep.survive(config, due));
+        self.changed(config, state, is_blind(due.action), step, |sweep, config| {
+            if due.effort.is_guided && sweep.is_early(&config) {
+                sweep.now.gave_up = true;
+            } else {
+                sweep.survive(config, due);
+            }
+        });
+    }
+
+    /// Whether somebody still looks for a state that should have come before.
+    fn is_early(&self, config: &Config<N>) -> bool {
+        let mut open = self.now.open.slots.iter().enumerate();
+        open.any(|(slot, &step)| {
+            self.now.open.worth().has(slot)
+                && !config.done.has(slot)
+                && self.object.follows(config.state, self.steps[step as usize].action)
+        })
     }
 
     fn change(
@@ -299,13 +320,16 @@ impl<'a, A: Automaton, const N: usize> Sweep<'a, A, N> {
         slot: Option<usize>,
         last: bool,
     ) {
-        let is_blind = is_blind(action);
+        let (is_blind, can_hide) = (is_blind(action), can_hide(action));
         if is_blind && config.bare {
             return;
         }
         let Some(state) = self.object.step(config.state, action) else { return };
         // What leaves the state as it is can hide others, if there are any to hide.
-        if state == config.state && config.done.contains(self.now.open.blind) {
+        if state == config.state && (!is_blind || config.done.contains(self.now.open.hiding)) {
+            return;
+        }
+        if can_hide && self.object.is_blank(state) {
             return;
         }
         if last && !self.idle(state).has(due.slot) {
@@ -314,19 +338,24 @@ impl<'a, A: Automaton, const N: usize> Sweep<'a, A, N> {
         }
         let mut config = config;
         config.between = config.between.saturating_add(1).min(u8::MAX - 1);
-        match slot {
-            Some(slot) if is_blind => config.spent.add(slot),
-            Some(slot) => config.done.add(slot),
-            None => {
-                config.unknown = config.unknown.saturating_add(1).min(u8::MAX - 1);
-                if let (Supply::Counted, Change::Class(class)) = (self.supply, change) {
-                    config.used = self.counts.use_up(config.used, class);
-                }
+        if let Some(slot) = slot {
+            config.done.add(slot);
+            if can_hide {
+                config.spent.add(slot);
+            }
+        } else {
+            config.unknown = config.unknown.saturating_add(1).min(u8::MAX - 1);
+            if let (Supply::Counted, Change::Class(class)) = (self.supply, change) {
+                config.used = self.counts.use_up(config.used, class);
             }
         }
-        let newly = slot.is_some() && !is_blind;
+        let newly = slot.is_some() && !can_hide;
         self.changed(config, state, is_blind, change, |sweep, mut child| {
             let worth = sweep.now.open.worth();
+            if due.effort.is_guided && sweep.is_early(&child) {
+                sweep.now.gave_up = true;
+                return;
+            }
             child.bare = !newly && config.done.and(worth) == child.done.and(worth);
             if is_look(due.action) && child.done.has(due.slot) {
                 sweep.survive(child, due);
@@ -336,7 +365,7 @@ impl<'a, A: Automaton, const N: usize> Sweep<'a, A, N> {
         });
     }
 
-    /// `config` in its new state, with all that it can see there, and all writes hidden if a write brought it about.
+    /// `config` in its new state, with all that it can see there, and all hidden that can be if a write brought it about.
     fn changed(
         &mut self,
         config: Config<N>,
@@ -348,7 +377,7 @@ impl<'a, A: Automaton, const N: usize> Sweep<'a, A, N> {
         let mut child = Config { state, ..config };
         child.done = child.done.or(self.idle(state));
         if is_blind {
-            child.done = child.done.or(self.now.open.blind);
+            child.done = child.done.or(self.now.open.hiding);
         }
         if self.supply == Supply::Counted {
             let moment = u32::try_from(self.now.completed).expect("steps are numbered by u32");

@@ -1,10 +1,7 @@
 //! How each configuration came to be, and the order of operations that follows from it.
 
-use crate::{
-    automaton::Automaton,
-    memory::of_vec,
-    prepare::{Action, Step},
-};
+use super::open::{can_hide, is_blind};
+use crate::{automaton::Automaton, memory::of_vec, prepare::Step};
 
 /// The place of a change in the trail; [`START`] before the first.
 pub(super) type Place = u32;
@@ -116,8 +113,8 @@ impl Trail {
 /// The whole order that a path of visible changes stands for (indexes of steps).
 ///
 /// `due` are the certain steps in the order of their completions, `classes` the unknown ones of each class in the order of their
-/// invocations. Each look takes place as soon as it can; each write that is not on the path hides immediately before the first
-/// write of the path that it overlaps, or where the value is its own already.
+/// invocations. Each look takes place as soon as it can; each other step that is not on the path hides immediately before the first
+/// write of the path that it overlaps, or where it leaves the state as it is.
 pub(super) fn unfold<A: Automaton>(
     steps: &[Step],
     due: &[u32],
@@ -137,7 +134,9 @@ pub(super) fn unfold<A: Automaton>(
     // Open, and not in the order yet, and not on the path.
     let mut open: Vec<u32> = Vec::new();
     for (moment, &step) in (0..).zip(due) {
-        while invoked < steps.len() && steps[invoked].start < steps[step as usize].end {
+        let end = steps[step as usize].end;
+        state = object.settle(state, end);
+        while invoked < steps.len() && steps[invoked].start < end {
             if steps[invoked].is_certain() && !is_visible[invoked] {
                 open.push(u32::try_from(invoked).expect("steps are numbered by u32"));
             }
@@ -159,9 +158,9 @@ pub(super) fn unfold<A: Automaton>(
                     classes[class as usize][used[class as usize] - 1]
                 }
             };
-            if matches!(steps[step as usize].action, Action::Write(_)) {
+            if is_blind(steps[step as usize].action) {
                 open.retain(|&hidden| {
-                    let hides = matches!(steps[hidden as usize].action, Action::Write(_));
+                    let hides = can_hide(steps[hidden as usize].action);
                     if hides {
                         order.push(hidden);
                     }

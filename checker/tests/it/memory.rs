@@ -105,8 +105,10 @@ fn of_keys(history: &History, model: Model) -> impl Fn(&Limits<'_>) -> Option<Un
 
 #[test]
 fn texts_are_kept_within_it() {
-    let letters: Vec<_> = ('a'..='t').map(|letter| ("append", letter.to_string().as_str().into())).collect();
-    let history = at_once(&letters, ("read", Value::Nil, "x".into()));
+    let text = |n: i64| Value::from(n.to_string().as_str());
+    let cas = |n: i64| ("cas", Value::List(vec![text(n % 5), text(n / 5)]));
+    let changes = (0..25).map(cas).chain((0..5).map(|n| ("write", text(n)))).chain((0..5).map(|n| ("append", text(n))));
+    let history = at_once(&changes.collect::<Vec<_>>(), ("read", Value::Nil, text(77)));
     is_kept("texts", of_keys(&history, Model::KeyValue));
 }
 

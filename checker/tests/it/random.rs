@@ -13,6 +13,10 @@ pub(crate) enum Kind {
     Repeated(i64),
     /// Text with append and delete.
     Text,
+    /// Text by many clients that mostly append.
+    Grown,
+    /// As that, where no part is written or appended twice.
+    Parts,
 }
 
 #[derive(Clone, Debug)]
@@ -70,7 +74,7 @@ pub(crate) struct Simulation {
 impl Simulation {
     fn new(kind: Kind, seed: u64, max_operations: usize) -> Self {
         let mut rng = Pcg64::seed_from_u64(seed);
-        let clients = rng.random_range(2..=4);
+        let clients = rng.random_range(if matches!(kind, Kind::Grown | Kind::Parts) { 3..=6 } else { 2..=4 });
         let left = rng.random_range(4..=max_operations);
         Self {
             kind,
@@ -99,9 +103,16 @@ impl Simulation {
                     self.take_effect(&mut call);
                     self.clients[client].1 = Some(call);
                 }
-                Some(call) if call.answer.is_some() || self.rng.random_bool(0.3) => self.end(client, call),
+                Some(call) if self.ends(&call) => self.end(client, call),
                 waiting => self.clients[client].1 = waiting,
             }
+        }
+    }
+
+    fn ends(&mut self, call: &Call) -> bool {
+        match self.kind {
+            Kind::Grown | Kind::Parts => self.rng.random_bool(if call.answer.is_some() { 0.3 } else { 0.05 }),
+            Kind::Unique | Kind::Repeated(_) | Kind::Text => call.answer.is_some() || self.rng.random_bool(0.3),
         }
     }
 
@@ -115,26 +126,33 @@ impl Simulation {
                 0 => Value::Nil,
                 value => Value::Int(value),
             },
-            Kind::Text => ["", "a", "b", "ab", "ba"][self.rng.random_range(0..5)].into(),
+            Kind::Parts => self.rng.random_range(0..10).to_string().as_str().into(),
+            Kind::Text | Kind::Grown => ["", "a", "b", "ab", "ba"][self.rng.random_range(0..5)].into(),
         }
     }
 
     fn new_value(&mut self) -> Value {
-        if self.kind != Kind::Unique {
-            return self.some_value();
-        }
         self.next_unique += 1;
-        Value::Int(self.next_unique - 1)
+        match self.kind {
+            Kind::Unique => Value::Int(self.next_unique - 1),
+            Kind::Parts => (self.next_unique - 1).to_string().as_str().into(),
+            Kind::Repeated(_) | Kind::Text | Kind::Grown => self.some_value(),
+        }
     }
 
     fn invoke(&mut self, client: usize) {
         self.left -= 1;
         let choice = self.rng.random_range(0..100);
         let (f, argument) = match (self.kind, choice) {
-            (_, 0..45) => ("read", None),
-            (Kind::Text, 45..65) => ("append", Some(["a", "b"][self.rng.random_range(0..2)].into())),
-            (Kind::Text, 65..75) => ("delete", None),
-            (_, 45..75) => ("write", Some(self.new_value())),
+            (Kind::Grown | Kind::Parts, 0..20) | (Kind::Text | Kind::Unique | Kind::Repeated(_), 0..45) => {
+                ("read", None)
+            }
+            (Kind::Parts, 20..75) => ("append", Some(format!(",{}", self.new_value()).as_str().into())),
+            (Kind::Grown, 20..75) | (Kind::Text, 45..65) => {
+                ("append", Some(["a", "b"][self.rng.random_range(0..2)].into()))
+            }
+            (Kind::Grown | Kind::Parts, 93..96) | (Kind::Text, 65..75) => ("delete", None),
+            (Kind::Grown | Kind::Parts, 75..93) | (_, 45..75) => ("write", Some(self.new_value())),
             _ => {
                 let from = if self.rng.random_bool(0.6) { self.value.clone() } else { self.some_value() };
                 ("cas", Some(Value::List(vec![from, self.new_value()])))

@@ -1,0 +1,496 @@
+//! A register whose value can also grow at its end, of which only those texts are told apart that somebody may still see.
+//!
+//! # Why it is right
+//! Who looks at a text asks for one value. A text that no value begins with for which anybody will ask stays such a text whatever is
+//! appended to it: nobody finds it, and whoever looks for anything else does. So all of these are one state, [`BLANK`], which only a
+//! write leaves. All other texts are beginnings of values that are asked for: with these sorted, those with a common beginning
+//! stand together, and a state is where they stand and how long the beginning is. No text is ever put together.
+
+use std::borrow::Cow;
+
+use aho_corasick::AhoCorasick;
+use histories::{History, Value};
+use rustc_hash::FxHashMap;
+
+use super::{
+    Automaton, State,
+    guide::{Made, places},
+};
+use crate::{
+    memory::{of_table, of_vec},
+    patience::{OutOf, Patience},
+    prepare::{Action, INITIAL, Prepared, Step, Val},
+};
+
+/// A text that nobody will see.
+const BLANK: State = State::MAX;
+
+/// So many bytes are searched in the time of a step.
+const BYTES_PER_STEP: usize = 16;
+
+/// A beginning of values that are asked for.
+#[derive(Clone, Copy, Debug, Default)]
+struct Beginning {
+    /// Where those that begin with it stand among all.
+    first: u32,
+    end: u32,
+    /// In bytes.
+    length: u32,
+    /// Until when anybody asks for one of them; 0 if nobody does.
+    until: u32,
+    /// When it should come: before those with a greater number, if neither is 0.
+    place: u32,
+}
+
+/// The texts that are asked for, sorted, with until when.
+#[derive(Debug)]
+struct Asked<'a> {
+    texts: Vec<Cow<'a, str>>,
+    /// The latest of each pair of a tree, its leaves last.
+    latest: Vec<u32>,
+    /// What appended texts begin with, ascending.
+    first_bytes: Vec<u8>,
+}
+
+impl<'a> Asked<'a> {
+    /// Who asks for what until when; and until when anybody looks for anything but some value.
+    ///
+    /// A cas of unknown outcome asks for what it expects while somebody may see what it did: as in [`crate::relevance`].
+    fn by(
+        steps: &[Step],
+        texts: &[Cow<'a, str>],
+        made: &Made<'_>,
+        patience: &Patience<'_>,
+    ) -> Result<(Self, u32), OutOf> {
+        let looked_for = |step: &Step| match step.action {
+            Action::Read(value) | Action::NotEqual(value) | Action::Cas { from: value, .. } => Some(value as usize),
+            Action::Write(_) | Action::Append(_) | Action::Contradiction(_) => None,
+        };
+        let (mut until, mut is_asked, mut other_until) = (vec![0; texts.len()], vec![false; texts.len()], 0);
+        for step in steps {
+            patience.step()?;
+            let Some(value) = looked_for(step) else { continue };
+            is_asked[value] = true;
+            if step.is_certain() {
+                until[value] = step.end.max(until[value]);
+            }
+            if matches!(step.action, Action::NotEqual(_)) {
+                other_until = step.end.max(other_until);
+            }
+        }
+        let mut all: Vec<Cow<'a, str>> =
+            (0..texts.len()).filter(|&value| is_asked[value]).map(|value| texts[value].clone()).collect();
+        all.sort_unstable();
+        all.dedup();
+        let latest = vec![0; 2 * all.len()];
+        let mut asked = Self { texts: all, latest, first_bytes: made.appended.first_bytes() };
+        for (text, &until) in texts.iter().zip(&until).filter(|(_, until)| **until > 0) {
+            patience.step()?;
+            asked.raise(asked.place(text), until);
+        }
+        let mut unknown = Vec::new();
+        for step in steps.iter().filter(|step| !step.is_certain()) {
+            if let Action::Cas { from, to } = step.action {
+                unknown.push((asked.place(&texts[from as usize]), &texts[to as usize], step.start));
+            }
+        }
+        let mut has_changed = true;
+        while std::mem::replace(&mut has_changed, false) {
+            for &(from, to, start) in unknown.iter().rev() {
+                patience.step()?;
+                let until = asked.beginning(to).map_or(0, |to| to.until).max(other_until);
+                if until > start && until > asked.until(from, from + 1) {
+                    asked.raise(from, until);
+                    has_changed = true;
+                }
+            }
+        }
+        Ok((asked, other_until))
+    }
+
+    fn raise(&mut self, at: u32, until: u32) {
+        let mut at = self.texts.len() + at as usize;
+        while at > 0 && self.latest[at] < until {
+            self.latest[at] = until;
+            at /= 2;
+        }
+    }
+
+    /// Until when the texts from `first` to before `end` are asked for.
+    fn until(&self, first: u32, end: u32) -> u32 {
+        let (mut from, mut to) = (self.texts.len() + first as usize, self.texts.len() + end as usize);
+        let mut until = 0;
+        while from < to {
+            if from % 2 == 1 {
+                until = until.max(self.latest[from]);
+                from += 1;
+            }
+            if to % 2 == 1 {
+                to -= 1;
+                until = until.max(self.latest[to]);
+            }
+            (from, to) = (from / 2, to / 2);
+        }
+        until
+    }
+
+    /// What begins with `beginning` and `suffix`; nothing if nobody asks for that.
+    fn extended(&self, beginning: Beginning, suffix: &str) -> Option<Beginning> {
+        let Beginning { first, end, length, place, .. } = beginning;
+        let texts = &self.texts[first as usize..end as usize];
+        let (length, suffix) = (length as usize, suffix.as_bytes());
+        let before = texts.partition_point(|text| &text.as_bytes()[length..] < suffix);
+        let these = texts[before..].partition_point(|text| text.as_bytes()[length..].starts_with(suffix));
+        let first = first + number(before);
+        let end = first + number(these);
+        let length = length + suffix.len();
+        let until = self.grown_until(first, end, length);
+        (until > 0).then(|| Beginning { first, end, length: number(length), until, place })
+    }
+
+    /// Until when those of these texts are asked for that so much of their beginning can become by what is appended.
+    fn grown_until(&self, first: u32, end: u32, length: usize) -> u32 {
+        let texts = &self.texts[first as usize..end as usize];
+        let own = texts.partition_point(|text| text.len() == length);
+        let grown = self.first_bytes.iter().map(|&byte| {
+            let before = texts.partition_point(|text| text.as_bytes().get(length).is_none_or(|&other| other < byte));
+            let these = texts[before..].partition_point(|text| text.as_bytes()[length] == byte);
+            self.until(first + number(before), first + number(before + these))
+        });
+        grown.fold(self.until(first, first + number(own)), u32::max)
+    }
+
+    fn beginning(&self, text: &str) -> Option<Beginning> {
+        self.extended(Beginning { end: number(self.texts.len()), ..Beginning::default() }, text)
+    }
+
+    fn place(&self, text: &str) -> u32 {
+        number(self.texts.partition_point(|other| **other < *text))
+    }
+}
+
+/// The first states are the values of the history, under their numbers.
+#[derive(Debug)]
+pub(crate) struct Text<'a> {
+    /// Of each value.
+    texts: Vec<Cow<'a, str>>,
+    asked: Asked<'a>,
+    states: Vec<Beginning>,
+    /// The state of a text by where those that begin with it stand, and its length.
+    numbers: FxHashMap<(u32, u32), State>,
+    appended: FxHashMap<(State, Val), State>,
+    /// Until when somebody asks for a text with this in it.
+    seen_until: FxHashMap<Val, u32>,
+    /// When the last completes who looks for anything but some value.
+    other_until: u32,
+    work_bytes: usize,
+}
+
+impl<'a> Text<'a> {
+    /// What the texts of the history take in it, in bytes.
+    pub(crate) fn bytes(history: &History, prepared: &Prepared) -> usize {
+        /// By and large: in the tables here and of who made it.
+        const OF_VALUE: usize = 2 * size_of::<Cow<'_, str>>() + size_of::<Beginning>() + 128;
+        const OF_STEP: usize = 3 * size_of::<u32>();
+        /// For each byte of what is looked for in all texts.
+        const OF_UNKNOWN: usize = 32;
+        let length = |value: Val| match prepared.values[value as usize].map(|id| history.value(id)) {
+            Some(Value::Str(text)) => text.len(),
+            _ => 0,
+        };
+        let unknown = prepared.steps.iter().map(|step| match step.action {
+            Action::Append(suffix) if !step.is_certain() => OF_UNKNOWN * (length(suffix) + 1),
+            _ => 0,
+        });
+        unknown.sum::<usize>() + prepared.values.len() * OF_VALUE + prepared.steps.len() * OF_STEP
+    }
+
+    pub(crate) fn new(
+        history: &'a History,
+        initial: &'a Value,
+        prepared: &Prepared,
+        patience: &Patience<'_>,
+    ) -> Result<Self, OutOf> {
+        let steps = &prepared.steps;
+        let values = prepared.values.iter().map(|id| id.map_or(initial, |id| history.value(id)));
+        let texts: Vec<Cow<'a, str>> = values.clone().map(text_of).collect();
+        let made = Made::by(steps, &texts, patience)?;
+        let (asked, other_until) = Asked::by(steps, &texts, &made, patience)?;
+        let places = places(&made, &texts, steps, patience)?;
+        let mut states = vec![Beginning::default(); texts.len()];
+        let mut numbers = FxHashMap::default();
+        let is_text: Vec<bool> = values.map(|value| matches!(value, Value::Str(_))).collect();
+        let mut name = |value: Val| {
+            let Some(beginning) = asked.beginning(&texts[value as usize]) else { return };
+            states[value as usize] = Beginning { place: places[value as usize], ..beginning };
+            if is_text[value as usize] {
+                numbers.insert((beginning.first, beginning.length), value);
+            }
+        };
+        name(INITIAL);
+        for step in steps {
+            patience.step()?;
+            match step.action {
+                Action::Read(value) | Action::NotEqual(value) | Action::Write(value) => name(value),
+                Action::Cas { from, to } => {
+                    name(from);
+                    name(to);
+                }
+                Action::Append(_) | Action::Contradiction(_) => {}
+            }
+        }
+        let seen_until = seen_until(&asked, &made, &texts, steps, patience)?;
+        let appended = FxHashMap::default();
+        Ok(Self { texts, asked, states, numbers, appended, seen_until, other_until, work_bytes: 0 })
+    }
+
+    /// Whether most of what is asked for has a place.
+    pub(crate) fn is_guided(&self) -> bool {
+        let asked = || self.states.iter().filter(|state| state.until > 0);
+        2 * asked().filter(|state| state.place > 0).count() > asked().count()
+    }
+
+    /// A state of a value, or none at all if nobody asks for it.
+    fn of(&self, value: Val) -> State {
+        if self.states[value as usize].until == 0 { BLANK } else { value }
+    }
+
+    fn append(&mut self, state: State, suffix: Val) -> State {
+        if state == BLANK {
+            return BLANK;
+        }
+        if let Some(&known) = self.appended.get(&(state, suffix)) {
+            return known;
+        }
+        let text = &self.texts[suffix as usize];
+        self.work_bytes += text.len();
+        let next = match self.asked.extended(self.states[state as usize], text) {
+            None => BLANK,
+            Some(beginning) => *self.numbers.entry((beginning.first, beginning.length)).or_insert_with(|| {
+                self.states.push(beginning);
+                number(self.states.len() - 1)
+            }),
+        };
+        self.appended.insert((state, suffix), next);
+        next
+    }
+}
+
+/// For each text that may have been appended, until when somebody asks for one that holds it between what else may have been made.
+fn seen_until(
+    asked: &Asked<'_>,
+    made: &Made<'_>,
+    texts: &[Cow<'_, str>],
+    steps: &[Step],
+    patience: &Patience<'_>,
+) -> Result<FxHashMap<Val, u32>, OutOf> {
+    let mut suffixes: Vec<Val> = (steps.iter().filter(|step| !step.is_certain()))
+        .filter_map(|step| if let Action::Append(suffix) = step.action { Some(suffix) } else { None })
+        .filter(|&suffix| !texts[suffix as usize].is_empty())
+        .collect();
+    suffixes.sort_unstable();
+    suffixes.dedup();
+    let mut seen: FxHashMap<Val, u32> = FxHashMap::default();
+    if suffixes.is_empty() {
+        return Ok(seen);
+    }
+    let Ok(search) = AhoCorasick::new(suffixes.iter().map(|&suffix| texts[suffix as usize].as_bytes())) else {
+        return Ok(suffixes.into_iter().map(|suffix| (suffix, u32::MAX)).collect());
+    };
+    for (place, text) in (0..).zip(&asked.texts) {
+        patience.steps(1 + text.len() / BYTES_PER_STEP)?;
+        let until = asked.until(place, place + 1);
+        for found in search.find_overlapping_iter(text.as_bytes()) {
+            let (before, after) = (&text.as_bytes()[..found.start()], &text.as_bytes()[found.end()..]);
+            let is_initial = before.is_empty() || before == texts[INITIAL as usize].as_bytes();
+            let begins = is_initial || made.written.are(before) || made.appended.end(before);
+            if !begins || !(after.is_empty() || made.appended.begin(after)) {
+                continue;
+            }
+            let latest = seen.entry(suffixes[found.pattern().as_usize()]).or_insert(0);
+            *latest = until.max(*latest);
+        }
+    }
+    Ok(seen)
+}
+
+/// A value as text that can grow.
+fn text_of(value: &Value) -> Cow<'_, str> {
+    match value {
+        Value::Nil => Cow::Borrowed(""),
+        Value::Str(text) => Cow::Borrowed(text),
+        other => Cow::Owned(other.to_string()),
+    }
+}
+
+fn number(of: usize) -> u32 {
+    u32::try_from(of).expect("a history has fewer values than 2^32, and no text has more bytes")
+}
+
+impl Automaton for Text<'_> {
+    fn initial(&self) -> State {
+        self.of(INITIAL)
+    }
+
+    fn step(&mut self, state: State, action: Action) -> Option<State> {
+        match action {
+            Action::Read(value) => (value == state).then_some(state),
+            Action::NotEqual(value) => (value != state).then_some(state),
+            Action::Write(value) => Some(self.of(value)),
+            Action::Cas { from, to } => (from == state).then(|| self.of(to)),
+            Action::Append(suffix) => Some(self.append(state, suffix)),
+            Action::Contradiction(_) => None,
+        }
+    }
+
+    fn settle(&self, state: State, rank: u32) -> State {
+        if state == BLANK || self.states[state as usize].until < rank { BLANK } else { state }
+    }
+
+    fn useful_until(&self, action: Action) -> u32 {
+        let seen = match action {
+            Action::Write(to) | Action::Cas { to, .. } => self.states[to as usize].until,
+            Action::Append(suffix) => self.seen_until.get(&suffix).copied().unwrap_or(0),
+            Action::Read(_) | Action::NotEqual(_) | Action::Contradiction(_) => 0,
+        };
+        seen.max(self.other_until)
+    }
+
+    fn follows(&self, state: State, look: Action) -> bool {
+        let (Action::Read(value) | Action::Cas { from: value, .. }) = look else { return false };
+        let place = self.states[value as usize].place;
+        state != BLANK && place != 0 && place < self.states[state as usize].place
+    }
+
+    fn is_blank(&self, state: State) -> bool {
+        state == BLANK && self.other_until == 0
+    }
+
+    fn memory_bytes(&self, more: usize) -> usize {
+        of_vec(&self.states, more) + of_table(&self.numbers, more) + of_table(&self.appended, more)
+    }
+
+    fn has_room(&self, more: usize) -> bool {
+        let room = |length, capacity| length + more <= capacity;
+        room(self.states.len(), self.states.capacity())
+            && room(self.numbers.len(), self.numbers.capacity())
+            && room(self.appended.len(), self.appended.capacity())
+    }
+
+    fn work_bytes(&self) -> usize {
+        self.work_bytes
+    }
+
+    fn reserve(&mut self, more: usize) {
+        self.states.reserve(more);
+        self.numbers.reserve(more);
+        self.appended.reserve(more);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use histories::{Event, EventType, HistoryBuilder, Process};
+
+    use super::*;
+    use crate::{
+        Model,
+        prepare::{Keys, Preparer},
+    };
+
+    /// Asks `test` about the text of these operations: function, argument or answer, and whether it ended; each after the other.
+    fn with_text<T>(initial: &str, operations: &[(&'static str, &str, bool)], test: impl Fn(&mut Text<'_>) -> T) -> T {
+        let mut builder = HistoryBuilder::default();
+        for (process, &(f, text, has_ended)) in (0..).zip(operations) {
+            let event = |kind, value| Event { value, ..Event::new(Process::Client(process), kind, f) };
+            let (argument, answer) = if f == "read" { (None, Some(text.into())) } else { (Some(text.into()), None) };
+            builder.push(event(EventType::Invoke, argument)).unwrap();
+            if has_ended {
+                builder.push(event(EventType::Ok, answer)).unwrap();
+            }
+        }
+        let (history, initial) = (builder.finish(), Value::from(initial));
+        let keys = Keys::split(&history, &Patience::endless()).unwrap();
+        let mut preparer = Preparer::new(&history, Model::KeyValue, &initial);
+        let prepared = preparer.prepare(keys.operations(0), &Patience::endless()).unwrap().unwrap();
+        test(&mut Text::new(&history, &initial, &prepared, &Patience::endless()).unwrap())
+    }
+
+    /// The action of the operation that says this, by its number among values: in the order of their first mention, from 1.
+    const A: Val = 1;
+
+    #[test]
+    fn only_beginnings_of_what_is_asked_for_are_told_apart() {
+        let operations = [("append", "a", true), ("append", "b", true), ("read", "xab", true), ("write", "ab", true)];
+        with_text("x", &operations, |text| {
+            let start = text.initial();
+            let once = text.step(start, Action::Append(A)).unwrap();
+            assert!(start != BLANK && once != BLANK && once != start);
+            let both = text.step(once, Action::Append(A + 1)).unwrap();
+            assert_eq!(
+                text.step(both, Action::Read(A + 2)),
+                Some(both),
+                "what is put together is the value that is read"
+            );
+            assert_eq!(text.step(start, Action::Append(A + 1)), Some(BLANK), "nobody asks for xb");
+            assert_eq!(text.step(BLANK, Action::Append(A)), Some(BLANK));
+            assert_eq!(text.step(start, Action::Write(A + 3)), Some(BLANK), "nobody asks for what begins with ab");
+            assert!(text.is_blank(BLANK) && !text.is_blank(once));
+        });
+    }
+
+    #[test]
+    fn a_beginning_is_one_only_if_what_follows_can_be_appended() {
+        let operations =
+            [("append", ",4", false), ("append", ",41", false), ("write", "1", true), ("read", "12,41", true)];
+        with_text("", &operations, |text| {
+            assert_eq!(text.step(text.initial(), Action::Write(A + 2)), Some(BLANK), "12 does not grow out of 1");
+            assert_eq!(text.useful_until(Action::Append(A)), 0, "nobody appended the 1 after ,4");
+            assert_eq!(text.useful_until(Action::Append(A + 1)), 0, "nobody wrote the 12 before it");
+        });
+        let mut operations = operations;
+        operations[2].1 = "12";
+        with_text("", &operations, |text| {
+            assert_ne!(text.step(text.initial(), Action::Write(A + 2)), Some(BLANK));
+            assert_eq!(text.useful_until(Action::Append(A)), 0);
+            assert!(text.useful_until(Action::Append(A + 1)) > 0);
+        });
+        let operations = [("append", ",4", false), ("read", "7,4", true)];
+        with_text("7", &operations, |text| {
+            assert!(text.useful_until(Action::Append(A)) > 0, "7 was there from the first");
+        });
+    }
+
+    #[test]
+    fn a_text_that_is_asked_for_no_longer_is_none() {
+        let operations = [("append", "a", true), ("read", "a", true), ("write", "b", true), ("read", "b", true)];
+        with_text("", &operations, |text| {
+            let once = text.step(text.initial(), Action::Append(A)).unwrap();
+            assert_eq!((text.settle(once, 3), text.settle(once, 4)), (once, BLANK));
+        });
+    }
+
+    #[test]
+    fn what_is_made_once_has_its_place_by_where_its_block_begins() {
+        let operations = [
+            ("write", "1", true),
+            ("append", ",2", true),
+            ("read", "1,2", true),
+            ("write", "3", true),
+            ("read", "3", true),
+            ("write", "4", true),
+            ("write", "4", true),
+            ("read", "4", true),
+        ];
+        with_text("", &operations, |text| {
+            let [one, one_two, three, four] = [A, A + 2, A + 3, A + 4];
+            assert!(text.follows(three, Action::Read(one_two)) && !text.follows(one_two, Action::Read(three)));
+            assert!(!text.follows(one, Action::Read(one_two)) && !text.follows(one_two, Action::Read(one)));
+            assert!(
+                !text.follows(four, Action::Read(three)) && !text.follows(three, Action::Read(four)),
+                "written twice"
+            );
+            assert!(text.is_guided());
+        });
+    }
+}
