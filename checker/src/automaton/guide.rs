@@ -13,6 +13,9 @@ use crate::{
     prepare::{Action, Step, Val},
 };
 
+/// Where there are more lengths than this, nobody looks for all texts of any length.
+const MAX_LENGTHS: usize = 32;
+
 /// Texts, with the only step that makes each of them; none where several do.
 #[derive(Default)]
 pub(super) struct Makers<'t> {
@@ -30,19 +33,27 @@ impl<'t> Makers<'t> {
 
     /// The longest of these that `text` begins with, if only one step makes it; and its length.
     fn of_beginning(&self, text: &[u8]) -> Option<(u32, usize)> {
+        if self.are_too_many() {
+            return None;
+        }
         let mut beginnings = self.lengths.range(..=text.len()).rev().map(|&length| &text[..length]);
         let (step, length) = beginnings.find_map(|text| Some((self.steps.get(text)?, text.len())))?;
         Some(((*step)?, length))
     }
 
-    /// Whether one of these begins `text`.
-    pub(super) fn begin(&self, text: &[u8]) -> bool {
-        self.lengths.range(..=text.len()).any(|&length| self.steps.contains_key(&text[..length]))
+    fn are_too_many(&self) -> bool {
+        self.lengths.len() > MAX_LENGTHS
     }
 
-    /// Whether one of these ends `text`.
+    /// Whether one of these may begin `text`.
+    pub(super) fn begin(&self, text: &[u8]) -> bool {
+        self.are_too_many() || self.lengths.range(..=text.len()).any(|&length| self.steps.contains_key(&text[..length]))
+    }
+
+    /// Whether one of these may end `text`.
     pub(super) fn end(&self, text: &[u8]) -> bool {
-        self.lengths.range(..=text.len()).any(|&length| self.steps.contains_key(&text[text.len() - length..]))
+        self.are_too_many()
+            || self.lengths.range(..=text.len()).any(|&length| self.steps.contains_key(&text[text.len() - length..]))
     }
 
     /// Whether `text` is one of these.

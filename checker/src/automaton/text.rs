@@ -493,4 +493,15 @@ mod tests {
             assert!(text.is_guided());
         });
     }
+
+    #[test]
+    fn texts_of_many_lengths_are_guided_nowhere_and_none_is_taken_for_unseen() {
+        let texts: Vec<String> = (1..40).map(|length| "x".repeat(length)).collect();
+        let mut operations: Vec<(&str, &str, bool)> = texts.iter().map(|text| ("append", &**text, true)).collect();
+        operations.extend([("append", "y", false), ("read", "zy", true)]);
+        with_text("", &operations, |text| {
+            assert!(!text.is_guided());
+            assert!(text.useful_until(Action::Append(A + 39)) > 0, "what stands before y is not looked at");
+        });
+    }
 }

@@ -50,7 +50,7 @@ pub(super) struct Now<const N: usize> {
     /// How many unknown changes of each class began.
     begun: Vec<u32>,
     /// Classes that somebody may still see.
-    pub(super) live: Vec<u32>,
+    live: Vec<u32>,
     /// When the next of these is not any more.
     next_death: u32,
     pub gave_up: bool,
