@@ -254,18 +254,17 @@ fn what_the_model_does_not_have_is_unknown() {
 
 #[test]
 fn limits_make_it_unknown() {
-    // Different appends that nobody orders, all open at once, and a read that none of them explains.
-    let each =
-        |line: fn(usize, char) -> String| (0..).zip('a'..='n').map(|(process, letter)| line(process, letter)).collect();
-    let (begin, end): (Vec<String>, Vec<String>) = (
-        each(|process, letter| format!("{process} invoke append {letter}\n")),
-        each(|process, _| format!("{process} ok append\n")),
-    );
-    let text = begin.concat() + &end.concat() + "0 invoke read\n0 ok read x";
+    // All that leads from one of five values to another, open at once, and a read that none of it explains.
+    let each = |line: &dyn Fn(u32) -> String| (0..25).map(line).collect::<String>();
+    let text = each(&|n| format!("{n} invoke cas {} {}\n", n % 5, n / 5))
+        + &(25..30).map(|n| format!("{n} invoke write {}\n", n - 25)).collect::<String>()
+        + &each(&|n| format!("{n} ok cas\n"))
+        + &(25..30).map(|n| format!("{n} ok write\n")).collect::<String>()
+        + "0 invoke append x\n0 ok append\n0 invoke read\n0 ok read x";
     let history = history(&text);
     let check = |limits| check(&history, &Options { limits, ..Options::new(Model::KeyValue) }).keys[0].clone();
     let out_of_time = check(Limits { keep_going: &|| false, ..Limits::none() });
-    assert!(matches!(out_of_time.why, Some(UnknownWhy::Time { completed: 15, .. })), "{out_of_time:?}");
+    assert!(matches!(out_of_time.why, Some(UnknownWhy::Time { completed: 32, .. })), "{out_of_time:?}");
     assert_eq!((out_of_time.verdict, out_of_time.method), (Verdict::Unknown, Method::Search));
     let out_of_memory = check(Limits { memory: &Memory::new(100_000), ..Limits::none() });
     assert!(matches!(out_of_memory.why, Some(UnknownWhy::Memory { .. })), "{out_of_memory:?}");
