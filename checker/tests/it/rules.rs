@@ -255,11 +255,12 @@ fn what_the_model_does_not_have_is_unknown() {
 #[test]
 fn limits_make_it_unknown() {
     // All that leads from one of five values to another, open at once, and a read that none of it explains.
-    let each = |line: &dyn Fn(u32) -> String| (0..25).map(line).collect::<String>();
-    let text = each(&|n| format!("{n} invoke cas {} {}\n", n % 5, n / 5))
-        + &(25..30).map(|n| format!("{n} invoke write {}\n", n - 25)).collect::<String>()
-        + &each(&|n| format!("{n} ok cas\n"))
-        + &(25..30).map(|n| format!("{n} ok write\n")).collect::<String>()
+    let cas = |line: fn(u32) -> String| (0..25).map(line).collect::<Vec<String>>().concat();
+    let writes = |line: fn(u32) -> String| (25..30).map(line).collect::<Vec<String>>().concat();
+    let text = cas(|n| format!("{n} invoke cas {} {}\n", n % 5, n / 5))
+        + &writes(|n| format!("{n} invoke write {}\n", n - 25))
+        + &cas(|n| format!("{n} ok cas\n"))
+        + &writes(|n| format!("{n} ok write\n"))
         + "0 invoke append x\n0 ok append\n0 invoke read\n0 ok read x";
     let history = history(&text);
     let check = |limits| check(&history, &Options { limits, ..Options::new(Model::KeyValue) }).keys[0].clone();
