@@ -8,7 +8,7 @@ use crate::{
     relevance::Relevance,
 };
 
-pub(crate) use text::Text;
+pub(crate) use text::{Text, text_of};
 
 /// A state's number. Equal states have equal numbers.
 pub(crate) type State = u32;

@@ -6,6 +6,8 @@
 
 use std::{borrow::Cow, collections::BTreeSet};
 
+use histories::NEVER;
+use petgraph::unionfind::UnionFind;
 use rustc_hash::FxHashMap;
 
 use crate::{
@@ -19,12 +21,12 @@ const MAX_LENGTHS: usize = 32;
 /// Texts, with the only step that makes each of them; none where several do.
 #[derive(Default)]
 pub(super) struct Makers<'t> {
-    steps: FxHashMap<&'t [u8], Option<u32>>,
+    steps: FxHashMap<&'t [u8], Option<usize>>,
     lengths: BTreeSet<usize>,
 }
 
 impl<'t> Makers<'t> {
-    fn add(&mut self, text: &'t str, step: u32) {
+    fn add(&mut self, text: &'t str, step: usize) {
         if !text.is_empty() {
             self.lengths.insert(text.len());
             self.steps.entry(text.as_bytes()).and_modify(|step| *step = None).or_insert(Some(step));
@@ -32,7 +34,7 @@ impl<'t> Makers<'t> {
     }
 
     /// The longest of these that `text` begins with, if only one step makes it; and its length.
-    fn of_beginning(&self, text: &[u8]) -> Option<(u32, usize)> {
+    fn of_beginning(&self, text: &[u8]) -> Option<(usize, usize)> {
         if self.are_too_many() {
             return None;
         }
@@ -77,7 +79,7 @@ pub(super) struct Made<'t> {
 impl<'t> Made<'t> {
     pub(super) fn by(steps: &[Step], texts: &'t [Cow<'_, str>], patience: &Patience<'_>) -> Result<Self, OutOf> {
         let mut made = Self::default();
-        for (index, step) in (0..).zip(steps) {
+        for (index, step) in steps.iter().enumerate() {
             patience.step()?;
             match step.action {
                 Action::Write(value) | Action::Cas { to: value, .. } => made.written.add(&texts[value as usize], index),
@@ -92,36 +94,6 @@ impl<'t> Made<'t> {
 /// To take a text apart takes as long as so many other steps.
 const PER_TEXT: usize = 8;
 
-/// Steps that must stand together.
-#[derive(Clone, Copy)]
-struct Block {
-    parent: u32,
-    first_end: u32,
-    last_start: u32,
-}
-
-struct Blocks(Vec<Block>);
-
-impl Blocks {
-    fn root(&mut self, mut step: u32) -> u32 {
-        while self.0[step as usize].parent != step {
-            let above = self.0[step as usize].parent;
-            self.0[step as usize].parent = self.0[above as usize].parent;
-            step = above;
-        }
-        step
-    }
-
-    fn join(&mut self, a: u32, b: u32) {
-        let (a, b) = (self.root(a), self.root(b));
-        let Block { first_end, last_start, .. } = self.0[b as usize];
-        let block = &mut self.0[a as usize];
-        block.first_end = block.first_end.min(first_end);
-        block.last_start = block.last_start.max(last_start);
-        self.0[b as usize].parent = a;
-    }
-}
-
 /// For each value its place in the order: smaller first, 0 if it has none.
 pub(super) fn places(
     Made { written, appended }: &Made<'_>,
@@ -129,31 +101,30 @@ pub(super) fn places(
     steps: &[Step],
     patience: &Patience<'_>,
 ) -> Result<Vec<u32>, OutOf> {
-    let own = |(index, step): (u32, &Step)| Block { parent: index, first_end: step.end, last_start: step.start };
-    let mut blocks = Blocks((0..).zip(steps).map(own).collect());
-    let mut block_of: Vec<Option<Option<u32>>> = vec![None; texts.len()];
-    let mut block = |blocks: &mut Blocks, value: Val| {
+    let mut blocks = UnionFind::<usize>::new(steps.len());
+    let mut block_of: Vec<Option<Option<usize>>> = vec![None; texts.len()];
+    let mut block = |blocks: &mut UnionFind<usize>, value: Val| {
         *block_of[value as usize].get_or_insert_with(|| {
             let text = texts[value as usize].as_bytes();
             let (first, mut length) = written.of_beginning(text).or_else(|| appended.of_beginning(text))?;
             while let Some((step, more)) = appended.of_beginning(&text[length..]) {
-                blocks.join(first, step);
+                blocks.union(first, step);
                 length += more;
             }
             Some(first)
         })
     };
-    for (index, step) in (0..).zip(steps) {
+    for (index, step) in steps.iter().enumerate() {
         patience.steps(PER_TEXT)?;
         match step.action {
             Action::Read(value) => {
                 if let Some(block) = block(&mut blocks, value) {
-                    blocks.join(block, index);
+                    blocks.union(block, index);
                 }
             }
             Action::Cas { from, to } => {
                 if let (Some(from), Some(to)) = (block(&mut blocks, from), block(&mut blocks, to)) {
-                    blocks.join(from, to);
+                    blocks.union(from, to);
                 }
             }
             Action::Write(value) => {
@@ -162,13 +133,13 @@ pub(super) fn places(
             Action::Append(_) | Action::NotEqual(_) | Action::Contradiction(_) => {}
         }
     }
-    let mut places = vec![0; texts.len()];
-    for (place, block) in places.iter_mut().zip(block_of) {
-        if let Some(first) = block.flatten() {
-            let root = blocks.root(first);
-            let Block { first_end, last_start, .. } = blocks.0[root as usize];
-            *place = 1 + first_end.min(last_start);
-        }
+    let block_of_step = blocks.into_labeling();
+    // Of each block, the first end and the last start.
+    let mut zones = vec![(NEVER, 0); steps.len()];
+    for (&block, step) in block_of_step.iter().zip(steps) {
+        let (first_end, last_start) = zones[block];
+        zones[block] = (step.end.min(first_end), step.start.max(last_start));
     }
-    Ok(places)
+    let place = |first: usize| 1 + zones[block_of_step[first]].0.min(zones[block_of_step[first]].1);
+    Ok(block_of.into_iter().map(|first| first.flatten().map_or(0, place)).collect())
 }

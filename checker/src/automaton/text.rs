@@ -191,7 +191,7 @@ impl<'a> Text<'a> {
     pub(crate) fn bytes(history: &History, prepared: &Prepared) -> usize {
         /// By and large: in the tables here and of who made it.
         const OF_VALUE: usize = 2 * size_of::<Cow<'_, str>>() + size_of::<Beginning>() + 128;
-        const OF_STEP: usize = 3 * size_of::<u32>();
+        const OF_STEP: usize = 4 * size_of::<usize>();
         /// For each byte of what is looked for in all texts.
         const OF_UNKNOWN: usize = 32;
         let length = |value: Val| match prepared.values[value as usize].map(|id| history.value(id)) {
@@ -315,7 +315,7 @@ fn seen_until(
 }
 
 /// A value as text that can grow.
-fn text_of(value: &Value) -> Cow<'_, str> {
+pub(crate) fn text_of(value: &Value) -> Cow<'_, str> {
     match value {
         Value::Nil => Cow::Borrowed(""),
         Value::Str(text) => Cow::Borrowed(text),

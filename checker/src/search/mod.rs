@@ -79,40 +79,49 @@ pub(crate) struct Effort {
     is_guided: bool,
 }
 
+impl Effort {
+    const fn new(between: u8, unknown: u8, width: usize) -> Self {
+        Self { between, unknown, width, is_guided: false }
+    }
+
+    const fn guided(between: u8, unknown: u8, width: usize) -> Self {
+        Self { is_guided: true, ..Self::new(between, unknown, width) }
+    }
+}
+
 /// Efforts that mostly find a way through, if there is one, each tried where the one before did not.
 pub(crate) const LEVELS: [Effort; 5] = [
-    Effort { between: 1, unknown: 0, width: 16, is_guided: false },
-    Effort { between: 1, unknown: 1, width: 64, is_guided: false },
-    Effort { between: 2, unknown: 2, width: 256, is_guided: false },
-    Effort { between: 3, unknown: 3, width: 1024, is_guided: false },
-    Effort { between: 5, unknown: 4, width: 4096, is_guided: false },
+    Effort::new(1, 0, 16),
+    Effort::new(1, 1, 64),
+    Effort::new(2, 2, 256),
+    Effort::new(3, 3, 1024),
+    Effort::new(5, 4, 4096),
 ];
 
 /// As [`LEVELS`], of text that grows: what somebody sees of it tells more of the way there, and what is of unknown outcome is better
 /// saved.
 pub(crate) const TEXT_LEVELS: [Effort; 7] = [
-    Effort { between: 3, unknown: 0, width: 16, is_guided: false },
-    Effort { between: 4, unknown: 0, width: 64, is_guided: false },
-    Effort { between: 4, unknown: 0, width: 256, is_guided: false },
-    Effort { between: 4, unknown: 1, width: 256, is_guided: false },
-    Effort { between: 6, unknown: 1, width: 1024, is_guided: false },
-    Effort { between: 6, unknown: 2, width: 2048, is_guided: false },
-    Effort { between: 8, unknown: 3, width: 4096, is_guided: false },
+    Effort::new(3, 0, 16),
+    Effort::new(4, 0, 64),
+    Effort::new(4, 0, 256),
+    Effort::new(4, 1, 256),
+    Effort::new(6, 1, 1024),
+    Effort::new(6, 2, 2048),
+    Effort::new(8, 3, 4096),
 ];
 
 /// As [`TEXT_LEVELS`], where most texts have a place of their own: then the way may be long, since it is known.
 pub(crate) const GUIDED_LEVELS: [Effort; 6] = [
-    Effort { between: 16, unknown: 0, width: 16, is_guided: true },
-    Effort { between: 32, unknown: 2, width: 64, is_guided: true },
-    Effort { between: 32, unknown: 4, width: 256, is_guided: true },
-    Effort { between: 16, unknown: 2, width: 256, is_guided: false },
-    Effort { between: 16, unknown: 2, width: 1024, is_guided: false },
-    Effort { between: 32, unknown: 3, width: 4096, is_guided: false },
+    Effort::guided(16, 0, 16),
+    Effort::guided(32, 2, 64),
+    Effort::guided(32, 4, 256),
+    Effort::new(16, 2, 256),
+    Effort::new(16, 2, 1024),
+    Effort::new(32, 3, 4096),
 ];
 
 /// Everything.
-pub(crate) const EXACT: [Effort; 1] =
-    [Effort { between: u8::MAX, unknown: u8::MAX, width: usize::MAX, is_guided: false }];
+pub(crate) const EXACT: [Effort; 1] = [Effort::new(u8::MAX, u8::MAX, usize::MAX)];
 
 /// How often an unknown change can take effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -292,13 +292,7 @@ impl<'a, A: Automaton, const N: usize> Sweep<'a, A, N> {
     fn finish(&mut self, config: Config<N>, due: Due<N>) {
         let Some(state) = self.object.step(config.state, due.action) else { return };
         let step = Change::Step(self.now.open.slots[due.slot]);
-        self.changed(config, state, is_blind(due.action), step, |sweep, config| {
-            if due.effort.is_guided && sweep.is_early(&config) {
-                sweep.now.gave_up = true;
-            } else {
-                sweep.survive(config, due);
-            }
-        });
+        self.changed(config, due, state, is_blind(due.action), step, |sweep, config| sweep.survive(config, due));
     }
 
     /// Whether somebody still looks for a state that should have come before.
@@ -350,12 +344,8 @@ impl<'a, A: Automaton, const N: usize> Sweep<'a, A, N> {
             }
         }
         let newly = slot.is_some() && !can_hide;
-        self.changed(config, state, is_blind, change, |sweep, mut child| {
+        self.changed(config, due, state, is_blind, change, |sweep, mut child| {
             let worth = sweep.now.open.worth();
-            if due.effort.is_guided && sweep.is_early(&child) {
-                sweep.now.gave_up = true;
-                return;
-            }
             child.bare = !newly && config.done.and(worth) == child.done.and(worth);
             if is_look(due.action) && child.done.has(due.slot) {
                 sweep.survive(child, due);
@@ -365,10 +355,12 @@ impl<'a, A: Automaton, const N: usize> Sweep<'a, A, N> {
         });
     }
 
-    /// `config` in its new state, with all that it can see there, and all hidden that can be if a write brought it about.
+    /// `config` in its new state, with all that it can see there, and all hidden that can be if a write brought it about;
+    /// given up if it comes too early for the effort.
     fn changed(
         &mut self,
         config: Config<N>,
+        due: Due<N>,
         state: State,
         is_blind: bool,
         change: Change,
@@ -378,6 +370,10 @@ impl<'a, A: Automaton, const N: usize> Sweep<'a, A, N> {
         child.done = child.done.or(self.idle(state));
         if is_blind {
             child.done = child.done.or(self.now.open.hiding);
+        }
+        if due.effort.is_guided && self.is_early(&child) {
+            self.now.gave_up = true;
+            return;
         }
         if self.supply == Supply::Counted {
             let moment = u32::try_from(self.now.completed).expect("steps are numbered by u32");

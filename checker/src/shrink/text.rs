@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 
-use histories::Value;
-
 use super::Problem;
-use crate::prepare::{Action, Step, Val};
+use crate::{
+    automaton::text_of,
+    prepare::{Action, Step, Val},
+};
 
 /// How many writes of a text are looked at as beginnings of a window.
 const MAX_RESETS: usize = 512;
@@ -103,11 +104,7 @@ impl Problem<'_> {
 
     /// A value as text that can grow.
     fn text(&self, value: Val) -> Cow<'_, str> {
-        match self.prepared.values[value as usize].map_or(self.initial, |id| self.history.value(id)) {
-            Value::Nil => Cow::Borrowed(""),
-            Value::Str(text) => Cow::Borrowed(text),
-            other => Cow::Owned(other.to_string()),
-        }
+        text_of(self.prepared.values[value as usize].map_or(self.initial, |id| self.history.value(id)))
     }
 
     /// Whether each of the kept steps that look began after a kept write that began after this change, or ended before it began.
