@@ -95,8 +95,7 @@ impl CompareArgs {
         let summary = campaign::carry_out(&folder, manner, &stop, &progress)?;
         drop(progress);
         campaign::outputs::write(folder.path(), &summary)?;
-        let is_over = |id: &str| summary.run(id).is_some_and(|run| run.facts.is_some());
-        let comparison = compare::measure(&folder.asked.plan, folder.path(), is_over)?;
+        let comparison = compare::measure(&summary, folder.path())?;
         folder.write("compare.json", &comparison)?;
         report::compare::write(&comparison, folder.path())?;
         let text = if self.json {
@@ -105,7 +104,7 @@ impl CompareArgs {
             format!("{}\nkept in {}\n", describe(&comparison), folder.path().display())
         };
         ui::print(&text)?;
-        let done = summary.runs.iter().filter(|run| is_over(&run.id)).count();
+        let done = summary.runs.iter().filter(|run| run.facts.is_some()).count();
         Ok(match (done == summary.planned, summary.finished == summary.planned) {
             (true, _) => ExitStatus::Linearizable,
             (false, true) => ExitStatus::Failed,
@@ -131,7 +130,7 @@ fn describe(comparison: &Comparison) -> String {
             "fsyncs/op",
             "longest gap",
             "recovery",
-            "not linearizable",
+            "verdicts",
             "stale reads",
             "stale by",
         ]);
@@ -139,7 +138,7 @@ fn describe(comparison: &Comparison) -> String {
             let ms = |figure: f64| format!("{figure:.2} ms");
             table.add_row([
                 mode.read.name().to_owned(),
-                format!("{:.0}", mode.throughput),
+                format!("{:.0}", mode.throughput.median),
                 ms(mode.reads.p50),
                 ms(mode.reads.p99),
                 ms(mode.reads.p999),
@@ -149,7 +148,7 @@ fn describe(comparison: &Comparison) -> String {
                 format!("{:.2}", mode.fsyncs_per_operation),
                 format!("{} ms", mode.longest_gap_ms),
                 mode.recovery_ms.map_or_else(|| "-".to_owned(), |ms| format!("{ms} ms")),
-                format!("{} of {}", mode.violations, mode.runs),
+                mode.verdicts.join("\n"),
                 format!("{} of {}", mode.stale_reads, mode.all_reads),
                 if mode.stale_reads > 0 {
                     format!("{} ms, {} writes", mode.stalest_ms, mode.most_versions_behind)

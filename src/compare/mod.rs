@@ -1,14 +1,20 @@
 //! Read modes compared by what they cost and what they risk: measured on the runs of a campaign that did them in turn.
 
+mod advice;
+
 use std::{collections::BTreeMap, path::Path};
 
-use checker::{Consistency, Verdict};
+use checker::{Consistency, Share, Verdict};
 use hdrhistogram::Histogram;
 use histories::{Function, History, Outcome};
 use serde::Serialize;
 
 use crate::{
-    campaign::{folder::RUNS, plan::CampaignPlan},
+    campaign::{
+        folder::RUNS,
+        plan::CampaignPlan,
+        summary::{CellSummary, Summary},
+    },
     plan::ReadMode,
     run::{self, FaultWindow, Finished},
 };
@@ -24,6 +30,9 @@ pub(crate) const SAME: f64 = 0.15;
 pub(crate) struct Comparison {
     pub(crate) version: &'static str,
     pub(crate) plan: CampaignPlan,
+    /// Runs that belong to it, and those of them that are over.
+    pub(crate) planned: usize,
+    pub(crate) finished: usize,
     /// In the order of the plan: columns, and in each the read modes.
     pub(crate) settings: Vec<Setting>,
 }
@@ -44,9 +53,12 @@ pub(crate) struct Setting {
 #[derive(Debug, Serialize)]
 pub(crate) struct Mode {
     pub(crate) read: ReadMode,
+    /// Runs that were measured.
     pub(crate) runs: usize,
-    /// Successful operations each second of load: the median of the runs.
-    pub(crate) throughput: f64,
+    /// Successful operations each second of load.
+    pub(crate) throughput: Spread,
+    /// Successful reads at the median of a run, ms.
+    pub(crate) read_p50: Spread,
     pub(crate) reads: Latencies,
     pub(crate) writes: Latencies,
     /// Between nodes, for each successful operation.
@@ -56,14 +68,25 @@ pub(crate) struct Mode {
     pub(crate) longest_gap_ms: u64,
     /// From the beginning of a fault to the end of the longest time without a successful write that began under it: the median.
     pub(crate) recovery_ms: Option<u64>,
-    /// Runs that were not linearizable.
-    pub(crate) violations: usize,
+    /// Runs with a violation, of the `tested` that had one or could have found one.
+    pub(crate) violations: Share,
+    pub(crate) tested: usize,
+    /// The verdicts in a few words, and what came to none.
+    pub(crate) verdicts: Vec<String>,
     /// The models that hold in every run, if linearizability does not.
     pub(crate) holds: Vec<String>,
     pub(crate) all_reads: usize,
     pub(crate) stale_reads: usize,
     pub(crate) stalest_ms: u64,
     pub(crate) most_versions_behind: u64,
+}
+
+/// A figure over the runs.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub(crate) struct Spread {
+    pub(crate) least: f64,
+    pub(crate) median: f64,
+    pub(crate) most: f64,
 }
 
 /// Of successful operations, ms.
@@ -77,34 +100,45 @@ pub(crate) struct Latencies {
     pub(crate) max: f64,
 }
 
-/// Measures the runs of a campaign that are over.
+/// Measures the runs of a campaign that came to a verdict.
 ///
 /// # Errors
 /// A run cannot be read.
-pub(crate) fn measure(
-    plan: &CampaignPlan,
-    folder: &Path,
-    is_over: impl Fn(&str) -> bool,
-) -> anyhow::Result<Comparison> {
-    let mut columns: Vec<(String, BTreeMap<usize, Gathered>)> = Vec::new();
-    for run in plan.runs().into_iter().filter(|run| is_over(&run.id())) {
-        let name = run.cell.column(plan);
+pub(crate) fn measure(summary: &Summary, folder: &Path) -> anyhow::Result<Comparison> {
+    let plan = &summary.plan;
+    let mut columns: Vec<(String, BTreeMap<usize, Gathered<'_>>)> = Vec::new();
+    for cell in &summary.cells {
+        let name = cell.cell.column(plan);
         let place = columns.iter().position(|(known, _)| *known == name).unwrap_or_else(|| {
             columns.push((name, BTreeMap::new()));
             columns.len() - 1
         });
-        let finished = run::again(&folder.join(RUNS).join(run.id()), run::check_allowance())?;
-        columns[place].1.entry(run.cell.number).or_insert_with(|| Gathered::new(run.cell.read)).take(&finished);
+        let of_cell = summary.runs.iter().filter(|run| run.cell == cell.cell && run.facts.is_some());
+        let mut gathered = Gathered::new(cell);
+        for run in of_cell {
+            gathered.take(&run::again(&folder.join(RUNS).join(&run.id), run::check_allowance())?);
+        }
+        if !gathered.throughputs.is_empty() {
+            columns[place].1.insert(cell.cell.number, gathered);
+        }
     }
+    columns.retain(|(_, modes)| !modes.is_empty());
     let settings =
         columns.into_iter().map(|(name, modes)| Setting::new(name, modes.into_values().map(Gathered::done).collect()));
-    Ok(Comparison { version: env!("CARGO_PKG_VERSION"), plan: plan.clone(), settings: settings.collect() })
+    Ok(Comparison {
+        version: env!("CARGO_PKG_VERSION"),
+        plan: plan.clone(),
+        planned: summary.planned,
+        finished: summary.finished,
+        settings: settings.collect(),
+    })
 }
 
 /// The runs of one mode, as they come in.
-struct Gathered {
-    read: ReadMode,
+struct Gathered<'a> {
+    cell: &'a CellSummary,
     throughputs: Vec<f64>,
+    read_p50s: Vec<f64>,
     reads: Histogram<u64>,
     writes: Histogram<u64>,
     ok: usize,
@@ -112,7 +146,6 @@ struct Gathered {
     fsyncs: u64,
     gaps_ms: Vec<u64>,
     recoveries_ms: Vec<u64>,
-    violations: usize,
     holds: Option<Vec<Consistency>>,
     all_reads: usize,
     stale_reads: usize,
@@ -120,12 +153,13 @@ struct Gathered {
     versions: u64,
 }
 
-impl Gathered {
-    fn new(read: ReadMode) -> Self {
+impl<'a> Gathered<'a> {
+    fn new(cell: &'a CellSummary) -> Self {
         let empty = || Histogram::new_with_max(MOST_US, DIGITS).expect("these limits are possible");
         Self {
-            read,
+            cell,
             throughputs: Vec::new(),
+            read_p50s: Vec::new(),
             reads: empty(),
             writes: empty(),
             ok: 0,
@@ -133,7 +167,6 @@ impl Gathered {
             fsyncs: 0,
             gaps_ms: Vec::new(),
             recoveries_ms: Vec::new(),
-            violations: 0,
             holds: None,
             all_reads: 0,
             stale_reads: 0,
@@ -157,12 +190,14 @@ impl Gathered {
         self.ok += ok;
         let load = std::time::Duration::from_nanos(results.load.length_ns());
         self.throughputs.push(f64::from(u32::try_from(ok).unwrap_or(u32::MAX)) / load.as_secs_f64());
+        if results.reads.p50_ms > 0.0 {
+            self.read_p50s.push(results.reads.p50_ms);
+        }
         self.messages += results.cost.messages;
         self.fsyncs += results.cost.fsyncs;
         self.gaps_ms.push(results.coverage.longest_gap_ms);
         self.recoveries_ms.extend(run.windows.iter().filter_map(|window| recovery_ms(history, window)));
         if results.verdict == Verdict::NotLinearizable {
-            self.violations += 1;
             let strongest = results.ladder.as_ref().map(checker::Ladder::strongest).unwrap_or_default();
             match &mut self.holds {
                 Some(known) => known.retain(|model| strongest.contains(model)),
@@ -183,20 +218,22 @@ impl Gathered {
     }
 
     fn done(mut self) -> Mode {
-        self.throughputs.sort_by(f64::total_cmp);
         self.recoveries_ms.sort_unstable();
         let each = |count: u64| ratio(count, self.ok as u64);
         Mode {
-            read: self.read,
+            read: self.cell.cell.read,
             runs: self.throughputs.len(),
-            throughput: self.throughputs.get(self.throughputs.len() / 2).copied().unwrap_or_default(),
+            throughput: Spread::of(self.throughputs),
+            read_p50: Spread::of(self.read_p50s),
             reads: Latencies::of(&self.reads),
             writes: Latencies::of(&self.writes),
             messages_per_operation: each(self.messages),
             fsyncs_per_operation: each(self.fsyncs),
             longest_gap_ms: self.gaps_ms.iter().copied().max().unwrap_or_default(),
             recovery_ms: self.recoveries_ms.get(self.recoveries_ms.len() / 2).copied(),
-            violations: self.violations,
+            violations: self.cell.violations,
+            tested: self.cell.of,
+            verdicts: self.cell.words(),
             holds: self.holds.unwrap_or_default().iter().map(ToString::to_string).collect(),
             all_reads: self.all_reads,
             stale_reads: self.stale_reads,
@@ -226,6 +263,19 @@ fn recovery_ms(history: &History, window: &FaultWindow) -> Option<u64> {
     Some((longest.1 - window.span.from_ns) / 1_000_000)
 }
 
+impl Spread {
+    fn of(mut figures: Vec<f64>) -> Self {
+        figures.sort_by(f64::total_cmp);
+        let at = |place: usize| figures.get(place).copied().unwrap_or_default();
+        Self { least: at(0), median: at(figures.len() / 2), most: at(figures.len().saturating_sub(1)) }
+    }
+
+    /// Whether this figure is larger than the other by more than the runs of either differ among themselves.
+    fn is_above(self, other: Self) -> bool {
+        self.median > other.median * (1.0 + SAME) && self.least > other.most
+    }
+}
+
 impl Latencies {
     fn of(histogram: &Histogram<u64>) -> Self {
         let at =
@@ -236,86 +286,33 @@ impl Latencies {
 
 impl Setting {
     fn new(name: String, modes: Vec<Mode>) -> Self {
-        let by_read_latency = ranked(&modes, |mode| mode.reads.p50);
+        let by_read_latency = ranked(&modes, |mode| mode.read_p50);
         let mut by_throughput = ranked(&modes, |mode| mode.throughput);
         by_throughput.reverse();
         Self { name, modes, by_read_latency, by_throughput }
     }
 }
 
-/// From the smallest figure to the largest; in a group, each is within [`SAME`] of the one before.
-fn ranked(modes: &[Mode], figure: impl Fn(&Mode) -> f64) -> Vec<Vec<ReadMode>> {
-    let mut sorted: Vec<(f64, usize)> = modes.iter().enumerate().map(|(place, mode)| (figure(mode), place)).collect();
-    sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let mut groups: Vec<(f64, Vec<usize>)> = Vec::new();
+/// From the smallest figure to the largest; in a group, none [is above](Spread::is_above) the one before.
+fn ranked(modes: &[Mode], figure: impl Fn(&Mode) -> Spread) -> Vec<Vec<ReadMode>> {
+    let mut sorted: Vec<(Spread, usize)> =
+        modes.iter().enumerate().map(|(place, mode)| (figure(mode), place)).collect();
+    sorted.sort_by(|a, b| a.0.median.total_cmp(&b.0.median));
+    let mut groups: Vec<(Spread, Vec<usize>)> = Vec::new();
     for (figure, place) in sorted {
         match groups.last_mut() {
-            Some((last, group)) if figure <= *last * (1.0 + SAME) => {
+            Some((last, group)) if !figure.is_above(*last) => {
                 *last = figure;
                 group.push(place);
             }
             _ => groups.push((figure, vec![place])),
         }
     }
-    let in_order = |(_, mut group): (f64, Vec<usize>)| {
+    let in_order = |(_, mut group): (Spread, Vec<usize>)| {
         group.sort_unstable();
         group.into_iter().map(|place| modes[place].read).collect()
     };
     groups.into_iter().map(in_order).collect()
-}
-
-impl Comparison {
-    fn of_mode(&self, read: ReadMode) -> impl Iterator<Item = &Mode> {
-        self.settings.iter().flat_map(|setting| &setting.modes).filter(move |mode| mode.read == read)
-    }
-
-    /// What to choose when, from the figures.
-    pub(crate) fn advice(&self) -> String {
-        let Some(first) = self.settings.first() else { return "Nothing was measured.".to_owned() };
-        let fails = |mode: &&Mode| self.of_mode(mode.read).any(|other| other.violations > 0);
-        let (unsafe_modes, safe): (Vec<&Mode>, Vec<&Mode>) = first.modes.iter().partition(fails);
-        let mut text = String::new();
-        for mode in unsafe_modes {
-            let failed: Vec<&str> = self
-                .settings
-                .iter()
-                .filter(|setting| setting.modes.iter().any(|other| other.read == mode.read && other.violations > 0))
-                .map(|setting| setting.name.as_str())
-                .collect();
-            let stalest = self.of_mode(mode.read).map(|mode| mode.stalest_ms).max().unwrap_or_default();
-            text += &format!(
-                "{} reads were not linearizable under {}, by up to {stalest} ms: choose them only where that is acceptable{}. ",
-                name(mode.read),
-                failed.join(" and "),
-                if mode.read == ReadMode::Lease { ", or where clocks can be trusted" } else { "" },
-            );
-        }
-        let fastest = safe.iter().min_by(|a, b| a.reads.p50.total_cmp(&b.reads.p50));
-        if let Some(fastest) = fastest {
-            let speed = first
-                .modes
-                .iter()
-                .min_by(|a, b| a.reads.p50.total_cmp(&b.reads.p50))
-                .map_or(1.0, |mode| mode.reads.p50);
-            text += &format!(
-                "Of those that showed no violation, {} reads are the fastest: {:.2} ms at p50 under {}, {:.1} times the fastest of all, with {:.1} messages \
-                 and {:.2} fsyncs for each operation. ",
-                name(fastest.read),
-                fastest.reads.p50,
-                first.name,
-                fastest.reads.p50 / speed.max(f64::MIN_POSITIVE),
-                fastest.messages_per_operation,
-                fastest.fsyncs_per_operation,
-            );
-        }
-        text + "No violation found is no proof that there is none: see how many runs there were, and what they could have caught."
-    }
-}
-
-/// As a sentence begins.
-fn name(read: ReadMode) -> String {
-    let name = read.name();
-    name[..1].to_uppercase() + &name[1..]
 }
 
 /// `local < leader ≈ lease < quorum < log`.
@@ -325,27 +322,4 @@ pub(crate) fn order_in_words(groups: &[Vec<ReadMode>], sign: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{Gathered, Mode, Setting, order_in_words};
-    use crate::plan::ReadMode;
-
-    fn mode(read: ReadMode, p50: f64, throughput: f64) -> Mode {
-        let mut mode = Gathered::new(read).done();
-        mode.reads.p50 = p50;
-        mode.throughput = throughput;
-        mode
-    }
-
-    #[test]
-    fn what_differs_too_little_is_not_told_apart() {
-        let modes = vec![
-            mode(ReadMode::Leader, 1.0, 900.0),
-            mode(ReadMode::Lease, 0.95, 950.0),
-            mode(ReadMode::Quorum, 2.0, 500.0),
-            mode(ReadMode::Log, 3.0, 400.0),
-        ];
-        let setting = Setting::new("none".to_owned(), modes);
-        assert_eq!(order_in_words(&setting.by_read_latency, " < "), "leader ≈ lease < quorum < log");
-        assert_eq!(order_in_words(&setting.by_throughput, " > "), "leader ≈ lease > quorum > log");
-    }
-}
+mod tests;

@@ -6,7 +6,7 @@ use maud::{Markup, PreEscaped, html};
 
 use super::page::{PLOTS, frame, script_json, text};
 use crate::{
-    compare::{Comparison, Latencies, Setting, order_in_words},
+    compare::{Comparison, Latencies, Mode, Setting, order_in_words},
     ui::{verdict::grouped, write_whole},
 };
 
@@ -52,7 +52,7 @@ fn of_setting(number: usize, setting: &Setting) -> Markup {
                 table {
                     thead { tr {
                         th scope="col" { "reads" }
-                        @for name in ["ops/s", "read p50", "p90", "p99", "p99.9", "max ms", "write p50", "p90", "p99", "p99.9", "max ms", "messages/op", "fsyncs/op", "longest gap ms", "recovery ms", "not linearizable", "stale reads", "stale by ms"] {
+                        @for name in ["ops/s", "read p50", "p90", "p99", "p99.9", "max ms", "write p50", "p90", "p99", "p99.9", "max ms", "messages/op", "fsyncs/op", "longest gap ms", "recovery ms", "verdicts", "stale reads", "stale by ms"] {
                             th scope="col" class="number" { (name) }
                         }
                         th scope="col" { "holds instead" }
@@ -61,13 +61,13 @@ fn of_setting(number: usize, setting: &Setting) -> Markup {
                         @for mode in &setting.modes {
                             tr {
                                 th scope="row" { (mode.read.name()) }
-                                td class="number" { (format!("{:.0}", mode.throughput)) }
+                                td class="number" { (format!("{:.0}", mode.throughput.median)) }
                                 (latencies(&mode.reads)) (latencies(&mode.writes))
                                 td class="number" { (format!("{:.1}", mode.messages_per_operation)) }
                                 td class="number" { (format!("{:.2}", mode.fsyncs_per_operation)) }
                                 td class="number" { (mode.longest_gap_ms) }
                                 td class="number" { @if let Some(ms) = mode.recovery_ms { (ms) } }
-                                td class={ "number " (if mode.violations > 0 { "bad" } else { "good" }) } { (mode.violations) " of " (mode.runs) }
+                                td class=(tint(mode)) { (mode.verdicts.join(", ")) }
                                 td class="number" { (grouped(mode.stale_reads)) " of " (grouped(mode.all_reads)) }
                                 td class="number" { @if mode.stale_reads > 0 { (mode.stalest_ms) } }
                                 td { (mode.holds.join(", ")) }
@@ -77,6 +77,15 @@ fn of_setting(number: usize, setting: &Setting) -> Markup {
                 }
             }
         }
+    }
+}
+
+/// The colour of a mode's verdicts: green only where a run could have found a violation.
+fn tint(mode: &Mode) -> &'static str {
+    match (mode.violations.count, mode.tested) {
+        (0, 0) => "unsure",
+        (0, _) => "good",
+        _ => "bad",
     }
 }
 

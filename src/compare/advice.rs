@@ -1,0 +1,147 @@
+//! Advice from a comparison: what is missing comes first, and nothing is said that the figures do not bear.
+
+use nemesis::FaultSpec;
+
+use super::{Comparison, Mode, Setting};
+use crate::{plan::ReadMode, ui::verdict::counted};
+
+/// Fewer runs do not show how much they vary.
+const FEWEST_RUNS: usize = 3;
+
+impl Comparison {
+    /// Sentences on what to choose when.
+    pub(crate) fn advice(&self) -> String {
+        let mut text = self.missing();
+        for read in self.modes() {
+            text += &self.risk(read);
+        }
+        if text.is_empty() {
+            return "Nothing was measured.".to_owned();
+        }
+        text += &self.speed();
+        text + "No violation found is no proof that there is none."
+    }
+
+    /// Each mode that was measured, in the order of the plan.
+    fn modes(&self) -> impl Iterator<Item = ReadMode> {
+        self.plan.reads.iter().copied().filter(|read| self.of_mode(*read).next().is_some())
+    }
+
+    fn of_mode(&self, read: ReadMode) -> impl Iterator<Item = (&Setting, &Mode)> {
+        let all = self.settings.iter().flat_map(|setting| setting.modes.iter().map(move |mode| (setting, mode)));
+        all.filter(move |(_, mode)| mode.read == read)
+    }
+
+    fn is_interrupted(&self) -> bool {
+        self.finished < self.planned
+    }
+
+    /// The runs that a reader might think were there.
+    fn missing(&self) -> String {
+        let mut text = String::new();
+        if self.is_interrupted() {
+            text += &format!(
+                "Interrupted: {} of {} runs are over, so there is no advice on speed yet; --resume goes on. ",
+                self.finished, self.planned
+            );
+        }
+        let unmeasured: Vec<&str> = self
+            .plan
+            .reads
+            .iter()
+            .filter(|read| self.of_mode(**read).next().is_none())
+            .map(|read| read.name())
+            .collect();
+        if !unmeasured.is_empty() {
+            text += &format!("Not measured: {} reads. ", unmeasured.join(" and "));
+        }
+        text
+    }
+
+    /// Whether a mode kept its promise, and how far that was tried.
+    fn risk(&self, read: ReadMode) -> String {
+        let violated: Vec<String> = self
+            .of_mode(read)
+            .filter(|(_, mode)| mode.violations.count > 0)
+            .map(|(setting, mode)| format!("{} ({})", setting.name, share(mode)))
+            .collect();
+        let name = sentence_start(read);
+        if !violated.is_empty() {
+            let stalest_ms = self.of_mode(read).map(|(_, mode)| mode.stalest_ms).max().unwrap_or_default();
+            return format!(
+                "{name} reads were not linearizable under {}, by up to {stalest_ms} ms: choose them only where that is acceptable{}. ",
+                violated.join(" and "),
+                if read == ReadMode::Lease { ", or where clocks can be trusted" } else { "" },
+            );
+        }
+        let tried: Vec<String> = self
+            .of_mode(read)
+            .filter(|(_, mode)| mode.tested > 0)
+            .map(|(setting, mode)| format!("{} ({})", setting.name, share(mode)))
+            .collect();
+        if tried.is_empty() {
+            return format!(
+                "{name} reads: no run could have found a violation, so none says anything of their safety. "
+            );
+        }
+        let clocks = if read == ReadMode::Lease && !self.bends_clocks() {
+            "; they trust clocks, which nothing bent here"
+        } else {
+            ""
+        };
+        format!("{name} reads showed no violation under {}{clocks}. ", tried.join(" and "))
+    }
+
+    fn bends_clocks(&self) -> bool {
+        let specs = self.plan.faults.iter().flat_map(|mix| &mix.specs.0);
+        specs.into_iter().any(|fault| matches!(fault, FaultSpec::Clock { .. }))
+    }
+
+    /// The fastest of the modes that were tried and showed no violation, if the figures tell them apart.
+    fn speed(&self) -> String {
+        let Some(first) = self.settings.first().filter(|_| !self.is_interrupted()) else { return String::new() };
+        let fewest = first.modes.iter().map(|mode| mode.runs).min().unwrap_or_default();
+        if fewest < FEWEST_RUNS {
+            return format!(
+                "No advice on speed: {} of a mode under {} do not show how much runs differ; --rounds {FEWEST_RUNS} or more would. ",
+                counted(fewest, "run"),
+                first.name
+            );
+        }
+        let is_safe = |mode: &&Mode| {
+            self.of_mode(mode.read).all(|(_, other)| other.violations.count == 0)
+                && self.of_mode(mode.read).any(|(_, other)| other.tested > 0)
+        };
+        let safe: Vec<&Mode> = first.modes.iter().filter(is_safe).collect();
+        let Some(fastest) = safe.iter().min_by(|a, b| a.read_p50.median.total_cmp(&b.read_p50.median)) else {
+            return String::new();
+        };
+        let alike: Vec<String> =
+            safe.iter().filter(|mode| !mode.read_p50.is_above(fastest.read_p50)).map(|mode| latency(mode)).collect();
+        let verb = if alike.len() == 1 { "is the fastest" } else { "are the fastest, and not to be told apart" };
+        format!(
+            "Of those that were tried and showed no violation, {} {verb} under {}. ",
+            alike.join(" and "),
+            first.name
+        )
+    }
+}
+
+/// Violations among the runs that could show one, with their interval.
+fn share(mode: &Mode) -> String {
+    let percent = |share: f64| format!("{:.0}", share * 100.0);
+    let (low, high) = (percent(mode.violations.low), percent(mode.violations.high));
+    format!("{} of {}; {low} to {high} % of such runs", mode.violations.count, counted(mode.tested, "run"))
+}
+
+/// A mode with what its reads took.
+fn latency(mode: &Mode) -> String {
+    let p50 = mode.read_p50;
+    let runs = counted(mode.runs, "run");
+    format!("{} ({:.2} ms at p50, {:.2} to {:.2} over {runs})", mode.read.name(), p50.median, p50.least, p50.most)
+}
+
+fn sentence_start(read: ReadMode) -> String {
+    let name = read.name();
+    name[..1].to_uppercase() + &name[1..]
+}

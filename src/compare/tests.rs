@@ -1,0 +1,108 @@
+//! Tests of ranks and advice, on figures that are made up.
+
+use super::{Comparison, Gathered, Mode, Setting, Spread, order_in_words};
+use crate::{
+    campaign::{
+        record::Category,
+        summary::{Summary, tests::made_up},
+    },
+    plan::ReadMode,
+};
+
+/// A campaign of which every run ended so.
+fn all(category: Category) -> Summary {
+    made_up(|_| Some(category))
+}
+
+/// A mode of three runs whose figures differ by a hundredth.
+fn mode(summary: &Summary, read: ReadMode, p50: f64, throughput: f64) -> Mode {
+    let cell = summary.cells.iter().find(|cell| cell.cell.read == read).unwrap();
+    let around = |figure: f64| Spread { least: figure * 0.99, median: figure, most: figure * 1.01 };
+    Mode { runs: 3, read_p50: around(p50), throughput: around(throughput), ..Gathered::new(cell).done() }
+}
+
+fn comparison(summary: &Summary, modes: Vec<Mode>) -> Comparison {
+    Comparison {
+        version: "0",
+        plan: summary.plan.clone(),
+        planned: summary.planned,
+        finished: summary.finished,
+        settings: vec![Setting::new("partition".to_owned(), modes)],
+    }
+}
+
+#[test]
+fn modes_are_ranked_where_figures_tell_them_apart() {
+    let summary = all(Category::NoViolation);
+    let modes = vec![
+        mode(&summary, ReadMode::Leader, 1.0, 900.0),
+        mode(&summary, ReadMode::Lease, 0.95, 950.0),
+        mode(&summary, ReadMode::Quorum, 2.0, 500.0),
+        mode(&summary, ReadMode::Log, 3.0, 400.0),
+    ];
+    let setting = Setting::new("none".to_owned(), modes);
+    assert_eq!(order_in_words(&setting.by_read_latency, " < "), "leader ≈ lease < quorum < log");
+    assert_eq!(order_in_words(&setting.by_throughput, " > "), "leader ≈ lease > quorum > log");
+}
+
+#[test]
+fn modes_whose_runs_overlap_are_not_ranked() {
+    let summary = all(Category::NoViolation);
+    let wide = |read, median: f64| Mode {
+        read_p50: Spread { least: median * 0.5, median, most: median * 2.0 },
+        ..mode(&summary, read, median, 1.0)
+    };
+    let setting = Setting::new("none".to_owned(), vec![wide(ReadMode::Lease, 1.0), wide(ReadMode::Quorum, 1.5)]);
+    assert_eq!(order_in_words(&setting.by_read_latency, " < "), "lease ≈ quorum");
+}
+
+#[test]
+fn the_fastest_is_named_with_what_shows_it() {
+    let summary = all(Category::NoViolation);
+    let modes = vec![mode(&summary, ReadMode::Lease, 1.0, 1.0), mode(&summary, ReadMode::Quorum, 2.0, 1.0)];
+    let advice = comparison(&summary, modes).advice();
+    assert!(
+        advice.contains("lease (1.00 ms at p50, 0.99 to 1.01 over 3 runs) is the fastest under partition"),
+        "{advice}"
+    );
+    assert!(advice.contains("Quorum reads showed no violation under partition (0 of 3 runs; 0 to 56 %"), "{advice}");
+}
+
+#[test]
+fn an_interrupted_comparison_says_so_first_and_advises_nothing() {
+    let summary = made_up(|place| (place < 5).then_some(Category::NoViolation));
+    let advice = comparison(&summary, vec![mode(&summary, ReadMode::Local, 1.0, 1.0)]).advice();
+    assert!(advice.starts_with("Interrupted: 5 of 90 runs are over"), "{advice}");
+    assert!(advice.contains("Not measured: leader and lease"), "{advice}");
+    assert!(!advice.contains("fastest"), "{advice}");
+}
+
+#[test]
+fn single_runs_bear_no_advice_on_speed() {
+    let summary = all(Category::NoViolation);
+    let single = |read, p50| Mode { runs: 1, ..mode(&summary, read, p50, 1.0) };
+    let advice = comparison(&summary, vec![single(ReadMode::Lease, 1.0), single(ReadMode::Log, 9.0)]).advice();
+    assert!(advice.contains("No advice on speed: 1 run of a mode under partition"), "{advice}");
+    assert!(!advice.contains("is the fastest"), "{advice}");
+}
+
+#[test]
+fn weak_runs_say_nothing_of_safety() {
+    let summary = all(Category::Weak);
+    let modes = vec![mode(&summary, ReadMode::Leader, 1.0, 1.0), mode(&summary, ReadMode::Quorum, 2.0, 1.0)];
+    let comparison = comparison(&summary, modes);
+    assert_eq!(comparison.settings[0].modes[0].verdicts, ["3 weak"]);
+    let advice = comparison.advice();
+    assert!(advice.contains("Leader reads: no run could have found a violation"), "{advice}");
+    assert!(!advice.contains("fastest"), "{advice}");
+}
+
+#[test]
+fn a_violation_is_told_with_its_interval() {
+    let summary = all(Category::Violation);
+    let advice = comparison(&summary, vec![mode(&summary, ReadMode::Leader, 1.0, 1.0)]).advice();
+    assert!(
+        advice.contains("Leader reads were not linearizable under partition (3 of 3 runs; 44 to 100 %"),
+        "{advice}"
+    );
+}
