@@ -37,6 +37,11 @@ impl History {
         self.times[index]
     }
 
+    /// Whether events have times: some file formats, and some tools, leave them out.
+    pub fn has_times(&self) -> bool {
+        self.times.last().is_some_and(|last| last.completed_ns > 0)
+    }
+
     /// Which node was asked to do the operation with this index in `operations`; 0 if that is not known.
     pub fn node(&self, index: usize) -> u16 {
         self.nodes[index]

@@ -69,7 +69,7 @@ pub use fault::{Fault, FaultId, NodeId, Outcome, Resolved, Shape, Target};
 pub use grudge::Grudge;
 pub use host::{Host, Hosts, free_ports};
 pub use nemesis::Nemesis;
-pub use net::{Command, CommandError, Firewall, Log, Ran};
+pub use net::{Command, CommandError, Firewall, Log, Ran, quoted};
 pub use process::{NodeCommand, NodeProcess};
 pub use resolve::leader_of;
 pub use sandbox::{Entry, Sandbox, SandboxError, end_with, enter};

@@ -124,7 +124,7 @@ impl CheckArgs {
         let mut report = self.judging.judge(history, self.all, self.linearization.is_some(), allowance);
         // Linearizable implies all the others.
         let wanted = self.json || report.verdict == Verdict::NotLinearizable && self.files.len() == 1;
-        let (ladder, staleness) = wanted.then(|| self.judging.instead(history, allowance)).unzip();
+        let (ladder, staleness) = wanted.then(|| self.judging.instead(history, &report, allowance)).unzip();
         let found = if self.explain { self.prefixes(history, &report, allowance) } else { Vec::new() };
         let mut words = verdict::describe(history, &report) + &other_models(&report);
         words += &found.first().map_or_else(String::new, |(_, found)| prefix::describe(history, found));

@@ -1,13 +1,13 @@
 //! How histories are judged, whichever command asks: the options that say so, and what comes of them.
 
-use std::{panic, thread, time::Duration};
+use std::{panic, path::Path, thread, time::Duration};
 
 use checker::{Ladder, Model, Options, Prefix, Report, StalenessReport, UnknownWhy, Verdict};
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, builder::PossibleValue};
 use histories::{Format, Function, History, Outcome, TRANSACTION, Value, ValueId};
 
 use super::{allowance::Allowance, transactions::LevelName};
-use crate::exit::ExitStatus;
+use crate::{exit::ExitStatus, ui::verdict};
 
 /// What the ladder and staleness take together for each operation of a history that is not linearizable, in bytes, by and large.
 const SIDE_BY_SIDE_BYTES: usize = 256;
@@ -156,8 +156,13 @@ impl Judging {
 
     /// What holds of a history that is not linearizable, and how stale its reads were; side by side where there are two
     /// threads and memory for both.
-    pub(crate) fn instead(&self, history: &History, allowance: &Allowance) -> (Ladder, StalenessReport) {
-        allowance.within(history.operations.len(), |limits| {
+    pub(crate) fn instead(
+        &self,
+        history: &History,
+        report: &Report,
+        allowance: &Allowance,
+    ) -> (Ladder, StalenessReport) {
+        let (mut ladder, staleness) = allowance.within(history.operations.len(), |limits| {
             let options = Options { limits: *limits, ..self.options(history) };
             let is_tight = !limits.memory.has_room(history.operations.len() * SIDE_BY_SIDE_BYTES);
             if is_tight || self.threads() == 1 {
@@ -170,7 +175,25 @@ impl Judging {
                     measured.join().unwrap_or_else(|panic| panic::resume_unwind(panic)),
                 )
             })
-        })
+        });
+        verdict::place_on(&mut ladder, report);
+        (ladder, staleness)
+    }
+
+    /// The command that judges this file in the same way.
+    pub(super) fn command(&self, what: &Path) -> String {
+        let mut words = vec!["schism".to_owned(), "check".to_owned(), "--all".to_owned()];
+        let name = |value: Option<PossibleValue>| value.map(|value| value.get_name().to_owned());
+        let mut option = |option: &str, value: Option<String>| {
+            words.extend(value.into_iter().flat_map(|value| [option.to_owned(), value]));
+        };
+        option("--model", name(self.model.as_ref().and_then(ValueEnum::to_possible_value)));
+        option("--format", name(self.format.as_ref().and_then(ValueEnum::to_possible_value)));
+        option("--initial", self.initial.as_ref().and_then(|initial| serde_json::to_string(initial).ok()));
+        let file = what.to_string_lossy();
+        words.extend(file.starts_with('-').then(|| "--".to_owned()));
+        words.push(file.into_owned());
+        words.iter().map(|word| nemesis::quoted(word)).collect::<Vec<_>>().join(" ")
     }
 
     /// How far a key's operations can be ordered.

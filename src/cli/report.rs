@@ -108,13 +108,13 @@ pub(super) fn with_facts<T>(
     }
     let judged = judging.judge(&history, true, false, &allowance);
     let violated = judged.verdict == Verdict::NotLinearizable;
-    let (ladder, staleness) = violated.then(|| judging.instead(&history, &allowance)).unzip();
+    let (ladder, staleness) = violated.then(|| judging.instead(&history, &judged, &allowance)).unzip();
     let file = what.file_name().context("a history is a file")?.to_string_lossy().into_owned();
     let prefix = clearest(&of(&judged, Verdict::NotLinearizable))
         .and_then(|(key, _)| judging.prefix(&history, &key.key, &allowance));
     affords_page(&allowance, &judged, what)?;
     tell(&Facts {
-        command: format!("schism check --all {}", what.display()),
+        command: judging.command(what),
         name: file,
         run: None,
         history: &history,

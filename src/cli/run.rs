@@ -94,7 +94,7 @@ impl RunArgs {
         let finished = host.run(&self.plan(), &place)?;
         report::of_run(&finished, &finished.dir().join(report::FILE))?;
         let text = if json {
-            format!("{}\n", serde_json::to_string_pretty(&finished.results)?)
+            format!("{}\n", serde_json::to_string_pretty(&finished.as_json())?)
         } else {
             summary::describe_run(&finished)
         };

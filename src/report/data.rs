@@ -34,6 +34,8 @@ struct Data {
     faults: Vec<Band>,
     reigns: Vec<Lead>,
     end: u64,
+    /// Whether times are any: else a thousand of them are an event.
+    has_times: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -73,9 +75,9 @@ fn columns(facts: &Facts<'_>) -> Data {
     let history: &History = facts.history;
     let micros = |ns: u64| ns / 1000;
     let (mut functions, mut keys, mut values) = (Texts::default(), Texts::default(), Texts::default());
-    let mut data = Data { end: micros(facts.end_ns()), ..Data::default() };
+    let mut data = Data { end: micros(facts.end_ns()), has_times: history.has_times(), ..Data::default() };
     for (index, operation) in history.operations.iter().enumerate() {
-        let times = history.times(index);
+        let times = facts.times(index);
         data.from.push(micros(times.invoked_ns));
         data.until.push(micros(times.completed_ns));
         data.function.push(functions.number(text(history.function_name(operation.function))));

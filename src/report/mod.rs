@@ -11,19 +11,22 @@ pub(crate) mod timeline;
 use std::path::Path;
 
 use checker::{Evidence, Ladder, Prefix, Report, StalenessReport, Verdict};
-use histories::History;
+use histories::{History, NEVER, Operation, Times};
 use maud::Markup;
 
 use crate::{
     run::{Exchange, FaultWindow, Finished, Reign},
     ui::{
-        verdict::{clearest, of},
+        verdict::{clearest, of, seconds},
         write_whole,
     },
 };
 
 /// The name of the page in a run's folder.
 pub(crate) const FILE: &str = "report.html";
+
+/// Pictures of histories without times give each event this long.
+const EVENT_NS: u64 = 1_000_000;
 
 /// All that a page can tell of.
 #[derive(Debug)]
@@ -59,12 +62,30 @@ impl Facts<'_> {
 
     /// The operation of the evidence that was invoked last: it should have known better.
     pub(crate) fn wrong(&self) -> Option<usize> {
-        self.contradicting().iter().copied().max_by_key(|&index| self.history.times(index).invoked_ns)
+        self.contradicting().iter().copied().max_by_key(|&index| self.times(index).invoked_ns)
+    }
+
+    /// When an operation was invoked and ended; where the history has no times, each event lasts [`EVENT_NS`].
+    pub(crate) fn times(&self, index: usize) -> Times {
+        if self.history.has_times() {
+            return self.history.times(index);
+        }
+        let Operation { invoked, completed, .. } = self.history.operations[index];
+        Times { invoked_ns: u64::from(invoked) * EVENT_NS, completed_ns: u64::from(completed) * EVENT_NS }
+    }
+
+    /// A moment in words: seconds, or where the history has no times, the number of the event.
+    pub(crate) fn moment(&self, time_ns: u64) -> String {
+        if self.history.has_times() { seconds(time_ns) } else { format!("event {}", time_ns / EVENT_NS) }
     }
 
     /// The last moment that anything is known of.
     pub(crate) fn end_ns(&self) -> u64 {
-        let ends = (0..self.history.operations.len()).map(|index| self.history.times(index).completed_ns);
+        let last_ns = |index: usize| match self.history.operations[index].completed {
+            NEVER if !self.history.has_times() => self.times(index).invoked_ns,
+            _ => self.times(index).completed_ns,
+        };
+        let ends = (0..self.history.operations.len()).map(last_ns);
         ends.chain(self.history.others.iter().map(|event| event.time)).max().unwrap_or_default()
     }
 }

@@ -85,7 +85,7 @@ pub(crate) fn svg(facts: &Facts<'_>, alone: bool) -> Option<Markup> {
                     circle class="point" cx=(px(scale.x(time_ns))) cy=(px(lane(nodes.len() + number) + 12.0)) r="3.5" {}
                 }
             }
-            (axis(scale, height - 22.0))
+            (axis(facts, scale, height - 22.0))
         }
     })
 }
@@ -94,14 +94,15 @@ pub(crate) fn svg(facts: &Facts<'_>, alone: bool) -> Option<Markup> {
 fn points(facts: &Facts<'_>) -> impl Iterator<Item = (usize, u64)> {
     let order = facts.prefix.as_ref().map_or(&[][..], |prefix| &prefix.order);
     order.iter().scan(0, |now_ns, &index| {
-        *now_ns = facts.history.times(index as usize).invoked_ns.max(*now_ns);
+        *now_ns = facts.times(index as usize).invoked_ns.max(*now_ns);
         Some((index as usize, *now_ns))
     })
 }
 
 /// The moment that no order survives. One of all operations of the key may end before those that are shown.
 fn ends(facts: &Facts<'_>, scale: Scale, height: f64) -> Markup {
-    let Some(Prefix { until_ns, dies_at, .. }) = facts.prefix else { return html! {} };
+    let Some(Prefix { dies_at, .. }) = facts.prefix else { return html! {} };
+    let until_ns = facts.times(dies_at).completed_ns;
     let x = scale.x(until_ns);
     html! {
         @if scale.shows(until_ns, until_ns + 1) {
@@ -123,12 +124,12 @@ pub(super) fn around(facts: &Facts<'_>) -> Option<Span> {
 }
 
 fn scale(facts: &Facts<'_>, shown: &[usize]) -> Option<Scale> {
-    let times = || shown.iter().map(|&index| facts.history.times(index));
+    let times = || shown.iter().map(|&index| facts.times(index));
     let from_ns = times().map(|times| times.invoked_ns).min()?;
     // An operation of unknown outcome would stretch the picture to its end.
     let until_ns = times().map(|times| times.invoked_ns).max()?;
     let certain = shown.iter().filter(|&&index| facts.history.operations[index].completed != histories::NEVER);
-    let until_ns = certain.map(|&index| facts.history.times(index).completed_ns).fold(until_ns, u64::max);
+    let until_ns = certain.map(|&index| facts.times(index).completed_ns).fold(until_ns, u64::max);
     let margin_ns = (until_ns - from_ns) / 12 + 1_000_000;
     Some(Scale { from_ns: from_ns.saturating_sub(margin_ns), until_ns: until_ns + 2 * margin_ns })
 }
@@ -184,7 +185,7 @@ fn node_lane(facts: &Facts<'_>, node: u16, asked: bool, y: f64, scale: Scale) ->
 
 fn operation(facts: &Facts<'_>, index: usize, wrong: bool, y: f64, scale: Scale) -> Markup {
     let history = facts.history;
-    let (operation, times) = (&history.operations[index], history.times(index));
+    let (operation, times) = (&history.operations[index], facts.times(index));
     let (from, until) = (scale.x(times.invoked_ns), scale.x(times.completed_ns));
     let width = (until - from).max(LEAST);
     let on = match history.node(index) {
@@ -223,7 +224,7 @@ pub(super) fn operation_on_one_line(facts: &Facts<'_>, index: usize) -> String {
     text(&operation_in_words(facts.history, index).split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
-pub(super) fn axis(scale: Scale, y: f64) -> Markup {
+pub(super) fn axis(facts: &Facts<'_>, scale: Scale, y: f64) -> Markup {
     let step_ns = (scale.until_ns - scale.from_ns) / u64::from(TICKS);
     html! {
         g class="axis" {
@@ -231,7 +232,7 @@ pub(super) fn axis(scale: Scale, y: f64) -> Markup {
             @for tick in 0..=u64::from(TICKS) {
                 @let time_ns = scale.from_ns + tick * step_ns;
                 line x1=(px(scale.x(time_ns))) x2=(px(scale.x(time_ns))) y1=(px(y)) y2=(px(y + 4.0)) {}
-                text x=(px(scale.x(time_ns))) y=(px(y + 16.0)) text-anchor="middle" { (seconds(time_ns)) }
+                text x=(px(scale.x(time_ns))) y=(px(y + 16.0)) text-anchor="middle" { (facts.moment(time_ns)) }
             }
         }
     }

@@ -41,7 +41,7 @@ use crate::{
     systems::schism::TRACE_FILE,
     ui::{
         Failure, Progress,
-        verdict::{clearest, counted, grouped, of},
+        verdict::{clearest, counted, grouped, of, place_on},
         write_whole,
     },
 };
@@ -98,11 +98,36 @@ impl Finished {
         })
     }
 
+    /// The results with all that names and repeats the run.
+    pub(crate) fn as_json(&self) -> RunJson<'_> {
+        RunJson {
+            version: &self.plan.version,
+            seed: self.plan.seed,
+            path: self.shown_dir(),
+            command: self.plan.command(),
+            results: &self.results,
+        }
+    }
+
     /// The run's folder, as short as it can be named from here.
     pub(crate) fn shown_dir(&self) -> PathBuf {
         let here = std::env::current_dir().unwrap_or_default();
         self.dir.path().strip_prefix(&here).unwrap_or(self.dir.path()).to_owned()
     }
+}
+
+/// A run as `--json` prints it.
+#[derive(Debug, Serialize)]
+pub(crate) struct RunJson<'a> {
+    /// The version of schism that made it.
+    version: &'a str,
+    seed: u64,
+    /// The run's folder.
+    path: PathBuf,
+    /// The command that repeats it.
+    command: String,
+    #[serde(flatten)]
+    results: &'a Results,
 }
 
 /// Where a run is kept.
@@ -287,7 +312,8 @@ fn judge(plan: Plan, dir: RunDir, lived: Lived, allowance: Allowance) -> anyhow:
         let options = &Options { limits: *limits, threads: processors(), ..Options::new(Model::Register) };
         let report = checker::check(&history, options);
         let violated = report.verdict == Verdict::NotLinearizable;
-        let (ladder, staleness) = violated.then(|| checker::instead(&history, options)).unzip();
+        let (mut ladder, staleness) = violated.then(|| checker::instead(&history, options)).unzip();
+        ladder.iter_mut().for_each(|ladder| place_on(ladder, &report));
         (report, ladder, staleness)
     });
     let ends = (0..history.operations.len()).map(|index| history.times(index).completed_ns);

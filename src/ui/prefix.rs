@@ -3,7 +3,7 @@
 use checker::Prefix;
 use histories::{Event, EventType, History};
 
-use super::verdict::{operation_in_words, seconds};
+use super::verdict::{moment, operation_in_words, seconds};
 
 /// What is told of the nemesis lies within this of the moment, both ways.
 const AROUND_NS: u64 = 2_000_000_000;
@@ -21,7 +21,7 @@ pub(crate) fn around(history: &History, moment_ns: u64) -> Vec<&Event<'static>> 
 
 /// A few lines.
 pub(crate) fn describe(history: &History, prefix: &Prefix) -> String {
-    let moment = seconds(prefix.until_ns);
+    let moment = moment(history, prefix.until_ns, history.operations[prefix.dies_at].completed);
     let mut text = format!(
         "\n  Everything up to {moment} can still be ordered; no order survives the completion there of\n    {}\n",
         operation_in_words(history, prefix.dies_at)

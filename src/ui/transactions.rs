@@ -3,11 +3,11 @@
 use std::fmt::Write as _;
 
 use checker::{Anomaly, Level, Status, TransactionReport};
-use histories::{Found, History, MicroOperation, Outcome, Value};
+use histories::{Found, History, MicroOperation, Value};
 
 use super::{
     Row,
-    verdict::{counted, grouped, plain, seconds},
+    verdict::{actor_in_words, counted, grouped, plain},
 };
 
 /// The longest list that is shown whole; of a longer one its end.
@@ -75,16 +75,9 @@ fn in_words(text: &mut String, history: &History, anomaly: &Anomaly) {
 }
 
 fn transaction(history: &History, index: usize) -> String {
-    let (operation, times, node) = (&history.operations[index], history.times(index), history.node(index));
-    let node = if node == 0 { String::new() } else { format!(" on n{node}") };
-    let end = match operation.outcome {
-        Outcome::Ok | Outcome::Mismatch => format!("to {}", seconds(times.completed_ns)),
-        Outcome::Fail => format!("failed at {}", seconds(times.completed_ns)),
-        Outcome::Info => "outcome unknown".to_owned(),
-    };
     let micros = history.transactions.at(index).map(|at| history.transactions.micro_operations(at));
     let micros: Vec<String> = micros.into_iter().flatten().map(|micro| micro_operation(history, micro)).collect();
-    format!("process {}{node}, {} {end}: {}", operation.process, seconds(times.invoked_ns), micros.join(", "))
+    format!("{}: {}", actor_in_words(history, index), micros.join(", "))
 }
 
 fn micro_operation(history: &History, micro: MicroOperation<'_>) -> String {

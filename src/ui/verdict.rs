@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use checker::{Evidence, KeyReport, Report, UnknownWhy, Verdict};
+use checker::{Evidence, KeyReport, Ladder, Report, UnknownWhy, Verdict, Witness};
 use histories::{Function, History, Operation, Outcome, Value, ValueId};
 
 /// The report on one history: the verdict, and for a "no" the clearest evidence.
@@ -66,6 +66,15 @@ pub(crate) fn clearest<'a>(violated: &[&'a KeyReport]) -> Option<(&'a KeyReport,
     with_evidence.rev().max_by_key(|(_, evidence)| evidence.staleness.map(|staleness| staleness.behind_ns))
 }
 
+/// Makes the ladder say of linearizability what the report says, by the same evidence.
+pub(crate) fn place_on(ladder: &mut Ladder, report: &Report) {
+    let violated = of(report, Verdict::NotLinearizable);
+    if let Some((key, Evidence { operations, claim, .. })) = clearest(&violated) {
+        let key = Some(key.key.clone()).filter(|key| *key != Value::Nil);
+        ladder.refute(Witness { operations: operations.clone(), key, claim: claim.clone() }, violated.len());
+    }
+}
+
 /// The keys with this verdict.
 pub(crate) fn of(report: &Report, verdict: Verdict) -> Vec<&KeyReport> {
     report.keys.iter().filter(|key| key.verdict == verdict).collect()
@@ -97,21 +106,32 @@ fn evidence_in_words(text: &mut String, history: &History, evidence: &Evidence) 
 
 /// One operation, with who did it and when.
 pub(crate) fn operation_in_words(history: &History, index: usize) -> String {
+    let operation = &history.operations[index];
+    let key =
+        if operation.key == ValueId::NIL { String::new() } else { format!(" {}", plain(history.value(operation.key))) };
+    let what = format!("{}{key}{}", history.function_name(operation.function), values_in_words(history, operation));
+    format!("{what:<28} {}", actor_in_words(history, index))
+}
+
+/// Process, node, and the time between invocation and completion.
+pub(super) fn actor_in_words(history: &History, index: usize) -> String {
     let (operation, times) = (&history.operations[index], history.times(index));
     let node = match history.node(index) {
         0 => String::new(),
         node => format!(" on n{node}"),
     };
-    let key =
-        if operation.key == ValueId::NIL { String::new() } else { format!(" {}", plain(history.value(operation.key))) };
+    let ended = || moment(history, times.completed_ns, operation.completed);
     let end = match operation.outcome {
-        Outcome::Ok | Outcome::Mismatch => format!("to {}", seconds(times.completed_ns)),
-        Outcome::Fail => format!("failed at {}", seconds(times.completed_ns)),
+        Outcome::Ok | Outcome::Mismatch => format!("to {}", ended()),
+        Outcome::Fail => format!("failed at {}", ended()),
         Outcome::Info => "outcome unknown".to_owned(),
     };
-    let what = format!("{}{key}{}", history.function_name(operation.function), values_in_words(history, operation));
-    let when = seconds(times.invoked_ns);
-    format!("{what:<28} process {}{node}, {when} {end}", operation.process)
+    format!("process {}{node}, {} {end}", operation.process, moment(history, times.invoked_ns, operation.invoked))
+}
+
+/// `4.182 s`; where a history has no times, `event 17`.
+pub(super) fn moment(history: &History, time_ns: u64, rank: u32) -> String {
+    if history.has_times() { seconds(time_ns) } else { format!("event {rank}") }
 }
 
 pub(crate) fn values_in_words(history: &History, operation: &Operation) -> String {

@@ -132,6 +132,12 @@ impl Ladder {
         &rung.expect("each model has its rung").standing
     }
 
+    /// Says of linearizability what the check itself found out: that `violated` keys fail, as this witness shows.
+    pub fn refute(&mut self, witness: Witness, violated: usize) {
+        let rung = self.rungs.iter_mut().find(|rung| rung.model == Consistency::Linearizable);
+        rung.expect("each model has its rung").standing = Standing::Fails { witness, keys: violated };
+    }
+
     /// The models that hold and that no stronger one that holds implies.
     pub fn strongest(&self) -> Vec<Consistency> {
         let holds: Vec<Consistency> =
@@ -143,7 +149,7 @@ impl Ladder {
 
 #[cfg(test)]
 mod tests {
-    use super::{Consistency as C, Ladder, Rung, Standing};
+    use super::{Consistency as C, Ladder, Rung, Standing, Witness};
 
     fn ladder(holds: &[C]) -> Ladder {
         let standing = |model: &C| {
@@ -161,6 +167,15 @@ mod tests {
         let sessions = [C::MonotonicReads, C::ReadYourWrites, C::Converged];
         assert_eq!(ladder(&sessions).strongest(), sessions);
         assert_eq!(ladder(&[]).strongest(), []);
+    }
+
+    #[test]
+    fn the_verdict_stands_on_the_ladder_too() {
+        let mut ladder = ladder(&[C::Causal]);
+        let witness = Witness { operations: vec![1, 4], key: Some(7.into()), claim: "stale".to_owned() };
+        ladder.refute(witness.clone(), 3);
+        assert_eq!(ladder.standing(C::Linearizable), &Standing::Fails { witness, keys: 3 });
+        assert_eq!(ladder.strongest(), [C::Causal]);
     }
 
     #[test]

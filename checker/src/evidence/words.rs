@@ -27,15 +27,11 @@ impl Words<'_> {
 
     /// `4.182 s`; where a history has no times, `event 17`.
     pub(crate) fn moment(&self, time_ns: u64, rank: u32) -> String {
-        if self.has_times() {
+        if self.history.has_times() {
             format!("{}.{:03} s", time_ns / 1_000_000_000, time_ns / 1_000_000 % 1000)
         } else {
             format!("event {rank}")
         }
-    }
-
-    fn has_times(&self) -> bool {
-        self.history.operations.len().checked_sub(1).is_some_and(|last| self.history.times(last).completed_ns > 0)
     }
 
     /// When it was invoked.
@@ -51,7 +47,7 @@ impl Words<'_> {
     /// `62 ms before`, `0.4 ms after`, or without times only `before`, `after`.
     pub(crate) fn apart(&self, ns: u64, relation: &str) -> String {
         match ns {
-            _ if !self.has_times() => relation.to_owned(),
+            _ if !self.history.has_times() => relation.to_owned(),
             0..1_000 => format!("{ns} ns {relation}"),
             1_000..1_000_000 => format!("{} µs {relation}", ns / 1_000),
             1_000_000..10_000_000_000 => format!("{} ms {relation}", ns / 1_000_000),

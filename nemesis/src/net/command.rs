@@ -60,7 +60,8 @@ impl fmt::Display for Command {
     }
 }
 
-fn quoted(word: &str) -> String {
+/// A word as a shell takes it: quoted where it has to be.
+pub fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
     if !word.is_empty() && word.chars().all(is_plain) {
         word.into()

@@ -4,5 +4,5 @@ pub(crate) mod command;
 pub(crate) mod firewall;
 pub(crate) mod links;
 
-pub use command::{Command, CommandError, Log, Ran};
+pub use command::{Command, CommandError, Log, Ran, quoted};
 pub use firewall::Firewall;

@@ -25,9 +25,10 @@
   let parsed;
   const data = () => parsed ??= JSON.parse(document.getElementById("data").textContent);
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  const moment = (us) => data().has_times ? (us / 1e6).toFixed(3) + " s" : "event " + Math.round(us / 1e3);
   const OUTCOMES = ["ok", "found another value", "failed", "unknown outcome"];
   const tell = (i) => {
-    const d = data(), s = (us) => (us / 1e6).toFixed(3) + " s";
+    const d = data(), s = moment;
     const end = d.outcome[i] === 3 ? "" : " to " + s(d.until[i]);
     const led = d.reigns.filter((r) => r.node === d.node[i] && r.from <= d.from[i] && d.from[i] < r.until);
     const belief = !d.node[i] || !d.reigns.length ? "" : led.length ? ` n${d.node[i]} believed that it led term ${led[0].term}.` : ` n${d.node[i]} did not believe that it led.`;
@@ -90,7 +91,7 @@
       for (const node of nodes) ctx.fillText(node ? "n" + node : "all", 4, 26 + base.get(node) * (h - 22) / rows);
       for (let tick = 0; tick < 6; tick++) {
         const us = from + (until - from) * tick / 6;
-        ctx.fillText((us / 1e6).toFixed(3) + " s", x(us), 10);
+        ctx.fillText(moment(us), x(us), 10);
       }
       canvas.dataset.scale = String((until - from) / w);
       canvas.dataset.from = String(from);

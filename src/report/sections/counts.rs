@@ -33,7 +33,7 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
             Outcome::Info => 3,
         };
         row.ended[place] += 1;
-        if place == 0 {
+        if place == 0 && history.has_times() {
             row.took_ns.push(times.completed_ns - times.invoked_ns);
         }
     }

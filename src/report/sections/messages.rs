@@ -110,7 +110,7 @@ impl Diagram<'_> {
                 }
                 @for node in 1..=self.nodes { @for reign in self.reigns(node) { (self.claim(reign)) } }
                 @for &index in self.facts.contradicting() { (self.operation(index)) }
-                (timeline::axis(self.scale, height - 22.0))
+                (timeline::axis(self.facts, self.scale, height - 22.0))
             }
         }
     }

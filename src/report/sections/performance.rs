@@ -12,7 +12,7 @@ inventory::submit! { Section { order: 50, id: "performance", title: "Latency and
 const MOST: usize = 5;
 
 fn body(facts: &Facts<'_>) -> Option<Markup> {
-    if facts.history.operations.is_empty() {
+    if facts.history.operations.is_empty() || !facts.history.has_times() {
         return None;
     }
     Some(html! {

@@ -22,7 +22,7 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
             @if let Some(why) = weak { " " strong { "Weak evidence" } ": " (why) "." }
         }
         @if let Some(why) = failed { p { strong { "The cluster did not come back after healing" } ": " (text(why)) } }
-        p { "To repeat it:" }
+        p { @if facts.run.is_some() { "To repeat it:" } @else { "To judge it again:" } }
         pre class="wrap" tabindex="0" { (text(&facts.command)) }
         button class="controls" type="button" data-copy=(text(&facts.command)) { "Copy" }
     })
