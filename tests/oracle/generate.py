@@ -1,11 +1,15 @@
 """Random small histories of every model: a correct object answers, then now and then somebody tampers with an answer."""
 
+import json
+
 import models
-from models import Call, NIL
+from models import NIL, Call
 
 NUMBERS = [0, 1, 2, -1, 7]
-STRANGE = [None, True, False, "", "a", "1", ":a", 0, 1, 1.0, 0.5, -0.0, 2**63 - 1, 2**63, 2**64, 2**64 + 1, -(2**63), [], [1], [1, 2],
-           ["1"], {"a": 1, "b": 2}, {"b": 2, "a": 1}, {"a": 1}, {}, [None], 10**30, 10**30 + 1]
+STRANGE = [
+    None, True, False, "", "a", "1", ":a", 0, 1, 1.0, 0.5, -0.0, 2**63 - 1, 2**63, 2**64, 2**64 + 1, -(2**63), 10**30, 10**30 + 1,
+    [], [1], [1, 2], ["1"], [None], {"a": 1, "b": 2}, {"b": 2, "a": 1}, {"a": 1}, {},
+]
 TEXTS = ["", "a", "b", "ab", "0", None, 0, 7]
 
 
@@ -14,11 +18,7 @@ class Model:
 
     def __init__(self, name, initial, step, ask, wrong, arguments=(), share=1):
         self.name, self.initial, self.step, self.ask, self.wrong = name, initial, step, ask, wrong
-        self.arguments, self.share = list(arguments), share
-
-
-def any_of(rng, *choices):
-    return rng.choice(choices)
+        self.arguments, self.share = arguments, share
 
 
 def ask_register(rng, values):
@@ -97,8 +97,9 @@ def answer(rng, model, state, call):
     """What the object answers now, or `NotImplemented` if it cannot answer at all, and its state after."""
     if call.f == "txn":
         return transact(state, call.value, lists=model.name == "list-append")
+    is_one_value = model.name in ("register", "cas-register", "kv", "counter")
     outputs = {
-        "read": lambda: state if model.name in ("register", "cas-register", "kv", "counter") else [json_of(item) for item in state],
+        "read": lambda: state if is_one_value else [json_of(item) for item in state],
         "contains": lambda: models.canonical(call.value) in state,
         "dequeue": lambda: json_of(state[0]) if state else None,
         "poll": lambda: json_of(state[0]) if state else None,
@@ -132,7 +133,9 @@ def json_of(form):
 
 def history(rng, model, most=8):
     """Calls with their spans: a correct object between invocation and completion, and perhaps one wrong answer."""
-    values = model.arguments if rng.random() < 0.5 else rng.sample(model.arguments, min(3, len(model.arguments)))
+    values = model.arguments
+    if rng.random() < 0.5:
+        values = rng.sample(values, min(3, len(values)))
     processes, fresh = list(range(rng.randint(1, 4))), 4
     open_calls, calls, spans, applied = {}, [], [], {}
     state, clock, length = model.initial, 0, rng.randint(2, most)
@@ -204,7 +207,50 @@ def events(calls, spans):
     return [{"index": index, "time": 10 * clock} | line for index, (clock, line) in enumerate(lines)]
 
 
+def as_json_lines(lines):
+    """As schism's own format."""
+    return "".join(json.dumps(line) + "\n" for line in lines)
+
+
+def as_edn(lines):
+    """As Jepsen prints operations."""
+    return "".join("{" + ", ".join(f":{name} {edn_field(name, value)}" for name, value in line.items()) + "}\n" for line in lines)
+
+
+def edn_field(name, value):
+    if name in ("type", "f") or name == "process" and isinstance(value, str):
+        return f":{value}"
+    if name == "value" and isinstance(value, list) and value and isinstance(value[0], list) and value[0][0] in ("r", "w", "append"):
+        return "[" + " ".join(f"[:{f} {edn(key)} {edn(item)}]" for f, key, item in value) + "]"
+    return edn(value)
+
+
+def edn(value):
+    """A JSON value that has no decimals as EDN writes it."""
+    if value is None:
+        return "nil"
+    if isinstance(value, list):
+        return "[" + " ".join(edn(item) for item in value) + "]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{edn(name)} {edn(item)}" for name, item in value.items()) + "}"
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 2**63:
+        return f"{value}N"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def written(rng, model, calls, spans):
+    """The history as a file: its text and the end of its name."""
+    lines = events(calls, spans)
+    if rng.random() < 0.1:
+        lines = [line | {"process": f"client{line['process']}"} for line in lines]
+    # JSON and EDN differ in which decimals are equal to whole numbers.
+    if model.arguments is not STRANGE and rng.random() < 0.3:
+        return as_edn(lines), "edn"
+    return as_json_lines(lines), "jsonl"
+
+
 def all_models():
+    """Each model, with the arguments and the wrong answers that are tried."""
     values = [1, 2, 3]
     mixed = [1, 2, "1", "a"]
     return [
@@ -214,21 +260,27 @@ def all_models():
         Model("kv", "", models.kv(""), ask_kv, wrong_scalar(TEXTS + ["aa", "aab", "0a"]), TEXTS),
         Model("multi-register", frozenset(), models.multi_register, ask_transaction(["r", "w"]),
               wrong_transaction(NUMBERS, False), NUMBERS),
-        Model("set", frozenset(), models.a_set, ask_one_of(("add", 1), ("add", 1), ("remove", 1), ("contains", 1), ("read", 0)),
+        Model("set", frozenset(), models.a_set,
+              ask_one_of(("add", 1), ("add", 1), ("remove", 1), ("contains", 1), ("read", 0)),
               lambda rng, call: rng.random() < 0.5 if call.f == "contains" else wrong_list(mixed)(rng, call), mixed),
         Model("counter", 0, models.counter, ask_counter, wrong_scalar([0, 1, 2, 3, -1]), values),
-        Model("queue", (), models.queue, ask_one_of(("enqueue", 1), ("enqueue", 1), ("dequeue", 0), ("dequeue", 0), ("peek", 0)),
+        Model("queue", (), models.queue,
+              ask_one_of(("enqueue", 1), ("enqueue", 1), ("dequeue", 0), ("dequeue", 0), ("peek", 0)),
               wrong_scalar([None, *mixed]), mixed),
         Model("queue", (), models.queue, ask_one_of(("enqueue", 1), ("dequeue", 0)), wrong_scalar([None, *range(9)]), range(40)),
-        Model("stack", (), models.stack, ask_one_of(("push", 1), ("push", 1), ("pop", 0), ("pop", 0), ("peek", 0)),
+        Model("stack", (), models.stack,
+              ask_one_of(("push", 1), ("push", 1), ("pop", 0), ("pop", 0), ("peek", 0)),
               wrong_scalar([None, *mixed]), mixed),
         Model("stack", (), models.stack, ask_one_of(("push", 1), ("pop", 0)), wrong_scalar([None, *range(9)]), range(40)),
-        Model("priority-queue", (), models.priority_queue, ask_one_of(("insert", 1), ("insert", 1), ("poll", 0), ("poll", 0), ("peek", 0)),
+        Model("priority-queue", (), models.priority_queue,
+              ask_one_of(("insert", 1), ("insert", 1), ("poll", 0), ("poll", 0), ("peek", 0)),
               wrong_scalar([None, *NUMBERS]), NUMBERS),
         Model("bag", (), models.bag, ask_one_of(("add", 1), ("take", 0)), wrong_scalar([None, *mixed]), mixed),
         Model("list", (), models.a_list, ask_one_of(("append", 1), ("read", 0)), wrong_list(mixed), mixed),
         Model("mutex", None, models.mutex, ask_lock, wrong_scalar([None])),
         Model("fenced-lock", (None, None, -(2**63)), models.fenced_lock, ask_lock, wrong_scalar([1])),
-        Model("list-append", frozenset(), None, ask_transaction(["r", "append"]), wrong_transaction([1, 2, 3], True), range(1, 40), share=2),
-        Model("rw-register", frozenset(), None, ask_transaction(["r", "w"]), wrong_transaction([1, 2, 3], False), range(1, 40), share=2),
+        Model("list-append", frozenset(), None, ask_transaction(["r", "append"]), wrong_transaction(values, True),
+              range(1, 40), share=2),
+        Model("rw-register", frozenset(), None, ask_transaction(["r", "w"]), wrong_transaction(values, False),
+              range(1, 40), share=2),
     ]
