@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::Value;
+use crate::{Process, Value};
 
 /// Whether an event begins an operation, or how it ends one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -18,50 +18,6 @@ pub enum EventType {
     Fail,
     /// Nobody knows: it may take effect at any time after its invocation, or never.
     Info,
-}
-
-/// Who acts. A client process has at most one operation open; after `info` it never comes back.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Process {
-    /// A client, by number.
-    Client(u64),
-    /// The nemesis, or whoever else is not a client, by name.
-    Other(Box<str>),
-}
-
-impl Process {
-    /// The process that injects faults.
-    pub fn nemesis() -> Self {
-        Self::Other("nemesis".into())
-    }
-}
-
-impl Serialize for Process {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Client(number) => serializer.serialize_u64(*number),
-            Self::Other(name) => serializer.serialize_str(name),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Process {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-        impl serde::de::Visitor<'_> for Visitor {
-            type Value = Process;
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a process: a number, or a name such as \"nemesis\"")
-            }
-            fn visit_u64<E>(self, number: u64) -> Result<Process, E> {
-                Ok(Process::Client(number))
-            }
-            fn visit_str<E>(self, name: &str) -> Result<Process, E> {
-                Ok(Process::Other(name.into()))
-            }
-        }
-        deserializer.deserialize_any(Visitor)
-    }
 }
 
 /// One line of a history, with Jepsen's names.
@@ -139,8 +95,8 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, 
 
 #[cfg(test)]
 mod tests {
-    use super::{Event, EventType, Process};
-    use crate::Value;
+    use super::{Event, EventType};
+    use crate::{Process, Value};
 
     const FULL: &str = r#"{"index":4,"time":7,"process":3,"type":"fail","f":"cas","key":"k1","value":[1,2],"observed":null,"mismatch":true,"node":2,"revision":7,"error":"why"}"#;
 
@@ -182,7 +138,7 @@ mod tests {
             r#"{"process":1,"type":"ok"}"#,
             r#"{"process":1,"f":"read"}"#,
             r#"{"type":"ok","f":"read"}"#,
-            r#"{"process":-1,"type":"ok","f":"read"}"#,
+            r#"{"process":-2,"type":"ok","f":"read"}"#,
             r#"{"process":1,"type":"maybe","f":"read"}"#,
             r#"{"process":1,"type":"ok","f":"read","value":1,"value":2}"#,
             r#"{"time":-1,"process":1,"type":"ok","f":"read"}"#,

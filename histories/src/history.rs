@@ -1,6 +1,6 @@
 //! A whole history, paired and validated: what a checker reads.
 
-use crate::{Event, Function, Operation, Times, Transactions, Value, ValueId, Values};
+use crate::{Event, Function, Operation, Process, Times, Transactions, Value, ValueId, Values};
 
 /// What all clients did, in the order of invocation, and what the nemesis did to them.
 #[derive(Clone, Debug, Default)]
@@ -14,6 +14,9 @@ pub struct History {
     /// What the operations that are transactions do.
     pub transactions: Transactions,
     pub(crate) function_names: Vec<Box<str>>,
+    /// The names of clients that have no numbers of their own, numbered from `first_named` on, above all others.
+    pub(crate) process_names: Vec<Value>,
+    pub(crate) first_named: u32,
     /// One for each operation, as are `nodes`: apart from them, as only what is told of a verdict needs them.
     pub(crate) times: Vec<Times>,
     pub(crate) nodes: Vec<u16>,
@@ -50,6 +53,12 @@ impl History {
     /// The revision with which the operation with this index in `operations` was answered, where that is known.
     pub fn revision(&self, index: usize) -> Option<u64> {
         self.revisions.get(index).copied().filter(|revision| *revision != NO_REVISION)
+    }
+
+    /// The client with this number in [`Operation::process`], as its source calls it.
+    pub fn process(&self, number: u32) -> Process {
+        let name = number.checked_sub(self.first_named).and_then(|place| self.process_names.get(place as usize));
+        name.map_or(Process::Client(number.into()), |name| Process::Named(Box::new(name.clone())))
     }
 
     /// The name of a function, as it would be written.

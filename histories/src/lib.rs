@@ -23,13 +23,14 @@ mod history;
 mod operation;
 mod ours;
 mod pairing;
+mod process;
 mod recorder;
 mod store;
 mod transactions;
 mod value;
 
 pub use error::ReadError;
-pub use event::{Event, EventType, Process};
+pub use event::{Event, EventType};
 pub use format::{
     Compression, EdnStyle, Format, Packer, ReadOptions, Reading, read_bytes, read_events, read_file, read_file_with,
     unpacked, write_columns, write_event,
@@ -38,7 +39,8 @@ pub use history::{History, MAX_REVISION};
 pub use operation::{Function, NEVER, Operation, Outcome, Times, ValueId};
 pub use ours::OurRules;
 pub use pairing::{HistoryBuilder, PairingError};
+pub use process::{Process, ProcessError};
 pub use recorder::{RecordError, Recorder};
 pub use store::{RunDir, Store, StoreError};
 pub use transactions::{Found, MicroOperation, TRANSACTION, Transactions};
-pub use value::{Value, Values};
+pub use value::{Decimal, Edn, Map, Number, Ratio, Value, ValueError, Values};

@@ -10,8 +10,8 @@ pub struct OurRules {
     /// Above all process numbers that occur.
     next_process: u64,
     last_time: u64,
-    retired: FxHashSet<u64>,
-    renamed: FxHashMap<u64, u64>,
+    retired: FxHashSet<Process>,
+    renamed: FxHashMap<Process, u64>,
 }
 
 impl OurRules {
@@ -26,15 +26,18 @@ impl OurRules {
     pub fn apply<'a>(&mut self, mut event: Event<'a>) -> Event<'a> {
         event.time = event.time.max(self.last_time);
         self.last_time = event.time;
-        if let Process::Client(process) = event.process {
-            if event.kind == EventType::Invoke && self.retired.remove(&process) {
-                self.renamed.insert(process, self.next_process);
-                self.next_process += 1;
-            }
-            if event.kind == EventType::Info {
-                self.retired.insert(process);
-            }
-            event.process = Process::Client(self.renamed.get(&process).copied().unwrap_or(process));
+        if !event.process.is_client() {
+            return event;
+        }
+        if event.kind == EventType::Invoke && self.retired.remove(&event.process) {
+            self.renamed.insert(event.process.clone(), self.next_process);
+            self.next_process += 1;
+        }
+        if event.kind == EventType::Info {
+            self.retired.insert(event.process.clone());
+        }
+        if let Some(renamed) = self.renamed.get(&event.process) {
+            event.process = Process::Client(*renamed);
         }
         event
     }

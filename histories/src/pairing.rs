@@ -18,7 +18,7 @@ pub enum PairingError {
     )]
     AlreadyOpen {
         /// Who.
-        process: u64,
+        process: Process,
         /// What it invokes.
         f: String,
         /// The event that invoked the open one, counted from 0.
@@ -28,7 +28,7 @@ pub enum PairingError {
     #[error("process {process} completes {f}, which it never invoked")]
     NotOpen {
         /// Who.
-        process: u64,
+        process: Process,
         /// What it completes.
         f: String,
     },
@@ -36,17 +36,20 @@ pub enum PairingError {
     #[error("process {process} completes {completed}, but it invoked {invoked}")]
     Mismatched {
         /// Who.
-        process: u64,
+        process: Process,
         /// What it invoked.
         invoked: String,
         /// What it completes.
         completed: String,
     },
+    /// A value that equals nothing.
+    #[error("##NaN equals nothing, not even itself, so that no history with it can be judged")]
+    NotANumber,
     /// A process that came back after an unknown outcome.
     #[error("process {process} goes on after an operation whose outcome is unknown; it must go on under a new number")]
     Retired {
         /// Who.
-        process: u64,
+        process: Process,
     },
     /// `index` does not increase.
     #[error("index {index} comes after index {previous}; indexes must increase")]
@@ -77,7 +80,7 @@ pub enum PairingError {
     #[error("process {process} completes an operation on key {completed}, but it invoked one on key {invoked}")]
     OtherKey {
         /// Who.
-        process: u64,
+        process: Process,
         /// The key of the invocation.
         invoked: Value,
         /// The key of the completion.
@@ -125,7 +128,9 @@ pub enum PairingError {
 #[derive(Debug, Default)]
 pub struct HistoryBuilder {
     history: History,
-    open: FxHashMap<u64, Open>,
+    open: FxHashMap<u32, Open>,
+    /// The numbers of the clients that have none of their own, or too large ones, from [`FIRST_NAMED`] on.
+    names: FxHashMap<Value, u32>,
     rules: Rules,
     rank: u32,
     last_index: Option<u64>,
@@ -152,6 +157,9 @@ enum Open {
     Retired,
 }
 
+/// Clients below this are numbered as their source does it; while a history is built, names have numbers from here on.
+const FIRST_NAMED: u32 = 1 << 31;
+
 /// The time of an end that was not seen yet; [`HistoryBuilder::finish`] leaves none.
 const OPEN: u64 = u64::MAX;
 
@@ -167,7 +175,7 @@ impl HistoryBuilder {
     /// # Errors
     /// The rule that the event breaks; the builder is then not to be used further.
     pub fn push(&mut self, mut event: Event<'_>) -> Result<(), PairingError> {
-        if event.f == TRANSACTION && matches!(event.process, Process::Client(_)) {
+        if event.f == TRANSACTION && event.process.is_client() {
             // What did not happen, or perhaps not, may say why instead.
             let needed = matches!(event.kind, EventType::Invoke | EventType::Ok);
             self.micros.clear();
@@ -203,12 +211,47 @@ impl HistoryBuilder {
             .checked_add(1)
             .filter(|next| *next != NEVER)
             .ok_or(PairingError::TooMany("a history has at most 4,294,967,294 events"))?;
-        match event.process {
-            Process::Other(_) => self.history.others.push(event.into_owned()),
-            Process::Client(process) if event.kind == EventType::Invoke => self.invoke(rank, process, event)?,
-            Process::Client(process) => self.complete(rank, process, event, has_micros)?,
+        match self.number(&event.process)? {
+            None => self.history.others.push(event.into_owned()),
+            Some(process) if event.kind == EventType::Invoke => self.invoke(rank, process, event)?,
+            Some(process) => self.complete(rank, process, event, has_micros)?,
         }
-        Ok(())
+        if self.history.values.has_not_a_number() { Err(PairingError::NotANumber) } else { Ok(()) }
+    }
+
+    /// The number of a client, by which it is known here.
+    fn number(&mut self, process: &Process) -> Result<Option<u32>, PairingError> {
+        match process {
+            Process::Nemesis => return Ok(None),
+            Process::Client(number) => {
+                if let Some(number) = u32::try_from(*number).ok().filter(|number| *number < FIRST_NAMED) {
+                    return Ok(Some(number));
+                }
+            }
+            Process::Named(_) => {}
+        }
+        let name = process.to_value();
+        if let Some(number) = self.names.get(&name) {
+            return Ok(Some(*number));
+        }
+        let number = u32::try_from(self.names.len()).ok().and_then(|place| FIRST_NAMED.checked_add(place));
+        let number = number.ok_or(PairingError::TooMany("a history has at most 2,147,483,648 names of clients"))?;
+        self.names.insert(name.clone(), number);
+        self.history.process_names.push(name);
+        Ok(Some(number))
+    }
+
+    /// Numbers the clients with names above all others.
+    fn number_names(&mut self) {
+        let History { operations, process_names, first_named, .. } = &mut self.history;
+        if process_names.is_empty() {
+            return;
+        }
+        let numbered = operations.iter().map(|operation| operation.process).filter(|process| *process < FIRST_NAMED);
+        *first_named = numbered.max().map_or(0, |most| most + 1);
+        for operation in operations.iter_mut().filter(|operation| operation.process >= FIRST_NAMED) {
+            operation.process = operation.process - FIRST_NAMED + *first_named;
+        }
     }
 
     /// The history; operations that are still open have an unknown outcome.
@@ -218,6 +261,7 @@ impl HistoryBuilder {
                 times.completed_ns = self.last_time;
             }
         }
+        self.number_names();
         let History { operations, revisions, .. } = &mut self.history;
         if !revisions.is_empty() {
             revisions.resize(operations.len(), NO_REVISION);
@@ -252,14 +296,14 @@ impl HistoryBuilder {
         Ok(())
     }
 
-    fn invoke(&mut self, rank: u32, process: u64, event: Event<'_>) -> Result<(), PairingError> {
+    fn invoke(&mut self, rank: u32, process: u32, event: Event<'_>) -> Result<(), PairingError> {
         let place = u32::try_from(self.history.operations.len()).expect("there are fewer operations than events");
         match self.open.insert(process, Open::At(place)) {
             None | Some(Open::Idle) => {}
-            Some(Open::Retired) => return Err(PairingError::Retired { process }),
+            Some(Open::Retired) => return Err(PairingError::Retired { process: event.process }),
             Some(Open::At(open)) => {
                 let open = self.history.operations[open as usize].invoked;
-                return Err(PairingError::AlreadyOpen { process, f: event.f.into_owned(), open });
+                return Err(PairingError::AlreadyOpen { process: event.process, f: event.f.into_owned(), open });
             }
         }
         let function = self.function(&event.f)?;
@@ -284,7 +328,7 @@ impl HistoryBuilder {
             input,
             to,
             output: ValueId::UNKNOWN,
-            process: u32::try_from(process).map_err(|_| PairingError::TooMany("a process number is below 2^32"))?,
+            process,
             function,
             outcome: Outcome::Info,
         });
@@ -293,23 +337,24 @@ impl HistoryBuilder {
         Ok(())
     }
 
-    fn complete(&mut self, rank: u32, process: u64, event: Event<'_>, has_micros: bool) -> Result<(), PairingError> {
+    fn complete(&mut self, rank: u32, process: u32, event: Event<'_>, has_micros: bool) -> Result<(), PairingError> {
         let retires = event.kind == EventType::Info && self.rules == Rules::Ours;
         let state = self.open.insert(process, if retires { Open::Retired } else { Open::Idle });
         let Some(Open::At(place)) = state else {
-            return Err(PairingError::NotOpen { process, f: event.f.into_owned() });
+            return Err(PairingError::NotOpen { process: event.process, f: event.f.into_owned() });
         };
         let function = self.function(&event.f)?;
         let invoked = self.history.operations[place as usize];
         if function != invoked.function {
             let invoked = self.history.function_name(invoked.function).to_owned();
-            return Err(PairingError::Mismatched { process, invoked, completed: event.f.into_owned() });
+            return Err(PairingError::Mismatched { process: event.process, invoked, completed: event.f.into_owned() });
         }
         if let Some(key) = &event.key
             && self.history.value(invoked.key) != key
         {
             let invoked = self.history.value(invoked.key).clone();
-            return Err(PairingError::OtherKey { process, invoked, completed: key.clone() });
+            let completed = key.clone();
+            return Err(PairingError::OtherKey { process: event.process, invoked, completed });
         }
         if event.f == TRANSACTION && has_micros {
             self.history.transactions.complete(place, &self.micros, event.kind == EventType::Ok)?;

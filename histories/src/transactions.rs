@@ -246,13 +246,10 @@ fn parts(micro: &Value) -> Option<(&str, &Value, &Value)> {
 }
 
 /// The functions of micro-operations in a transaction's value.
-pub(crate) fn functions(value: &mut Value) -> impl Iterator<Item = &mut Box<str>> {
+pub(crate) fn functions(value: &mut Value) -> impl Iterator<Item = &mut Value> {
     let all = if let Value::List(all) = value { &mut all[..] } else { &mut [] };
     all.iter_mut().filter_map(|micro| match micro {
-        Value::List(parts) => match parts.first_mut() {
-            Some(Value::Str(function)) => Some(function),
-            _ => None,
-        },
+        Value::List(parts) => parts.first_mut(),
         _ => None,
     })
 }

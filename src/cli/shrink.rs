@@ -7,7 +7,7 @@ use std::{
 
 use checker::{Report, Verdict};
 use clap::Args;
-use histories::{Event, EventType, Function, History, HistoryBuilder, Operation, OurRules, Outcome, Process, Value};
+use histories::{Event, EventType, Function, History, HistoryBuilder, Operation, OurRules, Outcome, Value};
 
 use super::{
     allowance::Allowance,
@@ -87,10 +87,10 @@ impl ShrinkArgs {
         let invoked: HashSet<u32> = kept.iter().map(|&place| history.operations[place].invoked).collect();
         let (mut rank, mut open, mut events) = (0_u32, HashSet::new(), Vec::new());
         let mut see = |event: &Event<'_>| {
-            if let Process::Client(process) = event.process {
+            if event.process.is_client() {
                 let is_kept = match event.kind {
-                    EventType::Invoke => invoked.contains(&rank) && open.insert(process),
-                    EventType::Ok | EventType::Fail | EventType::Info => open.remove(&process),
+                    EventType::Invoke => invoked.contains(&rank) && open.insert(event.process.clone()),
+                    EventType::Ok | EventType::Fail | EventType::Info => open.remove(&event.process),
                 };
                 if is_kept {
                     events.push(event.clone().into_owned());

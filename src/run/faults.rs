@@ -53,7 +53,7 @@ pub(crate) fn record_outcome(recorder: &Recorder, kind: &str, outcome: &Outcome)
             ("nodes", Value::List(nodes)),
         ]);
         if let Resolved::Clock { rate, jump_ns, .. } = fault {
-            value.extend([("rate", Value::Float(*rate)), ("jump_s", Value::Float(jump_s(*jump_ns)))]);
+            value.extend([("rate", Value::from_f64(*rate)), ("jump_s", Value::from_f64(jump_s(*jump_ns)))]);
         }
     }
     recorder.nemesis(&f, map(value), why).map(drop)
@@ -92,7 +92,7 @@ pub(crate) fn windows(events: &[Event<'_>], end_ns: u64) -> Vec<FaultWindow> {
     let mut windows: BTreeMap<i64, FaultWindow> = BTreeMap::new();
     for event in events {
         let Some(Value::Map(fields)) = &event.value else { continue };
-        let field = |name: &str| fields.iter().find(|(known, _)| **known == *name).map(|(_, value)| value);
+        let field = |name: &str| fields.named(name);
         let (Some(Value::Int(id)), Some(_)) = (field("id"), field("outcome")) else { continue };
         if let Some(kind) = event.f.strip_prefix("start-") {
             let words = field("fault").map_or_else(String::new, plain);
@@ -101,10 +101,8 @@ pub(crate) fn windows(events: &[Event<'_>], end_ns: u64) -> Vec<FaultWindow> {
                 _ => Vec::new(),
             };
             let span = Span { from_ns: event.time, until_ns: end_ns };
-            let bend = match (field("rate"), field("jump_s")) {
-                (Some(Value::Float(rate)), Some(Value::Float(jump_s))) => Some(Bend { rate: *rate, jump_s: *jump_s }),
-                _ => None,
-            };
+            let number = |name| field(name).and_then(Value::as_f64);
+            let bend = number("rate").zip(number("jump_s")).map(|(rate, jump_s)| Bend { rate, jump_s });
             windows.insert(*id, FaultWindow { kind: kind.to_owned(), words, nodes, bend, span });
         } else if event.f.starts_with("stop-")
             && let Some(window) = windows.get_mut(id)
@@ -138,7 +136,7 @@ fn number(value: &Value) -> Option<u16> {
 }
 
 fn map<'a>(fields: impl IntoIterator<Item = (&'a str, Value)>) -> Value {
-    Value::Map(fields.into_iter().map(|(name, value)| (name.into(), value)).collect())
+    Value::Map(fields.into_iter().collect())
 }
 
 #[cfg(test)]

@@ -27,26 +27,22 @@ impl<'a> MultiRegister<'a> {
     }
 
     fn at_first(&self, register: &Value) -> Value {
-        match (self.initial, register) {
-            (Value::Map(pairs), Value::Str(name)) => {
-                pairs.iter().find(|(known, _)| known == name).map_or(Value::Nil, |(_, value)| value.clone())
-            }
-            (Value::Map(_), _) => Value::Nil,
-            (all, _) => all.clone(),
+        match self.initial {
+            Value::Map(pairs) => pairs.get(register).cloned().unwrap_or_default(),
+            all => all.clone(),
         }
     }
 }
 
 /// What the call does to each register, in its order; nothing if its argument or answer has no such form.
 fn accesses(call: &Call<'_>) -> Option<Vec<Access>> {
-    let named = |name: &str| Value::Str(name.into());
     match (call.function, call.input, call.output) {
         ("write", Value::Map(pairs), _) => {
-            Some(pairs.iter().map(|(name, value)| Access::Write(named(name), value.clone())).collect())
+            Some(pairs.iter().map(|(name, value)| Access::Write(name.clone(), value.clone())).collect())
         }
         ("read", _, None) => Some(Vec::new()),
         ("read", _, Some(Value::Map(pairs))) => {
-            Some(pairs.iter().map(|(name, value)| Access::Read(named(name), Some(value.clone()))).collect())
+            Some(pairs.iter().map(|(name, value)| Access::Read(name.clone(), Some(value.clone()))).collect())
         }
         ("txn", Value::List(_), Some(Value::List(done))) => done.iter().map(|part| access(part, true)).collect(),
         ("txn", Value::List(asked), _) => asked.iter().map(|part| access(part, false)).collect(),
@@ -57,8 +53,8 @@ fn accesses(call: &Call<'_>) -> Option<Vec<Access>> {
 /// `["r", "x", 1]` or `["w", "x", 1]`.
 fn access(part: &Value, is_answer: bool) -> Option<Access> {
     let Value::List(part) = part else { return None };
-    let [Value::Str(function), register, value] = part.as_slice() else { return None };
-    match &**function {
+    let [function, register, value] = part.as_slice() else { return None };
+    match function.name()? {
         "r" | "read" => Some(Access::Read(register.clone(), is_answer.then(|| value.clone()))),
         "w" | "write" => Some(Access::Write(register.clone(), value.clone())),
         _ => None,

@@ -73,7 +73,7 @@ fn right(model: Model) -> History {
             _ => [("write", "b".into(), nil()), ("write", "".into(), nil())],
         })),
         Model::MultiRegister => history(calls(|n| {
-            let one = |n| Value::Map(vec![("x".into(), int(n))]);
+            let one = |n| Value::Map([("x", int(n))].into_iter().collect());
             [("write", one(n % 7), nil()), ("read", one(0), one(n % 7))]
         })),
         Model::Set => history(calls(|n| [("add", int(n % 1000), nil()), ("contains", int(n % 1000), yes())])),

@@ -137,7 +137,7 @@ fn any_model_is_kept_within_it() {
         let history = at_once(&twice(put), (take, Value::Nil, answer));
         is_kept(put, of_keys(&history, model));
     }
-    let one = |n: i64| Value::Map(vec![("x".into(), Value::Int(n))]);
+    let one = |n: i64| Value::Map([("x", Value::Int(n))].into_iter().collect());
     let calls: Vec<_> = (0..24).map(|n| ("write", one(n))).collect();
     let history = at_once(&calls, ("read", one(77), one(77)));
     is_kept("several registers", of_keys(&history, Model::MultiRegister));

@@ -51,13 +51,13 @@ fn outcomes(model: Model, state: &[Value], f: &str, input: &Value, process: u32)
             let (mut next, Value::Map(pairs)) = (state.to_vec(), input) else { return Vec::new() };
             next.resize(2, NIL);
             for (name, value) in pairs {
-                next[usize::from(&**name == "y")] = value.clone();
+                next[usize::from(name.name() == Some("y"))] = value.clone();
             }
             vec![(next, NIL)]
         }
         (Model::MultiRegister, _) => {
             let held = |at: usize| state.get(at).cloned().unwrap_or_default();
-            vec![(state.to_vec(), Value::Map(vec![("x".into(), held(0)), ("y".into(), held(1))]))]
+            vec![(state.to_vec(), Value::Map([("x", held(0)), ("y", held(1))].into_iter().collect()))]
         }
         (Model::Mutex | Model::FencedLock, "release") => {
             let owned = state.first() == Some(&me);
@@ -246,7 +246,7 @@ fn argument(f: &str, model: Model, most: i64, rng: &mut Pcg64) -> Value {
     let number = Value::Int(rng.random_range(1..most));
     match (model, f) {
         (Model::MultiRegister, "write") => {
-            let both = vec![("x".into(), number.clone()), ("y".into(), number)];
+            let both = [("x", number.clone()), ("y", number)];
             Value::Map(both.into_iter().skip(rng.random_range(0..2)).take(rng.random_range(1..3)).collect())
         }
         (Model::Counter, "inc") => Value::Int(1),

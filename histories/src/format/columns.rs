@@ -6,7 +6,7 @@
 //! | ---: | --- |
 //! | 8 | `schism01`: the format and its version; `schism02` where an operation has a revision |
 //! | 3 × 8 | how long the text is; how many values there are, and how many operations |
-//! | | the text, in JSON: names of functions, values that are no whole numbers with their ids, events of all who are no clients |
+//! | | the text, in JSON: names of functions, values that are no whole numbers with their ids, events of all who are no clients; if some clients have names, the number of the first of them, and the names |
 //! | 8 each | the values from id 1 on, id 0 being "absent": the number, or 0 where the text has another value |
 //! | 48 each, 56 with revisions | the operations in the order of their invocations, in blocks of 65,536, the last one shorter |
 //! | 4 | CRC-32C (Castagnoli) of all that is before it |
@@ -23,12 +23,12 @@ use std::{
     path::Path,
 };
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use serde::{Deserialize, Serialize};
 
 use super::{lines::Place, watch::Watch};
 use crate::{
-    Event, Function, History, NEVER, Operation, Outcome, ReadError, Times, Value, ValueId,
+    Event, Function, History, NEVER, Operation, Outcome, Process, ReadError, Times, Value, ValueId,
     history::{MAX_REVISION, NO_REVISION},
 };
 
@@ -49,6 +49,8 @@ struct Text<'a> {
     functions: &'a [Box<str>],
     values: Vec<(u32, &'a Value)>,
     others: &'a [Event<'static>],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    processes: Option<(u32, &'a [Value])>,
 }
 
 /// As it is read.
@@ -58,6 +60,8 @@ struct OwnedText<'a> {
     values: Vec<(u32, Value)>,
     #[serde(borrow)]
     others: Vec<Event<'a>>,
+    #[serde(default)]
+    processes: Option<(u32, Vec<Value>)>,
 }
 
 /// Writes a history in columns.
@@ -75,6 +79,7 @@ pub fn write_columns(out: &mut dyn Write, history: &History) -> io::Result<()> {
         functions: &history.function_names,
         values: values().filter(|(_, value)| !matches!(value, Value::Int(_))).collect(),
         others: &history.others,
+        processes: (!history.process_names.is_empty()).then_some((history.first_named, &history.process_names)),
     };
     let json = serde_json::to_vec(&text)?;
     let back: OwnedText<'_> = serde_json::from_slice(&json)?;
@@ -203,6 +208,9 @@ fn columns(input: impl Read, watch: &Watch<'_>) -> Result<History, Wrong> {
     watch.json(&json)?;
     let text: OwnedText<'_> = serde_json::from_slice(&json).map_err(|error| Wrong::Content(error.to_string()))?;
     let mut history = History { function_names: text.functions, ..History::default() };
+    if let Some((first, names)) = text.processes {
+        take_names(&mut history, first, names)?;
+    }
     let mut named = text.values.into_iter().peekable();
     blocks(&mut input, values, 8, |block, count| {
         watch.ask(history.values.growth(count))?;
@@ -217,6 +225,9 @@ fn columns(input: impl Read, watch: &Watch<'_>) -> Result<History, Wrong> {
     })?;
     if named.next().is_some() {
         return Err("a value without its place".into());
+    }
+    if history.values.has_not_a_number() {
+        return Err("a value that equals nothing".into());
     }
     history.others = text.others.into_iter().map(Event::into_owned).collect();
     blocks(&mut input, operations, WIDTHS[version], |block, count| {
@@ -270,6 +281,23 @@ fn array<const BYTES: usize>(bytes: &[u8]) -> [u8; BYTES] {
     bytes[..BYTES].try_into().expect("as many bytes")
 }
 
+/// Takes over the names of clients.
+fn take_names(history: &mut History, first: u32, names: Vec<Value>) -> Result<(), Wrong> {
+    let mut known = FxHashSet::default();
+    for name in &names {
+        let is_name = Process::from_value(name.clone()).is_ok_and(|process| process.is_client());
+        if !is_name || !known.insert(name) {
+            return Err("a client whose name is none".into());
+        }
+    }
+    let count = u32::try_from(names.len()).ok().filter(|count| *count > 0);
+    if count.and_then(|count| first.checked_add(count)).is_none() {
+        return Err("clients without numbers".into());
+    }
+    (history.first_named, history.process_names) = (first, names);
+    Ok(())
+}
+
 /// Takes over the operations of a block.
 fn take(history: &mut History, block: &[u8], count: usize) -> Result<(), Wrong> {
     let column = |place: usize| &block[place * count..];
@@ -293,6 +321,10 @@ fn take(history: &mut History, block: &[u8], count: usize) -> Result<(), Wrong> 
             },
             outcome: *OUTCOMES.get(usize::from(column(29)[at])).ok_or("an outcome that is none")?,
         };
+        let past = history.first_named as usize + history.process_names.len();
+        if !history.process_names.is_empty() && operation.process as usize >= past {
+            return Err("a client without a name".into());
+        }
         let is_value = |id: ValueId| (id.0 as usize) < history.values.len();
         let is_known = |id: ValueId| id == ValueId::UNKNOWN || is_value(id);
         let Operation { key, input, to, output, .. } = operation;

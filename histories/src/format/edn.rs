@@ -18,7 +18,7 @@ use super::{
     lines::{Place, line_ends},
     watch::Watch,
 };
-use crate::{Event, EventType, History, HistoryBuilder, Process, ReadError, Value};
+use crate::{Edn as ValueInEdn, Event, EventType, History, HistoryBuilder, Process, ReadError, Value};
 
 /// The largest file that is read, bytes: the format has no lines to read it by.
 const MAX_BYTES: u64 = 1 << 30;
@@ -189,7 +189,7 @@ fn event(form: &Edn<'_>) -> Result<Event<'static>, String> {
     let demand = |name| {
         field(name).ok_or_else(|| format!("expected :{name} in the operation")).and_then(|found| value(found, 0))
     };
-    let mut event = Event::new(process(&demand("process")?)?, kind(&demand("type")?)?, name(&demand("f")?)?);
+    let mut event = Event::new(process(demand("process")?)?, kind(&demand("type")?)?, name(&demand("f")?)?);
     let optional = |name| field(name).map(|found| value(found, 0)).transpose();
     event.value = optional("value")?;
     event.key = optional("key")?;
@@ -316,59 +316,68 @@ pub(super) fn parse_first(text: &str) -> Result<(Value, &str), String> {
     Ok((value(&form, 0)?, rest))
 }
 
-pub(super) fn process(value: &Value) -> Result<Process, String> {
-    match value {
-        Value::Int(number) => u64::try_from(*number).map(Process::Client).map_err(|_| ()),
-        Value::Str(name) => name.strip_prefix(':').map(|name| Process::Other(name.into())).ok_or(()),
-        _ => Err(()),
-    }
-    .map_err(|()| format!("expected a process, a number from 0 on or a keyword such as :nemesis, not {value}"))
+pub(super) fn process(value: Value) -> Result<Process, String> {
+    Process::from_value(value).map_err(|error| error.to_string())
 }
 
 pub(super) fn kind(value: &Value) -> Result<EventType, String> {
-    Ok(match value {
-        Value::Str(name) if **name == *":invoke" => EventType::Invoke,
-        Value::Str(name) if **name == *":ok" => EventType::Ok,
-        Value::Str(name) if **name == *":fail" => EventType::Fail,
-        Value::Str(name) if **name == *":info" => EventType::Info,
-        other => return Err(format!("expected a type, :invoke, :ok, :fail or :info, not {other}")),
+    Ok(match keyword(value) {
+        Some("invoke") => EventType::Invoke,
+        Some("ok") => EventType::Ok,
+        Some("fail") => EventType::Fail,
+        Some("info") => EventType::Info,
+        _ => return Err(format!("expected a type, :invoke, :ok, :fail or :info, not {value}")),
     })
 }
 
 pub(super) fn name(value: &Value) -> Result<String, String> {
-    match value {
-        Value::Str(name) if name.len() > 1 => Ok(name.trim_start_matches(':').to_owned()),
-        other => Err(format!("expected a function, a keyword such as :read, not {other}")),
+    match value.name() {
+        Some(name) if !name.is_empty() => Ok(name.to_owned()),
+        _ => Err(format!("expected a function, a keyword such as :read, not {value}")),
     }
 }
 
-/// A value; keywords keep their colon, so that they differ from text.
+fn keyword(value: &Value) -> Option<&str> {
+    match value {
+        Value::Edn(edn) => match &**edn {
+            ValueInEdn::Keyword(name) => Some(name),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// A value, as far as the parser keeps what was written.
 fn value(form: &Edn<'_>, depth: u32) -> Result<Value, String> {
     if depth > MAX_DEPTH {
         return Err(too_deep());
     }
     let list = |items: &mut dyn Iterator<Item = &Edn<'_>>| {
-        items.map(|item| value(item, depth + 1)).collect::<Result<_, _>>().map(Value::List)
+        items.map(|item| value(item, depth + 1)).collect::<Result<Vec<_>, _>>()
     };
     Ok(match form {
         Edn::Nil => Value::Nil,
         Edn::Bool(b) => Value::Bool(*b),
         Edn::Int(number) => Value::Int(*number),
-        Edn::Double(number) => Value::Float(number.0),
-        Edn::Str(text) | Edn::Symbol(text) => Value::Str((**text).into()),
-        Edn::Key(name) => Value::Str(format!(":{name}").into()),
-        Edn::Vector(items) | Edn::List(items) => list(&mut items.iter())?,
-        Edn::Set(items) => list(&mut items.iter())?,
-        Edn::Map(pairs) => Value::Map(
-            pairs
-                .iter()
-                .map(|(name, item)| match name {
-                    Edn::Str(text) => Ok(((**text).into(), value(item, depth + 1)?)),
-                    other => Ok((other.to_string().into(), value(item, depth + 1)?)),
-                })
-                .collect::<Result<_, String>>()?,
-        ),
-        Edn::Tagged(_, inner) => value(inner, depth + 1)?,
-        other => Value::Str(other.to_string().into()),
+        Edn::Double(number) => {
+            Value::from_edn_number(&format!("{number:?}", number = number.0)).map_err(|error| error.to_string())?
+        }
+        Edn::Rational((numerator, denominator)) => {
+            Value::from_edn_number(&format!("{numerator}/{denominator}")).map_err(|error| error.to_string())?
+        }
+        Edn::Str(text) => Value::Str((**text).into()),
+        Edn::Symbol(name) => Value::symbol(name),
+        Edn::Key(name) => Value::keyword(name),
+        Edn::Char(c) => Value::char(*c),
+        Edn::Vector(items) | Edn::List(items) => Value::List(list(&mut items.iter())?),
+        Edn::Set(items) => Value::set(list(&mut items.iter())?).map_err(|error| error.to_string())?,
+        Edn::Map(pairs) => {
+            let pairs = pairs.iter().map(|(key, item)| Ok((value(key, depth + 1)?, value(item, depth + 1)?)));
+            Value::map(pairs.collect::<Result<_, String>>()?).map_err(|error| error.to_string())?
+        }
+        // Jepsen's pairs of key and value, which Clojure compares as vectors.
+        Edn::Tagged(tag, inner) if &**tag == "jepsen.independent/tuple" => value(inner, depth + 1)?,
+        Edn::Tagged(tag, inner) => Value::tagged(tag, value(inner, depth + 1)?).map_err(|error| error.to_string())?,
+        _ => return Err("a kind of value that is not known".to_owned()),
     })
 }

@@ -6,7 +6,7 @@
 use std::io;
 
 use super::keys::Shape;
-use crate::{Event, EventType, Process, TRANSACTION, Value, transactions::functions};
+use crate::{Event, EventType, Process, TRANSACTION, Value, transactions::functions, value::push_edn};
 
 /// How a history is to be written, which all its events decide: show it each with [`EdnStyle::see`], then write each.
 #[derive(Debug, Default)]
@@ -21,7 +21,7 @@ pub struct EdnStyle {
 impl EdnStyle {
     /// Looks at the next event.
     pub fn see(&mut self, event: &Event<'_>) {
-        if matches!(event.process, Process::Client(_)) {
+        if event.process.is_client() {
             self.keyless |= event.key.is_none();
             self.evidence |= event.kind == EventType::Invoke && Shape::tells(&event.f, event.value.as_ref());
             self.shape.see(event);
@@ -31,12 +31,12 @@ impl EdnStyle {
     /// Writes an event as a line.
     ///
     /// # Errors
-    /// `out` said no; or the name of a process or function is none that EDN can say (`InvalidInput`).
+    /// `out` said no; or the name of a function is none that EDN can say (`InvalidInput`).
     pub fn write_event(&self, out: &mut impl io::Write, event: &Event<'_>) -> io::Result<()> {
         let mut line = String::from("{:process ");
         match &event.process {
-            Process::Client(number) => line.push_str(&number.to_string()),
-            Process::Other(name) => push_name(&mut line, name)?,
+            Process::Nemesis => line.push_str(":nemesis"),
+            client => push_edn(&mut line, &client.to_value()),
         }
         line.push_str(match event.kind {
             EventType::Invoke => ", :type :invoke, :f ",
@@ -45,7 +45,7 @@ impl EdnStyle {
             EventType::Info => ", :type :info, :f ",
         });
         push_name(&mut line, &event.f)?;
-        let is_client = matches!(event.process, Process::Client(_));
+        let is_client = event.process.is_client();
         let tuples = is_client && !self.keyless && self.evidence;
         match (&event.key, &event.value) {
             (Some(key), value) if tuples => {
@@ -54,7 +54,11 @@ impl EdnStyle {
             }
             (None, Some(value)) if event.f == TRANSACTION && is_client => {
                 let mut keywords = value.clone();
-                functions(&mut keywords).for_each(|name| *name = format!(":{name}").into());
+                functions(&mut keywords).for_each(|name| {
+                    if let Value::Str(text) = name {
+                        *name = Value::keyword(text);
+                    }
+                });
                 push_field(&mut line, "value", Some(&keywords));
             }
             (key, value) => {
@@ -103,55 +107,6 @@ fn push_field(line: &mut String, name: &str, value: Option<&Value>) {
         line.push_str(", :");
         line.push_str(name);
         line.push(' ');
-        push_value(line, value);
+        push_edn(line, value);
     }
-}
-
-fn push_value(line: &mut String, value: &Value) {
-    match value {
-        Value::Nil => line.push_str("nil"),
-        Value::Bool(b) => line.push_str(if *b { "true" } else { "false" }),
-        Value::Int(number) => line.push_str(&number.to_string()),
-        // Always with a point or an exponent, or it would come back as a whole number.
-        Value::Float(number) => line.push_str(&format!("{number:?}")),
-        Value::Str(text) => push_text(line, text),
-        Value::List(items) => {
-            line.push('[');
-            for (place, item) in items.iter().enumerate() {
-                line.push_str(if place > 0 { " " } else { "" });
-                push_value(line, item);
-            }
-            line.push(']');
-        }
-        Value::Map(pairs) => {
-            line.push('{');
-            for (place, (name, item)) in pairs.iter().enumerate() {
-                line.push_str(if place > 0 { ", " } else { "" });
-                push_text(line, name);
-                line.push(' ');
-                push_value(line, item);
-            }
-            line.push('}');
-        }
-    }
-}
-
-/// Text in quotes; a keyword, which is text that begins with a colon to us, without.
-fn push_text(line: &mut String, text: &str) {
-    if text.strip_prefix(':').is_some_and(is_name) {
-        line.push_str(text);
-        return;
-    }
-    line.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => line.push_str("\\\""),
-            '\\' => line.push_str("\\\\"),
-            '\n' => line.push_str("\\n"),
-            '\r' => line.push_str("\\r"),
-            '\t' => line.push_str("\\t"),
-            other => line.push(other),
-        }
-    }
-    line.push('"');
 }

@@ -113,7 +113,7 @@ impl<'a> Cursor<'a> {
 
     fn process(&mut self) -> Option<Process> {
         if self.peek() == Some(b'"') {
-            return self.string().map(|name| Process::Other(name.into()));
+            return self.string().and_then(|name| Process::from_value(name.into()).ok());
         }
         self.natural().map(Process::Client)
     }

@@ -49,7 +49,7 @@ fn event(line: &str) -> Result<Event<'static>, (usize, String)> {
     let type_at = words(line).find(|(_, word)| TYPES.contains(&word.as_bytes()));
     let (type_at, kind) = type_at.ok_or_else(|| (line.len(), "expected :invoke, :ok, :fail or :info".to_owned()))?;
     let (process_at, process) = words(&line[..type_at]).last().unwrap_or((0, ""));
-    let process = edn::parse(process).and_then(|process| edn::process(&process)).map_err(|why| (process_at, why))?;
+    let process = edn::parse(process).and_then(|process| edn::process(process)).map_err(|why| (process_at, why))?;
     let kind = edn::parse(kind).and_then(|kind| edn::kind(&kind)).map_err(|why| (type_at, why))?;
 
     let mut rest = &line[type_at..];

@@ -6,8 +6,7 @@
 
 use super::lines::Place;
 use crate::{
-    Event, EventType, Function, History, HistoryBuilder, Process, ReadError, TRANSACTION, Value,
-    transactions::functions,
+    Event, EventType, Function, History, HistoryBuilder, ReadError, TRANSACTION, Value, transactions::functions,
 };
 
 /// Events with their lines, kept until it is known whether their values are keyed: mostly the first ones say that they are not.
@@ -81,14 +80,18 @@ impl Pairing {
         mut event: Event<'static>,
         each: &mut dyn FnMut(&Event<'_>),
     ) -> Result<(), ReadError> {
-        if self.is_keyed && matches!(event.process, Process::Client(_)) {
+        if self.is_keyed && event.process.is_client() {
             split(&mut event);
         }
         if event.f == TRANSACTION
             && let Some(value) = &mut event.value
         {
             // Keywords in EDN, text in JSON.
-            functions(value).for_each(|name| *name = name.trim_start_matches(':').into());
+            functions(value).for_each(|name| {
+                if let Some(text) = name.name() {
+                    *name = text.into();
+                }
+            });
         }
         event.key = event.key.filter(|key| *key != Value::Nil);
         each(&event);
@@ -121,7 +124,7 @@ pub(super) struct Shape {
 impl Shape {
     /// Looks at the next event.
     pub(super) fn see(&mut self, event: &Event<'_>) {
-        if !matches!(event.process, Process::Client(_)) {
+        if !event.process.is_client() {
             return;
         }
         self.plain |= event.key.is_some();

@@ -7,6 +7,7 @@ mod edn_terms;
 mod edn_write;
 mod fast;
 mod jepsen_log;
+mod json_value;
 mod jsonl;
 mod keys;
 mod lines;

@@ -239,7 +239,7 @@ fn wrong_edn_is_named_with_its_line() {
         (" {:process 0,\n :type :ok, :f :read, :value 08x}]", 3, "expected an operation as EDN"),
         (" {:process 0, :type :yes, :f :read}]", 2, "expected a type"),
         (" {:type :ok, :f :read}]", 2, "expected :process"),
-        (" {:process -1, :type :ok, :f :read}]", 2, "expected a process"),
+        (" {:process -2, :type :ok, :f :read}]", 2, "a process is a number from 0 on"),
         (" {:process 0, :type :ok, :f nil}]", 2, "expected a function"),
         (" 5]", 2, "expected an operation: a map"),
         ("]\n\n]", 4, "expected nothing after"),

@@ -88,13 +88,13 @@ fn a_write_must_have_a_value() {
 fn a_process_has_one_operation_at_a_time() {
     let error =
         error(vec![event(3, Invoke, "write", int(1)), event(4, Invoke, "read", None), event(3, Invoke, "read", None)]);
-    assert_eq!(error, PairingError::AlreadyOpen { process: 3, f: "read".to_owned(), open: 0 });
+    assert_eq!(error, PairingError::AlreadyOpen { process: Process::Client(3), f: "read".to_owned(), open: 0 });
 }
 
 #[test]
 fn a_process_whose_outcome_is_unknown_never_comes_back() {
     let events = vec![event(3, Invoke, "write", int(1)), event(3, Info, "write", None), event(3, Invoke, "read", None)];
-    assert_eq!(error(events.clone()), PairingError::Retired { process: 3 });
+    assert_eq!(error(events.clone()), PairingError::Retired { process: Process::Client(3) });
     let history = built(HistoryBuilder::jepsen(), events).expect("Jepsen takes it");
     assert_eq!(history.operations.len(), 2);
 }
@@ -114,7 +114,7 @@ fn a_process_goes_on_after_ok_and_fail() {
 
 #[test]
 fn nothing_completes_that_was_not_invoked() {
-    let not_open = PairingError::NotOpen { process: 3, f: "read".to_owned() };
+    let not_open = PairingError::NotOpen { process: Process::Client(3), f: "read".to_owned() };
     assert_eq!(error(vec![event(3, Done, "read", int(1))]), not_open);
     let twice = vec![event(3, Invoke, "read", None), event(3, Fail, "read", None), event(3, Fail, "read", None)];
     assert_eq!(error(twice), not_open);
@@ -125,10 +125,13 @@ fn a_completion_is_of_what_was_invoked() {
     let error_of =
         |completion| error(vec![Event { key: Some(int(1)), ..event(3, Invoke, "write", int(5)) }, completion]);
     let (invoked, completed) = ("write".to_owned(), "read".to_owned());
-    assert_eq!(error_of(event(3, Done, "read", int(5))), PairingError::Mismatched { process: 3, invoked, completed });
+    assert_eq!(
+        error_of(event(3, Done, "read", int(5))),
+        PairingError::Mismatched { process: Process::Client(3), invoked, completed }
+    );
     let other_value = PairingError::OtherValue { f: "write".to_owned(), completed: 6.into() };
     assert_eq!(error_of(event(3, Done, "write", int(6))), other_value);
-    let other_key = PairingError::OtherKey { process: 3, invoked: 1.into(), completed: 2.into() };
+    let other_key = PairingError::OtherKey { process: Process::Client(3), invoked: 1.into(), completed: 2.into() };
     assert_eq!(error_of(Event { key: Some(int(2)), ..event(3, Done, "write", int(5)) }), other_key);
 }
 

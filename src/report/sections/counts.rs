@@ -2,7 +2,7 @@
 
 use std::{cmp::Reverse, collections::BTreeMap, time::Duration};
 
-use histories::{Event, EventType, Outcome, Process, ReadOptions};
+use histories::{Event, EventType, Outcome, ReadOptions};
 use maud::{Markup, html};
 
 use super::super::{Facts, Section, page::text};
@@ -81,7 +81,7 @@ fn errors(run: &Finished) -> Markup {
             EventType::Info => "unknown",
             EventType::Invoke | EventType::Ok => return,
         };
-        let (Process::Client(_), Some(error)) = (&event.process, &event.error) else { return };
+        let (true, Some(error)) = (event.process.is_client(), &event.error) else { return };
         let kind = (text(&event.f), outcome, text(error));
         if kinds.len() < MOST_KINDS || kinds.contains_key(&kind) {
             *kinds.entry(kind).or_default() += 1;

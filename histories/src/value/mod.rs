@@ -1,0 +1,231 @@
+//! Values that clients write and read, as their source wrote them: two are equal exactly if the format they come from says so.
+
+mod edn_text;
+mod map;
+mod number;
+mod table;
+mod tagged;
+
+use std::{cmp::Ordering, fmt};
+
+pub use map::Map;
+pub use number::{Decimal, Number, Ratio};
+pub use table::Values;
+
+pub(crate) use edn_text::push_edn;
+
+/// A value as JSON or EDN can write it. `Nil` is what an absent key reads as.
+///
+/// JSON's numbers are equal if they are the same number, however they are written: `1`, `1.0` and `1e0`. EDN's are equal as Clojure's
+/// `=` says it, by their exact values: `1` and `1N` are, `1.0` is another, and so is `1M`. Neither is ever rounded.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Value {
+    /// Absent.
+    #[default]
+    Nil,
+    /// True or false.
+    Bool(bool),
+    /// A whole number.
+    Int(i64),
+    /// Any other number; none that is an [`Value::Int`].
+    Number(Box<Number>),
+    /// Text.
+    Str(Box<str>),
+    /// A sequence; EDN's lists and vectors are equal where their elements are.
+    List(Vec<Value>),
+    /// Values by their keys: names in JSON, anything in EDN.
+    Map(Map),
+    /// What only EDN can say.
+    Edn(Box<Edn>),
+}
+
+/// Millions of them are read.
+const _: () = assert!(size_of::<Value>() <= 24, "a value has grown");
+
+/// What only EDN can say.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Edn {
+    /// `:name`, without its colon.
+    Keyword(Box<str>),
+    /// `name`.
+    Symbol(Box<str>),
+    /// `\c`.
+    Char(char),
+    /// `#{…}`, each element once, in their order; made by [`Value::set`].
+    Set(Box<[Value]>),
+    /// `#tag value`; made by [`Value::tagged`].
+    Tagged(Box<str>, Value),
+}
+
+/// Why something is no value.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ValueError {
+    /// No number, or one beyond any use.
+    #[error(
+        "{0} cannot be read as a number (exponents have at most 18 digits, both parts of a ratio at most 36, numbers in \
+         another base than ten at most 4096)"
+    )]
+    Number(String),
+    /// A map with one key for two values.
+    #[error("a map has the key {0} twice")]
+    DuplicateKey(Value),
+    /// A set with one element twice.
+    #[error("a set has the element {0} twice")]
+    DuplicateElement(Value),
+    /// A tag that is known, before something else than it stands for.
+    #[error("#{0} cannot stand before {1}")]
+    Tagged(Box<str>, Value),
+}
+
+impl PartialOrd for Value {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// Some order, the same everywhere: absent, false, true, numbers by size, text, sequences, maps, then what only EDN can say.
+impl Ord for Value {
+    fn cmp(&self, other: &Self) -> Ordering {
+        match (self, other) {
+            (Self::Bool(a), Self::Bool(b)) => a.cmp(b),
+            (Self::Int(a), Self::Int(b)) => a.cmp(b),
+            (Self::Int(a), Self::Number(b)) => number::compare(*a, b),
+            (Self::Number(a), Self::Int(b)) => number::compare(*b, a).reverse(),
+            (Self::Number(a), Self::Number(b)) => a.cmp(b),
+            (Self::Str(a), Self::Str(b)) => a.cmp(b),
+            (Self::List(a), Self::List(b)) => a.cmp(b),
+            (Self::Map(a), Self::Map(b)) => a.cmp(b),
+            (Self::Edn(a), Self::Edn(b)) => a.cmp(b),
+            _ => self.kind().cmp(&other.kind()),
+        }
+    }
+}
+
+impl Value {
+    /// Returns EDN's `:name`.
+    pub fn keyword(name: &str) -> Self {
+        Self::Edn(Box::new(Edn::Keyword(name.into())))
+    }
+
+    /// Returns EDN's `name`.
+    pub fn symbol(name: &str) -> Self {
+        Self::Edn(Box::new(Edn::Symbol(name.into())))
+    }
+
+    /// Returns EDN's `\c`.
+    pub fn char(c: char) -> Self {
+        Self::Edn(Box::new(Edn::Char(c)))
+    }
+
+    /// The text of a text, a keyword (without its colon) or a symbol.
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Self::Str(text) => Some(text),
+            Self::Edn(edn) => match &**edn {
+                Edn::Keyword(name) | Edn::Symbol(name) => Some(name),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// Whether JSON has a form of its own for it, apart from what it holds.
+    pub(crate) fn is_json(&self) -> bool {
+        match self {
+            Self::Number(number) => number.is_json(),
+            Self::Map(pairs) => pairs.iter().all(|(key, _)| matches!(key, Self::Str(name) if **name != *ESCAPE)),
+            Self::Edn(_) => false,
+            _ => true,
+        }
+    }
+
+    /// Whether it, or anything in it, is EDN's `##NaN`.
+    pub(crate) fn has_not_a_number(&self) -> bool {
+        match self {
+            Self::Nil | Self::Bool(_) | Self::Int(_) | Self::Str(_) => false,
+            Self::Number(number) => **number == Number::NotANumber,
+            Self::List(items) => items.iter().any(Self::has_not_a_number),
+            Self::Map(pairs) => pairs.iter().any(|(key, value)| key.has_not_a_number() || value.has_not_a_number()),
+            Self::Edn(edn) => match &**edn {
+                Edn::Keyword(_) | Edn::Symbol(_) | Edn::Char(_) => false,
+                Edn::Set(items) => items.iter().any(Self::has_not_a_number),
+                Edn::Tagged(_, value) => value.has_not_a_number(),
+            },
+        }
+    }
+
+    fn kind(&self) -> u8 {
+        match self {
+            Self::Nil => 0,
+            Self::Bool(_) => 1,
+            Self::Int(_) | Self::Number(_) => 2,
+            Self::Str(_) => 3,
+            Self::List(_) => 4,
+            Self::Map(_) => 5,
+            Self::Edn(_) => 6,
+        }
+    }
+}
+
+/// The name by which a JSON object stands for what only EDN can say, which is its value, as text.
+pub(crate) const ESCAPE: &str = "$edn";
+
+impl From<i64> for Value {
+    fn from(number: i64) -> Self {
+        Self::Int(number)
+    }
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Self::Str(text.into())
+    }
+}
+
+/// As JSON would print it, but an absent value is `nil`, and what only EDN can say is as EDN prints it.
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nil => f.write_str("nil"),
+            other => other.show(f),
+        }
+    }
+}
+
+impl Value {
+    fn show(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nil => f.write_str("null"),
+            Self::Bool(b) => write!(f, "{b}"),
+            Self::Int(number) => write!(f, "{number}"),
+            Self::Number(number) => write!(f, "{number}"),
+            Self::Str(text) => f.write_str(&serde_json::to_string(text).map_err(|_| fmt::Error)?),
+            Self::List(items) => {
+                f.write_str("[")?;
+                for (place, item) in items.iter().enumerate() {
+                    f.write_str(if place > 0 { "," } else { "" })?;
+                    item.show(f)?;
+                }
+                f.write_str("]")
+            }
+            Self::Map(pairs) if pairs.iter().all(|(key, _)| matches!(key, Self::Str(_))) => {
+                f.write_str("{")?;
+                for (place, (key, value)) in pairs.iter().enumerate() {
+                    f.write_str(if place > 0 { "," } else { "" })?;
+                    key.show(f)?;
+                    f.write_str(":")?;
+                    value.show(f)?;
+                }
+                f.write_str("}")
+            }
+            Self::Map(_) | Self::Edn(_) => {
+                let mut text = String::new();
+                push_edn(&mut text, self);
+                f.write_str(&text)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,231 @@
+//! EDN's tagged values, and the two tags that every reader of EDN knows: a moment and an identifier, each in one form.
+
+use super::{Edn, Value, ValueError};
+
+/// The tag of a whole number that is too long to be written out, which EDN has no exponents for; its value is the text of JSON.
+pub(super) const WHOLE: &str = "schism/whole";
+
+impl Value {
+    /// Returns a value with a tag: moments (`inst`) are equal if they are the same, identifiers (`uuid`) by their bits.
+    ///
+    /// # Errors
+    /// The value is none that the tag can have.
+    pub fn tagged(tag: &str, value: Value) -> Result<Self, ValueError> {
+        let value = match (tag, value) {
+            (WHOLE, Value::Str(text)) => {
+                let number = Value::from_json_number(&text)?;
+                return match number {
+                    Value::Number(ref inner) if inner.is_json() => Ok(number),
+                    _ => Err(ValueError::Tagged(tag.into(), Value::Str(text))),
+                };
+            }
+            ("inst", Value::Str(text)) => match moment(&text) {
+                Some(moment) => moment.as_str().into(),
+                None => return Err(ValueError::Tagged(tag.into(), Value::Str(text))),
+            },
+            ("uuid", Value::Str(text)) => match identifier(&text) {
+                Some(identifier) => identifier.as_str().into(),
+                None => return Err(ValueError::Tagged(tag.into(), Value::Str(text))),
+            },
+            ("inst" | "uuid" | WHOLE, value) => return Err(ValueError::Tagged(tag.into(), value)),
+            (_, value) => value,
+        };
+        Ok(Self::Edn(Box::new(Edn::Tagged(tag.into(), value))))
+    }
+}
+
+/// Five groups of hexadecimal digits, as Java takes them: zeros in front may be left out.
+fn identifier(text: &str) -> Option<String> {
+    let groups: Vec<&str> = text.split('-').collect();
+    let lengths = [8, 4, 4, 4, 12];
+    if groups.len() != lengths.len() {
+        return None;
+    }
+    let padded = groups.iter().zip(lengths).map(|(group, length)| {
+        let is_hex = !group.is_empty() && group.len() <= length && group.bytes().all(|byte| byte.is_ascii_hexdigit());
+        is_hex.then(|| format!("{:0>length$}", group.to_ascii_lowercase()))
+    });
+    padded.collect::<Option<Vec<_>>>().map(|groups| groups.join("-"))
+}
+
+/// `2020-01-31T01:02:03.004-05:00`, of which all behind the year may be left out, in the one form that Clojure prints: at an offset of
+/// zero, with at least three digits behind the second.
+fn moment(text: &str) -> Option<String> {
+    let mut rest = text;
+    let year = number(&mut rest, 4)?;
+    let month = part(&mut rest, '-')?;
+    let day = if month.is_some() { part(&mut rest, '-')? } else { None };
+    let hour = if day.is_some() { part(&mut rest, 'T')? } else { None };
+    let minute = if hour.is_some() { part(&mut rest, ':')? } else { None };
+    let second = if minute.is_some() { part(&mut rest, ':')? } else { None };
+    let fraction = match rest.strip_prefix('.').filter(|_| second.is_some()) {
+        Some(after) => {
+            let length = after.bytes().take_while(u8::is_ascii_digit).count();
+            let (digits, behind) = after.split_at_checked(length).filter(|_| length > 0)?;
+            rest = behind;
+            digits.trim_end_matches('0')
+        }
+        None => "",
+    };
+    let offset = offset(&mut rest)?;
+    let (month, day) = (month.unwrap_or(1), day.unwrap_or(1));
+    let (hour, minute, second) = (hour.unwrap_or(0), minute.unwrap_or(0), second.unwrap_or(0));
+    let is_leap_second = second == 60 && minute == 59;
+    let is_good = (1..=12).contains(&month)
+        && (1..=days_of(year, month)).contains(&day)
+        && hour < 24
+        && minute < 60
+        && (second < 60 || is_leap_second);
+    if !(is_good && rest.is_empty()) {
+        return None;
+    }
+    let seconds = (days_before(year, month, day) * 24 + hour) * 3600 + minute * 60 + second - offset * 60;
+    let (year, month, day) = date(seconds.div_euclid(86_400))?;
+    let of_day = seconds.rem_euclid(86_400);
+    let (hour, minute, second) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
+    Some(format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{fraction:0<3}-00:00"))
+}
+
+/// Two digits behind this sign, if it comes next.
+fn part(rest: &mut &str, sign: char) -> Option<Option<i64>> {
+    match rest.strip_prefix(sign) {
+        Some(after) => {
+            *rest = after;
+            number(rest, 2).map(Some)
+        }
+        None => Some(None),
+    }
+}
+
+fn number(rest: &mut &str, length: usize) -> Option<i64> {
+    let (digits, after) = rest.split_at_checked(length)?;
+    *rest = after;
+    digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?
+}
+
+/// How many minutes a moment is written ahead of the one at an offset of zero.
+fn offset(rest: &mut &str) -> Option<i64> {
+    let sign = match rest.bytes().next() {
+        None => return Some(0),
+        Some(b'Z') => {
+            *rest = &rest[1..];
+            return Some(0);
+        }
+        Some(b'+') => 1,
+        Some(b'-') => -1,
+        Some(_) => return None,
+    };
+    *rest = &rest[1..];
+    let hours = number(rest, 2).filter(|hours| *hours < 24)?;
+    let minutes = part(rest, ':')??;
+    (minutes < 60).then_some(sign * (hours * 60 + minutes))
+}
+
+fn is_leap(year: i64) -> bool {
+    year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
+}
+
+fn days_of(year: i64, month: i64) -> i64 {
+    match month {
+        2 => 28 + i64::from(is_leap(year)),
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    }
+}
+
+/// Days from the first of January of the year 0.
+fn days_before(year: i64, month: i64, day: i64) -> i64 {
+    // Of the years before: year 0 is a leap year.
+    let leaps = if year == 0 { 0 } else { (year - 1) / 4 - (year - 1) / 100 + (year - 1) / 400 + 1 };
+    year * 365 + leaps + (1..month).map(|month| days_of(year, month)).sum::<i64>() + day - 1
+}
+
+/// The date that is so many days behind the first of January of the year 0, in years of four digits.
+fn date(days: i64) -> Option<(i64, i64, i64)> {
+    let mut year = days.checked_mul(400)? / 146_097;
+    year = (year - 1..=year + 1).rev().find(|year| *year >= 0 && days_before(*year, 1, 1) <= days)?;
+    let mut left = days - days_before(year, 1, 1);
+    let mut month = 1;
+    while left >= days_of(year, month) {
+        left -= days_of(year, month);
+        month += 1;
+    }
+    (year <= 9999 && days >= 0).then_some((year, month, left + 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{days_before, identifier, moment};
+
+    #[test]
+    fn one_moment_has_one_form() {
+        let expected = "2020-02-29T23:30:00.000-00:00";
+        for text in [
+            "2020-02-29T23:30",
+            "2020-02-29T23:30:00Z",
+            "2020-02-29T23:30:00.000-00:00",
+            "2020-03-01T00:30:00.0+01:00",
+            "2020-02-29T18:00:00-05:30",
+        ] {
+            assert_eq!(moment(text).as_deref(), Some(expected), "{text}");
+        }
+        for (text, expected) in [
+            ("2020", "2020-01-01T00:00:00.000-00:00"),
+            ("2020-12", "2020-12-01T00:00:00.000-00:00"),
+            ("2020-12-31T23:59:60Z", "2021-01-01T00:00:00.000-00:00"),
+            ("1969-12-31T23:59:59.12345600Z", "1969-12-31T23:59:59.123456-00:00"),
+            ("0000-01-01", "0000-01-01T00:00:00.000-00:00"),
+            ("9999-12-31T23:59:59Z", "9999-12-31T23:59:59.000-00:00"),
+        ] {
+            assert_eq!(moment(text).as_deref(), Some(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_moment_is_none() {
+        for text in [
+            "",
+            "20",
+            "2020-13",
+            "2020-02-30",
+            "2021-02-29",
+            "2020-02-29T24",
+            "2020-02-29T23:60",
+            "2020-02-29T23:59:60.1.2",
+            "2020-02-29T23:58:60",
+            "2020-02-29 23:30",
+            "2020T10",
+            "2020-02T10",
+            "2020-02-29T23:30:00.",
+            "2020-02-29T23.5",
+            "2020-02-29T23:30+5",
+            "2020-02-29T23:30+24:00",
+            "2020-02-29T23:30Zx",
+            "9999-12-31T23:59:59-01:00",
+            "0000-01-01T00:00+01:00",
+            "üüüü",
+            "2020-é1",
+        ] {
+            assert_eq!(moment(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn days_are_those_of_the_calendar() {
+        assert_eq!(days_before(1970, 1, 1), 719_528);
+        for days in (0..days_before(9999, 12, 31)).step_by(97) {
+            let (year, month, day) = super::date(days).expect("it is one");
+            assert_eq!(days_before(year, month, day), days);
+        }
+    }
+
+    #[test]
+    fn one_identifier_has_one_form() {
+        let expected = Some("0000000a-00b1-0c00-d000-00000000ef01");
+        assert_eq!(identifier("A-B1-c00-D000-EF01").as_deref(), expected);
+        assert_eq!(identifier("0000000a-00b1-0c00-d000-00000000ef01").as_deref(), expected);
+        for text in ["", "a-b", "0000000a-00b1-0c00-d000-00000000ef010", "g-0-0-0-0", "-0-0-0-0", "+a-0-0-0-0"] {
+            assert_eq!(identifier(text), None, "{text}");
+        }
+    }
+}
