@@ -94,11 +94,11 @@ impl CompareArgs {
         let manner = Manner { at_once: Some(1), until_failure: false };
         let summary = campaign::carry_out(&folder, manner, &stop, &progress)?;
         drop(progress);
-        campaign::outputs::write(folder.path(), &summary)?;
+        campaign::outputs::write(folder.inside(), &summary)?;
         let is_over = |id: &str| summary.run(id).is_some_and(|run| run.facts.is_some());
-        let comparison = compare::measure(&folder.asked.plan, folder.path(), is_over)?;
+        let comparison = compare::measure(&folder, is_over)?;
         folder.write("compare.json", &comparison)?;
-        report::compare::write(&comparison, folder.path())?;
+        report::compare::write(&comparison, folder.inside())?;
         let text = if self.json {
             format!("{}\n", serde_json::to_string_pretty(&comparison)?)
         } else {

@@ -1,6 +1,6 @@
 //! Read modes compared by what they cost and what they risk: measured on the runs of a campaign that did them in turn.
 
-use std::{collections::BTreeMap, path::Path};
+use std::collections::BTreeMap;
 
 use checker::{Consistency, Verdict};
 use hdrhistogram::Histogram;
@@ -8,7 +8,7 @@ use histories::{Function, History, Outcome};
 use serde::Serialize;
 
 use crate::{
-    campaign::{folder::RUNS, plan::CampaignPlan},
+    campaign::{folder::Folder, plan::CampaignPlan},
     plan::ReadMode,
     run::{self, FaultWindow, Finished},
 };
@@ -81,11 +81,8 @@ pub(crate) struct Latencies {
 ///
 /// # Errors
 /// A run cannot be read.
-pub(crate) fn measure(
-    plan: &CampaignPlan,
-    folder: &Path,
-    is_over: impl Fn(&str) -> bool,
-) -> anyhow::Result<Comparison> {
+pub(crate) fn measure(folder: &Folder, is_over: impl Fn(&str) -> bool) -> anyhow::Result<Comparison> {
+    let plan = &folder.asked.plan;
     let mut columns: Vec<(String, BTreeMap<usize, Gathered>)> = Vec::new();
     for run in plan.runs().into_iter().filter(|run| is_over(&run.id())) {
         let name = run.cell.column(plan);
@@ -93,7 +90,7 @@ pub(crate) fn measure(
             columns.push((name, BTreeMap::new()));
             columns.len() - 1
         });
-        let finished = run::again(&folder.join(RUNS).join(run.id()), run::check_allowance())?;
+        let finished = run::again(&folder.run_dir(&run)?, run::check_allowance())?;
         columns[place].1.entry(run.cell.number).or_insert_with(|| Gathered::new(run.cell.read)).take(&finished);
     }
     let settings =
@@ -152,7 +149,7 @@ impl Gathered {
             }
             ok += 1;
             let of_kind = if operation.function == Function::Read { &mut self.reads } else { &mut self.writes };
-            of_kind.saturating_record((times.completed_ns - times.invoked_ns) / 1000);
+            of_kind.saturating_record(times.completed_ns.saturating_sub(times.invoked_ns) / 1000);
         }
         self.ok += ok;
         let load = std::time::Duration::from_nanos(results.load.length_ns());
