@@ -2,7 +2,7 @@
 
 mod advice;
 
-use std::{collections::BTreeMap, path::Path};
+use std::collections::BTreeMap;
 
 use checker::{Consistency, Share, Verdict};
 use hdrhistogram::Histogram;
@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::{
     campaign::{
-        folder::RUNS,
+        folder::Folder,
         plan::CampaignPlan,
         summary::{CellSummary, Summary},
     },
@@ -104,8 +104,10 @@ pub(crate) struct Latencies {
 ///
 /// # Errors
 /// A run cannot be read.
-pub(crate) fn measure(summary: &Summary, folder: &Path) -> anyhow::Result<Comparison> {
+pub(crate) fn measure(summary: &Summary, folder: &Folder) -> anyhow::Result<Comparison> {
     let plan = &summary.plan;
+    let runs = plan.runs();
+    let is_measured = |id: &str| summary.run(id).is_some_and(|record| record.facts.is_some());
     let mut columns: Vec<(String, BTreeMap<usize, Gathered<'_>>)> = Vec::new();
     for cell in &summary.cells {
         let name = cell.cell.column(plan);
@@ -113,10 +115,9 @@ pub(crate) fn measure(summary: &Summary, folder: &Path) -> anyhow::Result<Compar
             columns.push((name, BTreeMap::new()));
             columns.len() - 1
         });
-        let of_cell = summary.runs.iter().filter(|run| run.cell == cell.cell && run.facts.is_some());
         let mut gathered = Gathered::new(cell);
-        for run in of_cell {
-            gathered.take(&run::again(&folder.join(RUNS).join(&run.id), run::check_allowance())?);
+        for run in runs.iter().filter(|run| run.cell == cell.cell && is_measured(&run.id())) {
+            gathered.take(&run::again(&folder.run_dir(run)?, run::check_allowance())?);
         }
         if !gathered.throughputs.is_empty() {
             columns[place].1.insert(cell.cell.number, gathered);
@@ -185,7 +186,7 @@ impl<'a> Gathered<'a> {
             }
             ok += 1;
             let of_kind = if operation.function == Function::Read { &mut self.reads } else { &mut self.writes };
-            of_kind.saturating_record((times.completed_ns - times.invoked_ns) / 1000);
+            of_kind.saturating_record(times.completed_ns.saturating_sub(times.invoked_ns) / 1000);
         }
         self.ok += ok;
         let load = std::time::Duration::from_nanos(results.load.length_ns());
