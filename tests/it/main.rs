@@ -13,6 +13,7 @@ mod generate;
 mod layers;
 mod linearization;
 mod models;
+mod node;
 mod runs;
 mod shrink;
 mod store;
