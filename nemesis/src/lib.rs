@@ -23,6 +23,7 @@
 //!         nemesis.start(node, NodeCommand {
 //!             program: "/proc/self/exe".into(),
 //!             args: vec!["node".into(), format!("{address}:7000").into()],
+//!             first_args: vec![],
 //!             env: vec![],
 //!             log: format!("store/{node}.log").into(),
 //!             clock: Some(format!("store/{node}.clock").into()),

@@ -43,7 +43,8 @@ impl Nemesis {
         &self.hosts
     }
 
-    /// Starts a node on its host, with an honest clock. A killed node is started again by the same command.
+    /// Starts a node on its host, with an honest clock. A killed node is started again by the same command, without what is for
+    /// the first start alone.
     ///
     /// # Errors
     /// There is no such host, the node runs already, or it cannot be started.
@@ -55,7 +56,9 @@ impl Nemesis {
         }
         let create = |path| ClockFile::create(path).map_err(Error::system(format!("making the clock of {node}")));
         let clock = command.clock.as_deref().map(create).transpose()?;
-        let process = self.hosts.get(node)?.start(&command)?;
+        let mut first = command.clone();
+        first.args.extend_from_slice(if self.nodes.contains_key(&node) { &[] } else { &command.first_args });
+        let process = self.hosts.get(node)?.start(&first)?;
         self.nodes.insert(node, Node { command, process, clock });
         Ok(())
     }

@@ -34,6 +34,8 @@ pub struct NodeCommand {
     pub program: PathBuf,
     /// Its arguments.
     pub args: Vec<OsString>,
+    /// Added to them at the very first start alone, when the node has no data yet.
+    pub first_args: Vec<OsString>,
     /// Added to the environment.
     pub env: Vec<(OsString, OsString)>,
     /// Takes what the node prints; appended to, made with its folder where missing.

@@ -36,8 +36,10 @@ pub struct Config {
     pub peers: BTreeMap<NodeId, SocketAddr>,
     /// Where this node serves clients.
     pub client_addr: SocketAddr,
-    /// Where this node keeps what must survive a restart; created if missing. One node only.
+    /// Where this node keeps what must survive a restart. One node only.
     pub data_dir: PathBuf,
+    /// Whether the node is new: `data_dir` is created if missing, and must be empty. Else it must hold what the node remembers.
+    pub init: bool,
     /// The file that bends this node's clock from outside, written with [`clock_line`](crate::clock_line). Honest without.
     pub clock_file: Option<PathBuf>,
     /// The file that is told of every message, sent and taken in; none without.
@@ -75,6 +77,7 @@ impl Config {
             peers,
             client_addr,
             data_dir: data_dir.into(),
+            init: false,
             clock_file: None,
             trace_file: None,
             election_timeout,

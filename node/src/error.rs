@@ -49,6 +49,38 @@ pub enum StorageError {
         /// Who wanted it.
         expected: String,
     },
+    /// The directory holds nothing of a node, though its node is not said to be new.
+    #[error(
+        "{} holds no node, and this one was not said to be new. If it has run before, its term, vote and log are lost: \
+         a cluster that takes it back may elect two leaders or lose what it acknowledged",
+        path.display()
+    )]
+    Empty {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The directory holds a node, though its node is said to be new.
+    #[error("{} holds a node that has run before, but this one was said to be new", path.display())]
+    NotEmpty {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A record or a snapshot is longer than its file can tell.
+    #[error("{} cannot hold a record of {bytes} bytes; the most is {limit}", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// How long it is.
+        bytes: usize,
+        /// How long it may be.
+        limit: usize,
+    },
+    /// Something failed before: it is not known what is durable.
+    #[error("{} is not used any more, since an earlier failure left unknown what it holds", path.display())]
+    Failed {
+        /// The directory.
+        path: PathBuf,
+    },
     /// A file is damaged where no crash can have done it. Cutting it there would lose what was promised.
     #[error("{} is damaged at byte {offset}: {problem}", path.display())]
     Damaged {

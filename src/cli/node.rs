@@ -2,19 +2,20 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
-use anyhow::Context as _;
 use clap::Args;
-use node::raft::NodeId;
+use node::{StorageError, raft::NodeId};
 
-use crate::exit::ExitStatus;
+use crate::{exit::ExitStatus, ui::Failure};
 
 /// Runs one node of the Raft key-value store (`schism run` starts these itself).
 #[derive(Debug, Args)]
 #[command(after_help = "Example, three nodes by hand:
   schism node --id 1 --peer 1=127.0.0.1:7001 --peer 2=127.0.0.1:7002 --peer 3=127.0.0.1:7003 \\
-              --client-addr 127.0.0.1:8001 --data-dir n1      (likewise --id 2 and 3)
+              --client-addr 127.0.0.1:8001 --data-dir n1 --init      (likewise --id 2 and 3)
   curl -X PUT localhost:8001/v1/kv/k -d '{\"value\": 5}'
-  curl 'localhost:8002/v1/kv/k?read=quorum'")]
+  curl 'localhost:8002/v1/kv/k?read=quorum'
+--init is for the very first start. A node that was started before finds its vote and log in its
+directory; it must not come back without them, and refuses to.")]
 pub(crate) struct NodeArgs {
     /// This node's number.
     #[arg(long)]
@@ -28,6 +29,9 @@ pub(crate) struct NodeArgs {
     /// Where this node keeps its log, vote and snapshot.
     #[arg(long, value_name = "DIR")]
     data_dir: PathBuf,
+    /// This node is new: make its directory, which must be empty. Leave it out whenever the node has run before.
+    #[arg(long)]
+    init: bool,
     /// A file that bends this node's clock from outside.
     #[arg(long, value_name = "FILE")]
     clock_file: Option<PathBuf>,
@@ -55,6 +59,7 @@ impl NodeArgs {
     pub(crate) fn execute(self) -> anyhow::Result<ExitStatus> {
         let peers: BTreeMap<_, _> = self.peers.into_iter().collect();
         let mut config = node::Config::new(NodeId(self.id), peers, self.client_addr, self.data_dir);
+        config.init = self.init;
         config.clock_file = self.clock_file;
         config.trace_file = self.trace;
         config.election_timeout = self.election_timeout;
@@ -62,9 +67,25 @@ impl NodeArgs {
         config.lease = self.lease.unwrap_or_else(|| node::Config::default_lease(self.election_timeout));
         config.check_quorum = self.check_quorum;
         config.seed = self.seed;
-        node::run(&config).context("running the node")?;
+        node::run(&config).map_err(|error| explain(self.id, error))?;
         Ok(ExitStatus::Linearizable)
     }
+}
+
+/// Adds what to do next, where something can be done.
+fn explain(id: u64, error: node::Error) -> anyhow::Error {
+    let hint = match &error {
+        node::Error::Storage { source: StorageError::Empty { .. }, .. } => {
+            "start it with --init if it has never run before; else give --data-dir the directory that it had"
+        }
+        node::Error::Storage { source: StorageError::NotEmpty { .. }, .. } => "start it without --init",
+        node::Error::Storage { source: StorageError::Damaged { .. }, .. } => {
+            "keep the directory for whoever looks into it, and do not start the node on an empty one: the others go on without it"
+        }
+        _ => return anyhow::Error::new(error).context("running the node"),
+    };
+    let what = format!("n{id} cannot start: {:#}", anyhow::Error::new(error));
+    Failure::new(ExitStatus::Failed, what).hint(hint).into()
 }
 
 fn parse_peer(text: &str) -> Result<(NodeId, SocketAddr), String> {

@@ -13,7 +13,7 @@ use nemesis::{Capabilities, Hosts, Nemesis, NodeCommand, NodeId, Sandbox};
 use crate::{
     exit::ExitStatus,
     plan::Plan,
-    systems::schism::{Address, Observer, Status, is_settled, leader_of, node_arguments},
+    systems::schism::{Address, INIT, Observer, Status, is_settled, leader_of, node_arguments},
     ui::Failure,
 };
 
@@ -58,6 +58,7 @@ impl Cluster {
                     .into_iter()
                     .map(Into::into)
                     .collect(),
+                first_args: vec![INIT.into()],
                 env: Vec::new(),
                 log: node_dir.join("node.log"),
                 clock: Some(clock),
@@ -68,12 +69,13 @@ impl Cluster {
         Ok(Self { nemesis: Arc::new(Mutex::new(nemesis)), observer, addresses, dir: dir.clone(), started })
     }
 
-    /// Waits for a leader that a majority follows. How long it took since the first step towards the cluster.
+    /// Waits for a leader that a majority follows, and for all nodes to be there: one that is killed before it has any data would not
+    /// start again. How long it took since the first step towards the cluster.
     pub(crate) async fn wait_for_leader(&self) -> anyhow::Result<Duration> {
         let led = |statuses: &[Option<Status>]| {
             let Some(leader) = leader_of(statuses) else { return false };
             let followers = statuses.iter().flatten().filter(|status| status.leader == Some(leader)).count();
-            followers > statuses.len() / 2
+            followers > statuses.len() / 2 && statuses.iter().all(Option::is_some)
         };
         match self.wait(LEADER_LIMIT, led).await? {
             Ok(()) => Ok(self.started.elapsed()),

@@ -33,6 +33,8 @@ impl Address {
     }
 }
 
+/// Tells a node that it is new; without it, one that finds no data refuses to start.
+pub(crate) const INIT: &str = "--init";
 /// Where a node that is told to writes down every message, in its folder.
 pub(crate) const TRACE_FILE: &str = "trace.jsonl";
 
@@ -54,7 +56,8 @@ impl Default for Settings {
     }
 }
 
-/// The arguments behind the program's name that start node `id` (counted from 1) of a cluster at these addresses.
+/// The arguments behind the program's name that start node `id` (counted from 1) of a cluster at these addresses; [`INIT`]
+/// belongs to them when it is started for the first time.
 pub(crate) fn node_arguments(
     id: u16,
     addresses: &[Address],

@@ -15,6 +15,7 @@ mod layers;
 mod linearization;
 mod models;
 mod report;
+mod node;
 mod runs;
 mod shrink;
 mod store;

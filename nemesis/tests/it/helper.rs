@@ -10,7 +10,10 @@ use crate::{doctor, inside, peer, sandbox};
 pub(crate) fn run(arguments: &[String]) -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words[..] {
-        ["peer", address, ..] => return ExitCode::from(peer::serve(address.parse().unwrap())),
+        ["peer", address, ref rest @ ..] => {
+            println!("told {rest:?}");
+            return ExitCode::from(peer::serve(address.parse().unwrap()));
+        }
         ["plain", scenario, ..] => perform(scenario, &words[2..], &Sandbox::Plain { reason: "not tried".into() }),
         ["inside", scenario, ..] => match enter().unwrap() {
             Entry::Over { exit_code } => return ExitCode::from(exit_code),

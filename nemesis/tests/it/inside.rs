@@ -51,6 +51,7 @@ pub(crate) fn peer(logs: &Path, node: NodeId, address: SocketAddr) -> NodeComman
     NodeCommand {
         program: "/proc/self/exe".into(),
         args: ["helper", "peer", &address.to_string()].map(Into::into).into(),
+        first_args: vec!["first".into()],
         env: vec![],
         log: logs.join(format!("{node}.log")),
         clock: Some(logs.join(format!("{node}.clock"))),
@@ -165,6 +166,7 @@ pub(crate) fn processes(sandbox: &Sandbox) {
     let shell = |script: &str| NodeCommand {
         program: "sh".into(),
         args: vec!["-c".into(), script.into()],
+        first_args: vec![],
         env: vec![("GREETING".into(), "hello".into())],
         log: log.clone(),
         clock: None,
@@ -235,6 +237,8 @@ pub(crate) fn faults(sandbox: &Sandbox) {
     assert_eq!(second.to_string(), "skipped: it would leave no majority");
     nemesis.heal(kill.id().unwrap()).unwrap();
     poll("n2 to be back", answers);
+    let told = fs::read_to_string(logs.path().join("n2.log")).unwrap();
+    assert_eq!(told, "told [\"first\"]\ntold []\n", "what is for the first start alone is not said again");
 
     let pause = inject(&mut nemesis, "pause:leader", lead);
     assert_eq!(pause.to_string(), "installed: pause n2");

@@ -1,11 +1,13 @@
 //! Applies committed entries, in order, each once. Deterministic: no clock, no randomness, no hash order.
 
-use std::collections::BTreeMap;
-
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::{Applied, Command, Found, Json, Op, session::Sessions};
+use super::{
+    Applied, Command, Found, Op,
+    cells::{Cell, Cells},
+    session::Sessions,
+};
 use crate::raft::{Entry, LogIndex, Payload};
 
 /// Why the state machine cannot go on.
@@ -22,17 +24,10 @@ pub(crate) enum MachineError {
     Snapshot(LogIndex),
 }
 
-/// A key's value and when it was written.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Cell {
-    value: Json,
-    revision: LogIndex,
-}
-
 /// All that is replicated. Its encoding is the snapshot's data.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct State {
-    cells: BTreeMap<String, Cell>,
+    cells: Cells,
     sessions: Sessions,
 }
 
@@ -104,9 +99,10 @@ impl Machine {
         }
     }
 
-    /// The state as the data of a snapshot at `applied`.
-    pub(crate) fn snapshot(&self) -> Bytes {
-        postcard::to_stdvec(&self.state).expect("the state is plain data").into()
+    /// The state as it is now, which turns itself into the data of a snapshot at `applied`, on any thread. Taking it is quick.
+    pub(crate) fn freeze(&mut self) -> impl FnOnce() -> Bytes + Send + use<> {
+        let state = State { cells: self.state.cells.freeze(), sessions: self.state.sessions.clone() };
+        move || postcard::to_stdvec(&state).expect("the state is plain data").into()
     }
 
     /// Replaces the whole state by that of a snapshot at `last_index`.
@@ -125,7 +121,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::{kv::Session, raft::Term};
+    use crate::{
+        kv::{Json, Session},
+        raft::Term,
+    };
 
     fn value(value: &serde_json::Value) -> Json {
         Json::new(value).unwrap()
@@ -209,7 +208,7 @@ mod tests {
         let first = apply(&mut machine, Some(("c", 1)), put("k", 1));
         let mut other = Machine::default();
         apply(&mut other, None, put("gone", 1));
-        other.restore(machine.applied(), &machine.snapshot()).unwrap();
+        other.restore(machine.applied(), &machine.freeze()()).unwrap();
         assert_eq!(other.state, machine.state);
         assert_eq!(other.applied(), LogIndex(1));
         assert_eq!(apply(&mut other, Some(("c", 1)), put("k", 1)), first, "still once after a restart from a snapshot");
@@ -219,11 +218,11 @@ mod tests {
     fn an_unreadable_snapshot_or_entry_is_an_error_and_changes_nothing() {
         let mut machine = Machine::default();
         apply(&mut machine, None, put("k", 1));
-        let state = machine.state.clone();
+        let state = machine.freeze()();
         assert_eq!(machine.restore(LogIndex(9), &[0xff; 3]), Err(MachineError::Snapshot(LogIndex(9))));
         let entry = Entry { index: LogIndex(2), term: Term(1), payload: Payload::Command(Bytes::from_static(&[9])) };
         assert_eq!(machine.apply(&entry), Err(MachineError::Entry(LogIndex(2))));
-        assert_eq!((machine.state, machine.applied), (state, LogIndex(1)));
+        assert_eq!((machine.freeze()(), machine.applied), (state, LogIndex(1)));
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! The replicated state machine: a map from keys to JSON values, with retries that take effect once.
 //!
-//! Commands and results are here; `machine` applies them, `session` remembers what was answered to whom.
+//! Commands and results are here; `machine` applies them, `cells` holds the map, `session` remembers what was answered to whom.
 
+mod cells;
 mod machine;
 mod session;
 

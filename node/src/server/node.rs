@@ -9,7 +9,10 @@ use std::{
     time::Duration,
 };
 
-use super::pending::{Asker, Pending, Waiting};
+use super::{
+    compaction::CompactionRule,
+    pending::{Asker, Pending, Waiting},
+};
 use crate::{
     clock::Clock,
     config::Config,
@@ -21,7 +24,7 @@ use crate::{
         Time,
     },
     request::{Counters, Failure, Happened, Input, Mode, Reason, Reply, Request, StatusReport},
-    storage::Storage,
+    storage::{Beginning, Compacted, Storage},
     trace::Trace,
     transport::{Frame, Links},
 };
@@ -32,6 +35,8 @@ const MAX_BATCH: usize = 512;
 const MAX_PENDING: usize = 4096;
 /// Longest wait for an input: a clock that was bent meanwhile is noticed after that.
 const MAX_WAIT: Duration = Duration::from_millis(20);
+/// How long to wait after a compaction that came to nothing.
+const COMPACTION_RETRY: Duration = Duration::from_secs(1);
 
 /// A node's state, all of it on one thread.
 #[derive(Debug)]
@@ -39,7 +44,9 @@ pub(super) struct Node {
     id: NodeId,
     members: Vec<NodeId>,
     request_timeout: Duration,
-    snapshot_after_entries: u64,
+    compaction: CompactionRule,
+    /// No compaction begins before that.
+    compact_after: Time,
     clock: Clock,
     raft: Raft,
     /// The core's own account, as of the last input.
@@ -62,8 +69,9 @@ impl Node {
     /// Reads the disk and stands ready.
     pub(super) fn open(config: &Config, links: Links, log: Log) -> Result<Self, Error> {
         let (id, members) = (config.id, config.members());
-        let (storage, stored) =
-            Storage::open(&config.data_dir, id, &members).map_err(|source| Error::Storage { node: id, source })?;
+        let beginning = if config.init { Beginning::New } else { Beginning::Restart };
+        let (storage, stored) = Storage::open(&config.data_dir, id, &members, beginning)
+            .map_err(|source| Error::Storage { node: id, source })?;
         let trace = Trace::open(id, config.trace_file.as_deref()).map_err(Error::Trace)?;
         let mut clock = Clock::new(config.clock_file.clone());
         let raft = Raft::new(config.raft(fresh()), stored, clock.now())
@@ -74,7 +82,8 @@ impl Node {
             id,
             members,
             request_timeout: config.request_timeout,
-            snapshot_after_entries: config.snapshot_after_entries,
+            compaction: CompactionRule::new(config),
+            compact_after: Time(0),
             clock,
             raft,
             status,
@@ -115,7 +124,7 @@ impl Node {
             self.raft.tick(now);
             self.notice_role();
             self.carry_out()?;
-            self.compact()?;
+            self.compact(now)?;
             while let Some(waiting) = self.pending.next_expired(now) {
                 let failure = waiting.unresolved(Reason::Deadline);
                 self.answer(waiting, Err(failure));
@@ -276,17 +285,26 @@ impl Node {
         Ok(())
     }
 
-    /// Replaces the applied log by a snapshot when it has grown long enough.
-    fn compact(&mut self) -> Result<(), Error> {
-        let last_index = self.machine.applied();
-        if last_index.0 - self.snapshot_index.0 < self.snapshot_after_entries {
-            return Ok(());
+    /// Lets a snapshot take the place of the applied log when that has grown long enough. The snapshot is made beside the loop.
+    fn compact(&mut self, now: Time) -> Result<(), Error> {
+        match self.storage.finish_compaction().map_err(|source| self.broken(source))? {
+            Some(Compacted::Done(snapshot)) => {
+                let Snapshot { last_index, .. } = snapshot;
+                self.log.write(Event::SnapshotMade { last_index, bytes: snapshot.data.len() });
+                self.snapshot_index = last_index;
+                self.raft.compact(snapshot);
+            }
+            Some(Compacted::GivenUp) => self.compact_after = now.after(COMPACTION_RETRY),
+            None => {}
         }
-        let snapshot = Snapshot { last_index, last_term: self.applied_term, data: self.machine.snapshot() };
-        self.storage.compact(&snapshot).map_err(|source| self.broken(source))?;
-        self.log.write(Event::SnapshotMade { last_index, bytes: snapshot.data.len() });
-        self.snapshot_index = last_index;
-        self.raft.compact(snapshot);
+        let last_index = self.machine.applied();
+        let due = self.compaction.is_due(self.snapshot_index, last_index, self.storage.log_bytes());
+        if due && !self.storage.is_compacting() && now >= self.compact_after {
+            let last = (last_index, self.applied_term);
+            if !self.storage.begin_compaction(last, self.machine.freeze()) {
+                self.compact_after = now.after(COMPACTION_RETRY);
+            }
+        }
         Ok(())
     }
 

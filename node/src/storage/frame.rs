@@ -1,79 +1,215 @@
-//! How a record lies in a file: a mark, its length, a checksum, its bytes.
+//! How a record lies in a file: a mark, its length, a checksum of these, one of its bytes, its bytes, and an end mark.
 //!
-//! The checksum covers the record's place in the file, so that bytes left over from elsewhere are not taken for a record. The mark
-//! makes it cheap to look for records behind a damaged one, which is what tells damage from a torn tail.
+//! Both checksums cover the record's place in the file, so that bytes left over from elsewhere are not taken for a record. The length
+//! has a checksum of its own, so that a record of which the end is missing can be told from one whose length is damaged.
+//!
+//! A crash leaves of the last write what reached the disk: a beginning, or some sectors of it and zeros for the rest. The marks at both
+//! ends see to it that no sector's share of a sound record is all zeros (a command holds text, in which 512 zeros in a row do not
+//! occur). So a record that is there from end to end, with something in each sector and a wrong checksum, is no crash's work.
 
-/// Starts each record.
-const MARK: [u8; 4] = *b"\xabSW1";
-const HEADER_BYTES: usize = 12;
+/// Starts each record. Its first byte occurs in no text, so that no value can hold a record.
+const MARK: [u8; 4] = *b"\xffSW2";
+/// Ends each record. Two bits, so that no single flipped one makes it a zero.
+const END: u8 = 0x5a;
+const HEADER_BYTES: usize = 16;
+/// What a disk writes or loses as one.
+const SECTOR_BYTES: usize = 512;
 
-/// Appends `payload` to `out` as the record at byte `offset` of its file.
-pub(super) fn append(out: &mut Vec<u8>, offset: u64, payload: &[u8]) {
-    let length = u32::try_from(payload.len()).expect("records are bounded far below 4 GiB");
-    out.extend_from_slice(&MARK);
-    out.extend_from_slice(&length.to_le_bytes());
-    out.extend_from_slice(&checksum(offset, payload).to_le_bytes());
-    out.extend_from_slice(payload);
+/// The most bytes that a record may hold: its length is told in four.
+pub(super) const MAX_PAYLOAD_BYTES: usize = u32::MAX as usize;
+
+/// What is to be found at one place of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Found<'a> {
+    /// The end of the file.
+    End,
+    /// A sound record, and the offset after it.
+    Record(&'a [u8], usize),
+    /// What a crash may leave of a write: its beginning, or zeros in place of some of its sectors.
+    Torn,
+    /// What no crash leaves.
+    Damaged,
 }
 
-/// The payload of the record at `offset`, and the offset after it; `None` if no whole and undamaged record is there.
-pub(super) fn read(file: &[u8], offset: usize) -> Option<(&[u8], usize)> {
-    let rest = file.get(offset..)?;
-    let (header, rest) = rest.split_at_checked(HEADER_BYTES)?;
-    let word = |at: usize| u32::from_le_bytes(header[at..at + 4].try_into().expect("four bytes"));
-    let payload = rest.get(..usize::try_from(word(4)).ok()?)?;
-    let sound = header.starts_with(&MARK) && word(8) == checksum(offset as u64, payload);
-    sound.then_some((payload, offset + HEADER_BYTES + payload.len()))
+/// The bytes before and after `payload` that make it the record at byte `offset` of its file; `None` if it is too long.
+pub(super) fn enclose(offset: u64, payload: &[u8]) -> Option<([u8; HEADER_BYTES], [u8; 1])> {
+    header(offset, payload.len(), checksum(offset, payload)).map(|header| (header, [END]))
 }
 
-/// Whether any undamaged record begins after `offset`.
+fn header(offset: u64, length: usize, checksum: u32) -> Option<[u8; HEADER_BYTES]> {
+    let mut header = [0; HEADER_BYTES];
+    header[..4].copy_from_slice(&MARK);
+    header[4..8].copy_from_slice(&u32::try_from(length).ok()?.to_le_bytes());
+    header[8..12].copy_from_slice(&checksum.to_le_bytes());
+    let own = self::checksum(offset, &header[..12]);
+    header[12..].copy_from_slice(&own.to_le_bytes());
+    Some(header)
+}
+
+/// What is at `offset`.
+pub(super) fn read(file: &[u8], offset: usize) -> Found<'_> {
+    let rest = file.get(offset..).unwrap_or_default();
+    if rest.is_empty() {
+        return Found::End;
+    }
+    let torn_or_damaged = |end: usize| match has_unwritten_sector(file, offset, end) {
+        true => Found::Torn,
+        false => Found::Damaged,
+    };
+    let Some(header) = rest.get(..HEADER_BYTES) else {
+        let begins = MARK.starts_with(&rest[..rest.len().min(MARK.len())]);
+        return if begins { Found::Torn } else { torn_or_damaged(file.len()) };
+    };
+    let Some((length, expected)) = parse(header, offset) else { return torn_or_damaged(file.len()) };
+    let Some(record) = length.checked_add(HEADER_BYTES + 1).and_then(|bytes| rest.get(..bytes)) else {
+        return Found::Torn;
+    };
+    let payload = &record[HEADER_BYTES..record.len() - 1];
+    if record.ends_with(&[END]) && checksum(offset as u64, payload) == expected {
+        return Found::Record(payload, offset + record.len());
+    }
+    torn_or_damaged(offset + record.len())
+}
+
+/// Whether any record begins after `offset`, sound at least in its header: it shows that what stands at `offset` was whole once.
 pub(super) fn any_after(file: &[u8], offset: usize) -> bool {
     let rest = file.get(offset + 1..).unwrap_or_default();
-    rest.windows(MARK.len()).enumerate().any(|(at, window)| window == MARK && read(file, offset + 1 + at).is_some())
+    rest.windows(HEADER_BYTES)
+        .zip(offset + 1..)
+        .any(|(window, at)| window.starts_with(&MARK) && parse(window, at).is_some())
 }
 
-fn checksum(offset: u64, payload: &[u8]) -> u32 {
-    crc32c::crc32c_append(crc32c::crc32c(&offset.to_le_bytes()), payload)
+/// The payload's length and checksum that a sound header tells.
+fn parse(header: &[u8], offset: usize) -> Option<(usize, u32)> {
+    let word = |at: usize| u32::from_le_bytes(header[at..at + 4].try_into().expect("four bytes"));
+    let sound = header.starts_with(&MARK) && word(12) == checksum(offset as u64, &header[..12]);
+    sound.then_some(()).and(usize::try_from(word(4)).ok()).map(|length| (length, word(8)))
+}
+
+/// Whether some sector's share of the bytes from `start` to `end` is all zeros.
+fn has_unwritten_sector(file: &[u8], start: usize, end: usize) -> bool {
+    let mut rest = &file[start..end];
+    let mut share = SECTOR_BYTES - start % SECTOR_BYTES;
+    while !rest.is_empty() {
+        let (sector, after) = rest.split_at(share.min(rest.len()));
+        if sector.iter().all(|&byte| byte == 0) {
+            return true;
+        }
+        (rest, share) = (after, SECTOR_BYTES);
+    }
+    false
+}
+
+fn checksum(offset: u64, bytes: &[u8]) -> u32 {
+    crc32c::crc32c_append(crc32c::crc32c(&offset.to_le_bytes()), bytes)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn two_records() -> Vec<u8> {
-        let mut file = Vec::new();
-        append(&mut file, 0, b"one");
-        let offset = file.len() as u64;
-        append(&mut file, offset, b"two");
-        file
+    /// Records of these lengths, and where each begins; without a zero in them.
+    fn records(lengths: &[usize]) -> (Vec<u8>, Vec<usize>) {
+        let (mut file, mut starts) = (Vec::new(), Vec::new());
+        for &length in lengths {
+            starts.push(file.len());
+            let offset = file.len() as u64;
+            let payload: Vec<u8> = (0..length).map(|at| u8::try_from(at % 255).unwrap() + 1).collect();
+            let (header, end) = enclose(offset, &payload).unwrap();
+            file.extend_from_slice(&[&header[..], &payload, &end].concat());
+        }
+        (file, starts)
+    }
+
+    fn is_sound(found: Found<'_>) -> bool {
+        matches!(found, Found::Record(..))
     }
 
     #[test]
     fn records_are_read_back_one_after_the_other() {
-        let file = two_records();
-        let (first, next) = read(&file, 0).unwrap();
-        let (second, end) = read(&file, next).unwrap();
-        assert_eq!((first, second, end), (&b"one"[..], &b"two"[..], file.len()));
-        assert_eq!(read(&file, end), None);
+        let (file, starts) = records(&[3, 0, 700]);
+        let mut at = 0;
+        for (start, length) in starts.into_iter().zip([3, 0, 700]) {
+            let Found::Record(payload, next) = read(&file, at) else { panic!("a record at {at}") };
+            assert_eq!((at, payload.len()), (start, length));
+            at = next;
+        }
+        assert_eq!(read(&file, at), Found::End);
+    }
+
+    /// Of every length, so that headers, payloads and end marks meet the border of a sector at every byte.
+    #[test]
+    fn a_flipped_bit_in_the_last_record_is_never_taken_for_a_torn_write() {
+        for first in 440..520 {
+            let (sound, starts) = records(&[first, 40]);
+            for bit in starts[1] * 8..sound.len() * 8 {
+                let mut file = sound.clone();
+                file[bit / 8] ^= 1 << (bit % 8);
+                assert_eq!(read(&file, starts[1]), Found::Damaged, "bit {bit} after {first} bytes");
+            }
+        }
     }
 
     #[test]
-    fn any_flipped_bit_spoils_the_record() {
-        let sound = two_records();
-        let (_, next) = read(&sound, 0).unwrap();
-        for bit in 0..next * 8 {
+    fn a_flipped_bit_before_the_last_record_is_shown_by_the_one_behind_it() {
+        let (sound, starts) = records(&[3, 3]);
+        for bit in 0..starts[1] * 8 {
             let mut file = sound.clone();
             file[bit / 8] ^= 1 << (bit % 8);
-            assert_eq!(read(&file, 0), None, "bit {bit}");
+            assert_eq!(read(&file, 0), Found::Damaged, "bit {bit}");
             assert!(any_after(&file, 0), "the second is still found");
+        }
+        assert!(!any_after(&sound, starts[1]));
+    }
+
+    #[test]
+    fn a_beginning_of_a_record_is_torn() {
+        let (sound, starts) = records(&[30, 700]);
+        for length in starts[1] + 1..sound.len() {
+            assert_eq!(read(&sound[..length], starts[1]), Found::Torn, "{length} bytes");
+        }
+        assert_eq!(read(&sound[..starts[1]], starts[1]), Found::End);
+    }
+
+    #[test]
+    fn a_record_without_some_of_its_sectors_is_torn() {
+        let (sound, starts) = records(&[300, 3000]);
+        let borders: Vec<usize> = std::iter::once(starts[1])
+            .chain((1..).map(|sector| sector * 512).take_while(|&at| at < sound.len()))
+            .collect();
+        let sectors = borders.len();
+        for lost in 1_u32..1 << sectors {
+            let mut file = sound.clone();
+            for (number, &start) in borders.iter().enumerate().filter(|(number, _)| lost >> number & 1 == 1) {
+                let end = borders.get(number + 1).copied().unwrap_or(sound.len());
+                file[start..end].fill(0);
+            }
+            assert_eq!(read(&file, starts[1]), Found::Torn, "without {lost:b}");
+            assert!(is_sound(read(&file, 0)));
+        }
+    }
+
+    #[test]
+    fn a_tail_of_zeros_is_torn_and_one_of_anything_else_is_not() {
+        let (sound, _) = records(&[30]);
+        for zeros in [1, 15, 16, 5000] {
+            assert_eq!(read(&[&sound[..], &vec![0; zeros]].concat(), sound.len()), Found::Torn);
+        }
+        for other in [&b"x"[..], b"leftover", &[7; 600]] {
+            assert_eq!(read(&[&sound[..], other].concat(), sound.len()), Found::Damaged);
         }
     }
 
     #[test]
     fn a_record_out_of_place_is_none() {
-        let file = two_records();
-        let (_, next) = read(&file, 0).unwrap();
-        assert_eq!(read(&file[next..], 0), None);
-        assert!(!any_after(&file, next));
+        let (file, starts) = records(&[3, 3]);
+        assert_eq!(read(&file[starts[1]..], 0), Found::Damaged);
+        assert!(!any_after(&file, starts[1]));
+    }
+
+    #[test]
+    fn a_length_beyond_four_bytes_is_refused() {
+        assert!(header(0, MAX_PAYLOAD_BYTES, 7).is_some());
+        assert_eq!(header(0, MAX_PAYLOAD_BYTES + 1, 7), None);
     }
 }

@@ -3,78 +3,156 @@
 //! A log of our own rather than an embedded store: what a torn tail, a damaged record or an answer before the fsync does to a
 //! cluster is the very thing that this node is there to be tested for, so it should be a page of code that can be read. All that is made
 //! durable together is one record, written with one `write` and one `fdatasync`; since nothing more is written before that has returned,
-//! only the last record can be torn by a crash. Recovery cuts such a tail off. A damaged record with a sound one behind it is no
-//! crash's work but a lost promise, and an error.
+//! only the last record can be torn by a crash.
+//!
+//! *Torn or damaged.* Recovery cuts a last record off that a crash can have left so: its end is missing, or a whole sector of it is
+//! zeros. It was not acknowledged, or the disk did not keep its word. Anything else that is not as it was written (a flipped bit, in a
+//! length too; a record with others behind it) is no crash's work but a lost promise, and an error: the node stays down, for one that
+//! forgot what it promised is worse than one that is down. What cannot be told: a file that was cut short later, at a record or within the
+//! last one, and sectors of the last record that were zeroed later, look like a torn write, and a disk that loses a whole file like a
+//! directory that was emptied. A last record that reached the disk as neither its bytes nor zeros (old contents of the sectors, where a
+//! file system lets them show) is refused although nothing acknowledged was in it.
+//!
+//! *Nothing is believed because it can be read.* After a crash of the process, or an fsync that failed, the page cache shows bytes that
+//! the disk may never have got, and a second fsync would succeed without writing them. So opening writes all that it found of the log to
+//! a new file, and the node starts once that is durable; the old file is never appended to again. After any failure the storage refuses
+//! all further work.
 //!
 //! Both files are replaced whole: written under another name, fsynced, renamed, the directory fsynced. A snapshot comes first, then a
 //! log that starts after it; a crash in between leaves a log that reaches back too far, which recovery trims. The first record of
 //! the log names the node and its cluster, so that no other node uses the directory.
+//!
+//! Compaction writes both on a thread of its own (`compaction`), while the log goes on.
 
+mod compaction;
 mod frame;
 mod image;
+mod medium;
 
 use std::{
-    fs::{self, File, OpenOptions, TryLockError},
-    io::{self, Write as _},
-    os::unix::fs::FileExt as _,
+    fs::{File, TryLockError},
+    io,
     path::{Path, PathBuf},
 };
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use self::image::{Batch, Image, Owner, Start};
+use self::{
+    compaction::Compaction,
+    frame::Found,
+    image::{Batch, Image, Owner, Start},
+    medium::{Directory, Medium, create_directories},
+};
 use crate::{
     error::StorageError,
     raft::{LogIndex, NodeId, Persist, Snapshot, Stored},
 };
 
+pub(crate) use compaction::Compacted;
+
 const LOCK: &str = "lock";
 const WAL: &str = "wal";
 const SNAPSHOT: &str = "snapshot";
+/// Bytes of a large file that are written at once, and bytes after which they are synced: an fsync of the log meanwhile never has to wait for
+/// much more than that.
+const PIECE_BYTES: usize = 1 << 20;
+const SYNC_EVERY_BYTES: u64 = 4 << 20;
+
+/// Whether a node may start without anything on its disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Beginning {
+    /// It has never run: its directory holds nothing.
+    New,
+    /// It has run before, and remembers.
+    Restart,
+}
 
 /// The directory of a node, open and locked.
 #[derive(Debug)]
-pub(crate) struct Storage {
-    dir: PathBuf,
-    /// Held as long as the node lives.
-    _lock: File,
+pub(crate) struct Storage<M: Medium = Directory> {
+    // Before the lock, which is given back only once nobody writes there any more.
+    compaction: Option<Compaction<M>>,
+    files: Files<M>,
     owner: Owner,
-    wal: File,
+    wal: M::File,
     /// Where the next record goes.
     end: u64,
     image: Image,
+    /// The last entry that the snapshot on the disk stands for.
+    snapshot_index: LogIndex,
     fsyncs: u64,
+    /// Whether something failed: then nobody knows what is durable.
+    failed: bool,
+    /// Held as long as the node lives.
+    _lock: Option<File>,
+}
+
+/// The files, and how to name them when something goes wrong.
+#[derive(Clone, Debug)]
+struct Files<M> {
+    dir: PathBuf,
+    medium: M,
 }
 
 impl Storage {
-    /// Opens the directory, creating it if missing, and reads what it holds.
+    /// Opens the directory and reads what it holds; creates it for a node that is new. All that is returned is durable.
     ///
     /// # Errors
-    /// If another process or another node has it, or a file is damaged or cannot be used.
-    pub(crate) fn open(dir: &Path, id: NodeId, members: &[NodeId]) -> Result<(Self, Stored), StorageError> {
+    /// If another process or another node has it, a file is damaged or cannot be used, or there is nothing although the node has run
+    /// before, or something although it has not.
+    pub(crate) fn open(
+        dir: &Path,
+        id: NodeId,
+        members: &[NodeId],
+        beginning: Beginning,
+    ) -> Result<(Self, Stored), StorageError> {
+        match beginning {
+            Beginning::New => create_directories(dir).map_err(failed("creating", dir))?,
+            Beginning::Restart if !dir.exists() => return Err(StorageError::Empty { path: dir.to_owned() }),
+            Beginning::Restart => {}
+        }
         let lock = lock(dir)?;
-        let owner = Owner { id, members: members.to_vec() };
-        let snapshot = read_snapshot(&dir.join(SNAPSHOT))?;
-        let path = dir.join(WAL);
-        let (image, wal, end) = match fs::read(&path) {
-            Ok(bytes) => {
-                let (image, end) = recover(&path, &bytes, &owner, snapshot.as_ref())?;
-                let wal = OpenOptions::new().write(true).open(&path).map_err(failed("opening", &path))?;
-                if end < bytes.len() as u64 {
-                    wal.set_len(end).map_err(failed("cutting the torn tail of", &path))?;
-                    wal.sync_all().map_err(failed("syncing", &path))?;
-                }
-                (image, wal, end)
+        let files = Files { dir: dir.to_owned(), medium: Directory::open(dir).map_err(failed("opening", dir))? };
+        Self::open_in(files, Owner { id, members: members.to_vec() }, beginning, Some(lock))
+    }
+}
+
+impl<M: Medium> Storage<M> {
+    fn open_in(
+        files: Files<M>,
+        owner: Owner,
+        beginning: Beginning,
+        lock: Option<File>,
+    ) -> Result<(Self, Stored), StorageError> {
+        files.remove_leftovers();
+        files.medium.sync_dir().map_err(failed("syncing", &files.dir))?;
+        let (snapshot, bytes) = (files.read_snapshot()?, files.read(WAL)?);
+        let image = match (&bytes, beginning) {
+            (Some(_), Beginning::New) => return Err(StorageError::NotEmpty { path: files.dir }),
+            (Some(bytes), Beginning::Restart) => recover(&files.path(WAL), bytes, &owner, snapshot.as_ref())?,
+            (None, _) if snapshot.is_some() => {
+                return Err(failed("reading", &files.path(WAL))(io::ErrorKind::NotFound.into()));
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound && snapshot.is_none() => {
-                let image = Image::default();
-                let (wal, end) = write_wal(dir, &owner, LogIndex(0), &image)?;
-                (image, wal, end)
-            }
-            Err(source) => return Err(failed("reading", &path)(source)),
+            (None, Beginning::New) => Image::default(),
+            (None, Beginning::Restart) => return Err(StorageError::Empty { path: files.dir }),
         };
+        drop(bytes);
+        let snapshot_index = snapshot.as_ref().map_or(LogIndex(0), |snapshot| snapshot.last_index);
+        let (wal, end) = files.replace(WAL, &encode(&start(&owner, snapshot_index, &image)))?;
         let stored = Stored { hard_state: image.hard_state, snapshot, entries: image.entries.clone() };
-        Ok((Self { dir: dir.to_owned(), _lock: lock, owner, wal, end, image, fsyncs: 0 }, stored))
+        let storage = Self {
+            compaction: None,
+            files,
+            owner,
+            wal,
+            end,
+            image,
+            snapshot_index,
+            fsyncs: 0,
+            failed: false,
+            _lock: lock,
+        };
+        Ok((storage, stored))
     }
 
     /// How often the disk was asked to make something durable.
@@ -82,11 +160,20 @@ impl Storage {
         self.fsyncs
     }
 
+    /// About how many bytes the log file has.
+    pub(crate) fn log_bytes(&self) -> u64 {
+        self.end
+    }
+
     /// Makes all of `persist` durable.
     ///
     /// # Errors
     /// If it could not; nobody knows then what is durable, and the node must stop.
     pub(crate) fn persist(&mut self, persist: &Persist) -> Result<(), StorageError> {
+        self.unless_failed(|storage| storage.carry_out(persist))
+    }
+
+    fn carry_out(&mut self, persist: &Persist) -> Result<(), StorageError> {
         let Some(snapshot) = &persist.snapshot else {
             return self.append(Batch {
                 hard_state: persist.hard_state,
@@ -96,52 +183,105 @@ impl Storage {
         };
         // The term first: a crash before the log is replaced must not leave a snapshot from a later term than the node remembers.
         self.append(Batch { hard_state: persist.hard_state, ..Batch::default() })?;
-        write_snapshot(&self.dir, snapshot)?;
+        self.files.replace(SNAPSHOT, &encode(snapshot))?;
+        self.snapshot_index = snapshot.last_index;
         let rest = Batch { hard_state: None, truncate_from: persist.truncate_from, entries: persist.entries.clone() };
-        self.replace_log(snapshot, rest)
+        let path = self.files.path(WAL);
+        let at = damaged(&path, self.end);
+        self.image.start_after(snapshot).and_then(|()| self.image.add(rest)).map_err(at)?;
+        let start = start(&self.owner, snapshot.last_index, &self.image);
+        (self.wal, self.end) = self.files.replace(WAL, &encode(&start))?;
+        self.fsyncs += 4; // two files, and the directory after each
+        Ok(())
     }
 
-    /// Lets a snapshot of the node's own state stand for the log up to its last index.
-    ///
-    /// # Errors
-    /// As [`persist`](Self::persist).
-    pub(crate) fn compact(&mut self, snapshot: &Snapshot) -> Result<(), StorageError> {
-        write_snapshot(&self.dir, snapshot)?;
-        self.replace_log(snapshot, Batch::default())
+    /// Does something unless an earlier attempt failed, and remembers if this one does.
+    fn unless_failed<T>(&mut self, act: impl FnOnce(&mut Self) -> Result<T, StorageError>) -> Result<T, StorageError> {
+        if self.failed {
+            return Err(StorageError::Failed { path: self.files.dir.clone() });
+        }
+        act(self).inspect_err(|_| self.failed = true)
     }
 
     fn append(&mut self, batch: Batch) -> Result<(), StorageError> {
         if batch == Batch::default() {
             return Ok(());
         }
+        let path = self.files.path(WAL);
         let mut record = Vec::new();
-        frame::append(&mut record, self.end, &encode(&batch));
-        let path = self.dir.join(WAL);
+        append_record(&mut record, self.end, &encode(&batch), &path)?;
+        if let Some(compaction) = &mut self.compaction {
+            compaction.add(batch.clone());
+        }
         self.image.add(batch).map_err(damaged(&path, self.end))?;
-        self.wal.write_all_at(&record, self.end).map_err(failed("writing", &path))?;
-        self.wal.sync_data().map_err(failed("syncing", &path))?;
+        self.files.medium.write_at(&self.wal, &record, self.end).map_err(failed("writing", &path))?;
+        self.files.medium.sync(&self.wal).map_err(failed("syncing", &path))?;
         self.fsyncs += 1;
         self.end += record.len() as u64;
         Ok(())
     }
+}
 
-    fn replace_log(&mut self, snapshot: &Snapshot, rest: Batch) -> Result<(), StorageError> {
-        let path = self.dir.join(WAL);
-        self.image.start_after(snapshot).and_then(|()| self.image.add(rest)).map_err(damaged(&path, self.end))?;
-        (self.wal, self.end) = write_wal(&self.dir, &self.owner, snapshot.last_index, &self.image)?;
-        self.fsyncs += 4; // two files, and the directory after each
-        Ok(())
+impl<M: Medium> Files<M> {
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.join(name)
+    }
+
+    /// All of a file; `None` if it is not there.
+    fn read(&self, name: &str) -> Result<Option<Vec<u8>>, StorageError> {
+        match self.medium.read(name) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(failed("reading", &self.path(name))(source)),
+        }
+    }
+
+    fn read_snapshot(&self) -> Result<Option<Snapshot>, StorageError> {
+        let path = self.path(SNAPSHOT);
+        let Some(bytes) = self.read(SNAPSHOT)? else { return Ok(None) };
+        self.medium.sync_name(SNAPSHOT).map_err(failed("syncing", &path))?;
+        match frame::read(&bytes, 0) {
+            Found::Record(payload, end) if end == bytes.len() => decode(payload).map(Some).map_err(damaged(&path, 0)),
+            _ => Err(damaged(&path, 0)("its only record".into())),
+        }
+    }
+
+    /// Replaces the file `name` by one record, durably and at once: a crash leaves the old one or the new one. Returns the new file and
+    /// its length.
+    fn replace(&self, name: &str, payload: &[u8]) -> Result<(M::File, u64), StorageError> {
+        let new = format!("{name}.new");
+        let written = self.write_new(&new, payload)?;
+        self.give_name(&new, name)?;
+        Ok(written)
+    }
+
+    /// Writes one record to a file of its own and makes that durable, but not its name. Returns the file and its length.
+    fn write_new(&self, name: &str, payload: &[u8]) -> Result<(M::File, u64), StorageError> {
+        let path = self.path(name);
+        let (header, end) = frame::enclose(0, payload).ok_or_else(|| too_large(&path, payload.len()))?;
+        let file = self.medium.create(name).map_err(failed("creating", &path))?;
+        let (mut offset, mut synced) = (0, 0);
+        for piece in [&header[..]].into_iter().chain(payload.chunks(PIECE_BYTES)).chain([&end[..]]) {
+            self.medium.write_at(&file, piece, offset).map_err(failed("writing", &path))?;
+            offset += piece.len() as u64;
+            if offset - synced >= SYNC_EVERY_BYTES {
+                self.medium.sync(&file).map_err(failed("syncing", &path))?;
+                synced = offset;
+            }
+        }
+        self.medium.sync(&file).map_err(failed("syncing", &path))?;
+        Ok((file, offset))
+    }
+
+    /// Lets a durable file take the place of another, durably.
+    fn give_name(&self, from: &str, to: &str) -> Result<(), StorageError> {
+        self.medium.rename(from, to).map_err(failed("renaming to", &self.path(to)))?;
+        self.medium.sync_dir().map_err(failed("syncing", &self.dir))
     }
 }
 
-/// Creates the directory if it is missing, and takes its lock.
+/// Takes the lock of a directory.
 fn lock(dir: &Path) -> Result<File, StorageError> {
-    if !dir.exists() {
-        fs::create_dir_all(dir).map_err(failed("creating", dir))?;
-        if let Some(parent) = dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-            sync_dir(parent)?;
-        }
-    }
     let path = dir.join(LOCK);
     let lock = File::create(&path).map_err(failed("creating", &path))?;
     match lock.try_lock() {
@@ -151,16 +291,11 @@ fn lock(dir: &Path) -> Result<File, StorageError> {
     }
 }
 
-/// What the log file says, and where its last sound record ends.
-fn recover(
-    path: &Path,
-    bytes: &[u8],
-    owner: &Owner,
-    snapshot: Option<&Snapshot>,
-) -> Result<(Image, u64), StorageError> {
+/// What the log file says up to its last sound record.
+fn recover(path: &Path, bytes: &[u8], owner: &Owner, snapshot: Option<&Snapshot>) -> Result<Image, StorageError> {
     let at = |offset: usize| damaged(path, offset as u64);
     // A log file appears under its name only with its first record durable: that one cannot be torn.
-    let (first, mut end) = frame::read(bytes, 0).ok_or_else(|| at(0)("its first record".into()))?;
+    let Found::Record(first, mut end) = frame::read(bytes, 0) else { return Err(at(0)("its first record".into())) };
     let start: Start = decode(first).map_err(at(0))?;
     if start.owner != *owner {
         let path = path.parent().unwrap_or(path).to_owned();
@@ -168,12 +303,17 @@ fn recover(
     }
     let mut image = Image { hard_state: start.hard_state, entries: Vec::new() };
     image.add(Batch { entries: start.entries, ..Batch::default() }).map_err(at(0))?;
-    while let Some((payload, next)) = frame::read(bytes, end) {
-        image.add(decode(payload).map_err(at(end))?).map_err(at(end))?;
-        end = next;
-    }
-    if frame::any_after(bytes, end) {
-        return Err(at(end)("a record, with sound ones behind it".into()));
+    loop {
+        match frame::read(bytes, end) {
+            Found::Record(payload, next) => {
+                image.add(decode(payload).map_err(at(end))?).map_err(at(end))?;
+                end = next;
+            }
+            Found::End => break,
+            Found::Torn if !frame::any_after(bytes, end) => break,
+            Found::Torn => return Err(at(end)("a record, with sound ones behind it".into())),
+            Found::Damaged => return Err(at(end)("a record that is there whole, with a wrong checksum".into())),
+        }
     }
     let nothing = Snapshot::default();
     let snapshot = snapshot.unwrap_or(&nothing);
@@ -184,46 +324,23 @@ fn recover(
         )));
     }
     image.start_after(snapshot).map_err(at(0))?;
-    Ok((image, end as u64))
+    Ok(image)
 }
 
-fn write_wal(dir: &Path, owner: &Owner, base: LogIndex, image: &Image) -> Result<(File, u64), StorageError> {
-    let start = Start { owner: owner.clone(), base, hard_state: image.hard_state, entries: image.entries.clone() };
-    replace(dir, WAL, &encode(&start))
+/// The first record of a log that holds all of `image`.
+fn start(owner: &Owner, base: LogIndex, image: &Image) -> Start {
+    Start { owner: owner.clone(), base, hard_state: image.hard_state, entries: image.entries.clone() }
 }
 
-fn write_snapshot(dir: &Path, snapshot: &Snapshot) -> Result<(), StorageError> {
-    replace(dir, SNAPSHOT, &encode(snapshot)).map(drop)
+fn append_record(out: &mut Vec<u8>, offset: u64, payload: &[u8], path: &Path) -> Result<(), StorageError> {
+    let (header, end) = frame::enclose(offset, payload).ok_or_else(|| too_large(path, payload.len()))?;
+    out.reserve(header.len() + payload.len() + end.len());
+    [&header[..], payload, &end].into_iter().for_each(|part| out.extend_from_slice(part));
+    Ok(())
 }
 
-fn read_snapshot(path: &Path) -> Result<Option<Snapshot>, StorageError> {
-    let bytes = match fs::read(path) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(source) => return Err(failed("reading", path)(source)),
-    };
-    match frame::read(&bytes, 0) {
-        Some((payload, end)) if end == bytes.len() => decode(payload).map(Some).map_err(damaged(path, 0)),
-        _ => Err(damaged(path, 0)("its only record".into())),
-    }
-}
-
-/// Replaces the file `name` by one record, durably and at once: a crash leaves the old one or the new one. Returns the new file and its
-/// length.
-fn replace(dir: &Path, name: &str, payload: &[u8]) -> Result<(File, u64), StorageError> {
-    let mut record = Vec::new();
-    frame::append(&mut record, 0, payload);
-    let (new, path) = (dir.join(format!("{name}.new")), dir.join(name));
-    let mut file = File::create(&new).map_err(failed("creating", &new))?;
-    file.write_all(&record).map_err(failed("writing", &new))?;
-    file.sync_all().map_err(failed("syncing", &new))?;
-    fs::rename(&new, &path).map_err(failed("renaming to", &path))?;
-    sync_dir(dir)?;
-    Ok((file, record.len() as u64))
-}
-
-fn sync_dir(dir: &Path) -> Result<(), StorageError> {
-    File::open(dir).and_then(|dir| dir.sync_all()).map_err(failed("syncing", dir))
+fn too_large(path: &Path, bytes: usize) -> StorageError {
+    StorageError::TooLarge { path: path.to_owned(), bytes, limit: frame::MAX_PAYLOAD_BYTES }
 }
 
 fn encode(value: &impl Serialize) -> Vec<u8> {
@@ -242,5 +359,7 @@ fn damaged(path: &Path, offset: u64) -> impl FnOnce(String) -> StorageError {
     move |problem| StorageError::Damaged { path: path.to_owned(), offset, problem }
 }
 
+#[cfg(test)]
+mod simulated;
 #[cfg(test)]
 mod tests;

@@ -43,7 +43,8 @@ impl Bench {
         }
         let captured = Captured::default();
         let log = Log::to(NodeId(1), captured.clone());
-        let config = Config::new(NodeId(1), peers.clone(), SocketAddr::from(([127, 0, 0, 1], 0)), dir);
+        let mut config = Config::new(NodeId(1), peers.clone(), SocketAddr::from(([127, 0, 0, 1], 0)), dir);
+        config.init = !dir.join("wal").exists();
         let links = Links::dial(runtime.handle(), NodeId(1), &peers, &log);
         let node = Node::open(&config, links, log).unwrap();
         let start = Instant::now();
@@ -226,8 +227,8 @@ fn the_first_read_after_a_restart_sees_the_snapshot() {
     let mut machine = Machine::default();
     machine.apply(&entry(1, 1, Payload::Command(put(5).encode()))).unwrap();
     let members = [NodeId(1), NodeId(2), NodeId(3)];
-    let (mut storage, _) = Storage::open(dir.path(), NodeId(1), &members).unwrap();
-    let snapshot = Snapshot { last_index: LogIndex(1), last_term: Term(1), data: machine.snapshot() };
+    let (mut storage, _) = Storage::open(dir.path(), NodeId(1), &members, Beginning::New).unwrap();
+    let snapshot = Snapshot { last_index: LogIndex(1), last_term: Term(1), data: machine.freeze()() };
     let hard_state = Some(crate::raft::HardState { term: Term(1), voted_for: None });
     storage
         .persist(&crate::raft::Persist { hard_state, snapshot: Some(snapshot), ..crate::raft::Persist::default() })

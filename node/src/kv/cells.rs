@@ -1,0 +1,121 @@
+//! The keys and their values, of which a snapshot can be taken at once however many they are: while somebody holds the snapshot, what is
+//! written lies beside it, and is put in its place afterwards.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::Json;
+use crate::raft::LogIndex;
+
+/// A key's value and when it was written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Cell {
+    pub(super) value: Json,
+    pub(super) revision: LogIndex,
+}
+
+/// The map from keys to cells.
+#[derive(Debug, Default)]
+pub(super) struct Cells {
+    /// Changed only while nobody else holds it.
+    base: Arc<BTreeMap<String, Cell>>,
+    /// Goes before `base`.
+    recent: BTreeMap<String, Cell>,
+}
+
+impl Cells {
+    pub(super) fn get(&self, key: &str) -> Option<&Cell> {
+        self.recent.get(key).or_else(|| self.base.get(key))
+    }
+
+    pub(super) fn insert(&mut self, key: String, cell: Cell) {
+        match Arc::get_mut(&mut self.base) {
+            Some(base) => {
+                base.append(&mut self.recent);
+                base.insert(key, cell);
+            }
+            None => drop(self.recent.insert(key, cell)),
+        }
+    }
+
+    /// The map as it is now. Costs as much as was written since the last one was taken; far more only if that one is still held.
+    pub(super) fn freeze(&mut self) -> Self {
+        if !self.recent.is_empty() {
+            Arc::make_mut(&mut self.base).append(&mut self.recent);
+        }
+        Self { base: Arc::clone(&self.base), recent: BTreeMap::new() }
+    }
+
+    fn merged(&self) -> BTreeMap<String, Cell> {
+        let mut merged = (*self.base).clone();
+        merged.extend(self.recent.clone());
+        merged
+    }
+}
+
+impl PartialEq for Cells {
+    fn eq(&self, other: &Self) -> bool {
+        self.merged() == other.merged()
+    }
+}
+
+impl Eq for Cells {}
+
+impl Serialize for Cells {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.recent.is_empty() { self.base.serialize(serializer) } else { self.merged().serialize(serializer) }
+    }
+}
+
+impl<'de> Deserialize<'de> for Cells {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let base = Arc::new(BTreeMap::deserialize(deserializer)?);
+        Ok(Self { base, recent: BTreeMap::new() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cell(number: u64) -> Cell {
+        Cell { value: Json::new(&number.into()).unwrap(), revision: LogIndex(number) }
+    }
+
+    fn cells(pairs: &[(&str, u64)]) -> Cells {
+        let mut cells = Cells::default();
+        pairs.iter().for_each(|(key, number)| cells.insert((*key).to_owned(), cell(*number)));
+        cells
+    }
+
+    #[test]
+    fn what_was_frozen_does_not_change_and_what_goes_on_does() {
+        let mut cells = cells(&[("a", 1), ("b", 2)]);
+        let frozen = cells.freeze();
+        cells.insert("b".into(), cell(3));
+        cells.insert("c".into(), cell(4));
+        assert_eq!((frozen.get("b"), frozen.get("c")), (Some(&cell(2)), None));
+        assert_eq!((cells.get("a"), cells.get("b"), cells.get("c")), (Some(&cell(1)), Some(&cell(3)), Some(&cell(4))));
+        let second = cells.freeze();
+        drop(frozen);
+        cells.insert("d".into(), cell(5));
+        assert_eq!((second.get("c"), second.get("d")), (Some(&cell(4)), None));
+        drop(second);
+        cells.insert("a".into(), cell(6));
+        assert_eq!((cells.get("a"), cells.get("d"), cells.recent.len()), (Some(&cell(6)), Some(&cell(5)), 0));
+    }
+
+    #[test]
+    fn frozen_or_not_it_is_written_in_the_same_way() {
+        let plain = cells(&[("a", 1), ("b", 3)]);
+        let mut layered = cells(&[("a", 1), ("b", 2)]);
+        let frozen = layered.freeze();
+        layered.insert("b".into(), cell(3));
+        assert_eq!(layered, plain);
+        let bytes = postcard::to_stdvec(&plain).unwrap();
+        assert_eq!(postcard::to_stdvec(&layered).unwrap(), bytes);
+        assert_eq!(postcard::from_bytes::<Cells>(&bytes).unwrap(), plain);
+        drop(frozen);
+    }
+}

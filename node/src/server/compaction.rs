@@ -1,0 +1,83 @@
+//! When a node lets a snapshot take the place of its log: after so many entries or bytes, and not when the others do.
+
+use crate::{config::Config, raft::LogIndex};
+
+/// Bytes of the log after which it is compacted, however few its entries are; on the last member after up to twice as many.
+const MAX_LOG_BYTES: u64 = 64 << 20;
+
+/// The points of the log at which one node compacts.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct CompactionRule {
+    after_entries: u64,
+    /// The node's share of the way from one compaction to the next, so that of several nodes each has its own time.
+    shift_entries: u64,
+    max_bytes: u64,
+}
+
+impl CompactionRule {
+    pub(super) fn new(config: &Config) -> Self {
+        let rank = config.peers.keys().filter(|id| **id < config.id).count() as u64;
+        let share = |whole: u64| whole.saturating_mul(rank) / config.peers.len() as u64;
+        Self {
+            after_entries: config.snapshot_after_entries,
+            shift_entries: share(config.snapshot_after_entries),
+            max_bytes: MAX_LOG_BYTES + share(MAX_LOG_BYTES),
+        }
+    }
+
+    /// Whether a snapshot of the state at `applied` is due, when the last one was at `last` and the log file has `log_bytes`.
+    pub(super) fn is_due(&self, last: LogIndex, applied: LogIndex, log_bytes: u64) -> bool {
+        let period = |index: LogIndex| index.0.saturating_add(self.shift_entries) / self.after_entries;
+        period(applied) > period(last) || (log_bytes > self.max_bytes && applied > last)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, net::SocketAddr};
+
+    use super::*;
+    use crate::raft::NodeId;
+
+    fn rule(id: u64, after_entries: u64) -> CompactionRule {
+        let peers: BTreeMap<_, _> = (1..=3)
+            .map(|id| (NodeId(id), SocketAddr::from(([127, 0, 0, 1], 7000 + u16::try_from(id).unwrap()))))
+            .collect();
+        let mut config = Config::new(NodeId(id), peers, SocketAddr::from(([127, 0, 0, 1], 8001)), "data");
+        config.snapshot_after_entries = after_entries;
+        CompactionRule::new(&config)
+    }
+
+    fn points(rule: CompactionRule, mut last: u64) -> Vec<u64> {
+        let mut points = Vec::new();
+        for applied in last..400 {
+            if rule.is_due(LogIndex(last), LogIndex(applied), 0) {
+                points.push(applied);
+                last = applied;
+            }
+        }
+        points
+    }
+
+    #[test]
+    fn each_node_has_points_of_its_own() {
+        assert_eq!(points(rule(1, 90), 0), [90, 180, 270, 360]);
+        assert_eq!(points(rule(2, 90), 0), [60, 150, 240, 330]);
+        assert_eq!(points(rule(3, 90), 0), [30, 120, 210, 300, 390]);
+    }
+
+    #[test]
+    fn they_stay_apart_after_a_snapshot_of_the_leaders() {
+        assert_eq!(points(rule(1, 90), 200), [270, 360]);
+        assert_eq!(points(rule(3, 90), 200), [210, 300, 390]);
+        assert_eq!(points(rule(3, 1), 390), (391..400).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_log_of_few_long_entries_is_compacted_too() {
+        let rule = rule(1, 10_000);
+        assert!(!rule.is_due(LogIndex(5), LogIndex(50), MAX_LOG_BYTES));
+        assert!(rule.is_due(LogIndex(5), LogIndex(50), MAX_LOG_BYTES + 1));
+        assert!(!rule.is_due(LogIndex(50), LogIndex(50), MAX_LOG_BYTES + 1), "a snapshot would not shorten it");
+    }
+}

@@ -1,0 +1,149 @@
+//! Compaction beside the running log: a thread writes the snapshot and a log that starts after it, each under a name of its own; what is
+//! appended meanwhile goes to the old log, and is added to the new one before that takes its place.
+
+use std::{mem, panic, thread};
+
+use bytes::Bytes;
+
+use super::{
+    Files, SNAPSHOT, Storage, WAL, append_record, encode, failed,
+    image::{Batch, Start},
+    medium::{Medium, lacks_descriptors},
+};
+use crate::{
+    error::StorageError,
+    raft::{LogIndex, Snapshot, Term},
+};
+
+pub(super) const MADE_SNAPSHOT: &str = "snapshot.made";
+pub(super) const MADE_WAL: &str = "wal.made";
+
+/// A snapshot that is being made.
+#[derive(Debug)]
+pub(super) struct Compaction<M: Medium> {
+    /// `None` once it was waited for.
+    thread: Option<thread::JoinHandle<Result<Made<M>, StorageError>>>,
+    /// All that was appended since it began.
+    since: Vec<Batch>,
+}
+
+/// Two durable files that only lack their names.
+#[derive(Debug)]
+struct Made<M: Medium> {
+    snapshot: Snapshot,
+    wal: M::File,
+    end: u64,
+}
+
+/// The outcome of a compaction.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Compacted {
+    /// The snapshot stands for the log up to its last index, durably.
+    Done(Snapshot),
+    /// Nothing has changed: the leader's snapshot was faster, or there were no descriptors left for the files.
+    GivenUp,
+}
+
+impl<M: Medium> Compaction<M> {
+    /// Notes what goes to the old log meanwhile.
+    pub(super) fn add(&mut self, batch: Batch) {
+        self.since.push(batch);
+    }
+}
+
+impl<M: Medium> Drop for Compaction<M> {
+    /// Waits for the thread: it must not write to a directory that others may have by then.
+    fn drop(&mut self) {
+        if let Some(thread) = self.thread.take() {
+            thread.join().ok(); // nobody needs what it made
+        }
+    }
+}
+
+impl<M: Medium> Storage<M> {
+    /// Whether a compaction has begun that [`finish_compaction`](Self::finish_compaction) has not ended.
+    pub(crate) fn is_compacting(&self) -> bool {
+        self.compaction.is_some()
+    }
+
+    /// Begins to let a snapshot of the node's own state stand for the log up to `last`; `state` encodes that state, on another thread.
+    /// False if no thread can be had.
+    pub(crate) fn begin_compaction(
+        &mut self,
+        last: (LogIndex, Term),
+        state: impl FnOnce() -> Bytes + Send + 'static,
+    ) -> bool {
+        let (last_index, last_term) = last;
+        let after = self.image.entries.partition_point(|entry| entry.index <= last_index);
+        let start = Start {
+            owner: self.owner.clone(),
+            base: last_index,
+            hard_state: self.image.hard_state,
+            entries: self.image.entries[after..].to_vec(),
+        };
+        let files = self.files.clone();
+        let make = move || {
+            let snapshot = Snapshot { last_index, last_term, data: state() };
+            files.write_new(MADE_SNAPSHOT, &encode(&snapshot))?;
+            let (wal, end) = files.write_new(MADE_WAL, &encode(&start))?;
+            Ok(Made { snapshot, wal, end })
+        };
+        let thread = thread::Builder::new().name("compaction".into()).spawn(make).ok();
+        self.compaction = thread.map(|thread| Compaction { thread: Some(thread), since: Vec::new() });
+        self.is_compacting()
+    }
+
+    /// Puts what a compaction made in the place of the old files, once it has made it; `None` until then.
+    ///
+    /// # Errors
+    /// If it or this failed: as [`persist`](Self::persist).
+    pub(crate) fn finish_compaction(&mut self) -> Result<Option<Compacted>, StorageError> {
+        let finished = |compaction: &mut Compaction<M>| compaction.thread.as_ref().is_none_or(|it| it.is_finished());
+        let Some(mut compaction) = self.compaction.take_if(finished) else { return Ok(None) };
+        let Some(thread) = compaction.thread.take() else { return Ok(None) };
+        let made = thread.join().unwrap_or_else(|panicked| panic::resume_unwind(panicked));
+        let since = mem::take(&mut compaction.since);
+        self.unless_failed(|storage| match made {
+            Ok(made) => storage.take_over(made, since),
+            Err(StorageError::Io { action: "creating", source, .. }) if lacks_descriptors(&source) => {
+                Ok(Compacted::GivenUp)
+            }
+            Err(error) => Err(error),
+        })
+        .map(Some)
+    }
+
+    fn take_over(&mut self, made: Made<M>, since: Vec<Batch>) -> Result<Compacted, StorageError> {
+        let Made { snapshot, wal, end } = made;
+        if snapshot.last_index <= self.snapshot_index {
+            self.files.remove_leftovers();
+            return Ok(Compacted::GivenUp);
+        }
+        let path = self.files.path(MADE_WAL);
+        let mut records = Vec::new();
+        for batch in since {
+            let offset = end + records.len() as u64;
+            append_record(&mut records, offset, &encode(&batch), &path)?;
+        }
+        if !records.is_empty() {
+            self.files.medium.write_at(&wal, &records, end).map_err(failed("writing", &path))?;
+            self.files.medium.sync(&wal).map_err(failed("syncing", &path))?;
+        }
+        self.files.give_name(MADE_SNAPSHOT, SNAPSHOT)?;
+        self.files.give_name(MADE_WAL, WAL)?;
+        self.image.start_after(&snapshot).map_err(super::damaged(&path, end))?;
+        self.snapshot_index = snapshot.last_index;
+        (self.wal, self.end) = (wal, end + records.len() as u64);
+        self.fsyncs += 5; // two files, what was added to one, and the directory after each
+        Ok(Compacted::Done(snapshot))
+    }
+}
+
+impl<M: Medium> Files<M> {
+    /// Removes what a crash or a compaction that came to nothing has left; whatever stays disturbs nobody.
+    pub(super) fn remove_leftovers(&self) {
+        for name in [MADE_SNAPSHOT, MADE_WAL, "snapshot.new", "wal.new"] {
+            self.medium.remove(name).ok();
+        }
+    }
+}

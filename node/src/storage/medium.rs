@@ -1,0 +1,180 @@
+//! What the storage asks of a file system: a trait, so that tests can put one in its place that fails and forgets; and the real one.
+
+use std::{
+    fmt::Debug,
+    fs::{self, File, OpenOptions},
+    io::{self, Read as _},
+    os::unix::fs::FileExt as _,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use nix::errno::Errno;
+
+/// One directory of files. Clones mean the same one.
+pub(crate) trait Medium: Clone + Debug + Send + Sync + 'static {
+    /// An open file.
+    type File: Debug + Send;
+
+    /// All of a file.
+    fn read(&self, name: &str) -> io::Result<Vec<u8>>;
+    /// Opens an empty file, new or not, to write to.
+    fn create(&self, name: &str) -> io::Result<Self::File>;
+    fn write_at(&self, file: &Self::File, bytes: &[u8], offset: u64) -> io::Result<()>;
+    /// Makes what was written to the file, and its length, durable.
+    fn sync(&self, file: &Self::File) -> io::Result<()>;
+    /// The same for a file that is not open.
+    fn sync_name(&self, name: &str) -> io::Result<()>;
+    /// Gives a file another name, in place of the one that has it.
+    fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+    fn remove(&self, name: &str) -> io::Result<()>;
+    /// Makes the names durable.
+    fn sync_dir(&self) -> io::Result<()>;
+}
+
+/// Whether `error` says that descriptors have run out: of the process or of the system. That is no failure of a disk, and passes.
+pub(super) fn lacks_descriptors(error: &io::Error) -> bool {
+    error.raw_os_error().map(Errno::from_raw).is_some_and(|errno| matches!(errno, Errno::EMFILE | Errno::ENFILE))
+}
+
+/// Descriptors that are given up for files of the storage when no others are left.
+const SPARE_DESCRIPTORS: usize = 4;
+
+/// A real directory.
+#[derive(Clone, Debug)]
+pub(crate) struct Directory {
+    path: PathBuf,
+    /// The directory itself, kept open to be synced.
+    handle: Arc<File>,
+    spare: Arc<Mutex<Vec<File>>>,
+}
+
+impl Directory {
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
+        let handle = File::open(path)?;
+        let spare = (0..SPARE_DESCRIPTORS).map(|_| handle.try_clone()).collect::<io::Result<_>>()?;
+        Ok(Self { path: path.to_owned(), handle: Arc::new(handle), spare: Arc::new(Mutex::new(spare)) })
+    }
+
+    /// Opens a file, with a spare descriptor if there is no other.
+    fn with_spare<T>(&self, open: impl Fn() -> io::Result<T>) -> io::Result<T> {
+        let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
+        while spare.len() < SPARE_DESCRIPTORS
+            && let Ok(another) = self.handle.try_clone()
+        {
+            spare.push(another);
+        }
+        loop {
+            match open() {
+                Err(error) if lacks_descriptors(&error) && spare.pop().is_some() => {}
+                result => return result,
+            }
+        }
+    }
+}
+
+impl Medium for Directory {
+    type File = File;
+
+    fn read(&self, name: &str) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.with_spare(|| File::open(self.path.join(name)))?.read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    fn create(&self, name: &str) -> io::Result<File> {
+        self.with_spare(|| File::create(self.path.join(name)))
+    }
+
+    fn write_at(&self, file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
+        file.write_all_at(bytes, offset)
+    }
+
+    fn sync(&self, file: &File) -> io::Result<()> {
+        file.sync_data()
+    }
+
+    fn sync_name(&self, name: &str) -> io::Result<()> {
+        self.with_spare(|| OpenOptions::new().write(true).open(self.path.join(name)))?.sync_all()
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        fs::rename(self.path.join(from), self.path.join(to))
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        fs::remove_file(self.path.join(name))
+    }
+
+    fn sync_dir(&self) -> io::Result<()> {
+        self.handle.sync_all()
+    }
+}
+
+/// Creates the directories of `path` that are missing, durably: each new one is synced into the one above it. The one above the first
+/// that is there already is synced as well, for it may have been made just before a crash.
+pub(super) fn create_directories(path: &Path) -> io::Result<()> {
+    let above = |path: &Path| match path.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => Some(PathBuf::from(".")),
+        parent => parent.map(Path::to_owned),
+    };
+    if path.is_dir() {
+        return match above(path).map(|above| sync_directory(&above)) {
+            // Not ours, so neither is the entry in it.
+            Some(Err(error)) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+            synced => synced.unwrap_or(Ok(())),
+        };
+    }
+    let Some(above) = above(path) else { return Err(io::ErrorKind::NotFound.into()) };
+    create_directories(&above)?;
+    match fs::create_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
+        result => result?,
+    }
+    sync_directory(&above)
+}
+
+fn sync_directory(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::tempdir;
+
+    use super::*;
+
+    #[test]
+    fn missing_directories_are_made() {
+        let dir = tempdir().unwrap();
+        let deep = dir.path().join("a/b/c");
+        create_directories(&deep).unwrap();
+        create_directories(&deep).unwrap();
+        assert!(deep.is_dir());
+        fs::write(dir.path().join("file"), "").unwrap();
+        assert!(create_directories(&dir.path().join("file/below")).is_err());
+    }
+
+    #[test]
+    fn a_spare_descriptor_is_given_up_when_no_other_is_left() {
+        let dir = tempdir().unwrap();
+        let directory = Directory::open(dir.path()).unwrap();
+        let left = std::cell::Cell::new(SPARE_DESCRIPTORS);
+        let opened = directory.with_spare(|| {
+            let spare = directory.spare.try_lock().is_err();
+            assert!(spare, "nobody else takes what is given up");
+            match left.get() {
+                0 => Ok(7),
+                more => {
+                    left.set(more - 1);
+                    Err(Errno::EMFILE.into())
+                }
+            }
+        });
+        assert_eq!(opened.unwrap(), 7);
+        let never = directory.with_spare(|| Err::<(), _>(Errno::ENFILE.into()));
+        assert!(lacks_descriptors(&never.unwrap_err()), "more than the spare ones there are not");
+        directory.with_spare(|| Ok(())).unwrap();
+        assert_eq!(directory.spare.lock().unwrap().len(), SPARE_DESCRIPTORS, "and they come back");
+    }
+}

@@ -1,0 +1,346 @@
+//! A disk that fails and forgets, and all that may happen at each of its syncs: the page cache and the disk are told apart, a sync that
+//! fails leaves the cache as it is and believed to be written (as Linux does), and a loss of power keeps any of the sectors that were
+//! under way.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+use nix::errno::Errno;
+
+use super::{tests::*, *};
+use crate::raft::{Entry, HardState, Term};
+
+const PAGE_BYTES: usize = 512;
+
+/// A file: its pages in the cache, those on the disk, and which of the first are known to differ from the second.
+#[derive(Clone, Debug, Default)]
+struct Inode {
+    cached: Vec<u8>,
+    durable: Vec<u8>,
+    dirty: BTreeSet<usize>,
+}
+
+impl Inode {
+    /// Writes those of the dirty pages to the disk that `chosen` takes.
+    fn write_back(&mut self, mut chosen: impl FnMut() -> bool) {
+        for page in std::mem::take(&mut self.dirty) {
+            if chosen() {
+                let (start, end) = (page * PAGE_BYTES, self.cached.len().min((page + 1) * PAGE_BYTES));
+                self.durable.resize(self.durable.len().max(end), 0);
+                self.durable[start..end].copy_from_slice(&self.cached[start..end]);
+            }
+        }
+    }
+}
+
+/// At which sync something goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trouble {
+    /// The process is killed on its way into it.
+    Killed,
+    /// It fails, and what was to be written counts as clean.
+    Failed,
+    /// The power goes while it is under way.
+    PowerLost(u64),
+}
+
+#[derive(Debug, Default)]
+struct Disk {
+    inodes: Vec<Inode>,
+    names: BTreeMap<String, usize>,
+    durable_names: BTreeMap<String, usize>,
+    dirty_names: bool,
+    syncs: usize,
+    trouble: Option<(usize, Trouble)>,
+}
+
+impl Disk {
+    /// What is asked of it is a sync; whether all goes well.
+    fn sync(&mut self, inode: Option<usize>) -> io::Result<()> {
+        self.syncs += 1;
+        let Some((_, trouble)) = self.trouble.take_if(|(at, _)| *at == self.syncs) else {
+            match inode {
+                Some(inode) => self.inodes[inode].write_back(|| true),
+                None => self.sync_names(),
+            }
+            return Ok(());
+        };
+        match (trouble, inode) {
+            (Trouble::Killed, _) => {}
+            (Trouble::Failed, Some(inode)) => self.inodes[inode].dirty.clear(),
+            (Trouble::Failed, None) => self.dirty_names = false,
+            (Trouble::PowerLost(seed), _) => self.lose_power(seed),
+        }
+        Err(Errno::EIO.into())
+    }
+
+    fn sync_names(&mut self) {
+        if std::mem::take(&mut self.dirty_names) {
+            self.durable_names = self.names.clone();
+        }
+    }
+
+    /// Keeps what is durable, and of the rest whatever the bits of `seed` say.
+    fn lose_power(&mut self, seed: u64) {
+        let mut state = seed;
+        let mut chosen = move || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            state >> 63 == 1
+        };
+        if chosen() {
+            self.sync_names();
+        }
+        (self.names, self.dirty_names) = (self.durable_names.clone(), false);
+        for inode in &mut self.inodes {
+            inode.write_back(&mut chosen);
+            inode.cached = inode.durable.clone();
+        }
+    }
+}
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Simulated(Arc<Mutex<Disk>>);
+
+impl Simulated {
+    fn disk(&self) -> MutexGuard<'_, Disk> {
+        self.0.lock().unwrap()
+    }
+
+    /// A disk that holds these files, durably.
+    pub(super) fn holding(files: &[(&str, &[u8])]) -> Self {
+        let simulated = Self::default();
+        for (name, bytes) in files {
+            let inode = simulated.create(name).unwrap();
+            simulated.write_at(&inode, bytes, 0).unwrap();
+            simulated.sync(&inode).unwrap();
+        }
+        simulated.sync_dir().unwrap();
+        simulated
+    }
+
+    pub(super) fn open(&self, beginning: Beginning) -> Result<(Storage<Self>, Stored), StorageError> {
+        let files = Files { dir: "simulated".into(), medium: self.clone() };
+        Storage::open_in(files, Owner { id: NodeId(1), members: MEMBERS.to_vec() }, beginning, None)
+    }
+
+    pub(super) fn restart(&self) -> (Storage<Self>, Stored) {
+        self.open(Beginning::Restart).unwrap()
+    }
+}
+
+impl Medium for Simulated {
+    type File = usize;
+
+    fn read(&self, name: &str) -> io::Result<Vec<u8>> {
+        let disk = self.disk();
+        let inode = *disk.names.get(name).ok_or(io::ErrorKind::NotFound)?;
+        Ok(disk.inodes[inode].cached.clone())
+    }
+
+    fn create(&self, name: &str) -> io::Result<usize> {
+        let mut disk = self.disk();
+        disk.inodes.push(Inode::default());
+        let inode = disk.inodes.len() - 1;
+        disk.names.insert(name.to_owned(), inode);
+        disk.dirty_names = true;
+        Ok(inode)
+    }
+
+    fn write_at(&self, file: &usize, bytes: &[u8], offset: u64) -> io::Result<()> {
+        let inode = &mut self.disk().inodes[*file];
+        let start = usize::try_from(offset).unwrap();
+        let end = start + bytes.len();
+        inode.cached.resize(inode.cached.len().max(end), 0);
+        inode.cached[start..end].copy_from_slice(bytes);
+        inode.dirty.extend(start / PAGE_BYTES..end.div_ceil(PAGE_BYTES));
+        Ok(())
+    }
+
+    fn sync(&self, file: &usize) -> io::Result<()> {
+        self.disk().sync(Some(*file))
+    }
+
+    fn sync_name(&self, name: &str) -> io::Result<()> {
+        let mut disk = self.disk();
+        let inode = *disk.names.get(name).ok_or(io::ErrorKind::NotFound)?;
+        disk.sync(Some(inode))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        let mut disk = self.disk();
+        let inode = disk.names.remove(from).ok_or(io::ErrorKind::NotFound)?;
+        disk.names.insert(to.to_owned(), inode);
+        disk.dirty_names = true;
+        Ok(())
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        let mut disk = self.disk();
+        disk.names.remove(name).ok_or(io::ErrorKind::NotFound)?;
+        disk.dirty_names = true;
+        Ok(())
+    }
+
+    fn sync_dir(&self) -> io::Result<()> {
+        self.disk().sync(None)
+    }
+}
+
+/// What a life of a node asks of its storage.
+#[derive(Clone, Debug)]
+enum Step {
+    Persist(Persist),
+    Compact(Snapshot),
+}
+
+/// Entries that fill some sectors each.
+fn large(indexes: std::ops::RangeInclusive<u64>, term: u64) -> Vec<Entry> {
+    let mut entries = entries(indexes, term).entries;
+    for entry in &mut entries {
+        let text = format!("{} of {}. ", entry.index, entry.term).repeat(90);
+        entry.payload = crate::raft::Payload::Command(text.into());
+    }
+    entries
+}
+
+/// Every kind of step, among them a compaction and a snapshot from the leader.
+fn life() -> Vec<Step> {
+    let persist = |persist| Step::Persist(persist);
+    let hard_state = |term| Some(HardState { term: Term(term), voted_for: Some(NodeId(2)) });
+    vec![
+        persist(Persist { hard_state: hard_state(1), ..Persist::default() }),
+        persist(Persist { entries: large(1..=3, 1), ..Persist::default() }),
+        persist(Persist {
+            truncate_from: Some(LogIndex(3)),
+            entries: large(3..=5, 2),
+            hard_state: hard_state(2),
+            ..Persist::default()
+        }),
+        Step::Compact(snapshot(4, 2)),
+        persist(Persist { entries: large(6..=6, 2), ..Persist::default() }),
+        persist(Persist { hard_state: hard_state(3), snapshot: Some(snapshot(9, 3)), ..Persist::default() }),
+        persist(Persist { entries: large(10..=11, 3), ..Persist::default() }),
+    ]
+}
+
+fn follow_step(model: &Stored, step: &Step) -> Stored {
+    let mut model = model.clone();
+    match step {
+        Step::Persist(persist) => follow(&mut model, persist),
+        Step::Compact(snapshot) => {
+            follow(&mut model, &Persist { snapshot: Some(snapshot.clone()), ..Persist::default() })
+        }
+    }
+    model
+}
+
+fn carry_out(storage: &mut Storage<Simulated>, step: &Step) -> Result<(), StorageError> {
+    match step {
+        Step::Persist(persist) => storage.persist(persist),
+        Step::Compact(snapshot) => compact(storage, snapshot),
+    }
+}
+
+/// Lives through all of [`life`] until something goes wrong. Returns the states that may be found afterwards: the last that was reported
+/// durable and the one on the way; and the storage, if there is one.
+fn live(disk: &Simulated) -> (Vec<Stored>, Option<Storage<Simulated>>) {
+    let mut model = Stored::default();
+    let Ok((mut storage, found)) = disk.open(Beginning::New) else { return (vec![model], None) };
+    assert_eq!(found, model);
+    for step in life() {
+        let next = follow_step(&model, &step);
+        if carry_out(&mut storage, &step).is_err() {
+            // The steps of an installation are durable one by one: the term comes first.
+            let mut states = vec![model.clone(), next.clone()];
+            states.push(Stored { hard_state: next.hard_state, ..model });
+            return (states, Some(storage));
+        }
+        model = next;
+    }
+    (vec![model], Some(storage))
+}
+
+fn syncs_of_a_life() -> usize {
+    let disk = Simulated::default();
+    live(&disk);
+    disk.disk().syncs
+}
+
+fn in_trouble(at: usize, trouble: Trouble) -> Simulated {
+    let disk = Simulated::default();
+    disk.disk().trouble = Some((at, trouble));
+    disk
+}
+
+/// After a kill or a failed fsync the cache shows more than the disk holds. What a restarted node believes, it must still find after a
+/// loss of power.
+#[test]
+fn what_a_restarted_node_believes_is_durable() {
+    for at in 1..=syncs_of_a_life() {
+        for trouble in [Trouble::Killed, Trouble::Failed] {
+            let disk = in_trouble(at, trouble);
+            let (states, storage) = live(&disk);
+            drop(storage);
+            let opened = disk.open(Beginning::Restart);
+            let Ok((storage, believed)) = opened else {
+                assert!(matches!(opened, Err(StorageError::Empty { .. })), "{trouble:?} at {at}: {opened:?}");
+                assert_eq!(states, [Stored::default()], "it had not even begun");
+                continue;
+            };
+            assert!(states.contains(&believed), "{trouble:?} at {at}: {believed:?}");
+            drop(storage);
+            disk.disk().lose_power(0);
+            assert_eq!(disk.restart().1, believed, "{trouble:?} at {at}");
+        }
+    }
+}
+
+/// The same if the fsyncs of the restart fail, too.
+#[test]
+fn a_restart_that_fails_is_not_believed_by_the_next() {
+    for at in 1..=syncs_of_a_life() {
+        for second in 1..=6 {
+            let disk = in_trouble(at, Trouble::Failed);
+            let (states, storage) = live(&disk);
+            drop(storage);
+            let before = disk.disk().syncs;
+            disk.disk().trouble = Some((before + second, Trouble::Failed));
+            drop(disk.open(Beginning::Restart));
+            disk.disk().trouble = None;
+            let Ok((storage, believed)) = disk.open(Beginning::Restart) else { continue };
+            assert!(states.contains(&believed), "{at}, {second}: {believed:?}");
+            drop(storage);
+            disk.disk().lose_power(0);
+            assert_eq!(disk.restart().1, believed, "{at}, {second}");
+        }
+    }
+}
+
+/// Whatever sectors of the write under way reach the disk: it is all there or not at all, and never passes for damage.
+#[test]
+fn a_loss_of_power_leaves_all_or_nothing_of_the_last_step() {
+    for at in 1..=syncs_of_a_life() {
+        for seed in 0..40 {
+            let disk = in_trouble(at, Trouble::PowerLost(seed));
+            let (states, storage) = live(&disk);
+            drop(storage);
+            match disk.open(Beginning::Restart) {
+                Ok((_, found)) => assert!(states.contains(&found), "at {at}, seed {seed}: {found:?}"),
+                Err(StorageError::Empty { .. }) => assert_eq!(states, [Stored::default()], "it had not even begun"),
+                Err(other) => panic!("at {at}, seed {seed}: {other}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn after_a_failure_nothing_is_taken_any_more() {
+    let disk = Simulated::default();
+    let (mut storage, _) = disk.open(Beginning::New).unwrap();
+    let next = disk.disk().syncs + 1;
+    disk.disk().trouble = Some((next, Trouble::Failed));
+    assert!(matches!(storage.persist(&entries(1..=1, 1)), Err(StorageError::Io { action: "syncing", .. })));
+    assert!(matches!(storage.persist(&entries(2..=2, 1)), Err(StorageError::Failed { .. })));
+}

@@ -1,0 +1,159 @@
+//! `schism node` as a process of its own: what it does at its start, when it is killed, and when its host runs short.
+
+use std::{
+    fs,
+    io::{Read as _, Write as _},
+    net::{SocketAddr, TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use tempfile::TempDir;
+
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// A cluster of one.
+struct Node {
+    dir: TempDir,
+    peer: SocketAddr,
+    client: SocketAddr,
+    child: Option<Child>,
+}
+
+/// How a start ended that did not succeed.
+struct Refusal {
+    code: Option<i32>,
+    err: String,
+}
+
+impl Node {
+    fn new() -> Self {
+        let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        Self { dir: tempfile::tempdir().unwrap(), peer: free(), client: free(), child: None }
+    }
+
+    fn data(&self) -> PathBuf {
+        self.dir.path().join("deep/data")
+    }
+
+    fn command(&self, more: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_schism"));
+        command.args(["node", "--id", "1", "--peer", &format!("1={}", self.peer)]);
+        command.args(["--client-addr", &self.client.to_string(), "--data-dir"]).arg(self.data()).args(more);
+        command.stdout(Stdio::null()).stderr(Stdio::piped());
+        command
+    }
+
+    /// Starts it and waits until it leads.
+    fn start(&mut self, more: &[&str]) {
+        self.start_by(self.command(more));
+    }
+
+    fn start_by(&mut self, mut command: Command) {
+        self.child = Some(command.stderr(Stdio::null()).spawn().unwrap());
+        poll("a leader", || {
+            request(self.client, "GET", "/v1/kv/k?read=quorum", "").is_some_and(|it| it.starts_with("HTTP/1.1 200"))
+        });
+    }
+
+    /// Starts it, and waits until it has ended by itself.
+    fn refused(&self, more: &[&str]) -> Refusal {
+        let output = self.command(more).spawn().unwrap().wait_with_output().unwrap();
+        Refusal { code: output.status.code(), err: String::from_utf8(output.stderr).unwrap() }
+    }
+
+    fn kill(&mut self) {
+        let mut child = self.child.take().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    fn put(&self, value: u32) -> String {
+        request(self.client, "PUT", "/v1/kv/k", &format!("{{\"value\":{value}}}")).unwrap()
+    }
+
+    fn get(&self) -> String {
+        request(self.client, "GET", "/v1/kv/k?read=quorum", "").unwrap()
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        if self.child.is_some() {
+            self.kill();
+        }
+    }
+}
+
+fn poll(what: &str, mut reached: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !reached() {
+        assert!(start.elapsed() < LIMIT, "no {what} in time");
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// One request on a connection of its own; `None` if there is none, or no answer.
+fn request(address: SocketAddr, method: &str, path: &str, body: &str) -> Option<String> {
+    let mut stream = TcpStream::connect(address).ok()?;
+    stream.set_read_timeout(Some(LIMIT)).unwrap();
+    let head =
+        format!("{method} {path} HTTP/1.1\r\nhost: n\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len());
+    stream.write_all((head + body).as_bytes()).ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    Some(answer).filter(|answer| !answer.is_empty())
+}
+
+fn flip(path: &Path, byte: usize) {
+    let mut bytes = fs::read(path).unwrap();
+    bytes[byte] ^= 4;
+    fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn a_node_is_new_only_when_it_is_told_so() {
+    let mut node = Node::new();
+    let refusal = node.refused(&[]);
+    assert_eq!(refusal.code, Some(3), "{}", refusal.err);
+    assert!(refusal.err.contains("holds no node") && refusal.err.contains("--init"), "{}", refusal.err);
+    assert!(!node.data().exists());
+    node.start(&["--init"]);
+    assert!(node.put(7).starts_with("HTTP/1.1 200"));
+    node.kill();
+    let refusal = node.refused(&["--init"]);
+    assert_eq!(refusal.code, Some(3));
+    assert!(refusal.err.contains("start it without --init"), "{}", refusal.err);
+    node.start(&[]);
+    assert!(node.get().contains("\"value\":7"), "{}", node.get());
+    node.kill();
+    fs::remove_dir_all(node.data()).unwrap();
+    assert_eq!(node.refused(&[]).code, Some(3), "it does not come back without its memory");
+}
+
+#[test]
+fn a_flipped_bit_of_the_last_record_keeps_the_node_down() {
+    let mut node = Node::new();
+    node.start(&["--init"]);
+    for value in 0..5 {
+        assert!(node.put(value).starts_with("HTTP/1.1 200"));
+    }
+    node.kill();
+    let wal = node.data().join("wal");
+    let whole = fs::read(&wal).unwrap();
+    let mark = whole.windows(4).rposition(|window| window == b"\xffSW2").unwrap();
+    for byte in [mark + 1, mark + 4, mark + 9, mark + 13, mark + 20, whole.len() - 1] {
+        flip(&wal, byte);
+        let refusal = node.refused(&[]);
+        assert_eq!(refusal.code, Some(3), "byte {byte}: {}", refusal.err);
+        assert!(refusal.err.contains(&format!("is damaged at byte {mark}")), "byte {byte}: {}", refusal.err);
+        fs::write(&wal, &whole).unwrap();
+    }
+    fs::write(&wal, [&whole[..], &whole[..20]].concat()).unwrap();
+    assert_eq!(node.refused(&[]).code, Some(3), "what was never written there");
+    fs::write(&wal, [&whole[..], &[0; 700]].concat()).unwrap();
+    node.start(&[]);
+    assert!(node.get().contains("\"value\":4"), "a tail of zeros is a torn write of nothing");
+}
