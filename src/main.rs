@@ -4,6 +4,7 @@ mod campaign;
 mod cli;
 mod compare;
 mod exit;
+mod inside;
 mod kept;
 mod plan;
 mod report;

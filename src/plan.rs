@@ -1,11 +1,14 @@
 //! What a run is to do: all of it plain data, decided before anything starts, so that the seed repeats it.
 
-use std::time::Duration;
+use std::{ops::RangeInclusive, time::Duration};
 
 use nemesis::{FaultSpecs, Planned, ScheduleOptions};
 use serde::{Deserialize, Serialize};
 
 use crate::{systems::schism::Settings, ui::verdict::counted};
+
+/// How many nodes a cluster may have.
+pub(crate) const NODES: RangeInclusive<u16> = 1..=9;
 
 /// How reads are answered; see the README for what each of them promises.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -123,6 +126,15 @@ impl Plan {
             self.keys,
             self.seed,
         )
+    }
+
+    /// # Errors
+    /// What makes the plan impossible.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        if NODES.contains(&self.nodes) {
+            return Ok(());
+        }
+        Err(format!("a cluster has from {} to {} nodes, not {}", NODES.start(), NODES.end(), self.nodes))
     }
 
     /// The name of the run's folder in the store.

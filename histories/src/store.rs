@@ -79,7 +79,16 @@ impl Store {
             return Err(StoreError::Name(name.to_owned()));
         }
         let parent = self.root.join(name);
-        fs::create_dir_all(&parent).map_err(failed("make the folder", &parent))?;
+        match fs::create_dir(&parent) {
+            Err(source) if source.kind() != io::ErrorKind::AlreadyExists => {
+                return Err(failed("make the folder", &parent)(source));
+            }
+            _ => {}
+        }
+        // A link could lead out of the store.
+        if !fs::symlink_metadata(&parent).map_err(failed("look at", &parent))?.is_dir() {
+            return Err(failed("make the folder", &parent)(io::ErrorKind::NotADirectory.into()));
+        }
         let stamp = utc_stamp(SystemTime::now());
         for attempt in 0..MAX_RUNS_A_SECOND {
             let path = match attempt {
@@ -191,7 +200,12 @@ impl RunDir {
     pub fn write(&self, file: &str, content: &[u8]) -> Result<PathBuf, StoreError> {
         let path = self.path.join(file);
         let new = self.path.join(format!(".{file}.new"));
-        let mut out = fs::File::create(&new).map_err(failed("write", &new))?;
+        // Whatever is left there, a link perhaps, is not written through.
+        match fs::remove_file(&new) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => return Err(failed("remove", &new)(source)),
+            _ => {}
+        }
+        let mut out = fs::File::create_new(&new).map_err(failed("write", &new))?;
         out.write_all(content).and_then(|()| out.sync_all()).map_err(failed("write", &new))?;
         fs::rename(&new, &path).map_err(failed("replace", &path))?;
         Ok(path)
@@ -301,6 +315,21 @@ mod tests {
         for name in ["", "..", ".hidden", "a/b", "/tmp", "latest", "a b", "ä", &"x".repeat(200)] {
             assert!(matches!(store.begin(name), Err(StoreError::Name(_))), "{name:?}");
         }
+    }
+
+    #[test]
+    fn a_link_leads_no_run_out_of_the_store() {
+        let (dir, store) = store();
+        let outside = dir.path().join("outside");
+        fs::create_dir(&outside).expect("a folder");
+        std::os::unix::fs::symlink(&outside, store.path().join("x")).expect("a link");
+        store.begin("x").expect_err("the folder is a link");
+        let run = store.begin("y").expect("a folder");
+        fs::write(outside.join("file"), "theirs").expect("it can be written");
+        std::os::unix::fs::symlink(outside.join("file"), run.path().join(".results.json.new")).expect("a link");
+        run.write_json("results.json", &1).expect("it is written");
+        assert_eq!(fs::read_to_string(outside.join("file")).expect("it is there"), "theirs");
+        assert_eq!(fs::read_dir(outside).expect("a folder").count(), 1);
     }
 
     #[test]

@@ -3,7 +3,8 @@
 
 use std::{
     collections::BTreeMap,
-    fs::{self, File, TryLockError},
+    fs::{self, File, OpenOptions, TryLockError},
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
 
@@ -15,7 +16,11 @@ use super::{
     record::{Carried, RECORD_FILE, Record},
     summary::Summary,
 };
-use crate::{exit::ExitStatus, ui::Failure};
+use crate::{
+    exit::ExitStatus,
+    inside::{Inside, refused},
+    ui::{self, Failure},
+};
 
 /// What `plan.json` holds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -28,7 +33,7 @@ pub(crate) struct Asked {
 /// The folder of a campaign that nobody else works in.
 #[derive(Debug)]
 pub(crate) struct Folder {
-    path: PathBuf,
+    inside: Inside,
     pub(crate) asked: Asked,
     /// Held as long as this lives.
     _lock: File,
@@ -64,14 +69,19 @@ impl Folder {
             (None, Some(asked)) => asked,
         };
         fs::create_dir_all(path).with_context(|| format!("cannot make {shown}"))?;
-        let path = fs::canonicalize(path).with_context(|| format!("cannot find {shown}"))?;
-        let lock = lock(&path)?;
-        write_json(&path.join(PLAN_FILE), &asked)?;
-        Ok(Self { path, asked, _lock: lock })
+        let inside = Inside::of(path).with_context(|| format!("cannot find {shown}"))?;
+        let lock = lock(&inside)?;
+        write_json(&inside, PLAN_FILE, &asked)?;
+        Ok(Self { inside, asked, _lock: lock })
     }
 
     pub(crate) fn path(&self) -> &Path {
-        &self.path
+        self.inside.path()
+    }
+
+    /// As a place that nothing leads out of.
+    pub(crate) fn inside(&self) -> &Inside {
+        &self.inside
     }
 
     /// The runs that belong here, in the order of the plan.
@@ -81,13 +91,29 @@ impl Folder {
         all.filter(|(place, _)| belongs(*place)).map(|(_, run)| run).collect()
     }
 
-    pub(crate) fn run_dir(&self, run: &RunPlan) -> PathBuf {
-        self.path.join(RUNS).join(run.id())
+    /// Where a run has its folder, or will have.
+    ///
+    /// # Errors
+    /// A link is in the way.
+    pub(crate) fn run_dir(&self, run: &RunPlan) -> anyhow::Result<PathBuf> {
+        let name = run_name(&run.id());
+        self.inside.resolve(&name).map_err(refused(&self.path().join(name)))
     }
 
-    /// Where what a run says while it goes is kept.
-    pub(crate) fn log_of(&self, run: &RunPlan) -> PathBuf {
-        self.path.join("logs").join(format!("{}.log", run.id().replace('/', "-")))
+    /// Makes what a run needs before it begins: the folder above its own, and a file for what it says while it goes.
+    ///
+    /// # Errors
+    /// They cannot be made.
+    pub(crate) fn prepare(&self, run: &RunPlan) -> anyhow::Result<File> {
+        let (cell, log) = (Path::new(RUNS).join(run.cell.name()), log_name(run));
+        self.inside.make(&cell).map_err(refused(&self.path().join(cell)))?;
+        self.inside.make(LOGS).map_err(refused(&self.path().join(LOGS)))?;
+        self.inside.create(&log).map_err(refused(&self.path().join(log)))
+    }
+
+    /// What a run said.
+    pub(crate) fn said(&self, run: &RunPlan) -> Vec<u8> {
+        self.inside.read(log_name(run)).ok().flatten().unwrap_or_default()
     }
 
     /// What is known of a run that is over; nothing of one that is not. One that failed by itself is not over: it may go well now.
@@ -95,17 +121,26 @@ impl Folder {
     /// # Errors
     /// Its files cannot be read.
     pub(crate) fn finished(&self, run: &RunPlan, how: Carried) -> anyhow::Result<Option<Record>> {
-        let dir = self.run_dir(run);
-        match read_record(&dir)? {
+        match read_record(&self.inside, run)? {
             Some(record) if record.category == super::record::Category::HarnessFailure => Ok(None),
             Some(record) => Ok(Some(record)),
             None => {
                 // Whoever carried it out was killed before it could say so.
-                let record = Record::of_finished(&dir, run, how)?;
+                let record = self.results(run, how)?;
                 record.iter().filter(|record| !record.starved()).try_for_each(|record| self.keep(run, record))?;
                 Ok(record)
             }
         }
+    }
+
+    /// What a run came to that has ended by itself; nothing where it wrote no results.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    pub(crate) fn results(&self, run: &RunPlan, how: Carried) -> anyhow::Result<Option<Record>> {
+        let name = run_name(&run.id());
+        let folder = self.inside.folder(&name).map_err(refused(&self.path().join(name)))?;
+        folder.map_or(Ok(None), |folder| Record::of_finished(&folder, run, how))
     }
 
     /// Takes away what a run has left that is to be done again.
@@ -113,13 +148,8 @@ impl Folder {
     /// # Errors
     /// It cannot be removed.
     pub(crate) fn clear(&self, run: &RunPlan) -> anyhow::Result<()> {
-        let dir = self.run_dir(run);
-        match fs::remove_dir_all(&dir) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(error).with_context(|| format!("cannot remove {}", dir.display()))
-            }
-            _ => Ok(()),
-        }
+        let name = run_name(&run.id());
+        self.inside.remove_all(&name).with_context(|| format!("cannot remove {}", self.path().join(name).display()))
     }
 
     /// Keeps what is known of a run: from now on it is over.
@@ -127,9 +157,9 @@ impl Folder {
     /// # Errors
     /// It cannot be written.
     pub(crate) fn keep(&self, run: &RunPlan, record: &Record) -> anyhow::Result<()> {
-        let dir = self.run_dir(run);
-        fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
-        write_json(&dir.join(RECORD_FILE), record)
+        let name = run_name(&run.id());
+        let folder = self.inside.make(&name).map_err(refused(&self.path().join(name)))?;
+        write_json(&folder, RECORD_FILE, record)
     }
 
     /// Writes `campaign.json`.
@@ -138,7 +168,7 @@ impl Folder {
     /// It cannot be written.
     pub(crate) fn write_summary(&self, records: &BTreeMap<String, Record>) -> anyhow::Result<Summary> {
         let summary = Summary::new(&self.asked.plan, self.asked.shard, records.values().cloned().collect());
-        write_json(&self.path.join("campaign.json"), &summary)?;
+        write_json(&self.inside, "campaign.json", &summary)?;
         Ok(summary)
     }
 }
@@ -149,21 +179,34 @@ impl Folder {
     /// # Errors
     /// It cannot be written.
     pub(crate) fn write(&self, file: &str, content: &impl Serialize) -> anyhow::Result<()> {
-        write_json(&self.path.join(file), content)
+        write_json(&self.inside, file, content)
     }
 }
 
 const PLAN_FILE: &str = "plan.json";
 /// Below it, a folder a cell, and there one a run.
-pub(crate) const RUNS: &str = "runs";
+const RUNS: &str = "runs";
+/// What runs say while they go.
+const LOGS: &str = "logs";
 
-fn lock(path: &Path) -> anyhow::Result<File> {
-    let file = path.join(".lock");
-    let lock = File::create(&file).with_context(|| format!("cannot write {}", file.display()))?;
+/// The folder of a run in that of its campaign.
+pub(crate) fn run_name(id: &str) -> PathBuf {
+    Path::new(RUNS).join(id)
+}
+
+fn log_name(run: &RunPlan) -> PathBuf {
+    Path::new(LOGS).join(format!("{}.log", run.id().replace('/', "-")))
+}
+
+fn lock(folder: &Inside) -> anyhow::Result<File> {
+    let file = folder.path().join(".lock");
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false).custom_flags(nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK);
+    let lock = options.open(&file).with_context(|| format!("cannot write {}", file.display()))?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
         Err(TryLockError::WouldBlock) => {
-            let what = format!("another process is at the campaign in {}", path.display());
+            let what = format!("another process is at the campaign in {}", folder.path().display());
             Err(Failure::new(ExitStatus::Failed, what).hint("wait for it, or give this one another --store").into())
         }
         Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("cannot lock {}", file.display())),
@@ -173,17 +216,32 @@ fn lock(path: &Path) -> anyhow::Result<File> {
 /// What was asked of the campaign in a folder; nothing where there is none.
 ///
 /// # Errors
-/// `plan.json` is there, but cannot be read.
+/// `plan.json` is there, but cannot be read, or is no plan that could have been carried out.
 pub(crate) fn read_plan(path: &Path) -> anyhow::Result<Option<Asked>> {
-    read_json(&path.join(PLAN_FILE))
+    let Ok(folder) = Inside::of(path) else { return Ok(None) };
+    let Some(asked) = read_json::<Asked>(&folder, PLAN_FILE)? else { return Ok(None) };
+    let wrong = asked.plan.check().err().or_else(|| asked.shard.and_then(|shard| shard.check().err()));
+    match wrong {
+        None => Ok(Some(asked)),
+        Some(why) => {
+            let what = format!("{}: {why}", path.join(PLAN_FILE).display());
+            Err(Failure::new(ExitStatus::Unreadable, what).hint(DAMAGED).into())
+        }
+    }
 }
 
-/// The record of the run in a folder, if there is one.
+/// The record of a run of the campaign in this folder, if there is one.
 ///
 /// # Errors
-/// It is there, but cannot be read.
-pub(crate) fn read_record(dir: &Path) -> anyhow::Result<Option<Record>> {
-    read_json(&dir.join(RECORD_FILE))
+/// It is there, but cannot be read, or is the record of another run.
+pub(crate) fn read_record(folder: &Inside, run: &RunPlan) -> anyhow::Result<Option<Record>> {
+    let file = run_name(&run.id()).join(RECORD_FILE);
+    let Some(record) = read_json::<Record>(folder, &file)? else { return Ok(None) };
+    if record.is_of(run) {
+        return Ok(Some(record));
+    }
+    let what = format!("{}: this is the record of another run", folder.path().join(file).display());
+    Err(Failure::new(ExitStatus::Unreadable, what).hint(DAMAGED).into())
 }
 
 /// What the runs in the folder of a campaign came to so far.
@@ -194,29 +252,26 @@ pub(crate) fn stored_summary(path: &Path) -> anyhow::Result<Summary> {
     let Some(Asked { plan, shard }) = read_plan(path)? else {
         anyhow::bail!(Failure::new(ExitStatus::Unreadable, format!("there is no campaign in {}", path.display())));
     };
+    let folder = Inside::of(path).map_err(refused(path))?;
     let mut records = Vec::new();
     for run in plan.runs() {
-        records.extend(read_record(&path.join(RUNS).join(run.id()))?);
+        records.extend(read_record(&folder, &run)?);
     }
     Ok(Summary::new(&plan, shard, records))
 }
 
-fn read_json<T: for<'de> Deserialize<'de>>(path: &Path) -> anyhow::Result<Option<T>> {
-    match fs::read(path) {
-        Ok(text) => {
-            let read = serde_json::from_slice(&text).map_err(|error| {
-                Failure::new(ExitStatus::Unreadable, format!("{}: {error}", path.display()))
-                    .hint("the file is damaged, or from another version of schism")
-            })?;
-            Ok(Some(read))
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
-    }
+const DAMAGED: &str = "the file is damaged, or from another version of schism";
+
+fn read_json<T: for<'de> Deserialize<'de>>(folder: &Inside, file: impl AsRef<Path>) -> anyhow::Result<Option<T>> {
+    let shown = folder.path().join(&file);
+    let Some(text) = folder.read(file).map_err(refused(&shown))? else { return Ok(None) };
+    let read = serde_json::from_slice(&text)
+        .map_err(|error| Failure::new(ExitStatus::Unreadable, format!("{}: {error}", shown.display())).hint(DAMAGED))?;
+    Ok(Some(read))
 }
 
-fn write_json(path: &Path, content: &impl Serialize) -> anyhow::Result<()> {
-    crate::ui::write_whole(path, |out| {
+fn write_json(folder: &Inside, file: &str, content: &impl Serialize) -> anyhow::Result<()> {
+    ui::write_inside(folder, file, |out| {
         serde_json::to_writer_pretty(&mut *out, content)?;
         Ok(out.write_all(b"\n")?)
     })

@@ -1,7 +1,7 @@
 //! One run of a campaign: a process of its own, with a limit in time, so that a crash harms no other.
 
 use std::{
-    fs::{self, File},
+    fs::File,
     os::unix::process::CommandExt as _,
     path::Path,
     process::{Child, Command, ExitStatus, Stdio},
@@ -37,14 +37,10 @@ pub(crate) enum Ended {
 pub(crate) fn carry_out(
     arguments: &[String],
     folder: &Path,
-    log: &Path,
+    log: File,
     load: Duration,
     stop: &AtomicBool,
 ) -> anyhow::Result<Ended> {
-    for parent in [log.parent(), folder.parent()].into_iter().flatten() {
-        fs::create_dir_all(parent).with_context(|| format!("cannot make {}", parent.display()))?;
-    }
-    let said = File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
     let mut child = Command::new("/proc/self/exe")
         .args(arguments)
         .arg("--folder")
@@ -52,7 +48,7 @@ pub(crate) fn carry_out(
         .args(["--with-parent", &std::process::id().to_string()])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .stderr(said)
+        .stderr(log)
         .process_group(0)
         .spawn()
         .context("cannot start a run")?;
@@ -82,9 +78,8 @@ fn kill(child: &mut Child) -> anyhow::Result<()> {
 }
 
 /// What a run that failed said last.
-pub(crate) fn last_words(log: &Path) -> String {
-    let bytes = fs::read(log).unwrap_or_default();
-    let text = String::from_utf8_lossy(&bytes);
+pub(crate) fn last_words(said: &[u8]) -> String {
+    let text = String::from_utf8_lossy(said);
     let last: Vec<char> = text.trim().chars().rev().take(LAST_WORDS).collect();
     last.into_iter().rev().collect()
 }

@@ -138,8 +138,8 @@ impl Task {
         let (started, cpu) = (Instant::now(), cpu_time_of_children());
         let plan = &folder.asked.plan;
         let carried = folder.clear(&self.run).and_then(|()| {
-            let (dir, log) = (folder.run_dir(&self.run), folder.log_of(&self.run));
-            job::carry_out(&self.run.arguments(plan), &dir, &log, plan.time_limit, stop)
+            let (dir, log) = (folder.run_dir(&self.run)?, folder.prepare(&self.run)?);
+            job::carry_out(&self.run.arguments(plan), &dir, log, plan.time_limit, stop)
         });
         let took = started.elapsed();
         (carried, took, cpu_time_of_children().saturating_sub(cpu).div_duration_f64(took))
@@ -205,7 +205,7 @@ impl Campaign<'_> {
                 if task.measures {
                     self.set_pace(busy);
                 }
-                if let Some(record) = Record::of_finished(&self.folder.run_dir(&task.run), &task.run, how.clone())? {
+                if let Some(record) = self.folder.results(&task.run, how.clone())? {
                     if record.starved() {
                         self.slow_down();
                         self.progress.gave_up(&task.run);
@@ -216,7 +216,7 @@ impl Campaign<'_> {
                     self.over(&task.run, record)?;
                     return Ok(failed);
                 }
-                format!("{status}: {}", job::last_words(&self.folder.log_of(&task.run)))
+                format!("{status}: {}", job::last_words(&self.folder.said(&task.run)))
             }
         };
         if task.attempts < MAX_ATTEMPTS {

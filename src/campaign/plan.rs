@@ -352,6 +352,13 @@ pub(crate) struct Shard {
 }
 
 impl Shard {
+    /// # Errors
+    /// There is no such part.
+    pub(crate) fn check(self) -> Result<(), String> {
+        let Self { number, of } = self;
+        if (1..=of).contains(&number) { Ok(()) } else { Err(format!("there is no part {number} of {of}")) }
+    }
+
     /// Whether the run at this place of the plan, from 0, belongs to this part.
     pub(crate) fn has(self, place: usize) -> bool {
         place % self.of == self.number - 1
@@ -365,7 +372,8 @@ impl FromStr for Shard {
         let wrong = || format!("`{text}` is no part of a campaign; parts are such as 3/20, counted from 1");
         let (number, of) = text.split_once('/').ok_or_else(wrong)?;
         let (number, of) = (number.parse().map_err(|_| wrong())?, of.parse().map_err(|_| wrong())?);
-        if (1..=of).contains(&number) { Ok(Self { number, of }) } else { Err(wrong()) }
+        let shard = Self { number, of };
+        shard.check().map(|()| shard).map_err(|_| wrong())
     }
 }
 

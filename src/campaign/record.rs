@@ -1,12 +1,13 @@
 //! What is kept of one run of a campaign: read from what the run wrote, in one small file beside it.
 
-use std::{fs, path::Path};
-
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
 use super::plan::{Cell, RunPlan};
-use crate::exit::ExitStatus;
+use crate::{
+    exit::ExitStatus,
+    inside::{Inside, refused},
+};
 
 /// How a run counts. A violation wins over whatever failed later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -191,13 +192,14 @@ pub(crate) struct Carried {
 }
 
 impl Record {
-    /// Of a run that wrote `results.json` into `dir`; nothing where there is none, or somebody interrupted it.
+    /// Of a run that wrote `results.json` into `folder`; nothing where there is none, or somebody interrupted it.
     ///
     /// # Errors
     /// The file is there, but cannot be read.
-    pub(crate) fn of_finished(dir: &Path, run: &RunPlan, how: Carried) -> anyhow::Result<Option<Self>> {
-        let path = dir.join("results.json");
-        let Ok(text) = fs::read(&path) else { return Ok(None) };
+    pub(crate) fn of_finished(folder: &Inside, run: &RunPlan, how: Carried) -> anyhow::Result<Option<Self>> {
+        const FILE: &str = "results.json";
+        let path = folder.path().join(FILE);
+        let Some(text) = folder.read(FILE).map_err(refused(&path))? else { return Ok(None) };
         let results: Results = serde_json::from_slice(&text).with_context(|| format!("reading {}", path.display()))?;
         if results.interrupted {
             return Ok(None);
@@ -231,6 +233,11 @@ impl Record {
         let Carried { attempts, alone, took_ms, command } = how;
         let (id, cell, seed) = (run.id(), run.cell.clone(), run.seed);
         Self { id, cell, seed, category, why, attempts, alone, missed_heartbeats, took_ms, facts, command }
+    }
+
+    /// Whether it is the record of this run.
+    pub(crate) fn is_of(&self, run: &RunPlan) -> bool {
+        self.id == run.id() && self.cell == run.cell && self.seed == run.seed
     }
 
     /// What happened, in a sentence.

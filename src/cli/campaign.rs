@@ -117,7 +117,7 @@ impl CampaignArgs {
         let progress = MatrixProgress::new(&folder.asked.plan, &folder.runs());
         let summary = campaign::carry_out(&folder, manner, &stop, &progress)?;
         drop(progress);
-        outputs::write(folder.path(), &summary)?;
+        outputs::write(folder.inside(), &summary)?;
         show(&summary, folder.path(), self.json)?;
         let status = summary.status();
         let cut_short =

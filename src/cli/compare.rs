@@ -94,10 +94,10 @@ impl CompareArgs {
         let manner = Manner { at_once: Some(1), until_failure: false };
         let summary = campaign::carry_out(&folder, manner, &stop, &progress)?;
         drop(progress);
-        campaign::outputs::write(folder.path(), &summary)?;
-        let comparison = compare::measure(&summary, folder.path())?;
+        campaign::outputs::write(folder.inside(), &summary)?;
+        let comparison = compare::measure(&summary, folder.inside())?;
         folder.write("compare.json", &comparison)?;
-        report::compare::write(&comparison, folder.path())?;
+        report::compare::write(&comparison, folder.inside())?;
         let text = if self.json {
             format!("{}\n", serde_json::to_string_pretty(&comparison)?)
         } else {

@@ -48,7 +48,7 @@ impl DemoArgs {
             let plan = Plan { read, seed, faults: faults.clone(), time_limit_ms: 12_000, settings, ..Plan::default() };
             let plan = plan.schedule();
             let run = host.run(&plan, &place)?;
-            report::of_run(&run, &run.dir().join(report::FILE))?;
+            report::of_run(&run)?;
             finished.push(run);
             if finished.last().is_some_and(|last| last.results.interrupted) {
                 break;

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -12,18 +12,20 @@ use clap::Args;
 use super::campaign::show;
 use crate::{
     campaign::{
-        folder::{Asked, Folder, RUNS, read_plan, read_record},
+        folder::{Asked, Folder, read_plan, read_record, run_name},
         outputs,
-        plan::CampaignPlan,
+        plan::{CampaignPlan, RunPlan},
+        record::Record,
     },
     exit::ExitStatus,
+    inside::{Inside, refused},
     ui::{self, Failure},
 };
 
 /// Puts the parts of a campaign together that were done apart, by --shard or by chance.
 ///
-/// All must have the same plan. A run that several parts have is taken from the first of them. What no part has is missing, and
-/// `schism campaign --resume` does it.
+/// All must have the same plan. Of a run that several parts have, the worst result counts: a violation before all else. What no part
+/// has is missing, and `schism campaign --resume` does it.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   schism merge night-1 night-2 night-3 --into night")]
@@ -39,25 +41,30 @@ pub(crate) struct MergeArgs {
     json: bool,
 }
 
+/// Where the result of a run comes from.
+struct Chosen<'a> {
+    part: &'a Inside,
+    run: RunPlan,
+    record: Record,
+}
+
 impl MergeArgs {
     pub(crate) fn execute(self) -> anyhow::Result<ExitStatus> {
         let plan = self.common_plan()?;
+        let parts = self.different_parts()?;
+        // All is read before the first is written.
+        let chosen = choose(&plan, &parts)?;
         let whole = Folder::open(&self.into, Some(Asked { plan, shard: None }), false)?;
         let mut records = BTreeMap::new();
-        for run in whole.runs() {
-            for part in &self.parts {
-                let dir = part.join(RUNS).join(run.id());
-                let Some(record) = read_record(&dir)? else { continue };
-                if records.contains_key(&record.id) {
-                    ui::note(&format!("{} is in several parts; that of {} is left out", record.id, part.display()));
-                    continue;
-                }
-                copy(&dir, &whole.run_dir(&run))?;
-                records.insert(record.id.clone(), record);
-            }
+        for Chosen { part, run, record } in chosen {
+            let name = run_name(&run.id());
+            let from = part.folder(&name).map_err(refused(&part.path().join(&name)))?;
+            let to = whole.inside().make(&name).map_err(refused(&whole.path().join(name)))?;
+            from.map_or(Ok(()), |from| copy(&from, &to))?;
+            records.insert(record.id.clone(), record);
         }
         let summary = whole.write_summary(&records)?;
-        outputs::write(whole.path(), &summary)?;
+        outputs::write(whole.inside(), &summary)?;
         show(&summary, whole.path(), self.json)?;
         let missing = summary.planned - summary.finished;
         if missing == 0 {
@@ -65,6 +72,28 @@ impl MergeArgs {
         }
         ui::note(&format!("{missing} runs are missing: schism campaign --resume --store {}", self.into.display()));
         Ok(summary.status().worst(ExitStatus::Interrupted))
+    }
+
+    /// The folders of the parts, of which none is another or holds another, nor the whole.
+    fn different_parts(&self) -> anyhow::Result<Vec<Inside>> {
+        let wrong = |one: &Path, other: &Path, how: &str| {
+            let what = format!("{} {how} {}", one.display(), other.display());
+            Err(Failure::new(ExitStatus::Usage, what).hint("each part and the whole need a folder of their own").into())
+        };
+        let into = real(&self.into).with_context(|| format!("cannot find {}", self.into.display()))?;
+        let mut parts: Vec<Inside> = Vec::new();
+        for named in &self.parts {
+            let part = Inside::of(named).map_err(refused(named))?;
+            let path = part.path();
+            if let Some(known) = parts.iter().find(|known| known.path() == path) {
+                return wrong(named, known.path(), "is named twice: it is");
+            }
+            if path.starts_with(&into) || into.starts_with(path) {
+                return wrong(&self.into, named, "and a part lie one in the other:");
+            }
+            parts.push(part);
+        }
+        Ok(parts)
     }
 
     fn common_plan(&self) -> anyhow::Result<CampaignPlan> {
@@ -91,17 +120,57 @@ impl MergeArgs {
     }
 }
 
-/// A folder with all below it.
-fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
-    let wrong = || format!("cannot copy {} to {}", from.display(), to.display());
-    fs::create_dir_all(to).with_context(wrong)?;
-    for entry in fs::read_dir(from).with_context(wrong)? {
-        let entry = entry.with_context(wrong)?;
-        let target = to.join(entry.file_name());
-        if entry.file_type().with_context(wrong)?.is_dir() {
-            copy(&entry.path(), &target)?;
+/// For each run that some part has, the part with the worst result; of equal ones the first.
+fn choose<'a>(plan: &CampaignPlan, parts: &'a [Inside]) -> anyhow::Result<Vec<Chosen<'a>>> {
+    let mut chosen = Vec::new();
+    for run in plan.runs() {
+        let mut worst: Option<(&Inside, Record)> = None;
+        for part in parts {
+            let Some(record) = read_record(part, &run)? else { continue };
+            let Some((other, known)) = &worst else {
+                worst = Some((part, record));
+                continue;
+            };
+            let is_worse = record.category > known.category;
+            let left_out = if is_worse { other } else { &part };
+            ui::note(&format!("{} is in several parts; that of {} is left out", record.id, left_out.path().display()));
+            if is_worse {
+                worst = Some((part, record));
+            }
+        }
+        chosen.extend(worst.map(|(part, record)| Chosen { part, run, record }));
+    }
+    Ok(chosen)
+}
+
+/// Where a folder is, or would be: absolute, and without links as far as it is there.
+fn real(path: &Path) -> io::Result<PathBuf> {
+    let typed = std::path::absolute(path)?;
+    for there in typed.ancestors() {
+        match fs::canonicalize(there) {
+            Ok(found) => return Ok(found.join(typed.strip_prefix(there).unwrap_or(Path::new("")))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(typed)
+}
+
+/// All files and folders of a run. Links, pipes and devices are none of its own.
+fn copy(from: &Inside, to: &Inside) -> anyhow::Result<()> {
+    for (name, kind) in from.entries().map_err(refused(from.path()))? {
+        let shown = from.path().join(&name);
+        let wrong = || format!("cannot copy {} to {}", shown.display(), to.path().display());
+        if kind.is_dir() {
+            let below = from.folder(&name).map_err(refused(&shown))?;
+            let made = to.make(&name).with_context(wrong)?;
+            below.map_or(Ok(()), |below| copy(&below, &made))?;
+        } else if kind.is_file() {
+            let Some(mut content) = from.open(&name).map_err(refused(&shown))? else { continue };
+            let mut copied = to.create(&name).with_context(wrong)?;
+            io::copy(&mut content, &mut copied).with_context(wrong)?;
         } else {
-            fs::copy(entry.path(), &target).with_context(wrong)?;
+            ui::note(&format!("{} is no regular file, and is left out", shown.display()));
         }
     }
     Ok(())

@@ -16,6 +16,7 @@ use super::{
 use crate::{
     campaign,
     exit::ExitStatus,
+    inside::{Inside, refused},
     report::{self, Facts},
     run::{self, Exchange, windows},
     ui::{
@@ -53,7 +54,10 @@ impl ReportArgs {
         };
         let output = self.output.clone().unwrap_or_else(in_folder);
         let verdict = with_facts(&self.judging, &self.what, |facts| {
-            report::write(facts, &output)?;
+            match facts.run.filter(|_| self.output.is_none()) {
+                Some(run) => report::of_run(run)?,
+                None => report::write(facts, &output)?,
+            }
             Ok(facts.report.verdict)
         })?;
         ui::print(&format!("{verdict}: {}\n", output.display()))?;
@@ -66,7 +70,7 @@ impl ReportArgs {
             return Err(Failure::new(ExitStatus::Usage, what).hint("leave out --output").into());
         }
         let summary = campaign::folder::stored_summary(&self.what)?;
-        report::campaign::write(&summary, &self.what)?;
+        report::campaign::write(&summary, &Inside::of(&self.what).map_err(refused(&self.what))?)?;
         ui::print(&format!("{}\n", self.what.join(report::campaign::INDEX).display()))?;
         Ok(summary.status())
     }

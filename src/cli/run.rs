@@ -92,7 +92,7 @@ impl RunArgs {
         let json = self.json;
         let place = self.folder.clone().map_or_else(|| Place::Store(self.store.clone()), Place::Folder);
         let finished = host.run(&self.plan(), &place)?;
-        report::of_run(&finished, &finished.dir().join(report::FILE))?;
+        report::of_run(&finished)?;
         let text = if json {
             format!("{}\n", serde_json::to_string_pretty(&finished.as_json())?)
         } else {

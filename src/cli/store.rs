@@ -1,7 +1,8 @@
 //! `schism store`: what is kept of past runs, and what it costs.
 
 use std::{
-    fs, iter,
+    collections::BTreeSet,
+    fs, io, iter,
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
@@ -13,6 +14,7 @@ use serde::Serialize;
 
 use crate::{
     exit::ExitStatus,
+    inside::{Inside, refused},
     kept::{Kept, find, is_run},
     run::COLUMNS_FILE,
     systems::schism::TRACE_FILE,
@@ -41,7 +43,7 @@ enum Action {
         #[arg(long)]
         json: bool,
     },
-    /// Removes runs.
+    /// Removes runs. Of `latest`, the run that it stands for; a link that leads out of its folder is refused.
     Rm {
         /// The folders of the runs.
         #[arg(required = true, value_name = "RUN")]
@@ -103,19 +105,59 @@ fn list(store: &Path, json: bool) -> anyhow::Result<ExitStatus> {
 }
 
 fn remove(runs: &[PathBuf]) -> anyhow::Result<ExitStatus> {
-    if let Some(other) = runs.iter().find(|run| !is_run(run)) {
-        let what = format!("{} is not the folder of a run: nothing was removed", other.display());
-        return Err(Failure::new(ExitStatus::Usage, what).hint("`schism store ls` names them").into());
-    }
-    for run in runs {
-        fs::remove_dir_all(run).with_context(|| format!("cannot remove {}", run.display()))?;
+    // All are looked at before the first is removed; one may be named twice.
+    let meant: BTreeSet<PathBuf> = runs.iter().map(|run| meant_by(run)).collect::<anyhow::Result<_>>()?;
+    for run in meant {
+        fs::remove_dir_all(&run).with_context(|| format!("cannot remove {}", run.display()))?;
+        forget(&run).with_context(|| format!("cannot remove the link to {}", run.display()))?;
     }
     Ok(ExitStatus::Linearizable)
 }
 
+/// A link so far above a run still belongs to the run's store, or to its campaign.
+const MAX_LINKS_ABOVE: usize = 4;
+
+/// The folder of the run that somebody means, without links.
+fn meant_by(run: &Path) -> anyhow::Result<PathBuf> {
+    let refuse = |what: String, hint: String| Err(Failure::new(ExitStatus::Usage, what).hint(hint).into());
+    if !is_run(run) {
+        let what = format!("{} is not the folder of a run: nothing was removed", run.display());
+        return refuse(what, "`schism store ls` names them".to_owned());
+    }
+    let whole = fs::canonicalize(run).with_context(|| format!("cannot find {}", run.display()))?;
+    // Without a slash at its end, which would have a link followed unseen.
+    let typed: PathBuf = run.components().collect();
+    for (above, link) in typed.ancestors().take(MAX_LINKS_ABOVE).enumerate().filter(|(_, path)| path.is_symlink()) {
+        let holder = link.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let target = fs::canonicalize(link).with_context(|| format!("cannot follow {}", link.display()))?;
+        let stays = fs::canonicalize(holder).is_ok_and(|holder| target.starts_with(holder));
+        let is_kept = above < 2 || holder.join(LATEST).is_symlink() || holder.join("plan.json").exists();
+        if is_kept && !stays {
+            let what = format!("{} is a link to {}: nothing was removed", link.display(), target.display());
+            return refuse(what, format!("if that is what you mean: schism store rm {}", whole.display()));
+        }
+    }
+    Ok(whole)
+}
+
+/// The link to the newest run of a store.
+const LATEST: &str = "latest";
+
+/// Takes away a link to the newest run of the store, if the run that is gone was that.
+fn forget(run: &Path) -> io::Result<()> {
+    for holder in run.ancestors().skip(1).take(MAX_LINKS_ABOVE) {
+        let link = holder.join(LATEST);
+        if fs::read_link(&link).is_ok_and(|target| holder.join(target) == run) {
+            fs::remove_file(link)?;
+        }
+    }
+    Ok(())
+}
+
 fn collect(store: &Path, older_than: Option<Duration>, dry_run: bool) -> anyhow::Result<ExitStatus> {
     let (mut removed, mut packed, mut freed) = (0, 0, 0_u64);
-    for kept in find(store)?.into_iter().filter(Kept::is_over) {
+    for kept in find(store)?.into_iter().filter(|kept| kept.is_over) {
+        let run = Inside::of(&kept.path).map_err(refused(&kept.path))?;
         let before = size(&kept.path);
         let age =
             fs::metadata(&kept.path)?.modified().ok().and_then(|time| SystemTime::now().duration_since(time).ok());
@@ -124,16 +166,17 @@ fn collect(store: &Path, older_than: Option<Duration>, dry_run: bool) -> anyhow:
             removed += 1;
             freed += before;
             if !dry_run {
-                fs::remove_dir_all(&kept.path).with_context(|| format!("cannot remove {}", kept.path.display()))?;
+                fs::remove_dir_all(run.path()).with_context(|| format!("cannot remove {}", kept.path.display()))?;
+                forget(run.path()).with_context(|| format!("cannot remove the link to {}", kept.path.display()))?;
             }
             continue;
         }
-        let loose = loose(&kept.path);
+        let loose = loose(&run);
         packed += loose.len();
         if !dry_run {
             // Made from the history, and larger than that once it is compressed.
-            fs::remove_file(kept.path.join(COLUMNS_FILE)).ok();
-            loose.iter().try_for_each(|file| pack(file))?;
+            run.remove(COLUMNS_FILE).ok();
+            loose.iter().try_for_each(|file| pack(&run, file))?;
             freed += before.saturating_sub(size(&kept.path));
         }
     }
@@ -142,18 +185,21 @@ fn collect(store: &Path, older_than: Option<Duration>, dry_run: bool) -> anyhow:
 }
 
 /// The run's large files that are not compressed yet: the history and the nodes' traces.
-fn loose(run: &Path) -> Vec<PathBuf> {
-    let nodes = fs::read_dir(run.join("nodes")).into_iter().flatten().flatten();
-    let traces = nodes.map(|node| node.path().join(TRACE_FILE));
-    iter::once(run.join("history.jsonl")).chain(traces).filter(|file| file.exists()).collect()
+fn loose(run: &Inside) -> Vec<PathBuf> {
+    let nodes = run.folder("nodes").ok().flatten();
+    let nodes = nodes.and_then(|nodes| nodes.entries().ok()).unwrap_or_default();
+    let traces = nodes.iter().map(|(node, _)| Path::new("nodes").join(node).join(TRACE_FILE));
+    iter::once(PathBuf::from("history.jsonl")).chain(traces).filter(|file| run.has(file)).collect()
 }
 
 /// Compressed beside it, then taken away: a file is never only half there.
-fn pack(file: &Path) -> anyhow::Result<()> {
-    let to = file.with_added_extension("zst");
-    let mut from = fs::File::open(file).with_context(|| format!("cannot read {}", file.display()))?;
-    ui::write_whole(&to, |out| std::io::copy(&mut from, out).map(drop).map_err(Into::into))?;
-    fs::remove_file(file).with_context(|| format!("cannot remove {}", file.display()))
+fn pack(run: &Inside, file: &Path) -> anyhow::Result<()> {
+    let shown = run.path().join(file);
+    let Some(mut from) = run.open(file).map_err(refused(&shown))? else { return Ok(()) };
+    ui::write_inside(run, &file.with_added_extension("zst"), |out| {
+        io::copy(&mut from, out).map(drop).map_err(Into::into)
+    })?;
+    run.remove(file).with_context(|| format!("cannot remove {}", shown.display()))
 }
 
 /// Bytes of all files below.

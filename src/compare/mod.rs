@@ -2,7 +2,7 @@
 
 mod advice;
 
-use std::{collections::BTreeMap, path::Path};
+use std::collections::BTreeMap;
 
 use checker::{Consistency, Share, Verdict};
 use hdrhistogram::Histogram;
@@ -11,10 +11,11 @@ use serde::Serialize;
 
 use crate::{
     campaign::{
-        folder::RUNS,
+        folder::run_name,
         plan::CampaignPlan,
         summary::{CellSummary, Summary},
     },
+    inside::{Inside, refused},
     plan::ReadMode,
     run::{self, FaultWindow, Finished},
 };
@@ -104,7 +105,7 @@ pub(crate) struct Latencies {
 ///
 /// # Errors
 /// A run cannot be read.
-pub(crate) fn measure(summary: &Summary, folder: &Path) -> anyhow::Result<Comparison> {
+pub(crate) fn measure(summary: &Summary, folder: &Inside) -> anyhow::Result<Comparison> {
     let plan = &summary.plan;
     let mut columns: Vec<(String, BTreeMap<usize, Gathered<'_>>)> = Vec::new();
     for cell in &summary.cells {
@@ -116,7 +117,9 @@ pub(crate) fn measure(summary: &Summary, folder: &Path) -> anyhow::Result<Compar
         let of_cell = summary.runs.iter().filter(|run| run.cell == cell.cell && run.facts.is_some());
         let mut gathered = Gathered::new(cell);
         for run in of_cell {
-            gathered.take(&run::again(&folder.join(RUNS).join(&run.id), run::check_allowance())?);
+            let name = run_name(&run.id);
+            let path = folder.resolve(&name).map_err(refused(&folder.path().join(name)))?;
+            gathered.take(&run::again(&path, run::check_allowance())?);
         }
         if !gathered.throughputs.is_empty() {
             columns[place].1.insert(cell.cell.number, gathered);
@@ -185,7 +188,7 @@ impl<'a> Gathered<'a> {
             }
             ok += 1;
             let of_kind = if operation.function == Function::Read { &mut self.reads } else { &mut self.writes };
-            of_kind.saturating_record((times.completed_ns - times.invoked_ns) / 1000);
+            of_kind.saturating_record(times.completed_ns.saturating_sub(times.invoked_ns) / 1000);
         }
         self.ok += ok;
         let load = std::time::Duration::from_nanos(results.load.length_ns());

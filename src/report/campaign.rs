@@ -1,7 +1,5 @@
 //! `index.html`: the page of a campaign. Its matrix, with links to the runs, and the smallest counterexamples.
 
-use std::path::Path;
-
 use checker::Share;
 use maud::{Markup, html};
 
@@ -14,7 +12,8 @@ use crate::{
         record::{Category, Facts, Record},
         summary::{CellSummary, Summary},
     },
-    ui::{verdict::counted, write_whole},
+    inside::Inside,
+    ui::{verdict::counted, write_inside},
 };
 
 /// The name of the page in a campaign's folder.
@@ -24,9 +23,9 @@ pub(crate) const INDEX: &str = "index.html";
 ///
 /// # Errors
 /// It cannot be written.
-pub(crate) fn write(summary: &Summary, folder: &Path) -> anyhow::Result<()> {
+pub(crate) fn write(summary: &Summary, folder: &Inside) -> anyhow::Result<()> {
     let html = frame(&title(summary), &body(summary)).into_string();
-    write_whole(&folder.join(INDEX), |out| Ok(out.write_all(html.as_bytes())?)).map(drop)
+    write_inside(folder, INDEX, |out| Ok(out.write_all(html.as_bytes())?)).map(drop)
 }
 
 fn title(summary: &Summary) -> String {

@@ -1,13 +1,12 @@
 //! `compare.html`: read modes side by side, with their latencies as curves.
 
-use std::path::Path;
-
 use maud::{Markup, PreEscaped, html};
 
 use super::page::{PLOTS, frame, script_json, text};
 use crate::{
     compare::{Comparison, Latencies, Mode, Setting, order_in_words},
-    ui::{verdict::grouped, write_whole},
+    inside::Inside,
+    ui::{verdict::grouped, write_inside},
 };
 
 /// The name of the page in the folder.
@@ -18,9 +17,9 @@ const SCRIPT: &str = include_str!("assets/compare.js");
 ///
 /// # Errors
 /// It cannot be written.
-pub(crate) fn write(comparison: &Comparison, folder: &Path) -> anyhow::Result<()> {
+pub(crate) fn write(comparison: &Comparison, folder: &Inside) -> anyhow::Result<()> {
     let html = frame("Read modes compared", &body(comparison)).into_string();
-    write_whole(&folder.join(FILE), |out| Ok(out.write_all(html.as_bytes())?)).map(drop)
+    write_inside(folder, FILE, |out| Ok(out.write_all(html.as_bytes())?)).map(drop)
 }
 
 fn body(comparison: &Comparison) -> Markup {

@@ -18,7 +18,7 @@ use crate::{
     run::{Exchange, FaultWindow, Finished, Reign},
     ui::{
         verdict::{clearest, of, seconds},
-        write_whole,
+        write_inside, write_whole,
     },
 };
 
@@ -103,12 +103,13 @@ pub(crate) struct Section {
 
 inventory::collect!(Section);
 
-/// Writes the page of a run.
+/// Writes the page of a run into its folder.
 ///
 /// # Errors
 /// It cannot be written.
-pub(crate) fn of_run(finished: &Finished, to: &Path) -> anyhow::Result<()> {
-    write(&facts_of(finished), to)
+pub(crate) fn of_run(finished: &Finished) -> anyhow::Result<()> {
+    let html = html(&facts_of(finished));
+    write_inside(finished.folder(), FILE, |out| Ok(out.write_all(html.as_bytes())?)).map(drop)
 }
 
 /// What the page of a run tells of.

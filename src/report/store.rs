@@ -13,7 +13,7 @@ use crate::kept::Kept;
 const SCRIPT: &str = include_str!("assets/store.js");
 
 pub(crate) fn page(root: &Path, all: &[Kept]) -> Markup {
-    let under_way = all.iter().any(|kept| !kept.is_over());
+    let under_way = all.iter().any(|kept| !kept.is_over);
     frame(
         &format!("{} runs", all.len()),
         &html! {

@@ -1,6 +1,6 @@
 //! Who believed that it led, and when: from the nodes' own logs, on the clock of the history.
 
-use std::{fs, io, path::Path, time::Duration};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -66,16 +66,9 @@ struct Line<'a> {
 }
 
 /// Reads a node's log; lines of other kinds are passed over, as is a last line that a killed node left unfinished.
-///
-/// # Errors
-/// The log cannot be read.
-pub(crate) fn beliefs(node: u16, log: &Path, origin_ns: u64, deaths_ns: &[u64], end_ns: u64) -> io::Result<Beliefs> {
-    let bytes = fs::read(log)?;
-    let text = String::from_utf8_lossy(&bytes);
-    Ok(Beliefs {
-        reigns: reigns_in(node, &text, origin_ns, deaths_ns, end_ns),
-        missed: missed_in(node, &text, origin_ns),
-    })
+pub(crate) fn beliefs(node: u16, log: &[u8], origin_ns: u64, deaths_ns: &[u64], end_ns: u64) -> Beliefs {
+    let text = String::from_utf8_lossy(log);
+    Beliefs { reigns: reigns_in(node, &text, origin_ns, deaths_ns, end_ns), missed: missed_in(node, &text, origin_ns) }
 }
 
 fn lines(log: &str) -> impl Iterator<Item = Line<'_>> {

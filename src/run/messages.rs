@@ -2,9 +2,7 @@
 
 use std::{
     collections::HashMap,
-    fs::File,
-    io::{BufRead, BufReader},
-    path::Path,
+    io::{BufRead, BufReader, Read},
 };
 
 use node::{Content, TraceEvent, TraceLine};
@@ -56,13 +54,12 @@ impl Exchange {
 
     /// Reads what traces, compressed or not, tell of the last ten seconds of a stretch. One that is not there says nothing; nor does a
     /// last line that a killed node left unfinished.
-    pub(crate) fn read<'a>(traces: impl IntoIterator<Item = &'a Path>, origin_ns: u64, stretch: Span) -> Self {
+    pub(crate) fn read(traces: impl IntoIterator<Item = impl Read>, origin_ns: u64, stretch: Span) -> Self {
         let from_ns = stretch.from_ns.max(stretch.until_ns.saturating_sub(LONGEST_NS));
         let during = Span { from_ns, ..stretch };
         let mut found = Found::default();
         for trace in traces {
-            let file = File::open(trace).or_else(|_| File::open(trace.with_added_extension("zst")));
-            let Ok(lines) = file.and_then(histories::unpacked) else { continue };
+            let Ok(lines) = histories::unpacked(trace) else { continue };
             found.read(BufReader::new(lines), origin_ns, during);
         }
         found.joined(during)
@@ -138,7 +135,7 @@ fn number(of: node::raft::NodeId) -> u16 {
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, path::PathBuf};
+    use std::fs;
 
     use node::MessageKind;
 
@@ -161,7 +158,11 @@ mod tests {
         let paths = ["1", "2", "nowhere"].map(|name| dir.path().join(name));
         fs::write(&paths[0], FIRST).unwrap();
         fs::write(&paths[1], SECOND).unwrap();
-        Exchange::read(paths.iter().map(PathBuf::as_path), 900, Span { from_ns: 100, until_ns: 300 })
+        Exchange::read(
+            paths.iter().filter_map(|path| fs::File::open(path).ok()),
+            900,
+            Span { from_ns: 100, until_ns: 300 },
+        )
     }
 
     #[test]

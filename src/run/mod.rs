@@ -12,7 +12,7 @@ mod meter;
 mod results;
 
 use std::{
-    fs,
+    io,
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
@@ -37,12 +37,13 @@ pub(crate) use self::{
 use crate::{
     cli::{allowance::Allowance, judging::processors},
     exit::ExitStatus,
+    inside::{Inside, refused},
     plan::Plan,
     systems::schism::TRACE_FILE,
     ui::{
         Failure, Progress,
         verdict::{clearest, counted, grouped, of, place_on},
-        write_whole,
+        write_inside,
     },
 };
 
@@ -70,24 +71,36 @@ pub(crate) struct Finished {
     pub(crate) results: Results,
     pub(crate) windows: Vec<FaultWindow>,
     dir: RunDir,
+    /// The same, as a place that nothing leads out of.
+    folder: Inside,
+    history_path: PathBuf,
     /// What is left for what is told of it.
     pub(crate) allowance: Allowance,
 }
 
 impl Finished {
-    pub(crate) fn dir(&self) -> &Path {
-        self.dir.path()
-    }
-
-    pub(crate) fn history_path(&self) -> PathBuf {
-        self.dir.history_path()
+    pub(crate) fn history_path(&self) -> &Path {
+        &self.history_path
     }
 
     /// Who told whom what meanwhile, if the nodes wrote it down.
     pub(crate) fn exchange(&self, during: Span) -> Exchange {
-        let trace = |id: u16| self.dir().join("nodes").join(id.to_string()).join(TRACE_FILE);
-        let traces: Vec<PathBuf> = (1..=self.plan.nodes).map(trace).collect();
-        Exchange::read(traces.iter().map(PathBuf::as_path), self.results.origin_mono_ns, during)
+        let trace = |id: u16| {
+            let name = node_file(id, TRACE_FILE);
+            let found = self.folder.open(&name).ok().flatten();
+            found.or_else(|| self.folder.open(name.with_added_extension("zst")).ok().flatten())
+        };
+        Exchange::read((1..=self.plan.nodes).filter_map(trace), self.results.origin_mono_ns, during)
+    }
+
+    /// What a node said; nothing where that cannot be read.
+    pub(crate) fn log(&self, node: u16) -> Vec<u8> {
+        self.folder.read(node_file(node, LOG_FILE)).ok().flatten().unwrap_or_default()
+    }
+
+    /// The run's folder, as a place that nothing leads out of.
+    pub(crate) fn folder(&self) -> &Inside {
+        &self.folder
     }
 
     /// How far a key's operations can be ordered.
@@ -112,7 +125,7 @@ impl Finished {
     /// The run's folder, as short as it can be named from here.
     pub(crate) fn shown_dir(&self) -> PathBuf {
         let here = std::env::current_dir().unwrap_or_default();
-        self.dir.path().strip_prefix(&here).unwrap_or(self.dir.path()).to_owned()
+        self.folder.path().strip_prefix(&here).unwrap_or(self.folder.path()).to_owned()
     }
 }
 
@@ -128,6 +141,14 @@ pub(crate) struct RunJson<'a> {
     command: String,
     #[serde(flatten)]
     results: &'a Results,
+}
+
+/// Where a node's output goes, in its folder.
+const LOG_FILE: &str = "node.log";
+
+/// A file of a node, in the run's folder.
+fn node_file(node: u16, file: &str) -> PathBuf {
+    Path::new("nodes").join(node.to_string()).join(file)
 }
 
 /// Where a run is kept.
@@ -189,7 +210,7 @@ pub(crate) async fn run(plan: &Plan, host: &Host, place: &Place) -> anyhow::Resu
     let plan = plan.clone();
     let judging = tokio::task::spawn_blocking(move || judge(plan, dir, lived, check_allowance()));
     let finished = judging.await.context("the checker ended in a panic")??;
-    write_whole(&finished.dir().join(COLUMNS_FILE), |out| Ok(histories::write_columns(out, &finished.history)?))?;
+    write_inside(&finished.folder, COLUMNS_FILE, |out| Ok(histories::write_columns(out, &finished.history)?))?;
     finished.dir.write_json("results.json", &finished.results)?;
     Ok(finished)
 }
@@ -200,23 +221,28 @@ pub(crate) async fn run(plan: &Plan, host: &Host, place: &Place) -> anyhow::Resu
 /// A file of it is missing, or cannot be read.
 pub(crate) fn again(path: &Path, allowance: Allowance) -> anyhow::Result<Finished> {
     let dir = RunDir::open(path)?;
-    let plan = kept(&dir.path().join("test.json"))?;
-    let (results, begun) = (dir.path().join("results.json"), dir.path().join(BEGUN_FILE));
-    let lived = if results.exists() || !begun.exists() {
-        kept(&results)?
+    let folder = Inside::of(path).map_err(refused(path))?;
+    let plan: Plan = kept(&folder, "test.json")?;
+    if let Err(why) = plan.check() {
+        let what = format!("{}: {why}", folder.path().join("test.json").display());
+        return Err(Failure::new(ExitStatus::Unreadable, what).into());
+    }
+    let lived = if folder.has("results.json") || !folder.has(BEGUN_FILE) {
+        kept(&folder, "results.json")?
     } else {
         let cost = Cost::default();
-        Lived { begun: kept(&begun)?, load: None, interrupted: true, not_recovered: None, cost }
+        Lived { begun: kept(&folder, BEGUN_FILE)?, load: None, interrupted: true, not_recovered: None, cost }
     };
     judge(plan, dir, lived, allowance)
 }
 
-fn kept<T: DeserializeOwned>(path: &Path) -> anyhow::Result<T> {
+fn kept<T: DeserializeOwned>(folder: &Inside, file: &str) -> anyhow::Result<T> {
     let unreadable = |why: String| {
-        let failure = Failure::new(ExitStatus::Unreadable, format!("{}: {why}", path.display()));
+        let failure = Failure::new(ExitStatus::Unreadable, format!("{}: {why}", folder.path().join(file).display()));
         failure.hint("a run that was killed too early has no results")
     };
-    let text = fs::read(path).map_err(|error| unreadable(error.to_string()))?;
+    let found = folder.read(file).and_then(|found| found.ok_or_else(|| io::ErrorKind::NotFound.into()));
+    let text = found.map_err(|error| unreadable(error.to_string()))?;
     Ok(serde_json::from_slice(&text).map_err(|error| unreadable(error.to_string()))?)
 }
 
@@ -307,7 +333,9 @@ pub(crate) fn check_allowance() -> Allowance {
 
 /// The verdict on what is kept of the run, and all that explains it.
 fn judge(plan: Plan, dir: RunDir, lived: Lived, allowance: Allowance) -> anyhow::Result<Finished> {
-    let history = allowance.read_whole(&dir.history_path(), None)?;
+    let folder = Inside::of(dir.path()).map_err(refused(dir.path()))?;
+    let history_path = history_of(&folder)?;
+    let history = allowance.read_whole(&history_path, None)?;
     let (report, ladder, staleness) = allowance.within(history.operations.len(), |limits| {
         let options = &Options { limits: *limits, threads: processors(), ..Options::new(Model::Register) };
         let report = checker::check(&history, options);
@@ -321,7 +349,7 @@ fn judge(plan: Plan, dir: RunDir, lived: Lived, allowance: Allowance) -> anyhow:
     let load = lived.load.unwrap_or(Span { from_ns: 0, until_ns: end_ns });
     let Begun { leader_after_ms, origin_mono_ns } = lived.begun;
     let windows = windows(&history.others, end_ns);
-    let Beliefs { reigns, missed } = beliefs(&plan, &dir, &windows, origin_mono_ns, end_ns)?;
+    let Beliefs { reigns, missed } = beliefs(&plan, &folder, &windows, origin_mono_ns, end_ns)?;
     let faults: Vec<Span> = windows.iter().map(|window| window.span).collect();
     let coverage = coverage::measure(&history, &reigns, &windows, load);
     let violated = of(&report, Verdict::NotLinearizable);
@@ -346,17 +374,35 @@ fn judge(plan: Plan, dir: RunDir, lived: Lived, allowance: Allowance) -> anyhow:
         reigns,
         origin_mono_ns,
     };
-    Ok(Finished { plan, history, results, windows, dir, allowance })
+    Ok(Finished { plan, history, results, windows, dir, folder, history_path, allowance })
 }
 
-fn beliefs(plan: &Plan, dir: &RunDir, windows: &[FaultWindow], origin_ns: u64, end_ns: u64) -> anyhow::Result<Beliefs> {
+/// Where a run's history is, compressed or not.
+fn history_of(folder: &Inside) -> anyhow::Result<PathBuf> {
+    let [plain, compressed] = ["history.jsonl", "history.jsonl.zst"];
+    let refuse = |name| refused(&folder.path().join(name));
+    if let Some(path) = folder.file(plain).map_err(refuse(plain))? {
+        return Ok(path);
+    }
+    let found = folder.file(compressed).map_err(refuse(compressed))?;
+    found.ok_or_else(|| refuse(plain)(io::ErrorKind::NotFound.into()))
+}
+
+fn beliefs(
+    plan: &Plan,
+    folder: &Inside,
+    windows: &[FaultWindow],
+    origin_ns: u64,
+    end_ns: u64,
+) -> anyhow::Result<Beliefs> {
     let mut all = Beliefs::default();
     for id in 1..=plan.nodes {
         let kills = windows.iter().filter(|window| window.kind == "kill" && window.nodes.contains(&id));
         let deaths: Vec<u64> = kills.map(|window| window.span.from_ns).collect();
-        let log = dir.node_dir(id)?.join("node.log");
-        let of_node = beliefs::beliefs(id, &log, origin_ns, &deaths, end_ns);
-        let Beliefs { reigns, missed } = of_node.with_context(|| format!("reading {}", log.display()))?;
+        let name = node_file(id, LOG_FILE);
+        let said = folder.read(&name).and_then(|found| found.ok_or_else(|| io::ErrorKind::NotFound.into()));
+        let said = said.map_err(refused(&folder.path().join(name)))?;
+        let Beliefs { reigns, missed } = beliefs::beliefs(id, &said, origin_ns, &deaths, end_ns);
         all.reigns.extend(reigns);
         all.missed.extend(missed);
     }

@@ -13,7 +13,7 @@ pub(crate) mod verdict;
 use std::io::{self, Write as _};
 
 pub(crate) use matrix::{MatrixProgress, describe_campaign, plain_text};
-pub(crate) use output::write_whole;
+pub(crate) use output::{write_inside, write_whole};
 pub(crate) use progress::{Bar, Progress};
 pub(crate) use table::{ReportTable, Row};
 

@@ -10,7 +10,10 @@ use std::{
 use anyhow::Context as _;
 use histories::Packer;
 
-use crate::exit::ExitStatus;
+use crate::{
+    exit::ExitStatus,
+    inside::{Inside, refused},
+};
 
 /// Buffered, since histories are many short lines.
 const BUFFER_BYTES: usize = 256 << 10;
@@ -32,6 +35,29 @@ pub(crate) fn write_whole(
     if fs::metadata(&target).is_ok_and(|found| !found.is_file()) {
         return through(path, fs::OpenOptions::new().write(true).open(&target).with_context(wrong)?, write);
     }
+    replace(path, &target, write)
+}
+
+/// As [`write_whole`], into a folder that others may have filled: a link of this name is replaced, not followed.
+///
+/// # Errors
+/// As [`write_whole`], or the name leads out of the folder.
+pub(crate) fn write_inside(
+    folder: &Inside,
+    name: impl AsRef<Path>,
+    write: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>,
+) -> anyhow::Result<ExitStatus> {
+    let target = folder.resolve(&name).map_err(refused(&folder.path().join(name)))?;
+    replace(&target, &target, write)
+}
+
+/// Puts a new file where `target` is, whatever that was; `path` is its name.
+fn replace(
+    path: &Path,
+    target: &Path,
+    write: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>,
+) -> anyhow::Result<ExitStatus> {
+    let wrong = || format!("cannot write {}", target.display());
     let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut file = tempfile::Builder::new()
         .prefix(".schism-")
@@ -39,7 +65,7 @@ pub(crate) fn write_whole(
         .tempfile_in(folder)
         .with_context(wrong)?;
     let status = through(path, file.as_file_mut(), write)?;
-    file.persist(&target).with_context(wrong)?;
+    file.persist(target).with_context(wrong)?;
     Ok(status)
 }
 

@@ -10,6 +10,7 @@ mod campaign;
 mod check;
 mod explanations;
 mod generate;
+mod inside;
 mod layers;
 mod linearization;
 mod models;

@@ -1,8 +1,10 @@
 //! How these tests start the binary, and what they write for it to read.
 
 use std::{
+    io::Read,
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
+    time::{Duration, Instant},
 };
 
 use tempfile::TempDir;
@@ -17,6 +19,34 @@ pub(crate) fn schism(dir: &Path) -> Command {
 /// Runs the binary to its end.
 pub(crate) fn run(dir: &Path, arguments: &[&str]) -> Ended {
     Ended::from(schism(dir).args(arguments).output().unwrap())
+}
+
+/// Runs a command that could hang to its end, which must come in time.
+pub(crate) fn in_time(command: &mut Command) -> Ended {
+    const LIMIT: Duration = Duration::from_secs(30);
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let [out, err] = [read_all(child.stdout.take().unwrap()), read_all(child.stderr.take().unwrap())];
+    let end = Instant::now() + LIMIT;
+    let status = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
+        if Instant::now() > end {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            panic!("not within {LIMIT:?}: {command:?}");
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    };
+    Ended { code: status.code(), out: out.join().unwrap(), err: err.join().unwrap() }
+}
+
+fn read_all(mut from: impl Read + Send + 'static) -> std::thread::JoinHandle<String> {
+    std::thread::spawn(move || {
+        let mut text = String::new();
+        from.read_to_string(&mut text).unwrap();
+        text
+    })
 }
 
 /// How a command ended.

@@ -5,23 +5,21 @@ mod junit;
 mod markdown;
 mod sqlite;
 
-use std::path::Path;
-
 use anyhow::Context as _;
 
 use super::summary::Summary;
-use crate::ui::write_whole;
+use crate::{inside::Inside, ui::write_inside};
 
 /// Writes all of them beside `campaign.json`, and tells GitHub where it listens.
 ///
 /// # Errors
 /// One of them cannot be written.
-pub(crate) fn write(folder: &Path, summary: &Summary) -> anyhow::Result<()> {
-    let text = |file: &str, text: String| write_whole(&folder.join(file), |out| Ok(out.write_all(text.as_bytes())?));
+pub(crate) fn write(folder: &Inside, summary: &Summary) -> anyhow::Result<()> {
+    let text = |file: &str, text: String| write_inside(folder, file, |out| Ok(out.write_all(text.as_bytes())?));
     let markdown = markdown::page(summary);
     text("junit.xml", junit::report(summary)?)?;
     text("summary.md", markdown.clone())?;
-    sqlite::write(&folder.join("campaign.sqlite"), summary).context("cannot write campaign.sqlite")?;
+    sqlite::write(folder, summary).context("cannot write campaign.sqlite")?;
     crate::report::campaign::write(summary, folder)?;
     github::tell(summary, &markdown)
 }

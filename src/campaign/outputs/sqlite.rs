@@ -1,10 +1,9 @@
 //! `campaign.sqlite`: a table of runs and one of cells, for whoever wants to ask more.
 
-use std::path::Path;
-
 use rusqlite::{Connection, Transaction, params};
 
 use super::super::{plan::Expected, summary::Summary};
+use crate::inside::Inside;
 
 const SCHEMA: &str = "
     CREATE TABLE runs (
@@ -23,9 +22,9 @@ const SCHEMA: &str = "
     ) STRICT;";
 
 /// Writes it anew, beside the old one, which it replaces as a whole.
-pub(super) fn write(path: &Path, summary: &Summary) -> anyhow::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let new = tempfile::Builder::new().prefix(".schism-").tempfile_in(folder)?;
+pub(super) fn write(folder: &Inside, summary: &Summary) -> anyhow::Result<()> {
+    let path = folder.resolve("campaign.sqlite")?;
+    let new = tempfile::Builder::new().prefix(".schism-").tempfile_in(folder.path())?;
     let mut db = Connection::open(new.path())?;
     db.execute_batch(SCHEMA)?;
     let all = db.transaction()?;
@@ -120,13 +119,14 @@ mod tests {
     use rusqlite::Connection;
 
     use super::super::super::{record::Category, summary::tests::made_up};
+    use crate::inside::Inside;
 
     #[test]
     fn others_can_query_it() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("campaign.sqlite");
         for _ in 0..2 {
-            super::write(&path, &made_up(|_| Some(Category::Violation))).unwrap();
+            super::write(&Inside::of(dir.path()).unwrap(), &made_up(|_| Some(Category::Violation))).unwrap();
         }
         let db = Connection::open(&path).unwrap();
         let runs: u32 =

@@ -1,7 +1,5 @@
 //! What the nodes said around the moment.
 
-use std::fs;
-
 use maud::{Markup, html};
 use serde_json::Value;
 
@@ -21,7 +19,7 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
     let moment_ns = evidence.operations.iter().map(|&index| facts.history.times(index).invoked_ns).max()?;
     let mut lines: Vec<(u64, String)> = Vec::new();
     for id in 1..=run.plan.nodes {
-        let log = fs::read(run.dir().join("nodes").join(id.to_string()).join("node.log")).unwrap_or_default();
+        let log = run.log(id);
         for line in String::from_utf8_lossy(&log).lines() {
             let Ok(Value::Object(mut said)) = serde_json::from_str(line) else { continue };
             let mono_ns = said.remove("mono_ns").and_then(|time| time.as_u64()).unwrap_or_default();

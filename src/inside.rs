@@ -1,0 +1,284 @@
+//! Paths inside a folder whose content others may have made: a store, a campaign, a run. Whatever is named in it, and wherever links in
+//! it lead, nothing outside of it is read, written or removed, and nothing but regular files is opened.
+//!
+//! The folder itself is meant as it was typed, through links and all. Who can change it while a command goes on can do so without us.
+
+use std::{
+    ffi::OsString,
+    fs::{self, File, FileType, OpenOptions},
+    io::{self, Read as _},
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Component, Path, PathBuf},
+};
+
+use nix::libc::{O_NOFOLLOW, O_NONBLOCK};
+
+use crate::{exit::ExitStatus, ui::Failure};
+
+/// Small files (plans, records, results, logs) are read as a whole up to so many bytes.
+const MAX_BYTES: u64 = 512 << 20;
+
+/// A folder that nothing done through this value leaves.
+#[derive(Clone, Debug)]
+pub(crate) struct Inside {
+    /// Absolute, without links.
+    root: PathBuf,
+}
+
+impl Inside {
+    /// The folder that is typed so.
+    ///
+    /// # Errors
+    /// There is none.
+    pub(crate) fn of(folder: &Path) -> io::Result<Self> {
+        let root = fs::canonicalize(folder)?;
+        if root.is_dir() { Ok(Self { root }) } else { Err(io::ErrorKind::NotADirectory.into()) }
+    }
+
+    /// Where it is: absolute, without links.
+    pub(crate) fn path(&self) -> &Path {
+        &self.root
+    }
+
+    /// Where something of this name lies in it, or would lie. All folders on the way are folders and no links, as far as they are there;
+    /// of the last name nothing is known yet.
+    ///
+    /// # Errors
+    /// The name leads out.
+    pub(crate) fn resolve(&self, name: impl AsRef<Path>) -> io::Result<PathBuf> {
+        let mut path = self.root.clone();
+        let mut missing = false;
+        for (depth, part) in name.as_ref().components().enumerate() {
+            let Component::Normal(part) = part else { return Err(leads_out("this is no name in the folder")) };
+            if depth > 0 && !missing {
+                missing = match fs::symlink_metadata(&path) {
+                    Ok(found) if found.is_symlink() => return Err(is_link(&path)),
+                    Ok(found) if !found.is_dir() => return Err(io::ErrorKind::NotADirectory.into()),
+                    Ok(_) => false,
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => true,
+                    Err(error) => return Err(error),
+                };
+            }
+            path.push(part);
+        }
+        Ok(path)
+    }
+
+    /// A regular file in it, opened to be read; nothing where there is none.
+    ///
+    /// # Errors
+    /// The name leads out, or stands for a link, a pipe, a device or a folder.
+    pub(crate) fn open(&self, name: impl AsRef<Path>) -> io::Result<Option<File>> {
+        let path = self.resolve(name)?;
+        // Not blocking: a pipe that nobody writes to would hold us for ever.
+        match OpenOptions::new().read(true).custom_flags(O_NOFOLLOW | O_NONBLOCK).open(&path) {
+            Ok(file) if file.metadata()?.is_file() => Ok(Some(file)),
+            Ok(_) => Err(leads_out("this is no regular file")),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(_) if fs::symlink_metadata(&path).is_ok_and(|found| found.is_symlink()) => Err(is_link(&path)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Where a regular file in it lies; nothing where there is none.
+    ///
+    /// # Errors
+    /// As [`Inside::open`].
+    pub(crate) fn file(&self, name: impl AsRef<Path>) -> io::Result<Option<PathBuf>> {
+        let path = self.resolve(&name)?;
+        Ok(self.open(name)?.map(|_| path))
+    }
+
+    /// Whether there is a regular file of this name in it.
+    pub(crate) fn has(&self, name: impl AsRef<Path>) -> bool {
+        self.file(name).is_ok_and(|found| found.is_some())
+    }
+
+    /// The content of a file in it; nothing where there is none.
+    ///
+    /// # Errors
+    /// As [`Inside::open`], or the file is too large to be what it should be.
+    pub(crate) fn read(&self, name: impl AsRef<Path>) -> io::Result<Option<Vec<u8>>> {
+        let Some(file) = self.open(name)? else { return Ok(None) };
+        let mut content = Vec::new();
+        file.take(MAX_BYTES + 1).read_to_end(&mut content)?;
+        if content.len() as u64 > MAX_BYTES {
+            return Err(leads_out("this is larger than any file that schism writes here"));
+        }
+        Ok(Some(content))
+    }
+
+    /// A folder in it; nothing where there is none.
+    ///
+    /// # Errors
+    /// The name leads out, or stands for something else.
+    pub(crate) fn folder(&self, name: impl AsRef<Path>) -> io::Result<Option<Self>> {
+        let path = self.resolve(name)?;
+        match fs::symlink_metadata(&path) {
+            Ok(found) if found.is_symlink() => Err(is_link(&path)),
+            Ok(found) if found.is_dir() => Ok(Some(Self { root: path })),
+            Ok(_) => Err(io::ErrorKind::NotADirectory.into()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A folder in it, which is made where there is none.
+    ///
+    /// # Errors
+    /// As [`Inside::folder`], or it cannot be made.
+    pub(crate) fn make(&self, name: impl AsRef<Path>) -> io::Result<Self> {
+        let path = self.resolve(&name)?;
+        if let Some(folder) = self.folder(&name)? {
+            return Ok(folder);
+        }
+        fs::create_dir_all(&path)?;
+        Ok(Self { root: path })
+    }
+
+    /// A new file in it, instead of whatever had this name.
+    ///
+    /// # Errors
+    /// The name leads out, or the file cannot be made.
+    pub(crate) fn create(&self, name: impl AsRef<Path>) -> io::Result<File> {
+        let path = self.resolve(name)?;
+        remove_file(&path)?;
+        OpenOptions::new().write(true).create_new(true).open(&path)
+    }
+
+    /// Removes a file or a link, which is not followed; nothing happens where there is none.
+    ///
+    /// # Errors
+    /// The name leads out or is a folder's, or it cannot be removed.
+    pub(crate) fn remove(&self, name: impl AsRef<Path>) -> io::Result<()> {
+        remove_file(&self.resolve(name)?)
+    }
+
+    /// Removes a folder with all in it; of a link, only the link. Nothing happens where there is none.
+    ///
+    /// # Errors
+    /// The name leads out, or something cannot be removed.
+    pub(crate) fn remove_all(&self, name: impl AsRef<Path>) -> io::Result<()> {
+        match fs::remove_dir_all(self.resolve(name)?) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// The names in it, sorted, each with its kind.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub(crate) fn entries(&self) -> io::Result<Vec<(OsString, FileType)>> {
+        let mut entries = Vec::new();
+        for entry in fs::read_dir(&self.root)? {
+            let entry = entry?;
+            entries.push((entry.file_name(), entry.file_type()?));
+        }
+        entries.sort_by(|(one, _), (other, _)| one.cmp(other));
+        Ok(entries)
+    }
+}
+
+fn remove_file(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn leads_out(why: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, why)
+}
+
+fn is_link(path: &Path) -> io::Error {
+    let name = path.file_name().unwrap_or_default().display();
+    leads_out(&format!("{name} is a link, and links in here are not followed"))
+}
+
+/// Says that something in a folder is not as schism would have left it, or cannot be read.
+pub(crate) fn refused(path: &Path) -> impl FnOnce(io::Error) -> anyhow::Error + use<> {
+    let path = path.to_owned();
+    move |error| Failure::new(ExitStatus::Unreadable, format!("{}: {error}", path.display())).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, os::unix::fs::symlink, path::Path};
+
+    use nix::{sys::stat::Mode, unistd::mkfifo};
+
+    use super::Inside;
+
+    /// A folder beside one that must stay as it is, with links from the one to the other.
+    fn folder() -> (tempfile::TempDir, Inside) {
+        let dir = tempfile::tempdir().unwrap();
+        let (inner, outer) = (dir.path().join("inner"), dir.path().join("outer"));
+        for made in [&inner, &outer, &inner.join("a"), &outer.join("a")] {
+            fs::create_dir(made).unwrap();
+        }
+        fs::write(inner.join("a/file"), "mine").unwrap();
+        fs::write(outer.join("a/file"), "theirs").unwrap();
+        symlink("../outer", inner.join("folder-link")).unwrap();
+        symlink("../outer/a/file", inner.join("file-link")).unwrap();
+        symlink("nowhere", inner.join("dead-link")).unwrap();
+        let inside = Inside::of(&inner).unwrap();
+        (dir, inside)
+    }
+
+    const OUT: [&str; 9] = [
+        "..",
+        "../outer/a/file",
+        "a/../../outer/a/file",
+        "/etc/passwd",
+        "folder-link/a/file",
+        "folder-link/a",
+        "file-link/x",
+        "a/../a/file",
+        "folder-link/../outer",
+    ];
+
+    #[test]
+    fn no_name_leads_out() {
+        let (dir, inside) = folder();
+        for name in OUT {
+            assert!(inside.open(name).is_err(), "{name}");
+            assert!(inside.read(name).is_err(), "{name}");
+            assert!(inside.file(name).is_err(), "{name}");
+            assert!(inside.folder(name).is_err(), "{name}");
+            assert!(inside.make(name).is_err(), "{name}");
+            assert!(inside.create(name).is_err(), "{name}");
+            assert!(inside.remove(name).is_err(), "{name}");
+            assert!(inside.remove_all(name).is_err(), "{name}");
+            assert!(!inside.has(name), "{name}");
+        }
+        assert_eq!(fs::read_to_string(dir.path().join("outer/a/file")).unwrap(), "theirs");
+        assert_eq!(inside.read("a/file").unwrap().unwrap(), b"mine");
+        assert!(inside.read("a/other").unwrap().is_none() && inside.read("b/other").unwrap().is_none());
+    }
+
+    #[test]
+    fn a_link_is_removed_or_replaced_itself() {
+        let (dir, inside) = folder();
+        assert!(
+            inside.open("file-link").is_err()
+                && inside.folder("folder-link").is_err()
+                && inside.open("dead-link").is_err()
+        );
+        fs::write(dir.path().join("outer/precious"), "x").unwrap();
+        inside.remove_all("folder-link").unwrap();
+        drop(inside.create("file-link").unwrap());
+        inside.remove("dead-link").unwrap();
+        assert!(dir.path().join("outer/precious").exists());
+        assert_eq!(fs::read_to_string(dir.path().join("outer/a/file")).unwrap(), "theirs");
+        assert_eq!(inside.entries().unwrap().len(), 2, "a, and file-link, which is a file now");
+    }
+
+    #[test]
+    fn only_regular_files_are_opened() {
+        let (_dir, inside) = folder();
+        mkfifo(&inside.path().join("pipe"), Mode::S_IRWXU).unwrap();
+        assert!(inside.open("pipe").is_err() && inside.open("a").is_err());
+        assert!(Inside::of(Path::new("/dev")).unwrap().open("zero").is_err());
+    }
+}
