@@ -5,20 +5,24 @@ use std::env;
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process;
 
 use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::libc;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::{ForkResult, fork, pause};
+use nix::unistd::{ForkResult, fork, getpid, pause, pipe2, read, write};
 
 use crate::capabilities::{Capabilities, Capability, Need};
 use crate::net::command::{self, Command};
 use crate::net::{CommandError, Firewall};
+use crate::process::end_with;
 use crate::sandbox::{UserMaps, is_root, make_mounts_private};
 
 /// Replaces the folders in which programs are looked for, see [`with_sbin`].
@@ -159,20 +163,48 @@ fn signals() -> Capability {
 }
 
 fn stop_and_kill_a_child() -> nix::Result<()> {
+    let parent = getpid();
+    // Stopped before it has asked to end with us, the child would outlive us for ever: it says when it has.
+    let (bound, says_so) = pipe2(OFlag::O_CLOEXEC)?;
     #[allow(unsafe_code, reason = "fork is unsafe where there may be other threads")]
     // SAFETY: the child makes only system calls until it is killed.
     let child = match unsafe { fork() }? {
         ForkResult::Parent { child } => child,
-        ForkResult::Child => loop {
-            pause();
-        },
+        ForkResult::Child => {
+            if end_with(parent).is_ok() && write(&says_so, b"!").is_ok() {
+                loop {
+                    pause();
+                }
+            }
+            #[allow(unsafe_code, reason = "what the parent would do at its end is not for the child to do")]
+            // SAFETY: it does not return.
+            unsafe {
+                libc::_exit(1)
+            }
+        }
     };
+    drop(says_so);
+    if !hears(&bound) {
+        kill(child, Signal::SIGKILL)?;
+        waitpid(child, None)?;
+        return Err(Errno::ESRCH);
+    }
     let stopped = kill(child, Signal::SIGSTOP).and_then(|()| waitpid(child, Some(WaitPidFlag::WUNTRACED)));
     kill(child, Signal::SIGKILL)?;
     let ended = waitpid(child, None)?;
     match (stopped?, ended) {
         (WaitStatus::Stopped(..), WaitStatus::Signaled(..)) => Ok(()),
         _ => Err(Errno::EPERM),
+    }
+}
+
+/// Whether somebody writes to the pipe before all who could have closed it.
+fn hears(pipe: &OwnedFd) -> bool {
+    loop {
+        match read(pipe, &mut [0]) {
+            Err(Errno::EINTR) => {}
+            result => return result == Ok(1),
+        }
     }
 }
 
@@ -249,10 +281,11 @@ fn in_child(attempt: impl Fn() -> nix::Result<()> + Send + Sync + 'static) -> io
 
 /// `work` must make only system calls.
 fn before_exec(process: &mut process::Command, work: impl Fn() -> nix::Result<()> + Send + Sync + 'static) {
+    let parent = getpid();
     #[allow(unsafe_code, reason = "namespaces are entered between fork and exec")]
     // SAFETY: all callers' work makes only system calls and allocates nothing.
     unsafe {
-        process.pre_exec(move || work().map_err(io::Error::from));
+        process.pre_exec(move || end_with(parent).and_then(|()| work()).map_err(io::Error::from));
     }
 }
 

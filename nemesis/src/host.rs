@@ -151,9 +151,18 @@ impl Hosts {
 
 /// Does all of them, on one thread each (at most one for each host), and gives the first error.
 fn in_parallel<T: Sync>(items: &[T], work: impl Fn(&T) -> Result<(), Error> + Sync) -> Result<(), Error> {
+    let work = &work;
     thread::scope(|scope| {
-        let threads: Vec<_> = items.iter().map(|item| scope.spawn(|| work(item))).collect();
-        let join = |thread: thread::ScopedJoinHandle<'_, _>| thread.join().expect("commands do not panic");
+        let begin = |item| {
+            // Where no further thread can be made, this one does it.
+            let thread = thread::Builder::new().spawn_scoped(scope, move || work(item));
+            thread.map_err(|_| work(item))
+        };
+        let threads: Vec<_> = items.iter().map(begin).collect();
+        let join = |thread: Result<thread::ScopedJoinHandle<'_, _>, _>| match thread {
+            Ok(thread) => thread.join().expect("commands do not panic"),
+            Err(done) => done,
+        };
         threads.into_iter().map(join).collect::<Vec<_>>().into_iter().collect()
     })
 }

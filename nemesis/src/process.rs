@@ -96,10 +96,10 @@ impl NodeProcess {
         let mut command = Command::new(&what.program);
         command.args(&what.args).envs(what.env.iter().map(|(name, value)| (name, value))).env_remove(MARKER);
         command.stdin(Stdio::null()).stdout(log.try_clone().map_err(file)?).stderr(log).process_group(0);
+        die_with_parent(&mut command);
         if let Some(netns) = netns {
             enter_netns(&mut command, netns.try_clone().map_err(Error::system("keeping a network namespace"))?);
         }
-        die_with_parent(&mut command);
         let start = Error::system(format!("starting {node} ({})", what.program.display()));
         let child = spawner.spawn(command).map_err(start)?;
         let group = Pid::from_raw(i32::try_from(child.id()).expect("a process id is a positive i32"));
@@ -240,16 +240,23 @@ impl Drop for NodeProcess {
     }
 }
 
-/// Without a PID namespace around it, only this ends a node when the control process is killed.
-fn die_with_parent(command: &mut Command) {
+/// Without a PID namespace around it, only this ends a process that we start when we are killed. First of all that happens to it
+/// before exec, and it must be started by a thread that waits for it: the signal comes with the end of that thread.
+pub(crate) fn die_with_parent(command: &mut Command) {
     let parent = getpid();
     #[allow(unsafe_code, reason = "the parent death signal is asked for between fork and exec")]
     // SAFETY: two system calls; nothing is allocated.
     unsafe {
-        command.pre_exec(move || {
-            set_pdeathsig(Signal::SIGKILL)?;
-            // The parent may have died before it was asked for.
-            if getppid() == parent { Ok(()) } else { Err(io::Error::from(Errno::ESRCH)) }
-        });
+        command.pre_exec(move || Ok(end_with(parent)?));
     }
+}
+
+/// Asks the kernel to kill this process, stopped or not, when its parent is gone. Two system calls, nothing else.
+///
+/// # Errors
+/// The parent is gone already.
+pub(crate) fn end_with(parent: Pid) -> nix::Result<()> {
+    set_pdeathsig(Signal::SIGKILL)?;
+    // The parent may have died before that was asked for.
+    if getppid() == parent { Ok(()) } else { Err(Errno::ESRCH) }
 }

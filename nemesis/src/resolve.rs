@@ -60,7 +60,9 @@ pub(crate) fn resolve(fault: &Fault, draw: u64, view: &View<'_>) -> Result<Resol
                 Shape::Ring => grudge::ring(&shuffled(&mut random, view.nodes)),
             };
             if grudge.is_empty() {
-                return Err(format!("{} nodes are too few for it", view.nodes.len()));
+                let count = view.nodes.len();
+                let are = if count == 1 { "node is" } else { "nodes are" };
+                return Err(format!("{count} {are} too few for it"));
             }
             Ok(Resolved::Partition { shape, grudge })
         }
@@ -194,7 +196,7 @@ mod tests {
         for shape in [Shape::Halves, Shape::OneWay, Shape::Bridge, Shape::Ring, Shape::Isolate(Target::Random)] {
             let fault = Fault::Partition { shape };
             assert!(aim(&fault, 5, None, &[], &[]).is_ok(), "{shape:?}");
-            assert_eq!(aim(&fault, 1, None, &[], &[]), skip("1 nodes are too few for it"), "{shape:?}");
+            assert_eq!(aim(&fault, 1, None, &[], &[]), skip("1 node is too few for it"), "{shape:?}");
         }
         let half = draw_half(&mut Random::split(1, "t"), &nodes(5));
         assert_eq!(half.len(), 2);

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::fault::{Fault, Shape, Target};
+use crate::possible::works;
 use crate::random::Random;
 use crate::spec::FaultSpec;
 
@@ -38,6 +39,8 @@ impl Planned {
 pub struct ScheduleOptions {
     /// The kinds that take turns.
     pub faults: Vec<FaultSpec>,
+    /// How many nodes there are: what cannot work with so many is not drawn.
+    pub nodes: u16,
     /// No fault lasts beyond it.
     pub time_limit: Duration,
     /// When the first fault comes.
@@ -55,6 +58,7 @@ impl Default for ScheduleOptions {
     fn default() -> Self {
         Self {
             faults: vec![FaultSpec::Partition(Some(Shape::Isolate(Target::Leader)))],
+            nodes: 5,
             time_limit: Duration::from_secs(20),
             first_at: Duration::from_secs(1),
             lasts: (Duration::from_secs(3), Duration::from_secs(4)),
@@ -72,7 +76,7 @@ pub fn plan(seed: u64, options: &ScheduleOptions) -> Vec<Planned> {
     let companion = options.faults.iter().find(is_clock).filter(|_| partitions);
     let turns: Vec<FaultSpec> =
         options.faults.iter().filter(|spec| companion.is_none() || !is_clock(spec)).copied().collect();
-    let mut planner = Planner { random: Random::split(seed, "schedule"), drawn: [0; 3] };
+    let mut planner = Planner { random: Random::split(seed, "schedule"), nodes: options.nodes, drawn: [0; 3] };
     let mut planned = Vec::new();
     let mut at = options.first_at;
     let mut round: Vec<FaultSpec> = Vec::new();
@@ -97,8 +101,28 @@ pub fn plan(seed: u64, options: &ScheduleOptions) -> Vec<Planned> {
     planned
 }
 
+/// What a fault can become: of what is left open, the most telling first.
+pub(crate) fn candidates(spec: &FaultSpec) -> Vec<Fault> {
+    let targets = |target: Option<Target>| match target {
+        Some(target) => vec![target],
+        None => vec![Target::Leader, Target::Random, Target::Minority],
+    };
+    match *spec {
+        FaultSpec::Kill(target) => targets(target).into_iter().map(|target| Fault::Kill { target }).collect(),
+        FaultSpec::Pause(target) => targets(target).into_iter().map(|target| Fault::Pause { target }).collect(),
+        FaultSpec::Partition(Some(shape)) => vec![Fault::Partition { shape }],
+        FaultSpec::Partition(None) => {
+            let isolate = [Target::Leader, Target::Random].map(Shape::Isolate);
+            let shapes = isolate.into_iter().chain([Shape::Halves, Shape::OneWay, Shape::Bridge, Shape::Ring]);
+            shapes.map(|shape| Fault::Partition { shape }).collect()
+        }
+        FaultSpec::Clock { target, rate, jump_ns } => vec![Fault::Clock { target, rate, jump_ns }],
+    }
+}
+
 struct Planner {
     random: Random,
+    nodes: u16,
     /// How many targets or shapes were drawn for kill, pause and partition.
     drawn: [u32; 3],
 }
@@ -110,29 +134,29 @@ impl Planner {
         least + Duration::from_millis(drawn_ms as u64)
     }
 
-    /// The telling one first and every second time, another one between.
-    fn draw<T: Copy>(&mut self, kind: usize, telling: T, others: &[T]) -> T {
+    /// The telling one first and every second time, another one between, if another can work.
+    fn draw(&mut self, spec: &FaultSpec) -> Fault {
+        let mut faults = candidates(spec).into_iter();
+        let telling = faults.next().expect("every fault can become something");
+        let kind = match spec {
+            _ if faults.len() == 0 => return telling,
+            FaultSpec::Kill(_) => 0,
+            FaultSpec::Pause(_) => 1,
+            FaultSpec::Partition(_) | FaultSpec::Clock { .. } => 2,
+        };
         self.drawn[kind] += 1;
-        if self.drawn[kind] % 2 == 1 { telling } else { others[self.random.below(others.len())] }
+        let others: Vec<Fault> = faults.filter(|fault| works(fault, self.nodes).is_ok()).collect();
+        if self.drawn[kind] % 2 == 1 || others.is_empty() {
+            return telling;
+        }
+        others[self.random.below(others.len())].clone()
     }
 
     fn window(&mut self, spec: &FaultSpec, at: Duration, until: Duration, bent: bool) -> Planned {
-        let leader = Target::Leader;
-        let fault = match *spec {
-            FaultSpec::Kill(target) => Fault::Kill {
-                target: target.unwrap_or_else(|| self.draw(0, leader, &[Target::Random, Target::Minority])),
-            },
-            FaultSpec::Pause(target) => Fault::Pause {
-                target: target.unwrap_or_else(|| self.draw(1, leader, &[Target::Random, Target::Minority])),
-            },
-            FaultSpec::Partition(shape) => {
-                let others = [Shape::Isolate(Target::Random), Shape::Halves, Shape::OneWay, Shape::Bridge, Shape::Ring];
-                let shape = shape.unwrap_or_else(|| self.draw(2, Shape::Isolate(leader), &others));
-                let lone_and_slow = bent && shape == Shape::Isolate(leader);
-                Fault::Partition { shape: if lone_and_slow { Shape::Isolate(Target::Bent) } else { shape } }
-            }
-            FaultSpec::Clock { target, rate, jump_ns } => Fault::Clock { target, rate, jump_ns },
-        };
+        let lone = Fault::Partition { shape: Shape::Isolate(Target::Leader) };
+        let lone_and_slow = Fault::Partition { shape: Shape::Isolate(Target::Bent) };
+        let drawn = self.draw(spec);
+        let fault = if bent && drawn == lone { lone_and_slow } else { drawn };
         Planned { at, lasts: until.saturating_sub(at), fault, draw: self.random.next_u64() }
     }
 }
@@ -212,6 +236,16 @@ mod tests {
         let shapes: BTreeSet<String> =
             plan(1, &options("partition", 600)).iter().map(|w| w.fault.to_string()).collect();
         assert_eq!(shapes.len(), 6, "{shapes:?}");
+    }
+
+    #[test]
+    fn what_so_many_nodes_do_not_bear_is_not_drawn() {
+        for nodes in 2..=9 {
+            let options = ScheduleOptions { nodes, ..options("partition,clock:jump=1s", 600) };
+            for window in plan(1, &options) {
+                assert_eq!(works(&window.fault, nodes), Ok(()), "{nodes} nodes: {}", window.fault);
+            }
+        }
     }
 
     #[test]

@@ -146,7 +146,8 @@ fn clock(options: &str) -> Result<FaultSpec, SpecError> {
                 rate = number.ok_or_else(|| bad("a number from 0 (standing still) to 1000"))?;
             }
             Some(("jump", value)) => {
-                jump_ns = nanoseconds(value).ok_or_else(|| bad("a time such as 500ms, 5s or -5s, up to a day"))?;
+                jump_ns =
+                    nanoseconds(value).ok_or_else(|| bad("a time such as 500ms, 5s, -5s or 1m30s, up to a day"))?;
             }
             Some(("target", value)) => target = value.parse()?,
             _ => return Err(SpecError::UnknownClockOption(option.into())),
@@ -155,14 +156,26 @@ fn clock(options: &str) -> Result<FaultSpec, SpecError> {
     Ok(FaultSpec::Clock { target, rate, jump_ns })
 }
 
-/// `5s`, `-20ms` in nanoseconds, at most a day.
+/// The units of a jump, each in milliseconds.
+const UNITS_MS: [(&str, i64); 6] =
+    [("ms", 1), ("s", 1000), ("m", 60_000), ("min", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
+const MAX_JUMP_MS: i64 = 86_400_000;
+
+/// `5s`, `-20ms`, `1m30s` in nanoseconds, at most a day.
 fn nanoseconds(text: &str) -> Option<i64> {
-    let (number, unit_ns) = match text.strip_suffix("ms") {
-        Some(number) => (number, 1_000_000),
-        None => (text.strip_suffix('s')?, 1_000_000_000),
-    };
-    let jump_ns = number.parse::<i64>().ok()?.checked_mul(unit_ns)?;
-    (jump_ns.unsigned_abs() <= 86_400_000_000_000).then_some(jump_ns)
+    let (sign, mut rest) = text.strip_prefix('-').map_or((1, text), |rest| (-1, rest));
+    let mut jump_ms = 0_i64;
+    if rest.is_empty() {
+        return None;
+    }
+    while !rest.is_empty() {
+        let (number, unit) = rest.split_at(rest.find(|c: char| !c.is_ascii_digit())?);
+        let (unit, after) = unit.split_at(unit.find(|c: char| c.is_ascii_digit()).unwrap_or(unit.len()));
+        let (_, unit_ms) = UNITS_MS.into_iter().find(|(name, _)| *name == unit)?;
+        jump_ms = jump_ms.checked_add(number.parse::<i64>().ok()?.checked_mul(unit_ms)?)?;
+        rest = after;
+    }
+    (jump_ms <= MAX_JUMP_MS).then(|| sign * jump_ms * 1_000_000)
 }
 
 impl fmt::Display for FaultSpec {
@@ -237,7 +250,12 @@ mod tests {
             read("clock:rate=0.5,jump=-20ms,target=random,kill"),
             Ok(vec![clock(0.5, -20_000_000, Target::Random), FaultSpec::Kill(None)])
         );
-        assert_eq!(read("clock:jump=5s"), Ok(vec![clock(0.2, 5_000_000_000, Target::Leader)]));
+        for (jump, seconds) in
+            [("5s", 5), ("1m", 60), ("-1m", -60), ("1m30s", 90), ("2min", 120), ("24h", 86_400), ("-1d", -86_400)]
+        {
+            let expected = clock(0.2, seconds * 1_000_000_000, Target::Leader);
+            assert_eq!(read(&format!("clock:jump={jump}")), Ok(vec![expected]), "{jump}");
+        }
     }
 
     #[test]
@@ -257,10 +275,14 @@ mod tests {
             ),
             ("clock:rate=-1", "`rate=-1` must be a number from 0 (standing still) to 1000"),
             ("clock:rate=NaN", "`rate=NaN` must be a number from 0 (standing still) to 1000"),
-            ("clock:jump=5", "`jump=5` must be a time such as 500ms, 5s or -5s, up to a day"),
+            ("clock:jump=5", "`jump=5` must be a time such as 500ms, 5s, -5s or 1m30s, up to a day"),
+            ("clock:jump=", "`jump=` must be a time such as 500ms, 5s, -5s or 1m30s, up to a day"),
+            ("clock:jump=-", "`jump=-` must be a time such as 500ms, 5s, -5s or 1m30s, up to a day"),
+            ("clock:jump=1d1ms", "`jump=1d1ms` must be a time such as 500ms, 5s, -5s or 1m30s, up to a day"),
+            ("clock:jump=1w", "`jump=1w` must be a time such as 500ms, 5s, -5s or 1m30s, up to a day"),
             (
                 "clock:jump=9000000000000000s",
-                "`jump=9000000000000000s` must be a time such as 500ms, 5s or -5s, up to a day",
+                "`jump=9000000000000000s` must be a time such as 500ms, 5s, -5s or 1m30s, up to a day",
             ),
         ] {
             assert_eq!(read(text), Err(expected.into()), "for {text:?}");

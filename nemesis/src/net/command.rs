@@ -13,9 +13,12 @@ use std::time::{Duration, Instant};
 
 use nix::sched::{CloneFlags, setns};
 use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+
+use crate::process::die_with_parent;
 
 /// Where `ip netns` keeps its names.
 pub(crate) const NETNS_FOLDER: &str = "/run/netns";
@@ -136,6 +139,7 @@ fn run_silently(command: &Command) -> Result<String, CommandError> {
 pub(crate) fn process(command: &Command) -> std::process::Command {
     let mut process = std::process::Command::new(&command.argv[0]);
     process.args(&command.argv[1..]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    die_with_parent(&mut process);
     process
 }
 
@@ -162,7 +166,16 @@ pub(crate) fn finish(
     input.write_all(command.stdin.as_bytes()).ok();
     drop(input);
     let (ended, end) = mpsc::sync_channel(1);
-    let waiter = thread::spawn(move || ended.send(child.wait_with_output()));
+    let waiter = thread::Builder::new().spawn(move || ended.send(child.wait_with_output()));
+    let waiter = match waiter {
+        Ok(waiter) => waiter,
+        Err(source) => {
+            // Nobody can wait for it within a limit: the host is at its end.
+            kill(pid, Signal::SIGKILL).ok();
+            waitpid(pid, None).ok();
+            return Err(start(source));
+        }
+    };
     let Ok(output) = end.recv_timeout(limit) else {
         // The waiter has not reaped it, or else it would have sent: the number is still this process's.
         kill(pid, Signal::SIGKILL).ok();

@@ -6,3 +6,4 @@ pub(crate) mod links;
 
 pub use command::{Command, CommandError, Log, Ran, quoted};
 pub use firewall::Firewall;
+pub(crate) use links::MOST_HOSTS;
