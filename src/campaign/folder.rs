@@ -96,7 +96,7 @@ impl Folder {
     /// # Errors
     /// A link is in the way.
     pub(crate) fn run_dir(&self, run: &RunPlan) -> anyhow::Result<PathBuf> {
-        let name = run_name(run);
+        let name = run_name(&run.id());
         self.inside.resolve(&name).map_err(refused(&self.path().join(name)))
     }
 
@@ -138,7 +138,7 @@ impl Folder {
     /// # Errors
     /// They cannot be read.
     pub(crate) fn results(&self, run: &RunPlan, how: Carried) -> anyhow::Result<Option<Record>> {
-        let name = run_name(run);
+        let name = run_name(&run.id());
         let folder = self.inside.folder(&name).map_err(refused(&self.path().join(name)))?;
         folder.map_or(Ok(None), |folder| Record::of_finished(&folder, run, how))
     }
@@ -148,7 +148,7 @@ impl Folder {
     /// # Errors
     /// It cannot be removed.
     pub(crate) fn clear(&self, run: &RunPlan) -> anyhow::Result<()> {
-        let name = run_name(run);
+        let name = run_name(&run.id());
         self.inside.remove_all(&name).with_context(|| format!("cannot remove {}", self.path().join(name).display()))
     }
 
@@ -157,7 +157,7 @@ impl Folder {
     /// # Errors
     /// It cannot be written.
     pub(crate) fn keep(&self, run: &RunPlan, record: &Record) -> anyhow::Result<()> {
-        let name = run_name(run);
+        let name = run_name(&run.id());
         let folder = self.inside.make(&name).map_err(refused(&self.path().join(name)))?;
         write_json(&folder, RECORD_FILE, record)
     }
@@ -190,8 +190,8 @@ const RUNS: &str = "runs";
 const LOGS: &str = "logs";
 
 /// The folder of a run in that of its campaign.
-pub(crate) fn run_name(run: &RunPlan) -> PathBuf {
-    Path::new(RUNS).join(run.id())
+pub(crate) fn run_name(id: &str) -> PathBuf {
+    Path::new(RUNS).join(id)
 }
 
 fn log_name(run: &RunPlan) -> PathBuf {
@@ -235,7 +235,7 @@ pub(crate) fn read_plan(path: &Path) -> anyhow::Result<Option<Asked>> {
 /// # Errors
 /// It is there, but cannot be read, or is the record of another run.
 pub(crate) fn read_record(folder: &Inside, run: &RunPlan) -> anyhow::Result<Option<Record>> {
-    let file = run_name(run).join(RECORD_FILE);
+    let file = run_name(&run.id()).join(RECORD_FILE);
     let Some(record) = read_json::<Record>(folder, &file)? else { return Ok(None) };
     if record.is_of(run) {
         return Ok(Some(record));

@@ -95,7 +95,7 @@ impl CompareArgs {
         let summary = campaign::carry_out(&folder, manner, &stop, &progress)?;
         drop(progress);
         campaign::outputs::write(folder.inside(), &summary)?;
-        let comparison = compare::measure(&summary, &folder)?;
+        let comparison = compare::measure(&summary, folder.inside())?;
         folder.write("compare.json", &comparison)?;
         report::compare::write(&comparison, folder.inside())?;
         let text = if self.json {

@@ -57,7 +57,7 @@ impl MergeArgs {
         let whole = Folder::open(&self.into, Some(Asked { plan, shard: None }), false)?;
         let mut records = BTreeMap::new();
         for Chosen { part, run, record } in chosen {
-            let name = run_name(&run);
+            let name = run_name(&run.id());
             let from = part.folder(&name).map_err(refused(&part.path().join(&name)))?;
             let to = whole.inside().make(&name).map_err(refused(&whole.path().join(name)))?;
             from.map_or(Ok(()), |from| copy(&from, &to))?;

@@ -11,10 +11,11 @@ use serde::Serialize;
 
 use crate::{
     campaign::{
-        folder::Folder,
+        folder::run_name,
         plan::CampaignPlan,
         summary::{CellSummary, Summary},
     },
+    inside::{Inside, refused},
     plan::ReadMode,
     run::{self, FaultWindow, Finished},
 };
@@ -104,10 +105,8 @@ pub(crate) struct Latencies {
 ///
 /// # Errors
 /// A run cannot be read.
-pub(crate) fn measure(summary: &Summary, folder: &Folder) -> anyhow::Result<Comparison> {
+pub(crate) fn measure(summary: &Summary, folder: &Inside) -> anyhow::Result<Comparison> {
     let plan = &summary.plan;
-    let runs = plan.runs();
-    let is_measured = |id: &str| summary.run(id).is_some_and(|record| record.facts.is_some());
     let mut columns: Vec<(String, BTreeMap<usize, Gathered<'_>>)> = Vec::new();
     for cell in &summary.cells {
         let name = cell.cell.column(plan);
@@ -115,9 +114,12 @@ pub(crate) fn measure(summary: &Summary, folder: &Folder) -> anyhow::Result<Comp
             columns.push((name, BTreeMap::new()));
             columns.len() - 1
         });
+        let of_cell = summary.runs.iter().filter(|run| run.cell == cell.cell && run.facts.is_some());
         let mut gathered = Gathered::new(cell);
-        for run in runs.iter().filter(|run| run.cell == cell.cell && is_measured(&run.id())) {
-            gathered.take(&run::again(&folder.run_dir(run)?, run::check_allowance())?);
+        for run in of_cell {
+            let name = run_name(&run.id);
+            let path = folder.resolve(&name).map_err(refused(&folder.path().join(name)))?;
+            gathered.take(&run::again(&path, run::check_allowance())?);
         }
         if !gathered.throughputs.is_empty() {
             columns[place].1.insert(cell.cell.number, gathered);
