@@ -32,8 +32,8 @@ mod value;
 pub use error::ReadError;
 pub use event::{Event, EventType};
 pub use format::{
-    Compression, EdnStyle, Format, Packer, ReadOptions, Reading, read_bytes, read_events, read_file, read_file_with,
-    unpacked, write_columns, write_event,
+    Compression, EdnStyle, Format, Packer, ReadOptions, Reading, parse_value, read_bytes, read_events, read_file,
+    read_file_with, unpacked, write_columns, write_event,
 };
 pub use history::{History, MAX_REVISION};
 pub use operation::{Function, NEVER, Operation, Outcome, Times, ValueId};

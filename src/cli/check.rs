@@ -8,7 +8,7 @@ use std::{
 
 use checker::{KeyReport, Ladder, Model, Prefix, Report, StalenessReport, TransactionReport, Verdict};
 use clap::Args;
-use histories::{History, Value};
+use histories::{Event, History, Value};
 use serde::Serialize;
 use serde_json::json;
 
@@ -135,7 +135,8 @@ impl CheckArgs {
         }
         let prefixes = found.iter().map(|(key, found)| {
             let around = prefix::around(history, found.until_ns);
-            json!({ "key": key, "until_ns": found.until_ns, "dies_at": found.dies_at, "around": around })
+            let around = around.into_iter().cloned().collect();
+            PrefixRow { key: (*key).clone(), until_ns: found.until_ns, dies_at: found.dies_at, around }
         });
         let prefixes = prefixes.collect();
         Judged {
@@ -207,6 +208,15 @@ impl Order {
     }
 }
 
+/// How far the operations of a key can be ordered, and what was done to the system around the end of that.
+#[derive(Serialize)]
+pub(crate) struct PrefixRow {
+    key: Value,
+    until_ns: u64,
+    dies_at: usize,
+    around: Vec<Event<'static>>,
+}
+
 /// What was found out about a file, in every form.
 pub(crate) struct Judged {
     pub(crate) status: ExitStatus,
@@ -216,7 +226,7 @@ pub(crate) struct Judged {
     pub(crate) report: Told,
     pub(crate) ladder: Option<Ladder>,
     pub(crate) staleness: Option<StalenessReport>,
-    pub(crate) prefixes: Vec<serde_json::Value>,
+    pub(crate) prefixes: Vec<PrefixRow>,
 }
 
 impl Judged {
@@ -249,7 +259,7 @@ struct Said<'a> {
     ladder: Option<Ladder>,
     staleness: Option<StalenessReport>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    prefixes: Option<Vec<serde_json::Value>>,
+    prefixes: Option<Vec<PrefixRow>>,
 }
 
 impl<'a> Said<'a> {

@@ -25,8 +25,8 @@ pub(crate) struct Judging {
     /// In which format the files are [default: as the content of each says].
     #[arg(long, value_enum, value_name = "FORMAT")]
     format: Option<FormatName>,
-    /// What a key holds before anything is written, as JSON [default: null; for `kv`, "" where no read found null].
-    #[arg(long, value_name = "JSON", value_parser = parse_value)]
+    /// What a key holds before anything is written, as JSON or EDN [default: null; for `kv`, "" where no read found null].
+    #[arg(long, value_name = "VALUE", value_parser = histories::parse_value)]
     initial: Option<Value>,
     /// Give up after this time, for all files together, reading them included.
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = humantime::parse_duration)]
@@ -254,8 +254,4 @@ fn initial_of(model: Model, history: &History) -> Value {
         Model::KeyValue if !history.operations.iter().any(found_null) => "".into(),
         _ => Value::Nil,
     }
-}
-
-fn parse_value(text: &str) -> Result<Value, String> {
-    serde_json::from_str(text).map_err(|error| format!("not JSON: {error}"))
 }

@@ -2,9 +2,8 @@
 
 use std::io::{self, Write};
 
-use histories::{Found, Function, History, MicroOperation, Outcome, Value, ValueId};
+use histories::{Found, Function, History, MicroOperation, Outcome, Process, Value, ValueId};
 use serde::Serialize;
-use serde_json::json;
 
 /// A line: which operation takes effect next, with what was asked and answered.
 #[derive(Serialize)]
@@ -16,7 +15,7 @@ struct Line<'a> {
     key: Option<&'a Value>,
     /// The operation's number among the invocations of all clients, counted from 0.
     index: usize,
-    process: u32,
+    process: Process,
     #[serde(skip_serializing_if = "Option::is_none")]
     node: Option<u16>,
     /// How it ended: `info` is an unknown outcome of which the order shows that it can have taken effect here.
@@ -24,7 +23,7 @@ struct Line<'a> {
     outcome: &'static str,
     f: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    value: Option<serde_json::Value>,
+    value: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     answer: Option<&'a Value>,
 }
@@ -55,19 +54,23 @@ fn line<'a>(file: Option<&'a str>, history: &'a History, index: usize) -> Line<'
     let operation = &history.operations[index];
     let known = |id: ValueId| (id != ValueId::UNKNOWN).then(|| history.value(id));
     let value = match (history.transactions.at(index), operation.function) {
-        (Some(transaction), _) => Some(
-            history.transactions.micro_operations(transaction).map(|micro| micro_operation(history, micro)).collect(),
-        ),
+        (Some(transaction), _) => {
+            let micros = history.transactions.micro_operations(transaction);
+            Some(Value::List(micros.map(|micro| micro_operation(history, micro)).collect()))
+        }
         (None, Function::Read | Function::Delete) => None,
-        (None, Function::Cas) => Some(json!([known(operation.input), known(operation.to)])),
-        (None, _) => known(operation.input).filter(|value| **value != Value::Nil).map(|value| json!(value)),
+        (None, Function::Cas) => {
+            let [from, to] = [operation.input, operation.to].map(|id| known(id).cloned().unwrap_or_default());
+            Some(Value::List(vec![from, to]))
+        }
+        (None, _) => known(operation.input).filter(|value| **value != Value::Nil).cloned(),
     };
     let is_transaction = history.transactions.at(index).is_some();
     Line {
         file,
         key: (operation.key != ValueId::NIL).then(|| history.value(operation.key)),
         index,
-        process: operation.process,
+        process: history.process(operation.process),
         node: Some(history.node(index)).filter(|node| *node != 0),
         outcome: match operation.outcome {
             Outcome::Ok => "ok",
@@ -80,18 +83,16 @@ fn line<'a>(file: Option<&'a str>, history: &'a History, index: usize) -> Line<'
     }
 }
 
-fn micro_operation(history: &History, micro: MicroOperation<'_>) -> serde_json::Value {
-    let value = |id| history.value(id);
-    match micro {
-        MicroOperation::Append { key, value: added } => json!(["append", value(key), value(added)]),
-        MicroOperation::Write { key, value: written } => json!(["w", value(key), value(written)]),
-        MicroOperation::Read { key, found } => {
-            let found = match found {
-                Found::Unknown => json!(null),
-                Found::Value(found) => json!(value(found)),
-                Found::List(list) => list.iter().map(|id| json!(value(*id))).collect(),
-            };
-            json!(["r", value(key), found])
+fn micro_operation(history: &History, micro: MicroOperation<'_>) -> Value {
+    let value = |id| history.value(id).clone();
+    let (name, key, value) = match micro {
+        MicroOperation::Append { key, value: added } => ("append", key, value(added)),
+        MicroOperation::Write { key, value: written } => ("w", key, value(written)),
+        MicroOperation::Read { key, found: Found::Unknown } => ("r", key, Value::Nil),
+        MicroOperation::Read { key, found: Found::Value(found) } => ("r", key, value(found)),
+        MicroOperation::Read { key, found: Found::List(list) } => {
+            ("r", key, Value::List(list.iter().map(|id| value(*id)).collect()))
         }
-    }
+    };
+    Value::List(vec![name.into(), history.value(key).clone(), value])
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use histories::{History, Outcome, ValueId};
+use histories::{History, Outcome, Process, ValueId};
 use serde::Serialize;
 
 use super::{
@@ -25,6 +25,8 @@ struct Data {
     value: Vec<usize>,
     outcome: Vec<u8>,
     process: Vec<u32>,
+    /// Of the processes that have names.
+    names: HashMap<u32, String>,
     node: Vec<u16>,
     functions: Vec<String>,
     keys: Vec<String>,
@@ -91,6 +93,9 @@ fn columns(facts: &Facts<'_>) -> Data {
             Outcome::Info => 3,
         });
         data.process.push(operation.process);
+        if let process @ Process::Named(_) = history.process(operation.process) {
+            data.names.entry(operation.process).or_insert_with(|| text(&process.to_string()));
+        }
         data.node.push(history.node(index));
     }
     (data.functions, data.keys, data.values) = (functions.1, keys.1, values.1);

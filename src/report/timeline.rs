@@ -73,7 +73,7 @@ pub(crate) fn svg(facts: &Facts<'_>, alone: bool) -> Option<Markup> {
             }
             @for (number, process) in processes.iter().enumerate() {
                 @let y = lane(nodes.len() + number);
-                text class={ "name" @if facts.history.operations[wrong].process == *process { " wrong" } } x="8" y=(px(y + 17.0)) { "process " (process) }
+                text class={ "name" @if facts.history.operations[wrong].process == *process { " wrong" } } x="8" y=(px(y + 17.0)) { "process " (text(&facts.history.process(*process).to_string())) }
                 line class="lane" x1=(px(LEFT)) x2=(px(RIGHT)) y1=(px(y + 12.0)) y2=(px(y + 12.0)) {}
                 @for &index in shown.iter().filter(|&&index| facts.history.operations[index].process == *process) {
                     (operation(facts, index, index == wrong, y, scale))

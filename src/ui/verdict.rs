@@ -126,7 +126,11 @@ pub(super) fn actor_in_words(history: &History, index: usize) -> String {
         Outcome::Fail => format!("failed at {}", ended()),
         Outcome::Info => "outcome unknown".to_owned(),
     };
-    format!("process {}{node}, {} {end}", operation.process, moment(history, times.invoked_ns, operation.invoked))
+    format!(
+        "process {}{node}, {} {end}",
+        history.process(operation.process),
+        moment(history, times.invoked_ns, operation.invoked)
+    )
 }
 
 /// `4.182 s`; where a history has no times, `event 17`.

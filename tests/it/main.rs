@@ -8,6 +8,7 @@
 
 mod campaign;
 mod check;
+mod clients;
 mod explanations;
 mod generate;
 mod inside;

@@ -108,7 +108,7 @@ impl Teller<'_> {
         }
         let told = pairs.iter().map(|&(a, b)| {
             let (a, b) = (key.step(a), key.step(b));
-            let process = words.operation(a).process;
+            let process = words.process(a);
             format!("process {process} {} and later {}", did(&words, a), did(&words, b))
         });
         let told = told.collect::<Vec<_>>().join(", but ");

@@ -51,7 +51,7 @@ pub(crate) fn answer(history: &History, initial: &Value, key: &[u32], evidence: 
             if is_certain { &mut certain } else { &mut unknown }.push(value);
         }
     }
-    let process = operation(asked).process;
+    let process = history.process(operation(asked).process);
     let which = told(&certain, &unknown)?;
     Some(format!("A correct system would have answered the read by process {process} with {which}"))
 }

@@ -106,8 +106,7 @@ fn never_set(words: &Words<'_>, value: Val, observer: &Step) -> Told {
         return Told { claim: format!("{who} {saw}, which nobody ever wrote"), ..Told::default() };
     };
     let failed = Step { operation: index, ..*observer };
-    let operation = words.operation(&failed);
-    let attempt = format!("{} by process {}", words.short(&failed), operation.process);
+    let attempt = format!("{} by process {}", words.short(&failed), words.process(&failed));
     let claim = format!("{who} {saw}, although {attempt} had failed, and nobody else wrote it");
     let reasons = vec![
         format!("{attempt} ended as failed: it did not happen, and never will"),
@@ -124,7 +123,7 @@ fn two_cas(words: &Words<'_>, from: Val, both: [&Step; 2]) -> Told {
         words.who(second),
         words.answer(second),
         words.short(first),
-        words.operation(first).process,
+        words.process(first),
     );
     let after =
         |a: &Step, b: &Step| format!("{} replaced {from}, so {} must come before it", words.short(a), words.short(b));

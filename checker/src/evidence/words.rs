@@ -1,6 +1,6 @@
 //! Operations, values and times as a reader of evidence wants them.
 
-use histories::{Function, History, Operation, Outcome, Times, Value};
+use histories::{Function, History, Operation, Outcome, Process, Times, Value};
 
 use crate::prepare::{Prepared, Step, Val};
 
@@ -87,7 +87,12 @@ impl Words<'_> {
             0 => String::new(),
             node => format!(" on n{node}"),
         };
-        format!("{what} by process {} at {}{node}", operation.process, self.began(step))
+        format!("{what} by process {} at {}{node}", self.process(step), self.began(step))
+    }
+
+    /// Whoever asked for it, as the history calls it.
+    pub(crate) fn process(&self, step: &Step) -> Process {
+        self.history.process(self.operation(step).process)
     }
 
     /// What came out of it: `returned 41`.
@@ -106,7 +111,7 @@ impl Words<'_> {
     /// `the write of 57 had been acknowledged at 4.120 s`, `process 5 had already read 57 at 4.120 s`.
     pub(crate) fn was_done(&self, step: &Step) -> String {
         let operation = self.operation(step);
-        let (process, at) = (operation.process, self.ended(step));
+        let (process, at) = (self.process(step), self.ended(step));
         match (operation.function, operation.outcome) {
             (Function::Read, _) => {
                 format!("process {process} had already read {} at {at}", self.history.value(operation.output))
@@ -123,13 +128,14 @@ impl Words<'_> {
 pub(super) fn short(history: &History, index: usize) -> String {
     let operation = &history.operations[index];
     let (noun, value) = (history.function_name(operation.function), |id| history.value(id));
+    let process = history.process(operation.process);
     match operation.function {
-        Function::Read => format!("the read of {} by process {}", value(operation.output), operation.process),
+        Function::Read => format!("the read of {} by process {process}", value(operation.output)),
         Function::Cas if operation.outcome == Outcome::Mismatch => {
-            format!("the cas from {} by process {} that did not match", value(operation.input), operation.process)
+            format!("the cas from {} by process {process} that did not match", value(operation.input))
         }
         Function::Cas => format!("the cas from {} to {}", value(operation.input), value(operation.to)),
-        Function::Delete => format!("the delete by process {}", operation.process),
+        Function::Delete => format!("the delete by process {process}"),
         Function::Write | Function::Append | Function::Other(_) => {
             format!("the {noun} of {}", value(operation.input))
         }

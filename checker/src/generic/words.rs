@@ -42,7 +42,7 @@ fn who(words: &Words<'_>, index: u32) -> String {
         node => format!(" on n{node}"),
     };
     let began = words.moment(words.times(index).invoked_ns, operation.invoked);
-    format!("{}{argument} by process {} at {began}{node}", call.function, operation.process)
+    format!("{}{argument} by process {} at {began}{node}", call.function, words.history.process(operation.process))
 }
 
 fn answer(history: &History, operation: &Operation) -> String {

@@ -242,7 +242,7 @@ impl Container {
                 return Violation::new(vec![next.put, take], claim);
             }
             [only] => {
-                let (process, began) = (key.operation(only.take).process, key.began(only.take));
+                let (process, began) = (key.process(only.take), key.began(only.take));
                 format!("{who} returned {value}, which process {process} took out too, at {began}")
             }
             _ => format!(

@@ -220,7 +220,7 @@ fn too_low(key: &Key<'_>, read: u32, seen: i64, initial: i64) -> Violation {
         let operation = key.operation(earlier);
         let then = answer(key, operation).expect("it is a number");
         let ended = key.ended(earlier);
-        (then, format!("process {} had already read {then} at {ended}", operation.process))
+        (then, format!("process {} had already read {then} at {ended}", key.process(earlier)))
     });
     let claim = match (earlier, needed) {
         (Some(_), 0) => format!("{who} returned {seen}, although {already}"),

@@ -16,7 +16,7 @@ mod snapshots;
 mod stack;
 mod switch;
 
-use histories::{History, Operation, Outcome, Value, ValueId};
+use histories::{History, Operation, Outcome, Process, Value, ValueId};
 
 use crate::{
     Evidence, Limits, Model, Options, UnknownWhy,
@@ -163,7 +163,12 @@ impl Key<'_> {
             0 => String::new(),
             node => format!(" on n{node}"),
         };
-        format!("{what} by process {} at {}{node}", self.operation(index).process, self.began(index))
+        format!("{what} by process {} at {}{node}", self.process(index), self.began(index))
+    }
+
+    /// Whoever asked for it, as the history calls it.
+    fn process(&self, index: u32) -> Process {
+        self.history.process(self.operation(index).process)
     }
 
     fn began(&self, index: u32) -> String {

@@ -129,7 +129,7 @@ fn not_larger(key: &Key<'_>, sections: &[Section]) -> Option<Violation> {
     sections.windows(2).find_map(|pair| {
         let (before, got) = (number(&pair[0])?, number(&pair[1])?);
         let claim = format!("{}, although process {} had got {before} before it", claim(&pair[1], got), {
-            key.operation(pair[0].acquire).process
+            key.process(pair[0].acquire)
         });
         let operations = [Some(pair[0].acquire), pair[0].release, Some(pair[1].acquire), pair[1].release];
         let reasons = vec![format!("it had got it by {}; tokens only grow", key.ended(pair[0].acquire))];
@@ -144,7 +144,7 @@ fn wrong(operations: Vec<u32>, claim: String) -> Violation {
 
 fn both_hold(key: &Key<'_>, first: Section, second: Section) -> Violation {
     let holds = |section: Section| {
-        let process = key.operation(section.acquire).process;
+        let process = key.process(section.acquire);
         let from = key.ended(section.acquire);
         match section.release {
             Some(release) => {
@@ -159,7 +159,7 @@ fn both_hold(key: &Key<'_>, first: Section, second: Section) -> Violation {
     let claim = format!(
         "{} succeeded, although process {} certainly held the lock",
         key.who("acquire", second.acquire),
-        key.operation(first.acquire).process
+        key.process(first.acquire)
     );
     let operations =
         [first, second].into_iter().flat_map(|section| [Some(section.acquire), section.release]).flatten().collect();

@@ -175,7 +175,7 @@ fn too_late(key: &Key<'_>, adds: &FxHashMap<&Value, u32>, reads: &[u32], lower: 
             let there: FxHashSet<&Value> = seen(key, low).iter().collect();
             let lost = seen(key, high).iter().find(|element| !there.contains(element));
             let lost = lost.expect("it is the larger one of the two");
-            let process = key.operation(high).process;
+            let process = key.process(high);
             let claim =
                 format!("{} lacked {lost}, although process {process} had read it at {ended}", key.who("read", low));
             about(&[lost], vec![adds[lost], high, low], claim)

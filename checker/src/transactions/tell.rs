@@ -43,7 +43,7 @@ impl Teller<'_, '_> {
                 (Because::Realtime, format!("{a} had ended at {from_ended}, before {b} was invoked at {to_began}"))
             }
             Kind::Process => {
-                let process = history.operations[from].process;
+                let process = history.process(history.operations[from].process);
                 let why = format!("process {process} ended {a} at {from_ended} and then invoked {b} at {to_began}");
                 (Because::Process, why)
             }
@@ -115,7 +115,7 @@ impl Teller<'_, '_> {
         let (key, value, later_value) = (self.key(edge), self.value(first), self.value(later));
         let witness = history.transactions.operation(longest.transaction as usize);
         let (name, began) = (words::key(&key), words::began(history, witness));
-        let process = history.operations[witness].process;
+        let process = history.process(history.operations[witness].process);
         let shows = if place(later).is_some() { "before" } else { "without" };
         let why = format!(
             "{a} appended {value} to {name} and {b} appended {later_value}: process {process} read {value} {shows} {later_value} at {began}"
@@ -161,7 +161,7 @@ impl Teller<'_, '_> {
         let pair = pairs.min_by_key(|(t, other)| of(*other).invoked - of(*t).completed);
         let (first, then) = pair.expect("the edge comes from what shows it");
         let [first, then] = [first, then].map(|t| history.transactions.operation(t as usize));
-        let [one, other] = [first, then].map(|operation| history.operations[operation].process);
+        let [one, other] = [first, then].map(|operation| history.process(history.operations[operation].process));
         let (ended, began) = (words::ended(history, first), words::began(history, then));
         let (key, value, later) = (self.key(edge), self.value(before), self.value(after));
         let why = format!(

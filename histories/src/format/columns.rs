@@ -419,8 +419,11 @@ mod tests {
     /// All that a history tells.
     fn told(history: &History) -> String {
         let values: Vec<_> = (0_u32..).take(history.values.len()).map(|id| history.value(ValueId(id))).collect();
+        let processes: Vec<_> = history.operations.iter().map(|operation| history.process(operation.process)).collect();
         let History { operations, others, function_names, times, nodes, revisions, .. } = history;
-        format!("{operations:?} {values:?} {others:?} {function_names:?} {times:?} {nodes:?} {revisions:?}")
+        format!(
+            "{operations:?} {values:?} {others:?} {function_names:?} {times:?} {nodes:?} {revisions:?} {processes:?}"
+        )
     }
 
     /// The lines with two revisions.
@@ -454,6 +457,29 @@ mod tests {
             let error = read_bytes("h", &summed(forged), None).unwrap_err().to_string();
             assert!(error.contains(why), "{error}");
         }
+    }
+
+    /// The lines with clients that have names.
+    fn with_names() -> String {
+        let lines = LINES.replace(r#""process":0"#, r#""process":"w 1""#);
+        lines
+            .replace(r#""process":2"#, r#""process":{"$edn":":w"}"#)
+            .replace(r#""process":3"#, r#""process":18446744073709551615"#)
+    }
+
+    #[test]
+    fn names_of_clients_are_kept() {
+        let history = read_bytes("h", with_names().as_bytes(), None).unwrap();
+        assert_eq!(history.process_names.len(), 3, "the example has lost its point");
+        let columns = in_columns(&history);
+        assert_eq!(told(&read_bytes("h", &columns, None).unwrap()), told(&history));
+        let start = br#""processes":["#;
+        let place = columns.windows(start.len()).position(|part| part == start).expect("they are there") + start.len();
+        let mut forged = columns;
+        assert_eq!(forged[place], b'2', "above process 1");
+        forged[place] = b'1';
+        let error = read_bytes("h", &summed(forged), None).unwrap_err().to_string();
+        assert!(error.contains("a client without a name"), "{error}");
     }
 
     #[test]

@@ -52,6 +52,22 @@ impl<'de> Deserialize<'de> for Value {
     }
 }
 
+/// Returns the value that somebody writes by hand, as JSON or as EDN.
+///
+/// # Errors
+/// It is neither; or it is both, and another value in each, as `1.0` is, which JSON says of 1.
+pub fn parse_value(text: &str) -> Result<Value, String> {
+    let (json, edn) = (serde_json::from_str(text), edn::parse(text));
+    match (json, edn) {
+        (Ok(json), Ok(edn)) if json != edn => Err(format!(
+            "in JSON this is {json}, in EDN another value: write {json}, or {} for what EDN says",
+            serde_json::to_string(&edn).unwrap_or_default()
+        )),
+        (Ok(value), _) | (Err(_), Ok(value)) => Ok(value),
+        (Err(json), Err(edn)) => Err(format!("neither JSON ({json}) nor EDN ({edn})")),
+    }
+}
+
 /// The value that is written in this JSON, which is known to be well formed.
 fn parse(text: &str) -> Result<Value, String> {
     let mut cursor = Cursor { text, at: 0 };

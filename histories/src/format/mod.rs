@@ -18,6 +18,7 @@ use std::{fmt, fs::File, io::Read, path::Path};
 pub use columns::write_columns;
 pub use compressed::{Compression, Packer, unpacked};
 pub use edn_write::EdnStyle;
+pub use json_value::parse_value;
 pub use jsonl::write_event;
 pub use watch::Reading;
 

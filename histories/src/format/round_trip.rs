@@ -174,8 +174,17 @@ fn a_process_that_comes_back_gets_a_new_number_and_time_does_not_go_back() {
     for event in &events {
         rules.see(event);
     }
-    let applied = events.map(|event| rules.apply(event)).map(|event| (event.process, event.time));
+    let applied = events.clone().map(|event| rules.apply(event)).map(|event| (event.process, event.time));
     let client = Process::Client;
     let expected = [(client(0), 5), (client(0), 7), (client(1), 7), (client(2), 8), (client(2), 9), (client(2), 9)];
     assert_eq!(applied, expected);
+    let mut rules = OurRules::default();
+    let name = |event: Event<'static>| {
+        let named = Process::Named(Box::new("w".into()));
+        Event { process: if event.process == client(0) { named } else { event.process }, ..event }
+    };
+    let named = events.map(name);
+    named.iter().for_each(|event| rules.see(event));
+    let applied = named.map(|event| rules.apply(event).process.to_string());
+    assert_eq!(applied, ["\"w\"", "\"w\"", "1", "2", "2", "2"]);
 }

@@ -246,3 +246,75 @@ fn functions_have_the_names_that_others_give_them() {
     assert_eq!(functions, [Read, Write, Append, Other(0), Other(1)]);
     assert_eq!(history.function_name(Other(1)), "enqueue");
 }
+
+#[test]
+fn only_the_nemesis_is_no_client() {
+    let named = |name: Value| Process::from_value(name).expect("it is a process");
+    for nemesis in [Value::from("nemesis"), Value::keyword("nemesis"), Value::Int(-1)] {
+        assert_eq!(named(nemesis), Process::Nemesis);
+    }
+    let clients = [
+        Value::from("1"),
+        Value::from("writer"),
+        Value::keyword("writer"),
+        Value::symbol("writer"),
+        Value::from("checker"),
+        Value::from_u64(u64::MAX),
+        Value::from_json_number("1e30").unwrap(),
+    ];
+    assert!(clients.iter().all(|name| named(name.clone()) == Process::Named(Box::new(name.clone()))));
+    assert_eq!(named(1.into()), Process::Client(1));
+    for other in [
+        Value::Int(-2),
+        Value::from_json_number("-1e30").unwrap(),
+        Value::from_f64(0.5),
+        Value::Nil,
+        Value::Bool(true),
+        Value::List(vec![]),
+        Value::char('a'),
+    ] {
+        let error = Process::from_value(other.clone()).expect_err("it is none").to_string();
+        assert!(error.contains(&format!("not {other}; only \"nemesis\"")), "{error}");
+    }
+}
+
+#[test]
+fn clients_with_names_are_numbered_above_all_others() {
+    let names = ["\"1\"", ":w", "\"w\"", "w", "18446744073709551615", "4294967295", "2147483648"];
+    let name = |text: &str| match text.as_bytes()[0] {
+        b'"' => text.trim_matches('"').into(),
+        b':' => Value::keyword(&text[1..]),
+        b'w' => Value::symbol(text),
+        _ => Value::from_json_number(text).unwrap(),
+    };
+    let process = |text: &str| Process::from_value(name(text)).unwrap();
+    let mut events = vec![event(1, Invoke, "write", int(1)), event(77, Invoke, "write", int(2))];
+    for text in names {
+        events.push(Event { process: process(text), ..event(0, Invoke, "write", int(3)) });
+    }
+    for text in names {
+        events.push(Event { process: process(text), ..event(0, Done, "write", int(3)) });
+    }
+    let history = history(events);
+    let numbers: Vec<u32> = history.operations.iter().map(|operation| operation.process).collect();
+    assert_eq!(numbers, [1, 77, 78, 79, 80, 81, 82, 83, 84]);
+    let shown: Vec<String> = numbers.iter().map(|number| history.process(*number).to_string()).collect();
+    assert_eq!(shown[..2], ["1", "77"]);
+    assert_eq!(shown[2..], names);
+    assert_eq!(history.process(5), Process::Client(5), "nobody, but that is its number");
+    assert!(history.operations.iter().skip(2).all(|operation| operation.outcome == Outcome::Ok));
+    let again = [Invoke, Invoke].map(|kind| Event { process: process(":w"), ..event(0, kind, "write", int(1)) });
+    let error = error(again.to_vec()).to_string();
+    assert!(error.starts_with("process :w invokes write while"), "{error}");
+}
+
+#[test]
+fn a_value_that_equals_nothing_is_refused() {
+    let nan = || Value::from_edn_number("##NaN").unwrap();
+    let in_a_map = Value::map(vec![("a".into(), Value::List(vec![nan()]))]).unwrap();
+    for value in [nan(), Value::set(vec![nan()]).unwrap(), in_a_map, Value::tagged("a", nan()).unwrap()] {
+        assert_eq!(error(vec![event(0, Invoke, "write", value.clone())]), PairingError::NotANumber);
+        let fault = Event { value: Some(value), ..Event::new(Process::nemesis(), Info, "kill") };
+        assert_eq!(history(vec![fault]).others.len(), 1, "nobody compares it");
+    }
+}

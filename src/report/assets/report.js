@@ -33,7 +33,7 @@
     const led = d.reigns.filter((r) => r.node === d.node[i] && r.from <= d.from[i] && d.from[i] < r.until);
     const belief = !d.node[i] || !d.reigns.length ? "" : led.length ? ` n${d.node[i]} believed that it led term ${led[0].term}.` : ` n${d.node[i]} did not believe that it led.`;
     const on = d.node[i] ? ` on n${d.node[i]}` : "";
-    return `${d.functions[d.function[i]]} ${d.keys[d.key[i]]}${d.values[d.value[i]]}, ${OUTCOMES[d.outcome[i]]}: process ${d.process[i]}${on}, ${s(d.from[i])}${end}.${belief}`;
+    return `${d.functions[d.function[i]]} ${d.keys[d.key[i]]}${d.values[d.value[i]]}, ${OUTCOMES[d.outcome[i]]}: process ${d.names[d.process[i]] ?? d.process[i]}${on}, ${s(d.from[i])}${end}.${belief}`;
   };
   const when = (element, draw) => {
     if (!element) return;

@@ -88,7 +88,7 @@ fn fork(key: &Key<'_>, one: u32, other: u32) -> Violation {
     let claim = format!(
         "{}, although process {} had read {} at {}: two lists of which none begins with the other",
         returned(key, later),
-        key.operation(earlier).process,
+        key.process(earlier),
         shown(a),
         key.ended(earlier)
     );
@@ -153,7 +153,7 @@ fn stale(key: &Key<'_>, read: u32, longest: u32) -> Option<Violation> {
     }
     let longer = list(key, against);
     let extra = longer[seen_then.len()..].iter().find(|element| !then.contains(element))?;
-    let process = operation.process;
+    let process = key.process(against);
     let claim = format!(
         "{}, although process {process} had already read {} at {}",
         returned(key, read),
