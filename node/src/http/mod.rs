@@ -6,7 +6,8 @@
 //! - `GET /v1/status` tells how the node is.
 //!
 //! A write may carry `"client"` and `"seq"`: sent again with the same two, to whichever node, it takes effect once. Each error says in
-//! `"happened"` whether the operation may have taken effect. Integers beyond 64 bits become floating-point numbers.
+//! `"happened"` whether the operation may have taken effect. Who sends half a request is waited for only so long, and gives way to others
+//! where connections are few (`connections`). Integers beyond 64 bits become floating-point numbers.
 
 mod answer;
 mod ask;
@@ -16,7 +17,7 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
-    body::Bytes,
+    body::{Bytes, HttpBody as _},
     extract::{
         self, DefaultBodyLimit, FromRequest as _, Path, Query, State,
         rejection::{BytesRejection, PathRejection, QueryRejection},
@@ -58,13 +59,19 @@ fn router(inputs: Inputs, limits: Limits) -> Router {
 
 /// Waits for the whole request, within a limit; only then it counts as being carried out.
 async fn receive(State(limit): State<Duration>, request: extract::Request, next: Next) -> Result<Response, ApiError> {
+    let guest = request.extensions().get::<Arc<Guest>>().cloned();
+    let request = if request.body().is_end_stream() { request } else { with_whole_body(request, limit).await? };
+    let _work = guest.map(Guest::work);
+    Ok(next.run(request).await)
+}
+
+async fn with_whole_body(request: extract::Request, limit: Duration) -> Result<extract::Request, ApiError> {
     let (parts, body) = request.into_parts();
     let request = extract::Request::from_parts(parts.clone(), body);
     let late = |_| ApiError::refused(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time");
     let received = timeout(limit, Bytes::from_request(request, &())).await.map_err(late)?;
     let body = received.map_err(|rejection| ApiError::refused(rejection.status(), rejection.body_text()))?;
-    let _work = parts.extensions.get::<Arc<Guest>>().cloned().map(Guest::work);
-    Ok(next.run(extract::Request::from_parts(parts, body.into())).await)
+    Ok(extract::Request::from_parts(parts, body.into()))
 }
 
 type Key = Result<Path<String>, PathRejection>;

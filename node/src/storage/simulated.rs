@@ -230,7 +230,7 @@ fn follow_step(model: &Stored, step: &Step) -> Stored {
     match step {
         Step::Persist(persist) => follow(&mut model, persist),
         Step::Compact(snapshot) => {
-            follow(&mut model, &Persist { snapshot: Some(snapshot.clone()), ..Persist::default() })
+            follow(&mut model, &Persist { snapshot: Some(snapshot.clone()), ..Persist::default() });
         }
     }
     model

@@ -394,7 +394,9 @@ fn a_snapshot_of_the_leaders_outruns_one_that_is_being_made() {
     assert_eq!(finish(&mut storage).unwrap(), Compacted::GivenUp);
     storage.persist(&steps[2]).unwrap();
     drop(storage);
-    steps.iter().for_each(|step| follow(&mut model, step));
+    for step in &steps {
+        follow(&mut model, step);
+    }
     assert_eq!(stored(dir.path()), model);
 }
 

@@ -81,7 +81,6 @@ impl Frame {
     /// About how much memory it holds besides itself.
     fn weight(&self) -> usize {
         match self {
-            Self::Ping => 0,
             Self::Raft { message, .. } => match &message.body {
                 Body::AppendEntries { entries, .. } => entries.iter().map(entry_weight).sum(),
                 Body::InstallSnapshot { data, .. } => data.len(),
@@ -97,7 +96,7 @@ impl Frame {
                 Ok(Applied::Cas { observed, .. }) => value_weight(observed.as_ref()),
                 _ => 0,
             },
-            Self::Forward { .. } => 0,
+            Self::Ping | Self::Forward { .. } => 0,
         }
     }
 }
