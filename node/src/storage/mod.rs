@@ -108,8 +108,8 @@ impl Storage {
     ) -> Result<(Self, Stored), StorageError> {
         match beginning {
             Beginning::New => create_directories(dir).map_err(failed("creating", dir))?,
-            Beginning::Restart if !dir.exists() => return Err(StorageError::Empty { path: dir.to_owned() }),
-            Beginning::Restart => {}
+            Beginning::Restart if dir.try_exists().map_err(failed("looking for", dir))? => {}
+            Beginning::Restart => return Err(StorageError::Empty { path: dir.to_owned() }),
         }
         let lock = lock(dir)?;
         let files = Files { dir: dir.to_owned(), medium: Directory::open(dir).map_err(failed("opening", dir))? };

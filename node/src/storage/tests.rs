@@ -29,7 +29,7 @@ pub(super) fn compact<M: Medium>(storage: &mut Storage<M>, snapshot: &Snapshot) 
     Ok(())
 }
 
-fn finish<M: Medium>(storage: &mut Storage<M>) -> Result<Compacted, StorageError> {
+pub(super) fn finish<M: Medium>(storage: &mut Storage<M>) -> Result<Compacted, StorageError> {
     let start = Instant::now();
     loop {
         if let Some(compacted) = storage.finish_compaction()? {
