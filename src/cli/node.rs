@@ -50,6 +50,9 @@ pub(crate) struct NodeArgs {
     /// Make a leader step down that hears from no majority (dissertation, §6.2); basic Raft does not.
     #[arg(long)]
     check_quorum: bool,
+    /// After how many entries a snapshot takes the place of the log.
+    #[arg(long, value_name = "ENTRIES", default_value_t = 10_000)]
+    snapshot_after: u64,
     /// Seed of the randomised timeouts.
     #[arg(long)]
     seed: Option<u64>,
@@ -66,6 +69,7 @@ impl NodeArgs {
         config.heartbeat_interval = self.heartbeat_interval;
         config.lease = self.lease.unwrap_or_else(|| node::Config::default_lease(self.election_timeout));
         config.check_quorum = self.check_quorum;
+        config.snapshot_after_entries = self.snapshot_after;
         config.seed = self.seed;
         node::run(&config).map_err(|error| explain(self.id, error))?;
         Ok(ExitStatus::Linearizable)

@@ -114,8 +114,12 @@ pub(crate) fn config(id: NodeId, nodes: u64, chance: &mut Chance) -> Config {
         lease: Duration::from_millis(80),
         check_quorum: chance.permille(500),
         max_batch_entries: usize::try_from(chance.pick(&[1, 3, 16])).unwrap(),
-        max_batch_bytes: usize::try_from(chance.pick(&[20, 1000])).unwrap(),
+        max_batch_bytes: chance.pick(&[100, 1000]),
         max_inflight: usize::try_from(chance.pick(&[1, 2, 8])).unwrap(),
+        max_inflight_bytes: chance.pick(&[1, 300, 10_000]),
+        max_uncommitted_bytes: chance.pick(&[1, 1_000, 100_000]),
+        trailing_entries: chance.pick(&[0, 3, 30]),
+        trailing_bytes: chance.pick(&[300, 10_000]),
         snapshot_chunk_bytes: usize::try_from(chance.pick(&[16, 100])).unwrap(),
         seed: chance.below(u64::MAX),
     }
