@@ -12,6 +12,7 @@ mod instead;
 mod memory;
 mod model;
 mod objects;
+mod opinion;
 mod options;
 mod parts;
 mod patience;

@@ -235,6 +235,12 @@ pub(crate) fn status_of(verdict: Verdict) -> ExitStatus {
     }
 }
 
+/// The exit status that says a report: as its verdict, unless that is unknown because the checker contradicted itself.
+pub(crate) fn status_of_report(report: &Report) -> ExitStatus {
+    let internal = if report.has_internal_error() { ExitStatus::Internal } else { ExitStatus::Linearizable };
+    status_of(report.verdict).worst(internal)
+}
+
 /// How many threads can run at once here.
 pub(crate) fn processors() -> usize {
     thread::available_parallelism().map_or(1, usize::from)

@@ -10,6 +10,7 @@ pub(crate) mod doctor;
 pub(crate) mod export;
 mod files;
 pub(crate) mod generate;
+mod guard;
 pub(crate) mod judging;
 mod linearization;
 pub(crate) mod merge;

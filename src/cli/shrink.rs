@@ -11,7 +11,7 @@ use histories::{Event, EventType, Function, History, HistoryBuilder, Operation, 
 
 use super::{
     allowance::Allowance,
-    judging::{Judging, status_of},
+    judging::{Judging, status_of_report},
 };
 use crate::{
     exit::ExitStatus,
@@ -51,7 +51,7 @@ impl ShrinkArgs {
         let report = self.judging.judge(&history, true, false, &allowance);
         let Some((key, mut kept)) = beginning(&history, &report) else {
             ui::note(&format!("{}: {}: nothing is written", self.file.display(), report.verdict));
-            return Ok(status_of(report.verdict));
+            return Ok(status_of_report(&report));
         };
         loop {
             let events = self.events(&history, &kept, &allowance)?;

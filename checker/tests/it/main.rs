@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests may read files")]
 
 mod agree;
+mod alone;
 mod anomalies;
 mod build;
 mod containers;
