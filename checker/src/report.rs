@@ -148,6 +148,11 @@ pub enum UnknownWhy {
         /// What.
         what: String,
     },
+    /// More than one may have written a value, so that nobody knows whose a read found.
+    WrittenTwice {
+        /// Which value, in a sentence.
+        what: String,
+    },
     /// A violation in another key ended the check.
     NotChecked,
 }
@@ -178,6 +183,7 @@ impl fmt::Display for UnknownWhy {
             }
             Self::Function { ref name } => write!(f, "the model has no function called {name}"),
             Self::Unsupported { ref what } => write!(f, "the model has no place for {what}"),
+            Self::WrittenTwice { ref what } => f.write_str(what),
             Self::NotChecked => f.write_str("not checked, since another key is already not linearizable"),
         }
     }

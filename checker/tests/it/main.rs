@@ -7,6 +7,7 @@ mod agree;
 mod anomalies;
 mod build;
 mod containers;
+mod isolation;
 mod ladder;
 mod large;
 mod levels;
