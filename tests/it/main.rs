@@ -11,6 +11,7 @@ mod check;
 mod explanations;
 mod generate;
 mod inside;
+mod isolation;
 mod layers;
 mod linearization;
 mod models;

@@ -211,6 +211,13 @@ impl<'h> Facts<'h> {
         self.written_twice.extend(twice);
     }
 
+    /// The values of a key that more than one may have written.
+    pub(super) fn twice(&self, key: u32) -> impl Iterator<Item = ValueId> {
+        // Keys come one after another.
+        let from = self.written_twice.partition_point(|(other, _)| *other < key);
+        self.written_twice[from..].iter().take_while(move |(other, _)| *other == key).map(|(_, value)| *value)
+    }
+
     /// A value that more than one may have written, with its key, in words.
     pub(super) fn twice_in_words(&self) -> Option<String> {
         let (key, value) = *self.written_twice.first()?;

@@ -7,7 +7,7 @@ use super::{
     add_processes, add_realtime, bug, cycles,
     facts::{Class, Facts, Initial},
     findings::Findings,
-    graph::{Graph, Kind, Needs},
+    graph::{Edge, Graph, Kind, Needs},
     limit::Limit,
     lists::Lists,
     polygraph::{Item, Polygraph, Solution},
@@ -61,6 +61,8 @@ struct Case<'a, 'h> {
     registers: Registers,
     graph: Graph,
     limit: &'a Limit<'a>,
+    /// Whether the order of each process is in the graph: real time implies it.
+    has_processes: bool,
 }
 
 /// Fills `levels`, and `findings` with what refutes the others.
@@ -87,7 +89,7 @@ pub(super) fn judge<'h>(
     levels.written_twice = facts.twice_in_words();
     add_realtime(&facts, &mut graph, &limit)?;
     limit.keep_going()?;
-    let mut case = Case { history, initial, facts, lists, registers, graph, limit: &limit };
+    let mut case = Case { history, initial, facts, lists, registers, graph, limit: &limit, has_processes: false };
     case.look_at_cycles(findings)?;
     case.serially(findings, levels)?;
     if !levels.is_known(findings, Level::SnapshotIsolation) {
@@ -114,12 +116,17 @@ impl<'h> Case<'_, 'h> {
         self.facts.written_twice.is_empty() && self.facts.classes.iter().all(|class| *class == Class::List)
     }
 
+    fn add_processes(&mut self) -> Result<(), UnknownWhy> {
+        if !std::mem::replace(&mut self.has_processes, true) {
+            self.limit.edges(&self.graph, self.facts.happened.len())?;
+            add_processes(&self.facts, &mut self.graph);
+        }
+        Ok(())
+    }
+
     fn look_at_cycles(&mut self, findings: &mut Findings<'h>) -> Result<(), UnknownWhy> {
         let Err(alive) = self.graph.order(Needs::Realtime, self.limit)? else { return Ok(()) };
-        self.limit.edges(&self.graph, self.facts.happened.len())?;
-        let graph_edges = self.graph.edges.len();
-        add_processes(&self.facts, &mut self.graph);
-        debug_assert!(self.graph.edges.len() >= graph_edges, "edges are only added");
+        self.add_processes()?;
         self.limit.keep_going()?;
         let teller = Teller { facts: &self.facts, lists: &self.lists, registers: &self.registers };
         let is_certain = |vertex: u32| {
@@ -146,7 +153,7 @@ impl<'h> Case<'_, 'h> {
     }
 
     /// From serializable on: an order of all transactions, or none.
-    fn serially(&self, findings: &mut Findings<'h>, levels: &mut Levels) -> Result<(), UnknownWhy> {
+    fn serially(&mut self, findings: &mut Findings<'h>, levels: &mut Levels) -> Result<(), UnknownWhy> {
         for (level, needs) in [
             (Level::StrictSerializable, Needs::Realtime),
             (Level::StrongSessionSerializable, Needs::Process),
@@ -156,6 +163,9 @@ impl<'h> Case<'_, 'h> {
                 continue;
             }
             self.limit.keep_going()?;
+            if level < Level::StrictSerializable {
+                self.add_processes()?;
+            }
             let order = self.graph.order(needs, self.limit)?.unwrap_or_else(|_| bug("a cycle that refutes nothing"));
             let order = self.operations_of(&order);
             let why = match self.replay(|replay| replay.serially(&order, level))? {
@@ -218,7 +228,8 @@ impl<'h> Case<'_, 'h> {
     /// Read committed: in any order that keeps what was read from whom and the order of lists, registers' versions can stand as their writers do.
     fn committed(&self, findings: &mut Findings<'h>, levels: &mut Levels) -> Result<(), UnknownWhy> {
         self.limit.keep_going()?;
-        let order = self.graph.order(Needs::Nothing, self.limit)?.unwrap_or_else(|_| bug("a cycle that refutes nothing"));
+        let counts = |edge: &Edge| edge.needs == Needs::Nothing && edge.kind != Kind::Rw;
+        let order = self.graph.order_by(counts, self.limit)?.unwrap_or_else(|_| bug("a cycle that refutes nothing"));
         let mut operations = self.operations_of(&order);
         if !self.is_sure(Class::Register) {
             match self.in_order_of_reads(&order) {

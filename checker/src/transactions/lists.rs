@@ -208,8 +208,8 @@ impl<'h> Lists<'h> {
             relate_read(facts, findings, graph, scratch, key, read, writers, agrees);
         }
         for stray in facts.strays.of(key) {
-            let base = stray.list.len().min(writers.len());
-            relate_source(facts, findings, graph, scratch, key, [stray.transaction, base as u32], writers);
+            let base = u32::try_from(stray.list.len().min(writers.len())).expect("lists are shorter than all elements");
+            relate_source(facts, findings, graph, scratch, key, [stray.transaction, base], writers);
         }
         if scratch.loose.len() > 1 {
             self.loose_ends = true;

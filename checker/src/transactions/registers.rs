@@ -89,7 +89,7 @@ fn relate_key<'h>(
         let version = version.map_or(initial, |change| change as usize);
         versions.push((reader, version));
         let (changed, change) = own[reader as usize];
-        if changed == key {
+        if changed == key && slots[facts.changes.rows[change as usize].value.0 as usize] != SEVERAL {
             if next[version] == NONE {
                 next[version] = change;
             } else {

@@ -77,10 +77,12 @@ impl Teller<'_, '_> {
         self.facts.history.value(id).clone()
     }
 
-    /// What a transaction changed in the edge's key.
-    fn changes(&self, edge: &Edge, transaction: u32) -> impl DoubleEndedIterator<Item = ValueId> {
+    /// What a transaction changed in the edge's key; what nobody else may have written, if there is any.
+    fn changes(&self, edge: &Edge, transaction: u32) -> std::vec::IntoIter<ValueId> {
         let all = self.facts.changes.of(edge.key).iter();
-        all.filter(move |change| change.transaction == transaction).map(|change| change.value)
+        let all = all.filter(move |change| change.transaction == transaction).map(|change| change.value);
+        let sure: Vec<ValueId> = all.clone().filter(|value| !self.facts.twice(edge.key).any(|other| other == *value)).collect();
+        if sure.is_empty() { all.collect::<Vec<_>>().into_iter() } else { sure.into_iter() }
     }
 
     fn read(&self, edge: &Edge, transaction: u32) -> &Read<'_> {

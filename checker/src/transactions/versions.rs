@@ -9,7 +9,8 @@
 //! process did the one after the other. Then the last writer of the one (ww) and all who read what it left (rw) come before the first
 //! writer of the other.
 
-use histories::{NEVER, Outcome};
+use histories::{NEVER, Outcome, ValueId};
+use rustc_hash::FxHashSet;
 
 use super::{
     facts::Facts,
@@ -66,6 +67,8 @@ struct Access {
 fn chains(facts: &Facts<'_>, register: &Register, next: &[u32]) -> (Vec<Chain>, Vec<Access>) {
     let range = facts.changes.range(register.key);
     let writer = |place: usize| facts.changes.rows[place].transaction;
+    // What a value that more than one may have written was replaced by, nobody knows.
+    let several: FxHashSet<ValueId> = facts.twice(register.key).collect();
     let mut follows = vec![false; range.len()];
     for place in range.clone().filter(|&place| next[place] != NONE) {
         follows[next[place] as usize - range.start] = true;
@@ -91,7 +94,8 @@ fn chains(facts: &Facts<'_>, register: &Register, next: &[u32]) -> (Vec<Chain>, 
     for place in range.clone() {
         let is_final = facts.is_final(register.key, u32::try_from(place).expect("it was counted"));
         let begins = !follows[place - range.start] && Some(place) != usize::try_from(register.first).ok();
-        if is_final && begins && facts.happened[writer(place) as usize] {
+        let is_known = !several.contains(&facts.changes.rows[place].value);
+        if is_final && begins && is_known && facts.happened[writer(place) as usize] {
             grow(&mut all, writer(place), place);
         }
     }

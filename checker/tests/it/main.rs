@@ -27,6 +27,7 @@ mod rungs;
 mod staleness;
 mod store;
 mod transactions;
+mod undecided;
 mod wide;
 
 /// How many random histories a comparison with an oracle takes: so many, or as `ORACLE_HISTORIES` says.
