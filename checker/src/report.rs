@@ -154,6 +154,11 @@ pub enum UnknownWhy {
         /// What.
         what: String,
     },
+    /// More than one may have written a value, so that nobody knows whose a read found.
+    WrittenTwice {
+        /// Which value, in a sentence.
+        what: String,
+    },
     /// A violation in another key ended the check.
     NotChecked,
     /// A violation was found, but in so many operations that a second method could not confirm it within the limits.
@@ -194,6 +199,7 @@ impl fmt::Display for UnknownWhy {
             }
             Self::Function { ref name } => write!(f, "the model has no function called {name}"),
             Self::Unsupported { ref what } => write!(f, "the model has no place for {what}"),
+            Self::WrittenTwice { ref what } => f.write_str(what),
             Self::NotChecked => f.write_str("not checked, since another key is already not linearizable"),
             Self::Unconfirmed { operations } => write!(
                 f,

@@ -88,8 +88,17 @@ impl CheckArgs {
                 Ok(found) => {
                     let judged = match &found {
                         Ok(history) => guard(|| self.judge(history, &allowance))
-                            .unwrap_or_else(|panic| Judged::of_panic(history, panic)),
-                        Err(cut) => Judged::of_cut(cut),
+                            .unwrap_or_else(|panic| Ok(Judged::of_panic(history, panic))),
+                        Err(cut) => Ok(Judged::of_cut(cut)),
+                    };
+                    let judged = match judged {
+                        Ok(judged) => judged,
+                        Err(error) => {
+                            table.add_unreadable(file);
+                            worst = worst.worst(ui::failure(&error.context(file.display().to_string())));
+                            allowance.give_back(found);
+                            continue;
+                        }
                     };
                     table.add(file, &judged.row, started.elapsed());
                     if let (Some(out), Ok(history)) = (&mut orders, &found) {
@@ -119,9 +128,11 @@ impl CheckArgs {
         cut.map_or(Ok(worst), |file| Err(unwritten(file, worst).into()))
     }
 
-    fn judge(&self, history: &History, allowance: &Allowance) -> Judged {
-        if self.judging.are_transactions(history) {
-            return super::transactions::judge(history, &self.judging, allowance);
+    /// # Errors
+    /// An option was given that means nothing to such a history.
+    fn judge(&self, history: &History, allowance: &Allowance) -> anyhow::Result<Judged> {
+        if self.judging.are_transactions(history)? {
+            return Ok(super::transactions::judge(history, &self.judging, allowance));
         }
         let mut report = self.judging.judge(history, self.all, self.linearization.is_some(), allowance);
         // Linearizable implies all the others.
@@ -150,7 +161,7 @@ impl CheckArgs {
             PrefixRow { key: (*key).clone(), until_ns: found.until_ns, dies_at: found.dies_at, around }
         });
         let prefixes = prefixes.collect();
-        Judged {
+        Ok(Judged {
             status,
             row: Row::of(&report),
             words,
@@ -159,7 +170,7 @@ impl CheckArgs {
             ladder,
             staleness,
             prefixes,
-        }
+        })
     }
 
     /// How far the keys that are shown can be ordered, the clearest violation first: in JSON a few more.

@@ -106,7 +106,7 @@ pub(super) fn with_facts<T>(
         return tell(&facts);
     }
     let history = allowance.read_whole(what, judging.format())?;
-    if judging.are_transactions(&history) {
+    if judging.are_transactions(&history)? {
         let why = format!("{}: there is no page for transactions yet", what.display());
         return Err(Failure::new(ExitStatus::Usage, why).hint("`schism check` tells of them").into());
     }

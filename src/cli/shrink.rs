@@ -44,7 +44,7 @@ impl ShrinkArgs {
     pub(crate) fn execute(self) -> anyhow::Result<ExitStatus> {
         let allowance = self.judging.allowance();
         let history = allowance.read_whole(&self.file, self.judging.format())?;
-        if self.judging.are_transactions(&history) {
+        if self.judging.are_transactions(&history)? {
             let failure = Failure::new(ExitStatus::Usage, "transactions cannot be shrunk to a history of their own");
             return Err(failure.hint("`schism check` names the few that contradict each other").into());
         }

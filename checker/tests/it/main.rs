@@ -8,6 +8,7 @@ mod alone;
 mod anomalies;
 mod build;
 mod containers;
+mod isolation;
 mod ladder;
 mod large;
 mod levels;
@@ -27,6 +28,7 @@ mod rungs;
 mod staleness;
 mod store;
 mod transactions;
+mod undecided;
 mod wide;
 
 /// How many random histories a comparison with an oracle takes: so many, or as `ORACLE_HISTORIES` says.
