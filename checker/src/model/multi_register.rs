@@ -63,10 +63,7 @@ fn access(part: &Value, is_answer: bool) -> Option<Access> {
 
 /// A register at a value.
 fn setting(register: Value, value: Value) -> Value {
-    match register {
-        Value::Str(name) => Value::Map(vec![(name, value)]),
-        other => Value::List(vec![other, value]),
-    }
+    Value::List(vec![register, value])
 }
 
 impl Specification for MultiRegister<'_> {
