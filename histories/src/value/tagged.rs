@@ -54,11 +54,11 @@ fn moment(text: &str) -> Option<String> {
     let mut rest = text;
     let year = number(&mut rest, 4)?;
     let month = part(&mut rest, '-')?;
-    let day = if month.is_some() { part(&mut rest, '-')? } else { None };
-    let hour = if day.is_some() { part(&mut rest, 'T')? } else { None };
-    let minute = if hour.is_some() { part(&mut rest, ':')? } else { None };
-    let second = if minute.is_some() { part(&mut rest, ':')? } else { None };
-    let fraction = match rest.strip_prefix('.').filter(|_| second.is_some()) {
+    let day = if month == LEFT_OUT { month } else { part(&mut rest, '-')? };
+    let hour = if day == LEFT_OUT { day } else { part(&mut rest, 'T')? };
+    let minute = if hour == LEFT_OUT { hour } else { part(&mut rest, ':')? };
+    let second = if minute == LEFT_OUT { minute } else { part(&mut rest, ':')? };
+    let fraction = match rest.strip_prefix('.').filter(|_| second != LEFT_OUT) {
         Some(after) => {
             let length = after.bytes().take_while(u8::is_ascii_digit).count();
             let (digits, behind) = after.split_at_checked(length).filter(|_| length > 0)?;
@@ -68,8 +68,8 @@ fn moment(text: &str) -> Option<String> {
         None => "",
     };
     let offset = offset(&mut rest)?;
-    let (month, day) = (month.unwrap_or(1), day.unwrap_or(1));
-    let (hour, minute, second) = (hour.unwrap_or(0), minute.unwrap_or(0), second.unwrap_or(0));
+    let [month, day] = [month, day].map(|part| if part == LEFT_OUT { 1 } else { part });
+    let [hour, minute, second] = [hour, minute, second].map(|part| if part == LEFT_OUT { 0 } else { part });
     let is_leap_second = second == 60 && minute == 59;
     let is_good = (1..=12).contains(&month)
         && (1..=days_of(year, month)).contains(&day)
@@ -86,14 +86,17 @@ fn moment(text: &str) -> Option<String> {
     Some(format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{fraction:0<3}-00:00"))
 }
 
-/// Two digits behind this sign, if it comes next.
-fn part(rest: &mut &str, sign: char) -> Option<Option<i64>> {
+/// A part of a moment that is not there, as are all behind it.
+const LEFT_OUT: i64 = -1;
+
+/// The two digits behind this sign; [`LEFT_OUT`] if it does not come next, none if no digits follow.
+fn part(rest: &mut &str, sign: char) -> Option<i64> {
     match rest.strip_prefix(sign) {
         Some(after) => {
             *rest = after;
-            number(rest, 2).map(Some)
+            number(rest, 2)
         }
-        None => Some(None),
+        None => Some(LEFT_OUT),
     }
 }
 
@@ -117,8 +120,8 @@ fn offset(rest: &mut &str) -> Option<i64> {
     };
     *rest = &rest[1..];
     let hours = number(rest, 2).filter(|hours| *hours < 24)?;
-    let minutes = part(rest, ':')??;
-    (minutes < 60).then_some(sign * (hours * 60 + minutes))
+    let minutes = part(rest, ':')?;
+    (0..60).contains(&minutes).then_some(sign * (hours * 60 + minutes))
 }
 
 fn is_leap(year: i64) -> bool {
