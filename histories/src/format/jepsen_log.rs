@@ -34,14 +34,25 @@ pub(super) fn read(
 
 /// Whether a line is, or was meant to be, an operation: then it has to be a whole one.
 pub(super) fn is_operation(line: &[u8]) -> bool {
-    let is_process = |word: &[u8]| word == b":nemesis" || (!word.is_empty() && word.iter().all(u8::is_ascii_digit));
+    let is_process = |word: &[u8]| {
+        let digits = word.strip_prefix(b"-").unwrap_or(word);
+        word == b":nemesis" || (!digits.is_empty() && digits.iter().all(u8::is_ascii_digit))
+    };
     let after = line.windows(MARKER.len()).position(|part| part == MARKER).map(|at| &line[at + MARKER.len()..]);
-    let words: Vec<_> = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).collect();
+    // A client with a name, not the field of an operation that is printed as a map.
+    let is_name = |word: &[u8]| word.starts_with(b":") && word != b":type";
+    let words: Vec<_> = words_of(line).collect();
     // A log that was cut off in the middle of a line.
     let is_cut = words.last().is_some_and(|word| *word == b"jepsen.util") || words.ends_with(&[b"jepsen.util", b"-"]);
     is_cut
-        || after.and_then(|rest| rest.split(u8::is_ascii_whitespace).next()).is_some_and(is_process)
+        || after.and_then(|rest| words_of(rest).next()).is_some_and(is_process)
+        || after.and_then(|rest| words_of(rest).nth(1)).is_some_and(|word| TYPES.contains(&word))
         || words.windows(2).any(|pair| is_process(pair[0]) && TYPES.contains(&pair[1]))
+        || words.windows(3).any(|part| is_name(part[0]) && TYPES.contains(&part[1]) && part[2].starts_with(b":"))
+}
+
+fn words_of(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty())
 }
 
 /// Process, type, function, value and perhaps an error, or the byte where they end and why.

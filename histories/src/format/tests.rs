@@ -302,6 +302,23 @@ fn jepsen_log_lines_are_read_among_others() {
 }
 
 #[test]
+fn clients_of_a_log_may_have_names() {
+    let history = read(
+        "INFO  jepsen.util - :w\t:invoke\t:write\t3\n\
+         2024-01-01 INFO [worker 2] jepsen.util: :r :invoke :read nil\n\
+         INFO  jepsen.core - {:process 5 :type :invoke :f :read}\n\
+         INFO  jepsen.util - \"x\"\t:invoke\t:write\t4\n\
+         INFO  jepsen.util - -1\t:info\t:start\tnil\n\
+         INFO  jepsen.util - :w\t:ok\t:write\t3\n",
+    );
+    let names: Vec<_> = history.operations.iter().map(|op| history.process(op.process).to_string()).collect();
+    assert_eq!(names, [":w", ":r", "\"x\""]);
+    assert_eq!((history.operations[0].outcome, history.others.len()), (Outcome::Ok, 1));
+    let error = wrong("INFO  jepsen.util - -2\t:invoke\t:read\tnil\n");
+    assert!(error.2.contains("a process is a number from 0 on"), "{error:?}");
+}
+
+#[test]
 fn a_log_line_that_was_meant_as_an_operation_must_be_one() {
     let good = "INFO  jepsen.util - 0\t:invoke\t:read\tnil\n";
     for (rest, why) in [
