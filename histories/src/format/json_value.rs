@@ -55,9 +55,10 @@ impl<'de> Deserialize<'de> for Value {
 /// Returns the value that somebody writes by hand, as JSON or as EDN.
 ///
 /// # Errors
-/// It is neither; or it is both, and another value in each, as `1.0` is, which JSON says of 1.
+/// It is neither; or it is both, and another value in each, as `1.0` is, which JSON says of 1. Only `null` is always JSON's: to EDN it is
+/// a symbol like any other.
 pub fn parse_value(text: &str) -> Result<Value, String> {
-    let (json, edn) = (serde_json::from_str(text), edn::parse(text));
+    let (json, edn) = (serde_json::from_str(text), edn::parse(text).map(with_null));
     match (json, edn) {
         (Ok(json), Ok(edn)) if json != edn => Err(format!(
             "in JSON this is {json}, in EDN another value: write {json}, or {} for what EDN says",
@@ -65,6 +66,15 @@ pub fn parse_value(text: &str) -> Result<Value, String> {
         )),
         (Ok(value), _) | (Err(_), Ok(value)) => Ok(value),
         (Err(json), Err(edn)) => Err(format!("neither JSON ({json}) nor EDN ({edn})")),
+    }
+}
+
+/// The same with nil for the symbol `null`.
+fn with_null(value: Value) -> Value {
+    match value {
+        Value::List(items) => Value::List(items.into_iter().map(with_null).collect()),
+        other if other == Value::symbol("null") => Value::Nil,
+        other => other,
     }
 }
 
@@ -179,4 +189,28 @@ fn unescaped(text: &str) -> Result<Value, String> {
         return Err(format!("\"{ESCAPE}\" stands before what only EDN can say, not before {value}"));
     }
     Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse_value;
+    use crate::Value;
+
+    #[test]
+    fn a_value_by_hand_is_json_or_edn_and_never_a_guess() {
+        let int = Value::Int;
+        for (text, value) in [
+            ("null", Value::Nil),
+            ("nil", Value::Nil),
+            ("[1, null]", Value::List(vec![int(1), Value::Nil])),
+            ("42", int(42)),
+            ("\"a\"", "a".into()),
+            (":a", Value::keyword("a")),
+        ] {
+            assert_eq!(parse_value(text), Ok(value), "{text}");
+        }
+        for text in ["1.0", "", "[1 nil", "[1.0]"] {
+            assert!(parse_value(text).is_err(), "{text}");
+        }
+    }
 }
