@@ -4,6 +4,7 @@ mod campaign;
 mod cli;
 mod compare;
 mod exit;
+mod host;
 mod inside;
 mod kept;
 mod plan;
@@ -15,7 +16,7 @@ mod ui;
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use nemesis::Entry;
+use nemesis::{Entry, HostMemory};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::{
@@ -23,7 +24,12 @@ use crate::{
     run::Host,
 };
 
+/// Of all that a command can lack, memory is what nobody else can tell about.
+#[global_allocator]
+static MEMORY: HostMemory = HostMemory;
+
 fn main() -> ExitCode {
+    host::blame_for_missing_threads();
     let asked = match Cli::try_parse() {
         Ok(cli) => cli.command,
         Err(asked) => return ui::usage(&asked).into(),
@@ -50,6 +56,7 @@ fn carry_out(command: Command) -> anyhow::Result<ExitCode> {
             Entry::Over { exit_code } => return Ok(exit_code.into()),
         },
         Command::Run(args) => {
+            args.check()?;
             if let Some(parent) = args.with_parent {
                 nemesis::end_with(parent)?;
             }
@@ -65,7 +72,7 @@ fn carry_out(command: Command) -> anyhow::Result<ExitCode> {
         Command::Export(args) => args.execute(),
         Command::Serve(args) => args.execute(),
         Command::Store(args) => args.execute(),
-        Command::Check(args) => args.execute(),
+        Command::Check(args) => Ok(args.execute()),
         Command::Generate(args) => args.execute(),
         Command::Convert(args) => args.execute(),
         Command::Shrink(args) => args.execute(),

@@ -93,6 +93,7 @@ impl Plan {
     pub(crate) fn schedule(mut self) -> Self {
         let options = ScheduleOptions {
             faults: self.faults.0.clone(),
+            nodes: self.nodes,
             time_limit: self.time_limit(),
             ..ScheduleOptions::default()
         };

@@ -113,7 +113,10 @@ fn over_keys<D: FnMut(&[u32]) -> Decision>(
     let helpers = options.threads.min(keys.len()).saturating_sub(1);
     std::thread::scope(|scope| {
         for _ in 0..helpers {
-            scope.spawn(work);
+            // What no thread can be made for, the others do.
+            if std::thread::Builder::new().spawn_scoped(scope, work).is_err() {
+                break;
+            }
         }
         work();
     });

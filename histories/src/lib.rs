@@ -33,7 +33,7 @@ pub use error::ReadError;
 pub use event::{Event, EventType};
 pub use format::{
     Compression, EdnStyle, Format, Packer, ReadOptions, Reading, parse_value, read_bytes, read_events, read_file,
-    read_file_with, unpacked, write_columns, write_event,
+    read_file_with, read_open, unpacked, write_columns, write_event,
 };
 pub use history::{History, MAX_REVISION};
 pub use operation::{Function, NEVER, Operation, Outcome, Times, ValueId};

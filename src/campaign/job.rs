@@ -11,6 +11,8 @@ use std::{
 
 use anyhow::Context as _;
 
+use crate::host;
+
 /// What a run needs beside the time of its load, at most: a leader, healing, final reads, the verdict.
 const AROUND_THE_LOAD: Duration = Duration::from_mins(4);
 /// How often a run is looked at.
@@ -25,6 +27,8 @@ pub(crate) enum Ended {
     Exited(ExitStatus),
     /// It took longer than this.
     TooLate(Duration),
+    /// The host let it not be started.
+    NotStarted(String),
     /// Somebody wants no more runs.
     Stopped,
 }
@@ -41,7 +45,7 @@ pub(crate) fn carry_out(
     load: Duration,
     stop: &AtomicBool,
 ) -> anyhow::Result<Ended> {
-    let mut child = Command::new("/proc/self/exe")
+    let started = Command::new("/proc/self/exe")
         .args(arguments)
         .arg("--folder")
         .arg(folder)
@@ -50,8 +54,14 @@ pub(crate) fn carry_out(
         .stdout(Stdio::null())
         .stderr(log)
         .process_group(0)
-        .spawn()
-        .context("cannot start a run")?;
+        .spawn();
+    let mut child = match started {
+        Ok(child) => child,
+        Err(error) => {
+            let why = host::lacking(&error).map(|why| format!(": {why}")).unwrap_or_default();
+            return Ok(Ended::NotStarted(format!("cannot start a run: {error}{why}")));
+        }
+    };
     let limit = load + AROUND_THE_LOAD;
     let end = Instant::now() + limit;
     loop {

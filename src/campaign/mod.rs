@@ -29,7 +29,12 @@ use self::{
     record::{Carried, Category, Record},
     summary::Summary,
 };
-use crate::{cli::judging::processors, ui::MatrixProgress};
+use crate::{
+    cli::judging::processors,
+    exit::ExitStatus,
+    host,
+    ui::{Failure, MatrixProgress},
+};
 
 /// How often a run is begun that fails by itself.
 const MAX_ATTEMPTS: u32 = 3;
@@ -71,17 +76,21 @@ pub(crate) fn carry_out(
         progress,
     };
     campaign.look_up()?;
-    thread::scope(|scope| {
+    let carried = thread::scope(|scope| {
         let (done, ended) = mpsc::channel();
         loop {
             match campaign.next() {
                 Step::Begin(task) => {
-                    let done = done.clone();
-                    scope.spawn(move || {
-                        let outcome = task.carry_out(folder, stop);
+                    let (done, own) = (done.clone(), task.clone());
+                    let carry_out = move || {
+                        let outcome = own.carry_out(folder, stop);
                         // Whoever listens is gone only when the campaign has failed.
-                        done.send((task, outcome)).ok();
-                    });
+                        done.send((own, outcome)).ok();
+                    };
+                    if let Err(error) = thread::Builder::new().spawn_scoped(scope, carry_out) {
+                        let failed = Ended::NotStarted(host::no_threads(&error).what);
+                        campaign.take(task, (Ok(failed), Duration::ZERO, 0.0))?;
+                    }
                     continue;
                 }
                 Step::Wait => {}
@@ -93,8 +102,9 @@ pub(crate) fn carry_out(
                 campaign.stop.store(true, Ordering::Relaxed);
             }
         }
-    })?;
-    folder.write_summary(&campaign.records)
+    });
+    let summary = carried.and_then(|()| folder.write_summary(&campaign.records));
+    summary.map_err(|error| campaign.beside_a_violation(error))
 }
 
 struct Campaign<'a> {
@@ -147,6 +157,17 @@ impl Task {
 }
 
 impl Campaign<'_> {
+    /// What failed, with the exit code of a violation if one was found before: that wins over all else.
+    fn beside_a_violation(&self, error: anyhow::Error) -> anyhow::Error {
+        match self.records.values().find(|record| record.category == Category::Violation) {
+            None => error,
+            Some(record) => {
+                let what = format!("{error:#}; before that, {} had found a violation", record.id);
+                Failure::new(ExitStatus::NotLinearizable, what).into()
+            }
+        }
+    }
+
     /// Sorts what is over from what is to be done.
     fn look_up(&mut self) -> anyhow::Result<()> {
         for run in self.folder.runs() {
@@ -201,11 +222,16 @@ impl Campaign<'_> {
                 return Ok(false);
             }
             Ended::TooLate(limit) => format!("it took longer than {limit:?}"),
+            Ended::NotStarted(why) => why,
             Ended::Exited(status) => {
                 if task.measures {
                     self.set_pace(busy);
                 }
-                if let Some(record) = self.folder.results(&task.run, how.clone())? {
+                let record = self.folder.results(&task.run, how.clone())?;
+                // One that failed by itself may go well now.
+                let again =
+                    |record: &Record| record.category == Category::HarnessFailure && task.attempts < MAX_ATTEMPTS;
+                if let Some(record) = record.filter(|record| !again(record)) {
                     if record.starved() {
                         self.slow_down();
                         self.progress.gave_up(&task.run);

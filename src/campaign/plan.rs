@@ -1,11 +1,11 @@
 //! What a campaign is to do: a matrix of systems, read modes, faults, workloads and seeds, as plain data in a fixed order.
 
-use std::{fmt, str::FromStr};
+use std::{collections::HashSet, fmt, str::FromStr};
 
 use nemesis::{FaultSpec, FaultSpecs};
 use serde::{Deserialize, Serialize};
 
-use crate::plan::ReadMode;
+use crate::plan::{NODES, ReadMode};
 
 /// How many runs a campaign may have.
 const MAX_RUNS: usize = 100_000;
@@ -78,6 +78,14 @@ pub(crate) enum Seeds {
 }
 
 impl Seeds {
+    /// How many there are, without listing them.
+    pub(crate) fn count(&self) -> usize {
+        match self {
+            Self::Count(count) => usize::try_from(*count).unwrap_or(usize::MAX),
+            Self::These(seeds) => seeds.len(),
+        }
+    }
+
     pub(crate) fn list(&self) -> Vec<u64> {
         match self {
             Self::Count(count) => (1..=u64::from(*count)).collect(),
@@ -263,7 +271,7 @@ impl CampaignPlan {
             ("reads", self.reads.is_empty()),
             ("faults", self.faults.is_empty()),
             ("workloads", self.workloads.is_empty()),
-            ("seeds", self.seeds.list().is_empty()),
+            ("seeds", self.seeds.count() == 0),
             ("nodes", self.nodes.is_empty()),
             ("read-shares", self.read_shares.is_empty()),
         ];
@@ -275,7 +283,7 @@ impl CampaignPlan {
                 return Err(format!("there is no {name} {other:?}; there is: {known}"));
             }
         }
-        if let Some(nodes) = self.nodes.iter().find(|nodes| !(1..=9).contains(*nodes)) {
+        if let Some(nodes) = self.nodes.iter().find(|nodes| !NODES.contains(nodes)) {
             return Err(format!("a cluster has from 1 to 9 nodes, not {nodes}"));
         }
         if let Some(share) = self.read_shares.iter().find(|share| **share > 100) {
@@ -284,20 +292,52 @@ impl CampaignPlan {
         if !(1..=1024).contains(&self.keys) || !(1..=1024).contains(&self.concurrency) {
             return Err("`keys` and `concurrency` are from 1 to 1024".to_owned());
         }
-        let (seeds, mut known) = (self.seeds.list(), std::collections::BTreeSet::new());
-        if let Some(twice) = seeds.iter().find(|seed| !known.insert(**seed)) {
-            return Err(format!("seed {twice} is named twice: a run is one cell and one seed"));
-        }
-        let cells = self.cells();
-        for (at, cell) in cells.iter().enumerate() {
-            let same = |other: &Cell| Cell { number: cell.number, ..other.clone() } == *cell;
-            if cells[..at].iter().any(same) {
-                return Err(format!("{} reads under {} are named twice", cell.read.name(), cell.faults));
+        for nodes in &self.nodes {
+            for faults in &self.faults {
+                faults.specs.check(*nodes).map_err(|why| why.to_string())?;
             }
         }
-        let runs = cells.len() * seeds.len();
+        self.check_count()?;
+        self.check_once()
+    }
+
+    /// Counts the runs before anybody lists them.
+    fn check_count(&self) -> Result<(), String> {
+        let dimensions = [
+            self.systems.len(),
+            self.reads.len(),
+            self.workloads.len(),
+            self.nodes.len(),
+            self.read_shares.len(),
+            self.faults.len(),
+            self.seeds.count(),
+        ];
+        let runs = dimensions.into_iter().fold(1_usize, usize::saturating_mul);
         if runs > MAX_RUNS {
             return Err(format!("{runs} runs are planned; a campaign has at most {MAX_RUNS}"));
+        }
+        Ok(())
+    }
+
+    /// Whether nothing is named twice: a run is one cell and one seed.
+    fn check_once(&self) -> Result<(), String> {
+        fn twice<T: PartialEq>(all: &[T]) -> Option<&T> {
+            all.iter().enumerate().find(|(at, one)| all[..*at].contains(one)).map(|(_, one)| one)
+        }
+        let named = [
+            twice(&self.reads).map(|read| format!("{} reads", read.name())),
+            twice(&self.faults).map(ToString::to_string),
+            twice(&self.nodes).map(|nodes| format!("{nodes} nodes")),
+            twice(&self.read_shares).map(|share| format!("{share} % reads")),
+            twice(&self.systems).cloned(),
+            twice(&self.workloads).cloned(),
+        ];
+        if let Some(twice) = named.into_iter().flatten().next() {
+            return Err(format!("{twice} are named twice: a run is one cell and one seed"));
+        }
+        let mut known = HashSet::new();
+        if let Some(twice) = self.seeds.list().into_iter().find(|seed| !known.insert(*seed)) {
+            return Err(format!("seed {twice} is named twice: a run is one cell and one seed"));
         }
         Ok(())
     }
@@ -332,14 +372,11 @@ impl CampaignPlan {
     /// All runs, seed after seed: the whole matrix fills evenly, and read modes alternate, so that a busy host hurts all alike.
     pub(crate) fn runs(&self) -> Vec<RunPlan> {
         let cells = self.cells();
-        let of_seed = |seed: u64| cells.iter().map(move |cell| RunPlan { cell: cell.clone(), seed });
-        let mut runs: Vec<RunPlan> = self.seeds.list().into_iter().flat_map(of_seed).collect();
         let columns = self.faults.len() * self.read_shares.len() * self.nodes.len() * self.workloads.len();
-        let place = |run: &RunPlan| (run.cell.number - 1) % columns;
-        let seeds = self.seeds.list();
-        let round = |run: &RunPlan| seeds.iter().position(|seed| *seed == run.seed);
-        runs.sort_by_key(|run| (round(run), place(run)));
-        runs
+        let mut by_column: Vec<&Cell> = cells.iter().collect();
+        by_column.sort_by_key(|cell| (cell.number - 1) % columns);
+        let of_seed = |seed: u64| by_column.iter().map(move |cell| RunPlan { cell: Cell::clone(cell), seed });
+        self.seeds.list().into_iter().flat_map(of_seed).collect()
     }
 }
 
@@ -446,6 +483,10 @@ mod tests {
             (CampaignPlan { systems: vec!["etcd".into()], ..plan.clone() }, "there is no system \"etcd\""),
             (CampaignPlan { seeds: Seeds::These(vec![1, 1]), ..plan.clone() }, "seed 1 is named twice"),
             (CampaignPlan { seeds: Seeds::Count(1_000_000), ..plan.clone() }, "at most 100000"),
+            (CampaignPlan { seeds: Seeds::Count(u32::MAX), ..plan.clone() }, "128849018850 runs are planned"),
+            (CampaignPlan { faults: parse_mixes("none,kill:n9").unwrap(), ..plan.clone() }, "there is no n9"),
+            (CampaignPlan { nodes: vec![5, 1], ..plan.clone() }, "`kill` cannot work with 1 node"),
+            (CampaignPlan { nodes: vec![3; 100], read_shares: vec![1; 100_000], ..plan.clone() }, "at most 100000"),
             (CampaignPlan { reads: vec![ReadMode::Log, ReadMode::Log], ..plan.clone() }, "are named twice"),
         ] {
             let said = wrong.check().unwrap_err();

@@ -115,6 +115,8 @@ struct Results {
     verdict: String,
     weak: bool,
     interrupted: bool,
+    #[serde(default)]
+    harness_failed: Option<String>,
     not_recovered: Option<String>,
     missed_heartbeats: Vec<serde::de::IgnoredAny>,
     counts: Counts,
@@ -206,13 +208,14 @@ impl Record {
         }
         let category = match &*results.verdict {
             "not-linearizable" => Category::Violation,
+            _ if results.harness_failed.is_some() => Category::HarnessFailure,
             _ if results.not_recovered.is_some() => Category::RecoveryFailure,
             "unknown" => Category::Unknown,
             _ if results.weak => Category::Weak,
             _ => Category::NoViolation,
         };
         let weak = (category == Category::Weak).then(|| results.coverage.weak.join("; "));
-        let why = results.not_recovered.clone().or(weak);
+        let why = results.harness_failed.clone().or_else(|| results.not_recovered.clone()).or(weak);
         let missed_heartbeats = results.missed_heartbeats.len();
         Ok(Some(Self::new(run, category, why, how, missed_heartbeats, Some(Facts::of(results)))))
     }

@@ -1,10 +1,12 @@
 //! What a campaign came to: its cells, counted, and compared with what theory says.
 
+use std::collections::HashMap;
+
 use checker::Share;
 use serde::Serialize;
 
 use super::{
-    plan::{CampaignPlan, Cell, Expected, Shard},
+    plan::{CampaignPlan, Cell, Expected, RunPlan, Shard},
     record::{Category, Record},
 };
 use crate::exit::ExitStatus;
@@ -48,10 +50,10 @@ pub(crate) struct CellSummary {
 
 impl Summary {
     pub(crate) fn new(plan: &CampaignPlan, shard: Option<Shard>, mut runs: Vec<Record>) -> Self {
-        let in_order: Vec<String> = plan.runs().iter().map(super::plan::RunPlan::id).collect();
+        let in_order: HashMap<String, usize> = plan.runs().iter().map(RunPlan::id).zip(0..).collect();
         let belongs = |place: usize| shard.is_none_or(|shard| shard.has(place));
         let planned = (0..in_order.len()).filter(|&place| belongs(place)).count();
-        runs.sort_by_cached_key(|run| in_order.iter().position(|id| *id == run.id));
+        runs.sort_by_key(|run| in_order.get(&run.id).copied());
         let cells = plan.cells().into_iter().map(|cell| CellSummary::new(cell, &runs)).collect();
         let (plan, finished) = (plan.clone(), runs.len());
         Self { version: env!("CARGO_PKG_VERSION"), plan, shard, planned, finished, cells, runs }

@@ -7,6 +7,7 @@ use std::{
     mem::ManuallyDrop,
     os::unix::fs::FileExt as _,
     path::Path,
+    sync::atomic::Ordering,
     time::{Duration, Instant},
 };
 
@@ -14,8 +15,10 @@ use checker::{Limits, Memory};
 use histories::{Format, History, ReadError, ReadOptions, Reading};
 use nix::unistd::{SysconfVar, sysconf};
 
+use super::source::Source;
 use crate::{
     exit::ExitStatus,
+    host,
     ui::{Bar, Failure},
 };
 
@@ -73,7 +76,7 @@ impl Allowance {
 
     /// Reads a history within what is left; one that cannot be read has an exit code of its own.
     pub(crate) fn read(&self, file: &Path, format: Option<Format>) -> anyhow::Result<Result<History, Cut>> {
-        self.watched(file, format, |options| histories::read_file_with(file, options))
+        self.watched(file, format, |input, options| histories::read_open(file, input, options))
     }
 
     /// As [`Allowance::read`], where nothing can be done with a part of it.
@@ -81,8 +84,37 @@ impl Allowance {
         self.read(file, format)?.map_err(|cut| cut.failure(file).into())
     }
 
-    /// Lets `read` read a file within what is left.
-    pub(crate) fn watched<T>(
+    /// Lets `read` read a file, or what else has a name, within what is left.
+    fn watched<T>(
+        &self,
+        file: &Path,
+        format: Option<Format>,
+        read: impl FnOnce(File, &ReadOptions<'_>) -> Result<T, ReadError>,
+    ) -> anyhow::Result<Result<T, Cut>> {
+        let input = Source::open(file, self.deadline);
+        let input = input.map_err(|source| unread(&ReadError::Io { path: file.to_owned(), source }))?;
+        let came_late = input.lateness();
+        let found = self.limited(file, format, |options| read(input.file, options));
+        // What ended too early looks damaged.
+        let is_late = came_late.load(Ordering::SeqCst);
+        if is_late { Ok(Err(Cut { is_late, operations: 0, bytes: 0, file_bytes: 0 })) } else { found }
+    }
+
+    /// Lets `read` read a file within what is left; not for the first time, perhaps.
+    pub(crate) fn watched_again<T>(
+        &self,
+        file: &Path,
+        format: Option<Format>,
+        read: impl FnOnce(&ReadOptions<'_>) -> Result<T, ReadError>,
+    ) -> anyhow::Result<Result<T, Cut>> {
+        if fs::metadata(file).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
+            let what = format!("{} is no regular file, and has to be read more than once", file.display());
+            return Err(Failure::new(ExitStatus::Usage, what).hint("keep what it gives in a file first").into());
+        }
+        self.limited(file, format, read)
+    }
+
+    fn limited<T>(
         &self,
         file: &Path,
         format: Option<Format>,
@@ -106,8 +138,20 @@ impl Allowance {
                 bytes: reading.bytes,
                 file_bytes,
             })),
-            Err(error) => Err(Failure::new(ExitStatus::Unreadable, error.to_string()).into()),
+            Err(error) => Err(unread(&error)),
         }
+    }
+}
+
+/// Of a file that cannot be read: mostly the file is to blame, sometimes the host.
+fn unread(error: &ReadError) -> anyhow::Error {
+    let lacking = match error {
+        ReadError::Io { source, .. } => host::lacking(source),
+        _ => None,
+    };
+    match lacking {
+        Some(why) => Failure::new(ExitStatus::Failed, error.to_string()).hint(why).into(),
+        None => Failure::new(ExitStatus::Unreadable, error.to_string()).into(),
     }
 }
 

@@ -22,6 +22,7 @@ use crate::{
         plan::{CampaignPlan, FaultMix, Seeds, Shard, parse_mixes},
     },
     exit::ExitStatus,
+    host,
     plan::ReadMode,
     ui::{self, Failure, MatrixProgress, describe_campaign},
 };
@@ -117,9 +118,8 @@ impl CampaignArgs {
         let progress = MatrixProgress::new(&folder.asked.plan, &folder.runs());
         let summary = campaign::carry_out(&folder, manner, &stop, &progress)?;
         drop(progress);
-        outputs::write(folder.inside(), &summary)?;
-        show(&summary, folder.path(), self.json)?;
-        let status = summary.status();
+        let status = ui::beside(summary.status(), outputs::write(folder.inside(), &summary));
+        let status = ui::beside(status, show(&summary, folder.path(), self.json));
         let cut_short =
             summary.finished < summary.planned && !(self.until_failure && status == ExitStatus::NotLinearizable);
         Ok(if cut_short { status.worst(ExitStatus::Interrupted) } else { status })
@@ -163,25 +163,24 @@ fn read_plan(path: &Path) -> anyhow::Result<CampaignPlan> {
 
 /// Prints what a campaign came to.
 pub(super) fn show(summary: &campaign::summary::Summary, folder: &Path, json: bool) -> anyhow::Result<()> {
-    let text = if json {
-        format!("{}\n", serde_json::to_string_pretty(summary)?)
+    if json {
+        ui::print_json(summary)?;
     } else {
-        format!("{}\nkept in {}\n", describe_campaign(summary), folder.display())
-    };
-    ui::print(&text)?;
+        ui::print(&format!("{}\nkept in {}\n", describe_campaign(summary), folder.display()))?;
+    }
     Ok(())
 }
 
 /// Is set when somebody interrupts this process. Runs that are under way are ended, and done again on --resume.
 pub(super) fn stop_on_signal() -> anyhow::Result<Arc<AtomicBool>> {
     let stopped = Arc::new(AtomicBool::new(false));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = host::small_runtime()?;
     let (mut interrupt, mut terminate) = {
         let _inside = runtime.enter();
         (signal(SignalKind::interrupt()).context("watching for signals")?, signal(SignalKind::terminate())?)
     };
     let stop = Arc::clone(&stopped);
-    std::thread::spawn(move || {
+    let wait = move || {
         runtime.block_on(async {
             tokio::select! {
                 _ = interrupt.recv() => {}
@@ -190,6 +189,7 @@ pub(super) fn stop_on_signal() -> anyhow::Result<Arc<AtomicBool>> {
         });
         ui::note("interrupted: ending the runs that are under way; --resume does them again");
         stop.store(true, Ordering::Relaxed);
-    });
+    };
+    std::thread::Builder::new().spawn(wait).map_err(|error| host::no_threads(&error))?;
     Ok(stopped)
 }

@@ -1,7 +1,7 @@
 //! `schism check`: the verdict on recorded histories.
 
 use std::{
-    io::{self, Write},
+    io::Write,
     path::{Path, PathBuf},
     time::Instant,
 };
@@ -9,7 +9,7 @@ use std::{
 use checker::{KeyReport, Ladder, Model, Prefix, Report, StalenessReport, TransactionReport, UnknownWhy, Verdict};
 use clap::Args;
 use histories::{Event, History, Value};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::json;
 
 use super::{
@@ -65,21 +65,24 @@ pub(crate) struct CheckArgs {
 }
 
 impl CheckArgs {
-    pub(crate) fn execute(mut self) -> anyhow::Result<ExitStatus> {
+    pub(crate) fn execute(mut self) -> ExitStatus {
         self.files = files::expand(self.files);
-        let Some(path) = &self.linearization else { return self.check(None) };
-        let mut status = ExitStatus::Linearizable;
-        ui::write_whole(path, |out| {
-            status = self.check(Some(out))?;
-            Ok(())
-        })?;
-        Ok(status)
+        let Some(path) = &self.linearization else { return self.check(None).0 };
+        let mut judged = None;
+        let written = ui::write_whole(path, |out| {
+            let (status, orders) = self.check(Some(out));
+            judged = Some(status);
+            orders
+        });
+        // Where the orders cannot be written, the verdicts stand all the same.
+        let status = judged.unwrap_or_else(|| self.check(None).0);
+        ui::beside(status, written)
     }
 
-    /// Judges every file; the orders that were found go to `orders`.
-    fn check(&self, mut orders: Option<&mut dyn Write>) -> anyhow::Result<ExitStatus> {
+    /// Judges every file; the orders that were found go to `orders`. How it ended, and whether all orders were written.
+    fn check(&self, mut orders: Option<&mut dyn Write>) -> (ExitStatus, anyhow::Result<()>) {
         let allowance = self.judging.allowance();
-        let (mut worst, mut cut) = (ExitStatus::Linearizable, None);
+        let (mut worst, mut written) = (ExitStatus::Linearizable, Ok(()));
         let (mut said, mut table) = (Vec::new(), ReportTable::new());
         for file in &self.files {
             let started = Instant::now();
@@ -101,14 +104,16 @@ impl CheckArgs {
                         }
                     };
                     table.add(file, &judged.row, started.elapsed());
-                    if let (Some(out), Ok(history)) = (&mut orders, &found) {
-                        cut = cut.or(self.write_orders(out, file, history, &judged.orders, &allowance)?);
+                    if let (Some(out), Ok(history)) = (&mut orders, &found)
+                        && let Err(error) = self.write_orders(out, file, history, &judged.orders, &allowance)
+                    {
+                        (written, orders) = (Err(error), None);
                     }
-                    let status = judged.status;
+                    let mut status = judged.status;
                     if self.json {
                         said.push(Said::of(file, judged, self.explain));
                     } else if self.files.len() == 1 {
-                        ui::print(&format!("{}: {}", file.display(), judged.words))?;
+                        status = ui::beside(status, ui::print(&format!("{}: {}", file.display(), judged.words)));
                     }
                     allowance.give_back(found);
                     status
@@ -121,11 +126,11 @@ impl CheckArgs {
             worst = worst.worst(status);
         }
         if self.json {
-            ui::print_json(&said)?;
+            worst = ui::beside(worst, ui::print_json(&said));
         } else if self.files.len() > 1 {
-            ui::print(&format!("{table}\n"))?;
+            worst = ui::beside(worst, ui::print(&format!("{table}\n")));
         }
-        cut.map_or(Ok(worst), |file| Err(unwritten(file, worst).into()))
+        (worst, written)
     }
 
     /// # Errors
@@ -183,28 +188,28 @@ impl CheckArgs {
         shown.filter_map(|key| Some((&key.key, self.judging.prefix(history, &key.key, allowance)?))).collect()
     }
 
-    /// Writes what was found; the file, if there was no time for all of it.
-    fn write_orders<'a>(
+    /// Writes what was found, if there is time for all of it.
+    fn write_orders(
         &self,
         out: &mut dyn Write,
-        file: &'a Path,
+        file: &Path,
         history: &History,
         orders: &[Order],
         allowance: &Allowance,
-    ) -> io::Result<Option<&'a Path>> {
+    ) -> anyhow::Result<()> {
         let name = file.display().to_string();
         for order in orders {
             match &order.found {
                 Ok(found) => {
                     let name = (self.files.len() > 1).then_some(&*name);
                     if !linearization::write(out, name, history, found, || allowance.has_time())? {
-                        return Ok(Some(file));
+                        return Err(unwritten(file).into());
                     }
                 }
                 Err(verdict) => ui::note(&format!("{name}: {}: {verdict}, so there is no order to write", order.of)),
             }
         }
-        Ok(None)
+        Ok(())
     }
 }
 
@@ -215,9 +220,9 @@ fn unread(file: &Path, panic: &str) -> Failure {
 }
 
 /// That time ran out before all orders of a file were written.
-fn unwritten(file: &Path, worst: ExitStatus) -> Failure {
+fn unwritten(file: &Path) -> Failure {
     let what = format!("{}: time ran out while the orders were written, so there are none", file.display());
-    Failure::new(worst.worst(ExitStatus::Unknown), what).hint("a longer --time-limit would help")
+    Failure::new(ExitStatus::Unknown, what).hint("a longer --time-limit would help")
 }
 
 /// The order that was found, or why there is none.
@@ -298,12 +303,18 @@ impl Judged {
 /// What is said of a file in JSON.
 #[derive(Serialize)]
 struct Said<'a> {
+    #[serde(serialize_with = "shown")]
     file: &'a Path,
     report: Told,
     ladder: Option<Ladder>,
     staleness: Option<StalenessReport>,
     #[serde(skip_serializing_if = "Option::is_none")]
     prefixes: Option<Vec<PrefixRow>>,
+}
+
+/// As JSON can hold it: few names are not UTF-8.
+fn shown<S: Serializer>(file: &Path, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(&file.display())
 }
 
 impl<'a> Said<'a> {

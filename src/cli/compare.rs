@@ -98,12 +98,11 @@ impl CompareArgs {
         let comparison = compare::measure(&summary, folder.inside())?;
         folder.write("compare.json", &comparison)?;
         report::compare::write(&comparison, folder.inside())?;
-        let text = if self.json {
-            format!("{}\n", serde_json::to_string_pretty(&comparison)?)
+        if self.json {
+            ui::print_json(&comparison)?;
         } else {
-            format!("{}\nkept in {}\n", describe(&comparison), folder.path().display())
-        };
-        ui::print(&text)?;
+            ui::print(&format!("{}\nkept in {}\n", describe(&comparison), folder.path().display()))?;
+        }
         let done = summary.runs.iter().filter(|run| run.facts.is_some()).count();
         Ok(match (done == summary.planned, summary.finished == summary.planned) {
             (true, _) => ExitStatus::Linearizable,

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use histories::{Compression, EdnStyle, Event, OurRules, ReadOptions};
+use histories::{Compression, EdnStyle, Event, OurRules};
 
-use super::judging::FormatName;
+use super::{allowance::Allowance, judging::FormatName, judging::LimitArgs};
 use crate::{
     exit::ExitStatus,
     ui::{self, Failure},
@@ -36,6 +36,8 @@ pub(crate) struct ConvertArgs {
     /// In which format IN is [default: as its content says].
     #[arg(long, value_enum, value_name = "FORMAT")]
     format: Option<FormatName>,
+    #[command(flatten)]
+    limits: LimitArgs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -55,20 +57,19 @@ impl ConvertArgs {
             Failure::new(ExitStatus::Usage, what)
                 .hint("end its name in .jsonl, .edn or .columns, or say --to jsonl, --to edn or --to columns")
         })?;
+        let allowance = self.limits.allowance();
         if target == Target::Columns {
-            let format = self.format.map(Into::into);
-            let history = histories::read_file_with(&self.input, &ReadOptions { format, ..ReadOptions::default() })
-                .map_err(|error| Failure::new(ExitStatus::Unreadable, error.to_string()))?;
+            let history = allowance.read_whole(&self.input, self.format.map(Into::into))?;
             return ui::write_whole(&self.output, |out| Ok(histories::write_columns(out, &history)?));
         }
         let (mut style, mut rules) = (EdnStyle::default(), OurRules::default());
-        self.read(|event| {
+        self.read(&allowance, |event| {
             style.see(event);
             rules.see(event);
         })?;
         ui::write_whole(&self.output, |mut out| {
             let mut written = Ok(());
-            self.read(|event| {
+            self.read(&allowance, |event| {
                 if written.is_ok() {
                     written = match target {
                         Target::Jsonl => histories::write_event(&mut out, &rules.apply(event.clone())),
@@ -82,11 +83,11 @@ impl ConvertArgs {
     }
 
     /// Twice: what all events are decides how each is written, and memory is for more than events.
-    fn read(&self, mut each: impl FnMut(&Event<'_>)) -> anyhow::Result<()> {
-        let options = ReadOptions { format: self.format.map(Into::into), ..ReadOptions::default() };
-        histories::read_events(&self.input, &options, &mut each)
-            .map(drop)
-            .map_err(|error| Failure::new(ExitStatus::Unreadable, error.to_string()).into())
+    fn read(&self, allowance: &Allowance, mut each: impl FnMut(&Event<'_>)) -> anyhow::Result<()> {
+        let found = allowance.watched_again(&self.input, self.format.map(Into::into), |options| {
+            histories::read_events(&self.input, options, &mut each)
+        })?;
+        found.map(drop).map_err(|cut| cut.failure(&self.input).into())
     }
 }
 

@@ -42,20 +42,21 @@ impl DemoArgs {
         let seed = self.seed.unwrap_or_else(draw_seed);
         let faults = host.demo_faults()?;
         let place = Place::Store(self.store);
-        let mut finished = Vec::new();
+        let (mut finished, mut unwritten) = (Vec::new(), Vec::new());
         for (read, _) in EXPECTED {
             let settings = Settings { trace: true, ..Settings::default() };
             let plan = Plan { read, seed, faults: faults.clone(), time_limit_ms: 12_000, settings, ..Plan::default() };
             let plan = plan.schedule();
-            let run = host.run(&plan, &place)?;
-            report::of_run(&run)?;
+            let mut run = host.run(&plan, &place)?;
+            unwritten.extend(report::of_run(&run).err());
+            unwritten.extend(std::mem::replace(&mut run.kept, Ok(())).err());
             finished.push(run);
             if finished.last().is_some_and(|last| last.results.interrupted) {
                 break;
             }
         }
-        ui::print(&describe(&finished))?;
-        Ok(status(&finished))
+        let status = ui::beside(status(&finished), ui::print(&describe(&finished)));
+        Ok(unwritten.into_iter().fold(status, |status, error| ui::beside::<()>(status, Err(error))))
     }
 }
 

@@ -26,7 +26,7 @@ impl DoctorArgs {
         let store = writable(&self.store);
         if self.json {
             let rows = json!({ "capabilities": can.list(), "store": store.as_ref().err() });
-            return ui::print(&format!("{}\n", serde_json::to_string_pretty(&rows)?));
+            return ui::print_json(&rows);
         }
         let mut table = Table::new();
         table.load_style(presets::UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic);

@@ -18,6 +18,24 @@ use crate::{
 /// What the ladder and staleness take together for each operation of a history that is not linearizable, in bytes, by and large.
 const SIDE_BY_SIDE_BYTES: usize = 256;
 
+/// What a command may take.
+#[derive(Debug, Args)]
+pub(crate) struct LimitArgs {
+    /// Give up after this time, for all files together, reading them included.
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = humantime::parse_duration)]
+    time_limit: Duration,
+    /// Give up before the process takes more than this many MiB of memory, the history included.
+    #[arg(long, value_name = "MIB", default_value_t = 4096, value_parser = clap::value_parser!(u32).range(1..))]
+    memory_limit: u32,
+}
+
+impl LimitArgs {
+    /// What the command may take, from now on.
+    pub(crate) fn allowance(&self) -> Allowance {
+        Allowance::new(self.time_limit, self.memory_limit as usize * (1 << 20))
+    }
+}
+
 /// How histories are read and judged.
 #[derive(Debug, Args)]
 pub(crate) struct Judging {
@@ -34,12 +52,8 @@ pub(crate) struct Judging {
     /// What a key holds before anything is written, as JSON or EDN [default: null; for `kv`, "" where no read found null].
     #[arg(long, value_name = "VALUE", value_parser = histories::parse_value)]
     initial: Option<Value>,
-    /// Give up after this time, for all files together, reading them included.
-    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = humantime::parse_duration)]
-    time_limit: Duration,
-    /// Give up before the process takes more than this many MiB of memory, the history included.
-    #[arg(long, value_name = "MIB", default_value_t = 4096, value_parser = clap::value_parser!(u32).range(1..))]
-    memory_limit: u32,
+    #[command(flatten)]
+    limits: LimitArgs,
     /// How many keys to check at once [default: one for each processor].
     #[arg(short = 'j', long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     threads: Option<u16>,
@@ -129,7 +143,7 @@ impl From<FormatName> for Format {
 impl Judging {
     /// What the command may take, from now on.
     pub(crate) fn allowance(&self) -> Allowance {
-        Allowance::new(self.time_limit, self.memory_limit as usize * (1 << 20))
+        self.limits.allowance()
     }
 
     /// The format that the files are said to be in.
@@ -195,7 +209,10 @@ impl Judging {
                 return checker::instead(history, &options);
             }
             thread::scope(|scope| {
-                let measured = scope.spawn(|| checker::staleness(history, &options));
+                let measure = || checker::staleness(history, &options);
+                let Ok(measured) = thread::Builder::new().spawn_scoped(scope, measure) else {
+                    return checker::instead(history, &options);
+                };
                 (
                     checker::consistency(history, &options),
                     measured.join().unwrap_or_else(|panic| panic::resume_unwind(panic)),

@@ -64,14 +64,14 @@ impl MergeArgs {
             records.insert(record.id.clone(), record);
         }
         let summary = whole.write_summary(&records)?;
-        outputs::write(whole.inside(), &summary)?;
-        show(&summary, whole.path(), self.json)?;
+        let status = ui::beside(summary.status(), outputs::write(whole.inside(), &summary));
+        let status = ui::beside(status, show(&summary, whole.path(), self.json));
         let missing = summary.planned - summary.finished;
         if missing == 0 {
-            return Ok(summary.status());
+            return Ok(status);
         }
         ui::note(&format!("{missing} runs are missing: schism campaign --resume --store {}", self.into.display()));
-        Ok(summary.status().worst(ExitStatus::Interrupted))
+        Ok(status.worst(ExitStatus::Interrupted))
     }
 
     /// The folders of the parts, of which none is another or holds another, nor the whole.

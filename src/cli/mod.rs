@@ -19,6 +19,7 @@ pub(crate) mod report;
 pub(crate) mod run;
 pub(crate) mod serve;
 pub(crate) mod shrink;
+mod source;
 pub(crate) mod store;
 mod transactions;
 

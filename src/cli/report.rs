@@ -53,15 +53,15 @@ impl ReportArgs {
             if self.what.is_dir() { self.what.join(report::FILE) } else { self.what.with_extension("html") }
         };
         let output = self.output.clone().unwrap_or_else(in_folder);
-        let (verdict, status) = with_facts(&self.judging, &self.what, |facts| {
-            match facts.run.filter(|_| self.output.is_none()) {
-                Some(run) => report::of_run(run)?,
-                None => report::write(facts, &output)?,
-            }
-            Ok((facts.report.verdict, status_of_report(facts.report)))
+        let (verdict, status, written) = with_facts(&self.judging, &self.what, |facts| {
+            let written = match facts.run.filter(|_| self.output.is_none()) {
+                Some(run) => report::of_run(run),
+                None => report::write(facts, &output),
+            };
+            Ok((facts.report.verdict, status_of_report(facts.report), written))
         })?;
-        ui::print(&format!("{verdict}: {}\n", output.display()))?;
-        Ok(status)
+        let printed = written.and_then(|()| ui::print(&format!("{verdict}: {}\n", output.display())));
+        Ok(ui::beside(status, printed))
     }
 
     fn of_campaign(&self) -> anyhow::Result<ExitStatus> {
@@ -70,9 +70,11 @@ impl ReportArgs {
             return Err(Failure::new(ExitStatus::Usage, what).hint("leave out --output").into());
         }
         let summary = campaign::folder::stored_summary(&self.what)?;
-        report::campaign::write(&summary, &Inside::of(&self.what).map_err(refused(&self.what))?)?;
-        ui::print(&format!("{}\n", self.what.join(report::campaign::INDEX).display()))?;
-        Ok(summary.status())
+        let folder = Inside::of(&self.what).map_err(refused(&self.what))?;
+        let written = report::campaign::write(&summary, &folder);
+        let index = self.what.join(report::campaign::INDEX);
+        let printed = written.and_then(|()| ui::print(&format!("{}\n", index.display())));
+        Ok(ui::beside(summary.status(), printed))
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
     report,
     run::{Host, Place},
     systems::schism::Settings,
-    ui::{self, summary},
+    ui::{self, Failure, summary},
 };
 
 /// Starts a cluster, lets clients read and write while faults come and go, and judges what they saw.
@@ -92,14 +92,19 @@ impl RunArgs {
         let json = self.json;
         let place = self.folder.clone().map_or_else(|| Place::Store(self.store.clone()), Place::Folder);
         let finished = host.run(&self.plan(), &place)?;
-        report::of_run(&finished)?;
-        let text = if json {
-            format!("{}\n", serde_json::to_string_pretty(&finished.as_json())?)
-        } else {
-            summary::describe_run(&finished)
-        };
-        ui::print(&text)?;
-        Ok(finished.results.status())
+        let page = report::of_run(&finished);
+        let printed =
+            if json { ui::print_json(&finished.as_json()) } else { ui::print(&summary::describe_run(&finished)) };
+        let status = ui::beside(finished.results.status(), printed);
+        Ok(ui::beside(ui::beside(status, page), finished.kept))
+    }
+
+    /// Whether what is asked for can be done at all.
+    ///
+    /// # Errors
+    /// One of the faults cannot work in a cluster of so many nodes.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        self.faults.check(self.nodes).map_err(|why| Failure::new(ExitStatus::Usage, why.to_string()).into())
     }
 
     fn plan(self) -> Plan {

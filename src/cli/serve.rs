@@ -1,31 +1,51 @@
 //! `schism serve`: the store in a browser.
 
+mod connections;
+mod names;
+
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Component, Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use anyhow::Context as _;
 use axum::{
     Router,
-    extract::{Path as Asked, State},
-    http::{HeaderName, StatusCode, header},
+    body::Body,
+    extract::{Path as Asked, Request, State},
+    http::{HeaderName, HeaderValue, StatusCode, header},
+    middleware,
     response::{Html, IntoResponse, Response},
     routing::get,
 };
 use clap::Args;
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+    sync::Semaphore,
+};
+use tower_http::services::ServeFile;
 
-use crate::{exit::ExitStatus, kept, report, run, ui};
+use self::names::Names;
+use super::allowance::Allowance;
+use crate::{exit::ExitStatus, host, kept, report, run, ui};
 
 /// How often the page of a run that is under way is made again.
 const REFRESH_SECONDS: &str = "3";
+/// What the page of a run that is under way may take: whoever asks waits.
+const LIVE_LIMIT: Duration = Duration::from_secs(20);
+const LIVE_MEMORY_BYTES: usize = 2 << 30;
 
 /// Lists the store in a browser: a table that can be sorted and filtered, with the report of each run; it refreshes itself while runs
 /// are under way.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
-  schism serve store                     # then open http://127.0.0.1:8090/")]
+  schism serve store                     # then open http://127.0.0.1:8090/
+
+Only requests for the names of this address are answered (127.0.0.1, localhost, [::1], or the address of --listen), so that no other
+page in the browser can read the store.")]
 pub(crate) struct ServeArgs {
     /// The store.
     #[arg(value_name = "DIR", default_value = "store")]
@@ -35,48 +55,72 @@ pub(crate) struct ServeArgs {
     listen: SocketAddr,
 }
 
+/// What all requests share.
+#[derive(Debug)]
+struct Served {
+    root: PathBuf,
+    /// Pages that are made anew are made one at a time.
+    makes: Semaphore,
+}
+
 impl ServeArgs {
     pub(crate) fn execute(self) -> anyhow::Result<ExitStatus> {
         kept::find(&self.store)?;
-        let root = Arc::new(self.store.canonicalize()?);
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        runtime.block_on(async {
-            let wrong = || format!("cannot listen on {}", self.listen);
-            let listener = tokio::net::TcpListener::bind(self.listen).await.with_context(wrong)?;
-            let address = listener.local_addr().with_context(wrong)?;
-            if !address.ip().is_loopback() {
-                ui::note("anyone who reaches this address can read the store");
-            }
-            ui::print(&format!("http://{address}/\n"))?;
-            let app = Router::new()
-                .route("/", get(index))
-                .route("/live/{*path}", get(live))
-                .route("/{*path}", get(file))
-                .with_state(root);
-            let stop = async { drop(tokio::signal::ctrl_c().await) };
-            axum::serve(listener, app).with_graceful_shutdown(stop).await.context("serving the store")
-        })?;
-        Ok(ExitStatus::Linearizable)
+        let served = Arc::new(Served { root: self.store.canonicalize()?, makes: Semaphore::new(1) });
+        let runtime = host::small_runtime()?;
+        let ended = runtime.block_on(self.listen(served));
+        // Whatever is still read or made is for nobody.
+        runtime.shutdown_background();
+        ended.map(|()| ExitStatus::Linearizable)
+    }
+
+    async fn listen(&self, served: Arc<Served>) -> anyhow::Result<()> {
+        let wrong = || format!("cannot listen on {}", self.listen);
+        let listener = TcpListener::bind(self.listen).await.with_context(wrong)?;
+        let address = listener.local_addr().with_context(wrong)?;
+        let mut interrupt = signal(SignalKind::interrupt()).context("watching for signals")?;
+        let mut terminate = signal(SignalKind::terminate()).context("watching for signals")?;
+        if !address.ip().is_loopback() {
+            ui::note("anyone who reaches this address can read the store");
+        }
+        ui::print(&format!("http://{address}/\n"))?;
+        let app = Router::new()
+            .route("/", get(index))
+            .route("/live/{*path}", get(live))
+            .route("/{*path}", get(file))
+            .fallback(async || nothing())
+            .layer(middleware::from_fn_with_state(Names::of(address), names::guard))
+            .with_state(served);
+        let stop = async {
+            tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+        };
+        connections::serve(listener, app, stop).await;
+        Ok(())
     }
 }
 
-async fn index(State(root): State<Arc<PathBuf>>) -> Response {
-    let listed = tokio::task::spawn_blocking(move || kept::find(&root).map(|all| report::store::page(&root, &all)));
+async fn index(State(served): State<Arc<Served>>) -> Response {
+    let listed = tokio::task::spawn_blocking(move || {
+        kept::find(&served.root).map(|all| report::store::page(&served.root, &all))
+    });
     match listed.await {
-        Ok(Ok(page)) => Html(page.into_string()).into_response(),
+        Ok(Ok(page)) => html(page.into_string()),
         _ => (StatusCode::INTERNAL_SERVER_ERROR, "the store cannot be read").into_response(),
     }
 }
 
 /// The page of a run that is under way, as far as it came; it refreshes itself.
-async fn live(State(root): State<Arc<PathBuf>>, Asked(path): Asked<String>) -> Response {
-    let Some(whole) = inside(&root, &path).await else { return nothing() };
+async fn live(State(served): State<Arc<Served>>, Asked(path): Asked<String>) -> Response {
+    let Some(whole) = inside(&served.root, &path).await else { return nothing() };
+    let Ok(_place) = served.makes.acquire().await else { return nothing() };
     let told = tokio::task::spawn_blocking(move || {
-        run::again(&whole, run::check_allowance()).map(|run| report::html(&report::facts_of(&run)))
+        let allowance = Allowance::new(LIVE_LIMIT, LIVE_MEMORY_BYTES);
+        run::again(&whole, allowance).map(|run| report::html(&report::facts_of(&run)))
     });
+    let refresh = [(header::REFRESH, REFRESH_SECONDS)];
     match told.await {
-        Ok(Ok(page)) => ([(header::REFRESH, REFRESH_SECONDS)], Html(page)).into_response(),
-        _ => ([(header::REFRESH, REFRESH_SECONDS)], "nothing happened yet").into_response(),
+        Ok(Ok(page)) => (refresh, html(page)).into_response(),
+        _ => (refresh, "nothing happened yet").into_response(),
     }
 }
 
@@ -91,18 +135,36 @@ fn nothing() -> Response {
     (StatusCode::NOT_FOUND, "no such file").into_response()
 }
 
+/// A page that loads nothing, whatever it says itself.
+fn html(page: String) -> Response {
+    guarded(Html(page).into_response())
+}
+
+fn guarded(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(report::POLICY));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin"));
+    response
+}
+
 /// A file of the store.
-async fn file(State(root): State<Arc<PathBuf>>, Asked(path): Asked<String>) -> Response {
-    let Some(whole) = inside(&root, &path).await else { return nothing() };
+async fn file(State(served): State<Arc<Served>>, Asked(path): Asked<String>, request: Request) -> Response {
+    let Some(whole) = inside(&served.root, &path).await else { return nothing() };
+    // A pipe or a device would hold whoever opens it.
+    if !tokio::fs::metadata(&whole).await.is_ok_and(|found| found.is_file()) {
+        return nothing();
+    }
     let kind = match whole.extension().and_then(|ending| ending.to_str()) {
         Some("html") => "text/html; charset=utf-8",
         Some("json") => "application/json",
         Some("zst" | "sqlite") => "application/octet-stream",
         _ => "text/plain; charset=utf-8",
     };
-    let nosniff = (HeaderName::from_static("x-content-type-options"), "nosniff");
-    match tokio::fs::read(&whole).await {
-        Ok(bytes) => ([(header::CONTENT_TYPE, kind), nosniff], bytes).into_response(),
-        Err(_) => nothing(),
+    let Ok(found) = ServeFile::new(whole).try_call(request).await else { return nothing() };
+    let mut response = found.map(Body::new);
+    if response.status().is_success() {
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     }
+    guarded(response)
 }

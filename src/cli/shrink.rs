@@ -43,7 +43,10 @@ pub(crate) struct ShrinkArgs {
 impl ShrinkArgs {
     pub(crate) fn execute(self) -> anyhow::Result<ExitStatus> {
         let allowance = self.judging.allowance();
-        let history = allowance.read_whole(&self.file, self.judging.format())?;
+        let history = allowance.watched_again(&self.file, self.judging.format(), |options| {
+            histories::read_file_with(&self.file, options)
+        })?;
+        let history = history.map_err(|cut| cut.failure(&self.file))?;
         if self.judging.are_transactions(&history)? {
             let failure = Failure::new(ExitStatus::Usage, "transactions cannot be shrunk to a history of their own");
             return Err(failure.hint("`schism check` names the few that contradict each other").into());
@@ -58,7 +61,7 @@ impl ShrinkArgs {
             let alone = paired(&self.file, &events)?;
             let judged = self.judging.judge(&alone, true, false, &allowance);
             if judged.verdict == Verdict::NotLinearizable {
-                self.write(&events)?;
+                let written = self.write(&events);
                 let from = grouped(history.operations.len());
                 let few = counted(kept.len(), "operation");
                 ui::note(&format!(
@@ -66,7 +69,7 @@ impl ShrinkArgs {
                     self.file.display(),
                     plain(&key)
                 ));
-                return Ok(ExitStatus::NotLinearizable);
+                return Ok(ui::beside(ExitStatus::NotLinearizable, written));
             }
             if !grow(&history, &key, &mut kept) {
                 let what = format!("the operations of key {} are {} by themselves", plain(&key), judged.verdict);
@@ -99,7 +102,7 @@ impl ShrinkArgs {
             rank += 1;
         };
         allowance
-            .watched(&self.file, self.judging.format(), |options| {
+            .watched_again(&self.file, self.judging.format(), |options| {
                 histories::read_events(&self.file, options, &mut see)
             })?
             .map_err(|cut| cut.failure(&self.file))?;

@@ -18,7 +18,7 @@ use crate::{
     kept::{Kept, find, is_run},
     run::COLUMNS_FILE,
     systems::schism::TRACE_FILE,
-    ui::{self, Failure, plain_text},
+    ui::{self, Failure, harmless},
 };
 
 /// Lists, removes and compresses past runs.
@@ -84,7 +84,7 @@ fn list(store: &Path, json: bool) -> anyhow::Result<ExitStatus> {
     let all = find(store)?;
     let rows: Vec<Row<'_>> = all.iter().map(|kept| Row { kept, bytes: size(&kept.path) }).collect();
     if json {
-        return ui::print(&format!("{}\n", serde_json::to_string_pretty(&rows)?));
+        return ui::print_json(&rows);
     }
     let mut table = Table::new();
     table.load_style(presets::UTF8_FULL_CONDENSED);
@@ -94,9 +94,9 @@ fn list(store: &Path, json: bool) -> anyhow::Result<ExitStatus> {
         bytes += of_run;
         let path = kept.path.strip_prefix(store).unwrap_or(&kept.path).display().to_string();
         table.add_row([
-            plain_text(&path),
-            kept.verdict.clone(),
-            plain_text(&kept.faults),
+            harmless::line(&path),
+            harmless::line(&kept.verdict),
+            harmless::line(&kept.faults),
             kept.seed.to_string(),
             mib(*of_run),
         ]);
@@ -196,7 +196,7 @@ fn loose(run: &Inside) -> Vec<PathBuf> {
 fn pack(run: &Inside, file: &Path) -> anyhow::Result<()> {
     let shown = run.path().join(file);
     let Some(mut from) = run.open(file).map_err(refused(&shown))? else { return Ok(()) };
-    ui::write_inside(run, &file.with_added_extension("zst"), |out| {
+    ui::write_inside(run, file.with_added_extension("zst"), |out| {
         io::copy(&mut from, out).map(drop).map_err(Into::into)
     })?;
     run.remove(file).with_context(|| format!("cannot remove {}", shown.display()))

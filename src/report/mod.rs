@@ -14,6 +14,7 @@ use checker::{Evidence, Ladder, Prefix, Report, StalenessReport, Verdict};
 use histories::{History, NEVER, Operation, Times};
 use maud::Markup;
 
+pub(crate) use self::page::POLICY;
 use crate::{
     run::{Exchange, FaultWindow, Finished, Reign},
     ui::{

@@ -5,14 +5,14 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde::Serialize;
 
 use super::{Facts, Section, data};
-use crate::ui::plain_text;
+use crate::ui::harmless;
 
 const STYLE: &str = include_str!("assets/report.css");
 const SCRIPT: &str = include_str!("assets/report.js");
 pub(super) const PLOTS: &str = include_str!("assets/vendor/uplot-1.6.32/uPlot.iife.min.js");
 const PLOTS_STYLE: &str = include_str!("assets/vendor/uplot-1.6.32/uPlot.min.css");
 /// The page loads nothing and sends nothing.
-const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; form-action 'none'; base-uri 'none'";
+pub(crate) const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; form-action 'none'; base-uri 'none'";
 /// Longer texts of a history are cut, characters.
 const MOST_TEXT: usize = 400;
 
@@ -96,7 +96,12 @@ pub(super) fn script_json(of: &impl Serialize) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
-            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => safe += &format!("\\u{:04x}", u32::from(c)),
+            '<' | '>' | '&' => safe += &format!("\\u{:04x}", u32::from(c)),
+            c if harmless::does_harm(c) => {
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    safe += &format!("\\u{unit:04x}");
+                }
+            }
             _ => safe.push(c),
         }
     }
@@ -105,7 +110,7 @@ pub(super) fn script_json(of: &impl Serialize) -> String {
 
 /// Text of a history, as it can be shown: on one line, without control characters, not too long.
 pub(super) fn text(of: &str) -> String {
-    let plain = plain_text(of);
+    let plain = harmless::line(of);
     match plain.char_indices().nth(MOST_TEXT) {
         Some((end, _)) => format!("{}… ({} characters)", &plain[..end], plain.chars().count()),
         None => plain,

@@ -31,9 +31,9 @@ pub(crate) fn page(root: &Path, all: &[Kept]) -> Markup {
                         tbody {
                             @for kept in all {
                                 @let name = kept.path.strip_prefix(root).unwrap_or(&kept.path).display().to_string();
-                                tr data-verdict=(kept.verdict) {
+                                tr data-verdict=(text(&kept.verdict)) {
                                     td { @if kept.path.join(FILE).exists() { a href={ "/" (encoded(&name)) "/" (FILE) } { (text(&name)) } } @else { a href={ "/live/" (encoded(&name)) } { (text(&name)) } } }
-                                    td { (kept.verdict) } td { (text(&kept.system)) } td { (text(&kept.read)) } td { (text(&kept.faults)) } td class="number" { (kept.seed) }
+                                    td { (text(&kept.verdict)) } td { (text(&kept.system)) } td { (text(&kept.read)) } td { (text(&kept.faults)) } td class="number" { (kept.seed) }
                                 }
                             }
                         }

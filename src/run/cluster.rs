@@ -12,6 +12,7 @@ use nemesis::{Capabilities, Hosts, Nemesis, NodeCommand, NodeId, Sandbox};
 
 use crate::{
     exit::ExitStatus,
+    host,
     plan::Plan,
     systems::schism::{Address, INIT, Observer, Status, is_settled, leader_of, node_arguments},
     ui::Failure,
@@ -23,6 +24,8 @@ const LEADER_LIMIT: Duration = Duration::from_secs(15);
 const SETTLE_LIMIT: Duration = Duration::from_secs(20);
 /// How long nodes may take to end by themselves.
 const STOP_LIMIT: Duration = Duration::from_secs(2);
+/// So much of the end of a node's log is looked at for why it ended.
+const LAST_WORDS_BYTES: usize = 2000;
 /// How long to wait between one look and the next.
 const POLL: Duration = Duration::from_millis(10);
 
@@ -54,10 +57,7 @@ impl Cluster {
             let clock = node_dir.join("clock");
             let command = NodeCommand {
                 program: "/proc/self/exe".into(),
-                args: node_arguments(id, &addresses, &node_dir, &clock, &plan.settings)
-                    .into_iter()
-                    .map(Into::into)
-                    .collect(),
+                args: node_arguments(id, &addresses, &node_dir, &clock, &plan.settings),
                 first_args: vec![INIT.into()],
                 env: Vec::new(),
                 log: node_dir.join("node.log"),
@@ -101,14 +101,30 @@ impl Cluster {
             if done(&statuses) {
                 return Ok(Ok(()));
             }
-            if let Some(crashed) = self.with(Nemesis::crashed).await?.first() {
-                return Ok(Err(format!("{} ended by itself ({})", crashed.0, crashed.1)));
+            if let Some((node, status)) = self.with(Nemesis::crashed).await?.into_iter().next() {
+                return self.blame(format!("{node} ended by itself ({status})"), node).map(Err);
             }
             if Instant::now() > end {
                 return Ok(Err(describe(&statuses)));
             }
             tokio::time::sleep(POLL).await;
         }
+    }
+
+    /// What is told of a node that ended by itself.
+    ///
+    /// # Errors
+    /// By its own last words the host is to blame, which says nothing about the system.
+    fn blame(&self, what: String, node: NodeId) -> anyhow::Result<String> {
+        let log = self.dir.path().join("nodes").join(node.0.to_string()).join("node.log");
+        let said = fs::read(log).unwrap_or_default();
+        let last = String::from_utf8_lossy(&said[said.len().saturating_sub(LAST_WORDS_BYTES)..]).into_owned();
+        if host::is_blamed_in(&last) {
+            let words: Vec<&str> = last.lines().filter(|line| !line.starts_with('{')).map(str::trim).collect();
+            let what = format!("{what}: {}", words.join(" ").trim());
+            return Err(Failure::new(ExitStatus::Failed, what).into());
+        }
+        Ok(what)
     }
 
     /// Lets the nemesis do something, on a thread that may block.

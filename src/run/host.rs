@@ -19,6 +19,7 @@ use tokio::{
 use super::{Finished, Place};
 use crate::{
     exit::ExitStatus,
+    host,
     plan::Plan,
     ui::{self, Failure},
 };
@@ -72,7 +73,8 @@ impl Host {
     /// A fault is refused, by name, before anything starts; or the run itself failed.
     pub(crate) fn run(&self, plan: &Plan, place: &Place) -> anyhow::Result<Finished> {
         self.refuse_unsupported(plan)?;
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build()?;
+        host::can_open(files_of(plan), "this run")?;
+        let runtime = host::runtime(THREADS)?;
         let finished = runtime.block_on(super::run(plan, self, place));
         runtime.shutdown_timeout(Duration::from_secs(1));
         finished
@@ -94,6 +96,11 @@ impl Host {
         }
         Ok(())
     }
+}
+
+/// How many files a run has open at most, by and large: each client two connections, each node some of its own, and the rest.
+fn files_of(plan: &Plan) -> u64 {
+    64 + 2 * u64::from(plan.concurrency) + 8 * u64::from(plan.nodes)
 }
 
 /// The host's monotonic clock, which all nodes' logs share, ns.

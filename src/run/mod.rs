@@ -74,6 +74,8 @@ pub(crate) struct Finished {
     /// The same, as a place that nothing leads out of.
     folder: Inside,
     history_path: PathBuf,
+    /// Whether what the run came to could be written down.
+    pub(crate) kept: anyhow::Result<()>,
     /// What is left for what is told of it.
     pub(crate) allowance: Allowance,
 }
@@ -98,6 +100,13 @@ impl Finished {
         self.folder.read(node_file(node, LOG_FILE)).ok().flatten().unwrap_or_default()
     }
 
+    /// Writes down what the run came to; the verdict stands also where that is not possible.
+    fn keep(&self) -> anyhow::Result<()> {
+        write_inside(&self.folder, COLUMNS_FILE, |out| Ok(histories::write_columns(out, &self.history)?))?;
+        self.dir.write_json("results.json", &self.results)?;
+        Ok(())
+    }
+
     /// The run's folder, as a place that nothing leads out of.
     pub(crate) fn folder(&self) -> &Inside {
         &self.folder
@@ -116,7 +125,7 @@ impl Finished {
         RunJson {
             version: &self.plan.version,
             seed: self.plan.seed,
-            path: self.shown_dir(),
+            path: self.shown_dir().display().to_string(),
             command: self.plan.command(),
             results: &self.results,
         }
@@ -136,7 +145,7 @@ pub(crate) struct RunJson<'a> {
     version: &'a str,
     seed: u64,
     /// The run's folder.
-    path: PathBuf,
+    path: String,
     /// The command that repeats it.
     command: String,
     #[serde(flatten)]
@@ -194,6 +203,8 @@ struct Lived {
     /// Nothing of a run that was killed or is under way: as long as there were operations.
     load: Option<Span>,
     interrupted: bool,
+    #[serde(default)]
+    harness_failed: Option<String>,
     not_recovered: Option<String>,
     cost: Cost,
 }
@@ -209,9 +220,8 @@ pub(crate) async fn run(plan: &Plan, host: &Host, place: &Place) -> anyhow::Resu
     progress.phase("checking");
     let plan = plan.clone();
     let judging = tokio::task::spawn_blocking(move || judge(plan, dir, lived, check_allowance()));
-    let finished = judging.await.context("the checker ended in a panic")??;
-    write_inside(&finished.folder, COLUMNS_FILE, |out| Ok(histories::write_columns(out, &finished.history)?))?;
-    finished.dir.write_json("results.json", &finished.results)?;
+    let mut finished = judging.await.context("the checker ended in a panic")??;
+    finished.kept = finished.keep();
     Ok(finished)
 }
 
@@ -231,7 +241,14 @@ pub(crate) fn again(path: &Path, allowance: Allowance) -> anyhow::Result<Finishe
         kept(&folder, "results.json")?
     } else {
         let cost = Cost::default();
-        Lived { begun: kept(&folder, BEGUN_FILE)?, load: None, interrupted: true, not_recovered: None, cost }
+        Lived {
+            begun: kept(&folder, BEGUN_FILE)?,
+            load: None,
+            interrupted: true,
+            harness_failed: None,
+            not_recovered: None,
+            cost,
+        }
     };
     judge(plan, dir, lived, allowance)
 }
@@ -291,9 +308,10 @@ async fn on_cluster(plan: &Plan, cluster: &Cluster, dir: &RunDir, progress: &Pro
     let recovery = recover(&driven?, cluster, connector, &recorder, counts, stop).await;
     interrupt.abort();
     recorder.close()?;
-    let not_recovered = [broken.err(), healed.err()].into_iter().flatten().map(|error| format!("{error:#}"));
-    let not_recovered = not_recovered.chain(recovery?).reduce(|all, next| format!("{all}; {next}"));
-    Ok(Lived { begun, load: Some(load), interrupted, not_recovered, cost })
+    // Whoever breaks and heals has failed then, and not the system.
+    let harness_failed = [broken.err(), healed.err()].into_iter().flatten().map(|error| format!("{error:#}"));
+    let harness_failed = harness_failed.reduce(|all, next| format!("{all}; {next}"));
+    Ok(Lived { begun, load: Some(load), interrupted, harness_failed, not_recovered: recovery?, cost })
 }
 
 /// Waits for the healed cluster and reads everything once more on every node. What did not come back, if something did not.
@@ -358,6 +376,7 @@ fn judge(plan: Plan, dir: RunDir, lived: Lived, allowance: Allowance) -> anyhow:
         verdict: report.verdict,
         weak: report.verdict == Verdict::Linearizable && !coverage.weak.is_empty(),
         interrupted: lived.interrupted,
+        harness_failed: lived.harness_failed,
         not_recovered: lived.not_recovered,
         counts: Counts::of(&history),
         reads: Latency::of(&history, true),
@@ -374,7 +393,7 @@ fn judge(plan: Plan, dir: RunDir, lived: Lived, allowance: Allowance) -> anyhow:
         reigns,
         origin_mono_ns,
     };
-    Ok(Finished { plan, history, results, windows, dir, folder, history_path, allowance })
+    Ok(Finished { plan, history, results, windows, dir, folder, history_path, kept: Ok(()), allowance })
 }
 
 /// Where a run's history is, compressed or not.

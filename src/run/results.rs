@@ -18,6 +18,8 @@ pub(crate) struct Results {
     pub(crate) weak: bool,
     /// Whether somebody ended the run before its time.
     pub(crate) interrupted: bool,
+    /// What went wrong with breaking and healing, which says nothing about the system.
+    pub(crate) harness_failed: Option<String>,
     /// Why the cluster did not come back after healing, if it did not.
     pub(crate) not_recovered: Option<String>,
     pub(crate) counts: Counts,
@@ -52,7 +54,7 @@ impl Results {
         if self.report.has_internal_error() {
             status = status.worst(ExitStatus::Internal);
         }
-        if self.not_recovered.is_some() {
+        if self.not_recovered.is_some() || self.harness_failed.is_some() {
             status = status.worst(ExitStatus::Failed);
         }
         if self.interrupted {

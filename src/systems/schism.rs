@@ -1,6 +1,7 @@
 //! Our own Raft server as a system under test: the command line of a node, and what its status page says.
 
 use std::{
+    ffi::OsString,
     net::{IpAddr, SocketAddr},
     path::Path,
     time::Duration,
@@ -64,26 +65,27 @@ pub(crate) fn node_arguments(
     node_dir: &Path,
     clock_file: &Path,
     settings: &Settings,
-) -> Vec<String> {
-    let mut arguments = vec!["node".to_owned(), "--id".to_owned(), id.to_string()];
+) -> Vec<OsString> {
+    let mut arguments: Vec<OsString> = vec!["node".into(), "--id".into(), id.to_string().into()];
     for (number, address) in (1..).zip(addresses) {
-        arguments.extend(["--peer".to_owned(), format!("{number}={}", address.peer)]);
+        arguments.extend(["--peer".into(), format!("{number}={}", address.peer).into()]);
     }
     let client = addresses[usize::from(id) - 1].client;
     for (name, value) in [
-        ("--client-addr", client.to_string()),
-        ("--data-dir", node_dir.join("data").display().to_string()),
-        ("--clock-file", clock_file.display().to_string()),
-        ("--election-timeout", format!("{}ms", settings.election_timeout_ms)),
-        ("--heartbeat-interval", format!("{}ms", settings.heartbeat_interval_ms)),
+        ("--client-addr", client.to_string().into()),
+        ("--data-dir", node_dir.join("data").into()),
+        ("--clock-file", clock_file.into()),
+        ("--election-timeout", format!("{}ms", settings.election_timeout_ms).into()),
+        ("--heartbeat-interval", format!("{}ms", settings.heartbeat_interval_ms).into()),
     ] {
-        arguments.extend([name.to_owned(), value]);
+        let value: OsString = value;
+        arguments.extend([name.into(), value]);
     }
     if settings.trace {
-        arguments.extend(["--trace".to_owned(), node_dir.join(TRACE_FILE).display().to_string()]);
+        arguments.extend(["--trace".into(), node_dir.join(TRACE_FILE).into()]);
     }
     if settings.check_quorum {
-        arguments.push("--check-quorum".to_owned());
+        arguments.push("--check-quorum".into());
     }
     arguments
 }

@@ -2,6 +2,7 @@
 
 use checker::{Consistency, Ladder, StalenessReport, Standing};
 
+use super::harmless;
 use super::verdict::{counted, grouped, lasting};
 
 /// A few lines: what holds, what fails, what nobody knows; with `explain` what shows each failure.
@@ -16,7 +17,7 @@ pub(crate) fn describe(ladder: &Ladder, explain: bool) -> String {
             Standing::Fails { witness, keys } => {
                 let on = witness.key.as_ref().map_or_else(String::new, |_| format!(" ({keys} of {})", ladder.keys));
                 fails.push(format!("{}{on}", rung.model));
-                told += &format!("    not {}: {}\n", rung.model, witness.claim);
+                told += &format!("    not {}: {}\n", rung.model, harmless::line(&witness.claim));
             }
             Standing::NotChecked { why } if !unknown.iter().any(|(_, other)| other == why) => {
                 unknown.push((vec![rung.model.to_string()], why.clone()));

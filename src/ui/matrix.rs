@@ -9,7 +9,7 @@ use std::{
 use comfy_table::{Table, presets};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::verdict::counted;
+use super::{harmless, verdict::counted};
 use crate::campaign::{
     plan::{CampaignPlan, RunPlan},
     record::{Category, Record},
@@ -50,7 +50,7 @@ impl MatrixProgress {
                 if let Ok(style) = ProgressStyle::with_template("{prefix:>12}  {wide_msg}") {
                     bar.set_style(style);
                 }
-                bar.set_prefix(row.clone());
+                bar.set_prefix(harmless::line(row));
                 bar
             });
         }
@@ -59,7 +59,7 @@ impl MatrixProgress {
         if let Ok(style) = ProgressStyle::with_template(template) {
             total.set_style(style);
         }
-        total.enable_steady_tick(Duration::from_millis(200));
+        super::progress::tick(&total, Duration::from_millis(200));
         for signs in signs.values_mut() {
             signs.resize(plan.seeds.list().len(), PENDING);
         }
@@ -117,7 +117,7 @@ impl MatrixProgress {
             })
             .collect();
         if let Some(bar) = self.rows.get(&row) {
-            bar.set_message(text.join("  "));
+            bar.set_message(harmless::line(&text.join("  ")));
         }
     }
 }
@@ -181,29 +181,11 @@ fn cell(cell: &CellSummary) -> String {
 
 /// As much as fits a line, without what could steer a terminal.
 fn shortened(text: &str) -> String {
-    let plain = plain_text(text);
+    let plain = harmless::line(text);
     match plain.char_indices().nth(MOST_SHOWN) {
         Some((end, _)) => format!("{}…", &plain[..end]),
         None => plain,
     }
-}
-
-/// On one line, without control characters and what turns the direction of text.
-pub(crate) fn plain_text(text: &str) -> String {
-    let steers = |c: char| {
-        c.is_control() || matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    text.chars()
-        .map(|c| {
-            if c == '\n' || c == '\t' {
-                ' '
-            } else if steers(c) {
-                '\u{fffd}'
-            } else {
-                c
-            }
-        })
-        .collect()
 }
 
 #[cfg(test)]

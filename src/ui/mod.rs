@@ -1,5 +1,6 @@
 //! The only place that prints. Data goes to stdout, everything else to stderr; a closed pipe is success.
 
+pub(crate) mod harmless;
 pub(crate) mod ladder;
 mod matrix;
 mod output;
@@ -12,20 +13,32 @@ pub(crate) mod verdict;
 
 use std::io::{self, Write as _};
 
-pub(crate) use matrix::{MatrixProgress, describe_campaign, plain_text};
+pub(crate) use matrix::{MatrixProgress, describe_campaign};
 pub(crate) use output::{write_inside, write_whole};
 pub(crate) use progress::{Bar, Progress};
 pub(crate) use table::{ReportTable, Row};
 
 use serde::Serialize;
 
-use crate::exit::ExitStatus;
+use crate::{exit::ExitStatus, host};
 
 /// Prints data to stdout.
 ///
 /// # Errors
 /// Stdout could not be written, for another reason than a reader that has gone.
 pub(crate) fn print(text: &str) -> anyhow::Result<ExitStatus> {
+    print_as_it_is(&harmless::lines(text))
+}
+
+/// Prints what is meant as commands for a CI that reads along.
+///
+/// # Errors
+/// As [`print`].
+pub(crate) fn print_commands(commands: &str) -> anyhow::Result<ExitStatus> {
+    print_as_it_is(commands)
+}
+
+fn print_as_it_is(text: &str) -> anyhow::Result<ExitStatus> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
@@ -39,7 +52,7 @@ pub(crate) fn print(text: &str) -> anyhow::Result<ExitStatus> {
 /// As [`print`].
 pub(crate) fn print_json(data: &impl Serialize) -> anyhow::Result<ExitStatus> {
     let mut out = io::BufWriter::new(io::stdout().lock());
-    let written = serde_json::to_writer_pretty(&mut out, data).map_err(io::Error::from);
+    let written = harmless::write_json(&mut out, data).map_err(io::Error::from);
     match written.and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(ExitStatus::Linearizable),
@@ -48,7 +61,7 @@ pub(crate) fn print_json(data: &impl Serialize) -> anyhow::Result<ExitStatus> {
 
 /// Prints a remark to stderr; where stderr is gone there is nobody to tell.
 pub(crate) fn note(text: &str) {
-    drop(writeln!(io::stderr(), "{text}"));
+    drop(writeln!(io::stderr(), "{}", harmless::lines(text)));
 }
 
 /// An error that knows its exit code and the next step.
@@ -76,10 +89,15 @@ pub(crate) fn failure(error: &anyhow::Error) -> ExitStatus {
     let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
     note(&format!("error: {}", causes.join(": ")));
     let known = error.chain().find_map(|cause| cause.downcast_ref::<Failure>());
-    if let Some(hint) = known.and_then(|failure| failure.hint.as_deref()) {
+    if let Some(hint) = known.and_then(|failure| failure.hint.as_deref()).or_else(|| host::lacking_in(error)) {
         note(&format!("\nhint: {hint}"));
     }
     known.map_or(ExitStatus::Failed, |failure| failure.status)
+}
+
+/// The ending of a command that came to `status`, and then did something else that failed, or not.
+pub(crate) fn beside<T>(status: ExitStatus, result: anyhow::Result<T>) -> ExitStatus {
+    result.map_or_else(|error| status.worst(failure(&error)), |_| status)
 }
 
 /// Prints what clap has to say: help and version are what was asked for, all else is wrong usage.

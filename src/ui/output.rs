@@ -1,15 +1,25 @@
 //! Files that commands write: whole or not at all; `-` is stdout. A name that ends in `.gz` or `.zst` is compressed so.
 
 use std::{
-    fs::{self, Permissions},
-    io::{self, BufWriter, Write},
-    os::unix::fs::PermissionsExt as _,
+    fs::{self, File, OpenOptions, Permissions},
+    io::{self, BufWriter, IsTerminal as _, Write},
+    os::{
+        fd::AsRawFd as _,
+        unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
+    },
     path::Path,
 };
 
 use anyhow::Context as _;
 use histories::Packer;
+use nix::{
+    errno::Errno,
+    fcntl::{AT_FDCWD, AtFlags},
+    libc::O_TMPFILE,
+    unistd::linkat,
+};
 
+use super::harmless::ForEyes;
 use crate::{
     exit::ExitStatus,
     inside::{Inside, refused},
@@ -28,12 +38,13 @@ pub(crate) fn write_whole(
     write: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>,
 ) -> anyhow::Result<ExitStatus> {
     if path == "-" {
-        return through(path, io::stdout().lock(), write);
+        let out = io::stdout().lock();
+        return if out.is_terminal() { through(path, ForEyes::new(out), write) } else { through(path, out, write) };
     }
     let wrong = || format!("cannot write {}", path.display());
     let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     if fs::metadata(&target).is_ok_and(|found| !found.is_file()) {
-        return through(path, fs::OpenOptions::new().write(true).open(&target).with_context(wrong)?, write);
+        return through(path, OpenOptions::new().write(true).open(&target).with_context(wrong)?, write);
     }
     replace(path, &target, write)
 }
@@ -59,6 +70,16 @@ fn replace(
 ) -> anyhow::Result<ExitStatus> {
     let wrong = || format!("cannot write {}", target.display());
     let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // A file without a name is gone with whoever is killed while writing it.
+    let mut unnamed = OpenOptions::new();
+    unnamed.write(true).mode(0o666).custom_flags(O_TMPFILE);
+    if Path::new("/proc/self/fd").exists()
+        && let Ok(file) = unnamed.open(folder)
+    {
+        let status = through(path, &file, write)?;
+        name(&file, target).with_context(wrong)?;
+        return Ok(status);
+    }
     let mut file = tempfile::Builder::new()
         .prefix(".schism-")
         .permissions(Permissions::from_mode(0o666))
@@ -67,6 +88,26 @@ fn replace(
     let status = through(path, file.as_file_mut(), write)?;
     file.persist(target).with_context(wrong)?;
     Ok(status)
+}
+
+/// Gives a file without a name that of `target`, instead of what has it.
+fn name(file: &File, target: &Path) -> io::Result<()> {
+    let unnamed = format!("/proc/self/fd/{}", file.as_raw_fd());
+    let link = |name: &Path| linkat(AT_FDCWD, &*unnamed, AT_FDCWD, name, AtFlags::AT_SYMLINK_FOLLOW);
+    match link(target) {
+        Err(Errno::EEXIST) => {}
+        result => return Ok(result?),
+    }
+    // A name can be taken over only by one that there is, if just for a moment.
+    let mut number = 0_u32;
+    let moment = loop {
+        let name = target.with_file_name(format!(".schism-{}-{number}", std::process::id()));
+        match link(&name) {
+            Err(Errno::EEXIST) => number += 1,
+            result => break result.map(|()| name)?,
+        }
+    };
+    fs::rename(&moment, target).inspect_err(|_| drop(fs::remove_file(&moment)))
 }
 
 /// Compressed as the name of `path` says.

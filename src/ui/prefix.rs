@@ -3,6 +3,7 @@
 use checker::Prefix;
 use histories::{Event, EventType, History};
 
+use super::harmless;
 use super::verdict::{moment, operation_in_words, seconds};
 
 /// What is told of the nemesis lies within this of the moment, both ways.
@@ -43,7 +44,8 @@ pub(crate) fn describe(history: &History, prefix: &Prefix) -> String {
             EventType::Fail => " failed",
         };
         let value = event.value.as_ref().map_or_else(String::new, |value| format!(" {value}"));
-        text += &format!("    {} {}{value}{ended}\n", seconds(event.time), event.f);
+        let what = harmless::line(&format!("{}{value}", event.f));
+        text += &format!("    {} {what}{ended}\n", seconds(event.time));
     }
     if around.len() > MOST {
         text += &format!("    and {} more\n", around.len() - MOST);

@@ -3,10 +3,13 @@
 use std::{
     borrow::Cow,
     sync::Once,
+    thread,
     time::{Duration, Instant},
 };
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::harmless;
 
 /// How far a run is.
 #[derive(Debug)]
@@ -23,13 +26,13 @@ impl Progress {
             bar.set_style(style);
         }
         bar.set_prefix(name.to_owned());
-        bar.enable_steady_tick(Duration::from_millis(100));
+        tick(&bar, TICK);
         Self { bar }
     }
 
     /// A phase begins; without a terminal this is a line of its own.
     pub(crate) fn phase(&self, text: impl Into<Cow<'static, str>>) {
-        let text = text.into();
+        let text = harmless::line(&text.into());
         if self.bar.is_hidden() {
             super::note(&format!("{}: {text}", self.bar.prefix()));
         }
@@ -38,7 +41,7 @@ impl Progress {
 
     /// Figures within the phase; shown only where somebody watches.
     pub(crate) fn update(&self, text: impl Into<Cow<'static, str>>) {
-        self.bar.set_message(text);
+        self.bar.set_message(harmless::line(&text.into()));
     }
 
     /// A line that stays.
@@ -50,6 +53,17 @@ impl Progress {
 impl Drop for Progress {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
+    }
+}
+
+/// How often what moves on a bar moves.
+const TICK: Duration = Duration::from_millis(100);
+
+/// Lets a bar move by itself, where somebody sees it and the host has a thread for it.
+pub(super) fn tick(bar: &ProgressBar, every: Duration) {
+    let has_thread = || thread::Builder::new().spawn(|| ()).is_ok_and(|thread| thread.join().is_ok());
+    if !bar.is_hidden() && has_thread() {
+        bar.enable_steady_tick(every);
     }
 }
 
@@ -89,7 +103,7 @@ impl Bar {
         if !self.shown.is_completed() && self.started.elapsed() > QUIET {
             self.shown.call_once(|| {
                 self.bar.set_draw_target(ProgressDrawTarget::stderr());
-                self.bar.enable_steady_tick(Duration::from_millis(100));
+                tick(&self.bar, TICK);
             });
         }
     }

@@ -30,6 +30,9 @@ pub(crate) fn describe_run(finished: &Finished) -> String {
         "  longest time without a success: {} ms; a leader after {} ms\n",
         longest_gap_ms, results.leader_after_ms
     );
+    if let Some(why) = &results.harness_failed {
+        text += &format!("  the run itself failed: {why}\n");
+    }
     if let Some(why) = &results.not_recovered {
         text += &format!("  the cluster did not come back after healing: {why}\n");
     }

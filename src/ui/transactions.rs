@@ -1,12 +1,10 @@
 //! A report on transactions in words.
 
-use std::fmt::Write as _;
-
 use checker::{Anomaly, Level, Status, TransactionReport};
 use histories::{Found, History, MicroOperation, Value};
 
 use super::{
-    Row,
+    Row, harmless,
     verdict::{actor_in_words, counted, grouped, plain},
 };
 
@@ -106,5 +104,10 @@ fn micro_operation(history: &History, micro: MicroOperation<'_>) -> String {
 }
 
 fn line(text: &mut String, arguments: std::fmt::Arguments<'_>) {
-    writeln!(text, "{arguments}").expect("writing to a string cannot fail");
+    let all = arguments.to_string();
+    let said = all.trim_start_matches('\n');
+    // Only what stands before it is a line of its own.
+    text.push_str(&all[..all.len() - said.len()]);
+    text.push_str(&harmless::line(said));
+    text.push('\n');
 }

@@ -1,9 +1,9 @@
 //! A checker's report in words.
 
-use std::fmt::Write as _;
-
 use checker::{Evidence, KeyReport, Ladder, Report, UnknownWhy, Verdict, Witness};
 use histories::{Function, History, Outcome, Value, ValueId};
+
+use super::harmless::{self, does_harm};
 
 /// The report on one history: the verdict, and for a "no" the clearest evidence.
 pub(crate) fn describe(history: &History, report: &Report) -> String {
@@ -109,7 +109,8 @@ pub(crate) fn operation_in_words(history: &History, index: usize) -> String {
     let operation = &history.operations[index];
     let key =
         if operation.key == ValueId::NIL { String::new() } else { format!(" {}", plain(history.value(operation.key))) };
-    let what = format!("{}{key}{}", history.function_name(operation.function), values_in_words(history, index));
+    let function = harmless::line(history.function_name(operation.function));
+    let what = format!("{function}{key}{}", harmless::line(&values_in_words(history, index)));
     format!("{what:<28} {}", actor_in_words(history, index))
 }
 
@@ -171,7 +172,7 @@ pub(crate) fn values_in_words(history: &History, index: usize) -> String {
 /// A key as people write it: text without quotes.
 pub(crate) fn plain(key: &Value) -> String {
     match key {
-        Value::Str(text) => text.chars().map(|c| if c.is_control() { '?' } else { c }).collect(),
+        Value::Str(text) => text.chars().map(|c| if does_harm(c) { '?' } else { c }).collect(),
         other => other.to_string(),
     }
 }
@@ -212,7 +213,12 @@ fn shortened(names: &[String]) -> String {
 }
 
 fn line(text: &mut String, arguments: std::fmt::Arguments<'_>) {
-    writeln!(text, "{arguments}").expect("writing to a string cannot fail");
+    let all = arguments.to_string();
+    let said = all.trim_start_matches('\n');
+    // Only what stands before it is a line of its own.
+    text.push_str(&all[..all.len() - said.len()]);
+    text.push_str(&harmless::line(said));
+    text.push('\n');
 }
 
 #[cfg(test)]

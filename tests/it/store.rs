@@ -5,13 +5,16 @@ use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::TcpStream,
     path::Path,
-    process::Stdio,
-    time::Duration,
+    process::{Child, Stdio},
+    time::{Duration, Instant},
 };
 
 use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
+    sys::{
+        signal::{Signal, kill},
+        stat::Mode,
+    },
+    unistd::{Pid, mkfifo},
 };
 
 use crate::support::{run, schism, stale_read};
@@ -70,7 +73,7 @@ fn the_store_is_served_and_nothing_beside_it() {
     let ask = |path: &str| {
         let mut stream = TcpStream::connect(&address).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         answer
@@ -88,6 +91,73 @@ fn the_store_is_served_and_nothing_beside_it() {
         let answer = ask(path);
         assert!(answer.starts_with("HTTP/1.1 404") && !answer.contains("not for you"), "{path}: {answer}");
     }
+    let head = ask("/bad/20260131T235959Z/test.json");
+    assert!(head.contains("content-type: application/json") && head.contains("nosniff"), "{head}");
     kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGINT).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+/// A server of a store, and where it is.
+fn serving(dir: &Path) -> (Child, String) {
+    let mut child = schism(dir).args(["serve", "--listen", "127.0.0.1:0"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    (child, line.trim().trim_start_matches("http://").trim_end_matches('/').to_owned())
+}
+
+/// All that comes of these bytes, until the server closes the connection.
+fn answer(address: &str, request: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn a_store_is_served_under_its_own_names_only() {
+    let dir = tempfile::tempdir().unwrap();
+    store(dir.path());
+    mkfifo(&dir.path().join("store/pipe"), Mode::S_IRWXU).unwrap();
+    let (mut child, address) = serving(dir.path());
+    let port = address.rsplit(':').next().unwrap();
+    let ask = |path: &str, host: &str| {
+        answer(&address, &format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"))
+    };
+    for host in [format!("127.0.0.1:{port}"), format!("localhost:{port}"), format!("[::1]:{port}")] {
+        assert!(ask("/", &host).starts_with("HTTP/1.1 200"), "{host}");
+        assert!(ask("/pipe", &host).starts_with("HTTP/1.1 404"), "{host}");
+    }
+    for host in [format!("evil.example:{port}"), "127.0.0.1".to_owned(), "localhost:1".to_owned(), "x".to_owned()] {
+        for path in ["/", "/bad/20260131T235959Z/test.json", "/live/half/20260131T235959Z", "/nothing"] {
+            let told = ask(path, &host);
+            assert!(told.starts_with("HTTP/1.1 421") && !told.contains("seed"), "{host} {path}: {told}");
+        }
+    }
+    let told = answer(&address, "GET / HTTP/1.0\r\n\r\n");
+    assert!(told.starts_with("HTTP/1.0 421") || told.starts_with("HTTP/1.1 421"), "{told}");
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn serving_ends_within_a_moment_whoever_is_connected() {
+    let dir = tempfile::tempdir().unwrap();
+    store(dir.path());
+    let (mut child, address) = serving(dir.path());
+    // One says nothing, one half of a request, and one is kept for the next.
+    let silent = TcpStream::connect(&address).unwrap();
+    let mut half = TcpStream::connect(&address).unwrap();
+    half.write_all(b"GET / HTTP/1.1\r\nHost: ").unwrap();
+    let mut kept = TcpStream::connect(&address).unwrap();
+    write!(kept, "GET /nothing HTTP/1.1\r\nHost: {address}\r\n\r\n").unwrap();
+    let mut first = [0; 12];
+    kept.read_exact(&mut first).unwrap();
+    assert_eq!(&first, b"HTTP/1.1 404");
+    kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGINT).unwrap();
+    let asked = Instant::now();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
+    drop((silent, half, kept));
 }

@@ -43,9 +43,9 @@ pub(crate) fn in_time(command: &mut Command) -> Ended {
 
 fn read_all(mut from: impl Read + Send + 'static) -> std::thread::JoinHandle<String> {
     std::thread::spawn(move || {
-        let mut text = String::new();
-        from.read_to_string(&mut text).unwrap();
-        text
+        let mut text = Vec::new();
+        from.read_to_end(&mut text).unwrap();
+        String::from_utf8_lossy(&text).into_owned()
     })
 }
 
@@ -55,6 +55,14 @@ pub(crate) struct Ended {
     pub(crate) code: Option<i32>,
     pub(crate) out: String,
     pub(crate) err: String,
+}
+
+impl Ended {
+    /// Where names are shown that are no text.
+    pub(crate) fn from_lossy(output: Output) -> Self {
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        Self { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+    }
 }
 
 impl From<Output> for Ended {

@@ -10,10 +10,7 @@ use std::{
 
 use flate2::{bufread::MultiGzDecoder, write::GzEncoder};
 use ruzstd::{
-    decoding::{
-        BlockDecodingStrategy, FrameDecoder,
-        errors::{FrameDecoderError, ReadFrameHeaderError},
-    },
+    decoding::{BlockDecodingStrategy, FrameDecoder},
     encoding::{CompressionLevel, compress_to_vec},
 };
 
@@ -55,7 +52,15 @@ impl Compression {
 ///
 /// # Errors
 /// Its first bytes cannot be read.
-pub fn unpacked<'a>(mut input: impl Read + 'a) -> io::Result<Box<dyn Read + 'a>> {
+pub fn unpacked<'a>(input: impl Read + 'a) -> io::Result<Box<dyn Read + 'a>> {
+    unpacked_within(input, |_| Ok(()))
+}
+
+/// As [`unpacked`]; `ask` is asked before so many bytes of memory are taken at once.
+pub(super) fn unpacked_within<'a>(
+    mut input: impl Read + 'a,
+    ask: impl Fn(usize) -> io::Result<()> + 'a,
+) -> io::Result<Box<dyn Read + 'a>> {
     let mut start = Vec::new();
     input.by_ref().take(MAGIC_BYTES as u64).read_to_end(&mut start)?;
     let compression = Compression::of_content(&start);
@@ -64,68 +69,128 @@ pub fn unpacked<'a>(mut input: impl Read + 'a) -> io::Result<Box<dyn Read + 'a>>
         None => Box::new(whole),
         Some(Compression::Gzip) => Box::new(MultiGzDecoder::new(BufReader::with_capacity(BUFFER_BYTES, whole))),
         Some(Compression::Zstd) => {
-            Box::new(Frames { state: State::Between(BufReader::with_capacity(BUFFER_BYTES, whole)) })
+            Box::new(Frames { source: BufReader::with_capacity(BUFFER_BYTES, whole), frame: None, ask, is_over: false })
         }
     })
 }
 
 /// One zstd frame after the other, each with its checksum compared.
-struct Frames<R: BufRead> {
-    state: State<R>,
+struct Frames<R: BufRead, A> {
+    source: R,
+    frame: Option<Frame>,
+    ask: A,
+    is_over: bool,
 }
 
-enum State<R: BufRead> {
-    Between(R),
-    Inside(R, Box<FrameDecoder>),
-    Over,
+/// A frame that is being unpacked.
+struct Frame {
+    decoder: Box<FrameDecoder>,
+    /// How much of what was unpacked last the decoder has to keep, bytes.
+    window: u64,
+    /// How much was unpacked.
+    bytes: u64,
+    /// How much the decoder may hold, as far as was asked.
+    granted: usize,
 }
 
-impl<R: BufRead> Read for Frames<R> {
+/// A block holds no more, bytes.
+const BLOCK_BYTES: u64 = 128 << 10;
+
+impl<R: BufRead, A: Fn(usize) -> io::Result<()>> Read for Frames<R, A> {
     fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
-        if room.is_empty() {
+        if room.is_empty() || self.is_over {
             return Ok(0);
         }
+        // Whatever goes wrong, nothing can be read behind it.
+        let result = self.read_on(room);
+        self.is_over = !matches!(result, Ok(1..));
+        result
+    }
+}
+
+impl<R: BufRead, A: Fn(usize) -> io::Result<()>> Frames<R, A> {
+    fn read_on(&mut self, room: &mut [u8]) -> io::Result<usize> {
         loop {
-            match std::mem::replace(&mut self.state, State::Over) {
-                State::Over => return Ok(0),
-                State::Between(source) => self.state = next_frame(source)?,
-                State::Inside(mut source, mut frame) => {
-                    while frame.can_collect() == 0 && !frame.is_finished() {
-                        frame.decode_blocks(&mut source, BlockDecodingStrategy::UptoBlocks(1)).map_err(invalid)?;
-                    }
-                    let count = frame.read(room)?;
-                    if count > 0 {
-                        self.state = State::Inside(source, frame);
-                        return Ok(count);
-                    }
-                    let promised = frame.get_checksum_from_data();
-                    if promised.is_some() && promised != frame.get_calculated_checksum() {
-                        return Err(invalid("the zstd frame has another checksum than its content"));
-                    }
-                    self.state = State::Between(source);
+            let Some(frame) = &mut self.frame else {
+                if self.source.fill_buf()?.is_empty() {
+                    return Ok(0);
                 }
+                self.frame = begin_frame(&mut self.source)?;
+                continue;
+            };
+            let count = frame.read(room, &mut self.source, &self.ask)?;
+            if count > 0 {
+                return Ok(count);
             }
+            self.frame = None;
         }
     }
 }
 
-fn next_frame<R: BufRead>(mut source: R) -> io::Result<State<R>> {
-    if source.fill_buf()?.is_empty() {
-        return Ok(State::Over);
-    }
-    let mut frame = FrameDecoder::new();
-    match frame.init(&mut source) {
-        Ok(()) => Ok(State::Inside(source, Box::new(frame))),
-        Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame { length, .. })) => {
-            let skipped = io::copy(&mut source.by_ref().take(length.into()), &mut io::sink())?;
-            if skipped < u64::from(length) {
-                Err(io::ErrorKind::UnexpectedEof.into())
-            } else {
-                Ok(State::Between(source))
+impl Frame {
+    fn read(
+        &mut self,
+        room: &mut [u8],
+        source: &mut impl BufRead,
+        ask: impl Fn(usize) -> io::Result<()>,
+    ) -> io::Result<usize> {
+        while self.decoder.can_collect() == 0 && !self.decoder.is_finished() {
+            // The decoder doubles what it holds as it needs more.
+            let needs = usize::try_from(self.bytes.min(self.window) + 2 * BLOCK_BYTES).unwrap_or(usize::MAX);
+            if needs > self.granted {
+                self.granted = needs.checked_next_power_of_two().unwrap_or(usize::MAX);
+                ask(self.granted)?;
+            }
+            self.decoder.decode_blocks(&mut *source, BlockDecodingStrategy::UptoBlocks(1)).map_err(invalid)?;
+            self.bytes += BLOCK_BYTES;
+        }
+        let count = self.decoder.read(room)?;
+        if count == 0 {
+            let promised = self.decoder.get_checksum_from_data();
+            if promised.is_some() && promised != self.decoder.get_calculated_checksum() {
+                return Err(invalid("the zstd frame has another checksum than its content"));
             }
         }
-        Err(error) => Err(invalid(error)),
+        Ok(count)
     }
+}
+
+/// Reads the header of a frame; nothing of one that is to be skipped, which it is then.
+fn begin_frame(source: &mut impl BufRead) -> io::Result<Option<Frame>> {
+    let mut header = vec![0; MAGIC_BYTES];
+    source.read_exact(&mut header)?;
+    if header[1..] == [0x2a, 0x4d, 0x18] && header[0] & 0xf0 == 0x50 {
+        let mut length = [0; 4];
+        source.read_exact(&mut length)?;
+        let length = u64::from(u32::from_le_bytes(length));
+        let skipped = io::copy(&mut source.take(length), &mut io::sink())?;
+        return if skipped < length { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(None) };
+    }
+    // RFC 8878, section 3.1.1.1: one byte says which of the others there are.
+    read_more(source, &mut header, 1)?;
+    let says = header[MAGIC_BYTES];
+    let is_single = says & 0x20 != 0;
+    let dictionary = [0, 1, 2, 4][usize::from(says & 3)];
+    let size = [usize::from(is_single), 2, 4, 8][usize::from(says >> 6)];
+    read_more(source, &mut header, usize::from(!is_single) + dictionary + size)?;
+    let window = if is_single {
+        let mut bytes = [0; 8];
+        bytes[..size].copy_from_slice(&header[header.len() - size..]);
+        u64::from_le_bytes(bytes) + if size == 2 { 256 } else { 0 }
+    } else {
+        let (exponent, mantissa) = (header[MAGIC_BYTES + 1] >> 3, header[MAGIC_BYTES + 1] & 7);
+        let base = 1_u64 << (10 + exponent);
+        base + base / 8 * u64::from(mantissa)
+    };
+    let mut decoder = Box::new(FrameDecoder::new());
+    decoder.init(&header[..]).map_err(invalid)?;
+    Ok(Some(Frame { decoder, window, bytes: 0, granted: 0 }))
+}
+
+fn read_more(source: &mut impl BufRead, header: &mut Vec<u8>, count: usize) -> io::Result<()> {
+    let known = header.len();
+    header.resize(known + count, 0);
+    source.read_exact(&mut header[known..])
 }
 
 fn invalid(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {
@@ -248,6 +313,29 @@ mod tests {
                 assert!(read(&changed).map_or(true, |read| read == content || read == changed), "{name} at {place}");
             }
         }
+    }
+
+    #[test]
+    fn memory_for_a_window_is_asked_for_as_it_is_filled() {
+        let content = vec![b'x'; 9 << 20];
+        let mut bytes = packed("h.zst", &content);
+        let asked = std::cell::RefCell::new(Vec::new());
+        let mut unpacking = super::unpacked_within(&bytes[..], |needs| {
+            asked.borrow_mut().push(needs);
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(std::io::copy(&mut unpacking, &mut std::io::sink()).unwrap(), content.len() as u64);
+        drop(unpacking);
+        assert!(asked.borrow().iter().all(|needs| *needs <= 2 * FRAME_BYTES), "{asked:?}");
+        assert!(asked.borrow().iter().any(|needs| *needs >= 256 << 10), "{asked:?}");
+        let refuse = |needs| if needs > 1 << 20 { Err(std::io::Error::other("too much")) } else { Ok(()) };
+        let mut unpacking = super::unpacked_within(&bytes[..], refuse).unwrap();
+        let mut room = Vec::new();
+        assert_eq!(unpacking.read_to_end(&mut room).unwrap_err().to_string(), "too much");
+        drop(unpacking);
+        bytes.truncate(bytes.len() - 1);
+        assert!(read(&bytes).is_err());
     }
 
     #[test]

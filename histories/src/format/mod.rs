@@ -16,6 +16,7 @@ mod watch;
 use std::{fmt, fs::File, io::Read, path::Path};
 
 pub use columns::write_columns;
+use compressed::unpacked_within;
 pub use compressed::{Compression, Packer, unpacked};
 pub use edn_write::EdnStyle;
 pub use json_value::parse_value;
@@ -90,6 +91,14 @@ pub fn read_file_with(path: &Path, options: &ReadOptions<'_>) -> Result<History,
     read(path, open(path)?, options, None)
 }
 
+/// As [`read_file_with`], from a file that is open already, which may also be a pipe; `name` stands for its path in errors.
+///
+/// # Errors
+/// As [`read_file_with`].
+pub fn read_open(name: &Path, file: File, options: &ReadOptions<'_>) -> Result<History, ReadError> {
+    read(name, file, options, None)
+}
+
 /// As [`read_file_with`], and hands over each event on the way, in order; keys are told from values, and what is handed over before an
 /// error is to be forgotten. An event of another tool may break our rules, which [`crate::OurRules`] mends.
 ///
@@ -133,7 +142,7 @@ fn read_watched(
     each: Option<&mut dyn FnMut(&Event<'_>)>,
 ) -> Result<History, ReadError> {
     let io = |source| ReadError::Io { path: path.to_owned(), source };
-    let input = unpacked(Watched { input, watch, is_file: true }).map_err(io)?;
+    let input = unpacked_within(Watched { input, watch, is_file: true }, |bytes| watch.ask(bytes)).map_err(io)?;
     let mut input = Watched { input, watch, is_file: false };
     let mut start = Vec::new();
     input.by_ref().take(SNIFF_BYTES as u64).read_to_end(&mut start).map_err(io)?;

@@ -5,7 +5,10 @@ use std::{env, fs::OpenOptions, io::Write as _};
 use anyhow::Context as _;
 
 use super::super::{record::Category, summary::Summary};
-use crate::ui;
+use crate::ui::{
+    self,
+    harmless::{workflow_data as data, workflow_property as property},
+};
 
 /// GitHub shows ten of a kind for each step.
 const MOST: usize = 10;
@@ -18,7 +21,7 @@ pub(super) fn tell(summary: &Summary, markdown: &str) -> anyhow::Result<()> {
         file.write_all(markdown.as_bytes()).with_context(wrong)?;
     }
     if env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true") {
-        ui::print(&annotations(summary))?;
+        ui::print_commands(&annotations(summary))?;
     }
     Ok(())
 }
@@ -38,15 +41,6 @@ fn annotations(summary: &Summary) -> String {
         }
     }
     text
-}
-
-/// As the runner reads it back (`actions/toolkit`, command.ts).
-fn data(text: &str) -> String {
-    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
-}
-
-fn property(text: &str) -> String {
-    data(text).replace(':', "%3A").replace(',', "%2C")
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
+use crate::ui::harmless::xml;
+
 use super::super::{
     record::{Category, Record},
     summary::Summary,
@@ -10,7 +12,7 @@ use super::super::{
 pub(super) fn report(summary: &Summary) -> anyhow::Result<String> {
     let mut report = Report::new("schism campaign");
     for row in summary.axes().0 {
-        let mut suite = TestSuite::new(format!("{row} reads"));
+        let mut suite = TestSuite::new(xml(&format!("{row} reads")));
         for run in summary.runs.iter().filter(|run| run.cell.row(&summary.plan) == row) {
             suite.add_test_case(case(summary, run));
         }
@@ -27,15 +29,15 @@ fn case(summary: &Summary, run: &Record) -> TestCase {
             TestCaseStatus::non_success(NonSuccessKind::Error)
         }
     };
-    let told = run.told();
+    let told = xml(&run.told());
     if !matches!(run.category, Category::NoViolation | Category::Weak) {
         status.set_type(run.category.name());
         status.set_message(told.clone());
     }
-    let mut case = TestCase::new(format!("{}, seed {}", run.cell.column(&summary.plan), run.seed), status);
+    let mut case = TestCase::new(xml(&format!("{}, seed {}", run.cell.column(&summary.plan), run.seed)), status);
     case.set_time(std::time::Duration::from_millis(run.took_ms));
     case.set_classname(run.cell.name());
-    case.set_system_out(format!("{}: {told}\n{}\nruns/{}\n", run.category.name(), run.command, run.id));
+    case.set_system_out(format!("{}: {told}\n{}\nruns/{}\n", run.category.name(), xml(&run.command), run.id));
     case
 }
 

@@ -4,7 +4,7 @@ use super::super::{
     record::Category,
     summary::{CellSummary, Summary},
 };
-use crate::ui::plain_text;
+use crate::ui::harmless::{markdown as text, markdown_code as code};
 
 /// How many violations are listed.
 const MOST: usize = 20;
@@ -36,7 +36,7 @@ pub(super) fn page(summary: &Summary) -> String {
     }
     let violations: Vec<_> = summary.runs.iter().filter(|run| run.category == Category::Violation).collect();
     for run in violations.iter().take(MOST) {
-        page += &format!("\n- `{}`: {}\n  repeat: `{}`\n", run.id, text(&run.told()), run.command.replace('`', ""));
+        page += &format!("\n- {}: {}\n  repeat: {}\n", code(&run.id), text(&run.told()), code(&run.command));
     }
     if violations.len() > MOST {
         page += &format!("\nand {} more violations.\n", violations.len() - MOST);
@@ -52,22 +52,6 @@ fn cell(cell: &CellSummary) -> String {
         _ => "",
     };
     format!("{sign}{}", cell.words().join("<br>"))
-}
-
-/// As text that is no markup.
-fn text(of: &str) -> String {
-    let mut escaped = String::with_capacity(of.len());
-    for c in plain_text(of).chars() {
-        match c {
-            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' | '#' | '!' => escaped.extend(['\\', c]),
-            '<' => escaped += "&lt;",
-            '>' => escaped += "&gt;",
-            '&' => escaped += "&amp;",
-            '@' => escaped += "&#64;",
-            _ => escaped.push(c),
-        }
-    }
-    escaped
 }
 
 #[cfg(test)]

@@ -17,9 +17,11 @@ use crate::{inside::Inside, ui::write_inside};
 pub(crate) fn write(folder: &Inside, summary: &Summary) -> anyhow::Result<()> {
     let text = |file: &str, text: String| write_inside(folder, file, |out| Ok(out.write_all(text.as_bytes())?));
     let markdown = markdown::page(summary);
-    text("junit.xml", junit::report(summary)?)?;
-    text("summary.md", markdown.clone())?;
-    sqlite::write(folder, summary).context("cannot write campaign.sqlite")?;
-    crate::report::campaign::write(summary, folder)?;
-    github::tell(summary, &markdown)
+    // One that cannot be written is no reason not to write the others.
+    let junit = junit::report(summary).and_then(|report| text("junit.xml", report));
+    let summary_page = text("summary.md", markdown.clone());
+    let sqlite = sqlite::write(folder, summary).context("cannot write campaign.sqlite");
+    let page = crate::report::campaign::write(summary, folder);
+    let told = github::tell(summary, &markdown);
+    junit.and(summary_page).map(drop).and(sqlite).and(page).and(told)
 }

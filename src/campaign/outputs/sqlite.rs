@@ -3,7 +3,7 @@
 use rusqlite::{Connection, Transaction, params};
 
 use super::super::{plan::Expected, summary::Summary};
-use crate::inside::Inside;
+use crate::{inside::Inside, ui::write_inside};
 
 const SCHEMA: &str = "
     CREATE TABLE runs (
@@ -21,19 +21,16 @@ const SCHEMA: &str = "
         unknown INTEGER NOT NULL, recovery_failures INTEGER NOT NULL, harness_failures INTEGER NOT NULL, shortest TEXT
     ) STRICT;";
 
-/// Writes it anew, beside the old one, which it replaces as a whole.
+/// Makes it anew, in memory, and replaces the old one as a whole.
 pub(super) fn write(folder: &Inside, summary: &Summary) -> anyhow::Result<()> {
-    let path = folder.resolve("campaign.sqlite")?;
-    let new = tempfile::Builder::new().prefix(".schism-").tempfile_in(folder.path())?;
-    let mut db = Connection::open(new.path())?;
+    let mut db = Connection::open_in_memory()?;
     db.execute_batch(SCHEMA)?;
     let all = db.transaction()?;
     insert_runs(&all, summary)?;
     insert_cells(&all, summary)?;
     all.commit()?;
-    db.close().map_err(|(_, error)| error)?;
-    new.persist(path)?;
-    Ok(())
+    let content = db.serialize("main")?;
+    write_inside(folder, "campaign.sqlite", |out| Ok(out.write_all(&content)?)).map(drop)
 }
 
 fn insert_runs(all: &Transaction<'_>, summary: &Summary) -> rusqlite::Result<()> {

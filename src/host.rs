@@ -1,0 +1,128 @@
+//! What the host lacks for a command, told so that nobody takes it for a fault of schism or of the system under test.
+
+use std::{io, panic, process, thread};
+
+use nix::{
+    errno::Errno,
+    sys::resource::{Resource, getrlimit, rlim_t},
+};
+use tokio::runtime::{Builder, Runtime};
+
+use crate::{
+    exit::ExitStatus,
+    ui::{self, Failure},
+};
+
+/// What the system says where threads or processes run out, for a person.
+const NO_THREADS: &str = "this host makes no further thread or process: raise the limit (`ulimit -u`, or the container's), or end something else";
+const NO_FILES: &str = "this host opens no further file: raise the limit (`ulimit -n`)";
+const NO_MEMORY: &str = "this host gives no more memory: see `ulimit -v` and the memory that is free";
+
+/// What the host ran out of, if that is why something failed.
+pub(crate) fn lacking(error: &io::Error) -> Option<&'static str> {
+    match Errno::from_raw(error.raw_os_error()?) {
+        Errno::EAGAIN => Some(NO_THREADS),
+        Errno::EMFILE | Errno::ENFILE => Some(NO_FILES),
+        Errno::ENOMEM => Some(NO_MEMORY),
+        _ => None,
+    }
+}
+
+/// What the host ran out of, if that is among the causes of an error.
+pub(crate) fn lacking_in(error: &anyhow::Error) -> Option<&'static str> {
+    error.chain().find_map(|cause| cause.downcast_ref::<io::Error>().and_then(lacking))
+}
+
+/// Whether somebody said in `text` that the host lacks something.
+pub(crate) fn is_blamed_in(text: &str) -> bool {
+    [NO_THREADS, NO_FILES, NO_MEMORY, "this host gives no more memory", "this host lets"]
+        .iter()
+        .any(|why| text.contains(why))
+}
+
+/// That something could not be done for want of threads or processes.
+pub(crate) fn no_threads(error: &io::Error) -> Failure {
+    Failure::new(ExitStatus::Failed, format!("a thread cannot be started: {error}"))
+        .hint(lacking(error).unwrap_or(NO_THREADS))
+}
+
+/// A runtime for a command that waits more than it computes. It makes threads only for what may block.
+///
+/// # Errors
+/// The host lets none be made.
+pub(crate) fn small_runtime() -> anyhow::Result<Runtime> {
+    can_make_threads(1)?;
+    Ok(Builder::new_current_thread().enable_all().build()?)
+}
+
+/// A runtime with so many threads.
+///
+/// # Errors
+/// The host lets not so many be made.
+pub(crate) fn runtime(threads: usize) -> anyhow::Result<Runtime> {
+    // One for what may block.
+    can_make_threads(threads + 1)?;
+    Ok(Builder::new_multi_thread().worker_threads(threads).enable_all().build()?)
+}
+
+/// Makes so many threads at once and ends them: what makes threads for us later does not expect to be refused.
+fn can_make_threads(count: usize) -> Result<(), Failure> {
+    let made: io::Result<Vec<_>> = (0..count).map(|_| thread::Builder::new().spawn(thread::park)).collect();
+    made.map_err(|error| no_threads(&error))?.into_iter().for_each(|thread| {
+        thread.thread().unpark();
+        // It only waited.
+        drop(thread.join());
+    });
+    Ok(())
+}
+
+/// Whether so many files can be open at once.
+///
+/// # Errors
+/// The limit is lower.
+pub(crate) fn can_open(files: u64, what: &str) -> anyhow::Result<()> {
+    let limit: rlim_t = getrlimit(Resource::RLIMIT_NOFILE).map_or(rlim_t::MAX, |(soft, _)| soft);
+    if limit >= files {
+        return Ok(());
+    }
+    let why = format!("this host lets a process open {limit} files, and {what} needs up to {files}");
+    Err(Failure::new(ExitStatus::Failed, why).hint(format!("raise the limit: ulimit -n {files}")).into())
+}
+
+/// Lets the command end with a sentence and the right code where a library panics because it is given no thread.
+pub(crate) fn blame_for_missing_threads() {
+    let usual = panic::take_hook();
+    panic::set_hook(Box::new(move |panic| {
+        let said = panic.payload_as_str().unwrap_or_default();
+        if !["failed to spawn thread", "OS can't spawn"].iter().any(|start| said.starts_with(start)) {
+            return usual(panic);
+        }
+        let failure = Failure::new(ExitStatus::Failed, said.replace('\n', " ")).hint(NO_THREADS);
+        let status = ui::failure(&failure.into());
+        #[expect(clippy::exit, reason = "nobody can go on, and whatever was started ends with this process")]
+        process::exit(status.code().into());
+    }));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use anyhow::Context as _;
+    use nix::errno::Errno;
+
+    use super::{is_blamed_in, lacking_in};
+
+    #[test]
+    fn the_host_is_blamed_for_what_it_lacks_and_for_nothing_else() {
+        for (errno, what) in [(Errno::EAGAIN, "ulimit -u"), (Errno::EMFILE, "ulimit -n"), (Errno::ENOMEM, "ulimit -v")]
+        {
+            let error = Err::<(), _>(io::Error::from(errno)).context("starting n1").unwrap_err();
+            let said = lacking_in(&error).unwrap();
+            assert!(said.contains(what) && is_blamed_in(&format!("n1 said: {said}")), "{said}");
+        }
+        for other in [io::Error::from(Errno::ENOENT), io::ErrorKind::WouldBlock.into(), io::Error::other("no")] {
+            assert_eq!(lacking_in(&other.into()), None);
+        }
+    }
+}
