@@ -220,9 +220,14 @@ impl fmt::Display for UnknownWhy {
 pub struct Evidence {
     /// The few operations that already cannot be ordered, as indexes into [`histories::History::operations`], ascending.
     ///
-    /// They stand alone: no order of just these explains them, where a cas whose expected value other operations of the key set,
-    /// but none of these, counts as a plain write. An operation that failed can be among them; it did not happen.
+    /// They stand alone: no order of just these explains them, unless `besides` says what else counts. An operation that failed can be
+    /// among them; it did not happen.
     pub operations: Vec<usize>,
+    /// Of what else they have no order, in words that follow "these operations contradict each other", where they are few only because of
+    /// that: a cas whose expected value others of the key set, but none of these, counts as a write; a counter is incremented by
+    /// others; other elements are added.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub besides: Option<String>,
     /// What is wrong, in one sentence.
     pub claim: String,
     /// What must come before what, and why, until it closes on itself.

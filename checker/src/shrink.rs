@@ -34,6 +34,9 @@ const MAX_PLAIN_QUESTIONS: u32 = 8192;
 /// Steps searched while shrinking, over all tries.
 const MAX_SEARCHED: usize = 2_000_000;
 
+/// So many steps are shown rather than fewer of which some count as something else.
+pub(crate) const MAX_EVIDENCE: usize = 24;
+
 /// A key whose steps cannot be ordered.
 pub(crate) struct Problem<'a> {
     pub history: &'a History,
@@ -237,6 +240,33 @@ impl<'a> Problem<'a> {
             let last_of_its_value = !others && set != INITIAL && looker.action == Action::Read(set);
             becomes_write || !(last_of_its_value || self.sees(looker, setter))
         })
+    }
+
+    /// With all who can have set what a kept cas expected, and so on, if these are still few and cannot be ordered either: then each cas
+    /// is what it was.
+    pub(crate) fn with_setters(&mut self, kept: Vec<u32>) -> Vec<u32> {
+        let steps = &self.prepared.steps;
+        if has_appends(steps) {
+            return kept;
+        }
+        let mut all = kept.clone();
+        let mut at = 0;
+        while at < all.len() {
+            let looker = steps[all[at] as usize];
+            at += 1;
+            let Action::Cas { from, .. } = looker.action else { continue };
+            if from == INITIAL || all.iter().any(|&step| steps[step as usize].action.installs() == Some(from)) {
+                continue;
+            }
+            let mut seen: Vec<u32> =
+                self.setters[from as usize].iter().copied().filter(|&setter| self.sees(&looker, setter)).collect();
+            if seen.is_empty() || all.len() + seen.len() > MAX_EVIDENCE {
+                return kept;
+            }
+            all.append(&mut seen);
+        }
+        all.sort_unstable();
+        if all.len() > kept.len() && self.is_impossible(&all) { all } else { kept }
     }
 
     /// The kept steps alone: a cas whose expected value somebody sets, but none of these, is a write.

@@ -52,10 +52,13 @@ impl ShrinkArgs {
             return Err(failure.hint("`schism check` names the few that contradict each other").into());
         }
         let report = self.judging.judge(&history, true, false, &allowance);
-        let Some((key, mut kept)) = beginning(&history, &report) else {
+        let Some((key, mut kept, is_alone)) = beginning(&history, &report) else {
             ui::note(&format!("{}: {}: nothing is written", self.file.display(), report.verdict));
             return Ok(status_of_report(&report));
         };
+        if !is_alone {
+            let_stand_alone(&history, &key, &mut kept);
+        }
         loop {
             let events = self.events(&history, &kept, &allowance)?;
             let alone = paired(&self.file, &events)?;
@@ -121,13 +124,32 @@ impl ShrinkArgs {
     }
 }
 
-/// The key and the operations of the clearest evidence; all that the key has, where there is no evidence.
-fn beginning(history: &History, report: &Report) -> Option<(Value, HashSet<usize>)> {
+/// The key and the operations of the clearest evidence, and whether they contradict each other as they are; all that the key has, where
+/// there is no evidence.
+fn beginning(history: &History, report: &Report) -> Option<(Value, HashSet<usize>, bool)> {
     let violated = of(report, Verdict::NotLinearizable);
     match clearest(&violated) {
-        Some((key, evidence)) => Some((key.key.clone(), evidence.operations.iter().copied().collect())),
-        None => violated.first().map(|key| (key.key.clone(), of_key(history, &key.key).collect())),
+        Some((key, evidence)) => {
+            Some((key.key.clone(), evidence.operations.iter().copied().collect(), evidence.besides.is_none()))
+        }
+        None => violated.first().map(|key| (key.key.clone(), of_key(history, &key.key).collect(), true)),
     }
+}
+
+/// Adds what else counts for evidence that does not stand alone, so that what is written shows the same and not that something is missing: who
+/// set what a cas expected, and who set what these expected; or every change of the key, for who looks can always go.
+fn let_stand_alone(history: &History, key: &Value, kept: &mut HashSet<usize>) {
+    let is_cas = |place: &usize| history.operations[*place].function == Function::Cas;
+    if kept.iter().any(is_cas) {
+        loop {
+            let before = kept.len();
+            add_setters(history, key, kept);
+            if kept.len() == before {
+                return;
+            }
+        }
+    }
+    kept.extend(of_key(history, key).filter(|&place| history.operations[place].function != Function::Read));
 }
 
 fn of_key<'a>(history: &'a History, key: &'a Value) -> impl Iterator<Item = usize> + 'a {
@@ -135,10 +157,18 @@ fn of_key<'a>(history: &'a History, key: &'a Value) -> impl Iterator<Item = usiz
     (0..).zip(&history.operations).filter(move |(_, operation)| is_of(operation)).map(|(place, _)| place)
 }
 
-/// Adds who set what the kept cas expected, which evidence may leave out; where nobody is missing, all of the key. Whether anything was
-/// added.
+/// Adds who set what the kept cas expected; where nobody is missing, all of the key. Whether anything was added.
 fn grow(history: &History, key: &Value, kept: &mut HashSet<usize>) -> bool {
     let before = kept.len();
+    add_setters(history, key, kept);
+    if kept.len() == before {
+        kept.extend(of_key(history, key));
+    }
+    kept.len() > before
+}
+
+/// Adds who set what the kept cas expected.
+fn add_setters(history: &History, key: &Value, kept: &mut HashSet<usize>) {
     let expected: HashSet<_> = (kept.iter().map(|&place| history.operations[place]))
         .filter(|operation| operation.function == Function::Cas)
         .map(|cas| cas.input)
@@ -152,10 +182,6 @@ fn grow(history: &History, key: &Value, kept: &mut HashSet<usize>) -> bool {
         };
         matches!(operation.outcome, Outcome::Ok | Outcome::Info) && set.is_some_and(|set| expected.contains(&set))
     }));
-    if kept.len() == before {
-        kept.extend(of_key(history, key));
-    }
-    kept.len() > before
 }
 
 fn paired(file: &Path, events: &[Event<'static>]) -> anyhow::Result<History> {

@@ -94,13 +94,21 @@ fn evidence_in_words(text: &mut String, history: &History, evidence: &Evidence) 
     for said in evidence.possible.iter().chain(&evidence.revisions) {
         line(text, format_args!("\n  {said}."));
     }
-    line(text, format_args!("\n  These operations alone already contradict each other:"));
+    line(text, format_args!("\n  {}:", what_contradicts(evidence)));
     let skipped = evidence.operations.len().saturating_sub(MAX_OPERATIONS);
     if skipped > 0 {
         line(text, format_args!("    ({skipped} earlier ones; --json names them all)"));
     }
     for &place in &evidence.operations[skipped..] {
         line(text, format_args!("    {}", operation_in_words(history, place)));
+    }
+}
+
+/// That these operations contradict each other, alone or beside what else.
+pub(crate) fn what_contradicts(evidence: &Evidence) -> String {
+    match &evidence.besides {
+        None => "These operations alone already contradict each other".to_owned(),
+        Some(besides) => format!("These operations contradict each other, {besides}"),
     }
 }
 

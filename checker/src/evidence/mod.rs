@@ -22,6 +22,10 @@ use crate::{
     zones::{Clusters, NO_STEP, Violation, Zones, zones},
 };
 
+/// What counts where a cas is among the evidence, and none of those who set what it expected.
+const CAS_AS_WRITE: &str = "where a cas counts as a write if only others set what it expected";
+
+use crate::shrink::MAX_EVIDENCE;
 pub(crate) use gather::Gather;
 use sentences::Told;
 pub(crate) use words::Words;
@@ -53,6 +57,7 @@ pub(crate) fn of_zones(
     };
     let mut problem = Problem::new(history, &options.initial, &prepared, &options.limits);
     let kept = problem.minimal(places(&kept), &places(&wanted));
+    let kept = problem.with_setters(kept);
     let mut evidence = told(&problem, &kept)?;
     if let (Some(small), Some(whole)) = (&mut evidence.staleness, stale) {
         small.writes = small.writes.max(whole.staleness.writes);
@@ -71,11 +76,16 @@ fn few(
     failed: Vec<u32>,
 ) -> Prepared {
     let kept = || kept.iter().filter_map(|&step| steps.step(step));
+    // Those who set what a cas expects, those who set what these expect, and so on, as long as they are few.
     let setter = |step: Step| match step.action {
         Action::Cas { from, .. } => Some(clusters[from].writer).filter(|&writer| writer != NO_STEP),
         _ => None,
     };
-    let setters = kept().filter_map(setter).filter_map(|step| steps.step(step));
+    let chain = |step: Step| {
+        let next = move |&step: &Step| steps.step(setter(step)?);
+        std::iter::successors(next(&step), next).take(MAX_EVIDENCE)
+    };
+    let setters = kept().flat_map(chain);
     let mut operations: Vec<u32> = kept().chain(setters).map(|step| step.operation).chain(failed).collect();
     operations.sort_unstable();
     operations.dedup();
@@ -93,6 +103,7 @@ pub(crate) fn whole(problem: &Problem<'_>, violation: &Violation, clusters: &Clu
 /// Evidence for what the general search found: nothing survives the completion of `dead`.
 pub(crate) fn of_search(problem: &mut Problem<'_>, dead: usize) -> Result<Evidence, UnknownWhy> {
     let kept = problem.around(u32::try_from(dead).expect("steps are numbered by u32"));
+    let kept = problem.with_setters(kept);
     told(problem, &kept)
 }
 
@@ -100,6 +111,7 @@ pub(crate) fn of_search(problem: &mut Problem<'_>, dead: usize) -> Result<Eviden
 /// before that do not show by themselves that there is no way.
 pub(crate) fn of_lost(problem: &mut Problem<'_>, lost: usize) -> Option<Result<Evidence, UnknownWhy>> {
     let kept = problem.near(u32::try_from(lost).expect("steps are numbered by u32"))?;
+    let kept = problem.with_setters(kept);
     Some(told(problem, &kept))
 }
 
@@ -137,5 +149,8 @@ fn told(problem: &Problem<'_>, kept: &[u32]) -> Result<Evidence, UnknownWhy> {
     let another = || by_specification(problem.history, problem.initial, &alone, problem.limits);
     refute(&Register::new(problem.initial, true), &these, &calls, By::Another, another, problem.limits)
         .map_err(|doubt| doubt.why(operations.len(), &claim))?;
-    Ok(Evidence { operations, claim, reasons, staleness, revisions: None, possible: None })
+    let is_relaxed =
+        kept.iter().zip(&alone.steps).any(|(&index, step)| problem.prepared.steps[index as usize] != *step);
+    let besides = is_relaxed.then(|| CAS_AS_WRITE.to_owned());
+    Ok(Evidence { operations, besides, claim, reasons, staleness, revisions: None, possible: None })
 }

@@ -236,7 +236,7 @@ pub(crate) fn evidence(
     let (claim, reasons) = tell(history, operations, last);
     let operations: Vec<usize> = operations.iter().map(|&index| index as usize).collect();
     object.refute(history, &operations, By::This, limits).map_err(|doubt| doubt.why(operations.len(), &claim))?;
-    Ok(Evidence { operations, claim, reasons, staleness: None, revisions: None, possible: None })
+    Ok(Evidence { operations, besides: None, claim, reasons, staleness: None, revisions: None, possible: None })
 }
 
 /// As [`evidence`], of one that found what nobody can have left.
@@ -254,5 +254,5 @@ pub(crate) fn unfounded_evidence(
         found.late.into_iter().chain([found.operation]).map(|index| index as usize).collect();
     operations.sort_unstable();
     object.refute(history, &operations, By::Another, limits).map_err(|doubt| doubt.why(operations.len(), &claim))?;
-    Ok(Evidence { operations, claim, reasons, staleness: None, revisions: None, possible: None })
+    Ok(Evidence { operations, besides: None, claim, reasons, staleness: None, revisions: None, possible: None })
 }

@@ -180,11 +180,13 @@ fn too_high(key: &Key<'_>, read: u32, seen: i128, initial: i128) -> Violation {
         key.who("read", read),
         increments(most)
     );
+    let mut scope = Scope::Whole;
     if most > MAX_LISTED {
         operations.clear();
+        scope = Scope::Among(format!("with the {} that had begun by then", increments(most)));
     }
     operations.push(read);
-    Violation { operations, claim, reasons: Vec::new(), scope: Scope::Whole }
+    Violation { operations, claim, reasons: Vec::new(), scope }
 }
 
 /// Some earlier read, or the beginning, and the increments that began after it and had completed when this read began: together

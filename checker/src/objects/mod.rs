@@ -18,7 +18,8 @@ mod snapshots;
 mod stack;
 mod switch;
 
-use histories::{History, Operation, Outcome, Process, Value, ValueId};
+use histories::{Function, History, Operation, Outcome, Process, Value, ValueId};
+use rustc_hash::FxHashSet;
 
 use crate::{
     Evidence, Limits, Model, Options, UnknownWhy,
@@ -28,6 +29,7 @@ use crate::{
     model::{Counter, List, Set},
     patience::{OutOf, Patience},
     prepare::Prepared,
+    shrink::MAX_EVIDENCE,
     verify::Unconfirmed,
 };
 
@@ -59,6 +61,8 @@ struct Violation {
 enum Scope {
     /// Only of themselves.
     Whole,
+    /// Of themselves, and they say more than that because of what these words name.
+    Among(String),
     /// Also among other increments.
     AmongIncrements,
     /// Also in a list or set that holds other elements than these.
@@ -204,30 +208,84 @@ impl Key<'_> {
                     Found::Unknown(UnknownWhy::Internal { what })
                 }
             },
-            Claim::Violation(violation) => {
-                let mut operations: Vec<usize> = violation.operations.iter().map(|&index| index as usize).collect();
-                operations.sort_unstable();
-                let object = match &violation.scope {
-                    Scope::Whole => object,
-                    Scope::AmongIncrements => Box::new(Counter::among_others(self.initial)),
-                    Scope::Elements(elements) if self.model == Model::Set => {
-                        Box::new(Set::of_only(self.initial, elements))
-                    }
-                    Scope::Elements(elements) => Box::new(List::of_only(self.initial, elements)),
-                };
-                if let Err(doubt) = object.refute(self.history, &operations, By::Another, self.limits) {
-                    return Found::Unknown(doubt.why(operations.len(), &violation.claim));
+            Claim::Violation(violation) => self.refuted(violation),
+        }
+    }
+
+    /// A violation as a verdict, if the second opinion agrees: as recorded if it takes few operations more to let it stand alone.
+    fn refuted(&self, violation: Violation) -> Found {
+        let (mut operations, mut besides) = (violation.operations.clone(), None);
+        let mut object = self.model.specification(self.initial);
+        match &violation.scope {
+            Scope::Whole => {}
+            Scope::Among(besides_what) => besides = Some(besides_what.clone()),
+            scope => {
+                let alone = self.alone(&operations);
+                if alone.len() <= MAX_EVIDENCE {
+                    operations = alone;
+                } else {
+                    besides = Some(scope.in_words().to_owned());
+                    object = match scope {
+                        Scope::Elements(elements) if self.model == Model::Set => {
+                            Box::new(Set::of_only(self.initial, elements))
+                        }
+                        Scope::Elements(elements) => Box::new(List::of_only(self.initial, elements)),
+                        _ => Box::new(Counter::among_others(self.initial)),
+                    };
                 }
-                let Violation { claim, reasons, .. } = violation;
-                Found::Violation(Evidence {
-                    operations,
-                    claim,
-                    reasons,
-                    staleness: None,
-                    revisions: None,
-                    possible: None,
-                })
             }
+        }
+        let mut operations: Vec<usize> = operations.into_iter().map(|index| index as usize).collect();
+        operations.sort_unstable();
+        operations.dedup();
+        if let Err(doubt) = object.refute(self.history, &operations, By::Another, self.limits) {
+            return Found::Unknown(doubt.why(operations.len(), &violation.claim));
+        }
+        let Violation { claim, reasons, .. } = violation;
+        Found::Violation(Evidence {
+            operations,
+            besides,
+            claim,
+            reasons,
+            staleness: None,
+            revisions: None,
+            possible: None,
+        })
+    }
+
+    /// These operations, of which those that look stay as they are, and all that was incremented by the end of them, or that added what they
+    /// saw.
+    fn alone(&self, operations: &[u32]) -> Vec<u32> {
+        let is_read = |index: u32| self.operation(index).function == Function::Read;
+        let end = operations.iter().map(|&index| self.operation(index).completed).max().unwrap_or(0);
+        let mut elements: FxHashSet<&Value> = FxHashSet::default();
+        for &index in operations {
+            match self.history.value(self.operation(index).output) {
+                Value::List(seen) if is_read(index) => elements.extend(seen),
+                _ if !is_read(index) => elements.extend([self.history.value(self.operation(index).input)]),
+                _ => {}
+            }
+        }
+        let changes = |&index: &u32| {
+            let operation = self.operation(index);
+            let counts = self.model == Model::Counter || elements.contains(self.history.value(operation.input));
+            !is_read(index) && counts && operation.invoked < end
+        };
+        let mut all: Vec<u32> =
+            self.operations.iter().copied().filter(changes).chain(operations.iter().copied()).collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+}
+
+impl Scope {
+    fn in_words(&self) -> &str {
+        match self {
+            Self::Whole => "",
+            Self::Among(besides) => besides,
+            Self::AmongIncrements => "however often others incremented the counter",
+            Self::Elements(_) => "whatever other elements were added",
         }
     }
 }

@@ -55,18 +55,15 @@ fn effect(model: Model, state: &mut State, f: &str, argument: &Value) -> Value {
         (Model::Set | Model::List, "read") => return list(state),
         (Model::Counter, "inc") => state.push(Value::Nil),
         (Model::Counter, "read") => return Value::Int(i64::try_from(state.len()).unwrap()),
-        (_, "txn") => {
-            let Value::List(parts) = argument else { panic!("a list of parts") };
+        (Model::MultiRegister, f) => {
             state.resize(2, Value::Nil);
-            let done = parts.iter().map(|part| {
-                let Value::List(part) = part else { panic!("a part") };
-                let place = usize::from(part[1] == "y".into());
-                if part[0] == "w".into() {
-                    state[place] = part[2].clone();
+            if let ("write", Value::Map(parts)) = (f, argument) {
+                for (name, value) in parts {
+                    state[usize::from(&**name == "y")] = value.clone();
                 }
-                list(&[part[0].clone(), part[1].clone(), state[place].clone()])
-            });
-            return Value::List(done.collect());
+                return Value::Nil;
+            }
+            return Value::Map(vec![("x".into(), state[0].clone()), ("y".into(), state[1].clone())]);
         }
         _ => {}
     }
@@ -84,17 +81,16 @@ fn call(Kind(model, values): Kind, rng: &mut Pcg64, last: &mut i64) -> (&'static
         Model::Set => ["add", "contains", "read"],
         Model::Counter => ["inc", "read", "read"],
         Model::List => ["append", "read", "read"],
-        _ => ["txn", "txn", "txn"],
+        _ => ["write", "read", "read"],
     };
     let f = names[[0, 0, 0, 1, 1, 2][rng.random_range(0..6)]];
     let argument = match f {
-        "txn" => {
-            let parts = (0..rng.random_range(1..=2)).map(|_| {
-                let (name, read) = (["x", "y"][rng.random_range(0..2)], rng.random_bool(0.5));
-                let value = Value::Int(rng.random_range(1..=values));
-                list(&if read { ["r".into(), name.into(), Value::Nil] } else { ["w".into(), name.into(), value] })
-            });
-            Value::List(parts.collect())
+        "write" => {
+            let both = [("x".into(), value.clone()), ("y".into(), Value::Int(rng.random_range(1..=values)))];
+            Value::Map(match rng.random_range(0..3) {
+                2 => both.to_vec(),
+                one => both[one..=one].to_vec(),
+            })
         }
         "contains" => Value::Int(rng.random_range(1..=(*last).max(1))),
         f if f == names[0] && model != Model::Counter => value,
@@ -170,14 +166,12 @@ fn other_answer(model: Model, answer: &Value, rng: &mut Pcg64) -> Option<Value> 
     let number = Value::Int(rng.random_range(1..6));
     match answer {
         Value::Bool(said) => Some(Value::Bool(!said)),
-        Value::Int(_) | Value::Nil if model != Model::List && rng.random_bool(0.9) => Some(number),
+        Value::Int(_) | Value::Nil if model == Model::Counter || rng.random_bool(0.9) => Some(number),
         Value::Int(_) => Some(Value::Nil),
-        Value::List(parts) if model == Model::MultiRegister => {
+        Value::Map(parts) => {
             let mut parts = parts.clone();
-            let at = rng.random_range(0..parts.len());
-            let Value::List(part) = &mut parts[at] else { return None };
-            (part[0] == "r".into()).then(|| part[2] = number)?;
-            Some(Value::List(parts))
+            parts[rng.random_range(0..2)].1 = number;
+            Some(Value::Map(parts))
         }
         Value::List(items) if !items.is_empty() && rng.random_bool(0.6) => {
             let mut items = items.clone();
@@ -196,7 +190,7 @@ fn other_answer(model: Model, answer: &Value, rng: &mut Pcg64) -> Option<Value> 
 }
 
 fn is_asked(event: &Event<'_>) -> bool {
-    let is_answer = !["enqueue", "push", "insert", "append", "add", "inc"].contains(&&*event.f);
+    let is_answer = !["enqueue", "push", "insert", "append", "add", "inc", "write"].contains(&&*event.f);
     event.kind == EventType::Ok && is_answer
 }
 

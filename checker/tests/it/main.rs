@@ -8,6 +8,7 @@ mod alone;
 mod anomalies;
 mod build;
 mod containers;
+mod edges;
 mod isolation;
 mod ladder;
 mod large;

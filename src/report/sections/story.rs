@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::super::{Facts, Section, page::text, timeline};
-use crate::ui::verdict::{grouped, operation_in_words, plain};
+use crate::ui::verdict::{grouped, operation_in_words, plain, what_contradicts};
 
 inventory::submit! { Section { order: 20, id: "story", title: "What went wrong", body } }
 
@@ -27,7 +27,7 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
             ol { @for reason in &evidence.reasons { li { (text(reason)) } } }
         }
         @for said in evidence.possible.iter().chain(&evidence.revisions) { p { (text(said)) "." } }
-        h3 { "These operations alone already contradict each other" }
+        h3 { (text(&what_contradicts(evidence))) }
         @if skipped > 0 { p class="quiet" { (grouped(skipped)) " earlier ones are left out here." } }
         pre tabindex="0" {
             @for &index in &evidence.operations[skipped..] { (text(&operation_in_words(facts.history, index))) "\n" }
