@@ -125,6 +125,8 @@ pub(super) struct Facts<'h> {
     pub answered_reads: usize,
     /// Whether a transaction ended well, or something of it was read.
     pub happened: Vec<bool>,
+    /// Whether all ended well.
+    pub all_certain: bool,
 }
 
 impl<'h> Facts<'h> {
@@ -173,8 +175,20 @@ impl<'h> Facts<'h> {
         }
         let (changes, reads) = (ByKey::new(keys.len(), &changes, limit)?, ByKey::new(keys.len(), &reads, limit)?);
         let strays = ByKey::new(keys.len(), &strays, limit)?;
-        let written_twice = Vec::new();
-        Ok(Self { history, initial, keys, classes, changes, reads, strays, written_twice, answered_reads, happened })
+        let all_certain = happened.iter().all(|ok| *ok);
+        Ok(Self {
+            history,
+            initial,
+            keys,
+            classes,
+            changes,
+            reads,
+            strays,
+            written_twice: Vec::new(),
+            answered_reads,
+            happened,
+            all_certain,
+        })
     }
 
     pub(super) fn operation(&self, transaction: u32) -> &'h Operation {

@@ -130,7 +130,7 @@ impl<'h> Lists<'h> {
             findings.add(AnomalyKind::IncompatibleOrder, Level::ReadCommitted, both, claim);
         }
         self.longest[key as usize] = Some(Shown { list: &longest.list[..trunk], ..longest });
-        let mut look = Look { facts, findings, key, slots, several: Vec::new() };
+        let mut look = Look { facts, findings, key, slots, several: Vec::new(), told: 0 };
         for place in 0..longest.list[..trunk].len() {
             limit.step()?;
             self.writers.push(look.element(longest, place));
@@ -140,7 +140,8 @@ impl<'h> Lists<'h> {
                 continue;
             }
             if std::mem::replace(&mut self.seen[writer as usize], true) {
-                look.is_twice(longest, place);
+                // Of those who added it, one may have failed: nobody knows what was read uncommitted.
+                self.disagree |= !look.is_twice(longest, place);
                 self.agreement[key as usize] = Agreement::Nothing;
             }
             look.is_in_order(longest, place, writer, &self.seen);
@@ -204,9 +205,9 @@ impl<'h> Lists<'h> {
         scratch.full.clear();
         scratch.first_change.clear();
         scratch.first_change.resize(list.len() + 1, NONE);
-        let agrees = self.agreement[key as usize] == Agreement::Whole;
+        scratch.agrees = self.agreement[key as usize] == Agreement::Whole;
         for read in facts.reads.of(key) {
-            relate_read(facts, findings, graph, scratch, key, read, writers, agrees);
+            relate_read(facts, findings, graph, scratch, key, read, writers);
         }
         for stray in facts.strays.of(key) {
             let base = u32::try_from(stray.list.len().min(writers.len())).expect("lists are shorter than all elements");
@@ -230,6 +231,9 @@ fn shown<'h>(facts: &Facts<'h>, key: u32) -> impl Iterator<Item = Shown<'h>> {
     reads.chain(facts.strays.of(key).iter().map(|stray| Shown { transaction: stray.transaction, list: stray.list }))
 }
 
+/// Of so many elements that are there twice it is looked up how often they were added.
+const TOLD: usize = 64;
+
 /// Looks at the elements of a key's lists one by one.
 struct Look<'a, 'h> {
     facts: &'a mut Facts<'h>,
@@ -239,6 +243,8 @@ struct Look<'a, 'h> {
     slots: &'a [u32],
     /// Values that more than one may have added, and how often the list has them.
     several: Vec<(ValueId, usize)>,
+    /// How often an element was there twice.
+    told: usize,
 }
 
 impl<'h> Look<'_, 'h> {
@@ -292,11 +298,26 @@ impl<'h> Look<'_, 'h> {
         }
     }
 
-    fn is_twice(&mut self, read: Shown<'h>, place: usize) {
-        let facts = &*self.facts;
-        let value = facts.history.value(read.list[place]);
+    /// Whether it is there more often than anybody added it, whatever became of him.
+    fn is_twice(&mut self, read: Shown<'h>, place: usize) -> bool {
+        self.told += 1;
+        if self.told > TOLD {
+            return false;
+        }
+        let (facts, element) = (&*self.facts, read.list[place]);
+        let added = facts.changes.of(self.key).iter().filter(|change| change.value == element).count();
+        let value = facts.history.value(element);
+        if read.list.iter().filter(|other| **other == element).count() <= added {
+            if self.writer(element) == SEVERAL {
+                return true;
+            }
+            let claim = || format!("T1 read {value} in {} more often than it was added by who did not fail", name(facts, self.key));
+            self.findings.add(AnomalyKind::G1a, Level::ReadCommitted, &[read.transaction], claim);
+            return false;
+        }
         let claim = || format!("T1 read {value} in {} more often than it was added", name(facts, self.key));
         self.findings.add(AnomalyKind::DuplicateElements, Level::ReadUncommitted, &[read.transaction], claim);
+        true
     }
 
     /// Whether what the writer added before is there before this.
@@ -321,7 +342,7 @@ impl<'h> Look<'_, 'h> {
             let mut own = FxHashSet::default();
             limit.steps(read.list.len())?;
             for (place, element) in read.list.iter().enumerate() {
-                if !own.insert(*element) && ![SEVERAL, NONE].contains(&self.writer(*element)) {
+                if !own.insert(*element) && self.writer(*element) != NONE {
                     self.is_twice(read, place);
                 }
                 if place >= trunk && looked_at.insert(*element) {
@@ -350,6 +371,8 @@ struct Scratch {
     changed: Vec<u32>,
     /// For each transaction, the last key that it is a loose end of.
     unread: Vec<u32>,
+    /// Whether all reads of the key show one order.
+    agrees: bool,
     /// For each transaction, the last key of which it read all.
     read_all: Vec<u32>,
 }
@@ -420,12 +443,11 @@ fn relate_read<'h>(
     key: u32,
     read: &Read<'h>,
     writers: &[u32],
-    agrees: bool,
 ) {
     let reader = read.transaction;
     let base = read.base.min(u32::try_from(writers.len()).expect("lists have fewer elements than there are in all"));
     relate_source(facts, findings, graph, scratch, key, [reader, base], writers);
-    if !agrees {
+    if !scratch.agrees {
         return;
     }
     match scratch.runs.get(scratch.runs_before[base as usize]) {
@@ -451,6 +473,9 @@ fn relate_read<'h>(
 impl Scratch {
     /// What certainly happened is in order whatever became of what stands between.
     fn skip_uncertain(&self, facts: &Facts<'_>, graph: &mut Graph, key: u32) {
+        if facts.all_certain {
+            return;
+        }
         let mut last = None;
         for (place, &run) in self.runs.iter().enumerate() {
             if facts.outcome(run) == Outcome::Ok {
@@ -477,7 +502,7 @@ impl Scratch {
             graph.add(pair[1], pair[0], Kind::Rw, Needs::Nothing, key);
         }
         let last = self.runs.last();
-        let is_certain = |t: &&u32| facts.outcome(**t) == Outcome::Ok;
+        let is_certain = |t: &&u32| facts.all_certain || facts.outcome(**t) == Outcome::Ok;
         let certain = self.runs.iter().rfind(is_certain).filter(|certain| last != Some(certain));
         for (&certain, &end) in certain.into_iter().flat_map(|one| self.loose.iter().map(move |end| (one, end))) {
             if certain != end {

@@ -73,6 +73,8 @@ pub(super) struct Small<'h> {
     nodes: u32,
     /// Values that are read.
     read: FxHashSet<(usize, ValueId)>,
+    /// Values that one added who failed.
+    failed: FxHashSet<(ValueId, ValueId)>,
 }
 
 /// The order that was found, if there is one; or that it takes too long to find out.
@@ -100,8 +102,9 @@ impl<'h> Small<'h> {
             tree: FxHashMap::default(),
             nodes: 1,
             read: FxHashSet::default(),
+            failed: added_by_others(history, operations, true),
         };
-        let foreign = if all { FxHashSet::default() } else { foreign(history, operations) };
+        let foreign = if all { FxHashSet::default() } else { added_by_others(history, operations, false) };
         for &operation in operations {
             small.add(history, operation, &foreign);
         }
@@ -373,6 +376,11 @@ impl<'h> Small<'h> {
         of_lists.next().is_some() || !self.initial_list.is_empty()
     }
 
+    /// What one added to a key who failed.
+    pub(super) fn failed(&self, key: usize) -> impl Iterator<Item = ValueId> {
+        self.failed.iter().filter(move |(name, _)| self.keys.get(name) == Some(&key)).map(|(_, value)| *value)
+    }
+
     /// Of each key, what its reads show of its order.
     pub(super) fn claims(&self) -> Vec<Vec<&'h [ValueId]>> {
         let mut claims = vec![Vec::new(); self.keys.len()];
@@ -385,14 +393,14 @@ impl<'h> Small<'h> {
     }
 }
 
-/// What others than these may have written, by key.
-fn foreign(history: &History, operations: &[u32]) -> FxHashSet<(ValueId, ValueId)> {
+/// What others than these may have written, by key; or did write, and failed.
+fn added_by_others(history: &History, operations: &[u32], failed: bool) -> FxHashSet<(ValueId, ValueId)> {
     let inside: FxHashSet<u32> = operations.iter().copied().collect();
     let mut foreign = FxHashSet::default();
     for transaction in 0..history.transactions.len() {
         let operation = history.transactions.operation(transaction);
         let is_other = u32::try_from(operation).is_ok_and(|operation| !inside.contains(&operation));
-        if is_other && history.operations[operation].outcome != Outcome::Fail {
+        if is_other && (history.operations[operation].outcome == Outcome::Fail) == failed {
             for micro in history.transactions.micro_operations(transaction) {
                 if let MicroOperation::Append { key, value } | MicroOperation::Write { key, value } = micro {
                     foreign.insert((key, value));

@@ -154,10 +154,12 @@ impl Teller<'_, '_> {
             let why = format!("{a} read {name} before anything was written there, and {b} wrote {later} there");
             return (Because::First { key, later, chain }, why);
         }
-        let replaced = counted_replacements(chain.len());
-        let why = format!(
-            "{a} {did} {value} in {name}, which replaced what was there at first{replaced}, and {b} wrote {later} there"
-        );
+        let came = if chain.len() == 1 {
+            "right after what was there at first".to_owned()
+        } else {
+            format!("from what was there at first{}", counted_replacements(chain.len()))
+        };
+        let why = format!("{a} {did} {value} in {name}, which came {came}, and {b} wrote {later} there");
         (Because::First { key, later, chain }, why)
     }
 

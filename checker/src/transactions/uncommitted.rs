@@ -58,7 +58,8 @@ fn added(small: &Small<'_>, at: usize, key: usize) -> impl Iterator<Item = Value
 fn pairs(small: &Small<'_>, key: usize, claims: &[&[ValueId]], certain: &[usize]) -> Vec<(usize, usize)> {
     let writer = |value: ValueId| {
         let mut all = (0..small.transactions.len()).filter(|at| added(small, *at, key).any(|other| other == value));
-        all.next().filter(|first| all.next().is_none() && certain.contains(first))
+        let is_failed = small.failed(key).any(|other| other == value);
+        all.next().filter(|first| !is_failed && all.next().is_none() && certain.contains(first))
     };
     let values: Vec<(ValueId, usize)> = (certain.iter())
         .flat_map(|at| added(small, *at, key))
@@ -98,6 +99,7 @@ impl<'h> Order<'h> {
             }
             all.push(counts);
         }
+        foreign.extend(small.failed(key));
         // What nobody added, or only one that failed, is nobody's here.
         foreign.extend(list.iter().filter(|value| !of_certain.contains(value)));
         Self { list, added: all, foreign }

@@ -303,10 +303,10 @@ pub(super) fn confirm(history: &History, initial: &Value, link: &Link) -> Result
         Because::Realtime => from.outcome == Outcome::Ok && from.completed < to.invoked && from.completed != NEVER,
         Because::Process => from.outcome == Outcome::Ok && from.process == to.process && from.completed < to.invoked,
         Because::Read { key, value } => {
-            writes(history, link.from, key, value) && reads(history, link.to, key).any(|found| found.contains(&value))
+            writes(history, link.from, key, value) && reads(history, initial, link.to, key).any(|found| found.contains(&value))
         }
         Because::Missed { key, value } => {
-            let first = reads(history, link.from, key).next();
+            let first = reads(history, initial, link.from, key).next();
             writes(history, link.to, key, value) && first.is_some_and(|found| !found.contains(&value))
         }
         Because::Overwritten { key, value, later, witness } => {
@@ -318,10 +318,10 @@ pub(super) fn confirm(history: &History, initial: &Value, link: &Link) -> Result
             };
             writes(history, link.from, key, value)
                 && writes(history, link.to, key, later)
-                && reads(history, *witness, key).any(shows)
+                && reads(history, initial, *witness, key).any(shows)
         }
         Because::Replaced { key, value, later } => {
-            let found = |operation| reads(history, operation, key).next();
+            let found = |operation| reads(history, initial, operation, key).next();
             let is_value = |found: Vec<&Value>| found.first().map_or(*value == Value::Nil, |first| *first == value);
             let held = found(link.from).is_some_and(is_value) || writes(history, link.from, key, value);
             held && found(link.to).is_some_and(is_value) && writes(history, link.to, key, later)
@@ -366,7 +366,7 @@ fn values_of<'h>(history: &'h History, operation: usize, wanted: &Value) -> Vec<
         MicroOperation::Write { key, value } if history.value(key) == wanted => Some(history.value(value)),
         _ => None,
     });
-    let found = reads(history, operation, wanted).next();
+    let found = reads(history, &Value::Nil, operation, wanted).next();
     let found = found.map(|found| found.first().copied().unwrap_or(&Value::Nil));
     found.into_iter().chain(written.filter(|_| history.operations[operation].outcome != Outcome::Fail)).collect()
 }
@@ -391,8 +391,14 @@ fn writes(history: &History, operation: usize, wanted: &Value, written: &Value) 
         })
 }
 
-/// What this transaction read of `key`, in its order: a list, or the one value of a register.
-fn reads<'h>(history: &'h History, operation: usize, wanted: &Value) -> impl Iterator<Item = Vec<&'h Value>> {
+/// What this transaction read of `key`, in its order: a list without what was in it at first, or the one value of a register.
+fn reads<'h>(
+    history: &'h History,
+    initial: &Value,
+    operation: usize,
+    wanted: &Value,
+) -> impl Iterator<Item = Vec<&'h Value>> {
+    let initial: &[Value] = if let Value::List(list) = initial { list } else { &[] };
     let transaction = history.transactions.at(operation);
     let all = transaction.into_iter().flat_map(|transaction| history.transactions.micro_operations(transaction));
     all.filter_map(move |micro| match micro {
@@ -400,7 +406,11 @@ fn reads<'h>(history: &'h History, operation: usize, wanted: &Value) -> impl Ite
             Found::Unknown => None,
             Found::Value(ValueId::NIL) => Some(Vec::new()),
             Found::Value(value) => Some(vec![history.value(value)]),
-            Found::List(list) => Some(list.iter().map(|id| history.value(*id)).collect()),
+            Found::List(list) => {
+                let list = list.iter().map(|id| history.value(*id));
+                let same = list.clone().zip(initial).take_while(|(found, first)| found == first).count();
+                Some(list.skip(same).collect())
+            }
         },
         _ => None,
     })

@@ -127,7 +127,7 @@ fn of_lists_snapshots_are_decided_as_by_trying_all() {
 #[test]
 fn of_registers_nothing_is_said_of_snapshots_that_trying_all_contradicts() {
     let [refuted, _, held] = agree(Kind::Registers);
-    assert!(refuted * 10 > HISTORIES.min(refuted + held) && held > 0, "{refuted} {held}");
+    assert!(refuted * 20 > refuted + held && held > 0, "{refuted} {held}");
 }
 
 fn statuses(text: &str) -> Vec<Status> {
@@ -227,7 +227,10 @@ fn anomalies_are_told_in_words() {
     claims(torn, "T1 read y at 0.000 s without 1, which T2 appended: so T1 must come before T2");
     claims(torn, "yet T1 read 1 in x (it ended at 0.009 s), which T2 wrote there: so T2 must come before T1");
     let lost = "0 0 9 ok r x nil; w x 1\n1 0 9 ok r x nil; w x 2";
-    claims(lost, "T1 read nil in x, and T2 read nil there and replaced it by 2: so T1 must come before T2");
+    claims(lost, "T1 read nil in x, and T2 read nil there and replaced it by 1: so T1 must come before T2");
+    let after = "yet T2 wrote 1 in x, which came right after what was there at first, and T1 wrote 2 there: so T2 must come \
+        before T1";
+    claims(lost, after);
     let first = "T1 read y before anything was written there, and T2 wrote 1 there: so T1 must come before T2";
     claims("0 0 9 ok w x 1; w y 1\n1 0 9 ok r x = 1; r y nil", first);
     claims("0 0 1 ok w x 1\n1 2 3 ok r x = 2", "T1 read 2 in x, which nobody ever wrote");

@@ -124,7 +124,6 @@ fn tally(load: Load, count: u64) -> [[u64; 2]; 4] {
 
 /// Prints the shares; whether those that are open are at most one in a hundred.
 fn share(name: &str, load: Load, count: u64) {
-    let count = crate::histories(count);
     let tally = tally(load, count);
     println!(
         "{name}, {} transactions, {} keys, {} % reads: {count} histories",
