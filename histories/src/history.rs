@@ -58,7 +58,7 @@ impl History {
     /// The client with this number in [`Operation::process`], as its source calls it.
     pub fn process(&self, number: u32) -> Process {
         let name = number.checked_sub(self.first_named).and_then(|place| self.process_names.get(place as usize));
-        name.map_or(Process::Client(number.into()), |name| Process::Named(Box::new(name.clone())))
+        name.and_then(|name| Process::from_value(name.clone()).ok()).unwrap_or(Process::Client(number.into()))
     }
 
     /// The name of a function, as it would be written.

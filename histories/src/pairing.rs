@@ -158,7 +158,7 @@ enum Open {
 }
 
 /// Clients below this are numbered as their source does it; while a history is built, names have numbers from here on.
-const FIRST_NAMED: u32 = 1 << 31;
+pub(crate) const FIRST_NAMED: u32 = 1 << 31;
 
 /// The time of an end that was not seen yet; [`HistoryBuilder::finish`] leaves none.
 const OPEN: u64 = u64::MAX;

@@ -30,6 +30,7 @@ use super::{lines::Place, watch::Watch};
 use crate::{
     Event, Function, History, NEVER, Operation, Outcome, Process, ReadError, Times, Value, ValueId,
     history::{MAX_REVISION, NO_REVISION},
+    pairing::FIRST_NAMED,
 };
 
 /// Without and with revisions.
@@ -285,7 +286,11 @@ fn array<const BYTES: usize>(bytes: &[u8]) -> [u8; BYTES] {
 fn take_names(history: &mut History, first: u32, names: Vec<Value>) -> Result<(), Wrong> {
     let mut known = FxHashSet::default();
     for name in &names {
-        let is_name = Process::from_value(name.clone()).is_ok_and(|process| process.is_client());
+        let is_name = match Process::from_value(name.clone()) {
+            Ok(Process::Client(number)) => number >= FIRST_NAMED.into(),
+            Ok(Process::Named(_)) => true,
+            Ok(Process::Nemesis) | Err(_) => false,
+        };
         if !is_name || !known.insert(name) {
             return Err("a client whose name is none".into());
         }

@@ -302,6 +302,7 @@ fn clients_with_names_are_numbered_above_all_others() {
     assert_eq!(shown[..2], ["1", "77"]);
     assert_eq!(shown[2..], names);
     assert_eq!(history.process(5), Process::Client(5), "nobody, but that is its number");
+    assert_eq!(history.process(84), Process::Client(1 << 31), "a large number is a number");
     assert!(history.operations.iter().skip(2).all(|operation| operation.outcome == Outcome::Ok));
     let again = [Invoke, Invoke].map(|kind| Event { process: process(":w"), ..event(0, kind, "write", int(1)) });
     let error = error(again.to_vec()).to_string();
