@@ -24,14 +24,17 @@ use crate::{
     request::{Input, Inputs},
 };
 
+/// Lines of the log that strangers may cause.
+const MAX_REFUSALS: usize = 64;
+
 /// What is needed to judge and serve an incoming link.
 struct Door {
     id: NodeId,
     peers: BTreeMap<NodeId, SocketAddr>,
     inputs: Inputs,
     log: Log,
-    /// The last one who was refused: it will come again and again, and is told of once.
-    refused: Mutex<Option<Hello>>,
+    /// Who was refused: each will come again and again, and is told of once; no more are told of than [`MAX_REFUSALS`].
+    refused: Mutex<Vec<Hello>>,
     /// The link of each peer, which ends when its value is dropped. A peer that dials again has given up its former link, even if nothing
     /// here shows it yet.
     links: Mutex<BTreeMap<NodeId, oneshot::Sender<()>>>,
@@ -48,7 +51,7 @@ pub(crate) async fn accept_links(
     inputs: Inputs,
     log: Log,
 ) {
-    let (refused, links) = (Mutex::new(None), Mutex::new(BTreeMap::new()));
+    let (refused, links) = (Mutex::default(), Mutex::default());
     let door = Arc::new(Door { id, peers, inputs, log, refused, links });
     let mut strangers: VecDeque<oneshot::Sender<()>> = VecDeque::new();
     loop {
@@ -76,8 +79,9 @@ impl Door {
         };
         let Ok(Ok(hello)) = greeted else { return };
         if let Some(reason) = self.objection(&hello) {
-            let last = self.refused.lock().unwrap_or_else(PoisonError::into_inner).replace(hello.clone());
-            if last != Some(hello) {
+            let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+            if refused.len() < MAX_REFUSALS && !refused.contains(&hello) {
+                refused.push(hello);
                 self.log.write(Event::LinkRefused { from: address, reason });
             }
             return;

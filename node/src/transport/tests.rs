@@ -301,3 +301,20 @@ async fn what_waits_for_a_peer_is_bounded_in_bytes() {
     let taken = std::iter::repeat_with(|| links.send(NodeId(2), large.clone())).take(64).filter(|taken| *taken).count();
     assert!((7..=24).contains(&taken), "{taken} of 64, some of which may have been on their way already");
 }
+
+#[tokio::test]
+async fn strangers_do_not_fill_the_log() {
+    let (listener, address) = listen().await;
+    let peers = peers(address);
+    let (inputs, _received) = sync_channel(8);
+    let captured = Captured::default();
+    let log = Log::to(NodeId(2), captured.clone());
+    tokio::spawn(accept_links(listener, NodeId(2), peers.clone(), inputs, log));
+    for from in (0..200).chain(0..10) {
+        let hello = Hello::new(NodeId(100 + from), NodeId(2), &peers);
+        assert!(answer_to(address, &framed(&hello)).await.is_empty());
+    }
+    let lines = captured.lines();
+    assert!(lines.iter().all(|line| matches!(line.event, Event::LinkRefused { .. })));
+    assert_eq!(lines.len(), 64);
+}
