@@ -182,3 +182,29 @@ fn few_descriptors_and_many_clients_are_no_lost_disk() {
     node.start(&[]);
     assert!(node.get().contains("\"value\":39"));
 }
+
+/// Whoever has not said who it is can make a node take no memory to speak of, whatever it says is to come.
+#[test]
+fn strangers_take_no_memory() {
+    let mut node = Node::new();
+    node.start(&["--init"]);
+    let most = |node: &Node| {
+        let status = fs::read_to_string(format!("/proc/{}/status", node.child.as_ref().unwrap().id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+    };
+    let before = most(&node);
+    let mut strangers: Vec<_> = (0..64).map(|_| TcpStream::connect(node.peer).unwrap()).collect();
+    for stranger in &mut strangers {
+        // A frame of 16 MiB is on its way.
+        stranger.write_all(&(16_u32 << 20).to_le_bytes()).ok();
+    }
+    for stranger in &mut strangers {
+        stranger.set_read_timeout(Some(LIMIT)).unwrap();
+        let mut answer = Vec::new();
+        stranger.read_to_end(&mut answer).ok();
+        assert!(answer.is_empty(), "closed without a word");
+    }
+    assert!(most(&node) - before < 16 << 20, "{before} bytes before, {} after", most(&node));
+    assert!(node.put(1).starts_with("HTTP/1.1 200"));
+}
