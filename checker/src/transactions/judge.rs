@@ -129,9 +129,8 @@ impl<'h> Case<'_, 'h> {
         self.add_processes()?;
         self.limit.keep_going()?;
         let teller = Teller { facts: &self.facts, lists: &self.lists, registers: &self.registers };
-        let is_certain = |vertex: u32| {
-            vertex as usize >= self.facts.happened.len() || self.facts.outcome(vertex) == Outcome::Ok
-        };
+        let is_certain =
+            |vertex: u32| vertex as usize >= self.facts.happened.len() || self.facts.outcome(vertex) == Outcome::Ok;
         for component in cycles::components(&self.graph, &alive) {
             self.limit.keep_going()?;
             for cycle in cycles::worst(self.graph.transactions, &component, &is_certain, self.limit)? {
@@ -187,7 +186,9 @@ impl<'h> Case<'_, 'h> {
                             levels.order = Some(order);
                             Status::Holds
                         }
-                        Err(why) if self.facts.written_twice.is_empty() => bug(&format!("a schedule that is none: {why}")),
+                        Err(why) if self.facts.written_twice.is_empty() => {
+                            bug(&format!("a schedule that is none: {why}"))
+                        }
                         Err(_) => Status::NotRefuted,
                     }
                 }
@@ -241,7 +242,9 @@ impl<'h> Case<'_, 'h> {
                 Err(stuck) if self.is_sure(Class::List) => {
                     let claim = || {
                         let all = if stuck.len() == 1 { "T1" } else { "each of them" };
-                        format!("{all} read what only others of these wrote, or what was replaced before anybody could have read it")
+                        format!(
+                            "{all} read what only others of these wrote, or what was replaced before anybody could have read it"
+                        )
                     };
                     findings.add(AnomalyKind::G1c, Level::ReadCommitted, &stuck, claim);
                     return Ok(());
@@ -251,7 +254,9 @@ impl<'h> Case<'_, 'h> {
         }
         let status = match self.replay(|replay| replay.committed(&operations))? {
             Ok(()) => Status::Holds,
-            Err(why) if self.facts.written_twice.is_empty() => bug(&format!("reads of what was committed that are none: {why}")),
+            Err(why) if self.facts.written_twice.is_empty() => {
+                bug(&format!("reads of what was committed that are none: {why}"))
+            }
             Err(_) => Status::NotRefuted,
         };
         levels.set(Level::ReadCommitted, status);
@@ -329,7 +334,8 @@ impl<'h> Case<'_, 'h> {
             let alone = |t: &u32| Item::new(*t, *t, Vec::new(), vec![*t]);
             objects.extend(self.lists.loose.iter().map(|loose| loose.iter().map(alone).collect()));
         }
-        let bytes = self.graph.edges.len() * 2 * size_of::<(u32, u32)>() + self.facts.changes.rows.len() * size_of::<Item>();
+        let bytes =
+            self.graph.edges.len() * 2 * size_of::<(u32, u32)>() + self.facts.changes.rows.len() * size_of::<Item>();
         self.limit.room(bytes)?;
         let rank = |t: u32| {
             let operation = self.facts.operation(t);
@@ -351,7 +357,8 @@ impl<'h> Case<'_, 'h> {
                 kept = without;
             }
         }
-        let claim = || format!("no order of these {} explains what they read of each other: all were tried", kept.len());
+        let claim =
+            || format!("no order of these {} explains what they read of each other: all were tried", kept.len());
         findings.add(AnomalyKind::NoOrder, level, &kept, claim);
         Ok(Status::Refuted)
     }

@@ -102,7 +102,8 @@ impl<'h> Lists<'h> {
     ) -> Result<(), UnknownWhy> {
         self.begins[key as usize] = self.writers.len();
         let all = || shown(facts, key);
-        let Some(longest) = all().reduce(|best, next| if next.list.len() > best.list.len() { next } else { best }) else {
+        let Some(longest) = all().reduce(|best, next| if next.list.len() > best.list.len() { next } else { best })
+        else {
             return Ok(());
         };
         let mut trunk = longest.list.len();

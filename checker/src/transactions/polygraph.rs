@@ -192,7 +192,8 @@ impl Polygraph {
         let edges = u32::try_from(self.edges.len()).unwrap_or(u32::MAX);
         let count = u32::try_from(self.objects[object as usize].len()).expect("there are fewer versions than values");
         let mut by_place: Vec<u32> = (0..count).collect();
-        by_place.sort_by_key(|item| table.place[self.begin(self.objects[object as usize][*item as usize].first) as usize]);
+        by_place
+            .sort_by_key(|item| table.place[self.begin(self.objects[object as usize][*item as usize].first) as usize]);
         for &one in &by_place {
             // What comes after this one already, with what is added now.
             let out = self.objects[object as usize][one as usize].out;

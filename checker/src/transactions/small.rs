@@ -35,13 +35,29 @@ pub(super) struct Transaction {
 /// A micro-operation, its key as a number.
 #[derive(Clone, Copy)]
 pub(super) enum Step {
-    Append { key: usize, value: ValueId },
-    Write { key: usize, value: ValueId },
+    Append {
+        key: usize,
+        value: ValueId,
+    },
+    Write {
+        key: usize,
+        value: ValueId,
+    },
     /// A list: its node among all that were read of the key; and how much of it shows an order, and how much was there before the
     /// transaction changed anything.
-    List { key: usize, node: u32, claim: usize, base: usize, read: usize },
+    List {
+        key: usize,
+        node: u32,
+        claim: usize,
+        base: usize,
+        read: usize,
+    },
     /// A value of a register; whether the transaction itself had written it.
-    Value { key: usize, value: ValueId, own: bool },
+    Value {
+        key: usize,
+        value: ValueId,
+        own: bool,
+    },
 }
 
 /// All that is to be put in order.
@@ -283,7 +299,8 @@ impl<'h> Small<'h> {
                 self.run(at, &mut after, false)
             } else {
                 let open = (0..self.transactions.len()).filter(|other| (begun & !committed) & (1 << other) != 0);
-                let clashes = open.clone().any(|other| self.changes(other).any(|key| self.changes(at).any(|own| own == key)));
+                let clashes =
+                    open.clone().any(|other| self.changes(other).any(|key| self.changes(at).any(|own| own == key)));
                 !clashes && self.run(at, &mut contents.to_vec(), true)
             };
             if !fits {
@@ -350,9 +367,9 @@ impl<'h> Small<'h> {
 
     pub(super) fn is_list(&self, key: usize) -> bool {
         let all = self.transactions.iter().flat_map(|transaction| &transaction.steps);
-        let mut of_lists = all.filter(|step| {
-            matches!(step, Step::Append { key: other, .. } | Step::List { key: other, .. } if *other == key)
-        });
+        let mut of_lists = all.filter(
+            |step| matches!(step, Step::Append { key: other, .. } | Step::List { key: other, .. } if *other == key),
+        );
         of_lists.next().is_some() || !self.initial_list.is_empty()
     }
 

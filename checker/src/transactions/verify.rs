@@ -263,7 +263,9 @@ impl<'a> Seen<'a> {
 
 fn key_of(micro: MicroOperation<'_>) -> ValueId {
     match micro {
-        MicroOperation::Append { key, .. } | MicroOperation::Write { key, .. } | MicroOperation::Read { key, .. } => key,
+        MicroOperation::Append { key, .. } | MicroOperation::Write { key, .. } | MicroOperation::Read { key, .. } => {
+            key
+        }
     }
 }
 
