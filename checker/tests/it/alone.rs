@@ -36,6 +36,11 @@ fn list(items: &[Value]) -> Value {
     Value::List(items.to_vec())
 }
 
+/// Two registers.
+fn both(x: &Value, y: &Value) -> Value {
+    Value::Map([("x", x.clone()), ("y", y.clone())].into_iter().collect())
+}
+
 /// Of a call, what it answers, and what it leaves behind.
 fn effect(model: Model, state: &mut State, f: &str, argument: &Value) -> Value {
     let next = match model {
@@ -59,11 +64,11 @@ fn effect(model: Model, state: &mut State, f: &str, argument: &Value) -> Value {
             state.resize(2, Value::Nil);
             if let ("write", Value::Map(parts)) = (f, argument) {
                 for (name, value) in parts {
-                    state[usize::from(&**name == "y")] = value.clone();
+                    state[usize::from(*name == "y".into())] = value.clone();
                 }
                 return Value::Nil;
             }
-            return Value::Map(vec![("x".into(), state[0].clone()), ("y".into(), state[1].clone())]);
+            return both(&state[0], &state[1]);
         }
         _ => {}
     }
@@ -86,11 +91,12 @@ fn call(Kind(model, values): Kind, rng: &mut Pcg64, last: &mut i64) -> (&'static
     let f = names[[0, 0, 0, 1, 1, 2][rng.random_range(0..6)]];
     let argument = match f {
         "write" => {
-            let both = [("x".into(), value.clone()), ("y".into(), Value::Int(rng.random_range(1..=values)))];
-            Value::Map(match rng.random_range(0..3) {
-                2 => both.to_vec(),
-                one => both[one..=one].to_vec(),
-            })
+            let name = ["x", "y"][rng.random_range(0..2)];
+            if rng.random_bool(0.3) {
+                both(&value, &Value::Int(rng.random_range(1..=values)))
+            } else {
+                Value::Map([(name, value)].into_iter().collect())
+            }
         }
         "contains" => Value::Int(rng.random_range(1..=(*last).max(1))),
         f if f == names[0] && model != Model::Counter => value,
@@ -169,9 +175,8 @@ fn other_answer(model: Model, answer: &Value, rng: &mut Pcg64) -> Option<Value> 
         Value::Int(_) | Value::Nil if model == Model::Counter || rng.random_bool(0.9) => Some(number),
         Value::Int(_) => Some(Value::Nil),
         Value::Map(parts) => {
-            let mut parts = parts.clone();
-            parts[rng.random_range(0..2)].1 = number;
-            Some(Value::Map(parts))
+            let at = |name: &str| parts.get(&name.into()).cloned().unwrap_or(Value::Nil);
+            Some(if rng.random_bool(0.5) { both(&number, &at("y")) } else { both(&at("x"), &number) })
         }
         Value::List(items) if !items.is_empty() && rng.random_bool(0.6) => {
             let mut items = items.clone();
