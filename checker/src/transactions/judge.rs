@@ -4,7 +4,7 @@ use histories::{History, Outcome, Value};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
-    add_processes, add_realtime, bug, cycles,
+    add_processes, add_realtime, cycles,
     facts::{Class, Facts, Initial},
     findings::Findings,
     graph::{Edge, Graph, Kind, Needs},
@@ -63,6 +63,10 @@ struct Case<'a, 'h> {
     limit: &'a Limit<'a>,
     /// Whether the order of each process is in the graph: real time implies it.
     has_processes: bool,
+}
+
+fn internal(what: &str) -> UnknownWhy {
+    UnknownWhy::Internal { what: format!("the method for transactions found {what}") }
 }
 
 /// Fills `levels`, and `findings` with what refutes the others.
@@ -132,24 +136,24 @@ impl<'h> Case<'_, 'h> {
         let is_certain = |vertex: u32| {
             vertex as usize >= self.facts.happened.len() || self.facts.outcome(vertex) == Outcome::Ok
         };
+        let mut wrong = None;
         for component in cycles::components(&self.graph, &alive) {
             self.limit.keep_going()?;
             for cycle in cycles::worst(self.graph.transactions, &component, &is_certain, self.limit)? {
                 findings.add_with(cycle.kind, cycle.orders, cycle.refutes, || {
                     let told = teller.cycle(&cycle);
                     for link in &told.2 {
-                        if let Err(why) = verify::confirm(self.history, self.initial, link) {
-                            bug(&format!("a link of a cycle that the history does not show: {why}"));
-                        }
+                        wrong = wrong.take().or(verify::confirm(self.history, self.initial, link).err());
                     }
                     told
                 });
             }
         }
-        if findings.weakest().is_none() {
-            bug("a cycle that refutes nothing");
+        match wrong {
+            Some(why) => Err(internal(&format!("a link of a cycle that the history does not show: {why}"))),
+            None if findings.weakest().is_none() => Err(internal("a cycle that refutes nothing")),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// From serializable on: an order of all transactions, or none.
@@ -166,7 +170,7 @@ impl<'h> Case<'_, 'h> {
             if level < Level::StrictSerializable {
                 self.add_processes()?;
             }
-            let order = self.graph.order(needs, self.limit)?.unwrap_or_else(|_| bug("a cycle that refutes nothing"));
+            let order = self.graph.order(needs, self.limit)?.map_err(|_| internal("a cycle that refutes nothing"))?;
             let order = self.operations_of(&order);
             let why = match self.replay(|replay| replay.serially(&order, level))? {
                 Ok(()) => {
@@ -177,7 +181,7 @@ impl<'h> Case<'_, 'h> {
                 Err(why) => why,
             };
             if self.is_exact() {
-                bug(&format!("an order of transactions that is none: {why}"));
+                return Err(internal(&format!("an order of transactions that is none: {why}")));
             }
             let status = match self.solve(needs, false)? {
                 Solution::Order(order) => {
@@ -187,7 +191,9 @@ impl<'h> Case<'_, 'h> {
                             levels.order = Some(order);
                             Status::Holds
                         }
-                        Err(why) if self.facts.written_twice.is_empty() => bug(&format!("a schedule that is none: {why}")),
+                        Err(why) if self.facts.written_twice.is_empty() => {
+                            return Err(internal(&format!("a schedule that is none: {why}")));
+                        }
                         Err(_) => Status::NotRefuted,
                     }
                 }
@@ -214,7 +220,9 @@ impl<'h> Case<'_, 'h> {
                 let events = self.operations_of(&events);
                 match self.replay(|replay| replay.by_snapshots(&events))? {
                     Ok(()) => Status::Holds,
-                    Err(why) if self.facts.written_twice.is_empty() => bug(&format!("snapshots that are none: {why}")),
+                    Err(why) if self.facts.written_twice.is_empty() => {
+                        return Err(internal(&format!("snapshots that are none: {why}")));
+                    }
                     Err(_) => Status::NotRefuted,
                 }
             }
@@ -229,7 +237,7 @@ impl<'h> Case<'_, 'h> {
     fn committed(&self, findings: &mut Findings<'h>, levels: &mut Levels) -> Result<(), UnknownWhy> {
         self.limit.keep_going()?;
         let counts = |edge: &Edge| edge.needs == Needs::Nothing && edge.kind != Kind::Rw;
-        let order = self.graph.order_by(counts, self.limit)?.unwrap_or_else(|_| bug("a cycle that refutes nothing"));
+        let order = self.graph.order_by(counts, self.limit)?.map_err(|_| internal("a cycle that refutes nothing"))?;
         let mut operations = self.operations_of(&order);
         if !self.is_sure(Class::Register) {
             match self.in_order_of_reads(&order) {
@@ -251,7 +259,9 @@ impl<'h> Case<'_, 'h> {
         }
         let status = match self.replay(|replay| replay.committed(&operations))? {
             Ok(()) => Status::Holds,
-            Err(why) if self.facts.written_twice.is_empty() => bug(&format!("reads of what was committed that are none: {why}")),
+            Err(why) if self.facts.written_twice.is_empty() => {
+                return Err(internal(&format!("reads of what was committed that are none: {why}")));
+            }
             Err(_) => Status::NotRefuted,
         };
         levels.set(Level::ReadCommitted, status);
@@ -397,7 +407,7 @@ impl<'h> Case<'_, 'h> {
             _ => self.replay(|replay| replay.serially(&order, level))?,
         };
         if let Err(why) = replayed {
-            bug(&format!("an order that was tried and is none: {why}"));
+            return Err(internal(&format!("an order that was tried and is none: {why}")));
         }
         if level >= Level::Serializable {
             levels.order = Some(order);

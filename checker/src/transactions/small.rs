@@ -153,12 +153,15 @@ impl<'h> Small<'h> {
         }
         self.lists.push(list);
         let read = self.lists.len() - 1;
-        if let Some(stripped) = list.strip_suffix(own)
+        // What was there at first was added by nobody.
+        let first = list.iter().zip(&self.initial_list).take_while(|(found, first)| found == first).count();
+        let added = &list[first..];
+        if let Some(stripped) = added.strip_suffix(own)
             && *base.or_insert(stripped) == stripped
         {
-            return Step::List { key, node, claim: list.len(), base: stripped.len(), read };
+            return Step::List { key, node, claim: list.len(), base: first + stripped.len(), read };
         }
-        let others = list.iter().rposition(|element| !own.contains(element)).map_or(0, |last| last + 1);
+        let others = first + added.iter().rposition(|element| !own.contains(element)).map_or(0, |last| last + 1);
         Step::List { key, node, claim: others, base: others, read }
     }
 
