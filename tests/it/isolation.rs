@@ -16,10 +16,8 @@ fn check(history: &str, options: &[&str]) -> Ended {
     run(dir.path(), &[&["check"], options, &["history.jsonl"]].concat())
 }
 
-const APPENDED: [[&str; 2]; 2] = [
-    [r#"[["append","x",1]]"#, r#"[["append","x",1]]"#],
-    [r#"[["r","x",null]]"#, r#"[["r","x",[0,1]]]"#],
-];
+const APPENDED: [[&str; 2]; 2] =
+    [[r#"[["append","x",1]]"#, r#"[["append","x",1]]"#], [r#"[["r","x",null]]"#, r#"[["r","x",[0,1]]]"#]];
 const WRITTEN: [[&str; 2]; 2] =
     [[r#"[["r","x",null]]"#, r#"[["r","x",42]]"#], [r#"[["w","x",1]]"#, r#"[["w","x",1]]"#]];
 

@@ -159,7 +159,8 @@ impl<'h> Facts<'h> {
                     }
                 }
                 if ok {
-                    let mut of_key = OfKey { initial, transaction, steps: of_key, kept: None, strays: Vec::new(), lacks: false };
+                    let mut of_key =
+                        OfKey { initial, transaction, steps: of_key, kept: None, strays: Vec::new(), lacks: false };
                     match classes[key as usize] {
                         Class::List => of_key.list(),
                         Class::Register => of_key.register(),
@@ -323,7 +324,10 @@ struct OfKey<'a, 'h> {
 impl<'h> OfKey<'_, 'h> {
     fn reads(&self) -> usize {
         let known = |found: Found<'_>| found != Found::Unknown;
-        self.steps.iter().filter(|(_, micro)| matches!(micro, MicroOperation::Read { found, .. } if known(*found))).count()
+        self.steps
+            .iter()
+            .filter(|(_, micro)| matches!(micro, MicroOperation::Read { found, .. } if known(*found)))
+            .count()
     }
 
     fn report(&self, findings: &mut Findings<'h>, name: impl Fn() -> String) {

@@ -52,6 +52,9 @@ impl Levels {
     }
 }
 
+/// In so many states it is tried whether a few transactions contradict each other.
+const CONFIRMED: usize = 1 << 15;
+
 /// All that is known before levels are looked at.
 struct Case<'a, 'h> {
     history: &'h History,
@@ -133,9 +136,8 @@ impl<'h> Case<'_, 'h> {
         self.add_processes()?;
         self.limit.keep_going()?;
         let teller = Teller { facts: &self.facts, lists: &self.lists, registers: &self.registers };
-        let is_certain = |vertex: u32| {
-            vertex as usize >= self.facts.happened.len() || self.facts.outcome(vertex) == Outcome::Ok
-        };
+        let is_certain =
+            |vertex: u32| vertex as usize >= self.facts.happened.len() || self.facts.outcome(vertex) == Outcome::Ok;
         let mut wrong = None;
         for component in cycles::components(&self.graph, &alive) {
             self.limit.keep_going()?;
@@ -249,7 +251,9 @@ impl<'h> Case<'_, 'h> {
                 Err(stuck) if self.is_sure(Class::List) => {
                     let claim = || {
                         let all = if stuck.len() == 1 { "T1" } else { "each of them" };
-                        format!("{all} read what only others of these wrote, or what was replaced before anybody could have read it")
+                        format!(
+                            "{all} read what only others of these wrote, or what was replaced before anybody could have read it"
+                        )
                     };
                     findings.add(AnomalyKind::G1c, Level::ReadCommitted, &stuck, claim);
                     return Ok(());
@@ -339,7 +343,8 @@ impl<'h> Case<'_, 'h> {
             let alone = |t: &u32| Item::new(*t, *t, Vec::new(), vec![*t]);
             objects.extend(self.lists.loose.iter().map(|loose| loose.iter().map(alone).collect()));
         }
-        let bytes = self.graph.edges.len() * 2 * size_of::<(u32, u32)>() + self.facts.changes.rows.len() * size_of::<Item>();
+        let bytes =
+            self.graph.edges.len() * 2 * size_of::<(u32, u32)>() + self.facts.changes.rows.len() * size_of::<Item>();
         self.limit.room(bytes)?;
         let rank = |t: u32| {
             let operation = self.facts.operation(t);
@@ -351,9 +356,12 @@ impl<'h> Case<'_, 'h> {
 
     /// Whether these contradict each other, by trying all orders of them; then as few as do.
     fn contradiction(&self, core: &[u32], level: Level, findings: &mut Findings<'h>) -> Result<Status, UnknownWhy> {
-        let mut kept: Vec<u32> = core.iter().copied().filter(|t| self.facts.happened[*t as usize]).collect();
+        let mut kept = self.with_sources(core);
         if kept.len() > small::MOST || !self.is_refuted(&kept, level)? {
-            return Ok(Status::NotRefuted);
+            kept = core.to_vec();
+            if kept.len() > small::MOST || !self.is_refuted(&kept, level)? {
+                return Ok(Status::NotRefuted);
+            }
         }
         for t in kept.clone() {
             let without: Vec<u32> = kept.iter().copied().filter(|other| *other != t).collect();
@@ -361,15 +369,37 @@ impl<'h> Case<'_, 'h> {
                 kept = without;
             }
         }
-        let claim = || format!("no order of these {} explains what they read of each other: all were tried", kept.len());
+        let claim =
+            || format!("no order of these {} explains what they read of each other: all were tried", kept.len());
         findings.add(AnomalyKind::NoOrder, level, &kept, claim);
         Ok(Status::Refuted)
+    }
+
+    /// These, and those whose writes they read, and so on.
+    fn with_sources(&self, core: &[u32]) -> Vec<u32> {
+        let mut kept: Vec<u32> = core.to_vec();
+        let mut place = 0;
+        let reads = self.graph.edges.iter().filter(|edge| edge.kind == Kind::Wr);
+        let mut sources: FxHashMap<u32, Vec<u32>> = FxHashMap::default();
+        for edge in reads {
+            sources.entry(edge.to).or_default().push(edge.from);
+        }
+        while let Some(t) = kept.get(place).copied().filter(|_| kept.len() <= small::MOST) {
+            place += 1;
+            for source in sources.get(&t).into_iter().flatten() {
+                if !kept.contains(source) {
+                    kept.push(*source);
+                }
+            }
+        }
+        kept.sort_unstable();
+        kept
     }
 
     fn is_refuted(&self, transactions: &[u32], level: Level) -> Result<bool, UnknownWhy> {
         let operations: Vec<u32> = transactions.iter().map(|t| self.operation(*t)).collect();
         let small = Small::new(self.history, self.initial, &operations, false);
-        Ok(matches!(small.decide(level, self.limit)?, Decision::Refuted))
+        Ok(matches!(small.decide(level, CONFIRMED, self.limit)?, Decision::Refuted))
     }
 
     /// Decides what is open of few transactions.
@@ -385,7 +415,7 @@ impl<'h> Case<'_, 'h> {
             if is_refuted || levels.status(level) != Status::NotRefuted {
                 continue;
             }
-            match small.decide(level, self.limit)? {
+            match small.decide(level, small::STATES, self.limit)? {
                 Decision::Open => {}
                 Decision::Explained(order) => self.explained(level, order, levels)?,
                 Decision::Refuted => {

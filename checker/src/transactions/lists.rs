@@ -102,7 +102,8 @@ impl<'h> Lists<'h> {
     ) -> Result<(), UnknownWhy> {
         self.begins[key as usize] = self.writers.len();
         let all = || shown(facts, key);
-        let Some(longest) = all().reduce(|best, next| if next.list.len() > best.list.len() { next } else { best }) else {
+        let Some(longest) = all().reduce(|best, next| if next.list.len() > best.list.len() { next } else { best })
+        else {
             return Ok(());
         };
         let mut trunk = longest.list.len();
@@ -310,7 +311,9 @@ impl<'h> Look<'_, 'h> {
             if self.writer(element) == SEVERAL {
                 return true;
             }
-            let claim = || format!("T1 read {value} in {} more often than it was added by who did not fail", name(facts, self.key));
+            let claim = || {
+                format!("T1 read {value} in {} more often than it was added by who did not fail", name(facts, self.key))
+            };
             self.findings.add(AnomalyKind::G1a, Level::ReadCommitted, &[read.transaction], claim);
             return false;
         }

@@ -97,7 +97,8 @@ impl Schedule<'_> {
         let width = if self.graph.snapshots { 2 } else { 1 };
         let transaction = (vertex / width) as usize;
         let commits = self.graph.snapshots && vertex % 2 == 1;
-        let only_reads = self.firsts.get(transaction).is_none_or(Vec::is_empty) && self.lasts.get(transaction).is_none_or(Vec::is_empty);
+        let only_reads = self.firsts.get(transaction).is_none_or(Vec::is_empty)
+            && self.lasts.get(transaction).is_none_or(Vec::is_empty);
         // Who only reads stands in nobody's way.
         let due = if only_reads || commits { 0 } else { self.rank[transaction] };
         self.ready.push(Reverse((due, vertex)));

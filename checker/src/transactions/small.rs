@@ -19,7 +19,7 @@ pub(super) const FEW: usize = 8;
 /// So many can be told apart.
 pub(super) const MOST: usize = 64;
 /// So many states are remembered at most.
-const STATES: usize = 1 << 19;
+pub(super) const STATES: usize = 1 << 19;
 /// A list that no read continues.
 const DEAD: u32 = u32::MAX;
 
@@ -35,13 +35,29 @@ pub(super) struct Transaction {
 /// A micro-operation, its key as a number.
 #[derive(Clone, Copy)]
 pub(super) enum Step {
-    Append { key: usize, value: ValueId },
-    Write { key: usize, value: ValueId },
+    Append {
+        key: usize,
+        value: ValueId,
+    },
+    Write {
+        key: usize,
+        value: ValueId,
+    },
     /// A list: its node among all that were read of the key; and how much of it shows an order, and how much was there before the
     /// transaction changed anything.
-    List { key: usize, node: u32, claim: usize, base: usize, read: usize },
+    List {
+        key: usize,
+        node: u32,
+        claim: usize,
+        base: usize,
+        read: usize,
+    },
     /// A value of a register; whether the transaction itself had written it.
-    Value { key: usize, value: ValueId, own: bool },
+    Value {
+        key: usize,
+        value: ValueId,
+        own: bool,
+    },
 }
 
 /// All that is to be put in order.
@@ -165,9 +181,9 @@ impl<'h> Small<'h> {
         Step::List { key, node, claim: others, base: others, read }
     }
 
-    /// Whether all can be explained at this level.
-    pub(super) fn decide(&self, level: Level, limit: &Limit<'_>) -> Result<Decision, UnknownWhy> {
-        let mut tried = Tried { states: FxHashSet::default(), limit, full: false };
+    /// Whether all can be explained at this level, in so many states at most.
+    pub(super) fn decide(&self, level: Level, most: usize, limit: &Limit<'_>) -> Result<Decision, UnknownWhy> {
+        let mut tried = Tried { states: FxHashSet::default(), limit, most, full: false };
         let mut order = Vec::new();
         let found = match level {
             Level::ReadUncommitted => return uncommitted::decide(self, limit),
@@ -289,7 +305,8 @@ impl<'h> Small<'h> {
                 self.run(at, &mut after, false)
             } else {
                 let open = (0..self.transactions.len()).filter(|other| (begun & !committed) & (1 << other) != 0);
-                let clashes = open.clone().any(|other| self.changes(other).any(|key| self.changes(at).any(|own| own == key)));
+                let clashes =
+                    open.clone().any(|other| self.changes(other).any(|key| self.changes(at).any(|own| own == key)));
                 !clashes && self.run(at, &mut contents.to_vec(), true)
             };
             if !fits {
@@ -356,9 +373,9 @@ impl<'h> Small<'h> {
 
     pub(super) fn is_list(&self, key: usize) -> bool {
         let all = self.transactions.iter().flat_map(|transaction| &transaction.steps);
-        let mut of_lists = all.filter(|step| {
-            matches!(step, Step::Append { key: other, .. } | Step::List { key: other, .. } if *other == key)
-        });
+        let mut of_lists = all.filter(
+            |step| matches!(step, Step::Append { key: other, .. } | Step::List { key: other, .. } if *other == key),
+        );
         of_lists.next().is_some() || !self.initial_list.is_empty()
     }
 
@@ -401,6 +418,7 @@ fn added_by_others(history: &History, operations: &[u32], failed: bool) -> FxHas
 struct Tried<'a> {
     states: FxHashSet<([u64; 2], Box<[u32]>)>,
     limit: &'a Limit<'a>,
+    most: usize,
     /// Whether there was no room for all.
     full: bool,
 }
@@ -408,7 +426,7 @@ struct Tried<'a> {
 impl Tried<'_> {
     fn is_new(&mut self, done: [u64; 2], contents: &[u32]) -> Result<bool, UnknownWhy> {
         self.limit.step()?;
-        if self.states.len() >= STATES {
+        if self.states.len() >= self.most {
             self.full = true;
             return Ok(false);
         }

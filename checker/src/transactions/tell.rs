@@ -81,7 +81,8 @@ impl Teller<'_, '_> {
     fn changes(&self, edge: &Edge, transaction: u32) -> std::vec::IntoIter<ValueId> {
         let all = self.facts.changes.of(edge.key).iter();
         let all = all.filter(move |change| change.transaction == transaction).map(|change| change.value);
-        let sure: Vec<ValueId> = all.clone().filter(|value| !self.facts.twice(edge.key).any(|other| other == *value)).collect();
+        let sure: Vec<ValueId> =
+            all.clone().filter(|value| !self.facts.twice(edge.key).any(|other| other == *value)).collect();
         if sure.is_empty() { all.collect::<Vec<_>>().into_iter() } else { sure.into_iter() }
     }
 

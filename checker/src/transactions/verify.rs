@@ -274,7 +274,9 @@ impl<'a> Seen<'a> {
 
 fn key_of(micro: MicroOperation<'_>) -> ValueId {
     match micro {
-        MicroOperation::Append { key, .. } | MicroOperation::Write { key, .. } | MicroOperation::Read { key, .. } => key,
+        MicroOperation::Append { key, .. } | MicroOperation::Write { key, .. } | MicroOperation::Read { key, .. } => {
+            key
+        }
     }
 }
 
@@ -312,7 +314,8 @@ pub(super) fn confirm(history: &History, initial: &Value, link: &Link) -> Result
         Because::Realtime => from.outcome == Outcome::Ok && from.completed < to.invoked && from.completed != NEVER,
         Because::Process => from.outcome == Outcome::Ok && from.process == to.process && from.completed < to.invoked,
         Because::Read { key, value } => {
-            writes(history, link.from, key, value) && reads(history, initial, link.to, key).any(|found| found.contains(&value))
+            writes(history, link.from, key, value)
+                && reads(history, initial, link.to, key).any(|found| found.contains(&value))
         }
         Because::Missed { key, value } => {
             let first = reads(history, initial, link.from, key).next();

@@ -277,7 +277,8 @@ fn what_reads_say_that_contradict_their_transaction_counts() {
 
 #[test]
 fn what_reads_agree_on_counts_though_they_are_of_two_orders() {
-    let writes = "0 0 9 ok append x 1; append y 1\n1 0 9 ok append x 2; append y 2\n2 0 9 ok append x 3\n3 0 9 ok append x 4\n";
+    let writes =
+        "0 0 9 ok append x 1; append y 1\n1 0 9 ok append x 2; append y 2\n2 0 9 ok append x 3\n3 0 9 ok append x 4\n";
     let others: String = (4..12).map(|process| format!("{process} 0 9 ok append z {process}\n")).collect();
     for others in ["", &others] {
         let mixed = format!("{writes}{others}20 10 11 ok r x 1 2 3; r y 2 1\n21 10 11 ok r x 1 2 4");

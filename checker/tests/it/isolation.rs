@@ -266,7 +266,8 @@ impl Drawn {
         let place = |at: usize| order.iter().position(|other| *other == at);
         all.iter().all(|(first, a)| {
             all.iter().all(|(then, b)| {
-                let sure = |value: i64, at: usize| unique(value).iter().all(|other| **other == at) && place(at).is_some();
+                let sure =
+                    |value: i64, at: usize| unique(value).iter().all(|other| **other == at) && place(at).is_some();
                 !(sure(*a, *first) && sure(*b, *then) && first != then && says(*a, *b) && !says(*b, *a))
                     || place(*first) < place(*then)
             })
@@ -277,9 +278,8 @@ impl Drawn {
     /// stand together, in the order of the transactions, and what is not there comes after all.
     fn assigns(&self, order: &[usize], key: usize, list: &[i64], given: &mut Vec<Option<usize>>) -> bool {
         if given.len() == list.len() {
-            let places: Vec<usize> = (given.iter().flatten())
-                .map(|at| order.iter().position(|other| other == at).unwrap())
-                .collect();
+            let places: Vec<usize> =
+                (given.iter().flatten()).map(|at| order.iter().position(|other| other == at).unwrap()).collect();
             let last = places.last().copied();
             return places.is_sorted()
                 && self.added(key, |at| order.contains(&at)).iter().all(|(at, _)| {
@@ -300,7 +300,8 @@ impl Drawn {
             }
         }
         let of_certain = self.added(key, |at| order.contains(&at)).iter().any(|(_, other)| *other == value);
-        let of_others = self.added(key, |at| self.txns[at].end != EventType::Ok).iter().any(|(_, other)| *other == value);
+        let of_others =
+            self.added(key, |at| self.txns[at].end != EventType::Ok).iter().any(|(_, other)| *other == value);
         if !of_certain || of_others {
             candidates.push(None);
         }
@@ -534,7 +535,11 @@ fn agree(mix: Mix) -> Vec<[u64; 2]> {
             tally[place][usize::from(truth)] += 1;
         }
         assert_eq!(report.order.is_some(), report.status(Level::Serializable) == Status::Holds);
-        assert_eq!(report.anomalies.is_empty(), report.status(Level::StrictSerializable) == Status::Holds, "seed {seed}");
+        assert_eq!(
+            report.anomalies.is_empty(),
+            report.status(Level::StrictSerializable) == Status::Holds,
+            "seed {seed}"
+        );
     }
     tally
 }

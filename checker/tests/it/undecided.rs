@@ -34,7 +34,8 @@ fn history(load: Load, seed: u64) -> History {
     let (mut begun, mut next, mut processes, mut time) = (0, 0, load.clients as u64, 0);
     let stale_every = load.transactions.checked_div(load.stale).unwrap_or(usize::MAX);
     let mut builder = HistoryBuilder::default();
-    let event = |process, kind, value| Event { value: Some(value), ..Event::new(Process::Client(process), kind, "txn") };
+    let event =
+        |process, kind, value| Event { value: Some(value), ..Event::new(Process::Client(process), kind, "txn") };
     while begun < load.transactions || open.iter().any(|(_, open)| open.is_some()) {
         time += 1;
         let at = rng.random_range(0..open.len());
@@ -102,12 +103,8 @@ fn shown(ops: &[(usize, Option<i64>)], found: &[Option<i64>]) -> Value {
     Value::List(ops.collect())
 }
 
-const LEVELS: [Level; 4] = [
-    Level::StrictSerializable,
-    Level::StrongSessionSerializable,
-    Level::Serializable,
-    Level::SnapshotIsolation,
-];
+const LEVELS: [Level; 4] =
+    [Level::StrictSerializable, Level::StrongSessionSerializable, Level::Serializable, Level::SnapshotIsolation];
 
 /// Of `count` histories, how many are open at each of [`LEVELS`], and how many are refuted.
 fn tally(load: Load, count: u64) -> [[u64; 2]; 4] {
@@ -128,7 +125,10 @@ fn tally(load: Load, count: u64) -> [[u64; 2]; 4] {
 /// Prints the shares; whether those that are open are at most one in a hundred.
 fn share(name: &str, load: Load, count: u64) {
     let tally = tally(load, count);
-    println!("{name}, {} transactions, {} keys, {} % reads: {count} histories", load.transactions, load.keys, load.reads);
+    println!(
+        "{name}, {} transactions, {} keys, {} % reads: {count} histories",
+        load.transactions, load.keys, load.reads
+    );
     for (level, [open, refuted]) in LEVELS.iter().zip(tally) {
         println!("  {level}: {open} open, {refuted} refuted");
         assert!(open * 100 <= count, "{load:?}, {level}: {tally:?}");
