@@ -1,6 +1,6 @@
 //! `schism check` on transactions: the level that they must keep, and what comes out.
 
-use checker::{Level, Status, check_transactions_from};
+use checker::{Level, Status, UnknownWhy, check_transactions_from};
 use clap::ValueEnum;
 use histories::{Found, History, MicroOperation, Value};
 
@@ -73,6 +73,8 @@ pub(super) fn judge(history: &History, judging: &Judging, allowance: &Allowance)
         Status::Refuted => ExitStatus::NotLinearizable,
         Status::NotRefuted | Status::Unknown => ExitStatus::Unknown,
     };
+    let is_internal = matches!(report.why, Some(UnknownWhy::Internal { .. }));
+    let status = if is_internal { ExitStatus::Internal } else { status };
     Judged {
         status,
         row: transactions::row(history, &report, level),

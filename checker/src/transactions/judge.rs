@@ -4,7 +4,7 @@ use histories::{History, Outcome, Value};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
-    add_processes, add_realtime, bug, cycles,
+    add_processes, add_realtime, cycles,
     facts::{Class, Facts, Initial},
     findings::Findings,
     graph::{Edge, Graph, Kind, Needs},
@@ -52,6 +52,9 @@ impl Levels {
     }
 }
 
+/// In so many states it is tried whether a few transactions contradict each other.
+const CONFIRMED: usize = 1 << 15;
+
 /// All that is known before levels are looked at.
 struct Case<'a, 'h> {
     history: &'h History,
@@ -63,6 +66,10 @@ struct Case<'a, 'h> {
     limit: &'a Limit<'a>,
     /// Whether the order of each process is in the graph: real time implies it.
     has_processes: bool,
+}
+
+fn internal(what: &str) -> UnknownWhy {
+    UnknownWhy::Internal { what: format!("the method for transactions found {what}") }
 }
 
 /// Fills `levels`, and `findings` with what refutes the others.
@@ -131,24 +138,24 @@ impl<'h> Case<'_, 'h> {
         let teller = Teller { facts: &self.facts, lists: &self.lists, registers: &self.registers };
         let is_certain =
             |vertex: u32| vertex as usize >= self.facts.happened.len() || self.facts.outcome(vertex) == Outcome::Ok;
+        let mut wrong = None;
         for component in cycles::components(&self.graph, &alive) {
             self.limit.keep_going()?;
             for cycle in cycles::worst(self.graph.transactions, &component, &is_certain, self.limit)? {
                 findings.add_with(cycle.kind, cycle.orders, cycle.refutes, || {
                     let told = teller.cycle(&cycle);
                     for link in &told.2 {
-                        if let Err(why) = verify::confirm(self.history, self.initial, link) {
-                            bug(&format!("a link of a cycle that the history does not show: {why}"));
-                        }
+                        wrong = wrong.take().or(verify::confirm(self.history, self.initial, link).err());
                     }
                     told
                 });
             }
         }
-        if findings.weakest().is_none() {
-            bug("a cycle that refutes nothing");
+        match wrong {
+            Some(why) => Err(internal(&format!("a link of a cycle that the history does not show: {why}"))),
+            None if findings.weakest().is_none() => Err(internal("a cycle that refutes nothing")),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// From serializable on: an order of all transactions, or none.
@@ -165,7 +172,7 @@ impl<'h> Case<'_, 'h> {
             if level < Level::StrictSerializable {
                 self.add_processes()?;
             }
-            let order = self.graph.order(needs, self.limit)?.unwrap_or_else(|_| bug("a cycle that refutes nothing"));
+            let order = self.graph.order(needs, self.limit)?.map_err(|_| internal("a cycle that refutes nothing"))?;
             let order = self.operations_of(&order);
             let why = match self.replay(|replay| replay.serially(&order, level))? {
                 Ok(()) => {
@@ -176,7 +183,7 @@ impl<'h> Case<'_, 'h> {
                 Err(why) => why,
             };
             if self.is_exact() {
-                bug(&format!("an order of transactions that is none: {why}"));
+                return Err(internal(&format!("an order of transactions that is none: {why}")));
             }
             let status = match self.solve(needs, false)? {
                 Solution::Order(order) => {
@@ -187,7 +194,7 @@ impl<'h> Case<'_, 'h> {
                             Status::Holds
                         }
                         Err(why) if self.facts.written_twice.is_empty() => {
-                            bug(&format!("a schedule that is none: {why}"))
+                            return Err(internal(&format!("a schedule that is none: {why}")));
                         }
                         Err(_) => Status::NotRefuted,
                     }
@@ -215,7 +222,9 @@ impl<'h> Case<'_, 'h> {
                 let events = self.operations_of(&events);
                 match self.replay(|replay| replay.by_snapshots(&events))? {
                     Ok(()) => Status::Holds,
-                    Err(why) if self.facts.written_twice.is_empty() => bug(&format!("snapshots that are none: {why}")),
+                    Err(why) if self.facts.written_twice.is_empty() => {
+                        return Err(internal(&format!("snapshots that are none: {why}")));
+                    }
                     Err(_) => Status::NotRefuted,
                 }
             }
@@ -230,7 +239,7 @@ impl<'h> Case<'_, 'h> {
     fn committed(&self, findings: &mut Findings<'h>, levels: &mut Levels) -> Result<(), UnknownWhy> {
         self.limit.keep_going()?;
         let counts = |edge: &Edge| edge.needs == Needs::Nothing && edge.kind != Kind::Rw;
-        let order = self.graph.order_by(counts, self.limit)?.unwrap_or_else(|_| bug("a cycle that refutes nothing"));
+        let order = self.graph.order_by(counts, self.limit)?.map_err(|_| internal("a cycle that refutes nothing"))?;
         let mut operations = self.operations_of(&order);
         if !self.is_sure(Class::Register) {
             match self.in_order_of_reads(&order) {
@@ -255,7 +264,7 @@ impl<'h> Case<'_, 'h> {
         let status = match self.replay(|replay| replay.committed(&operations))? {
             Ok(()) => Status::Holds,
             Err(why) if self.facts.written_twice.is_empty() => {
-                bug(&format!("reads of what was committed that are none: {why}"))
+                return Err(internal(&format!("reads of what was committed that are none: {why}")));
             }
             Err(_) => Status::NotRefuted,
         };
@@ -347,9 +356,12 @@ impl<'h> Case<'_, 'h> {
 
     /// Whether these contradict each other, by trying all orders of them; then as few as do.
     fn contradiction(&self, core: &[u32], level: Level, findings: &mut Findings<'h>) -> Result<Status, UnknownWhy> {
-        let mut kept: Vec<u32> = core.iter().copied().filter(|t| self.facts.happened[*t as usize]).collect();
+        let mut kept = self.with_sources(core);
         if kept.len() > small::MOST || !self.is_refuted(&kept, level)? {
-            return Ok(Status::NotRefuted);
+            kept = core.to_vec();
+            if kept.len() > small::MOST || !self.is_refuted(&kept, level)? {
+                return Ok(Status::NotRefuted);
+            }
         }
         for t in kept.clone() {
             let without: Vec<u32> = kept.iter().copied().filter(|other| *other != t).collect();
@@ -363,10 +375,31 @@ impl<'h> Case<'_, 'h> {
         Ok(Status::Refuted)
     }
 
+    /// These, and those whose writes they read, and so on.
+    fn with_sources(&self, core: &[u32]) -> Vec<u32> {
+        let mut kept: Vec<u32> = core.to_vec();
+        let mut place = 0;
+        let reads = self.graph.edges.iter().filter(|edge| edge.kind == Kind::Wr);
+        let mut sources: FxHashMap<u32, Vec<u32>> = FxHashMap::default();
+        for edge in reads {
+            sources.entry(edge.to).or_default().push(edge.from);
+        }
+        while let Some(t) = kept.get(place).copied().filter(|_| kept.len() <= small::MOST) {
+            place += 1;
+            for source in sources.get(&t).into_iter().flatten() {
+                if !kept.contains(source) {
+                    kept.push(*source);
+                }
+            }
+        }
+        kept.sort_unstable();
+        kept
+    }
+
     fn is_refuted(&self, transactions: &[u32], level: Level) -> Result<bool, UnknownWhy> {
         let operations: Vec<u32> = transactions.iter().map(|t| self.operation(*t)).collect();
         let small = Small::new(self.history, self.initial, &operations, false);
-        Ok(matches!(small.decide(level, self.limit)?, Decision::Refuted))
+        Ok(matches!(small.decide(level, CONFIRMED, self.limit)?, Decision::Refuted))
     }
 
     /// Decides what is open of few transactions.
@@ -382,7 +415,7 @@ impl<'h> Case<'_, 'h> {
             if is_refuted || levels.status(level) != Status::NotRefuted {
                 continue;
             }
-            match small.decide(level, self.limit)? {
+            match small.decide(level, small::STATES, self.limit)? {
                 Decision::Open => {}
                 Decision::Explained(order) => self.explained(level, order, levels)?,
                 Decision::Refuted => {
@@ -404,7 +437,7 @@ impl<'h> Case<'_, 'h> {
             _ => self.replay(|replay| replay.serially(&order, level))?,
         };
         if let Err(why) = replayed {
-            bug(&format!("an order that was tried and is none: {why}"));
+            return Err(internal(&format!("an order that was tried and is none: {why}")));
         }
         if level >= Level::Serializable {
             levels.order = Some(order);

@@ -311,7 +311,9 @@ impl<'h> Look<'_, 'h> {
             if self.writer(element) == SEVERAL {
                 return true;
             }
-            let claim = || format!("T1 read {value} in {} more often than it was added by who did not fail", name(facts, self.key));
+            let claim = || {
+                format!("T1 read {value} in {} more often than it was added by who did not fail", name(facts, self.key))
+            };
             self.findings.add(AnomalyKind::G1a, Level::ReadCommitted, &[read.transaction], claim);
             return false;
         }

@@ -43,24 +43,21 @@ pub use report::{Anomaly, AnomalyKind, Because, Count, Level, LevelReport, Link,
 ///
 /// Each key is a list (`append` and `r`) or a register (`w` and `r`).
 /// From serializable on, [`Status::Holds`] comes with an order that was replayed, and each cycle was looked up in the history again.
-///
-/// # Panics
-/// If the checker contradicts itself, which would be a bug in it.
 pub fn check_transactions(history: &History, limits: &Limits<'_>) -> TransactionReport {
     check_transactions_from(history, &Value::Nil, limits)
 }
 
 /// As [`check_transactions`], where every key holds `initial` at first: each list these elements if it is a list, else each register this
 /// value.
-///
-/// # Panics
-/// If the checker contradicts itself, which would be a bug in it.
 pub fn check_transactions_from(history: &History, initial: &Value, limits: &Limits<'_>) -> TransactionReport {
     let start = Initial::new(history, initial);
     let mut findings = Findings::new(history);
     let mut levels = Levels::default();
     let why = judge::judge(history, (initial, &start), limits, &mut findings, &mut levels).err();
+    // Of a checker that contradicts itself nothing is believed.
+    let is_internal = matches!(why, Some(UnknownWhy::Internal { .. }));
     let status = |level| match findings.weakest() {
+        _ if is_internal => Status::Unknown,
         // What is refuted stays so, whatever ended the check.
         Some(weakest) if level >= weakest => Status::Refuted,
         _ => levels.status(level),
@@ -82,10 +79,6 @@ pub fn check_transactions_from(history: &History, initial: &Value, limits: &Limi
         why,
         order: levels.order,
     }
-}
-
-fn bug(what: &str) -> ! {
-    panic!("this is a bug in schism: {what}")
 }
 
 /// A chain of moments: whoever has ended before one leads into it, and it leads to whoever begins after it.

@@ -6,8 +6,10 @@
 //! problem with two vertices a transaction, its beginning and its commit (PolySI, VLDB 2023): who wrote commits before the writer of
 //! the next version begins, and who read begins before that one commits.
 
+use rustc_hash::{FxHashMap, FxHashSet};
+
 use super::{
-    graph::{Graph, Kind, NONE, Needs},
+    graph::{Edge, Graph, Kind, NONE, Needs},
     limit::Limit,
     schedule,
 };
@@ -84,22 +86,30 @@ impl Polygraph {
         if snapshots {
             all.edges.extend((0..graph.transactions).map(|t| (2 * t, 2 * t + 1)));
         }
-        for edge in graph.edges.iter().filter(|edge| edge.needs <= needs) {
+        // Which version came first by time follows from the order of transactions again, and then it is known from which.
+        let follows = |edge: &Edge| edge.kind == Kind::Onward && edge.needs > Needs::Snapshots && edge.key != NONE;
+        for edge in graph.edges.iter().filter(|edge| edge.needs <= needs && !follows(edge)) {
             all.add(edge.from, edge.to, edge.kind);
         }
-        for object in 0..all.objects.len() {
-            for item in 0..all.objects[object].len() {
-                let out = all.vertices / width;
-                all.vertices += width;
-                let Item { last, ref readers, .. } = all.objects[object][item];
-                let readers = readers.clone();
-                all.objects[object][item].out = out;
-                all.add(last, out, Kind::Ww);
-                readers.into_iter().for_each(|reader| all.add(reader, out, Kind::Rw));
-            }
-        }
+        all.place_outs();
         all.known = all.edges.len();
         all
+    }
+
+    /// Gives each item the vertex that comes after its last writer and readers.
+    fn place_outs(&mut self) {
+        let width = if self.snapshots { 2 } else { 1 };
+        for object in 0..self.objects.len() {
+            for item in 0..self.objects[object].len() {
+                let out = self.vertices / width;
+                self.vertices += width;
+                let Item { last, ref readers, .. } = self.objects[object][item];
+                let readers = readers.clone();
+                self.objects[object][item].out = out;
+                self.add(last, out, Kind::Ww);
+                readers.into_iter().for_each(|reader| self.add(reader, out, Kind::Rw));
+            }
+        }
     }
 
     /// An edge between vertices of a graph. Of vertices between transactions, the first leads to beginnings, and the second to commits.
@@ -141,7 +151,9 @@ impl Polygraph {
             limit.keep_going()?;
             if let Some(cycle) = self.propagate(limit)? {
                 self.explain(&cycle, &mut core);
-                let Some((edges, object, items)) = open.pop() else { return Ok(Solution::Contradiction(sorted(core))) };
+                let Some((edges, object, items)) = open.pop() else {
+                    return Ok(Solution::Contradiction(self.fewer(sorted(core), limit)?));
+                };
                 self.edges.truncate(edges);
                 self.reasons.truncate(edges - self.known);
                 self.decide(object, [items[1], items[0]]);
@@ -255,6 +267,88 @@ impl Polygraph {
             }
         }
         Ok(None)
+    }
+
+    /// As few of these transactions as still contradict each other by what is propagated.
+    fn fewer(&self, core: Vec<u32>, limit: &Limit<'_>) -> Result<Vec<u32>, UnknownWhy> {
+        let all = self.among(&core, limit)?;
+        let mut gone = vec![false; core.len()];
+        if all.without(&gone).propagate(limit)?.is_none() {
+            return Ok(core);
+        }
+        for place in 0..core.len() {
+            gone[place] = true;
+            gone[place] = all.without(&gone).propagate(limit)?.is_some();
+        }
+        Ok(core.into_iter().zip(gone).filter(|(_, gone)| !gone).map(|(transaction, _)| transaction).collect())
+    }
+
+    /// What is known of these transactions alone, by their places.
+    fn among(&self, core: &[u32], limit: &Limit<'_>) -> Result<Self, UnknownWhy> {
+        let width = if self.snapshots { 2 } else { 1 };
+        let places: FxHashMap<u32, u32> = core.iter().copied().zip(0_u32..).collect();
+        let ahead = Ahead::new(self, self.known, limit)?;
+        let mut edges = Vec::new();
+        for (transaction, part) in core.iter().flat_map(|transaction| (0..width).map(move |part| (*transaction, part)))
+        {
+            // Through vertices that are no transactions, to those that are among these.
+            let (from, mut seen) = (places[&transaction] * width + part, FxHashSet::default());
+            let mut left = vec![transaction * width + part];
+            while let Some(vertex) = left.pop() {
+                limit.step()?;
+                for &to in ahead.of(vertex) {
+                    if to / width >= self.count {
+                        left.extend(seen.insert(to).then_some(to));
+                    } else if let Some(place) = places.get(&(to / width)) {
+                        edges.push((from, place * width + to % width));
+                    }
+                }
+            }
+        }
+        let count = u32::try_from(core.len()).expect("they are counted so");
+        let mut all = Self {
+            count,
+            snapshots: self.snapshots,
+            vertices: count * width,
+            known: edges.len(),
+            edges,
+            reasons: Vec::new(),
+            objects: Vec::new(),
+        };
+        for items in &self.objects {
+            let items = items.iter().filter_map(|item| {
+                let readers = item.readers.iter().filter_map(|reader| places.get(reader).copied()).collect();
+                Some(Item::new(*places.get(&item.first)?, *places.get(&item.last)?, readers, Vec::new()))
+            });
+            all.objects.push(items.collect());
+        }
+        all.objects.retain(|items: &Vec<Item>| items.len() > 1);
+        Ok(all)
+    }
+
+    /// The same without some transactions.
+    fn without(&self, gone: &[bool]) -> Self {
+        let width = if self.snapshots { 2 } else { 1 };
+        let is_left = |transaction: &u32| !gone[*transaction as usize];
+        let edges = self.edges.iter().copied().filter(|(from, to)| is_left(&(from / width)) && is_left(&(to / width)));
+        let mut all = Self {
+            count: self.count,
+            snapshots: self.snapshots,
+            vertices: self.count * width,
+            edges: edges.collect(),
+            reasons: Vec::new(),
+            objects: Vec::new(),
+            known: 0,
+        };
+        for items in &self.objects {
+            let items = items.iter().filter(|item| is_left(&item.first) && is_left(&item.last)).map(|item| {
+                Item::new(item.first, item.last, item.readers.iter().copied().filter(is_left).collect(), Vec::new())
+            });
+            all.objects.push(items.collect());
+        }
+        all.place_outs();
+        all.known = all.edges.len();
+        all
     }
 
     /// The edges of a circle that there is.

@@ -19,7 +19,7 @@ pub(super) const FEW: usize = 8;
 /// So many can be told apart.
 pub(super) const MOST: usize = 64;
 /// So many states are remembered at most.
-const STATES: usize = 1 << 19;
+pub(super) const STATES: usize = 1 << 19;
 /// A list that no read continues.
 const DEAD: u32 = u32::MAX;
 
@@ -169,18 +169,21 @@ impl<'h> Small<'h> {
         }
         self.lists.push(list);
         let read = self.lists.len() - 1;
-        if let Some(stripped) = list.strip_suffix(own)
+        // What was there at first was added by nobody.
+        let first = list.iter().zip(&self.initial_list).take_while(|(found, first)| found == first).count();
+        let added = &list[first..];
+        if let Some(stripped) = added.strip_suffix(own)
             && *base.or_insert(stripped) == stripped
         {
-            return Step::List { key, node, claim: list.len(), base: stripped.len(), read };
+            return Step::List { key, node, claim: list.len(), base: first + stripped.len(), read };
         }
-        let others = list.iter().rposition(|element| !own.contains(element)).map_or(0, |last| last + 1);
+        let others = first + added.iter().rposition(|element| !own.contains(element)).map_or(0, |last| last + 1);
         Step::List { key, node, claim: others, base: others, read }
     }
 
-    /// Whether all can be explained at this level.
-    pub(super) fn decide(&self, level: Level, limit: &Limit<'_>) -> Result<Decision, UnknownWhy> {
-        let mut tried = Tried { states: FxHashSet::default(), limit, full: false };
+    /// Whether all can be explained at this level, in so many states at most.
+    pub(super) fn decide(&self, level: Level, most: usize, limit: &Limit<'_>) -> Result<Decision, UnknownWhy> {
+        let mut tried = Tried { states: FxHashSet::default(), limit, most, full: false };
         let mut order = Vec::new();
         let found = match level {
             Level::ReadUncommitted => return uncommitted::decide(self, limit),
@@ -415,6 +418,7 @@ fn added_by_others(history: &History, operations: &[u32], failed: bool) -> FxHas
 struct Tried<'a> {
     states: FxHashSet<([u64; 2], Box<[u32]>)>,
     limit: &'a Limit<'a>,
+    most: usize,
     /// Whether there was no room for all.
     full: bool,
 }
@@ -422,7 +426,7 @@ struct Tried<'a> {
 impl Tried<'_> {
     fn is_new(&mut self, done: [u64; 2], contents: &[u32]) -> Result<bool, UnknownWhy> {
         self.limit.step()?;
-        if self.states.len() >= STATES {
+        if self.states.len() >= self.most {
             self.full = true;
             return Ok(false);
         }

@@ -100,6 +100,7 @@ impl Replay<'_> {
         let mut held: FxHashSet<(ValueId, ValueId)> = FxHashSet::default();
         let mut lengths: FxHashSet<(ValueId, usize)> = FxHashSet::default();
         let mut longest: FxHashMap<ValueId, &[ValueId]> = FxHashMap::default();
+        let first_list = contents.initial.clone();
         for &index in order {
             let transaction = seen.once(index)?;
             let mut own: FxHashMap<ValueId, Own<'_>> = FxHashMap::default();
@@ -111,7 +112,7 @@ impl Replay<'_> {
                     continue;
                 };
                 let own = own.entry(key).or_default();
-                let (initially, first) = (contents.initial.len(), contents.first);
+                let (initially, first) = (first_list.len(), contents.first);
                 let content = contents.of(key);
                 let explained = match (found, &*content) {
                     (Found::Unknown, _) => true,
@@ -124,7 +125,7 @@ impl Replay<'_> {
                         let list = if let Found::List(list) = found { list } else { &[] };
                         let now: &[ValueId] = if let Some(Content::List(now)) = content { now } else { &[] };
                         let was = |length: usize| length == initially || lengths.contains(&(key, length));
-                        let (claimed, explained) = own.list(list, now, was);
+                        let (claimed, explained) = own.list(list, now, &first_list, was);
                         let longer = longest.entry(key).or_default();
                         if claimed.len() > longer.len() {
                             *longer = claimed;
@@ -176,15 +177,25 @@ struct Own<'a> {
 
 impl<'a> Own<'a> {
     /// As much of a list that was read as shows an order, and whether it can have come from `now` or what was before it.
-    fn list(&mut self, list: &'a [ValueId], now: &[ValueId], was: impl Fn(usize) -> bool) -> (&'a [ValueId], bool) {
-        let base = list.strip_suffix(&*self.changes).filter(|base| self.base.is_none_or(|before| before == *base));
+    fn list(
+        &mut self,
+        list: &'a [ValueId],
+        now: &[ValueId],
+        first: &[ValueId],
+        was: impl Fn(usize) -> bool,
+    ) -> (&'a [ValueId], bool) {
+        // What was there at first was added by nobody.
+        let first = list.iter().zip(first).take_while(|(found, first)| found == first).count();
+        let added = &list[first..];
+        let base = added.strip_suffix(&*self.changes).filter(|base| self.base.is_none_or(|before| before == *base));
         if let Some(base) = base {
             self.base = Some(base);
+            let base = &list[..first + base.len()];
             return (list, now.starts_with(base) && was(base.len()));
         }
         // It contradicts itself: what it had added itself says nothing at the end.
-        let others = list.iter().rposition(|element| !self.changes.contains(element)).map_or(0, |last| last + 1);
-        let list = &list[..others];
+        let others = added.iter().rposition(|element| !self.changes.contains(element)).map_or(0, |last| last + 1);
+        let list = &list[..first + others];
         (list, now.starts_with(list) && was(list.len()))
     }
 }
@@ -303,7 +314,8 @@ pub(super) fn confirm(history: &History, initial: &Value, link: &Link) -> Result
         Because::Realtime => from.outcome == Outcome::Ok && from.completed < to.invoked && from.completed != NEVER,
         Because::Process => from.outcome == Outcome::Ok && from.process == to.process && from.completed < to.invoked,
         Because::Read { key, value } => {
-            writes(history, link.from, key, value) && reads(history, initial, link.to, key).any(|found| found.contains(&value))
+            writes(history, link.from, key, value)
+                && reads(history, initial, link.to, key).any(|found| found.contains(&value))
         }
         Because::Missed { key, value } => {
             let first = reads(history, initial, link.from, key).next();

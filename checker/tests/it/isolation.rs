@@ -149,7 +149,9 @@ impl Drawn {
                 own[*key].push(*value);
             }
             let Op::Lists(key, list) = op else { continue };
-            if list.ends_with(&own[*key]) {
+            // What was there at first was added by nobody.
+            let first = list.iter().zip(&self.first.list).take_while(|(a, b)| a == b).count();
+            if list[first..].ends_with(&own[*key]) {
                 let rest = list[..list.len() - own[*key].len()].to_vec();
                 if base[*key].get_or_insert_with(|| rest.clone()) == &rest {
                     claims.push((*key, list.clone(), rest));
@@ -157,7 +159,7 @@ impl Drawn {
                 }
             }
             let mut others = list.clone();
-            while others.last().is_some_and(|last| own[*key].contains(last)) {
+            while others.len() > first && others.last().is_some_and(|last| own[*key].contains(last)) {
                 others.pop();
             }
             claims.push((*key, others.clone(), others));
