@@ -25,7 +25,7 @@ use super::{Entry, HardState, LogIndex, Message, NodeId, Term};
 pub enum ReadMode {
     /// The leader answers because it believes that it leads: basic Raft.
     Leader,
-    /// The leader answers while its lease runs by its own clock; otherwise it waits as in `Quorum`.
+    /// The leader answers while its lease runs by its own clock; otherwise, and where voters are not loyal, it waits as in `Quorum`.
     Lease,
     /// `ReadIndex`: after a round of heartbeats that began after the read arrived (dissertation §6.4). A follower asks the leader.
     Quorum,

@@ -89,7 +89,7 @@ impl Log {
     }
 
     /// The consistency check of `AppendEntries` (§5.3): whether this log has `prev_term` at `prev_index`. What lies below the snapshot is
-    /// committed and therefore equal (mutant: a compacted `prev` is no conflict).
+    /// committed and therefore equal.
     pub(super) fn check_consistency(&self, prev_index: LogIndex, prev_term: Term) -> Result<(), Conflict> {
         if prev_index < self.snapshot_index {
             return Ok(());

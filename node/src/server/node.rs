@@ -20,8 +20,8 @@ use crate::{
     event::{Event, Log},
     kv::{Applied, Command, Machine, MachineError, Op},
     raft::{
-        Entry, LogIndex, Message, NodeId, ProposalOutcome, Raft, ReadMode, ReadOutcome, Role, Snapshot, Status, Term,
-        Time,
+        Entry, Incredible, LogIndex, Message, NodeId, ProposalOutcome, Raft, ReadMode, ReadOutcome, Role, Snapshot,
+        Status, Term, Time,
     },
     request::{Counters, Failure, Happened, Input, Mode, Reason, Reply, Request, StatusReport},
     storage::{Beginning, Compacted, Storage},
@@ -61,6 +61,7 @@ pub(super) struct Node {
     /// Ids start anywhere, so that a late answer to a former life of this node meets no request of this one.
     next_id: u64,
     counters: Counters,
+    refused_messages: u64,
     log: Log,
     trace: Trace,
 }
@@ -95,6 +96,7 @@ impl Node {
             pending: Pending::default(),
             next_id: fresh(),
             counters: Counters::default(),
+            refused_messages: 0,
             log,
             trace,
         };
@@ -146,7 +148,11 @@ impl Node {
         }
         match input {
             Input::Client(request, reply) => self.request(Asker::Client(reply), request, now),
-            Input::Peer(_, Frame::Raft { message, .. }) => self.raft.step(now, message),
+            Input::Peer(peer, Frame::Raft { message, .. }) => {
+                if let Err(why) = self.raft.step(now, message) {
+                    self.refuse_message(peer, &why);
+                }
+            }
             Input::Peer(peer, Frame::Forward { id, request }) => self.request(Asker::Peer(peer, id), request, now),
             Input::Peer(_, Frame::Forwarded { id, reply }) => {
                 if let Some(waiting) = self.pending.take(id) {
@@ -157,6 +163,15 @@ impl Node {
                 reply.send(self.report(now)).ok(); // whoever asked has gone
             }
             Input::Peer(_, Frame::Ping) | Input::Stop => {}
+        }
+    }
+
+    /// Tells the log of a message that was refused; of many only some, so that nobody can fill the disk with them.
+    fn refuse_message(&mut self, peer: NodeId, why: &Incredible) {
+        self.refused_messages += 1;
+        if self.refused_messages.is_power_of_two() {
+            let (reason, count) = (why.to_string(), self.refused_messages);
+            self.log.write(Event::MessageRefused { peer, reason, count });
         }
     }
 

@@ -24,7 +24,7 @@ pub(crate) use accept::accept_links;
 use dial::Link;
 
 /// Raised when frames change.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 /// How long a connection may take to come up.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(200);
 /// How long to wait before dialling again. With the time above, a healed link is back within 300 ms.

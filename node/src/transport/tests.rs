@@ -186,6 +186,7 @@ async fn a_peer_that_stops_reading_is_given_up_and_never_blocks() {
         data,
         done: true,
         round: 0,
+        standing: crate::raft::Standing::Firm,
     };
     let large = Frame::Raft { id: 1, message: Message { from: NodeId(1), to: NodeId(2), term: Term(1), body } };
     send(&mut links, large.clone()).await;

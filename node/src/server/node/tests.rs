@@ -14,7 +14,7 @@ use super::*;
 use crate::{
     event::Captured,
     kv::{Found, Json},
-    raft::{AppendResult, Body, Payload},
+    raft::{AppendResult, Body, Payload, Standing},
     transport::accept_links,
 };
 
@@ -76,6 +76,7 @@ impl Bench {
             entries,
             leader_commit: LogIndex(commit),
             round: 1,
+            standing: Standing::Firm,
         };
         self.message(leader, term, body);
     }
@@ -185,6 +186,7 @@ fn a_deposed_leaders_write_is_denied_only_once_another_entry_has_its_place() {
             entries: vec![],
             leader_commit: LogIndex(2),
             round: 2,
+            standing: Standing::Firm,
         },
     );
     assert_eq!(first.try_recv().unwrap().result, refused(Reason::Superseded));
