@@ -57,6 +57,8 @@ pub(crate) enum Happened {
 pub(crate) enum Reason {
     /// This node knows no leader, or was taken for one and is none.
     NoLeader,
+    /// This node leads, but no majority answers it.
+    Deserted,
     /// The leader is known, but no link to it works.
     Unreachable(NodeId),
     /// Too many requests wait already.
@@ -75,6 +77,7 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoLeader => f.write_str("no leader"),
+            Self::Deserted => f.write_str("no majority answers the leader"),
             Self::Unreachable(leader) => write!(f, "the leader {leader} cannot be reached"),
             Self::Overloaded => f.write_str("overloaded"),
             Self::Deadline => f.write_str("no answer in time"),

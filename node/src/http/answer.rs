@@ -93,9 +93,12 @@ impl From<Failure> for ApiError {
         let status = match reason {
             Reason::Deadline => StatusCode::GATEWAY_TIMEOUT,
             Reason::OutOfSequence { .. } => StatusCode::CONFLICT,
-            Reason::NoLeader | Reason::Unreachable(_) | Reason::Overloaded | Reason::Superseded | Reason::Stopping => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Reason::NoLeader
+            | Reason::Deserted
+            | Reason::Unreachable(_)
+            | Reason::Overloaded
+            | Reason::Superseded
+            | Reason::Stopping => StatusCode::SERVICE_UNAVAILABLE,
         };
         Self { status, error: reason.to_string(), happened }
     }

@@ -101,6 +101,8 @@ pub enum ProposalOutcome {
         /// Who leads, as far as this node knows.
         leader: Option<NodeId>,
     },
+    /// No log holds it: this node leads, but no quorum has answered it for an election timeout, so that nothing could come of it here.
+    Deserted,
 }
 
 /// What became of a read.

@@ -153,11 +153,14 @@ impl Raft {
     /// A client proposes a command; `id` comes back with the outcome. The caller bounds how many proposals it has under way.
     pub fn propose(&mut self, now: Time, id: u64, command: Bytes) {
         self.input(now, |raft| {
-            let outcome = if matches!(raft.state, State::Leader(_)) {
-                let index = raft.append_own(Payload::Command(command));
-                ProposalOutcome::Appended { index, term: raft.hard_state.term }
-            } else {
-                ProposalOutcome::NotLeader { leader: raft.leader }
+            let outcome = match (&raft.state, raft.standing()) {
+                (State::Leader(_), Standing::Firm) => {
+                    let index = raft.append_own(Payload::Command(command));
+                    ProposalOutcome::Appended { index, term: raft.hard_state.term }
+                }
+                // A log that went on growing here would stay ahead of all that could lead in its place (§5.4.1).
+                (State::Leader(_), Standing::Deserted) => ProposalOutcome::Deserted,
+                _ => ProposalOutcome::NotLeader { leader: raft.leader },
             };
             raft.out.proposals.push((id, outcome));
         });

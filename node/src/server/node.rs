@@ -258,20 +258,21 @@ impl Node {
     fn proposed(&mut self, id: u64, outcome: ProposalOutcome) {
         match outcome {
             ProposalOutcome::Appended { index, term } => self.pending.appended(id, index, term),
-            ProposalOutcome::NotLeader { .. } => self.turn_away(id),
+            ProposalOutcome::NotLeader { .. } => self.turn_away(id, Reason::NoLeader),
+            ProposalOutcome::Deserted => self.turn_away(id, Reason::Deserted),
         }
     }
 
     fn read(&mut self, id: u64, outcome: ReadOutcome) {
         match outcome {
             ReadOutcome::Ready(index) => self.pending.readable_at(id, index),
-            ReadOutcome::NotLeader { .. } => self.turn_away(id),
+            ReadOutcome::NotLeader { .. } => self.turn_away(id, Reason::NoLeader),
         }
     }
 
-    fn turn_away(&mut self, id: u64) {
+    fn turn_away(&mut self, id: u64, reason: Reason) {
         if let Some(waiting) = self.pending.take(id) {
-            self.refuse(waiting, Reason::NoLeader);
+            self.refuse(waiting, reason);
         }
     }
 

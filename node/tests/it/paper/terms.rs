@@ -164,7 +164,7 @@ fn entries_that_cannot_stand_in_a_log_are_refused() {
         append((1, 1), &[2, 1], 0, 1),
         append((1, 1), &[9], 0, 1),
         append((1, 9), &[], 0, 1),
-        append((u64::MAX, 1), &[], 0, 1),
+        append((1 << 63, 1), &[], 0, 1),
         append((1, 1), &[], u64::MAX, 1),
         request_vote(true, (u64::MAX, 1)),
         matched(u64::MAX, 1),

@@ -70,6 +70,8 @@ pub(crate) struct Faults {
     pub(crate) max_disk_delay: u64,
     /// How many of the requests are writes. Where they are few, a node that was cut off is not behind, and can win an election.
     pub(crate) writes: u64,
+    /// How long clients pause between two requests at most, all together.
+    pub(crate) clients_every: u64,
     /// Which kind of elections all nodes hold.
     pub(crate) elections: Elections,
 }
@@ -87,6 +89,7 @@ impl Faults {
             compact_after: chance.pick(&[5, 20, u64::MAX]),
             max_disk_delay: chance.pick(&[MS / 10, 3 * MS, 20 * MS]),
             writes: chance.pick(&[10, 400, 400]),
+            clients_every: 5 * MS,
             elections: chance.pick(&[Elections::Basic, Elections::CheckQuorum]),
         }
     }
@@ -103,6 +106,7 @@ impl Faults {
             compact_after: 20,
             max_disk_delay: MS,
             writes: 400,
+            clients_every: 5 * MS,
             elections: Elections::CheckQuorum,
         }
     }

@@ -10,7 +10,7 @@ use node::raft::{Elections, NodeId};
 
 use super::{
     cluster::Cluster,
-    faults::{Chance, ELECTION_TIMEOUT, Faults},
+    faults::{Chance, ELECTION_TIMEOUT, Faults, MS},
 };
 
 const TIMEOUT: u64 = ELECTION_TIMEOUT.as_nanos() as u64;
@@ -34,10 +34,10 @@ enum Outcome {
 /// Breaks the network of a running cluster in one shape for good, and heals it at the end.
 fn endure(nodes: usize, shape: &Shape, elections: Elections, busy: bool, seed: u64) -> Outcome {
     let faults = Faults { elections, ..Faults::none() };
-    let mut cluster = Cluster::without_faults(nodes, seed, Faults { writes: if busy { 400 } else { 0 }, ..faults });
+    let faults = Faults { writes: if busy { 400 } else { 0 }, clients_every: 20 * MS, ..faults };
+    let mut cluster = Cluster::without_faults(nodes, seed, faults);
     let settled = cluster.run_until(60 * TIMEOUT, |cluster| cluster.is_settled());
     assert!(settled, "a cluster that nobody disturbs has a leader: {}", cluster.describe());
-    cluster.faults.writes = 400;
     let leader = cluster.leader().expect("settled");
     // The place of the leader is 0, and the others follow in the order of their numbers.
     let mut places: Vec<usize> = (0..nodes).filter(|&host| host != leader).collect();
@@ -45,6 +45,7 @@ fn endure(nodes: usize, shape: &Shape, elections: Elections, busy: bool, seed: u
     let id = |place: usize| NodeId(places[place] as u64 + 1);
     cluster.cut = shape.iter().map(|&(from, to)| (id(from), id(to))).collect();
     cluster.run_for(SETTLE);
+    cluster.faults.writes = 400;
     let before = cluster.oracle.acknowledged;
     cluster.run_for(WATCH);
     let commits = cluster.oracle.acknowledged > before;
@@ -75,7 +76,8 @@ fn has_a_centre(nodes: usize, shape: &Shape) -> bool {
     (0..nodes).any(|place| (0..nodes).filter(|&other| meet(place, other)).count() > nodes / 2)
 }
 
-/// Goes through shapes under both kinds of elections, quiet and under load. With equal logs the shape alone decides.
+/// Goes through shapes under both kinds of elections, quiet and under load. With equal logs, as nobody writes until somebody leads anew, the
+/// shape alone decides.
 fn endure_all(nodes: usize, shapes: impl Iterator<Item = Shape>) {
     let (mut commits, mut runs) = (0, 0);
     for (seed, shape) in (0..).zip(shapes) {
