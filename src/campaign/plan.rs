@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 use nemesis::{FaultSpec, FaultSpecs};
 use serde::{Deserialize, Serialize};
 
-use crate::plan::ReadMode;
+use crate::plan::{Elections, ReadMode};
 
 /// How many runs a campaign may have.
 const MAX_RUNS: usize = 100_000;
@@ -31,6 +31,9 @@ pub(crate) struct CampaignPlan {
     pub(crate) keys: u16,
     /// Whether nodes write down every message.
     pub(crate) trace: bool,
+    /// The elections of all runs; where none are named, each read mode has its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) elections: Option<Elections>,
 }
 
 impl Default for CampaignPlan {
@@ -50,6 +53,7 @@ impl Default for CampaignPlan {
             concurrency: 25,
             keys: 5,
             trace: false,
+            elections: None,
         }
     }
 }
@@ -165,6 +169,9 @@ pub(crate) struct Cell {
     pub(crate) read_share: u8,
     pub(crate) faults: FaultMix,
     pub(crate) read: ReadMode,
+    /// Those that were asked for, if any were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) elections: Option<Elections>,
 }
 
 impl Cell {
@@ -175,6 +182,8 @@ impl Cell {
             ReadMode::Lease if is(|fault| matches!(fault, FaultSpec::Clock { .. })) => Expected::MayFail,
             ReadMode::Quorum | ReadMode::Log | ReadMode::Lease => Expected::Holds,
             ReadMode::Local => Expected::Fails,
+            // It steps down about when another can be elected.
+            ReadMode::Leader if self.elections == Some(Elections::CheckQuorum) => Expected::MayFail,
             ReadMode::Leader if is(|fault| matches!(fault, FaultSpec::Pause(_) | FaultSpec::Partition(_))) => {
                 Expected::Fails
             }
@@ -249,6 +258,9 @@ impl RunPlan {
         ] {
             arguments.extend([name.to_owned(), value]);
         }
+        if let Some(elections) = cell.elections {
+            arguments.extend(["--elections".to_owned(), elections.name().to_owned()]);
+        }
         arguments.extend(plan.trace.then(|| "--trace".to_owned()));
         arguments
     }
@@ -288,6 +300,9 @@ impl CampaignPlan {
         if let Some(twice) = seeds.iter().find(|seed| !known.insert(**seed)) {
             return Err(format!("seed {twice} is named twice: a run is one cell and one seed"));
         }
+        for read in &self.reads {
+            self.elections.unwrap_or(read.elections()).check(*read)?;
+        }
         let cells = self.cells();
         for (at, cell) in cells.iter().enumerate() {
             let same = |other: &Cell| Cell { number: cell.number, ..other.clone() } == *cell;
@@ -319,6 +334,7 @@ impl CampaignPlan {
                                     read_share: *read_share,
                                     faults: faults.clone(),
                                     read: *read,
+                                    elections: self.elections,
                                 });
                             }
                         }
@@ -388,7 +404,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::{CampaignPlan, Expected, Seeds, Shard, parse_mixes};
-    use crate::plan::ReadMode;
+    use crate::plan::{Elections, ReadMode};
 
     #[test]
     fn shards_are_all_runs_and_each_once() {
@@ -447,6 +463,7 @@ mod tests {
             (CampaignPlan { seeds: Seeds::These(vec![1, 1]), ..plan.clone() }, "seed 1 is named twice"),
             (CampaignPlan { seeds: Seeds::Count(1_000_000), ..plan.clone() }, "at most 100000"),
             (CampaignPlan { reads: vec![ReadMode::Log, ReadMode::Log], ..plan.clone() }, "are named twice"),
+            (CampaignPlan { elections: Some(Elections::Basic), ..plan.clone() }, "lease reads need loyal voters"),
         ] {
             let said = wrong.check().unwrap_err();
             assert!(said.contains(why), "{said}");

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use comfy_table::{Table, presets};
 
-use super::campaign::stop_on_signal;
+use super::{campaign::stop_on_signal, elections::ElectionArgs};
 use crate::{
     campaign::{
         self, Manner,
@@ -51,6 +51,8 @@ pub(crate) struct CompareArgs {
     /// Reads in a hundred operations; several are settings of their own.
     #[arg(long, value_delimiter = ',', value_name = "LIST", default_value = "80")]
     read_shares: Vec<u8>,
+    #[command(flatten)]
+    elections: ElectionArgs,
     /// How often each is run, each time with another seed.
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
@@ -81,6 +83,7 @@ impl CompareArgs {
             faults: self.faults,
             nodes: self.nodes,
             read_shares: self.read_shares,
+            elections: self.elections.asked(),
             seeds: Seeds::Count(self.rounds),
             time_limit: self.time_limit,
             rate: self.rate,
