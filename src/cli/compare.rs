@@ -133,12 +133,15 @@ fn describe(comparison: &Comparison) -> String {
             "fsyncs/op",
             "longest gap",
             "recovery",
+            "reads up",
+            "writes up",
             "verdicts",
             "stale reads",
             "stale by",
         ]);
         for mode in &setting.modes {
             let ms = |figure: f64| format!("{figure:.2} ms");
+            let percent = |share: Option<f64>| share.map_or_else(|| "-".to_owned(), |share| format!("{share:.1} %"));
             table.add_row([
                 mode.read.name().to_owned(),
                 format!("{:.0}", mode.throughput.median),
@@ -151,6 +154,8 @@ fn describe(comparison: &Comparison) -> String {
                 format!("{:.2}", mode.fsyncs_per_operation),
                 format!("{} ms", mode.longest_gap_ms),
                 mode.recovery_ms.map_or_else(|| "-".to_owned(), |ms| format!("{ms} ms")),
+                percent(mode.reads_available),
+                percent(mode.writes_available),
                 mode.verdicts.join("\n"),
                 format!("{} of {}", mode.stale_reads, mode.all_reads),
                 if mode.stale_reads > 0 {

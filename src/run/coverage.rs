@@ -4,6 +4,7 @@ use histories::{Function, History, Operation, Outcome, Times};
 use serde::Serialize;
 
 use super::{
+    availability::{self, NodeAvailability},
     beliefs::{Reign, Span, deposed},
     faults::FaultWindow,
 };
@@ -17,7 +18,8 @@ pub(crate) struct Coverage {
     pub(crate) faults: Vec<FaultCoverage>,
     /// Acknowledged writes, those by cas among them.
     pub(crate) writes: usize,
-    /// The longest time in which no operation succeeded.
+    /// The longest time in which no node answered, neither reads nor writes: by probes, which do not wait. Of a run without probes, the
+    /// longest time in which no client's operation succeeded.
     pub(crate) longest_gap_ms: u64,
     /// Why a green verdict of this run would be weak; empty if it would not.
     pub(crate) weak: Vec<&'static str>,
@@ -48,13 +50,20 @@ pub(crate) struct FaultCoverage {
 }
 
 /// Measures a run from what is kept of it. `load` is the time in which clients were busy.
-pub(crate) fn measure(history: &History, reigns: &[Reign], faults: &[FaultWindow], load: Span) -> Coverage {
+pub(crate) fn measure(
+    history: &History,
+    reigns: &[Reign],
+    faults: &[FaultWindow],
+    load: Span,
+    availability: &[NodeAvailability],
+) -> Coverage {
+    let gap_ns = availability::longest_gap_ns(availability).unwrap_or_else(|| longest_gap_ns(history, load));
     let mut coverage = Coverage {
         leader_changes: leader_changes(reigns),
         deposed: deposed_coverage(history, reigns, faults),
         faults: faults.iter().map(|window| fault_coverage(history, window)).collect(),
         writes: history.operations.iter().filter(|operation| is_acknowledged_write(operation)).count(),
-        longest_gap_ms: longest_gap_ns(history, load) / 1_000_000,
+        longest_gap_ms: gap_ns / 1_000_000,
         weak: Vec::new(),
     };
     coverage.weak = weaknesses(&coverage);
@@ -175,7 +184,7 @@ mod tests {
         for event in events {
             builder.push(event).unwrap();
         }
-        measure(&builder.finish(), reigns, faults, span(0, 1000))
+        measure(&builder.finish(), reigns, faults, span(0, 1000), &[])
     }
 
     #[test]

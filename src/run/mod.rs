@@ -1,5 +1,6 @@
 //! One run, from plan to verdict: cluster up, load and faults side by side, heal, final reads, history, verdict.
 
+mod availability;
 mod beliefs;
 mod breaking;
 mod cluster;
@@ -25,8 +26,11 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::sync::watch;
 use workloads::{Driven, FinalReads, HttpConnector, HttpOptions, Load, RegisterOptions};
 
-use self::{beliefs::Beliefs, breaking::InForce, cluster::Cluster, meter::Meter, results::Results};
+use self::{
+    availability::Prober, beliefs::Beliefs, breaking::InForce, cluster::Cluster, meter::Meter, results::Results,
+};
 pub(crate) use self::{
+    availability::{NodeAvailability, recovery_ns},
     beliefs::{Reign, Span},
     coverage::Coverage,
     faults::{FaultWindow, clock_offset_s, windows},
@@ -196,6 +200,9 @@ struct Lived {
     interrupted: bool,
     not_recovered: Option<String>,
     cost: Cost,
+    /// Nothing of runs that were not probed.
+    #[serde(default)]
+    availability: Vec<NodeAvailability>,
 }
 
 /// Carries out a plan and judges what came of it.
@@ -230,8 +237,9 @@ pub(crate) fn again(path: &Path, allowance: Allowance) -> anyhow::Result<Finishe
     let lived = if folder.has("results.json") || !folder.has(BEGUN_FILE) {
         kept(&folder, "results.json")?
     } else {
-        let cost = Cost::default();
-        Lived { begun: kept(&folder, BEGUN_FILE)?, load: None, interrupted: true, not_recovered: None, cost }
+        let (cost, availability) = (Cost::default(), Vec::new());
+        let begun = kept(&folder, BEGUN_FILE)?;
+        Lived { begun, load: None, interrupted: true, not_recovered: None, cost, availability }
     };
     judge(plan, dir, lived, allowance)
 }
@@ -263,7 +271,8 @@ async fn on_cluster(plan: &Plan, cluster: &Cluster, dir: &RunDir, progress: &Pro
     let leader_after_ms = u64::try_from(leader_after.as_millis()).unwrap_or(u64::MAX);
     let begun = Begun { leader_after_ms, origin_mono_ns };
     dir.write_json(BEGUN_FILE, &begun)?;
-    let recorder = Arc::new(Recorder::create(&dir.history_path(), Instant::now())?);
+    let origin = Instant::now();
+    let recorder = Arc::new(Recorder::create(&dir.history_path(), origin)?);
     let (stopper, stop) = watch::channel(false);
     let interrupt = tokio::spawn(host::watch_for_interrupt(stopper));
     let in_force = InForce::default();
@@ -275,15 +284,17 @@ async fn on_cluster(plan: &Plan, cluster: &Cluster, dir: &RunDir, progress: &Pro
     let load = load(plan);
     let driving = workloads::drive(&load, connector.clone(), Arc::clone(&recorder), Arc::clone(&counts), stop.clone());
     let breaking = breaking::carry_out(&plan.schedule, cluster, &recorder, &in_force, progress, stop.clone());
-    let meter = Meter::default();
+    let (meter, prober) = (Meter::default(), Prober::new(plan, cluster, origin));
     let before = meter.read(cluster).await;
     let (driven, broken) = tokio::select! {
         both = async { tokio::join!(driving, breaking) } => both,
         () = show_figures(progress, &counts, &in_force) => unreachable!("figures are shown for ever"),
         () = meter.keep_reading(cluster) => unreachable!("the meter is read for ever"),
+        error = prober.keep_probing() => return Err(error.context("probing the nodes")),
     };
     let cost = meter.read(cluster).await.since(before);
     let load = Span { from_ns, until_ns: elapsed_ns(origin_mono_ns) };
+    let availability = prober.found(load.until_ns);
 
     progress.phase("healing");
     let healed = breaking::heal_all(cluster, &recorder, &in_force).await;
@@ -293,7 +304,7 @@ async fn on_cluster(plan: &Plan, cluster: &Cluster, dir: &RunDir, progress: &Pro
     recorder.close()?;
     let not_recovered = [broken.err(), healed.err()].into_iter().flatten().map(|error| format!("{error:#}"));
     let not_recovered = not_recovered.chain(recovery?).reduce(|all, next| format!("{all}; {next}"));
-    Ok(Lived { begun, load: Some(load), interrupted, not_recovered, cost })
+    Ok(Lived { begun, load: Some(load), interrupted, not_recovered, cost, availability })
 }
 
 /// Waits for the healed cluster and reads everything once more on every node. What did not come back, if something did not.
@@ -351,7 +362,7 @@ fn judge(plan: Plan, dir: RunDir, lived: Lived, allowance: Allowance) -> anyhow:
     let windows = windows(&history.others, end_ns);
     let Beliefs { reigns, missed } = beliefs(&plan, &folder, &windows, origin_mono_ns, end_ns)?;
     let faults: Vec<Span> = windows.iter().map(|window| window.span).collect();
-    let coverage = coverage::measure(&history, &reigns, &windows, load);
+    let coverage = coverage::measure(&history, &reigns, &windows, load, &lived.availability);
     let violated = of(&report, Verdict::NotLinearizable);
     let evidence = clearest(&violated).map(|(_, evidence)| evidence);
     let results = Results {
@@ -367,6 +378,7 @@ fn judge(plan: Plan, dir: RunDir, lived: Lived, allowance: Allowance) -> anyhow:
         context: evidence.map_or_else(Vec::new, |evidence| context::around(&history, evidence, &reigns, &windows)),
         missed_heartbeats: beliefs::without_a_fault(&missed, &faults, load),
         cost: lived.cost,
+        availability: lived.availability,
         coverage,
         report,
         ladder,
