@@ -362,7 +362,7 @@ fn judge(plan: Plan, dir: RunDir, lived: Lived, allowance: Allowance) -> anyhow:
     let windows = windows(&history.others, end_ns);
     let Beliefs { reigns, missed } = beliefs(&plan, &folder, &windows, origin_mono_ns, end_ns)?;
     let faults: Vec<Span> = windows.iter().map(|window| window.span).collect();
-    let coverage = coverage::measure(&history, &reigns, &windows, load, &lived.availability);
+    let coverage = coverage::measure(&history, &reigns, &windows, load, plan.settings.elections, &lived.availability);
     let violated = of(&report, Verdict::NotLinearizable);
     let evidence = clearest(&violated).map(|(_, evidence)| evidence);
     let results = Results {
