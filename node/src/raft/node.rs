@@ -367,8 +367,11 @@ impl Raft {
     pub(super) fn standing(&self) -> Standing {
         let timeout = self.config.election_timeout;
         match &self.state {
+            // A lone member's majority is itself, however long it slept.
             State::Leader(own)
-                if self.now.since(own.since) >= timeout && !own.rounds.acknowledged_within(timeout, self.now) =>
+                if self.config.quorum() > 1
+                    && self.now.since(own.since) >= timeout
+                    && !own.rounds.acknowledged_within(timeout, self.now) =>
             {
                 Standing::Deserted
             }

@@ -46,6 +46,8 @@ fn a_lone_member_elects_itself() {
     let output = node.time_out();
     assert_eq!((node.role(), node.term(), node.commit()), (Role::Leader, 1, 1));
     assert_eq!(output.committed.len(), 1, "its no-op, once it was durable");
+    node.ms += 10_000;
+    assert_eq!(node.propose().committed.len(), 1, "and needs nobody, however long it slept");
 }
 
 /// Mutants: a repeated vote counted twice; a vote of another term; a pre-vote as a vote; a refusal as a vote.
