@@ -11,13 +11,15 @@ pub(crate) enum ExitStatus {
     Failed,
     Usage,
     Unreadable,
+    Internal,
     Interrupted,
 }
 
 impl ExitStatus {
     /// From the one that wins over all others to the one that yields to all.
-    const BY_WEIGHT: [Self; 7] = [
+    const BY_WEIGHT: [Self; 8] = [
         Self::NotLinearizable,
+        Self::Internal,
         Self::Usage,
         Self::Unreadable,
         Self::Failed,
@@ -34,6 +36,7 @@ impl ExitStatus {
             Self::Failed => 3,
             Self::Usage => 64,
             Self::Unreadable => 65,
+            Self::Internal => 70,
             Self::Interrupted => 130,
         }
     }
@@ -46,6 +49,9 @@ impl ExitStatus {
             Self::Failed => "the run itself failed; the message says what and what to do",
             Self::Usage => "wrong usage",
             Self::Unreadable => "an input cannot be read; the message says which file and line",
+            Self::Internal => {
+                "an internal error: the checker contradicted itself about a key or a file; please report it"
+            }
             Self::Interrupted => "interrupted, after healing and saving",
         }
     }
@@ -91,6 +97,6 @@ mod tests {
 
     #[test]
     fn the_codes_are_the_documented_ones() {
-        assert_eq!(ExitStatus::BY_WEIGHT.map(ExitStatus::code), [1, 64, 65, 3, 130, 2, 0]);
+        assert_eq!(ExitStatus::BY_WEIGHT.map(ExitStatus::code), [1, 70, 64, 65, 3, 130, 2, 0]);
     }
 }

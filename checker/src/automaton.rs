@@ -1,6 +1,7 @@
 //! What a key may do, one operation after the other, with its states numbered: what the searches walk on.
 
 mod guide;
+mod plain;
 mod text;
 
 use crate::{
@@ -8,7 +9,8 @@ use crate::{
     relevance::Relevance,
 };
 
-pub(crate) use text::{Text, text_of};
+pub(crate) use plain::Plain;
+pub(crate) use text::Text;
 
 /// A state's number. Equal states have equal numbers.
 pub(crate) type State = u32;

@@ -1,8 +1,12 @@
 //! The whole check: each key by the method that fits it, several at once, and the verdicts together.
 
-use std::sync::{
-    Mutex, PoisonError,
-    atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering},
+use std::{
+    any::Any,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering},
+    },
 };
 
 use histories::{History, ValueId};
@@ -23,10 +27,8 @@ use crate::{
 /// Decides whether `history` is linearizable: whether each key's operations can be put in one order that respects who came
 /// before whom and gives every answer that was given.
 ///
-/// Never guesses: a limit that is reached makes the verdict [`Verdict::Unknown`], unless another key is not linearizable.
-///
-/// # Panics
-/// If the checker contradicts itself, which would be a bug in it.
+/// Never guesses: a limit that is reached makes the verdict [`Verdict::Unknown`], unless another key is not linearizable. So does a
+/// contradiction of the checker with itself, or a panic in it: [`UnknownWhy::Internal`], of that key alone.
 pub fn check(history: &History, options: &Options<'_>) -> Report {
     let told = match generic::as_values(history, &options.limits) {
         Ok(told) => told,
@@ -42,9 +44,7 @@ pub fn check(history: &History, options: &Options<'_>) -> Report {
 }
 
 /// As [`check`], of objects of a model of one's own. [`Options::model`] and [`Options::initial`] are not looked at.
-///
-/// # Panics
-/// If the checker contradicts itself, or the specification does: a bug in one of them.
+/// A specification that contradicts itself, or panics, is an internal error as well.
 pub fn check_with(history: &History, specification: &impl Specification, options: &Options<'_>) -> Report {
     let told = match generic::as_values(history, &options.limits) {
         Ok(told) => told,
@@ -92,7 +92,11 @@ fn over_keys<D: FnMut(&[u32]) -> Decision>(
             };
             let decision = match asked {
                 _ if stop.load(Ordering::Relaxed) => Decision::unknown(UnknownWhy::NotChecked),
-                Ok(()) => decide(operations),
+                Ok(()) => catch_unwind(AssertUnwindSafe(|| decide(operations))).unwrap_or_else(|panic| {
+                    // What it had in hand may be in any state.
+                    decide = decider();
+                    Decision::unknown(UnknownWhy::Internal { what: said(panic.as_ref()) })
+                }),
                 Err(out) => Decision::out_of(out, history, operations),
             };
             if decision.verdict == Verdict::NotLinearizable && !options.all {
@@ -120,6 +124,12 @@ fn over_keys<D: FnMut(&[u32]) -> Decision>(
     Report { verdict, why: None, keys, operations: history.operations.len() }
 }
 
+/// The message of a panic.
+fn said(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    text.unwrap_or("a panic without a message").to_owned()
+}
+
 /// How often a search that can only say no asks whether to go on, before it is given up for the exact one.
 const MAX_QUESTIONS: u32 = 256;
 
@@ -140,6 +150,14 @@ impl Decision {
 
     fn no(method: Method, evidence: Evidence) -> Self {
         Self { verdict: Verdict::NotLinearizable, why: None, method, evidence: Some(evidence), order: None }
+    }
+
+    /// A no by this evidence, if the second opinion agreed.
+    fn refuted(method: Method, evidence: Result<Evidence, UnknownWhy>) -> Self {
+        match evidence {
+            Ok(evidence) => Self::no(method, evidence),
+            Err(why) => Self { method, ..Self::unknown(why) },
+        }
     }
 
     fn unknown(why: UnknownWhy) -> Self {
@@ -181,7 +199,8 @@ impl Decision {
             Ok(()) => Self::yes(method, options.keep_order.then_some(order)),
             Err(Unconfirmed::OutOf(out)) => Self::out_of(out, history, operations),
             Err(Unconfirmed::Wrong(why)) => {
-                panic!("this is a bug in schism, or in a model of one's own: an order by {method:?} is none: {why}")
+                let what = format!("an order by {method} is none: {why}");
+                Self { method, ..Self::unknown(UnknownWhy::Internal { what }) }
             }
         }
     }
@@ -211,7 +230,12 @@ fn by_model(history: &History, object: &dyn Object, options: &Options<'_>, opera
             Decision::confirmed(replayed, Method::Search, history, options, (operations, order))
         }
         generic::Found::Violation(operations, last) => {
-            Decision::no(Method::Search, generic::evidence(history, object, &operations, last))
+            let evidence = generic::evidence(history, object, &operations, last, &options.limits);
+            Decision::refuted(Method::Search, evidence)
+        }
+        generic::Found::Unfounded(found) => {
+            let evidence = generic::unfounded_evidence(history, object, &found, &options.limits);
+            Decision::refuted(Method::Search, evidence)
         }
         generic::Found::Unknown(why) => Decision { method: Method::Search, ..Decision::unknown(why) },
     }
@@ -241,7 +265,7 @@ pub(crate) fn decide(
             Ok(Some(Zones::Order(order))) => return confirmed(order),
             Ok(Some(Zones::Violation(violation, clusters))) => {
                 let evidence = evidence::of_zones(history, options, &whole, &violation, &clusters);
-                return Decision::no(Method::Zones, evidence);
+                return Decision::refuted(Method::Zones, evidence);
             }
             Ok(Some(Zones::Undecided) | None) => {}
         }
@@ -261,7 +285,7 @@ pub(crate) fn decide(
         }
         Ok(Some(Zones::Violation(violation, clusters))) => {
             let evidence = evidence::of_zones(history, options, &prepared, &violation, &clusters);
-            return Decision::no(Method::Zones, evidence);
+            return Decision::refuted(Method::Zones, evidence);
         }
         Ok(Some(Zones::Undecided) | None) => {}
     }
@@ -277,9 +301,14 @@ fn by_general_search(history: &History, options: &Options<'_>, prepared: &Prepar
     }
     let mut problem = Problem::new(history, initial, prepared, limits);
     let mut found = by_search(history, initial, prepared, limits, Stage::Narrow);
+    if let Found::Lost(step) | Found::Dead(step) = found
+        && let Some(evidence) = evidence::of_unfounded(&problem, step)
+    {
+        return Decision::refuted(Method::Search, evidence);
+    }
     if let Found::Lost(step) = found {
         if let Some(evidence) = evidence::of_lost(&mut problem, step) {
-            return Decision::no(Method::Search, evidence);
+            return Decision::refuted(Method::Search, evidence);
         }
         let left = AtomicU32::new(MAX_QUESTIONS);
         let keep_going = || left.fetch_sub(1, Ordering::Relaxed) > 1 && (limits.keep_going)();
@@ -302,7 +331,7 @@ fn by_general_search(history: &History, options: &Options<'_>, prepared: &Prepar
             };
             Decision::confirmed(replayed, Method::Search, history, options, (operations, order))
         }
-        Found::Dead(step) => Decision::no(Method::Search, evidence::of_search(&mut problem, step)),
+        Found::Dead(step) => Decision::refuted(Method::Search, evidence::of_search(&mut problem, step)),
         Found::Lost(_) => unreachable!("the exact search gives nothing up"),
         Found::Limit(why) => Decision { method: Method::Search, ..Decision::unknown(why) },
     }

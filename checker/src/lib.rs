@@ -12,6 +12,7 @@ mod instead;
 mod memory;
 mod model;
 mod objects;
+mod opinion;
 mod options;
 mod parts;
 mod patience;
@@ -38,5 +39,5 @@ pub use report::{Evidence, KeyReport, Method, Report, Staleness, UnknownWhy, Ver
 pub use staleness::{Distribution, NodeStaleness, NotMeasured, Share, StaleReads, StalenessReport, staleness};
 pub use transactions::{
     Anomaly, AnomalyKind, Because, Count, Level, LevelReport, Link, Orders, Status, TransactionReport,
-    check_transactions,
+    check_transactions, check_transactions_from,
 };

@@ -80,6 +80,12 @@ pub struct Report {
 }
 
 impl Report {
+    /// Whether some key is unknown because the checker contradicted itself.
+    pub fn has_internal_error(&self) -> bool {
+        let is_internal = |why: &UnknownWhy| matches!(why, UnknownWhy::Internal { .. });
+        self.why.iter().chain(self.keys.iter().filter_map(|key| key.why.as_ref())).any(is_internal)
+    }
+
     /// On a history of which nothing is known.
     pub(crate) fn unknown(operations: usize, out: OutOf) -> Self {
         Self { verdict: Verdict::Unknown, why: Some(out.why(0, operations, 0)), keys: Vec::new(), operations }
@@ -148,8 +154,23 @@ pub enum UnknownWhy {
         /// What.
         what: String,
     },
+    /// More than one may have written a value, so that nobody knows whose a read found.
+    WrittenTwice {
+        /// Which value, in a sentence.
+        what: String,
+    },
     /// A violation in another key ended the check.
     NotChecked,
+    /// A violation was found, but in so many operations that a second method could not confirm it within the limits.
+    Unconfirmed {
+        /// How many they are.
+        operations: usize,
+    },
+    /// The checker contradicted itself: a bug in it, or in a model of one's own.
+    Internal {
+        /// What it said.
+        what: String,
+    },
 }
 
 impl fmt::Display for UnknownWhy {
@@ -178,7 +199,18 @@ impl fmt::Display for UnknownWhy {
             }
             Self::Function { ref name } => write!(f, "the model has no function called {name}"),
             Self::Unsupported { ref what } => write!(f, "the model has no place for {what}"),
+            Self::WrittenTwice { ref what } => f.write_str(what),
             Self::NotChecked => f.write_str("not checked, since another key is already not linearizable"),
+            Self::Unconfirmed { operations } => write!(
+                f,
+                "{operations} operations seem to contradict each other, but a second method could not confirm it; a higher limit, or \
+                 fewer operations per key, would help"
+            ),
+            Self::Internal { ref what } => write!(
+                f,
+                "the checker contradicted itself, so it says neither yes nor no: {what}. This is a bug in schism: please report it, with \
+                 the history"
+            ),
         }
     }
 }

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::{
     Limits,
-    automaton::{Register, Text},
+    automaton::{Plain, Register, Text},
     patience::{OutOf, Patience},
     prepare::{Action, INITIAL, Prepared, Step, Val},
     relevance::Relevance,
@@ -27,6 +27,9 @@ const MAX_WINDOWS: u32 = 10;
 
 /// How often a search of a few steps asks whether to go on, before it is given up.
 const MAX_QUESTIONS: u32 = 64;
+
+/// As above, of a second opinion.
+const MAX_PLAIN_QUESTIONS: u32 = 8192;
 
 /// Steps searched while shrinking, over all tries.
 const MAX_SEARCHED: usize = 2_000_000;
@@ -335,6 +338,32 @@ pub(crate) fn by_search(
     search(steps, &mut register, limits, efforts, supply)
 }
 
+/// Whether the steps can be ordered, as the specification alone says, without what the other automata know of who may still ask for what;
+/// nothing if a limit is reached.
+pub(crate) fn by_specification(
+    history: &History,
+    initial: &Value,
+    prepared: &Prepared,
+    limits: &Limits<'_>,
+) -> Option<bool> {
+    let left = AtomicU32::new(MAX_PLAIN_QUESTIONS);
+    let keep_going = || left.fetch_sub(1, Ordering::Relaxed) > 1 && (limits.keep_going)();
+    let limits = Limits { keep_going: &keep_going, abandon: false, ..*limits };
+    Patience::new(&limits).room(Plain::bytes(history, prepared)).ok()?;
+    let mut plain = Plain::new(history, initial, prepared);
+    // What has no order even with unknown changes without number has none; else each happens once at most.
+    match search(&prepared.steps, &mut plain, &limits, &EXACT, Supply::Endless) {
+        Found::Dead(_) => return Some(false),
+        Found::Limit(_) => return None,
+        Found::Order(_) | Found::Lost(_) => {}
+    }
+    match search(&prepared.steps, &mut plain, &limits, &EXACT, Supply::Counted) {
+        Found::Dead(_) => Some(false),
+        Found::Order(_) => Some(true),
+        Found::Lost(_) | Found::Limit(_) => None,
+    }
+}
+
 fn has_appends(steps: &[Step]) -> bool {
     steps.iter().any(|step| matches!(step.action, Action::Append(_)))
 }
@@ -365,12 +394,14 @@ mod tests {
     /// Runs `test` on many problems, with whether each can be ordered, and counts how often it returned true.
     fn on_random_problems(histories: u64, mut test: impl FnMut(&mut Problem<'_>, bool) -> bool) -> u64 {
         let mut hits = 0;
-        let kinds = [Kind::Unique, Kind::Repeated(2), Kind::Repeated(3), Kind::Text, Kind::Grown, Kind::Parts];
+        let kinds =
+            [Kind::Unique, Kind::Repeated(2), Kind::Repeated(3), Kind::Text, Kind::Grown, Kind::Parts, Kind::Mixed];
         for (seed, kind) in (0..histories).zip(kinds.into_iter().cycle()) {
             let is_grown = matches!(kind, Kind::Grown | Kind::Parts);
             let history = random::history(kind, 77 << 32 | seed, if is_grown { 11 } else { 8 });
             let keys = Keys::split(&history, &Patience::endless()).unwrap();
-            let model = if kind == Kind::Text || is_grown { Model::KeyValue } else { Model::Register };
+            let model =
+                if matches!(kind, Kind::Text | Kind::Mixed) || is_grown { Model::KeyValue } else { Model::Register };
             let mut preparer = Preparer::new(&history, model, &Value::Nil);
             let prepared = preparer.prepare(keys.operations(0), &Patience::endless()).unwrap().unwrap();
             let limits = Limits::none();
@@ -449,6 +480,7 @@ mod tests {
         let mut decided = [0; 4];
         on_random_problems(400_000, |problem, truth| {
             let Problem { history, initial, prepared, limits, .. } = *problem;
+            assert_eq!(by_specification(history, initial, prepared, limits), Some(truth), "{:#?}", prepared.steps);
             for (stage, decided) in
                 [Stage::Narrow, Stage::Wide, Stage::Relaxed, Stage::Exact].into_iter().zip(&mut decided)
             {

@@ -3,15 +3,19 @@
 //! Knows only histories and what objects may do: it shares no code with the methods that it verifies.
 
 use histories::{Function, History, Operation, Outcome, Value, ValueId};
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::{
-    model::{Call, Register, Specification},
+    Limits,
+    model::{Call, Specification},
     patience::{OutOf, Patience},
 };
 
 /// More operations than this are not tried in every order.
-const MAX_OPERATIONS: usize = 128;
+const MAX_OPERATIONS: usize = 2048;
+
+/// So many places in an order are filled between two questions whether to go on.
+const TRIES_PER_QUESTION: usize = 256;
 
 /// Why an order is not confirmed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +46,7 @@ pub(crate) trait Verify: Sync {
     -> Result<(), Unconfirmed>;
 
     /// Whether some order explains these operations (indexes) alone; nothing if there are too many of them to try within `tries`.
+    #[cfg(test)]
     fn can_be_ordered(&self, history: &History, indexes: &[usize], tries: usize) -> Option<bool>;
 }
 
@@ -59,6 +64,7 @@ impl<S: Specification> Verify for S {
         })
     }
 
+    #[cfg(test)]
     fn can_be_ordered(&self, history: &History, indexes: &[usize], tries: usize) -> Option<bool> {
         let operations: Vec<Operation> = indexes.iter().map(|&index| history.operations[index]).collect();
         explains(self, history, &operations, tries)
@@ -142,29 +148,31 @@ fn must_take_place(operation: &Operation) -> bool {
     }
 }
 
-/// [`Verify::can_be_ordered`] of registers: a cas whose expected value is set by others of its key, but by none of these, counts
-/// as a write.
-pub(crate) fn can_be_ordered(history: &History, initial: &Value, indexes: &[usize], tries: usize) -> Option<bool> {
-    let operations: Vec<&Operation> = indexes.iter().map(|&index| &history.operations[index]).collect();
-    let sets = |o: &Operation, id| match o.function {
-        _ if matches!(o.outcome, Outcome::Fail | Outcome::Mismatch) => false,
-        Function::Write => o.input == id,
-        Function::Cas => o.to == id,
-        Function::Append | Function::Delete | Function::Read | Function::Other(_) => false,
+/// What these operations of one register ask of an order of just these: a cas whose expected value is set by others of its key, but by
+/// none of these, counts as a write.
+pub(crate) fn register_calls<'a>(history: &'a History, initial: &Value, operations: &[Operation]) -> Vec<Call<'a>> {
+    let set = |o: &Operation| match o.function {
+        _ if matches!(o.outcome, Outcome::Fail | Outcome::Mismatch) => None,
+        Function::Write => Some(o.input),
+        Function::Cas => Some(o.to),
+        Function::Append | Function::Delete | Function::Read | Function::Other(_) => None,
     };
-    let is_left_to_nobody = |o: &Operation| {
-        let outside = || history.operations.iter().any(|other| other.key == o.key && sets(other, o.input));
-        history.value(o.input) != initial && !operations.iter().any(|other| sets(other, o.input)) && outside()
-    };
-    let call = |&o: &&Operation| {
+    let here: FxHashSet<ValueId> = operations.iter().filter_map(set).collect();
+    let is_swap = |o: &Operation| o.function == Function::Cas && o.outcome != Outcome::Mismatch;
+    let is_left_here = |o: &Operation| history.value(o.input) != initial && !here.contains(&o.input);
+    let mut elsewhere = FxHashSet::default();
+    if operations.iter().any(|o| is_swap(o) && is_left_here(o)) {
+        let keys: FxHashSet<ValueId> = operations.iter().map(|o| o.key).collect();
+        elsewhere = history.operations.iter().filter(|o| keys.contains(&o.key)).filter_map(set).collect();
+    }
+    let call = |o: &Operation| {
         let call = Call::of(history, o, false);
-        if o.function == Function::Cas && o.outcome != Outcome::Mismatch && is_left_to_nobody(o) {
+        if is_swap(o) && is_left_here(o) && elsewhere.contains(&o.input) {
             return Call { function: "write", input: call.to, ..call };
         }
         call
     };
-    let calls = operations.iter().map(call).collect();
-    some_order(&Register::new(initial, true), operations, calls, tries)
+    operations.iter().map(call).collect()
 }
 
 /// Whether some order explains just these operations, which need not be in the history; nothing if there are too many of them to try.
@@ -174,60 +182,133 @@ pub(crate) fn explains(
     operations: &[Operation],
     tries: usize,
 ) -> Option<bool> {
-    let calls = operations.iter().map(|operation| Call::of(history, operation, object.asks_who())).collect();
-    some_order(object, operations.iter().collect(), calls, tries)
+    let calls: Vec<Call<'_>> =
+        operations.iter().map(|operation| Call::of(history, operation, object.asks_who())).collect();
+    some_order(object, operations, &calls, tries, &Patience::new(&Limits::none()))
 }
 
-fn some_order<S: Specification>(
+/// Whether some order explains these calls, each made by one of these operations; nothing if it takes more tries or time to say.
+pub(crate) fn some_order<S: Specification>(
     object: &S,
-    operations: Vec<&Operation>,
-    calls: Vec<Call<'_>>,
+    operations: &[Operation],
+    calls: &[Call<'_>],
     tries: usize,
+    patience: &Patience<'_>,
 ) -> Option<bool> {
     if operations.len() > MAX_OPERATIONS {
         return None;
     }
-    Trial { object, operations, calls, dead_ends: FxHashSet::default(), tries }.go(0, &object.initial())
+    Trial::new(object, operations, calls).go(tries, patience)
 }
+
+/// Operations that took place, one bit each, in words of 64.
+type Done = Box<[u64]>;
 
 struct Trial<'a, S: Specification> {
     object: &'a S,
-    operations: Vec<&'a Operation>,
-    calls: Vec<Call<'a>>,
-    dead_ends: FxHashSet<(u128, S::State)>,
-    tries: usize,
+    operations: &'a [Operation],
+    calls: &'a [Call<'a>],
+    /// Of each one of unknown outcome, the one before it that asked the same: it may as well take place first.
+    twins: Vec<Option<usize>>,
+    dead_ends: FxHashSet<(Done, S::State)>,
 }
 
-impl<S: Specification> Trial<'_, S> {
-    /// Whether the rest can follow those in `done`.
-    fn go(&mut self, done: u128, state: &S::State) -> Option<bool> {
-        let left = |place: &usize| done >> place & 1 == 0 && self.operations[*place].outcome != Outcome::Fail;
-        let due = |place: &&usize| must_take_place(self.operations[**place]);
-        let rest: Vec<usize> = (0..self.operations.len()).filter(left).collect();
-        let Some(end) = rest.iter().filter(due).map(|&place| self.operations[place].completed).min() else {
-            return Some(true);
-        };
-        if !self.dead_ends.insert((done, state.clone())) {
-            return Some(false);
+/// An order so far, and what is tried next.
+struct Beginning<T> {
+    done: Done,
+    state: T,
+    /// When the first that must still take place ended: nothing can come before it that began later.
+    end: u32,
+    next: usize,
+}
+
+impl<'a, S: Specification> Trial<'a, S> {
+    fn new(object: &'a S, operations: &'a [Operation], calls: &'a [Call<'a>]) -> Self {
+        let mut last: FxHashMap<&Call<'_>, usize> = FxHashMap::default();
+        let mut by_start: Vec<usize> = (0..operations.len()).collect();
+        by_start.sort_by_key(|&place| operations[place].invoked);
+        let mut twins = vec![None; operations.len()];
+        for place in by_start {
+            if operations[place].outcome == Outcome::Info {
+                twins[place] = last.insert(&calls[place], place);
+            }
         }
-        self.tries = self.tries.checked_sub(1)?;
-        for place in rest {
-            let mut next = state.clone();
-            if self.operations[place].invoked < end
-                && self.object.apply(&mut next, &self.calls[place])
-                && self.go(done | 1 << place, &next)?
-            {
-                return Some(true);
+        Self { object, operations, calls, twins, dead_ends: FxHashSet::default() }
+    }
+
+    fn go(mut self, tries: usize, patience: &Patience<'_>) -> Option<bool> {
+        let done = vec![0; self.operations.len().div_ceil(64)].into_boxed_slice();
+        let Some(first) = self.begin(done, self.object.initial()) else { return Some(true) };
+        let (mut path, mut left) = (vec![first], tries);
+        while let Some(now) = path.last_mut() {
+            let Some((done, state)) = self.next(now) else {
+                path.pop();
+                continue;
+            };
+            let Some(further) = self.begin(done, state) else { return Some(true) };
+            if self.dead_ends.insert((further.done.clone(), further.state.clone())) {
+                left = left.checked_sub(1)?;
+                if left.is_multiple_of(TRIES_PER_QUESTION) {
+                    patience.ask().ok()?;
+                }
+                path.push(further);
             }
         }
         Some(false)
     }
+
+    /// Nothing if all that must take place has.
+    fn begin(&self, done: Done, state: S::State) -> Option<Beginning<S::State>> {
+        let is_due = |place: &usize| !is_done(&done, *place) && must_take_place(&self.operations[*place]);
+        let due = (0..self.operations.len()).filter(is_due).map(|place| self.operations[place].completed);
+        let end = due.min()?;
+        Some(Beginning { done, state, end, next: 0 })
+    }
+
+    /// The next operation that can follow, done.
+    fn next(&self, now: &mut Beginning<S::State>) -> Option<(Done, S::State)> {
+        while now.next < self.operations.len() {
+            let place = now.next;
+            now.next += 1;
+            let operation = &self.operations[place];
+            let is_ahead = self.twins[place].is_some_and(|twin| !is_done(&now.done, twin));
+            if is_done(&now.done, place)
+                || operation.outcome == Outcome::Fail
+                || operation.invoked >= now.end
+                || is_ahead
+            {
+                continue;
+            }
+            let mut state = now.state.clone();
+            if !self.object.apply(&mut state, &self.calls[place])
+                || operation.outcome == Outcome::Info && state == now.state
+            {
+                continue;
+            }
+            let mut done = now.done.clone();
+            done[place / 64] |= 1 << (place % 64);
+            return Some((done, state));
+        }
+        None
+    }
+}
+
+fn is_done(done: &[u64], place: usize) -> bool {
+    done[place / 64] >> (place % 64) & 1 == 1
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Register;
     use histories::{Event, EventType, HistoryBuilder, Process};
+
+    /// Of a register, whether some order explains these of its operations alone.
+    fn can_be_ordered(history: &History, indexes: &[usize], tries: usize) -> Option<bool> {
+        let operations: Vec<Operation> = indexes.iter().map(|&index| history.operations[index]).collect();
+        let calls = register_calls(history, &Value::Nil, &operations);
+        some_order(&Register::new(&Value::Nil, true), &operations, &calls, tries, &Patience::endless())
+    }
 
     /// Each event: process, kind, function, value.
     fn history(events: &[(u64, EventType, &'static str, Value)]) -> History {
@@ -284,11 +365,11 @@ mod tests {
             (0, Invoke, "read", Value::Nil),
             (0, Done, "read", 2.into()),
         ]);
-        let ordered = |indexes: &[usize]| can_be_ordered(&history, &Value::Nil, indexes, 1000);
+        let ordered = |indexes: &[usize]| can_be_ordered(&history, indexes, 1000);
         assert_eq!(ordered(&[0, 1, 2]), Some(true));
         assert_eq!(ordered(&[0, 1, 3]), Some(true));
         assert_eq!(ordered(&[0, 1, 2, 3]), Some(false));
-        assert_eq!(can_be_ordered(&history, &Value::Nil, &[0, 1, 2, 3], 1), None, "it gives up in time");
+        assert_eq!(can_be_ordered(&history, &[0, 1, 2, 3], 1), None, "it gives up in time");
     }
 
     #[test]
@@ -308,7 +389,7 @@ mod tests {
             (0, Invoke, "read", Value::Nil),
             (0, Done, "read", Value::Nil),
         ]);
-        let ordered = |indexes: &[usize]| can_be_ordered(&history, &Value::Nil, indexes, 1000);
+        let ordered = |indexes: &[usize]| can_be_ordered(&history, indexes, 1000);
         assert_eq!(ordered(&[1, 2]), Some(true), "another one, left out, set 1");
         assert_eq!(ordered(&[0, 1, 2]), Some(true));
         assert_eq!(ordered(&[3]), Some(false), "nobody at all set 9");

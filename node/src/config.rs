@@ -17,9 +17,16 @@ pub const MAX_MEMBERS: usize = 9;
 /// Entries that one message carries at most.
 const MAX_BATCH_ENTRIES: usize = 512;
 /// Bytes of entries that one message carries at most, beyond its first entry.
-const MAX_BATCH_BYTES: usize = 1 << 20;
+const MAX_BATCH_BYTES: u64 = 1 << 20;
 /// Messages with entries that may be under way to one follower.
 const MAX_INFLIGHT: usize = 64;
+/// Bytes of entries under way to one follower.
+const MAX_INFLIGHT_BYTES: u64 = 8 << 20;
+/// Bytes of entries that a leader takes before a majority has them.
+const MAX_UNCOMMITTED_BYTES: u64 = 32 << 20;
+/// Bytes of entries that stay in memory behind a snapshot, for followers that lag a little; at most half as many entries as lie
+/// between two snapshots.
+const TRAILING_BYTES: u64 = 16 << 20;
 /// Size of one piece of a snapshot under way to a follower.
 const SNAPSHOT_CHUNK_BYTES: usize = 1 << 18;
 /// Largest body that may be allowed: an entry has to fit into one message with room to spare.
@@ -138,6 +145,10 @@ impl Config {
             max_batch_entries: MAX_BATCH_ENTRIES,
             max_batch_bytes: MAX_BATCH_BYTES,
             max_inflight: MAX_INFLIGHT,
+            max_inflight_bytes: MAX_INFLIGHT_BYTES,
+            max_uncommitted_bytes: MAX_UNCOMMITTED_BYTES,
+            trailing_entries: self.snapshot_after_entries / 2,
+            trailing_bytes: TRAILING_BYTES,
             snapshot_chunk_bytes: SNAPSHOT_CHUNK_BYTES,
             seed: self.seed.unwrap_or(life),
             life,

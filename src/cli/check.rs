@@ -6,7 +6,7 @@ use std::{
     time::Instant,
 };
 
-use checker::{KeyReport, Ladder, Model, Prefix, Report, StalenessReport, TransactionReport, Verdict};
+use checker::{KeyReport, Ladder, Model, Prefix, Report, StalenessReport, TransactionReport, UnknownWhy, Verdict};
 use clap::Args;
 use histories::{Event, History, Value};
 use serde::Serialize;
@@ -15,7 +15,8 @@ use serde_json::json;
 use super::{
     allowance::{Allowance, Cut},
     files,
-    judging::{Judging, other_models, status_of},
+    guard::guard,
+    judging::{Judging, other_models, status_of, status_of_report},
     linearization,
 };
 use crate::{
@@ -82,12 +83,22 @@ impl CheckArgs {
         let (mut said, mut table) = (Vec::new(), ReportTable::new());
         for file in &self.files {
             let started = Instant::now();
-            let read = files::matched(file).and_then(|()| allowance.read(file, self.judging.format()));
-            let status = match read {
+            let read = guard(|| files::matched(file).and_then(|()| allowance.read(file, self.judging.format())));
+            let status = match read.unwrap_or_else(|panic| Err(unread(file, &panic).into())) {
                 Ok(found) => {
                     let judged = match &found {
-                        Ok(history) => self.judge(history, &allowance),
-                        Err(cut) => Judged::of_cut(cut),
+                        Ok(history) => guard(|| self.judge(history, &allowance))
+                            .unwrap_or_else(|panic| Ok(Judged::of_panic(history, panic))),
+                        Err(cut) => Ok(Judged::of_cut(cut)),
+                    };
+                    let judged = match judged {
+                        Ok(judged) => judged,
+                        Err(error) => {
+                            table.add_unreadable(file);
+                            worst = worst.worst(ui::failure(&error.context(file.display().to_string())));
+                            allowance.give_back(found);
+                            continue;
+                        }
                     };
                     table.add(file, &judged.row, started.elapsed());
                     if let (Some(out), Ok(history)) = (&mut orders, &found) {
@@ -117,16 +128,27 @@ impl CheckArgs {
         cut.map_or(Ok(worst), |file| Err(unwritten(file, worst).into()))
     }
 
-    fn judge(&self, history: &History, allowance: &Allowance) -> Judged {
-        if self.judging.are_transactions(history) {
-            return super::transactions::judge(history, &self.judging, allowance);
+    /// # Errors
+    /// An option was given that means nothing to such a history.
+    fn judge(&self, history: &History, allowance: &Allowance) -> anyhow::Result<Judged> {
+        if self.judging.are_transactions(history)? {
+            return Ok(super::transactions::judge(history, &self.judging, allowance));
         }
         let mut report = self.judging.judge(history, self.all, self.linearization.is_some(), allowance);
         // Linearizable implies all the others.
         let wanted = self.json || report.verdict == Verdict::NotLinearizable && self.files.len() == 1;
-        let (ladder, staleness) = wanted.then(|| self.judging.instead(history, &report, allowance)).unzip();
-        let found = if self.explain { self.prefixes(history, &report, allowance) } else { Vec::new() };
+        let instead = wanted.then(|| guard(|| self.judging.instead(history, &report, allowance)));
+        let found = self.explain.then(|| guard(|| self.prefixes(history, &report, allowance)));
         let mut words = verdict::describe(history, &report) + &other_models(&report);
+        let mut status = status_of_report(&report);
+        // What is said beside a verdict takes nothing from it.
+        let panics = instead.iter().filter_map(|said| said.as_ref().err());
+        for panic in panics.chain(found.iter().filter_map(|said| said.as_ref().err())) {
+            status = status.worst(ExitStatus::Internal);
+            words += &format!("  an internal error while more was found out about it: {panic}; please report it\n");
+        }
+        let (ladder, staleness) = instead.and_then(Result::ok).unzip();
+        let found = found.and_then(Result::ok).unwrap_or_default();
         words += &found.first().map_or_else(String::new, |(_, found)| prefix::describe(history, found));
         let is_register = matches!(self.judging.options(history).model, Model::Register | Model::KeyValue);
         if report.verdict == Verdict::NotLinearizable && is_register {
@@ -139,8 +161,8 @@ impl CheckArgs {
             PrefixRow { key: (*key).clone(), until_ns: found.until_ns, dies_at: found.dies_at, around }
         });
         let prefixes = prefixes.collect();
-        Judged {
-            status: status_of(report.verdict),
+        Ok(Judged {
+            status,
             row: Row::of(&report),
             words,
             orders: report.keys.iter_mut().map(Order::of).collect(),
@@ -148,7 +170,7 @@ impl CheckArgs {
             ladder,
             staleness,
             prefixes,
-        }
+        })
     }
 
     /// How far the keys that are shown can be ordered, the clearest violation first: in JSON a few more.
@@ -184,6 +206,12 @@ impl CheckArgs {
         }
         Ok(None)
     }
+}
+
+/// That a file could not be read because of a bug here.
+fn unread(file: &Path, panic: &str) -> Failure {
+    let what = format!("{}: an internal error while it was read: {panic}", file.display());
+    Failure::new(ExitStatus::Internal, what).hint("this is a bug in schism: please report it, with the file")
 }
 
 /// That time ran out before all orders of a file were written.
@@ -230,6 +258,22 @@ pub(crate) struct Judged {
 }
 
 impl Judged {
+    /// Of a history about which the checker panicked.
+    fn of_panic(history: &History, panic: String) -> Self {
+        let why = Some(UnknownWhy::Internal { what: panic });
+        let report = Report { verdict: Verdict::Unknown, why, keys: Vec::new(), operations: history.operations.len() };
+        Self {
+            status: status_of_report(&report),
+            row: Row::of(&report),
+            words: verdict::describe(history, &report),
+            orders: Vec::new(),
+            report: Told::Keys(report),
+            ladder: None,
+            staleness: None,
+            prefixes: Vec::new(),
+        }
+    }
+
     /// Of a file that was not read to its end.
     fn of_cut(cut: &Cut) -> Self {
         let verdict = Verdict::Unknown;

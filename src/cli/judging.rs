@@ -6,8 +6,14 @@ use checker::{Ladder, Model, Options, Prefix, Report, StalenessReport, UnknownWh
 use clap::{Args, ValueEnum, builder::PossibleValue};
 use histories::{Format, Function, History, Outcome, TRANSACTION, Value, ValueId};
 
-use super::{allowance::Allowance, transactions::LevelName};
-use crate::{exit::ExitStatus, ui::verdict};
+use super::{
+    allowance::Allowance,
+    transactions::{self, LevelName},
+};
+use crate::{
+    exit::ExitStatus,
+    ui::{Failure, verdict},
+};
 
 /// What the ladder and staleness take together for each operation of a history that is not linearizable, in bytes, by and large.
 const SIDE_BY_SIDE_BYTES: usize = 256;
@@ -19,9 +25,9 @@ pub(crate) struct Judging {
     /// `register`.
     #[arg(long, value_enum)]
     model: Option<ModelName>,
-    /// Of transactions: the level that they must keep.
-    #[arg(long, value_enum, default_value_t = LevelName::StrictSerializable)]
-    level: LevelName,
+    /// Of transactions, and of nothing else: the level that they must keep [default: strict-serializable].
+    #[arg(long, value_enum)]
+    level: Option<LevelName>,
     /// In which format the files are [default: as the content of each says].
     #[arg(long, value_enum, value_name = "FORMAT")]
     format: Option<FormatName>,
@@ -137,12 +143,32 @@ impl Judging {
 
     /// The level that transactions must keep.
     pub(crate) fn level(&self) -> checker::Level {
-        self.level.into()
+        self.level.unwrap_or(LevelName::StrictSerializable).into()
+    }
+
+    /// What every key of transactions holds before anything is written.
+    pub(crate) fn initial_of_transactions(&self) -> &Value {
+        self.initial.as_ref().unwrap_or(&Value::Nil)
     }
 
     /// Whether the history is one of transactions.
-    pub(crate) fn are_transactions(&self, history: &History) -> bool {
-        self.model.map_or(!history.transactions.is_empty(), |model| model.of_keys().is_none())
+    ///
+    /// # Errors
+    /// An option was given that means nothing to it.
+    pub(crate) fn are_transactions(&self, history: &History) -> Result<bool, Failure> {
+        let found = self.model.map_or(!history.transactions.is_empty(), |model| model.of_keys().is_none());
+        let refused = |what: String, hint: &str| Err(Failure::new(ExitStatus::Usage, what).hint(hint));
+        if found {
+            let misfit = transactions::misfit(history, self.initial_of_transactions());
+            return misfit.map_or(Ok(true), |what| {
+                refused(what, "lists begin as a list such as `--initial '[1]'`, registers as any other value")
+            });
+        }
+        if let Some(level) = self.level.and_then(|level| level.to_possible_value()) {
+            let what = format!("--level {}: only transactions have a level, and there are none here", level.get_name());
+            return refused(what, "without --level, each object is checked for linearizability");
+        }
+        Ok(false)
     }
 
     /// The verdict on a history without transactions.
@@ -189,6 +215,7 @@ impl Judging {
         };
         option("--model", name(self.model.as_ref().and_then(ValueEnum::to_possible_value)));
         option("--format", name(self.format.as_ref().and_then(ValueEnum::to_possible_value)));
+        option("--level", name(self.level.as_ref().and_then(ValueEnum::to_possible_value)));
         option("--initial", self.initial.as_ref().and_then(|initial| serde_json::to_string(initial).ok()));
         let file = what.to_string_lossy();
         words.extend(file.starts_with('-').then(|| "--".to_owned()));
@@ -233,6 +260,12 @@ pub(crate) fn status_of(verdict: Verdict) -> ExitStatus {
         Verdict::NotLinearizable => ExitStatus::NotLinearizable,
         Verdict::Unknown => ExitStatus::Unknown,
     }
+}
+
+/// The exit status that says a report: as its verdict, unless that is unknown because the checker contradicted itself.
+pub(crate) fn status_of_report(report: &Report) -> ExitStatus {
+    let internal = if report.has_internal_error() { ExitStatus::Internal } else { ExitStatus::Linearizable };
+    status_of(report.verdict).worst(internal)
 }
 
 /// How many threads can run at once here.

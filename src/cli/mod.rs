@@ -11,6 +11,7 @@ mod elections;
 pub(crate) mod export;
 mod files;
 pub(crate) mod generate;
+mod guard;
 pub(crate) mod judging;
 mod linearization;
 pub(crate) mod merge;

@@ -50,6 +50,9 @@ pub(crate) struct NodeArgs {
     lease: Option<Duration>,
     #[command(flatten)]
     elections: ElectionArgs,
+    /// After how many entries a snapshot takes the place of the log.
+    #[arg(long, value_name = "ENTRIES", default_value_t = 10_000)]
+    snapshot_after: u64,
     /// Seed of the randomised timeouts, and of nothing else.
     #[arg(long)]
     seed: Option<u64>,
@@ -70,6 +73,7 @@ impl NodeArgs {
             // It serves all read modes, and lease reads need it.
             Some(Elections::CheckQuorum) | None => node::raft::Elections::CheckQuorum,
         };
+        config.snapshot_after_entries = self.snapshot_after;
         config.seed = self.seed;
         node::run(&config).map_err(|error| explain(self.id, error))?;
         Ok(ExitStatus::Linearizable)

@@ -11,7 +11,7 @@ use clap::Args;
 
 use super::{
     allowance::Allowance,
-    judging::{Judging, status_of},
+    judging::{Judging, status_of_report},
 };
 use crate::{
     campaign,
@@ -53,15 +53,15 @@ impl ReportArgs {
             if self.what.is_dir() { self.what.join(report::FILE) } else { self.what.with_extension("html") }
         };
         let output = self.output.clone().unwrap_or_else(in_folder);
-        let verdict = with_facts(&self.judging, &self.what, |facts| {
+        let (verdict, status) = with_facts(&self.judging, &self.what, |facts| {
             match facts.run.filter(|_| self.output.is_none()) {
                 Some(run) => report::of_run(run)?,
                 None => report::write(facts, &output)?,
             }
-            Ok(facts.report.verdict)
+            Ok((facts.report.verdict, status_of_report(facts.report)))
         })?;
         ui::print(&format!("{verdict}: {}\n", output.display()))?;
-        Ok(status_of(verdict))
+        Ok(status)
     }
 
     fn of_campaign(&self) -> anyhow::Result<ExitStatus> {
@@ -88,7 +88,7 @@ fn affords_page(allowance: &Allowance, report: &Report, what: &Path) -> anyhow::
     let time = Duration::from_nanos(PAGE_NS * report.operations as u64);
     let Some(lacking) = allowance.lacks(time, PAGE_BYTES * report.operations) else { return Ok(()) };
     let why = format!("{}: {}, but there is too little {lacking} left for a page", what.display(), report.verdict);
-    let status = ExitStatus::Unknown.worst(status_of(report.verdict));
+    let status = ExitStatus::Unknown.worst(status_of_report(report));
     Err(Failure::new(status, why).hint("give a higher limit; `schism check` needs less").into())
 }
 
@@ -106,7 +106,7 @@ pub(super) fn with_facts<T>(
         return tell(&facts);
     }
     let history = allowance.read_whole(what, judging.format())?;
-    if judging.are_transactions(&history) {
+    if judging.are_transactions(&history)? {
         let why = format!("{}: there is no page for transactions yet", what.display());
         return Err(Failure::new(ExitStatus::Usage, why).hint("`schism check` tells of them").into());
     }

@@ -11,7 +11,7 @@ use histories::{Event, EventType, Function, History, HistoryBuilder, Operation, 
 
 use super::{
     allowance::Allowance,
-    judging::{Judging, status_of},
+    judging::{Judging, status_of_report},
 };
 use crate::{
     exit::ExitStatus,
@@ -44,14 +44,14 @@ impl ShrinkArgs {
     pub(crate) fn execute(self) -> anyhow::Result<ExitStatus> {
         let allowance = self.judging.allowance();
         let history = allowance.read_whole(&self.file, self.judging.format())?;
-        if self.judging.are_transactions(&history) {
+        if self.judging.are_transactions(&history)? {
             let failure = Failure::new(ExitStatus::Usage, "transactions cannot be shrunk to a history of their own");
             return Err(failure.hint("`schism check` names the few that contradict each other").into());
         }
         let report = self.judging.judge(&history, true, false, &allowance);
         let Some((key, mut kept)) = beginning(&history, &report) else {
             ui::note(&format!("{}: {}: nothing is written", self.file.display(), report.verdict));
-            return Ok(status_of(report.verdict));
+            return Ok(status_of_report(&report));
         };
         loop {
             let events = self.events(&history, &kept, &allowance)?;

@@ -1,8 +1,8 @@
 //! `schism check` on transactions: the level that they must keep, and what comes out.
 
-use checker::{Level, Status, check_transactions};
+use checker::{Level, Status, check_transactions_from};
 use clap::ValueEnum;
-use histories::History;
+use histories::{Found, History, MicroOperation, Value};
 
 use super::{
     allowance::Allowance,
@@ -41,10 +41,33 @@ impl From<LevelName> for Level {
     }
 }
 
+/// Why transactions cannot begin with this; nothing if they can: lists begin as a list, registers as any other value.
+pub(super) fn misfit(history: &History, initial: &Value) -> Option<String> {
+    let is_list = match initial {
+        Value::Nil => return None,
+        initial => matches!(initial, Value::List(_)),
+    };
+    let all = (0..history.transactions.len()).flat_map(|at| history.transactions.micro_operations(at));
+    let misfits = all.filter_map(|micro| match micro {
+        MicroOperation::Append { key, .. } | MicroOperation::Read { key, found: Found::List(_) } if !is_list => {
+            Some((key, "a list"))
+        }
+        MicroOperation::Write { key, .. } if is_list => Some((key, "a register")),
+        MicroOperation::Read { key, found: Found::Value(value) } if is_list && *history.value(value) != Value::Nil => {
+            Some((key, "a register"))
+        }
+        _ => None,
+    });
+    let (key, what) = misfits.into_iter().next()?;
+    Some(format!("--initial {initial}: key {} is {what}, which cannot begin so", history.value(key)))
+}
+
 /// Judges transactions by the level that they must keep.
 pub(super) fn judge(history: &History, judging: &Judging, allowance: &Allowance) -> Judged {
     let level = judging.level();
-    let mut report = allowance.within(history.operations.len(), |limits| check_transactions(history, limits));
+    let initial = judging.initial_of_transactions();
+    let mut report =
+        allowance.within(history.operations.len(), |limits| check_transactions_from(history, initial, limits));
     let status = match report.status(level) {
         Status::Holds => ExitStatus::Linearizable,
         Status::Refuted => ExitStatus::NotLinearizable,

@@ -85,7 +85,7 @@ fn columns(facts: &Facts<'_>) -> Data {
         data.function.push(functions.number(text(history.function_name(operation.function))));
         let key = if operation.key == ValueId::NIL { String::new() } else { plain(history.value(operation.key)) };
         data.key.push(keys.number(cut(&key)));
-        data.value.push(values.number(cut(&values_in_words(history, operation))));
+        data.value.push(values.number(cut(&values_in_words(history, index))));
         data.outcome.push(match operation.outcome {
             Outcome::Ok => 0,
             Outcome::Mismatch => 1,

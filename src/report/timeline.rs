@@ -197,8 +197,7 @@ fn operation(facts: &Facts<'_>, index: usize, wrong: bool, y: f64, scale: Scale)
     } else {
         format!(" {}", plain(history.value(operation.key)))
     };
-    let label =
-        format!("{}{key}{}{on}", history.function_name(operation.function), values_in_words(history, operation));
+    let label = format!("{}{key}{}{on}", history.function_name(operation.function), values_in_words(history, index));
     let told = operation_on_one_line(facts, index);
     let told = match facts.evidence().filter(|_| wrong) {
         Some(evidence) => format!("{told}. {}", text(&evidence.claim)),

@@ -52,6 +52,9 @@ impl Results {
     /// The exit status of the run.
     pub(crate) fn status(&self) -> ExitStatus {
         let mut status = status_of(self.verdict);
+        if self.report.has_internal_error() {
+            status = status.worst(ExitStatus::Internal);
+        }
         if self.not_recovered.is_some() {
             status = status.worst(ExitStatus::Failed);
         }

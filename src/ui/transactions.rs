@@ -32,8 +32,7 @@ pub(crate) fn describe(history: &History, report: &TransactionReport, level: Lev
         let what = if strongest.status == Status::Holds { "that holds" } else { "that nothing refutes" };
         line(&mut text, format_args!("  The strongest level {what}: {}", strongest.level));
         if strongest.status == Status::NotRefuted {
-            let why = "of registers, which version came first is known only where a transaction read one before it wrote another";
-            line(&mut text, format_args!("  ({why})"));
+            line(&mut text, format_args!("  (in which order versions were there could not be found out of every key)"));
         }
     }
     text
@@ -75,9 +74,14 @@ fn in_words(text: &mut String, history: &History, anomaly: &Anomaly) {
 }
 
 fn transaction(history: &History, index: usize) -> String {
+    format!("{}: {}", actor_in_words(history, index), micro_operations(history, index))
+}
+
+/// What the transaction at this place does, and what it read.
+pub(super) fn micro_operations(history: &History, index: usize) -> String {
     let micros = history.transactions.at(index).map(|at| history.transactions.micro_operations(at));
     let micros: Vec<String> = micros.into_iter().flatten().map(|micro| micro_operation(history, micro)).collect();
-    format!("{}: {}", actor_in_words(history, index), micros.join(", "))
+    micros.join(", ")
 }
 
 fn micro_operation(history: &History, micro: MicroOperation<'_>) -> String {

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use checker::{Evidence, KeyReport, Ladder, Report, UnknownWhy, Verdict, Witness};
-use histories::{Function, History, Operation, Outcome, Value, ValueId};
+use histories::{Function, History, Outcome, Value, ValueId};
 
 /// The report on one history: the verdict, and for a "no" the clearest evidence.
 pub(crate) fn describe(history: &History, report: &Report) -> String {
@@ -109,7 +109,7 @@ pub(crate) fn operation_in_words(history: &History, index: usize) -> String {
     let operation = &history.operations[index];
     let key =
         if operation.key == ValueId::NIL { String::new() } else { format!(" {}", plain(history.value(operation.key))) };
-    let what = format!("{}{key}{}", history.function_name(operation.function), values_in_words(history, operation));
+    let what = format!("{}{key}{}", history.function_name(operation.function), values_in_words(history, index));
     format!("{what:<28} {}", actor_in_words(history, index))
 }
 
@@ -138,7 +138,12 @@ pub(super) fn moment(history: &History, time_ns: u64, rank: u32) -> String {
     if history.has_times() { seconds(time_ns) } else { format!("event {rank}") }
 }
 
-pub(crate) fn values_in_words(history: &History, operation: &Operation) -> String {
+/// What an operation was asked and answered; of a transaction, its micro-operations.
+pub(crate) fn values_in_words(history: &History, index: usize) -> String {
+    if history.transactions.at(index).is_some() {
+        return format!(" {}", super::transactions::micro_operations(history, index));
+    }
+    let operation = &history.operations[index];
     let value = |id| history.value(id);
     match (operation.function, operation.outcome) {
         (Function::Read, Outcome::Ok) => format!(" -> {}", value(operation.output)),

@@ -66,7 +66,7 @@ fn a_page_and_json_name_the_clients() {
     let (dir, path) = file(written_and_read(true, [r#""w <1>""#, r#""r-1""#], "7", "8"));
     let path = path.to_str().unwrap();
     let ended = run(dir.path(), &["report", path, "-o", "page.html"]);
-    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert_eq!(ended.code, Some(1), "{ended:?}");
     let page = std::fs::read_to_string(dir.path().join("page.html")).unwrap();
     assert!(
         page.contains("process &quot;r-1&quot;") || page.contains("process \"r-1\""),

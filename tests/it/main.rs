@@ -12,6 +12,7 @@ mod clients;
 mod explanations;
 mod generate;
 mod inside;
+mod isolation;
 mod layers;
 mod linearization;
 mod models;

@@ -157,3 +157,28 @@ fn a_flipped_bit_of_the_last_record_keeps_the_node_down() {
     node.start(&[]);
     assert!(node.get().contains("\"value\":4"), "a tail of zeros is a torn write of nothing");
 }
+
+/// Clients can use up no descriptor that the node needs for its disk, and keep nobody out with connections on which nothing comes.
+#[test]
+fn few_descriptors_and_many_clients_are_no_lost_disk() {
+    let mut node = Node::new();
+    let mut command = Command::new("sh");
+    let plain = node.command(&["--init", "--snapshot-after", "5"]);
+    command.args(["-c", "ulimit -n 48; exec \"$0\" \"$@\""]).arg(plain.get_program()).args(plain.get_args());
+    command.stdout(Stdio::null());
+    node.start_by(command);
+    let mut idle = Vec::new();
+    for value in 0..40 {
+        for address in [node.client, node.peer] {
+            idle.extend((0..5).map(|_| TcpStream::connect(address).unwrap()));
+        }
+        let answer = node.put(value);
+        assert!(answer.starts_with("HTTP/1.1 200"), "after {} connections: {answer}", idle.len());
+    }
+    poll("snapshot", || node.data().join("snapshot").exists());
+    drop(idle);
+    assert!(node.get().contains("\"value\":39"));
+    node.kill();
+    node.start(&[]);
+    assert!(node.get().contains("\"value\":39"));
+}

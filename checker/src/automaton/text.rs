@@ -5,12 +5,15 @@
 //! appended to it: nobody finds it, and whoever looks for anything else does. So all of these are one state, [`BLANK`], which only a
 //! write leaves. All other texts are beginnings of values that are asked for: with these sorted, those with a common beginning
 //! stand together, and a state is where they stand and how long the beginning is. No text is ever put together.
+//!
+//! A value that is no text (nothing, a number) has a state of its own beside the text that [`as_text`] makes of it: an append leaves
+//! the latter, also one of no letters.
 
 use std::borrow::Cow;
 
 use aho_corasick::AhoCorasick;
 use histories::{History, Value};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
     Automaton, State,
@@ -18,6 +21,7 @@ use super::{
 };
 use crate::{
     memory::{of_table, of_vec},
+    model::register::{as_text, is_text},
     patience::{OutOf, Patience},
     prepare::{Action, INITIAL, Prepared, Step, Val},
 };
@@ -213,13 +217,13 @@ impl<'a> Text<'a> {
     ) -> Result<Self, OutOf> {
         let steps = &prepared.steps;
         let values = prepared.values.iter().map(|id| id.map_or(initial, |id| history.value(id)));
-        let texts: Vec<Cow<'a, str>> = values.clone().map(text_of).collect();
+        let texts: Vec<Cow<'a, str>> = values.clone().map(as_text).collect();
         let made = Made::by(steps, &texts, patience)?;
         let (asked, other_until) = Asked::by(steps, &texts, &made, patience)?;
         let places = places(&made, &texts, steps, patience)?;
         let mut states = vec![Beginning::default(); texts.len()];
         let mut numbers = FxHashMap::default();
-        let is_text: Vec<bool> = values.map(|value| matches!(value, Value::Str(_))).collect();
+        let is_text: Vec<bool> = values.map(is_text).collect();
         let mut name = |value: Val| {
             let Some(beginning) = asked.beginning(&texts[value as usize]) else { return };
             states[value as usize] = Beginning { place: places[value as usize], ..beginning };
@@ -239,7 +243,15 @@ impl<'a> Text<'a> {
                 Action::Append(_) | Action::Contradiction(_) => {}
             }
         }
-        let seen_until = seen_until(&asked, &made, &texts, steps, patience)?;
+        let mut seen_until = seen_until(&asked, &made, &texts, steps, patience)?;
+        let as_text_until = as_text_until(&asked, &texts, &is_text, steps);
+        for step in steps.iter().filter(|step| !step.is_certain()) {
+            if let Action::Append(suffix) = step.action
+                && texts[suffix as usize].is_empty()
+            {
+                seen_until.insert(suffix, as_text_until);
+            }
+        }
         let appended = FxHashMap::default();
         Ok(Self { texts, asked, states, numbers, appended, seen_until, other_until, work_bytes: 0 })
     }
@@ -314,13 +326,29 @@ fn seen_until(
     Ok(seen)
 }
 
-/// A value as text that can grow.
-pub(crate) fn text_of(value: &Value) -> Cow<'_, str> {
-    match value {
-        Value::Nil => Cow::Borrowed(""),
-        Value::Str(text) => Cow::Borrowed(text),
-        other => Cow::Owned(other.to_string()),
+/// Until when somebody asks for the text that an append of no letters makes of a value that was none. (One of more letters makes the
+/// same of both.)
+fn as_text_until(asked: &Asked<'_>, texts: &[Cow<'_, str>], is_text: &[bool], steps: &[Step]) -> u32 {
+    let mut sought = vec![false; texts.len()];
+    let mut becomes_text = vec![INITIAL];
+    for step in steps {
+        match step.action {
+            Action::Read(value) | Action::NotEqual(value) => sought[value as usize] = true,
+            Action::Write(value) => becomes_text.push(value),
+            Action::Cas { from, to } => {
+                sought[from as usize] = true;
+                becomes_text.push(to);
+            }
+            Action::Append(_) | Action::Contradiction(_) => {}
+        }
     }
+    let of_none: FxHashSet<&str> = becomes_text
+        .into_iter()
+        .filter(|&value| !is_text[value as usize])
+        .map(|value| &*texts[value as usize])
+        .collect();
+    let wanted = (0..texts.len()).filter(|&value| is_text[value] && sought[value] && of_none.contains(&*texts[value]));
+    wanted.map(|value| asked.place(&texts[value])).map(|place| asked.until(place, place + 1)).max().unwrap_or(0)
 }
 
 fn number(of: usize) -> u32 {
@@ -400,6 +428,14 @@ mod tests {
 
     /// Asks `test` about the text of these operations: function, argument or answer, and whether it ended; each after the other.
     fn with_text<T>(initial: &str, operations: &[(&'static str, &str, bool)], test: impl Fn(&mut Text<'_>) -> T) -> T {
+        with_text_of(initial.into(), operations, test)
+    }
+
+    fn with_text_of<T>(
+        initial: Value,
+        operations: &[(&'static str, &str, bool)],
+        test: impl Fn(&mut Text<'_>) -> T,
+    ) -> T {
         let mut builder = HistoryBuilder::default();
         for (process, &(f, text, has_ended)) in (0..).zip(operations) {
             let event = |kind, value| Event { value, ..Event::new(Process::Client(process), kind, f) };
@@ -409,7 +445,7 @@ mod tests {
                 builder.push(event(EventType::Ok, answer)).unwrap();
             }
         }
-        let (history, initial) = (builder.finish(), Value::from(initial));
+        let history = builder.finish();
         let keys = Keys::split(&history, &Patience::endless()).unwrap();
         let mut preparer = Preparer::new(&history, Model::KeyValue, &initial);
         let prepared = preparer.prepare(keys.operations(0), &Patience::endless()).unwrap().unwrap();
@@ -459,6 +495,27 @@ mod tests {
         with_text("7", &operations, |text| {
             assert!(text.useful_until(Action::Append(A)) > 0, "7 was there from the first");
         });
+    }
+
+    #[test]
+    fn an_append_of_no_letters_is_of_use_where_what_is_no_text_can_become_one() {
+        let operations = [("append", "", false), ("read", "", true)];
+        with_text_of(Value::Nil, &operations, |text| {
+            let made = text.step(text.initial(), Action::Append(A)).unwrap();
+            assert_ne!(made, text.initial(), "nothing becomes a text");
+            assert_eq!(text.step(made, Action::Read(A)), Some(made));
+            assert!(text.useful_until(Action::Append(A)) > 0);
+        });
+        with_text("", &operations, |text| {
+            assert_eq!(text.step(text.initial(), Action::Append(INITIAL)), Some(text.initial()));
+            assert_eq!(text.useful_until(Action::Append(INITIAL)), 0, "a text stays what it is");
+        });
+        let operations = [("append", "", false), ("read", "a", true)];
+        with_text_of(Value::Nil, &operations, |text| {
+            assert_eq!(text.useful_until(Action::Append(A)), 0, "nobody asks for what it makes of nothing");
+        });
+        let operations = [("append", "", false), ("read", "5", true)];
+        with_text_of(Value::Int(5), &operations, |text| assert!(text.useful_until(Action::Append(A)) > 0));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::{
     versions::Pair,
 };
 use crate::{
-    Options, Witness, evidence,
+    Evidence, Options, UnknownWhy, Witness, evidence,
     evidence::{Gather, Words},
     prepare::{Action, Prepared, Step, Val},
     shrink::Problem,
@@ -44,16 +44,22 @@ impl Teller<'_> {
     /// Of what the zones found.
     pub(super) fn of_zones(&self) -> Witness {
         let &Key { prepared, clusters, violation, .. } = self.key;
-        let evidence = evidence::of_zones(self.history, self.options, prepared, violation, clusters);
-        Witness { operations: evidence.operations, key: Some(self.name.clone()), claim: evidence.claim }
+        self.told(evidence::of_zones(self.history, self.options, prepared, violation, clusters))
     }
 
     /// Of what leaves no order of the values at all.
     pub(super) fn of_no_versions(&self, violation: &Violation) -> Witness {
         let &Key { prepared, clusters, .. } = self.key;
         let problem = Problem::new(self.history, &self.options.initial, prepared, &self.options.limits);
-        let evidence = evidence::whole(&problem, violation, clusters);
-        Witness { operations: evidence.operations, key: Some(self.name.clone()), claim: evidence.claim }
+        self.told(evidence::whole(&problem, violation, clusters))
+    }
+
+    fn told(&self, evidence: Result<Evidence, UnknownWhy>) -> Witness {
+        let (operations, claim) = match evidence {
+            Ok(evidence) => (evidence.operations, evidence.claim),
+            Err(why) => (Vec::new(), why.to_string()),
+        };
+        Witness { operations, key: Some(self.name.clone()), claim }
     }
 
     /// Of a look that is not regular.

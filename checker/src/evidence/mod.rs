@@ -7,24 +7,24 @@ mod sentences;
 mod stale;
 mod words;
 
-use histories::History;
+use histories::{History, Operation};
 
 use crate::{
-    Evidence, Limits, Options,
+    Evidence, Limits, Options, UnknownWhy,
+    generic::By,
+    model::Register,
+    opinion::refute,
     patience::Patience,
     prepare::{Action, Prepared, Preparer, Step, Steps},
-    shrink::Problem,
+    shrink::{Problem, by_specification},
     staleness::bounds::BYTES,
-    verify::can_be_ordered,
+    verify::register_calls,
     zones::{Clusters, NO_STEP, Violation, Zones, zones},
 };
 
 pub(crate) use gather::Gather;
 use sentences::Told;
 pub(crate) use words::Words;
-
-/// Orders that the second opinion tries on the evidence.
-const MAX_TRIES: usize = 20_000;
 
 /// Evidence for what the zones found. Of several violations the stalest read is told, since it is the clearest and its
 /// staleness is certain; only where no read is certainly stale, the first that was found.
@@ -34,7 +34,7 @@ pub(crate) fn of_zones(
     steps: &impl Steps,
     violation: &Violation,
     clusters: &Clusters,
-) -> Evidence {
+) -> Result<Evidence, UnknownWhy> {
     let is_order = matches!(violation, Violation::Inversion { .. } | Violation::Meeting { .. });
     let patience = Patience::new(&options.limits);
     let bytes = clusters.len() as usize * BYTES;
@@ -53,11 +53,11 @@ pub(crate) fn of_zones(
     };
     let mut problem = Problem::new(history, &options.initial, &prepared, &options.limits);
     let kept = problem.minimal(places(&kept), &places(&wanted));
-    let mut evidence = told(&problem, &kept);
+    let mut evidence = told(&problem, &kept)?;
     if let (Some(small), Some(whole)) = (&mut evidence.staleness, stale) {
         small.writes = small.writes.max(whole.staleness.writes);
     }
-    evidence
+    Ok(evidence)
 }
 
 /// The kept steps, prepared without the rest of a long history, but with who sets what their cas expect: whether somebody does
@@ -86,21 +86,29 @@ fn few(
 }
 
 /// As above, with all steps that belong to this very violation: others may show as well that there is no order.
-pub(crate) fn whole(problem: &Problem<'_>, violation: &Violation, clusters: &Clusters) -> Evidence {
+pub(crate) fn whole(problem: &Problem<'_>, violation: &Violation, clusters: &Clusters) -> Result<Evidence, UnknownWhy> {
     told(problem, &gather::of_violation(problem.prepared, clusters, violation).0)
 }
 
 /// Evidence for what the general search found: nothing survives the completion of `dead`.
-pub(crate) fn of_search(problem: &mut Problem<'_>, dead: usize) -> Evidence {
+pub(crate) fn of_search(problem: &mut Problem<'_>, dead: usize) -> Result<Evidence, UnknownWhy> {
     let kept = problem.around(u32::try_from(dead).expect("steps are numbered by u32"));
     told(problem, &kept)
 }
 
 /// Evidence where the search gave up too early to know, but lost its way at the completion of `lost`: nothing if the steps
 /// before that do not show by themselves that there is no way.
-pub(crate) fn of_lost(problem: &mut Problem<'_>, lost: usize) -> Option<Evidence> {
+pub(crate) fn of_lost(problem: &mut Problem<'_>, lost: usize) -> Option<Result<Evidence, UnknownWhy>> {
     let kept = problem.near(u32::try_from(lost).expect("steps are numbered by u32"))?;
     Some(told(problem, &kept))
+}
+
+/// Evidence of a step that found what nobody can have made by the time it ended; nothing if that is not so, or takes too long to say.
+pub(crate) fn of_unfounded(problem: &Problem<'_>, step: usize) -> Option<Result<Evidence, UnknownWhy>> {
+    let step = u32::try_from(step).expect("steps are numbered by u32");
+    // Who set it too late belongs to it.
+    let late = problem.setter_after(step);
+    problem.is_unfounded(step).then(|| told(problem, &[step].into_iter().chain(late).collect::<Vec<u32>>()))
 }
 
 fn words<'a>(problem: &Problem<'a>) -> Words<'a> {
@@ -108,7 +116,10 @@ fn words<'a>(problem: &Problem<'a>) -> Words<'a> {
 }
 
 /// The kept steps in words, verified by the second opinion.
-fn told(problem: &Problem<'_>, kept: &[u32]) -> Evidence {
+///
+/// # Errors
+/// It does not agree, or cannot say.
+fn told(problem: &Problem<'_>, kept: &[u32]) -> Result<Evidence, UnknownWhy> {
     let alone = problem.alone(kept);
     let words = Words { prepared: &alone, ..words(problem) };
     // Few steps never ask for time; of many that are left without, less is told.
@@ -120,10 +131,11 @@ fn told(problem: &Problem<'_>, kept: &[u32]) -> Evidence {
     let mut operations: Vec<usize> =
         alone.steps.iter().map(|step| step.operation).chain(failed).map(|index| index as usize).collect();
     operations.sort_unstable();
-    let tried = can_be_ordered(problem.history, problem.initial, &operations, MAX_TRIES);
-    assert!(
-        tried != Some(true),
-        "this is a bug in schism: operations {operations:?} can be ordered, although the checker says: {claim}"
-    );
-    Evidence { operations, claim, reasons, staleness, revisions: None, possible: None }
+    operations.dedup();
+    let these: Vec<Operation> = operations.iter().map(|&index| problem.history.operations[index]).collect();
+    let calls = register_calls(problem.history, problem.initial, &these);
+    let another = || by_specification(problem.history, problem.initial, &alone, problem.limits);
+    refute(&Register::new(problem.initial, true), &these, &calls, By::Another, another, problem.limits)
+        .map_err(|doubt| doubt.why(operations.len(), &claim))?;
+    Ok(Evidence { operations, claim, reasons, staleness, revisions: None, possible: None })
 }

@@ -2,13 +2,17 @@
 //!
 //! # Why it is right
 //! Each step keeps what can be ordered orderable, so what cannot be ordered after it could not before:
-//! - what began after the completion that no order reaches may go, since a beginning of an order is an order;
+//! - what began after the completion that no order reaches may go, since a beginning of an order is an order; but a change that was still
+//!   open then, and has an answer, may have found what began later: so the beginning goes on until none is;
 //! - a call that changes nothing may go;
 //! - all calls about some values may go, where the model says so ([`Specification::about`]);
 //! - a certain change may become one that need not take place. It stays at hand, so nobody misses it.
 //!
-//! In the end, the changes that are only at hand help nobody, so what is still certain has no order with or without them. Shown
-//! are, of those, the few that the others need if one of what is certain is left out: they are what makes it a contradiction.
+//! In the end, the changes that are only at hand help nobody, so what is still certain has no order with or without them. Shown are, of
+//! those, the few that the others need if one of what is certain is left out: they are what makes it a contradiction. What is shown is
+//! taken as it was recorded, and a change that need not have taken place then has to. So it is only shown if it says the same: without any
+//! one of what is certain it has an order, or not even all of it has one without that. Else, and where there is no time to find out, all
+//! is shown that was left before changes became optional.
 
 use histories::{History, Outcome, Value};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -22,7 +26,7 @@ use crate::{
     model::{Call, Specification},
 };
 
-/// Questions (some thousand steps each) of one attempt, and of all.
+/// Questions (some thousand steps each) of one attempt, and of all that make it small, as of all that say whether it still is the same.
 const MAX_QUESTIONS: usize = 32;
 const MAX_ALL_QUESTIONS: usize = 2_000;
 
@@ -35,8 +39,12 @@ const OPERATIONS_PER_QUESTION: usize = 4_096;
 /// More operations than this in one attempt are not held against others one by one.
 const MAX_SHOWN: usize = 128;
 
-struct Few<'s, 'a, S: Specification> {
-    states: &'s mut States<'a, S>,
+/// Looks for an order of the operations named first, of which those named second need not take place.
+pub(crate) type Oracle<'o> = dyn FnMut(&[u32], &FxHashSet<u32>, &Limits<'_>) -> Found + 'o;
+
+struct Few<'s, 'a, S> {
+    object: &'s S,
+    oracle: &'s mut Oracle<'a>,
     history: &'a History,
     limits: &'s Limits<'s>,
     /// Ascending.
@@ -57,29 +65,62 @@ pub(super) fn few<'a, S: Specification>(
     rank: u32,
     limits: &Limits<'_>,
 ) -> (Vec<u32>, u32) {
+    let object = states.object;
+    let mut oracle = |all: &[u32], spare: &FxHashSet<u32>, limits: &Limits<'_>| {
+        search(states, history, all, |index| spare.contains(&index), limits)
+    };
+    few_by(object, history, operations, rank, limits, &mut oracle)
+}
+
+/// As [`few`], by another search.
+pub(crate) fn few_by<'a, S: Specification>(
+    object: &S,
+    history: &'a History,
+    operations: &[u32],
+    rank: u32,
+    limits: &Limits<'_>,
+    oracle: &mut Oracle<'a>,
+) -> (Vec<u32>, u32) {
     let is_certain = |&index: &u32| history.operations[index as usize].outcome != Outcome::Info;
     let (certain, spare) = operations.iter().copied().partition(is_certain);
-    let mut few = Few { states, history, limits, certain, spare, rank, questions: MAX_ALL_QUESTIONS, unanswered: 0 };
+    let questions = MAX_ALL_QUESTIONS;
+    let mut few = Few { object, oracle, history, limits, certain, spare, rank, questions, unanswered: 0 };
     few.cut();
     few.keep_groups();
     few.drop_reads();
+    let recorded = merged(&few.certain, &few.spare);
     few.loosen_changes();
-    let shown = few.shown();
+    (few.questions, few.unanswered) = (MAX_ALL_QUESTIONS, 0);
+    let shown = few.shown(&recorded);
     let last = few.certain.iter().copied().find(|&index| history.operations[index as usize].completed == few.rank);
     (shown, last.expect("the rank is that of a completion, and what is looked at there stays"))
 }
 
 impl<'a, S: Specification> Few<'_, 'a, S> {
     fn call(&self, index: u32) -> Call<'a> {
-        Call::of(self.history, &self.history.operations[index as usize], self.states.object.asks_who())
+        Call::of(self.history, &self.history.operations[index as usize], self.object.asks_who())
     }
 
-    /// Forgets what began too late to matter.
+    /// Forgets what began too late to matter, and who was still looking.
     fn cut(&mut self) {
         let (history, rank) = (self.history, self.rank);
-        let has_begun = |&index: &u32| history.operations[index as usize].invoked < rank;
-        self.certain.retain(has_begun);
-        self.spare.retain(has_begun);
+        let times =
+            |index: u32| (history.operations[index as usize].invoked, history.operations[index as usize].completed);
+        let mut end = rank;
+        for &index in &self.certain {
+            let (invoked, completed) = times(index);
+            if invoked >= end {
+                break;
+            }
+            if completed > end && !self.object.is_read_only(&self.call(index)) {
+                end = completed;
+            }
+        }
+        let is_over = |few: &Self, index: u32| times(index).1 <= rank || !few.object.is_read_only(&few.call(index));
+        let certain =
+            self.certain.iter().copied().filter(|&index| times(index).0 < end && is_over(self, index)).collect();
+        self.certain = certain;
+        self.spare.retain(|&index| times(index).0 < end);
     }
 
     /// What a search says of these, within what is left of the budget.
@@ -97,7 +138,7 @@ impl<'a, S: Specification> Few<'_, 'a, S> {
             || left.fetch_update(relaxed, relaxed, |left| left.checked_sub(1)).is_ok() && (self.limits.keep_going)();
         let before = self.questions.min(MAX_QUESTIONS);
         let limits = Limits { keep_going: &keep_going, abandon: false, ..*self.limits };
-        let found = search(self.states, self.history, &all, |index| spare.contains(&index), &limits);
+        let found = (self.oracle)(&all, &spare, &limits);
         self.questions -= before - left.into_inner();
         self.unanswered += usize::from(matches!(found, Found::Limit(_)));
         Some(found)
@@ -139,7 +180,7 @@ impl<'a, S: Specification> Few<'_, 'a, S> {
         for (&index, is_certain) in
             self.certain.iter().map(|index| (index, true)).chain(self.spare.iter().map(|index| (index, false)))
         {
-            let Some(values) = self.states.object.about(&self.call(index)) else {
+            let Some(values) = self.object.about(&self.call(index)) else {
                 if is_certain {
                     return None;
                 }
@@ -157,7 +198,7 @@ impl<'a, S: Specification> Few<'_, 'a, S> {
     }
 
     fn drop_reads(&mut self) {
-        let is_read = |index: &u32| self.states.object.is_read_only(&self.call(*index));
+        let is_read = |index: &u32| self.object.is_read_only(&self.call(*index));
         let (reads, changes): (Vec<u32>, Vec<u32>) = self.certain.iter().copied().partition(is_read);
         minimal(reads, |reads| {
             let certain = merged(&changes, reads);
@@ -167,7 +208,7 @@ impl<'a, S: Specification> Few<'_, 'a, S> {
     }
 
     fn loosen_changes(&mut self) {
-        let is_read = |index: &u32| self.states.object.is_read_only(&self.call(*index));
+        let is_read = |index: &u32| self.object.is_read_only(&self.call(*index));
         let (reads, changes): (Vec<u32>, Vec<u32>) = self.certain.iter().copied().partition(is_read);
         let (all, spare) = (changes.clone(), self.spare.clone());
         minimal(changes, |changes| {
@@ -178,26 +219,71 @@ impl<'a, S: Specification> Few<'_, 'a, S> {
         self.cut();
     }
 
-    /// What is certain, and what of the rest the others need if one of it is left out.
-    fn shown(&mut self) -> Vec<u32> {
-        if self.certain.len() > MAX_SHOWN {
-            return merged(&self.certain, &self.spare);
+    /// What is certain, and of the rest what the others need if one of what is certain is left out; or more of `recorded`, which has no
+    /// order either, where this does not say the same.
+    fn shown(&mut self, recorded: &[u32]) -> Vec<u32> {
+        let certain = self.certain.clone();
+        if certain.len() > MAX_SHOWN {
+            return recorded.to_vec();
         }
+        let mut has_order_without = FxHashMap::default();
+        let few = merged(&certain, &self.needed());
+        if self.is_sound(&few, recorded, &mut has_order_without) == Some(true) {
+            return few;
+        }
+        let rest: Vec<u32> = recorded.iter().copied().filter(|index| !certain.contains(index)).collect();
+        let rest = minimal(rest, |rest| self.is_sound(&merged(&certain, rest), recorded, &mut has_order_without));
+        merged(&certain, &rest)
+    }
+
+    /// Whether these, as they were recorded, have no order, but have one without any one of what is certain, unless all that was
+    /// `recorded` has none without that either.
+    fn is_sound(
+        &mut self,
+        these: &[u32],
+        recorded: &[u32],
+        has_order_without: &mut FxHashMap<u32, bool>,
+    ) -> Option<bool> {
+        if !matches!(self.search(these, &[])?, Found::Dead(_)) {
+            return Some(false);
+        }
+        for left_out in self.certain.clone() {
+            let without =
+                |all: &[u32]| -> Vec<u32> { all.iter().copied().filter(|&index| index != left_out).collect() };
+            if matches!(self.search(&without(these), &[])?, Found::Order(_)) {
+                continue;
+            }
+            let is_possible = match has_order_without.get(&left_out) {
+                Some(&known) => known,
+                None => {
+                    // Where nobody knows, it may be.
+                    let is_possible = !matches!(self.search(&without(recorded), &[])?, Found::Dead(_));
+                    has_order_without.insert(left_out, is_possible);
+                    is_possible
+                }
+            };
+            if is_possible {
+                return Some(false);
+            }
+        }
+        Some(true)
+    }
+
+    /// What of the rest the others need if one of what is certain is left out.
+    fn needed(&mut self) -> Vec<u32> {
         let mut needed: Vec<u32> = Vec::new();
         for left_out in self.certain.clone() {
             let others: Vec<u32> = self.certain.iter().copied().filter(|&index| index != left_out).collect();
-            let Some(Found::Order(order)) = self.search(&others, &merged(&self.spare.clone(), &[left_out])) else {
-                continue;
-            };
+            let spare = self.spare.clone();
+            let Some(Found::Order(order)) = self.search(&others, &spare) else { continue };
             let used: Vec<u32> = self.spare.iter().copied().filter(|index| order.contains(index)).collect();
             let used = minimal(used, |used| {
-                let spare = merged(&merged(&needed, used), &[left_out]);
+                let spare = merged(&needed, used);
                 Some(matches!(self.search(&others, &spare)?, Found::Order(_)))
             });
             needed = merged(&needed, &used);
         }
-        let all = merged(&self.certain, &needed);
-        if all.len() > MAX_SHOWN { self.certain.clone() } else { all }
+        needed
     }
 }
 
@@ -219,7 +305,7 @@ fn merged(a: &[u32], b: &[u32]) -> Vec<u32> {
 
 /// Fewer of them for which it still holds, tried without many at once first, so that few attempts find few; as long as there is an
 /// answer.
-fn minimal<T: Clone>(mut kept: Vec<T>, mut still_holds: impl FnMut(&[T]) -> Option<bool>) -> Vec<T> {
+pub(crate) fn minimal<T: Clone>(mut kept: Vec<T>, mut still_holds: impl FnMut(&[T]) -> Option<bool>) -> Vec<T> {
     let mut size = kept.len();
     while size > 0 {
         let mut end = kept.len();

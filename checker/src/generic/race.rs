@@ -4,7 +4,11 @@
 use histories::History;
 
 use super::{depth::Depth, space::Space, states::States, sweep::Sweep};
-use crate::{Limits, UnknownWhy, model::Specification, patience::Patience};
+use crate::{
+    Limits, UnknownWhy,
+    model::{Call, Specification},
+    patience::Patience,
+};
 
 /// Work of the first turn, and so much more for each completion: enough for an order that is never in doubt.
 const FIRST_TURN: usize = 4096;
@@ -14,7 +18,7 @@ const FIRST_TURN_PER_COMPLETION: usize = 32;
 const WORK_PER_QUESTION: usize = 2048;
 
 /// What a search found.
-pub(super) enum Found {
+pub(crate) enum Found {
     /// Indexes of operations, in an order that explains everything.
     Order(Vec<u32>),
     /// No order explains even what happened until this rank.
@@ -50,6 +54,11 @@ pub(super) enum Racer {
 impl Racer {
     pub(super) fn all() -> Vec<Self> {
         vec![Self::Depth(Depth::default()), Self::Sweep(Sweep::default())]
+    }
+
+    /// Depth first alone.
+    pub(super) fn depth() -> Vec<Self> {
+        vec![Self::Depth(Depth::default())]
     }
 
     fn run<S: Specification>(&mut self, space: &mut Space<'_, '_, S>, slice: Slice) -> Option<End> {
@@ -90,15 +99,22 @@ pub(super) fn search<'a, S: Specification>(
     is_optional: impl Fn(u32) -> bool,
     limits: &Limits<'_>,
 ) -> Found {
-    match Space::new(states, history, operations, is_optional, &Patience::new(limits)) {
-        Ok(mut space) => {
-            let mut racers = Racer::all();
-            let found = race(&mut space, &mut racers, limits);
-            limits.give_back((space, racers));
-            found
-        }
+    let asks_who = states.object.asks_who();
+    let calls = operations.iter().map(|&index| {
+        let operation = history.operations[index as usize];
+        (index, operation, Call::of(history, &operation, asks_who))
+    });
+    match Space::new(states, calls, is_optional, &Patience::new(limits)) {
+        Ok(space) => run(space, Racer::all(), limits),
         Err(out) => Found::Limit(out.among(history, operations)),
     }
+}
+
+/// Lets these searches race.
+pub(super) fn run<S: Specification>(mut space: Space<'_, '_, S>, mut racers: Vec<Racer>, limits: &Limits<'_>) -> Found {
+    let found = race(&mut space, &mut racers, limits);
+    limits.give_back((space, racers));
+    found
 }
 
 pub(super) fn race<S: Specification>(

@@ -10,7 +10,7 @@
 //! outcome have no ends, so they are interchangeable: they are counted. One that changes nothing only uses itself up, and one
 //! whose call is read-only is never needed.
 
-use histories::{History, NEVER, Outcome};
+use histories::{NEVER, Operation, Outcome};
 use rustc_hash::FxHashMap;
 
 use super::states::{States, number};
@@ -76,23 +76,22 @@ pub(super) struct Space<'s, 'a, S: Specification> {
 }
 
 impl<'s, 'a, S: Specification> Space<'s, 'a, S> {
-    /// Of the operations with these indexes; where `is_optional`, what is certain counts as unknown.
+    /// Of these calls, each with the operation that made it and that one's index, by their starts; where `is_optional`, what is certain
+    /// counts as unknown.
     pub(super) fn new(
         states: &'s mut States<'a, S>,
-        history: &'a History,
-        operations: &[u32],
+        calls: impl Iterator<Item = (u32, Operation, Call<'a>)>,
         is_optional: impl Fn(u32) -> bool,
         patience: &Patience<'_>,
     ) -> Result<Self, OutOf> {
         let mut items = Vec::new();
         let (mut due, mut classes): (Vec<u32>, FxHashMap<u32, Vec<u32>>) = (Vec::new(), FxHashMap::default());
-        for &index in operations {
+        for (index, operation, call) in calls {
             patience.step()?;
-            let operation = &history.operations[index as usize];
             if operation.outcome == Outcome::Fail {
                 continue;
             }
-            let kind = states.kind(Call::of(history, operation, states.object.asks_who()));
+            let kind = states.kind(call);
             let is_unknown = operation.outcome == Outcome::Info || is_optional(index);
             if is_unknown && states.only_reads(kind) {
                 continue;

@@ -67,7 +67,12 @@ use EventType::{Info as Lost, Invoke, Ok as Done};
 fn alone<S: Specification>(object: &S, history: &History, which: usize, limits: &Limits<'_>) -> Found {
     let all: Vec<u32> = (0..).take(history.operations.len()).collect();
     let mut states = States::new(object, limits.memory);
-    let mut space = Space::new(&mut states, history, &all, |_| false, &Patience::endless()).unwrap();
+    let asks_who = object.asks_who();
+    let calls = all.iter().map(|&index| {
+        let operation = history.operations[index as usize];
+        (index, operation, Call::of(history, &operation, asks_who))
+    });
+    let mut space = Space::new(&mut states, calls, |_| false, &Patience::endless()).unwrap();
     let mut racers = Racer::all();
     if which < racers.len() {
         racers = vec![racers.swap_remove(which)];

@@ -8,7 +8,7 @@ use crate::{evidence::Words, model::Call, prepare::Prepared};
 const MAX_REASONS: usize = 12;
 
 /// What is wrong with these operations, of which the one named last has no place; and what the others are.
-pub(super) fn tell(history: &History, operations: &[u32], last: u32) -> (String, Vec<String>) {
+pub(crate) fn tell(history: &History, operations: &[u32], last: u32) -> (String, Vec<String>) {
     let nothing = Prepared { steps: Vec::new(), values: Vec::new(), failed: Vec::new() };
     let words = Words { history, initial: &Value::Nil, prepared: &nothing };
     let claim = format!(
@@ -26,6 +26,27 @@ pub(super) fn tell(history: &History, operations: &[u32], last: u32) -> (String,
         reasons.push(format!("and so on with {} more", others.len() - MAX_REASONS));
     }
     (claim, reasons)
+}
+
+/// That an operation found what nobody can have left, unless one did that began too late.
+pub(super) fn unfounded(history: &History, operation: u32, what: &Value, late: Option<u32>) -> (String, Vec<String>) {
+    let nothing = Prepared { steps: Vec::new(), values: Vec::new(), failed: Vec::new() };
+    let words = Words { history, initial: &Value::Nil, prepared: &nothing };
+    let (who_found, found) = (who(&words, operation), answer(history, &history.operations[operation as usize]));
+    let Some(late) = late else {
+        return (format!("{who_found} {found}, but nothing that may have happened ever left {what} there"), Vec::new());
+    };
+    let (began, ended) = (&history.operations[late as usize], &history.operations[operation as usize]);
+    let began = words.moment(words.times(late).invoked_ns, began.invoked);
+    let ended = words.moment(words.times(operation).completed_ns, ended.completed);
+    let claim = format!("{who_found} {found}, but nothing that began before it ended can have left {what} there");
+    (
+        claim,
+        vec![format!(
+            "it ended at {ended}; the first that left {what} there, {}, began only at {began}",
+            who(&words, late)
+        )],
+    )
 }
 
 /// `push 3 by process 4 at 1.200 s on n2`.

@@ -94,6 +94,14 @@ impl Specification for Bag {
         if self.initial.count == 0 { NAMES.about(call) } else { None }
     }
 
+    fn finds(&self, call: &Call<'_>) -> Vec<Value> {
+        NAMES.finds(call, |found| self.initial.elements.contains_key(found))
+    }
+
+    fn leaves(&self, call: &Call<'_>) -> Vec<Value> {
+        NAMES.leaves(call)
+    }
+
     fn asks_who(&self) -> bool {
         false
     }

@@ -50,6 +50,23 @@ impl Names {
     }
 }
 
+impl Names {
+    /// The element that a take or a peek found, unless it may have been there at first.
+    pub(super) fn finds(&self, call: &Call<'_>, at_first: impl Fn(&Value) -> bool) -> Vec<Value> {
+        match (self.access(call), call.output) {
+            (Some(Access::Take | Access::Peek), Some(found)) if *found != Value::Nil && !at_first(found) => {
+                vec![found.clone()]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// The element that is put in.
+    pub(super) fn leaves(&self, call: &Call<'_>) -> Vec<Value> {
+        if matches!(self.access(call), Some(Access::Put)) { vec![call.input.clone()] } else { Vec::new() }
+    }
+}
+
 /// Whether the call may answer that it found this.
 pub(super) fn may_find(call: &Call<'_>, found: Option<&Value>) -> bool {
     call.may_answer(found.unwrap_or(&Value::Nil))

@@ -13,7 +13,7 @@ pub(crate) struct Counter<'a> {
 }
 
 enum Function {
-    Change(i64),
+    Change(i128),
     Read,
 }
 
@@ -33,10 +33,10 @@ fn function(call: &Call<'_>) -> Option<Function> {
     let by = match (call.function, call.input) {
         ("read", _) => return Some(Function::Read),
         (_, Value::Nil) => 1,
-        (_, Value::Int(by)) => *by,
+        (_, &Value::Int(by)) => i128::from(by),
         _ => return None,
     };
-    Some(Function::Change(if is_decrement(call) { by.checked_neg()? } else { by }))
+    Some(Function::Change(if is_decrement(call) { -by } else { by }))
 }
 
 /// Whether a function adds.
@@ -49,21 +49,23 @@ fn is_decrement(call: &Call<'_>) -> bool {
 }
 
 impl Specification for Counter<'_> {
-    type State = i64;
+    /// No history has so many changes that it overflows.
+    type State = i128;
 
-    fn initial(&self) -> i64 {
-        if let Value::Int(count) = self.initial { *count } else { 0 }
+    fn initial(&self) -> i128 {
+        if let &Value::Int(count) = self.initial { count.into() } else { 0 }
     }
 
-    fn apply(&self, count: &mut i64, call: &Call<'_>) -> bool {
+    fn apply(&self, count: &mut i128, call: &Call<'_>) -> bool {
         match (function(call), call.output) {
-            (Some(Function::Change(by)), _) => *count = count.wrapping_add(by),
+            (Some(Function::Change(by)), _) => *count += by,
             (Some(Function::Read), None) => {}
-            (Some(Function::Read), Some(Value::Int(seen))) => {
-                if seen != count && !(self.others && seen > count) {
+            (Some(Function::Read), Some(&Value::Int(seen))) => {
+                let seen = i128::from(seen);
+                if seen != *count && !(self.others && seen > *count) {
                     return false;
                 }
-                *count = *seen;
+                *count = seen;
             }
             _ => return false,
         }

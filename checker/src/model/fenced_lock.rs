@@ -16,8 +16,8 @@ pub(super) struct State {
     owner: Option<u32>,
     /// The owner's token, if anybody knows it.
     token: Option<i64>,
-    /// No smaller token was given out last. An unknown one leaves the most room if it is the next number.
-    highest: i64,
+    /// No smaller token was given out last; nothing if it may be any. An unknown one leaves the most room if it is the next number, or any.
+    highest: Option<i128>,
 }
 
 impl<'a> FencedLock<'a> {
@@ -31,25 +31,26 @@ impl Specification for FencedLock<'_> {
     type State = State;
 
     fn initial(&self) -> State {
-        State {
-            owner: None,
-            token: None,
-            highest: if let Value::Int(least) = *self.initial { least } else { i64::MIN },
-        }
+        let highest = if let Value::Int(least) = *self.initial { Some(i128::from(least)) } else { None };
+        State { owner: None, token: None, highest }
     }
 
     fn apply(&self, state: &mut State, call: &Call<'_>) -> bool {
         let highest = state.highest;
         match (acquires(call.function), call.output, call.input) {
-            (Some(true), None, _) if state.owner.is_none() && highest < i64::MAX => {
-                *state = State { owner: Some(call.process), token: None, highest: highest + 1 };
+            (Some(true), None, _) if state.owner.is_none() => {
+                *state = State { owner: Some(call.process), token: None, highest: highest.map(|last| last + 1) };
             }
-            (Some(true), Some(&Value::Int(token)), _) if state.owner.is_none() && token > highest => {
-                *state = State { owner: Some(call.process), token: Some(token), highest: token };
+            (Some(true), Some(&Value::Int(token)), _)
+                if state.owner.is_none() && highest.is_none_or(|last| i128::from(token) > last) =>
+            {
+                *state = State { owner: Some(call.process), token: Some(token), highest: Some(token.into()) };
             }
             (Some(false), _, input) if state.owner == Some(call.process) => {
                 (state.owner, state.highest) = match (input, state.token) {
-                    (&Value::Int(token), None) if token >= highest => (None, token),
+                    (&Value::Int(token), None) if highest.is_none_or(|last| i128::from(token) >= last) => {
+                        (None, Some(token.into()))
+                    }
                     (&Value::Int(token), Some(given)) if token == given => (None, highest),
                     (Value::Int(_), _) => return false,
                     _ => (None, highest),

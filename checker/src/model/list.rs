@@ -72,6 +72,19 @@ impl Specification for List<'_> {
         appends(call.function) == Some(false)
     }
 
+    fn finds(&self, call: &Call<'_>) -> Vec<Value> {
+        match (appends(call.function), call.output) {
+            (Some(false), Some(Value::List(seen))) => {
+                seen.iter().filter(|element| !self.initial.contains(element)).cloned().collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn leaves(&self, call: &Call<'_>) -> Vec<Value> {
+        if appends(call.function) == Some(true) { vec![call.input.clone()] } else { Vec::new() }
+    }
+
     fn asks_who(&self) -> bool {
         false
     }

@@ -11,7 +11,7 @@ mod multi_register;
 mod mutex;
 pub(crate) mod priority_queue;
 pub(crate) mod queue;
-mod register;
+pub(crate) mod register;
 mod set;
 pub(crate) mod stack;
 
@@ -90,6 +90,17 @@ pub trait Specification: Sync {
     /// in and taken out, and where the last value written is read. Never needed, but makes the evidence of a violation small.
     fn about(&self, _call: &Call<'_>) -> Option<Vec<Value>> {
         None
+    }
+
+    /// What the answer of a call shows that must have been left by some other call, which began before this one ended: elements that were
+    /// found, values that were read. Never needed, but where nobody left it, that is found at once.
+    fn finds(&self, _call: &Call<'_>) -> Vec<Value> {
+        Vec::new()
+    }
+
+    /// What a call may leave that others find: with [`Specification::finds`].
+    fn leaves(&self, _call: &Call<'_>) -> Vec<Value> {
+        Vec::new()
     }
 
     /// Whether it matters who calls. Where it does not, [`Call::process`] is always 0, and equal calls of unknown outcome are

@@ -61,6 +61,11 @@ fn access(part: &Value, is_answer: bool) -> Option<Access> {
     }
 }
 
+/// A register at a value.
+fn setting(register: Value, value: Value) -> Value {
+    Value::List(vec![register, value])
+}
+
 impl Specification for MultiRegister<'_> {
     /// What differs from the beginning.
     type State = BTreeMap<Value, Value>;
@@ -108,6 +113,36 @@ impl Specification for MultiRegister<'_> {
         let mut registers = accesses.iter().map(|(Access::Read(register, _) | Access::Write(register, _))| register);
         let first = registers.next()?;
         registers.all(|register| register == first).then(|| first.clone())
+    }
+
+    fn finds(&self, call: &Call<'_>) -> Vec<Value> {
+        let (mut own, mut found) = (BTreeMap::new(), Vec::new());
+        for access in accesses(call).unwrap_or_default() {
+            match access {
+                Access::Write(register, value) => {
+                    own.insert(register, value);
+                }
+                Access::Read(_, None) => {}
+                Access::Read(register, Some(seen)) => match own.get(&register) {
+                    Some(written) if *written == seen => {}
+                    // Nobody can leave what it finds there.
+                    Some(written) => found.push(Value::List(vec![register, seen, written.clone()])),
+                    None if seen == self.at_first(&register) => {}
+                    None => found.push(setting(register, seen)),
+                },
+            }
+        }
+        found
+    }
+
+    fn leaves(&self, call: &Call<'_>) -> Vec<Value> {
+        let mut last = BTreeMap::new();
+        for access in accesses(call).unwrap_or_default() {
+            if let Access::Write(register, value) = access {
+                last.insert(register, value);
+            }
+        }
+        last.into_iter().map(|(register, value)| setting(register, value)).collect()
     }
 
     fn asks_who(&self) -> bool {

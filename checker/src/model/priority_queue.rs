@@ -78,6 +78,14 @@ impl Specification for PriorityQueue {
         if self.initial.is_empty() { NAMES.about(call) } else { None }
     }
 
+    fn finds(&self, call: &Call<'_>) -> Vec<Value> {
+        NAMES.finds(call, |found| self.initial.contains_key(found))
+    }
+
+    fn leaves(&self, call: &Call<'_>) -> Vec<Value> {
+        NAMES.leaves(call)
+    }
+
     fn asks_who(&self) -> bool {
         false
     }

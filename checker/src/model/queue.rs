@@ -18,12 +18,12 @@ pub(crate) const NAMES: Names = Names {
 };
 
 #[derive(Debug)]
-pub(super) struct Queue {
+pub(crate) struct Queue {
     initial: VecDeque<Value>,
 }
 
 impl Queue {
-    pub(super) fn new(initial: &Value) -> Self {
+    pub(crate) fn new(initial: &Value) -> Self {
         Self { initial: elements(initial).collect() }
     }
 }
@@ -58,6 +58,14 @@ impl Specification for Queue {
     fn about(&self, call: &Call<'_>) -> Option<Vec<Value>> {
         // Nothing can be left out of what was there at first.
         if self.initial.is_empty() { NAMES.about(call) } else { None }
+    }
+
+    fn finds(&self, call: &Call<'_>) -> Vec<Value> {
+        NAMES.finds(call, |found| self.initial.contains(found))
+    }
+
+    fn leaves(&self, call: &Call<'_>) -> Vec<Value> {
+        NAMES.leaves(call)
     }
 
     fn asks_who(&self) -> bool {

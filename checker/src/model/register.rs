@@ -1,4 +1,12 @@
 //! A register: `read`, `write`, `cas`; with `edits` also `append` and `delete`.
+//!
+//! # What `append` does
+//! It leaves a text behind, whatever was there and whatever is appended: what was there as text ([`as_text`]), and then what is appended
+//! as text. Nothing (`null`) is the empty text, a text is itself, and any other value is as JSON writes it. So also the empty text and
+//! `null` change what they are appended to, unless that is a text: `null` becomes `""`, and `5` becomes `"5"`. Whoever asks what an
+//! append does asks here.
+
+use std::borrow::Cow;
 
 use histories::Value;
 
@@ -31,7 +39,7 @@ impl Specification for Register<'_> {
             "cas" if call.input != value => return false,
             "cas" => value.clone_from(call.to),
             "write" => value.clone_from(call.input),
-            "append" => *value = Value::Str((text(value) + &text(call.input)).into()),
+            "append" => *value = appended(value, call.input),
             "delete" => value.clone_from(self.initial),
             _ => return false,
         }
@@ -55,11 +63,21 @@ impl Specification for Register<'_> {
     }
 }
 
-/// What `append` finds: an absent value counts as empty text.
-fn text(value: &Value) -> String {
+/// A value as the text that `append` finds and adds.
+pub(crate) fn as_text(value: &Value) -> Cow<'_, str> {
     match value {
-        Value::Nil => String::new(),
-        Value::Str(text) => text.to_string(),
-        other => other.to_string(),
+        Value::Nil => Cow::Borrowed(""),
+        Value::Str(text) => Cow::Borrowed(text),
+        other => Cow::Owned(other.to_string()),
     }
+}
+
+/// The value after an `append` of `suffix`.
+pub(crate) fn appended(value: &Value, suffix: &Value) -> Value {
+    Value::Str(format!("{}{}", as_text(value), as_text(suffix)).into())
+}
+
+/// Whether `append` makes nothing else of this value than a text that begins with it: else it becomes a text even if nothing is added.
+pub(crate) fn is_text(value: &Value) -> bool {
+    matches!(value, Value::Str(_))
 }

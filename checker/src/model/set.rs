@@ -24,7 +24,7 @@ pub(crate) enum Function {
 }
 
 impl<'a> Set<'a> {
-    pub(super) fn new(initial: &Value) -> Self {
+    pub(crate) fn new(initial: &Value) -> Self {
         Self { initial: elements(initial).collect(), only: None }
     }
 
@@ -86,6 +86,23 @@ impl Specification for Set<'_> {
 
     fn part(&self, call: &Call<'_>) -> Option<Value> {
         (!matches!(Function::named(call.function), Some(Function::Read))).then(|| call.input.clone())
+    }
+
+    fn finds(&self, call: &Call<'_>) -> Vec<Value> {
+        let seen = match (Function::named(call.function), call.output) {
+            (Some(Function::Contains | Function::Remove), Some(Value::Bool(true)))
+                if call.output != Some(call.input) =>
+            {
+                std::slice::from_ref(call.input)
+            }
+            (Some(Function::Read), Some(Value::List(seen))) => seen,
+            _ => &[],
+        };
+        seen.iter().filter(|element| !self.initial.contains(element)).cloned().collect()
+    }
+
+    fn leaves(&self, call: &Call<'_>) -> Vec<Value> {
+        if Function::named(call.function) == Some(Function::Add) { vec![call.input.clone()] } else { Vec::new() }
     }
 
     fn asks_who(&self) -> bool {

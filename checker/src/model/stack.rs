@@ -55,6 +55,14 @@ impl Specification for Stack {
         if self.initial.is_empty() { NAMES.about(call) } else { None }
     }
 
+    fn finds(&self, call: &Call<'_>) -> Vec<Value> {
+        NAMES.finds(call, |found| self.initial.contains(found))
+    }
+
+    fn leaves(&self, call: &Call<'_>) -> Vec<Value> {
+        NAMES.leaves(call)
+    }
+
     fn asks_who(&self) -> bool {
         false
     }

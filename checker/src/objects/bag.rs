@@ -26,6 +26,7 @@ pub(super) const KIND: Kind = Kind {
     // Nothing must be taken before anything else.
     blocks: |_| (0, 0),
     may_repeat: true,
+    may_peek: false,
 };
 
 fn solve(key: &Key<'_>, bag: &Container) -> Result<Vec<u32>, Trouble> {

@@ -5,10 +5,14 @@
 //! take effect in the gaps `s..e`. A value is certainly inside in the gaps `put_end..take_start`.
 
 use histories::{NEVER, Outcome, Value, ValueId};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{Claim, Key, Violation, says_nothing};
-use crate::{UnknownWhy, model::Names};
+use crate::{
+    UnknownWhy,
+    generic::{minimal, tell},
+    model::Names,
+};
 
 /// One kind of container.
 pub(super) struct Kind {
@@ -24,6 +28,8 @@ pub(super) struct Kind {
     /// Whether a value may be put in more than once: then the put of it that starts as the k-th belongs to the take that ends as the k-th.
     /// Only where it does not matter in which order values are taken.
     pub may_repeat: bool,
+    /// Whether `solve` finds a place for those who look at the value that would be taken next.
+    pub may_peek: bool,
 }
 
 /// Why there is no order.
@@ -56,6 +62,17 @@ pub(super) struct Item {
     /// No earlier than `put_start`.
     pub take_start: u32,
     pub take_end: u32,
+    /// Where those who looked at it stand among all who looked, and the last start of these; no later than `take_start`.
+    pub peeks: (u32, u32),
+    pub peeked: u32,
+}
+
+/// A look that found the value that would be taken next.
+#[derive(Clone, Copy)]
+pub(super) struct Peek {
+    pub operation: u32,
+    pub start: u32,
+    pub end: u32,
 }
 
 /// A take that found nothing.
@@ -83,6 +100,8 @@ pub(super) struct Container {
     noun: &'static str,
     pub items: Vec<Item>,
     pub empties: Vec<Empty>,
+    /// By the values that they found.
+    peeks: Vec<Peek>,
     /// How many gaps there are; each number of an event is less.
     pub gaps: u32,
     /// Takes of unknown outcome by their starts: (start, operation).
@@ -98,7 +117,71 @@ pub(super) struct Container {
 /// taken that could not be while they were inside: whichever take removed such a value began before that other one ended. So a
 /// schedule of earliest deadlines first finds a take for each, or there are too few of them in every order. With these takes, an
 /// order is an order; if there is none, the values whose takes are known may have none either way. What is left is not decided here.
+///
+/// Who looks at the value that would be taken next shows that it was inside: so it was put in by the end of that look, and is taken after
+/// its start.
 pub(super) fn check(key: &Key<'_>, kind: &Kind) -> Result<Claim, UnknownWhy> {
+    let claim = check_once(key, kind)?;
+    let peeks = |index: &u32| kind.names.peek.contains(&key.name(key.operation(*index)));
+    if matches!(claim, Claim::Violation(_)) && key.operations.iter().any(peeks) {
+        return Ok(Claim::Violation(smaller(key, kind)));
+    }
+    Ok(claim)
+}
+
+/// A violation in which looks may have part: fewer values and looks that have no order either. What is left out of a container leaves an
+/// order of the rest: all about some values, and those who only looked.
+fn smaller(key: &Key<'_>, kind: &Kind) -> Violation {
+    let is_of = |names: &[&str], index: u32| names.contains(&key.name(key.operation(index)));
+    let is_adrift = |&index: &u32| is_of(kind.names.take, index) && key.operation(index).outcome != Outcome::Ok;
+    let (adrift, others): (Vec<u32>, Vec<u32>) = key.operations.iter().copied().partition(is_adrift);
+    let mut of_value: FxHashMap<ValueId, Vec<u32>> = FxHashMap::default();
+    let mut units: Vec<Vec<u32>> = Vec::new();
+    let mut looks: Vec<u32> = Vec::new();
+    for index in others {
+        let operation = key.operation(index);
+        let is_put = is_of(kind.names.put, index);
+        let value = if is_put { operation.input } else { operation.output };
+        if is_of(kind.names.peek, index) {
+            looks.push(index);
+        } else if is_put || value != ValueId::NIL {
+            of_value.entry(value).or_default().push(index);
+        } else {
+            units.push(vec![index]);
+        }
+    }
+    units.extend(of_value.into_values());
+    units.sort_unstable();
+    let fails = |units: &[Vec<u32>], looks: &[u32]| {
+        let values: FxHashSet<ValueId> = units
+            .iter()
+            .flatten()
+            .flat_map(|&index| [key.operation(index).input, key.operation(index).output])
+            .collect();
+        let sees = |&&look: &&u32| {
+            let seen = key.operation(look).output;
+            seen == ValueId::NIL || values.contains(&seen)
+        };
+        let mut all: Vec<u32> =
+            units.iter().flatten().chain(looks.iter().filter(sees)).chain(&adrift).copied().collect();
+        all.sort_unstable();
+        key.steps(all.len(), 0).ok()?;
+        Some(matches!(check_once(&key.of(all), kind), Ok(Claim::Violation(_))))
+    };
+    let units = minimal(units, |units| fails(units, &looks));
+    let looks = minimal(looks.clone(), |looks| fails(&units, looks));
+    let mut operations: Vec<u32> = units.into_iter().flatten().chain(looks).collect();
+    let last = operations
+        .iter()
+        .copied()
+        .max_by_key(|&index| (key.operation(index).outcome == Outcome::Ok, key.operation(index).completed));
+    operations.extend(adrift);
+    operations.sort_unstable();
+    let (claim, reasons) = tell(key.history, &operations, last.expect("nothing at all has an order"));
+    Violation { reasons, ..Violation::new(operations, claim) }
+}
+
+fn check_once(key: &Key<'_>, kind: &Kind) -> Result<Claim, UnknownWhy> {
     let mut container = match Container::gather(key, kind) {
         Ok(container) => container,
         Err(trouble) => return trouble.claim(),
@@ -150,8 +233,9 @@ impl Container {
         let (spans, events) = spans(key)?;
         let gaps = events + 4;
         let (items, empties, adrift) = (Vec::new(), Vec::new(), Vec::new());
-        let mut container = Self { noun: kind.noun, items, empties, gaps, adrift, repeats: false };
-        let mut takes = Vec::new();
+        let peeks = Vec::new();
+        let mut container = Self { noun: kind.noun, items, empties, peeks, gaps, adrift, repeats: false };
+        let (mut takes, mut peeks) = (Vec::new(), Vec::new());
         for (&index, &(start, end)) in key.operations.iter().zip(&spans) {
             key.steps(1, 0)?;
             let operation = key.operation(index);
@@ -165,9 +249,23 @@ impl Container {
                 let number = if let Value::Int(number) = *key.history.value(value) { number } else { 0 };
                 let (take_start, take_end) = (events + 2, events + 3);
                 let (put, put_start, put_end, take) = (index, start, end, NEVER);
-                container.items.push(Item { value, number, put, take, put_start, put_end, take_start, take_end });
+                let (peeks, peeked) = ((0, 0), 0);
+                container.items.push(Item {
+                    value,
+                    number,
+                    put,
+                    take,
+                    put_start,
+                    put_end,
+                    take_start,
+                    take_end,
+                    peeks,
+                    peeked,
+                });
             } else if kind.names.take.contains(&name) {
                 takes.push((index, start, end));
+            } else if kind.may_peek && kind.names.peek.contains(&name) {
+                peeks.push(Peek { operation: index, start, end });
             } else {
                 return Err(key.lacks(operation).into());
             }
@@ -178,10 +276,17 @@ impl Container {
         }
         for (index, start, end) in takes {
             key.steps(1, 0)?;
+            let operation = key.operation(index);
+            if operation.outcome == Outcome::Ok && operation.output == ValueId::UNKNOWN {
+                let what = format!("{} that says not what it took", key.name(operation));
+                return Err(UnknownWhy::Unsupported { what }.into());
+            }
             container.take(key, &mut puts, index, start, end).map_err(Trouble::Violation)?;
         }
+        container.peek(key, &puts, peeks)?;
         container.adrift.sort_unstable();
-        let happened = |item: &Item| item.take != NEVER || key.operation(item.put).outcome == Outcome::Ok;
+        let was_seen = |item: &Item| item.take != NEVER || item.peeks.0 < item.peeks.1;
+        let happened = |item: &Item| was_seen(item) || key.operation(item.put).outcome == Outcome::Ok;
         container.items.retain(happened);
         Ok(container)
     }
@@ -208,7 +313,7 @@ impl Container {
             self.adrift.push((start, index));
             return Ok(());
         }
-        if [ValueId::NIL, ValueId::UNKNOWN].contains(&operation.output) {
+        if operation.output == ValueId::NIL {
             self.empties.push(Empty { operation: index, start, end });
             return Ok(());
         }
@@ -227,6 +332,62 @@ impl Container {
         (item.take, item.take_start, item.take_end) = (index, start.max(item.put_start), end);
         item.put_end = item.put_end.min(end);
         Ok(())
+    }
+
+    /// Adds those who looked, each to what it found.
+    fn peek(&mut self, key: &Key<'_>, puts: &Puts, peeks: Vec<Peek>) -> Result<(), Trouble> {
+        let mut found: Vec<(usize, Peek)> = Vec::with_capacity(peeks.len());
+        for peek in peeks {
+            key.steps(1, 0)?;
+            let operation = key.operation(peek.operation);
+            let (who, value) = (|| key.who(key.name(operation), peek.operation), key.history.value(operation.output));
+            match operation.output {
+                _ if operation.outcome != Outcome::Ok => continue,
+                ValueId::UNKNOWN => {
+                    let what = format!("a look into a {} that says not what it found", self.noun);
+                    return Err(UnknownWhy::Unsupported { what }.into());
+                }
+                ValueId::NIL => {
+                    let Peek { operation, start, end } = peek;
+                    self.empties.push(Empty { operation, start, end });
+                    continue;
+                }
+                _ => {}
+            }
+            let Some(&place) = puts.first.get(&operation.output) else {
+                let claim = format!("{} returned {value}, which nobody ever put in", who());
+                return Err(Trouble::Violation(Violation::new(vec![peek.operation], claim)));
+            };
+            let item = &mut self.items[place];
+            if peek.end < item.put_start || (item.take != NEVER && peek.start > item.take_end) {
+                let claim = format!("{} returned {value}, which cannot have been inside then", who());
+                let operations = [item.put, peek.operation, item.take];
+                let operations = operations.into_iter().filter(|&operation| operation != NEVER).collect();
+                return Err(Trouble::Violation(Violation::new(operations, claim)));
+            }
+            item.put_end = item.put_end.min(peek.end);
+            item.peeked = item.peeked.max(peek.start);
+            item.take_start = item.take_start.max(peek.start);
+            found.push((place, peek));
+        }
+        found.sort_by_key(|&(place, peek)| (place, peek.operation));
+        let number = |of: usize| u32::try_from(of).expect("a history has fewer operations than 2^32");
+        for group in found.chunk_by(|a, b| a.0 == b.0) {
+            let first = number(self.peeks.len());
+            self.peeks.extend(group.iter().map(|&(_, peek)| peek));
+            self.items[group[0].0].peeks = (first, number(self.peeks.len()));
+        }
+        Ok(())
+    }
+
+    /// Those who looked at this one, in the order of their starts.
+    pub(super) fn peeks(&self, item: &Item) -> &[Peek] {
+        &self.peeks[item.peeks.0 as usize..item.peeks.1 as usize]
+    }
+
+    /// Whether anybody looked.
+    pub(super) fn has_peeks(&self) -> bool {
+        !self.peeks.is_empty()
     }
 
     /// A take of a value that had not been put in so often by then, given the item whose put comes next, or last.
@@ -266,7 +427,7 @@ impl Container {
             match self.adrift.get(number) {
                 Some(&(start, take)) if start < deadline => {
                     let item = &mut self.items[place];
-                    (item.take, item.take_start) = (take, start.max(item.put_start));
+                    (item.take, item.take_start) = (take, start.max(item.put_start).max(item.peeked));
                     item.take_end = self.gaps - 3;
                 }
                 _ => return Err(Trouble::Violation(self.too_few(key, kind, &due[..=number]))),

@@ -11,7 +11,7 @@ use crate::{UnknownWhy, model::is_increment};
 const MAX_LISTED: usize = 20;
 
 /// What the sweep holds for each operation: its end, what is open and waiting, and the order, each with room to grow.
-const BYTES: usize = 4 + 16 + 32 + 8 + 1;
+const BYTES: usize = 4 + 16 + 64 + 8 + 1;
 
 /// Decides one counter in O(n log n), exactly, with increments of unknown outcome.
 ///
@@ -46,14 +46,14 @@ pub(super) fn check(key: &Key<'_>) -> Result<Claim, UnknownWhy> {
 
 struct Sweep<'a> {
     key: &'a Key<'a>,
-    initial: i64,
-    count: i64,
+    initial: i128,
+    count: i128,
     /// Increments that have begun, by when they end; those that happened already are taken out late.
     open: BinaryHeap<Reverse<(u32, u32)>>,
     /// Whether the operation with this place in the key has happened.
     happened: Vec<bool>,
     /// Reads that have begun and see a count that was not reached yet, by that count.
-    waiting: BinaryHeap<Reverse<(i64, u32)>>,
+    waiting: BinaryHeap<Reverse<(i128, u32)>>,
     order: Vec<u32>,
 }
 
@@ -79,7 +79,7 @@ impl<'a> Sweep<'a> {
             }
         }
         let initial = match *key.initial {
-            Value::Int(initial) => initial,
+            Value::Int(initial) => initial.into(),
             Value::Nil => 0,
             ref other => return Err(UnknownWhy::Unsupported { what: format!("a counter that begins with {other}") }),
         };
@@ -154,12 +154,12 @@ fn is_read(key: &Key<'_>, operation: &Operation) -> bool {
 }
 
 /// What a read saw, if it is a number.
-fn answer(key: &Key<'_>, operation: &Operation) -> Option<i64> {
-    if let Value::Int(seen) = key.history.value(operation.output) { Some(*seen) } else { None }
+fn answer(key: &Key<'_>, operation: &Operation) -> Option<i128> {
+    if let &Value::Int(seen) = key.history.value(operation.output) { Some(seen.into()) } else { None }
 }
 
 /// Why the read at `index`, the first that cannot complete, has no place.
-fn violation(key: &Key<'_>, index: u32, seen: Option<i64>, count: i64, initial: i64) -> Violation {
+fn violation(key: &Key<'_>, index: u32, seen: Option<i128>, count: i128, initial: i128) -> Violation {
     let who = key.who("read", index);
     let Some(seen) = seen else {
         let what = key.history.value(key.operation(index).output);
@@ -169,7 +169,7 @@ fn violation(key: &Key<'_>, index: u32, seen: Option<i64>, count: i64, initial: 
     if seen < count { too_low(key, index, seen, initial) } else { too_high(key, index, seen, initial) }
 }
 
-fn too_high(key: &Key<'_>, read: u32, seen: i64, initial: i64) -> Violation {
+fn too_high(key: &Key<'_>, read: u32, seen: i128, initial: i128) -> Violation {
     let end = key.operation(read).completed;
     let begun = key.operations.iter().copied();
     let mut operations: Vec<u32> =
@@ -189,7 +189,7 @@ fn too_high(key: &Key<'_>, read: u32, seen: i64, initial: i64) -> Violation {
 
 /// Some earlier read, or the beginning, and the increments that began after it and had completed when this read began: together
 /// they are more than it saw. As few increments as possible.
-fn too_low(key: &Key<'_>, read: u32, seen: i64, initial: i64) -> Violation {
+fn too_low(key: &Key<'_>, read: u32, seen: i128, initial: i128) -> Violation {
     let start = key.operation(read).invoked;
     let over = |&&index: &&u32| key.operation(index).outcome == Outcome::Ok && key.operation(index).completed < start;
     let (mut reads, mut increments): (Vec<u32>, Vec<u32>) =
@@ -197,20 +197,19 @@ fn too_low(key: &Key<'_>, read: u32, seen: i64, initial: i64) -> Violation {
     increments.sort_unstable_by_key(|&index| Reverse(key.operation(index).invoked));
     reads.sort_unstable_by_key(|&index| Reverse(key.operation(index).completed));
     let mut since = 0;
-    let mut best: Option<(i64, u32, usize)> = None;
+    let mut best: Option<(i128, u32, usize)> = None;
     for &earlier in &reads {
         let end = key.operation(earlier).completed;
         while since < increments.len() && key.operation(increments[since]).invoked > end {
             since += 1;
         }
         let Some(then) = answer(key, key.operation(earlier)) else { continue };
-        let needed = usize::try_from(seen.saturating_sub(then).saturating_add(1).max(0)).expect("counts fit in memory");
+        let needed = more_than(seen - then);
         if needed <= since && best.is_none_or(|(most, ..)| then > most) {
             best = Some((then, earlier, needed));
         }
     }
-    let from_start =
-        usize::try_from(seen.saturating_sub(initial).saturating_add(1).max(0)).expect("counts fit in memory");
+    let from_start = more_than(seen - initial);
     let (earlier, needed) = best.map_or((None, from_start), |(_, earlier, needed)| (Some(earlier), needed));
     let mut operations: Vec<u32> = increments[..needed].to_vec();
     operations.extend(earlier);
@@ -234,6 +233,11 @@ fn too_low(key: &Key<'_>, read: u32, seen: i64, initial: i64) -> Violation {
     };
     let reasons = vec!["increments only ever add, so the count cannot have gone back".to_owned()];
     Violation { operations, claim, reasons, scope: Scope::AmongIncrements }
+}
+
+/// How many increments are more than this.
+fn more_than(count: i128) -> usize {
+    usize::try_from((count + 1).max(0)).unwrap_or(usize::MAX)
 }
 
 fn increments(count: usize) -> String {

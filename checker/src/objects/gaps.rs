@@ -1,10 +1,12 @@
 //! Gaps between events: which of them are covered by something that is certainly inside of a container, and how containers whose takes
 //! need not follow the puts fill them.
 
+use std::cmp::Reverse;
+
 use histories::NEVER;
 
 use super::{
-    Key,
+    Key, Violation,
     container::{Container, Item, Trouble},
 };
 use crate::UnknownWhy;
@@ -14,16 +16,22 @@ use crate::UnknownWhy;
 enum Turn {
     TakeOld,
     PutAndTake(usize),
+    Look,
     Empty,
-    Put,
+    /// The last items first, each with who looks at it then.
+    Put(Reverse<usize>),
 }
 
 /// The order in which each item is taken in the gap that `taken` chooses, given which gaps the items before it cover, and put in as
 /// late as it can be: in the last gap of its put, or right before it is taken, if that is earlier. Empty takes find a gap in which
 /// nothing is certainly inside, or there is no order.
 ///
+/// Who looks at an item does so in a gap that the items before it leave free: while it is certainly inside, or else right before it is
+/// taken; or else it is put in sooner, in the last free gap before it is certainly inside. Between that one and that time there is no free
+/// gap, so this changes nothing for the items after it.
+///
 /// Within a gap, values that were inside before are taken first, in the order of `items`; then come those that are put in and taken
-/// in the same gap, then the empty takes, then all other puts.
+/// in the same gap, then who looks, then the empty takes, then all other puts.
 pub(super) fn fill<'a>(
     key: &Key<'_>,
     container: &Container,
@@ -35,14 +43,15 @@ pub(super) fn fill<'a>(
     for (place, item) in items.enumerate() {
         key.steps(1, 2 * place)?;
         let taken = if item.take == NEVER { NEVER } else { taken(&mut cover, place, item)? };
-        let put = taken.min(item.put_end - 1);
-        if item.take == NEVER {
-            turns.push((put, Turn::Put, item.put));
-        } else if put == taken {
-            turns.extend([(taken, Turn::PutAndTake(place), item.put), (taken, Turn::PutAndTake(place), item.take)]);
-        } else {
-            turns.extend([(put, Turn::Put, item.put), (taken, Turn::TakeOld, item.take)]);
-        }
+        let looks = Looks::at(key, container, &mut cover, item, taken)?;
+        let put = looks.put;
+        turns.extend(looks.inside.into_iter().map(|(gap, look)| (gap, Turn::Look, look)));
+        let before = looks.at_put.into_iter().map(|look| (put, Turn::Put(Reverse(place)), look));
+        let turn = if put == taken { Turn::PutAndTake(place) } else { Turn::TakeOld };
+        turns.push((put, if put == taken { turn } else { Turn::Put(Reverse(place)) }, item.put));
+        turns.extend(before);
+        turns.extend(looks.at_take.into_iter().map(|look| (taken, turn, look)));
+        turns.extend((item.take != NEVER).then_some((taken, turn, item.take)));
         cover.add(item);
     }
     for empty in &container.empties {
@@ -58,14 +67,50 @@ pub(super) fn fill<'a>(
     Ok(turns.into_iter().map(|(_, _, operation)| operation).collect())
 }
 
+/// When an item is put in, and who looks at it when.
+struct Looks {
+    put: u32,
+    at_put: Vec<u32>,
+    inside: Vec<(u32, u32)>,
+    at_take: Vec<u32>,
+}
+
+impl Looks {
+    fn at(key: &Key<'_>, container: &Container, cover: &mut Cover, item: &Item, taken: u32) -> Result<Self, Trouble> {
+        let put = taken.min(item.put_end - 1);
+        let mut looks = Self { put, at_put: Vec::new(), inside: Vec::new(), at_take: Vec::new() };
+        for peek in container.peeks(item) {
+            key.steps(1, 0)?;
+            let gap = cover.free(peek.start.max(item.put_end));
+            if gap < peek.end.min(taken) {
+                looks.inside.push((gap, peek.operation));
+            } else if taken < peek.end {
+                looks.at_take.push(peek.operation);
+            } else {
+                let gap = cover.last_free(item.put_end - 1);
+                let Some(gap) = gap.filter(|&gap| gap >= peek.start.max(item.put_start)) else {
+                    // Which of all have part in it, is found out elsewhere.
+                    let operations = vec![item.put, peek.operation];
+                    return Err(Trouble::Violation(Violation::new(operations, String::new())));
+                };
+                looks.put = looks.put.min(gap);
+                looks.at_put.push(peek.operation);
+            }
+        }
+        Ok(looks)
+    }
+}
+
 /// Gaps that are covered by something: finds the next one that is not.
 pub(super) struct Cover {
     next: Vec<u32>,
+    /// One more than the gap before, 0 where there is none.
+    before: Vec<u32>,
 }
 
 impl Cover {
     pub(super) fn new(gaps: u32) -> Self {
-        Self { next: (0..=gaps).collect() }
+        Self { next: (0..=gaps).collect(), before: (0..=gaps + 1).collect() }
     }
 
     /// The first gap from here on that is not covered.
@@ -76,6 +121,17 @@ impl Cover {
             gap = next;
         }
         gap
+    }
+
+    /// The last gap up to this one that is not covered.
+    pub(super) fn last_free(&mut self, gap: u32) -> Option<u32> {
+        let mut at = gap + 1;
+        while self.before[at as usize] != at {
+            let before = self.before[at as usize];
+            self.before[at as usize] = self.before[before as usize];
+            at = before;
+        }
+        at.checked_sub(1)
     }
 
     /// Covers the gaps in which any of the items is certainly inside.
@@ -91,6 +147,7 @@ impl Cover {
         let mut gap = self.free(item.put_end);
         while gap < item.take_start {
             self.next[gap as usize] = gap + 1;
+            self.before[gap as usize + 1] = gap;
             gap = self.free(gap + 1);
         }
     }

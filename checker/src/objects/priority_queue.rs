@@ -6,7 +6,8 @@
 //! in the last gap of its put, or right before it is taken, if that is earlier. Let some larger `u` be taken in gap `g`,
 //! in which `v` is not certainly inside. If the put of `v` ends after `g`, `v` is put in no sooner than in `g`, or is taken before. Else
 //! the take of `v` has started by `g`, and since nothing smaller than `u`, so nothing smaller than `v`, is certainly inside in
-//! `g`, `v` is taken in `g` at the latest. What happens within a gap, `gaps::fill` says.
+//! `g`, `v` is taken in `g` at the latest. What happens within a gap, `gaps::fill` says, and where those belong who look at `v`: each needs
+//! a gap in which nothing smaller is certainly inside, too.
 
 use histories::Value;
 
@@ -24,6 +25,7 @@ pub(super) const KIND: Kind = Kind {
     // What is smaller.
     blocks: |item| (item.number.abs_diff(i64::MAX), item.number.abs_diff(i64::MAX)),
     may_repeat: false,
+    may_peek: true,
 };
 
 fn solve(key: &Key<'_>, queue: &Container) -> Result<Vec<u32>, Trouble> {

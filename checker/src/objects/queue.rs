@@ -30,6 +30,7 @@ pub(super) const KIND: Kind = Kind {
     // What was put in before the other one was.
     blocks: |item| (u64::MAX - u64::from(item.put_end), u64::MAX - u64::from(item.put_start)),
     may_repeat: false,
+    may_peek: false,
 };
 
 fn solve(key: &Key<'_>, queue: &Container) -> Result<Vec<u32>, Trouble> {

@@ -90,21 +90,26 @@ impl Counts {
 
     /// Lowers the counts from `start` to before `end`.
     pub(super) fn lower(&mut self, start: u32, end: u32) {
-        self.lower_in(1, 0, self.size, start as usize, end as usize);
+        self.lower_in(1, 0, self.size, start as usize, end as usize, 1);
     }
 
-    fn lower_in(&mut self, node: usize, from: usize, to: usize, start: usize, end: usize) {
+    /// Takes back [`Counts::lower`].
+    pub(super) fn raise(&mut self, start: u32, end: u32) {
+        self.lower_in(1, 0, self.size, start as usize, end as usize, -1);
+    }
+
+    fn lower_in(&mut self, node: usize, from: usize, to: usize, start: usize, end: usize, by: i32) {
         if end <= from || to <= start {
             return;
         }
         if start <= from && to <= end {
-            self.least[node] -= 1;
-            self.lowered[node] += 1;
+            self.least[node] -= by;
+            self.lowered[node] += by;
             return;
         }
         let middle = usize::midpoint(from, to);
-        self.lower_in(2 * node, from, middle, start, end);
-        self.lower_in(2 * node + 1, middle, to, start, end);
+        self.lower_in(2 * node, from, middle, start, end, by);
+        self.lower_in(2 * node + 1, middle, to, start, end, by);
         self.least[node] = self.least[2 * node].min(self.least[2 * node + 1]) - self.lowered[node];
     }
 
@@ -154,5 +159,7 @@ mod tests {
         counts.lower(1, 5);
         counts.lower(3, 5);
         assert_eq!([1, 3, 4].map(|from| counts.next_zero(from)), [1, 3, 4]);
+        counts.raise(3, 5);
+        assert_eq!([1, 3, 4].map(|from| counts.next_zero(from)), [1, 5, 5]);
     }
 }

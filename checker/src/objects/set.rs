@@ -3,12 +3,15 @@
 use histories::{NEVER, Outcome, Value, ValueId};
 
 use super::{
-    Claim, Found, Key, Scope, Violation, says_nothing, snapshots,
+    Claim, Found, Key, Scope, Violation,
+    place::place,
+    says_nothing, snapshots,
     switch::{Solved, solve},
 };
 use crate::{
     UnknownWhy,
-    model::SetFunction as Function,
+    generic::Object,
+    model::{Set, SetFunction as Function},
     parts::in_one,
     prepare::{Action, Prepared, Step},
     shrink::Problem,
@@ -25,7 +28,7 @@ pub(super) fn check(key: &Key<'_>) -> Result<Found, UnknownWhy> {
         operation.outcome == Outcome::Ok && Function::named(key.name(operation)) == Some(Function::Read)
     };
     if key.operations.iter().any(is_snapshot) {
-        return snapshots::check(key).map(|claim| key.verified(&key.operations, claim));
+        return whole(key).map(|claim| key.verified(&key.operations, claim));
     }
     let _held = key.affords(key.operations.len() * BYTES)?;
     let mut by_element = Vec::with_capacity(key.operations.len());
@@ -57,6 +60,26 @@ pub(super) fn check(key: &Key<'_>) -> Result<Found, UnknownWhy> {
     }
     let order = if key.keep_order { in_one(key.history, &orders) } else { Vec::new() };
     Ok(undecided.map_or(Found::Order(order), Found::Unknown))
+}
+
+/// Decides a set that is read as a whole: without those who ask for one element, if it has an order in which they have a place.
+fn whole(key: &Key<'_>) -> Result<Claim, UnknownWhy> {
+    let asks = |&&index: &&u32| Function::named(key.name(key.operation(index))) == Some(Function::Contains);
+    let (looks, others): (Vec<u32>, Vec<u32>) = key.operations.iter().partition(|index| asks(index));
+    if looks.is_empty() {
+        return snapshots::check(key);
+    }
+    let set = Set::new(key.initial);
+    set.knows(key.history, &looks)?;
+    let looks: Vec<u32> = looks.into_iter().filter(|&look| key.operation(look).outcome == Outcome::Ok).collect();
+    match snapshots::check(&key.of(others))? {
+        Claim::Order(order) => {
+            place(key, &set, &order, &looks)?.map(Claim::Order).ok_or_else(|| UnknownWhy::Unsupported {
+                what: "a set that is read as a whole and asked for elements in between".to_owned(),
+            })
+        }
+        violation @ Claim::Violation(_) => Ok(violation),
+    }
 }
 
 /// What an operation does to its element, whose value is 0 as long as it is as it was in the beginning; nothing if it only looked,

@@ -11,6 +11,12 @@
 //! bottom in gap `l` was pushed before `l`, and stays to the end, for the stack is never empty, and so is popped after `r`. If there are
 //! several such values, any will do: take it out of the order, which leaves an order, and push it before and pop it after all
 //! others, which are all inside at some moment of the block. The rest falls into smaller blocks, and so on.
+//!
+//! **Who looks at the top and finds a value** shows that it was pushed by the end of the look and is popped after its start, which counts
+//! for when it is certainly inside. At the bottom of a block it is on top where all others are out, and these can be out in any gap in
+//! which none of them is certainly inside, as above. So a value can be at the bottom if each look at it has such a gap, and again any
+//! will do: in an order with another value at the bottom, that one's looks have such gaps among the rest as well. A value that is never
+//! certainly inside is pushed, looked at and popped at once.
 
 use histories::NEVER;
 
@@ -18,7 +24,7 @@ use crate::model::stack::NAMES;
 
 use super::{
     Key, Violation,
-    container::{Container, Item, Kind, Trouble},
+    container::{Container, Item, Kind, Peek, Trouble},
     gaps::Cover,
     segments::{Counts, Minima},
 };
@@ -33,6 +39,7 @@ pub(super) const KIND: Kind = Kind {
     // What certainly lies on top.
     blocks: |item| (u64::from(item.put_start), u64::from(item.put_end)),
     may_repeat: false,
+    may_peek: true,
 };
 
 fn solve(key: &Key<'_>, stack: &Container) -> Result<Vec<u32>, Trouble> {
@@ -52,21 +59,27 @@ fn solve(key: &Key<'_>, stack: &Container) -> Result<Vec<u32>, Trouble> {
         stack.items.iter().partition(|item| item.put_end < item.take_start);
     inside.sort_unstable_by_key(|item| item.put_end);
     passing.sort_unstable_by_key(|item| item.take_start);
-    let nested = Blocks::new(&inside, stack.gaps).nest(key, &empties)?;
+    let nested = Blocks::new(stack, &inside).nest(key, &empties)?;
     let mut passing = passing.iter().peekable();
     let mut order = Vec::with_capacity(2 * stack.items.len() + empties.len());
+    let pass = |order: &mut Vec<u32>, item: &Item| {
+        order.push(item.put);
+        order.extend(stack.peeks(item).iter().map(|peek| peek.operation));
+        order.push(item.take);
+    };
     for (gap, operation) in nested {
         while let Some(item) = passing.next_if(|item| item.take_start < gap) {
-            order.extend([item.put, item.take]);
+            pass(&mut order, item);
         }
         order.push(operation);
     }
-    order.extend(passing.flat_map(|item| [item.put, item.take]));
+    passing.for_each(|item| pass(&mut order, item));
     Ok(order)
 }
 
 /// The items that are left, and where they are certainly inside.
 struct Blocks<'a> {
+    stack: &'a Container,
     /// By `put_end`.
     items: &'a [Item],
     /// When each of those left was pushed at the earliest.
@@ -78,15 +91,17 @@ struct Blocks<'a> {
 /// A block whose bottom value was found.
 struct Block {
     bottom: Option<usize>,
+    /// Who looks at it and has not yet, the last first: when, and which operation.
+    looks: Vec<(u32, u32)>,
     /// From here on it is still to be looked at.
     from: u32,
     end: u32,
 }
 
 impl<'a> Blocks<'a> {
-    fn new(items: &'a [Item], gaps: u32) -> Self {
+    fn new(stack: &'a Container, items: &'a [Item]) -> Self {
         let push_starts = Minima::new(items.iter().map(|item| item.put_start));
-        let mut changes = vec![0; gaps as usize + 1];
+        let mut changes = vec![0; stack.gaps as usize + 1];
         for item in items {
             changes[item.put_end as usize] += 1;
             changes[item.take_start as usize] -= 1;
@@ -95,19 +110,20 @@ impl<'a> Blocks<'a> {
             *count += change;
             Some(*count)
         });
-        Self { items, push_starts, inside: Counts::new(counts) }
+        Self { stack, items, push_starts, inside: Counts::new(counts) }
     }
 
     /// All pushes and pops of these items, with their gaps, and the empty pops.
     fn nest(mut self, key: &Key<'_>, empties: &[(u32, u32)]) -> Result<Vec<(u32, u32)>, Trouble> {
         let mut order = Vec::with_capacity(2 * self.items.len() + empties.len());
         let mut empties = empties.iter().peekable();
-        let mut open = vec![Block { bottom: None, from: 0, end: NEVER }];
+        let mut open = vec![Block { bottom: None, looks: Vec::new(), from: 0, end: NEVER }];
         while let Some(block) = open.last_mut() {
             let place = self.items.partition_point(|item| item.put_end < block.from);
             let next = self.push_starts.first_below(place, NEVER).filter(|&next| self.items[next].put_end < block.end);
             let Some(next) = next else {
                 let taken = block.bottom.map(|bottom| self.items[bottom].take).filter(|&take| take != NEVER);
+                order.extend(block.looks.iter().rev());
                 order.extend(taken.map(|take| (block.end, take)));
                 open.pop();
                 continue;
@@ -115,35 +131,66 @@ impl<'a> Blocks<'a> {
             let start = self.items[next].put_end;
             let end = self.inside.next_zero(start);
             block.from = end;
+            while let Some(look) = block.looks.pop_if(|&mut (gap, _)| gap < start) {
+                order.push(look);
+            }
             if open.len() == 1 {
                 while let Some(&empty) = empties.next_if(|&&(gap, _)| gap < start) {
                     order.push(empty);
                 }
             }
-            let bottom = self.bottom(key, next, start, end)?;
+            let (bottom, looks) = self.bottom(key, next, start, end)?;
             order.push((start - 1, self.items[bottom].put));
             self.push_starts.remove(bottom);
-            self.inside.lower(self.items[bottom].put_end, self.items[bottom].take_start);
-            open.push(Block { bottom: Some(bottom), from: start, end });
+            open.push(Block { bottom: Some(bottom), looks, from: start, end });
         }
         order.extend(empties);
         Ok(order)
     }
 
-    /// A value that can be at the bottom throughout the block from `start` to `end`, whose first item is the one at `first`.
-    fn bottom(&self, key: &Key<'_>, first: usize, start: u32, end: u32) -> Result<usize, Trouble> {
+    /// A value that can be at the bottom throughout the block from `start` to `end`, whose first item is the one at `first`; and who looks
+    /// at it when, the last first. It does not count as inside any more.
+    fn bottom(
+        &mut self,
+        key: &Key<'_>,
+        first: usize,
+        start: u32,
+        end: u32,
+    ) -> Result<(usize, Vec<(u32, u32)>), Trouble> {
         let mut at = first;
         while let Some(place) = self.push_starts.first_below(at, start).filter(|&at| self.items[at].put_end < end) {
             key.steps(1, 2 * self.push_starts.removed())?;
-            if self.items[place].take_end > end {
-                return Ok(place);
+            let item = &self.items[place];
+            if item.take_end > end {
+                self.inside.lower(item.put_end, item.take_start);
+                if let Some(looks) = self.looks(item, start) {
+                    return Ok((place, looks));
+                }
+                self.inside.raise(item.put_end, item.take_start);
             }
             at = place + 1;
+        }
+        if self.stack.has_peeks() {
+            // Which of all have part in it, is found out elsewhere.
+            return Err(Trouble::Violation(Violation::new(Vec::new(), String::new())));
         }
         let here = (first..).zip(&self.items[first..]).take_while(|(_, item)| item.put_end < end);
         let left = here.filter(|&(place, _)| self.push_starts.has(place)).map(|(_, item)| item);
         let chain = Container::chain(left, start, end);
         Err(Trouble::Violation(no_bottom(key, shortest(&chain))))
+    }
+}
+
+impl Blocks<'_> {
+    /// When all who look at this one can, if it is at the bottom of the block from `start`, the last first.
+    fn looks(&self, item: &Item, start: u32) -> Option<Vec<(u32, u32)>> {
+        let look = |peek: &Peek| {
+            let gap = self.inside.next_zero(peek.start.max(start - 1));
+            (gap < peek.end).then_some((gap, peek.operation))
+        };
+        let mut looks: Vec<(u32, u32)> = self.stack.peeks(item).iter().map(look).collect::<Option<_>>()?;
+        looks.sort_unstable_by(|a, b| b.cmp(a));
+        Some(looks)
     }
 }
 

@@ -2,11 +2,17 @@
 
 use std::borrow::Cow;
 
+use histories::Value;
+use rustc_hash::FxHashSet;
+
 use super::Problem;
 use crate::{
-    automaton::text_of,
-    prepare::{Action, Step, Val},
+    model::register::{as_text, is_text},
+    prepare::{Action, INITIAL, Step, Val},
 };
+
+/// So many parts of a text are compared, times its length, to find out whether it can have been made.
+const MAX_COMPARED: usize = 1 << 24;
 
 /// How many writes of a text are looked at as beginnings of a window.
 const MAX_RESETS: usize = 512;
@@ -102,9 +108,62 @@ impl Problem<'_> {
         if length == seen.len() { made } else { Vec::new() }
     }
 
+    /// Whether a step found a value that is neither what was there at first, nor what somebody set who began before it ended, nor a text
+    /// that was made of these by what was appended.
+    pub(crate) fn is_unfounded(&self, looker: u32) -> bool {
+        let looker = &self.prepared.steps[looker as usize];
+        let (Action::Read(seen) | Action::Cas { from: seen, .. }) = looker.action else { return false };
+        let begun = || {
+            let others = self.prepared.steps.iter().take_while(|step| step.start < looker.end);
+            others.filter(|step| step.operation != looker.operation)
+        };
+        let set = || begun().filter_map(|step| step.action.installs()).chain([INITIAL]);
+        if set().any(|value| value == seen) {
+            return false;
+        }
+        let appended: FxHashSet<Val> = begun()
+            .filter_map(|step| if let Action::Append(value) = step.action { Some(value) } else { None })
+            .collect();
+        if appended.is_empty() || !is_text(self.value(seen)) {
+            return true;
+        }
+        let text = self.text(seen);
+        if text.is_empty() || text.len().saturating_mul(appended.len()) > MAX_COMPARED {
+            return false;
+        }
+        let parts: Vec<Cow<'_, str>> =
+            appended.into_iter().map(|part| self.text(part)).filter(|part| !part.is_empty()).collect();
+        // Up to which lengths it can have been made.
+        let mut is_made = vec![false; text.len() + 1];
+        for begin in set().map(|value| self.text(value)).filter(|begin| text.starts_with(&**begin)) {
+            is_made[begin.len()] = true;
+        }
+        for length in 0..text.len() {
+            if is_made[length] {
+                for part in parts.iter().filter(|part| text.as_bytes()[length..].starts_with(part.as_bytes())) {
+                    is_made[length + part.len()] = true;
+                }
+            }
+        }
+        !is_made[text.len()]
+    }
+
+    /// The first that set what this step found, of those that began when it had ended.
+    pub(crate) fn setter_after(&self, looker: u32) -> Option<u32> {
+        let steps = &self.prepared.steps;
+        let looker = &steps[looker as usize];
+        let (Action::Read(seen) | Action::Cas { from: seen, .. }) = looker.action else { return None };
+        let late = |(_, step): &(u32, &Step)| step.start > looker.end && step.action.installs() == Some(seen);
+        (0..).zip(steps).find(late).map(|(index, _)| index)
+    }
+
+    fn value(&self, value: Val) -> &Value {
+        self.prepared.values[value as usize].map_or(self.initial, |id| self.history.value(id))
+    }
+
     /// A value as text that can grow.
     fn text(&self, value: Val) -> Cow<'_, str> {
-        text_of(self.prepared.values[value as usize].map_or(self.initial, |id| self.history.value(id)))
+        as_text(self.value(value))
     }
 
     /// Whether each of the kept steps that look began after a kept write that began after this change, or ended before it began.

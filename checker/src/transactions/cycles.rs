@@ -64,6 +64,8 @@ struct Rule {
     reads: bool,
     /// Edges of kind rw: none, none after another, or any.
     missed: Missed,
+    /// Whether only what certainly happened counts: what nobody read but in the middle of it may have been undone.
+    certain: bool,
     refutes: Level,
 }
 
@@ -75,7 +77,10 @@ enum Missed {
 }
 
 impl Rule {
-    fn allows(self, edge: &Edge) -> bool {
+    fn allows(self, edge: &Edge, is_certain: &dyn Fn(u32) -> bool) -> bool {
+        if self.certain && !(is_certain(edge.from) && is_certain(edge.to)) {
+            return false;
+        }
         let kind = match edge.kind {
             Kind::Wr => self.reads,
             Kind::Rw => self.missed != Missed::None,
@@ -85,25 +90,35 @@ impl Rule {
     }
 }
 
+const fn rule(needs: Needs, reads: bool, missed: Missed, refutes: Level) -> Rule {
+    Rule { needs, reads, missed, certain: false, refutes }
+}
+
 const RULES: [Rule; 6] = [
-    Rule { needs: Needs::Nothing, reads: false, missed: Missed::None, refutes: Level::ReadUncommitted },
-    Rule { needs: Needs::Nothing, reads: true, missed: Missed::None, refutes: Level::ReadCommitted },
-    Rule { needs: Needs::Snapshots, reads: true, missed: Missed::NotAdjacent, refutes: Level::SnapshotIsolation },
-    Rule { needs: Needs::Snapshots, reads: true, missed: Missed::Any, refutes: Level::Serializable },
-    Rule { needs: Needs::Process, reads: true, missed: Missed::Any, refutes: Level::StrongSessionSerializable },
-    Rule { needs: Needs::Realtime, reads: true, missed: Missed::Any, refutes: Level::StrictSerializable },
+    Rule { certain: true, ..rule(Needs::Nothing, false, Missed::None, Level::ReadUncommitted) },
+    rule(Needs::Nothing, true, Missed::None, Level::ReadCommitted),
+    rule(Needs::Snapshots, true, Missed::NotAdjacent, Level::SnapshotIsolation),
+    rule(Needs::Snapshots, true, Missed::Any, Level::Serializable),
+    rule(Needs::Process, true, Missed::Any, Level::StrongSessionSerializable),
+    rule(Needs::Realtime, true, Missed::Any, Level::StrictSerializable),
 ];
 
 /// The cycles of a component that say something: the worst that data alone show, and with the order of processes and of real time
 /// those that are worse.
-pub(super) fn worst(transactions: u32, edges: &[Edge], limit: &Limit<'_>) -> Result<Vec<Cycle>, UnknownWhy> {
+pub(super) fn worst(
+    transactions: u32,
+    edges: &[Edge],
+    is_certain: &dyn Fn(u32) -> bool,
+    limit: &Limit<'_>,
+) -> Result<Vec<Cycle>, UnknownWhy> {
     let mut found: Vec<Cycle> = Vec::new();
     for rule in RULES {
         if rule.needs <= Needs::Snapshots && !found.is_empty() {
             continue;
         }
         limit.steps(edges.len())?;
-        if let Some(edges) = Search::new(transactions, edges, rule).shortest(limit)? {
+        let edges: Vec<Edge> = edges.iter().copied().filter(|edge| rule.allows(edge, is_certain)).collect();
+        if let Some(edges) = Search::new(transactions, &edges, rule).shortest(limit)? {
             let cycle = name(edges, rule.refutes);
             if found.iter().all(|other| cycle.kind < other.kind) {
                 found.push(cycle);
@@ -137,7 +152,6 @@ type Costly = ((u32, u32), Vec<Edge>);
 
 /// The edges of a component that a rule allows. A state is twice a vertex, and one more where the last edge was rw and the rule asks.
 struct Search {
-    rule: Rule,
     transactions: u32,
     /// The vertices, ascending.
     vertices: Vec<u32>,
@@ -147,13 +161,12 @@ struct Search {
 
 impl Search {
     fn new(transactions: u32, edges: &[Edge], rule: Rule) -> Self {
-        let edges: Vec<Edge> = edges.iter().copied().filter(|edge| rule.allows(edge)).collect();
         let mut vertices: Vec<u32> = edges.iter().flat_map(|edge| [edge.from, edge.to]).collect();
         vertices.sort_unstable();
         vertices.dedup();
         let mut next = vec![Vec::new(); 2 * vertices.len()];
         let place = |vertex: u32| 2 * vertices.binary_search(&vertex).expect("all ends are in it");
-        for edge in edges {
+        for &edge in edges {
             for missed in 0..2 {
                 let after = match edge.kind {
                     _ if rule.missed != Missed::NotAdjacent => 0,
@@ -166,7 +179,7 @@ impl Search {
                 next[place(edge.from) + missed].push((edge, to));
             }
         }
-        Self { rule, transactions, vertices, next }
+        Self { transactions, vertices, next }
     }
 
     /// The transactions that lie on a cycle, as their states after no rw.
@@ -245,7 +258,6 @@ impl Search {
 
     /// Edges between transactions instead of those by way of other vertices.
     fn join(&self, edges: &[Edge]) -> Vec<Edge> {
-        debug_assert!(edges.iter().all(|edge| self.rule.allows(edge)), "only edges that the rule allows are in it");
         let mut joined: Vec<Edge> = Vec::new();
         for edge in edges {
             match joined.last_mut() {

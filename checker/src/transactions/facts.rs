@@ -1,6 +1,6 @@
 //! What each transaction did to each key: changes, the first thing that it read there, and whether it contradicts itself.
 
-use histories::{Found, History, MicroOperation, Operation, Outcome, ValueId};
+use histories::{Found, History, MicroOperation, Operation, Outcome, Value, ValueId};
 
 use super::{
     findings::Findings,
@@ -26,6 +26,16 @@ pub(super) struct Read<'h> {
     /// The list as it was read last.
     pub list: &'h [ValueId],
     /// Of a register: what was read before the transaction wrote anything.
+    pub value: ValueId,
+}
+
+/// What else a transaction read of a key, though that contradicts what it read or wrote there before: it still came from somebody.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stray<'h> {
+    pub transaction: u32,
+    /// Of a list: the elements, without those at its end that the transaction itself had added.
+    pub list: &'h [ValueId],
+    /// Of a register.
     pub value: ValueId,
 }
 
@@ -64,6 +74,9 @@ impl<T: Copy> ByKey<T> {
     }
 }
 
+/// Stands for the place of a change where more than one may have written a value.
+pub(super) const SEVERAL: u32 = NONE - 1;
+
 /// What a key is, by what is done to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Class {
@@ -71,14 +84,45 @@ pub(super) enum Class {
     Register,
 }
 
+/// What every key holds before anything is written.
+#[derive(Clone, Debug)]
+pub(super) struct Initial {
+    /// Of a register; [`ValueId::UNKNOWN`] where that value never occurs.
+    pub value: ValueId,
+    /// Of a list.
+    pub list: Vec<ValueId>,
+    /// What a key is that only reads of nothing tell of.
+    default: Class,
+}
+
+impl Initial {
+    /// Of a history, whose values it looks up.
+    pub(super) fn new(history: &History, initial: &Value) -> Self {
+        let find = |value: &Value| history.values.find(value).unwrap_or(ValueId::UNKNOWN);
+        match initial {
+            Value::Nil => Self { value: ValueId::NIL, list: Vec::new(), default: Class::List },
+            Value::List(elements) => {
+                Self { value: ValueId::NIL, list: elements.iter().map(find).collect(), default: Class::List }
+            }
+            other => Self { value: find(other), list: Vec::new(), default: Class::Register },
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Facts<'h> {
     pub history: &'h History,
+    pub initial: &'h Initial,
     /// Keys in the order of their first appearance.
     pub keys: Vec<ValueId>,
     pub classes: Vec<Class>,
     pub changes: ByKey<Change>,
     pub reads: ByKey<Read<'h>>,
+    pub strays: ByKey<Stray<'h>>,
+    /// Keys with a value that more than one may have written, which therefore says nothing.
+    pub written_twice: Vec<(u32, ValueId)>,
+    /// How many reads there are of which it is known what they found.
+    pub answered_reads: usize,
     /// Whether a transaction ended well, or something of it was read.
     pub happened: Vec<bool>,
 }
@@ -87,11 +131,12 @@ impl<'h> Facts<'h> {
     /// Goes through all transactions once.
     pub(super) fn gather(
         history: &'h History,
+        initial: &'h Initial,
         findings: &mut Findings<'h>,
         limit: &Limit<'_>,
     ) -> Result<Self, UnknownWhy> {
-        let (keys, number, classes) = classify(history, limit)?;
-        let (mut changes, mut reads) = (Vec::new(), Vec::new());
+        let (keys, number, classes) = classify(history, initial, limit)?;
+        let (mut changes, mut reads, mut strays, mut answered_reads) = (Vec::new(), Vec::new(), Vec::new(), 0);
         let mut happened = Vec::with_capacity(history.transactions.len());
         let mut steps: Vec<(u32, MicroOperation<'h>)> = Vec::new();
         for transaction in 0..history.transactions.len() {
@@ -112,22 +157,24 @@ impl<'h> Facts<'h> {
                     }
                 }
                 if ok {
-                    let read = match classes[key as usize] {
-                        Class::List => list_read(transaction, of_key),
-                        Class::Register => register_read(transaction, of_key),
-                    };
-                    limit.grow(&reads)?;
-                    reads.extend(read.kept.map(|read| (key, read)));
-                    if read.contradicts {
-                        findings.add(AnomalyKind::Internal, Level::SnapshotIsolation, &[transaction], || {
-                            contradiction(history, keys[key as usize])
-                        });
+                    let mut of_key =
+                        OfKey { initial, transaction, steps: of_key, kept: None, strays: Vec::new(), lacks: false };
+                    match classes[key as usize] {
+                        Class::List => of_key.list(),
+                        Class::Register => of_key.register(),
                     }
+                    answered_reads += of_key.reads();
+                    limit.grow(&reads)?;
+                    reads.extend(of_key.kept.map(|read| (key, read)));
+                    of_key.report(findings, || super::words::key(history.value(keys[key as usize])));
+                    strays.extend(of_key.strays.into_iter().map(|stray| (key, stray)));
                 }
             }
         }
         let (changes, reads) = (ByKey::new(keys.len(), &changes, limit)?, ByKey::new(keys.len(), &reads, limit)?);
-        Ok(Self { history, keys, classes, changes, reads, happened })
+        let strays = ByKey::new(keys.len(), &strays, limit)?;
+        let written_twice = Vec::new();
+        Ok(Self { history, initial, keys, classes, changes, reads, strays, written_twice, answered_reads, happened })
     }
 
     pub(super) fn operation(&self, transaction: u32) -> &'h Operation {
@@ -139,21 +186,48 @@ impl<'h> Facts<'h> {
     }
 
     /// For each value, which change of a key wrote it; `slots` has a place for each value and is [`NONE`] throughout. A value that
-    /// an operation wrote that did not happen counts only where nobody else wrote it.
-    pub(super) fn writers(&self, key: u32, slots: &mut [u32]) -> Result<(), UnknownWhy> {
+    /// an operation wrote that did not happen counts only where nobody else wrote it; [`SEVERAL`] may have written one.
+    pub(super) fn writers(&mut self, key: u32, slots: &mut [u32]) {
+        let fails = |place: u32| self.outcome(self.changes.rows[place as usize].transaction) == Outcome::Fail;
+        let mut twice = Vec::new();
         for place in self.changes.range(key) {
-            let change = &self.changes.rows[place];
-            let slot = &mut slots[change.value.0 as usize];
-            let fails = |place: u32| self.outcome(self.changes.rows[place as usize].transaction) == Outcome::Fail;
+            let value = self.changes.rows[place].value;
+            let slot = &mut slots[value.0 as usize];
             let place = u32::try_from(place).expect("it was counted");
-            if *slot == NONE || fails(*slot) {
+            if *slot == NONE || *slot != SEVERAL && fails(*slot) {
                 *slot = place;
-            } else if !fails(place) {
-                let (value, key) = (self.history.value(change.value), self.history.value(self.keys[key as usize]));
-                return Err(UnknownWhy::Unsupported { what: format!("{value}, which is written twice to key {key}") });
+            } else if *slot != SEVERAL && !fails(place) {
+                *slot = SEVERAL;
+                twice.push((key, value));
             }
         }
-        Ok(())
+        if self.classes[key as usize] == Class::Register
+            && let Some(slot) = slots.get_mut(self.initial.value.0 as usize)
+            && *slot != NONE
+            && *slot != SEVERAL
+        {
+            *slot = if fails(*slot) { NONE } else { SEVERAL };
+            twice.extend((*slot == SEVERAL).then_some((key, self.initial.value)));
+        }
+        self.written_twice.extend(twice);
+    }
+
+    /// The values of a key that more than one may have written.
+    pub(super) fn twice(&self, key: u32) -> impl Iterator<Item = ValueId> {
+        // Keys come one after another.
+        let from = self.written_twice.partition_point(|(other, _)| *other < key);
+        self.written_twice[from..].iter().take_while(move |(other, _)| *other == key).map(|(_, value)| *value)
+    }
+
+    /// A value that more than one may have written, with its key, in words.
+    pub(super) fn twice_in_words(&self) -> Option<String> {
+        let (key, value) = *self.written_twice.first()?;
+        let (shown, name) = (self.history.value(value), super::words::key(self.history.value(self.keys[key as usize])));
+        let is_initial = self.classes[key as usize] == Class::Register && value == self.initial.value;
+        let what = if is_initial { "and is its initial value, too" } else { "more than once" };
+        let others = self.written_twice.len() - 1;
+        let others = if others == 0 { String::new() } else { format!(", and {others} more such values") };
+        Some(format!("{shown} was written to {name} {what}{others}: whose value a read found is then not known"))
     }
 
     /// Makes `slots` what it was before [`Facts::writers`].
@@ -170,11 +244,6 @@ impl<'h> Facts<'h> {
     }
 }
 
-fn contradiction(history: &History, key: ValueId) -> String {
-    let key = super::words::key(history.value(key));
-    format!("T1 contradicts itself: what it read of {key} is not what it read or wrote there before")
-}
-
 fn key_of(micro: MicroOperation<'_>) -> ValueId {
     let (MicroOperation::Append { key, .. } | MicroOperation::Write { key, .. } | MicroOperation::Read { key, .. }) =
         micro;
@@ -185,7 +254,7 @@ fn key_of(micro: MicroOperation<'_>) -> ValueId {
 type Keys = (Vec<ValueId>, Vec<u32>, Vec<Class>);
 
 /// Numbers the keys.
-fn classify(history: &History, limit: &Limit<'_>) -> Result<Keys, UnknownWhy> {
+fn classify(history: &History, initial: &Initial, limit: &Limit<'_>) -> Result<Keys, UnknownWhy> {
     const APPENDED: u8 = 1;
     const WRITTEN: u8 = 2;
     const READ_LIST: u8 = 4;
@@ -218,71 +287,112 @@ fn classify(history: &History, limit: &Limit<'_>) -> Result<Keys, UnknownWhy> {
             let what = format!("key {}, which is both a list and a register", history.value(*key));
             return Err(UnknownWhy::Unsupported { what });
         }
-        classes.push(if register { Class::Register } else { Class::List });
+        classes.push(match (list, register) {
+            (true, _) => Class::List,
+            (_, true) => Class::Register,
+            _ => initial.default,
+        });
     }
     Ok((keys, number, classes))
 }
 
-/// What one transaction read of one key.
-#[derive(Default)]
-struct OfKey<'h> {
+/// What one transaction that ended well did to one key, and what it read there.
+struct OfKey<'a, 'h> {
+    initial: &'a Initial,
+    transaction: u32,
+    steps: &'a [(u32, MicroOperation<'h>)],
     kept: Option<Read<'h>>,
-    contradicts: bool,
+    strays: Vec<Stray<'h>>,
+    /// Whether a list was read without what was in it at first.
+    lacks: bool,
 }
 
-/// What it found must end in what it added itself, and grow by just that.
-fn list_read<'h>(transaction: u32, steps: &[(u32, MicroOperation<'h>)]) -> OfKey<'h> {
-    let mut of_key = OfKey::default();
-    // How many it had added when it read last.
-    let mut added_before = 0;
-    let added = || {
-        steps.iter().filter_map(|(_, micro)| match *micro {
-            MicroOperation::Append { value, .. } => Some(value),
-            _ => None,
-        })
-    };
-    let mut count = 0;
-    for (_, micro) in steps {
-        let list: &[ValueId] = match *micro {
-            MicroOperation::Read { found: Found::List(list), .. } => list,
-            MicroOperation::Read { found: Found::Value(ValueId::NIL), .. } => &[],
-            MicroOperation::Append { .. } => {
-                count += 1;
-                continue;
-            }
-            _ => continue,
-        };
-        let before: &[ValueId] = of_key.kept.map_or(&[], |read| read.list);
-        let new = count - added_before;
-        let base = list.len().checked_sub(new);
-        let fits = base.is_some_and(|base| list[base..].iter().copied().eq(added().skip(added_before).take(new)));
-        let goes_on = of_key.kept.is_none() || base.is_some_and(|base| list[..base] == *before);
-        if !fits || !goes_on {
-            of_key.contradicts = true;
-            return of_key;
-        }
-        let first = of_key.kept.map_or(base, |read| Some(read.base as usize)).unwrap_or_default();
-        let base = u32::try_from(first).expect("a list has fewer elements than there are in all");
-        of_key.kept = Some(Read { transaction, base, list, value: ValueId::UNKNOWN });
-        added_before = count;
+impl<'h> OfKey<'_, 'h> {
+    fn reads(&self) -> usize {
+        let known = |found: Found<'_>| found != Found::Unknown;
+        self.steps
+            .iter()
+            .filter(|(_, micro)| matches!(micro, MicroOperation::Read { found, .. } if known(*found)))
+            .count()
     }
-    of_key
-}
 
-/// What it found must be what it wrote last, or else what it found before.
-fn register_read<'h>(transaction: u32, steps: &[(u32, MicroOperation<'h>)]) -> OfKey<'h> {
-    let mut of_key = OfKey::default();
-    let mut holds = None;
-    for (_, micro) in steps {
-        match *micro {
-            MicroOperation::Write { value, .. } => holds = Some(value),
-            MicroOperation::Read { found: Found::Value(value), .. } if holds.is_none() => {
-                holds = Some(value);
-                of_key.kept = Some(Read { transaction, base: 0, list: &[], value });
-            }
-            MicroOperation::Read { found: Found::Value(value), .. } => of_key.contradicts |= holds != Some(value),
-            MicroOperation::Append { .. } | MicroOperation::Read { .. } => {}
+    fn report(&self, findings: &mut Findings<'h>, name: impl Fn() -> String) {
+        if !self.strays.is_empty() {
+            findings.add(AnomalyKind::Internal, Level::SnapshotIsolation, &[self.transaction], || {
+                format!("T1 contradicts itself: what it read of {} is not what it read or wrote there before", name())
+            });
+        }
+        if self.lacks {
+            findings.add(AnomalyKind::IncompatibleOrder, Level::ReadCommitted, &[self.transaction], || {
+                format!("T1 read {} without what was in it at first", name())
+            });
         }
     }
-    of_key
+
+    /// A list without what was in it at first.
+    fn added(&mut self, list: &'h [ValueId]) -> &'h [ValueId] {
+        let initial = &self.initial.list;
+        let same = list.iter().zip(initial).take_while(|(found, first)| found == first).count();
+        self.lacks |= same < initial.len();
+        &list[same..]
+    }
+
+    fn only_changes(&self) -> bool {
+        !self.steps.iter().any(|(_, micro)| matches!(micro, MicroOperation::Read { .. }))
+    }
+
+    /// What it found must be what it found first, and then what it added itself since.
+    fn list(&mut self) {
+        if self.only_changes() {
+            return;
+        }
+        let mut own: Vec<ValueId> = Vec::new();
+        for (_, micro) in self.steps {
+            let list: &'h [ValueId] = match *micro {
+                MicroOperation::Read { found: Found::List(list), .. } => list,
+                MicroOperation::Read { found: Found::Value(ValueId::NIL), .. } => &[],
+                MicroOperation::Append { value, .. } => {
+                    own.push(value);
+                    continue;
+                }
+                _ => continue,
+            };
+            let list = self.added(list);
+            let base = list.strip_suffix(&*own);
+            let goes_on = self.kept.is_none_or(|read| base == Some(&read.list[..read.base as usize]));
+            if let Some(base) = base.filter(|_| goes_on) {
+                let base = u32::try_from(base.len()).expect("a list has fewer elements than there are in all");
+                self.kept = Some(Read { transaction: self.transaction, base, list, value: ValueId::UNKNOWN });
+            } else {
+                let others = list.iter().rposition(|element| !own.contains(element)).map_or(0, |last| last + 1);
+                let list = &list[..others];
+                self.strays.push(Stray { transaction: self.transaction, list, value: ValueId::UNKNOWN });
+            }
+        }
+    }
+
+    /// What it found must be what it wrote last, or else what it found before.
+    fn register(&mut self) {
+        if self.only_changes() {
+            return;
+        }
+        let (mut holds, mut own): (_, Vec<ValueId>) = (None, Vec::new());
+        for (_, micro) in self.steps {
+            match *micro {
+                MicroOperation::Write { value, .. } => {
+                    holds = Some(value);
+                    own.push(value);
+                }
+                MicroOperation::Read { found: Found::Value(value), .. } if holds.is_none() => {
+                    holds = Some(value);
+                    self.kept = Some(Read { transaction: self.transaction, base: 0, list: &[], value });
+                }
+                MicroOperation::Read { found: Found::Value(value), .. } if holds != Some(value) => {
+                    let value = if own.contains(&value) { ValueId::UNKNOWN } else { value };
+                    self.strays.push(Stray { transaction: self.transaction, list: &[], value });
+                }
+                MicroOperation::Read { .. } | MicroOperation::Append { .. } => {}
+            }
+        }
+    }
 }

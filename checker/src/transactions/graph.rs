@@ -75,27 +75,36 @@ impl Graph {
 
     /// The vertices in an order that all edges up to `needs` allow; else, for each, whether it lies on a cycle or between two.
     pub(super) fn order(&self, needs: Needs, limit: &Limit<'_>) -> Result<Result<Vec<u32>, Vec<bool>>, UnknownWhy> {
+        self.order_by(|edge| edge.needs <= needs, limit)
+    }
+
+    /// As [`Graph::order`], by the edges that `counts`.
+    pub(super) fn order_by(
+        &self,
+        counts: impl Fn(&Edge) -> bool,
+        limit: &Limit<'_>,
+    ) -> Result<Result<Vec<u32>, Vec<bool>>, UnknownWhy> {
         limit.room(self.vertices as usize)?;
         let mut alive = vec![true; self.vertices as usize];
-        let order = self.peel(needs, &mut alive, limit, |edge| (edge.from, edge.to))?;
+        let order = self.peel(&counts, &mut alive, limit, |edge| (edge.from, edge.to))?;
         if order.len() == alive.len() {
             return Ok(Ok(order));
         }
-        self.peel(needs, &mut alive, limit, |edge| (edge.to, edge.from))?;
+        self.peel(&counts, &mut alive, limit, |edge| (edge.to, edge.from))?;
         Ok(Err(alive))
     }
 
     /// Kahn's algorithm among the vertices that are alive: those that it takes, which live no more.
     fn peel(
         &self,
-        needs: Needs,
+        counts: &impl Fn(&Edge) -> bool,
         alive: &mut [bool],
         limit: &Limit<'_>,
         ends: impl Fn(&Edge) -> (u32, u32),
     ) -> Result<Vec<u32>, UnknownWhy> {
         let live = |from: u32, to: u32| alive[from as usize] && alive[to as usize];
         let edges = || {
-            let needed = self.edges.iter().filter(move |edge| edge.needs <= needs);
+            let needed = self.edges.iter().filter(|edge| counts(edge));
             needed.map(&ends).filter(|&(from, to)| live(from, to))
         };
         limit.room((4 * self.vertices as usize + self.edges.len()) * size_of::<u32>())?;

@@ -5,11 +5,16 @@
 //! the longest read and after (rw) whoever read all of it; among themselves they may stand in any order. An order of the
 //! transactions that keeps all this, and in which no read was intermediate, gives every read what it returned: of what each reader saw, all
 //! runs stand before it and no other does. So no anomaly and no cycle is the same as serializable, and with real time as strict serializable.
+//!
+//! Reads that contradict their own transaction ("strays") still came from somebody, and still show an order. Where two reads show two
+//! orders, that much counts that all agree on: what they have in common at the beginning (the "trunk"), and that all else came after it.
+//! A value that more than one may have added has a place in the order, but nobody stands there.
 
 use histories::{Outcome, ValueId};
+use rustc_hash::FxHashSet;
 
 use super::{
-    facts::{Class, Facts, Read},
+    facts::{Class, Facts, Read, SEVERAL},
     findings::Findings,
     graph::{Graph, Kind, NONE, Needs},
     limit::Limit,
@@ -18,45 +23,68 @@ use super::{
 };
 use crate::UnknownWhy;
 
+/// A list that a transaction read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shown<'h> {
+    pub transaction: u32,
+    pub list: &'h [ValueId],
+}
+
 /// The longest read of each list, and who added its elements.
 #[derive(Debug)]
-pub(super) struct Lists {
-    /// By key; [`NONE`] where there is no read, or reads contradict each other.
-    pub longest: Vec<u32>,
+pub(super) struct Lists<'h> {
+    /// By key; nothing where there is no read. Where reads contradict each other, what they have in common.
+    pub longest: Vec<Option<Shown<'h>>>,
     /// Where the elements of each key's longest read begin in `writers`.
     begins: Vec<usize>,
-    /// For each element, the place of its change; [`NONE`] if nobody wrote it.
+    /// For each element, the place of its change; [`NONE`] if nobody wrote it, or [`SEVERAL`] may have.
     writers: Vec<u32>,
     /// For each change, whether it is in the longest read.
     seen: Vec<bool>,
-    broken: Vec<bool>,
+    agreement: Vec<Agreement>,
     /// Whether some list has several additions that happened and that nobody read.
     pub loose_ends: bool,
+    /// These, list by list.
+    pub loose: Vec<Vec<u32>>,
+    /// Whether there is a list that was read in two orders.
+    pub disagree: bool,
 }
 
-impl Lists {
+/// Whether the reads of a list show one order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Agreement {
+    Whole,
+    /// Only the trunk.
+    Trunk,
+    /// An element is there twice: nothing can be said.
+    Nothing,
+}
+
+impl<'h> Lists<'h> {
     /// Finds the longest reads, who wrote what they contain, and so which transactions of unknown outcome happened.
-    pub(super) fn resolve<'h>(
+    pub(super) fn resolve(
         facts: &mut Facts<'h>,
         findings: &mut Findings<'h>,
         limit: &Limit<'_>,
     ) -> Result<Self, UnknownWhy> {
         let keys = facts.keys.len();
-        let bytes = keys * (2 * size_of::<u32>() + 1) + facts.changes.rows.len();
+        let bytes = keys * (size_of::<Option<Shown<'_>>>() + size_of::<usize>() + 1) + facts.changes.rows.len();
         limit.room(bytes + facts.history.values.len() * size_of::<u32>())?;
         let mut lists = Self {
-            longest: vec![NONE; keys],
+            longest: vec![None; keys],
             begins: vec![0; keys],
             writers: Vec::new(),
             seen: vec![false; facts.changes.rows.len()],
-            broken: vec![false; keys],
+            agreement: vec![Agreement::Whole; keys],
             loose_ends: false,
+            loose: Vec::new(),
+            disagree: false,
         };
         let mut slots = vec![NONE; facts.history.values.len()];
         for key in (0..).take(keys) {
             limit.step()?;
             if facts.classes[key as usize] == Class::List {
-                facts.writers(key, &mut slots)?;
+                facts.writers(key, &mut slots);
                 lists.resolve_key(facts, findings, key, &slots, limit)?;
                 facts.forget(key, &mut slots);
             }
@@ -64,7 +92,7 @@ impl Lists {
         Ok(lists)
     }
 
-    fn resolve_key<'h>(
+    fn resolve_key(
         &mut self,
         facts: &mut Facts<'h>,
         findings: &mut Findings<'h>,
@@ -73,64 +101,58 @@ impl Lists {
         limit: &Limit<'_>,
     ) -> Result<(), UnknownWhy> {
         self.begins[key as usize] = self.writers.len();
-        let reads = facts.reads.of(key);
-        let Some(longest) = (0..reads.len()).rev().max_by_key(|&place| reads[place].list.len()) else { return Ok(()) };
-        let name = || words::key(facts.history.value(facts.keys[key as usize]));
+        let all = || shown(facts, key);
+        let Some(longest) = all().reduce(|best, next| if next.list.len() > best.list.len() { next } else { best })
+        else {
+            return Ok(());
+        };
+        let mut trunk = longest.list.len();
         let mut contradicts = None;
-        for read in reads {
+        for read in all() {
             limit.steps(1 + read.list.len() / 16)?;
-            if !reads[longest].list.starts_with(read.list) {
-                contradicts = Some(read);
-                break;
+            if !longest.list.starts_with(read.list) {
+                contradicts = contradicts.or(Some(read.transaction));
+                trunk = trunk.min(longest.list.iter().zip(read.list).take_while(|(one, other)| one == other).count());
             }
         }
         if let Some(other) = contradicts {
-            let both = [reads[longest].transaction, other.transaction];
-            let claim = || format!("T1 and T2 read {} in two orders: neither list continues the other", name());
-            findings.add(AnomalyKind::IncompatibleOrder, Level::ReadCommitted, &both, claim);
-            self.broken[key as usize] = true;
-            return Ok(());
+            self.agreement[key as usize] = Agreement::Trunk;
+            self.disagree = true;
+            let claim = || {
+                let name = name(facts, key);
+                if other == longest.transaction {
+                    return format!("T1 read {name} in two orders: neither list continues the other");
+                }
+                format!("T1 and T2 read {name} in two orders: neither list continues the other")
+            };
+            let both = [longest.transaction, other];
+            let both = if other == longest.transaction { &both[..1] } else { &both };
+            findings.add(AnomalyKind::IncompatibleOrder, Level::ReadCommitted, both, claim);
         }
-        self.longest[key as usize] =
-            u32::try_from(facts.reads.range(key).start + longest).expect("there are fewer reads than micro-operations");
-        let list = reads[longest].list;
-        for (place, element) in list.iter().enumerate() {
+        self.longest[key as usize] = Some(Shown { list: &longest.list[..trunk], ..longest });
+        let mut look = Look { facts, findings, key, slots, several: Vec::new() };
+        for place in 0..longest.list[..trunk].len() {
             limit.step()?;
-            let (writer, value) = (slots[element.0 as usize], || facts.history.value(*element));
-            self.writers.push(writer);
-            let first_reader = || reads.iter().find(|read| read.list.len() > place).map_or(0, |read| read.transaction);
-            if writer == NONE {
-                let claim = || format!("T1 read {} in {}, which nobody ever added", value(), name());
-                findings.add(AnomalyKind::UnwrittenRead, Level::ReadCommitted, &[first_reader()], claim);
+            self.writers.push(look.element(longest, place));
+            let writer = look.writer(longest.list[place]);
+            if writer == NONE || writer == SEVERAL {
+                look.mark_several(longest, place, &mut self.seen);
                 continue;
             }
             if std::mem::replace(&mut self.seen[writer as usize], true) {
-                let claim = || format!("T1 read {} twice in {}, though it was added once", value(), name());
-                let reader = [reads[longest].transaction];
-                findings.add(AnomalyKind::DuplicateElements, Level::ReadUncommitted, &reader, claim);
-                self.broken[key as usize] = true;
+                look.is_twice(longest, place);
+                self.agreement[key as usize] = Agreement::Nothing;
             }
-            let transaction = facts.changes.rows[writer as usize].transaction;
-            if facts.outcome(transaction) == Outcome::Fail {
-                let claim =
-                    || format!("T1 read {} in {}, which T2 added; but T2 failed: it did not happen", value(), name());
-                findings.add(AnomalyKind::G1a, Level::ReadCommitted, &[first_reader(), transaction], claim);
-            } else {
-                facts.happened[transaction as usize] = true;
-            }
-            let is_first = writer as usize == facts.changes.range(key).start
-                || facts.changes.rows[writer as usize - 1].transaction != transaction;
-            if !is_first && !self.seen[writer as usize - 1] {
-                let claim = || format!("T1 read {} in {} before what T2 had added there before it", value(), name());
-                let both = [reads[longest].transaction, transaction];
-                findings.add(AnomalyKind::IncompatibleOrder, Level::ReadCommitted, &both, claim);
-            }
+            look.is_in_order(longest, place, writer, &self.seen);
+        }
+        if contradicts.is_some() {
+            look.beyond(trunk, limit)?;
         }
         Ok(())
     }
 
     /// Adds what each list says about who comes before whom.
-    pub(super) fn relate<'h>(
+    pub(super) fn relate(
         &mut self,
         facts: &Facts<'h>,
         findings: &mut Findings<'h>,
@@ -146,14 +168,14 @@ impl Lists {
         };
         for key in (0..).take(facts.keys.len()) {
             limit.key(facts, graph, key)?;
-            if facts.classes[key as usize] == Class::List && !self.broken[key as usize] {
+            if facts.classes[key as usize] == Class::List && self.agreement[key as usize] != Agreement::Nothing {
                 self.relate_key(facts, findings, graph, &mut scratch, key);
             }
         }
         Ok(())
     }
 
-    fn relate_key<'h>(
+    fn relate_key(
         &mut self,
         facts: &Facts<'h>,
         findings: &mut Findings<'h>,
@@ -161,13 +183,13 @@ impl Lists {
         scratch: &mut Scratch,
         key: u32,
     ) {
-        let read = self.longest[key as usize];
-        let list: &[ValueId] = if read == NONE { &[] } else { facts.reads.rows[read as usize].list };
+        let list: &[ValueId] = self.longest[key as usize].map_or(&[], |longest| longest.list);
         let writers = &self.writers[self.begins[key as usize]..][..list.len()];
         runs(facts, findings, scratch, key, writers);
         for pair in scratch.runs.windows(2) {
             graph.add(pair[0], pair[1], Kind::Ww, Needs::Nothing, key);
         }
+        scratch.skip_uncertain(facts, graph, key);
         let range = facts.changes.range(key);
         scratch.loose.clear();
         for place in range {
@@ -182,11 +204,132 @@ impl Lists {
         scratch.full.clear();
         scratch.first_change.clear();
         scratch.first_change.resize(list.len() + 1, NONE);
+        let agrees = self.agreement[key as usize] == Agreement::Whole;
         for read in facts.reads.of(key) {
-            relate_read(facts, findings, graph, scratch, key, read, writers);
+            relate_read(facts, findings, graph, scratch, key, read, writers, agrees);
         }
-        self.loose_ends |= scratch.loose.len() > 1;
-        scratch.tie_loose_ends(graph, key);
+        for stray in facts.strays.of(key) {
+            let base = u32::try_from(stray.list.len().min(writers.len())).expect("lists are shorter than all elements");
+            relate_source(facts, findings, graph, scratch, key, [stray.transaction, base], writers);
+        }
+        if scratch.loose.len() > 1 {
+            self.loose_ends = true;
+            self.loose.push(scratch.loose.clone());
+        }
+        scratch.tie_loose_ends(facts, graph, key);
+    }
+}
+
+fn name(facts: &Facts<'_>, key: u32) -> String {
+    words::key(facts.history.value(facts.keys[key as usize]))
+}
+
+/// All lists that were read of a key.
+fn shown<'h>(facts: &Facts<'h>, key: u32) -> impl Iterator<Item = Shown<'h>> {
+    let reads = facts.reads.of(key).iter().map(|read| Shown { transaction: read.transaction, list: read.list });
+    reads.chain(facts.strays.of(key).iter().map(|stray| Shown { transaction: stray.transaction, list: stray.list }))
+}
+
+/// Looks at the elements of a key's lists one by one.
+struct Look<'a, 'h> {
+    facts: &'a mut Facts<'h>,
+    findings: &'a mut Findings<'h>,
+    key: u32,
+    /// For each value, who wrote it.
+    slots: &'a [u32],
+    /// Values that more than one may have added, and how often the list has them.
+    several: Vec<(ValueId, usize)>,
+}
+
+impl<'h> Look<'_, 'h> {
+    /// Who added this element.
+    fn writer(&self, element: ValueId) -> u32 {
+        self.slots[element.0 as usize]
+    }
+
+    /// Says so if this element of a read comes from nowhere; its writer, who then happened.
+    fn element(&mut self, read: Shown<'h>, place: usize) -> u32 {
+        let element = read.list[place];
+        let writer = self.writer(element);
+        if writer == SEVERAL {
+            return writer;
+        }
+        let facts = &*self.facts;
+        let first_reader = || shown(facts, self.key).find(|shown| shown.list.get(place) == Some(&element));
+        let reader = || first_reader().unwrap_or(read).transaction;
+        let found = || format!("T1 read {} in {}", facts.history.value(element), name(facts, self.key));
+        if writer == NONE {
+            let claim = || format!("{}, which nobody ever added", found());
+            self.findings.add(AnomalyKind::UnwrittenRead, Level::ReadCommitted, &[reader()], claim);
+            return writer;
+        }
+        let transaction = facts.changes.rows[writer as usize].transaction;
+        if facts.outcome(transaction) == Outcome::Fail {
+            let claim = || format!("{}, which T2 added; but T2 failed: it did not happen", found());
+            self.findings.add(AnomalyKind::G1a, Level::ReadCommitted, &[reader(), transaction], claim);
+        } else {
+            self.facts.happened[transaction as usize] = true;
+        }
+        writer
+    }
+
+    /// Of a value that more than one may have added, all that may count as seen; but there are not more of them than were added.
+    fn mark_several(&mut self, read: Shown<'h>, place: usize, seen: &mut [bool]) {
+        let element = read.list[place];
+        if self.writer(element) != SEVERAL {
+            return;
+        }
+        let range = self.facts.changes.range(self.key);
+        let same = range.filter(|&change| self.facts.changes.rows[change].value == element);
+        let added = same.map(|change| seen[change] = true).count();
+        let at = self.several.iter().position(|(value, _)| *value == element).unwrap_or(self.several.len());
+        if at == self.several.len() {
+            self.several.push((element, 0));
+        }
+        self.several[at].1 += 1;
+        if self.several[at].1 == added + 1 {
+            self.is_twice(read, place);
+        }
+    }
+
+    fn is_twice(&mut self, read: Shown<'h>, place: usize) {
+        let facts = &*self.facts;
+        let value = facts.history.value(read.list[place]);
+        let claim = || format!("T1 read {value} in {} more often than it was added", name(facts, self.key));
+        self.findings.add(AnomalyKind::DuplicateElements, Level::ReadUncommitted, &[read.transaction], claim);
+    }
+
+    /// Whether what the writer added before is there before this.
+    fn is_in_order(&mut self, read: Shown<'h>, place: usize, writer: u32, seen: &[bool]) {
+        let facts = &*self.facts;
+        let transaction = facts.changes.rows[writer as usize].transaction;
+        let is_first = writer as usize == facts.changes.range(self.key).start
+            || facts.changes.rows[writer as usize - 1].transaction != transaction;
+        if !is_first && !seen[writer as usize - 1] {
+            let (value, name) = (facts.history.value(read.list[place]), || name(facts, self.key));
+            let claim = || format!("T1 read {value} in {} before what T2 had added there before it", name());
+            let both = [read.transaction, transaction];
+            self.findings.add(AnomalyKind::IncompatibleOrder, Level::ReadCommitted, &both, claim);
+        }
+    }
+
+    /// Beyond what all reads agree on there is no order, but still what nobody added.
+    fn beyond(&mut self, trunk: usize, limit: &Limit<'_>) -> Result<(), UnknownWhy> {
+        let mut looked_at = FxHashSet::default();
+        let reads: Vec<Shown<'h>> = shown(self.facts, self.key).filter(|read| read.list.len() > trunk).collect();
+        for read in reads {
+            let mut own = FxHashSet::default();
+            limit.steps(read.list.len())?;
+            for (place, element) in read.list.iter().enumerate() {
+                if !own.insert(*element) && ![SEVERAL, NONE].contains(&self.writer(*element)) {
+                    self.is_twice(read, place);
+                }
+                if place >= trunk && looked_at.insert(*element) {
+                    self.element(read, place);
+                }
+            }
+        }
+        Ok(())
     }
 }
 
@@ -218,7 +361,7 @@ fn runs<'h>(facts: &Facts<'h>, findings: &mut Findings<'h>, scratch: &mut Scratc
     let mut dead = None;
     for &writer in writers {
         scratch.runs_before.push(scratch.runs.len());
-        if writer == NONE {
+        if writer == NONE || writer == SEVERAL {
             continue;
         }
         let transaction = facts.changes.rows[writer as usize].transaction;
@@ -227,7 +370,7 @@ fn runs<'h>(facts: &Facts<'h>, findings: &mut Findings<'h>, scratch: &mut Scratc
             continue;
         }
         if let Some(dead) = dead.take() {
-            let name = words::key(facts.history.value(facts.keys[key as usize]));
+            let name = name(facts, key);
             let claim =
                 || format!("T1 added to {name} after what T2 had added there; but T2 failed: it did not happen");
             findings.add(AnomalyKind::DirtyUpdate, Level::ReadCommitted, &[transaction, dead], claim);
@@ -239,18 +382,18 @@ fn runs<'h>(facts: &Facts<'h>, findings: &mut Findings<'h>, scratch: &mut Scratc
     scratch.runs_before.push(scratch.runs.len());
 }
 
-fn relate_read<'h>(
+/// From whom the first `base` elements of a list came that somebody read.
+fn relate_source<'h>(
     facts: &Facts<'h>,
     findings: &mut Findings<'h>,
     graph: &mut Graph,
-    scratch: &mut Scratch,
+    scratch: &Scratch,
     key: u32,
-    read: &Read<'h>,
+    [reader, base]: [u32; 2],
     writers: &[u32],
 ) {
-    let (reader, base) = (read.transaction, read.base as usize);
-    let name = || words::key(facts.history.value(facts.keys[key as usize]));
-    let before = scratch.runs_before[base];
+    let name = || name(facts, key);
+    let before = scratch.runs_before[base as usize];
     if let Some(&writer) = before.checked_sub(1).map(|run| &scratch.runs[run]) {
         if writer == reader {
             let claim = || format!("T1 read in {} what it added there only later", name());
@@ -259,14 +402,33 @@ fn relate_read<'h>(
             graph.add(writer, reader, Kind::Wr, Needs::Nothing, key);
         }
     }
-    if let Some(&last) = base.checked_sub(1).map(|last| &writers[last]).filter(|&&last| last != NONE) {
+    let known = |place: &u32| *place != NONE && *place != SEVERAL;
+    if let Some(last) = base.checked_sub(1).map(|last| writers[last as usize]).filter(known) {
         let writer = facts.changes.rows[last as usize].transaction;
         if writer != reader && facts.happened[writer as usize] && !facts.is_final(key, last) {
             let claim = || format!("T1 read {} between two additions of T2", name());
             findings.add(AnomalyKind::G1b, Level::ReadCommitted, &[reader, writer], claim);
         }
     }
-    match scratch.runs.get(before) {
+}
+
+fn relate_read<'h>(
+    facts: &Facts<'h>,
+    findings: &mut Findings<'h>,
+    graph: &mut Graph,
+    scratch: &mut Scratch,
+    key: u32,
+    read: &Read<'h>,
+    writers: &[u32],
+    agrees: bool,
+) {
+    let reader = read.transaction;
+    let base = read.base.min(u32::try_from(writers.len()).expect("lists have fewer elements than there are in all"));
+    relate_source(facts, findings, graph, scratch, key, [reader, base], writers);
+    if !agrees {
+        return;
+    }
+    match scratch.runs.get(scratch.runs_before[base as usize]) {
         Some(&next) if next != reader => graph.add(reader, next, Kind::Rw, Needs::Nothing, key),
         Some(_) => {}
         None => {
@@ -275,10 +437,11 @@ fn relate_read<'h>(
         }
     }
     if scratch.changed[reader as usize] == key {
-        let first = &mut scratch.first_change[base];
+        let first = &mut scratch.first_change[base as usize];
         if *first == NONE {
             *first = reader;
         } else {
+            let name = || name(facts, key);
             let claim = || format!("T1 and T2 read the same version of {} and both added to it", name());
             findings.add(AnomalyKind::LostUpdate, Level::SnapshotIsolation, &[*first, reader], claim);
         }
@@ -286,9 +449,23 @@ fn relate_read<'h>(
 }
 
 impl Scratch {
+    /// What certainly happened is in order whatever became of what stands between.
+    fn skip_uncertain(&self, facts: &Facts<'_>, graph: &mut Graph, key: u32) {
+        let mut last = None;
+        for (place, &run) in self.runs.iter().enumerate() {
+            if facts.outcome(run) == Outcome::Ok {
+                if let Some((_, one)) = last.replace((place, run)).filter(|(before, _)| before + 1 < place) {
+                    if one != run {
+                        graph.add(one, run, Kind::Ww, Needs::Nothing, key);
+                    }
+                }
+            }
+        }
+    }
+
     /// Whoever read all of the list comes before all other loose ends. Vertices between keep that linear; those who both read all and
     /// are loose ends have a vertex of their own, so as not to come before themselves.
-    fn tie_loose_ends(&self, graph: &mut Graph, key: u32) {
+    fn tie_loose_ends(&self, facts: &Facts<'_>, graph: &mut Graph, key: u32) {
         if self.loose.is_empty() || (self.full.is_empty() && self.runs.is_empty()) {
             return;
         }
@@ -299,9 +476,17 @@ impl Scratch {
             graph.add(pair[0], pair[1], Kind::Rw, Needs::Nothing, key);
             graph.add(pair[1], pair[0], Kind::Rw, Needs::Nothing, key);
         }
+        let last = self.runs.last();
+        let is_certain = |t: &&u32| facts.outcome(**t) == Outcome::Ok;
+        let certain = self.runs.iter().rfind(is_certain).filter(|certain| last != Some(certain));
+        for (&certain, &end) in certain.into_iter().flat_map(|one| self.loose.iter().map(move |end| (one, end))) {
+            if certain != end {
+                graph.add(certain, end, Kind::Ww, Needs::Nothing, key);
+            }
+        }
         let mut join = |readers: &mut dyn Iterator<Item = u32>, ends: &mut dyn Iterator<Item = u32>| {
             let between = graph.between();
-            if let Some(&last) = self.runs.last() {
+            if let Some(&last) = last {
                 graph.add(last, between, Kind::Ww, Needs::Nothing, key);
             }
             readers.for_each(|reader| graph.add(reader, between, Kind::Rw, Needs::Nothing, key));

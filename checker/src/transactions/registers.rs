@@ -1,14 +1,15 @@
 //! Registers: who read whose write, and which version came next where a transaction read one version before it wrote another.
 //!
-//! Values are unique, so each has one writer. In a serial order, and under snapshot isolation, a transaction that reads version u and
-//! writes v makes v the version right after u; so all other readers of u come before it (rw), and u's writer too (ww). Which of two versions came
-//! first that nobody read before writing, only time tells (`versions`): to decide it is NP-complete (Papadimitriou 1979), and here only
-//! anomalies are looked for. An order that happens to explain everything is still replayed, and then is proof.
+//! A value that only one transaction wrote has that one as its writer. In a serial order, and under snapshot isolation, a transaction that
+//! reads version u and writes v makes v the version right after u; so all other readers of u come before it (rw), and u's writer too (ww).
+//! Which of two versions came first that nobody read before writing, only time tells (`versions`), or what is known of others already
+//! (`polygraph`): to decide it is NP-complete (Papadimitriou 1979). For read committed no order of versions needs to be known: if reads
+//! alone lead in no circle, the versions can stand as their writers do in any order that keeps them.
 
 use histories::{Outcome, ValueId};
 
 use super::{
-    facts::{Class, Facts},
+    facts::{Class, Facts, SEVERAL},
     findings::Findings,
     graph::{Graph, Kind, NONE, Needs},
     limit::Limit,
@@ -18,13 +19,20 @@ use super::{
 };
 use crate::UnknownWhy;
 
+/// All registers, and the change after each.
+pub(super) struct Registers {
+    pub all: Vec<Register>,
+    /// The change that replaced each change, by one who had read it; or [`NONE`].
+    pub next: Vec<u32>,
+}
+
 /// Adds what each register says about who comes before whom; and who happened, since something of theirs was read.
 pub(super) fn relate<'h>(
     facts: &mut Facts<'h>,
     findings: &mut Findings<'h>,
     graph: &mut Graph,
     limit: &Limit<'_>,
-) -> Result<(), UnknownWhy> {
+) -> Result<Registers, UnknownWhy> {
     let numbers = facts.history.values.len() + facts.changes.rows.len() + 2 * facts.happened.len();
     limit.room(numbers * size_of::<u32>())?;
     let mut slots = vec![NONE; facts.history.values.len()];
@@ -35,11 +43,7 @@ pub(super) fn relate<'h>(
     for key in (0..).take(facts.keys.len()) {
         limit.key(facts, graph, key)?;
         if facts.classes[key as usize] == Class::Register {
-            facts.writers(key, &mut slots)?;
-            if slots[ValueId::NIL.0 as usize] != NONE {
-                let what = format!("nil, which is written to {}", name(facts, key));
-                return Err(UnknownWhy::Unsupported { what });
-            }
+            facts.writers(key, &mut slots);
             registers.push(relate_key(facts, findings, graph, key, [&mut slots, &mut next], &mut own));
             facts.forget(key, &mut slots);
         }
@@ -49,7 +53,7 @@ pub(super) fn relate<'h>(
         limit.key(facts, graph, register.key)?;
         versions::relate(facts, graph, register, &next);
     }
-    Ok(())
+    Ok(Registers { all: registers, next })
 }
 
 fn name(facts: &Facts<'_>, key: u32) -> String {
@@ -74,47 +78,26 @@ fn relate_key<'h>(
     }
     // The version that each read found, where others may follow it.
     let mut versions = Vec::new();
-    for &read in facts.reads.of(key) {
+    for place in facts.strays.range(key) {
+        let stray = facts.strays.rows[place];
+        source(facts, findings, graph, key, [stray.transaction, stray.value.0], slots);
+    }
+    for place in facts.reads.range(key) {
+        let read = facts.reads.rows[place];
         let reader = read.transaction;
-        let value = || facts.history.value(read.value).clone();
-        let version = if read.value == ValueId::NIL { initial } else { slots[read.value.0 as usize] as usize };
-        if version == NONE as usize {
-            let claim = || format!("T1 read {} in {}, which nobody ever wrote", value(), name(facts, key));
-            findings.add(AnomalyKind::UnwrittenRead, Level::ReadCommitted, &[reader], claim);
-            continue;
-        }
-        if version != initial {
-            let writer = facts.changes.rows[version].transaction;
-            let claim = |what: &str| format!("T1 read {} in {}, {what}", value(), name(facts, key));
-            if facts.outcome(writer) == Outcome::Fail {
-                let claim = || claim("which T2 wrote; but T2 failed: it did not happen");
-                findings.add(AnomalyKind::G1a, Level::ReadCommitted, &[reader, writer], claim);
-                continue;
-            }
-            if writer == reader {
-                let claim = || claim("which it wrote there only later");
-                findings.add(AnomalyKind::Internal, Level::ReadCommitted, &[reader], claim);
-                continue;
-            }
-            graph.add(writer, reader, Kind::Wr, Needs::Nothing, key);
-            let is_final = facts.is_final(key, u32::try_from(version).expect("it was counted"));
-            if !is_final {
-                let claim = || claim("which T2 itself replaced later");
-                findings.add(AnomalyKind::G1b, Level::ReadCommitted, &[reader, writer], claim);
-            }
-            facts.happened[writer as usize] = true;
-            if !is_final {
-                continue;
-            }
-        }
+        let Some(version) = source(facts, findings, graph, key, [reader, read.value.0], slots) else { continue };
+        let version = version.map_or(initial, |change| change as usize);
         versions.push((reader, version));
         let (changed, change) = own[reader as usize];
-        if changed == key {
+        if changed == key && slots[facts.changes.rows[change as usize].value.0 as usize] != SEVERAL {
             if next[version] == NONE {
                 next[version] = change;
             } else {
                 let first = facts.changes.rows[next[version] as usize].transaction;
-                let claim = || format!("T1 and T2 read {} in {} and both replaced it", value(), name(facts, key));
+                let claim = || {
+                    let value = facts.history.value(read.value);
+                    format!("T1 and T2 read {value} in {} and both replaced it", name(facts, key))
+                };
                 findings.add(AnomalyKind::LostUpdate, Level::SnapshotIsolation, &[first, reader], claim);
                 graph.add(first, reader, Kind::Rw, Needs::Snapshots, key);
             }
@@ -135,4 +118,49 @@ fn relate_key<'h>(
         }
     }
     Register { key, reads: versions, first: next[initial], initial }
+}
+
+/// From whom a value came that somebody read: the change that others may have followed, or nothing for the initial state. Nothing at all
+/// where that is not known, or where it came from nobody.
+fn source<'h>(
+    facts: &mut Facts<'h>,
+    findings: &mut Findings<'h>,
+    graph: &mut Graph,
+    key: u32,
+    [reader, value]: [u32; 2],
+    slots: &[u32],
+) -> Option<Option<u32>> {
+    let version = *slots.get(value as usize)?;
+    if version == SEVERAL {
+        return None;
+    }
+    let value = ValueId(value);
+    if value == facts.initial.value {
+        return Some(None);
+    }
+    let claim = |what: &str| format!("T1 read {} in {}, {what}", facts.history.value(value), name(facts, key));
+    if version == NONE {
+        let claim = || claim("which nobody ever wrote");
+        findings.add(AnomalyKind::UnwrittenRead, Level::ReadCommitted, &[reader], claim);
+        return None;
+    }
+    let writer = facts.changes.rows[version as usize].transaction;
+    if facts.outcome(writer) == Outcome::Fail {
+        let claim = || claim("which T2 wrote; but T2 failed: it did not happen");
+        findings.add(AnomalyKind::G1a, Level::ReadCommitted, &[reader, writer], claim);
+        return None;
+    }
+    if writer == reader {
+        let claim = || claim("which it wrote there only later");
+        findings.add(AnomalyKind::Internal, Level::ReadCommitted, &[reader], claim);
+        return None;
+    }
+    graph.add(writer, reader, Kind::Wr, Needs::Nothing, key);
+    let is_final = facts.is_final(key, version);
+    if !is_final {
+        let claim = || claim("which T2 itself replaced later");
+        findings.add(AnomalyKind::G1b, Level::ReadCommitted, &[reader, writer], claim);
+    }
+    facts.happened[writer as usize] = true;
+    is_final.then_some(Some(version))
 }

@@ -102,6 +102,9 @@ pub enum AnomalyKind {
     /// A cycle with several such reads.
     #[serde(rename = "G2-item")]
     G2Item,
+    /// All orders of a few transactions were tried, and none explains them.
+    #[serde(rename = "no-order")]
+    NoOrder,
 }
 
 impl AnomalyKind {
@@ -120,6 +123,7 @@ impl AnomalyKind {
             Self::GSingle => "G-single",
             Self::GNonadjacent => "G-nonadjacent",
             Self::G2Item => "G2-item",
+            Self::NoOrder => "no-order",
         }
     }
 }
@@ -223,6 +227,9 @@ pub enum Because {
         key: Value,
         /// What the later one wrote.
         later: Value,
+        /// Who replaced the initial state, and that again, each having read what it replaced, up to what the earlier one wrote or read.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        chain: Vec<usize>,
     },
     /// ww or rw of a register: the earlier one wrote or read a version, and the later one wrote another, which came later: an
     /// operation that wrote or read the one was over before an operation began that wrote or read the other.
@@ -239,6 +246,12 @@ pub enum Because {
         then: usize,
         /// That of real time; or that of processes, if one process issued both.
         orders: Orders,
+        /// Who replaced what `first` wrote or read, and that again, each having read what it replaced, up to `value`.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        before: Vec<usize>,
+        /// Who so replaced `later`, up to what `then` wrote or read.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        after: Vec<usize>,
     },
     /// One process issued both.
     Process,
@@ -269,6 +282,13 @@ pub struct Count {
 pub struct TransactionReport {
     /// How many transactions there are, whatever became of them.
     pub transactions: usize,
+    /// How many of them are known to have happened.
+    pub answered: usize,
+    /// How many reads are known that these did.
+    pub reads: usize,
+    /// How often something read or written showed that one transaction comes before another: where there is nothing of it, that a level
+    /// holds says little.
+    pub dependencies: usize,
     /// From the strongest to the weakest.
     pub levels: Vec<LevelReport>,
     /// The clearest of each name first, then further ones, up to a limit.

@@ -7,6 +7,7 @@ use super::{
     facts::{Class, Facts, Read},
     graph::{Edge, Kind, NONE, Needs},
     lists::Lists,
+    registers::Registers,
     report::{AnomalyKind, Because, Link, Orders},
     words,
 };
@@ -14,7 +15,8 @@ use super::{
 /// Cycles in words.
 pub(super) struct Teller<'a, 'h> {
     pub facts: &'a Facts<'h>,
-    pub lists: &'a Lists,
+    pub lists: &'a Lists<'h>,
+    pub registers: &'a Registers,
 }
 
 impl Teller<'_, '_> {
@@ -75,10 +77,13 @@ impl Teller<'_, '_> {
         self.facts.history.value(id).clone()
     }
 
-    /// What a transaction changed in the edge's key.
-    fn changes(&self, edge: &Edge, transaction: u32) -> impl DoubleEndedIterator<Item = ValueId> {
+    /// What a transaction changed in the edge's key; what nobody else may have written, if there is any.
+    fn changes(&self, edge: &Edge, transaction: u32) -> std::vec::IntoIter<ValueId> {
         let all = self.facts.changes.of(edge.key).iter();
-        all.filter(move |change| change.transaction == transaction).map(|change| change.value)
+        let all = all.filter(move |change| change.transaction == transaction).map(|change| change.value);
+        let sure: Vec<ValueId> =
+            all.clone().filter(|value| !self.facts.twice(edge.key).any(|other| other == *value)).collect();
+        if sure.is_empty() { all.collect::<Vec<_>>().into_iter() } else { sure.into_iter() }
     }
 
     fn read(&self, edge: &Edge, transaction: u32) -> &Read<'_> {
@@ -88,9 +93,11 @@ impl Teller<'_, '_> {
 
     /// What the later transaction read that the earlier one wrote.
     fn seen(&self, edge: &Edge) -> Value {
-        let read = self.read(edge, edge.to);
-        let base = &read.list[..read.base as usize];
-        let seen = |value: &ValueId| base.contains(value) || read.value == *value;
+        let reads = self.facts.reads.of(edge.key).iter().filter(|read| read.transaction == edge.to);
+        let strays = self.facts.strays.of(edge.key).iter().filter(|stray| stray.transaction == edge.to);
+        let all = reads.map(|read| (&read.list[..read.base as usize], read.value));
+        let all: Vec<(&[ValueId], ValueId)> = all.chain(strays.map(|stray| (stray.list, stray.value))).collect();
+        let seen = |value: &ValueId| all.iter().any(|(list, found)| list.contains(value) || found == value);
         let value = self.changes(edge, edge.from).rev().find(seen);
         self.value(value.expect("the edge comes from what it read"))
     }
@@ -103,9 +110,7 @@ impl Teller<'_, '_> {
     }
 
     fn overwritten(&self, edge: &Edge, a: &str, b: &str) -> (Because, String) {
-        let longest = self.lists.longest[edge.key as usize];
-        assert_ne!(longest, NONE, "only what was read has an order");
-        let longest = &self.facts.reads.rows[longest as usize];
+        let longest = self.lists.longest[edge.key as usize].expect("only what was read has an order");
         let history = self.facts.history;
         let place = |value: ValueId| longest.list.iter().position(|element| *element == value);
         let first = self.changes(edge, edge.from).filter(|value| place(*value).is_some());
@@ -143,8 +148,52 @@ impl Teller<'_, '_> {
             let why = format!("{a} {did} {value} in {name}, and {b} read {value} there and replaced it by {later}");
             return (Because::Replaced { key, value, later }, why);
         }
-        let why = format!("{a} read {name} before anything was written there, and {b} wrote {later} there");
-        (Because::First { key, later }, why)
+        let chain = self.chain(edge.key, before);
+        let chain: Vec<usize> = chain.into_iter().filter_map(|version| self.operation(version)).collect();
+        if chain.is_empty() {
+            let why = format!("{a} read {name} before anything was written there, and {b} wrote {later} there");
+            return (Because::First { key, later, chain }, why);
+        }
+        let replaced = counted_replacements(chain.len());
+        let why = format!(
+            "{a} {did} {value} in {name}, which replaced what was there at first{replaced}, and {b} wrote {later} there"
+        );
+        (Because::First { key, later, chain }, why)
+    }
+
+    fn operation(&self, change: u32) -> Option<usize> {
+        let change = self.facts.changes.rows.get(change as usize)?;
+        Some(self.facts.history.transactions.operation(change.transaction as usize))
+    }
+
+    /// The changes of the chain of a version up to it, from the first: those of the initial state's chain begin with [`NONE`].
+    fn chain(&self, key: u32, version: ValueId) -> Vec<u32> {
+        let (range, next) = (self.facts.changes.range(key), &self.registers.next);
+        let rows = &self.facts.changes.rows;
+        let register = self.registers.all.iter().find(|register| register.key == key);
+        let first = register.map_or(NONE, |register| register.first);
+        let number = |place: usize| u32::try_from(place).expect("it was counted");
+        let is_final = |place: &usize| rows[*place].value == version && self.facts.is_final(key, number(*place));
+        let Some(mut place) = range.clone().find(is_final).map(number) else { return Vec::new() };
+        let mut chain = vec![place];
+        while place != first && chain.len() <= range.len() {
+            let Some(before) = range.clone().find(|&before| next[before] == place) else { return reversed(chain) };
+            place = number(before);
+            chain.push(place);
+        }
+        reversed(chain)
+    }
+
+    /// All changes of the chain of a version, in their order.
+    fn whole_chain(&self, key: u32, version: ValueId) -> Vec<u32> {
+        let mut chain = self.chain(key, version);
+        while let Some(&next) = chain.last().and_then(|last| self.registers.next.get(*last as usize)) {
+            if next == NONE || chain.contains(&next) {
+                break;
+            }
+            chain.push(next);
+        }
+        chain
     }
 
     /// Who shows that the one version came before the other.
@@ -152,22 +201,45 @@ impl Teller<'_, '_> {
         let history = self.facts.history;
         let orders = if edge.needs == Needs::Process { Orders::Process } else { Orders::Realtime };
         let of = |t: u32| self.facts.operation(t);
-        let began: Vec<u32> = self.accesses(edge.key, after).collect();
-        let ended = self.accesses(edge.key, before).filter(|t| self.facts.outcome(*t) == Outcome::Ok);
-        let pairs = ended.flat_map(|t| began.iter().map(move |other| (t, *other))).filter(|(t, other)| {
+        let accesses = |version| {
+            let chain = self.whole_chain(edge.key, version);
+            let places = 0..chain.len();
+            let all = places.flat_map(|place| {
+                self.accesses(edge.key, self.facts.changes.rows[chain[place] as usize].value).map(move |t| (place, t))
+            });
+            let all: Vec<(usize, u32)> = all.collect();
+            (chain, all)
+        };
+        let ((one, ended), (other, began)) = (accesses(before), accesses(after));
+        let ended = ended.into_iter().filter(|(_, t)| self.facts.outcome(*t) == Outcome::Ok);
+        let pairs = ended.flat_map(|a| began.iter().map(move |b| (a, *b))).filter(|((_, t), (_, other))| {
             let issued = orders == Orders::Realtime || of(*t).process == of(*other).process;
             issued && of(*t).completed < of(*other).invoked
         });
-        let pair = pairs.min_by_key(|(t, other)| of(*other).invoked - of(*t).completed);
-        let (first, then) = pair.expect("the edge comes from what shows it");
+        let pair = pairs.min_by_key(|((_, t), (_, other))| of(*other).invoked - of(*t).completed);
+        let ((place, first), (last, then)) = pair.expect("the edge comes from what shows it");
+        let operations = |chain: &[u32]| chain.iter().filter_map(|version| self.operation(*version)).collect();
+        let value_at = |chain: &[u32], place: usize| self.value(self.facts.changes.rows[chain[place] as usize].value);
+        let (shown_first, shown_then) = (value_at(&one, place), value_at(&other, last));
+        let end = one.iter().position(|version| self.facts.changes.rows[*version as usize].value == before);
+        let end = end.expect("a version lies on its chain");
+        let (before_it, after_it): (Vec<usize>, Vec<usize>) =
+            (operations(one.get(place + 1..=end).unwrap_or_default()), operations(&other[1..=last]));
         let [first, then] = [first, then].map(|t| history.transactions.operation(t as usize));
-        let [one, other] = [first, then].map(|operation| history.process(history.operations[operation].process));
-        let (ended, began) = (words::ended(history, first), words::began(history, then));
+        let [process, other_process] =
+            [first, then].map(|operation| history.process(history.operations[operation].process));
+        let (done, began) = (words::ended(history, first), words::began(history, then));
         let (key, value, later) = (self.key(edge), self.value(before), self.value(after));
-        let why = format!(
-            "process {one} was done with {value} at {ended}, before process {other} began what had to do with {later} at {began}"
+        let mut why = format!(
+            "process {process} was done with {shown_first} at {done}, before process {other_process} began what had to do with {shown_then} at {began}"
         );
-        (Because::Later { key, value, later, first, then, orders }, why)
+        if !before_it.is_empty() {
+            why += &format!(", and {value} came from {shown_first}{}", counted_replacements(before_it.len()));
+        }
+        if !after_it.is_empty() {
+            why += &format!(", and {shown_then} came from {later}{}", counted_replacements(after_it.len()));
+        }
+        (Because::Later { key, value, later, first, then, orders, before: before_it, after: after_it }, why)
     }
 
     /// Who wrote or read a version of a register.
@@ -176,6 +248,19 @@ impl Teller<'_, '_> {
         let wrote = wrote.map(|change| change.transaction).filter(|t| self.facts.happened[*t as usize]);
         let read = self.facts.reads.of(key).iter().filter(move |read| read.value == version);
         wrote.chain(read.map(|read| read.transaction))
+    }
+}
+
+fn reversed(mut chain: Vec<u32>) -> Vec<u32> {
+    chain.reverse();
+    chain
+}
+
+/// By how many transactions a version was replaced, each of which had read it.
+fn counted_replacements(count: usize) -> String {
+    match count {
+        1 => " by one who had read it".to_owned(),
+        many => format!(" through {many} who had each read the one before"),
     }
 }
 

@@ -3,7 +3,7 @@
 //! Knows only histories and what is reported: it shares no code with the methods that it verifies.
 
 use histories::{Found, History, MicroOperation, NEVER, Outcome, Value, ValueId};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::report::{Because, Level, Link, Orders};
 
@@ -13,70 +13,267 @@ enum Content {
     Register(ValueId),
 }
 
-/// Why `order` (indexes of operations) does not explain all transactions as `level` demands; nothing if it does. `go_on` is told of
-/// so many steps at a time, and can end it.
-pub(super) fn replay<E>(
-    history: &History,
-    order: &[u32],
-    level: Level,
-    go_on: impl Fn(usize) -> Result<(), E>,
-) -> Result<Result<(), String>, E> {
-    let mut stopped = Ok(());
-    let replayed = replay_while(history, order, level, |steps| {
-        stopped = go_on(steps);
-        stopped.is_ok()
-    });
-    stopped.map(|()| replayed)
+/// An order to be replayed, and how.
+pub(super) struct Replay<'a> {
+    pub history: &'a History,
+    /// What each key holds before anything is written.
+    pub initial: &'a Value,
+    /// What is told of so many steps at a time, and can end it.
+    pub goes_on: &'a mut dyn FnMut(usize) -> bool,
 }
 
-fn replay_while(
-    history: &History,
-    order: &[u32],
-    level: Level,
-    mut goes_on: impl FnMut(usize) -> bool,
-) -> Result<(), String> {
-    let mut contents: Vec<Option<Content>> = Vec::new();
-    let mut places: Vec<u32> = vec![0; history.values.len()];
-    let mut seen = vec![false; history.operations.len()];
-    let (mut last_start, mut certain) = (0, 0);
-    let mut last_of: FxHashMap<u32, u32> = FxHashMap::default();
-    for &index in order {
-        let operation = &history.operations[index as usize];
-        let transaction = history.transactions.at(index as usize).ok_or("an operation that is no transaction")?;
-        if std::mem::replace(&mut seen[index as usize], true) || operation.outcome == Outcome::Fail {
+type Replayed = Result<(), String>;
+
+impl Replay<'_> {
+    /// Why `order` (indexes of operations) does not explain all transactions as `level` demands; nothing if it does.
+    pub(super) fn serially(&mut self, order: &[u32], level: Level) -> Replayed {
+        let history = self.history;
+        let mut contents = Contents::new(history, self.initial);
+        let mut seen = Seen::new(history);
+        let (mut last_start, mut last_of): (u32, FxHashMap<u32, u32>) = (0, FxHashMap::default());
+        for &index in order {
+            let operation = &history.operations[index as usize];
+            let transaction = seen.once(index)?;
+            if level == Level::StrictSerializable && operation.completed < last_start {
+                return Err(format!("operation {index} after one that began when it was over"));
+            }
+            last_start = last_start.max(operation.invoked);
+            let last = last_of.entry(operation.process).or_default();
+            let certain = operation.outcome == Outcome::Ok;
+            if level >= Level::StrongSessionSerializable && certain && *last > operation.invoked {
+                return Err(format!("operation {index} after a later one of its process"));
+            }
+            *last = operation.invoked.max(*last);
+            for micro in history.transactions.micro_operations(transaction) {
+                self.step(micro)?;
+                if !step(contents.of(key_of(micro)), micro) {
+                    return Err(format!("operation {index} could not have read what it read"));
+                }
+            }
+        }
+        seen.all()
+    }
+
+    /// Why this order of beginnings and commits (an operation's first occurrence, and its second) does not explain each transaction by a
+    /// snapshot at its beginning, with no other that began before it ended and changed the same keys; nothing if it does.
+    pub(super) fn by_snapshots(&mut self, events: &[u32]) -> Replayed {
+        let history = self.history;
+        let mut contents = Contents::new(history, self.initial);
+        let mut seen = Seen::new(history);
+        // Who has begun and not yet committed.
+        let mut open: FxHashMap<u32, Vec<ValueId>> = FxHashMap::default();
+        for &index in events {
+            let transaction = history.transactions.at(index as usize).ok_or("an operation that is no transaction")?;
+            let all = || history.transactions.micro_operations(transaction);
+            if open.remove(&index).is_some() {
+                seen.once(index)?;
+                for micro in all().filter(|micro| !matches!(micro, MicroOperation::Read { .. })) {
+                    step(contents.of(key_of(micro)), micro);
+                }
+                continue;
+            }
+            let changed = all().filter(|micro| !matches!(micro, MicroOperation::Read { .. })).map(key_of);
+            let changed: Vec<ValueId> = changed.collect();
+            if open.values().any(|other| other.iter().any(|key| changed.contains(key))) {
+                return Err(format!("operation {index} began before another ended that changes the same"));
+            }
+            open.insert(index, changed);
+            let mut own: FxHashMap<ValueId, Option<Content>> = FxHashMap::default();
+            for micro in all() {
+                self.step(micro)?;
+                let content = own.entry(key_of(micro)).or_insert_with(|| contents.copy(key_of(micro)));
+                if !step(content, micro) {
+                    return Err(format!("operation {index} could not have read what it read"));
+                }
+            }
+        }
+        if open.is_empty() { seen.all() } else { Err("some began and did not commit".to_owned()) }
+    }
+
+    /// Why `order` does not explain each read by something that a transaction before it left behind, where all lists are what those
+    /// that were read come to; nothing if it does.
+    pub(super) fn committed(&mut self, order: &[u32]) -> Replayed {
+        let history = self.history;
+        let mut contents = Contents::new(history, self.initial);
+        let mut seen = Seen::new(history);
+        // All that each register has held between transactions, and how long each list was then.
+        let mut held: FxHashSet<(ValueId, ValueId)> = FxHashSet::default();
+        let mut lengths: FxHashSet<(ValueId, usize)> = FxHashSet::default();
+        let mut longest: FxHashMap<ValueId, &[ValueId]> = FxHashMap::default();
+        for &index in order {
+            let transaction = seen.once(index)?;
+            let mut own: FxHashMap<ValueId, Own<'_>> = FxHashMap::default();
+            for micro in history.transactions.micro_operations(transaction) {
+                self.step(micro)?;
+                let key = key_of(micro);
+                let MicroOperation::Read { found, .. } = micro else {
+                    own.entry(key).or_default().changes.extend(written(micro));
+                    continue;
+                };
+                let own = own.entry(key).or_default();
+                let (initially, first) = (contents.initial.len(), contents.first);
+                let content = contents.of(key);
+                let explained = match (found, &*content) {
+                    (Found::Unknown, _) => true,
+                    (Found::Value(value), Some(Content::Register(_)) | None) => {
+                        own.changes.contains(&value)
+                            || held.contains(&(key, value))
+                            || value == first.unwrap_or(ValueId::NIL)
+                    }
+                    (found, content) => {
+                        let list = if let Found::List(list) = found { list } else { &[] };
+                        let now: &[ValueId] = if let Some(Content::List(now)) = content { now } else { &[] };
+                        let was = |length: usize| length == initially || lengths.contains(&(key, length));
+                        let (claimed, explained) = own.list(list, now, was);
+                        let longer = longest.entry(key).or_default();
+                        if claimed.len() > longer.len() {
+                            *longer = claimed;
+                        }
+                        explained
+                    }
+                };
+                if !explained {
+                    return Err(format!("operation {index} read what nobody before it left behind"));
+                }
+            }
+            for (key, own) in own {
+                let content = contents.of(key);
+                for micro in history.transactions.micro_operations(transaction).filter(|micro| key_of(*micro) == key) {
+                    if !matches!(micro, MicroOperation::Read { .. }) {
+                        step(content, micro);
+                    }
+                }
+                match content {
+                    Some(Content::Register(value)) => drop(held.insert((key, *value))),
+                    Some(Content::List(list)) => drop(lengths.insert((key, list.len()))),
+                    None => {}
+                }
+                drop(own);
+            }
+        }
+        for (key, list) in longest {
+            let now: &[ValueId] = if let Some(Content::List(now)) = contents.of(key) { now } else { &[] };
+            if !now.starts_with(list) {
+                return Err("a list was read that never came to be".to_owned());
+            }
+        }
+        seen.all()
+    }
+
+    fn step(&mut self, micro: MicroOperation<'_>) -> Replayed {
+        let read = if let MicroOperation::Read { found: Found::List(list), .. } = micro { list.len() } else { 0 };
+        if (self.goes_on)(1 + read / 16) { Ok(()) } else { Err("it was not looked at to its end".to_owned()) }
+    }
+}
+
+/// What a transaction itself did to a key until now.
+#[derive(Default)]
+struct Own<'a> {
+    changes: Vec<ValueId>,
+    /// What it read first, without what it had added.
+    base: Option<&'a [ValueId]>,
+}
+
+impl<'a> Own<'a> {
+    /// As much of a list that was read as shows an order, and whether it can have come from `now` or what was before it.
+    fn list(&mut self, list: &'a [ValueId], now: &[ValueId], was: impl Fn(usize) -> bool) -> (&'a [ValueId], bool) {
+        let base = list.strip_suffix(&*self.changes).filter(|base| self.base.is_none_or(|before| before == *base));
+        if let Some(base) = base {
+            self.base = Some(base);
+            return (list, now.starts_with(base) && was(base.len()));
+        }
+        // It contradicts itself: what it had added itself says nothing at the end.
+        let others = list.iter().rposition(|element| !self.changes.contains(element)).map_or(0, |last| last + 1);
+        let list = &list[..others];
+        (list, now.starts_with(list) && was(list.len()))
+    }
+}
+
+/// What all keys hold.
+struct Contents {
+    places: Vec<u32>,
+    all: Vec<Option<Content>>,
+    initial: Vec<ValueId>,
+    first: Option<ValueId>,
+}
+
+impl Contents {
+    fn new(history: &History, initial: &Value) -> Self {
+        let id = |value: &Value| history.values.find(value).unwrap_or(ValueId::UNKNOWN);
+        let (list, first) = match initial {
+            Value::Nil => (Vec::new(), None),
+            Value::List(list) => (list.iter().map(id).collect(), None),
+            other => (Vec::new(), Some(id(other))),
+        };
+        Self { places: vec![0; history.values.len()], all: Vec::new(), initial: list, first }
+    }
+
+    fn initially(&self) -> Option<Content> {
+        let list = || (!self.initial.is_empty()).then(|| Content::List(self.initial.clone()));
+        self.first.map(Content::Register).or_else(list)
+    }
+
+    fn of(&mut self, key: ValueId) -> &mut Option<Content> {
+        if self.places[key.0 as usize] == 0 {
+            self.all.push(self.initially());
+            self.places[key.0 as usize] = u32::try_from(self.all.len()).expect("there are fewer keys than values");
+        }
+        &mut self.all[self.places[key.0 as usize] as usize - 1]
+    }
+
+    fn copy(&mut self, key: ValueId) -> Option<Content> {
+        self.of(key).as_ref().map(|content| match content {
+            Content::List(list) => Content::List(list.clone()),
+            Content::Register(value) => Content::Register(*value),
+        })
+    }
+}
+
+/// Which operations an order had.
+struct Seen<'a> {
+    history: &'a History,
+    seen: Vec<bool>,
+    certain: usize,
+}
+
+impl<'a> Seen<'a> {
+    fn new(history: &'a History) -> Self {
+        Self { history, seen: vec![false; history.operations.len()], certain: 0 }
+    }
+
+    /// The transaction that this operation is, which comes for the first time.
+    fn once(&mut self, index: u32) -> Result<usize, String> {
+        let transaction = self.history.transactions.at(index as usize).ok_or("an operation that is no transaction")?;
+        let outcome = self.history.operations[index as usize].outcome;
+        if std::mem::replace(&mut self.seen[index as usize], true) || outcome == Outcome::Fail {
             return Err(format!("operation {index} twice, or though it failed"));
         }
-        certain += usize::from(operation.outcome == Outcome::Ok);
-        if level == Level::StrictSerializable && operation.completed < last_start {
-            return Err(format!("operation {index} after one that began when it was over"));
-        }
-        last_start = last_start.max(operation.invoked);
-        let last = last_of.entry(operation.process).or_default();
-        if level >= Level::StrongSessionSerializable && operation.outcome == Outcome::Ok && *last > operation.invoked {
-            return Err(format!("operation {index} after a later one of its process"));
-        }
-        *last = operation.invoked.max(*last);
-        for micro in history.transactions.micro_operations(transaction) {
-            let (MicroOperation::Append { key, .. }
-            | MicroOperation::Write { key, .. }
-            | MicroOperation::Read { key, .. }) = micro;
-            let place = &mut places[key.0 as usize];
-            if *place == 0 {
-                contents.push(None);
-                *place = u32::try_from(contents.len()).map_err(|_| "too many keys")?;
-            }
-            let read = if let MicroOperation::Read { found: Found::List(list), .. } = micro { list.len() } else { 0 };
-            if !goes_on(1 + read / 16) {
-                return Err("it was not looked at to its end".to_owned());
-            }
-            if !step(&mut contents[*place as usize - 1], micro) {
-                return Err(format!("operation {index} could not have read what it read"));
-            }
+        self.certain += usize::from(outcome == Outcome::Ok);
+        Ok(transaction)
+    }
+
+    /// Whether all that certainly happened were there.
+    fn all(&self) -> Replayed {
+        let history = self.history;
+        let all = (0..history.transactions.len()).map(|transaction| history.transactions.operation(transaction));
+        let due = all.filter(|&operation| history.operations[operation].outcome == Outcome::Ok).count();
+        if due == self.certain { Ok(()) } else { Err(format!("{} of {due} certain transactions", self.certain)) }
+    }
+}
+
+fn key_of(micro: MicroOperation<'_>) -> ValueId {
+    match micro {
+        MicroOperation::Append { key, .. } | MicroOperation::Write { key, .. } | MicroOperation::Read { key, .. } => {
+            key
         }
     }
-    let all = (0..history.transactions.len()).map(|transaction| history.transactions.operation(transaction));
-    let due = all.filter(|&operation| history.operations[operation].outcome == Outcome::Ok).count();
-    if due == certain { Ok(()) } else { Err(format!("{certain} of {due} certain transactions")) }
+}
+
+fn written(micro: MicroOperation<'_>) -> Option<ValueId> {
+    match micro {
+        MicroOperation::Append { value, .. } | MicroOperation::Write { value, .. } => Some(value),
+        MicroOperation::Read { .. } => None,
+    }
 }
 
 /// Whether a key that holds `content` lets this happen, which then has happened.
@@ -100,7 +297,7 @@ fn step(content: &mut Option<Content>, micro: MicroOperation<'_>) -> bool {
 }
 
 /// Why this link does not show that one operation must come before the other; nothing if it does.
-pub(super) fn confirm(history: &History, link: &Link) -> Result<(), String> {
+pub(super) fn confirm(history: &History, initial: &Value, link: &Link) -> Result<(), String> {
     let (from, to) = (&history.operations[link.from], &history.operations[link.to]);
     let holds = match &link.because {
         Because::Realtime => from.outcome == Outcome::Ok && from.completed < to.invoked && from.completed != NEVER,
@@ -129,27 +326,58 @@ pub(super) fn confirm(history: &History, link: &Link) -> Result<(), String> {
             let held = found(link.from).is_some_and(is_value) || writes(history, link.from, key, value);
             held && found(link.to).is_some_and(is_value) && writes(history, link.to, key, later)
         }
-        Because::First { key, later } => {
-            let nothing = reads(history, link.from, key).next().is_some_and(|found| found.is_empty());
-            nothing && writes(history, link.to, key, later) && link.from != link.to
+        Because::First { key, later, chain } => {
+            let first = if matches!(initial, Value::List(_)) { &Value::Nil } else { initial };
+            let had = |value: &Value| had(history, link.from, key, value);
+            let left = replaced(history, key, first, chain);
+            left.is_some_and(had)
+                && writes(history, link.to, key, later)
+                && link.from != link.to
+                && !chain.contains(&link.to)
         }
-        Because::Later { key, value, later, first, then, orders } => {
-            let had = |operation, value: &Value| {
-                let found = reads(history, operation, key).next();
-                writes(history, operation, key, value) || found.is_some_and(|found| found.first() == Some(&value))
-            };
+        Because::Later { key, value, later, first, then, orders, before, after } => {
             let (one, other) = (&history.operations[*first], &history.operations[*then]);
             let in_order = one.outcome == Outcome::Ok && one.completed < other.invoked && one.completed != NEVER;
+            // From what the one had, replacements lead to `value`; and from `later`, others to what the other had.
+            let starts = values_of(history, *first, key);
+            let came = starts.iter().any(|start| replaced(history, key, start, before) == Some(value));
+            let became = replaced(history, key, later, after);
             in_order
                 && (*orders == Orders::Realtime || one.process == other.process)
                 && value != later
-                && had(link.from, value)
+                && !before.iter().any(|operation| after.contains(operation))
+                && had(history, link.from, key, value)
                 && writes(history, link.to, key, later)
-                && had(*first, value)
-                && had(*then, later)
+                && came
+                && became.is_some_and(|left| had(history, *then, key, left))
         }
     };
     if holds { Ok(()) } else { Err(format!("{link:?}")) }
+}
+
+/// Whether a transaction wrote a value of a register, or read it before it wrote anything there.
+fn had(history: &History, operation: usize, key: &Value, value: &Value) -> bool {
+    values_of(history, operation, key).contains(&value)
+}
+
+fn values_of<'h>(history: &'h History, operation: usize, wanted: &Value) -> Vec<&'h Value> {
+    let Some(transaction) = history.transactions.at(operation) else { return Vec::new() };
+    let written = history.transactions.micro_operations(transaction).filter_map(|micro| match micro {
+        MicroOperation::Write { key, value } if history.value(key) == wanted => Some(history.value(value)),
+        _ => None,
+    });
+    let found = reads(history, operation, wanted).next();
+    let found = found.map(|found| found.first().copied().unwrap_or(&Value::Nil));
+    found.into_iter().chain(written.filter(|_| history.operations[operation].outcome != Outcome::Fail)).collect()
+}
+
+/// What these transactions left of a value, of which each read what the one before left, and replaced it; nothing if one did not.
+fn replaced<'h>(history: &'h History, key: &Value, value: &'h Value, by: &[usize]) -> Option<&'h Value> {
+    by.iter().try_fold(value, |value, &operation| {
+        let mut all = values_of(history, operation, key).into_iter();
+        let found = all.next().filter(|found| *found == value);
+        found.and_then(|_| all.next_back())
+    })
 }
 
 /// Whether this transaction, which did not fail, writes `value` to `key`.

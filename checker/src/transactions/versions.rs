@@ -1,18 +1,21 @@
 //! Registers: which of two versions came first, where no transaction read the one before it wrote the other.
 //!
-//! The initial state comes before all versions: whoever read it comes before every other writer. Of the rest, time tells. In any
-//! order of the transactions, those that wrote or read version v ("accesses") stand from v's writer up to, at most, the writer of the next
-//! version (which may have read v itself). So if an access of u stands before an access of another version v, then u came before v: if v
-//! came first, its accesses would all stand no later than u's writer, and u's no earlier. Where order must keep real time, u came before v
-//! if the first access of u to end did so before the last access of v began; where it must keep processes, if one process did the one
-//! after the other. Then u's writer (ww) and all its readers (rw) come before v's writer. Where a transaction replaced u that had read
-//! it, these already come before that transaction, and nothing is added for u.
+//! A transaction that read one version and wrote another made it the one right after, so that such versions form chains; two chains stand
+//! one whole after the other. The chain of the initial state comes before all others. Of the rest, time tells. In any order of the transactions,
+//! those that wrote or read a version of a chain ("accesses") stand from its first writer up to, at most, the first writer of the next
+//! chain. So if an access of one chain stands before an access of another, then it came before it whole: if it came later, its accesses
+//! would all stand no earlier than its first writer, which comes after all accesses of the other. Where order must keep real time, a chain
+//! came before another if its first access to end did so before the last access of the other began; where it must keep processes, if one
+//! process did the one after the other. Then the last writer of the one (ww) and all who read what it left (rw) come before the first
+//! writer of the other.
 
-use histories::{NEVER, Outcome};
+use histories::{NEVER, Outcome, ValueId};
+use rustc_hash::FxHashSet;
 
 use super::{
     facts::Facts,
     graph::{Graph, Kind, NONE, Needs},
+    polygraph::Item,
 };
 
 /// A register as its reads show it.
@@ -26,107 +29,162 @@ pub(super) struct Register {
     pub initial: usize,
 }
 
-/// A version that happened and that its writer left behind.
-struct Version {
-    writer: u32,
-    /// The vertex after its writer and all its readers; [`NONE`] where one of them replaced it.
+/// Versions of which each was replaced by one who had read it.
+pub(super) struct Chain {
+    /// Who wrote the first of them; [`NONE`] where that is the initial state.
+    pub first: u32,
+    /// Who wrote the last of them; [`NONE`] as for the first.
+    pub last: u32,
+    /// Who read the last of them.
+    pub readers: Vec<u32>,
+    /// The vertex after all of these.
     out: u32,
-    /// When the first of its accesses ended, and the last began, as ranks of events.
+    /// When the first of all accesses ended, and the last began, as ranks of events.
     ended: u32,
     begun: u32,
 }
 
-impl Version {
+impl Chain {
     /// Whether it certainly was there for some time.
     fn lasts(&self) -> bool {
         self.ended < self.begun
     }
+
+    fn access(&mut self, facts: &Facts<'_>, transaction: u32) {
+        let operation = facts.operation(transaction);
+        self.ended = self.ended.min(operation.completed);
+        self.begun = self.begun.max(operation.invoked);
+    }
 }
 
+/// That a transaction wrote or read a version of a chain.
 struct Access {
-    version: usize,
+    chain: usize,
     transaction: u32,
+}
+
+/// The chains of a register, that of the initial state first, and all accesses but those of that one.
+fn chains(facts: &Facts<'_>, register: &Register, next: &[u32]) -> (Vec<Chain>, Vec<Access>) {
+    let range = facts.changes.range(register.key);
+    let writer = |place: usize| facts.changes.rows[place].transaction;
+    // What a value that more than one may have written was replaced by, nobody knows.
+    let several: FxHashSet<ValueId> = facts.twice(register.key).collect();
+    let mut follows = vec![false; range.len()];
+    for place in range.clone().filter(|&place| next[place] != NONE) {
+        follows[next[place] as usize - range.start] = true;
+    }
+    let (mut all, mut accesses, mut chain_of) = (Vec::new(), Vec::new(), vec![usize::MAX; range.len()]);
+    // Whether a version is the last of its chain.
+    let mut is_last = vec![false; range.len()];
+    let mut grow = |all: &mut Vec<Chain>, first: u32, mut place: usize| {
+        let mut chain = Chain { first, last: first, readers: Vec::new(), out: NONE, ended: NEVER, begun: 0 };
+        while place != NONE as usize && chain_of[place - range.start] == usize::MAX {
+            chain_of[place - range.start] = all.len();
+            chain.last = writer(place);
+            if first != NONE {
+                accesses.push(Access { chain: all.len(), transaction: chain.last });
+                chain.access(facts, chain.last);
+            }
+            is_last[place - range.start] = next[place] == NONE;
+            place = next[place] as usize;
+        }
+        all.push(chain);
+    };
+    grow(&mut all, NONE, register.first as usize);
+    for place in range.clone() {
+        let is_final = facts.is_final(register.key, u32::try_from(place).expect("it was counted"));
+        let begins = !follows[place - range.start] && Some(place) != usize::try_from(register.first).ok();
+        let is_known = !several.contains(&facts.changes.rows[place].value);
+        if is_final && begins && is_known && facts.happened[writer(place) as usize] {
+            grow(&mut all, writer(place), place);
+        }
+    }
+    for &(reader, place) in &register.reads {
+        if place == register.initial {
+            if register.first == NONE {
+                all[0].readers.push(reader);
+            }
+            continue;
+        }
+        let chain = chain_of[place - range.start];
+        if chain == usize::MAX {
+            // It lies on a circle of versions, which is none of the chains.
+            continue;
+        }
+        if is_last[place - range.start] {
+            all[chain].readers.push(reader);
+        }
+        if chain > 0 {
+            accesses.push(Access { chain, transaction: reader });
+            all[chain].access(facts, reader);
+        }
+    }
+    (all, accesses)
 }
 
 /// Adds who comes before whom because one version came before another. `next` is the change after each, or [`NONE`].
 pub(super) fn relate(facts: &Facts<'_>, graph: &mut Graph, register: &Register, next: &[u32]) {
-    let range = facts.changes.range(register.key);
-    let (mut versions, mut accesses, mut number) = (Vec::new(), Vec::new(), vec![usize::MAX; range.len()]);
-    for place in range.clone() {
-        let writer = facts.changes.rows[place].transaction;
-        let is_final = facts.is_final(register.key, u32::try_from(place).expect("it was counted"));
-        if is_final && facts.happened[writer as usize] {
-            let out = if next[place] == NONE { graph.between() } else { NONE };
-            number[place - range.start] = versions.len();
-            accesses.push(Access { version: versions.len(), transaction: writer });
-            versions.push(Version { writer, out, ended: NEVER, begun: 0 });
-            if out != NONE {
-                graph.add(writer, out, Kind::Ww, Needs::Snapshots, register.key);
-            }
+    let (mut chains, mut accesses) = chains(facts, register, next);
+    for chain in &mut chains {
+        if chain.last == NONE && chain.readers.is_empty() {
+            continue;
+        }
+        chain.out = graph.between();
+        if chain.last != NONE {
+            graph.add(chain.last, chain.out, Kind::Ww, Needs::Snapshots, register.key);
+        }
+        for &reader in &chain.readers {
+            graph.add(reader, chain.out, Kind::Rw, Needs::Snapshots, register.key);
         }
     }
-    for &(reader, place) in register.reads.iter().filter(|(_, place)| *place != register.initial) {
-        let version = number[place - range.start];
-        accesses.push(Access { version, transaction: reader });
-        if versions[version].out != NONE {
-            graph.add(reader, versions[version].out, Kind::Rw, Needs::Snapshots, register.key);
+    let (initial, others) = chains.split_first().expect("the chain of the initial state is always there");
+    if initial.out != NONE {
+        for chain in others {
+            graph.add(initial.out, chain.first, Kind::Onward, Needs::Snapshots, register.key);
         }
     }
-    for access in &accesses {
-        let operation = facts.operation(access.transaction);
-        let version = &mut versions[access.version];
-        version.ended = version.ended.min(operation.completed);
-        version.begun = version.begun.max(operation.invoked);
-    }
-    initial_first(facts, graph, register, &versions);
-    by_realtime(graph, register.key, &versions);
-    by_processes(facts, graph, register.key, &versions, &mut accesses);
+    by_realtime(graph, register.key, others);
+    by_processes(facts, graph, register.key, &chains, &mut accesses);
 }
 
-fn initial_first(facts: &Facts<'_>, graph: &mut Graph, register: &Register, versions: &[Version]) {
-    let first = facts.changes.rows.get(register.first as usize).map(|change| change.transaction);
-    // All others who read the initial state already come before the one that replaced it.
-    let of_initial = register.reads.iter().filter(|(_, place)| *place == register.initial);
-    let readers: Vec<u32> = first.map_or_else(|| of_initial.map(|(reader, _)| *reader).collect(), |first| vec![first]);
-    if readers.is_empty() {
-        return;
+/// What is not in order yet: all chains of a register but that of the initial state.
+pub(super) fn unordered(facts: &Facts<'_>, register: &Register, next: &[u32]) -> Vec<Item> {
+    let (chains, accesses) = chains(facts, register, next);
+    let mut all: Vec<Vec<u32>> = vec![Vec::new(); chains.len()];
+    for access in accesses {
+        all[access.chain].push(access.transaction);
     }
-    let between = graph.between();
-    for reader in readers {
-        graph.add(reader, between, Kind::Rw, Needs::Snapshots, register.key);
-    }
-    for version in versions.iter().filter(|version| Some(version.writer) != first) {
-        graph.add(between, version.writer, Kind::Onward, Needs::Snapshots, register.key);
-    }
+    let items = chains.into_iter().zip(all).skip(1);
+    items.map(|(chain, all)| Item::new(chain.first, chain.last, chain.readers, all)).collect()
 }
 
-/// A chain of moments at which a version's first access had ended. A version that lasts would come before itself: it follows the
+/// A row of moments at which a chain's first access had ended. A chain that lasts would come before itself: it follows the
 /// moment before its own, and those that ended since one by one, up to another that lasts: that one contradicts it, which is
-/// enough. So each moment is looked at by one version only, and all stays linear.
-fn by_realtime(graph: &mut Graph, key: u32, versions: &[Version]) {
-    let known = (0..versions.len()).filter(|&v| versions[v].out != NONE && versions[v].ended != NEVER);
+/// enough. So each moment is looked at by one chain only, and all stays linear.
+fn by_realtime(graph: &mut Graph, key: u32, chains: &[Chain]) {
+    let known = (0..chains.len()).filter(|&chain| chains[chain].ended != NEVER);
     let mut entries: Vec<usize> = known.collect();
-    entries.sort_unstable_by_key(|&v| versions[v].ended);
-    let mut place_of = vec![usize::MAX; versions.len()];
+    entries.sort_unstable_by_key(|&chain| chains[chain].ended);
+    let mut place_of = vec![usize::MAX; chains.len()];
     let mut moments: Vec<u32> = Vec::with_capacity(entries.len());
-    for (place, &version) in entries.iter().enumerate() {
-        place_of[version] = place;
+    for (place, &chain) in entries.iter().enumerate() {
+        place_of[chain] = place;
         let moment = graph.between();
-        graph.add(versions[version].out, moment, Kind::Onward, Needs::Realtime, key);
+        graph.add(chains[chain].out, moment, Kind::Onward, Needs::Realtime, key);
         if let Some(&before) = moments.last() {
             graph.add(before, moment, Kind::Onward, Needs::Realtime, key);
         }
         moments.push(moment);
     }
-    for (number, version) in versions.iter().enumerate() {
-        let ended = entries.partition_point(|&v| versions[v].ended < version.begun);
+    for (number, chain) in chains.iter().enumerate() {
+        let ended = entries.partition_point(|&other| chains[other].ended < chain.begun);
         let before = ended.min(place_of[number]);
         if let Some(moment) = before.checked_sub(1) {
-            graph.add(moments[moment], version.writer, Kind::Onward, Needs::Realtime, key);
+            graph.add(moments[moment], chain.first, Kind::Onward, Needs::Realtime, key);
         }
         for &other in entries.iter().take(ended).skip(before + 1) {
-            graph.add(versions[other].out, version.writer, Kind::Onward, Needs::Realtime, key);
-            if versions[other].lasts() {
+            graph.add(chains[other].out, chain.first, Kind::Onward, Needs::Realtime, key);
+            if chains[other].lasts() {
                 break;
             }
         }
@@ -134,16 +192,14 @@ fn by_realtime(graph: &mut Graph, key: u32, versions: &[Version]) {
 }
 
 /// Of one process, each access after the one before it.
-fn by_processes(facts: &Facts<'_>, graph: &mut Graph, key: u32, versions: &[Version], accesses: &mut [Access]) {
+fn by_processes(facts: &Facts<'_>, graph: &mut Graph, key: u32, chains: &[Chain], accesses: &mut [Access]) {
     let process = |access: &Access| facts.operation(access.transaction).process;
-    // What a transaction read comes before what it wrote.
-    let writes = |access: &Access| versions[access.version].writer == access.transaction;
-    accesses.sort_unstable_by_key(|access| (process(access), access.transaction, writes(access)));
+    accesses.sort_unstable_by_key(|access| (process(access), access.transaction));
     for pair in accesses.windows(2).filter(|pair| process(&pair[0]) == process(&pair[1])) {
-        let [before, after] = [&pair[0], &pair[1]].map(|access| &versions[access.version]);
         let ended = facts.outcome(pair[0].transaction) == Outcome::Ok && pair[0].transaction != pair[1].transaction;
-        if ended && pair[0].version != pair[1].version && before.out != NONE {
-            graph.add(before.out, after.writer, Kind::Onward, Needs::Process, key);
+        if ended && pair[0].chain != pair[1].chain {
+            let (before, after) = (chains[pair[0].chain].out, chains[pair[1].chain].first);
+            graph.add(before, after, Kind::Onward, Needs::Process, key);
         }
     }
 }

@@ -4,9 +4,11 @@
 #![allow(clippy::disallowed_methods, reason = "tests may read files")]
 
 mod agree;
+mod alone;
 mod anomalies;
 mod build;
 mod containers;
+mod isolation;
 mod ladder;
 mod large;
 mod levels;
@@ -26,6 +28,7 @@ mod rungs;
 mod staleness;
 mod store;
 mod transactions;
+mod undecided;
 mod wide;
 
 /// How many random histories a comparison with an oracle takes: so many, or as `ORACLE_HISTORIES` says.

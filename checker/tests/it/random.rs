@@ -17,6 +17,8 @@ pub(crate) enum Kind {
     Grown,
     /// As that, where no part is written or appended twice.
     Parts,
+    /// Text, numbers and nothing, with append and delete: also of no letters, of nothing, of a number, to nothing and to a number.
+    Mixed,
 }
 
 #[derive(Clone, Debug)]
@@ -55,6 +57,28 @@ pub(crate) fn paired(events: impl IntoIterator<Item = Event<'static>>) -> Histor
         builder.push(event).unwrap();
     }
     builder.finish()
+}
+
+/// Values that look alike as text; the first four are also appended.
+fn mixed(number: usize) -> Value {
+    match number {
+        0 => "".into(),
+        1 => Value::Nil,
+        2 => Value::Int(5),
+        3 => "a".into(),
+        4 => "5".into(),
+        5 => "a5".into(),
+        _ => "55".into(),
+    }
+}
+
+/// A value as text.
+fn text(value: &Value) -> String {
+    match value {
+        Value::Str(text) => text.to_string(),
+        Value::Nil => String::new(),
+        other => other.to_string(),
+    }
 }
 
 /// A real object and its clients.
@@ -112,7 +136,9 @@ impl Simulation {
     fn ends(&mut self, call: &Call) -> bool {
         match self.kind {
             Kind::Grown | Kind::Parts => self.rng.random_bool(if call.answer.is_some() { 0.3 } else { 0.05 }),
-            Kind::Unique | Kind::Repeated(_) | Kind::Text => call.answer.is_some() || self.rng.random_bool(0.3),
+            Kind::Unique | Kind::Repeated(_) | Kind::Text | Kind::Mixed => {
+                call.answer.is_some() || self.rng.random_bool(0.3)
+            }
         }
     }
 
@@ -127,6 +153,7 @@ impl Simulation {
                 value => Value::Int(value),
             },
             Kind::Parts => self.rng.random_range(0..10).to_string().as_str().into(),
+            Kind::Mixed => mixed(self.rng.random_range(0..7)),
             Kind::Text | Kind::Grown => ["", "a", "b", "ab", "ba"][self.rng.random_range(0..5)].into(),
         }
     }
@@ -136,7 +163,7 @@ impl Simulation {
         match self.kind {
             Kind::Unique => Value::Int(self.next_unique - 1),
             Kind::Parts => (self.next_unique - 1).to_string().as_str().into(),
-            Kind::Repeated(_) | Kind::Text | Kind::Grown => self.some_value(),
+            Kind::Repeated(_) | Kind::Text | Kind::Grown | Kind::Mixed => self.some_value(),
         }
     }
 
@@ -144,14 +171,14 @@ impl Simulation {
         self.left -= 1;
         let choice = self.rng.random_range(0..100);
         let (f, argument) = match (self.kind, choice) {
-            (Kind::Grown | Kind::Parts, 0..20) | (Kind::Text | Kind::Unique | Kind::Repeated(_), 0..45) => {
-                ("read", None)
-            }
+            (Kind::Grown | Kind::Parts, 0..20)
+            | (Kind::Text | Kind::Unique | Kind::Repeated(_) | Kind::Mixed, 0..45) => ("read", None),
             (Kind::Parts, 20..75) => ("append", Some(format!(",{}", self.new_value()).as_str().into())),
             (Kind::Grown, 20..75) | (Kind::Text, 45..65) => {
                 ("append", Some(["a", "b"][self.rng.random_range(0..2)].into()))
             }
-            (Kind::Grown | Kind::Parts, 93..96) | (Kind::Text, 65..75) => ("delete", None),
+            (Kind::Mixed, 45..68) => ("append", Some(mixed(self.rng.random_range(0..4)))),
+            (Kind::Grown | Kind::Parts, 93..96) | (Kind::Text, 65..75) | (Kind::Mixed, 68..75) => ("delete", None),
             (Kind::Grown | Kind::Parts, 75..93) | (_, 45..75) => ("write", Some(self.new_value())),
             _ => {
                 let from = if self.rng.random_bool(0.6) { self.value.clone() } else { self.some_value() };
@@ -175,9 +202,8 @@ impl Simulation {
                 Answer::Done(None)
             }
             ("cas", _) => Answer::Mismatch(self.rng.random_bool(0.5).then_some(before)),
-            ("append", Some(Value::Str(suffix))) => {
-                let text = if let Value::Str(text) = &before { &**text } else { "" };
-                self.value = Value::from(format!("{text}{suffix}").as_str());
+            ("append", Some(suffix)) => {
+                self.value = Value::from((text(&before) + &text(&suffix)).as_str());
                 Answer::Done(None)
             }
             ("delete", _) => {

@@ -55,6 +55,9 @@ impl Value {
     /// # Errors
     /// It is no JSON number, or its exponent is beyond any use.
     pub fn from_json_number(text: &str) -> Result<Self, ValueError> {
+        if let Some(number) = small(text) {
+            return Ok(number);
+        }
         let wrong = || ValueError::Number(text.to_owned());
         let unsigned = text.strip_prefix('-').unwrap_or(text);
         let (whole, fraction, exponent) = parts(unsigned).ok_or_else(wrong)?;
@@ -73,7 +76,7 @@ impl Value {
     /// # Errors
     /// It is no number of EDN, or one that is beyond any use.
     pub fn from_edn_number(text: &str) -> Result<Self, ValueError> {
-        edn(text).ok_or_else(|| ValueError::Number(text.to_owned()))
+        small(text).or_else(|| edn(text)).ok_or_else(|| ValueError::Number(text.to_owned()))
     }
 
     /// Returns a whole number.
@@ -118,6 +121,12 @@ impl From<Number> for Value {
     fn from(number: Number) -> Self {
         Self::Number(Box::new(number))
     }
+}
+
+/// A whole number of few digits, as most are.
+fn small(text: &str) -> Option<Value> {
+    let is_plain = is_digits(text) && text.len() <= 18 && (text.len() == 1 || !text.starts_with('0'));
+    is_plain.then(|| Value::Int(text.bytes().fold(0, |number, digit| number * 10 + i64::from(digit - b'0'))))
 }
 
 /// What stands before the point, between point and exponent, and in the exponent, of a number without a sign.

@@ -9,44 +9,46 @@
 //! A write may carry the `"client"` of a session and a `"seq"`: sent again with the same two, to whichever node, it takes effect once. The
 //! cluster remembers 4,096 sessions and forgets the one that was silent longest; what still comes from that one is refused with 410, for
 //! nobody can tell any more whether it happened before. Each error says in
-//! `"happened"` whether the operation may have taken effect. Integers beyond 64 bits become floating-point numbers.
+//! `"happened"` whether the operation may have taken effect. Who sends half a request is waited for only so long, and gives way to others
+//! where connections are few (`connections`). Integers beyond 64 bits become floating-point numbers.
 
 mod answer;
 mod ask;
-mod limited;
+mod connections;
+
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
-    body::Bytes,
+    body::{Bytes, HttpBody as _},
     extract::{
-        DefaultBodyLimit, Path, Query, State,
+        self, DefaultBodyLimit, FromRequest as _, Path, Query, State,
         rejection::{BytesRejection, PathRejection, QueryRejection},
     },
     http::StatusCode,
+    middleware::{self, Next},
+    response::Response,
     routing::{get, post},
 };
-use tokio::{net::TcpListener, sync::oneshot};
+use tokio::{net::TcpListener, sync::oneshot, time::timeout};
 
+pub(crate) use self::connections::Limits;
 use self::{
     answer::{Answer, ApiError},
     ask::{CasBody, PutBody, ReadQuery},
-    limited::Limited,
+    connections::Guest,
 };
 use crate::{
     kv::{Command, Op},
     request::{Happened, Input, Inputs, Reason, Reply, Request, StatusReport},
 };
 
-/// Client connections that are served at once; further ones wait.
-const MAX_CONNECTIONS: usize = 2048;
-
 /// Serves clients until dropped.
-pub(crate) async fn serve(listener: TcpListener, inputs: Inputs, max_body_bytes: usize) {
-    let listener = Limited::new(listener, MAX_CONNECTIONS);
-    axum::serve(listener, router(inputs, max_body_bytes)).await.ok();
+pub(crate) async fn serve(listener: TcpListener, inputs: Inputs, limits: Limits) {
+    connections::serve(listener, router(inputs, limits), limits).await;
 }
 
-fn router(inputs: Inputs, max_body_bytes: usize) -> Router {
+fn router(inputs: Inputs, limits: Limits) -> Router {
     Router::new()
         .route("/v1/kv/{key}", get(read).put(put))
         .route("/v1/kv/{key}/cas", post(cas))
@@ -54,8 +56,26 @@ fn router(inputs: Inputs, max_body_bytes: usize) -> Router {
         .route("/v1/status", get(status))
         .fallback(async || ApiError::refused(StatusCode::NOT_FOUND, "no such route"))
         .method_not_allowed_fallback(async || ApiError::refused(StatusCode::METHOD_NOT_ALLOWED, "no such method here"))
-        .layer(DefaultBodyLimit::max(max_body_bytes))
+        .layer(middleware::from_fn_with_state(limits.body, receive))
+        .layer(DefaultBodyLimit::max(limits.body_bytes))
         .with_state(inputs)
+}
+
+/// Waits for the whole request, within a limit; only then it counts as being carried out.
+async fn receive(State(limit): State<Duration>, request: extract::Request, next: Next) -> Result<Response, ApiError> {
+    let guest = request.extensions().get::<Arc<Guest>>().cloned();
+    let request = if request.body().is_end_stream() { request } else { with_whole_body(request, limit).await? };
+    let _work = guest.map(Guest::work);
+    Ok(next.run(request).await)
+}
+
+async fn with_whole_body(request: extract::Request, limit: Duration) -> Result<extract::Request, ApiError> {
+    let (parts, body) = request.into_parts();
+    let request = extract::Request::from_parts(parts.clone(), body);
+    let late = |_| ApiError::refused(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time");
+    let received = timeout(limit, Bytes::from_request(request, &())).await.map_err(late)?;
+    let body = received.map_err(|rejection| ApiError::refused(rejection.status(), rejection.body_text()))?;
+    Ok(extract::Request::from_parts(parts, body.into()))
 }
 
 type Key = Result<Path<String>, PathRejection>;

@@ -3,10 +3,15 @@
 use std::{
     net::SocketAddr,
     sync::mpsc::{Receiver, sync_channel},
+    time::Instant,
 };
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
 
 use super::*;
 use crate::{
@@ -26,10 +31,14 @@ struct Api {
 
 impl Api {
     async fn new(max_inputs: usize) -> Self {
+        Self::with(max_inputs, Limits::new(100, MAX_BODY_BYTES)).await
+    }
+
+    async fn with(max_inputs: usize, limits: Limits) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (inputs, received) = sync_channel(max_inputs);
-        tokio::spawn(serve(listener, inputs, MAX_BODY_BYTES));
+        tokio::spawn(serve(listener, inputs, limits));
         Self { address, received, client: reqwest::Client::builder().no_proxy().build().unwrap() }
     }
 
@@ -194,4 +203,76 @@ async fn a_full_loop_is_overloaded_and_a_gone_one_leaves_writes_unknown() {
     };
     let ((status, body), ()) = tokio::join!(api.call(Method::PUT, "/v1/kv/k", r#"{"value":1}"#), lose);
     assert_eq!((status, body), (503, json!({"error": "the node is stopping", "happened": "unknown"})));
+}
+
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// What comes of sending these bytes and then waiting: all that is answered until the other side closes.
+async fn wait_after(address: SocketAddr, bytes: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(bytes.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    timeout(LIMIT, stream.read_to_string(&mut answer)).await.expect("closed in time").ok();
+    answer
+}
+
+#[tokio::test]
+async fn half_a_request_is_given_up() {
+    let brief = Duration::from_millis(50);
+    let api = Api::with(8, Limits { head: brief, body: brief, ..Limits::new(100, MAX_BODY_BYTES) }).await;
+    for head in ["", "GET /v1/sta", "PUT /v1/kv/k HTTP/1.1\r\nhost: n\r\n"] {
+        let answer = wait_after(api.address, head).await;
+        assert!(!answer.starts_with("HTTP/1.1 2"), "{head:?}: {answer}");
+    }
+    let answer = wait_after(api.address, "PUT /v1/kv/k HTTP/1.1\r\nhost: n\r\ncontent-length: 30\r\n\r\n{").await;
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    assert!(answer.ends_with(r#"{"error":"the body did not arrive in time","happened":"no"}"#), "{answer}");
+    assert!(api.received.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn half_requests_in_any_number_keep_nobody_out() {
+    let api = Api::with(8, Limits::new(10, MAX_BODY_BYTES)).await;
+    let mut halves = Vec::new();
+    for half in ["PUT /v1/kv/k HT", "PUT /v1/kv/k HTTP/1.1\r\nhost: n\r\ncontent-length: 30\r\n\r\n{", ""].repeat(10) {
+        let mut stream = TcpStream::connect(api.address).await.unwrap();
+        stream.write_all(half.as_bytes()).await.unwrap();
+        halves.push(stream);
+        let start = Instant::now();
+        let found = Found { value: None, revision: LogIndex(0) };
+        let (_, status, _) = api.answered(Method::GET, "/v1/kv/k", "", Ok(Applied::Got(found))).await;
+        assert_eq!(status, 200);
+        assert!(start.elapsed() < LIMIT, "long before the limits of the others");
+    }
+}
+
+#[tokio::test]
+async fn whoever_is_at_work_never_gives_way() {
+    let api = Api::with(8, Limits::new(2, MAX_BODY_BYTES)).await;
+    let read = || api.call(Method::GET, "/v1/kv/k", "");
+    let serve = async {
+        let mut waiting = Vec::new();
+        while waiting.len() < 2 {
+            waiting.extend(api.received.try_recv());
+            tokio::task::yield_now().await;
+        }
+        let mut crowd = Vec::new();
+        for _ in 0..5 {
+            crowd.push(TcpStream::connect(api.address).await.unwrap());
+            sleep_a_little().await;
+        }
+        assert!(api.received.try_recv().is_err());
+        for input in waiting {
+            let Input::Client(_, reply) = input else { panic!("{input:?}") };
+            let result = Ok(Applied::Got(Found { value: None, revision: LogIndex(0) }));
+            reply.send(Reply { node: NodeId(2), role: Role::Follower, term: Term(3), result }).unwrap();
+        }
+    };
+    let (first, second, ()) = tokio::join!(read(), read(), serve);
+    assert_eq!((first.0, second.0), (200, 200));
+}
+
+/// Lets the server see what was sent to it.
+async fn sleep_a_little() {
+    tokio::time::sleep(Duration::from_millis(5)).await;
 }

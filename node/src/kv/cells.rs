@@ -85,7 +85,9 @@ mod tests {
 
     fn cells(pairs: &[(&str, u64)]) -> Cells {
         let mut cells = Cells::default();
-        pairs.iter().for_each(|(key, number)| cells.insert((*key).to_owned(), cell(*number)));
+        for (key, number) in pairs {
+            cells.insert((*key).to_owned(), cell(*number));
+        }
         cells
     }
 

@@ -40,10 +40,18 @@ pub struct Config {
     pub elections: Elections,
     /// The most entries in one message.
     pub max_batch_entries: usize,
-    /// The most bytes of commands in one message; a single larger entry still goes, alone.
-    pub max_batch_bytes: usize,
+    /// The most bytes of entries in one message; a single larger entry still goes, alone.
+    pub max_batch_bytes: u64,
     /// The most messages with entries that may be under way to one follower.
     pub max_inflight: usize,
+    /// The bytes of entries under way to one follower at which no further message follows.
+    pub max_inflight_bytes: u64,
+    /// The most bytes of entries that a leader takes while they are not committed; a single larger one still goes, alone.
+    pub max_uncommitted_bytes: u64,
+    /// How many entries before the end of the node's own snapshot stay in memory, for followers that lag a little.
+    pub trailing_entries: u64,
+    /// The most bytes of these.
+    pub trailing_bytes: u64,
     /// The most bytes of a snapshot in one message.
     pub snapshot_chunk_bytes: usize,
     /// Decides the timers. The same seed and the same inputs give the same ones.
@@ -96,6 +104,8 @@ impl Config {
             ("max_batch_entries", self.max_batch_entries == 0),
             ("max_batch_bytes", self.max_batch_bytes == 0),
             ("max_inflight", self.max_inflight == 0),
+            ("max_inflight_bytes", self.max_inflight_bytes == 0),
+            ("max_uncommitted_bytes", self.max_uncommitted_bytes == 0),
             ("snapshot_chunk_bytes", self.snapshot_chunk_bytes == 0),
         ];
         if let Some((name, _)) = positive.iter().find(|(_, zero)| *zero) {

@@ -32,7 +32,7 @@ impl Mark {
         assert!(raft.commit >= self.commit, "the commit index never falls (figure 2)");
         assert!(raft.applied >= self.applied, "nothing is applied twice");
         let last = raft.log.last_index();
-        assert!(raft.log.snapshot_index() <= raft.applied, "only applied state is in the snapshot (§7)");
+        assert!(raft.log.base_index() <= raft.applied, "only applied state is in the snapshot (§7)");
         assert!(raft.applied <= raft.commit, "only what is committed is applied (figure 2)");
         assert!(raft.commit <= last, "what is committed is in the log (figure 2)");
         assert!(raft.durable <= last, "what is durable is in the log");

@@ -96,6 +96,8 @@ pub enum ProposalOutcome {
         /// In which term.
         term: Term,
     },
+    /// No log holds it: too much waits to be committed already. It may be proposed again later.
+    Overloaded,
     /// No log holds it: this node does not lead. It may be proposed elsewhere.
     NotLeader {
         /// Who leads, as far as this node knows.

@@ -1,15 +1,24 @@
-//! The log in memory: the snapshot's end and all entries after it (§5.3, §7). Knows nothing of roles.
+//! The log in memory: all entries after the newest snapshot, and some before its end, for followers that lag a little (§5.3, §7). Knows
+//! nothing of roles.
 
 use std::collections::VecDeque;
 
-use super::{Entry, LogIndex, Term};
+use super::{Entry, LogIndex, Payload, Term};
 
-/// Entries after a snapshot, without a gap; their terms never fall.
+/// An entry's share of memory and messages, besides its command.
+const ENTRY_OVERHEAD_BYTES: u64 = 64;
+
+/// Entries after a base, without a gap; their terms never fall.
 #[derive(Debug, Default)]
 pub(super) struct Log {
-    snapshot_index: LogIndex,
-    snapshot_term: Term,
+    /// The last index that only a snapshot can bring.
+    base_index: LogIndex,
+    base_term: Term,
     entries: VecDeque<Entry>,
+    /// For each entry, the bytes of all entries so far, it included; so that those of any range are at hand.
+    totals: VecDeque<u64>,
+    /// The same at the base.
+    base_total: u64,
 }
 
 /// Where a follower's log parts from what a leader assumed, and the hint that lets the leader skip a whole term (§5.3, end).
@@ -22,29 +31,29 @@ pub(super) struct Conflict {
 }
 
 impl Log {
-    pub(super) fn new(snapshot_index: LogIndex, snapshot_term: Term) -> Self {
-        Self { snapshot_index, snapshot_term, entries: VecDeque::new() }
+    pub(super) fn new(base_index: LogIndex, base_term: Term) -> Self {
+        Self { base_index, base_term, ..Self::default() }
     }
 
-    pub(super) fn snapshot_index(&self) -> LogIndex {
-        self.snapshot_index
+    pub(super) fn base_index(&self) -> LogIndex {
+        self.base_index
     }
 
     pub(super) fn first_index(&self) -> LogIndex {
-        LogIndex(self.snapshot_index.0 + 1)
+        LogIndex(self.base_index.0 + 1)
     }
 
     pub(super) fn last_index(&self) -> LogIndex {
-        LogIndex(self.snapshot_index.0 + self.entries.len() as u64)
+        LogIndex(self.base_index.0 + self.entries.len() as u64)
     }
 
     pub(super) fn last_term(&self) -> Term {
-        self.entries.back().map_or(self.snapshot_term, |entry| entry.term)
+        self.entries.back().map_or(self.base_term, |entry| entry.term)
     }
 
     /// The term at `index`; `None` where the log has nothing, or no longer has it.
     pub(super) fn term(&self, index: LogIndex) -> Option<Term> {
-        if index == self.snapshot_index { Some(self.snapshot_term) } else { self.get(index).map(|entry| entry.term) }
+        if index == self.base_index { Some(self.base_term) } else { self.get(index).map(|entry| entry.term) }
     }
 
     fn get(&self, index: LogIndex) -> Option<&Entry> {
@@ -52,7 +61,7 @@ impl Log {
     }
 
     fn position(&self, index: LogIndex) -> Option<usize> {
-        usize::try_from(index.0.checked_sub(self.snapshot_index.0 + 1)?).ok()
+        usize::try_from(index.0.checked_sub(self.base_index.0 + 1)?).ok()
     }
 
     /// The entries from `first` to `last`, both included.
@@ -65,13 +74,25 @@ impl Log {
     pub(super) fn append(&mut self, entry: Entry) {
         assert_eq!(entry.index.0, self.last_index().0 + 1, "the log has no gap");
         assert!(entry.term >= self.last_term(), "terms in the log never fall");
+        self.totals.push_back(self.total_at(self.last_index()) + weight(&entry));
         self.entries.push_back(entry);
+    }
+
+    /// The bytes of the entries after `first` up to and with `last`, as far as the log has them.
+    pub(super) fn bytes_between(&self, first: LogIndex, last: LogIndex) -> u64 {
+        self.total_at(last).saturating_sub(self.total_at(first))
+    }
+
+    fn total_at(&self, index: LogIndex) -> u64 {
+        let at = |position: usize| self.totals.get(position).or(self.totals.back()).copied();
+        self.position(index).and_then(at).unwrap_or(self.base_total)
     }
 
     /// Voids the entries from `index` on.
     pub(super) fn truncate_from(&mut self, index: LogIndex) {
         if let Some(position) = self.position(index) {
             self.entries.truncate(position);
+            self.totals.truncate(position);
         }
     }
 
@@ -79,19 +100,37 @@ impl Log {
     /// (figure 13, steps 6 and 7). Says whether a suffix may have been kept.
     pub(super) fn compact(&mut self, index: LogIndex, term: Term) -> bool {
         let retained = self.term(index) == Some(term);
+        self.base_total = self.total_at(index);
         match self.position(index) {
-            Some(position) if retained => drop(self.entries.drain(..=position)),
-            _ => self.entries.clear(),
+            Some(position) if retained => {
+                self.entries.drain(..=position);
+                self.totals.drain(..=position);
+            }
+            _ => {
+                self.entries.clear();
+                self.totals.clear();
+            }
         }
-        self.snapshot_index = index;
-        self.snapshot_term = term;
+        self.base_index = index;
+        self.base_term = term;
         retained
     }
 
-    /// The consistency check of `AppendEntries` (§5.3): whether this log has `prev_term` at `prev_index`. What lies below the snapshot is
+    /// Drops what a snapshot that ends at `index` stands for, but for the last of these entries: at most so many, of so many bytes.
+    pub(super) fn compact_but(&mut self, index: LogIndex, entries: u64, bytes: u64) {
+        let mut base = LogIndex(index.0.saturating_sub(entries).max(self.base_index.0));
+        while base < index && self.bytes_between(base, index) > bytes {
+            base.0 += 1;
+        }
+        if let Some(term) = self.term(base).filter(|_| base > self.base_index) {
+            self.compact(base, term);
+        }
+    }
+
+    /// The consistency check of `AppendEntries` (§5.3): whether this log has `prev_term` at `prev_index`. What lies below the base is
     /// committed and therefore equal.
     pub(super) fn check_consistency(&self, prev_index: LogIndex, prev_term: Term) -> Result<(), Conflict> {
-        if prev_index < self.snapshot_index {
+        if prev_index < self.base_index {
             return Ok(());
         }
         match self.term(prev_index) {
@@ -103,7 +142,7 @@ impl Log {
 
     fn first_index_of_term(&self, term: Term) -> LogIndex {
         let before = self.entries.partition_point(|entry| entry.term < term);
-        LogIndex(self.snapshot_index.0 + 1 + before as u64)
+        LogIndex(self.base_index.0 + 1 + before as u64)
     }
 
     /// Where a new leader's log first differs from this one: the first of `entries` that meets another term at its index (§5.3). `None`
@@ -121,17 +160,33 @@ impl Log {
         let Some(term) = conflict.term else { return conflict.first.min(refused) };
         // The last own entry below `refused` that the follower's term does not rule out.
         let up_to_term = self.entries.partition_point(|entry| entry.term <= term) as u64;
-        let candidate = LogIndex((self.snapshot_index.0 + up_to_term).min(refused.0.saturating_sub(1)));
+        let candidate = LogIndex((self.base_index.0 + up_to_term).min(refused.0.saturating_sub(1)));
         let after = LogIndex(candidate.0 + 1);
         let next = if self.term(candidate) == Some(term) { after } else { after.min(conflict.first) };
         next.min(refused)
     }
 }
 
+/// About how many bytes an entry takes.
+pub(super) fn weight(entry: &Entry) -> u64 {
+    ENTRY_OVERHEAD_BYTES + command_bytes(&entry.payload)
+}
+
+/// The same of an entry that is yet to be made.
+pub(super) fn weight_of_command(command: &[u8]) -> u64 {
+    ENTRY_OVERHEAD_BYTES + command.len() as u64
+}
+
+fn command_bytes(payload: &Payload) -> u64 {
+    match payload {
+        Payload::Noop => 0,
+        Payload::Command(command) => command.len() as u64,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::raft::Payload;
 
     fn log(terms: &[u64]) -> Log {
         let mut log = Log::default();
@@ -178,6 +233,44 @@ mod tests {
         let mut short = log(&[1]);
         assert!(!short.compact(LogIndex(5), Term(2)));
         assert_eq!(short.last_index(), LogIndex(5));
+    }
+
+    fn of_length(index: u64, bytes: usize) -> Entry {
+        Entry { payload: Payload::Command(vec![7; bytes].into()), ..entry(index, 1) }
+    }
+
+    #[test]
+    fn the_bytes_of_any_range_are_known_whatever_was_cut_off() {
+        let mut log = Log::default();
+        (1..=5).for_each(|index| log.append(of_length(index, usize::try_from(index * 100).unwrap())));
+        let bytes = |log: &Log, first, last| log.bytes_between(LogIndex(first), LogIndex(last));
+        assert_eq!(bytes(&log, 0, 5), 5 * 64 + 1500);
+        assert_eq!((bytes(&log, 2, 3), bytes(&log, 3, 3), bytes(&log, 4, 9)), (64 + 300, 0, 64 + 500));
+        log.truncate_from(LogIndex(4));
+        log.append(of_length(4, 7));
+        assert_eq!(bytes(&log, 3, 4), 64 + 7);
+        assert!(log.compact(LogIndex(2), Term(1)));
+        assert_eq!(bytes(&log, 2, 4), 2 * 64 + 307);
+        assert_eq!(bytes(&log, 0, 4), 2 * 64 + 307, "what is gone does not count");
+        assert!(!log.compact(LogIndex(9), Term(3)));
+        log.append(Entry { term: Term(3), ..of_length(10, 1) });
+        assert_eq!(bytes(&log, 9, 10), 64 + 1);
+    }
+
+    #[test]
+    fn some_entries_stay_behind_a_snapshot_as_far_as_both_limits_allow() {
+        let kept = |entries, bytes| {
+            let mut log = Log::default();
+            (1..=9).for_each(|index| log.append(of_length(index, 100)));
+            log.compact_but(LogIndex(7), entries, bytes);
+            assert_eq!(log.last_index(), LogIndex(9));
+            log.first_index().0
+        };
+        assert_eq!(kept(0, 1000), 8);
+        assert_eq!(kept(3, 1000), 5);
+        assert_eq!(kept(3, 2 * 164), 6);
+        assert_eq!(kept(3, 100), 8);
+        assert_eq!(kept(100, 10_000), 1);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::{
     election::timers,
     invariant,
     lease::Rounds,
-    log::Log,
+    log::{Log, weight_of_command},
     progress::Progress,
     read::Reads,
     replication::Append,
@@ -154,16 +154,25 @@ impl Raft {
     pub fn propose(&mut self, now: Time, id: u64, command: Bytes) {
         self.input(now, |raft| {
             let outcome = match (&raft.state, raft.standing()) {
+                // A log that went on growing here would stay ahead of all that could lead in its place (§5.4.1).
+                (State::Leader(_), Standing::Deserted) => ProposalOutcome::Deserted,
+                (State::Leader(_), Standing::Firm) if raft.is_overloaded(weight_of_command(&command)) => {
+                    ProposalOutcome::Overloaded
+                }
                 (State::Leader(_), Standing::Firm) => {
                     let index = raft.append_own(Payload::Command(command));
                     ProposalOutcome::Appended { index, term: raft.hard_state.term }
                 }
-                // A log that went on growing here would stay ahead of all that could lead in its place (§5.4.1).
-                (State::Leader(_), Standing::Deserted) => ProposalOutcome::Deserted,
                 _ => ProposalOutcome::NotLeader { leader: raft.leader },
             };
             raft.out.proposals.push((id, outcome));
         });
+    }
+
+    /// Whether an entry of so many bytes would be too much beside those that are not committed yet; alone, it never is.
+    fn is_overloaded(&self, bytes: u64) -> bool {
+        let uncommitted = self.log.bytes_between(self.commit, self.log.last_index());
+        uncommitted > 0 && uncommitted + bytes > self.config.max_uncommitted_bytes
     }
 
     /// A client reads; `id` comes back with the outcome, within about an election timeout.
@@ -213,7 +222,7 @@ impl Raft {
         self.reads.deadline(self.config.election_timeout).map_or(role, |read| read.min(role))
     }
 
-    /// The caller made `snapshot`, of state that it has applied, durable: the log up to it can go (§7). An older one than the last is
+    /// The caller made `snapshot`, of state that it has applied, durable: the log up to it can go, but for `trailing_entries` (§7). An older one than the last is
     /// ignored.
     pub fn compact(&mut self, snapshot: Snapshot) {
         self.checked(|raft| raft.compact_to(snapshot));

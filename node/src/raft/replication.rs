@@ -1,9 +1,9 @@
 //! Log replication (§5.3): what a leader sends, what a follower does with it, and what the answer changes.
 
 use super::{
-    AppendResult, Body, Entry, LogIndex, NodeId, Payload, Raft, Term,
+    AppendResult, Body, Entry, LogIndex, NodeId, Raft, Term,
     commit::{follower_commit, majority_has, may_commit},
-    log::Conflict,
+    log::{Conflict, weight},
     node::{Leadership, State},
     progress::{Mode, Progress},
 };
@@ -48,7 +48,7 @@ impl Raft {
 
     /// A follower answered in this leader's term. Any answer confirms the leadership as of its round.
     pub(super) fn on_appended(&mut self, follower: NodeId, result: AppendResult, round: u64) {
-        let log_start = self.log.snapshot_index();
+        let log_start = self.log.base_index();
         let State::Leader(own) = &mut self.state else { return };
         let Some(progress) = own.followers.get_mut(&follower) else { return };
         match result {
@@ -110,14 +110,17 @@ impl Raft {
 
     fn replicate_to(&mut self, follower: NodeId, progress: &mut Progress, round: u64) {
         loop {
-            if !matches!(progress.mode, Mode::Snapshot(_)) && progress.next <= self.log.snapshot_index() {
+            if !matches!(progress.mode, Mode::Snapshot(_)) && progress.next <= self.log.base_index() {
                 let snapshot = self.snapshot.clone().expect("a log that was compacted has a snapshot");
                 progress.begin_snapshot(snapshot);
             }
             let wanted = match &progress.mode {
                 Mode::Probe { waiting } => !waiting,
                 Mode::Replicate { inflight, .. } => {
-                    inflight.len() < self.config.max_inflight && progress.next <= self.log.last_index()
+                    let bytes = self.log.bytes_between(progress.matched, LogIndex(progress.next.0 - 1));
+                    inflight.len() < self.config.max_inflight
+                        && (inflight.is_empty() || bytes < self.config.max_inflight_bytes)
+                        && progress.next <= self.log.last_index()
                 }
                 Mode::Snapshot(transfer) => !transfer.waiting,
             };
@@ -174,16 +177,9 @@ impl Raft {
         let mut bytes = 0;
         let fits = |entry: &&Entry| {
             let alone = bytes == 0;
-            bytes += command_bytes(entry);
+            bytes += weight(entry);
             alone || bytes <= self.config.max_batch_bytes
         };
         self.log.range(first, last).take_while(fits).cloned().collect()
-    }
-}
-
-fn command_bytes(entry: &Entry) -> usize {
-    match &entry.payload {
-        Payload::Noop => 0,
-        Payload::Command(command) => command.len(),
     }
 }

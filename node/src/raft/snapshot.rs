@@ -104,14 +104,16 @@ impl Raft {
         }
     }
 
-    /// Drops the log up to a snapshot that the caller made, of applied state, and has made durable.
+    /// Drops the log up to a snapshot that the caller made, of applied state, and has made durable; but for some entries, so that a
+    /// follower that lags a little needs no snapshot.
     pub(super) fn compact_to(&mut self, snapshot: Snapshot) {
         assert!(snapshot.last_index <= self.applied, "only applied state can be in a snapshot");
-        if snapshot.last_index <= self.log.snapshot_index() {
+        if self.snapshot.as_ref().is_some_and(|newest| snapshot.last_index <= newest.last_index) {
             return;
         }
-        let retained = self.log.compact(snapshot.last_index, snapshot.last_term);
-        assert!(retained, "a snapshot of applied state ends with an entry of this log");
+        let own = self.log.term(snapshot.last_index);
+        assert_eq!(own, Some(snapshot.last_term), "a snapshot of applied state ends with an entry of this log");
+        self.log.compact_but(snapshot.last_index, self.config.trailing_entries, self.config.trailing_bytes);
         self.durable = self.durable.max(snapshot.last_index);
         self.snapshot = Some(snapshot);
     }

@@ -21,8 +21,10 @@ pub struct Status {
     pub commit: LogIndex,
     /// The last index it has given out to be applied.
     pub applied: LogIndex,
-    /// The first index in its log; one after the snapshot.
+    /// The first index in its log.
     pub first_index: LogIndex,
+    /// The last index that its newest snapshot stands for.
+    pub snapshot_index: LogIndex,
     /// The last index in its log, or the snapshot's.
     pub last_index: LogIndex,
     /// The term at `last_index`.
@@ -52,6 +54,7 @@ impl Raft {
             commit: self.commit,
             applied: self.applied,
             first_index: self.log.first_index(),
+            snapshot_index: self.snapshot.as_ref().map_or(LogIndex(0), |snapshot| snapshot.last_index),
             last_index: self.log.last_index(),
             last_term: self.log.last_term(),
             lease_until,
@@ -109,6 +112,7 @@ mod tests {
             commit: LogIndex(2),
             applied: LogIndex(2),
             first_index: LogIndex(1),
+            snapshot_index: LogIndex(0),
             last_index: LogIndex(4),
             last_term: Term(3),
             lease_until: None,

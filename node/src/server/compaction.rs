@@ -48,9 +48,9 @@ mod tests {
         CompactionRule::new(&config)
     }
 
-    fn points(rule: CompactionRule, mut last: u64) -> Vec<u64> {
-        let mut points = Vec::new();
-        for applied in last..400 {
+    fn points(rule: CompactionRule, start: u64) -> Vec<u64> {
+        let (mut points, mut last) = (Vec::new(), start);
+        for applied in start..400 {
             if rule.is_due(LogIndex(last), LogIndex(applied), 0) {
                 points.push(applied);
                 last = applied;

@@ -4,6 +4,7 @@
 //! only ever hand it inputs through a bounded queue.
 
 mod compaction;
+mod descriptors;
 mod node;
 mod pending;
 
@@ -55,6 +56,7 @@ pub struct Handle {
 /// # Errors
 /// If it could not start, or its disk failed.
 pub fn run(config: &Config) -> Result<(), Error> {
+    descriptors::take_all();
     let node = start(config)?;
     let (mut terminate, mut interrupt) = {
         let _guard = node.runtime.enter();
@@ -100,7 +102,8 @@ pub(crate) fn start_with(config: &Config, log: &Log) -> Result<Handle, Error> {
         let peers = net::TcpListener::from_std(peers).map_err(Error::Runtime)?;
         let clients = net::TcpListener::from_std(clients).map_err(Error::Runtime)?;
         runtime.spawn(transport::accept_links(peers, id, config.peers.clone(), inputs.clone(), log.clone()));
-        runtime.spawn(http::serve(clients, inputs.clone(), config.max_body_bytes));
+        let limits = http::Limits::new(descriptors::for_clients(), config.max_body_bytes);
+        runtime.spawn(http::serve(clients, inputs.clone(), limits));
     }
     let server = spawn_loop(node, received, id).map_err(Error::Runtime)?;
     log.write(Event::Ready { client_addr });

@@ -294,6 +294,7 @@ impl Node {
             ProposalOutcome::Appended { index, term } => self.pending.appended(id, index, term),
             ProposalOutcome::NotLeader { .. } => self.turn_away(id, Reason::NoLeader),
             ProposalOutcome::Deserted => self.turn_away(id, Reason::Deserted),
+            ProposalOutcome::Overloaded => self.turn_away(id, Reason::Overloaded),
         }
     }
 

@@ -98,7 +98,8 @@ impl<M: Medium> Storage<M> {
     /// # Errors
     /// If it or this failed: as [`persist`](Self::persist).
     pub(crate) fn finish_compaction(&mut self) -> Result<Option<Compacted>, StorageError> {
-        let finished = |compaction: &mut Compaction<M>| compaction.thread.as_ref().is_none_or(|it| it.is_finished());
+        let finished =
+            |compaction: &mut Compaction<M>| compaction.thread.as_ref().is_none_or(thread::JoinHandle::is_finished);
         let Some(mut compaction) = self.compaction.take_if(finished) else { return Ok(None) };
         let Some(thread) = compaction.thread.take() else { return Ok(None) };
         let made = thread.join().unwrap_or_else(|panicked| panic::resume_unwind(panicked));

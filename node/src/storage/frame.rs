@@ -52,10 +52,8 @@ pub(super) fn read(file: &[u8], offset: usize) -> Found<'_> {
     if rest.is_empty() {
         return Found::End;
     }
-    let torn_or_damaged = |end: usize| match has_unwritten_sector(file, offset, end) {
-        true => Found::Torn,
-        false => Found::Damaged,
-    };
+    let torn_or_damaged =
+        |end: usize| if has_unwritten_sector(file, offset, end) { Found::Torn } else { Found::Damaged };
     let Some(header) = rest.get(..HEADER_BYTES) else {
         let begins = MARK.starts_with(&rest[..rest.len().min(MARK.len())]);
         return if begins { Found::Torn } else { torn_or_damaged(file.len()) };
@@ -174,9 +172,10 @@ mod tests {
     #[test]
     fn a_record_without_some_of_its_sectors_is_torn() {
         let (sound, starts) = records(&[300, 3000]);
-        let borders: Vec<usize> = std::iter::once(starts[1])
-            .chain((1..).map(|sector| sector * 512).take_while(|&at| at < sound.len()))
-            .collect();
+        let mut borders = vec![starts[1]];
+        borders.extend(
+            (1..=sound.len() / 512).map(|sector| sector * 512).filter(|&at| at > starts[1] && at < sound.len()),
+        );
         let sectors = borders.len();
         for lost in 1_u32..1 << sectors {
             let mut file = sound.clone();

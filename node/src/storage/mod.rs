@@ -108,8 +108,8 @@ impl Storage {
     ) -> Result<(Self, Stored), StorageError> {
         match beginning {
             Beginning::New => create_directories(dir).map_err(failed("creating", dir))?,
-            Beginning::Restart if !dir.exists() => return Err(StorageError::Empty { path: dir.to_owned() }),
-            Beginning::Restart => {}
+            Beginning::Restart if dir.try_exists().map_err(failed("looking for", dir))? => {}
+            Beginning::Restart => return Err(StorageError::Empty { path: dir.to_owned() }),
         }
         let lock = lock(dir)?;
         let files = Files { dir: dir.to_owned(), medium: Directory::open(dir).map_err(failed("opening", dir))? };
@@ -335,7 +335,9 @@ fn start(owner: &Owner, base: LogIndex, image: &Image) -> Start {
 fn append_record(out: &mut Vec<u8>, offset: u64, payload: &[u8], path: &Path) -> Result<(), StorageError> {
     let (header, end) = frame::enclose(offset, payload).ok_or_else(|| too_large(path, payload.len()))?;
     out.reserve(header.len() + payload.len() + end.len());
-    [&header[..], payload, &end].into_iter().for_each(|part| out.extend_from_slice(part));
+    for part in [&header[..], payload, &end] {
+        out.extend_from_slice(part);
+    }
     Ok(())
 }
 

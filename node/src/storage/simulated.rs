@@ -54,6 +54,8 @@ struct Disk {
     dirty_names: bool,
     syncs: usize,
     trouble: Option<(usize, Trouble)>,
+    /// Whether there are no descriptors left for new files.
+    full: bool,
 }
 
 impl Disk {
@@ -141,6 +143,9 @@ impl Medium for Simulated {
 
     fn create(&self, name: &str) -> io::Result<usize> {
         let mut disk = self.disk();
+        if disk.full {
+            return Err(Errno::EMFILE.into());
+        }
         disk.inodes.push(Inode::default());
         let inode = disk.inodes.len() - 1;
         disk.names.insert(name.to_owned(), inode);
@@ -230,7 +235,7 @@ fn follow_step(model: &Stored, step: &Step) -> Stored {
     match step {
         Step::Persist(persist) => follow(&mut model, persist),
         Step::Compact(snapshot) => {
-            follow(&mut model, &Persist { snapshot: Some(snapshot.clone()), ..Persist::default() })
+            follow(&mut model, &Persist { snapshot: Some(snapshot.clone()), ..Persist::default() });
         }
     }
     model
@@ -343,4 +348,19 @@ fn after_a_failure_nothing_is_taken_any_more() {
     disk.disk().trouble = Some((next, Trouble::Failed));
     assert!(matches!(storage.persist(&entries(1..=1, 1)), Err(StorageError::Io { action: "syncing", .. })));
     assert!(matches!(storage.persist(&entries(2..=2, 1)), Err(StorageError::Failed { .. })));
+}
+
+/// Running out of descriptors is no failure of the disk: the log goes on, and the snapshot is made later.
+#[test]
+fn a_compaction_without_descriptors_is_given_up_and_nothing_else() {
+    let disk = Simulated::default();
+    let (mut storage, _) = disk.open(Beginning::New).unwrap();
+    storage.persist(&entries(1..=5, 1)).unwrap();
+    disk.disk().full = true;
+    assert!(storage.begin_compaction((LogIndex(4), Term(1)), || snapshot(4, 1).data));
+    assert_eq!(finish(&mut storage).unwrap(), Compacted::GivenUp);
+    storage.persist(&entries(6..=6, 1)).unwrap();
+    disk.disk().full = false;
+    compact(&mut storage, &snapshot(4, 1)).unwrap();
+    assert_eq!(disk.restart().1.entries, entries(5..=6, 1).entries);
 }

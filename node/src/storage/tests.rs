@@ -29,7 +29,7 @@ pub(super) fn compact<M: Medium>(storage: &mut Storage<M>, snapshot: &Snapshot) 
     Ok(())
 }
 
-fn finish<M: Medium>(storage: &mut Storage<M>) -> Result<Compacted, StorageError> {
+pub(super) fn finish<M: Medium>(storage: &mut Storage<M>) -> Result<Compacted, StorageError> {
     let start = Instant::now();
     loop {
         if let Some(compacted) = storage.finish_compaction()? {
@@ -394,7 +394,9 @@ fn a_snapshot_of_the_leaders_outruns_one_that_is_being_made() {
     assert_eq!(finish(&mut storage).unwrap(), Compacted::GivenUp);
     storage.persist(&steps[2]).unwrap();
     drop(storage);
-    steps.iter().for_each(|step| follow(&mut model, step));
+    for step in &steps {
+        follow(&mut model, step);
+    }
     assert_eq!(stored(dir.path()), model);
 }
 

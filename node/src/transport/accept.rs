@@ -1,7 +1,7 @@
 //! Incoming links: who may speak, and what it says, handed to the server's loop.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     io,
     net::SocketAddr,
     sync::{Arc, Mutex, PoisonError, mpsc::TrySendError},
@@ -10,11 +10,14 @@ use std::{
 use tokio::{
     io::{AsyncWriteExt as _, BufReader},
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
+    sync::oneshot,
     time::{sleep, timeout},
 };
 
-use super::{CONNECT_TIMEOUT, Frame, Hello, IDLE_TIMEOUT, MAX_INCOMING, RETRY_INTERVAL, Welcome, codec, tune};
+use super::{
+    CONNECT_TIMEOUT, Frame, Hello, IDLE_TIMEOUT, MAX_FRAME_BYTES, MAX_HELLO_BYTES, MAX_STRANGERS, RETRY_INTERVAL,
+    Welcome, codec, tune,
+};
 use crate::{
     event::{Event, Log},
     raft::NodeId,
@@ -29,9 +32,15 @@ struct Door {
     log: Log,
     /// The last one who was refused: it will come again and again, and is told of once.
     refused: Mutex<Option<Hello>>,
+    /// The link of each peer, which ends when its value is dropped. A peer that dials again has given up its former link, even if nothing
+    /// here shows it yet.
+    links: Mutex<BTreeMap<NodeId, oneshot::Sender<()>>>,
 }
 
 /// Takes in links from members of the cluster of `peers` to `id`, until dropped. Frames for which the loop has no room are dropped.
+///
+/// Nothing is taken on trust: a stranger has little time and room to say who it is, there are few at a time, and each member has one
+/// link. Where strangers crowd in, the one that has been here longest goes, so that a member still gets its turn.
 pub(crate) async fn accept_links(
     listener: TcpListener,
     id: NodeId,
@@ -39,25 +48,33 @@ pub(crate) async fn accept_links(
     inputs: Inputs,
     log: Log,
 ) {
-    let door = Arc::new(Door { id, peers, inputs, log, refused: Mutex::new(None) });
-    let places = Arc::new(Semaphore::new(MAX_INCOMING));
+    let (refused, links) = (Mutex::new(None), Mutex::new(BTreeMap::new()));
+    let door = Arc::new(Door { id, peers, inputs, log, refused, links });
+    let mut strangers: VecDeque<oneshot::Sender<()>> = VecDeque::new();
     loop {
-        let place = Arc::clone(&places).acquire_owned().await.expect("never closed");
         let Ok((stream, from)) = listener.accept().await else {
             sleep(RETRY_INTERVAL).await; // out of descriptors: some will come back
             continue;
         };
+        strangers.retain(|stranger| !stranger.is_closed());
+        if strangers.len() >= MAX_STRANGERS {
+            strangers.pop_front();
+        }
+        let (stranger, displaced) = oneshot::channel();
+        strangers.push_back(stranger);
         let door = Arc::clone(&door);
-        tokio::spawn(async move {
-            door.serve(stream, from).await;
-            drop(place);
-        });
+        tokio::spawn(async move { door.serve(stream, from, displaced).await });
     }
 }
 
 impl Door {
-    async fn serve(&self, mut stream: TcpStream, address: SocketAddr) {
-        let Ok(Ok(hello)) = timeout(CONNECT_TIMEOUT, greet(&mut stream)).await else { return };
+    /// Greets whoever came, until it is displaced by others, and hears it out if it is a peer.
+    async fn serve(&self, mut stream: TcpStream, address: SocketAddr, displaced: oneshot::Receiver<()>) {
+        let greeted = tokio::select! {
+            greeted = timeout(CONNECT_TIMEOUT, greet(&mut stream)) => greeted,
+            _ = displaced => return,
+        };
+        let Ok(Ok(hello)) = greeted else { return };
         if let Some(reason) = self.objection(&hello) {
             let last = self.refused.lock().unwrap_or_else(PoisonError::into_inner).replace(hello.clone());
             if last != Some(hello) {
@@ -65,8 +82,13 @@ impl Door {
             }
             return;
         }
-        // Every end of a link is an ordinary one here: the peer dials again.
-        self.listen(stream, hello.from).await.ok();
+        let (link, replaced) = oneshot::channel();
+        self.links.lock().unwrap_or_else(PoisonError::into_inner).insert(hello.from, link);
+        tokio::select! {
+            // Every end of a link is an ordinary one here: the peer dials again.
+            ended = self.listen(stream, hello.from) => drop(ended),
+            _ = replaced => {}
+        }
     }
 
     /// Why whoever says `hello` may not speak here.
@@ -85,7 +107,7 @@ impl Door {
         stream.write_all(&buffer).await?;
         let mut reader = BufReader::with_capacity(1 << 16, stream);
         loop {
-            let frame: Frame = timeout(IDLE_TIMEOUT, codec::read(&mut reader, &mut buffer)).await??;
+            let frame: Frame = timeout(IDLE_TIMEOUT, codec::read(&mut reader, &mut buffer, MAX_FRAME_BYTES)).await??;
             match &frame {
                 Frame::Ping => continue,
                 Frame::Raft { message, .. } if message.from != from || message.to != self.id => {
@@ -102,5 +124,5 @@ impl Door {
 
 async fn greet(stream: &mut TcpStream) -> io::Result<Hello> {
     tune(stream)?;
-    codec::read(stream, &mut Vec::new()).await
+    codec::read(stream, &mut Vec::new(), MAX_HELLO_BYTES).await
 }

@@ -5,9 +5,9 @@ use std::io;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
-use super::MAX_FRAME_BYTES;
-
 const LENGTH_BYTES: usize = 4;
+/// Memory is taken in such pieces as a frame arrives, not at once for all that it says it will have.
+const PIECE_BYTES: usize = 1 << 16;
 
 /// Appends a frame to `out`.
 pub(super) fn append(out: &mut Vec<u8>, frame: &impl Serialize) {
@@ -18,16 +18,21 @@ pub(super) fn append(out: &mut Vec<u8>, frame: &impl Serialize) {
     out[start..start + LENGTH_BYTES].copy_from_slice(&length.to_le_bytes());
 }
 
-/// Reads the next frame; `buffer` is scratch.
+/// Reads the next frame, of at most so many bytes; `buffer` is scratch.
 pub(super) async fn read<T: DeserializeOwned>(
     reader: &mut (impl AsyncRead + Unpin),
     buffer: &mut Vec<u8>,
+    max_bytes: usize,
 ) -> io::Result<T> {
     let length = usize::try_from(reader.read_u32_le().await?).unwrap_or(usize::MAX);
-    if length > MAX_FRAME_BYTES {
+    if length > max_bytes {
         return Err(io::Error::new(io::ErrorKind::InvalidData, format!("a frame of {length} bytes")));
     }
-    buffer.resize(length, 0);
-    reader.read_exact(buffer).await?;
+    buffer.clear();
+    while buffer.len() < length {
+        let start = buffer.len();
+        buffer.resize(length.min(start + PIECE_BYTES.max(start)), 0);
+        reader.read_exact(&mut buffer[start..]).await?;
+    }
     postcard::from_bytes(buffer).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "a frame that cannot be read"))
 }

@@ -5,7 +5,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
@@ -21,7 +21,8 @@ use tokio::{
 };
 
 use super::{
-    BATCH_FRAMES, CONNECT_TIMEOUT, Frame, Hello, PING_INTERVAL, QUEUE_FRAMES, RETRY_INTERVAL, Welcome, codec, tune,
+    BATCH_FRAMES, CONNECT_TIMEOUT, Frame, Hello, MAX_HELLO_BYTES, PING_INTERVAL, QUEUE_BYTES, QUEUE_FRAMES,
+    RETRY_INTERVAL, Welcome, codec, tune,
 };
 use crate::event::{Event, Log};
 
@@ -29,21 +30,53 @@ use crate::event::{Event, Log};
 #[derive(Debug)]
 pub(super) struct Link {
     queue: mpsc::Sender<Frame>,
-    up: Arc<AtomicBool>,
+    state: Arc<LinkState>,
+}
+
+/// Shared by both ends of the queue.
+#[derive(Debug, Default)]
+struct LinkState {
+    up: AtomicBool,
+    /// The weight of all that waits.
+    bytes: AtomicUsize,
+}
+
+impl LinkState {
+    /// Whether so much more may wait; then it counts as waiting.
+    fn admit(&self, weight: usize) -> bool {
+        let before = self.bytes.fetch_add(weight, Ordering::Relaxed);
+        let admitted = before == 0 || before + weight <= QUEUE_BYTES;
+        if !admitted {
+            self.release(weight);
+        }
+        admitted
+    }
+
+    fn release(&self, weight: usize) {
+        self.bytes.fetch_sub(weight, Ordering::Relaxed);
+    }
 }
 
 impl Link {
     /// Keeps a link to `address` until the returned value is dropped.
     pub(super) fn dial(runtime: &runtime::Handle, address: SocketAddr, hello: Hello, log: Log) -> Self {
         let (queue, frames) = mpsc::channel(QUEUE_FRAMES);
-        let up = Arc::new(AtomicBool::new(false));
-        runtime.spawn(keep_linked(address, hello, frames, Arc::clone(&up), log));
-        Self { queue, up }
+        let state = Arc::new(LinkState::default());
+        runtime.spawn(keep_linked(address, hello, frames, Arc::clone(&state), log));
+        Self { queue, state }
     }
 
     /// Queues a frame; false if the link does not work or its queue is full.
     pub(super) fn send(&self, frame: Frame) -> bool {
-        self.up.load(Ordering::Acquire) && self.queue.try_send(frame).is_ok()
+        let weight = frame.weight();
+        if !self.state.up.load(Ordering::Acquire) || !self.state.admit(weight) {
+            return false;
+        }
+        let queued = self.queue.try_send(frame).is_ok();
+        if !queued {
+            self.state.release(weight);
+        }
+        queued
     }
 }
 
@@ -51,17 +84,19 @@ async fn keep_linked(
     address: SocketAddr,
     hello: Hello,
     mut frames: mpsc::Receiver<Frame>,
-    up: Arc<AtomicBool>,
+    state: Arc<LinkState>,
     log: Log,
 ) {
     let peer = hello.to;
     while !frames.is_closed() {
         if let Ok(Ok((reader, writer))) = timeout(CONNECT_TIMEOUT, connect(address, &hello)).await {
-            while frames.try_recv().is_ok() {} // queued for a connection that is gone
-            up.store(true, Ordering::Release);
+            while let Ok(frame) = frames.try_recv() {
+                state.release(frame.weight()); // queued for a connection that is gone
+            }
+            state.up.store(true, Ordering::Release);
             log.write(Event::PeerUp { peer });
-            let reason = serve(reader, writer, &mut frames).await;
-            up.store(false, Ordering::Release);
+            let reason = serve(reader, writer, &mut frames, &state).await;
+            state.up.store(false, Ordering::Release);
             log.write(Event::PeerDown { peer, reason: reason.to_string() });
         }
         sleep(RETRY_INTERVAL).await;
@@ -75,12 +110,17 @@ async fn connect(address: SocketAddr, hello: &Hello) -> io::Result<(OwnedReadHal
     let mut bytes = Vec::new();
     codec::append(&mut bytes, hello);
     writer.write_all(&bytes).await?;
-    let Welcome = codec::read(&mut reader, &mut bytes).await?;
+    let Welcome = codec::read(&mut reader, &mut bytes, MAX_HELLO_BYTES).await?;
     Ok((reader, writer))
 }
 
 /// Writes frames until the connection fails, and says why it did.
-async fn serve(mut reader: OwnedReadHalf, mut writer: OwnedWriteHalf, frames: &mut mpsc::Receiver<Frame>) -> io::Error {
+async fn serve(
+    mut reader: OwnedReadHalf,
+    mut writer: OwnedWriteHalf,
+    frames: &mut mpsc::Receiver<Frame>,
+    state: &LinkState,
+) -> io::Error {
     let (mut batch, mut bytes, mut nothing) = (Vec::new(), Vec::new(), [0]);
     let mut ping = interval(PING_INTERVAL);
     loop {
@@ -96,6 +136,7 @@ async fn serve(mut reader: OwnedReadHalf, mut writer: OwnedWriteHalf, frames: &m
             },
         }
         for frame in batch.drain(..) {
+            state.release(frame.weight());
             codec::append(&mut bytes, &frame);
         }
         if let Err(error) = writer.write_all(&bytes).await {

@@ -16,7 +16,8 @@ use tokio::{net::TcpStream, runtime};
 
 use crate::{
     event::Log,
-    raft::{Message, NodeId},
+    kv::{Applied, Json, Op},
+    raft::{Body, Entry, Message, NodeId, Payload},
     request::{Reply, Request},
 };
 
@@ -37,12 +38,16 @@ const PING_INTERVAL: Duration = Duration::from_millis(100);
 const IDLE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Frames that wait for one peer.
 const QUEUE_FRAMES: usize = 1024;
+/// Bytes of entries and snapshots that wait for one peer; one larger frame may wait alone.
+const QUEUE_BYTES: usize = 32 << 20;
 /// Frames in one write.
 const BATCH_FRAMES: usize = 64;
 /// Largest frame. An entry holds at most two bodies of 1 MiB, whose numbers may grow fivefold when they are written out.
 const MAX_FRAME_BYTES: usize = 16 << 20;
-/// Incoming links at a time; more wait.
-const MAX_INCOMING: usize = 64;
+/// Largest first frame, either way.
+const MAX_HELLO_BYTES: usize = 64;
+/// Incoming connections that have not said yet who they are; the oldest is closed when another comes.
+const MAX_STRANGERS: usize = 32;
 
 /// What peers tell each other.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,6 +75,39 @@ pub(crate) enum Frame {
         /// What became of it.
         reply: Reply,
     },
+}
+
+impl Frame {
+    /// About how much memory it holds besides itself.
+    fn weight(&self) -> usize {
+        match self {
+            Self::Raft { message, .. } => match &message.body {
+                Body::AppendEntries { entries, .. } => entries.iter().map(entry_weight).sum(),
+                Body::InstallSnapshot { data, .. } => data.len(),
+                _ => 0,
+            },
+            Self::Forward { request: Request::Write(command), .. } => match &command.op {
+                Op::Get { .. } | Op::Register => 0,
+                Op::Put { value, .. } => value.as_str().len(),
+                Op::Cas { from, to, .. } => value_weight(from.as_ref()) + to.as_str().len(),
+            },
+            Self::Forwarded { reply, .. } => match &reply.result {
+                Ok(Applied::Got(found)) => value_weight(found.value.as_ref()),
+                Ok(Applied::Cas { observed, .. }) => value_weight(observed.as_ref()),
+                _ => 0,
+            },
+            Self::Ping | Self::Forward { .. } => 0,
+        }
+    }
+}
+
+fn entry_weight(entry: &Entry) -> usize {
+    let command = if let Payload::Command(command) = &entry.payload { command.len() } else { 0 };
+    size_of::<Entry>() + command
+}
+
+fn value_weight(value: Option<&Json>) -> usize {
+    value.map_or(0, |value| value.as_str().len())
 }
 
 /// The first thing on a link.

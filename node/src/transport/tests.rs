@@ -201,3 +201,105 @@ async fn a_peer_that_stops_reading_is_given_up_and_never_blocks() {
     assert!(!links.send(NodeId(2), message(1, 2, 1)), "what is sent now is not queued for later");
     drop(stream);
 }
+
+/// What a stranger says it will send takes no memory: neither before the hello nor, piece by piece, after it.
+#[tokio::test]
+async fn a_hello_is_short() {
+    let (listener, address) = listen().await;
+    let peers = peers(address);
+    let (_accepting, received) = accept(listener, peers.clone());
+    let hello = Hello::new(NodeId(1), NodeId(2), &peers);
+    assert!(framed(&hello).len() <= MAX_HELLO_BYTES / 2);
+    let long = u32::try_from(MAX_HELLO_BYTES + 1).unwrap().to_le_bytes();
+    let start = Instant::now();
+    assert!(answer_to(address, &long).await.is_empty());
+    assert!(start.elapsed() < LIMIT, "refused by its length alone");
+    let mut buffer = Vec::new();
+    let claim = u32::try_from(MAX_FRAME_BYTES).unwrap().to_le_bytes();
+    codec::read::<Frame>(&mut &claim[..], &mut buffer, MAX_FRAME_BYTES).await.unwrap_err();
+    assert!(buffer.capacity() < MAX_FRAME_BYTES / 64, "{} bytes for nothing", buffer.capacity());
+    assert!(received.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn a_frame_of_any_length_is_read_in_pieces() {
+    for length in [0, 1, 65_535, 65_536, 65_537, 300_000] {
+        let bytes = framed(&vec![7_u8; length]);
+        let read: Vec<u8> = codec::read(&mut &bytes[..], &mut Vec::new(), MAX_FRAME_BYTES).await.unwrap();
+        assert_eq!(read.len(), length);
+    }
+}
+
+/// Whether the other side has closed `stream`.
+async fn is_closed(stream: &mut TcpStream) -> bool {
+    matches!(timeout(Duration::from_millis(20), stream.read(&mut [0])).await, Ok(Ok(0) | Err(_)))
+}
+
+#[tokio::test]
+async fn strangers_that_say_nothing_do_not_keep_a_member_out() {
+    let (listener, address) = listen().await;
+    let peers = peers(address);
+    let (_accepting, received) = accept(listener, peers.clone());
+    let mut strangers = Vec::new();
+    for _ in 0..MAX_STRANGERS * 3 {
+        strangers.push(TcpStream::connect(address).await.unwrap());
+    }
+    let mut links = dial(&peers);
+    send(&mut links, message(1, 2, 7)).await;
+    assert_eq!(receive(&received).await, (NodeId(1), message(1, 2, 7)));
+    let start = Instant::now();
+    for stranger in &mut strangers {
+        while !is_closed(stranger).await {
+            assert!(start.elapsed() < LIMIT, "each has its time");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_member_has_one_link_the_newest() {
+    let (listener, address) = listen().await;
+    let peers = peers(address);
+    let (_accepting, received) = accept(listener, peers.clone());
+    let hello = framed(&Hello::new(NodeId(1), NodeId(2), &peers));
+    let mut links = Vec::new();
+    for term in 0..3 {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(&[&hello[..], &framed(&message(1, 2, term))].concat()).await.unwrap();
+        assert_eq!(receive(&received).await.1, message(1, 2, term));
+        stream.read_exact(&mut vec![0; framed(&Welcome).len()]).await.unwrap();
+        links.push(stream);
+    }
+    let newest = links.pop().unwrap();
+    let start = Instant::now();
+    for stream in &mut links {
+        while !is_closed(stream).await {
+            assert!(start.elapsed() < LIMIT, "a former link ends");
+        }
+    }
+    let mut newest = newest;
+    newest.write_all(&framed(&message(1, 2, 9))).await.unwrap();
+    assert_eq!(receive(&received).await.1, message(1, 2, 9));
+}
+
+/// What one peer does not read takes no more than so much of this node's memory.
+#[tokio::test]
+async fn what_waits_for_a_peer_is_bounded_in_bytes() {
+    let (listener, address) = listen().await;
+    let mut links = dial(&peers(address));
+    let (mut stream, _) = listener.accept().await.unwrap();
+    stream.write_all(&framed(&Welcome)).await.unwrap();
+    let body = Body::InstallSnapshot {
+        last_included_index: crate::raft::LogIndex(1),
+        last_included_term: Term(1),
+        offset: 0,
+        data: bytes::Bytes::from(vec![0; QUEUE_BYTES / 8]),
+        done: true,
+        round: 0,
+        standing: crate::raft::Standing::Firm,
+    };
+    let large = Frame::Raft { id: 1, message: Message { from: NodeId(1), to: NodeId(2), term: Term(1), body } };
+    assert_eq!(large.weight(), QUEUE_BYTES / 8);
+    send(&mut links, large.clone()).await;
+    let taken = std::iter::repeat_with(|| links.send(NodeId(2), large.clone())).take(64).filter(|taken| *taken).count();
+    assert!((7..=24).contains(&taken), "{taken} of 64, some of which may have been on their way already");
+}

@@ -300,6 +300,34 @@ fn too_many_waiting_requests_are_refused() {
     assert!(waiting.iter_mut().all(|answer| answer.try_recv() == Err(TryRecvError::Empty)));
 }
 
+/// A leader that nobody answers must not grow without end: what it refuses is in no log.
+#[test]
+fn too_many_bytes_that_nobody_has_are_refused() {
+    let dir = tempdir().unwrap();
+    let mut bench = Bench::new(dir.path());
+    let term = bench.elect();
+    let large = || {
+        let value = Json::new(&json!("x".repeat(1 << 20))).unwrap();
+        Request::Write(Command { session: None, op: Op::Put { key: "k".into(), value } })
+    };
+    let mut waiting = Vec::new();
+    let refusal = loop {
+        let mut answer = bench.ask(large());
+        match answer.try_recv() {
+            Err(TryRecvError::Empty) => waiting.push(answer),
+            answered => break answered.unwrap().result,
+        }
+        assert!(waiting.len() < 100, "there is a limit");
+    };
+    assert_eq!(refusal, refused(Reason::Overloaded));
+    assert!((20..40).contains(&waiting.len()), "{} MiB were taken", waiting.len());
+    let (last, own) = (bench.node.raft.status().last_index, LogIndex(1));
+    assert_eq!(last.0 - own.0, waiting.len() as u64, "the refused one is in no log");
+    bench.message(2, term.0, Body::Appended { result: AppendResult::Matched(last), round: 0 });
+    assert!(waiting.iter_mut().all(|answer| answer.try_recv().unwrap().result.is_ok()));
+    assert_eq!(bench.ask(large()).try_recv(), Err(TryRecvError::Empty), "it takes more again");
+}
+
 #[test]
 fn the_first_read_after_a_restart_sees_the_snapshot() {
     let dir = tempdir().unwrap();

@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use node::raft::{
-    AppendResult, Body, Config, Elections, Entry, HardState, LogIndex, Message, NodeId, Output, Payload, Raft,
-    ReadMode, ReadOutcome, Role, Snapshot, Standing, Stored, Term, Time,
+    AppendResult, Body, Config, Elections, Entry, HardState, LogIndex, Message, NodeId, Output, Payload,
+    ProposalOutcome, Raft, ReadMode, ReadOutcome, Role, Snapshot, Standing, Stored, Term, Time,
 };
 
 const MS: u64 = 1_000_000;
@@ -37,6 +37,10 @@ fn config(id: u64, members: u64) -> Config {
         max_batch_entries: 100,
         max_batch_bytes: 1000,
         max_inflight: 4,
+        max_inflight_bytes: 1_000_000,
+        max_uncommitted_bytes: 1_000_000,
+        trailing_entries: 0,
+        trailing_bytes: 1_000_000,
         snapshot_chunk_bytes: 4,
         seed: 1,
         life: 1,

@@ -36,7 +36,7 @@ fn a_proposal_goes_to_the_log_and_to_all_followers_at_once() {
     let output = leader.raft.take_output();
     let entry = Entry { index: LogIndex(3), term: Term(2), payload: Payload::Command(Bytes::from_static(b"x")) };
     assert_eq!(output.persist.entries, std::slice::from_ref(&entry));
-    let appended = node::raft::ProposalOutcome::Appended { index: LogIndex(3), term: Term(2) };
+    let appended = ProposalOutcome::Appended { index: LogIndex(3), term: Term(2) };
     assert_eq!(output.proposals, [(5, appended)]);
     let body = Body::AppendEntries {
         prev_log_index: LogIndex(2),
@@ -55,7 +55,7 @@ fn a_proposal_goes_to_the_log_and_to_all_followers_at_once() {
 fn who_does_not_lead_takes_no_proposal() {
     let mut node = Node::with_log(3, 2, &[1]);
     node.receive(3, 2, append((1, 1), &[], 0, 1));
-    let outcome = node::raft::ProposalOutcome::NotLeader { leader: Some(NodeId(3)) };
+    let outcome = ProposalOutcome::NotLeader { leader: Some(NodeId(3)) };
     assert_eq!(node.propose().proposals, [(0, outcome)]);
     assert_eq!(node.last(), (1, 1));
 }
@@ -251,7 +251,7 @@ fn what_was_lost_is_sent_again() {
 /// Pipelining: several messages are under way, never more than `max_inflight`; batches end at either limit.
 #[test]
 fn the_window_and_the_batches_are_bounded() {
-    let config = Config { max_inflight: 2, max_batch_entries: 3, max_batch_bytes: 14, ..config(1, 3) };
+    let config = Config { max_inflight: 2, max_batch_entries: 3, max_batch_bytes: 2 * 71, ..config(1, 3) };
     let mut leader = Node::new(config, stored(1, None, &[]));
     leader.ms = 1_000;
     leader.win();
@@ -263,10 +263,58 @@ fn the_window_and_the_batches_are_bounded() {
         let bodies = output.early.iter().filter(|message| message.to == NodeId(2)).map(|message| &message.body);
         bodies.map(|body| if let Body::AppendEntries { entries, .. } = body { entries.len() } else { 0 }).collect()
     };
-    assert_eq!(lengths(&leader.settle()), [2, 2], "two messages of two commands, seven bytes each");
+    assert_eq!(
+        lengths(&leader.settle()),
+        [2, 2],
+        "two messages of two commands, seven bytes each and 64 for the entry"
+    );
     assert_eq!(lengths(&leader.receive(2, 2, matched(3, 1))), [2], "one answered, one more");
-    let large = Bytes::from_static(b"more than fourteen bytes");
+    let large = Bytes::from_static(&[7; 200]);
     leader.raft.propose(leader.now(), 0, large);
     leader.settle();
     assert_eq!(lengths(&leader.receive(2, 2, matched(9, 1))), [1], "too large for a batch, and sent nevertheless");
+}
+
+/// Flow control: a follower that answers nothing gets no more than so many bytes.
+#[test]
+fn the_window_is_bounded_in_bytes_too() {
+    let config = Config { max_batch_entries: 1, max_inflight: 100, max_inflight_bytes: 300, ..config(1, 3) };
+    let mut leader = Node::new(config, stored(1, None, &[]));
+    leader.ms = 1_000;
+    leader.win();
+    leader.receive(2, 2, matched(1, 1));
+    for _ in 0..20 {
+        leader.raft.propose(leader.now(), 0, Bytes::from_static(&[7; 36]));
+    }
+    let sent_to = |output: &Output, peer| {
+        let carries =
+            |message: &&Message| matches!(&message.body, Body::AppendEntries { entries, .. } if !entries.is_empty());
+        output.early.iter().filter(|message| message.to == NodeId(peer)).filter(carries).count()
+    };
+    assert_eq!(sent_to(&leader.settle(), 2), 3, "the third reaches 300 bytes");
+    assert_eq!(sent_to(&leader.receive(2, 2, matched(2, 1)), 2), 1, "one answered, one more");
+}
+
+/// A leader that nobody answers takes only so much: what it refuses is in no log, and it takes more once it has committed.
+#[test]
+fn what_is_not_committed_is_bounded_in_bytes() {
+    let config = Config { max_uncommitted_bytes: 500, ..config(1, 3) };
+    let mut leader = Node::new(config, stored(1, None, &[]));
+    leader.ms = 1_000;
+    leader.win();
+    let propose = |leader: &mut Node, bytes: usize| {
+        leader.raft.propose(leader.now(), 5, vec![7; bytes].into());
+        let proposals = leader.settle().proposals;
+        let [(5, outcome)] = proposals[..] else { panic!("one outcome, not {proposals:?}") };
+        outcome
+    };
+    let taken = |index| ProposalOutcome::Appended { index: LogIndex(index), term: Term(2) };
+    assert_eq!(propose(&mut leader, 300), taken(2), "with the leader's first entry, 64 + 364 bytes");
+    assert_eq!(propose(&mut leader, 100), ProposalOutcome::Overloaded);
+    assert_eq!((leader.last(), propose(&mut leader, 8)), ((2, 2), taken(3)), "what fits is still taken");
+    assert_eq!(propose(&mut leader, 0), ProposalOutcome::Overloaded);
+    leader.receive(2, 2, matched(3, 1));
+    assert_eq!(leader.commit(), 3);
+    assert_eq!(propose(&mut leader, 9_000), taken(4), "alone, the largest is taken");
+    assert_eq!(propose(&mut leader, 0), ProposalOutcome::Overloaded);
 }

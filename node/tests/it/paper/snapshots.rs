@@ -158,6 +158,26 @@ fn compaction_only_goes_forward() {
     assert!(std::panic::catch_unwind(beyond).is_err());
 }
 
+/// Entries behind a leader's own snapshot stay for a while, so that a follower that lags a little gets the log.
+#[test]
+fn a_follower_that_lags_a_little_needs_no_snapshot() {
+    let config = Config { trailing_entries: 2, ..config(1, 3) };
+    let mut leader = Node::new(config, stored(1, None, &[1, 1, 1, 1]));
+    leader.ms = 1_000;
+    leader.win();
+    leader.receive(2, 2, matched(5, 1));
+    leader.raft.compact(snapshot(5, 2, b"0123456789"));
+    let status = leader.raft.status();
+    assert_eq!((status.first_index, status.snapshot_index, status.last_index), (LogIndex(4), LogIndex(5), LogIndex(5)));
+    let behind = |first| {
+        let result = AppendResult::Conflict { refused: LogIndex(4), term: None, first: LogIndex(first) };
+        Body::Appended { result, round: 1 }
+    };
+    assert_eq!(only(&leader.receive(3, 2, behind(4))).body, append((3, 1), &[1, 2], 5, 1));
+    leader.raft.compact(snapshot(5, 2, b"again"));
+    assert_eq!(leader.raft.status().first_index, LogIndex(4), "the same snapshot is no news");
+}
+
 /// After a restart the state is restored first, and the entries after the snapshot are applied as they are found committed.
 #[test]
 fn a_restarted_node_begins_with_its_snapshot() {

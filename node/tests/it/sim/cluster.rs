@@ -367,7 +367,7 @@ impl Cluster {
         own.log.carry_out(&output.persist, usize::MAX);
         self.oracle.stores(&own.log, &output.persist.entries);
         let described = (own.log.first_index(), own.log.last_index(), own.log.last_term(), own.log.hard_state.term);
-        let believed = (status.first_index.0, status.last_index.0, status.last_term, status.term);
+        let believed = (status.snapshot_index.0 + 1, status.last_index.0, status.last_term, status.term);
         assert_eq!(described, believed, "the output describes another log than the core's");
         self.stats.truncations += u64::from(output.persist.truncate_from.is_some());
         self.stats.snapshots_received += u64::from(output.persist.snapshot.is_some());

@@ -58,6 +58,8 @@ pub(crate) struct Host {
     pub(crate) reads: BTreeMap<u64, (ReadMode, u64)>,
     /// Reads that wait for this index to be applied.
     pub(crate) ready: Vec<u64>,
+    /// A snapshot that is being made beside the loop.
+    pub(crate) making: Option<Snapshot>,
 }
 
 impl Host {
@@ -78,6 +80,7 @@ impl Host {
             proposals: BTreeMap::new(),
             reads: BTreeMap::new(),
             ready: Vec::new(),
+            making: None,
         }
     }
 
@@ -125,15 +128,17 @@ impl Host {
         answered
     }
 
-    /// Makes a snapshot durable once enough has been applied; some bytes longer than one message holds.
+    /// Begins a snapshot once enough has been applied; some bytes longer than one message holds. One that was begun earlier is durable
+    /// now, and counts unless the leader's was faster. Returns whether one did.
     pub(crate) fn compact(&mut self, compact_after: u64) -> bool {
-        if self.applied < self.disk.first_index().saturating_add(compact_after) {
-            return false;
+        let made = self.making.take();
+        if self.applied >= self.disk.first_index().saturating_add(compact_after) {
+            let mut data = self.digest.to_le_bytes().to_vec();
+            data.resize(8 + usize::try_from(self.digest % 200).unwrap(), 7);
+            let last_term = self.disk.term(self.applied).expect("what is applied is in the log");
+            self.making = Some(Snapshot { last_index: LogIndex(self.applied), last_term, data: Bytes::from(data) });
         }
-        let mut data = self.digest.to_le_bytes().to_vec();
-        data.resize(8 + usize::try_from(self.digest % 200).unwrap(), 7);
-        let last_term = self.disk.term(self.applied).expect("what is applied is in the log");
-        let snapshot = Snapshot { last_index: LogIndex(self.applied), last_term, data: Bytes::from(data) };
+        let Some(snapshot) = made.filter(|made| made.last_index.0 >= self.disk.first_index()) else { return false };
         self.disk.compact(snapshot.clone());
         self.log.compact(snapshot.clone());
         self.raft.as_mut().expect("it runs").compact(snapshot);

@@ -1,0 +1,449 @@
+//! The way through: level by level, from the strongest to the weakest, until one is known to hold.
+
+use histories::{History, Outcome, Value};
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::{
+    add_processes, add_realtime, bug, cycles,
+    facts::{Class, Facts, Initial},
+    findings::Findings,
+    graph::{Edge, Graph, Kind, Needs},
+    limit::Limit,
+    lists::Lists,
+    polygraph::{Item, Polygraph, Solution},
+    registers::{self, Registers},
+    report::{AnomalyKind, Level, Status},
+    small::{self, Decision, Small},
+    tell::Teller,
+    verify::{self, Replay},
+    versions,
+};
+use crate::{Limits, UnknownWhy};
+
+/// What is known of each level, beside what anomalies refute; and of the history.
+#[derive(Debug, Default)]
+pub(super) struct Levels {
+    known: Vec<(Level, Status)>,
+    pub order: Option<Vec<u32>>,
+    pub reads: usize,
+    pub dependencies: usize,
+    /// A value that more than one may have written, in words.
+    pub written_twice: Option<String>,
+}
+
+impl Levels {
+    pub(super) fn status(&self, level: Level) -> Status {
+        let known = self.known.iter().filter(|(other, status)| match status {
+            Status::Holds => *other >= level,
+            _ => *other == level,
+        });
+        let mut all: Vec<Status> = known.map(|(_, status)| *status).collect();
+        all.sort_by_key(|status| *status != Status::Holds);
+        all.first().copied().unwrap_or(Status::Unknown)
+    }
+
+    fn is_known(&self, findings: &Findings<'_>, level: Level) -> bool {
+        findings.weakest().is_some_and(|weakest| weakest <= level) || self.status(level) != Status::Unknown
+    }
+
+    fn set(&mut self, level: Level, status: Status) {
+        self.known.retain(|(other, _)| *other != level);
+        self.known.push((level, status));
+    }
+}
+
+/// All that is known before levels are looked at.
+struct Case<'a, 'h> {
+    history: &'h History,
+    initial: &'h Value,
+    facts: Facts<'h>,
+    lists: Lists<'h>,
+    registers: Registers,
+    graph: Graph,
+    limit: &'a Limit<'a>,
+    /// Whether the order of each process is in the graph: real time implies it.
+    has_processes: bool,
+}
+
+/// Fills `levels`, and `findings` with what refutes the others.
+pub(super) fn judge<'h>(
+    history: &'h History,
+    (initial, start): (&'h Value, &'h Initial),
+    limits: &Limits<'_>,
+    findings: &mut Findings<'h>,
+    levels: &mut Levels,
+) -> Result<(), UnknownWhy> {
+    if let Some(other) = (0..history.operations.len()).find(|&at| history.transactions.at(at).is_none()) {
+        let name = history.function_name(history.operations[other].function).to_owned();
+        return Err(UnknownWhy::Function { name });
+    }
+    let limit = Limit::new(limits, history.transactions.len());
+    let mut facts = Facts::gather(history, start, findings, &limit)?;
+    levels.reads = facts.answered_reads;
+    limit.fits(&facts)?;
+    let mut graph = Graph::new(history.transactions.len());
+    let mut lists = Lists::resolve(&mut facts, findings, &limit)?;
+    let registers = registers::relate(&mut facts, findings, &mut graph, &limit)?;
+    lists.relate(&facts, findings, &mut graph, &limit)?;
+    levels.dependencies = graph.edges.iter().filter(|edge| edge.kind.is_dependency()).count();
+    levels.written_twice = facts.twice_in_words();
+    add_realtime(&facts, &mut graph, &limit)?;
+    limit.keep_going()?;
+    let mut case = Case { history, initial, facts, lists, registers, graph, limit: &limit, has_processes: false };
+    case.look_at_cycles(findings)?;
+    case.serially(findings, levels)?;
+    if !levels.is_known(findings, Level::SnapshotIsolation) {
+        case.by_snapshots(findings, levels)?;
+    }
+    if !levels.is_known(findings, Level::ReadCommitted) {
+        case.committed(findings, levels)?;
+    }
+    if !levels.is_known(findings, Level::ReadUncommitted) {
+        let open = case.lists.disagree || !case.is_sure(Class::List);
+        levels.set(Level::ReadUncommitted, if open { Status::NotRefuted } else { Status::Holds });
+    }
+    case.try_all(findings, levels)
+}
+
+impl<'h> Case<'_, 'h> {
+    /// Whether all values of such keys are written only once.
+    fn is_sure(&self, class: Class) -> bool {
+        self.facts.written_twice.iter().all(|(key, _)| self.facts.classes[*key as usize] != class)
+    }
+
+    /// Whether no anomaly and no cycle is the same as an order.
+    fn is_exact(&self) -> bool {
+        self.facts.written_twice.is_empty() && self.facts.classes.iter().all(|class| *class == Class::List)
+    }
+
+    fn add_processes(&mut self) -> Result<(), UnknownWhy> {
+        if !std::mem::replace(&mut self.has_processes, true) {
+            self.limit.edges(&self.graph, self.facts.happened.len())?;
+            add_processes(&self.facts, &mut self.graph);
+        }
+        Ok(())
+    }
+
+    fn look_at_cycles(&mut self, findings: &mut Findings<'h>) -> Result<(), UnknownWhy> {
+        let Err(alive) = self.graph.order(Needs::Realtime, self.limit)? else { return Ok(()) };
+        self.add_processes()?;
+        self.limit.keep_going()?;
+        let teller = Teller { facts: &self.facts, lists: &self.lists, registers: &self.registers };
+        let is_certain =
+            |vertex: u32| vertex as usize >= self.facts.happened.len() || self.facts.outcome(vertex) == Outcome::Ok;
+        for component in cycles::components(&self.graph, &alive) {
+            self.limit.keep_going()?;
+            for cycle in cycles::worst(self.graph.transactions, &component, &is_certain, self.limit)? {
+                findings.add_with(cycle.kind, cycle.orders, cycle.refutes, || {
+                    let told = teller.cycle(&cycle);
+                    for link in &told.2 {
+                        if let Err(why) = verify::confirm(self.history, self.initial, link) {
+                            bug(&format!("a link of a cycle that the history does not show: {why}"));
+                        }
+                    }
+                    told
+                });
+            }
+        }
+        if findings.weakest().is_none() {
+            bug("a cycle that refutes nothing");
+        }
+        Ok(())
+    }
+
+    /// From serializable on: an order of all transactions, or none.
+    fn serially(&mut self, findings: &mut Findings<'h>, levels: &mut Levels) -> Result<(), UnknownWhy> {
+        for (level, needs) in [
+            (Level::StrictSerializable, Needs::Realtime),
+            (Level::StrongSessionSerializable, Needs::Process),
+            (Level::Serializable, Needs::Snapshots),
+        ] {
+            if levels.is_known(findings, level) {
+                continue;
+            }
+            self.limit.keep_going()?;
+            if level < Level::StrictSerializable {
+                self.add_processes()?;
+            }
+            let order = self.graph.order(needs, self.limit)?.unwrap_or_else(|_| bug("a cycle that refutes nothing"));
+            let order = self.operations_of(&order);
+            let why = match self.replay(|replay| replay.serially(&order, level))? {
+                Ok(()) => {
+                    levels.order = Some(order);
+                    levels.set(level, Status::Holds);
+                    return Ok(());
+                }
+                Err(why) => why,
+            };
+            if self.is_exact() {
+                bug(&format!("an order of transactions that is none: {why}"));
+            }
+            let status = match self.solve(needs, false)? {
+                Solution::Order(order) => {
+                    let order = self.operations_of(&order);
+                    match self.replay(|replay| replay.serially(&order, level))? {
+                        Ok(()) => {
+                            levels.order = Some(order);
+                            Status::Holds
+                        }
+                        Err(why) if self.facts.written_twice.is_empty() => {
+                            bug(&format!("a schedule that is none: {why}"))
+                        }
+                        Err(_) => Status::NotRefuted,
+                    }
+                }
+                Solution::Contradiction(core) => self.contradiction(&core, level, findings)?,
+                Solution::Open => Status::NotRefuted,
+            };
+            levels.set(level, status);
+            if status == Status::Holds {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    fn by_snapshots(&self, findings: &mut Findings<'h>, levels: &mut Levels) -> Result<(), UnknownWhy> {
+        // The rules about cycles are exact where all versions are in order.
+        if self.is_exact() && !self.lists.loose_ends {
+            levels.set(Level::SnapshotIsolation, Status::Holds);
+            return Ok(());
+        }
+        self.limit.keep_going()?;
+        let status = match self.solve(Needs::Snapshots, true)? {
+            Solution::Order(events) => {
+                let events = self.operations_of(&events);
+                match self.replay(|replay| replay.by_snapshots(&events))? {
+                    Ok(()) => Status::Holds,
+                    Err(why) if self.facts.written_twice.is_empty() => bug(&format!("snapshots that are none: {why}")),
+                    Err(_) => Status::NotRefuted,
+                }
+            }
+            Solution::Contradiction(core) => self.contradiction(&core, Level::SnapshotIsolation, findings)?,
+            Solution::Open => Status::NotRefuted,
+        };
+        levels.set(Level::SnapshotIsolation, status);
+        Ok(())
+    }
+
+    /// Read committed: in any order that keeps what was read from whom and the order of lists, registers' versions can stand as their writers do.
+    fn committed(&self, findings: &mut Findings<'h>, levels: &mut Levels) -> Result<(), UnknownWhy> {
+        self.limit.keep_going()?;
+        let counts = |edge: &Edge| edge.needs == Needs::Nothing && edge.kind != Kind::Rw;
+        let order = self.graph.order_by(counts, self.limit)?.unwrap_or_else(|_| bug("a cycle that refutes nothing"));
+        let mut operations = self.operations_of(&order);
+        if !self.is_sure(Class::Register) {
+            match self.in_order_of_reads(&order) {
+                Ok(found) => {
+                    // Who added to a list what nobody read did not happen, for all that is known.
+                    let placed = found.iter().filter(|t| self.facts.happened[**t as usize] || !self.changes_lists(**t));
+                    operations = placed.map(|t| self.operation(*t)).collect();
+                }
+                Err(stuck) if self.is_sure(Class::List) => {
+                    let claim = || {
+                        let all = if stuck.len() == 1 { "T1" } else { "each of them" };
+                        format!(
+                            "{all} read what only others of these wrote, or what was replaced before anybody could have read it"
+                        )
+                    };
+                    findings.add(AnomalyKind::G1c, Level::ReadCommitted, &stuck, claim);
+                    return Ok(());
+                }
+                Err(_) => {}
+            }
+        }
+        let status = match self.replay(|replay| replay.committed(&operations))? {
+            Ok(()) => Status::Holds,
+            Err(why) if self.facts.written_twice.is_empty() => {
+                bug(&format!("reads of what was committed that are none: {why}"))
+            }
+            Err(_) => Status::NotRefuted,
+        };
+        levels.set(Level::ReadCommitted, status);
+        Ok(())
+    }
+
+    /// The transactions in an order in which each value of a register that more than one may have written was left by one before whoever
+    /// read it; or those that wait for each other. Whoever comes earlier in `order` comes earlier, where that is possible.
+    fn in_order_of_reads(&self, order: &[u32]) -> Result<Vec<u32>, Vec<u32>> {
+        use histories::{Found, MicroOperation as Micro};
+        let facts = &self.facts;
+        let mut left: FxHashSet<(u32, u32)> = FxHashSet::default();
+        let numbers: FxHashMap<u32, u32> = (0_u32..).zip(&facts.keys).map(|(number, key)| (key.0, number)).collect();
+        let micros = |t: u32| self.history.transactions.micro_operations(t as usize);
+        let is_register = |key: u32| facts.classes[numbers[&key] as usize] == Class::Register;
+        let reads = |t: u32| -> Vec<(u32, u32)> {
+            let mut own = Vec::new();
+            let mut found = Vec::new();
+            for micro in micros(t) {
+                match micro {
+                    Micro::Write { key, value } => own.push((key.0, value.0)),
+                    Micro::Read { key, found: Found::Value(value) }
+                        if is_register(key.0) && !own.contains(&(key.0, value.0)) && value != facts.initial.value =>
+                    {
+                        found.push((key.0, value.0));
+                    }
+                    _ => {}
+                }
+            }
+            found
+        };
+        let count = self.graph.transactions;
+        let extra = (0..count).filter(|t| !facts.happened[*t as usize] && facts.outcome(*t) == Outcome::Info);
+        let known = order.iter().copied().filter(|t| *t < count && facts.happened[*t as usize]);
+        let mut waiting: Vec<u32> = extra.chain(known).collect();
+        let mut placed = Vec::new();
+        loop {
+            let before = placed.len();
+            let mut still = Vec::new();
+            for t in waiting {
+                if !facts.happened[t as usize] || reads(t).iter().all(|read| left.contains(read)) {
+                    let last = micros(t).filter_map(|micro| match micro {
+                        Micro::Write { key, value } => Some((key.0, value.0)),
+                        _ => None,
+                    });
+                    let last: FxHashMap<u32, u32> = last.collect();
+                    left.extend(last);
+                    placed.push(t);
+                } else {
+                    still.push(t);
+                }
+            }
+            if still.is_empty() {
+                return Ok(placed);
+            }
+            if placed.len() == before {
+                return Err(still);
+            }
+            waiting = still;
+        }
+    }
+
+    fn changes_lists(&self, transaction: u32) -> bool {
+        let mut all = self.history.transactions.micro_operations(transaction as usize);
+        all.any(|micro| matches!(micro, histories::MicroOperation::Append { .. }))
+    }
+
+    fn solve(&self, needs: Needs, snapshots: bool) -> Result<Solution, UnknownWhy> {
+        let mut objects: Vec<Vec<Item>> = Vec::new();
+        for register in &self.registers.all {
+            self.limit.steps(register.reads.len())?;
+            objects.push(versions::unordered(&self.facts, register, &self.registers.next));
+        }
+        if snapshots {
+            let alone = |t: &u32| Item::new(*t, *t, Vec::new(), vec![*t]);
+            objects.extend(self.lists.loose.iter().map(|loose| loose.iter().map(alone).collect()));
+        }
+        let bytes =
+            self.graph.edges.len() * 2 * size_of::<(u32, u32)>() + self.facts.changes.rows.len() * size_of::<Item>();
+        self.limit.room(bytes)?;
+        let rank = |t: u32| {
+            let operation = self.facts.operation(t);
+            if operation.outcome == Outcome::Ok { operation.completed } else { operation.invoked }
+        };
+        let ranks: Vec<u32> = (0..self.graph.transactions).map(rank).collect();
+        Polygraph::new(&self.graph, needs, snapshots, objects).solve(&ranks, self.limit)
+    }
+
+    /// Whether these contradict each other, by trying all orders of them; then as few as do.
+    fn contradiction(&self, core: &[u32], level: Level, findings: &mut Findings<'h>) -> Result<Status, UnknownWhy> {
+        let mut kept: Vec<u32> = core.iter().copied().filter(|t| self.facts.happened[*t as usize]).collect();
+        if kept.len() > small::MOST || !self.is_refuted(&kept, level)? {
+            return Ok(Status::NotRefuted);
+        }
+        for t in kept.clone() {
+            let without: Vec<u32> = kept.iter().copied().filter(|other| *other != t).collect();
+            if self.is_refuted(&without, level)? {
+                kept = without;
+            }
+        }
+        let claim =
+            || format!("no order of these {} explains what they read of each other: all were tried", kept.len());
+        findings.add(AnomalyKind::NoOrder, level, &kept, claim);
+        Ok(Status::Refuted)
+    }
+
+    fn is_refuted(&self, transactions: &[u32], level: Level) -> Result<bool, UnknownWhy> {
+        let operations: Vec<u32> = transactions.iter().map(|t| self.operation(*t)).collect();
+        let small = Small::new(self.history, self.initial, &operations, false);
+        Ok(matches!(small.decide(level, self.limit)?, Decision::Refuted))
+    }
+
+    /// Decides what is open of few transactions.
+    fn try_all(&self, findings: &mut Findings<'h>, levels: &mut Levels) -> Result<(), UnknownWhy> {
+        let all: Vec<u32> = (0..self.graph.transactions).filter(|t| self.facts.outcome(*t) != Outcome::Fail).collect();
+        if all.len() > small::FEW {
+            return Ok(());
+        }
+        let operations: Vec<u32> = all.iter().map(|t| self.operation(*t)).collect();
+        let small = Small::new(self.history, self.initial, &operations, true);
+        for level in Level::ALL.into_iter().rev() {
+            let is_refuted = findings.weakest().is_some_and(|weakest| weakest <= level);
+            if is_refuted || levels.status(level) != Status::NotRefuted {
+                continue;
+            }
+            match small.decide(level, self.limit)? {
+                Decision::Open => {}
+                Decision::Explained(order) => self.explained(level, order, levels)?,
+                Decision::Refuted => {
+                    if self.contradiction(&all, level, findings)? != Status::Refuted {
+                        let claim = || "no order of these explains what they read: all were tried".to_owned();
+                        findings.add(AnomalyKind::NoOrder, level, &all, claim);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn explained(&self, level: Level, order: Vec<u32>, levels: &mut Levels) -> Result<(), UnknownWhy> {
+        let replayed = match level {
+            Level::ReadUncommitted => Ok(()),
+            Level::ReadCommitted => self.replay(|replay| replay.committed(&order))?,
+            Level::SnapshotIsolation => self.replay(|replay| replay.by_snapshots(&order))?,
+            _ => self.replay(|replay| replay.serially(&order, level))?,
+        };
+        if let Err(why) = replayed {
+            bug(&format!("an order that was tried and is none: {why}"));
+        }
+        if level >= Level::Serializable {
+            levels.order = Some(order);
+        }
+        levels.set(level, Status::Holds);
+        Ok(())
+    }
+
+    /// Replays an order within the limits.
+    fn replay(
+        &self,
+        run: impl FnOnce(&mut Replay<'_>) -> Result<(), String>,
+    ) -> Result<Result<(), String>, UnknownWhy> {
+        let mut stopped = Ok(());
+        let mut goes_on = |steps: usize| {
+            stopped = self.limit.steps(steps);
+            stopped.is_ok()
+        };
+        let replayed = run(&mut Replay { history: self.history, initial: self.initial, goes_on: &mut goes_on });
+        stopped.map(|()| replayed)
+    }
+
+    fn operation(&self, transaction: u32) -> u32 {
+        let operation = self.history.transactions.operation(transaction as usize);
+        u32::try_from(operation).expect("operations are counted so")
+    }
+
+    /// Of vertices in an order, the operations of those transactions that happened; those of unknown outcome that nobody read only where
+    /// they were placed for what they wrote.
+    fn operations_of(&self, order: &[u32]) -> Vec<u32> {
+        let happened = &self.facts.happened;
+        let wanted = |vertex: &&u32| happened.get(**vertex as usize).is_some_and(|happened| *happened);
+        order.iter().filter(wanted).map(|vertex| self.operation(*vertex)).collect()
+    }
+}
+
+impl Kind {
+    /// Whether it comes from what was read and written.
+    fn is_dependency(self) -> bool {
+        matches!(self, Self::Ww | Self::Wr | Self::Rw)
+    }
+}

@@ -1,0 +1,456 @@
+//! Versions whose order nobody knows: of two chains of a register, one comes whole before the other (Papadimitriou 1979: a polygraph).
+//!
+//! First a schedule is tried: transactions one after the other as they are due, where none overwrites what others still have to read. Else it is
+//! propagated as in Cobra (Tan et al., OSDI 2020): a chain that cannot come before another, because that would close a circle, comes
+//! after it; this is repeated until nothing changes. Then chains are put in order by trial, with a limit. Snapshot isolation is the same
+//! problem with two vertices a transaction, its beginning and its commit (PolySI, VLDB 2023): who wrote commits before the writer of
+//! the next version begins, and who read begins before that one commits.
+
+use super::{
+    graph::{Graph, Kind, NONE, Needs},
+    limit::Limit,
+    schedule,
+};
+use crate::UnknownWhy;
+
+/// Of how many chains an order is tried, and how much memory a table of who comes before whom may take.
+const TRIALS: usize = 256;
+const TABLE_BYTES: usize = 256 << 20;
+
+/// Versions that stand together.
+pub(super) struct Item {
+    /// Who wrote the first of them, and the last.
+    pub first: u32,
+    pub last: u32,
+    /// Who read what the last one wrote.
+    pub readers: Vec<u32>,
+    /// All who wrote or read any of them.
+    pub all: Vec<u32>,
+    /// The vertex after the last writer and these readers.
+    out: u32,
+}
+
+impl Item {
+    pub(super) fn new(first: u32, last: u32, readers: Vec<u32>, all: Vec<u32>) -> Self {
+        Self { first, last, readers, all, out: NONE }
+    }
+}
+
+/// Why an edge is there.
+#[derive(Clone, Copy)]
+enum Reason {
+    /// The history says so.
+    Known,
+    /// Items of an object: the one could not come after the other, since there is a way from one vertex to another.
+    Forced { object: u32, items: [u32; 2], way: [u32; 2], edges: u32 },
+    /// It is tried.
+    Trial { object: u32, items: [u32; 2] },
+}
+
+/// Who must come before whom, and what is not in order yet.
+pub(super) struct Polygraph {
+    /// Transactions.
+    pub count: u32,
+    /// Whether each has two vertices, its beginning and its commit.
+    pub snapshots: bool,
+    pub vertices: u32,
+    pub edges: Vec<(u32, u32)>,
+    reasons: Vec<Reason>,
+    pub objects: Vec<Vec<Item>>,
+    known: usize,
+}
+
+pub(super) enum Solution {
+    /// Transactions in an order; under snapshot isolation each twice.
+    Order(Vec<u32>),
+    /// These contradict each other.
+    Contradiction(Vec<u32>),
+    /// It would take too long.
+    Open,
+}
+
+impl Polygraph {
+    pub(super) fn new(graph: &Graph, needs: Needs, snapshots: bool, objects: Vec<Vec<Item>>) -> Self {
+        let width = if snapshots { 2 } else { 1 };
+        let mut all = Self {
+            count: graph.transactions,
+            snapshots,
+            vertices: graph.vertices * width,
+            edges: Vec::new(),
+            reasons: Vec::new(),
+            objects,
+            known: 0,
+        };
+        if snapshots {
+            all.edges.extend((0..graph.transactions).map(|t| (2 * t, 2 * t + 1)));
+        }
+        for edge in graph.edges.iter().filter(|edge| edge.needs <= needs) {
+            all.add(edge.from, edge.to, edge.kind);
+        }
+        for object in 0..all.objects.len() {
+            for item in 0..all.objects[object].len() {
+                let out = all.vertices / width;
+                all.vertices += width;
+                let Item { last, ref readers, .. } = all.objects[object][item];
+                let readers = readers.clone();
+                all.objects[object][item].out = out;
+                all.add(last, out, Kind::Ww);
+                readers.into_iter().for_each(|reader| all.add(reader, out, Kind::Rw));
+            }
+        }
+        all.known = all.edges.len();
+        all
+    }
+
+    /// An edge between vertices of a graph. Of vertices between transactions, the first leads to beginnings, and the second to commits.
+    fn add(&mut self, from: u32, to: u32, kind: Kind) {
+        if !self.snapshots {
+            return self.edges.push((from, to));
+        }
+        match kind {
+            Kind::Rw => self.edges.push((2 * from, 2 * to + 1)),
+            Kind::Onward => self.edges.extend([(2 * from, 2 * to), (2 * from + 1, 2 * to + 1)]),
+            Kind::Ww | Kind::Wr | Kind::Process | Kind::Realtime => self.edges.push((2 * from + 1, 2 * to)),
+        }
+    }
+
+    pub(super) fn begin(&self, transaction: u32) -> u32 {
+        if self.snapshots { 2 * transaction } else { transaction }
+    }
+
+    pub(super) fn commit(&self, transaction: u32) -> u32 {
+        if self.snapshots { 2 * transaction + 1 } else { transaction }
+    }
+
+    fn columns(&self) -> usize {
+        self.commit(self.count.saturating_sub(1)) as usize + 1
+    }
+
+    /// An order, if one can be found; `rank` says when each transaction is due.
+    pub(super) fn solve(&mut self, rank: &[u32], limit: &Limit<'_>) -> Result<Solution, UnknownWhy> {
+        if let Ok(order) = schedule::schedule(self, rank, limit)? {
+            return Ok(Solution::Order(order));
+        }
+        if self.vertices as usize * self.columns().div_ceil(64) * 8 > TABLE_BYTES {
+            return Ok(Solution::Open);
+        }
+        let mut core = Vec::new();
+        // Decisions that can still be turned round: where their edges begin.
+        let mut open: Vec<(usize, u32, [u32; 2])> = Vec::new();
+        for _ in 0..TRIALS {
+            limit.keep_going()?;
+            if let Some(cycle) = self.propagate(limit)? {
+                self.explain(&cycle, &mut core);
+                let Some((edges, object, items)) = open.pop() else { return Ok(Solution::Contradiction(sorted(core))) };
+                self.edges.truncate(edges);
+                self.reasons.truncate(edges - self.known);
+                self.decide(object, [items[1], items[0]]);
+                continue;
+            }
+            match schedule::schedule(self, rank, limit)? {
+                Ok(order) => return Ok(Solution::Order(order)),
+                Err(stuck) => {
+                    let Some((object, items)) = self.undecided(&stuck, limit)? else { return Ok(Solution::Open) };
+                    open.push((self.edges.len(), object, items));
+                    self.decide(object, items);
+                }
+            }
+        }
+        Ok(Solution::Open)
+    }
+
+    fn decide(&mut self, object: u32, items: [u32; 2]) {
+        self.order_items(object, items, Reason::Trial { object, items });
+    }
+
+    fn order_items(&mut self, object: u32, [first, then]: [u32; 2], reason: Reason) {
+        let all = &self.objects[object as usize];
+        let (out, next) = (all[first as usize].out, all[then as usize].first);
+        self.add(out, next, Kind::Onward);
+        self.reasons.resize(self.edges.len() - self.known, reason);
+    }
+
+    fn reason(&self, edge: usize) -> Reason {
+        edge.checked_sub(self.known).map_or(Reason::Known, |place| self.reasons[place])
+    }
+
+    /// Adds what follows, until nothing does; the edges of a circle, if there is one.
+    fn propagate(&mut self, limit: &Limit<'_>) -> Result<Option<Vec<usize>>, UnknownWhy> {
+        loop {
+            let Some(table) = Table::new(self, limit)? else { return Ok(Some(self.circle(limit)?)) };
+            let before = self.edges.len();
+            for object in 0..u32::try_from(self.objects.len()).expect("there are fewer keys than values") {
+                self.propagate_object(object, &table, limit)?;
+            }
+            if self.edges.len() == before {
+                return Ok(None);
+            }
+        }
+    }
+
+    fn propagate_object(&mut self, object: u32, table: &Table, limit: &Limit<'_>) -> Result<(), UnknownWhy> {
+        let edges = u32::try_from(self.edges.len()).unwrap_or(u32::MAX);
+        let count = u32::try_from(self.objects[object as usize].len()).expect("there are fewer versions than values");
+        let mut by_place: Vec<u32> = (0..count).collect();
+        by_place
+            .sort_by_key(|item| table.place[self.begin(self.objects[object as usize][*item as usize].first) as usize]);
+        for &one in &by_place {
+            // What comes after this one already, with what is added now.
+            let out = self.objects[object as usize][one as usize].out;
+            let mut after = [table.row(self.begin(out)).to_vec(), table.row(self.commit(out)).to_vec()];
+            limit.steps(count as usize)?;
+            for &other in by_place.iter().filter(|other| **other != one) {
+                let first = self.objects[object as usize][other as usize].first;
+                let (begin, commit) = (self.begin(first), self.commit(first));
+                if has(&after[0], begin) && has(&after[1], commit) {
+                    continue;
+                }
+                // The one comes first, if the other cannot.
+                let Some(way) = self.against(object, [other, one], table) else { continue };
+                self.order_items(object, [one, other], Reason::Forced { object, items: [one, other], way, edges });
+                for (row, vertex) in after.iter_mut().zip([begin, commit]) {
+                    row.iter_mut().zip(table.row(vertex)).for_each(|(word, more)| *word |= more);
+                    row[vertex as usize / 64] |= 1 << (vertex % 64);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A way that the first item of these cannot come before the second because of.
+    fn against(&self, object: u32, [first, then]: [u32; 2], table: &Table) -> Option<[u32; 2]> {
+        let all = &self.objects[object as usize];
+        let (first, then) = (&all[first as usize], &all[then as usize]);
+        let way = [self.begin(then.first), self.commit(first.last)];
+        if table.leads(way) || way[0] == way[1] {
+            return Some(way);
+        }
+        let ways = first.readers.iter().map(|reader| [self.commit(then.first), self.begin(*reader)]);
+        ways.into_iter().find(|way| table.leads(*way))
+    }
+
+    /// Two items that are in no order yet, those first that stood in the way.
+    fn undecided(&self, stuck: &[(u32, u32)], limit: &Limit<'_>) -> Result<Option<(u32, [u32; 2])>, UnknownWhy> {
+        let Some(table) = Table::new(self, limit)? else { return Ok(None) };
+        let stuck = stuck.iter().map(|(object, item)| (*object as usize, Some(*item as usize)));
+        let all = (0..self.objects.len()).map(|object| (object, None));
+        for (object, item) in stuck.chain(all) {
+            let items = &self.objects[object];
+            let place = |item: usize| table.place[self.begin(items[item].first) as usize];
+            let follows = |one: usize, other: usize| {
+                let (out, first) = (items[one].out, items[other].first);
+                table.leads([self.begin(out), self.begin(first)]) && table.leads([self.commit(out), self.commit(first)])
+            };
+            let mut by_place: Vec<usize> = (0..items.len()).collect();
+            by_place.sort_by_key(|item| place(*item));
+            limit.steps(items.len() * items.len() / 64)?;
+            let open = |one: usize, other: usize| one != other && !follows(one, other) && !follows(other, one);
+            let ones: Vec<usize> = item.map_or_else(|| by_place.clone(), |item| vec![item]);
+            for one in ones {
+                if let Some(&other) = by_place.iter().find(|other| open(one, **other)) {
+                    let pair = if place(one) < place(other) { [one, other] } else { [other, one] };
+                    let narrow = |number: usize| u32::try_from(number).expect("it was counted");
+                    return Ok(Some((narrow(object), pair.map(narrow))));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// The edges of a circle that there is.
+    fn circle(&self, limit: &Limit<'_>) -> Result<Vec<usize>, UnknownWhy> {
+        let ahead = Ahead::new(self, self.edges.len(), limit)?;
+        let (_, left) = ahead.peel(self);
+        // Whoever is left comes after another that is left: back along those, until one comes again.
+        let mut into: Vec<u32> = vec![NONE; self.vertices as usize];
+        for (number, (from, to)) in (0_u32..).zip(&self.edges) {
+            if left[*from as usize] && left[*to as usize] {
+                into[*to as usize] = number;
+            }
+        }
+        let mut came = vec![usize::MAX; self.vertices as usize];
+        let mut way: Vec<usize> = Vec::new();
+        let mut vertex = left.iter().position(|left| *left).expect("there is a circle");
+        while came[vertex] == usize::MAX {
+            came[vertex] = way.len();
+            way.push(into[vertex] as usize);
+            vertex = self.edges[into[vertex] as usize].0 as usize;
+        }
+        Ok(way.split_off(came[vertex]))
+    }
+
+    /// The transactions that these edges rest on.
+    fn explain(&self, edges: &[usize], core: &mut Vec<u32>) {
+        let width = if self.snapshots { 2 } else { 1 };
+        let mut looked_at = vec![false; self.edges.len()];
+        let mut left: Vec<usize> = edges.to_vec();
+        let take = |core: &mut Vec<u32>, vertex: u32| {
+            let transaction = vertex / width;
+            core.extend((transaction < self.count).then_some(transaction));
+        };
+        while let Some(edge) = left.pop() {
+            if std::mem::replace(&mut looked_at[edge], true) {
+                continue;
+            }
+            let (from, to) = self.edges[edge];
+            take(core, from);
+            take(core, to);
+            let (object, items, way) = match self.reason(edge) {
+                Reason::Known => continue,
+                Reason::Forced { object, items, way, edges } => (object, items, Some((way, edges as usize))),
+                Reason::Trial { object, items } => (object, items, None),
+            };
+            for item in items {
+                let item = &self.objects[object as usize][item as usize];
+                core.extend([item.first, item.last]);
+                core.extend(item.all.iter().take(32));
+            }
+            if let Some((way, known)) = way {
+                left.extend(self.way(way, known));
+            }
+        }
+    }
+
+    /// The edges of a shortest way from one vertex to another, among the first so many.
+    fn way(&self, [from, to]: [u32; 2], edges: usize) -> Vec<usize> {
+        let mut next: Vec<Vec<u32>> = vec![Vec::new(); self.vertices as usize];
+        for (number, (from, _)) in (0_u32..).zip(&self.edges[..edges]) {
+            next[*from as usize].push(number);
+        }
+        let mut into = vec![NONE; self.vertices as usize];
+        let mut queue = std::collections::VecDeque::from([from]);
+        while let Some(vertex) = queue.pop_front() {
+            for &edge in &next[vertex as usize] {
+                let after = self.edges[edge as usize].1;
+                if into[after as usize] == NONE {
+                    into[after as usize] = edge;
+                    queue.push_back(after);
+                }
+            }
+            if into[to as usize] != NONE {
+                break;
+            }
+        }
+        let (mut way, mut vertex) = (Vec::new(), to);
+        while into[vertex as usize] != NONE {
+            way.push(into[vertex as usize] as usize);
+            vertex = self.edges[into[vertex as usize] as usize].0;
+            if vertex == from {
+                break;
+            }
+        }
+        way
+    }
+}
+
+fn sorted(mut core: Vec<u32>) -> Vec<u32> {
+    core.sort_unstable();
+    core.dedup();
+    core
+}
+
+fn has(row: &[u64], vertex: u32) -> bool {
+    row[vertex as usize / 64] & (1 << (vertex % 64)) != 0
+}
+
+/// From each vertex, where its edges lead.
+pub(super) struct Ahead {
+    begins: Vec<u32>,
+    targets: Vec<u32>,
+    /// Into each vertex, how many lead.
+    pub waits: Vec<u32>,
+}
+
+impl Ahead {
+    pub(super) fn new(graph: &Polygraph, edges: usize, limit: &Limit<'_>) -> Result<Self, UnknownWhy> {
+        let vertices = graph.vertices as usize;
+        limit.room((3 * vertices + edges) * size_of::<u32>())?;
+        limit.steps(edges)?;
+        let (mut begins, mut waits) = (vec![0_u32; vertices + 1], vec![0_u32; vertices]);
+        for (from, to) in &graph.edges[..edges] {
+            begins[*from as usize + 1] += 1;
+            waits[*to as usize] += 1;
+        }
+        for vertex in 0..vertices {
+            begins[vertex + 1] += begins[vertex];
+        }
+        let (mut next, mut targets) = (begins.clone(), vec![0_u32; edges]);
+        for (from, to) in &graph.edges[..edges] {
+            targets[next[*from as usize] as usize] = *to;
+            next[*from as usize] += 1;
+        }
+        Ok(Self { begins, targets, waits })
+    }
+
+    pub(super) fn of(&self, vertex: u32) -> &[u32] {
+        &self.targets[self.begins[vertex as usize] as usize..self.begins[vertex as usize + 1] as usize]
+    }
+
+    /// Vertices in an order that all edges allow; and those that lie on a circle or after one.
+    fn peel(&self, graph: &Polygraph) -> (Vec<u32>, Vec<bool>) {
+        let mut waits = self.waits.clone();
+        let mut order: Vec<u32> = (0..graph.vertices).filter(|v| waits[*v as usize] == 0).collect();
+        let mut done = 0;
+        let mut left = vec![true; graph.vertices as usize];
+        while let Some(&vertex) = order.get(done) {
+            done += 1;
+            left[vertex as usize] = false;
+            for &to in self.of(vertex) {
+                waits[to as usize] -= 1;
+                if waits[to as usize] == 0 {
+                    order.push(to);
+                }
+            }
+        }
+        (order, left)
+    }
+}
+
+/// Who comes after whom: a row for each vertex, a bit for each transaction's.
+struct Table {
+    words: usize,
+    bits: Vec<u64>,
+    columns: usize,
+    /// The place of each vertex in an order.
+    place: Vec<u32>,
+}
+
+impl Table {
+    /// Nothing if there is a circle.
+    fn new(graph: &Polygraph, limit: &Limit<'_>) -> Result<Option<Self>, UnknownWhy> {
+        let ahead = Ahead::new(graph, graph.edges.len(), limit)?;
+        let (order, _) = ahead.peel(graph);
+        if order.len() < graph.vertices as usize {
+            return Ok(None);
+        }
+        let (columns, vertices) = (graph.columns(), graph.vertices as usize);
+        let words = columns.div_ceil(64);
+        limit.room(words * vertices * 8 + vertices * 4)?;
+        let (mut bits, mut place) = (vec![0_u64; words * vertices], vec![0_u32; vertices]);
+        for (at, &vertex) in (0_u32..).zip(&order) {
+            place[vertex as usize] = at;
+        }
+        for &vertex in order.iter().rev() {
+            for &to in ahead.of(vertex) {
+                limit.steps(words / 16)?;
+                let (from, next) = (vertex as usize * words, to as usize * words);
+                for word in 0..words {
+                    bits[from + word] |= bits[next + word];
+                }
+                if (to as usize) < columns {
+                    bits[from + to as usize / 64] |= 1 << (to % 64);
+                }
+            }
+        }
+        Ok(Some(Self { words, bits, columns, place }))
+    }
+
+    fn row(&self, vertex: u32) -> &[u64] {
+        &self.bits[vertex as usize * self.words..][..self.words]
+    }
+
+    fn leads(&self, [from, to]: [u32; 2]) -> bool {
+        debug_assert!((to as usize) < self.columns, "ways end in transactions");
+        has(self.row(from), to)
+    }
+}

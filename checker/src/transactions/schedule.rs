@@ -1,0 +1,157 @@
+//! A schedule: transactions one after the other as they are due, where none overwrites what others still have to read.
+//!
+//! Whatever is known of who comes before whom is kept. Of each object one item at a time is there: the next begins once its last writer and all
+//! who read what that one left are through. Under snapshot isolation a transaction begins and commits: who changes an object begins
+//! when nobody else who changes it is under way, and commits when all have begun who read what was there before. A schedule that comes
+//! to its end explains everything; one that does not says nothing but what it got stuck on.
+
+use std::{cmp::Reverse, collections::BinaryHeap};
+
+use super::{
+    graph::NONE,
+    limit::Limit,
+    polygraph::{Ahead, Polygraph},
+};
+use crate::UnknownWhy;
+
+/// An item of an object.
+type At = (u32, u32);
+
+struct Schedule<'a> {
+    graph: &'a Polygraph,
+    rank: &'a [u32],
+    /// For each transaction, the items that it begins, ends, and reads.
+    firsts: Vec<Vec<At>>,
+    lasts: Vec<Vec<At>>,
+    reads: Vec<Vec<At>>,
+    /// For each object, the item that is under way, or [`NONE`], and how many still have to read the one before.
+    under_way: Vec<u32>,
+    to_read: Vec<u32>,
+    /// The item that is there.
+    there: Vec<u32>,
+    /// For each object, the vertices that wait for it.
+    waiting: Vec<Vec<u32>>,
+    ready: BinaryHeap<Reverse<(u32, u32)>>,
+    order: Vec<u32>,
+}
+
+/// An order; or the items that others waited for in vain.
+pub(super) fn schedule(
+    graph: &Polygraph,
+    rank: &[u32],
+    limit: &Limit<'_>,
+) -> Result<Result<Vec<u32>, Vec<At>>, UnknownWhy> {
+    let ahead = Ahead::new(graph, graph.edges.len(), limit)?;
+    let (count, objects) = (graph.count as usize, graph.objects.len());
+    limit.room(3 * count * size_of::<Vec<At>>() + 16 * graph.vertices as usize)?;
+    let mut schedule = Schedule {
+        graph,
+        rank,
+        firsts: vec![Vec::new(); count],
+        lasts: vec![Vec::new(); count],
+        reads: vec![Vec::new(); count],
+        under_way: vec![NONE; objects],
+        to_read: vec![0; objects],
+        there: vec![NONE; objects],
+        waiting: vec![Vec::new(); objects],
+        ready: BinaryHeap::new(),
+        order: Vec::new(),
+    };
+    for (object, items) in (0_u32..).zip(&graph.objects) {
+        for (number, item) in (0_u32..).zip(items) {
+            schedule.firsts[item.first as usize].push((object, number));
+            schedule.lasts[item.last as usize].push((object, number));
+            item.readers.iter().for_each(|reader| schedule.reads[*reader as usize].push((object, number)));
+        }
+    }
+    let mut waits = ahead.waits.clone();
+    for vertex in (0..graph.vertices).filter(|vertex| waits[*vertex as usize] == 0) {
+        schedule.is_due(vertex);
+    }
+    let mut done = 0;
+    while let Some(Reverse((_, vertex))) = schedule.ready.pop() {
+        limit.step()?;
+        if let Err(object) = schedule.place(vertex) {
+            schedule.waiting[object as usize].push(vertex);
+            continue;
+        }
+        done += 1;
+        for &to in ahead.of(vertex) {
+            waits[to as usize] -= 1;
+            if waits[to as usize] == 0 {
+                schedule.is_due(to);
+            }
+        }
+    }
+    if done == graph.vertices {
+        return Ok(Ok(schedule.order));
+    }
+    let blocked = (0..objects).filter(|object| !schedule.waiting[*object].is_empty());
+    let narrow = |object: usize| u32::try_from(object).expect("there are fewer keys than values");
+    let stuck = blocked.map(|object| (narrow(object), schedule.there[object])).filter(|(_, item)| *item != NONE);
+    Ok(Err(stuck.collect()))
+}
+
+impl Schedule<'_> {
+    fn is_due(&mut self, vertex: u32) {
+        let width = if self.graph.snapshots { 2 } else { 1 };
+        let transaction = (vertex / width) as usize;
+        let commits = self.graph.snapshots && vertex % 2 == 1;
+        let only_reads = self.firsts.get(transaction).is_none_or(Vec::is_empty)
+            && self.lasts.get(transaction).is_none_or(Vec::is_empty);
+        // Who only reads stands in nobody's way.
+        let due = if only_reads || commits { 0 } else { self.rank[transaction] };
+        self.ready.push(Reverse((due, vertex)));
+    }
+
+    /// Places a vertex; or else the object that it has to wait for.
+    fn place(&mut self, vertex: u32) -> Result<(), u32> {
+        let width = if self.graph.snapshots { 2 } else { 1 };
+        let transaction = vertex / width;
+        if transaction >= self.graph.count {
+            return Ok(());
+        }
+        let (begins, commits) = (vertex == self.graph.begin(transaction), vertex == self.graph.commit(transaction));
+        let at = transaction as usize;
+        let is_own = |object: u32| self.reads[at].iter().any(|(other, _)| *other == object);
+        for &(object, _) in &self.firsts[at] {
+            if begins && self.under_way[object as usize] != NONE {
+                return Err(object);
+            }
+            // At the same moment it has read what it replaces.
+            let own = u32::from(begins && commits && is_own(object));
+            if commits && self.to_read[object as usize] > own {
+                return Err(object);
+            }
+        }
+        let mut free = Vec::new();
+        if begins {
+            for &(object, item) in &self.firsts[at] {
+                self.under_way[object as usize] = item;
+            }
+            for &(object, _) in &self.reads[at] {
+                self.to_read[object as usize] = self.to_read[object as usize].saturating_sub(1);
+                free.extend((self.to_read[object as usize] == 0).then_some(object));
+            }
+            self.order.push(transaction);
+        }
+        if commits {
+            for &(object, item) in &self.lasts[at] {
+                let readers = self.graph.objects[object as usize][item as usize].readers.len();
+                self.under_way[object as usize] = NONE;
+                self.there[object as usize] = item;
+                self.to_read[object as usize] = u32::try_from(readers).expect("there are fewer reads than steps");
+                free.push(object);
+            }
+            if self.graph.snapshots {
+                self.order.push(transaction);
+            }
+        }
+        for object in free {
+            for vertex in std::mem::take(&mut self.waiting[object as usize]) {
+                self.is_due(vertex);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,490 @@
+//! Few transactions: every order is tried, at every level, values that were written twice among them.
+//!
+//! Each level by its definition, over those that ended well and any of those whose outcome nobody knows. From serializable on, an order in which
+//! each read finds what is there (Papadimitriou 1979); under snapshot isolation, an order of beginnings and commits in which each finds
+//! what was committed when it began, and of two that change the same key one has committed before the other begins (Adya 1999,
+//! section 4.3, without an order of time). At read committed, an order in which each read finds what some transaction before it left
+//! behind (Crooks et al. 2017: each read has a state before its transaction), where lists grow only at their end, so that all that was
+//! read of one is the beginning of what it came to. At read uncommitted, an order in which writes do not mix, as far as reads agree on
+//! the order of what was written. States that were tried already are remembered, so that few orders are looked at twice.
+
+use histories::{Found, History, MicroOperation, NEVER, Outcome, Value, ValueId};
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::{limit::Limit, report::Level, uncommitted};
+use crate::UnknownWhy;
+
+/// So many transactions are always decided.
+pub(super) const FEW: usize = 8;
+/// So many can be told apart.
+pub(super) const MOST: usize = 64;
+/// So many states are remembered at most.
+const STATES: usize = 1 << 19;
+/// A list that no read continues.
+const DEAD: u32 = u32::MAX;
+
+pub(super) struct Transaction {
+    pub operation: u32,
+    pub certain: bool,
+    process: u32,
+    invoked: u32,
+    completed: u32,
+    pub steps: Vec<Step>,
+}
+
+/// A micro-operation, its key as a number.
+#[derive(Clone, Copy)]
+pub(super) enum Step {
+    Append {
+        key: usize,
+        value: ValueId,
+    },
+    Write {
+        key: usize,
+        value: ValueId,
+    },
+    /// A list: its node among all that were read of the key; and how much of it shows an order, and how much was there before the
+    /// transaction changed anything.
+    List {
+        key: usize,
+        node: u32,
+        claim: usize,
+        base: usize,
+        read: usize,
+    },
+    /// A value of a register; whether the transaction itself had written it.
+    Value {
+        key: usize,
+        value: ValueId,
+        own: bool,
+    },
+}
+
+/// All that is to be put in order.
+pub(super) struct Small<'h> {
+    pub transactions: Vec<Transaction>,
+    /// The lists that were read, one after the other.
+    pub lists: Vec<&'h [ValueId]>,
+    pub initial_list: Vec<ValueId>,
+    initial_value: ValueId,
+    keys: FxHashMap<ValueId, usize>,
+    /// Of each list that was read, and all its beginnings: key, node, element, and the node after it.
+    tree: FxHashMap<(usize, u32, ValueId), u32>,
+    nodes: u32,
+    /// Values that are read.
+    read: FxHashSet<(usize, ValueId)>,
+}
+
+/// The order that was found, if there is one; or that it takes too long to find out.
+pub(super) enum Decision {
+    Explained(Vec<u32>),
+    Refuted,
+    Open,
+}
+
+impl<'h> Small<'h> {
+    /// Those that are in `operations`, in the order of their invocations. Where these are not `all` that did not fail, a read of what another
+    /// may have written says nothing.
+    pub(super) fn new(history: &'h History, initial: &Value, operations: &[u32], all: bool) -> Self {
+        let id = |value: &Value| history.values.find(value).unwrap_or(ValueId::UNKNOWN);
+        let (initial_list, initial_value) = match initial {
+            Value::List(list) => (list.iter().map(id).collect(), ValueId::NIL),
+            other => (Vec::new(), id(other)),
+        };
+        let mut small = Self {
+            transactions: Vec::new(),
+            lists: Vec::new(),
+            initial_list,
+            initial_value,
+            keys: FxHashMap::default(),
+            tree: FxHashMap::default(),
+            nodes: 1,
+            read: FxHashSet::default(),
+        };
+        let foreign = if all { FxHashSet::default() } else { foreign(history, operations) };
+        for &operation in operations {
+            small.add(history, operation, &foreign);
+        }
+        small
+    }
+
+    fn add(&mut self, history: &'h History, operation: u32, foreign: &FxHashSet<(ValueId, ValueId)>) {
+        let Some(transaction) = history.transactions.at(operation as usize) else { return };
+        let known = &history.operations[operation as usize];
+        let certain = known.outcome == Outcome::Ok;
+        let mut steps = Vec::new();
+        let mut own: FxHashMap<usize, Vec<ValueId>> = FxHashMap::default();
+        let mut bases: FxHashMap<usize, &[ValueId]> = FxHashMap::default();
+        for micro in history.transactions.micro_operations(transaction) {
+            let numbers = self.keys.len();
+            let mut key = |name: ValueId| *self.keys.entry(name).or_insert(numbers);
+            match micro {
+                MicroOperation::Append { key: name, value } => {
+                    let key = key(name);
+                    own.entry(key).or_default().push(value);
+                    steps.push(Step::Append { key, value });
+                }
+                MicroOperation::Write { key: name, value } => {
+                    let key = key(name);
+                    own.entry(key).or_default().push(value);
+                    steps.push(Step::Write { key, value });
+                }
+                MicroOperation::Read { key: name, found } if certain => {
+                    let key = key(name);
+                    let own = own.entry(key).or_default();
+                    let is_foreign = |value: &ValueId| foreign.contains(&(name, *value));
+                    match found {
+                        Found::List(list) if !list.iter().any(is_foreign) => {
+                            steps.push(self.list(key, list, own, bases.entry(key)));
+                        }
+                        Found::Value(value) if !is_foreign(&value) => {
+                            self.read.insert((key, value));
+                            steps.push(Step::Value { key, value, own: own.contains(&value) });
+                        }
+                        Found::Unknown | Found::List(_) | Found::Value(_) => {}
+                    }
+                }
+                MicroOperation::Read { .. } => {}
+            }
+        }
+        let (process, invoked, completed) = (known.process, known.invoked, known.completed);
+        self.transactions.push(Transaction { operation, certain, process, invoked, completed, steps });
+    }
+
+    fn list(
+        &mut self,
+        key: usize,
+        list: &'h [ValueId],
+        own: &[ValueId],
+        base: std::collections::hash_map::Entry<'_, usize, &'h [ValueId]>,
+    ) -> Step {
+        let mut node = 0;
+        for &element in list {
+            let next = self.tree.entry((key, node, element)).or_insert(self.nodes);
+            self.nodes = self.nodes.max(*next + 1);
+            node = *next;
+        }
+        self.lists.push(list);
+        let read = self.lists.len() - 1;
+        if let Some(stripped) = list.strip_suffix(own)
+            && *base.or_insert(stripped) == stripped
+        {
+            return Step::List { key, node, claim: list.len(), base: stripped.len(), read };
+        }
+        let others = list.iter().rposition(|element| !own.contains(element)).map_or(0, |last| last + 1);
+        Step::List { key, node, claim: others, base: others, read }
+    }
+
+    /// Whether all can be explained at this level.
+    pub(super) fn decide(&self, level: Level, limit: &Limit<'_>) -> Result<Decision, UnknownWhy> {
+        let mut tried = Tried { states: FxHashSet::default(), limit, full: false };
+        let mut order = Vec::new();
+        let found = match level {
+            Level::ReadUncommitted => return uncommitted::decide(self, limit),
+            Level::ReadCommitted => {
+                let Some(mut growth) = Growth::new(self) else { return Ok(Decision::Refuted) };
+                self.committed(&mut growth, 0, &mut order, &mut tried)?
+            }
+            Level::SnapshotIsolation => self.snapshots([0, 0], &self.initially(), &mut order, &mut tried)?,
+            _ => self.serial(level, 0, &self.initially(), &mut order, &mut tried)?,
+        };
+        let order = order.iter().map(|&at: &usize| self.transactions[at].operation).collect();
+        Ok(match found {
+            true => Decision::Explained(order),
+            false if tried.full => Decision::Open,
+            false => Decision::Refuted,
+        })
+    }
+
+    fn all_certain(&self, done: u64) -> bool {
+        (0..self.transactions.len()).all(|at| !self.transactions[at].certain || done & (1 << at) != 0)
+    }
+
+    /// What each key holds at first: as a value where it may be a register, as a node where it may be a list.
+    fn initially(&self) -> Vec<[u32; 2]> {
+        let of_key = |key: usize| {
+            let node = self.initial_list.iter().fold(0, |node, element| self.after(key, node, *element));
+            [self.initial_value.0, node]
+        };
+        (0..self.keys.len()).map(of_key).collect()
+    }
+
+    fn after(&self, key: usize, node: u32, element: ValueId) -> u32 {
+        self.tree.get(&(key, node, element)).copied().unwrap_or(DEAD)
+    }
+
+    /// Does what a transaction does; whether it finds what it read, if that is asked.
+    fn run(&self, at: usize, contents: &mut [[u32; 2]], reads: bool) -> bool {
+        self.transactions[at].steps.iter().all(|step| match *step {
+            Step::Append { key, value } => {
+                contents[key][1] = self.after(key, contents[key][1], value);
+                true
+            }
+            Step::Write { key, value } => {
+                // What nobody reads makes no difference.
+                contents[key][0] = if self.read.contains(&(key, value)) { value.0 } else { DEAD - 1 };
+                true
+            }
+            Step::List { key, node, .. } => !reads || contents[key][1] == node,
+            Step::Value { key, value, .. } => {
+                // Nothing is an empty list, too.
+                let empty = value == ValueId::NIL && contents[key] == [ValueId::NIL.0, 0];
+                let value_holds = contents[key][0] == value.0;
+                !reads || empty || value_holds && (value != ValueId::NIL || contents[key][1] == 0)
+            }
+        })
+    }
+
+    fn serial(
+        &self,
+        level: Level,
+        done: u64,
+        contents: &[[u32; 2]],
+        order: &mut Vec<usize>,
+        tried: &mut Tried<'_>,
+    ) -> Result<bool, UnknownWhy> {
+        if self.all_certain(done) {
+            return Ok(true);
+        }
+        if !tried.is_new([done, 0], contents.as_flattened())? {
+            return Ok(false);
+        }
+        for at in (0..self.transactions.len()).filter(|at| done & (1 << at) == 0) {
+            let next = &self.transactions[at];
+            let must_wait = (0..self.transactions.len()).filter(|other| done & (1 << other) == 0).any(|other| {
+                let other = &self.transactions[other];
+                let before = other.certain && other.completed != NEVER && other.completed < next.invoked;
+                let same = level == Level::StrongSessionSerializable && other.process == next.process;
+                before && (level == Level::StrictSerializable || same)
+            });
+            let mut after = contents.to_vec();
+            if must_wait || !self.run(at, &mut after, true) {
+                continue;
+            }
+            order.push(at);
+            if self.serial(level, done | 1 << at, &after, order, tried)? {
+                return Ok(true);
+            }
+            order.pop();
+        }
+        Ok(false)
+    }
+
+    fn changes(&self, at: usize) -> impl Iterator<Item = usize> {
+        self.transactions[at].steps.iter().filter_map(|step| match *step {
+            Step::Append { key, .. } | Step::Write { key, .. } => Some(key),
+            Step::List { .. } | Step::Value { .. } => None,
+        })
+    }
+
+    /// `order` has each transaction twice: as it begins, and as it commits.
+    fn snapshots(
+        &self,
+        [begun, committed]: [u64; 2],
+        contents: &[[u32; 2]],
+        order: &mut Vec<usize>,
+        tried: &mut Tried<'_>,
+    ) -> Result<bool, UnknownWhy> {
+        if begun == committed && self.all_certain(committed) {
+            return Ok(true);
+        }
+        if !tried.is_new([begun, committed], contents.as_flattened())? {
+            return Ok(false);
+        }
+        for at in (0..self.transactions.len()).filter(|at| committed & (1 << at) == 0) {
+            let bit = 1 << at;
+            let mut after = contents.to_vec();
+            let commits = begun & bit != 0;
+            let fits = if commits {
+                self.run(at, &mut after, false)
+            } else {
+                let open = (0..self.transactions.len()).filter(|other| (begun & !committed) & (1 << other) != 0);
+                let clashes =
+                    open.clone().any(|other| self.changes(other).any(|key| self.changes(at).any(|own| own == key)));
+                !clashes && self.run(at, &mut contents.to_vec(), true)
+            };
+            if !fits {
+                continue;
+            }
+            order.push(at);
+            let next = if commits { [begun, committed | bit] } else { [begun | bit, committed] };
+            if self.snapshots(next, &after, order, tried)? {
+                return Ok(true);
+            }
+            order.pop();
+        }
+        Ok(false)
+    }
+
+    fn committed(
+        &self,
+        growth: &mut Growth<'h>,
+        done: u64,
+        order: &mut Vec<usize>,
+        tried: &mut Tried<'_>,
+    ) -> Result<bool, UnknownWhy> {
+        if self.all_certain(done) && growth.is_over() {
+            return Ok(true);
+        }
+        if !tried.is_new([done, 0], &growth.as_numbers())? {
+            return Ok(false);
+        }
+        for at in (0..self.transactions.len()).filter(|at| done & (1 << at) == 0) {
+            let steps = &self.transactions[at].steps;
+            let explained = steps.iter().all(|step| match *step {
+                Step::List { key, base, .. } => growth.was(key, base),
+                Step::Value { key, value, own } => own || self.was_left(done, key, value, growth),
+                Step::Append { .. } | Step::Write { .. } => true,
+            });
+            let mut after = growth.clone();
+            if !explained || !after.grow(steps) {
+                continue;
+            }
+            order.push(at);
+            if self.committed(&mut after, done | 1 << at, order, tried)? {
+                return Ok(true);
+            }
+            order.pop();
+        }
+        Ok(false)
+    }
+
+    /// Whether one of those that are done left this value behind, or it was there at first.
+    fn was_left(&self, done: u64, key: usize, value: ValueId, growth: &Growth<'_>) -> bool {
+        let is_list = value == ValueId::NIL && self.is_list(key);
+        if is_list {
+            return growth.was(key, 0);
+        }
+        value == self.initial_value
+            || (0..self.transactions.len()).filter(|at| done & (1 << at) != 0).any(|at| {
+                let written = self.transactions[at].steps.iter().rev().find_map(|step| match *step {
+                    Step::Write { key: other, value } if other == key => Some(value),
+                    _ => None,
+                });
+                written == Some(value)
+            })
+    }
+
+    pub(super) fn is_list(&self, key: usize) -> bool {
+        let all = self.transactions.iter().flat_map(|transaction| &transaction.steps);
+        let mut of_lists = all.filter(
+            |step| matches!(step, Step::Append { key: other, .. } | Step::List { key: other, .. } if *other == key),
+        );
+        of_lists.next().is_some() || !self.initial_list.is_empty()
+    }
+
+    /// Of each key, what its reads show of its order.
+    pub(super) fn claims(&self) -> Vec<Vec<&'h [ValueId]>> {
+        let mut claims = vec![Vec::new(); self.keys.len()];
+        for step in self.transactions.iter().flat_map(|transaction| &transaction.steps) {
+            if let Step::List { key, claim, read, .. } = *step {
+                claims[key].push(&self.lists[read][..claim]);
+            }
+        }
+        claims
+    }
+}
+
+/// What others than these may have written, by key.
+fn foreign(history: &History, operations: &[u32]) -> FxHashSet<(ValueId, ValueId)> {
+    let inside: FxHashSet<u32> = operations.iter().copied().collect();
+    let mut foreign = FxHashSet::default();
+    for transaction in 0..history.transactions.len() {
+        let operation = history.transactions.operation(transaction);
+        let is_other = u32::try_from(operation).is_ok_and(|operation| !inside.contains(&operation));
+        if is_other && history.operations[operation].outcome != Outcome::Fail {
+            for micro in history.transactions.micro_operations(transaction) {
+                if let MicroOperation::Append { key, value } | MicroOperation::Write { key, value } = micro {
+                    foreign.insert((key, value));
+                }
+            }
+        }
+    }
+    foreign
+}
+
+/// States that were tried and lead nowhere.
+struct Tried<'a> {
+    states: FxHashSet<([u64; 2], Box<[u32]>)>,
+    limit: &'a Limit<'a>,
+    /// Whether there was no room for all.
+    full: bool,
+}
+
+impl Tried<'_> {
+    fn is_new(&mut self, done: [u64; 2], contents: &[u32]) -> Result<bool, UnknownWhy> {
+        self.limit.step()?;
+        if self.states.len() >= STATES {
+            self.full = true;
+            return Ok(false);
+        }
+        if self.states.len() == self.states.capacity() {
+            self.limit.room((self.states.len() + 1) * 2 * (64 + 4 * contents.len()))?;
+        }
+        Ok(self.states.insert((done, contents.into())))
+    }
+}
+
+/// How lists grow to what was read of them.
+#[derive(Clone)]
+struct Growth<'h> {
+    /// Of each key, all that its reads show: one order, or there is none.
+    paths: std::rc::Rc<Vec<&'h [ValueId]>>,
+    /// How much of it is there; of what grew beyond it, only that it did.
+    grown: Vec<usize>,
+    /// How much was there between transactions.
+    were: Vec<Vec<usize>>,
+}
+
+impl<'h> Growth<'h> {
+    fn new(small: &Small<'h>) -> Option<Self> {
+        let mut paths: Vec<&'h [ValueId]> = Vec::new();
+        for claims in small.claims() {
+            let path = claims.iter().copied().max_by_key(|claim| claim.len()).unwrap_or(&[]);
+            if claims.iter().any(|claim| !path.starts_with(claim)) {
+                return None;
+            }
+            let initial = &small.initial_list[..small.initial_list.len().min(path.len())];
+            if !path.starts_with(initial) {
+                return None;
+            }
+            paths.push(path);
+        }
+        let first = small.initial_list.len();
+        let keys = paths.len();
+        Some(Self { paths: std::rc::Rc::new(paths), grown: vec![first; keys], were: vec![vec![first]; keys] })
+    }
+
+    fn was(&self, key: usize, length: usize) -> bool {
+        self.were[key].contains(&length)
+    }
+
+    fn is_over(&self) -> bool {
+        self.paths.iter().zip(&self.grown).all(|(path, grown)| path.len() <= *grown)
+    }
+
+    fn grow(&mut self, steps: &[Step]) -> bool {
+        for step in steps {
+            if let Step::Append { key, value } = *step {
+                let path = self.paths[key];
+                if path.get(self.grown[key]).is_some_and(|next| *next != value) {
+                    return false;
+                }
+                self.grown[key] = (self.grown[key] + 1).min(path.len() + 1);
+            }
+        }
+        for key in 0..self.grown.len() {
+            // Whoever read all of it may have done so only before it grew beyond.
+            if self.grown[key] <= self.paths[key].len() && !self.was(key, self.grown[key]) {
+                self.were[key].push(self.grown[key]);
+            }
+        }
+        true
+    }
+
+    fn as_numbers(&self) -> Vec<u32> {
+        let narrow = |number: &usize| u32::try_from(*number).unwrap_or(u32::MAX);
+        let all = self.grown.iter().zip(&self.were);
+        all.flat_map(|(grown, were)| [narrow(grown), u32::MAX].into_iter().chain(were.iter().map(narrow))).collect()
+    }
+}

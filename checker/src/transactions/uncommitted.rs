@@ -1,0 +1,181 @@
+//! Read uncommitted, for few transactions: whether writes can be put in an order in which they do not mix.
+//!
+//! Only what certainly happened counts. Reads may be of anything, and still tell the order of lists: where all that was read of one is the
+//! beginning of the longest read, each transaction's elements must stand together in it, and what is not in it comes after it; else
+//! one element comes before another if a read says so and none says the opposite. A read says so that has the one before the other,
+//! or without it.
+
+use histories::ValueId;
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::{
+    limit::Limit,
+    small::{Decision, Small, Step},
+};
+use crate::UnknownWhy;
+
+/// Of one list, the longest read and who may have added what.
+struct Order<'h> {
+    list: &'h [ValueId],
+    /// How many each transaction added of each value.
+    added: Vec<FxHashMap<ValueId, usize>>,
+    /// What another may have added than one that certainly happened.
+    foreign: FxHashSet<ValueId>,
+}
+
+pub(super) fn decide(small: &Small<'_>, limit: &Limit<'_>) -> Result<Decision, UnknownWhy> {
+    let certain: Vec<usize> = (0..small.transactions.len()).filter(|at| small.transactions[*at].certain).collect();
+    let (mut orders, mut before) = (Vec::new(), vec![0_u64; small.transactions.len()]);
+    for (key, claims) in small.claims().into_iter().enumerate() {
+        let claims: Vec<&[ValueId]> = claims.into_iter().map(|claim| without(claim, &small.initial_list)).collect();
+        let longest = claims.iter().copied().max_by_key(|claim| claim.len()).unwrap_or(&[]);
+        if claims.iter().all(|claim| longest.starts_with(claim)) {
+            orders.push(Order::new(small, key, longest));
+            continue;
+        }
+        for (one, other) in pairs(small, key, &claims, &certain) {
+            before[other] |= 1 << one;
+        }
+    }
+    let mut search = Search { small, certain, orders, before, tried: FxHashSet::default(), limit };
+    let places = vec![0; search.orders.len()];
+    Ok(if search.rest(0, &places)? { Decision::Explained(Vec::new()) } else { Decision::Refuted })
+}
+
+fn without<'h>(list: &'h [ValueId], initial: &[ValueId]) -> &'h [ValueId] {
+    let same = list.iter().zip(initial).take_while(|(found, first)| found == first).count();
+    &list[same..]
+}
+
+fn added(small: &Small<'_>, at: usize, key: usize) -> impl Iterator<Item = ValueId> {
+    small.transactions[at].steps.iter().filter_map(move |step| match *step {
+        Step::Append { key: other, value } if other == key => Some(value),
+        _ => None,
+    })
+}
+
+/// Who added something before somebody else did, as far as reads agree on it.
+fn pairs(small: &Small<'_>, key: usize, claims: &[&[ValueId]], certain: &[usize]) -> Vec<(usize, usize)> {
+    let writer = |value: ValueId| {
+        let mut all = (0..small.transactions.len()).filter(|at| added(small, *at, key).any(|other| other == value));
+        all.next().filter(|first| all.next().is_none() && certain.contains(first))
+    };
+    let values: Vec<(ValueId, usize)> = (certain.iter())
+        .flat_map(|at| added(small, *at, key))
+        .filter_map(|value| Some((value, writer(value)?)))
+        .collect();
+    let says = |one: ValueId, other: ValueId| {
+        claims.iter().any(|claim| {
+            let place = |value: ValueId| claim.iter().position(|element| *element == value);
+            place(one).is_some_and(|first| place(other).is_none_or(|then| first < then))
+        })
+    };
+    let mut pairs = Vec::new();
+    for &(one, first) in &values {
+        for &(other, then) in &values {
+            if first != then && says(one, other) && !says(other, one) {
+                pairs.push((first, then));
+            }
+        }
+    }
+    pairs
+}
+
+impl<'h> Order<'h> {
+    fn new(small: &Small<'_>, key: usize, list: &'h [ValueId]) -> Self {
+        let mut of_certain: FxHashSet<ValueId> = FxHashSet::default();
+        let mut foreign = FxHashSet::default();
+        let mut all = Vec::new();
+        for (at, transaction) in small.transactions.iter().enumerate() {
+            let mut counts = FxHashMap::default();
+            for value in added(small, at, key) {
+                *counts.entry(value).or_default() += 1;
+                if transaction.certain {
+                    of_certain.insert(value);
+                } else {
+                    foreign.insert(value);
+                }
+            }
+            all.push(counts);
+        }
+        // What nobody added, or only one that failed, is nobody's here.
+        foreign.extend(list.iter().filter(|value| !of_certain.contains(value)));
+        Self { list, added: all, foreign }
+    }
+
+    /// All places up to which the list can have been written once this transaction has added its elements.
+    fn after(&self, at: usize, place: usize) -> Vec<usize> {
+        let mut ends = Vec::new();
+        self.consume(place, &mut self.added[at].clone(), &mut ends);
+        ends.sort_unstable();
+        ends.dedup();
+        ends
+    }
+
+    fn consume(&self, place: usize, left: &mut FxHashMap<ValueId, usize>, ends: &mut Vec<usize>) {
+        let is_empty = left.values().all(|count| *count == 0);
+        if is_empty || self.rest_is_foreign(place) {
+            ends.push(if is_empty { place } else { self.list.len() });
+        }
+        let Some(&next) = self.list.get(place) else { return };
+        if is_empty {
+            return;
+        }
+        if left.get(&next).is_some_and(|count| *count > 0) {
+            *left.entry(next).or_default() -= 1;
+            self.consume(place + 1, left, ends);
+            *left.entry(next).or_default() += 1;
+        }
+        if self.foreign.contains(&next) {
+            self.consume(place + 1, left, ends);
+        }
+    }
+
+    fn rest_is_foreign(&self, place: usize) -> bool {
+        self.list[place..].iter().all(|value| self.foreign.contains(value))
+    }
+}
+
+struct Search<'a, 'h> {
+    small: &'a Small<'h>,
+    certain: Vec<usize>,
+    orders: Vec<Order<'h>>,
+    /// For each transaction, whose elements come before its own.
+    before: Vec<u64>,
+    tried: FxHashSet<(u64, Vec<usize>)>,
+    limit: &'a Limit<'a>,
+}
+
+impl Search<'_, '_> {
+    fn rest(&mut self, done: u64, places: &[usize]) -> Result<bool, UnknownWhy> {
+        self.limit.step()?;
+        if self.certain.iter().all(|at| done & (1 << at) != 0) {
+            return Ok(self.orders.iter().zip(places).all(|(order, place)| order.rest_is_foreign(*place)));
+        }
+        if !self.tried.insert((done, places.to_vec())) {
+            return Ok(false);
+        }
+        debug_assert!(self.small.transactions.len() <= super::small::MOST, "they are told apart by bits");
+        for at in self.certain.clone() {
+            let waits = self.before[at] & !done != 0;
+            if done & (1 << at) == 0 && !waits && self.place(done | 1 << at, at, 0, &mut places.to_vec())? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Goes through the lists from `number` on, for each end that the transaction's elements can have there.
+    fn place(&mut self, done: u64, at: usize, number: usize, places: &mut Vec<usize>) -> Result<bool, UnknownWhy> {
+        let Some(order) = self.orders.get(number) else { return self.rest(done, &places.clone()) };
+        let saved = places[number];
+        for end in order.after(at, saved) {
+            places[number] = end;
+            if self.place(done, at, number + 1, places)? {
+                return Ok(true);
+            }
+        }
+        places[number] = saved;
+        Ok(false)
+    }
+}

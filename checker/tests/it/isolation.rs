@@ -1,0 +1,570 @@
+//! Levels of isolation by their definitions, over all orders of a few transactions: lists, registers and both at once, values that are written
+//! twice, what did not happen and is read, reads that contradict their own transaction, initial values, unknown outcomes.
+//!
+//! Orders are permutations, states are kept whole, nothing is remembered: slow, and plain.
+
+use checker::{Level, Limits, Status, TransactionReport, check_transactions_from};
+use histories::{Event, EventType, History, HistoryBuilder, Process, Value};
+use rand::{RngExt, SeedableRng};
+use rand_pcg::Pcg64;
+
+const HISTORIES: u64 = 8_000;
+const KEYS: usize = 3;
+
+#[derive(Clone, Debug, PartialEq)]
+enum Op {
+    Append(usize, i64),
+    Write(usize, i64),
+    Lists(usize, Vec<i64>),
+    Holds(usize, Option<i64>),
+}
+
+#[derive(Clone, Debug)]
+struct Txn {
+    process: u64,
+    invoked: usize,
+    completed: usize,
+    end: EventType,
+    ops: Vec<Op>,
+}
+
+/// What is there at first: a list, a value, or nothing.
+#[derive(Clone, Debug, Default)]
+struct First {
+    list: Vec<i64>,
+    value: Option<i64>,
+}
+
+#[derive(Clone, Debug)]
+struct Drawn {
+    txns: Vec<Txn>,
+    is_list: [bool; KEYS],
+    first: First,
+}
+
+type State = [Vec<i64>; KEYS];
+
+impl Drawn {
+    fn initially(&self) -> State {
+        std::array::from_fn(|key| {
+            if self.is_list[key] { self.first.list.clone() } else { self.first.value.into_iter().collect() }
+        })
+    }
+
+    fn apply(state: &mut State, op: &Op) {
+        match op {
+            Op::Append(key, value) => state[*key].push(*value),
+            Op::Write(key, value) => state[*key] = vec![*value],
+            Op::Lists(..) | Op::Holds(..) => {}
+        }
+    }
+
+    fn finds(state: &State, op: &Op) -> bool {
+        match op {
+            Op::Lists(key, list) => state[*key] == *list,
+            Op::Holds(key, value) => state[*key].last().copied() == *value,
+            Op::Append(..) | Op::Write(..) => true,
+        }
+    }
+
+    /// Whether a transaction finds what it read, beginning with this.
+    fn runs(&self, at: usize, state: &mut State) -> bool {
+        self.txns[at].ops.iter().all(|op| {
+            let found = self.txns[at].end != EventType::Ok || Self::finds(state, op);
+            Self::apply(state, op);
+            found
+        })
+    }
+
+    fn certain(&self) -> Vec<usize> {
+        (0..self.txns.len()).filter(|at| self.txns[*at].end == EventType::Ok).collect()
+    }
+
+    /// All orders of those that ended well and any of those that nobody knows, until one is right.
+    fn any_order(&self, right: &mut dyn FnMut(&[usize]) -> bool) -> bool {
+        self.orders_from(&mut Vec::new(), right)
+    }
+
+    fn orders_from(&self, order: &mut Vec<usize>, right: &mut dyn FnMut(&[usize]) -> bool) -> bool {
+        if self.certain().iter().all(|at| order.contains(at)) && right(order) {
+            return true;
+        }
+        (0..self.txns.len()).any(|at| {
+            if order.contains(&at) || self.txns[at].end == EventType::Fail {
+                return false;
+            }
+            order.push(at);
+            let found = self.orders_from(order, right);
+            order.pop();
+            found
+        })
+    }
+
+    fn serializable(&self, level: Level) -> bool {
+        self.any_order(&mut |order| {
+            let in_order = (0..order.len()).all(|late| {
+                (0..late).all(|early| {
+                    let (first, then) = (&self.txns[order[early]], &self.txns[order[late]]);
+                    let turned = then.end == EventType::Ok && then.completed < first.invoked;
+                    !turned
+                        || !(level == Level::StrictSerializable
+                            || level == Level::StrongSessionSerializable && first.process == then.process)
+                })
+            });
+            let mut state = self.initially();
+            in_order && order.iter().all(|at| self.runs(*at, &mut state))
+        })
+    }
+
+    fn changes(&self, at: usize, key: usize) -> bool {
+        self.txns[at].ops.iter().any(|op| matches!(op, Op::Append(k, _) | Op::Write(k, _) if *k == key))
+    }
+
+    /// Each has a snapshot, after so many commits before its own, and those since changed nothing that it changes (Adya 1999, 4.3).
+    fn on_snapshots(&self) -> bool {
+        self.any_order(&mut |order| {
+            let mut states = vec![self.initially()];
+            order.iter().enumerate().all(|(place, at)| {
+                let fits = (0..=place).any(|snapshot| {
+                    let lost = order[snapshot..place]
+                        .iter()
+                        .any(|other| (0..KEYS).any(|key| self.changes(*other, key) && self.changes(*at, key)));
+                    !lost && self.runs(*at, &mut states[snapshot].clone())
+                });
+                let mut after = states[place].clone();
+                self.txns[*at].ops.iter().for_each(|op| Self::apply(&mut after, op));
+                states.push(after);
+                fits
+            })
+        })
+    }
+
+    /// What a transaction's reads of lists claim: all of the list, and how much was there before it; of one that contradicts the
+    /// transaction, what others added.
+    fn claims(&self, at: usize) -> Vec<(usize, Vec<i64>, Vec<i64>)> {
+        let mut claims = Vec::new();
+        let (mut own, mut base): ([Vec<i64>; KEYS], [Option<Vec<i64>>; KEYS]) = Default::default();
+        for op in &self.txns[at].ops {
+            if let Op::Append(key, value) = op {
+                own[*key].push(*value);
+            }
+            let Op::Lists(key, list) = op else { continue };
+            if list.ends_with(&own[*key]) {
+                let rest = list[..list.len() - own[*key].len()].to_vec();
+                if base[*key].get_or_insert_with(|| rest.clone()) == &rest {
+                    claims.push((*key, list.clone(), rest));
+                    continue;
+                }
+            }
+            let mut others = list.clone();
+            while others.last().is_some_and(|last| own[*key].contains(last)) {
+                others.pop();
+            }
+            claims.push((*key, others.clone(), others));
+        }
+        claims
+    }
+
+    /// Each read finds something that was there between transactions before its own, or that its own had written (Crooks et al. 2017).
+    fn read_committed(&self) -> bool {
+        self.any_order(&mut |order| {
+            let mut states = vec![self.initially()];
+            for at in order {
+                let mut after = states[states.len() - 1].clone();
+                self.txns[*at].ops.iter().for_each(|op| Self::apply(&mut after, op));
+                states.push(after);
+            }
+            let last = &states[states.len() - 1];
+            order.iter().enumerate().filter(|(_, at)| self.txns[**at].end == EventType::Ok).all(|(place, at)| {
+                let before = &states[..=place];
+                let lists = self.claims(*at).iter().all(|(key, claim, base)| {
+                    last[*key].starts_with(claim) && before.iter().any(|state| state[*key] == *base)
+                });
+                let mut own: [Vec<i64>; KEYS] = Default::default();
+                lists
+                    && self.txns[*at].ops.iter().all(|op| match op {
+                        Op::Write(key, value) => {
+                            own[*key].push(*value);
+                            true
+                        }
+                        Op::Holds(key, value) => {
+                            value.is_some_and(|value| own[*key].contains(&value))
+                                || before.iter().any(|state| state[*key].last().copied() == *value)
+                        }
+                        Op::Append(..) | Op::Lists(..) => true,
+                    })
+            })
+        })
+    }
+
+    /// Writes do not mix, as far as the reads of lists agree on an order (Adya 1999: no G0), and nothing is there more often than it was added.
+    fn read_uncommitted(&self) -> bool {
+        let certain = self.certain();
+        let mut by_key: Vec<Vec<Vec<i64>>> = vec![Vec::new(); KEYS];
+        for at in &certain {
+            for (key, claim, _) in self.claims(*at) {
+                let same = claim.iter().zip(&self.first.list).take_while(|(a, b)| a == b).count();
+                by_key[key].push(claim[same..].to_vec());
+            }
+        }
+        for (key, claims) in by_key.iter().enumerate() {
+            for value in claims.iter().flatten() {
+                let added = self.added(key, |_| true).iter().filter(|(_, other)| other == value).count();
+                let most = claims.iter().map(|claim| claim.iter().filter(|other| *other == value).count()).max();
+                if added > 0 && most > Some(added) {
+                    return false;
+                }
+            }
+        }
+        self.permutations(&certain, &mut Vec::new(), &by_key)
+    }
+
+    fn added(&self, key: usize, of: impl Fn(usize) -> bool) -> Vec<(usize, i64)> {
+        let all = (0..self.txns.len()).filter(|at| of(*at));
+        let all = all.flat_map(|at| self.txns[at].ops.iter().map(move |op| (at, op)));
+        all.filter_map(|(at, op)| match op {
+            Op::Append(other, value) if *other == key => Some((at, *value)),
+            _ => None,
+        })
+        .collect()
+    }
+
+    fn permutations(&self, certain: &[usize], order: &mut Vec<usize>, by_key: &[Vec<Vec<i64>>]) -> bool {
+        if order.len() == certain.len() {
+            return (0..KEYS).all(|key| self.keeps(order, key, &by_key[key]));
+        }
+        certain.iter().any(|at| {
+            if order.contains(at) {
+                return false;
+            }
+            order.push(*at);
+            let found = self.permutations(certain, order, by_key);
+            order.pop();
+            found
+        })
+    }
+
+    fn keeps(&self, order: &[usize], key: usize, claims: &[Vec<i64>]) -> bool {
+        let longest = claims.iter().max_by_key(|claim| claim.len()).cloned().unwrap_or_default();
+        if claims.iter().all(|claim| longest.starts_with(claim)) {
+            return self.assigns(order, key, &longest, &mut Vec::new());
+        }
+        let says = |a: i64, b: i64| {
+            claims.iter().any(|claim| {
+                let place = |value| claim.iter().position(|other| *other == value);
+                match (place(a), place(b)) {
+                    (Some(first), Some(then)) => first < then,
+                    (first, None) => first.is_some(),
+                    (None, Some(_)) => false,
+                }
+            })
+        };
+        let all = self.added(key, |at| self.txns[at].end != EventType::Ok || order.contains(&at));
+        let unique = |value: i64| all.iter().filter(|(_, other)| *other == value).map(|(at, _)| at).collect::<Vec<_>>();
+        let place = |at: usize| order.iter().position(|other| *other == at);
+        all.iter().all(|(first, a)| {
+            all.iter().all(|(then, b)| {
+                let sure =
+                    |value: i64, at: usize| unique(value).iter().all(|other| **other == at) && place(at).is_some();
+                !(sure(*a, *first) && sure(*b, *then) && first != then && says(*a, *b) && !says(*b, *a))
+                    || place(*first) < place(*then)
+            })
+        })
+    }
+
+    /// Each element of a list can be given to one of those that added it, or to one that did not happen for certain, so that those of one
+    /// stand together, in the order of the transactions, and what is not there comes after all.
+    fn assigns(&self, order: &[usize], key: usize, list: &[i64], given: &mut Vec<Option<usize>>) -> bool {
+        if given.len() == list.len() {
+            let places: Vec<usize> =
+                (given.iter().flatten()).map(|at| order.iter().position(|other| other == at).unwrap()).collect();
+            let last = places.last().copied();
+            return places.is_sorted()
+                && self.added(key, |at| order.contains(&at)).iter().all(|(at, _)| {
+                    let place = order.iter().position(|other| other == at).unwrap();
+                    let there = given.iter().flatten().filter(|other| *other == at).count();
+                    let all = self.added(key, |other| other == *at).len();
+                    there == all || last.is_none_or(|last| place >= last)
+                });
+        }
+        let value = list[given.len()];
+        let mut candidates: Vec<Option<usize>> = Vec::new();
+        for at in order {
+            let mine = self.added(key, |other| other == *at);
+            let has = mine.iter().filter(|(_, other)| *other == value).count();
+            let used = (given.iter().zip(list)).filter(|(to, other)| **to == Some(*at) && **other == value).count();
+            if used < has {
+                candidates.push(Some(*at));
+            }
+        }
+        let of_certain = self.added(key, |at| order.contains(&at)).iter().any(|(_, other)| *other == value);
+        let of_others =
+            self.added(key, |at| self.txns[at].end != EventType::Ok).iter().any(|(_, other)| *other == value);
+        if !of_certain || of_others {
+            candidates.push(None);
+        }
+        candidates.into_iter().any(|candidate| {
+            given.push(candidate);
+            let found = self.assigns(order, key, list, given);
+            given.pop();
+            found
+        })
+    }
+
+    fn holds(&self, level: Level) -> bool {
+        match level {
+            Level::ReadUncommitted => self.read_uncommitted(),
+            Level::ReadCommitted => self.read_committed(),
+            Level::SnapshotIsolation => self.on_snapshots(),
+            _ => self.serializable(level),
+        }
+    }
+
+    fn initial(&self) -> Value {
+        match (&self.first.list[..], self.first.value) {
+            ([], None) => Value::Nil,
+            ([], Some(value)) => Value::Int(value),
+            (list, _) => Value::List(list.iter().copied().map(Value::Int).collect()),
+        }
+    }
+
+    fn history(&self) -> History {
+        let mut events: Vec<(usize, Event<'static>)> = Vec::new();
+        for txn in &self.txns {
+            let value = |filled: bool| {
+                let name = |key: &usize| Value::from(["x", "y", "z"][*key]);
+                let ops = txn.ops.iter().map(|op| match op {
+                    Op::Append(key, value) => Value::List(vec!["append".into(), name(key), Value::Int(*value)]),
+                    Op::Write(key, value) => Value::List(vec!["w".into(), name(key), Value::Int(*value)]),
+                    Op::Lists(key, _) | Op::Holds(key, _) if !filled => {
+                        Value::List(vec!["r".into(), name(key), Value::Nil])
+                    }
+                    Op::Lists(key, list) => {
+                        let list = list.iter().copied().map(Value::Int).collect();
+                        Value::List(vec!["r".into(), name(key), Value::List(list)])
+                    }
+                    Op::Holds(key, value) => {
+                        Value::List(vec!["r".into(), name(key), value.map_or(Value::Nil, Value::Int)])
+                    }
+                });
+                Some(Value::List(ops.collect()))
+            };
+            let event = |end| Event::new(Process::Client(txn.process), end, "txn");
+            events.push((txn.invoked, Event { value: value(false), ..event(EventType::Invoke) }));
+            events.push((txn.completed, Event { value: value(true), ..event(txn.end) }));
+        }
+        events.sort_by_key(|(at, _)| *at);
+        let mut builder = HistoryBuilder::default();
+        for (_, event) in events {
+            builder.push(event).unwrap();
+        }
+        builder.finish()
+    }
+
+    fn check(&self) -> TransactionReport {
+        check_transactions_from(&self.history(), &self.initial(), &Limits::none())
+    }
+}
+
+/// Which kinds of keys there are.
+#[derive(Clone, Copy, PartialEq)]
+enum Mix {
+    Lists,
+    Registers,
+    Both,
+}
+
+struct Draw {
+    rng: Pcg64,
+    keys: usize,
+    /// Values are drawn from so few; 0 for a new one each time.
+    domain: i64,
+    next: i64,
+    held: Vec<State>,
+    drawn: Drawn,
+}
+
+fn draw(mix: Mix, seed: u64) -> Drawn {
+    let mut rng = Pcg64::seed_from_u64(seed);
+    let keys = rng.random_range(1..=KEYS);
+    let is_list = std::array::from_fn(|_| match mix {
+        Mix::Lists => true,
+        Mix::Registers => false,
+        Mix::Both => rng.random_range(0..2) == 0,
+    });
+    let mut first = First::default();
+    if mix != Mix::Both && rng.random_range(0..4) == 0 {
+        match mix {
+            Mix::Lists => first.list = vec![0],
+            _ => first.value = Some(0),
+        }
+    }
+    let domain = if rng.random_range(0..3) == 0 { rng.random_range(2..6) } else { 0 };
+    let drawn = Drawn { txns: Vec::new(), is_list, first };
+    let held = vec![drawn.initially()];
+    let mut draw = Draw { rng, keys, domain, next: 0, held, drawn };
+    draw.txns();
+    draw.spoil();
+    draw.drawn
+}
+
+impl Draw {
+    fn txns(&mut self) {
+        let count = self.rng.random_range(2..=6);
+        let (mut clients, mut process, mut rank) = (vec![0, 1, 2], 3, 0);
+        let mut open: Vec<(usize, bool)> = Vec::new();
+        while self.drawn.txns.len() < count || !open.is_empty() {
+            let begins = self.drawn.txns.len() < count && !clients.is_empty();
+            if begins && (open.is_empty() || self.rng.random_range(0..5) < 3) {
+                let client = clients.swap_remove(self.rng.random_range(0..clients.len()));
+                let ops = (0..self.rng.random_range(1..=4)).map(|_| self.op()).collect();
+                let txn = Txn { process: client, invoked: rank, completed: usize::MAX, end: EventType::Info, ops };
+                self.drawn.txns.push(txn);
+                let now = self.rng.random_range(0..2) == 0;
+                if now {
+                    self.run(self.drawn.txns.len() - 1);
+                }
+                open.push((self.drawn.txns.len() - 1, now));
+            } else {
+                let (at, ran) = open.swap_remove(self.rng.random_range(0..open.len()));
+                let choice = self.rng.random_range(0..14);
+                let end = [EventType::Info, EventType::Info, EventType::Fail, EventType::Ok][choice.min(3)];
+                if !ran && (choice > 2 || self.rng.random_range(0..2) == 0) {
+                    self.run(at);
+                }
+                let txn = &mut self.drawn.txns[at];
+                (txn.end, txn.completed) = (end, rank);
+                if end == EventType::Info {
+                    clients.push(process);
+                    process += 1;
+                } else {
+                    clients.push(txn.process);
+                }
+            }
+            rank += 1;
+        }
+    }
+
+    fn op(&mut self) -> Op {
+        let key = self.rng.random_range(0..self.keys);
+        self.next += 1;
+        let value = if self.domain > 0 { self.rng.random_range(0..self.domain) } else { self.next };
+        match (self.drawn.is_list[key], self.rng.random_range(0..2) == 0) {
+            (true, true) => Op::Append(key, value),
+            (true, false) => Op::Lists(key, Vec::new()),
+            (false, true) => Op::Write(key, value),
+            (false, false) => Op::Holds(key, None),
+        }
+    }
+
+    /// Runs on what is there now; sometimes on something older, or on something else at each step.
+    fn run(&mut self, at: usize) {
+        let mode = self.rng.random_range(0..8);
+        let pick = |rng: &mut Pcg64, held: &[State]| held[rng.random_range(0..held.len())].clone();
+        let newest = self.held[self.held.len() - 1].clone();
+        let mut own = if mode == 0 { pick(&mut self.rng, &self.held) } else { newest.clone() };
+        let mut after = newest;
+        let mut ops = std::mem::take(&mut self.drawn.txns[at].ops);
+        for op in &mut ops {
+            if mode == 1 && self.rng.random_range(0..2) == 0 {
+                own = pick(&mut self.rng, &self.held);
+            }
+            Drawn::apply(&mut own, op);
+            Drawn::apply(&mut after, op);
+            match op {
+                Op::Lists(key, list) => list.clone_from(&own[*key]),
+                Op::Holds(key, value) => *value = own[*key].last().copied(),
+                Op::Append(..) | Op::Write(..) => {}
+            }
+            if mode == 2 {
+                self.held.push(after.clone());
+            }
+        }
+        self.held.push(after);
+        self.drawn.txns[at].ops = ops;
+    }
+
+    /// Often changes what somebody read.
+    fn spoil(&mut self) {
+        if self.rng.random_range(0..2) > 0 {
+            return;
+        }
+        let at = self.rng.random_range(0..self.drawn.txns.len());
+        let all = self.drawn.txns.iter().flat_map(|txn| &txn.ops);
+        let values: Vec<i64> = all
+            .filter_map(|op| match op {
+                Op::Append(_, value) | Op::Write(_, value) => Some(*value),
+                _ => None,
+            })
+            .collect();
+        let rng = &mut self.rng;
+        for op in &mut self.drawn.txns[at].ops {
+            let any = if values.is_empty() { 7 } else { values[rng.random_range(0..values.len())] };
+            match op {
+                Op::Lists(_, list) => match rng.random_range(0..7) {
+                    0 => drop(list.pop()),
+                    1 if list.len() > 1 => list.swap(0, 1),
+                    2 if !list.is_empty() => drop(list.remove(0)),
+                    3 => list.push(any),
+                    4 => list.insert(0, any),
+                    _ => {}
+                },
+                Op::Holds(_, value) => match rng.random_range(0..4) {
+                    0 => *value = None,
+                    1 => *value = Some(any),
+                    _ => {}
+                },
+                Op::Append(..) | Op::Write(..) => {}
+            }
+        }
+    }
+}
+
+/// Every level of each history is what its definition says: how often each one is refuted, and holds.
+fn agree(mix: Mix) -> Vec<[u64; 2]> {
+    let mut tally = vec![[0; 2]; Level::ALL.len()];
+    for seed in 0..crate::histories(HISTORIES) {
+        let drawn = draw(mix, seed);
+        let report = drawn.check();
+        for (place, level) in Level::ALL.into_iter().enumerate() {
+            let truth = drawn.holds(level);
+            let expected = if truth { Status::Holds } else { Status::Refuted };
+            assert_eq!(report.status(level), expected, "seed {seed}, {level}: {drawn:#?}\n{report:#?}");
+            tally[place][usize::from(truth)] += 1;
+        }
+        assert_eq!(report.order.is_some(), report.status(Level::Serializable) == Status::Holds);
+        assert_eq!(
+            report.anomalies.is_empty(),
+            report.status(Level::StrictSerializable) == Status::Holds,
+            "seed {seed}"
+        );
+    }
+    tally
+}
+
+/// Each level is refuted where the one below holds, and holds, in as many as this.
+fn occur(tally: &[[u64; 2]], least: u64) {
+    for pair in tally.windows(2) {
+        assert!(pair[0][0] >= pair[1][0] + least, "{tally:?}");
+    }
+    assert!(tally.iter().all(|[_, held]| *held > least), "{tally:?}");
+}
+
+#[test]
+fn of_few_lists_every_level_is_what_its_definition_says() {
+    let tally = agree(Mix::Lists);
+    occur(&tally, 10);
+    assert!(tally[5][0] > 10, "{tally:?}");
+}
+
+#[test]
+fn of_few_registers_every_level_is_what_its_definition_says() {
+    let tally = agree(Mix::Registers);
+    occur(&tally, 10);
+}
+
+#[test]
+fn of_few_lists_and_registers_every_level_is_what_its_definition_says() {
+    let tally = agree(Mix::Both);
+    occur(&tally, 10);
+}
