@@ -46,6 +46,8 @@ impl Bench {
         let log = Log::to(NodeId(1), captured.clone());
         let mut config = Config::new(NodeId(1), peers.clone(), SocketAddr::from(([127, 0, 0, 1], 0)), dir);
         config.init = !dir.join("wal").exists();
+        // Far longer than any test: time passes only where a test says so.
+        config.election_timeout = Duration::from_secs(30);
         let links = Links::dial(runtime.handle(), NodeId(1), &peers, &log);
         let node = Node::open(&config, links, log).unwrap();
         let start = Instant::now();
@@ -100,7 +102,7 @@ impl Bench {
     fn elect(&mut self) -> Term {
         let mut now = self.node.clock.now();
         while self.node.status.role != Role::Leader {
-            now = now.after(Duration::from_secs(1));
+            now = now.after(self.node.election_timeout * 2);
             self.node.raft.tick(now);
             self.node.carry_out().unwrap();
             let asked = |frame| match frame {
@@ -239,7 +241,7 @@ fn a_read_that_lost_its_leader_waits_for_the_next_for_some_elections() {
     let dir = tempdir().unwrap();
     let mut bench = Bench::new(dir.path());
     let [_write, mut read, mut quorum] = passed_on(&mut bench);
-    let later = bench.node.clock.now().after(Duration::from_secs(2));
+    let later = bench.node.clock.now().after(bench.node.election_timeout * 2);
     bench.node.raft.tick(later);
     bench.node.carry_out().unwrap();
     assert_eq!((bench.node.status.leader, bench.node.homeless.len()), (None, 2));
