@@ -14,16 +14,48 @@ pub(crate) const NODES: RangeInclusive<u16> = 1..=9;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum ReadMode {
-    /// any node, from its own state
+    /// any node, from its own state; elections: basic, since they change nothing about it
     Local,
-    /// whoever believes that it leads: basic Raft
+    /// whoever believes that it leads; elections: basic, for these are the reads of the paper's figure 2
     Leader,
-    /// the leader, while its lease runs by its own clock
+    /// the leader, while its lease runs by its own clock; elections: check-quorum, for a lease rests on loyal voters
     Lease,
-    /// the leader, after a round of heartbeats (`ReadIndex`)
+    /// the leader, after a round of heartbeats (`ReadIndex`); elections: basic, where deposed leaders linger that it must withstand
     Quorum,
-    /// as an entry of the log
+    /// as an entry of the log; elections: basic, as for quorum
     Log,
+}
+
+/// What leaders and voters owe each other, beyond the votes themselves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Elections {
+    /// figure 2 alone: a leader leads until it hears of a later term, and voters vote whomever they hear
+    #[default]
+    Basic,
+    /// a leader that no majority answers steps down, and voters are loyal to the leader that they hear (as in etcd; leases need it)
+    CheckQuorum,
+}
+
+impl Elections {
+    /// As the node's command line spells it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Basic => "basic",
+            Self::CheckQuorum => "check-quorum",
+        }
+    }
+
+    /// # Errors
+    /// Reads of this mode would be worth nothing under these elections.
+    pub(crate) fn check(self, read: ReadMode) -> Result<(), String> {
+        if (self, read) == (Self::Basic, ReadMode::Lease) {
+            let why = "lease reads need loyal voters, which basic Raft has not: another leader could be elected while the lease runs. \
+                       Leave `lease` out, or ask for --elections check-quorum";
+            return Err(why.to_owned());
+        }
+        Ok(())
+    }
 }
 
 impl ReadMode {
@@ -35,6 +67,14 @@ impl ReadMode {
             Self::Lease => "lease",
             Self::Quorum => "quorum",
             Self::Log => "log",
+        }
+    }
+
+    /// The elections that it is run with unless others are asked for; the help of each mode says why.
+    pub(crate) fn elections(self) -> Elections {
+        match self {
+            Self::Lease => Elections::CheckQuorum,
+            Self::Local | Self::Leader | Self::Quorum | Self::Log => Elections::Basic,
         }
     }
 }
@@ -113,10 +153,11 @@ impl Plan {
 
     /// The command that repeats the run.
     pub(crate) fn command(&self) -> String {
-        let check_quorum = if self.settings.check_quorum { " --check-quorum" } else { "" };
+        let elections = Some(self.settings.elections).filter(|elections| *elections != self.read.elections());
+        let elections = elections.map_or_else(String::new, |elections| format!(" --elections {}", elections.name()));
         let trace = if self.settings.trace { " --trace" } else { "" };
         format!(
-            "schism run --read {} --faults {} --nodes {} --read-share {} --time-limit {}ms --rate {} --concurrency {} --keys {} --seed {}{check_quorum}{trace}",
+            "schism run --read {} --faults {} --nodes {} --read-share {} --time-limit {}ms --rate {} --concurrency {} --keys {} --seed {}{elections}{trace}",
             self.read.name(),
             self.faults,
             self.nodes,

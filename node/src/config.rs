@@ -9,7 +9,7 @@ use std::{
 
 use crate::{
     error::ConfigError,
-    raft::{self, NodeId},
+    raft::{self, Elections, NodeId},
 };
 
 /// Most members of a cluster.
@@ -57,20 +57,20 @@ pub struct Config {
     pub heartbeat_interval: Duration,
     /// How long after the start of a confirmed round of heartbeats a leader may answer `lease` reads without asking.
     pub lease: Duration,
-    /// Whether a leader that hears from no majority for an election timeout steps down.
-    pub check_quorum: bool,
+    /// What leaders and voters owe each other; the same on every member. Lease reads are refused in basic Raft.
+    pub elections: Elections,
     /// After how many applied entries the log is replaced by a snapshot.
     pub snapshot_after_entries: u64,
     /// After which time an unfinished request is answered with 504.
     pub request_timeout: Duration,
     /// Largest body of a request, in bytes.
     pub max_body_bytes: usize,
-    /// Seed of the randomised timeouts; drawn anew if not given.
+    /// Seed of the randomised timeouts, and of nothing else; drawn anew if not given.
     pub seed: Option<u64>,
 }
 
 impl Config {
-    /// The defaults: elections after 300 ms, heartbeats each 40 ms, a lease of 90 % of the election timeout, snapshots each 10,000
+    /// The defaults: elections after 300 ms by check-quorum and loyal voters, heartbeats each 40 ms, a lease of 90 % of the election timeout, snapshots each 10,000
     /// entries, requests end after 2 s, bodies up to 64 KiB.
     pub fn new(
         id: NodeId,
@@ -90,7 +90,7 @@ impl Config {
             election_timeout,
             heartbeat_interval: Duration::from_millis(40),
             lease: Self::default_lease(election_timeout),
-            check_quorum: false,
+            elections: Elections::default(),
             snapshot_after_entries: 10_000,
             request_timeout: Duration::from_secs(2),
             max_body_bytes: 64 << 10,
@@ -133,15 +133,15 @@ impl Config {
         self.peers.keys().copied().collect()
     }
 
-    /// What the Raft core needs to know; `seed` is used if this configuration names none.
-    pub(crate) fn raft(&self, seed: u64) -> raft::Config {
+    /// What the Raft core needs to know. `life` is fresh in each life of the process; it is the seed too if this configuration names none.
+    pub(crate) fn raft(&self, life: u64) -> raft::Config {
         raft::Config {
             id: self.id,
             members: self.members(),
             election_timeout: self.election_timeout,
             heartbeat_interval: self.heartbeat_interval,
             lease: self.lease,
-            check_quorum: self.check_quorum,
+            elections: self.elections,
             max_batch_entries: MAX_BATCH_ENTRIES,
             max_batch_bytes: MAX_BATCH_BYTES,
             max_inflight: MAX_INFLIGHT,
@@ -150,7 +150,8 @@ impl Config {
             trailing_entries: self.snapshot_after_entries / 2,
             trailing_bytes: TRAILING_BYTES,
             snapshot_chunk_bytes: SNAPSHOT_CHUNK_BYTES,
-            seed: self.seed.unwrap_or(seed),
+            seed: self.seed.unwrap_or(life),
+            life,
         }
     }
 }

@@ -75,6 +75,15 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// A peer sent what no member that keeps to the protocol can have sent; it was refused. The first is told, then ever fewer.
+    MessageRefused {
+        /// The peer.
+        peer: NodeId,
+        /// Why.
+        reason: String,
+        /// How many were refused since the node started, this one too.
+        count: u64,
+    },
     /// The disk failed or holds what it must not hold; the node stops.
     StorageError {
         /// What failed, on which file.

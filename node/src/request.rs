@@ -1,13 +1,13 @@
 //! What a client can ask of a node, what it is told, and what the server's loop takes in.
 
-use std::{fmt, sync::mpsc::SyncSender};
+use std::{collections::BTreeMap, fmt, sync::mpsc::SyncSender};
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
 use crate::{
     kv::{Applied, Command},
-    raft::{LogIndex, NodeId, Role, Term},
+    raft::{Elections, LogIndex, NodeId, Role, Term},
     transport::Frame,
 };
 
@@ -26,6 +26,30 @@ pub(crate) enum Mode {
     Quorum,
     /// The leader, as an entry of the log.
     Log,
+}
+
+impl Mode {
+    pub(crate) const ALL: [Self; 5] = [Self::Local, Self::Leader, Self::Lease, Self::Quorum, Self::Log];
+
+    /// What a client may expect of it.
+    pub(crate) fn promise(self, elections: Elections) -> &'static str {
+        match (self, elections) {
+            (Self::Local, _) => "from this node's own state, which may be old",
+            (Self::Leader, Elections::Basic) => {
+                "from whoever believes that it leads; stale while a deposed leader is cut off"
+            }
+            (Self::Leader, Elections::CheckQuorum) => {
+                "from whoever believes that it leads; stale until a deposed leader steps down, an election timeout later"
+            }
+            (Self::Lease, Elections::Basic) => {
+                "refused: voters that are not loyal can elect another while the lease runs"
+            }
+            (Self::Lease, Elections::CheckQuorum) => {
+                "linearizable while no voter's clock outruns the leader's by too much"
+            }
+            (Self::Quorum | Self::Log, _) => "linearizable",
+        }
+    }
 }
 
 /// A request that the loop carries out, here or where the leader is.
@@ -57,6 +81,8 @@ pub(crate) enum Happened {
 pub(crate) enum Reason {
     /// This node knows no leader, or was taken for one and is none.
     NoLeader,
+    /// This node leads, but no majority answers it.
+    Deserted,
     /// The leader is known, but no link to it works.
     Unreachable(NodeId),
     /// Too many requests wait already.
@@ -65,6 +91,12 @@ pub(crate) enum Reason {
     Deadline,
     /// Another leader's entry was committed in its place.
     Superseded,
+    /// What was asked elsewhere had no answer when this node's leader or term changed.
+    LeaderChanged,
+    /// A lease is worth nothing where voters are not loyal to the one that holds it.
+    NoLeases,
+    /// The session is not known, or not any more.
+    SessionExpired,
     /// The client's sequence number was used before.
     OutOfSequence { latest: u64 },
     /// The node is stopping.
@@ -75,10 +107,18 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoLeader => f.write_str("no leader"),
+            Self::Deserted => f.write_str("no majority answers the leader"),
             Self::Unreachable(leader) => write!(f, "the leader {leader} cannot be reached"),
             Self::Overloaded => f.write_str("overloaded"),
             Self::Deadline => f.write_str("no answer in time"),
             Self::Superseded => f.write_str("another leader's entry took the place of this one"),
+            Self::LeaderChanged => f.write_str("the leader changed before it answered"),
+            Self::NoLeases => f.write_str(
+                "lease reads need loyal voters, which basic Raft has not: start every node with --elections check-quorum, or read otherwise",
+            ),
+            Self::SessionExpired => {
+                f.write_str("the session has expired, or never was: begin another with POST /v1/sessions")
+            }
             Self::OutOfSequence { latest } => {
                 write!(f, "the client's latest command has number {latest}, and is another one")
             }
@@ -116,6 +156,10 @@ pub(crate) struct StatusReport {
     pub(crate) first_index: LogIndex,
     pub(crate) last_index: LogIndex,
     pub(crate) members: Vec<NodeId>,
+    /// What leaders and voters owe each other here.
+    pub(crate) elections: Elections,
+    /// What each mode promises under these elections.
+    pub(crate) read_modes: BTreeMap<Mode, &'static str>,
     /// How long the node may still answer `lease` reads without asking, by its own clock.
     pub(crate) lease_remaining_ms: Option<u64>,
     pub(crate) counters: Counters,

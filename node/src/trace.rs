@@ -271,6 +271,7 @@ mod tests {
             entries: Vec::new(),
             leader_commit: LogIndex(5),
             round: 1,
+            standing: crate::raft::Standing::Firm,
         };
         Frame::Raft { id: 9, message: Message { from: NodeId(1), to: NodeId(2), term: Term(term), body } }
     }

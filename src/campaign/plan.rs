@@ -5,7 +5,7 @@ use std::{collections::HashSet, fmt, str::FromStr};
 use nemesis::{FaultSpec, FaultSpecs};
 use serde::{Deserialize, Serialize};
 
-use crate::plan::{NODES, ReadMode};
+use crate::plan::{Elections, NODES, ReadMode};
 
 /// How many runs a campaign may have.
 const MAX_RUNS: usize = 100_000;
@@ -31,6 +31,9 @@ pub(crate) struct CampaignPlan {
     pub(crate) keys: u16,
     /// Whether nodes write down every message.
     pub(crate) trace: bool,
+    /// The elections of all runs; where none are named, each read mode has its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) elections: Option<Elections>,
 }
 
 impl Default for CampaignPlan {
@@ -50,6 +53,7 @@ impl Default for CampaignPlan {
             concurrency: 25,
             keys: 5,
             trace: false,
+            elections: None,
         }
     }
 }
@@ -173,6 +177,9 @@ pub(crate) struct Cell {
     pub(crate) read_share: u8,
     pub(crate) faults: FaultMix,
     pub(crate) read: ReadMode,
+    /// Those that were asked for, if any were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) elections: Option<Elections>,
 }
 
 impl Cell {
@@ -183,6 +190,8 @@ impl Cell {
             ReadMode::Lease if is(|fault| matches!(fault, FaultSpec::Clock { .. })) => Expected::MayFail,
             ReadMode::Quorum | ReadMode::Log | ReadMode::Lease => Expected::Holds,
             ReadMode::Local => Expected::Fails,
+            // It steps down about when another can be elected.
+            ReadMode::Leader if self.elections == Some(Elections::CheckQuorum) => Expected::MayFail,
             ReadMode::Leader if is(|fault| matches!(fault, FaultSpec::Pause(_) | FaultSpec::Partition(_))) => {
                 Expected::Fails
             }
@@ -257,6 +266,9 @@ impl RunPlan {
         ] {
             arguments.extend([name.to_owned(), value]);
         }
+        if let Some(elections) = cell.elections {
+            arguments.extend(["--elections".to_owned(), elections.name().to_owned()]);
+        }
         arguments.extend(plan.trace.then(|| "--trace".to_owned()));
         arguments
     }
@@ -291,6 +303,9 @@ impl CampaignPlan {
         }
         if !(1..=1024).contains(&self.keys) || !(1..=1024).contains(&self.concurrency) {
             return Err("`keys` and `concurrency` are from 1 to 1024".to_owned());
+        }
+        for read in &self.reads {
+            self.elections.unwrap_or(read.elections()).check(*read)?;
         }
         for nodes in &self.nodes {
             for faults in &self.faults {
@@ -359,6 +374,7 @@ impl CampaignPlan {
                                     read_share: *read_share,
                                     faults: faults.clone(),
                                     read: *read,
+                                    elections: self.elections,
                                 });
                             }
                         }
@@ -425,7 +441,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::{CampaignPlan, Expected, Seeds, Shard, parse_mixes};
-    use crate::plan::ReadMode;
+    use crate::plan::{Elections, ReadMode};
 
     #[test]
     fn shards_are_all_runs_and_each_once() {
@@ -488,6 +504,7 @@ mod tests {
             (CampaignPlan { nodes: vec![5, 1], ..plan.clone() }, "`kill` cannot work with 1 node"),
             (CampaignPlan { nodes: vec![3; 100], read_shares: vec![1; 100_000], ..plan.clone() }, "at most 100000"),
             (CampaignPlan { reads: vec![ReadMode::Log, ReadMode::Log], ..plan.clone() }, "are named twice"),
+            (CampaignPlan { elections: Some(Elections::Basic), ..plan.clone() }, "lease reads need loyal voters"),
         ] {
             let said = wrong.check().unwrap_err();
             assert!(said.contains(why), "{said}");

@@ -14,6 +14,7 @@ use anyhow::Context as _;
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::elections::ElectionArgs;
 use crate::{
     campaign::{
         self, Manner,
@@ -49,6 +50,7 @@ A plan is TOML; what it leaves out is as above:
   rate = 500
   concurrency = 25
   keys = 5
+  elections = \"basic\"                                         # or \"check-quorum\", for all; left out: what each read mode says
   trace = false                                               # true: reports with message diagrams, 0.8 MB a second
 
 In the folder: campaign.json, campaign.sqlite (tables runs and cells), junit.xml, summary.md, and runs/<cell>/seed-<n>/ with all
@@ -73,6 +75,8 @@ pub(crate) struct CampaignArgs {
     /// How many nodes a cluster has; several are columns of their own.
     #[arg(long, value_delimiter = ',', value_name = "LIST")]
     nodes: Option<Vec<u16>>,
+    #[command(flatten)]
+    elections: ElectionArgs,
     /// How long the clients of each run are busy.
     #[arg(long, value_name = "TIME", value_parser = super::run::parse_time_limit)]
     time_limit: Option<Duration>,
@@ -138,6 +142,7 @@ impl CampaignArgs {
         set(replace(&mut plan.workloads, self.workloads.clone()));
         set(replace(&mut plan.seeds, self.seeds.map(Seeds::Count)));
         set(replace(&mut plan.nodes, self.nodes.clone()));
+        set(replace(&mut plan.elections, self.elections.asked().map(Some)));
         set(replace(&mut plan.time_limit, self.time_limit));
         set(replace(&mut plan.rate, self.rate));
         set(replace(&mut plan.trace, self.trace.then_some(true)));

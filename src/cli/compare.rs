@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use comfy_table::{Table, presets};
 
-use super::campaign::stop_on_signal;
+use super::{campaign::stop_on_signal, elections::ElectionArgs};
 use crate::{
     campaign::{
         self, Manner,
@@ -51,6 +51,8 @@ pub(crate) struct CompareArgs {
     /// Reads in a hundred operations; several are settings of their own.
     #[arg(long, value_delimiter = ',', value_name = "LIST", default_value = "80")]
     read_shares: Vec<u8>,
+    #[command(flatten)]
+    elections: ElectionArgs,
     /// How often each is run, each time with another seed.
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
@@ -81,6 +83,7 @@ impl CompareArgs {
             faults: self.faults,
             nodes: self.nodes,
             read_shares: self.read_shares,
+            elections: self.elections.asked(),
             seeds: Seeds::Count(self.rounds),
             time_limit: self.time_limit,
             rate: self.rate,
@@ -129,12 +132,15 @@ fn describe(comparison: &Comparison) -> String {
             "fsyncs/op",
             "longest gap",
             "recovery",
+            "reads up",
+            "writes up",
             "verdicts",
             "stale reads",
             "stale by",
         ]);
         for mode in &setting.modes {
             let ms = |figure: f64| format!("{figure:.2} ms");
+            let percent = |share: Option<f64>| share.map_or_else(|| "-".to_owned(), |share| format!("{share:.1} %"));
             table.add_row([
                 mode.read.name().to_owned(),
                 format!("{:.0}", mode.throughput.median),
@@ -147,6 +153,8 @@ fn describe(comparison: &Comparison) -> String {
                 format!("{:.2}", mode.fsyncs_per_operation),
                 format!("{} ms", mode.longest_gap_ms),
                 mode.recovery_ms.map_or_else(|| "-".to_owned(), |ms| format!("{ms} ms")),
+                percent(mode.reads_available),
+                percent(mode.writes_available),
                 mode.verdicts.join("\n"),
                 format!("{} of {}", mode.stale_reads, mode.all_reads),
                 if mode.stale_reads > 0 {

@@ -44,7 +44,7 @@ impl DemoArgs {
         let place = Place::Store(self.store);
         let (mut finished, mut unwritten) = (Vec::new(), Vec::new());
         for (read, _) in EXPECTED {
-            let settings = Settings { trace: true, ..Settings::default() };
+            let settings = Settings { elections: read.elections(), trace: true, ..Settings::default() };
             let plan = Plan { read, seed, faults: faults.clone(), time_limit_ms: 12_000, settings, ..Plan::default() };
             let plan = plan.schedule();
             let mut run = host.run(&plan, &place)?;

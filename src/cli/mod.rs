@@ -7,6 +7,7 @@ pub(crate) mod compare;
 pub(crate) mod convert;
 pub(crate) mod demo;
 pub(crate) mod doctor;
+mod elections;
 pub(crate) mod export;
 mod files;
 pub(crate) mod generate;

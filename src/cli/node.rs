@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration}
 use clap::Args;
 use node::{StorageError, raft::NodeId};
 
-use crate::{exit::ExitStatus, ui::Failure};
+use super::elections::ElectionArgs;
+use crate::{exit::ExitStatus, plan::Elections, ui::Failure};
 
 /// Runs one node of the Raft key-value store (`schism run` starts these itself).
 #[derive(Debug, Args)]
@@ -47,13 +48,12 @@ pub(crate) struct NodeArgs {
     /// How long a confirmed heartbeat lets the leader answer lease reads [default: 90 % of the election timeout].
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     lease: Option<Duration>,
-    /// Make a leader step down that hears from no majority (dissertation, §6.2); basic Raft does not.
-    #[arg(long)]
-    check_quorum: bool,
+    #[command(flatten)]
+    elections: ElectionArgs,
     /// After how many entries a snapshot takes the place of the log.
     #[arg(long, value_name = "ENTRIES", default_value_t = 10_000)]
     snapshot_after: u64,
-    /// Seed of the randomised timeouts.
+    /// Seed of the randomised timeouts, and of nothing else.
     #[arg(long)]
     seed: Option<u64>,
 }
@@ -68,7 +68,11 @@ impl NodeArgs {
         config.election_timeout = self.election_timeout;
         config.heartbeat_interval = self.heartbeat_interval;
         config.lease = self.lease.unwrap_or_else(|| node::Config::default_lease(self.election_timeout));
-        config.check_quorum = self.check_quorum;
+        config.elections = match self.elections.asked() {
+            Some(Elections::Basic) => node::raft::Elections::Basic,
+            // It serves all read modes, and lease reads need it.
+            Some(Elections::CheckQuorum) | None => node::raft::Elections::CheckQuorum,
+        };
         config.snapshot_after_entries = self.snapshot_after;
         config.seed = self.seed;
         node::run(&config).map_err(|error| explain(self.id, error))?;

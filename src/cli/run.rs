@@ -5,9 +5,10 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, ValueEnum};
 use nemesis::FaultSpecs;
 
+use super::elections::ElectionArgs;
 use crate::{
     exit::ExitStatus,
-    plan::{Plan, ReadMode},
+    plan::{Elections, Plan, ReadMode},
     report,
     run::{Host, Place},
     systems::schism::Settings,
@@ -70,9 +71,8 @@ pub(crate) struct RunArgs {
     /// End at once when this process, which started the run, does.
     #[arg(long, value_name = "PID", hide = true)]
     pub(crate) with_parent: Option<i32>,
-    /// Let a leader step down that hears from no majority; basic Raft does not.
-    #[arg(long)]
-    check_quorum: bool,
+    #[command(flatten)]
+    elections: ElectionArgs,
     /// Let nodes write down every message, for a diagram in the report.
     #[arg(long)]
     trace: bool,
@@ -91,6 +91,7 @@ impl RunArgs {
     pub(crate) fn execute(self, host: &Host) -> anyhow::Result<ExitStatus> {
         let json = self.json;
         let place = self.folder.clone().map_or_else(|| Place::Store(self.store.clone()), Place::Folder);
+        self.elections().check(self.read).map_err(|why| Failure::new(ExitStatus::Usage, why))?;
         let finished = host.run(&self.plan(), &place)?;
         let page = report::of_run(&finished);
         let printed =
@@ -107,7 +108,12 @@ impl RunArgs {
         self.faults.check(self.nodes).map_err(|why| Failure::new(ExitStatus::Usage, why.to_string()).into())
     }
 
+    fn elections(&self) -> Elections {
+        self.elections.asked().unwrap_or(self.read.elections())
+    }
+
     fn plan(self) -> Plan {
+        let settings = Settings { elections: self.elections(), trace: self.trace, ..Settings::default() };
         let Workload::Register = self.workload;
         Plan {
             nodes: self.nodes,
@@ -119,7 +125,7 @@ impl RunArgs {
             concurrency: self.concurrency,
             keys: self.keys,
             read_percent: self.read_share,
-            settings: Settings { check_quorum: self.check_quorum, trace: self.trace, ..Settings::default() },
+            settings,
             ..Plan::default()
         }
         .schedule()

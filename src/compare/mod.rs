@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use checker::{Consistency, Share, Verdict};
 use hdrhistogram::Histogram;
-use histories::{Function, History, Outcome};
+use histories::{Function, Outcome};
 use serde::Serialize;
 
 use crate::{
@@ -65,10 +65,13 @@ pub(crate) struct Mode {
     /// Between nodes, for each successful operation.
     pub(crate) messages_per_operation: f64,
     pub(crate) fsyncs_per_operation: f64,
-    /// The longest time without a success, of all runs.
+    /// The longest time in which no node answered, neither reads nor writes, of all runs.
     pub(crate) longest_gap_ms: u64,
-    /// From the beginning of a fault to the end of the longest time without a successful write that began under it: the median.
+    /// From the beginning of a fault until the last of the nodes that came back under it could be written again: the median.
     pub(crate) recovery_ms: Option<u64>,
+    /// Probes that nodes answered within two heartbeats, in a hundred: of all nodes, those that a fault cuts off too.
+    pub(crate) reads_available: Option<f64>,
+    pub(crate) writes_available: Option<f64>,
     /// Runs with a violation, of the `tested` that had one or could have found one.
     pub(crate) violations: Share,
     pub(crate) tested: usize,
@@ -149,6 +152,9 @@ struct Gathered<'a> {
     fsyncs: u64,
     gaps_ms: Vec<u64>,
     recoveries_ms: Vec<u64>,
+    /// Answered, of all.
+    read_probes: (u64, u64),
+    write_probes: (u64, u64),
     holds: Option<Vec<Consistency>>,
     all_reads: usize,
     stale_reads: usize,
@@ -170,6 +176,8 @@ impl<'a> Gathered<'a> {
             fsyncs: 0,
             gaps_ms: Vec::new(),
             recoveries_ms: Vec::new(),
+            read_probes: (0, 0),
+            write_probes: (0, 0),
             holds: None,
             all_reads: 0,
             stale_reads: 0,
@@ -199,7 +207,15 @@ impl<'a> Gathered<'a> {
         self.messages += results.cost.messages;
         self.fsyncs += results.cost.fsyncs;
         self.gaps_ms.push(results.coverage.longest_gap_ms);
-        self.recoveries_ms.extend(run.windows.iter().filter_map(|window| recovery_ms(history, window)));
+        let late_ns = run.plan.settings.election_timeout_ms * 1_000_000;
+        let recovery_ns = |window: &FaultWindow| run::recovery_ns(&results.availability, window.span, late_ns);
+        self.recoveries_ms.extend(run.windows.iter().filter_map(recovery_ns).map(|ns| ns / 1_000_000));
+        for node in &results.availability {
+            for (sum, answers) in [(&mut self.read_probes, &node.reads), (&mut self.write_probes, &node.writes)] {
+                sum.0 += answers.answered;
+                sum.1 += answers.probes;
+            }
+        }
         if results.verdict == Verdict::NotLinearizable {
             let strongest = results.ladder.as_ref().map(checker::Ladder::strongest).unwrap_or_default();
             match &mut self.holds {
@@ -222,7 +238,9 @@ impl<'a> Gathered<'a> {
 
     fn done(mut self) -> Mode {
         self.recoveries_ms.sort_unstable();
-        let each = |count: u64| ratio(count, self.ok as u64);
+        // What probes cost the nodes counted too.
+        let each = |count: u64| ratio(count, self.ok as u64 + self.read_probes.0 + self.write_probes.0);
+        let available = |(answered, all): (u64, u64)| (all > 0).then(|| 100.0 * ratio(answered, all));
         Mode {
             read: self.cell.cell.read,
             runs: self.throughputs.len(),
@@ -234,6 +252,8 @@ impl<'a> Gathered<'a> {
             fsyncs_per_operation: each(self.fsyncs),
             longest_gap_ms: self.gaps_ms.iter().copied().max().unwrap_or_default(),
             recovery_ms: self.recoveries_ms.get(self.recoveries_ms.len() / 2).copied(),
+            reads_available: available(self.read_probes),
+            writes_available: available(self.write_probes),
             violations: self.cell.violations,
             tested: self.cell.of,
             verdicts: self.cell.words(),
@@ -249,21 +269,6 @@ impl<'a> Gathered<'a> {
 fn ratio(count: u64, of: u64) -> f64 {
     let float = |number: u64| f64::from(u32::try_from(number).unwrap_or(u32::MAX));
     if of == 0 { 0.0 } else { float(count) / float(of) }
-}
-
-/// From the beginning of a fault to the end of the longest time without an acknowledged write that began under it.
-fn recovery_ms(history: &History, window: &FaultWindow) -> Option<u64> {
-    let wrote = |index: &usize| {
-        let operation = &history.operations[*index];
-        operation.outcome == Outcome::Ok && operation.function != Function::Read
-    };
-    let mut ends: Vec<u64> =
-        (0..history.operations.len()).filter(wrote).map(|index| history.times(index).completed_ns).collect();
-    ends.sort_unstable();
-    let gaps = ends.windows(2).map(|pair| (pair[0].max(window.span.from_ns), pair[1]));
-    let under = gaps.filter(|(from_ns, until_ns)| window.span.contains(*from_ns) && until_ns > from_ns);
-    let longest = under.max_by_key(|(from_ns, until_ns)| until_ns - from_ns)?;
-    Some((longest.1 - window.span.from_ns) / 1_000_000)
 }
 
 impl Spread {

@@ -51,7 +51,7 @@ fn of_setting(number: usize, setting: &Setting) -> Markup {
                 table {
                     thead { tr {
                         th scope="col" { "reads" }
-                        @for name in ["ops/s", "read p50", "p90", "p99", "p99.9", "max ms", "write p50", "p90", "p99", "p99.9", "max ms", "messages/op", "fsyncs/op", "longest gap ms", "recovery ms", "verdicts", "stale reads", "stale by ms"] {
+                        @for name in ["ops/s", "read p50", "p90", "p99", "p99.9", "max ms", "write p50", "p90", "p99", "p99.9", "max ms", "messages/op", "fsyncs/op", "longest gap ms", "recovery ms", "reads up %", "writes up %", "verdicts", "stale reads", "stale by ms"] {
                             th scope="col" class="number" { (name) }
                         }
                         th scope="col" { "holds instead" }
@@ -66,6 +66,9 @@ fn of_setting(number: usize, setting: &Setting) -> Markup {
                                 td class="number" { (format!("{:.2}", mode.fsyncs_per_operation)) }
                                 td class="number" { (mode.longest_gap_ms) }
                                 td class="number" { @if let Some(ms) = mode.recovery_ms { (ms) } }
+                                @for share in [mode.reads_available, mode.writes_available] {
+                                    td class="number" { @if let Some(share) = share { (format!("{share:.1}")) } }
+                                }
                                 td class=(tint(mode)) { (mode.verdicts.join(", ")) }
                                 td class="number" { (grouped(mode.stale_reads)) " of " (grouped(mode.all_reads)) }
                                 td class="number" { @if mode.stale_reads > 0 { (mode.stalest_ms) } }

@@ -4,9 +4,11 @@ use histories::{Function, History, Operation, Outcome, Times};
 use serde::Serialize;
 
 use super::{
+    availability::{self, NodeAvailability},
     beliefs::{Reign, Span, deposed},
     faults::FaultWindow,
 };
+use crate::plan::Elections;
 
 /// What happened in a run that a wrong server could have tripped over.
 #[derive(Clone, Debug, Serialize)]
@@ -14,10 +16,12 @@ pub(crate) struct Coverage {
     /// How often another node took the lead.
     pub(crate) leader_changes: usize,
     pub(crate) deposed: DeposedCoverage,
+    pub(crate) retired: RetiredCoverage,
     pub(crate) faults: Vec<FaultCoverage>,
     /// Acknowledged writes, those by cas among them.
     pub(crate) writes: usize,
-    /// The longest time in which no operation succeeded.
+    /// The longest time in which no node answered, neither reads nor writes: by probes, which do not wait. Of a run without probes, the
+    /// longest time in which no client's operation succeeded.
     pub(crate) longest_gap_ms: u64,
     /// Why a green verdict of this run would be weak; empty if it would not.
     pub(crate) weak: Vec<&'static str>,
@@ -36,6 +40,17 @@ pub(crate) struct DeposedCoverage {
     pub(crate) writes_elsewhere: usize,
 }
 
+/// Leaders that stepped down by themselves, running, before another led: what check-quorum is for. A server whose leader did so too late,
+/// or whose voters chose another too early, would have been caught by the reads and writes of that time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct RetiredCoverage {
+    pub(crate) times: usize,
+    /// Reads that these nodes were asked around the change.
+    pub(crate) reads_asked: usize,
+    /// Writes that clients of other nodes got acknowledged right after it.
+    pub(crate) writes_elsewhere: usize,
+}
+
 /// One fault and what clients got done while it was in force.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct FaultCoverage {
@@ -47,16 +62,31 @@ pub(crate) struct FaultCoverage {
     pub(crate) info: usize,
 }
 
+/// How long before and after a change of leaders its dangers last: well over an election timeout.
+const AROUND_NS: u64 = 500_000_000;
+
 /// Measures a run from what is kept of it. `load` is the time in which clients were busy.
-pub(crate) fn measure(history: &History, reigns: &[Reign], faults: &[FaultWindow], load: Span) -> Coverage {
+pub(crate) fn measure(
+    history: &History,
+    reigns: &[Reign],
+    faults: &[FaultWindow],
+    load: Span,
+    elections: Elections,
+    availability: &[NodeAvailability],
+) -> Coverage {
+    let gap_ns = availability::longest_gap_ns(availability).unwrap_or_else(|| longest_gap_ns(history, load));
     let mut coverage = Coverage {
         leader_changes: leader_changes(reigns),
         deposed: deposed_coverage(history, reigns, faults),
+        retired: RetiredCoverage::default(),
         faults: faults.iter().map(|window| fault_coverage(history, window)).collect(),
         writes: history.operations.iter().filter(|operation| is_acknowledged_write(operation)).count(),
-        longest_gap_ms: longest_gap_ns(history, load) / 1_000_000,
+        longest_gap_ms: gap_ns / 1_000_000,
         weak: Vec::new(),
     };
+    if elections == Elections::CheckQuorum {
+        coverage.retired = retired_coverage(history, reigns, faults);
+    }
     coverage.weak = weaknesses(&coverage);
     coverage
 }
@@ -69,9 +99,10 @@ fn weaknesses(coverage: &Coverage) -> Vec<&'static str> {
     if coverage.leader_changes == 0 {
         why.push("the leader never changed");
     }
-    if coverage.deposed.reads_asked == 0 {
+    let (deposed, retired) = (&coverage.deposed, coverage.retired);
+    if deposed.reads_asked == 0 && retired.reads_asked == 0 {
         why.push("no deposed leader was asked for a read");
-    } else if coverage.deposed.writes_elsewhere == 0 {
+    } else if deposed.writes_elsewhere == 0 && retired.writes_elsewhere == 0 {
         why.push("nothing was written elsewhere while a deposed leader was asked");
     }
     why
@@ -102,6 +133,39 @@ fn deposed_coverage(history: &History, reigns: &[Reign], faults: &[FaultWindow])
         sum.writes_elsewhere += timed(history)
             .filter(|(write, times, asked)| {
                 is_acknowledged_write(write) && *asked != node && deposed.span.contains(times.completed_ns)
+            })
+            .count();
+    }
+    sum
+}
+
+fn retired_coverage(history: &History, reigns: &[Reign], faults: &[FaultWindow]) -> RetiredCoverage {
+    let mut in_order: Vec<&Reign> = reigns.iter().collect();
+    in_order.sort_by_key(|reign| reign.term);
+    let mut sum = RetiredCoverage::default();
+    for pair in in_order.windows(2) {
+        let (old, new) = (pair[0], pair[1]);
+        let dead = |fault: &FaultWindow| {
+            fault.kind == "kill"
+                && fault.nodes.contains(&old.node)
+                && fault.span.overlaps(old.span.until_ns, new.span.from_ns)
+        };
+        if old.node == new.node || old.span.until_ns > new.span.from_ns || faults.iter().any(dead) {
+            continue;
+        }
+        let from_ns = old.span.until_ns.saturating_sub(AROUND_NS);
+        let after = Span { from_ns: new.span.from_ns, until_ns: new.span.from_ns.saturating_add(AROUND_NS) };
+        let around = Span { from_ns, ..after };
+        sum.times += 1;
+        sum.reads_asked += timed(history)
+            .filter(|(read, times, asked)| {
+                let there = around.overlaps(times.invoked_ns, times.completed_ns);
+                read.function == Function::Read && *asked == old.node && there
+            })
+            .count();
+        sum.writes_elsewhere += timed(history)
+            .filter(|(write, times, asked)| {
+                is_acknowledged_write(write) && *asked != old.node && after.contains(times.completed_ns)
             })
             .count();
     }
@@ -145,10 +209,13 @@ fn longest_gap_ns(history: &History, load: Span) -> u64 {
 mod tests {
     use histories::{Event, EventType, HistoryBuilder, Process};
 
-    use super::{Coverage, DeposedCoverage, measure};
-    use crate::run::{
-        beliefs::{Reign, Span},
-        faults::FaultWindow,
+    use super::{Coverage, DeposedCoverage, RetiredCoverage, measure};
+    use crate::{
+        plan::Elections,
+        run::{
+            beliefs::{Reign, Span},
+            faults::FaultWindow,
+        },
     };
 
     const MS: u64 = 1_000_000;
@@ -162,6 +229,7 @@ mod tests {
         operations: &[(&'static str, u16, u64, u64, EventType)],
         reigns: &[Reign],
         faults: &[FaultWindow],
+        elections: Elections,
     ) -> Coverage {
         let mut events = Vec::new();
         for (process, (f, node, invoked, completed, kind)) in (0..).zip(operations) {
@@ -175,7 +243,7 @@ mod tests {
         for event in events {
             builder.push(event).unwrap();
         }
-        measure(&builder.finish(), reigns, faults, span(0, 1000))
+        measure(&builder.finish(), reigns, faults, span(0, 1000), elections, &[])
     }
 
     #[test]
@@ -191,12 +259,39 @@ mod tests {
             ("write", 1, 350, 370, EventType::Info),
             ("write", 2, 950, 960, EventType::Ok),
         ];
-        let found = coverage(&operations, &reigns, &[]);
+        let found = coverage(&operations, &reigns, &[], Elections::Basic);
         let expected =
             DeposedCoverage { times: 1, reachable_ms: 600, reads_asked: 2, reads_answered: 1, writes_elsewhere: 1 };
         assert_eq!(found.deposed, expected);
         assert_eq!((found.leader_changes, found.writes, found.weak), (1, 2, Vec::new()));
         assert_eq!(found.longest_gap_ms, 558, "nothing succeeded from 402 to 960");
+    }
+
+    /// With check-quorum, a leader that is cut off is gone before another leads: no node is ever deposed without knowing it.
+    #[test]
+    fn a_leader_that_steps_down_was_asked_at_the_moment_of_danger() {
+        let reigns =
+            [Reign { node: 1, term: 1, span: span(0, 400) }, Reign { node: 2, term: 2, span: span(450, 1000) }];
+        let operations = [
+            ("read", 1, 390, 460, EventType::Fail),
+            ("write", 2, 470, 480, EventType::Ok),
+            ("write", 2, 960, 970, EventType::Ok),
+        ];
+        let found = coverage(&operations, &reigns, &[], Elections::CheckQuorum);
+        assert_eq!(found.retired, RetiredCoverage { times: 1, reads_asked: 1, writes_elsewhere: 1 });
+        assert!(found.weak.is_empty(), "{:?}", found.weak);
+        let killed = FaultWindow {
+            kind: "kill".to_owned(),
+            words: "kill n1".to_owned(),
+            nodes: vec![1],
+            bend: None,
+            span: span(400, 900),
+        };
+        let found = coverage(&operations, &reigns, &[killed], Elections::CheckQuorum);
+        assert_eq!(found.retired, RetiredCoverage::default(), "who is dead can answer nothing wrongly");
+        assert_eq!(found.weak, ["no deposed leader was asked for a read"]);
+        let found = coverage(&operations, &reigns, &[], Elections::Basic);
+        assert_eq!(found.weak, ["no deposed leader was asked for a read"]);
     }
 
     #[test]
@@ -210,7 +305,7 @@ mod tests {
             bend: None,
             span: span(100, 800),
         };
-        let found = coverage(&[("read", 1, 400, 500, EventType::Fail)], &reigns, &[pause]);
+        let found = coverage(&[("read", 1, 400, 500, EventType::Fail)], &reigns, &[pause], Elections::Basic);
         assert_eq!(found.deposed, DeposedCoverage { times: 1, reachable_ms: 100, ..DeposedCoverage::default() });
         assert_eq!(found.weak, ["nothing was written", "no deposed leader was asked for a read"]);
         assert_eq!((found.faults[0].ok, found.faults[0].fail, found.faults[0].info), (0, 1, 0));

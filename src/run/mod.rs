@@ -1,5 +1,6 @@
 //! One run, from plan to verdict: cluster up, load and faults side by side, heal, final reads, history, verdict.
 
+mod availability;
 mod beliefs;
 mod breaking;
 mod cluster;
@@ -25,8 +26,11 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::sync::watch;
 use workloads::{Driven, FinalReads, HttpConnector, HttpOptions, Load, RegisterOptions};
 
-use self::{beliefs::Beliefs, breaking::InForce, cluster::Cluster, meter::Meter, results::Results};
+use self::{
+    availability::Prober, beliefs::Beliefs, breaking::InForce, cluster::Cluster, meter::Meter, results::Results,
+};
 pub(crate) use self::{
+    availability::{NodeAvailability, recovery_ns},
     beliefs::{Reign, Span},
     coverage::Coverage,
     faults::{FaultWindow, clock_offset_s, windows},
@@ -207,6 +211,9 @@ struct Lived {
     harness_failed: Option<String>,
     not_recovered: Option<String>,
     cost: Cost,
+    /// Nothing of runs that were not probed.
+    #[serde(default)]
+    availability: Vec<NodeAvailability>,
 }
 
 /// Carries out a plan and judges what came of it.
@@ -240,14 +247,14 @@ pub(crate) fn again(path: &Path, allowance: Allowance) -> anyhow::Result<Finishe
     let lived = if folder.has("results.json") || !folder.has(BEGUN_FILE) {
         kept(&folder, "results.json")?
     } else {
-        let cost = Cost::default();
         Lived {
             begun: kept(&folder, BEGUN_FILE)?,
             load: None,
             interrupted: true,
             harness_failed: None,
             not_recovered: None,
-            cost,
+            cost: Cost::default(),
+            availability: Vec::new(),
         }
     };
     judge(plan, dir, lived, allowance)
@@ -280,7 +287,8 @@ async fn on_cluster(plan: &Plan, cluster: &Cluster, dir: &RunDir, progress: &Pro
     let leader_after_ms = u64::try_from(leader_after.as_millis()).unwrap_or(u64::MAX);
     let begun = Begun { leader_after_ms, origin_mono_ns };
     dir.write_json(BEGUN_FILE, &begun)?;
-    let recorder = Arc::new(Recorder::create(&dir.history_path(), Instant::now())?);
+    let origin = Instant::now();
+    let recorder = Arc::new(Recorder::create(&dir.history_path(), origin)?);
     let (stopper, stop) = watch::channel(false);
     let interrupt = tokio::spawn(host::watch_for_interrupt(stopper));
     let in_force = InForce::default();
@@ -292,15 +300,17 @@ async fn on_cluster(plan: &Plan, cluster: &Cluster, dir: &RunDir, progress: &Pro
     let load = load(plan);
     let driving = workloads::drive(&load, connector.clone(), Arc::clone(&recorder), Arc::clone(&counts), stop.clone());
     let breaking = breaking::carry_out(&plan.schedule, cluster, &recorder, &in_force, progress, stop.clone());
-    let meter = Meter::default();
+    let (meter, prober) = (Meter::default(), Prober::new(plan, cluster, origin));
     let before = meter.read(cluster).await;
     let (driven, broken) = tokio::select! {
         both = async { tokio::join!(driving, breaking) } => both,
         () = show_figures(progress, &counts, &in_force) => unreachable!("figures are shown for ever"),
         () = meter.keep_reading(cluster) => unreachable!("the meter is read for ever"),
+        error = prober.keep_probing() => return Err(error.context("probing the nodes")),
     };
     let cost = meter.read(cluster).await.since(before);
     let load = Span { from_ns, until_ns: elapsed_ns(origin_mono_ns) };
+    let availability = prober.found(load.until_ns);
 
     progress.phase("healing");
     let healed = breaking::heal_all(cluster, &recorder, &in_force).await;
@@ -311,7 +321,7 @@ async fn on_cluster(plan: &Plan, cluster: &Cluster, dir: &RunDir, progress: &Pro
     // Whoever breaks and heals has failed then, and not the system.
     let harness_failed = [broken.err(), healed.err()].into_iter().flatten().map(|error| format!("{error:#}"));
     let harness_failed = harness_failed.reduce(|all, next| format!("{all}; {next}"));
-    Ok(Lived { begun, load: Some(load), interrupted, harness_failed, not_recovered: recovery?, cost })
+    Ok(Lived { begun, load: Some(load), interrupted, harness_failed, not_recovered: recovery?, cost, availability })
 }
 
 /// Waits for the healed cluster and reads everything once more on every node. What did not come back, if something did not.
@@ -369,7 +379,7 @@ fn judge(plan: Plan, dir: RunDir, lived: Lived, allowance: Allowance) -> anyhow:
     let windows = windows(&history.others, end_ns);
     let Beliefs { reigns, missed } = beliefs(&plan, &folder, &windows, origin_mono_ns, end_ns)?;
     let faults: Vec<Span> = windows.iter().map(|window| window.span).collect();
-    let coverage = coverage::measure(&history, &reigns, &windows, load);
+    let coverage = coverage::measure(&history, &reigns, &windows, load, plan.settings.elections, &lived.availability);
     let violated = of(&report, Verdict::NotLinearizable);
     let evidence = clearest(&violated).map(|(_, evidence)| evidence);
     let results = Results {
@@ -386,6 +396,7 @@ fn judge(plan: Plan, dir: RunDir, lived: Lived, allowance: Allowance) -> anyhow:
         context: evidence.map_or_else(Vec::new, |evidence| context::around(&history, evidence, &reigns, &windows)),
         missed_heartbeats: beliefs::without_a_fault(&missed, &faults, load),
         cost: lived.cost,
+        availability: lived.availability,
         coverage,
         report,
         ladder,

@@ -5,6 +5,7 @@ use histories::{Function, History, Outcome};
 use serde::{Deserialize, Serialize};
 
 use super::{
+    availability::NodeAvailability,
     beliefs::{Missed, Reign, Span},
     coverage::Coverage,
 };
@@ -31,6 +32,8 @@ pub(crate) struct Results {
     pub(crate) load: Span,
     /// What the nodes counted in that time.
     pub(crate) cost: Cost,
+    /// When each node could be read and written in that time, by probes.
+    pub(crate) availability: Vec<NodeAvailability>,
     /// Nodes that missed heartbeats in that time although nothing was broken: the host was too busy, or the system is to blame.
     pub(crate) missed_heartbeats: Vec<Missed>,
     pub(crate) coverage: Coverage,

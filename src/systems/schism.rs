@@ -10,6 +10,8 @@ use std::{
 use nemesis::NodeId;
 use serde::{Deserialize, Serialize};
 
+use crate::plan::Elections;
+
 /// Where nodes listen for their peers when each has an address of its own.
 const PEER_PORT: u16 = 7000;
 /// Where nodes serve clients when each has an address of its own.
@@ -44,7 +46,8 @@ pub(crate) const TRACE_FILE: &str = "trace.jsonl";
 pub(crate) struct Settings {
     pub(crate) election_timeout_ms: u64,
     pub(crate) heartbeat_interval_ms: u64,
-    pub(crate) check_quorum: bool,
+    #[serde(default)]
+    pub(crate) elections: Elections,
     /// Whether nodes write down every message.
     #[serde(default)]
     pub(crate) trace: bool,
@@ -53,7 +56,7 @@ pub(crate) struct Settings {
 impl Default for Settings {
     /// Heartbeats so frequent that even a leader at a fifth of its speed keeps its followers quiet.
     fn default() -> Self {
-        Self { election_timeout_ms: 300, heartbeat_interval_ms: 40, check_quorum: false, trace: false }
+        Self { election_timeout_ms: 300, heartbeat_interval_ms: 40, elections: Elections::default(), trace: false }
     }
 }
 
@@ -77,15 +80,13 @@ pub(crate) fn node_arguments(
         ("--clock-file", clock_file.into()),
         ("--election-timeout", format!("{}ms", settings.election_timeout_ms).into()),
         ("--heartbeat-interval", format!("{}ms", settings.heartbeat_interval_ms).into()),
+        ("--elections", settings.elections.name().into()),
     ] {
         let value: OsString = value;
         arguments.extend([name.into(), value]);
     }
     if settings.trace {
         arguments.extend(["--trace".into(), node_dir.join(TRACE_FILE).into()]);
-    }
-    if settings.check_quorum {
-        arguments.push("--check-quorum".into());
     }
     arguments
 }

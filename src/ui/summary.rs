@@ -27,7 +27,7 @@ pub(crate) fn describe_run(finished: &Finished) -> String {
     }
     text += &coverage_in_words(&results.coverage);
     text += &format!(
-        "  longest time without a success: {} ms; a leader after {} ms\n",
+        "  longest time in which no node answered: {} ms; a leader after {} ms\n",
         longest_gap_ms, results.leader_after_ms
     );
     if let Some(why) = &results.harness_failed {
@@ -71,6 +71,15 @@ pub(crate) fn coverage_in_words(coverage: &Coverage) -> String {
             counted(deposed.reads_asked, "read"),
             grouped(deposed.reads_answered),
             counted(deposed.writes_elsewhere, "write"),
+        );
+    }
+    let retired = coverage.retired;
+    if retired.times > 0 {
+        text += &format!(
+            "; {} stepped down before another led, asked for {} around that time, right after which others had {} acknowledged",
+            counted(retired.times, "leader"),
+            counted(retired.reads_asked, "read"),
+            counted(retired.writes_elsewhere, "write"),
         );
     }
     text.push('\n');

@@ -17,7 +17,8 @@ use crate::{
 /// An operation that happened, and who says so.
 #[derive(Debug)]
 pub(super) struct Answer {
-    pub(super) key: String,
+    /// None of what is about no key.
+    pub(super) key: Option<String>,
     pub(super) applied: Applied,
     pub(super) node: NodeId,
     pub(super) role: Role,
@@ -27,14 +28,18 @@ pub(super) struct Answer {
 /// The body of any answer; the fields that are not of its kind are left out.
 #[derive(Serialize)]
 struct Body<'a> {
-    key: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     value: Option<&'a RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
     swapped: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     observed: Option<&'a RawValue>,
-    revision: LogIndex,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revision: Option<LogIndex>,
     node: NodeId,
     role: Role,
     term: Term,
@@ -42,19 +47,25 @@ struct Body<'a> {
 
 impl IntoResponse for Answer {
     fn into_response(self) -> Response {
-        let (value, swapped, observed, revision) = match &self.applied {
-            Applied::Got(found) => (Some(json(found.value.as_ref())), None, None, found.revision),
-            Applied::Put(revision) => (None, None, None, *revision),
+        let unknown = |reason| ApiError::from(Failure { reason, happened: Happened::Unknown }).into_response();
+        let &Self { ref key, node, role, term, .. } = &self;
+        let key = key.as_deref();
+        let body =
+            Body { key, client: None, value: None, swapped: None, observed: None, revision: None, node, role, term };
+        let body = match &self.applied {
+            Applied::Got(found) => {
+                Body { value: Some(json(found.value.as_ref())), revision: Some(found.revision), ..body }
+            }
+            Applied::Put(revision) => Body { revision: Some(*revision), ..body },
             Applied::Cas { swapped, observed, revision } => {
-                (None, Some(*swapped), Some(json(observed.as_ref())), *revision)
+                let observed = Some(json(observed.as_ref()));
+                Body { swapped: Some(*swapped), observed, revision: Some(*revision), ..body }
             }
-            Applied::OutOfSequence { latest } => {
-                let reason = Reason::OutOfSequence { latest: *latest };
-                return ApiError::from(Failure { reason, happened: Happened::Unknown }).into_response();
-            }
+            Applied::Registered(client) => Body { client: Some(client.to_string()), ..body },
+            Applied::OutOfSequence { latest } => return unknown(Reason::OutOfSequence { latest: *latest }),
+            Applied::Expired => return unknown(Reason::SessionExpired),
         };
-        let Self { key, node, role, term, .. } = &self;
-        Json(Body { key, value, swapped, observed, revision, node: *node, role: *role, term: *term }).into_response()
+        Json(body).into_response()
     }
 }
 
@@ -93,9 +104,15 @@ impl From<Failure> for ApiError {
         let status = match reason {
             Reason::Deadline => StatusCode::GATEWAY_TIMEOUT,
             Reason::OutOfSequence { .. } => StatusCode::CONFLICT,
-            Reason::NoLeader | Reason::Unreachable(_) | Reason::Overloaded | Reason::Superseded | Reason::Stopping => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Reason::SessionExpired => StatusCode::GONE,
+            Reason::NoLeases => StatusCode::BAD_REQUEST,
+            Reason::NoLeader
+            | Reason::LeaderChanged
+            | Reason::Deserted
+            | Reason::Unreachable(_)
+            | Reason::Overloaded
+            | Reason::Superseded
+            | Reason::Stopping => StatusCode::SERVICE_UNAVAILABLE,
         };
         Self { status, error: reason.to_string(), happened }
     }

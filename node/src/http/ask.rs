@@ -13,14 +13,12 @@ use serde_json::Value;
 use super::answer::ApiError;
 use crate::{
     kv::{Json, Session},
+    raft::LogIndex,
     request::Mode,
 };
 
 /// Longest key, in bytes.
 const MAX_KEY_BYTES: usize = 256;
-/// Longest name of a client, in bytes.
-const MAX_CLIENT_BYTES: usize = 128;
-
 /// `?read=…`
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -74,10 +72,11 @@ pub(super) fn value(field: &str, value: &Value) -> Result<Json, ApiError> {
 pub(super) fn session(client: Option<String>, seq: Option<u64>) -> Result<Option<Session>, ApiError> {
     match (client, seq) {
         (None, None) => Ok(None),
-        (Some(client), Some(seq)) if (1..=MAX_CLIENT_BYTES).contains(&client.len()) => {
-            Ok(Some(Session { client, seq }))
+        (Some(client), Some(seq)) => {
+            let none =
+                |_| ApiError::bad("`client` is no session's: POST /v1/sessions begins one and gives it its name");
+            Ok(Some(Session { client: LogIndex(client.parse().map_err(none)?), seq }))
         }
-        (Some(_), Some(_)) => Err(ApiError::bad(format!("`client` has 1 to {MAX_CLIENT_BYTES} bytes"))),
         (Some(_), None) | (None, Some(_)) => Err(ApiError::bad("`client` and `seq` go together")),
     }
 }

@@ -3,9 +3,12 @@
 //! - `GET /v1/kv/{key}?read=local|leader|lease|quorum|log` reads; an absent key has the value `null` and the revision 0.
 //! - `PUT /v1/kv/{key}` with `{"value": …}` writes.
 //! - `POST /v1/kv/{key}/cas` with `{"from": …, "to": …}` writes if the value is `from`; `null` is "absent".
+//! - `POST /v1/sessions` begins a session and answers with its `"client"`.
 //! - `GET /v1/status` tells how the node is.
 //!
-//! A write may carry `"client"` and `"seq"`: sent again with the same two, to whichever node, it takes effect once. Each error says in
+//! A write may carry the `"client"` of a session and a `"seq"`: sent again with the same two, to whichever node, it takes effect once. The
+//! cluster remembers 4,096 sessions and forgets the one that was silent longest; what still comes from that one is refused with 410, for
+//! nobody can tell any more whether it happened before. Each error says in
 //! `"happened"` whether the operation may have taken effect. Who sends half a request is waited for only so long, and gives way to others
 //! where connections are few (`connections`). Integers beyond 64 bits become floating-point numbers.
 
@@ -49,6 +52,7 @@ fn router(inputs: Inputs, limits: Limits) -> Router {
     Router::new()
         .route("/v1/kv/{key}", get(read).put(put))
         .route("/v1/kv/{key}/cas", post(cas))
+        .route("/v1/sessions", post(register))
         .route("/v1/status", get(status))
         .fallback(async || ApiError::refused(StatusCode::NOT_FOUND, "no such route"))
         .method_not_allowed_fallback(async || ApiError::refused(StatusCode::METHOD_NOT_ALLOWED, "no such method here"))
@@ -84,7 +88,7 @@ async fn read(
 ) -> Result<Answer, ApiError> {
     let key = ask::key(key)?;
     let Query(ReadQuery { read: mode }) = query.map_err(|rejection| ApiError::bad(rejection.body_text()))?;
-    ask_server(&inputs, key.clone(), Request::Read { key, mode }).await
+    ask_server(&inputs, Some(key.clone()), Request::Read { key, mode }).await
 }
 
 async fn put(State(inputs): State<Inputs>, key: Key, body: Body) -> Result<Answer, ApiError> {
@@ -92,7 +96,7 @@ async fn put(State(inputs): State<Inputs>, key: Key, body: Body) -> Result<Answe
     let PutBody { value, client, seq } = ask::body(body)?;
     let op = Op::Put { key: key.clone(), value: ask::value("value", &value)? };
     let command = Command { session: ask::session(client, seq)?, op };
-    ask_server(&inputs, key, Request::Write(command)).await
+    ask_server(&inputs, Some(key), Request::Write(command)).await
 }
 
 async fn cas(State(inputs): State<Inputs>, key: Key, body: Body) -> Result<Answer, ApiError> {
@@ -100,7 +104,11 @@ async fn cas(State(inputs): State<Inputs>, key: Key, body: Body) -> Result<Answe
     let CasBody { from, to, client, seq } = ask::body(body)?;
     let op = Op::Cas { key: key.clone(), from: crate::kv::Json::new(&from), to: ask::value("to", &to)? };
     let command = Command { session: ask::session(client, seq)?, op };
-    ask_server(&inputs, key, Request::Write(command)).await
+    ask_server(&inputs, Some(key), Request::Write(command)).await
+}
+
+async fn register(State(inputs): State<Inputs>) -> Result<Answer, ApiError> {
+    ask_server(&inputs, None, Request::Write(Command { session: None, op: Op::Register })).await
 }
 
 async fn status(State(inputs): State<Inputs>) -> Result<Json<StatusReport>, ApiError> {
@@ -110,7 +118,7 @@ async fn status(State(inputs): State<Inputs>) -> Result<Json<StatusReport>, ApiE
 }
 
 /// Hands a request to the server's loop, which answers in time or says that it could not.
-async fn ask_server(inputs: &Inputs, key: String, request: Request) -> Result<Answer, ApiError> {
+async fn ask_server(inputs: &Inputs, key: Option<String>, request: Request) -> Result<Answer, ApiError> {
     let unanswered = if matches!(request, Request::Write(_)) { Happened::Unknown } else { Happened::No };
     let (reply, answer) = oneshot::channel();
     let full = |_| ApiError::unavailable(&Reason::Overloaded, Happened::No);

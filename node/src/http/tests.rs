@@ -105,9 +105,9 @@ async fn an_absent_key_is_null_at_revision_zero() {
 #[tokio::test]
 async fn writes_and_cas_carry_their_session_and_tell_what_they_did() {
     let api = Api::new(8).await;
-    let put = r#"{"value": 5, "client": "c1", "seq": 1}"#;
+    let put = r#"{"value": 5, "client": "17", "seq": 1}"#;
     let (request, status, body) = api.answered(Method::PUT, "/v1/kv/k", put, Ok(Applied::Put(LogIndex(9)))).await;
-    let session = Some(crate::kv::Session { client: "c1".into(), seq: 1 });
+    let session = Some(crate::kv::Session { client: LogIndex(17), seq: 1 });
     let op = Op::Put { key: "k".into(), value: stored(&json!(5)).unwrap() };
     assert_eq!(request, Request::Write(Command { session, op }));
     assert_eq!((status, body), (200, json!({"key": "k", "revision": 9, "node": 2, "role": "follower", "term": 3})));
@@ -140,7 +140,8 @@ async fn wrong_input_is_refused_and_never_reaches_the_loop() {
         (Method::PUT, "/v1/kv/k", r#"{"value": 1, "valeu": 2}"#, 400, "unknown field `valeu`"),
         (Method::PUT, "/v1/kv/k", r#"{"value": 1} x"#, 400, "trailing characters"),
         (Method::PUT, "/v1/kv/k", r#"{"value": 1, "client": "c"}"#, 400, "`client` and `seq` go together"),
-        (Method::PUT, "/v1/kv/k", r#"{"value": 1, "client": "", "seq": 1}"#, 400, "`client` has 1 to 128 bytes"),
+        (Method::PUT, "/v1/kv/k", r#"{"value": 1, "client": "", "seq": 1}"#, 400, "`client` is no session's"),
+        (Method::PUT, "/v1/kv/k", r#"{"value": 1, "client": "me", "seq": 1}"#, 400, "POST /v1/sessions"),
         (Method::PUT, "/v1/kv/k", r#"{"value": 1, "client": "c", "seq": -1}"#, 400, "invalid value"),
         (Method::PUT, "/v1/kv/k", large.as_str(), 413, "length limit"),
         (Method::POST, "/v1/kv/k/cas", r#"{"to": 1}"#, 400, "missing field `from`"),
@@ -175,6 +176,17 @@ async fn each_failure_has_its_status_and_says_whether_it_may_have_happened() {
     let reused = Ok(Applied::OutOfSequence { latest: 7 });
     let (_, status, body) = api.answered(Method::PUT, "/v1/kv/k", r#"{"value":1}"#, reused).await;
     assert_eq!((status, &body["happened"]), (409, &json!("unknown")));
+    let (_, status, body) = api.answered(Method::PUT, "/v1/kv/k", r#"{"value":1}"#, Ok(Applied::Expired)).await;
+    assert_eq!((status, &body["happened"]), (410, &json!("unknown")), "it may be a retry of what happened long ago");
+}
+
+#[tokio::test]
+async fn a_session_begins_with_a_name() {
+    let api = Api::new(8).await;
+    let registered = Ok(Applied::Registered(LogIndex(17)));
+    let (request, status, body) = api.answered(Method::POST, "/v1/sessions", "", registered).await;
+    assert_eq!(request, Request::Write(Command { session: None, op: Op::Register }));
+    assert_eq!((status, body), (200, json!({"client": "17", "node": 2, "role": "follower", "term": 3})));
 }
 
 #[tokio::test]

@@ -88,6 +88,7 @@ impl Machine {
                 self.state.cells.insert(key, Cell { value, revision: at });
                 Applied::Put(at)
             }
+            Op::Register => self.state.sessions.register(at),
             Op::Cas { key, from, to } => {
                 let Found { value: observed, revision } = self.get(&key);
                 let swapped = observed == from;
@@ -138,8 +139,8 @@ mod tests {
         Op::Cas { key: key.into(), from: from.map(|from| value(&json!(from))), to: value(&json!(to)) }
     }
 
-    fn apply(machine: &mut Machine, session: Option<(&str, u64)>, op: Op) -> Applied {
-        let session = session.map(|(client, seq)| Session { client: client.into(), seq });
+    fn apply(machine: &mut Machine, session: Option<(u64, u64)>, op: Op) -> Applied {
+        let session = session.map(|(client, seq)| Session { client: LogIndex(client), seq });
         let payload = Payload::Command(Command { session, op }.encode());
         let entry = Entry { index: LogIndex(machine.applied().0 + 1), term: Term(1), payload };
         machine.apply(&entry).unwrap().unwrap()
@@ -193,25 +194,47 @@ mod tests {
     #[test]
     fn a_retry_gets_the_first_answer_and_changes_nothing() {
         let mut machine = Machine::default();
-        let first = apply(&mut machine, Some(("c", 1)), cas("k", None, 1));
+        assert_eq!(apply(&mut machine, None, Op::Register), Applied::Registered(LogIndex(1)));
+        let first = apply(&mut machine, Some((1, 1)), cas("k", None, 1));
         apply(&mut machine, None, put("k", 9));
-        assert_eq!(apply(&mut machine, Some(("c", 1)), cas("k", None, 1)), first);
-        assert_eq!(machine.get("k"), found(9, 2));
-        apply(&mut machine, Some(("c", 3)), put("k", 10));
-        assert_eq!(apply(&mut machine, Some(("c", 2)), put("k", 11)), Applied::OutOfSequence { latest: 3 });
-        assert_eq!(machine.get("k"), found(10, 4));
+        assert_eq!(apply(&mut machine, Some((1, 1)), cas("k", None, 1)), first);
+        assert_eq!(machine.get("k"), found(9, 3));
+        apply(&mut machine, Some((1, 3)), put("k", 10));
+        assert_eq!(apply(&mut machine, Some((1, 2)), put("k", 11)), Applied::OutOfSequence { latest: 3 });
+        assert_eq!(machine.get("k"), found(10, 5));
+    }
+
+    /// A retry that comes after its session has ended must not overwrite what was written since, nor be told that it did.
+    #[test]
+    fn a_retry_of_an_expired_session_changes_nothing_and_is_told_so_after_a_snapshot_too() {
+        let mut machine = Machine::default();
+        apply(&mut machine, None, Op::Register);
+        apply(&mut machine, Some((1, 1)), put("k", 1));
+        apply(&mut machine, None, put("k", 2));
+        for _ in 0..crate::kv::session::MAX_CLIENTS {
+            apply(&mut machine, None, Op::Register);
+        }
+        let mut other = Machine::default();
+        other.restore(machine.applied(), &machine.freeze()()).unwrap();
+        for machine in [&mut machine, &mut other] {
+            for seq in [1, 2] {
+                assert_eq!(apply(machine, Some((1, seq)), put("k", 1)), Applied::Expired);
+            }
+            assert_eq!(machine.get("k"), found(2, 3));
+        }
     }
 
     #[test]
     fn a_snapshot_carries_values_revisions_and_sessions_and_replaces_all() {
         let mut machine = Machine::default();
-        let first = apply(&mut machine, Some(("c", 1)), put("k", 1));
+        apply(&mut machine, None, Op::Register);
+        let first = apply(&mut machine, Some((1, 1)), put("k", 1));
         let mut other = Machine::default();
         apply(&mut other, None, put("gone", 1));
         other.restore(machine.applied(), &machine.freeze()()).unwrap();
         assert_eq!(other.state, machine.state);
-        assert_eq!(other.applied(), LogIndex(1));
-        assert_eq!(apply(&mut other, Some(("c", 1)), put("k", 1)), first, "still once after a restart from a snapshot");
+        assert_eq!(other.applied(), LogIndex(2));
+        assert_eq!(apply(&mut other, Some((1, 1)), put("k", 1)), first, "still once after a restart from a snapshot");
     }
 
     #[test]

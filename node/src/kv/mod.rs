@@ -1,6 +1,7 @@
 //! The replicated state machine: a map from keys to JSON values, with retries that take effect once.
 //!
-//! Commands and results are here; `machine` applies them, `cells` holds the map, `session` remembers what was answered to whom.
+//! Commands and results are here; `machine` applies them, `cells` holds the map, `session` remembers which clients there are and what they
+//! were answered.
 
 mod cells;
 mod machine;
@@ -49,10 +50,10 @@ pub(crate) struct Command {
 }
 
 /// Which command of which client this is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Session {
-    /// The client's own name, unique in the cluster.
-    pub(crate) client: String,
+    /// The client, by the index of the entry that registered it: no other client ever has that name.
+    pub(crate) client: LogIndex,
     /// Ascending; one command at a time. The same number means: the same command once more.
     pub(crate) seq: u64,
 }
@@ -81,6 +82,8 @@ pub(crate) enum Op {
         /// Its new value.
         to: Json,
     },
+    /// Give a client a name, under which its retries take effect once.
+    Register,
 }
 
 impl Command {
@@ -120,4 +123,8 @@ pub(crate) enum Applied {
         /// The client's latest.
         latest: u64,
     },
+    /// Of a registration: the client's name.
+    Registered(LogIndex),
+    /// The client is not known, or not any more: this took no effect now, but may have earlier.
+    Expired,
 }

@@ -1,8 +1,9 @@
-//! Exactly-once retries (dissertation §6.3): the last sequence number and result of each client, replicated like any other state.
+//! Exactly-once retries (dissertation §6.3): the clients that registered, and the last sequence number and result of each, replicated like any
+//! other state.
 //!
 //! A client has one command open at a time and numbers them upwards. Clients are limited in number; the one whose last command is the
-//! oldest in the log is forgotten first, on every replica alike. A retry by a forgotten client applies again: that is the
-//! price of the limit, and the only case in which it does.
+//! oldest in the log is forgotten first, on every replica alike. What comes from a forgotten client is refused, for it may be a retry of
+//! what took effect long ago, and must not take effect again: nobody can tell.
 
 use std::collections::BTreeMap;
 
@@ -14,6 +15,15 @@ use crate::raft::LogIndex;
 /// Clients that are remembered at most.
 pub(super) const MAX_CLIENTS: usize = 4096;
 
+/// One client that registered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Client {
+    /// Its last command, or its registration.
+    at: LogIndex,
+    /// Nothing before its first command.
+    last: Option<Last>,
+}
+
 /// The last command of one client.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Last {
@@ -21,40 +31,43 @@ struct Last {
     /// Tells a retry from another command that wrongly bears the same number: that one must not be told that it happened.
     checksum: u32,
     applied: Applied,
-    at: LogIndex,
 }
 
 /// What is remembered of all clients.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Sessions {
-    by_client: BTreeMap<String, Last>,
+    clients: BTreeMap<LogIndex, Client>,
     /// Clients by the index of their last command: whom to forget first.
-    by_age: BTreeMap<LogIndex, String>,
+    by_age: BTreeMap<LogIndex, LogIndex>,
 }
 
 impl Sessions {
-    /// What to answer without applying the command again; `None` if it is new.
-    pub(super) fn replay(&self, session: &Session, checksum: u32) -> Option<Applied> {
-        let last = self.by_client.get(&session.client)?;
-        if session.seq > last.seq {
-            return None;
+    /// Gives the client that registers at index `at` its name.
+    pub(super) fn register(&mut self, at: LogIndex) -> Applied {
+        self.clients.insert(at, Client { at, last: None });
+        self.by_age.insert(at, at);
+        if self.clients.len() > MAX_CLIENTS
+            && let Some((_, oldest)) = self.by_age.pop_first()
+        {
+            self.clients.remove(&oldest);
         }
+        Applied::Registered(at)
+    }
+
+    /// What to answer without applying the command; `None` if it is new, and its client known.
+    pub(super) fn replay(&self, session: &Session, checksum: u32) -> Option<Applied> {
+        let Some(client) = self.clients.get(&session.client) else { return Some(Applied::Expired) };
+        let last = client.last.as_ref().filter(|last| session.seq <= last.seq)?;
         let retry = session.seq == last.seq && checksum == last.checksum;
         Some(if retry { last.applied.clone() } else { Applied::OutOfSequence { latest: last.seq } })
     }
 
-    /// Remembers the result of a new command, whose encoding has `checksum` and which was applied at index `at`.
+    /// Remembers the result of a new command of a known client, whose encoding has `checksum` and which was applied at index `at`.
     pub(super) fn record(&mut self, session: Session, checksum: u32, at: LogIndex, applied: Applied) {
-        self.by_age.insert(at, session.client.clone());
-        let last = Last { seq: session.seq, checksum, applied, at };
-        if let Some(before) = self.by_client.insert(session.client, last) {
-            self.by_age.remove(&before.at);
-        }
-        if self.by_client.len() > MAX_CLIENTS
-            && let Some((_, oldest)) = self.by_age.pop_first()
-        {
-            self.by_client.remove(&oldest);
-        }
+        let client = self.clients.get_mut(&session.client).expect("a new command is of a known client");
+        self.by_age.remove(&client.at);
+        self.by_age.insert(at, session.client);
+        *client = Client { at, last: Some(Last { seq: session.seq, checksum, applied }) };
     }
 }
 
@@ -62,8 +75,8 @@ impl Sessions {
 mod tests {
     use super::*;
 
-    fn session(client: usize, seq: u64) -> Session {
-        Session { client: client.to_string(), seq }
+    fn session(client: u64, seq: u64) -> Session {
+        Session { client: LogIndex(client), seq }
     }
 
     fn put(index: u64) -> Applied {
@@ -73,28 +86,35 @@ mod tests {
     #[test]
     fn only_a_higher_number_is_new() {
         let mut sessions = Sessions::default();
+        assert_eq!(sessions.register(LogIndex(1)), Applied::Registered(LogIndex(1)));
+        sessions.register(LogIndex(2));
         assert_eq!(sessions.replay(&session(1, 5), 7), None);
-        sessions.record(session(1, 5), 7, LogIndex(1), put(1));
-        assert_eq!(sessions.replay(&session(1, 5), 7), Some(put(1)));
+        sessions.record(session(1, 5), 7, LogIndex(3), put(3));
+        assert_eq!(sessions.replay(&session(1, 5), 7), Some(put(3)));
         assert_eq!(sessions.replay(&session(1, 4), 7), Some(Applied::OutOfSequence { latest: 5 }));
         assert_eq!(sessions.replay(&session(1, 6), 7), None);
         assert_eq!(sessions.replay(&session(1, 5), 8), Some(Applied::OutOfSequence { latest: 5 }), "another command");
         assert_eq!(sessions.replay(&session(2, 5), 7), None, "another client has numbers of its own");
+        assert_eq!(sessions.replay(&session(3, 5), 7), Some(Applied::Expired), "nobody registered by that name");
     }
 
     #[test]
-    fn the_client_that_was_silent_longest_is_forgotten() {
+    fn the_client_that_was_silent_longest_is_forgotten_and_told_so() {
+        let most = MAX_CLIENTS as u64;
         let mut sessions = Sessions::default();
-        for client in 0..MAX_CLIENTS {
-            let index = u64::try_from(client).unwrap() + 1;
-            sessions.record(session(client, 1), 7, LogIndex(index), put(index));
+        for client in 1..=most {
+            sessions.register(LogIndex(client));
+            sessions.record(session(client, 1), 7, LogIndex(10_000 + client), put(client));
         }
-        sessions.record(session(0, 2), 7, LogIndex(10_000), put(10_000));
-        sessions.record(session(MAX_CLIENTS, 1), 7, LogIndex(10_001), put(10_001));
-        assert_eq!(sessions.by_client.len(), MAX_CLIENTS);
-        assert_eq!(sessions.by_age.len(), MAX_CLIENTS);
-        assert_eq!(sessions.replay(&session(0, 2), 7), Some(put(10_000)));
-        assert_eq!(sessions.replay(&session(1, 1), 7), None, "forgotten");
-        assert_eq!(sessions.replay(&session(2, 1), 7), Some(put(3)));
+        sessions.record(session(1, 2), 7, LogIndex(20_000), put(20_000));
+        sessions.register(LogIndex(20_001));
+        assert_eq!((sessions.clients.len(), sessions.by_age.len()), (MAX_CLIENTS, MAX_CLIENTS));
+        assert_eq!(sessions.replay(&session(1, 2), 7), Some(put(20_000)));
+        for seq in [1, 2] {
+            let late = sessions.replay(&session(2, seq), 7);
+            assert_eq!(late, Some(Applied::Expired), "forgotten: a retry must not take effect again");
+        }
+        assert_eq!(sessions.replay(&session(3, 1), 7), Some(put(3)));
+        assert_eq!(sessions.replay(&session(20_001, 1), 7), None);
     }
 }

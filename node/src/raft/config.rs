@@ -2,27 +2,42 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::{Entry, HardState, LogIndex, NodeId, Snapshot};
 
-/// The core's settings; the same on every member but for `id` and `seed`.
+/// What a leader and its voters owe each other, beyond the votes themselves. A cluster has one of the two: loyal voters with a leader that
+/// clings to its office would keep each other from ever electing anybody else.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Elections {
+    /// Figure 2 and no more: a leader leads until it hears of a later term, and voters vote whomever they hear. A leader that no quorum
+    /// answers says so, and its followers look for another one.
+    Basic,
+    /// A leader that no quorum answers steps down (dissertation §6.2), and who hears a leader votes for nobody else (§6, dissertation
+    /// §4.2.3). Leases rest on this.
+    #[default]
+    CheckQuorum,
+}
+
+/// The core's settings; the same on every member but for `id`, `seed` and `life`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// This node.
     pub id: NodeId,
     /// All members, this node among them, each once.
     pub members: Vec<NodeId>,
-    /// The shortest time without a leader after which a node campaigns: the timer is drawn from `[t, 2t)` (§5.2). A node that heard
-    /// from a leader gives no vote for this long (dissertation §4.2.3).
+    /// The shortest time without a leader after which a node campaigns: the timer is drawn from `[t, 2t)` (§5.2). A leader that no quorum
+    /// has answered for this long is deserted; a loyal voter that heard from a leader votes for nobody else for this long.
     pub election_timeout: Duration,
     /// How often a leader makes itself heard; well below `election_timeout`.
     pub heartbeat_interval: Duration,
     /// How long a leader may answer reads from the moment at which a round left that a quorum acknowledged. Below
     /// `election_timeout`; the quotient is how much faster than the leader's a voter's clock may run.
     pub lease: Duration,
-    /// Whether a leader steps down when no quorum has answered within `election_timeout` (dissertation §6.2). Basic Raft does not.
-    pub check_quorum: bool,
+    /// What leaders and voters owe each other.
+    pub elections: Elections,
     /// The most entries in one message.
     pub max_batch_entries: usize,
     /// The most bytes of entries in one message; a single larger entry still goes, alone.
@@ -39,8 +54,10 @@ pub struct Config {
     pub trailing_bytes: u64,
     /// The most bytes of a snapshot in one message.
     pub snapshot_chunk_bytes: usize,
-    /// Fresh for each start of the process. The same seed and the same inputs give the same outputs.
+    /// Decides the timers. The same seed and the same inputs give the same ones.
     pub seed: u64,
+    /// Fresh for each start of the process, whatever the seed is: what this life asks others, no answer to another life may confirm.
+    pub life: u64,
 }
 
 /// What is wrong with a [`Config`].

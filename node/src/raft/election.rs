@@ -9,7 +9,7 @@ use rand_pcg::{
 };
 
 use super::{
-    Body, Config, Entry, HardState, LogIndex, Message, NodeId, Payload, Raft, Term,
+    Body, Config, Elections, Entry, HardState, LogIndex, Message, NodeId, Payload, Raft, Term,
     node::{Leadership, State},
 };
 
@@ -44,11 +44,20 @@ impl Raft {
     }
 
     /// Whether this node must not vote because a leader lives: it heard from one within `election_timeout`, or is one that a quorum
-    /// answered (§6, dissertation §4.2.3). Leases rest on it, so a restarted node counts as having heard one when it started.
+    /// answered (§6, dissertation §4.2.3). Leases rest on it, so a restarted node counts as having heard one when it started. In basic
+    /// Raft nobody is bound.
     fn is_bound_to_a_leader(&self) -> bool {
+        if self.config.elections == Elections::Basic {
+            return false;
+        }
         let timeout = self.config.election_timeout;
         self.last_heard.is_some_and(|heard| self.now.since(heard) < timeout)
             || matches!(&self.state, State::Leader(own) if own.rounds.acknowledged_within(timeout, self.now))
+    }
+
+    /// The term of the next election; none after the last term that there is.
+    fn next_term(&self) -> Option<Term> {
+        self.hard_state.term.0.checked_add(1).map(Term)
     }
 
     /// The election timer ran out: asks whether an election could be won (dissertation §9.6).
@@ -56,16 +65,16 @@ impl Raft {
         self.leave_leader(None);
         self.state = State::PreCandidate(BTreeSet::from([self.config.id]));
         self.reset_election_timer();
+        let Some(term) = self.next_term() else { return };
         if self.config.quorum() == 1 {
-            self.begin_election();
+            self.begin_election(term);
         } else {
-            self.ask_for_votes(true, Term(self.hard_state.term.0 + 1));
+            self.ask_for_votes(true, term);
         }
     }
 
     /// Becomes a candidate in a new term and votes for itself (§5.2).
-    fn begin_election(&mut self) {
-        let term = Term(self.hard_state.term.0 + 1);
+    fn begin_election(&mut self, term: Term) {
         self.set_hard_state(HardState { term, voted_for: Some(self.config.id) });
         self.state = State::Candidate(BTreeSet::from([self.config.id]));
         self.reset_election_timer();
@@ -111,9 +120,9 @@ impl Raft {
     /// Counts a vote: each voter once, only for the election that is on, in its own term (§5.2).
     pub(super) fn on_vote(&mut self, voter: NodeId, term: Term, pre: bool, granted: bool) {
         let own = self.hard_state.term;
-        let quorum = self.config.quorum();
+        let (next, quorum) = (self.next_term(), self.config.quorum());
         let votes = match &mut self.state {
-            State::PreCandidate(votes) if pre && term.0 == own.0 + 1 => votes,
+            State::PreCandidate(votes) if pre && Some(term) == next => votes,
             State::Candidate(votes) if !pre && term == own => votes,
             State::Follower | State::PreCandidate(_) | State::Candidate(_) | State::Leader(_) => return,
         };
@@ -123,7 +132,7 @@ impl Raft {
         if votes.len() < quorum {
             return;
         }
-        if pre { self.begin_election() } else { self.become_leader() }
+        if pre { self.begin_election(term) } else { self.become_leader() }
     }
 
     /// Won: announces itself at once, with an entry of its own term, without which it may neither commit nor serve reads (§5.2, §8).
@@ -142,8 +151,8 @@ impl Raft {
     }
 }
 
-/// A generator for one life of one node: the same seed on two nodes must not give both the same timers (§5.2).
-pub(super) fn generator(config: &Config, term: Term) -> Pcg64 {
+/// The generator of a node's timers: the same seed on two nodes must not give both the same ones (§5.2).
+pub(super) fn timers(config: &Config, term: Term) -> Pcg64 {
     Pcg64::seed_from_u64(config.seed ^ config.id.0.rotate_left(48) ^ term.0.rotate_left(24))
 }
 

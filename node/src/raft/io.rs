@@ -25,7 +25,7 @@ use super::{Entry, HardState, LogIndex, Message, NodeId, Term};
 pub enum ReadMode {
     /// The leader answers because it believes that it leads: basic Raft.
     Leader,
-    /// The leader answers while its lease runs by its own clock; otherwise it waits as in `Quorum`.
+    /// The leader answers while its lease runs by its own clock; otherwise, and where voters are not loyal, it waits as in `Quorum`.
     Lease,
     /// `ReadIndex`: after a round of heartbeats that began after the read arrived (dissertation §6.4). A follower asks the leader.
     Quorum,
@@ -103,6 +103,8 @@ pub enum ProposalOutcome {
         /// Who leads, as far as this node knows.
         leader: Option<NodeId>,
     },
+    /// No log holds it: this node leads, but no quorum has answered it for an election timeout, so that nothing could come of it here.
+    Deserted,
 }
 
 /// What became of a read.

@@ -50,6 +50,8 @@ pub enum Body {
         /// The leader's newest heartbeat round when this left. An answer that carries it proves that the sender still had a
         /// follower in this term after that round began: what reads and leases wait for (dissertation §6.4).
         round: u64,
+        /// Whether the leader may keep its followers from looking for another.
+        standing: Standing,
     },
     /// The answer to `AppendEntries` and to the last chunk of a snapshot.
     Appended {
@@ -72,6 +74,8 @@ pub enum Body {
         done: bool,
         /// As in `AppendEntries`.
         round: u64,
+        /// As in `AppendEntries`.
+        standing: Standing,
     },
     /// The answer to a snapshot's chunk that is not the last.
     SnapshotChunk {
@@ -94,6 +98,15 @@ pub enum Body {
         /// The index to apply before answering; `None` if the sender cannot say (it does not lead).
         index: Option<LogIndex>,
     },
+}
+
+/// How a leader stands with its quorum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Standing {
+    /// A quorum answered it within an election timeout, or it was elected within one.
+    Firm,
+    /// No quorum answers it: it can commit nothing. Basic Raft leads on.
+    Deserted,
 }
 
 /// What became of an `AppendEntries`.

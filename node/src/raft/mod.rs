@@ -8,6 +8,7 @@
 
 mod commit;
 mod config;
+mod credible;
 mod election;
 mod invariant;
 mod io;
@@ -22,9 +23,10 @@ mod snapshot;
 mod status;
 mod types;
 
-pub use config::{Config, ConfigError, StartError, Stored};
+pub use config::{Config, ConfigError, Elections, StartError, Stored};
+pub use credible::Incredible;
 pub use io::{Output, Persist, ProposalOutcome, ReadMode, ReadOutcome, Snapshot};
-pub use message::{AppendResult, Body, Message};
+pub use message::{AppendResult, Body, Message, Standing};
 pub use node::Raft;
 pub use status::Status;
 pub use types::{Entry, HardState, LogIndex, NodeId, Payload, Role, Term, Time};

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use rand_pcg::Pcg64;
+use rand_pcg::{Pcg64, rand_core::SeedableRng as _};
 
 use super::{
-    AppendResult, Body, Config, Entry, HardState, LogIndex, Message, NodeId, Output, Payload, ProposalOutcome,
-    ReadMode, Snapshot, StartError, Stored, Term, Time,
-    election::generator,
+    AppendResult, Body, Config, Elections, Entry, HardState, Incredible, LogIndex, Message, NodeId, Output, Payload,
+    ProposalOutcome, ReadMode, Snapshot, Standing, StartError, Stored, Term, Time,
+    election::timers,
     invariant,
     lease::Rounds,
     log::{Log, weight_of_command},
@@ -24,7 +24,10 @@ pub struct Raft {
     pub(super) config: Config,
     /// The latest reading of this node's clock.
     pub(super) now: Time,
+    /// Draws timers.
     pub(super) rng: Pcg64,
+    /// Draws what this node's questions are known by, which no other life of it may have used.
+    pub(super) contexts: Pcg64,
     pub(super) hard_state: HardState,
     pub(super) log: Log,
     /// What the log was last compacted to.
@@ -109,7 +112,8 @@ impl Raft {
         }
         let last_index = log.last_index();
         let mut raft = Self {
-            rng: generator(&config, hard_state.term),
+            rng: timers(&config, hard_state.term),
+            contexts: Pcg64::seed_from_u64(config.life),
             now,
             hard_state,
             state: State::Follower,
@@ -134,23 +138,32 @@ impl Raft {
     }
 
     /// A message arrived. One that is not for this node, or not from another member, is ignored.
-    pub fn step(&mut self, now: Time, message: Message) {
+    ///
+    /// # Errors
+    /// No member that keeps to the protocol can have sent it; it is as if it had been lost.
+    pub fn step(&mut self, now: Time, message: Message) -> Result<(), Incredible> {
         let known = message.to == self.config.id && self.config.peers().any(|peer| peer == message.from);
         if known {
+            message.check(self.hard_state.term)?;
             self.input(now, |raft| raft.handle(message));
         }
+        Ok(())
     }
 
     /// A client proposes a command; `id` comes back with the outcome. The caller bounds how many proposals it has under way.
     pub fn propose(&mut self, now: Time, id: u64, command: Bytes) {
         self.input(now, |raft| {
-            let outcome = if !matches!(raft.state, State::Leader(_)) {
-                ProposalOutcome::NotLeader { leader: raft.leader }
-            } else if raft.is_overloaded(weight_of_command(&command)) {
-                ProposalOutcome::Overloaded
-            } else {
-                let index = raft.append_own(Payload::Command(command));
-                ProposalOutcome::Appended { index, term: raft.hard_state.term }
+            let outcome = match (&raft.state, raft.standing()) {
+                // A log that went on growing here would stay ahead of all that could lead in its place (§5.4.1).
+                (State::Leader(_), Standing::Deserted) => ProposalOutcome::Deserted,
+                (State::Leader(_), Standing::Firm) if raft.is_overloaded(weight_of_command(&command)) => {
+                    ProposalOutcome::Overloaded
+                }
+                (State::Leader(_), Standing::Firm) => {
+                    let index = raft.append_own(Payload::Command(command));
+                    ProposalOutcome::Appended { index, term: raft.hard_state.term }
+                }
+                _ => ProposalOutcome::NotLeader { leader: raft.leader },
             };
             raft.out.proposals.push((id, outcome));
         });
@@ -248,11 +261,10 @@ impl Raft {
     fn on_time(&mut self) {
         self.expire_reads();
         let now = self.now;
-        let timeout = self.config.election_timeout;
+        let standing = self.standing();
         match &mut self.state {
             State::Leader(own) => {
-                let deserted = now.since(own.since) >= timeout && !own.rounds.acknowledged_within(timeout, now);
-                if self.config.check_quorum && deserted {
+                if standing == Standing::Deserted && self.config.elections == Elections::CheckQuorum {
                     self.become_follower(self.hard_state.term, None);
                 } else if now >= own.heartbeat_deadline {
                     own.heartbeat_deadline = now.after(self.config.heartbeat_interval);
@@ -284,12 +296,14 @@ impl Raft {
                 self.on_request_vote(from, term, pre, (last_log_term, last_log_index));
             }
             Body::Vote { pre, granted } => self.on_vote(from, term, pre, granted),
-            Body::AppendEntries { prev_log_index, prev_log_term, entries, leader_commit, round } => {
+            Body::AppendEntries { prev_log_index, prev_log_term, entries, leader_commit, round, standing } => {
+                self.hear_from(from, standing);
                 let prev = (prev_log_index, prev_log_term);
                 self.on_append_entries(from, Append { prev, entries, leader_commit, round });
             }
             Body::Appended { result, round } => self.on_appended(from, result, round),
-            Body::InstallSnapshot { last_included_index, last_included_term, offset, data, done, round } => {
+            Body::InstallSnapshot { last_included_index, last_included_term, offset, data, done, round, standing } => {
+                self.hear_from(from, standing);
                 let last = (last_included_index, last_included_term);
                 self.on_install_snapshot(from, &Chunk { last, offset, data, done, round });
             }
@@ -339,18 +353,39 @@ impl Raft {
         self.leader = leader;
     }
 
-    /// This term's leader showed itself: others give way to it (§5.2), and nobody else gets this node's vote for a while.
-    pub(super) fn hear_from(&mut self, leader: NodeId) {
+    /// This term's leader showed itself: others give way to it (§5.2), and nobody else gets this node's vote for a while. One that is
+    /// deserted can commit nothing: it is followed, but does not keep this node from looking for another, or a leader that is heard but
+    /// hears nobody would silence the cluster for ever.
+    fn hear_from(&mut self, leader: NodeId, standing: Standing) {
         assert!(
             !matches!(self.state, State::Leader(_)),
             "two leaders in one term (§5.2): {leader} and {}",
             self.config.id
         );
-        if self.leader != Some(leader) {
+        let looks_for_another = matches!(self.state, State::PreCandidate(_)) && standing == Standing::Deserted;
+        if self.leader != Some(leader) && !looks_for_another {
             self.become_follower(self.hard_state.term, Some(leader));
         }
-        self.last_heard = Some(self.now);
-        self.reset_election_timer();
+        if standing == Standing::Firm {
+            self.last_heard = Some(self.now);
+            self.reset_election_timer();
+        }
+    }
+
+    /// How this leader stands with its quorum; firm while it does not lead.
+    pub(super) fn standing(&self) -> Standing {
+        let timeout = self.config.election_timeout;
+        match &self.state {
+            // A lone member's majority is itself, however long it slept.
+            State::Leader(own)
+                if self.config.quorum() > 1
+                    && self.now.since(own.since) >= timeout
+                    && !own.rounds.acknowledged_within(timeout, self.now) =>
+            {
+                Standing::Deserted
+            }
+            _ => Standing::Firm,
+        }
     }
 
     pub(super) fn set_hard_state(&mut self, hard_state: HardState) {

@@ -6,7 +6,7 @@ use std::{collections::VecDeque, time::Duration};
 use rand_pcg::rand_core::Rng;
 
 use super::{
-    Body, LogIndex, NodeId, Raft, ReadMode, ReadOutcome, Time,
+    Body, Elections, LogIndex, NodeId, Raft, ReadMode, ReadOutcome, Time,
     node::{Leadership, State},
 };
 
@@ -93,7 +93,8 @@ impl Raft {
             // Basic Raft: no check at all. A deposed leader answers too.
             (State::Leader(_), ReadMode::Leader) => self.out.reads.push((id, ReadOutcome::Ready(self.commit))),
             (State::Leader(own), ReadMode::Lease)
-                if own.has_committed_in_own_term(self.commit)
+                if self.config.elections == Elections::CheckQuorum
+                    && own.has_committed_in_own_term(self.commit)
                     && own.rounds.acknowledged_within(self.config.lease, self.now) =>
             {
                 self.out.reads.push((id, ReadOutcome::Ready(self.commit)));
@@ -149,7 +150,7 @@ impl Raft {
 
     fn ask_leader(&mut self) {
         let Some(leader) = self.leader else { return self.refuse_reads(None) };
-        let context = self.rng.next_u64();
+        let context = self.contexts.next_u64();
         self.reads.ask(context, LogIndex(0));
         self.send_early(leader, Body::ReadIndex { context });
     }

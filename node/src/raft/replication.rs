@@ -19,12 +19,7 @@ pub(super) struct Append {
 impl Raft {
     /// A leader of this term sent entries, or a heartbeat (figure 2, `AppendEntries` steps 2 to 5).
     pub(super) fn on_append_entries(&mut self, leader: NodeId, append: Append) {
-        self.hear_from(leader);
         let (prev_index, prev_term) = append.prev;
-        let follows_on = (prev_index.0 + 1..).zip(&append.entries).all(|(index, entry)| entry.index.0 == index);
-        if !follows_on {
-            return;
-        }
         let result = match self.log.check_consistency(prev_index, prev_term) {
             Ok(()) => {
                 let last_matched = LogIndex(prev_index.0 + append.entries.len() as u64);
@@ -141,10 +136,11 @@ impl Raft {
 
     /// Sends the next entries, the probe, or the next chunk.
     fn send_next(&mut self, follower: NodeId, progress: &mut Progress, round: u64) {
+        let standing = self.standing();
         if let Mode::Snapshot(transfer) = &mut progress.mode {
             transfer.waiting = true;
             progress.sent_round = round;
-            let chunk = transfer.next_chunk(self.config.snapshot_chunk_bytes, round);
+            let chunk = transfer.next_chunk(self.config.snapshot_chunk_bytes, round, standing);
             return self.send_early(follower, chunk);
         }
         let entries = self.next_batch(progress.next);
@@ -170,8 +166,9 @@ impl Raft {
         let prev_log_term = self.log.term(prev_log_index).unwrap_or_default();
         progress.sent_round = round;
         progress.sent_commit = self.commit;
-        let leader_commit = self.commit;
-        self.send_early(follower, Body::AppendEntries { prev_log_index, prev_log_term, entries, leader_commit, round });
+        let (leader_commit, standing) = (self.commit, self.standing());
+        let body = Body::AppendEntries { prev_log_index, prev_log_term, entries, leader_commit, round, standing };
+        self.send_early(follower, body);
     }
 
     /// As many entries from `first` on as one message holds; one at least, if there is one.

@@ -3,7 +3,7 @@
 
 use bytes::{Bytes, BytesMut};
 
-use super::{AppendResult, Body, LogIndex, NodeId, Raft, Snapshot, Term, progress::Transfer};
+use super::{AppendResult, Body, LogIndex, NodeId, Raft, Snapshot, Standing, Term, progress::Transfer};
 
 /// A snapshot of which not all has arrived. It is dropped with its term: another leader may encode the same state in other bytes.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub(super) struct Chunk {
 }
 
 impl Transfer {
-    pub(super) fn next_chunk(&self, chunk_bytes: usize, round: u64) -> Body {
+    pub(super) fn next_chunk(&self, chunk_bytes: usize, round: u64, standing: Standing) -> Body {
         let length = self.snapshot.data.len();
         let start = usize::try_from(self.offset).map_or(length, |offset| offset.min(length));
         let end = start.saturating_add(chunk_bytes).min(length);
@@ -34,6 +34,7 @@ impl Transfer {
             data: self.snapshot.data.slice(start..end),
             done: end == length,
             round,
+            standing,
         }
     }
 }
@@ -41,7 +42,6 @@ impl Transfer {
 impl Raft {
     /// A chunk arrived (figure 13, `InstallSnapshot` steps 2 to 8).
     pub(super) fn on_install_snapshot(&mut self, leader: NodeId, chunk: &Chunk) {
-        self.hear_from(leader);
         let round = chunk.round;
         let (last_index, last_term) = chunk.last;
         // An old snapshot must not take the state back: what is committed here already covers it.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{LogIndex, NodeId, Raft, Role, Term, Time, node::State};
+use super::{Elections, LogIndex, NodeId, Raft, Role, Term, Time, node::State};
 
 /// A node at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub struct Status {
     pub last_index: LogIndex,
     /// The term at `last_index`.
     pub last_term: Term,
-    /// Until when it may answer lease reads, by its own clock; only a leader that a quorum has acknowledged has a lease.
+    /// Until when it may answer lease reads, by its own clock; only a leader that a quorum of loyal voters has acknowledged has a lease.
     pub lease_until: Option<Time>,
     /// For a leader: what each follower is known to have.
     pub matched: Vec<(NodeId, LogIndex)>,
@@ -40,7 +40,7 @@ impl Raft {
     pub fn status(&self) -> Status {
         let (lease_until, matched) = match &self.state {
             State::Leader(own) => (
-                own.rounds.lease_until(self.config.lease),
+                own.rounds.lease_until(self.config.lease).filter(|_| self.config.elections == Elections::CheckQuorum),
                 own.followers.iter().map(|(&peer, progress)| (peer, progress.matched)).collect(),
             ),
             State::Follower | State::PreCandidate(_) | State::Candidate(_) => (None, Vec::new()),

@@ -6,12 +6,12 @@
 use std::{
     hash::{BuildHasher as _, RandomState},
     sync::mpsc::{Receiver, RecvTimeoutError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use super::{
     compaction::CompactionRule,
-    pending::{Asker, Pending, Waiting},
+    pending::{Asker, Following, Pending, Waiting},
 };
 use crate::{
     clock::Clock,
@@ -20,8 +20,8 @@ use crate::{
     event::{Event, Log},
     kv::{Applied, Command, Machine, MachineError, Op},
     raft::{
-        Entry, LogIndex, Message, NodeId, ProposalOutcome, Raft, ReadMode, ReadOutcome, Role, Snapshot, Status, Term,
-        Time,
+        Elections, Entry, Incredible, LogIndex, Message, NodeId, ProposalOutcome, Raft, ReadMode, ReadOutcome, Role,
+        Snapshot, Status, Term, Time,
     },
     request::{Counters, Failure, Happened, Input, Mode, Reason, Reply, Request, StatusReport},
     storage::{Beginning, Compacted, Storage},
@@ -33,6 +33,8 @@ use crate::{
 const MAX_BATCH: usize = 512;
 /// Requests that may wait at a time; more are refused.
 const MAX_PENDING: usize = 4096;
+/// For how many election timeouts a read that lost its leader waits for the next: most elections succeed within two.
+const HOMELESS_TIMEOUTS: u32 = 3;
 /// Longest wait for an input: a clock that was bent meanwhile is noticed after that.
 const MAX_WAIT: Duration = Duration::from_millis(20);
 /// How long to wait after a compaction that came to nothing.
@@ -43,10 +45,12 @@ const COMPACTION_RETRY: Duration = Duration::from_secs(1);
 pub(super) struct Node {
     id: NodeId,
     members: Vec<NodeId>,
+    elections: Elections,
+    election_timeout: Duration,
     request_timeout: Duration,
     compaction: CompactionRule,
     /// No compaction begins before that.
-    compact_after: Time,
+    compact_after: Instant,
     clock: Clock,
     raft: Raft,
     /// The core's own account, as of the last input.
@@ -58,9 +62,12 @@ pub(super) struct Node {
     snapshot_index: LogIndex,
     links: Links,
     pending: Pending,
+    /// Reads that have lost the leader that they were asked of, and wait for the next.
+    homeless: Vec<Waiting>,
     /// Ids start anywhere, so that a late answer to a former life of this node meets no request of this one.
     next_id: u64,
     counters: Counters,
+    refused_messages: u64,
     log: Log,
     trace: Trace,
 }
@@ -81,9 +88,11 @@ impl Node {
         let mut node = Self {
             id,
             members,
+            elections: config.elections,
+            election_timeout: config.election_timeout,
             request_timeout: config.request_timeout,
             compaction: CompactionRule::new(config),
-            compact_after: Time(0),
+            compact_after: Instant::now(),
             clock,
             raft,
             status,
@@ -93,8 +102,10 @@ impl Node {
             snapshot_index: LogIndex::default(),
             links,
             pending: Pending::default(),
+            homeless: Vec::new(),
             next_id: fresh(),
             counters: Counters::default(),
+            refused_messages: 0,
             log,
             trace,
         };
@@ -124,20 +135,33 @@ impl Node {
             self.raft.tick(now);
             self.notice_role();
             self.carry_out()?;
-            self.compact(now)?;
-            while let Some(waiting) = self.pending.next_expired(now) {
-                let failure = waiting.unresolved(Reason::Deadline);
-                self.answer(waiting, Err(failure));
-            }
+            self.compact(Instant::now())?;
+            self.ask_again(now);
+            self.carry_out()?;
+            self.give_up(Instant::now());
             self.trace.flush();
         }
     }
 
     /// How long there is nothing to do unless something comes in.
     fn wait(&mut self) -> Duration {
-        let next = self.pending.next_deadline().map_or(self.raft.deadline(), |at| at.min(self.raft.deadline()));
-        let span = next.since(self.clock.now());
-        self.clock.host_span(span).min(MAX_WAIT)
+        let span = self.raft.deadline().since(self.clock.now());
+        let given_up = |at: Instant| at.saturating_duration_since(Instant::now());
+        let wait = self.pending.next_deadline().map_or(MAX_WAIT, |at| given_up(at).min(MAX_WAIT));
+        self.clock.host_span(span).min(wait)
+    }
+
+    /// Answers the requests whose time is over. It is the host's time, in which clients live: a node's clock that stands still or jumps
+    /// back must not make them wait.
+    fn give_up(&mut self, now: Instant) {
+        while let Some(waiting) = self.pending.next_expired(now) {
+            let failure = waiting.unresolved(Reason::Deadline);
+            self.answer(waiting, Err(failure));
+        }
+        let late: Vec<Waiting> = self.homeless.extract_if(.., |waiting| waiting.deadline <= now).collect();
+        for waiting in late {
+            self.refuse(waiting, Reason::NoLeader);
+        }
     }
 
     fn take_in(&mut self, input: Input, now: Time) {
@@ -146,7 +170,11 @@ impl Node {
         }
         match input {
             Input::Client(request, reply) => self.request(Asker::Client(reply), request, now),
-            Input::Peer(_, Frame::Raft { message, .. }) => self.raft.step(now, message),
+            Input::Peer(peer, Frame::Raft { message, .. }) => {
+                if let Err(why) = self.raft.step(now, message) {
+                    self.refuse_message(peer, &why);
+                }
+            }
             Input::Peer(peer, Frame::Forward { id, request }) => self.request(Asker::Peer(peer, id), request, now),
             Input::Peer(_, Frame::Forwarded { id, reply }) => {
                 if let Some(waiting) = self.pending.take(id) {
@@ -160,15 +188,36 @@ impl Node {
         }
     }
 
+    /// Tells the log of a message that was refused; of many only some, so that nobody can fill the disk with them.
+    fn refuse_message(&mut self, peer: NodeId, why: &Incredible) {
+        self.refused_messages += 1;
+        if self.refused_messages.is_power_of_two() {
+            let (reason, count) = (why.to_string(), self.refused_messages);
+            self.log.write(Event::MessageRefused { peer, reason, count });
+        }
+    }
+
     fn request(&mut self, asker: Asker, request: Request, now: Time) {
-        let waiting = Waiting::new(asker, &request);
-        if self.pending.len() >= MAX_PENDING {
+        let waiting = Waiting::new(asker, &request, Instant::now() + self.request_timeout, self.following());
+        if self.pending.len() + self.homeless.len() >= MAX_PENDING {
             return self.refuse(waiting, Reason::Overloaded);
         }
+        if self.elections == Elections::Basic && matches!(request, Request::Read { mode: Mode::Lease, .. }) {
+            return self.refuse(waiting, Reason::NoLeases);
+        }
+        self.begin(waiting, request, now);
+    }
+
+    fn following(&self) -> Following {
+        (self.status.term, self.status.leader)
+    }
+
+    /// Asks the core, or whoever can answer.
+    fn begin(&mut self, waiting: Waiting, request: Request, now: Time) {
         let here = self.status.role == Role::Leader
             || matches!(request, Request::Read { mode: Mode::Local | Mode::Quorum, .. });
         if !here {
-            return self.forward(waiting, request, now);
+            return self.forward(waiting, request);
         }
         self.count(&request);
         let id = self.fresh_id();
@@ -182,18 +231,18 @@ impl Node {
             }
             Request::Write(command) => self.raft.propose(now, id, command.encode()),
         }
-        self.pending.add(id, waiting, now.after(self.request_timeout));
+        self.pending.add(id, waiting);
     }
 
-    /// Hands a request to the leader; only once, so that no request wanders about.
-    fn forward(&mut self, waiting: Waiting, request: Request, now: Time) {
+    /// Hands a request to the leader; only once for each leader, so that no request wanders about.
+    fn forward(&mut self, waiting: Waiting, request: Request) {
         let leader = self.status.leader.filter(|leader| *leader != self.id);
         let (Asker::Client(_), Some(leader)) = (&waiting.asker, leader) else {
             return self.refuse(waiting, Reason::NoLeader);
         };
         let id = self.fresh_id();
         if self.tell(leader, Frame::Forward { id, request }) {
-            self.pending.add(id, waiting, now.after(self.request_timeout));
+            self.pending.add_forwarded(id, waiting);
         } else {
             self.refuse(waiting, Reason::Unreachable(leader));
         }
@@ -244,6 +293,7 @@ impl Node {
         match outcome {
             ProposalOutcome::Appended { index, term } => self.pending.appended(id, index, term),
             ProposalOutcome::NotLeader { .. } => self.turn_away(id, Reason::NoLeader),
+            ProposalOutcome::Deserted => self.turn_away(id, Reason::Deserted),
             ProposalOutcome::Overloaded => self.turn_away(id, Reason::Overloaded),
         }
     }
@@ -257,7 +307,43 @@ impl Node {
 
     fn turn_away(&mut self, id: u64, reason: Reason) {
         if let Some(waiting) = self.pending.take(id) {
+            self.bereave(waiting, reason);
+        }
+    }
+
+    /// A request has not happened, for want of a leader: if that is because the leader changed, a read waits for the next one.
+    fn bereave(&mut self, mut waiting: Waiting, reason: Reason) {
+        if waiting.may_be_asked_again() && waiting.asked != self.following() {
+            let limit = Instant::now() + self.election_timeout * HOMELESS_TIMEOUTS;
+            waiting.deadline = waiting.deadline.min(limit);
+            self.homeless.push(waiting);
+        } else {
             self.refuse(waiting, reason);
+        }
+    }
+
+    /// The leader that requests were passed on to is not this node's any more. A read is asked again; whether a write reached a log, and
+    /// will be committed, nobody here can know.
+    fn end_forwarded(&mut self) {
+        for waiting in self.pending.take_forwarded() {
+            if waiting.read.is_some() {
+                self.bereave(waiting, Reason::LeaderChanged);
+            } else {
+                let failure = waiting.unresolved(Reason::LeaderChanged);
+                self.answer(waiting, Err(failure));
+            }
+        }
+    }
+
+    /// Asks the new leader what the old one did not answer.
+    fn ask_again(&mut self, now: Time) {
+        if self.status.leader.is_none() {
+            return;
+        }
+        for mut waiting in std::mem::take(&mut self.homeless) {
+            waiting.asked = self.following();
+            let (key, mode) = waiting.read.clone().expect("only reads are asked again");
+            self.begin(waiting, Request::Read { key, mode }, now);
         }
     }
 
@@ -287,7 +373,7 @@ impl Node {
     }
 
     /// Lets a snapshot take the place of the applied log when that has grown long enough. The snapshot is made beside the loop.
-    fn compact(&mut self, now: Time) -> Result<(), Error> {
+    fn compact(&mut self, now: Instant) -> Result<(), Error> {
         match self.storage.finish_compaction().map_err(|source| self.broken(source))? {
             Some(Compacted::Done(snapshot)) => {
                 let Snapshot { last_index, .. } = snapshot;
@@ -295,7 +381,7 @@ impl Node {
                 self.snapshot_index = last_index;
                 self.raft.compact(snapshot);
             }
-            Some(Compacted::GivenUp) => self.compact_after = now.after(COMPACTION_RETRY),
+            Some(Compacted::GivenUp) => self.compact_after = now + COMPACTION_RETRY,
             None => {}
         }
         let last_index = self.machine.applied();
@@ -303,7 +389,7 @@ impl Node {
         if due && !self.storage.is_compacting() && now >= self.compact_after {
             let last = (last_index, self.applied_term);
             if !self.storage.begin_compaction(last, self.machine.freeze()) {
-                self.compact_after = now.after(COMPACTION_RETRY);
+                self.compact_after = now + COMPACTION_RETRY;
             }
         }
         Ok(())
@@ -311,7 +397,7 @@ impl Node {
 
     /// Answers a read from the state as it is now.
     fn answer_read(&mut self, mut waiting: Waiting) {
-        let key = waiting.read.take().expect("only reads get here");
+        let (key, _) = waiting.read.take().expect("only reads get here");
         let found = self.machine.get(&key);
         self.answer(waiting, Ok(Applied::Got(found)));
     }
@@ -342,7 +428,11 @@ impl Node {
         }
         let changed =
             (status.role, status.term, status.leader) != (self.status.role, self.status.term, self.status.leader);
+        let follows_another = (status.term, status.leader) != self.following();
         self.status = status;
+        if follows_another {
+            self.end_forwarded();
+        }
         if changed {
             let Status { role, term, leader, .. } = self.status;
             self.log.write(Event::RoleChanged { role, term, leader });
@@ -363,6 +453,8 @@ impl Node {
             first_index,
             last_index,
             members: self.members.clone(),
+            elections: self.elections,
+            read_modes: Mode::ALL.into_iter().map(|mode| (mode, mode.promise(self.elections))).collect(),
             lease_remaining_ms: lease_until.map(lease_ms),
             counters: Counters { messages_sent, fsyncs, ..self.counters.clone() },
         }

@@ -3,12 +3,15 @@
 //! The rule that all else serves: "it did not happen" is said only of what no log can hold. A proposal that was appended, or was given
 //! to a link, may be committed by anybody at any later time; only another entry, committed at its index, rules that out.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    time::Instant,
+};
 
 use tokio::sync::oneshot;
 
 use crate::{
-    raft::{LogIndex, NodeId, Term, Time},
+    raft::{LogIndex, NodeId, Term},
     request::{Failure, Happened, Mode, Reason, Reply, Request},
 };
 
@@ -21,29 +24,38 @@ pub(super) enum Asker {
     Peer(NodeId, u64),
 }
 
+/// Whom a node follows, and in which term: what it asked of that leader, no other will answer.
+pub(super) type Following = (Term, Option<NodeId>);
+
 /// A request whose answer is due.
 #[derive(Debug)]
 pub(super) struct Waiting {
     pub(super) asker: Asker,
-    /// The key to read, if it is a read from the state machine.
-    pub(super) read: Option<String>,
-    /// Whether it changes anything if it happens.
-    pub(super) writes: bool,
+    /// What to read and how, if it is a read.
+    pub(super) read: Option<(String, Mode)>,
+    /// When it is given up, by the host's clock: however the node's own clock is bent, a client does not wait longer.
+    pub(super) deadline: Instant,
+    /// Whom this node followed when it asked.
+    pub(super) asked: Following,
 }
 
 impl Waiting {
-    pub(super) fn new(asker: Asker, request: &Request) -> Self {
-        let (read, writes) = match request {
-            Request::Read { mode: Mode::Log, .. } => (None, false),
-            Request::Read { key, .. } => (Some(key.clone()), false),
-            Request::Write(_) => (None, true),
+    pub(super) fn new(asker: Asker, request: &Request, deadline: Instant, asked: Following) -> Self {
+        let read = match request {
+            Request::Read { key, mode } => Some((key.clone(), *mode)),
+            Request::Write(_) => None,
         };
-        Self { asker, read, writes }
+        Self { asker, read, deadline, asked }
+    }
+
+    /// Whether it may be asked once more: a read of a client of this node, which has no effect.
+    pub(super) fn may_be_asked_again(&self) -> bool {
+        self.read.is_some() && matches!(self.asker, Asker::Client(_))
     }
 
     /// What to say when its outcome is unknown: a read has no effect, so it is as if it had not happened.
     pub(super) fn unresolved(&self, reason: Reason) -> Failure {
-        Failure { reason, happened: if self.writes { Happened::Unknown } else { Happened::No } }
+        Failure { reason, happened: if self.read.is_none() { Happened::Unknown } else { Happened::No } }
     }
 }
 
@@ -51,8 +63,10 @@ impl Waiting {
 #[derive(Debug, Default)]
 pub(super) struct Pending {
     waiting: HashMap<u64, Waiting>,
-    /// Ids in the order in which they came, with the time at which each is given up.
-    deadlines: VecDeque<(Time, u64)>,
+    /// Ids by the time at which each is given up.
+    deadlines: BTreeSet<(Instant, u64)>,
+    /// Those that were passed on to the leader.
+    forwarded: BTreeSet<u64>,
     /// Where appended proposals stand. Two may stand at one index, from different terms of this node.
     proposals: BTreeMap<(LogIndex, Term), u64>,
     /// Reads that may be answered once their index is applied.
@@ -74,14 +88,26 @@ impl Pending {
         self.waiting.len()
     }
 
-    pub(super) fn add(&mut self, id: u64, waiting: Waiting, deadline: Time) {
+    pub(super) fn add(&mut self, id: u64, waiting: Waiting) {
+        self.deadlines.insert((waiting.deadline, id));
         self.waiting.insert(id, waiting);
-        self.deadlines.push_back((deadline, id));
+    }
+
+    /// Adds a request that was passed on to the leader.
+    pub(super) fn add_forwarded(&mut self, id: u64, waiting: Waiting) {
+        self.forwarded.insert(id);
+        self.add(id, waiting);
     }
 
     /// Takes a request out, to answer it; `None` if that was done before.
     pub(super) fn take(&mut self, id: u64) -> Option<Waiting> {
+        self.forwarded.remove(&id);
         self.waiting.remove(&id)
+    }
+
+    /// Takes out all that was passed on to the leader and has no answer.
+    pub(super) fn take_forwarded(&mut self) -> Vec<Waiting> {
+        std::mem::take(&mut self.forwarded).into_iter().filter_map(|id| self.waiting.remove(&id)).collect()
     }
 
     /// The proposal was appended there.
@@ -127,13 +153,13 @@ impl Pending {
     }
 
     /// The next request that is given up at `now`.
-    pub(super) fn next_expired(&mut self, now: Time) -> Option<Waiting> {
-        while let Some(&(deadline, id)) = self.deadlines.front() {
+    pub(super) fn next_expired(&mut self, now: Instant) -> Option<Waiting> {
+        while let Some(&(deadline, id)) = self.deadlines.first() {
             if deadline > now && self.waiting.contains_key(&id) {
                 return None;
             }
-            self.deadlines.pop_front();
-            if let Some(waiting) = self.waiting.remove(&id) {
+            self.deadlines.pop_first();
+            if let Some(waiting) = self.take(id) {
                 return Some(waiting);
             }
         }
@@ -141,30 +167,41 @@ impl Pending {
     }
 
     /// When `next_expired` has something to give at the latest, as things stand.
-    pub(super) fn next_deadline(&self) -> Option<Time> {
-        self.deadlines.front().map(|(deadline, _)| *deadline)
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        self.deadlines.first().map(|(deadline, _)| *deadline)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::kv::{Command, Json, Op};
 
-    fn write() -> Waiting {
+    fn waiting(request: &Request, deadline: Instant) -> Waiting {
+        Waiting::new(Asker::Peer(NodeId(2), 0), request, deadline, (Term(1), None))
+    }
+
+    fn write(deadline: Instant) -> Waiting {
         let value = Json::new(&serde_json::json!(1)).unwrap();
         let op = Op::Put { key: "k".into(), value };
-        Waiting::new(Asker::Peer(NodeId(2), 0), &Request::Write(Command { session: None, op }))
+        waiting(&Request::Write(Command { session: None, op }), deadline)
     }
 
-    fn read() -> Waiting {
-        Waiting::new(Asker::Peer(NodeId(2), 0), &Request::Read { key: "k".into(), mode: Mode::Quorum })
+    fn read(deadline: Instant) -> Waiting {
+        waiting(&Request::Read { key: "k".into(), mode: Mode::Quorum }, deadline)
     }
 
-    fn pending(ids: std::ops::RangeInclusive<u64>, waiting: fn() -> Waiting) -> Pending {
-        let mut pending = Pending::default();
-        ids.for_each(|id| pending.add(id, waiting(), Time(id * 10)));
-        pending
+    /// Requests that are given up so many tens of milliseconds after the returned time as their ids say.
+    fn timed(ids: std::ops::RangeInclusive<u64>, waiting: fn(Instant) -> Waiting) -> (Pending, Instant) {
+        let (mut pending, start) = (Pending::default(), Instant::now());
+        ids.for_each(|id| pending.add(id, waiting(start + Duration::from_millis(id * 10))));
+        (pending, start)
+    }
+
+    fn pending(ids: std::ops::RangeInclusive<u64>, waiting: fn(Instant) -> Waiting) -> Pending {
+        timed(ids, waiting).0
     }
 
     #[test]
@@ -203,17 +240,28 @@ mod tests {
         assert!(pending.next_readable(LogIndex(6)).is_some());
         assert!(pending.next_readable(LogIndex(6)).is_none());
         assert_eq!(pending.len(), 2);
-        assert_eq!(read().unresolved(Reason::Deadline).happened, Happened::No);
+        assert_eq!(read(Instant::now()).unresolved(Reason::Deadline).happened, Happened::No);
     }
 
     #[test]
     fn the_deadline_ends_what_was_not_answered() {
-        let mut pending = pending(1..=3, write);
+        let (mut pending, start) = timed(1..=3, write);
+        let at = |ms| start + Duration::from_millis(ms);
         assert!(pending.take(1).is_some());
-        assert!(pending.next_expired(Time(19)).is_none());
-        assert_eq!(pending.next_deadline(), Some(Time(20)), "the answered one is forgotten");
-        assert!(pending.next_expired(Time(20)).is_some());
-        assert!(pending.next_expired(Time(20)).is_none());
+        assert!(pending.next_expired(at(19)).is_none());
+        assert_eq!(pending.next_deadline(), Some(at(20)), "the answered one is forgotten");
+        assert!(pending.next_expired(at(20)).is_some());
+        assert!(pending.next_expired(at(20)).is_none());
         assert!(pending.take(2).is_none(), "answered once");
+    }
+
+    #[test]
+    fn only_what_was_passed_on_ends_with_the_leader() {
+        let (mut pending, start) = timed(1..=2, write);
+        pending.add_forwarded(3, write(start));
+        pending.add_forwarded(4, read(start));
+        assert!(pending.take(3).is_some(), "the leader had answered");
+        assert_eq!(pending.take_forwarded().iter().filter(|waiting| waiting.read.is_some()).count(), 1);
+        assert_eq!((pending.take_forwarded().len(), pending.len()), (0, 2));
     }
 }

@@ -25,7 +25,7 @@ pub(crate) use accept::accept_links;
 use dial::Link;
 
 /// Raised when frames change.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 /// How long a connection may take to come up.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(200);
 /// How long to wait before dialling again. With the time above, a healed link is back within 300 ms.
@@ -87,7 +87,7 @@ impl Frame {
                 _ => 0,
             },
             Self::Forward { request: Request::Write(command), .. } => match &command.op {
-                Op::Get { .. } => 0,
+                Op::Get { .. } | Op::Register => 0,
                 Op::Put { value, .. } => value.as_str().len(),
                 Op::Cas { from, to, .. } => value_weight(from.as_ref()) + to.as_str().len(),
             },

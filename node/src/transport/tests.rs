@@ -186,6 +186,7 @@ async fn a_peer_that_stops_reading_is_given_up_and_never_blocks() {
         data,
         done: true,
         round: 0,
+        standing: crate::raft::Standing::Firm,
     };
     let large = Frame::Raft { id: 1, message: Message { from: NodeId(1), to: NodeId(2), term: Term(1), body } };
     send(&mut links, large.clone()).await;
@@ -294,6 +295,7 @@ async fn what_waits_for_a_peer_is_bounded_in_bytes() {
         data: bytes::Bytes::from(vec![0; QUEUE_BYTES / 8]),
         done: true,
         round: 0,
+        standing: crate::raft::Standing::Firm,
     };
     let large = Frame::Raft { id: 1, message: Message { from: NodeId(1), to: NodeId(2), term: Term(1), body } };
     assert_eq!(large.weight(), QUEUE_BYTES / 8);

@@ -134,7 +134,7 @@ async fn a_cas_that_failed_without_saying_what_it_found_is_unclear() {
 
 #[tokio::test]
 async fn a_node_may_say_whether_it_happened() {
-    for status in [400, 404, 413, 503, 504] {
+    for status in [400, 404, 409, 410, 413, 503, 504] {
         let no = answers(Reply::json(status, &json!({"error": "no leader", "happened": "no"}))).await;
         assert!(no.iter().all(|answer| *answer == Answer::NotDone("no leader".to_owned())), "{no:?}");
         let unknown = answers(Reply::json(status, &json!({"error": "leader lost", "happened": "unknown"}))).await;

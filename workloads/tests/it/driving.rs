@@ -18,7 +18,7 @@ use serde_json::json;
 use tokio::{net::TcpListener, sync::watch};
 use workloads::{
     Action, Answer, Answered, Client, ClientError, Connect, DriveError, Driven, FinalReads, HttpConnector, HttpOptions,
-    Load, Progress, RegisterOptions, Request, Unread, drive, final_reads,
+    Load, Probing, Progress, RegisterOptions, Request, Unread, drive, final_reads, keep_probing,
 };
 
 use crate::server::{Asked, Reply, Server};
@@ -378,4 +378,44 @@ async fn what_could_not_be_read_is_told() {
     let unread = bench.final_reads(&reads, connector([&servers[0].address, &dead])).await;
     assert_eq!(unread, [Unread { node: 2, key: 8 }, Unread { node: 2, key: 9 }]);
     assert!(bench.events().iter().all(|event| event.process != Process::Client(0)));
+}
+
+/// A node that answers nobody is out, however patient the clients of a load are; the others are not, and reads are no writes.
+#[tokio::test]
+async fn probes_tell_which_node_can_be_read_and_which_can_be_written() {
+    let silent = Server::start(|_| Reply::Silence).await;
+    let read_only = |asked: &Asked| {
+        let refusal = json!({"error": "no leader", "happened": "no"});
+        (asked.method == "PUT").then(|| Reply::json(503, &refusal))
+    };
+    let others = Server::cluster(2, read_only).await;
+    let addresses = [silent.address, others[0].address, others[1].address];
+    let connector = HttpConnector::new(HttpOptions {
+        nodes: (1..).zip(addresses).collect(),
+        read_mode: "quorum".to_owned(),
+        connect_timeout: Duration::from_millis(30),
+        operation_timeout: Duration::from_millis(60),
+    });
+    let wait = Duration::from_millis(60);
+    let probing = Probing { every: wait, limit: wait, key: 7 };
+    let found = Arc::new(workloads::Availability::default());
+    let seen = async {
+        loop {
+            let nodes = found.by_node();
+            if nodes.len() == 3 && nodes.values().all(|node| node.reads.all > 2 && node.writes.all > 2) {
+                return nodes;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let nodes = tokio::select! {
+        ended = keep_probing(probing, connector, Arc::clone(&found)) => panic!("it never ends: {ended:?}"),
+        nodes = tokio::time::timeout(Duration::from_secs(20), seen) => nodes.expect("probes go on"),
+    };
+    assert_eq!((nodes[&1].reads.answered, nodes[&1].writes.answered), (0, 0));
+    assert_eq!(nodes[&1].reads.outages.len(), 1, "one outage, which goes on");
+    for node in [2, 3] {
+        assert!(nodes[&node].reads.answered > 0, "{nodes:?}");
+        assert_eq!((nodes[&node].writes.answered, nodes[&node].writes.outages.len()), (0, 1), "{nodes:?}");
+    }
 }

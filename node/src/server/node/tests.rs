@@ -1,6 +1,6 @@
 //! The loop's own decisions, one input at a time, with peers that the test plays.
 
-use std::{collections::BTreeMap, net::SocketAddr, path::Path, sync::mpsc::sync_channel, time::Instant};
+use std::{collections::BTreeMap, net::SocketAddr, path::Path, sync::mpsc::sync_channel};
 
 use serde_json::json;
 use tempfile::tempdir;
@@ -14,7 +14,7 @@ use super::*;
 use crate::{
     event::Captured,
     kv::{Found, Json},
-    raft::{AppendResult, Body, Payload},
+    raft::{AppendResult, Body, Payload, Standing},
     transport::accept_links,
 };
 
@@ -24,6 +24,7 @@ const LIMIT: Duration = Duration::from_secs(10);
 struct Bench {
     node: Node,
     heard: BTreeMap<u64, Receiver<Input>>,
+    told: Captured,
     _runtime: Runtime,
 }
 
@@ -45,6 +46,8 @@ impl Bench {
         let log = Log::to(NodeId(1), captured.clone());
         let mut config = Config::new(NodeId(1), peers.clone(), SocketAddr::from(([127, 0, 0, 1], 0)), dir);
         config.init = !dir.join("wal").exists();
+        // Far longer than any test: time passes only where a test says so.
+        config.election_timeout = Duration::from_secs(30);
         let links = Links::dial(runtime.handle(), NodeId(1), &peers, &log);
         let node = Node::open(&config, links, log).unwrap();
         let start = Instant::now();
@@ -52,7 +55,7 @@ impl Bench {
             assert!(start.elapsed() < LIMIT, "links");
             std::thread::sleep(Duration::from_millis(1));
         }
-        Self { node, heard, _runtime: runtime }
+        Self { node, heard, told: captured, _runtime: runtime }
     }
 
     /// As the loop does, for one input.
@@ -76,6 +79,7 @@ impl Bench {
             entries,
             leader_commit: LogIndex(commit),
             round: 1,
+            standing: Standing::Firm,
         };
         self.message(leader, term, body);
     }
@@ -98,7 +102,7 @@ impl Bench {
     fn elect(&mut self) -> Term {
         let mut now = self.node.clock.now();
         while self.node.status.role != Role::Leader {
-            now = now.after(Duration::from_secs(1));
+            now = now.after(self.node.election_timeout * 2);
             self.node.raft.tick(now);
             self.node.carry_out().unwrap();
             let asked = |frame| match frame {
@@ -108,11 +112,11 @@ impl Bench {
                 _ => None,
             };
             let (mut term, pre) = self.hear(2, asked);
-            self.node.raft.step(now, vote(term, pre));
+            self.node.raft.step(now, vote(term, pre)).unwrap();
             self.node.carry_out().unwrap();
             if pre {
                 term = self.hear(2, |frame| asked(frame).filter(|(_, pre)| !pre)).0;
-                self.node.raft.step(now, vote(term, false));
+                self.node.raft.step(now, vote(term, false)).unwrap();
                 self.node.carry_out().unwrap();
             }
         }
@@ -185,13 +189,90 @@ fn a_deposed_leaders_write_is_denied_only_once_another_entry_has_its_place() {
             entries: vec![],
             leader_commit: LogIndex(2),
             round: 2,
+            standing: Standing::Firm,
         },
     );
     assert_eq!(first.try_recv().unwrap().result, refused(Reason::Superseded));
     assert_eq!(second.try_recv(), Err(TryRecvError::Empty), "its index is still open");
-    let later = bench.node.clock.now().after(Duration::from_secs(3));
+    let later = Instant::now() + Duration::from_secs(3);
     let expired = bench.node.pending.next_expired(later).unwrap();
     assert_eq!(expired.unresolved(Reason::Deadline).happened, Happened::Unknown);
+}
+
+/// Node 1 follows node 2 and has passed on a write and two reads of its own clients.
+fn passed_on(bench: &mut Bench) -> [oneshot::Receiver<Reply>; 3] {
+    bench.append(2, 1, vec![], 0);
+    let read = |mode| Request::Read { key: "k".into(), mode };
+    let answers = [Request::Write(put(1)), read(Mode::Leader), read(Mode::Quorum)].map(|request| bench.ask(request));
+    bench.hear(2, |frame| matches!(frame, Frame::Forward { request: Request::Write(_), .. }).then_some(()));
+    answers
+}
+
+/// A leader that is cut off answers nobody: who asked it through a follower need not wait for its deadline once another leads.
+#[test]
+fn a_change_of_leader_ends_what_was_passed_on() {
+    let dir = tempdir().unwrap();
+    let mut bench = Bench::new(dir.path());
+    let [mut write, mut read, mut quorum] = passed_on(&mut bench);
+    bench.append(3, 2, vec![], 0);
+    let unknown = Failure { reason: Reason::LeaderChanged, happened: Happened::Unknown };
+    assert_eq!(write.try_recv().unwrap().result, Err(unknown), "the old leader may have it in its log");
+    let now = bench.node.clock.now();
+    bench.node.ask_again(now);
+    bench.node.carry_out().unwrap();
+    let asked = |frame| match frame {
+        Frame::Forward { id, request: Request::Read { mode: Mode::Leader, .. } } => Some(id),
+        _ => None,
+    };
+    let id = bench.hear(3, asked);
+    let found = Applied::Got(Found { value: None, revision: LogIndex(0) });
+    let reply = Reply { node: NodeId(3), role: Role::Leader, term: Term(2), result: Ok(found.clone()) };
+    bench.take_in(Input::Peer(NodeId(3), Frame::Forwarded { id, reply }));
+    assert_eq!(read.try_recv().unwrap().result, Ok(found.clone()), "asked again of the new leader");
+    let body = Body::ReadIndexed { context: 0, index: Some(LogIndex(0)) };
+    bench.message(3, 2, body);
+    assert_eq!(quorum.try_recv(), Err(TryRecvError::Empty), "that was no answer to it");
+    assert_eq!(bench.node.homeless.len() + bench.node.pending.len(), 1, "but it was asked again, too");
+}
+
+/// Nobody leads yet: a read waits for a leader, though not as long as for an answer, and then says that there was none.
+#[test]
+fn a_read_that_lost_its_leader_waits_for_the_next_for_some_elections() {
+    let dir = tempdir().unwrap();
+    let mut bench = Bench::new(dir.path());
+    let [_write, mut read, mut quorum] = passed_on(&mut bench);
+    let later = bench.node.clock.now().after(bench.node.election_timeout * 2);
+    bench.node.raft.tick(later);
+    bench.node.carry_out().unwrap();
+    assert_eq!((bench.node.status.leader, bench.node.homeless.len()), (None, 2));
+    bench.node.give_up(Instant::now());
+    assert_eq!(read.try_recv(), Err(TryRecvError::Empty));
+    bench.node.give_up(Instant::now() + bench.node.election_timeout * HOMELESS_TIMEOUTS);
+    for answer in [&mut read, &mut quorum] {
+        assert_eq!(answer.try_recv().unwrap().result, refused(Reason::NoLeader));
+    }
+}
+
+/// One member that sends nonsense must not stop the others, nor fill their disks with complaints.
+#[test]
+fn an_absurd_term_is_refused_and_told_now_and_then() {
+    let dir = tempdir().unwrap();
+    let mut bench = Bench::new(dir.path());
+    bench.append(2, 1, vec![], 0);
+    for _ in 0..100 {
+        bench.message(3, u64::MAX, Body::ReadIndex { context: 1 });
+    }
+    assert_eq!((bench.node.status.term, bench.node.status.leader), (Term(1), Some(NodeId(2))));
+    let counts: Vec<u64> = bench
+        .told
+        .lines()
+        .iter()
+        .filter_map(|line| match line.event {
+            Event::MessageRefused { peer: NodeId(3), count, .. } => Some(count),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(counts, [1, 2, 4, 8, 16, 32, 64]);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use super::*;
 
 /// A leader since 1,000 ms and more whose rounds 1 (its election) and no-op a quorum has acknowledged.
 fn leased() -> Node {
-    let mut leader = Node::leader(3, 1, &[1]);
+    let mut leader = Node::loyal_leader(3, 1, &[1]);
     leader.receive(2, 2, matched(2, 1));
     leader
 }
@@ -12,7 +12,7 @@ fn leased() -> Node {
 /// The lease counts from the round's beginning, not from the answer (mutant), and ends by the leader's own clock.
 #[test]
 fn a_lease_counts_from_the_sending_of_the_round() {
-    let mut leader = Node::leader(3, 1, &[1]);
+    let mut leader = Node::loyal_leader(3, 1, &[1]);
     let elected = leader.ms;
     leader.ms += 15;
     leader.receive(2, 2, matched(2, 1));
@@ -29,7 +29,7 @@ fn a_lease_counts_from_the_sending_of_the_round() {
 /// Mutant: a lease from one follower's answer where a quorum takes two.
 #[test]
 fn a_lease_needs_a_quorum() {
-    let mut leader = Node::leader(5, 1, &[1]);
+    let mut leader = Node::loyal_leader(5, 1, &[1]);
     leader.receive(2, 2, matched(2, 1));
     assert_eq!(leader.raft.status().lease_until, None);
     leader.receive(3, 2, matched(2, 1));
@@ -55,7 +55,7 @@ fn the_lease_ends_with_the_leadership() {
 #[test]
 fn a_voter_is_loyal_to_a_living_leader() {
     for pre in [true, false] {
-        let mut voter = Node::with_log(3, 2, &[1]);
+        let mut voter = Node::loyal(3, 2, &[1]);
         voter.receive(3, 2, append((1, 1), &[], 0, 1));
         voter.ms += 99;
         let output = voter.receive(2, 9, request_vote(pre, (9, 9)));
@@ -69,7 +69,7 @@ fn a_voter_is_loyal_to_a_living_leader() {
 /// The promise is to the leader's lease, so it outlives what this node believes of terms and leaders.
 #[test]
 fn loyalty_survives_a_change_of_term() {
-    let mut voter = Node::with_log(3, 2, &[1]);
+    let mut voter = Node::loyal(3, 2, &[1]);
     voter.receive(3, 2, append((1, 1), &[], 0, 1));
     voter.ms += 50;
     voter.receive(2, 4, vote(false, false));
@@ -93,7 +93,7 @@ fn a_leader_refuses_votes_while_a_quorum_answers_it() {
 #[test]
 fn a_restarted_node_keeps_a_promise_that_it_may_have_made() {
     for pre in [true, false] {
-        let mut node = Node::new(config(1, 3), stored(2, None, &[1]));
+        let mut node = Node::new(loyal_config(1, 3), stored(2, None, &[1]));
         assert!(node.raft.deadline().0 >= 100 * MS);
         node.ms = 99;
         assert_eq!(only(&node.receive(2, 3, request_vote(pre, (9, 9)))).body, vote(pre, false));
@@ -101,6 +101,22 @@ fn a_restarted_node_keeps_a_promise_that_it_may_have_made() {
         node.ms = 100;
         assert_eq!(only(&node.receive(2, 3, request_vote(pre, (9, 9)))).body, vote(pre, true));
     }
+}
+
+/// Figure 2: in basic Raft a voter looks at terms and logs, and at nothing else; and without loyal voters a lease would be worth nothing.
+#[test]
+fn basic_raft_has_no_loyal_voters_and_so_no_leases() {
+    for pre in [true, false] {
+        let mut voter = Node::with_log(3, 2, &[1]);
+        voter.receive(3, 2, append((1, 1), &[], 0, 1));
+        assert_eq!(only(&voter.receive(2, 3, request_vote(pre, (9, 9)))).body, vote(pre, true));
+    }
+    let mut leader = Node::leader(3, 1, &[1]);
+    leader.receive(2, 2, matched(2, 1));
+    assert_eq!(leader.raft.status().lease_until, None);
+    assert_eq!(leader.read(ReadMode::Lease), None, "it waits like a quorum read");
+    leader.receive(3, 2, matched(2, 2));
+    assert_eq!(leader.outcome(), ready(2));
 }
 
 /// A node that never ran has promised nothing.
@@ -122,7 +138,7 @@ fn a_clock_that_goes_back_ends_the_lease_and_prolongs_loyalty() {
     assert_eq!(leader.raft.status().lease_until, None, "an answer to a round of the old time renews nothing");
     leader.receive(2, 2, matched(2, 2));
     assert_eq!(leader.outcome(), ready(2));
-    let mut voter = Node::with_log(3, 2, &[1]);
+    let mut voter = Node::loyal(3, 2, &[1]);
     voter.receive(3, 2, append((1, 1), &[], 0, 1));
     voter.ms -= 500;
     voter.pass(0);

@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use node::raft::{
-    AppendResult, Body, Config, Entry, HardState, LogIndex, Message, NodeId, Output, Payload, ProposalOutcome, Raft,
-    ReadMode, ReadOutcome, Role, Snapshot, Stored, Term, Time,
+    AppendResult, Body, Config, Elections, Entry, HardState, LogIndex, Message, NodeId, Output, Payload,
+    ProposalOutcome, Raft, ReadMode, ReadOutcome, Role, Snapshot, Standing, Stored, Term, Time,
 };
 
 const MS: u64 = 1_000_000;
@@ -33,7 +33,7 @@ fn config(id: u64, members: u64) -> Config {
         election_timeout: Duration::from_millis(100),
         heartbeat_interval: Duration::from_millis(20),
         lease: Duration::from_millis(80),
-        check_quorum: false,
+        elections: Elections::Basic,
         max_batch_entries: 100,
         max_batch_bytes: 1000,
         max_inflight: 4,
@@ -43,7 +43,12 @@ fn config(id: u64, members: u64) -> Config {
         trailing_bytes: 1_000_000,
         snapshot_chunk_bytes: 4,
         seed: 1,
+        life: 1,
     }
+}
+
+fn loyal_config(id: u64, members: u64) -> Config {
+    Config { elections: Elections::CheckQuorum, ..config(id, members) }
 }
 
 fn entries(first: u64, terms: &[u64]) -> Vec<Entry> {
@@ -63,6 +68,7 @@ fn append(prev: (u64, u64), terms: &[u64], commit: u64, round: u64) -> Body {
         entries: entries(prev.0 + 1, terms),
         leader_commit: LogIndex(commit),
         round,
+        standing: Standing::Firm,
     }
 }
 
@@ -92,6 +98,20 @@ impl Node {
     fn with_log(members: u64, term: u64, log: &[u64]) -> Self {
         let mut node = Self::new(config(1, members), stored(term, None, log));
         node.ms = 1_000;
+        node
+    }
+
+    /// The same as a loyal voter.
+    fn loyal(members: u64, term: u64, log: &[u64]) -> Self {
+        let mut node = Self::new(loyal_config(1, members), stored(term, None, log));
+        node.ms = 1_000;
+        node
+    }
+
+    /// The same among loyal voters.
+    fn loyal_leader(members: u64, term: u64, log: &[u64]) -> Self {
+        let mut node = Self::loyal(members, term, log);
+        node.win();
         node
     }
 
@@ -129,7 +149,7 @@ impl Node {
 
     fn step(&mut self, from: u64, term: u64, body: Body) {
         let message = Message { from: NodeId(from), to: self.raft.status().id, term: Term(term), body };
-        self.raft.step(self.now(), message);
+        self.raft.step(self.now(), message).unwrap();
     }
 
     /// A message arrives and all that follows is carried out.

@@ -143,8 +143,9 @@ fn a_follower_asks_the_leader() {
 /// Mutant: a context used again, so that a late answer confirms a later read.
 #[test]
 fn contexts_differ_between_attempts_and_lives() {
-    let contexts = |seed| -> Vec<u64> {
-        let mut follower = Node::new(Config { seed, ..config(1, 3) }, stored(2, None, &[1]));
+    let contexts = |life| -> Vec<u64> {
+        // The same timers in both lives, as with `--seed`.
+        let mut follower = Node::new(Config { life, ..config(1, 3) }, stored(2, None, &[1]));
         follower.ms = 10;
         follower.receive(3, 2, append((1, 1), &[], 0, 1));
         let ask = |follower: &mut Node| {

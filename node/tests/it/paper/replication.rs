@@ -13,11 +13,11 @@ fn replicate(leader: &mut Node, follower: &mut Node, mut output: Output) -> usiz
         }
         output = Output::default();
         for message in messages {
-            follower.raft.step(follower.now(), message);
+            follower.raft.step(follower.now(), message).unwrap();
             for answer in follower.settle().messages {
                 let refused = matches!(answer.body, Body::Appended { result: AppendResult::Conflict { .. }, .. });
                 refusals += usize::from(refused);
-                leader.raft.step(leader.now(), answer);
+                leader.raft.step(leader.now(), answer).unwrap();
             }
         }
         output.early = leader.settle().early;
@@ -44,6 +44,7 @@ fn a_proposal_goes_to_the_log_and_to_all_followers_at_once() {
         entries: vec![entry],
         leader_commit: LogIndex(2),
         round: 1,
+        standing: Standing::Firm,
     };
     let to: Vec<_> = output.early.iter().map(|message| (message.to.0, message.body.clone())).collect();
     assert_eq!(to, [(2, body.clone()), (3, body)]);

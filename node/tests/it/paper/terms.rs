@@ -33,6 +33,7 @@ fn a_request_of_a_past_term_is_refused_in_the_own_term() {
         data: Bytes::new(),
         done: true,
         round: 5,
+        standing: Standing::Firm,
     };
     for body in [append((0, 0), &[2, 2], 2, 5), chunk] {
         let mut node = Node::with_log(3, 3, &[1]);
@@ -111,6 +112,81 @@ fn only_members_are_heard() {
     let mut node = Node::with_log(3, 1, &[1]);
     node.step(9, 7, request_vote(false, (9, 9)));
     let misdirected = Message { from: NodeId(2), to: NodeId(3), term: Term(7), body: vote(false, true) };
-    node.raft.step(node.now(), misdirected);
+    assert_eq!(node.raft.step(node.now(), misdirected), Ok(()));
     assert!(node.term() == 1 && !node.raft.has_output());
+}
+
+/// A term is durable and outranks all else, so that an absurd one would end all elections for good: it is as if it had been lost.
+#[test]
+fn an_absurd_term_is_refused_and_leaves_no_trace() {
+    let refuse = |term: u64, body: Body| {
+        let mut node = Node::leader(3, 1, &[1]);
+        let message = Message { from: NodeId(2), to: NodeId(1), term: Term(term), body };
+        let refused = node.raft.step(node.now(), message).unwrap_err();
+        assert_eq!((node.role(), node.term(), node.raft.has_output()), (Role::Leader, 2, false), "{refused}");
+        refused.to_string()
+    };
+    let bodies = [
+        append((0, 0), &[], 0, 1),
+        matched(1, 1),
+        vote(false, false),
+        vote(true, true),
+        request_vote(false, (9, 9)),
+        request_vote(true, (9, 9)),
+        Body::ReadIndex { context: 1 },
+    ];
+    for body in bodies {
+        for term in [u64::MAX, u64::MAX - 1, 1 << 40, (1 << 32) + 3] {
+            let why = refuse(term, body.clone());
+            assert!(why.starts_with(&format!("n2 speaks of term {term}, which is more than")), "{why}");
+        }
+    }
+    let mut node = Node::leader(3, 1, &[1]);
+    node.receive(2, (1 << 32) + 2, append((0, 0), &[], 0, 1));
+    assert_eq!(node.term(), (1 << 32) + 2, "a node may have slept through many elections");
+}
+
+/// A leader's log has no gap, its terms never fall, and no entry is of a term to come: else the node that believed it would stop.
+#[test]
+fn entries_that_cannot_stand_in_a_log_are_refused() {
+    let far = LogIndex(u64::MAX);
+    let conflict = AppendResult::Conflict { refused: far, term: None, first: far };
+    let chunk = |index, term| Body::InstallSnapshot {
+        last_included_index: LogIndex(index),
+        last_included_term: Term(term),
+        offset: 0,
+        data: Bytes::new(),
+        done: true,
+        round: 5,
+        standing: Standing::Firm,
+    };
+    for body in [
+        append((1, 1), &[2, 1], 0, 1),
+        append((1, 1), &[9], 0, 1),
+        append((1, 9), &[], 0, 1),
+        append((1 << 63, 1), &[], 0, 1),
+        append((1, 1), &[], u64::MAX, 1),
+        request_vote(true, (u64::MAX, 1)),
+        matched(u64::MAX, 1),
+        Body::Appended { result: conflict, round: 1 },
+        Body::ReadIndexed { context: 1, index: Some(far) },
+        chunk(u64::MAX, 2),
+        chunk(5, 3),
+    ] {
+        let mut node = Node::with_log(3, 2, &[1]);
+        let message = Message { from: NodeId(2), to: NodeId(1), term: Term(2), body };
+        assert!(node.raft.step(node.now(), message.clone()).is_err(), "{message:?}");
+        assert_eq!((node.last(), node.commit(), node.raft.has_output()), ((1, 1), 0, false));
+    }
+}
+
+/// There is no election after the last term; nothing panics, and nothing is asked.
+#[test]
+fn the_last_term_has_no_next_election() {
+    for members in [1, 3] {
+        let mut node = Node::new(config(1, members), stored(u64::MAX, None, &[1]));
+        node.ms = 1_000;
+        assert!(sent(&node.time_out()).is_empty());
+        assert_eq!(node.term(), u64::MAX);
+    }
 }

@@ -91,7 +91,7 @@ impl Cluster {
 
     /// A client sends one request to some node; more often to one that believes it leads.
     pub(super) fn act_as_client(&mut self) {
-        let next = self.chance.between(MS, 5 * MS);
+        let next = self.chance.between(MS, self.faults.clients_every);
         self.schedule(next, Event::Client);
         let leaders: Vec<usize> = (0..self.hosts.len()).filter(|&host| self.hosts[host].leads).collect();
         let any = leaders.is_empty() || self.chance.permille(300);

@@ -79,6 +79,17 @@ impl Cluster {
     pub(crate) fn new(nodes: usize, seed: u64, defect: Defect, trace: bool) -> Self {
         let mut chance = Chance::new(seed);
         let faults = Faults::draw(&mut chance);
+        let mut cluster = Self::start_all(nodes, chance, faults, defect, trace);
+        cluster.schedule(50 * MS, Event::Fault);
+        cluster
+    }
+
+    /// A cluster in which nothing goes wrong by itself.
+    pub(super) fn without_faults(nodes: usize, seed: u64, faults: Faults) -> Self {
+        Self::start_all(nodes, Chance::new(seed), faults, Defect::None, false)
+    }
+
+    fn start_all(nodes: usize, chance: Chance, faults: Faults, defect: Defect, trace: bool) -> Self {
         let clock = Clock { permille: 1000, started: 0, showed: 0 };
         let mut cluster = Self {
             now: 0,
@@ -98,7 +109,6 @@ impl Cluster {
         for host in 0..nodes {
             cluster.start(host);
         }
-        cluster.schedule(50 * MS, Event::Fault);
         cluster.schedule(10 * MS, Event::Client);
         cluster
     }
@@ -117,6 +127,62 @@ impl Cluster {
         }
     }
 
+    /// Goes on for some time.
+    pub(super) fn run_for(&mut self, span: u64) {
+        let end = self.now + span;
+        while self.now < end {
+            self.next_event();
+        }
+    }
+
+    /// Goes on until something holds; whether it does within `limit`.
+    pub(super) fn run_until(&mut self, limit: u64, holds: impl Fn(&Self) -> bool) -> bool {
+        let end = self.now + limit;
+        while !holds(self) {
+            if self.now >= end {
+                return false;
+            }
+            self.next_event();
+        }
+        true
+    }
+
+    /// The node that leads the latest term.
+    pub(super) fn leader(&self) -> Option<usize> {
+        let term = |host: &usize| self.hosts[*host].raft.as_ref().map(|raft| raft.status().term);
+        (0..self.hosts.len()).filter(|&host| self.hosts[host].leads).max_by_key(term)
+    }
+
+    /// Whether somebody leads, and everybody follows and has applied the same.
+    pub(super) fn is_settled(&self) -> bool {
+        let Some(leader) = self.leader() else { return false };
+        let first = (self.hosts[leader].applied, self.hosts[leader].digest);
+        let leads = Some(NodeId(leader as u64 + 1));
+        first.0 > 0
+            && self.hosts.iter().all(|host| {
+                let follows = host.raft.as_ref().is_some_and(|raft| raft.status().leader == leads);
+                follows && (host.applied, host.digest) == first
+            })
+    }
+
+    /// Whether the links that are there let somebody win an election: a majority, itself included, that it can ask and hear, and of
+    /// which nobody's log is ahead of its own (§5.4.1).
+    pub(super) fn somebody_can_be_elected(&self) -> bool {
+        let log = |host: usize| (self.hosts[host].log.last_term(), self.hosts[host].log.last_index());
+        let id = |host: usize| NodeId(host as u64 + 1);
+        let meet =
+            |a: usize, b: usize| a == b || !(self.cut.contains(&(id(a), id(b))) || self.cut.contains(&(id(b), id(a))));
+        let all = 0..self.hosts.len();
+        all.clone().any(|a| all.clone().filter(|&b| meet(a, b) && log(b) <= log(a)).count() > self.hosts.len() / 2)
+    }
+
+    /// All nodes in a line each.
+    pub(super) fn describe(&self) -> String {
+        let status =
+            |host: &Host| host.raft.as_ref().map_or_else(|| "down".to_owned(), |raft| raft.status().to_string());
+        self.hosts.iter().map(status).collect::<Vec<_>>().join("; ")
+    }
+
     /// All run, something new was acknowledged since healing, and all have applied the same.
     fn has_recovered(&self, goal: u64) -> bool {
         let first = (self.hosts[0].applied, self.hosts[0].digest);
@@ -127,7 +193,7 @@ impl Cluster {
     fn heal(&mut self) {
         self.log(|| "healed".to_owned());
         self.healed = true;
-        self.faults = Faults::none();
+        self.faults = Faults { elections: self.faults.elections, ..Faults::none() };
         self.cut.clear();
         for host in 0..self.hosts.len() {
             self.hosts[host].paused = false;
@@ -189,7 +255,7 @@ impl Cluster {
 
     fn start(&mut self, host: usize) {
         let id = NodeId(host as u64 + 1);
-        let settings = config(id, self.hosts.len() as u64, &mut self.chance);
+        let settings = config(id, self.hosts.len() as u64, &self.faults, &mut self.chance);
         // Within the promise: no clock runs 80/100 slower than another.
         let permille = self.chance.between(920, 1120);
         let clock = Clock { permille, started: self.now, showed: self.chance.between(1000 * MS, 2000 * MS) };
@@ -271,7 +337,7 @@ impl Cluster {
         for input in std::mem::take(&mut self.hosts[host].inbox) {
             let raft = self.hosts[host].raft.as_mut().expect("it can run");
             match input {
-                Input::Message(message) => raft.step(now, message),
+                Input::Message(message) => raft.step(now, message).expect("all keep to the protocol"),
                 Input::Propose(id) => raft.propose(now, id, Bytes::copy_from_slice(&id.to_le_bytes())),
                 Input::Read(id, mode) => raft.read(now, id, mode),
             }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use node::raft::{Config, NodeId};
+use node::raft::{Config, Elections, NodeId};
 use rand_pcg::{
     Pcg64,
     rand_core::{Rng, SeedableRng},
@@ -70,6 +70,10 @@ pub(crate) struct Faults {
     pub(crate) max_disk_delay: u64,
     /// How many of the requests are writes. Where they are few, a node that was cut off is not behind, and can win an election.
     pub(crate) writes: u64,
+    /// How long clients pause between two requests at most, all together.
+    pub(crate) clients_every: u64,
+    /// Which kind of elections all nodes hold.
+    pub(crate) elections: Elections,
 }
 
 impl Faults {
@@ -85,6 +89,8 @@ impl Faults {
             compact_after: chance.pick(&[5, 20, u64::MAX]),
             max_disk_delay: chance.pick(&[MS / 10, 3 * MS, 20 * MS]),
             writes: chance.pick(&[10, 400, 400]),
+            clients_every: 5 * MS,
+            elections: chance.pick(&[Elections::Basic, Elections::CheckQuorum]),
         }
     }
 
@@ -100,19 +106,21 @@ impl Faults {
             compact_after: 20,
             max_disk_delay: MS,
             writes: 400,
+            clients_every: 5 * MS,
+            elections: Elections::CheckQuorum,
         }
     }
 }
 
 /// Settings that differ from run to run, so that windows and batches of every size are met.
-pub(crate) fn config(id: NodeId, nodes: u64, chance: &mut Chance) -> Config {
+pub(crate) fn config(id: NodeId, nodes: u64, faults: &Faults, chance: &mut Chance) -> Config {
     Config {
         id,
         members: (1..=nodes).map(NodeId).collect(),
         election_timeout: ELECTION_TIMEOUT,
         heartbeat_interval: Duration::from_millis(20),
         lease: Duration::from_millis(80),
-        check_quorum: chance.permille(500),
+        elections: faults.elections,
         max_batch_entries: usize::try_from(chance.pick(&[1, 3, 16])).unwrap(),
         max_batch_bytes: chance.pick(&[100, 1000]),
         max_inflight: usize::try_from(chance.pick(&[1, 2, 8])).unwrap(),
@@ -122,5 +130,6 @@ pub(crate) fn config(id: NodeId, nodes: u64, chance: &mut Chance) -> Config {
         trailing_bytes: chance.pick(&[300, 10_000]),
         snapshot_chunk_bytes: usize::try_from(chance.pick(&[16, 100])).unwrap(),
         seed: chance.below(u64::MAX),
+        life: chance.below(u64::MAX),
     }
 }

@@ -7,6 +7,7 @@ mod disk;
 mod faults;
 mod host;
 mod oracle;
+mod shapes;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

@@ -1,0 +1,163 @@
+//! When each node could be read and written, by probes that never wait longer than two heartbeats.
+
+use std::{sync::Arc, time::Duration};
+
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+use workloads::{HttpConnector, HttpOptions, Probes, Probing};
+
+use super::{beliefs::Span, cluster::Cluster};
+use crate::plan::Plan;
+
+/// How often a node is probed, and how long it may take to answer, in heartbeats.
+const HEARTBEATS: u32 = 2;
+/// The key of the probes. Those of a load are counted from 0 and never come so far.
+const KEY: u32 = u32::MAX;
+
+/// What one kind of probes found at one node.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Answers {
+    pub(crate) probes: u64,
+    pub(crate) answered: u64,
+    /// Times without an answer; the last may go on beyond the end of the load.
+    pub(crate) outages: Vec<Span>,
+}
+
+/// One node's.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct NodeAvailability {
+    pub(crate) node: u16,
+    pub(crate) reads: Answers,
+    pub(crate) writes: Answers,
+}
+
+/// Probes nodes as long as it is waited for.
+#[derive(Debug)]
+pub(crate) struct Prober {
+    probing: Probing,
+    connector: HttpConnector,
+    found: Arc<workloads::Availability>,
+    /// The history's time 0.
+    origin: Instant,
+}
+
+impl Prober {
+    pub(crate) fn new(plan: &Plan, cluster: &Cluster, origin: std::time::Instant) -> Self {
+        let wait = Duration::from_millis(plan.settings.heartbeat_interval_ms) * HEARTBEATS;
+        let connector = HttpConnector::new(HttpOptions {
+            nodes: (1..).zip(cluster.addresses.iter().map(|address| address.client)).collect(),
+            read_mode: plan.read.name().to_owned(),
+            connect_timeout: wait / 2,
+            operation_timeout: wait,
+        });
+        let probing = Probing { every: wait, limit: wait, key: KEY };
+        Self { probing, connector, found: Arc::default(), origin: Instant::from_std(origin) }
+    }
+
+    /// Probes for ever.
+    ///
+    /// # Errors
+    /// The harness failed.
+    pub(crate) async fn keep_probing(&self) -> anyhow::Error {
+        match workloads::keep_probing(self.probing, self.connector.clone(), Arc::clone(&self.found)).await {
+            Err(error) => error.into(),
+            Ok(never) => match never {},
+        }
+    }
+
+    /// What was found so far; outages that go on end at `until_ns`.
+    pub(crate) fn found(&self, until_ns: u64) -> Vec<NodeAvailability> {
+        let time_ns =
+            |at: Instant| u64::try_from(at.saturating_duration_since(self.origin).as_nanos()).unwrap_or(u64::MAX);
+        let answers = |probes: Probes| {
+            let span = |(from, until): (Instant, Option<Instant>)| {
+                let from_ns = time_ns(from);
+                Span { from_ns, until_ns: until.map_or(until_ns, time_ns).max(from_ns) }
+            };
+            let outages = probes.outages.into_iter().map(span).collect();
+            Answers { probes: probes.all, answered: probes.answered, outages }
+        };
+        let by_node = self.found.by_node().into_iter();
+        by_node
+            .map(|(node, found)| NodeAvailability { node, reads: answers(found.reads), writes: answers(found.writes) })
+            .collect()
+    }
+}
+
+/// From the beginning of a fault until the last of the nodes that came back under it could be written again. A node that comes back only
+/// when the fault is over was cut off by the fault itself, and an outage that begins `late_ns` after it is not of its making: neither says
+/// how the system recovers. None where no node went and came back.
+pub(crate) fn recovery_ns(nodes: &[NodeAvailability], fault: Span, late_ns: u64) -> Option<u64> {
+    let beginning = Span { until_ns: fault.from_ns.saturating_add(late_ns), ..fault };
+    let came_back = nodes.iter().filter_map(|node| {
+        let of_the_fault = |outage: &&Span| beginning.overlaps(outage.from_ns, outage.until_ns);
+        let until_ns = node.writes.outages.iter().filter(of_the_fault).map(|outage| outage.until_ns).max()?;
+        fault.contains(until_ns).then(|| until_ns - fault.from_ns)
+    });
+    came_back.max()
+}
+
+/// The longest time in which no node answered, neither reads nor writes. None without probes.
+pub(crate) fn longest_gap_ns(nodes: &[NodeAvailability]) -> Option<u64> {
+    let mut kinds = nodes.iter().flat_map(|node| [&node.reads, &node.writes]).filter(|answers| answers.probes > 0);
+    let first = kinds.next()?.outages.clone();
+    let all = kinds.fold(first, |common, answers| in_both(&common, &answers.outages));
+    Some(all.iter().map(|span| span.length_ns()).max().unwrap_or(0))
+}
+
+/// What is in a span of both, each in order and without overlaps.
+fn in_both(some: &[Span], others: &[Span]) -> Vec<Span> {
+    let (mut common, mut a, mut b) = (Vec::new(), some.iter().peekable(), others.iter().peekable());
+    while let (Some(one), Some(other)) = (a.peek(), b.peek()) {
+        let span = Span { from_ns: one.from_ns.max(other.from_ns), until_ns: one.until_ns.min(other.until_ns) };
+        if span.from_ns < span.until_ns {
+            common.push(span);
+        }
+        if one.until_ns <= other.until_ns {
+            a.next()
+        } else {
+            b.next()
+        };
+    }
+    common
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Answers, NodeAvailability, longest_gap_ns, recovery_ns};
+    use crate::run::beliefs::Span;
+
+    const LATE: u64 = 300;
+
+    fn answers(outages: &[(u64, u64)]) -> Answers {
+        let outages = outages.iter().map(|&(from_ns, until_ns)| Span { from_ns, until_ns }).collect();
+        Answers { probes: 9, answered: 5, outages }
+    }
+
+    fn node(reads: &[(u64, u64)], writes: &[(u64, u64)]) -> NodeAvailability {
+        NodeAvailability { node: 1, reads: answers(reads), writes: answers(writes) }
+    }
+
+    #[test]
+    fn recovery_is_that_of_the_nodes_that_came_back_under_the_fault() {
+        let fault = Span { from_ns: 1000, until_ns: 4000 };
+        let cut_off = node(&[], &[(1010, 4100)]);
+        let nodes = [cut_off.clone(), node(&[], &[(10, 90), (1020, 1400), (2900, 3900)]), node(&[], &[(950, 1450)])];
+        assert_eq!(recovery_ns(&nodes, fault, LATE), Some(450), "the slower of those that came back");
+        assert_eq!(recovery_ns(&[cut_off], fault, LATE), None, "the fault itself kept it away");
+        assert_eq!(
+            recovery_ns(&[node(&[], &[(10, 90), (2900, 3900)])], fault, LATE),
+            None,
+            "not of the fault's making"
+        );
+        assert_eq!(recovery_ns(&[], fault, LATE), None);
+    }
+
+    #[test]
+    fn there_is_a_gap_while_no_node_answers_anything() {
+        let nodes = [node(&[(0, 100), (200, 300)], &[(50, 400)]), node(&[(60, 250)], &[(0, 500)])];
+        assert_eq!(longest_gap_ns(&nodes), Some(50), "from 200 to 250; from 60 to 100 is less");
+        assert_eq!(longest_gap_ns(&[node(&[], &[(0, 500)])]), Some(0), "it could be read");
+        assert_eq!(longest_gap_ns(&[]), None);
+    }
+}
