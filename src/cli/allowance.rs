@@ -98,7 +98,7 @@ impl Allowance {
             is_late.set(Instant::now() + soon >= self.deadline);
             !is_late.get() && self.memory.has_room(reading.needs)
         };
-        match read(&ReadOptions { format, keep_going: &keep_going }) {
+        match read(&ReadOptions { format, keep_going: &keep_going, ..ReadOptions::default() }) {
             Ok(found) => Ok(Ok(found)),
             Err(ReadError::Stopped { reading, .. }) => Ok(Err(Cut {
                 is_late: is_late.get(),

@@ -55,11 +55,14 @@ impl<'de> Deserialize<'de> for Value {
 /// Returns the value that somebody writes by hand, as JSON or as EDN.
 ///
 /// # Errors
-/// It is neither; or it is both, and another value in each, as `1.0` is, which JSON says of 1.
+/// It is neither; or it is both, and another value in each, as `1.0` is, which JSON says of 1. What says `null`, or has a colon behind a text,
+/// is JSON.
 pub fn parse_value(text: &str) -> Result<Value, String> {
     let (json, edn) = (serde_json::from_str(text), edn::parse(text));
+    // Nobody means EDN's symbol `null`, or its keyword `:7` behind a text.
+    let is_json = text.contains("null") || text.contains("\":");
     match (json, edn) {
-        (Ok(json), Ok(edn)) if json != edn => Err(format!(
+        (Ok(json), Ok(edn)) if json != edn && !is_json => Err(format!(
             "in JSON this is {json}, in EDN another value: write {json}, or {} for what EDN says",
             serde_json::to_string(&edn).unwrap_or_default()
         )),
@@ -179,4 +182,24 @@ fn unescaped(text: &str) -> Result<Value, String> {
         return Err(format!("\"{ESCAPE}\" stands before what only EDN can say, not before {value}"));
     }
     Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse_value;
+    use crate::Value;
+
+    #[test]
+    fn what_is_json_and_edn_is_json_where_that_is_meant_and_else_nobodys_guess() {
+        let json = |text| serde_json::from_str::<Value>(text).expect("it is JSON");
+        for text in ["null", "[null]", "{\"x\":7}", "{\"x\":1.0}", "[1,2]", "\"a\"", "7", "{}"] {
+            assert_eq!(parse_value(text), Ok(json(text)), "{text}");
+        }
+        for (text, value) in [("nil", Value::Nil), (":a", Value::keyword("a")), ("[1 2]", json("[1,2]"))] {
+            assert_eq!(parse_value(text), Ok(value), "{text}");
+        }
+        for text in ["1.0", "[1.0]", "{", ""] {
+            assert!(parse_value(text).is_err(), "{text}");
+        }
+    }
 }
