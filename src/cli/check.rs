@@ -261,7 +261,8 @@ impl Judged {
     /// Of a history about which the checker panicked.
     fn of_panic(history: &History, panic: String) -> Self {
         let why = Some(UnknownWhy::Internal { what: panic });
-        let report = Report { verdict: Verdict::Unknown, why, keys: Vec::new(), operations: history.operations.len() };
+        let (verdict, keys, operations) = (Verdict::Unknown, Vec::new(), history.operations.len());
+        let report = Report { verdict, why, keys, operations, answered: 0, unanswered: 0, weak: None };
         Self {
             status: status_of_report(&report),
             row: Row::of(&report),

@@ -56,6 +56,7 @@ pub fn check_transactions(history: &History, limits: &Limits<'_>) -> Transaction
 /// # Panics
 /// If the checker contradicts itself, which would be a bug in it.
 pub fn check_transactions_from(history: &History, initial: &Value, limits: &Limits<'_>) -> TransactionReport {
+    let history = &*history.with_keys_joined();
     let start = Initial::new(history, initial);
     let mut findings = Findings::new(history);
     let mut levels = Levels::default();
@@ -67,7 +68,8 @@ pub fn check_transactions_from(history: &History, initial: &Value, limits: &Limi
     };
     let all = Level::ALL.map(|level| LevelReport { level, status: status(level) }).to_vec();
     let is_open = all.iter().any(|report| report.status == Status::NotRefuted);
-    let why = why.or_else(|| levels.written_twice.take().filter(|_| is_open).map(|what| UnknownWhy::WrittenTwice { what }));
+    let why =
+        why.or_else(|| levels.written_twice.take().filter(|_| is_open).map(|what| UnknownWhy::WrittenTwice { what }));
     let (anomalies, counts) = findings.into_parts();
     let answered = history.operations.iter().filter(|operation| operation.outcome == Outcome::Ok).count();
     TransactionReport {
