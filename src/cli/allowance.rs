@@ -11,9 +11,10 @@ use std::{
 };
 
 use checker::{Limits, Memory};
-use histories::{Format, History, ReadError, ReadOptions, Reading};
+use histories::{History, ReadError, ReadOptions, Reading};
 use nix::unistd::{SysconfVar, sysconf};
 
+use super::meaning::{Meaning, unread};
 use crate::{
     exit::ExitStatus,
     ui::{Bar, Failure},
@@ -72,20 +73,20 @@ impl Allowance {
     }
 
     /// Reads a history within what is left; one that cannot be read has an exit code of its own.
-    pub(crate) fn read(&self, file: &Path, format: Option<Format>) -> anyhow::Result<Result<History, Cut>> {
-        self.watched(file, format, |options| histories::read_file_with(file, options))
+    pub(crate) fn read(&self, file: &Path, meaning: Meaning) -> anyhow::Result<Result<History, Cut>> {
+        self.watched(file, meaning, |options| histories::read_file_with(file, options))
     }
 
     /// As [`Allowance::read`], where nothing can be done with a part of it.
-    pub(crate) fn read_whole(&self, file: &Path, format: Option<Format>) -> anyhow::Result<History> {
-        self.read(file, format)?.map_err(|cut| cut.failure(file).into())
+    pub(crate) fn read_whole(&self, file: &Path, meaning: Meaning) -> anyhow::Result<History> {
+        self.read(file, meaning)?.map_err(|cut| cut.failure(file).into())
     }
 
     /// Lets `read` read a file within what is left.
     pub(crate) fn watched<T>(
         &self,
         file: &Path,
-        format: Option<Format>,
+        meaning: Meaning,
         read: impl FnOnce(&ReadOptions<'_>) -> Result<T, ReadError>,
     ) -> anyhow::Result<Result<T, Cut>> {
         let file_bytes = fs::metadata(file).map_or(0, |metadata| metadata.len());
@@ -98,7 +99,7 @@ impl Allowance {
             is_late.set(Instant::now() + soon >= self.deadline);
             !is_late.get() && self.memory.has_room(reading.needs)
         };
-        match read(&ReadOptions { format, keep_going: &keep_going, ..ReadOptions::default() }) {
+        match read(&ReadOptions { keep_going: &keep_going, ..meaning.options() }) {
             Ok(found) => Ok(Ok(found)),
             Err(ReadError::Stopped { reading, .. }) => Ok(Err(Cut {
                 is_late: is_late.get(),
@@ -106,7 +107,7 @@ impl Allowance {
                 bytes: reading.bytes,
                 file_bytes,
             })),
-            Err(error) => Err(Failure::new(ExitStatus::Unreadable, error.to_string()).into()),
+            Err(error) => Err(unread(&error).into()),
         }
     }
 }

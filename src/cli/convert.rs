@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use histories::{Compression, EdnStyle, Event, OurRules, ReadOptions};
+use histories::{Compression, EdnStyle, Event, OurRules};
 
-use super::judging::FormatName;
+use super::meaning::{Meaning, unread};
 use crate::{
     exit::ExitStatus,
     ui::{self, Failure},
@@ -33,9 +33,8 @@ pub(crate) struct ConvertArgs {
     /// In which format [default: as the extension of OUT says].
     #[arg(long, value_enum, value_name = "FORMAT")]
     to: Option<Target>,
-    /// In which format IN is [default: as its content says].
-    #[arg(long, value_enum, value_name = "FORMAT")]
-    format: Option<FormatName>,
+    #[command(flatten)]
+    meaning: Meaning,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -56,9 +55,8 @@ impl ConvertArgs {
                 .hint("end its name in .jsonl, .edn or .columns, or say --to jsonl, --to edn or --to columns")
         })?;
         if target == Target::Columns {
-            let format = self.format.map(Into::into);
-            let history = histories::read_file_with(&self.input, &ReadOptions { format, ..ReadOptions::default() })
-                .map_err(|error| Failure::new(ExitStatus::Unreadable, error.to_string()))?;
+            let history =
+                histories::read_file_with(&self.input, &self.meaning.options()).map_err(|error| unread(&error))?;
             return ui::write_whole(&self.output, |out| Ok(histories::write_columns(out, &history)?));
         }
         let (mut style, mut rules) = (EdnStyle::default(), OurRules::default());
@@ -71,7 +69,7 @@ impl ConvertArgs {
             self.read(|event| {
                 if written.is_ok() {
                     written = match target {
-                        Target::Jsonl => histories::write_event(&mut out, &rules.apply(event.clone())),
+                        Target::Jsonl => histories::write_event(&mut out, &style.explicit(rules.apply(event.clone()))),
                         Target::Edn => style.write_event(&mut out, event),
                         Target::Columns => unreachable!("columns are written above"),
                     };
@@ -83,10 +81,9 @@ impl ConvertArgs {
 
     /// Twice: what all events are decides how each is written, and memory is for more than events.
     fn read(&self, mut each: impl FnMut(&Event<'_>)) -> anyhow::Result<()> {
-        let options = ReadOptions { format: self.format.map(Into::into), ..ReadOptions::default() };
-        histories::read_events(&self.input, &options, &mut each)
+        histories::read_events(&self.input, &self.meaning.options(), &mut each)
             .map(drop)
-            .map_err(|error| Failure::new(ExitStatus::Unreadable, error.to_string()).into())
+            .map_err(|error| unread(&error).into())
     }
 }
 
