@@ -45,7 +45,7 @@ impl ExitStatus {
         match self {
             Self::Linearizable => "linearizable; or the command did what it was asked to do",
             Self::NotLinearizable => "not linearizable: a violation was found (wins over all others)",
-            Self::Unknown => "unknown: the checker's limits in time or memory ran out",
+            Self::Unknown => "unknown: limits ran out, or it is not in the model; with --fail-on weak, a weak yes too",
             Self::Failed => "the run itself failed; the message says what and what to do",
             Self::Usage => "wrong usage",
             Self::Unreadable => "an input cannot be read; the message says which file and line",

@@ -13,6 +13,7 @@ use histories::{History, ValueId};
 
 use crate::{
     Evidence, KeyReport, Limits, Method, Model, Options, Report, Specification, UnknownWhy, Verdict,
+    doubt::doubt,
     evidence::{self, possible, revisions},
     generic::{self, Object},
     model, objects,
@@ -21,6 +22,7 @@ use crate::{
     search::Found,
     shrink::{Problem, Stage, by_search},
     verify::{Unconfirmed, Verify, replay_register},
+    weight::{Tally, is_told},
     zones::{Zones, zones},
 };
 
@@ -35,10 +37,14 @@ pub fn check(history: &History, options: &Options<'_>) -> Report {
         Err(out) => return Report::unknown(history.operations.len(), out),
     };
     let history = &*told;
-    over_keys(history, options, || {
+    if let Err(allowed) = options.model.begins_with(&options.initial) {
+        return Report::undecided(history.operations.len(), UnknownWhy::Initial { allowed });
+    }
+    over_keys(history, options, Some(options.model), || {
         let mut preparer = Preparer::new(history, options.model, &options.initial);
         move |operations: &[u32]| {
-            decide(history, options, &mut preparer, operations).beside_the_possible(history, options, operations)
+            let decision = decide(history, options, &mut preparer, operations);
+            decision.unless_doubted(history, options, operations).beside_the_possible(history, options, operations)
         }
     })
 }
@@ -51,7 +57,7 @@ pub fn check_with(history: &History, specification: &impl Specification, options
         Err(out) => return Report::unknown(history.operations.len(), out),
     };
     let history = &*told;
-    over_keys(history, options, || |operations: &[u32]| by_model(history, specification, options, operations))
+    over_keys(history, options, None, || |operations: &[u32]| by_model(history, specification, options, operations))
 }
 
 /// What is done for a key, however few operations it has.
@@ -64,6 +70,7 @@ const KEY_BYTES: usize = size_of::<Option<KeyReport>>() + 2 * size_of::<usize>()
 fn over_keys<D: FnMut(&[u32]) -> Decision>(
     history: &History,
     options: &Options<'_>,
+    model: Option<Model>,
     decider: impl Fn() -> D + Sync,
 ) -> Report {
     let patience = Patience::new(&options.limits);
@@ -105,7 +112,7 @@ fn over_keys<D: FnMut(&[u32]) -> Decision>(
             if matches!(decision.why, Some(UnknownWhy::Time { .. })) {
                 is_late.store(true, Ordering::Relaxed);
             }
-            let report = decision.report(history, keys.id(key), operations);
+            let report = decision.report(history, model, keys.id(key), operations, keys.tally(history, key));
             reports.lock().unwrap_or_else(PoisonError::into_inner)[key] = Some(report);
             (options.limits.decided)(decided.fetch_add(operations.len(), Ordering::Relaxed) + operations.len());
         }
@@ -124,7 +131,11 @@ fn over_keys<D: FnMut(&[u32]) -> Decision>(
     let keys: Vec<KeyReport> =
         reports.into_iter().map(|report| report.expect("every key was taken by some thread")).collect();
     let verdict = keys.iter().map(|key| key.verdict).fold(Verdict::Linearizable, Verdict::merge);
-    Report { verdict, why: None, keys, operations: history.operations.len() }
+    let answered = keys.iter().map(|key| key.answered).sum();
+    let unanswered = keys.iter().map(|key| key.unanswered).sum();
+    let tally = Tally { answered, unanswered };
+    let weak = tally.weak(verdict, || keys.iter().any(|key| key.weak.is_none()));
+    Report { verdict, why: None, operations: history.operations.len(), answered, unanswered, weak, keys }
 }
 
 /// The message of a panic.
@@ -167,6 +178,12 @@ impl Decision {
         Self { verdict: Verdict::Unknown, why: Some(why), method: Method::None, evidence: None, order: None }
     }
 
+    /// A no only where the model is not in doubt.
+    fn unless_doubted(self, history: &History, options: &Options<'_>, operations: &[u32]) -> Self {
+        let doubt = (self.verdict == Verdict::NotLinearizable).then(|| doubt(history, options, operations));
+        doubt.flatten().map_or(self, Self::unknown)
+    }
+
     /// With what a correct register could have answered.
     fn beside_the_possible(self, history: &History, options: &Options<'_>, operations: &[u32]) -> Self {
         if !matches!(options.model, Model::Register | Model::KeyValue) {
@@ -178,12 +195,22 @@ impl Decision {
     }
 
     /// As what is said of a key, with what the store's own revisions say beside it.
-    fn report(self, history: &History, key: ValueId, operations: &[u32]) -> KeyReport {
+    fn report(
+        self,
+        history: &History,
+        model: Option<Model>,
+        key: ValueId,
+        operations: &[u32],
+        tally: Tally,
+    ) -> KeyReport {
         let Self { verdict, why, method, evidence, order } = self;
         let beside = |found: Evidence| Evidence { revisions: revisions::beside(history, &found.operations), ..found };
         let (key, evidence) = (history.value(key).clone(), evidence.map(beside));
         let revisions = revisions::contradiction(history, operations, verdict);
-        KeyReport { key, verdict, why, method, operations: operations.len(), evidence, order, revisions }
+        let told = |&index: &u32| is_told(history, model, &history.operations[index as usize]);
+        let weak = tally.weak(verdict, || operations.iter().any(told));
+        let (operations, Tally { answered, unanswered }) = (operations.len(), tally);
+        KeyReport { key, verdict, why, method, operations, answered, unanswered, weak, evidence, order, revisions }
     }
 
     fn out_of(out: OutOf, history: &History, operations: &[u32]) -> Self {
@@ -276,8 +303,9 @@ pub(crate) fn decide(
     let prepared = match preparer.prepare(operations, &patience) {
         Err(out) => return Decision::out_of(out, history, operations),
         Ok(Ok(prepared)) => prepared,
-        Ok(Err(function)) => {
-            return Decision::unknown(UnknownWhy::Function { name: history.function_name(function).to_owned() });
+        Ok(Err(foreign)) => {
+            let object = options.model.specification(&options.initial);
+            return Decision::unknown(object.knows(history, &[foreign]).expect_err("the model does not have it"));
         }
     };
     let found = if options.search_only { Ok(None) } else { zones(&prepared, &patience) };

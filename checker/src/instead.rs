@@ -5,6 +5,7 @@ use histories::{History, Value};
 use crate::{
     Ladder, Model, Options, StalenessReport,
     consistency::Climb,
+    doubt::doubt,
     patience::{OutOf, Patience},
     prepare::{Keys, Prepared, Preparer},
     staleness::Measure,
@@ -14,6 +15,7 @@ use crate::{
 /// Why a key is not on the ladder, and not measured.
 const REPEATS: &str = "values repeat";
 const UNKNOWN_FUNCTION: &str = "the model has no such function";
+const NO_REGISTER: &str = "this may be no register";
 
 /// As [`crate::consistency`] and [`crate::staleness`], in little more time than one of them.
 ///
@@ -58,6 +60,7 @@ pub(crate) fn each_key(
     let numbers = if are_registers(options) { 0..keys.len() } else { 0..0 };
     for number in numbers {
         let key = match preparer.prepare(keys.operations(number), &patience)? {
+            Ok(_) if doubt(history, options, keys.operations(number)).is_some() => Err(NO_REGISTER),
             Ok(prepared) => place(&prepared, &patience)?.map(|placed| (prepared, placed)).ok_or(REPEATS),
             Err(_) => Err(UNKNOWN_FUNCTION),
         };

@@ -6,6 +6,7 @@
 mod automaton;
 mod check;
 mod consistency;
+mod doubt;
 mod evidence;
 mod generic;
 mod instead;
@@ -25,6 +26,7 @@ mod shrink;
 mod staleness;
 mod transactions;
 mod verify;
+mod weight;
 mod windows;
 mod zones;
 
@@ -41,3 +43,4 @@ pub use transactions::{
     Anomaly, AnomalyKind, Because, Count, Level, LevelReport, Link, Orders, Status, TransactionReport,
     check_transactions, check_transactions_from,
 };
+pub use weight::Weak;

@@ -23,7 +23,7 @@ pub enum Model {
     /// `add`, `remove` and `contains` of an element, and `read` of all; begins with the elements of the list
     /// [`Options::initial`], if it is one, as all collections do.
     Set,
-    /// `inc` (or `add`) and `dec`, by 1 or a given number, and `read`; begins with the number [`Options::initial`], or 0 where
+    /// `inc` and `dec`, by 1 or a given number, `add` and `subtract` of a number, and `read`; begins with the number [`Options::initial`], or 0 where
     /// that is absent.
     Counter,
     /// First in, first out: `enqueue`, `dequeue` and `peek`. As in all collections, finding nothing is answered with `null`.
@@ -64,6 +64,8 @@ pub struct Limits<'a> {
 pub struct Options<'a> {
     /// What a key is.
     pub model: Model,
+    /// Nobody said that this is the model: where the operations of a key speak against it, the key is unknown instead of not linearizable.
+    pub guessed: bool,
     /// What each key holds before anything was written, and what an absent key reads as.
     pub initial: Value,
     /// Check every key even after a violation was found; otherwise the keys that are left are reported as unknown.
@@ -105,6 +107,7 @@ impl Options<'static> {
     pub fn new(model: Model) -> Self {
         Self {
             model,
+            guessed: false,
             initial: Value::Nil,
             all: true,
             search_only: false,

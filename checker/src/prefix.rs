@@ -5,7 +5,7 @@
 //! have taken effect or not. So the beginnings without an order are those from some completion on, which halving finds. Of what is
 //! known to have failed, nothing happened, also before that was known.
 
-use histories::{History, NEVER, Operation, Outcome, Times, Value, ValueId};
+use histories::{Function, History, NEVER, Operation, Outcome, Times, Value, ValueId};
 use serde::Serialize;
 
 use crate::{
@@ -57,6 +57,10 @@ pub fn longest_prefix(history: &History, options: &Options<'_>, key: &Value) -> 
         for &index in operations {
             let operation = &mut cut.operations[index as usize];
             *operation = history.operations[index as usize];
+            if operation.function == Function::Read {
+                // Its answer, where it was written down before.
+                operation.input = ValueId::NIL;
+            }
             if operation.invoked >= last {
                 operation.outcome = Outcome::Fail;
             } else if operation.completed > last && operation.outcome != Outcome::Fail {

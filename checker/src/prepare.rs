@@ -6,8 +6,10 @@ use histories::{Function, History, NEVER, Operation, Outcome, Value, ValueId};
 use crate::{
     Model,
     memory::of_vec,
+    model::{Argument, is_compound},
     patience::{OutOf, Patience},
     report::key_order,
+    weight::Tally,
 };
 
 /// A value's number within one key.
@@ -197,12 +199,12 @@ impl<'a> Preparer<'a> {
             + of_vec(&self.numbers, self.history.values.len() - self.numbers.len())
     }
 
-    /// The steps of the operations with these indexes; the function that the model does not have, if one may have happened.
+    /// The steps of the operations with these indexes; the first that the model does not have, if one may have happened.
     pub(crate) fn prepare(
         &mut self,
         operations: &[u32],
         patience: &Patience<'_>,
-    ) -> Result<Result<Prepared, Function>, OutOf> {
+    ) -> Result<Result<Prepared, u32>, OutOf> {
         patience.room(self.bytes(operations.len()))?;
         self.numbers.resize(self.history.values.len(), ABSENT);
         let mut prepared =
@@ -228,12 +230,13 @@ impl<'a> Preparer<'a> {
                 *number
             };
             match action(operation, self.model, number) {
+                Ok(Some(Action::Append(_))) if is_compound(self.history.value(operation.input)) => Some(Ok(index)),
                 Ok(Some(action)) => {
                     prepared.steps.push(Step::of(operation, index, action));
                     None
                 }
                 Ok(None) => None,
-                Err(function) => Some(Ok(function)),
+                Err(Foreign) => Some(Ok(index)),
             }
         });
         for value in prepared.values.iter().flatten() {
@@ -252,15 +255,20 @@ fn end(operation: &Operation) -> u32 {
     if operation.outcome == Outcome::Info { NEVER } else { operation.completed }
 }
 
+/// That the model has no such operation.
+struct Foreign;
+
 /// What an operation does, given each value's number; nothing if it did not happen, or only looked and nobody knows what it saw.
 #[inline]
 fn action(
     operation: &Operation,
     model: Model,
     mut number: impl FnMut(ValueId) -> Val,
-) -> Result<Option<Action>, Function> {
+) -> Result<Option<Action>, Foreign> {
     let certain = match operation.outcome {
         Outcome::Fail => return Ok(None),
+        // What a read asks for, nobody here knows.
+        _ if operation.function == Function::Read && !Argument::NoneOrAnswer.fits(operation) => return Err(Foreign),
         Outcome::Info => false,
         Outcome::Ok | Outcome::Mismatch => true,
     };
@@ -281,8 +289,8 @@ fn action(
         (_, _) if operation.outcome == Outcome::Mismatch => return Ok(None),
         (Function::Write, _) => Action::Write(number(operation.input)),
         (Function::Append, Model::KeyValue) => Action::Append(number(operation.input)),
-        (Function::Delete, Model::KeyValue) => Action::Write(INITIAL),
-        (function, _) => return Err(function),
+        (Function::Delete, Model::KeyValue) if operation.input == ValueId::NIL => Action::Write(INITIAL),
+        _ => return Err(Foreign),
     };
     Ok(Some(action))
 }
@@ -291,15 +299,22 @@ fn action(
 pub(crate) struct Keys {
     operations: Vec<u32>,
     keys: Vec<(ValueId, std::ops::Range<usize>)>,
+    /// How all of them ended, where they are of one key: they were looked at already.
+    whole: Option<Tally>,
 }
 
 impl Keys {
     pub(crate) fn split(history: &History, patience: &Patience<'_>) -> Result<Self, OutOf> {
         let all = &history.operations;
         patience.room(all.len() * size_of::<u32>())?;
-        if let Some(first) = all.first().filter(|first| all.iter().all(|operation| operation.key == first.key)) {
+        let mut tally = Tally::default();
+        let mut is_of = |operation: &Operation, key| {
+            tally.add(operation);
+            operation.key == key
+        };
+        if let Some(first) = all.first().filter(|first| all.iter().all(|operation| is_of(operation, first.key))) {
             let operations = (0..).zip(all).map(|(index, _)| index).collect();
-            return Ok(Self { operations, keys: vec![(first.key, 0..all.len())] });
+            return Ok(Self { operations, keys: vec![(first.key, 0..all.len())], whole: Some(tally) });
         }
         patience.room(all.len() * size_of::<u32>() + history.values.len() * size_of::<usize>())?;
         let mut ends = vec![0_usize; history.values.len()];
@@ -325,7 +340,7 @@ impl Keys {
             *place += 1;
         }
         keys.sort_by(|a, b| key_order(history.value(a.0), history.value(b.0)));
-        Ok(Self { operations, keys })
+        Ok(Self { operations, keys, whole: None })
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -334,6 +349,11 @@ impl Keys {
 
     pub(crate) fn id(&self, key: usize) -> ValueId {
         self.keys[key].0
+    }
+
+    /// How the operations of a key ended.
+    pub(crate) fn tally(&self, history: &History, key: usize) -> Tally {
+        self.whole.unwrap_or_else(|| Tally::of(history, self.operations(key)))
     }
 
     pub(crate) fn operations(&self, key: usize) -> &[u32] {

@@ -5,7 +5,7 @@ use std::{cmp::Ordering, fmt};
 use histories::Value;
 use serde::Serialize;
 
-use crate::patience::OutOf;
+use crate::{patience::OutOf, weight::Weak};
 
 /// Whether there is an order of the operations that explains everything that clients saw.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -75,8 +75,14 @@ pub struct Report {
     pub why: Option<UnknownWhy>,
     /// Of each key, in the order of the keys: numbers by size, then text, with the numbers in it by size.
     pub keys: Vec<KeyReport>,
-    /// How many client operations the history has.
+    /// How many client operations the history has; of these, failed ones did not happen.
     pub operations: usize,
+    /// How many of them were answered.
+    pub answered: usize,
+    /// Of how many of them nobody knows whether they happened.
+    pub unanswered: usize,
+    /// Why a verdict of linearizable says nothing, if it does.
+    pub weak: Option<Weak>,
 }
 
 impl Report {
@@ -88,7 +94,13 @@ impl Report {
 
     /// On a history of which nothing is known.
     pub(crate) fn unknown(operations: usize, out: OutOf) -> Self {
-        Self { verdict: Verdict::Unknown, why: Some(out.why(0, operations, 0)), keys: Vec::new(), operations }
+        Self::undecided(operations, out.why(0, operations, 0))
+    }
+
+    /// As [`Report::unknown`], for this reason.
+    pub(crate) fn undecided(operations: usize, why: UnknownWhy) -> Self {
+        let (keys, verdict) = (Vec::new(), Verdict::Unknown);
+        Self { verdict, why: Some(why), keys, operations, answered: 0, unanswered: 0, weak: None }
     }
 }
 
@@ -105,6 +117,12 @@ pub struct KeyReport {
     pub method: Method,
     /// How many operations the key has.
     pub operations: usize,
+    /// How many of them were answered.
+    pub answered: usize,
+    /// Of how many of them nobody knows whether they happened.
+    pub unanswered: usize,
+    /// Why a verdict of linearizable says nothing, if it does.
+    pub weak: Option<Weak>,
     /// Why it is not linearizable, if it is not.
     pub evidence: Option<Evidence>,
     /// An order that explains everything, as indexes of [`histories::History::operations`], if the key is linearizable and
@@ -159,6 +177,16 @@ pub enum UnknownWhy {
         /// Which value, in a sentence.
         what: String,
     },
+    /// Nobody said what the model is, and the operations are not those of the one that was guessed.
+    Guessed {
+        /// What speaks against it.
+        what: String,
+    },
+    /// The model cannot begin so.
+    Initial {
+        /// What it can begin with.
+        allowed: &'static str,
+    },
     /// A violation in another key ended the check.
     NotChecked,
     /// A violation was found, but in so many operations that a second method could not confirm it within the limits.
@@ -200,6 +228,11 @@ impl fmt::Display for UnknownWhy {
             Self::Function { ref name } => write!(f, "the model has no function called {name}"),
             Self::Unsupported { ref what } => write!(f, "the model has no place for {what}"),
             Self::WrittenTwice { ref what } => f.write_str(what),
+            Self::Guessed { ref what } => write!(
+                f,
+                "{what}, and nothing of the kind was ever written: this may be no register, and nobody said that it is one"
+            ),
+            Self::Initial { allowed } => write!(f, "the model begins with {allowed}"),
             Self::NotChecked => f.write_str("not checked, since another key is already not linearizable"),
             Self::Unconfirmed { operations } => write!(
                 f,

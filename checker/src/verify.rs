@@ -67,7 +67,9 @@ impl<S: Specification> Verify for S {
     #[cfg(test)]
     fn can_be_ordered(&self, history: &History, indexes: &[usize], tries: usize) -> Option<bool> {
         let operations: Vec<Operation> = indexes.iter().map(|&index| history.operations[index]).collect();
-        explains(self, history, &operations, tries)
+        let calls: Vec<Call<'_>> =
+            operations.iter().map(|operation| Call::of(history, operation, self.asks_who())).collect();
+        some_order(self, &operations, &calls, tries, &Patience::new(&Limits::none()))
     }
 }
 
@@ -175,15 +177,20 @@ pub(crate) fn register_calls<'a>(history: &'a History, initial: &Value, operatio
     operations.iter().map(call).collect()
 }
 
-/// Whether some order explains just these operations, which need not be in the history; nothing if there are too many of them to try.
-pub(crate) fn explains(
+/// Whether some order explains just these operations if the last of them answered this, whether the history names it or not; nothing if there
+/// are too many of them to try.
+pub(crate) fn explains_answer(
     object: &impl Specification,
     history: &History,
     operations: &[Operation],
+    answer: &Value,
     tries: usize,
 ) -> Option<bool> {
-    let calls: Vec<Call<'_>> =
+    let mut calls: Vec<Call<'_>> =
         operations.iter().map(|operation| Call::of(history, operation, object.asks_who())).collect();
+    if let Some(last) = calls.last_mut() {
+        last.output = Some(answer);
+    }
     some_order(object, operations, &calls, tries, &Patience::new(&Limits::none()))
 }
 

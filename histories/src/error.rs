@@ -33,6 +33,26 @@ pub enum ReadError {
         /// What its content says.
         found: Format,
     },
+    /// Values may be pairs of key and value, and nothing tells; or were taken for such, and one is none. `ReadOptions::keyed` says it.
+    #[error("{}:{line}: {}", path.display(), shortened(why))]
+    Keys {
+        /// Which file.
+        path: PathBuf,
+        /// Which line.
+        line: u64,
+        /// What cannot be told, or what is no pair.
+        why: String,
+    },
+    /// It says already what was to be told by an option.
+    #[error("{}: {option} says how events are read, and {found} have none", path.display())]
+    NoUse {
+        /// Which file.
+        path: PathBuf,
+        /// Which option.
+        option: &'static str,
+        /// What it is.
+        found: Format,
+    },
     /// Whoever reads was told to stop.
     #[error("{}: told to stop after {} operations", path.display(), reading.operations)]
     Stopped {

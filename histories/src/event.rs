@@ -37,8 +37,8 @@ pub struct Event<'a> {
     /// What is done: `read`, `write`, `cas`, a fault's name, …
     #[serde(borrow)]
     pub f: Cow<'a, str>,
-    /// Which object, where a history has several independent ones.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Which object, where a history has several independent ones. `null` is no key, and says that there is none in the value either.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub key: Option<Value>,
     /// What is written (`write`), expected and set (`cas`: `[from, to]`), or was read (`read`, on completion).
     /// `null` is "absent", which differs from no value at all: a read that ended `ok` must have one.

@@ -1,5 +1,9 @@
 //! A whole history, paired and validated: what a checker reads.
 
+use std::borrow::Cow;
+
+use rustc_hash::FxHashMap;
+
 use crate::{Event, Function, Operation, Process, Times, Transactions, Value, ValueId, Values};
 
 /// What all clients did, in the order of invocation, and what the nemesis did to them.
@@ -13,6 +17,8 @@ pub struct History {
     pub others: Vec<Event<'static>>,
     /// What the operations that are transactions do.
     pub transactions: Transactions,
+    /// What failed cas were taken for.
+    pub failed_cas: FailedCasCounts,
     pub(crate) function_names: Vec<Box<str>>,
     /// The names of clients that have no numbers of their own, numbered from `first_named` on, above all others.
     pub(crate) process_names: Vec<Value>,
@@ -22,6 +28,15 @@ pub struct History {
     pub(crate) nodes: Vec<u16>,
     /// As `times`, but empty where no event has any; [`NO_REVISION`] of those that have none.
     pub(crate) revisions: Vec<u64>,
+}
+
+/// Cas that ended as failed, without a word about what they found or why: how many were taken for what ([`crate::FailedCas`]).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FailedCasCounts {
+    /// Found another value than they expected.
+    pub mismatch: usize,
+    /// Did not happen.
+    pub nothing: usize,
 }
 
 /// No revision; those that are some are at most [`MAX_REVISION`].
@@ -59,6 +74,28 @@ impl History {
     pub fn process(&self, number: u32) -> Process {
         let name = number.checked_sub(self.first_named).and_then(|place| self.process_names.get(place as usize));
         name.and_then(|name| Process::from_value(name.clone()).ok()).unwrap_or(Process::Client(number.into()))
+    }
+
+    /// The same history with each transaction's own key within the keys of its micro-operations, `[key, key]`: those of independent objects
+    /// have nothing to do with each other, and are one history where each names its object.
+    pub fn with_keys_joined(&self) -> Cow<'_, Self> {
+        if self.transactions.is_empty() || self.operations.iter().all(|operation| operation.key == ValueId::NIL) {
+            return Cow::Borrowed(self);
+        }
+        let mut joined = self.clone();
+        let Self { operations, values, transactions, .. } = &mut joined;
+        let mut known: FxHashMap<(ValueId, ValueId), ValueId> = FxHashMap::default();
+        transactions.rename_keys(|operation, of| {
+            let object = operations[operation].key;
+            *known.entry((object, of)).or_insert_with(|| {
+                let pair = [object, of].map(|id| values.get(id).clone());
+                values.intern(Value::List(pair.to_vec()))
+            })
+        });
+        for transaction in 0..transactions.len() {
+            operations[transactions.operation(transaction)].key = ValueId::NIL;
+        }
+        Cow::Owned(joined)
     }
 
     /// The name of a function, as it would be written.

@@ -32,10 +32,10 @@ mod value;
 pub use error::ReadError;
 pub use event::{Event, EventType};
 pub use format::{
-    Compression, EdnStyle, Format, Packer, ReadOptions, Reading, parse_value, read_bytes, read_events, read_file,
-    read_file_with, read_open, unpacked, write_columns, write_event,
+    Compression, EdnStyle, FailedCas, Format, Packer, ReadOptions, Reading, parse_value, read_bytes, read_events,
+    read_file, read_file_with, read_open, unpacked, write_columns, write_event,
 };
-pub use history::{History, MAX_REVISION};
+pub use history::{FailedCasCounts, History, MAX_REVISION};
 pub use operation::{Function, NEVER, Operation, Outcome, Times, ValueId};
 pub use ours::OurRules;
 pub use pairing::{HistoryBuilder, PairingError};

@@ -102,9 +102,6 @@ pub enum PairingError {
         "a micro-operation is [\"append\", key, value], [\"w\", key, value] or [\"r\", key, what was read], not {0}"
     )]
     MicroForm(Value),
-    /// A transaction with a key of its own.
-    #[error("a txn names its keys in its micro-operations, and has no key itself")]
-    TransactionKey,
     /// A transaction that ended with another number of micro-operations.
     #[error("a txn is completed with {completed} micro-operations, but was invoked with {invoked}")]
     MicroCount {
@@ -309,9 +306,6 @@ impl HistoryBuilder {
         let function = self.function(&event.f)?;
         let (input, to) = self.arguments(function, event.value)?;
         if event.f == TRANSACTION {
-            if event.key.is_some() {
-                return Err(PairingError::TransactionKey);
-            }
             self.history.transactions.begin(place, &self.micros)?;
         }
         // Often the same as before, and sooner compared than looked up.

@@ -2,6 +2,8 @@
 //!
 //! Flat columns, so that millions fit in memory: 16 bytes a micro-operation, 4 an element of a list that was read.
 
+use rustc_hash::FxHashMap;
+
 use crate::{PairingError, Value, ValueId, Values};
 
 /// The function of an operation that is a transaction.
@@ -15,6 +17,8 @@ pub struct Transactions {
     /// Where each one's micro-operations end.
     ends: Vec<u32>,
     columns: Columns,
+    /// Of open transactions whose reads were invoked with values, these: whoever wrote them knew the answers already.
+    foreseen: FxHashMap<u32, Columns>,
 }
 
 /// One step of a transaction.
@@ -88,11 +92,25 @@ impl Transactions {
         self.columns.steps.len()
     }
 
+    /// Lets each micro-operation's key be another, given the place of its transaction in [`crate::History::operations`].
+    pub(crate) fn rename_keys(&mut self, mut rename: impl FnMut(usize, ValueId) -> ValueId) {
+        let mut begin = 0;
+        for (&operation, &end) in self.operations.iter().zip(&self.ends) {
+            for step in &mut self.columns.steps[begin..end as usize] {
+                step.key = rename(operation as usize, step.key);
+            }
+            begin = end as usize;
+        }
+    }
+
     /// Takes the invocation that is operation number `operation`.
     pub(crate) fn begin(&mut self, operation: u32, asked: &Columns) -> Result<(), PairingError> {
         self.operations.push(operation);
         let unknown = |step: &Step| if step.kind.is_read() { Step { kind: Kind::ReadUnknown, ..*step } } else { *step };
         self.columns.steps.extend(asked.steps.iter().map(unknown));
+        if asked.steps.iter().any(Step::is_answered) {
+            self.foreseen.insert(operation, asked.clone());
+        }
         let end = u32::try_from(self.columns.steps.len()).map_err(|_| TOO_MANY)?;
         self.ends.push(end);
         Ok(())
@@ -105,6 +123,11 @@ impl Transactions {
         let asked = &mut self.columns.steps[begin..self.ends[transaction] as usize];
         if asked.len() != told.steps.len() {
             return Err(PairingError::MicroCount { invoked: asked.len(), completed: told.steps.len() });
+        }
+        if let Some(foreseen) = self.foreseen.remove(&operation).filter(|_| happened)
+            && let Some(place) = foreseen.other_answer(told)
+        {
+            return Err(PairingError::MicroOther { place: place + 1 });
         }
         for (place, (asked, told_step)) in asked.iter_mut().zip(&told.steps).enumerate() {
             if !asked.asks_as(told_step) {
@@ -159,6 +182,15 @@ impl Kind {
 }
 
 impl Step {
+    /// Whether it is a read that says what it found.
+    fn is_answered(&self) -> bool {
+        match self.kind {
+            Kind::ReadList => true,
+            Kind::ReadValue => ValueId(self.first) != ValueId::NIL,
+            Kind::Append | Kind::Write | Kind::ReadUnknown => false,
+        }
+    }
+
     /// Whether both ask for the same, whatever came out.
     fn asks_as(&self, other: &Self) -> bool {
         let both_read = self.kind.is_read() && other.kind.is_read();
@@ -169,6 +201,21 @@ impl Step {
 impl Columns {
     fn list(&self, step: &Step) -> &[ValueId] {
         &self.elements[step.first as usize..][..step.length as usize]
+    }
+
+    /// The first read that says that it found something, of which `told` says something else.
+    fn other_answer(&self, told: &Self) -> Option<usize> {
+        let found = |columns: &Self, step: &Step| match step.kind {
+            Kind::ReadList => Some(columns.list(step).to_vec()),
+            _ => None,
+        };
+        let differs = |(step, told_step): (&Step, &Step)| {
+            let same = step.kind == told_step.kind
+                && (step.kind == Kind::ReadList || step.first == told_step.first)
+                && found(self, step) == found(told, told_step);
+            step.is_answered() && !same
+        };
+        self.steps.iter().zip(&told.steps).position(differs)
     }
 
     fn show(&self, step: &Step) -> MicroOperation<'_> {
@@ -236,13 +283,28 @@ impl Columns {
 fn parts(micro: &Value) -> Option<(&str, &Value, &Value)> {
     match micro {
         Value::List(parts) => match &parts[..] {
-            [Value::Str(function), key, value] if matches!(&**function, "append" | "w" | "write" | "r" | "read") => {
-                Some((&**function, key, value))
-            }
+            [Value::Str(function), key, value] if is_function(function) => Some((&**function, key, value)),
             _ => None,
         },
         _ => None,
     }
+}
+
+/// Whether a value is a list of micro-operations, whatever its event calls it; an empty list may be anything.
+pub(crate) fn is_transaction(value: &Value) -> bool {
+    let is_micro = |micro: &Value| match micro {
+        Value::List(parts) => match &parts[..] {
+            [name, _, _] => name.name().is_some_and(is_function),
+            [name, _] => matches!(name.name(), Some("r" | "read")),
+            _ => false,
+        },
+        _ => false,
+    };
+    matches!(value, Value::List(all) if !all.is_empty() && all.iter().all(is_micro))
+}
+
+fn is_function(name: &str) -> bool {
+    matches!(name, "append" | "w" | "write" | "r" | "read")
 }
 
 /// The functions of micro-operations in a transaction's value.

@@ -12,13 +12,15 @@ use std::{
 };
 
 use checker::{Limits, Memory};
-use histories::{Format, History, ReadError, ReadOptions, Reading};
+use histories::{History, ReadError, ReadOptions, Reading};
 use nix::unistd::{SysconfVar, sysconf};
 
-use super::source::Source;
+use super::{
+    meaning::{Meaning, unread},
+    source::Source,
+};
 use crate::{
     exit::ExitStatus,
-    host,
     ui::{Bar, Failure},
 };
 
@@ -75,26 +77,26 @@ impl Allowance {
     }
 
     /// Reads a history within what is left; one that cannot be read has an exit code of its own.
-    pub(crate) fn read(&self, file: &Path, format: Option<Format>) -> anyhow::Result<Result<History, Cut>> {
-        self.watched(file, format, |input, options| histories::read_open(file, input, options))
+    pub(crate) fn read(&self, file: &Path, meaning: Meaning) -> anyhow::Result<Result<History, Cut>> {
+        self.watched(file, meaning, |input, options| histories::read_open(file, input, options))
     }
 
     /// As [`Allowance::read`], where nothing can be done with a part of it.
-    pub(crate) fn read_whole(&self, file: &Path, format: Option<Format>) -> anyhow::Result<History> {
-        self.read(file, format)?.map_err(|cut| cut.failure(file).into())
+    pub(crate) fn read_whole(&self, file: &Path, meaning: Meaning) -> anyhow::Result<History> {
+        self.read(file, meaning)?.map_err(|cut| cut.failure(file).into())
     }
 
     /// Lets `read` read a file, or what else has a name, within what is left.
     fn watched<T>(
         &self,
         file: &Path,
-        format: Option<Format>,
+        meaning: Meaning,
         read: impl FnOnce(File, &ReadOptions<'_>) -> Result<T, ReadError>,
     ) -> anyhow::Result<Result<T, Cut>> {
         let input = Source::open(file, self.deadline);
         let input = input.map_err(|source| unread(&ReadError::Io { path: file.to_owned(), source }))?;
         let came_late = input.lateness();
-        let found = self.limited(file, format, |options| read(input.file, options));
+        let found = self.limited(file, meaning, |options| read(input.file, options));
         // What ended too early looks damaged.
         let is_late = came_late.load(Ordering::SeqCst);
         if is_late { Ok(Err(Cut { is_late, operations: 0, bytes: 0, file_bytes: 0 })) } else { found }
@@ -104,20 +106,20 @@ impl Allowance {
     pub(crate) fn watched_again<T>(
         &self,
         file: &Path,
-        format: Option<Format>,
+        meaning: Meaning,
         read: impl FnOnce(&ReadOptions<'_>) -> Result<T, ReadError>,
     ) -> anyhow::Result<Result<T, Cut>> {
         if fs::metadata(file).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
             let what = format!("{} is no regular file, and has to be read more than once", file.display());
             return Err(Failure::new(ExitStatus::Usage, what).hint("keep what it gives in a file first").into());
         }
-        self.limited(file, format, read)
+        self.limited(file, meaning, read)
     }
 
     fn limited<T>(
         &self,
         file: &Path,
-        format: Option<Format>,
+        meaning: Meaning,
         read: impl FnOnce(&ReadOptions<'_>) -> Result<T, ReadError>,
     ) -> anyhow::Result<Result<T, Cut>> {
         let file_bytes = fs::metadata(file).map_or(0, |metadata| metadata.len());
@@ -130,7 +132,7 @@ impl Allowance {
             is_late.set(Instant::now() + soon >= self.deadline);
             !is_late.get() && self.memory.has_room(reading.needs)
         };
-        match read(&ReadOptions { format, keep_going: &keep_going }) {
+        match read(&ReadOptions { keep_going: &keep_going, ..meaning.options() }) {
             Ok(found) => Ok(Ok(found)),
             Err(ReadError::Stopped { reading, .. }) => Ok(Err(Cut {
                 is_late: is_late.get(),
@@ -138,20 +140,8 @@ impl Allowance {
                 bytes: reading.bytes,
                 file_bytes,
             })),
-            Err(error) => Err(unread(&error)),
+            Err(error) => Err(unread(&error).into()),
         }
-    }
-}
-
-/// Of a file that cannot be read: mostly the file is to blame, sometimes the host.
-fn unread(error: &ReadError) -> anyhow::Error {
-    let lacking = match error {
-        ReadError::Io { source, .. } => host::lacking(source),
-        _ => None,
-    };
-    match lacking {
-        Some(why) => Failure::new(ExitStatus::Failed, error.to_string()).hint(why).into(),
-        None => Failure::new(ExitStatus::Unreadable, error.to_string()).into(),
     }
 }
 

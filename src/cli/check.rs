@@ -6,7 +6,9 @@ use std::{
     time::Instant,
 };
 
-use checker::{KeyReport, Ladder, Model, Prefix, Report, StalenessReport, TransactionReport, UnknownWhy, Verdict};
+use checker::{
+    KeyReport, Ladder, Model, Prefix, Report, StalenessReport, TransactionReport, UnknownWhy, Verdict, Weak,
+};
 use clap::Args;
 use histories::{Event, History, Value};
 use serde::{Serialize, Serializer};
@@ -14,9 +16,11 @@ use serde_json::json;
 
 use super::{
     allowance::{Allowance, Cut},
+    fail_on::FailOn,
     files,
     guard::guard,
-    judging::{Judging, other_models, status_of, status_of_report},
+    hints,
+    judging::{Judging, status_of, status_of_report},
     linearization,
 };
 use crate::{
@@ -46,6 +50,8 @@ several files each line also names its `file`.")]
 pub(crate) struct CheckArgs {
     #[command(flatten)]
     judging: Judging,
+    #[command(flatten)]
+    fail_on: FailOn,
     /// Check every key, even after a violation.
     #[arg(long)]
     all: bool,
@@ -67,6 +73,9 @@ pub(crate) struct CheckArgs {
 impl CheckArgs {
     pub(crate) fn execute(mut self) -> ExitStatus {
         self.files = files::expand(self.files);
+        if let Err(refused) = self.check_options() {
+            return ui::failure(&refused);
+        }
         let Some(path) = &self.linearization else { return self.check(None).0 };
         let mut judged = None;
         let written = ui::write_whole(path, |out| {
@@ -79,6 +88,17 @@ impl CheckArgs {
         ui::beside(status, written)
     }
 
+    /// # Errors
+    /// An option was given that has no meaning beside the others.
+    fn check_options(&self) -> anyhow::Result<()> {
+        self.judging.check_initial(None)?;
+        if self.explain && !self.json && self.files.len() > 1 {
+            let what = "--explain tells of one history, not of a table of several";
+            return Err(Failure::new(ExitStatus::Usage, what).hint("add --json, or name one file").into());
+        }
+        Ok(())
+    }
+
     /// Judges every file; the orders that were found go to `orders`. How it ended, and whether all orders were written.
     fn check(&self, mut orders: Option<&mut dyn Write>) -> (ExitStatus, anyhow::Result<()>) {
         let allowance = self.judging.allowance();
@@ -86,7 +106,7 @@ impl CheckArgs {
         let (mut said, mut table) = (Vec::new(), ReportTable::new());
         for file in &self.files {
             let started = Instant::now();
-            let read = guard(|| files::matched(file).and_then(|()| allowance.read(file, self.judging.format())));
+            let read = guard(|| files::matched(file).and_then(|()| allowance.read(file, self.judging.meaning())));
             let status = match read.unwrap_or_else(|panic| Err(unread(file, &panic).into())) {
                 Ok(found) => {
                     let judged = match &found {
@@ -109,7 +129,7 @@ impl CheckArgs {
                     {
                         (written, orders) = (Err(error), None);
                     }
-                    let mut status = judged.status;
+                    let mut status = self.fail_on.status(judged.status, judged.weak.is_some());
                     if self.json {
                         said.push(Said::of(file, judged, self.explain));
                     } else if self.files.len() == 1 {
@@ -137,14 +157,26 @@ impl CheckArgs {
     /// An option was given that means nothing to such a history.
     fn judge(&self, history: &History, allowance: &Allowance) -> anyhow::Result<Judged> {
         if self.judging.are_transactions(history)? {
+            if self.explain {
+                let what = "--explain has no meaning for transactions";
+                let hint = "leave it out: what refutes each level is told anyway, and --json has all of it";
+                return Err(Failure::new(ExitStatus::Usage, what).hint(hint).into());
+            }
             return Ok(super::transactions::judge(history, &self.judging, allowance));
         }
+        self.judging.check_initial(Some(history))?;
         let mut report = self.judging.judge(history, self.all, self.linearization.is_some(), allowance);
         // Linearizable implies all the others.
         let wanted = self.json || report.verdict == Verdict::NotLinearizable && self.files.len() == 1;
         let instead = wanted.then(|| guard(|| self.judging.instead(history, &report, allowance)));
         let found = self.explain.then(|| guard(|| self.prefixes(history, &report, allowance)));
-        let mut words = verdict::describe(history, &report) + &other_models(&report);
+        let options = self.judging.options(history);
+        let notes = hints::all(history, &report, &options, self.judging.says_initial());
+        let mut words = verdict::describe(history, &report);
+        if report.verdict == Verdict::NotLinearizable && !notes.is_empty() {
+            words.push('\n');
+        }
+        words.extend(notes.iter().map(|note| format!("  {note}\n")));
         let mut status = status_of_report(&report);
         // What is said beside a verdict takes nothing from it.
         let panics = instead.iter().filter_map(|said| said.as_ref().err());
@@ -155,7 +187,7 @@ impl CheckArgs {
         let (ladder, staleness) = instead.and_then(Result::ok).unzip();
         let found = found.and_then(Result::ok).unwrap_or_default();
         words += &found.first().map_or_else(String::new, |(_, found)| prefix::describe(history, found));
-        let is_register = matches!(self.judging.options(history).model, Model::Register | Model::KeyValue);
+        let is_register = matches!(options.model, Model::Register | Model::KeyValue);
         if report.verdict == Verdict::NotLinearizable && is_register {
             words += &ladder.as_ref().map_or_else(String::new, |ladder| ladder::describe(ladder, self.explain));
             words += &staleness.as_ref().map_or_else(String::new, ladder::staleness);
@@ -170,6 +202,8 @@ impl CheckArgs {
             status,
             row: Row::of(&report),
             words,
+            weak: report.weak,
+            notes,
             orders: report.keys.iter_mut().map(Order::of).collect(),
             report: Told::Keys(report),
             ladder,
@@ -255,6 +289,10 @@ pub(crate) struct Judged {
     pub(crate) status: ExitStatus,
     pub(crate) row: Row,
     pub(crate) words: String,
+    /// Why a yes says nothing.
+    pub(crate) weak: Option<Weak>,
+    /// What to try next, and what the verdict rests on.
+    pub(crate) notes: Vec<String>,
     pub(crate) orders: Vec<Order>,
     pub(crate) report: Told,
     pub(crate) ladder: Option<Ladder>,
@@ -266,11 +304,14 @@ impl Judged {
     /// Of a history about which the checker panicked.
     fn of_panic(history: &History, panic: String) -> Self {
         let why = Some(UnknownWhy::Internal { what: panic });
-        let report = Report { verdict: Verdict::Unknown, why, keys: Vec::new(), operations: history.operations.len() };
+        let (verdict, keys, operations) = (Verdict::Unknown, Vec::new(), history.operations.len());
+        let report = Report { verdict, why, keys, operations, answered: 0, unanswered: 0, weak: None };
         Self {
             status: status_of_report(&report),
             row: Row::of(&report),
             words: verdict::describe(history, &report),
+            weak: None,
+            notes: Vec::new(),
             orders: Vec::new(),
             report: Told::Keys(report),
             ladder: None,
@@ -286,6 +327,8 @@ impl Judged {
             status: status_of(verdict),
             row: Row::unread(verdict, cut.operations()),
             words: format!("{verdict}: {cut}\n"),
+            weak: None,
+            notes: Vec::new(),
             orders: Vec::new(),
             report: Told::Unread {
                 verdict,
@@ -306,6 +349,8 @@ struct Said<'a> {
     #[serde(serialize_with = "shown")]
     file: &'a Path,
     report: Told,
+    weak: Option<Weak>,
+    notes: Vec<String>,
     ladder: Option<Ladder>,
     staleness: Option<StalenessReport>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -319,8 +364,8 @@ fn shown<S: Serializer>(file: &Path, to: S) -> Result<S::Ok, S::Error> {
 
 impl<'a> Said<'a> {
     fn of(file: &'a Path, judged: Judged, explain: bool) -> Self {
-        let Judged { report, ladder, staleness, prefixes, .. } = judged;
-        Self { file, report, ladder, staleness, prefixes: explain.then_some(prefixes) }
+        let Judged { report, weak, notes, ladder, staleness, prefixes, .. } = judged;
+        Self { file, report, weak, notes, ladder, staleness, prefixes: explain.then_some(prefixes) }
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use histories::{Compression, EdnStyle, Event, OurRules};
 
-use super::{allowance::Allowance, judging::FormatName, judging::LimitArgs};
+use super::{allowance::Allowance, judging::LimitArgs, meaning::Meaning};
 use crate::{
     exit::ExitStatus,
     ui::{self, Failure},
@@ -33,9 +33,8 @@ pub(crate) struct ConvertArgs {
     /// In which format [default: as the extension of OUT says].
     #[arg(long, value_enum, value_name = "FORMAT")]
     to: Option<Target>,
-    /// In which format IN is [default: as its content says].
-    #[arg(long, value_enum, value_name = "FORMAT")]
-    format: Option<FormatName>,
+    #[command(flatten)]
+    meaning: Meaning,
     #[command(flatten)]
     limits: LimitArgs,
 }
@@ -59,7 +58,7 @@ impl ConvertArgs {
         })?;
         let allowance = self.limits.allowance();
         if target == Target::Columns {
-            let history = allowance.read_whole(&self.input, self.format.map(Into::into))?;
+            let history = allowance.read_whole(&self.input, self.meaning)?;
             return ui::write_whole(&self.output, |out| Ok(histories::write_columns(out, &history)?));
         }
         let (mut style, mut rules) = (EdnStyle::default(), OurRules::default());
@@ -72,7 +71,7 @@ impl ConvertArgs {
             self.read(&allowance, |event| {
                 if written.is_ok() {
                     written = match target {
-                        Target::Jsonl => histories::write_event(&mut out, &rules.apply(event.clone())),
+                        Target::Jsonl => histories::write_event(&mut out, &style.explicit(rules.apply(event.clone()))),
                         Target::Edn => style.write_event(&mut out, event),
                         Target::Columns => unreachable!("columns are written above"),
                     };
@@ -84,7 +83,7 @@ impl ConvertArgs {
 
     /// Twice: what all events are decides how each is written, and memory is for more than events.
     fn read(&self, allowance: &Allowance, mut each: impl FnMut(&Event<'_>)) -> anyhow::Result<()> {
-        let found = allowance.watched_again(&self.input, self.format.map(Into::into), |options| {
+        let found = allowance.watched_again(&self.input, self.meaning, |options| {
             histories::read_events(&self.input, options, &mut each)
         })?;
         found.map(drop).map_err(|cut| cut.failure(&self.input).into())

@@ -129,6 +129,10 @@ impl GenerateArgs {
     }
 
     fn transactions(self) -> anyhow::Result<ExitStatus> {
+        if self.violations != 1 && matches!(self.violation, Planted::None) {
+            let what = "--violations says how many, but not of what";
+            return Err(Failure::new(ExitStatus::Usage, what).hint("give --violation stale-read or lost-write").into());
+        }
         if self.values.0.is_some() {
             let what = "transactions write unique values";
             return Err(Failure::new(ExitStatus::Usage, what).hint("leave out --values").into());

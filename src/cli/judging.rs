@@ -2,12 +2,13 @@
 
 use std::{panic, path::Path, thread, time::Duration};
 
-use checker::{Ladder, Model, Options, Prefix, Report, StalenessReport, UnknownWhy, Verdict};
+use checker::{Ladder, Model, Options, Prefix, Report, StalenessReport, Verdict};
 use clap::{Args, ValueEnum, builder::PossibleValue};
-use histories::{Format, Function, History, Outcome, TRANSACTION, Value, ValueId};
+use histories::{Event, EventType, Function, History, Operation, Outcome, Process, Value, ValueId};
 
 use super::{
     allowance::Allowance,
+    meaning::Meaning,
     transactions::{self, LevelName},
 };
 use crate::{
@@ -19,7 +20,7 @@ use crate::{
 const SIDE_BY_SIDE_BYTES: usize = 256;
 
 /// What a command may take.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct LimitArgs {
     /// Give up after this time, for all files together, reading them included.
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = humantime::parse_duration)]
@@ -37,7 +38,7 @@ impl LimitArgs {
 }
 
 /// How histories are read and judged.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct Judging {
     /// What a key is; if not given, transactions where there are any, `kv` where something is appended or deleted, else
     /// `register`.
@@ -46,10 +47,10 @@ pub(crate) struct Judging {
     /// Of transactions, and of nothing else: the level that they must keep [default: strict-serializable].
     #[arg(long, value_enum)]
     level: Option<LevelName>,
-    /// In which format the files are [default: as the content of each says].
-    #[arg(long, value_enum, value_name = "FORMAT")]
-    format: Option<FormatName>,
-    /// What a key holds before anything is written, as JSON or EDN [default: null; for `kv`, "" where no read found null].
+    #[command(flatten)]
+    meaning: Meaning,
+    /// What a key holds before anything is written, as JSON or EDN [default: null; for `kv`, "" where no read is answered with null, and no
+    /// cas finds or expects it].
     #[arg(long, value_name = "VALUE", value_parser = histories::parse_value)]
     initial: Option<Value>,
     #[command(flatten)]
@@ -60,7 +61,7 @@ pub(crate) struct Judging {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum ModelName {
+pub(super) enum ModelName {
     /// read and write (and cas, where there is any)
     Register,
     /// read, write and cas
@@ -71,7 +72,7 @@ enum ModelName {
     MultiRegister,
     /// add, remove, contains and read
     Set,
-    /// inc, add and read
+    /// inc, dec, add and read
     Counter,
     /// enqueue and dequeue, first in first out
     Queue,
@@ -95,7 +96,7 @@ enum ModelName {
 
 impl ModelName {
     /// The model of single operations; none for transactions, whose keys say themselves what they are.
-    fn of_keys(self) -> Option<Model> {
+    pub(super) fn of_keys(self) -> Option<Model> {
         Some(match self {
             Self::Register | Self::CasRegister => Model::Register,
             Self::Kv => Model::KeyValue,
@@ -114,41 +115,15 @@ impl ModelName {
     }
 }
 
-/// A format that can be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum FormatName {
-    /// schism's own JSON Lines
-    Jsonl,
-    /// Jepsen's and Knossos' operation maps
-    Edn,
-    /// the lines that Jepsen logged
-    JepsenLog,
-    /// porcupine's key-value histories: operation maps, too
-    PorcupineKv,
-    /// schism's own columns
-    Columns,
-}
-
-impl From<FormatName> for Format {
-    fn from(name: FormatName) -> Self {
-        match name {
-            FormatName::Jsonl => Self::JsonLines,
-            FormatName::Edn | FormatName::PorcupineKv => Self::Edn,
-            FormatName::JepsenLog => Self::JepsenLog,
-            FormatName::Columns => Self::Columns,
-        }
-    }
-}
-
 impl Judging {
     /// What the command may take, from now on.
     pub(crate) fn allowance(&self) -> Allowance {
         self.limits.allowance()
     }
 
-    /// The format that the files are said to be in.
-    pub(crate) fn format(&self) -> Option<Format> {
-        self.format.map(Format::from)
+    /// What the events of the files are said to mean.
+    pub(crate) fn meaning(&self) -> Meaning {
+        self.meaning
     }
 
     fn threads(&self) -> usize {
@@ -231,7 +206,9 @@ impl Judging {
             words.extend(value.into_iter().flat_map(|value| [option.to_owned(), value]));
         };
         option("--model", name(self.model.as_ref().and_then(ValueEnum::to_possible_value)));
-        option("--format", name(self.format.as_ref().and_then(ValueEnum::to_possible_value)));
+        for (given, value) in self.meaning.given() {
+            option(given, Some(value));
+        }
         option("--level", name(self.level.as_ref().and_then(ValueEnum::to_possible_value)));
         option("--initial", self.initial.as_ref().and_then(|initial| serde_json::to_string(initial).ok()));
         let file = what.to_string_lossy();
@@ -248,26 +225,80 @@ impl Judging {
     }
 
     pub(super) fn options(&self, history: &History) -> Options<'static> {
-        let model = self.model.and_then(ModelName::of_keys).unwrap_or_else(|| model_of(history));
-        let initial = self.initial.clone().unwrap_or_else(|| initial_of(model, history));
-        Options { initial, ..Options::new(model) }
+        let kept = kept(history);
+        let said = self.model.and_then(ModelName::of_keys);
+        let model = said.or(kept.as_ref().map(|kept| kept.0)).unwrap_or_else(|| model_of(history));
+        let kept = kept.filter(|(of, _)| *of == model);
+        let guessed = said.is_none() && kept.is_none();
+        let initial = self.initial.clone().or(kept.map(|(_, initial)| initial));
+        let initial = initial.unwrap_or_else(|| initial_of(model, history));
+        Options { initial, guessed, ..Options::new(model) }
+    }
+
+    /// The same limits, but nobody says what a history is.
+    pub(super) fn without_saying(&self) -> Self {
+        let meaning = Meaning::default();
+        Self { model: None, initial: None, meaning, ..self.clone() }
+    }
+
+    /// Whether somebody says with what keys begin.
+    pub(super) fn says_initial(&self) -> bool {
+        self.initial.is_some()
+    }
+
+    /// Whether the model of a history without transactions can begin as it is said to; before it is read, the model that is given.
+    ///
+    /// # Errors
+    /// It cannot, with what it can begin with.
+    pub(super) fn check_initial(&self, history: Option<&History>) -> anyhow::Result<()> {
+        let model = match self.model {
+            Some(name) => name.of_keys(),
+            None => history.map(|history| self.options(history).model),
+        };
+        let (Some(model), Some(initial)) = (model, &self.initial) else { return Ok(()) };
+        let Err(allowed) = model.begins_with(initial) else { return Ok(()) };
+        let name = ModelName::value_variants().iter().find(|name| name.of_keys() == Some(model));
+        let name =
+            name.and_then(ValueEnum::to_possible_value).map_or_else(String::new, |name| name.get_name().to_owned());
+        let what = format!("a {name} cannot begin with {initial}, which --initial says");
+        Err(Failure::new(ExitStatus::Usage, what).hint(format!("a {name} begins with {allowed}")).into())
+    }
+
+    /// Refuses options that have no meaning for what is judged already.
+    ///
+    /// # Errors
+    /// One was given; `why` says why it has none.
+    pub(super) fn refuse_options(&self, why: &str) -> anyhow::Result<()> {
+        let mut given = self.meaning.given();
+        given.extend(self.model.map(|_| ("--model", String::new())));
+        given.extend(self.initial.as_ref().map(|_| ("--initial", String::new())));
+        given.extend(self.level.map(|_| ("--level", String::new())));
+        given.extend(self.threads.map(|_| ("-j", String::new())));
+        let Some((option, _)) = given.first() else { return Ok(()) };
+        Err(Failure::new(ExitStatus::Usage, format!("{option} has no meaning here: {why}"))
+            .hint(format!("leave out {option}"))
+            .into())
     }
 }
 
-/// Which models would know the function that the chosen one lacks, if that is why a key is undecided.
-pub(super) fn other_models(report: &Report) -> String {
-    let lacking = report.keys.iter().find_map(|key| match &key.why {
-        Some(UnknownWhy::Function { name }) => Some(name),
-        _ => None,
-    });
-    let Some(name) = lacking else { return String::new() };
-    let knows = |model: &&ModelName| model.of_keys().map_or(name == TRANSACTION, |model| model.has(name));
-    let knowing = ModelName::value_variants().iter().filter(knows).filter_map(ValueEnum::to_possible_value);
-    let names: Vec<String> = knowing.map(|value| value.get_name().to_owned()).collect();
-    if names.is_empty() {
-        return format!("  no model has {name}\n");
-    }
-    format!("  models that have {name}: {}; --model chooses one\n", names.join(", "))
+/// The name of the event that says how a history is to be judged, by no client.
+pub(crate) const JUDGE_AS: &str = "judge-as";
+
+/// The event that says how a history is to be judged where nobody says otherwise: what is left of a history no longer tells.
+pub(super) fn judge_as(options: &Options<'_>, time: u64) -> Option<Event<'static>> {
+    let name =
+        ModelName::value_variants().iter().find(|name| name.of_keys() == Some(options.model))?.to_possible_value()?;
+    let value = [("model", Value::from(name.get_name())), ("initial", options.initial.clone())];
+    let value = Value::map(value.into_iter().map(|(name, value)| (name.into(), value)).collect()).ok()?;
+    Some(Event { time, value: Some(value), ..Event::new(Process::nemesis(), EventType::Info, JUDGE_AS) })
+}
+
+/// What such an event says.
+fn kept(history: &History) -> Option<(Model, Value)> {
+    let event = history.others.iter().find(|event| event.f == JUDGE_AS)?;
+    let Some(Value::Map(said)) = &event.value else { return None };
+    let name = ModelName::from_str(said.named("model")?.name()?, false).ok()?;
+    Some((name.of_keys()?, said.named("initial").cloned().unwrap_or_default()))
 }
 
 /// The exit status that says a verdict.
@@ -295,13 +326,18 @@ fn model_of(history: &History) -> Model {
     if history.operations.iter().any(|operation| edits(operation.function)) { Model::KeyValue } else { Model::Register }
 }
 
-/// Some key-value stores answer an absent key with null, others with empty text: whoever saw null once has the first kind.
+/// The value that a key holds before anything is written, where nobody says it: null. But some key-value stores answer an absent key with
+/// empty text, and who does never names null: so it is empty text for `kv` if no read was answered with null, and no cas found or expected it.
 fn initial_of(model: Model, history: &History) -> Value {
-    let found_null = |operation: &histories::Operation| {
-        operation.function == Function::Read && operation.outcome == Outcome::Ok && operation.output == ValueId::NIL
+    let names_null = |operation: &Operation| match (operation.function, operation.outcome) {
+        (Function::Read, Outcome::Ok) => operation.output == ValueId::NIL,
+        (Function::Cas, outcome) => {
+            operation.input == ValueId::NIL || outcome == Outcome::Mismatch && operation.output == ValueId::NIL
+        }
+        _ => false,
     };
     match model {
-        Model::KeyValue if !history.operations.iter().any(found_null) => "".into(),
+        Model::KeyValue if !history.operations.iter().any(names_null) => "".into(),
         _ => Value::Nil,
     }
 }

@@ -11,6 +11,7 @@ use clap::Args;
 
 use super::{
     allowance::Allowance,
+    fail_on::FailOn,
     judging::{Judging, status_of_report},
 };
 use crate::{
@@ -36,6 +37,8 @@ use crate::{
 pub(crate) struct ReportArgs {
     #[command(flatten)]
     judging: Judging,
+    #[command(flatten)]
+    fail_on: FailOn,
     /// The folder of a run or a campaign, or a history.
     #[arg(value_name = "DIR|FILE")]
     what: PathBuf,
@@ -53,21 +56,28 @@ impl ReportArgs {
             if self.what.is_dir() { self.what.join(report::FILE) } else { self.what.with_extension("html") }
         };
         let output = self.output.clone().unwrap_or_else(in_folder);
-        let (verdict, status, written) = with_facts(&self.judging, &self.what, |facts| {
+        let (verdict, status, is_weak, written) = with_facts(&self.judging, &self.what, |facts| {
             let written = match facts.run.filter(|_| self.output.is_none()) {
                 Some(run) => report::of_run(run),
                 None => report::write(facts, &output),
             };
-            Ok((facts.report.verdict, status_of_report(facts.report), written))
+            let is_weak = facts.report.weak.is_some() || facts.run.is_some_and(|run| run.results.weak);
+            Ok((facts.report.verdict, status_of_report(facts.report), is_weak, written))
         })?;
-        let printed = written.and_then(|()| ui::print(&format!("{verdict}: {}\n", output.display())));
-        Ok(ui::beside(status, printed))
+        let shown = if is_weak { format!("{verdict} (weak)") } else { verdict.to_string() };
+        let printed = written.and_then(|()| ui::print(&format!("{shown}: {}\n", output.display())));
+        Ok(ui::beside(self.fail_on.status(status, is_weak), printed))
     }
 
     fn of_campaign(&self) -> anyhow::Result<ExitStatus> {
         if self.output.is_some() {
             let what = "the page of a campaign links to its runs, so it stays in its folder";
             return Err(Failure::new(ExitStatus::Usage, what).hint("leave out --output").into());
+        }
+        self.judging.refuse_options("the runs of a campaign are judged already")?;
+        if self.fail_on.is_given() {
+            let what = "--fail-on has no meaning here: the exit code is that of the worst run";
+            return Err(Failure::new(ExitStatus::Usage, what).hint("leave out --fail-on").into());
         }
         let summary = campaign::folder::stored_summary(&self.what)?;
         let folder = Inside::of(&self.what).map_err(refused(&self.what))?;
@@ -100,18 +110,21 @@ pub(super) fn with_facts<T>(
     what: &Path,
     tell: impl FnOnce(&Facts<'_>) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
+    judging.check_initial(None)?;
     let allowance = judging.allowance();
     if what.is_dir() {
+        judging.refuse_options("a run's folder says how it is judged")?;
         let run = run::again(what, allowance)?;
         let facts = report::facts_of(&run);
         affords_page(&run.allowance, facts.report, what)?;
         return tell(&facts);
     }
-    let history = allowance.read_whole(what, judging.format())?;
+    let history = allowance.read_whole(what, judging.meaning())?;
     if judging.are_transactions(&history)? {
         let why = format!("{}: there is no page for transactions yet", what.display());
         return Err(Failure::new(ExitStatus::Usage, why).hint("`schism check` tells of them").into());
     }
+    judging.check_initial(Some(&history))?;
     let judged = judging.judge(&history, true, false, &allowance);
     let violated = judged.verdict == Verdict::NotLinearizable;
     let (ladder, staleness) = violated.then(|| judging.instead(&history, &judged, &allowance)).unzip();

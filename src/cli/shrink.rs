@@ -5,13 +5,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use checker::{Report, Verdict};
+use checker::{Options, Report, Verdict};
 use clap::Args;
-use histories::{Event, EventType, Function, History, HistoryBuilder, Operation, OurRules, Outcome, Value};
+use histories::{EdnStyle, Event, EventType, Function, History, HistoryBuilder, Operation, OurRules, Outcome, Value};
 
 use super::{
     allowance::Allowance,
-    judging::{Judging, status_of_report},
+    fail_on::FailOn,
+    judging::{Judging, judge_as, status_of_report},
 };
 use crate::{
     exit::ExitStatus,
@@ -23,7 +24,8 @@ use crate::{
 
 /// Writes the few operations of a history that are not linearizable by themselves.
 ///
-/// It holds the operations of the clearest evidence, with the events as they were recorded, and is judged again before it is written.
+/// It holds the operations of the clearest evidence, with the events as they were recorded, and is judged again before it is written. Where these
+/// no longer tell how they are to be judged, an event before them does (`judge-as`, with model and initial value), which `schism check` follows.
 /// The exit code is the verdict's, as that of `schism check`: where a history is linearizable or unknown, nothing is written.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -32,6 +34,8 @@ use crate::{
 pub(crate) struct ShrinkArgs {
     #[command(flatten)]
     judging: Judging,
+    #[command(flatten)]
+    fail_on: FailOn,
     /// Where to write it, as JSON Lines, compressed where the name ends in .gz or .zst; `-` is stdout.
     #[arg(short, long, value_name = "OUT", default_value = "-")]
     output: PathBuf,
@@ -42,8 +46,9 @@ pub(crate) struct ShrinkArgs {
 
 impl ShrinkArgs {
     pub(crate) fn execute(self) -> anyhow::Result<ExitStatus> {
+        self.judging.check_initial(None)?;
         let allowance = self.judging.allowance();
-        let history = allowance.watched_again(&self.file, self.judging.format(), |options| {
+        let history = allowance.watched_again(&self.file, self.judging.meaning(), |options| {
             histories::read_file_with(&self.file, options)
         })?;
         let history = history.map_err(|cut| cut.failure(&self.file))?;
@@ -51,19 +56,20 @@ impl ShrinkArgs {
             let failure = Failure::new(ExitStatus::Usage, "transactions cannot be shrunk to a history of their own");
             return Err(failure.hint("`schism check` names the few that contradict each other").into());
         }
+        self.judging.check_initial(Some(&history))?;
         let report = self.judging.judge(&history, true, false, &allowance);
         let Some((key, mut kept, is_alone)) = beginning(&history, &report) else {
-            ui::note(&format!("{}: {}: nothing is written", self.file.display(), report.verdict));
-            return Ok(status_of_report(&report));
+            let weak = report.weak.map_or_else(String::new, |weak| format!(" (weak evidence: {})", weak.reason()));
+            ui::note(&format!("{}: {}{weak}: nothing is written", self.file.display(), report.verdict));
+            return Ok(self.fail_on.status(status_of_report(&report), report.weak.is_some()));
         };
         if !is_alone {
             let_stand_alone(&history, &key, &mut kept);
         }
         loop {
             let events = self.events(&history, &kept, &allowance)?;
-            let alone = paired(&self.file, &events)?;
-            let judged = self.judging.judge(&alone, true, false, &allowance);
-            if judged.verdict == Verdict::NotLinearizable {
+            let (events, verdict) = self.alone(&history, events, &allowance)?;
+            if verdict == Verdict::NotLinearizable {
                 let written = self.write(&events);
                 let from = grouped(history.operations.len());
                 let few = counted(kept.len(), "operation");
@@ -75,12 +81,36 @@ impl ShrinkArgs {
                 return Ok(ui::beside(ExitStatus::NotLinearizable, written));
             }
             if !grow(&history, &key, &mut kept) {
-                let what = format!("the operations of key {} are {} by themselves", plain(&key), judged.verdict);
+                let what = format!("the operations of key {} are {} by themselves", plain(&key), verdict);
                 return Err(Failure::new(ExitStatus::Failed, what)
                     .hint("give --model and --initial, or a longer --time-limit")
                     .into());
             }
         }
+    }
+
+    /// The events as they are written, and the verdict on them where nobody says how to judge them: if they do not tell it themselves any
+    /// more, they begin with an event that does.
+    fn alone(
+        &self,
+        history: &History,
+        mut events: Vec<Event<'static>>,
+        allowance: &Allowance,
+    ) -> anyhow::Result<(Vec<Event<'static>>, Verdict)> {
+        let nobody = self.judging.without_saying();
+        let told = |options: Options<'static>| (options.model, options.initial);
+        let asked = self.judging.options(history);
+        let alone = paired(&self.file, &events)?;
+        if told(nobody.options(&alone)) == told(asked.clone()) {
+            let verdict = nobody.judge(&alone, true, false, allowance).verdict;
+            if verdict == Verdict::NotLinearizable {
+                return Ok((events, verdict));
+            }
+        }
+        let begin = events.first().map_or(0, |event| event.time);
+        events.splice(0..0, judge_as(&asked, begin));
+        let verdict = nobody.judge(&paired(&self.file, &events)?, true, false, allowance).verdict;
+        Ok((events, verdict))
     }
 
     /// The events of these operations, as our rules demand them.
@@ -105,7 +135,7 @@ impl ShrinkArgs {
             rank += 1;
         };
         allowance
-            .watched_again(&self.file, self.judging.format(), |options| {
+            .watched_again(&self.file, self.judging.meaning(), |options| {
                 histories::read_events(&self.file, options, &mut see)
             })?
             .map_err(|cut| cut.failure(&self.file))?;
@@ -117,8 +147,10 @@ impl ShrinkArgs {
     }
 
     fn write(&self, events: &[Event<'_>]) -> anyhow::Result<ExitStatus> {
+        let mut style = EdnStyle::default();
+        events.iter().for_each(|event| style.see(event));
         ui::write_whole(&self.output, |mut out| {
-            events.iter().try_for_each(|event| histories::write_event(&mut out, event))?;
+            events.iter().try_for_each(|event| histories::write_event(&mut out, &style.explicit(event.clone())))?;
             Ok(())
         })
     }

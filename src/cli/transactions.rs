@@ -1,6 +1,6 @@
 //! `schism check` on transactions: the level that they must keep, and what comes out.
 
-use checker::{Level, Status, UnknownWhy, check_transactions_from};
+use checker::{Level, Status, TransactionReport, UnknownWhy, Weak, check_transactions_from};
 use clap::ValueEnum;
 use histories::{Found, History, MicroOperation, Value};
 
@@ -65,9 +65,20 @@ pub(super) fn misfit(history: &History, initial: &Value) -> Option<String> {
 /// Judges transactions by the level that they must keep.
 pub(super) fn judge(history: &History, judging: &Judging, allowance: &Allowance) -> Judged {
     let level = judging.level();
+    let are_several = history.operations.windows(2).any(|pair| pair[0].key != pair[1].key);
+    let history = &*history.with_keys_joined();
     let initial = judging.initial_of_transactions();
     let mut report =
         allowance.within(history.operations.len(), |limits| check_transactions_from(history, initial, limits));
+    if are_several && level == Level::StrongSessionSerializable {
+        // Of each key alone a process may have an order that it has not of all together.
+        let what = "the order of each process over several independent keys".to_owned();
+        report.why = Some(UnknownWhy::Unsupported { what });
+        report.levels.iter_mut().for_each(|found| found.status = Status::Unknown);
+        report.anomalies.clear();
+        report.counts.clear();
+    }
+    let weak = if report.status(level) == Status::Holds { weak(&report) } else { None };
     let status = match report.status(level) {
         Status::Holds => ExitStatus::Linearizable,
         Status::Refuted => ExitStatus::NotLinearizable,
@@ -77,8 +88,10 @@ pub(super) fn judge(history: &History, judging: &Judging, allowance: &Allowance)
     let status = if is_internal { ExitStatus::Internal } else { status };
     Judged {
         status,
-        row: transactions::row(history, &report, level),
-        words: transactions::describe(history, &report, level),
+        row: transactions::row(history, &report, level, weak),
+        words: transactions::describe(history, &report, level, weak),
+        weak,
+        notes: Vec::new(),
         orders: vec![Order {
             of: "transactions".to_owned(),
             found: report
@@ -91,5 +104,15 @@ pub(super) fn judge(history: &History, judging: &Judging, allowance: &Allowance)
         ladder: None,
         staleness: None,
         prefixes: Vec::new(),
+    }
+}
+
+/// Why it says nothing that a level holds, if it does.
+fn weak(report: &TransactionReport) -> Option<Weak> {
+    match report {
+        TransactionReport { answered: 0, .. } => Some(Weak::NothingAnswered),
+        TransactionReport { reads: 0, .. } => Some(Weak::NothingRead),
+        TransactionReport { dependencies: 0, .. } => Some(Weak::NothingRelated),
+        _ => None,
     }
 }

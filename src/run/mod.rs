@@ -39,7 +39,7 @@ pub(crate) use self::{
     results::{Cost, Counts, Latency},
 };
 use crate::{
-    cli::{allowance::Allowance, judging::processors},
+    cli::{allowance::Allowance, judging::processors, meaning::Meaning},
     exit::ExitStatus,
     inside::{Inside, refused},
     plan::Plan,
@@ -363,7 +363,7 @@ pub(crate) fn check_allowance() -> Allowance {
 fn judge(plan: Plan, dir: RunDir, lived: Lived, allowance: Allowance) -> anyhow::Result<Finished> {
     let folder = Inside::of(dir.path()).map_err(refused(dir.path()))?;
     let history_path = history_of(&folder)?;
-    let history = allowance.read_whole(&history_path, None)?;
+    let history = allowance.read_whole(&history_path, Meaning::default())?;
     let (report, ladder, staleness) = allowance.within(history.operations.len(), |limits| {
         let options = &Options { limits: *limits, threads: processors(), ..Options::new(Model::Register) };
         let report = checker::check(&history, options);

@@ -5,6 +5,7 @@ use histories::{Event, EventType, History};
 
 use super::harmless;
 use super::verdict::{moment, operation_in_words, seconds};
+use crate::cli::judging::JUDGE_AS;
 
 /// What is told of the nemesis lies within this of the moment, both ways.
 const AROUND_NS: u64 = 2_000_000_000;
@@ -14,9 +15,10 @@ const MOST: usize = 8;
 
 /// What the nemesis and others that are no clients did within two seconds, and their last deed before, however long ago.
 pub(crate) fn around(history: &History, moment_ns: u64) -> Vec<&Event<'static>> {
-    let last = history.others.iter().rposition(|event| event.time <= moment_ns);
+    let deeds = || history.others.iter().filter(|event| event.f != JUDGE_AS);
+    let last = deeds().enumerate().filter(|(_, event)| event.time <= moment_ns).map(|(at, _)| at).last();
     let is_near = |event: &Event<'_>| event.time.abs_diff(moment_ns) <= AROUND_NS;
-    let all = history.others.iter().enumerate();
+    let all = deeds().enumerate();
     all.filter(|&(at, event)| Some(at) == last || is_near(event)).map(|(_, event)| event).collect()
 }
 

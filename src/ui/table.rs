@@ -14,6 +14,7 @@ pub(crate) struct Row {
     /// Which key, or by what.
     pub(crate) violated: String,
     pub(crate) keys: String,
+    /// Those that were answered, of all.
     pub(crate) operations: String,
     pub(crate) methods: String,
 }
@@ -30,10 +31,18 @@ impl Row {
             ref several => format!("{} keys", grouped(several.len())),
         };
         Self {
-            verdict: report.verdict.to_string(),
+            verdict: if report.weak.is_some() {
+                format!("{} (weak)", report.verdict)
+            } else {
+                report.verdict.to_string()
+            },
             violated,
             keys: grouped(report.keys.len()),
-            operations: grouped(report.operations),
+            operations: if report.answered == report.operations {
+                grouped(report.operations)
+            } else {
+                format!("{} of {}", grouped(report.answered), grouped(report.operations))
+            },
             methods: methods.join(", "),
         }
     }
@@ -53,7 +62,7 @@ impl ReportTable {
     pub(crate) fn new() -> Self {
         let mut table = Table::new();
         table.load_style(presets::UTF8_FULL_CONDENSED);
-        table.set_header(["file", "verdict", "violated", "keys", "operations", "methods", "time"]);
+        table.set_header(["file", "verdict", "violated", "keys", "answered", "methods", "time"]);
         Self(table)
     }
 

@@ -1,6 +1,6 @@
 //! A report on transactions in words.
 
-use checker::{Anomaly, Level, Status, TransactionReport};
+use checker::{Anomaly, Level, Status, TransactionReport, Weak};
 use histories::{Found, History, MicroOperation, Value};
 
 use super::{
@@ -12,8 +12,15 @@ use super::{
 const SHOWN: usize = 8;
 
 /// The report on one history: whether `level` holds, the clearest anomaly that refutes it, and what else was found.
-pub(crate) fn describe(history: &History, report: &TransactionReport, level: Level) -> String {
-    let mut text = format!("{}: {}\n", verdict(report, level), counted(report.transactions, "transaction"));
+pub(crate) fn describe(history: &History, report: &TransactionReport, level: Level, weak: Option<Weak>) -> String {
+    let mut text = format!("{}: {}", verdict(report, level), counted(report.transactions, "transaction"));
+    if report.answered < report.transactions {
+        text += &format!(", {} of them answered", grouped(report.answered));
+    }
+    text.push('\n');
+    if let Some(weak) = weak {
+        line(&mut text, format_args!("  weak evidence: {}, so this says nothing of the system", weak.reason()));
+    }
     if let Some(why) = &report.why {
         line(&mut text, format_args!("  {why}"));
     }
@@ -47,10 +54,10 @@ pub(crate) fn verdict(report: &TransactionReport, level: Level) -> String {
 }
 
 /// The report as a row among others.
-pub(crate) fn row(history: &History, report: &TransactionReport, level: Level) -> Row {
+pub(crate) fn row(history: &History, report: &TransactionReport, level: Level, weak: Option<Weak>) -> Row {
     let violated = report.anomalies.iter().find(|anomaly| anomaly.refutes <= level);
     Row {
-        verdict: verdict(report, level),
+        verdict: verdict(report, level) + if weak.is_some() { " (weak)" } else { "" },
         violated: violated.map_or_else(|| "-".to_owned(), |anomaly| anomaly.name.clone()),
         keys: "-".to_owned(),
         operations: grouped(history.operations.len()),

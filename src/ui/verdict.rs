@@ -1,18 +1,14 @@
 //! A checker's report in words.
 
-use checker::{Evidence, KeyReport, Ladder, Report, UnknownWhy, Verdict, Witness};
-use histories::{Function, History, Outcome, Value, ValueId};
+use checker::{Evidence, KeyReport, Ladder, Report, UnknownWhy, Verdict, Weak, Witness};
+use histories::{FailedCasCounts, Function, History, Outcome, Value, ValueId};
 
 use super::harmless::{self, does_harm};
 
 /// The report on one history: the verdict, and for a "no" the clearest evidence.
 pub(crate) fn describe(history: &History, report: &Report) -> String {
-    let mut text = format!(
-        "{}: {} on {}\n",
-        report.verdict,
-        counted(report.operations, "operation"),
-        counted(report.keys.len(), "key")
-    );
+    let mut text = format!("{}: {}\n", report.verdict, counts_in_words(report));
+    text.push_str(&weakness(report));
     let violated: Vec<&KeyReport> = of(report, Verdict::NotLinearizable);
     if let Some((key, evidence)) = clearest(&violated) {
         evidence_in_words(&mut text, history, evidence);
@@ -38,6 +34,35 @@ pub(crate) fn describe(history: &History, report: &Report) -> String {
             &mut text,
             format_args!("\n  {} not checked any more; --all checks every key", counted(skipped.len(), "key")),
         );
+    }
+    text
+}
+
+/// How many operations a verdict is about, and what became of them where not all were answered.
+pub(crate) fn counts_in_words(report: &Report) -> String {
+    let Report { operations, answered, unanswered, .. } = *report;
+    let all = format!("{} on {}", counted(operations, "operation"), counted(report.keys.len(), "key"));
+    if answered == operations || report.keys.is_empty() {
+        return all;
+    }
+    let failed = operations - answered - unanswered;
+    let others = [(unanswered, "of unknown outcome"), (failed, "failed")];
+    let others =
+        others.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{} {what}", grouped(*count)));
+    let parts: Vec<String> = std::iter::once(format!("{} answered", grouped(answered))).chain(others).collect();
+    format!("{all}: {}", parts.join(", "))
+}
+
+/// That a yes says nothing, or nothing of some keys.
+fn weakness(report: &Report) -> String {
+    let mut text = String::new();
+    let weak: Vec<(&KeyReport, Weak)> = report.keys.iter().filter_map(|key| Some((key, key.weak?))).collect();
+    if let Some(why) = report.weak {
+        line(&mut text, format_args!("  weak evidence: {}, so this says nothing of the system", why.reason()));
+    } else if let Some((_, why)) = weak.first() {
+        let names: Vec<String> = weak.iter().map(|(key, _)| plain(&key.key)).collect();
+        let of = format!("{} of {}", grouped(weak.len()), counted(report.keys.len(), "key"));
+        line(&mut text, format_args!("  weak evidence on {of} ({}): {}", shortened(&names), why.reason()));
     }
     text
 }
@@ -174,6 +199,24 @@ pub(crate) fn values_in_words(history: &History, index: usize) -> String {
                 shown(operation.output).filter(|_| outcome == Outcome::Ok && operation.output != operation.input);
             asked + &answer.map_or_else(String::new, |answer| format!(" -> {answer}"))
         }
+    }
+}
+
+/// What failed cas were taken for, where the verdict may rest on it.
+pub(crate) fn failed_cas(history: &History, verdict: Verdict) -> Option<String> {
+    let FailedCasCounts { mismatch, nothing } = history.failed_cas;
+    match verdict {
+        Verdict::NotLinearizable if mismatch > 0 => Some(format!(
+            "{} cas failed without a word of what was found, and count as having found another value than was expected; with --failed-cas \
+             nothing they did not happen",
+            grouped(mismatch)
+        )),
+        Verdict::Linearizable | Verdict::Unknown if nothing > 0 => Some(format!(
+            "{} cas failed without a word of what was found, and count as not having happened; with --failed-cas mismatch they found another \
+             value than was expected",
+            grouped(nothing)
+        )),
+        _ => None,
     }
 }
 

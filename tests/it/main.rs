@@ -6,6 +6,7 @@
     reason = "a test that cannot go on should fail, and one that skips says so"
 )]
 
+mod asked;
 mod campaign;
 mod check;
 mod clients;

@@ -8,7 +8,7 @@ use histories::{Function, History, Operation, Outcome, Value, ValueId};
 
 use rustc_hash::FxHashMap;
 
-use crate::{model::Register, verify::explains};
+use crate::{model::Register, verify::explains_answer};
 
 /// So many values are told by name.
 const MAX_NAMED: usize = 3;
@@ -43,10 +43,9 @@ pub(crate) fn answer(history: &History, initial: &Value, key: &[u32], evidence: 
             evidence.iter().copied().chain(setter.filter(|setter| !evidence.contains(setter))).collect();
         let others = some.iter().filter(|&&index| index != asked);
         let demands = others.filter_map(|&index| demand(operation(index), &setters, &some));
-        let all: Vec<Operation> = demands.chain([Operation { output: value, ..*operation(asked) }]).collect();
-        let value = history.value(value);
+        let all: Vec<Operation> = demands.chain([*operation(asked)]).collect();
         let is_told = certain.contains(&value) || unknown.contains(&value);
-        if explains(&Register::new(initial, true), history, &all, MAX_TRIES)? && !is_told {
+        if explains_answer(&Register::new(initial, true), history, &all, value, MAX_TRIES)? && !is_told {
             let is_certain = setter.is_none_or(|setter| operation(setter).outcome == Outcome::Ok);
             if is_certain { &mut certain } else { &mut unknown }.push(value);
         }
@@ -116,26 +115,25 @@ fn set(operation: &Operation) -> Option<ValueId> {
 }
 
 /// Each value that the writes alone allow a read to find, with who set it, in the order in which that began.
-fn candidates(
-    history: &History,
-    initial: &Value,
+fn candidates<'a>(
+    history: &'a History,
+    initial: &'a Value,
     key: &[u32],
     read: &Operation,
-) -> Option<Vec<(ValueId, Option<usize>)>> {
-    let initial = history.values.find(initial);
+) -> Option<Vec<(&'a Value, Option<usize>)>> {
     let setters = || {
         let all = key.iter().map(|&index| (index as usize, &history.operations[index as usize]));
         all.filter(|(_, o)| matches!(o.outcome, Outcome::Ok | Outcome::Info) && o.function != Function::Read)
     };
     let replaced = setters().filter(|(_, o)| o.outcome == Outcome::Ok && o.completed < read.invoked);
     let newest = replaced.map(|(_, o)| o.invoked).max();
-    let mut found: Vec<(ValueId, Option<usize>)> =
-        initial.filter(|_| newest.is_none()).map(|value| (value, None)).into_iter().collect();
+    // The history need not name it.
+    let mut found: Vec<(&Value, Option<usize>)> = newest.is_none().then_some((initial, None)).into_iter().collect();
     for (index, o) in setters() {
         let value = set(o)?;
         let is_over = o.outcome == Outcome::Ok && newest.is_some_and(|newest| o.completed < newest);
         if o.invoked < read.completed && !is_over {
-            found.push((value, Some(index)));
+            found.push((history.value(value), Some(index)));
         }
     }
     (found.len() <= MAX_VALUES).then_some(found)

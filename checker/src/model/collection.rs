@@ -30,11 +30,17 @@ impl Names {
         }
     }
 
+    /// Whether a function of this name takes something out, or looks, and is not told what.
+    pub(super) fn only_looks(&self, function: &str) -> bool {
+        [self.take, self.peek].iter().any(|names| names.contains(&function))
+    }
+
     pub(super) fn accepts(&self, call: &Call<'_>) -> Result<(), UnknownWhy> {
         match self.access(call) {
             None => Err(call.unknown_function()),
             Some(Access::Put) if *call.input == Value::Nil => Err(call.unsupported_input()),
             Some(Access::Put) if !call.may_say(true) => Err(call.unsupported_output()),
+            Some(Access::Take | Access::Peek) if !call.asks_for_nothing() => Err(call.unsupported_input()),
             Some(_) => Ok(()),
         }
     }

@@ -1,4 +1,4 @@
-//! A counter: `inc` (or `add`) and `dec`, by 1 or by the number that is given, and `read`.
+//! A counter: `inc` and `dec`, by 1 or by the number that is given, `add` and `subtract` of a number, and `read`.
 
 use histories::Value;
 
@@ -32,11 +32,16 @@ impl<'a> Counter<'a> {
 fn function(call: &Call<'_>) -> Option<Function> {
     let by = match (call.function, call.input) {
         ("read", _) => return Some(Function::Read),
-        (_, Value::Nil) => 1,
+        (name, Value::Nil) if !needs_number(name) => 1,
         (_, &Value::Int(by)) => i128::from(by),
         _ => return None,
     };
     Some(Function::Change(if is_decrement(call) { -by } else { by }))
+}
+
+/// Whether a function of this name adds the number that it is given, and nothing without any.
+pub(crate) fn needs_number(function: &str) -> bool {
+    matches!(function, "add" | "subtract")
 }
 
 /// Whether a function adds.
@@ -81,6 +86,7 @@ impl Specification for Counter<'_> {
         match function(call) {
             _ if !is_known => Err(call.unknown_function()),
             None => Err(call.unsupported_input()),
+            Some(Function::Read) if !call.asks_for_nothing() => Err(call.unsupported_input()),
             Some(Function::Read) if matches!(call.output, None | Some(Value::Int(_))) => Ok(()),
             Some(Function::Change(_)) if call.says_nothing() => Ok(()),
             Some(_) => Err(call.unsupported_output()),

@@ -65,6 +65,7 @@ impl Specification for FencedLock<'_> {
     fn accepts(&self, call: &Call<'_>) -> Result<(), UnknownWhy> {
         match (acquires(call.function), call.output) {
             (None, _) => Err(call.unknown_function()),
+            (Some(true), _) if !call.asks_for_nothing() => Err(call.unsupported_input()),
             (Some(true), None | Some(Value::Int(_))) => Ok(()),
             (Some(false), _) if !matches!(call.input, Value::Nil | Value::Int(_)) => Err(call.unsupported_input()),
             (Some(false), _) if call.says_nothing() || call.output == Some(&Value::Bool(true)) => Ok(()),

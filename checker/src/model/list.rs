@@ -62,6 +62,7 @@ impl Specification for List<'_> {
     fn accepts(&self, call: &Call<'_>) -> Result<(), UnknownWhy> {
         match appends(call.function) {
             None => Err(call.unknown_function()),
+            Some(false) if !call.asks_for_nothing() => Err(call.unsupported_input()),
             Some(true) if call.says_nothing() => Ok(()),
             Some(false) if matches!(call.output, None | Some(Value::Nil | Value::List(_))) => Ok(()),
             Some(_) => Err(call.unsupported_output()),

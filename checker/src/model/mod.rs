@@ -15,9 +15,9 @@ pub(crate) mod register;
 mod set;
 pub(crate) mod stack;
 
-use std::{fmt::Debug, hash::Hash};
+use std::{collections::BTreeSet, fmt::Debug, hash::Hash};
 
-use histories::{History, Operation, Outcome, Value, ValueId};
+use histories::{Edn, History, Operation, Outcome, Value, ValueId};
 
 use crate::{Model, UnknownWhy, generic::Object};
 
@@ -146,6 +146,11 @@ impl<'a> Call<'a> {
         self.output.is_none_or(|said| *said == Value::Nil || said == self.input)
     }
 
+    /// Whether it asks for nothing in particular: it has no argument, or the answer was written down as one already.
+    pub fn asks_for_nothing(&self) -> bool {
+        *self.input == Value::Nil || self.output == Some(self.input)
+    }
+
     /// Whether the answer is this, or unknown.
     pub fn may_answer(&self, answer: &Value) -> bool {
         self.output.is_none_or(|said| said == answer)
@@ -173,7 +178,137 @@ impl<'a> Call<'a> {
     }
 }
 
+/// What a function may be asked with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Argument {
+    /// Nothing.
+    None,
+    /// Nothing, or what it answered, written down before it did.
+    NoneOrAnswer,
+    /// Something.
+    Some,
+    /// Something or nothing.
+    Any,
+}
+
+impl Argument {
+    /// Whether the operation has such a one.
+    pub(crate) fn fits(self, operation: &Operation) -> bool {
+        let Operation { input, output, .. } = *operation;
+        match self {
+            Self::None => input == ValueId::NIL,
+            Self::NoneOrAnswer => input == ValueId::NIL || input == output,
+            Self::Some => input != ValueId::NIL,
+            Self::Any => true,
+        }
+    }
+}
+
+/// Whether a value is made of values, and so neither text nor number nor the like.
+pub(crate) fn is_compound(value: &Value) -> bool {
+    match value {
+        Value::List(_) | Value::Map(_) => true,
+        Value::Edn(edn) => matches!(**edn, Edn::Set(_) | Edn::Tagged(..)),
+        _ => false,
+    }
+}
+
+/// The elements of a sequence or a set.
+pub(crate) fn items(value: &Value) -> Option<&[Value]> {
+    match value {
+        Value::List(items) => Some(items),
+        Value::Edn(edn) => match &**edn {
+            Edn::Set(items) => Some(items),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// Whether a call that was answered says something that could be wrong: of a model that lets anybody write anything, what is read.
+pub(crate) fn tells(model: Model, call: &Call<'_>) -> bool {
+    let is_answered = call.output.is_some();
+    match model {
+        Model::Register | Model::KeyValue => is_answered || call.function == "cas",
+        Model::MultiRegister => multi_register::reads(call),
+        Model::Set => match SetFunction::named(call.function) {
+            Some(SetFunction::Add | SetFunction::Remove) => !call.says_nothing(),
+            _ => is_answered,
+        },
+        Model::Counter => is_answered && call.function == "read",
+        Model::List => is_answered && appends(call.function) == Some(false),
+        Model::Queue => is_answered && queue::NAMES.only_looks(call.function),
+        Model::Bag => is_answered && bag::NAMES.only_looks(call.function),
+        Model::Stack => is_answered && stack::NAMES.only_looks(call.function),
+        Model::PriorityQueue => is_answered && priority_queue::NAMES.only_looks(call.function),
+        // Who has it, others do not.
+        Model::Mutex | Model::FencedLock => true,
+    }
+}
+
 impl Model {
+    /// What a function of this name may be asked with, as far as that needs no look at values; what the model does not have, may be anything.
+    pub(crate) fn argument(self, function: &str) -> Argument {
+        let is_look = match self {
+            Self::Register | Self::KeyValue => function == "read",
+            Self::MultiRegister => false,
+            Self::Set => SetFunction::named(function) == Some(SetFunction::Read),
+            Self::Counter => function == "read",
+            Self::Queue => queue::NAMES.only_looks(function),
+            Self::Bag => bag::NAMES.only_looks(function),
+            Self::Stack => stack::NAMES.only_looks(function),
+            Self::PriorityQueue => priority_queue::NAMES.only_looks(function),
+            Self::List => appends(function) == Some(false),
+            Self::FencedLock => acquires(function) == Some(true),
+            Self::Mutex => return Argument::None,
+        };
+        match self {
+            _ if is_look => Argument::NoneOrAnswer,
+            Self::Counter if counter::needs_number(function) => Argument::Some,
+            _ => Argument::Any,
+        }
+    }
+
+    /// Whether its objects can begin with this value.
+    ///
+    /// # Errors
+    /// They cannot; in words, what they begin with.
+    pub fn begins_with(self, initial: &Value) -> Result<(), &'static str> {
+        let is_list_of = |fits: &dyn Fn(&Value) -> bool| match initial {
+            Value::Nil => true,
+            Value::List(items) => items.iter().all(fits),
+            _ => false,
+        };
+        let is_bunch_of = |fits: &dyn Fn(&Value) -> bool| {
+            *initial == Value::Nil || items(initial).is_some_and(|items| items.iter().all(fits))
+        };
+        let is_number = |value: &Value| matches!(value, Value::Int(_));
+        let (fits, allowed) = match self {
+            Self::Register | Self::MultiRegister => (true, "any value"),
+            Self::KeyValue => (!is_compound(initial), "null, text, a number, true or false"),
+            Self::Set => {
+                let elements: Vec<Value> = elements(initial).collect();
+                let differ = elements.iter().collect::<BTreeSet<_>>().len() == elements.len();
+                (is_bunch_of(&|_| true) && differ, "a list of different elements, or null for none")
+            }
+            Self::List => (is_list_of(&|_| true), "a list, or null for an empty one"),
+            Self::Bag => {
+                (is_bunch_of(&|element| *element != Value::Nil), "a list of values other than null, or null for none")
+            }
+            Self::Queue | Self::Stack => {
+                (is_list_of(&|element| *element != Value::Nil), "a list of values other than null, or null for none")
+            }
+            Self::PriorityQueue => (is_bunch_of(&is_number), "a list of whole numbers, or null for none"),
+            Self::Counter => (*initial == Value::Nil || is_number(initial), "a whole number, or null for 0"),
+            Self::FencedLock => (
+                *initial == Value::Nil || is_number(initial),
+                "a whole number, above which all tokens are, or null for none",
+            ),
+            Self::Mutex => (*initial == Value::Nil, "nobody holding it, which needs not be said"),
+        };
+        if fits { Ok(()) } else { Err(allowed) }
+    }
+
     /// Whether its objects have a function of this name.
     pub fn has(self, function: &str) -> bool {
         self.specification(&Value::Nil).has(function)
@@ -200,8 +335,7 @@ impl Model {
 
 /// What a list of elements holds in the beginning.
 fn elements(initial: &Value) -> impl Iterator<Item = Value> + '_ {
-    let items: &[Value] = if let Value::List(items) = initial { items } else { &[] };
-    items.iter().cloned()
+    items(initial).unwrap_or_default().iter().cloned()
 }
 
 #[cfg(test)]

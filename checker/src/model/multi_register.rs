@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use histories::Value;
+use histories::{Map, Value};
 
 use super::{Call, Specification};
 use crate::UnknownWhy;
@@ -28,7 +28,11 @@ impl<'a> MultiRegister<'a> {
 
     fn at_first(&self, register: &Value) -> Value {
         match self.initial {
-            Value::Map(pairs) => pairs.get(register).cloned().unwrap_or_default(),
+            // Whoever says it on a command line has text for keywords too.
+            Value::Map(pairs) => {
+                let named = || register.name().and_then(|name| pairs.named(name));
+                pairs.get(register).or_else(named).cloned().unwrap_or_default()
+            }
             all => all.clone(),
         }
     }
@@ -40,13 +44,27 @@ fn accesses(call: &Call<'_>) -> Option<Vec<Access>> {
         ("write", Value::Map(pairs), _) => {
             Some(pairs.iter().map(|(name, value)| Access::Write(name.clone(), value.clone())).collect())
         }
-        ("read", _, None) => Some(Vec::new()),
-        ("read", _, Some(Value::Map(pairs))) => {
-            Some(pairs.iter().map(|(name, value)| Access::Read(name.clone(), Some(value.clone()))).collect())
-        }
+        ("read", asked, None) => matches!(asked, Value::Nil | Value::Map(_)).then(Vec::new),
+        ("read", asked, Some(Value::Map(pairs))) => asks_for(asked, pairs)
+            .then(|| pairs.iter().map(|(name, value)| Access::Read(name.clone(), Some(value.clone()))).collect()),
         ("txn", Value::List(_), Some(Value::List(done))) => done.iter().map(|part| access(part, true)).collect(),
         ("txn", Value::List(asked), _) => asked.iter().map(|part| access(part, false)).collect(),
         _ => None,
+    }
+}
+
+/// Whether a read that asks so can be answered with these registers: it asks for nothing in particular, or names each, with nothing or with
+/// what was answered.
+fn asks_for(asked: &Value, answered: &Map) -> bool {
+    match asked {
+        Value::Nil => true,
+        Value::Map(names) => {
+            let fits = |(name, value): &(Value, Value)| {
+                answered.get(name).is_some_and(|answer| *value == Value::Nil || value == answer)
+            };
+            names.len() == answered.len() && names.iter().all(fits)
+        }
+        _ => false,
     }
 }
 
@@ -64,6 +82,12 @@ fn access(part: &Value, is_answer: bool) -> Option<Access> {
 /// A register at a value.
 fn setting(register: Value, value: Value) -> Value {
     Value::List(vec![register, value])
+}
+
+/// Whether the call was answered with what some register held.
+pub(super) fn reads(call: &Call<'_>) -> bool {
+    let held = |access: &Access| matches!(access, Access::Read(_, Some(_)));
+    accesses(call).is_some_and(|accesses| accesses.iter().any(held))
 }
 
 impl Specification for MultiRegister<'_> {
@@ -95,9 +119,18 @@ impl Specification for MultiRegister<'_> {
     }
 
     fn accepts(&self, call: &Call<'_>) -> Result<(), UnknownWhy> {
+        let is_unnamed = |access: &Access| {
+            let (Access::Read(register, _) | Access::Write(register, _)) = access;
+            register.name().is_none() && matches!(self.initial, Value::Map(pairs) if pairs.get(register).is_none())
+        };
+        if matches!(self.initial, Value::Map(_)) && accesses(call).is_some_and(|all| all.iter().any(is_unnamed)) {
+            let what = "a register that has no name, where each begins with what its name says".to_owned();
+            return Err(UnknownWhy::Unsupported { what });
+        }
         match call.function {
             "write" if !call.says_nothing() => Err(call.unsupported_output()),
             "read" | "write" | "txn" if accesses(call).is_some() => Ok(()),
+            "read" if !matches!(call.input, Value::Nil | Value::Map(_)) => Err(call.unsupported_input()),
             "read" => Err(call.unsupported_output()),
             "write" | "txn" => Err(call.unsupported_input()),
             _ => Err(call.unknown_function()),

@@ -43,6 +43,7 @@ impl Specification for Mutex {
     fn accepts(&self, call: &Call<'_>) -> Result<(), UnknownWhy> {
         match acquires(call.function) {
             None => Err(call.unknown_function()),
+            Some(_) if *call.input != Value::Nil => Err(call.unsupported_input()),
             Some(_) if call.says_nothing() || matches!(call.output, Some(Value::Bool(_))) => Ok(()),
             Some(_) => Err(call.unsupported_output()),
         }

@@ -10,7 +10,7 @@ use std::borrow::Cow;
 
 use histories::Value;
 
-use super::{Call, Specification};
+use super::{Call, Specification, is_compound};
 use crate::UnknownWhy;
 
 #[derive(Debug)]
@@ -48,7 +48,10 @@ impl Specification for Register<'_> {
 
     fn accepts(&self, call: &Call<'_>) -> Result<(), UnknownWhy> {
         match call.function {
+            "read" if !call.asks_for_nothing() => Err(call.unsupported_input()),
             "read" | "write" | "cas" => Ok(()),
+            "append" if self.edits && is_compound(call.input) => Err(call.unsupported_input()),
+            "delete" if self.edits && *call.input != Value::Nil => Err(call.unsupported_input()),
             "append" | "delete" if self.edits => Ok(()),
             _ => Err(call.unknown_function()),
         }

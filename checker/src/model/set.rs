@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use histories::Value;
 
-use super::{Call, Specification, elements};
+use super::{Call, Specification, elements, items};
 use crate::UnknownWhy;
 
 #[derive(Debug)]
@@ -60,12 +60,11 @@ impl Specification for Set<'_> {
             Some(Function::Contains) => call.may_answer(&Value::Bool(set.contains(call.input))),
             Some(Function::Read) => match call.output {
                 None => true,
-                Some(Value::List(seen)) => {
+                Some(said) => items(said).is_some_and(|seen| {
                     let counts = |element: &&Value| self.only.is_none_or(|only| only.contains(element));
                     let seen: Vec<&Value> = seen.iter().filter(counts).collect();
                     seen.len() == set.len() && seen.into_iter().collect::<BTreeSet<_>>().into_iter().eq(set.iter())
-                }
-                Some(_) => false,
+                }),
             },
             None => false,
         }
@@ -75,8 +74,11 @@ impl Specification for Set<'_> {
         let known = match Function::named(call.function).ok_or_else(|| call.unknown_function())? {
             Function::Add | Function::Remove => call.says_nothing() || matches!(call.output, Some(Value::Bool(_))),
             Function::Contains => matches!(call.output, None | Some(Value::Bool(_))),
-            Function::Read => matches!(call.output, None | Some(Value::List(_))),
+            Function::Read => call.output.is_none_or(|said| items(said).is_some()),
         };
+        if Function::named(call.function) == Some(Function::Read) && !call.asks_for_nothing() {
+            return Err(call.unsupported_input());
+        }
         if known { Ok(()) } else { Err(call.unsupported_output()) }
     }
 

@@ -46,10 +46,32 @@ fn follow<S: Specification>(object: &S, lines: &[&str]) {
 #[test]
 fn registers() {
     use super::register::Register;
-    follow(&Register::new(&NIL, false), &["0 read -> null", "0 write 1", "0 read -> null !", "0 append \"a\" ?"]);
+    follow(
+        &Register::new(&NIL, false),
+        &[
+            "0 read -> null",
+            "0 write 1",
+            "0 read -> null !",
+            "0 append \"a\" ?",
+            "0 read 1 -> 1",
+            "0 read 1 ?",
+            "0 read 2 -> 1 ?",
+            "0 read [7,null] -> [7,1] ?",
+        ],
+    );
     follow(
         &Register::new(&NIL, true),
-        &["0 append \"a\"", "0 append 1", "0 read -> \"a1\"", "0 delete", "0 read -> null", "0 pop ?"],
+        &[
+            "0 append \"a\"",
+            "0 append 1",
+            "0 read -> \"a1\"",
+            "0 delete",
+            "0 read -> null",
+            "0 pop ?",
+            "0 append [1] ?",
+            "0 append {} ?",
+            "0 delete \"k\" ?",
+        ],
     );
     let (one, two) = (Value::Int(1), Value::Int(2));
     let cas = |output, mismatch| Call { function: "cas", input: &one, to: &two, output, mismatch, process: 0 };
@@ -74,6 +96,12 @@ fn many_registers_at_once() {
         "0 txn [[\"w\",\"x\",4],[\"r\",\"x\",null]] -> [[\"w\",\"x\",4],[\"r\",\"x\",3]] !",
         "0 txn [[\"read\",\"x\",null]]",
         "0 write 1 ?",
+        "0 read {\"x\":null} -> {\"x\":3}",
+        "0 read {\"x\":3} -> {\"x\":3}",
+        "0 read {\"y\":null} -> {\"x\":3} ?",
+        "0 read {\"x\":1} -> {\"x\":3} ?",
+        "0 read \"x\" -> {\"x\":3} ?",
+        "0 read [\"x\"] ?",
         "0 txn [1] ?",
         "0 read -> 1 ?",
         "0 cas ?",
@@ -110,6 +138,8 @@ fn sets() {
         "0 add 1 -> 5 ?",
         "0 read -> null ?",
         "0 contains 1 -> 1 ?",
+        "0 read 1 -> [1] ?",
+        "0 read [[1,2],null] ?",
         "0 pop ?",
     ];
     follow(&super::set::Set::new(&NIL), &lines);
@@ -127,6 +157,10 @@ fn counters() {
         "0 read -> 3 !",
         "0 inc 1 -> 7 ?",
         "0 inc [] ?",
+        "0 add ?",
+        "0 read 7 -> 2 ?",
+        "0 read 7 ?",
+        "0 read 2 -> 2",
         "0 pop ?",
     ];
     follow(&super::Counter::new(&NIL), &lines);
@@ -148,6 +182,9 @@ fn queues_stacks_and_the_like() {
         "0 dequeue",
         "0 enqueue null ?",
         "0 enqueue 1 -> false ?",
+        "0 dequeue 1 -> 2 ?",
+        "0 dequeue 1 ?",
+        "0 peek [7,null] ?",
         "0 read ?",
     ];
     follow(&super::queue::Queue::new(&NIL), &fifo);
@@ -217,6 +254,9 @@ fn locks() {
         "1 unlock -> true",
         "1 release -> null !",
         "2 acquire -> 3 ?",
+        "2 acquire 7 ?",
+        "1 release 7 ?",
+        "2 acquire 7 -> 7 ?",
         "2 read ?",
     ];
     follow(&super::mutex::Mutex, &lines);
@@ -237,6 +277,8 @@ fn tokens_only_grow() {
         "1 acquire -> 8",
         "1 release",
         "2 acquire -> null ?",
+        "2 acquire 1 -> 9 ?",
+        "2 acquire 1 ?",
         "2 release -> 3 ?",
         "2 release [] ?",
         "2 read ?",
@@ -257,9 +299,41 @@ fn lists() {
         "0 read -> null !",
         "0 read -> [1,1]",
         "0 append 1 -> 3 ?",
+        "0 read 1 -> [] ?",
+        "0 read [7,null] ?",
         "0 read -> 3 ?",
         "0 pop ?",
     ];
     follow(&super::list::List::new(&NIL), &lines);
     follow(&super::list::List::new(&value("[0]")), &["0 append 1", "0 read -> [0,1]"]);
+}
+
+#[test]
+fn what_each_model_begins_with() {
+    use crate::Model::*;
+    let all = ["null", "5", "0.5", "\"\"", "true", "[]", "[1]", "[1,1]", "[null]", "[\"a\"]", "{\"x\":1}"];
+    for (model, allowed) in [
+        (Register, &all[..]),
+        (MultiRegister, &all),
+        (KeyValue, &all[..5]),
+        (Set, &["null", "[]", "[1]", "[null]", "[\"a\"]"]),
+        (List, &["null", "[]", "[1]", "[1,1]", "[null]", "[\"a\"]"]),
+        (Queue, &["null", "[]", "[1]", "[1,1]", "[\"a\"]"]),
+        (Bag, &["null", "[]", "[1]", "[1,1]", "[\"a\"]"]),
+        (Stack, &["null", "[]", "[1]", "[1,1]", "[\"a\"]"]),
+        (PriorityQueue, &["null", "[]", "[1]", "[1,1]"]),
+        (Counter, &["null", "5"]),
+        (FencedLock, &["null", "5"]),
+        (Mutex, &["null"]),
+    ] {
+        for json in all {
+            assert_eq!(model.begins_with(&value(json)).is_ok(), allowed.contains(&json), "{model:?} {json}");
+        }
+    }
+    let initial = value("{\"x\":7}");
+    let object = super::multi_register::MultiRegister::new(&initial);
+    follow(
+        &object,
+        &["0 txn [[\"r\",0,null]] -> [[\"r\",0,null]] ?", "0 txn [[\"r\",\"y\",null]] -> [[\"r\",\"y\",null]]"],
+    );
 }

@@ -11,7 +11,7 @@ use super::{Claim, Key, Violation, says_nothing};
 use crate::{
     UnknownWhy,
     generic::{minimal, tell},
-    model::Names,
+    model::{Names, items},
 };
 
 /// One kind of container.
@@ -227,7 +227,7 @@ impl Container {
     }
 
     fn gather(key: &Key<'_>, kind: &Kind) -> Result<Self, Trouble> {
-        if matches!(key.initial, Value::List(items) if !items.is_empty()) {
+        if items(key.initial).is_some_and(|items| !items.is_empty()) {
             return Err(UnknownWhy::Unsupported { what: format!("a {} that is not empty at first", kind.noun) }.into());
         }
         let (spans, events) = spans(key)?;

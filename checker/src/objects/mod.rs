@@ -26,7 +26,7 @@ use crate::{
     evidence::Words,
     generic::By,
     memory::Share,
-    model::{Counter, List, Set},
+    model::{Argument, Counter, List, Set},
     patience::{OutOf, Patience},
     prepare::Prepared,
     shrink::MAX_EVIDENCE,
@@ -98,7 +98,17 @@ pub(crate) fn decide(history: &History, options: &Options<'_>, operations: &[u32
     if let Err(out) = patience.room(2 * size_of_val(operations)) {
         return Some(Found::Unknown(out.among(history, operations)));
     }
-    let operations = operations.iter().copied().filter(happened).collect();
+    // Arguments that no method looks at are for the specification to judge.
+    let mut arguments: [Option<Argument>; FUNCTIONS] = [None; FUNCTIONS];
+    let fits = |&index: &u32| {
+        let operation = &history.operations[index as usize];
+        let known = &mut arguments[number(operation.function)];
+        known.get_or_insert_with(|| model.argument(history.function_name(operation.function))).fits(operation)
+    };
+    let operations: Vec<u32> = operations.iter().copied().filter(happened).collect();
+    if !operations.iter().all(fits) {
+        return None;
+    }
     let key = Key { history, model, initial, limits, patience, keep_order, operations };
     let found = match model {
         Model::Set => set::check(&key),
@@ -117,6 +127,21 @@ pub(crate) fn decide(history: &History, options: &Options<'_>, operations: &[u32
         _ => return None,
     };
     Some(found.unwrap_or_else(Found::Unknown))
+}
+
+/// How many functions a history can have.
+const FUNCTIONS: usize = 5 + 256;
+
+/// Each function's own number, below [`FUNCTIONS`].
+fn number(function: Function) -> usize {
+    match function {
+        Function::Read => 0,
+        Function::Write => 1,
+        Function::Cas => 2,
+        Function::Append => 3,
+        Function::Delete => 4,
+        Function::Other(other) => 5 + usize::from(other),
+    }
 }
 
 impl<'a> Key<'a> {

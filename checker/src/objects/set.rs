@@ -11,7 +11,7 @@ use super::{
 use crate::{
     UnknownWhy,
     generic::Object,
-    model::{Set, SetFunction as Function},
+    model::{Set, SetFunction as Function, items},
     parts::in_one,
     prepare::{Action, Prepared, Step},
     shrink::Problem,
@@ -105,7 +105,7 @@ fn step(key: &Key<'_>, index: u32) -> Result<Option<Step>, UnknownWhy> {
 }
 
 fn is_there_at_first(key: &Key<'_>, element: ValueId) -> bool {
-    matches!(key.initial, Value::List(items) if items.contains(key.history.value(element)))
+    items(key.initial).is_some_and(|items| items.contains(key.history.value(element)))
 }
 
 /// A few of these steps, which cannot be ordered.

@@ -13,7 +13,10 @@ use histories::{Outcome, Value};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{Claim, Key, Scope, Violation, says_nothing};
-use crate::{UnknownWhy, model::SetFunction as Function};
+use crate::{
+    UnknownWhy,
+    model::{SetFunction as Function, items},
+};
 
 /// An operation and how many sets lie below it, twice, and one more for an add.
 #[derive(Clone, Copy)]
@@ -53,7 +56,7 @@ fn gather<'a>(key: &Key<'a>) -> Result<(FxHashMap<&'a Value, u32>, Vec<u32>), Un
         let operation = key.operation(index);
         match Function::named(key.name(operation)) {
             Some(Function::Read) if operation.outcome != Outcome::Ok => {}
-            Some(Function::Read) if matches!(key.history.value(operation.output), Value::List(_)) => reads.push(index),
+            Some(Function::Read) if items(key.history.value(operation.output)).is_some() => reads.push(index),
             Some(Function::Add) if says_nothing(operation) => {
                 if adds.insert(key.history.value(operation.input), index).is_some() {
                     return unsupported("a set that is read as a whole and to which something is added twice");
@@ -70,11 +73,11 @@ fn gather<'a>(key: &Key<'a>) -> Result<(FxHashMap<&'a Value, u32>, Vec<u32>), Un
 }
 
 fn initial<'a>(key: &Key<'a>) -> &'a [Value] {
-    if let Value::List(items) = key.initial { items } else { &[] }
+    items(key.initial).unwrap_or_default()
 }
 
 fn seen<'a>(key: &Key<'a>, read: u32) -> &'a [Value] {
-    let Value::List(items) = key.history.value(key.operation(read).output) else { unreachable!("it saw a set") };
+    let items = items(key.history.value(key.operation(read).output)).expect("it saw a set");
     items
 }
 

@@ -50,6 +50,7 @@ pub fn check_transactions(history: &History, limits: &Limits<'_>) -> Transaction
 /// As [`check_transactions`], where every key holds `initial` at first: each list these elements if it is a list, else each register this
 /// value.
 pub fn check_transactions_from(history: &History, initial: &Value, limits: &Limits<'_>) -> TransactionReport {
+    let history = &*history.with_keys_joined();
     let start = Initial::new(history, initial);
     let mut findings = Findings::new(history);
     let mut levels = Levels::default();

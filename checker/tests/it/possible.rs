@@ -44,6 +44,14 @@ fn what_was_there_or_was_being_written() {
 }
 
 #[test]
+fn what_was_there_at_first_counts_though_nobody_names_it() {
+    let history = history("1 invoke read\n1 ok read 7\n2 invoke write 8");
+    let report = check(&history, &Options { initial: Value::Int(9), ..Options::new(Model::Register) });
+    let said = report.keys[0].evidence.clone().unwrap().possible;
+    assert_eq!(said.as_deref(), Some("A correct system would have answered the read by process 1 with 9"));
+}
+
+#[test]
 fn what_others_saw_counts_too() {
     let turned = "1 invoke write 1
         2 invoke write 2

@@ -14,8 +14,9 @@ use clojure_reader::{
 
 use super::{
     edn_terms,
-    keys::{Gathering, Pairing, Shape},
+    keys::{Gathering, Pairing, is_keyed},
     lines::{Place, line_ends},
+    shape::Shape,
     watch::Watch,
 };
 use crate::{Edn as ValueInEdn, Event, EventType, History, HistoryBuilder, Process, ReadError, Value};
@@ -57,10 +58,10 @@ pub(super) fn read(
         Wrong::Io(error) => io(error),
     })?;
     watch.ask(largest).map_err(io)?;
-    let mut gathering = Gathering::default();
+    let mut gathering = Gathering::jepsen(watch.options());
     source.each_event(&mut |place, bytes, event| {
         watch.text(bytes, gathering.builder()).map_err(io)?;
-        gathering.push(place, event, each)?;
+        gathering.push(place, None, event, each)?;
         Ok(gathering.kept() <= MAX_KEPT)
     })?;
     if gathering.kept() <= MAX_KEPT {
@@ -76,10 +77,10 @@ pub(super) fn read(
         Ok(!shape.is_plain())
     })?;
     source = Source { at: 0, line: 1, ..source };
-    let mut pairing = Pairing::new(shape.is_keyed());
+    let mut pairing = Pairing::new(watch.options(), is_keyed(&shape, source.place())?);
     source.each_event(&mut |place, bytes, event| {
         watch.text(bytes, pairing.builder()).map_err(io)?;
-        pairing.push(place, event, each).map(|()| true)
+        pairing.push(place, None, event, each).map(|()| true)
     })?;
     pairing.finish(source.place())
 }

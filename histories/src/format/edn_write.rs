@@ -5,17 +5,18 @@
 
 use std::io;
 
-use super::keys::Shape;
+use super::shape::{Keyed, Shape};
 use crate::{Event, EventType, Process, TRANSACTION, Value, transactions::functions, value::push_edn};
 
 /// How a history is to be written, which all its events decide: show it each with [`EdnStyle::see`], then write each.
 #[derive(Debug, Default)]
 pub struct EdnStyle {
+    /// With values as they are.
     shape: Shape,
+    /// With keys and values in pairs.
+    tuples: Shape,
     /// Some event of a client has no key.
     keyless: bool,
-    /// Some client invokes what the reader tells tuples by.
-    evidence: bool,
 }
 
 impl EdnStyle {
@@ -23,9 +24,18 @@ impl EdnStyle {
     pub fn see(&mut self, event: &Event<'_>) {
         if event.process.is_client() {
             self.keyless |= event.key.is_none();
-            self.evidence |= event.kind == EventType::Invoke && Shape::tells(&event.f, event.value.as_ref());
             self.shape.see(event);
+            if !self.keyless {
+                self.tuples.see(&Event { key: None, value: Some(pair(event)), ..Event::clone(event) });
+            }
         }
+    }
+
+    /// The same event, but where a reader could take its value for a pair of key and value, with a key of nil, which says that it is none.
+    pub fn explicit<'a>(&self, event: Event<'a>) -> Event<'a> {
+        let is_client = event.process.is_client();
+        let nil = (is_client && self.shape.keyed() != Keyed::No).then_some(Value::Nil);
+        Event { key: event.key.clone().or(nil), ..event }
     }
 
     /// Writes an event as a line.
@@ -46,27 +56,23 @@ impl EdnStyle {
         });
         push_name(&mut line, &event.f)?;
         let is_client = event.process.is_client();
-        let tuples = is_client && !self.keyless && self.evidence;
-        match (&event.key, &event.value) {
-            (Some(key), value) if tuples => {
-                let pair = Value::List(vec![key.clone(), value.clone().unwrap_or_default()]);
-                push_field(&mut line, "value", Some(&pair));
-            }
-            (None, Some(value)) if event.f == TRANSACTION && is_client => {
-                let mut keywords = value.clone();
-                functions(&mut keywords).for_each(|name| {
-                    if let Value::Str(text) = name {
-                        *name = Value::keyword(text);
-                    }
-                });
-                push_field(&mut line, "value", Some(&keywords));
-            }
-            (key, value) => {
-                // A key, even of nil, says that values are no tuples.
-                let nil = (is_client && self.shape.is_keyed()).then_some(&Value::Nil);
-                push_field(&mut line, "key", key.as_ref().or(nil));
-                push_field(&mut line, "value", value.as_ref());
-            }
+        let tuples = is_client && !self.keyless && self.tuples.keyed() == Keyed::Yes;
+        let mut told = if tuples { event.clone() } else { self.explicit(event.clone()) };
+        if is_client
+            && event.f == TRANSACTION
+            && let Some(value) = &mut told.value
+        {
+            functions(value).for_each(|name| {
+                if let Value::Str(text) = name {
+                    *name = Value::keyword(text);
+                }
+            });
+        }
+        if tuples {
+            push_field(&mut line, "value", Some(&pair(&told)));
+        } else {
+            push_field(&mut line, "key", told.key.as_ref());
+            push_field(&mut line, "value", told.value.as_ref());
         }
         push_field(&mut line, "observed", event.observed.as_ref());
         if event.mismatch {
@@ -84,6 +90,11 @@ impl EdnStyle {
         line.push_str("}\n");
         out.write_all(line.as_bytes())
     }
+}
+
+/// Key and value in one.
+fn pair(event: &Event<'_>) -> Value {
+    Value::List(vec![event.key.clone().unwrap_or_default(), event.value.clone().unwrap_or_default()])
 }
 
 fn push_name(line: &mut String, name: &str) -> io::Result<()> {

@@ -1,11 +1,12 @@
 //! The lines that Jepsen logged: `INFO  jepsen.util - 0 :invoke :read nil`, with tabs or blanks between. What else a log says is passed over.
 //!
-//! Their own truth: a `cas` that failed with its arguments found another value; one that failed with a reason did not happen.
+//! Their own truth, unless [`super::ReadOptions::failed_cas`] says otherwise: a `cas` that failed with its arguments found another value; one
+//! that failed with a reason did not happen.
 
 use std::{io::Read, path::Path};
 
 use super::{edn, edn_terms, keys::Gathering, lines::Lines, watch::Watch};
-use crate::{Event, EventType, Function, History, ReadError, Value};
+use crate::{Event, History, ReadError};
 
 /// What stands before the process of an operation.
 const MARKER: &[u8] = b"jepsen.util - ";
@@ -18,7 +19,7 @@ pub(super) fn read(
     each: &mut dyn FnMut(&Event<'_>),
 ) -> Result<History, ReadError> {
     let mut lines = Lines::new(path, input);
-    let mut gathering = Gathering::default();
+    let mut gathering = Gathering::jepsen(watch.options()).in_logs();
     while let Some((place, text)) = lines.next()? {
         if is_operation(text) {
             let line = std::str::from_utf8(text)
@@ -26,7 +27,7 @@ pub(super) fn read(
             let event =
                 event(&edn_terms::plain(line)).map_err(|(column, reason)| place.malformed(text, column + 1, reason))?;
             watch.text(text.len(), gathering.builder()).map_err(|source| place.unread(source))?;
-            gathering.push(place, event, each)?;
+            gathering.push(place, None, event, each)?;
         }
     }
     gathering.finish(lines.end(), each)
@@ -75,9 +76,6 @@ fn event(line: &str) -> Result<Event<'static>, (usize, String)> {
     let value = next("value")?;
     let error = rest.trim();
     let mut event = Event::new(process, kind, edn::name(&f).map_err(|why| (type_at, why))?);
-    if kind == EventType::Fail && Function::known(&event.f) == Some(Function::Cas) {
-        event.mismatch = error.is_empty() && matches!(value, Value::List(_));
-    }
     event.value = Some(value);
     event.error = (!error.is_empty()).then(|| error.to_owned().into());
     Ok(event)

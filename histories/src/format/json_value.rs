@@ -55,26 +55,19 @@ impl<'de> Deserialize<'de> for Value {
 /// Returns the value that somebody writes by hand, as JSON or as EDN.
 ///
 /// # Errors
-/// It is neither; or it is both, and another value in each, as `1.0` is, which JSON says of 1. Only `null` is always JSON's: to EDN it is
-/// a symbol like any other.
+/// It is neither; or it is both, and another value in each, as `1.0` is, which JSON says of 1. What says `null`, or has a colon behind a text,
+/// is JSON.
 pub fn parse_value(text: &str) -> Result<Value, String> {
-    let (json, edn) = (serde_json::from_str(text), edn::parse(text).map(with_null));
+    let (json, edn) = (serde_json::from_str(text), edn::parse(text));
+    // Nobody means EDN's symbol `null`, or its keyword `:7` behind a text.
+    let is_json = text.contains("null") || text.contains("\":");
     match (json, edn) {
-        (Ok(json), Ok(edn)) if json != edn => Err(format!(
+        (Ok(json), Ok(edn)) if json != edn && !is_json => Err(format!(
             "in JSON this is {json}, in EDN another value: write {json}, or {} for what EDN says",
             serde_json::to_string(&edn).unwrap_or_default()
         )),
         (Ok(value), _) | (Err(_), Ok(value)) => Ok(value),
         (Err(json), Err(edn)) => Err(format!("neither JSON ({json}) nor EDN ({edn})")),
-    }
-}
-
-/// The same with nil for the symbol `null`.
-fn with_null(value: Value) -> Value {
-    match value {
-        Value::List(items) => Value::List(items.into_iter().map(with_null).collect()),
-        other if other == Value::symbol("null") => Value::Nil,
-        other => other,
     }
 }
 
@@ -197,19 +190,15 @@ mod tests {
     use crate::Value;
 
     #[test]
-    fn a_value_by_hand_is_json_or_edn_and_never_a_guess() {
-        let int = Value::Int;
-        for (text, value) in [
-            ("null", Value::Nil),
-            ("nil", Value::Nil),
-            ("[1, null]", Value::List(vec![int(1), Value::Nil])),
-            ("42", int(42)),
-            ("\"a\"", "a".into()),
-            (":a", Value::keyword("a")),
-        ] {
+    fn what_is_json_and_edn_is_json_where_that_is_meant_and_else_nobodys_guess() {
+        let json = |text| serde_json::from_str::<Value>(text).expect("it is JSON");
+        for text in ["null", "[null]", "{\"x\":7}", "{\"x\":1.0}", "[1,2]", "\"a\"", "7", "{}"] {
+            assert_eq!(parse_value(text), Ok(json(text)), "{text}");
+        }
+        for (text, value) in [("nil", Value::Nil), (":a", Value::keyword("a")), ("[1 2]", json("[1,2]"))] {
             assert_eq!(parse_value(text), Ok(value), "{text}");
         }
-        for text in ["1.0", "", "[1 nil", "[1.0]"] {
+        for text in ["1.0", "[1.0]", "{", ""] {
             assert!(parse_value(text).is_err(), "{text}");
         }
     }

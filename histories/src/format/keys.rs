@@ -1,46 +1,94 @@
-//! Jepsen's `independent` histories say `[key value]` where others say `value`. This tells which a history is, and pairs its events.
-//!
-//! The rule: it is keyed if a client invokes a read, a cas, or something without an argument (`[key nil]`), and each client invocation of
-//! it has a value of two parts, of which the second is again two parts in every cas, and no event of a client says its `:key`. (A read
-//! of an unkeyed register is invoked with `nil`, a cas with two plain values.)
+//! Pairs the events of a history, once it is known whether their values are pairs of key and value (`shape` has the rule).
 
-use super::lines::Place;
+use super::{
+    ReadOptions,
+    lines::Place,
+    shape::{Keyed, Shape},
+    taking::Taking,
+};
 use crate::{
-    Event, EventType, Function, History, HistoryBuilder, ReadError, TRANSACTION, Value, transactions::functions,
+    Event, History, HistoryBuilder, ReadError, TRANSACTION, Values, transactions::Columns, transactions::functions,
 };
 
 /// Events with their lines, kept until it is known whether their values are keyed: mostly the first ones say that they are not.
-#[derive(Default)]
 pub(super) struct Gathering {
-    shape: Shape,
+    /// Nothing where somebody said whether they are.
+    shape: Option<Shape>,
     kept: Vec<(u64, Event<'static>)>,
     pairing: Pairing,
 }
 
 impl Gathering {
+    /// By what the reader was told, for a history that keeps Jepsen's rules.
+    pub(super) fn jepsen(options: &ReadOptions<'_>) -> Self {
+        Self::of(options, HistoryBuilder::jepsen())
+    }
+
+    /// By what the reader was told, for a history that keeps our rules.
+    pub(super) fn ours(options: &ReadOptions<'_>) -> Self {
+        Self::of(options, HistoryBuilder::default())
+    }
+
+    fn of(options: &ReadOptions<'_>, builder: HistoryBuilder) -> Self {
+        let taking = Taking::new(options.failed_cas).keyed(options.keyed == Some(true));
+        let shape = options.keyed.is_none().then(Shape::default);
+        Self { shape, kept: Vec::new(), pairing: Pairing { builder, taking } }
+    }
+
+    /// Of Jepsen's log lines, which say by its arguments that a failed cas found another value.
+    pub(super) fn in_logs(self) -> Self {
+        let Pairing { builder, taking } = self.pairing;
+        Self { pairing: Pairing { builder, taking: taking.in_logs() }, ..self }
+    }
+
     /// How many wait.
     pub(super) fn kept(&self) -> usize {
         self.kept.len()
     }
 
-    /// Takes the next event, which stands in this place.
+    /// Takes the next event, which stands in this place and is written so, where that is known.
     pub(super) fn push(
         &mut self,
         place: Place<'_>,
-        event: Event<'static>,
+        text: Option<&[u8]>,
+        event: Event<'_>,
         each: &mut dyn FnMut(&Event<'_>),
     ) -> Result<(), ReadError> {
-        if self.shape.is_plain() {
-            return self.pairing.push(place, event, each);
+        let Some(shape) = &mut self.shape else { return self.pairing.push(place, text, event, each) };
+        shape.see(&event);
+        if shape.is_plain() && self.kept.is_empty() {
+            self.shape = None;
+            return self.pairing.push(place, text, event, each);
         }
-        self.shape.see(&event);
-        self.kept.push((place.line, event));
-        if self.shape.is_plain() { self.pair(place, each) } else { Ok(()) }
+        self.kept.push((place.line, event.into_owned()));
+        if shape.is_plain() { self.settle(place, each) } else { Ok(()) }
     }
 
-    fn pair(&mut self, place: Place<'_>, each: &mut dyn FnMut(&Event<'_>)) -> Result<(), ReadError> {
+    /// Takes the next event, which is a transaction whose micro-operations `read` adds, if it can: else nothing happens.
+    pub(super) fn push_transaction<'e>(
+        &mut self,
+        place: Place<'_>,
+        text: &[u8],
+        read: impl FnOnce(&mut Columns, &mut Values) -> Option<Event<'e>>,
+    ) -> Option<Result<(), ReadError>> {
+        if self.pairing.taking.is_keyed() || !self.kept.is_empty() {
+            return None;
+        }
+        let pushed = self.pairing.builder.push_transaction(read)?;
+        self.shape = None;
+        self.pairing.taking.saw_transaction();
+        Some(pushed.map_err(|rule| place.broken(text, rule)))
+    }
+
+    /// Decides by what was seen what the values are, whatever may come, and pairs what waits.
+    pub(super) fn settle(&mut self, place: Place<'_>, each: &mut dyn FnMut(&Event<'_>)) -> Result<(), ReadError> {
+        if let Some(shape) = self.shape.take() {
+            let is_keyed = is_keyed(&shape, place)?;
+            let taking = std::mem::take(&mut self.pairing.taking);
+            self.pairing.taking = taking.keyed(is_keyed);
+        }
         let mut kept = std::mem::take(&mut self.kept).into_iter();
-        kept.try_for_each(|(line, event)| self.pairing.push(Place { line, ..place }, event, each))
+        kept.try_for_each(|(line, event)| self.pairing.push(Place { line, ..place }, None, event, each))
     }
 
     /// What the events are made to.
@@ -50,39 +98,43 @@ impl Gathering {
 
     /// The history. `end` is where the file ends.
     pub(super) fn finish(mut self, end: Place<'_>, each: &mut dyn FnMut(&Event<'_>)) -> Result<History, ReadError> {
-        self.pairing.is_keyed = self.shape.is_keyed();
-        self.pair(end, each)?;
+        self.settle(end, each)?;
         self.pairing.finish(end)
+    }
+}
+
+/// Whether values are pairs of key and value, if it can be told.
+pub(super) fn is_keyed(shape: &Shape, place: Place<'_>) -> Result<bool, ReadError> {
+    match shape.keyed() {
+        Keyed::Yes => Ok(true),
+        Keyed::No => Ok(false),
+        Keyed::Either(what) => Err(place.unkeyed(format!(
+            "all values are pairs, which may be [key, value] or values as they stand: there is {what}, and nothing that tells"
+        ))),
     }
 }
 
 /// A history that is made of one event after the other.
 pub(super) struct Pairing {
     builder: HistoryBuilder,
-    is_keyed: bool,
-}
-
-impl Default for Pairing {
-    fn default() -> Self {
-        Self::new(false)
-    }
+    taking: Taking,
 }
 
 impl Pairing {
-    pub(super) fn new(is_keyed: bool) -> Self {
-        Self { builder: HistoryBuilder::jepsen(), is_keyed }
+    /// Of a history that keeps Jepsen's rules, whose values are pairs of key and value, or not.
+    pub(super) fn new(options: &ReadOptions<'_>, is_keyed: bool) -> Self {
+        Self { builder: HistoryBuilder::jepsen(), taking: Taking::new(options.failed_cas).keyed(is_keyed) }
     }
 
-    /// Takes the next event, which stands in this place.
+    /// Takes the next event, which stands in this place and is written so, where that is known.
     pub(super) fn push(
         &mut self,
         place: Place<'_>,
-        mut event: Event<'static>,
+        text: Option<&[u8]>,
+        mut event: Event<'_>,
         each: &mut dyn FnMut(&Event<'_>),
     ) -> Result<(), ReadError> {
-        if self.is_keyed && event.process.is_client() {
-            split(&mut event);
-        }
+        self.taking.apply(&mut event).map_err(|why| place.unkeyed(why))?;
         if event.f == TRANSACTION
             && let Some(value) = &mut event.value
         {
@@ -93,12 +145,11 @@ impl Pairing {
                 }
             });
         }
-        event.key = event.key.filter(|key| *key != Value::Nil);
         each(&event);
-        let shown = event.clone();
-        self.builder.push(event).map_err(|rule| {
-            let text = serde_json::to_string(&shown).unwrap_or_default();
-            place.broken(text.as_bytes(), rule)
+        let shown = if text.is_none() { Some(event.clone()) } else { None };
+        self.builder.push(event).map_err(|rule| match text {
+            Some(text) => place.broken(text, rule),
+            None => place.broken(serde_json::to_string(&shown).unwrap_or_default().as_bytes(), rule),
         })
     }
 
@@ -109,64 +160,8 @@ impl Pairing {
 
     /// The history. `end` is where the file ends.
     pub(super) fn finish(self, end: Place<'_>) -> Result<History, ReadError> {
-        let history = self.builder.finish();
+        let mut history = self.builder.finish();
+        history.failed_cas = self.taking.counts();
         if history.operations.is_empty() { Err(end.empty()) } else { Ok(history) }
-    }
-}
-
-/// What the values of a history's clients look like.
-#[derive(Debug, Default)]
-pub(super) struct Shape {
-    evidence: bool,
-    plain: bool,
-}
-
-impl Shape {
-    /// Looks at the next event.
-    pub(super) fn see(&mut self, event: &Event<'_>) {
-        if !event.process.is_client() {
-            return;
-        }
-        self.plain |= event.key.is_some();
-        if event.kind != EventType::Invoke {
-            return;
-        }
-        match pair_of(event.value.as_ref()) {
-            None => self.plain = true,
-            Some([_, argument]) => {
-                self.plain |= Function::known(&event.f) == Some(Function::Cas) && pair_of(Some(argument)).is_none();
-                self.evidence |= Self::tells(&event.f, Some(argument));
-            }
-        }
-    }
-
-    /// Whether `[key argument]`, as the value of this invocation, tells a key from a list that is put somewhere.
-    pub(super) fn tells(f: &str, argument: Option<&Value>) -> bool {
-        let is_bare = argument.is_none_or(|argument| *argument == Value::Nil);
-        is_bare || matches!(Function::known(f), Some(Function::Cas | Function::Read))
-    }
-
-    /// Whether no event to come can make this a keyed history.
-    pub(super) fn is_plain(&self) -> bool {
-        self.plain
-    }
-
-    /// Whether values are pairs of key and value.
-    pub(super) fn is_keyed(&self) -> bool {
-        self.evidence && !self.plain
-    }
-}
-
-fn pair_of(value: Option<&Value>) -> Option<&[Value; 2]> {
-    match value {
-        Some(Value::List(items)) => items.as_slice().try_into().ok(),
-        _ => None,
-    }
-}
-
-fn split(event: &mut Event<'static>) {
-    if let Some([key, value]) = pair_of(event.value.as_ref()).cloned() {
-        event.key = Some(key);
-        event.value = Some(value);
     }
 }

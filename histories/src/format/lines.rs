@@ -43,6 +43,11 @@ impl Place<'_> {
         }
     }
 
+    /// It cannot be told, or is not so, that values are pairs of key and value.
+    pub(super) fn unkeyed(self, why: String) -> ReadError {
+        ReadError::Keys { path: self.path.to_owned(), line: self.line, why }
+    }
+
     pub(super) fn unread(self, source: io::Error) -> ReadError {
         ReadError::Io { path: self.path.to_owned(), source }
     }

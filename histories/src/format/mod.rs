@@ -11,6 +11,8 @@ mod json_value;
 mod jsonl;
 mod keys;
 mod lines;
+mod shape;
+mod taking;
 mod watch;
 
 use std::{fmt, fs::File, io::Read, path::Path};
@@ -54,24 +56,39 @@ impl fmt::Display for Format {
 /// How much of a file is looked at to tell its format, bytes.
 const SNIFF_BYTES: usize = 64 * 1024;
 
+/// What a cas is taken for that ended as failed, and nobody says whether it found another value than it expected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailedCas {
+    /// It found another value: [`crate::Outcome::Mismatch`].
+    Mismatch,
+    /// It did not happen: [`crate::Outcome::Fail`].
+    Nothing,
+}
+
 /// How a file is read.
 #[derive(Clone, Copy)]
 pub struct ReadOptions<'a> {
     /// In which format; without one, the content tells.
     pub format: Option<Format>,
+    /// Whether the values of clients are pairs of key and value, as Jepsen's `independent` has them; without it, the content tells, or it
+    /// is an error.
+    pub keyed: Option<bool>,
+    /// What a cas has seen that ended as failed, without a word about what it found or why; without it, the format tells: in Jepsen's log
+    /// lines it found another value than it expected, elsewhere nothing, since it did not happen.
+    pub failed_cas: Option<FailedCas>,
     /// Asked for every few thousand events, and before much memory is taken at once; `false` ends the reading.
     pub keep_going: &'a dyn Fn(Reading) -> bool,
 }
 
 impl Default for ReadOptions<'_> {
     fn default() -> Self {
-        Self { format: None, keep_going: &|_| true }
+        Self { format: None, keyed: None, failed_cas: None, keep_going: &|_| true }
     }
 }
 
 impl fmt::Debug for ReadOptions<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ReadOptions").field("format", &self.format).finish_non_exhaustive()
+        f.debug_struct("ReadOptions").field("format", &self.format).field("keyed", &self.keyed).finish_non_exhaustive()
     }
 }
 
@@ -151,6 +168,13 @@ fn read_watched(
         Some(asked) => (asked, found.ok()),
         None => (found?, None),
     };
+    if format == Format::Columns {
+        let ReadOptions { keyed, failed_cas, .. } = watch.options();
+        let option = keyed.map(|_| "whether values have keys").or(failed_cas.map(|_| "what a failed cas has seen"));
+        if let Some(option) = option {
+            return Err(ReadError::NoUse { path: path.to_owned(), option, found: format });
+        }
+    }
     let whole = start.chain(input);
     let nobody: &mut dyn FnMut(&Event<'_>) = &mut |_| {};
     let history = match format {
@@ -195,6 +219,8 @@ fn detect(path: &Path, start: &[u8]) -> Result<Format, ReadError> {
     Err(place.malformed(first, 1, expected))
 }
 
+#[cfg(test)]
+mod meanings;
 #[cfg(test)]
 mod round_trip;
 #[cfg(test)]

@@ -99,14 +99,15 @@ fn told(events: &[Event<'static>]) -> Vec<Event<'static>> {
     events.iter().map(told).collect()
 }
 
-/// The events of a file with this text.
-fn events_of(text: &[u8]) -> Vec<Event<'static>> {
+/// The events of a file with this text; nothing where nobody can tell whether its values are pairs of key and value.
+fn events_of(text: &[u8]) -> Option<Vec<Event<'static>>> {
     let dir = tempfile::tempdir().expect("a folder");
     let path = dir.path().join("history");
     fs::write(&path, text).expect("it can be written");
     let mut events = Vec::new();
     match read_events(&path, &ReadOptions::default(), &mut |event| events.push(event.clone().into_owned())) {
-        Ok(_) | Err(crate::ReadError::Empty { .. }) => events,
+        Ok(_) | Err(crate::ReadError::Empty { .. }) => Some(events),
+        Err(crate::ReadError::Keys { .. }) => None,
         Err(error) => panic!("{error}\n{}", String::from_utf8_lossy(text)),
     }
 }
@@ -123,9 +124,12 @@ fn as_edn(events: &[Event<'_>]) -> Vec<u8> {
 }
 
 fn as_json(events: &[Event<'_>]) -> Vec<u8> {
-    let mut text = Vec::new();
+    let (mut style, mut text) = (EdnStyle::default(), Vec::new());
     for event in events {
-        write_event(&mut text, event).expect("memory takes it");
+        style.see(event);
+    }
+    for event in events {
+        write_event(&mut text, &style.explicit(event.clone())).expect("memory takes it");
     }
     text
 }
@@ -134,11 +138,13 @@ proptest! {
     #[test]
     fn what_both_formats_can_say_survives(events in history()) {
         let expected = events_of(&as_json(&events));
+        prop_assume!(expected.is_some());
+        let (expected, events) = (expected.clone().unwrap_or_default(), expected.unwrap_or_default());
         let edn = as_edn(&events);
         prop_assert_eq!(edn.split(|byte| *byte == b'\n').count() - 1, events.len());
-        let back = events_of(&edn);
+        let back = events_of(&edn).expect("what is written can be told");
         prop_assert_eq!(told(&back), told(&expected), "{}", String::from_utf8_lossy(&edn));
-        prop_assert_eq!(told(&events_of(&as_json(&back))), told(&expected));
+        prop_assert_eq!(told(&events_of(&as_json(&back)).expect("the same")), told(&expected));
     }
 }
 

@@ -19,7 +19,7 @@ fn events() -> impl Iterator<Item = Event<'static>> {
 }
 
 fn read(bytes: &[u8], keep_going: &dyn Fn(Reading) -> bool) -> Result<History, ReadError> {
-    let options = ReadOptions { format: None, keep_going };
+    let options = ReadOptions { keep_going, ..ReadOptions::default() };
     super::read("h".as_ref(), bytes, &options, None)
 }
 

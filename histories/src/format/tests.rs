@@ -22,7 +22,7 @@ fn wrong(text: impl AsRef<[u8]>) -> (u64, u64, String) {
     let place = match &error {
         ReadError::Malformed { line, column, .. } => (*line, *column),
         ReadError::Broken { line, .. } | ReadError::Empty { line, .. } => (*line, 0),
-        ReadError::Io { .. } | ReadError::OtherFormat { .. } | ReadError::Stopped { .. } => panic!("{error}"),
+        _ => panic!("{error}"),
     };
     assert!(shown.starts_with(&format!("dir/h:{}:", place.0)), "{shown}");
     assert!(!shown.contains('\n') && shown.len() < 400, "{shown}");

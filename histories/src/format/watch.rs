@@ -41,6 +41,11 @@ impl<'a> Watch<'a> {
         Self { options, reading: Cell::default(), since: Cell::default(), is_stopped: Cell::default() }
     }
 
+    /// How the file is read.
+    pub(super) fn options(&self) -> &'a ReadOptions<'a> {
+        self.options
+    }
+
     /// Asks whether so many bytes of memory may be taken. An error says only that something went wrong: [`Watch::outcome`] knows what.
     pub(super) fn ask(&self, needs: usize) -> io::Result<()> {
         let reading = Reading { needs, ..self.reading.get() };

@@ -93,8 +93,49 @@ fn what_breaks_a_rule_is_named_with_its_line() {
             assert!(error.contains("h:2") && error.contains(why), "{value}: {error}");
         }
     }
-    let keyed = INVOKE.replace("\"f\":\"txn\"", "\"f\":\"txn\",\"key\":3");
-    assert!(read(&keyed).unwrap_err().contains("names its keys"));
+}
+
+#[test]
+fn a_read_is_not_answered_otherwise_than_its_invocation_foresaw() {
+    let read_of = |asked: &str, told: &str, kind: &str| {
+        let line = |kind, found: &str| {
+            format!("{{\"process\":0,\"type\":\"{kind}\",\"f\":\"txn\",\"value\":[[\"w\",8,1],[\"r\",9,{found}]]}}\n")
+        };
+        read(&(line("invoke", asked) + &line(kind, told)))
+    };
+    for (asked, told) in [("null", "7"), ("7", "7"), ("[1,2]", "[1,2]"), ("null", "[]")] {
+        assert!(read_of(asked, told, "ok").is_ok(), "{asked} {told}");
+    }
+    for (asked, told) in [("7", "8"), ("7", "null"), ("[1]", "[1,2]"), ("[]", "null"), ("7", "[7]")] {
+        let error = read_of(asked, told, "ok").unwrap_err();
+        assert!(error.contains("another micro-operation in place 2"), "{asked} {told}: {error}");
+        assert!(read_of(asked, told, "info").is_ok(), "nobody knows what it found");
+    }
+}
+
+#[test]
+fn transactions_of_independent_objects_are_one_history_with_their_keys_joined() {
+    let line = |process, key, kind, found| {
+        format!(
+            "{{\"process\":{process},\"type\":\"{kind}\",\"f\":\"txn\",\"key\":{key},\"value\":[[\"r\",9,{found}]]}}\n"
+        )
+    };
+    let events = [(0, 3, "invoke", "null"), (1, 4, "invoke", "null"), (0, 3, "ok", "1"), (1, 4, "ok", "2")];
+    let text: String = events.map(|(process, key, kind, found)| line(process, key, kind, found)).concat();
+    let history = read(&text).unwrap();
+    let keys = |history: &History| -> Vec<(Value, Value)> {
+        let of = |transaction| {
+            let micro = history.transactions.micro_operations(transaction).next();
+            let Some(MicroOperation::Read { key, .. }) = micro else { panic!("{micro:?}") };
+            history.value(key).clone()
+        };
+        (0..2).map(|at| (history.value(history.operations[at].key).clone(), of(at))).collect()
+    };
+    assert_eq!(keys(&history), [(3.into(), 9.into()), (4.into(), 9.into())]);
+    let joined = history.with_keys_joined();
+    let pair = |key: i64| Value::List(vec![key.into(), 9.into()]);
+    assert_eq!(keys(&joined), [(Value::Nil, pair(3)), (Value::Nil, pair(4))]);
+    assert_eq!(keys(&joined.with_keys_joined()), keys(&joined), "once is enough");
 }
 
 #[test]

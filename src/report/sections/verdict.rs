@@ -6,7 +6,7 @@ use super::super::{
     Facts, Section,
     page::{badge, text},
 };
-use crate::ui::verdict::{counted, grouped};
+use crate::ui::verdict::{counts_in_words, failed_cas};
 
 inventory::submit! { Section { order: 10, id: "verdict", title: "Verdict", body } }
 
@@ -14,13 +14,16 @@ inventory::submit! { Section { order: 10, id: "verdict", title: "Verdict", body 
 fn body(facts: &Facts<'_>) -> Option<Markup> {
     let report = facts.report;
     let weak = facts.run.filter(|run| run.results.weak).map(|run| run.results.coverage.weak.join("; "));
+    let weak = weak.or_else(|| report.weak.map(|weak| weak.reason().to_owned()));
+    let taken = failed_cas(facts.history, report.verdict);
     let failed = facts.run.and_then(|run| run.results.not_recovered.as_deref());
     Some(html! {
         h1 { (badge(report.verdict)) " " (text(&facts.name)) }
         p {
-            (grouped(report.operations)) " operations on " (counted(report.keys.len(), "key")) ", judged by schism " (env!("CARGO_PKG_VERSION")) "."
+            (counts_in_words(report)) ", judged by schism " (env!("CARGO_PKG_VERSION")) "."
             @if let Some(why) = weak { " " strong { "Weak evidence" } ": " (why) "." }
         }
+        @if let Some(taken) = taken { p { (taken) "." } }
         @if let Some(why) = failed { p { strong { "The cluster did not come back after healing" } ": " (text(why)) } }
         p { @if facts.run.is_some() { "To repeat it:" } @else { "To judge it again:" } }
         pre class="wrap" tabindex="0" { (text(&facts.command)) }

@@ -1,0 +1,34 @@
+//! Whether a key is a register at all, where nobody said so.
+//!
+//! Balances of a bank, rows of a table and elements of a set are read by `read` too, and answered with lists and maps. If nothing of the
+//! kind was ever written, then the operations speak against a register, and a violation that rests on them says nothing of the system.
+
+use histories::{Function, History, Operation, Outcome, ValueId};
+
+use crate::{Model, Options, UnknownWhy, model::is_compound};
+
+/// The reason not to believe that these operations are those of a register, if [`Options::guessed`] says that it is only a guess.
+pub(crate) fn doubt(history: &History, options: &Options<'_>, operations: &[u32]) -> Option<UnknownWhy> {
+    if !options.guessed || !matches!(options.model, Model::Register | Model::KeyValue) || is_compound(&options.initial)
+    {
+        return None;
+    }
+    let is_made_of_values = |id: ValueId| id != ValueId::UNKNOWN && is_compound(history.value(id));
+    let mut odd = None;
+    for &index in operations {
+        let operation = &history.operations[index as usize];
+        match operation.function {
+            Function::Write if is_made_of_values(operation.input) => return None,
+            Function::Cas if is_made_of_values(operation.to) => return None,
+            _ if odd.is_none() && is_seen(operation) && is_made_of_values(operation.output) => odd = Some(operation),
+            _ => {}
+        }
+    }
+    let odd = odd?;
+    let (name, answer) = (history.function_name(odd.function), history.value(odd.output));
+    Some(UnknownWhy::Guessed { what: format!("a {name} answers {answer}") })
+}
+
+fn is_seen(operation: &Operation) -> bool {
+    matches!(operation.outcome, Outcome::Ok | Outcome::Mismatch)
+}
