@@ -62,7 +62,7 @@ pub enum ReadError {
         reading: Reading,
     },
     /// It is not written as its format demands.
-    #[error("{}:{line}:{column}: {}, in: {excerpt}", path.display(), shortened(reason))]
+    #[error("{}:{line}:{column}: {}, in: {excerpt}{}", path.display(), shortened(reason), tried(*format))]
     Malformed {
         /// Which file.
         path: PathBuf,
@@ -74,6 +74,8 @@ pub enum ReadError {
         reason: String,
         /// The line's text around that place, shortened and escaped.
         excerpt: String,
+        /// As what it was read, where that is known.
+        format: Option<Format>,
     },
     /// It is well written, but what it says cannot have happened.
     #[error("{}:{line}: {}, in: {excerpt}", path.display(), shortened(&rule.to_string()))]
@@ -87,6 +89,19 @@ pub enum ReadError {
         /// The line's text, shortened and escaped.
         excerpt: String,
     },
+}
+
+/// As what a file was read, and why.
+fn tried(format: Option<Format>) -> String {
+    let Some(format) = format else { return String::new() };
+    let why = match format {
+        Format::JsonLines => "as it begins with an object",
+        Format::Json => "as it begins with an array, or an object over several lines",
+        Format::Edn => "as it begins with a map, a bracket, a tag or a comment of EDN",
+        Format::JepsenLog => "as some line is an operation of such a log",
+        Format::Columns => "as its first bytes say",
+    };
+    format!(" (read as {format}, {why})")
 }
 
 /// A reason, which may quote the file, on one line and printable; of a long one its beginning and its end.

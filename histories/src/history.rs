@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use rustc_hash::FxHashMap;
 
-use crate::{Event, Function, Operation, Process, Times, Transactions, Value, ValueId, Values};
+use crate::{Event, Function, Note, Operation, Process, Times, Transactions, Value, ValueId, Values, Way};
 
 /// What all clients did, in the order of invocation, and what the nemesis did to them.
 #[derive(Clone, Debug, Default)]
@@ -19,6 +19,10 @@ pub struct History {
     pub transactions: Transactions,
     /// What failed cas were taken for.
     pub failed_cas: FailedCasCounts,
+    /// What its file does not say, so that no verdict on it does.
+    pub notes: Vec<Note>,
+    /// How its file was read.
+    pub(crate) way: Way,
     pub(crate) function_names: Vec<Box<str>>,
     /// The names of clients that have no numbers of their own, numbered from `first_named` on, above all others.
     pub(crate) process_names: Vec<Value>,
@@ -96,6 +100,11 @@ impl History {
             operations[transactions.operation(transaction)].key = ValueId::NIL;
         }
         Cow::Owned(joined)
+    }
+
+    /// How its file was read, which is not told before its end.
+    pub fn way(&self) -> Way {
+        self.way
     }
 
     /// The name of a function, as it would be written.

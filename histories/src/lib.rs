@@ -20,6 +20,7 @@ mod error;
 mod event;
 mod format;
 mod history;
+mod notes;
 mod operation;
 mod ours;
 mod pairing;
@@ -32,10 +33,11 @@ mod value;
 pub use error::ReadError;
 pub use event::{Event, EventType};
 pub use format::{
-    Compression, EdnStyle, FailedCas, Format, Packer, ReadOptions, Reading, parse_value, read_bytes, read_events,
+    Compression, EdnStyle, FailedCas, Format, Packer, ReadOptions, Reading, Way, parse_value, read_bytes, read_events,
     read_file, read_file_with, read_open, unpacked, write_columns, write_event,
 };
 pub use history::{FailedCasCounts, History, MAX_REVISION};
+pub use notes::Note;
 pub use operation::{Function, NEVER, Operation, Outcome, Times, ValueId};
 pub use ours::OurRules;
 pub use pairing::{HistoryBuilder, PairingError};

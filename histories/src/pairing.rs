@@ -45,12 +45,6 @@ pub enum PairingError {
     /// A value that equals nothing.
     #[error("##NaN equals nothing, not even itself, so that no history with it can be judged")]
     NotANumber,
-    /// A process that came back after an unknown outcome.
-    #[error("process {process} goes on after an operation whose outcome is unknown; it must go on under a new number")]
-    Retired {
-        /// Who.
-        process: Process,
-    },
     /// `index` does not increase.
     #[error("index {index} comes after index {previous}; indexes must increase")]
     Index {
@@ -63,9 +57,33 @@ pub enum PairingError {
     #[error("time {time} comes after time {previous}; times must not decrease")]
     Time {
         /// This event's.
-        time: u64,
+        time: i128,
         /// The one before.
-        previous: u64,
+        previous: i128,
+    },
+    /// An operation that ends before it begins.
+    #[error(
+        "process {process} completes {f} at {completed_ns} ns, before it invoked it at {invoked_ns} ns; an operation cannot end before it begins"
+    )]
+    EndsBeforeItBegins {
+        /// Who.
+        process: Process,
+        /// What it completes.
+        f: String,
+        /// When it was invoked.
+        invoked_ns: i128,
+        /// When it is said to have ended.
+        completed_ns: i128,
+    },
+    /// Calls of a lock whose times do not say who held it.
+    #[error(
+        "process {process} ends a call of a lock and makes another at {time} ns, as another process does; times as coarse as that do not say who held it when"
+    )]
+    SameMoment {
+        /// Who.
+        process: Process,
+        /// When.
+        time: i128,
     },
     /// A value of the wrong form.
     #[error("the value of a cas is [from, to], not {0}")]
@@ -128,7 +146,6 @@ pub struct HistoryBuilder {
     open: FxHashMap<u32, Open>,
     /// The numbers of the clients that have none of their own, or too large ones, from [`FIRST_NAMED`] on.
     names: FxHashMap<Value, u32>,
-    rules: Rules,
     rank: u32,
     last_index: Option<u64>,
     last_time: u64,
@@ -136,22 +153,12 @@ pub struct HistoryBuilder {
     micros: Columns,
 }
 
-/// Whose rules a history keeps.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Rules {
-    #[default]
-    Ours,
-    Jepsen,
-}
-
 #[derive(Clone, Copy, Debug)]
 enum Open {
     /// The operation at this place has no end yet.
     At(u32),
-    /// Its last operation ended well, or is known not to have happened.
+    /// Its last operation ended; where its outcome is unknown, it still counts as open for ever, though its process goes on.
     Idle,
-    /// Its last operation's outcome is unknown.
-    Retired,
 }
 
 /// Clients below this are numbered as their source does it; while a history is built, names have numbers from here on.
@@ -161,12 +168,6 @@ pub(crate) const FIRST_NAMED: u32 = 1 << 31;
 const OPEN: u64 = u64::MAX;
 
 impl HistoryBuilder {
-    /// A builder that takes what Jepsen and Knossos take: a process may go on after `info` (what it left behind still counts as
-    /// open for ever), and where times go back, the order of the file counts.
-    pub fn jepsen() -> Self {
-        Self { rules: Rules::Jepsen, ..Self::default() }
-    }
-
     /// Adds the next event.
     ///
     /// # Errors
@@ -198,8 +199,8 @@ impl HistoryBuilder {
     }
 
     /// Adds the next event; of a transaction, the micro-operations are in `self.micros`, if it has any.
-    fn push_event(&mut self, mut event: Event<'_>, has_micros: bool) -> Result<(), PairingError> {
-        self.check_order(&mut event)?;
+    fn push_event(&mut self, event: Event<'_>, has_micros: bool) -> Result<(), PairingError> {
+        self.check_order(&event)?;
         if event.revision.is_some_and(|revision| revision > MAX_REVISION) {
             return Err(PairingError::TooMany("a revision is below 2^63"));
         }
@@ -276,17 +277,14 @@ impl HistoryBuilder {
         self.history.values.growth(values)
     }
 
-    fn check_order(&mut self, event: &mut Event<'_>) -> Result<(), PairingError> {
+    fn check_order(&mut self, event: &Event<'_>) -> Result<(), PairingError> {
         if let (Some(index), Some(previous)) = (event.index, self.last_index)
             && index <= previous
         {
             return Err(PairingError::Index { index, previous });
         }
         if event.time < self.last_time {
-            if self.rules == Rules::Ours {
-                return Err(PairingError::Time { time: event.time, previous: self.last_time });
-            }
-            event.time = self.last_time;
+            return Err(PairingError::Time { time: event.time.into(), previous: self.last_time.into() });
         }
         self.last_index = event.index.or(self.last_index);
         self.last_time = event.time;
@@ -297,7 +295,6 @@ impl HistoryBuilder {
         let place = u32::try_from(self.history.operations.len()).expect("there are fewer operations than events");
         match self.open.insert(process, Open::At(place)) {
             None | Some(Open::Idle) => {}
-            Some(Open::Retired) => return Err(PairingError::Retired { process: event.process }),
             Some(Open::At(open)) => {
                 let open = self.history.operations[open as usize].invoked;
                 return Err(PairingError::AlreadyOpen { process: event.process, f: event.f.into_owned(), open });
@@ -332,8 +329,7 @@ impl HistoryBuilder {
     }
 
     fn complete(&mut self, rank: u32, process: u32, event: Event<'_>, has_micros: bool) -> Result<(), PairingError> {
-        let retires = event.kind == EventType::Info && self.rules == Rules::Ours;
-        let state = self.open.insert(process, if retires { Open::Retired } else { Open::Idle });
+        let state = self.open.insert(process, Open::Idle);
         let Some(Open::At(place)) = state else {
             return Err(PairingError::NotOpen { process: event.process, f: event.f.into_owned() });
         };

@@ -133,6 +133,9 @@ impl Transactions {
             if !asked.asks_as(told_step) {
                 return Err(PairingError::MicroOther { place: place + 1 });
             }
+            if happened && told_step.kind == Kind::ReadUnknown {
+                return Err(PairingError::NoResult);
+            }
             if happened && told_step.kind.is_read() {
                 *asked = *told_step;
                 if told_step.kind == Kind::ReadList {
@@ -247,6 +250,11 @@ impl Columns {
         self.steps.push(Step { key, first: value.0, length: 0, kind: Kind::ReadValue });
     }
 
+    /// Adds an `r` of which nothing came out yet.
+    fn read_unknown(&mut self, key: ValueId) {
+        self.steps.push(Step { key, first: ValueId::NIL.0, length: 0, kind: Kind::ReadUnknown });
+    }
+
     /// Adds an `r` of a list.
     pub(crate) fn read_list(
         &mut self,
@@ -267,6 +275,10 @@ impl Columns {
         for micro in all {
             let Some((function, key, value)) = parts(&micro) else { return Err(PairingError::MicroForm(micro)) };
             let key = values.intern(key.clone());
+            let Some(value) = value else {
+                self.read_unknown(key);
+                continue;
+            };
             match (function, value) {
                 ("append" | "w" | "write", value) => {
                     self.change(function == "append", key, values.intern(value.clone()));
@@ -279,28 +291,19 @@ impl Columns {
     }
 }
 
-/// Function, key and value of a micro-operation.
-fn parts(micro: &Value) -> Option<(&str, &Value, &Value)> {
-    match micro {
-        Value::List(parts) => match &parts[..] {
-            [Value::Str(function), key, value] if is_function(function) => Some((&**function, key, value)),
-            _ => None,
-        },
+/// Function, key and value of a micro-operation; a read may have none.
+fn parts(micro: &Value) -> Option<(&str, &Value, Option<&Value>)> {
+    let Value::List(parts) = micro else { return None };
+    match &parts[..] {
+        [function, key, value] => function.name().filter(|name| is_function(name)).map(|name| (name, key, Some(value))),
+        [function, key] => function.name().filter(|name| matches!(*name, "r" | "read")).map(|name| (name, key, None)),
         _ => None,
     }
 }
 
 /// Whether a value is a list of micro-operations, whatever its event calls it; an empty list may be anything.
 pub(crate) fn is_transaction(value: &Value) -> bool {
-    let is_micro = |micro: &Value| match micro {
-        Value::List(parts) => match &parts[..] {
-            [name, _, _] => name.name().is_some_and(is_function),
-            [name, _] => matches!(name.name(), Some("r" | "read")),
-            _ => false,
-        },
-        _ => false,
-    };
-    matches!(value, Value::List(all) if !all.is_empty() && all.iter().all(is_micro))
+    matches!(value, Value::List(all) if !all.is_empty() && all.iter().all(|micro| parts(micro).is_some()))
 }
 
 fn is_function(name: &str) -> bool {

@@ -33,9 +33,13 @@ use crate::{
 
 /// Decides whether recorded histories are linearizable.
 ///
-/// Reads schism's own JSON Lines, Jepsen's and Knossos' EDN, Jepsen's log lines and porcupine's key-value histories, also compressed by gzip
-/// or zstd; which of them a file is, its content tells. Each key is checked on its own. Several files give a table, and the exit code of
-/// the worst.
+/// Reads schism's own JSON Lines, also as one JSON array, Jepsen's, Knossos' and Elle's EDN, Jepsen's log lines, porcupine's key-value
+/// histories and records of one operation each (client, input, call, output, return), also compressed by gzip or zstd; which of them a
+/// file is, its content tells. A run's folder stands for its history, and - for standard input. Each key is checked on its own. Several
+/// files give a table, and the exit code of the worst.
+///
+/// The order of lines is that of events. Where times contradict it and every event of a client has one, the times count, which the verdict
+/// says; what has one time is then concurrent, as it is among records. Times are whole nanoseconds, or seconds where some are decimals.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   schism check store/latest/history.jsonl
@@ -65,7 +69,8 @@ pub(crate) struct CheckArgs {
     /// Write here, as JSON Lines, an order of the operations of each linearizable key that explains every answer.
     #[arg(long, value_name = "OUT", value_parser = parse_output)]
     linearization: Option<PathBuf>,
-    /// The histories; a pattern such as 'store/*/*/history.jsonl' stands for all that it matches.
+    /// The histories, or runs' folders; a pattern such as 'store/*/*/history.jsonl' stands for all that it matches, and - for standard
+    /// input.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 }
@@ -115,7 +120,7 @@ impl CheckArgs {
                         Err(cut) => Ok(Judged::of_cut(cut)),
                     };
                     let judged = match judged {
-                        Ok(judged) => judged,
+                        Ok(judged) => judged.with_notes(found.as_ref().ok()),
                         Err(error) => {
                             table.add_unreadable(file);
                             worst = worst.worst(ui::failure(&error.context(file.display().to_string())));
@@ -318,6 +323,15 @@ impl Judged {
             staleness: None,
             prefixes: Vec::new(),
         }
+    }
+
+    /// With what is to be known of how the history was read.
+    fn with_notes(mut self, history: Option<&History>) -> Self {
+        for note in history.iter().flat_map(|history| &history.notes).map(ToString::to_string) {
+            self.words += &format!("\n  note: {note}\n");
+            self.notes.push(note);
+        }
+        self
     }
 
     /// Of a file that was not read to its end.

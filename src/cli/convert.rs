@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use histories::{Compression, EdnStyle, Event, OurRules};
+use histories::{Compression, EdnStyle, Event, OurRules, ReadOptions, Way};
 
 use super::{allowance::Allowance, judging::LimitArgs, meaning::Meaning};
 use crate::{
@@ -62,13 +62,17 @@ impl ConvertArgs {
             return ui::write_whole(&self.output, |out| Ok(histories::write_columns(out, &history)?));
         }
         let (mut style, mut rules) = (EdnStyle::default(), OurRules::default());
-        self.read(&allowance, |event| {
-            style.see(event);
-            rules.see(event);
+        let way = self.read(&allowance, Way::default(), |event| match event {
+            Some(event) => {
+                style.see(event);
+                rules.see(event);
+            }
+            None => (style, rules) = (EdnStyle::default(), OurRules::default()),
         })?;
         ui::write_whole(&self.output, |mut out| {
             let mut written = Ok(());
-            self.read(&allowance, |event| {
+            self.read(&allowance, way, |event| {
+                let event = event.expect("a file is not read again in the way that was found");
                 if written.is_ok() {
                     written = match target {
                         Target::Jsonl => histories::write_event(&mut out, &style.explicit(rules.apply(event.clone()))),
@@ -81,12 +85,17 @@ impl ConvertArgs {
         })
     }
 
-    /// Twice: what all events are decides how each is written, and memory is for more than events.
-    fn read(&self, allowance: &Allowance, mut each: impl FnMut(&Event<'_>)) -> anyhow::Result<()> {
+    /// Twice: what all events are decides how each is written, and memory is for more than events. Returns how the file was read.
+    fn read(
+        &self,
+        allowance: &Allowance,
+        way: Way,
+        mut each: impl FnMut(Option<&Event<'_>>),
+    ) -> anyhow::Result<Way> {
         let found = allowance.watched_again(&self.input, self.meaning, |options| {
-            histories::read_events(&self.input, options, &mut each)
+            histories::read_events(&self.input, &ReadOptions { way, ..*options }, &mut each)
         })?;
-        found.map(drop).map_err(|cut| cut.failure(&self.input).into())
+        found.map(|history| history.way()).map_err(|cut| cut.failure(&self.input).into())
     }
 }
 

@@ -1,4 +1,4 @@
-//! The files that a command was given: patterns that the shell left alone stand for what they match.
+//! The files that a command was given: patterns that the shell left alone stand for what they match, a run's folder for the history in it.
 
 use std::path::{Path, PathBuf};
 
@@ -10,8 +10,12 @@ use crate::{exit::ExitStatus, ui::Failure};
 const LIKE_A_SHELL: MatchOptions =
     MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: true };
 
-/// Each pattern replaced by what it matches, sorted. What exists by its literal name is no pattern; one that matches nothing
-/// stays, for [`matched`] to refuse.
+/// What the history in a run's folder is called, and how it may be compressed, in the order in which it is looked for.
+const NAMES: [&str; 4] = ["history.jsonl", "history.edn", "history.json", "history.columns"];
+const ENDS: [&str; 3] = ["", ".gz", ".zst"];
+
+/// Each pattern replaced by what it matches, sorted, and each run's folder by its history. What exists by its literal name is no
+/// pattern; what stands for nothing stays, for [`matched`] to refuse.
 pub(super) fn expand(named: Vec<PathBuf>) -> Vec<PathBuf> {
     let mut files = Vec::with_capacity(named.len());
     for name in named {
@@ -28,14 +32,28 @@ pub(super) fn expand(named: Vec<PathBuf>) -> Vec<PathBuf> {
             files[before..].sort();
         }
     }
-    files
+    files.into_iter().map(|file| in_folder(&file).unwrap_or(file)).collect()
+}
+
+/// The history of a run, whose folder this is.
+fn in_folder(folder: &Path) -> Option<PathBuf> {
+    if !folder.is_dir() {
+        return None;
+    }
+    let names = NAMES.iter().flat_map(|name| ENDS.iter().map(move |end| folder.join(format!("{name}{end}"))));
+    names.into_iter().find(|path| path.is_file())
 }
 
 /// Whether a file is one at all.
 ///
 /// # Errors
-/// It is a pattern that matched nothing.
+/// It is a pattern that matched nothing, or a folder without a history.
 pub(super) fn matched(file: &Path) -> anyhow::Result<()> {
+    if file.is_dir() {
+        let what = format!("{}: there is no history in this folder: no {}", file.display(), NAMES.join(", no "));
+        let hint = "name the folder of one run, or its history; a pattern such as 'store/*/*' stands for the folders that it matches";
+        return Err(Failure::new(ExitStatus::Unreadable, what).hint(hint).into());
+    }
     let Some(pattern) = pattern(file) else { return Ok(()) };
     let what = match glob::Pattern::new(pattern) {
         Ok(_) => format!("{pattern}: no file matches this pattern"),

@@ -23,7 +23,7 @@ pub(crate) struct Meaning {
 /// A format that can be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum FormatName {
-    /// schism's own JSON Lines
+    /// schism's own JSON Lines, or the same objects in one array
     Jsonl,
     /// Jepsen's and Knossos' operation maps
     Edn,

@@ -7,7 +7,9 @@ use std::{
 
 use checker::{Options, Report, Verdict};
 use clap::Args;
-use histories::{EdnStyle, Event, EventType, Function, History, HistoryBuilder, Operation, OurRules, Outcome, Value};
+use histories::{
+    EdnStyle, Event, EventType, Function, History, HistoryBuilder, Operation, OurRules, Outcome, ReadOptions, Value,
+};
 
 use super::{
     allowance::Allowance,
@@ -122,7 +124,8 @@ impl ShrinkArgs {
     ) -> anyhow::Result<Vec<Event<'static>>> {
         let invoked: HashSet<u32> = kept.iter().map(|&place| history.operations[place].invoked).collect();
         let (mut rank, mut open, mut events) = (0_u32, HashSet::new(), Vec::new());
-        let mut see = |event: &Event<'_>| {
+        let mut see = |event: Option<&Event<'_>>| {
+            let event = event.expect("a file is not read again in the way that was found");
             if event.process.is_client() {
                 let is_kept = match event.kind {
                     EventType::Invoke => invoked.contains(&rank) && open.insert(event.process.clone()),
@@ -136,7 +139,7 @@ impl ShrinkArgs {
         };
         allowance
             .watched_again(&self.file, self.judging.meaning(), |options| {
-                histories::read_events(&self.file, options, &mut see)
+                histories::read_events(&self.file, &ReadOptions { way: history.way(), ..*options }, &mut see)
             })?
             .map_err(|cut| cut.failure(&self.file))?;
         let mut rules = OurRules::default();

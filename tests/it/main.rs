@@ -22,6 +22,7 @@ mod limits;
 mod linearization;
 mod models;
 mod node;
+mod peers;
 mod refusals;
 mod report;
 mod runs;

@@ -28,7 +28,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{lines::Place, watch::Watch};
 use crate::{
-    Event, Function, History, NEVER, Operation, Outcome, Process, ReadError, Times, Value, ValueId,
+    Event, Function, History, NEVER, Note, Operation, Outcome, Process, ReadError, Times, Value, ValueId,
     history::{MAX_REVISION, NO_REVISION},
     pairing::FIRST_NAMED,
 };
@@ -52,6 +52,8 @@ struct Text<'a> {
     others: &'a [Event<'static>],
     #[serde(skip_serializing_if = "Option::is_none")]
     processes: Option<(u32, &'a [Value])>,
+    #[serde(skip_serializing_if = "<[Note]>::is_empty")]
+    notes: &'a [Note],
 }
 
 /// As it is read.
@@ -63,6 +65,8 @@ struct OwnedText<'a> {
     others: Vec<Event<'a>>,
     #[serde(default)]
     processes: Option<(u32, Vec<Value>)>,
+    #[serde(default)]
+    notes: Vec<Note>,
 }
 
 /// Writes a history in columns.
@@ -81,6 +85,7 @@ pub fn write_columns(out: &mut dyn Write, history: &History) -> io::Result<()> {
         values: values().filter(|(_, value)| !matches!(value, Value::Int(_))).collect(),
         others: &history.others,
         processes: (!history.process_names.is_empty()).then_some((history.first_named, &history.process_names)),
+        notes: &history.notes,
     };
     let json = serde_json::to_vec(&text)?;
     let back: OwnedText<'_> = serde_json::from_slice(&json)?;
@@ -230,6 +235,7 @@ fn columns(input: impl Read, watch: &Watch<'_>) -> Result<History, Wrong> {
     if history.values.has_not_a_number() {
         return Err("a value that equals nothing".into());
     }
+    history.notes = text.notes;
     history.others = text.others.into_iter().map(Event::into_owned).collect();
     blocks(&mut input, operations, WIDTHS[version], |block, count| {
         watch.seen(history.operations.len());

@@ -5,32 +5,32 @@
 
 use std::{io::Read, path::Path};
 
-use super::{edn, edn_terms, keys::Gathering, lines::Lines, watch::Watch};
-use crate::{Event, History, ReadError};
+use super::{
+    draft::{self, Drafted},
+    edn,
+    intake::Intake,
+    keys::Each,
+    lines::Lines,
+    watch::Watch,
+};
+use crate::{Event, History, Process, ReadError};
 
 /// What stands before the process of an operation.
 const MARKER: &[u8] = b"jepsen.util - ";
 const TYPES: [&[u8]; 4] = [b":invoke", b":ok", b":fail", b":info"];
 
-pub(super) fn read(
-    path: &Path,
-    input: impl Read,
-    watch: &Watch<'_>,
-    each: &mut dyn FnMut(&Event<'_>),
-) -> Result<History, ReadError> {
+pub(super) fn read(path: &Path, input: impl Read, watch: &Watch<'_>, each: Each<'_>) -> Result<History, ReadError> {
     let mut lines = Lines::new(path, input);
-    let mut gathering = Gathering::jepsen(watch.options()).in_logs();
+    let mut intake = Intake::new(watch, each).in_logs();
     while let Some((place, text)) = lines.next()? {
         if is_operation(text) {
             let line = std::str::from_utf8(text)
                 .map_err(|error| place.malformed(text, error.valid_up_to() + 1, "expected UTF-8"))?;
-            let event =
-                event(&edn_terms::plain(line)).map_err(|(column, reason)| place.malformed(text, column + 1, reason))?;
-            watch.text(text.len(), gathering.builder()).map_err(|source| place.unread(source))?;
-            gathering.push(place, None, event, each)?;
+            let event = event(line).map_err(|(column, reason)| place.malformed(text, column + 1, reason))?;
+            intake.take(place, text, Drafted { event, time: None, is_nobody: false })?;
         }
     }
-    gathering.finish(lines.end(), each)
+    intake.finish(lines.end())
 }
 
 /// Whether a line is, or was meant to be, an operation: then it has to be a whole one.
@@ -61,8 +61,10 @@ fn event(line: &str) -> Result<Event<'static>, (usize, String)> {
     let type_at = words(line).find(|(_, word)| TYPES.contains(&word.as_bytes()));
     let (type_at, kind) = type_at.ok_or_else(|| (line.len(), "expected :invoke, :ok, :fail or :info".to_owned()))?;
     let (process_at, process) = words(&line[..type_at]).last().unwrap_or((0, ""));
-    let process = edn::parse(process).and_then(|process| edn::process(process)).map_err(|why| (process_at, why))?;
-    let kind = edn::parse(kind).and_then(|kind| edn::kind(&kind)).map_err(|why| (type_at, why))?;
+    let process = edn::parse(process)
+        .and_then(|process| Process::from_value(process).map_err(|error| error.to_string()))
+        .map_err(|why| (process_at, why))?;
+    let kind = edn::parse(kind).and_then(|kind| draft::kind(&kind)).map_err(|why| (type_at, why))?;
 
     let mut rest = &line[type_at..];
     let mut next = |name| {
@@ -75,7 +77,7 @@ fn event(line: &str) -> Result<Event<'static>, (usize, String)> {
     let f = next("function")?;
     let value = next("value")?;
     let error = rest.trim();
-    let mut event = Event::new(process, kind, edn::name(&f).map_err(|why| (type_at, why))?);
+    let mut event = Event::new(process, kind, draft::function(&f).map_err(|why| (type_at, why))?.to_owned());
     event.value = Some(value);
     event.error = (!error.is_empty()).then(|| error.to_owned().into());
     Ok(event)

@@ -1,4 +1,4 @@
-//! Values in JSON, from and to the text itself, so that no number is rounded.
+//! Values in JSON, from (by [`super::json`]) and to the text itself, so that no number is rounded.
 //!
 //! An object `{"$edn": "…"}` stands for what only EDN can say: a keyword, a set, `1.0`, a map with other keys than text. So does an
 //! object that has that name itself.
@@ -6,14 +6,11 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _, ser::SerializeMap};
 use serde_json::value::RawValue;
 
-use super::edn;
+use super::{edn, json};
 use crate::{
     Value,
     value::{ESCAPE, push_edn},
 };
-
-/// How deep values may be nested.
-const MAX_DEPTH: u32 = 128;
 
 impl Serialize for Value {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -48,7 +45,7 @@ impl Serialize for Value {
 impl<'de> Deserialize<'de> for Value {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = Box::<RawValue>::deserialize(deserializer)?;
-        parse(text.get()).map_err(D::Error::custom)
+        json::value(text.get()).map_err(|(_, why)| D::Error::custom(why))
     }
 }
 
@@ -71,112 +68,8 @@ pub fn parse_value(text: &str) -> Result<Value, String> {
     }
 }
 
-/// The value that is written in this JSON, which is known to be well formed.
-fn parse(text: &str) -> Result<Value, String> {
-    let mut cursor = Cursor { text, at: 0 };
-    cursor.value(0)
-}
-
-struct Cursor<'a> {
-    text: &'a str,
-    at: usize,
-}
-
-impl<'a> Cursor<'a> {
-    /// Passes over blanks; the byte that follows, 0 at the end.
-    fn next(&mut self) -> u8 {
-        let rest = &self.text.as_bytes()[self.at..];
-        self.at += rest.iter().position(|byte| !byte.is_ascii_whitespace()).unwrap_or(rest.len());
-        self.text.as_bytes().get(self.at).copied().unwrap_or(0)
-    }
-
-    /// What is next up to the first byte that ends it.
-    fn until(&mut self, is_end: impl Fn(u8) -> bool) -> &'a str {
-        let rest = &self.text[self.at..];
-        let length = rest.bytes().position(is_end).unwrap_or(rest.len());
-        self.at += length;
-        &rest[..length]
-    }
-
-    fn value(&mut self, depth: u32) -> Result<Value, String> {
-        if depth >= MAX_DEPTH {
-            return Err(format!("values are nested at most {MAX_DEPTH} deep"));
-        }
-        match self.next() {
-            b'"' => self.string().map(|text| Value::Str(text.into())),
-            b'[' => self.list(depth),
-            b'{' => self.map(depth),
-            _ => match self.until(|byte| matches!(byte, b',' | b']' | b'}') || byte.is_ascii_whitespace()) {
-                "null" => Ok(Value::Nil),
-                "true" => Ok(Value::Bool(true)),
-                "false" => Ok(Value::Bool(false)),
-                number => Value::from_json_number(number).map_err(|error| error.to_string()),
-            },
-        }
-    }
-
-    fn string(&mut self) -> Result<String, String> {
-        let start = self.at;
-        let bytes = self.text.as_bytes();
-        let (mut end, mut is_plain) = (start + 1, true);
-        while bytes.get(end).is_some_and(|byte| *byte != b'"') {
-            let is_escape = bytes[end] == b'\\';
-            is_plain &= !is_escape;
-            end += 1 + usize::from(is_escape);
-        }
-        let quoted = self.text.get(start..=end).ok_or("a text does not end")?;
-        self.at = end + 1;
-        if is_plain {
-            return Ok(quoted[1..quoted.len() - 1].to_owned());
-        }
-        serde_json::from_str(quoted).map_err(|_| format!("{quoted} has an escape that stands for no character"))
-    }
-
-    fn list(&mut self, depth: u32) -> Result<Value, String> {
-        let mut items = Vec::new();
-        self.at += 1;
-        while self.next() != b']' {
-            items.push(self.value(depth + 1)?);
-            self.comma(b']')?;
-        }
-        self.at += 1;
-        Ok(Value::List(items))
-    }
-
-    fn map(&mut self, depth: u32) -> Result<Value, String> {
-        let mut pairs = Vec::new();
-        self.at += 1;
-        while self.next() != b'}' {
-            let name = self.string()?;
-            if self.next() != b':' {
-                return Err("a name is followed by a colon".to_owned());
-            }
-            self.at += 1;
-            pairs.push((Value::Str(name.into()), self.value(depth + 1)?));
-            self.comma(b'}')?;
-        }
-        self.at += 1;
-        if let [(Value::Str(name), Value::Str(text))] = &pairs[..]
-            && **name == *ESCAPE
-        {
-            return unescaped(text);
-        }
-        Value::map(pairs).map_err(|error| error.to_string())
-    }
-
-    /// Passes over a comma, unless this is what ends the list.
-    fn comma(&mut self, end: u8) -> Result<(), String> {
-        match self.next() {
-            b',' => self.at += 1,
-            next if next == end => {}
-            _ => return Err("an element is followed by a comma".to_owned()),
-        }
-        Ok(())
-    }
-}
-
 /// What stands for this text of EDN.
-fn unescaped(text: &str) -> Result<Value, String> {
+pub(super) fn unescaped(text: &str) -> Result<Value, String> {
     let value = edn::parse(text).map_err(|why| format!("\"{ESCAPE}\" stands before a value in EDN: {why}"))?;
     if value.is_json() {
         return Err(format!("\"{ESCAPE}\" stands before what only EDN can say, not before {value}"));

@@ -10,6 +10,9 @@ use crate::{
     Event, History, HistoryBuilder, ReadError, TRANSACTION, Values, transactions::Columns, transactions::functions,
 };
 
+/// Whoever wants to see each event on the way.
+pub(super) type Each<'a> = Option<&'a mut dyn FnMut(&Event<'_>)>;
+
 /// Events with their lines, kept until it is known whether their values are keyed: mostly the first ones say that they are not.
 pub(super) struct Gathering {
     /// Nothing where somebody said whether they are.
@@ -19,20 +22,12 @@ pub(super) struct Gathering {
 }
 
 impl Gathering {
-    /// By what the reader was told, for a history that keeps Jepsen's rules.
-    pub(super) fn jepsen(options: &ReadOptions<'_>) -> Self {
-        Self::of(options, HistoryBuilder::jepsen())
-    }
-
-    /// By what the reader was told, for a history that keeps our rules.
-    pub(super) fn ours(options: &ReadOptions<'_>) -> Self {
-        Self::of(options, HistoryBuilder::default())
-    }
-
-    fn of(options: &ReadOptions<'_>, builder: HistoryBuilder) -> Self {
-        let taking = Taking::new(options.failed_cas).keyed(options.keyed == Some(true));
-        let shape = options.keyed.is_none().then(Shape::default);
-        Self { shape, kept: Vec::new(), pairing: Pairing { builder, taking } }
+    /// By what the reader was told, and by what an earlier reading found.
+    pub(super) fn new(options: &ReadOptions<'_>, found: Option<bool>) -> Self {
+        let keyed = options.keyed.or(found);
+        let taking = Taking::new(options.failed_cas).keyed(keyed == Some(true));
+        let shape = keyed.is_none().then(Shape::default);
+        Self { shape, kept: Vec::new(), pairing: Pairing { builder: HistoryBuilder::default(), taking } }
     }
 
     /// Of Jepsen's log lines, which say by its arguments that a failed cas found another value.
@@ -52,7 +47,7 @@ impl Gathering {
         place: Place<'_>,
         text: Option<&[u8]>,
         event: Event<'_>,
-        each: &mut dyn FnMut(&Event<'_>),
+        each: &mut Each<'_>,
     ) -> Result<(), ReadError> {
         let Some(shape) = &mut self.shape else { return self.pairing.push(place, text, event, each) };
         shape.see(&event);
@@ -81,7 +76,7 @@ impl Gathering {
     }
 
     /// Decides by what was seen what the values are, whatever may come, and pairs what waits.
-    pub(super) fn settle(&mut self, place: Place<'_>, each: &mut dyn FnMut(&Event<'_>)) -> Result<(), ReadError> {
+    fn settle(&mut self, place: Place<'_>, each: &mut Each<'_>) -> Result<(), ReadError> {
         if let Some(shape) = self.shape.take() {
             let is_keyed = is_keyed(&shape, place)?;
             let taking = std::mem::take(&mut self.pairing.taking);
@@ -97,7 +92,7 @@ impl Gathering {
     }
 
     /// The history. `end` is where the file ends.
-    pub(super) fn finish(mut self, end: Place<'_>, each: &mut dyn FnMut(&Event<'_>)) -> Result<History, ReadError> {
+    pub(super) fn finish(mut self, end: Place<'_>, each: &mut Each<'_>) -> Result<History, ReadError> {
         self.settle(end, each)?;
         self.pairing.finish(end)
     }
@@ -115,24 +110,19 @@ pub(super) fn is_keyed(shape: &Shape, place: Place<'_>) -> Result<bool, ReadErro
 }
 
 /// A history that is made of one event after the other.
-pub(super) struct Pairing {
+struct Pairing {
     builder: HistoryBuilder,
     taking: Taking,
 }
 
 impl Pairing {
-    /// Of a history that keeps Jepsen's rules, whose values are pairs of key and value, or not.
-    pub(super) fn new(options: &ReadOptions<'_>, is_keyed: bool) -> Self {
-        Self { builder: HistoryBuilder::jepsen(), taking: Taking::new(options.failed_cas).keyed(is_keyed) }
-    }
-
     /// Takes the next event, which stands in this place and is written so, where that is known.
-    pub(super) fn push(
+    fn push(
         &mut self,
         place: Place<'_>,
         text: Option<&[u8]>,
         mut event: Event<'_>,
-        each: &mut dyn FnMut(&Event<'_>),
+        each: &mut Each<'_>,
     ) -> Result<(), ReadError> {
         self.taking.apply(&mut event).map_err(|why| place.unkeyed(why))?;
         if event.f == TRANSACTION
@@ -145,7 +135,9 @@ impl Pairing {
                 }
             });
         }
-        each(&event);
+        if let Some(each) = each {
+            each(&event);
+        }
         let shown = if text.is_none() { Some(event.clone()) } else { None };
         self.builder.push(event).map_err(|rule| match text {
             Some(text) => place.broken(text, rule),
@@ -153,13 +145,8 @@ impl Pairing {
         })
     }
 
-    /// What the events are made to.
-    pub(super) fn builder(&self) -> &HistoryBuilder {
-        &self.builder
-    }
-
     /// The history. `end` is where the file ends.
-    pub(super) fn finish(self, end: Place<'_>) -> Result<History, ReadError> {
+    fn finish(self, end: Place<'_>) -> Result<History, ReadError> {
         let mut history = self.builder.finish();
         history.failed_cas = self.taking.counts();
         if history.operations.is_empty() { Err(end.empty()) } else { Ok(history) }

@@ -25,12 +25,18 @@ pub(super) struct Place<'a> {
 impl Place<'_> {
     /// `text` is the whole line, `column` the byte (from 1) where it goes wrong.
     pub(super) fn malformed(self, text: &[u8], column: usize, reason: impl Into<String>) -> ReadError {
+        self.malformed_at(text, column.saturating_sub(1), column as u64, reason)
+    }
+
+    /// As [`Place::malformed`], where `text` is only a part of the line, which goes wrong `at` there.
+    pub(super) fn malformed_at(self, text: &[u8], at: usize, column: u64, reason: impl Into<String>) -> ReadError {
         ReadError::Malformed {
             path: self.path.to_owned(),
             line: self.line,
-            column: column as u64,
+            column,
             reason: reason.into(),
-            excerpt: excerpt(text, column.saturating_sub(1)),
+            excerpt: excerpt(text, at),
+            format: None,
         }
     }
 
@@ -59,7 +65,7 @@ impl Place<'_> {
 
 /// How many lines end in `text`.
 pub(super) fn line_ends(text: &[u8]) -> u64 {
-    text.split(|byte| *byte == b'\n').count() as u64 - 1
+    memchr::memchr_iter(b'\n', text).count() as u64
 }
 
 /// The text around a place of a line, on one line itself and printable.

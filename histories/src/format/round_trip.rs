@@ -105,7 +105,11 @@ fn events_of(text: &[u8]) -> Option<Vec<Event<'static>>> {
     let path = dir.path().join("history");
     fs::write(&path, text).expect("it can be written");
     let mut events = Vec::new();
-    match read_events(&path, &ReadOptions::default(), &mut |event| events.push(event.clone().into_owned())) {
+    let take = &mut |event: Option<&Event<'_>>| match event {
+        Some(event) => events.push(event.clone().into_owned()),
+        None => events.clear(),
+    };
+    match read_events(&path, &ReadOptions::default(), take) {
         Ok(_) | Err(crate::ReadError::Empty { .. }) => Some(events),
         Err(crate::ReadError::Keys { .. }) => None,
         Err(error) => panic!("{error}\n{}", String::from_utf8_lossy(text)),

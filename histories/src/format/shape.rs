@@ -6,7 +6,7 @@
 //!    that is a list of micro-operations; a cas whose second part is no pair; a `key` beside the value; or if an operation is answered with
 //!    something that is no pair with the key that was asked for.
 //! 2. Else it has keys if some client invokes a read, or something else that needs no argument, with `[key nil]`; a cas with
-//!    `[key [from to]]`, where the key is no pair; a transaction with `[key [micro-operation …]]`; or if something is answered with
+//!    `[key [from to]]`, where the key is no pair, or `[key from to]`; a transaction with `[key [micro-operation …]]`; or if something is answered with
 //!    `[key answer]`, where the answer is not the argument once more (`contains [0 5]`, then `[0 true]`).
 //! 3. Of a cas of two pairs, `[[1 2] [3 4]]`, the first is the key if others have that key, and what is expected if others write it.
 //! 4. Where only a read with an argument or such a cas is left, nobody can tell, and whoever reads must say. Else it has none: nothing but
@@ -64,6 +64,12 @@ impl Shape {
     }
 
     fn invoke(&mut self, event: &Event<'_>) {
+        if let Some([key, from, to]) = cas_of_three(event) {
+            // A cas without a key has two parts.
+            self.evidence = true;
+            self.open.insert(event.process.clone(), [key.clone(), Value::List(vec![from.clone(), to.clone()])]);
+            return;
+        }
         let Some((whole, [key, argument])) = event.value.as_ref().and_then(|value| Some((value, pair_of(value)?)))
         else {
             self.plain = true;
@@ -100,6 +106,7 @@ impl Shape {
         let function = Function::known(&event.f);
         match &event.value {
             None | Some(Value::Nil) => self.plain |= function == Some(Function::Read),
+            _ if cas_of_three(event).is_some_and(|[of, ..]| *of == key) => {}
             Some(value) => match pair_of(value) {
                 Some([of, answer]) if *of == key => self.evidence |= function.is_none() && *answer != argument,
                 _ => self.plain = true,
@@ -146,6 +153,16 @@ fn needs_argument(f: &str) -> bool {
             | "has"
             | "txn"
     )
+}
+
+/// The parts of a cas that has its key beside what it expects and sets: `[key from to]`, as some write for `[key [from to]]`.
+pub(super) fn cas_of_three<'a>(event: &'a Event<'_>) -> Option<&'a [Value; 3]> {
+    match &event.value {
+        Some(Value::List(parts)) if Function::known(&event.f) == Some(Function::Cas) => {
+            parts.as_slice().try_into().ok()
+        }
+        _ => None,
+    }
 }
 
 /// The two parts of a pair.

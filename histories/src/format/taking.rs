@@ -3,7 +3,7 @@
 
 use rustc_hash::FxHashSet;
 
-use super::shape::pair_of;
+use super::shape::{cas_of_three, pair_of};
 use crate::{
     Event, EventType, FailedCas, Function, Process, TRANSACTION, Value, history::FailedCasCounts, transactions,
 };
@@ -110,6 +110,11 @@ fn split(event: &mut Event<'_>) -> Result<(), String> {
         return Err(
             "the values of this history are taken as pairs of key and value, but here is a key of its own".to_owned()
         );
+    }
+    if let Some([key, from, to]) = cas_of_three(event).cloned() {
+        event.key = Some(key);
+        event.value = Some(Value::List(vec![from, to]));
+        return Ok(());
     }
     if let Some([key, value]) = event.value.as_ref().and_then(pair_of).cloned() {
         event.key = Some(key);

@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use super::ReadOptions;
+use super::{ReadOptions, Way};
 use crate::{HistoryBuilder, ReadError};
 
 /// So many bytes of text are made to events between two questions.
@@ -34,11 +34,42 @@ pub(super) struct Watch<'a> {
     /// Bytes of text since the last question.
     since: Cell<usize>,
     is_stopped: Cell<bool>,
+    way: Cell<Way>,
+    is_again: Cell<bool>,
 }
 
 impl<'a> Watch<'a> {
     pub(super) fn new(options: &'a ReadOptions<'a>) -> Self {
-        Self { options, reading: Cell::default(), since: Cell::default(), is_stopped: Cell::default() }
+        Self {
+            options,
+            reading: Cell::default(),
+            since: Cell::default(),
+            is_stopped: Cell::default(),
+            way: Cell::new(options.way),
+            is_again: Cell::default(),
+        }
+    }
+
+    /// How the file is to be read.
+    pub(super) fn way(&self) -> Way {
+        self.way.get()
+    }
+
+    /// Has the file read again in another way. As with [`Watch::ask`], the error says only that something went wrong.
+    pub(super) fn again(&self, way: Way) -> ReadError {
+        debug_assert!(way != self.way.get(), "a file is read again as before: {way:?}");
+        self.way.set(way);
+        self.is_again.set(true);
+        ReadError::Stopped { path: "".into(), reading: self.reading.get() }
+    }
+
+    /// Whether the file is to be read again; from its beginning, then.
+    pub(super) fn take_again(&self) -> bool {
+        let is_again = self.is_again.take();
+        if is_again {
+            self.reading.set(Reading { needs: 0, ..Reading::default() });
+        }
+        is_again
     }
 
     /// How the file is read.

@@ -83,7 +83,7 @@ fn what_breaks_a_rule_is_named_with_its_line() {
         (r#"[["append",5,1],["r",6,[]],["w","x",2],["r","x",3]]"#, "another micro-operation in place 2"),
         (r#"[["append",5,1],["r",5,[]],["append","x",2],["r","x",3]]"#, "another micro-operation in place 3"),
         (r#"[["append",5,1],["r",5,[]],["w","x",2],["w","x",3]]"#, "another micro-operation in place 4"),
-        (r#"[["append",5,1],["r",5,[]],["w","x",2],["r","x"]]"#, r#"not ["r","x"]"#),
+        (r#"[["append",5,1],["r",5,[]],["w","x",2],["r","x"]]"#, "a read that ended ok must have a value"),
         (r#"[["append",5,1],["r",5,[]],["w","x",2],["get","x",1]]"#, r#"not ["get","x",1]"#),
         ("[5]", "not 5"),
         ("7", "list of micro-operations, not 7"),

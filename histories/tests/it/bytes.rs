@@ -6,7 +6,7 @@ use histories::{Format, Packer, ReadError, read_bytes};
 use proptest::{collection::vec, prelude::*, sample::Index, test_runner::TestCaseError};
 
 /// A valid history of each format.
-const SEEDS: [&str; 6] = [
+const SEEDS: [&str; 10] = [
     concat!(
         r#"{"index":0,"time":1,"process":0,"type":"invoke","f":"cas","key":"k","value":[1,2.5]}"#,
         "\n",
@@ -26,6 +26,18 @@ const SEEDS: [&str; 6] = [
     "{:process 0, :type :invoke, :f :cas, :value #jepsen.independent/tuple [k [1 2]]}\n; why\n{:process 0, :type :info, :f :cas, :value [k [1 2]], :error :timeout}\n",
     "INFO  jepsen.util - 0\t:invoke\t:write\t3\nINFO  jepsen.util - :nemesis\t:info\t:start\tnil\nINFO  jepsen.util - 0\t:ok\t:write\t3\n",
     "{:process 0, :type :invoke, :f :put, :key \"0\", :value \"x\"}\n{:process 0, :type :ok, :f :put, :key \"0\", :value \"x\"}\n{:process 0, :type :invoke, :f :get, :key \"0\", :value nil}\n{:process 0, :type :ok, :f :get, :key \"0\", :value \"x\"}\n",
+    concat!(
+        "\u{feff}[{\"process\":0,\"time\":5.5,\"type\":\"invoke\",\n\"f\":\"read\"},\n{\"process\":1,\"time\":-2,\"type\":\"invoke\",\"f\":\"write\",\"value\":1},",
+        "{\"process\":0,\"time\":6,\"type\":\"ok\",\"f\":\"read\",\"value\":null}]\n",
+    ),
+    concat!(
+        r#"{"ClientId":0,"Input":{"op":"put","key":"a","value":"x"},"Call":10,"Output":{},"Return":20}"#,
+        "\n",
+        r#"{"ClientId":0,"Input":{"op":"get","key":"a"},"Call":20,"Output":{"value":"x"},"Return":30}"#,
+        "\n",
+    ),
+    "({:process 0, :time 9, :type :invoke, :f :read, :value nil}\n{:process 1, :time 3, :type :invoke, :f :write, :value #{1 :a}}\n{:process 1, :time 4, :type :ok, :f :write, :value #{1 :a}})",
+    "{:type :ok, :value [[:append :x 1] [:r :y [1]]], :a #:a{:b 1}}\n{:type :ok, :value [[:r :y [1]]]}\n",
 ];
 
 /// What is put into a file: what parsers stumble over.
@@ -99,7 +111,7 @@ fn damaged(mut bytes: Vec<u8>, damages: &[Damage]) -> Vec<u8> {
 
 /// As its content says and as each format; `bytes` are `unpacked` long.
 fn is_read_or_refused(bytes: &[u8], unpacked: usize) -> Result<(), TestCaseError> {
-    for format in [None, Some(Format::JsonLines), Some(Format::Edn), Some(Format::JepsenLog)] {
+    for format in [None, Some(Format::JsonLines), Some(Format::Json), Some(Format::Edn), Some(Format::JepsenLog)] {
         match read_bytes("damaged", bytes, format) {
             Ok(history) => {
                 // Everything that is kept stands for some byte of the file.

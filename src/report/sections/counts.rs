@@ -75,7 +75,12 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
 fn errors(run: &Finished) -> Markup {
     let mut kinds: BTreeMap<(String, &'static str, String), usize> = BTreeMap::new();
     let mut others = 0;
-    let read = histories::read_events(run.history_path(), &ReadOptions::default(), &mut |event: &Event<'_>| {
+    let read = histories::read_events(run.history_path(), &ReadOptions::default(), &mut |event: Option<&Event<'_>>| {
+        let Some(event) = event else {
+            kinds.clear();
+            others = 0;
+            return;
+        };
         let outcome = match event.kind {
             EventType::Fail => "failed",
             EventType::Info => "unknown",

@@ -24,6 +24,7 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
             @if let Some(why) = weak { " " strong { "Weak evidence" } ": " (why) "." }
         }
         @if let Some(taken) = taken { p { (taken) "." } }
+        @for note in &facts.history.notes { p { strong { "Note" } ": " (text(&note.to_string())) "." } }
         @if let Some(why) = failed { p { strong { "The cluster did not come back after healing" } ": " (text(why)) } }
         p { @if facts.run.is_some() { "To repeat it:" } @else { "To judge it again:" } }
         pre class="wrap" tabindex="0" { (text(&facts.command)) }

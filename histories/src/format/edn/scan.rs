@@ -1,0 +1,376 @@
+//! EDN as Clojure prints it, form by form: one pass over the bytes, and nothing is copied that need not be.
+
+use std::borrow::Cow;
+
+use crate::format::cursor::{Cursor, MAX_DEPTH, Trouble, unicode};
+use crate::{Edn, Value, ValueError};
+
+/// Bytes that no number, keyword or symbol has.
+const IS_END: [bool; 256] = {
+    let mut table = [false; 256];
+    let ends = b" \t\n\r\x0b\x0c,;\"\\()[]{}^@`~";
+    let mut at = 0;
+    while at < ends.len() {
+        table[ends[at] as usize] = true;
+        at += 1;
+    }
+    table
+};
+
+/// So many digits fit every integer here.
+const SAFE_DIGITS: usize = 18;
+
+/// Reads forms, one after the other.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Scanner<'a> {
+    pub(super) cursor: Cursor<'a>,
+}
+
+impl<'a> Scanner<'a> {
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
+        Self { cursor: Cursor::new(bytes) }
+    }
+
+    /// Passes over blanks, commas, comments and what `#_` discards; the byte that follows, if any does.
+    pub(super) fn blank(&mut self, depth: u32) -> Result<Option<u8>, Trouble> {
+        loop {
+            let Some(byte) = self.cursor.peek()? else { return Ok(None) };
+            match byte {
+                b' ' | b'\n' | b',' | b'\r' | b'\t' | 0x0b | 0x0c | 0x1c..=0x1f => self.cursor.at += 1,
+                b';' => drop(self.cursor.until(|byte| byte == b'\n')?),
+                b'#' => {
+                    let next = self.cursor.bytes.get(self.cursor.at + 1);
+                    match next {
+                        Some(b'_') => {
+                            self.cursor.at += 2;
+                            self.value(deeper(&self.cursor, depth)?)?;
+                        }
+                        None if !self.cursor.is_last => return Err(Trouble::Cut),
+                        _ => return Ok(Some(byte)),
+                    }
+                }
+                0x80.. if self.is_wide_blank()? => {}
+                _ => return Ok(Some(byte)),
+            }
+        }
+    }
+
+    /// Passes over a blank that is no ASCII, if one comes next.
+    fn is_wide_blank(&mut self) -> Result<bool, Trouble> {
+        let rest = &self.cursor.bytes[self.cursor.at..];
+        let Some(c) = rest[..rest.len().min(4)].utf8_chunks().next().and_then(|chunk| chunk.valid().chars().next())
+        else {
+            return if rest.len() < 4 && !self.cursor.is_last { Err(Trouble::Cut) } else { Ok(false) };
+        };
+        if c.is_whitespace() {
+            self.cursor.at += c.len_utf8();
+        }
+        Ok(c.is_whitespace())
+    }
+
+    /// The byte that begins the next form, which must be there.
+    pub(super) fn begin(&mut self, depth: u32) -> Result<u8, Trouble> {
+        self.blank(depth)?.ok_or(Trouble::Cut)
+    }
+
+    /// The next form, which is so deep in others.
+    pub(super) fn value(&mut self, depth: u32) -> Result<Value, Trouble> {
+        match self.begin(depth)? {
+            b'0'..=b'9' => self.number(),
+            b'"' => Ok(Value::Str(self.text()?.into())),
+            b':' => self.keyword().map(Value::keyword),
+            b'[' => self.items(b']', depth).map(Value::List),
+            b'(' => self.items(b')', depth).map(Value::List),
+            b'{' => self.map(None, depth),
+            b'#' => self.dispatched(depth),
+            b'\\' => self.character().map(Value::char),
+            b'^' => {
+                self.metadata(depth)?;
+                self.value(deeper(&self.cursor, depth)?)
+            }
+            b'+' | b'-' if self.is_number()? => self.number(),
+            byte @ (b')' | b']' | b'}') => {
+                Err(self.cursor.wrong(format!("there is a `{}` without its partner", char::from(byte))))
+            }
+            byte @ (b'\'' | b'`' | b'~' | b'@') => {
+                Err(self.cursor.wrong(format!("what begins with `{}` is code, not EDN", char::from(byte))))
+            }
+            _ => self.symbol(),
+        }
+    }
+
+    /// Whether a digit follows the sign that comes next.
+    fn is_number(&self) -> Result<bool, Trouble> {
+        match self.cursor.bytes.get(self.cursor.at + 1) {
+            Some(byte) => Ok(byte.is_ascii_digit()),
+            None if self.cursor.is_last => Ok(false),
+            None => Err(Trouble::Cut),
+        }
+    }
+
+    /// The metadata of the form that follows it, which says nothing of that form's value.
+    pub(super) fn metadata(&mut self, depth: u32) -> Result<(), Trouble> {
+        self.cursor.at += 1;
+        self.value(deeper(&self.cursor, depth)?).map(drop)
+    }
+
+    /// What stands before the next byte that ends words.
+    pub(super) fn word(&mut self) -> Result<&'a [u8], Trouble> {
+        self.cursor.until(|byte| IS_END[usize::from(byte)])
+    }
+
+    fn number(&mut self) -> Result<Value, Trouble> {
+        let start = self.cursor.at;
+        let rest = &self.cursor.bytes[start..];
+        let mut number = 0;
+        // Mostly digits, and not too many.
+        for (length, byte) in rest.iter().enumerate().take(SAFE_DIGITS + 1) {
+            if byte.is_ascii_digit() && length < SAFE_DIGITS {
+                number = number * 10 + i64::from(byte - b'0');
+            } else if IS_END[usize::from(*byte)] && length > 0 && (rest[0] != b'0' || length == 1) {
+                self.cursor.at += length;
+                return Ok(Value::Int(number));
+            } else {
+                break;
+            }
+        }
+        let word = self.word()?;
+        Value::from_edn_number(self.cursor.utf8(word)?).map_err(|error| wrong_value(start, &error))
+    }
+
+    /// The name of a keyword, without the colon.
+    pub(super) fn keyword(&mut self) -> Result<&'a str, Trouble> {
+        let start = self.cursor.at;
+        self.cursor.at += 1;
+        let word = self.word()?;
+        let name = self.cursor.utf8(word)?;
+        let (Some(first), Some(last)) = (word.first(), word.last()) else {
+            return Err(Trouble::Wrong(start, "`:` is no keyword".into()));
+        };
+        let is_name = !matches!(first, b':' | b'/') && !matches!(last, b':' | b'/');
+        if is_name || name == "/" {
+            return Ok(name);
+        }
+        Err(Trouble::Wrong(start, format!("`:{}` is no keyword", shown(name)).into()))
+    }
+
+    fn symbol(&mut self) -> Result<Value, Trouble> {
+        let start = self.cursor.at;
+        let word = self.word()?;
+        Ok(match self.cursor.utf8(word)? {
+            "nil" => Value::Nil,
+            "true" => Value::Bool(true),
+            "false" => Value::Bool(false),
+            name if is_symbol(name) => Value::symbol(name),
+            name => return Err(Trouble::Wrong(start, format!("`{}` is no EDN value", shown(name)).into())),
+        })
+    }
+
+    /// What stands between quotes.
+    pub(super) fn text(&mut self) -> Result<Cow<'a, str>, Trouble> {
+        self.cursor.at += 1;
+        let mut whole = String::new();
+        loop {
+            let rest = &self.cursor.bytes[self.cursor.at..];
+            let length = memchr::memchr2(b'"', b'\\', rest).ok_or(Trouble::Cut)?;
+            let part = self.cursor.utf8(&rest[..length])?;
+            self.cursor.at += length;
+            if rest[length] == b'"' {
+                self.cursor.at += 1;
+                return Ok(if whole.is_empty() { part.into() } else { (whole + part).into() });
+            }
+            whole.push_str(part);
+            whole.push(self.escape()?);
+        }
+    }
+
+    /// The character of an escape within text.
+    fn escape(&mut self) -> Result<char, Trouble> {
+        let at = self.cursor.at + 1;
+        let byte = *self.cursor.bytes.get(at).ok_or(Trouble::Cut)?;
+        let (c, length) = match byte {
+            b't' => ('\t', 1),
+            b'r' => ('\r', 1),
+            b'n' => ('\n', 1),
+            b'b' => ('\u{8}', 1),
+            b'f' => ('\u{c}', 1),
+            b'"' | b'\\' => (char::from(byte), 1),
+            b'u' => {
+                let (c, length) = unicode(&self.cursor, at + 1)?;
+                (c, length + 1)
+            }
+            b'0'..=b'7' => self.octal(at)?,
+            _ => return Err(self.cursor.wrong("an escape in a text cannot be read")),
+        };
+        self.cursor.at = at + length;
+        Ok(c)
+    }
+
+    /// One to three octal digits at `at`, and how many.
+    fn octal(&self, at: usize) -> Result<(char, usize), Trouble> {
+        let rest = &self.cursor.bytes[at..];
+        let length = rest.iter().take(3).take_while(|digit| matches!(digit, b'0'..=b'7')).count();
+        if length == rest.len() && !self.cursor.is_last {
+            return Err(Trouble::Cut);
+        }
+        let code = rest[..length].iter().fold(0, |code, digit| code * 8 + u32::from(digit - b'0'));
+        let c = char::from_u32(code).filter(|_| length > 0 && code <= 0o377);
+        c.map(|c| (c, length)).ok_or_else(|| Trouble::Wrong(at, "expected up to three octal digits, to 377".into()))
+    }
+
+    /// A single character, such as `\a`, `\newline`, `\u00e9`.
+    fn character(&mut self) -> Result<char, Trouble> {
+        let start = self.cursor.at;
+        self.cursor.at += 1;
+        let rest = &self.cursor.bytes[self.cursor.at..];
+        // The first may be one that ends words.
+        let first = rest[..rest.len().min(4)].utf8_chunks().next().and_then(|chunk| chunk.valid().chars().next());
+        let Some(first) = first else {
+            let is_short = rest.len() < 4 && !self.cursor.is_last || rest.is_empty();
+            return Err(if is_short { Trouble::Cut } else { self.cursor.wrong("expected UTF-8") });
+        };
+        self.cursor.at += first.len_utf8();
+        let word = self.word()?;
+        if word.is_empty() {
+            return Ok(first);
+        }
+        let name = self.cursor.utf8(&rest[..first.len_utf8() + word.len()])?;
+        let found = match name {
+            "newline" => Some('\n'),
+            "space" => Some(' '),
+            "tab" => Some('\t'),
+            "return" => Some('\r'),
+            "backspace" => Some('\u{8}'),
+            "formfeed" => Some('\u{c}'),
+            _ if name.starts_with('u') && name.len() == 5 => {
+                u32::from_str_radix(&name[1..], 16).ok().and_then(char::from_u32)
+            }
+            _ if name.starts_with('o') && name.len() <= 4 => {
+                u32::from_str_radix(&name[1..], 8).ok().filter(|code| *code <= 0o377).and_then(char::from_u32)
+            }
+            _ => None,
+        };
+        found.ok_or_else(|| Trouble::Wrong(start, format!("`\\{}` is no character", shown(name)).into()))
+    }
+
+    /// The forms between a bracket, which comes next, and the one that closes it.
+    fn items(&mut self, close: u8, depth: u32) -> Result<Vec<Value>, Trouble> {
+        let depth = deeper(&self.cursor, depth)?;
+        self.cursor.at += 1;
+        let mut items = Vec::new();
+        while self.begin(depth)? != close {
+            items.push(self.value(depth)?);
+        }
+        self.cursor.at += 1;
+        Ok(items)
+    }
+
+    /// A map, whose bracket comes next; the namespace is that of `#:a{…}`.
+    fn map(&mut self, namespace: Option<&str>, depth: u32) -> Result<Value, Trouble> {
+        let start = self.cursor.at;
+        let depth = deeper(&self.cursor, depth)?;
+        self.cursor.at += 1;
+        let mut pairs = Vec::new();
+        while self.begin(depth)? != b'}' {
+            let key = self.value(depth)?;
+            if self.begin(depth)? == b'}' {
+                return Err(self.cursor.wrong("a map has a key without a value"));
+            }
+            let key = if let Some(namespace) = namespace { within(namespace, key) } else { key };
+            pairs.push((key, self.value(depth)?));
+        }
+        self.cursor.at += 1;
+        Value::map(pairs).map_err(|error| wrong_value(start, &error))
+    }
+
+    /// What begins with `#`.
+    fn dispatched(&mut self, depth: u32) -> Result<Value, Trouble> {
+        let start = self.cursor.at;
+        match *self.cursor.bytes.get(start + 1).ok_or(Trouble::Cut)? {
+            b'{' => {
+                self.cursor.at += 1;
+                let items = self.items(b'}', depth)?;
+                Value::set(items).map_err(|error| wrong_value(start, &error))
+            }
+            b'#' => {
+                let word = self.word()?;
+                Value::from_edn_number(self.cursor.utf8(word)?).map_err(|error| wrong_value(start, &error))
+            }
+            b':' => {
+                self.cursor.at += 1;
+                let namespace = self.keyword()?;
+                if self.begin(depth)? != b'{' {
+                    return Err(self.cursor.wrong("expected a map after its namespace"));
+                }
+                self.map(Some(namespace), depth)
+            }
+            b'^' => {
+                self.cursor.at += 1;
+                self.metadata(depth)?;
+                self.value(deeper(&self.cursor, depth)?)
+            }
+            _ => {
+                let tag = self.tag()?;
+                let value = self.value(deeper(&self.cursor, depth)?)?;
+                // Jepsen's pairs of key and value, which Clojure compares as vectors.
+                if tag == "jepsen.independent/tuple" {
+                    return Ok(value);
+                }
+                Value::tagged(tag, value).map_err(|error| wrong_value(start, &error))
+            }
+        }
+    }
+
+    /// A tag, such as `#inst`, without its sign.
+    pub(super) fn tag(&mut self) -> Result<&'a str, Trouble> {
+        let start = self.cursor.at;
+        self.cursor.at += 1;
+        let word = self.word()?;
+        let tag = self.cursor.utf8(word)?;
+        if tag.starts_with(char::is_alphabetic) && is_symbol(tag) {
+            return Ok(tag);
+        }
+        Err(Trouble::Wrong(start, format!("`#{}` is no tag that can be read", shown(tag)).into()))
+    }
+}
+
+/// One level deeper, if that is not too deep.
+pub(super) fn deeper(cursor: &Cursor<'_>, depth: u32) -> Result<u32, Trouble> {
+    // The vector of operations, the operation, and its value.
+    if depth > MAX_DEPTH + 2 {
+        return Err(cursor.wrong(format!("values are nested at most {MAX_DEPTH} deep")));
+    }
+    Ok(depth + 1)
+}
+
+fn wrong_value(at: usize, error: &ValueError) -> Trouble {
+    Trouble::Wrong(at, error.to_string().into())
+}
+
+/// A key as it is meant within `#:namespace{…}`: one with a namespace keeps it, and `_` stands for none.
+fn within(namespace: &str, key: Value) -> Value {
+    let full = |name: &str| match name.split_once('/') {
+        Some(("_", bare)) => bare.to_owned(),
+        Some(_) => name.to_owned(),
+        None => format!("{namespace}/{name}"),
+    };
+    match &key {
+        Value::Edn(edn) => match &**edn {
+            Edn::Keyword(name) => Value::keyword(&full(name)),
+            Edn::Symbol(name) => Value::symbol(&full(name)),
+            _ => key,
+        },
+        _ => key,
+    }
+}
+
+fn is_symbol(name: &str) -> bool {
+    let is_path = name == "/" || !name.starts_with('/') && !name.ends_with('/');
+    !name.is_empty() && is_path && !name.starts_with(|first: char| first.is_ascii_digit() || first == ':')
+}
+
+/// The beginning of a word.
+fn shown(word: &str) -> String {
+    const MOST: usize = 40;
+    if word.chars().count() > MOST { word.chars().take(MOST).chain(['…']).collect() } else { word.to_owned() }
+}

@@ -1,0 +1,432 @@
+//! What all formats of events have in common once an event is read: in which order events count, what their times mean, whether
+//! their values are keyed.
+//!
+//! Mostly an event goes on at once. Where what comes later in the file says that it should have been taken otherwise, the file is read again
+//! in that way ([`Way`]); each way leads to few others, and none back.
+
+use super::{
+    draft::{Drafted, Moment},
+    keys::{Each, Gathering, is_keyed},
+    lines::Place,
+    order::{Waiting, by_time},
+    shape::Shape,
+    watch::Watch,
+};
+use crate::{
+    Event, EventType, History, HistoryBuilder, Note, PairingError, Process, ReadError, TRANSACTION, Value, Values,
+    transactions::{self, Columns},
+};
+
+/// So many events are kept between two looks at them.
+const MAX_KEPT: usize = if cfg!(test) { 100 } else { 100_000 };
+
+/// How a file is to be read, as its whole content says; found by reading it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Way {
+    order: Order,
+    keys: Keys,
+    /// Whole numbers are seconds too, as some moments are decimals.
+    is_in_seconds: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Order {
+    #[default]
+    Lines,
+    Times,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Keys {
+    /// Events are kept until they say it.
+    #[default]
+    Unknown,
+    /// They were too many to be kept: nothing else is looked for.
+    Asked,
+    Known(bool),
+}
+
+impl Keys {
+    fn found(self) -> Option<bool> {
+        match self {
+            Self::Known(is_keyed) => Some(is_keyed),
+            Self::Unknown | Self::Asked => None,
+        }
+    }
+}
+
+/// Takes events in the order of the file.
+pub(super) struct Intake<'w, 'e> {
+    watch: &'w Watch<'w>,
+    each: Each<'e>,
+    way: Way,
+    gathering: Gathering,
+    /// Some client did something.
+    has_begun: bool,
+    is_log: bool,
+    shape: Shape,
+    clock: Clock,
+    /// Events that wait for the end of the file, and why.
+    waiting: Vec<Waiting>,
+    is_waiting_for: Option<Reason>,
+    /// They came as whole operations, so that lines say nothing of their order.
+    are_records: bool,
+    order: Lines,
+    notes: Vec<Note>,
+}
+
+/// The order of lines, where times may count instead.
+#[derive(Debug, Default)]
+struct Lines {
+    /// What contradicts it, where that is so first.
+    contradiction: Option<(u64, ReadError)>,
+    last_index: Option<u64>,
+    index_goes_back: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reason {
+    Times,
+    CompletionsOnly,
+}
+
+/// What times mean.
+#[derive(Debug, Default)]
+struct Clock {
+    /// Whether moments are decimals, once one that is not 0 says it.
+    is_decimal: Option<bool>,
+    /// What is added to all, so that none is negative; known with the first.
+    shift: Option<i128>,
+    last: Option<i128>,
+    /// Some event of a client has none.
+    has_gaps: bool,
+}
+
+impl<'w, 'e> Intake<'w, 'e> {
+    pub(super) fn new(watch: &'w Watch<'w>, each: Each<'e>) -> Self {
+        let way = watch.way();
+        Self {
+            watch,
+            each,
+            way,
+            gathering: Gathering::new(watch.options(), way.keys.found()),
+            has_begun: false,
+            is_log: false,
+            shape: Shape::default(),
+            clock: Clock::default(),
+            waiting: Vec::new(),
+            is_waiting_for: (way.order == Order::Times).then_some(Reason::Times),
+            are_records: false,
+            order: Lines::default(),
+            notes: Vec::new(),
+        }
+    }
+
+    /// Of Jepsen's log lines.
+    pub(super) fn in_logs(self) -> Self {
+        Self { gathering: self.gathering.in_logs(), is_log: true, ..self }
+    }
+
+    /// What the events are made to.
+    pub(super) fn builder(&self) -> &HistoryBuilder {
+        self.gathering.builder()
+    }
+
+    /// Adds what is to be known of the history.
+    pub(super) fn note(&mut self, note: Note) {
+        if !self.notes.contains(&note) {
+            self.notes.push(note);
+        }
+    }
+
+    /// Takes the next event, which is written as `text` in this place.
+    pub(super) fn take(&mut self, place: Place<'_>, text: &[u8], drafted: Drafted<'_>) -> Result<(), ReadError> {
+        self.watch.text(text.len(), self.builder()).map_err(|source| place.unread(source))?;
+        let is_client = drafted.event.process.is_client();
+        if self.way.keys == Keys::Asked {
+            self.shape.see(&drafted.event);
+            let known = Way { keys: Keys::Known(false), ..self.way };
+            return if self.shape.is_plain() { Err(self.watch.again(known)) } else { Ok(()) };
+        }
+        let is_completion = drafted.event.kind != EventType::Invoke;
+        let is_first = is_client && !self.has_begun;
+        self.has_begun |= is_client;
+        if is_first && is_completion && self.is_waiting_for.is_none() && is_transaction(&drafted.event) {
+            self.is_waiting_for = Some(Reason::CompletionsOnly);
+        }
+        if drafted.is_nobody && self.is_waiting_for != Some(Reason::CompletionsOnly) {
+            let lacks = "expected a process in the operation: only histories of completions alone can do without";
+            return Err(place.malformed(text, 1, lacks));
+        }
+        if self.is_waiting_for == Some(Reason::CompletionsOnly) {
+            return self.wait_completed(place, text, drafted);
+        }
+        let time = self.time(drafted.time, is_client)?;
+        if self.is_waiting_for == Some(Reason::Times) {
+            return self.wait(place, text, drafted.event, time);
+        }
+        self.push(place, text, drafted.event, time)
+    }
+
+    /// Takes the next event, if `read` finds it to be a transaction whose micro-operations it adds, and it can be taken at once.
+    pub(super) fn transaction<'t>(
+        &mut self,
+        place: Place<'_>,
+        text: &[u8],
+        read: impl FnOnce(&mut Columns, &mut Values) -> Option<Event<'t>>,
+    ) -> Option<Result<(), ReadError>> {
+        let is_simple = self.way == Way { keys: self.way.keys, ..Way::default() }
+            && matches!(self.way.keys, Keys::Unknown | Keys::Known(false))
+            && self.is_waiting_for.is_none()
+            && self.each.is_none()
+            && self.has_begun
+            && self.clock.is_decimal != Some(true)
+            && self.clock.shift.unwrap_or(0) == 0;
+        if !is_simple {
+            return None;
+        }
+        if let Err(source) = self.watch.text(text.len(), self.builder()) {
+            return Some(Err(place.unread(source)));
+        }
+        let mut last = 0;
+        let pushed = self.gathering.push_transaction(place, text, |micros, values| {
+            let event = read(micros, values)?;
+            last = event.time;
+            Some(event)
+        })?;
+        self.clock.last = Some(last.into());
+        self.clock.is_decimal = Some(false);
+        self.clock.shift = Some(0);
+        Some(pushed.map_err(|error| self.reordered(error)))
+    }
+
+    /// The history. `end` is where the file ends.
+    pub(super) fn finish(mut self, end: Place<'_>) -> Result<History, ReadError> {
+        if self.way.keys == Keys::Asked {
+            let keys = Keys::Known(is_keyed(&self.shape, end)?);
+            return Err(self.watch.again(Way { keys, ..self.way }));
+        }
+        match self.is_waiting_for {
+            None => {}
+            Some(Reason::Times) => self.sort(end)?,
+            Some(Reason::CompletionsOnly) => self.overlap(end)?,
+        }
+        let mut history = self.gathering.finish(end, &mut self.each)?;
+        history.notes = self.notes;
+        history.way = self.way;
+        Ok(history)
+    }
+
+    /// The time of an event in nanoseconds; where it has none, that of the one before.
+    fn time(&mut self, moment: Option<Moment>, is_client: bool) -> Result<i128, ReadError> {
+        let (time, is_decimal) = match moment {
+            None => {
+                self.clock.has_gaps |= is_client;
+                return Ok(self.clock.last.unwrap_or(0));
+            }
+            Some(Moment::Whole(time)) if self.way.is_in_seconds => (time.saturating_mul(1_000_000_000), true),
+            Some(Moment::Whole(time)) => (time, false),
+            Some(Moment::Seconds(time)) => (time, true),
+        };
+        if time != 0 && *self.clock.is_decimal.get_or_insert(is_decimal) != is_decimal {
+            return Err(self.watch.again(Way { is_in_seconds: true, ..self.way }));
+        }
+        Ok(time)
+    }
+
+    /// Takes an event where the order of lines counts.
+    fn push(&mut self, place: Place<'_>, text: &[u8], event: Event<'_>, time: i128) -> Result<(), ReadError> {
+        let shift = *self.clock.shift.get_or_insert((-time).max(0));
+        if let Some(previous) = self.clock.last.filter(|last| time < *last) {
+            return Err(self.broken(place, text, PairingError::Time { time, previous }));
+        }
+        self.clock.last = Some(time);
+        let time = narrow(time + shift).map_err(|rule| place.broken(text, rule))?;
+        let pushed = self.gathering.push(place, Some(text), Event { time, ..event }, &mut self.each);
+        pushed.map_err(|error| self.reordered(error))?;
+        if self.gathering.kept() <= MAX_KEPT {
+            return Ok(());
+        }
+        Err(self.watch.again(Way { keys: Keys::Asked, ..self.way }))
+    }
+
+    fn broken(&self, place: Place<'_>, text: &[u8], rule: PairingError) -> ReadError {
+        self.reordered(place.broken(text, rule))
+    }
+
+    /// What to say of a rule that an event breaks: where times may tell another order than lines, the file is read by them.
+    fn reordered(&self, error: ReadError) -> ReadError {
+        let ReadError::Broken { rule, .. } = &error else { return error };
+        let is_order = matches!(
+            **rule,
+            PairingError::Time { .. }
+                | PairingError::Index { .. }
+                | PairingError::NotOpen { .. }
+                | PairingError::AlreadyOpen { .. }
+                | PairingError::Mismatched { .. }
+        );
+        let has_times = self.clock.last.is_some() && !self.clock.has_gaps;
+        if is_order && self.way.order == Order::Lines && has_times {
+            return self.watch.again(Way { order: Order::Times, ..self.way });
+        }
+        error
+    }
+
+    /// Keeps an event until the times of all are known.
+    fn wait(&mut self, place: Place<'_>, text: &[u8], event: Event<'_>, time: i128) -> Result<(), ReadError> {
+        let wrong_index = match (event.index, self.order.last_index) {
+            (Some(index), Some(previous)) if index <= previous => Some(PairingError::Index { index, previous }),
+            _ => None,
+        };
+        self.order.index_goes_back |= wrong_index.is_some();
+        self.order.last_index = event.index.or(self.order.last_index);
+        let previous = self.clock.last.filter(|last| time < *last);
+        let wrong_time = previous.map(|previous| PairingError::Time { time, previous });
+        if let (None, Some(rule)) = (&self.order.contradiction, wrong_time.or(wrong_index)) {
+            self.order.contradiction = Some((place.line, place.broken(text, rule)));
+        }
+        self.clock.last = Some(time);
+        self.clock.shift.get_or_insert((-time).max(0));
+        self.keep(place, event, time)
+    }
+
+    fn keep(&mut self, place: Place<'_>, event: Event<'_>, time: i128) -> Result<(), ReadError> {
+        if self.waiting.len() == self.waiting.capacity() {
+            let needs = 2 * self.waiting.capacity() * size_of::<Waiting>();
+            self.watch.ask(needs).map_err(|source| place.unread(source))?;
+        }
+        self.waiting.push(Waiting { line: place.line, time, event: event.into_owned() });
+        Ok(())
+    }
+
+    /// Keeps an operation that came whole: when it began, and how and when it ended.
+    pub(super) fn operation(
+        &mut self,
+        place: Place<'_>,
+        text: &[u8],
+        begun: (Event<'_>, Moment),
+        ended: (Event<'_>, Moment),
+    ) -> Result<(), ReadError> {
+        self.watch.text(text.len(), self.builder()).map_err(|source| place.unread(source))?;
+        (self.is_waiting_for, self.are_records) = (Some(Reason::Times), true);
+        let invoked_ns = self.time(Some(begun.1), true)?;
+        let completed_ns = self.time(Some(ended.1), true)?;
+        if completed_ns < invoked_ns {
+            let (process, f) = (ended.0.process, ended.0.f.into_owned());
+            let rule = PairingError::EndsBeforeItBegins { process, f, invoked_ns, completed_ns };
+            return Err(place.broken(text, rule));
+        }
+        self.keep(place, begun.0, invoked_ns)?;
+        self.keep(place, ended.0, completed_ns)
+    }
+
+    /// Puts the events in the order of their times.
+    fn sort(&mut self, end: Place<'_>) -> Result<(), ReadError> {
+        if self.clock.has_gaps
+            && let Some((_, contradiction)) = self.order.contradiction.take()
+        {
+            return Err(contradiction);
+        }
+        let waiting = std::mem::take(&mut self.waiting);
+        if self.order.contradiction.is_none() && !self.are_records {
+            // The order of lines is none that any other order mends.
+            let shift = self.clock.shift.unwrap_or(0);
+            return self.push_all(end, waiting, shift);
+        }
+        let arranged = by_time(waiting).map_err(|(line, rule)| Place { line, ..end }.broken(b"", rule))?;
+        let mut events = arranged.events;
+        let indexes: Vec<u64> = events.iter().filter_map(|waiting| waiting.event.index).collect();
+        if !indexes.is_sorted_by(|one, other| one < other) {
+            if self.order.index_goes_back
+                && let Some((_, contradiction)) = self.order.contradiction.take()
+            {
+                return Err(contradiction);
+            }
+            // Indexes number the lines, which do not count.
+            events.iter_mut().for_each(|waiting| waiting.event.index = None);
+        }
+        if let Some(&(line, _)) = self.order.contradiction.as_ref() {
+            self.note(Note::ByTime { line });
+        }
+        if arranged.splits > 0 {
+            self.note(Note::EqualTimes { times: arranged.splits });
+        }
+        let shift = events.first().map_or(0, |first| (-first.time).max(0));
+        self.push_all(end, events, shift)
+    }
+
+    /// Pushes events that are in their order.
+    fn push_all(&mut self, end: Place<'_>, events: Vec<Waiting>, shift: i128) -> Result<(), ReadError> {
+        let found = match (self.watch.options().keyed, self.way.keys.found()) {
+            (None, None) => {
+                events.iter().for_each(|waiting| self.shape.see(&waiting.event));
+                is_keyed(&self.shape, end)?
+            }
+            (told, found) => told.or(found).unwrap_or(false),
+        };
+        let gathering = Gathering::new(self.watch.options(), Some(found));
+        self.gathering = if self.is_log { gathering.in_logs() } else { gathering };
+        for Waiting { line, time, event } in events {
+            let place = Place { line, ..end };
+            self.watch.text(1, self.builder()).map_err(|source| place.unread(source))?;
+            let time = narrow(time + shift).map_err(|rule| place.broken(b"", rule))?;
+            self.gathering.push(place, None, Event { time, ..event }, &mut self.each)?;
+        }
+        Ok(())
+    }
+
+    /// Keeps a completion of a history that has nothing else.
+    fn wait_completed(&mut self, place: Place<'_>, text: &[u8], drafted: Drafted<'_>) -> Result<(), ReadError> {
+        let event = drafted.event;
+        let first = self.order.contradiction.get_or_insert_with(|| {
+            let rule = PairingError::NotOpen { process: event.process.clone(), f: event.f.clone().into_owned() };
+            (place.line, place.broken(text, rule))
+        });
+        match (&event.value, event.kind) {
+            _ if !event.process.is_client() => {}
+            (_, EventType::Invoke) => return Err(std::mem::replace(&mut first.1, place.empty())),
+            _ if !is_transaction(&event) => {
+                let rule = PairingError::NotOpen { process: event.process, f: event.f.into_owned() };
+                return Err(place.broken(text, rule));
+            }
+            // Nothing of it happened, whatever it was.
+            (None | Some(Value::Nil), EventType::Fail) => return Ok(()),
+            (None | Some(Value::Nil), _) => {
+                return Err(place.broken(text, PairingError::NoMicroOperations(Value::Nil)));
+            }
+            _ => {}
+        }
+        self.keep(place, Event { index: None, ..event }, 0)
+    }
+
+    /// Lets all transactions overlap, as nothing says when they began, each by a client of its own.
+    fn overlap(&mut self, end: Place<'_>) -> Result<(), ReadError> {
+        let mut completions = std::mem::take(&mut self.waiting);
+        for (number, waiting) in (0..).zip(&mut completions) {
+            if waiting.event.process.is_client() {
+                waiting.event.process = Process::Client(number);
+            }
+        }
+        let clients = completions.iter().filter(|waiting| waiting.event.process.is_client());
+        let invoked = |waiting: &Waiting| {
+            let event = &waiting.event;
+            let bare = Event::new(event.process.clone(), EventType::Invoke, TRANSACTION);
+            let event = Event { key: event.key.clone(), value: event.value.clone(), node: event.node, ..bare };
+            Waiting { event, ..*waiting }
+        };
+        let mut events: Vec<Waiting> = clients.map(invoked).collect();
+        events.extend(completions);
+        self.note(Note::CompletionsOnly);
+        self.push_all(end, events, 0)
+    }
+}
+
+/// Whether an event is one of a transaction, whatever it is called.
+fn is_transaction(event: &Event<'_>) -> bool {
+    event.f == TRANSACTION || event.value.as_ref().is_some_and(transactions::is_transaction)
+}
+
+/// A time as a history keeps it.
+fn narrow(time: i128) -> Result<u64, PairingError> {
+    u64::try_from(time).map_err(|_| PairingError::TooMany("times are within 2^64 nanoseconds"))
+}

@@ -1,0 +1,310 @@
+//! JSON, form by form: the events of JSON Lines that the short cut leaves over, and files in which an operation takes several lines, in one
+//! array or one after the other.
+
+use std::{borrow::Cow, io::Read, path::Path};
+
+use super::{
+    chunks::Chunks,
+    cursor::{Cursor, MAX_DEPTH, Trouble, unicode},
+    draft::{Draft, Drafted, Field, kind_named},
+    intake::Intake,
+    json_value::unescaped,
+    keys::Each,
+    watch::Watch,
+};
+use crate::{History, ReadError, Value, value::ESCAPE};
+
+/// Reads operations that are no lines.
+pub(super) fn read(path: &Path, input: impl Read, watch: &Watch<'_>, each: Each<'_>) -> Result<History, ReadError> {
+    let mut chunks = Chunks::new(path, input, watch);
+    let mut intake = Intake::new(watch, each);
+    let mut records = None;
+    let (mut is_array, mut is_first, mut has_comma) = (false, true, true);
+    loop {
+        match chunks.skip(blank)? {
+            None if is_array => return Err(chunks.wrong(0, "expected ']' or another operation, but the file ends")),
+            None => break,
+            Some(b'[') if is_first && !is_array => {
+                is_array = true;
+                chunks.pass(1);
+                continue;
+            }
+            Some(b']') if is_array && (is_first || !has_comma) => {
+                chunks.pass(1);
+                if chunks.skip(blank)?.is_some() {
+                    return Err(chunks.wrong(0, "expected nothing after the array of operations"));
+                }
+                break;
+            }
+            Some(b',') if is_array && !has_comma => {
+                has_comma = true;
+                chunks.pass(1);
+                continue;
+            }
+            Some(_) if is_array && !has_comma => return Err(chunks.wrong(0, "expected ',' or ']' after an operation")),
+            Some(_) => {}
+        }
+        if is_first {
+            records = chunks.records(|cursor| (Scanner { cursor }).value(0))?;
+            is_first = false;
+        }
+        let used = loop {
+            let mut scanner = Scanner { cursor: chunks.cursor() };
+            let place = chunks.place();
+            let taken = match &mut records {
+                None => scanner.operation().map(|drafted| intake.take(place, scanner.read(), drafted)),
+                Some(records) => scanner.value(0).map(|value| records.take(&mut intake, place, scanner.read(), &value)),
+            };
+            match taken {
+                Ok(taken) => {
+                    taken?;
+                    break scanner.cursor.at;
+                }
+                Err(trouble) => chunks.more(trouble, EXPECTED)?,
+            }
+        };
+        chunks.pass(used);
+        has_comma = false;
+    }
+    intake.finish(chunks.place())
+}
+
+/// Before what is wrong with an event.
+pub(super) const EXPECTED: &str = "expected an event as JSON, but ";
+
+/// Passes over what stands between operations.
+fn blank(cursor: Cursor<'_>) -> (usize, Result<Option<u8>, Trouble>) {
+    let mut scanner = Scanner { cursor };
+    let found = scanner.blank();
+    (scanner.cursor.at, found)
+}
+
+/// The event on this line; or the byte where it goes wrong, and why.
+pub(super) fn event(line: &str) -> Result<Drafted<'_>, (usize, Cow<'static, str>)> {
+    whole(line, Scanner::operation)
+}
+
+/// The value on this line; or the byte where it goes wrong, and why.
+pub(super) fn value(line: &str) -> Result<Value, (usize, Cow<'static, str>)> {
+    whole(line, |scanner| scanner.value(0))
+}
+
+fn whole<'a, T>(
+    line: &'a str,
+    read: impl FnOnce(&mut Scanner<'a>) -> Result<T, Trouble>,
+) -> Result<T, (usize, Cow<'static, str>)> {
+    let mut scanner = Scanner { cursor: Cursor::new(line.as_bytes()) };
+    let found = read(&mut scanner).and_then(|found| match scanner.blank()? {
+        None => Ok(found),
+        Some(_) => Err(scanner.cursor.wrong("something stands behind it on the line")),
+    });
+    found.map_err(|trouble| match trouble {
+        Trouble::Cut => (line.len(), "it ends too early".into()),
+        Trouble::Wrong(at, why) => (at, why),
+    })
+}
+
+/// Reads forms, one after the other.
+struct Scanner<'a> {
+    cursor: Cursor<'a>,
+}
+
+impl<'a> Scanner<'a> {
+    /// What was read.
+    fn read(&self) -> &'a [u8] {
+        &self.cursor.bytes[..self.cursor.at]
+    }
+
+    /// Passes over blanks; the byte that follows, if any does.
+    fn blank(&mut self) -> Result<Option<u8>, Trouble> {
+        loop {
+            match self.cursor.peek()? {
+                Some(b' ' | b'\n' | b'\r' | b'\t') => self.cursor.at += 1,
+                other => return Ok(other),
+            }
+        }
+    }
+
+    fn begin(&mut self) -> Result<u8, Trouble> {
+        self.blank()?.ok_or(Trouble::Cut)
+    }
+
+    /// The next operation.
+    fn operation(&mut self) -> Result<Drafted<'a>, Trouble> {
+        if self.begin()? != b'{' {
+            return Err(self.cursor.wrong("expected an operation: an object with \"process\", \"type\" and \"f\""));
+        }
+        let start = self.cursor.at;
+        let mut draft = Draft::new();
+        self.pairs(|scanner, at, name| {
+            let Some(field) = Field::named(name.as_bytes()) else {
+                return scanner.value(1).map(drop);
+            };
+            if !draft.is_new(field) {
+                return Err(Trouble::Wrong(at, format!("an operation says \"{name}\" twice").into()));
+            }
+            let next = scanner.begin()?;
+            let at = scanner.cursor.at;
+            match (field, next) {
+                // Mostly so, and then nothing is copied.
+                (Field::Type, b'"') => {
+                    let name = scanner.text()?;
+                    let why = || format!("expected a type, which is invoke, ok, fail or info, not \"{name}\"");
+                    draft.set_kind(kind_named(&name).ok_or_else(|| Trouble::Wrong(at, why().into()))?);
+                }
+                (Field::F, b'"') => {
+                    let name = scanner.text()?;
+                    if name.is_empty() {
+                        return Err(Trouble::Wrong(at, "expected a function, a name such as read".into()));
+                    }
+                    draft.set_function(name);
+                }
+                _ => {
+                    let value = scanner.value(1)?;
+                    draft.take(field, value).map_err(|why| Trouble::Wrong(at, why.into()))?;
+                }
+            }
+            Ok(())
+        })?;
+        draft.finish("").map_err(|why| Trouble::Wrong(start, why.into()))
+    }
+
+    /// Hands over each name of an object, which comes next, with where it stands, before its value.
+    fn pairs(
+        &mut self,
+        mut each: impl FnMut(&mut Self, usize, Cow<'a, str>) -> Result<(), Trouble>,
+    ) -> Result<(), Trouble> {
+        self.cursor.at += 1;
+        if self.begin()? == b'}' {
+            self.cursor.at += 1;
+            return Ok(());
+        }
+        loop {
+            if self.begin()? != b'"' {
+                return Err(self.cursor.wrong("expected a name in quotes"));
+            }
+            let at = self.cursor.at;
+            let name = self.text()?;
+            if self.begin()? != b':' {
+                return Err(self.cursor.wrong("expected ':' after a name"));
+            }
+            self.cursor.at += 1;
+            each(self, at, name)?;
+            match self.begin()? {
+                b',' => self.cursor.at += 1,
+                b'}' => break,
+                _ => return Err(self.cursor.wrong("expected ',' or '}' after a value")),
+            }
+        }
+        self.cursor.at += 1;
+        Ok(())
+    }
+
+    /// The next value, which is so deep in others.
+    fn value(&mut self, depth: u32) -> Result<Value, Trouble> {
+        // The array of operations, the operation, and its value.
+        if depth > MAX_DEPTH + 2 {
+            return Err(self.cursor.wrong(format!("values are nested at most {MAX_DEPTH} deep")));
+        }
+        match self.begin()? {
+            b'"' => Ok(Value::Str(self.text()?.into())),
+            b'[' => self.items(depth).map(Value::List),
+            b'{' => self.map(depth),
+            b'-' | b'0'..=b'9' => {
+                let at = self.cursor.at;
+                let word = self.word()?;
+                Value::from_json_number(self.cursor.utf8(word)?)
+                    .map_err(|error| Trouble::Wrong(at, error.to_string().into()))
+            }
+            _ => {
+                let at = self.cursor.at;
+                match self.word()? {
+                    b"null" => Ok(Value::Nil),
+                    b"true" => Ok(Value::Bool(true)),
+                    b"false" => Ok(Value::Bool(false)),
+                    _ => Err(Trouble::Wrong(at, "expected a value".into())),
+                }
+            }
+        }
+    }
+
+    fn word(&mut self) -> Result<&'a [u8], Trouble> {
+        let is_end =
+            |byte: u8| byte.is_ascii_whitespace() || matches!(byte, b',' | b':' | b'[' | b']' | b'{' | b'}' | b'"');
+        self.cursor.until(is_end)
+    }
+
+    fn items(&mut self, depth: u32) -> Result<Vec<Value>, Trouble> {
+        self.cursor.at += 1;
+        let mut items = Vec::new();
+        if self.begin()? != b']' {
+            loop {
+                items.push(self.value(depth + 1)?);
+                match self.begin()? {
+                    b',' => self.cursor.at += 1,
+                    b']' => break,
+                    _ => return Err(self.cursor.wrong("expected ',' or ']' after a value")),
+                }
+            }
+        }
+        self.cursor.at += 1;
+        Ok(items)
+    }
+
+    fn map(&mut self, depth: u32) -> Result<Value, Trouble> {
+        let start = self.cursor.at;
+        let mut pairs = Vec::new();
+        self.pairs(|scanner, _, name| {
+            pairs.push((Value::Str(name.into()), scanner.value(depth + 1)?));
+            Ok(())
+        })?;
+        let found = match &pairs[..] {
+            [(Value::Str(name), Value::Str(text))] if **name == *ESCAPE => unescaped(text),
+            _ => Value::map(pairs).map_err(|error| error.to_string()),
+        };
+        found.map_err(|why| Trouble::Wrong(start, why.into()))
+    }
+
+    /// What stands between quotes.
+    fn text(&mut self) -> Result<Cow<'a, str>, Trouble> {
+        self.cursor.at += 1;
+        let mut whole = String::new();
+        loop {
+            let rest = &self.cursor.bytes[self.cursor.at..];
+            let length = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20)).ok_or(Trouble::Cut)?;
+            let part = self.cursor.utf8(&rest[..length])?;
+            self.cursor.at += length;
+            match rest[length] {
+                b'"' => {
+                    self.cursor.at += 1;
+                    return Ok(if whole.is_empty() { part.into() } else { (whole + part).into() });
+                }
+                b'\\' => {
+                    whole.push_str(part);
+                    whole.push(self.escape()?);
+                }
+                _ => return Err(self.cursor.wrong("a text has a control character, which has to be escaped")),
+            }
+        }
+    }
+
+    /// The character of an escape within text.
+    fn escape(&mut self) -> Result<char, Trouble> {
+        let at = self.cursor.at + 1;
+        let (c, length) = match *self.cursor.bytes.get(at).ok_or(Trouble::Cut)? {
+            b't' => ('\t', 1),
+            b'r' => ('\r', 1),
+            b'n' => ('\n', 1),
+            b'b' => ('\u{8}', 1),
+            b'f' => ('\u{c}', 1),
+            byte @ (b'"' | b'\\' | b'/') => (char::from(byte), 1),
+            b'u' => {
+                let (c, length) = unicode(&self.cursor, at + 1)?;
+                (c, length + 1)
+            }
+            _ => return Err(self.cursor.wrong("an escape in a text cannot be read")),
+        };
+        self.cursor.at = at + length;
+        Ok(c)
+    }
+}

@@ -1,0 +1,355 @@
+//! One record an operation, as porcupine's users keep them: who asked for what and when, and what came back when.
+//!
+//! `{"ClientId":0,"Input":{"op":"put","key":"a","value":"x"},"Call":10,"Output":{},"Return":20}`, in JSON or EDN. Names count without
+//! their case and without `_` and `-`; what is asked for may also stand in the record itself, and what is read in its `value`.
+//! Operations of one time are concurrent, as for porcupine. What has no return never ended; an error of a change says nothing of whether
+//! it happened. A field that nobody knows here is refused by its name: it may change what was asked for.
+
+use super::{
+    draft::{Moment, moment},
+    intake::Intake,
+    lines::Place,
+};
+use crate::{Event, EventType, Function, Note, Process, ReadError, Value};
+
+/// What a field of a record is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    Client,
+    Input,
+    Call,
+    Output,
+    Return,
+    /// Says nothing of the operation.
+    Aside,
+}
+
+/// The part of this name, and what its numbers are to be multiplied with.
+fn part(name: &str) -> Option<(Part, i128)> {
+    let (bare, factor) = [("ns", 1), ("us", 1_000), ("ms", 1_000_000)]
+        .into_iter()
+        .find_map(|(unit, factor)| Some((name.strip_suffix(unit)?, factor)))
+        .unwrap_or((name, 1));
+    let bare = bare.strip_suffix("timestamp").or(bare.strip_suffix("time")).or(bare.strip_suffix("ts")).unwrap_or(bare);
+    Some(match (name, bare) {
+        (
+            "client" | "clientid" | "process" | "processid" | "worker" | "workerid" | "thread" | "threadid" | "session",
+            _,
+        ) => (Part::Client, 1),
+        ("input" | "args" | "request" | "invocation", _) => (Part::Input, 1),
+        ("output" | "result" | "response", _) => (Part::Output, 1),
+        ("id" | "index" | "opid" | "seq" | "node" | "server" | "metadata", _) => (Part::Aside, 1),
+        (_, "call" | "start" | "begin" | "invoke" | "invoked") => (Part::Call, factor),
+        (_, "return" | "returned" | "end" | "finish" | "complete" | "completed") => (Part::Return, factor),
+        _ => return None,
+    })
+}
+
+/// What a field of an input, or of an output, is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    Function,
+    Key,
+    Value,
+    From,
+    To,
+    /// Whether there was anything to be found.
+    Found,
+    /// Whether what was asked for was done.
+    Done,
+    /// Whether nobody knows.
+    Unknown,
+    Error,
+}
+
+fn role(name: &str) -> Option<Role> {
+    Some(match name {
+        "op" | "f" | "type" | "operation" | "method" | "kind" | "action" | "command" | "cmd" | "function"
+        | "optype" => Role::Function,
+        "key" | "k" => Role::Key,
+        "value" | "val" | "v" => Role::Value,
+        "from" | "old" | "oldvalue" | "expected" | "expect" | "arg1" => Role::From,
+        "to" | "new" | "newvalue" | "desired" | "swap" | "arg2" => Role::To,
+        "exists" | "found" | "present" => Role::Found,
+        "ok" | "success" | "succeeded" | "swapped" => Role::Done,
+        "unknown" | "timeout" | "timedout" => Role::Unknown,
+        "err" | "error" | "status" => Role::Error,
+        _ => return None,
+    })
+}
+
+/// A name as it counts.
+fn plain(name: &str) -> String {
+    name.chars().filter(|c| !matches!(c, '_' | '-')).flat_map(char::to_lowercase).collect()
+}
+
+/// Reads a history of records.
+#[derive(Debug, Default)]
+pub(super) struct Records {
+    taken: u64,
+}
+
+/// A record by its parts.
+#[derive(Debug, Default)]
+struct Record<'a> {
+    client: Option<&'a Value>,
+    call: Option<Moment>,
+    returned: Option<Moment>,
+    asked: Said<'a>,
+    answered: Said<'a>,
+    /// What was asked for stands in the record itself.
+    is_flat: bool,
+}
+
+/// What an input or an output says.
+#[derive(Debug, Default)]
+struct Said<'a> {
+    /// It is this alone.
+    bare: Option<&'a Value>,
+    parts: Vec<(Role, &'a Value)>,
+    /// It was said at all.
+    is_there: bool,
+}
+
+impl<'a> Said<'a> {
+    fn get(&self, role: Role) -> Option<&'a Value> {
+        self.parts.iter().find(|(found, _)| *found == role).map(|(_, value)| *value)
+    }
+
+    fn add(&mut self, role: Role, name: &str, value: &'a Value) -> Result<(), String> {
+        if self.get(role).is_some() {
+            return Err(format!("{name} says once more what another field of the record says"));
+        }
+        self.parts.push((role, value));
+        Ok(())
+    }
+}
+
+impl Records {
+    /// How to read a history whose first operation is this, if it is a record.
+    pub(super) fn of_first(first: &Value) -> Option<Self> {
+        let Value::Map(pairs) = first else { return None };
+        let names: Vec<String> = pairs.iter().filter_map(|(name, _)| Some(plain(name.name()?))).collect();
+        let has = |wanted| names.iter().any(|name| part(name).is_some_and(|(part, _)| part == wanted));
+        (has(Part::Call) && (has(Part::Return) || has(Part::Input) || has(Part::Output))).then(Self::default)
+    }
+
+    /// Takes the next record, which is written as `text` in this place.
+    pub(super) fn take(
+        &mut self,
+        intake: &mut Intake<'_, '_>,
+        place: Place<'_>,
+        text: &[u8],
+        record: &Value,
+    ) -> Result<(), ReadError> {
+        let wrong = |why: String| place.malformed(text, 1, why);
+        let record = Record::of(record).map_err(wrong)?;
+        self.taken += 1;
+        let process = match record.client {
+            Some(client) if *client != Value::Nil => {
+                Process::from_value(client.clone()).map_err(|error| wrong(error.to_string()))?
+            }
+            _ => {
+                intake.note(Note::NoClients);
+                Process::Named(Box::new(Value::Str(format!("record {}", self.taken).into())))
+            }
+        };
+        let call = record.call.ok_or_else(|| wrong("expected when the operation was called".to_owned()))?;
+        let (asked, end) = record.events(&process).map_err(wrong)?;
+        // It takes no time where it never ended, and can then have happened at any later one.
+        let ended =
+            record.returned.map_or((Event { kind: EventType::Info, value: None, ..end.clone() }, call), |at| (end, at));
+        intake.operation(place, text, (asked, call), ended)
+    }
+}
+
+impl<'a> Record<'a> {
+    fn of(value: &'a Value) -> Result<Self, String> {
+        let Value::Map(pairs) = value else {
+            return Err("expected a record of an operation, as the first one is".to_owned());
+        };
+        let mut record = Self::default();
+        for (key, value) in pairs {
+            let name = key.name().ok_or_else(|| format!("the field {key} of a record is not known"))?;
+            let known = plain(name);
+            match (part(&known), role(&known)) {
+                // An `op` may be all that was asked for.
+                (None, Some(Role::Function)) if matches!(value, Value::Map(_)) => record.asked.read(name, value)?,
+                (Some((Part::Client, _)), _) => record.client = Some(value),
+                (Some((Part::Input, _)), _) => record.asked.read(name, value)?,
+                (Some((Part::Output, _)), _) => record.answered.read(name, value)?,
+                (Some((Part::Call, factor)), _) => record.call = scaled(value, factor)?,
+                (Some((Part::Return, factor)), _) => record.returned = ended(scaled(value, factor)?),
+                (Some((Part::Aside, _)), _) => {}
+                (None, Some(role @ (Role::Found | Role::Done | Role::Unknown | Role::Error))) => {
+                    record.answered.add(role, name, value)?;
+                }
+                (None, Some(role)) => {
+                    record.asked.add(role, name, value)?;
+                    record.is_flat = true;
+                }
+                (None, None) if *value == Value::Nil => {}
+                (None, None) => return Err(format!("the field {name} of a record is not known: what does it mean?")),
+            }
+        }
+        Ok(record)
+    }
+
+    /// What was asked for, and what came of it.
+    fn events(&self, process: &Process) -> Result<(Event<'static>, Event<'static>), String> {
+        let asked = &self.asked;
+        let named = asked.get(Role::Function).or(asked.bare).ok_or("expected what was asked for, as op")?;
+        let f = function(named, asked)?;
+        let event = |kind| Event {
+            key: asked.get(Role::Key).filter(|key| **key != Value::Nil).cloned(),
+            ..Event::new(process.clone(), kind, f.clone())
+        };
+        let known = Function::known(&f);
+        let mut begun = event(EventType::Invoke);
+        let mut end = event(EventType::Ok);
+        match known {
+            Some(Function::Read | Function::Delete) => {
+                let is_answer = self.is_flat && !self.answered.is_there && known == Some(Function::Read);
+                if let Some(value) = asked.get(Role::Value).filter(|value| !is_answer && !is_zero(value)) {
+                    return Err(format!("a {f} asks for the value {value}: what does that mean?"));
+                }
+            }
+            Some(Function::Cas) => {
+                let [from, to] = [Role::From, Role::To].map(|role| asked.get(role).cloned());
+                let (Some(from), Some(to)) = (from, to.or(asked.get(Role::Value).cloned())) else {
+                    return Err("a cas has what it expects, as from, and what it sets, as to".to_owned());
+                };
+                begun.value = Some(Value::List(vec![from, to]));
+            }
+            _ => begun.value = asked.get(Role::Value).cloned(),
+        }
+        if known != Some(Function::Cas) {
+            let other = asked.parts.iter().find(|(role, _)| matches!(role, Role::From | Role::To));
+            if let Some((_, value)) = other.filter(|(_, value)| !is_zero(value)) {
+                return Err(format!("a {f} has also {value}: what does that mean?"));
+            }
+        }
+        self.answer(known, &mut end)?;
+        Ok((begun, end))
+    }
+
+    /// What came of it.
+    fn answer(&self, known: Option<Function>, end: &mut Event<'static>) -> Result<(), String> {
+        let answered = &self.answered;
+        let is_change = !matches!(known, Some(Function::Read));
+        let mut value = answered.get(Role::Value).or(answered.bare);
+        let is = |role| match answered.get(role) {
+            None | Some(Value::Nil) => Ok(None),
+            Some(Value::Bool(found)) => Ok(Some(*found)),
+            Some(other) => Err(format!("{other} says neither yes nor no: what does it mean?")),
+        };
+        if is(Role::Unknown)? == Some(true) {
+            end.kind = EventType::Info;
+            return Ok(());
+        }
+        let mut is_absent = is(Role::Found)? == Some(false);
+        match answered.get(Role::Error).map(|error| error.name().map(plain).ok_or(error)) {
+            None | Some(Err(Value::Nil)) => {}
+            Some(Ok(error)) if matches!(&*error, "" | "ok" | "success") => {}
+            Some(Ok(error)) if !is_change && says_absent(&error) => is_absent = true,
+            Some(_) => {
+                end.kind = if is_change { EventType::Info } else { EventType::Fail };
+                return Ok(());
+            }
+        }
+        let mut is_done = is(Role::Done)?;
+        if let (Some(Function::Cas), None, Some(Value::Bool(done))) = (known, is_done, value) {
+            (is_done, value) = (Some(*done), None);
+        }
+        match (known, is_done) {
+            (Some(Function::Cas), Some(true)) => {}
+            (Some(Function::Cas), Some(false)) => {
+                (end.kind, end.mismatch) = (EventType::Fail, true);
+            }
+            (Some(Function::Cas), None) => return Err("expected whether the cas was done, as ok".to_owned()),
+            (_, Some(false)) => end.kind = if is_change { EventType::Info } else { EventType::Fail },
+            (Some(Function::Read), _) if is_absent => end.value = Some(Value::Nil),
+            (Some(Function::Read), _) => {
+                let flat = self.is_flat && !answered.is_there;
+                value = value.or(self.asked.get(Role::Value).filter(|_| flat));
+                end.value = Some(value.ok_or("expected what was read, as the value of the output")?.clone());
+                return Ok(());
+            }
+            (Some(_), _) => {}
+            (None, _) => {
+                end.value = value.or(self.asked.get(Role::Value)).cloned();
+                return Ok(());
+            }
+        }
+        match value.filter(|value| !is_zero(value) && value.name().map(plain).as_deref() != Some("ok")) {
+            Some(Value::Bool(true)) | None => Ok(()),
+            Some(value) => Err(format!("a {} is answered with {value}: what does that mean?", end.f)),
+        }
+    }
+}
+
+impl<'a> Said<'a> {
+    fn read(&mut self, of: &str, value: &'a Value) -> Result<(), String> {
+        self.is_there = true;
+        let Value::Map(pairs) = value else {
+            self.bare = Some(value);
+            return Ok(());
+        };
+        for (key, value) in pairs {
+            let name = key.name().unwrap_or_default();
+            match role(&plain(name)) {
+                Some(role) => self.add(role, name, value)?,
+                None if *value == Value::Nil => {}
+                None => return Err(format!("the field {key} in {of} of a record is not known: what does it mean?")),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The name of what is asked for, of which porcupine's models have numbers.
+fn function(named: &Value, asked: &Said<'_>) -> Result<String, String> {
+    let pairs = asked.get(Role::From).is_some() || asked.get(Role::To).is_some();
+    let name = match named {
+        Value::Int(0) => "read".to_owned(),
+        Value::Int(1) => "write".to_owned(),
+        Value::Int(2) => (if pairs { "cas" } else { "append" }).to_owned(),
+        other => plain(other.name().ok_or_else(|| format!("{other} names no operation"))?),
+    };
+    Ok(match &*name {
+        "" => return Err("expected the name of an operation".to_owned()),
+        "get" | "r" => "read".to_owned(),
+        "put" | "set" | "w" => "write".to_owned(),
+        "del" | "remove" if asked.get(Role::Value).is_none_or(is_zero) => "delete".to_owned(),
+        "compareandswap" | "compareandset" => "cas".to_owned(),
+        _ => name,
+    })
+}
+
+/// What a field holds that was never set, in languages in which it always holds something.
+fn is_zero(value: &Value) -> bool {
+    match value {
+        Value::Nil | Value::Int(0) | Value::Bool(false) => true,
+        Value::Str(text) => text.is_empty(),
+        _ => false,
+    }
+}
+
+fn says_absent(error: &str) -> bool {
+    let letters: String = error.chars().filter(char::is_ascii_alphabetic).collect();
+    letters.contains("nokey") || letters.contains("notfound") || letters.contains("nosuchkey")
+}
+
+fn scaled(value: &Value, factor: i128) -> Result<Option<Moment>, String> {
+    Ok(moment(value)?.map(|moment| match moment {
+        Moment::Whole(time) => Moment::Whole(time * factor),
+        // Of milliseconds, say: 1 is a billion nanoseconds here.
+        Moment::Seconds(time) if factor > 1 => Moment::Whole(time * factor / 1_000_000_000),
+        Moment::Seconds(time) => Moment::Seconds(time),
+    }))
+}
+
+/// When it ended; the largest number is what porcupine's users write where it never did.
+fn ended(moment: Option<Moment>) -> Option<Moment> {
+    moment.filter(|moment| *moment != Moment::Whole(i64::MAX.into()))
+}
