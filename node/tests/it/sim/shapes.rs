@@ -13,7 +13,7 @@ use super::{
     faults::{Chance, ELECTION_TIMEOUT, Faults, MS},
 };
 
-const TIMEOUT: u64 = ELECTION_TIMEOUT.as_nanos() as u64;
+const TIMEOUT: u64 = ELECTION_TIMEOUT.as_secs() * 1_000 * MS + ELECTION_TIMEOUT.subsec_nanos() as u64;
 /// How long a shape may need to find its leader: some elections, of which several may fail.
 const SETTLE: u64 = 20 * TIMEOUT;
 /// How long it is watched after that; longer than any pause between two elections that depose each other.
@@ -36,7 +36,7 @@ fn endure(nodes: usize, shape: &Shape, elections: Elections, busy: bool, seed: u
     let faults = Faults { elections, ..Faults::none() };
     let faults = Faults { writes: if busy { 400 } else { 0 }, clients_every: 20 * MS, ..faults };
     let mut cluster = Cluster::without_faults(nodes, seed, faults);
-    let settled = cluster.run_until(60 * TIMEOUT, |cluster| cluster.is_settled());
+    let settled = cluster.run_until(60 * TIMEOUT, Cluster::is_settled);
     assert!(settled, "a cluster that nobody disturbs has a leader: {}", cluster.describe());
     let leader = cluster.leader().expect("settled");
     // The place of the leader is 0, and the others follow in the order of their numbers.
