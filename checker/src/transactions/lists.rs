@@ -480,12 +480,12 @@ impl Scratch {
         }
         let mut last = None;
         for (place, &run) in self.runs.iter().enumerate() {
-            if facts.outcome(run) == Outcome::Ok {
-                if let Some((_, one)) = last.replace((place, run)).filter(|(before, _)| before + 1 < place) {
-                    if one != run {
-                        graph.add(one, run, Kind::Ww, Needs::Nothing, key);
-                    }
-                }
+            if facts.outcome(run) != Outcome::Ok {
+                continue;
+            }
+            let before = last.replace((place, run)).filter(|(before, _)| before + 1 < place);
+            if let Some((_, one)) = before.filter(|(_, one)| *one != run) {
+                graph.add(one, run, Kind::Ww, Needs::Nothing, key);
             }
         }
     }

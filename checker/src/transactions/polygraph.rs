@@ -3,7 +3,7 @@
 //! First a schedule is tried: transactions one after the other as they are due, where none overwrites what others still have to read. Else it is
 //! propagated as in Cobra (Tan et al., OSDI 2020): a chain that cannot come before another, because that would close a circle, comes
 //! after it; this is repeated until nothing changes. Then chains are put in order by trial, with a limit. Snapshot isolation is the same
-//! problem with two vertices a transaction, its beginning and its commit (PolySI, VLDB 2023): who wrote commits before the writer of
+//! problem with two vertices a transaction, its beginning and its commit (Huang et al., VLDB 2023): who wrote commits before the writer of
 //! the next version begins, and who read begins before that one commits.
 
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -107,7 +107,9 @@ impl Polygraph {
                 let readers = readers.clone();
                 self.objects[object][item].out = out;
                 self.add(last, out, Kind::Ww);
-                readers.into_iter().for_each(|reader| self.add(reader, out, Kind::Rw));
+                for reader in readers {
+                    self.add(reader, out, Kind::Rw);
+                }
             }
         }
     }

@@ -86,7 +86,10 @@ fn relate_key<'h>(
         let read = facts.reads.rows[place];
         let reader = read.transaction;
         let Some(version) = source(facts, findings, graph, key, [reader, read.value.0], slots) else { continue };
-        let version = version.map_or(initial, |change| change as usize);
+        let version = match version {
+            Source::Initial => initial,
+            Source::Change(change) => change as usize,
+        };
         versions.push((reader, version));
         let (changed, change) = own[reader as usize];
         if changed == key && slots[facts.changes.rows[change as usize].value.0 as usize] != SEVERAL {
@@ -120,8 +123,14 @@ fn relate_key<'h>(
     Register { key, reads: versions, first: next[initial], initial }
 }
 
-/// From whom a value came that somebody read: the change that others may have followed, or nothing for the initial state. Nothing at all
-/// where that is not known, or where it came from nobody.
+/// A version that others may have followed.
+enum Source {
+    Initial,
+    /// The place of the change that wrote it.
+    Change(u32),
+}
+
+/// The version from which a value came that somebody read; nothing where that is not known, or where it came from nobody.
 fn source<'h>(
     facts: &mut Facts<'h>,
     findings: &mut Findings<'h>,
@@ -129,14 +138,14 @@ fn source<'h>(
     key: u32,
     [reader, value]: [u32; 2],
     slots: &[u32],
-) -> Option<Option<u32>> {
+) -> Option<Source> {
     let version = *slots.get(value as usize)?;
     if version == SEVERAL {
         return None;
     }
     let value = ValueId(value);
     if value == facts.initial.value {
-        return Some(None);
+        return Some(Source::Initial);
     }
     let claim = |what: &str| format!("T1 read {} in {}, {what}", facts.history.value(value), name(facts, key));
     if version == NONE {
@@ -162,5 +171,5 @@ fn source<'h>(
         findings.add(AnomalyKind::G1b, Level::ReadCommitted, &[reader, writer], claim);
     }
     facts.happened[writer as usize] = true;
-    is_final.then_some(Some(version))
+    is_final.then_some(Source::Change(version))
 }

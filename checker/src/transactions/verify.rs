@@ -2,6 +2,8 @@
 //!
 //! Knows only histories and what is reported: it shares no code with the methods that it verifies.
 
+use std::collections::BTreeMap;
+
 use histories::{Found, History, MicroOperation, NEVER, Outcome, Value, ValueId};
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -99,11 +101,11 @@ impl Replay<'_> {
         // All that each register has held between transactions, and how long each list was then.
         let mut held: FxHashSet<(ValueId, ValueId)> = FxHashSet::default();
         let mut lengths: FxHashSet<(ValueId, usize)> = FxHashSet::default();
-        let mut longest: FxHashMap<ValueId, &[ValueId]> = FxHashMap::default();
+        let mut longest: BTreeMap<ValueId, &[ValueId]> = BTreeMap::new();
         let first_list = contents.initial.clone();
         for &index in order {
             let transaction = seen.once(index)?;
-            let mut own: FxHashMap<ValueId, Own<'_>> = FxHashMap::default();
+            let mut own: BTreeMap<ValueId, Own<'_>> = BTreeMap::new();
             for micro in history.transactions.micro_operations(transaction) {
                 self.step(micro)?;
                 let key = key_of(micro);

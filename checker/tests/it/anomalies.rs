@@ -240,7 +240,8 @@ fn what_cannot_be_judged_is_unknown() {
 #[test]
 fn a_value_that_was_written_twice_is_named_and_all_else_is_judged() {
     let twice = "0 0 1 ok append x 1\n1 0 1 ok append x 1\n";
-    let others: String = (2..12).map(|process| format!("{process} 0 1 ok append z {process}\n")).collect();
+    let others: Vec<String> = (2..12).map(|process| format!("{process} 0 1 ok append z {process}\n")).collect();
+    let others = others.concat();
     assert_judged(&format!("{twice}{others}2 2 3 ok r x 1 1"), &[], Some(Level::StrictSerializable));
     let report = check(&format!("{twice}{others}2 2 3 ok r x 1 1 1"));
     assert_eq!(report.counts[0].name, "duplicate-elements");
@@ -279,7 +280,8 @@ fn what_reads_say_that_contradict_their_transaction_counts() {
 fn what_reads_agree_on_counts_though_they_are_of_two_orders() {
     let writes =
         "0 0 9 ok append x 1; append y 1\n1 0 9 ok append x 2; append y 2\n2 0 9 ok append x 3\n3 0 9 ok append x 4\n";
-    let others: String = (4..12).map(|process| format!("{process} 0 9 ok append z {process}\n")).collect();
+    let others: Vec<String> = (4..12).map(|process| format!("{process} 0 9 ok append z {process}\n")).collect();
+    let others = others.concat();
     for others in ["", &others] {
         let mixed = format!("{writes}{others}20 10 11 ok r x 1 2 3; r y 2 1\n21 10 11 ok r x 1 2 4");
         assert_judged(&mixed, &["G0", "incompatible-order"], None);

@@ -1,6 +1,8 @@
 //! How often nothing is known of transactions on registers, of which the order of versions is to be found out: in random histories that
 //! are right, of some size, and in those with something wrong. `cargo test -p checker --test it undecided -- --nocapture` prints the shares.
 
+#![allow(clippy::print_stdout, reason = "the shares are printed for who asks")]
+
 use checker::{Level, Limits, Status, check_transactions};
 use histories::{Event, EventType, History, HistoryBuilder, Process, Value};
 use rand::{RngExt, SeedableRng};
