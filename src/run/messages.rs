@@ -12,6 +12,10 @@ use super::beliefs::Span;
 
 /// Of longer stretches only so much is read: of a busy cluster it is more than a million messages.
 const LONGEST_NS: u64 = 10_000_000_000;
+/// A line of a trace is far shorter.
+const MAX_LINE_BYTES: u64 = 64 << 10;
+/// So many lines are read between two questions whether to go on.
+const LINES_PER_QUESTION: usize = 1024;
 /// What arrives later than this after the stretch counts as lost.
 const LATEST_NS: u64 = 2_000_000_000;
 
@@ -54,13 +58,18 @@ impl Exchange {
 
     /// Reads what traces, compressed or not, tell of the last ten seconds of a stretch. One that is not there says nothing; nor does a
     /// last line that a killed node left unfinished.
-    pub(crate) fn read(traces: impl IntoIterator<Item = impl Read>, origin_ns: u64, stretch: Span) -> Self {
+    pub(crate) fn read(
+        traces: impl IntoIterator<Item = impl Read>,
+        origin_ns: u64,
+        stretch: Span,
+        keep_going: &dyn Fn() -> bool,
+    ) -> Self {
         let from_ns = stretch.from_ns.max(stretch.until_ns.saturating_sub(LONGEST_NS));
         let during = Span { from_ns, ..stretch };
         let mut found = Found::default();
         for trace in traces {
             let Ok(lines) = histories::unpacked(trace) else { continue };
-            found.read(BufReader::new(lines), origin_ns, during);
+            found.read(BufReader::new(lines), origin_ns, during, keep_going);
         }
         found.joined(during)
     }
@@ -81,10 +90,19 @@ struct Found {
 }
 
 impl Found {
-    fn read(&mut self, lines: impl BufRead, origin_ns: u64, during: Span) {
+    /// Reads as far as `keep_going` lets it.
+    fn read(&mut self, mut lines: impl BufRead, origin_ns: u64, during: Span, keep_going: &dyn Fn() -> bool) {
         let mut last_before: Option<Commit> = None;
-        for line in lines.lines().map_while(Result::ok) {
-            let Ok(Stamp { mono_ns }) = serde_json::from_str(&line) else { continue };
+        let mut bytes = Vec::new();
+        for number_of_line in 0_usize.. {
+            bytes.clear();
+            // What is longer is no line of a trace, and neither are its parts.
+            let length = lines.by_ref().take(MAX_LINE_BYTES).read_until(b'\n', &mut bytes).unwrap_or(0);
+            if length == 0 || number_of_line.is_multiple_of(LINES_PER_QUESTION) && !keep_going() {
+                break;
+            }
+            let Ok(line) = str::from_utf8(&bytes) else { continue };
+            let Ok(Stamp { mono_ns }) = serde_json::from_str(line) else { continue };
             let time_ns = mono_ns.saturating_sub(origin_ns);
             if time_ns >= during.until_ns.saturating_add(LATEST_NS) {
                 break;
@@ -92,7 +110,7 @@ impl Found {
             if time_ns < during.from_ns && !line.contains(r#""committed""#) {
                 continue;
             }
-            let Ok(TraceLine { node, event, .. }) = serde_json::from_str(&line) else { continue };
+            let Ok(TraceLine { node, event, .. }) = serde_json::from_str(line) else { continue };
             let node = number(node);
             match event {
                 TraceEvent::Sent { to, id, content } if time_ns < during.until_ns => {
@@ -162,6 +180,7 @@ mod tests {
             paths.iter().filter_map(|path| fs::File::open(path).ok()),
             900,
             Span { from_ns: 100, until_ns: 300 },
+            &|| true,
         )
     }
 

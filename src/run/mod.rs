@@ -96,7 +96,9 @@ impl Finished {
             let found = self.folder.open(&name).ok().flatten();
             found.or_else(|| self.folder.open(name.with_added_extension("zst")).ok().flatten())
         };
-        Exchange::read((1..=self.plan.nodes).filter_map(trace), self.results.origin_mono_ns, during)
+        let traces = (1..=self.plan.nodes).filter_map(trace);
+        let keep_going = || self.allowance.lacks(Duration::ZERO, 0).is_none();
+        Exchange::read(traces, self.results.origin_mono_ns, during, &keep_going)
     }
 
     /// What a node said; nothing where that cannot be read.
@@ -377,7 +379,12 @@ fn judge(plan: Plan, dir: RunDir, lived: Lived, allowance: Allowance) -> anyhow:
     let load = lived.load.unwrap_or(Span { from_ns: 0, until_ns: end_ns });
     let Begun { leader_after_ms, origin_mono_ns } = lived.begun;
     let windows = windows(&history.others, end_ns);
-    let Beliefs { reigns, missed } = beliefs(&plan, &folder, &windows, origin_mono_ns, end_ns)?;
+    let beliefs = beliefs(&plan, &folder, &windows, origin_mono_ns, end_ns, &allowance);
+    // A violation wins over whatever cannot be told of it.
+    let Beliefs { reigns, missed } = beliefs.map_err(|error| match report.verdict {
+        Verdict::NotLinearizable => Failure::new(ExitStatus::NotLinearizable, format!("{error:#}")).into(),
+        _ => error,
+    })?;
     let faults: Vec<Span> = windows.iter().map(|window| window.span).collect();
     let coverage = coverage::measure(&history, &reigns, &windows, load, plan.settings.elections, &lived.availability);
     let violated = of(&report, Verdict::NotLinearizable);
@@ -424,12 +431,19 @@ fn beliefs(
     windows: &[FaultWindow],
     origin_ns: u64,
     end_ns: u64,
+    allowance: &Allowance,
 ) -> anyhow::Result<Beliefs> {
     let mut all = Beliefs::default();
     for id in 1..=plan.nodes {
         let kills = windows.iter().filter(|window| window.kind == "kill" && window.nodes.contains(&id));
         let deaths: Vec<u64> = kills.map(|window| window.span.from_ns).collect();
         let name = node_file(id, LOG_FILE);
+        let bytes = folder.open(&name).ok().flatten().and_then(|log| log.metadata().ok()).map_or(0, |log| log.len());
+        // It is held twice where it is no text.
+        if let Some(lacking) = allowance.lacks(Duration::ZERO, usize::try_from(2 * bytes).unwrap_or(usize::MAX)) {
+            let what = format!("{}: there is too little {lacking} left for it", folder.path().join(name).display());
+            return Err(Failure::new(ExitStatus::Unknown, what).hint("give a higher limit").into());
+        }
         let said = folder.read(&name).and_then(|found| found.ok_or_else(|| io::ErrorKind::NotFound.into()));
         let said = said.map_err(refused(&folder.path().join(name)))?;
         let Beliefs { reigns, missed } = beliefs::beliefs(id, &said, origin_ns, &deaths, end_ns);
