@@ -343,7 +343,9 @@ impl<'w, 'e> Intake<'w, 'e> {
                 return Err(contradiction);
             }
             // Indexes number the lines, which do not count.
-            events.iter_mut().for_each(|waiting| waiting.event.index = None);
+            for waiting in &mut events {
+                waiting.event.index = None;
+            }
         }
         if let Some(&(line, _)) = self.order.contradiction.as_ref() {
             self.note(Note::ByTime { line });
@@ -359,7 +361,9 @@ impl<'w, 'e> Intake<'w, 'e> {
     fn push_all(&mut self, end: Place<'_>, events: Vec<Waiting>, shift: i128) -> Result<(), ReadError> {
         let found = match (self.watch.options().keyed, self.way.keys.found()) {
             (None, None) => {
-                events.iter().for_each(|waiting| self.shape.see(&waiting.event));
+                for waiting in &events {
+                    self.shape.see(&waiting.event);
+                }
                 is_keyed(&self.shape, end)?
             }
             (told, found) => told.or(found).unwrap_or(false),

@@ -161,11 +161,14 @@ pub fn read_bytes(name: &str, bytes: &[u8], format: Option<Format>) -> Result<Hi
     read(Path::new(name), &mut Origin::of_bytes(bytes), &ReadOptions { format, ..ReadOptions::default() }, None)
 }
 
+/// Takes each event, or nothing where the file is read again.
+type EachOrAgain<'a> = &'a mut dyn FnMut(Option<&Event<'_>>);
+
 fn read(
     path: &Path,
     origin: &mut Origin<'_>,
     options: &ReadOptions<'_>,
-    mut each: Option<&mut dyn FnMut(Option<&Event<'_>>)>,
+    mut each: Option<EachOrAgain<'_>>,
 ) -> Result<History, ReadError> {
     let watch = Watch::new(options);
     loop {

@@ -232,7 +232,9 @@ mod tests {
     fn locks_belong_to_who_took_them() {
         let mut all =
             events(&[(0, Invoke, 1), (0, Done, 5), (0, Invoke, 5), (1, Invoke, 2), (1, Done, 5), (1, Invoke, 5)]);
-        all.iter_mut().for_each(|waiting| waiting.event.f = "acquire".into());
+        for waiting in &mut all {
+            waiting.event.f = "acquire".into();
+        }
         let (line, rule) = by_time(all).expect_err("who holds it?");
         assert_eq!((line, rule), (6, PairingError::SameMoment { process: Process::Client(1), time: 5 }));
     }

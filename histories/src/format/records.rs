@@ -262,7 +262,6 @@ impl<'a> Record<'a> {
             (is_done, value) = (Some(*done), None);
         }
         match (known, is_done) {
-            (Some(Function::Cas), Some(true)) => {}
             (Some(Function::Cas), Some(false)) => {
                 (end.kind, end.mismatch) = (EventType::Fail, true);
             }

@@ -57,7 +57,7 @@ fn text() -> impl Strategy<Value = String> {
         let items = prop::collection::vec((inner.clone(), blank.clone()), 0..5)
             .prop_map(|items| items.into_iter().map(|(item, blank)| item + blank).collect::<String>());
         let pairs = prop::collection::vec((inner.clone(), blank.clone(), inner.clone(), blank), 0..4).prop_map(|all| {
-            all.into_iter().map(|(key, a, value, b)| format!("{key}{a}{value}{b}")).collect::<String>()
+            all.into_iter().flat_map(|(key, a, value, b)| [key, a.to_owned(), value, b.to_owned()]).collect::<String>()
         });
         prop_oneof![
             items.clone().prop_map(|items| format!("[{items}]")),
