@@ -61,6 +61,7 @@ pub struct Limits<'a> {
 
 /// What to check, and how.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 pub struct Options<'a> {
     /// What a key is.
     pub model: Model,

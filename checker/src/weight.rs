@@ -48,7 +48,9 @@ impl Tally {
 
     pub(crate) fn of(history: &History, operations: &[u32]) -> Self {
         let mut tally = Self::default();
-        operations.iter().for_each(|&index| tally.add(&history.operations[index as usize]));
+        for &index in operations {
+            tally.add(&history.operations[index as usize]);
+        }
         tally
     }
 

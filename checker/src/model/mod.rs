@@ -250,10 +250,9 @@ impl Model {
     /// What a function of this name may be asked with, as far as that needs no look at values; what the model does not have, may be anything.
     pub(crate) fn argument(self, function: &str) -> Argument {
         let is_look = match self {
-            Self::Register | Self::KeyValue => function == "read",
+            Self::Register | Self::KeyValue | Self::Counter => function == "read",
             Self::MultiRegister => false,
             Self::Set => SetFunction::named(function) == Some(SetFunction::Read),
-            Self::Counter => function == "read",
             Self::Queue => queue::NAMES.only_looks(function),
             Self::Bag => bag::NAMES.only_looks(function),
             Self::Stack => stack::NAMES.only_looks(function),

@@ -77,8 +77,7 @@ fn initial<'a>(key: &Key<'a>) -> &'a [Value] {
 }
 
 fn seen<'a>(key: &Key<'a>, read: u32) -> &'a [Value] {
-    let items = items(key.history.value(key.operation(read).output)).expect("it saw a set");
-    items
+    items(key.history.value(key.operation(read).output)).expect("it saw a set")
 }
 
 /// All operations that happened, by their levels and then by their starts; or reads that do not fit each other or the adds. Sorts
