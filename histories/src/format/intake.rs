@@ -8,7 +8,7 @@ use super::{
     draft::{Drafted, Moment},
     keys::{Each, Gathering, is_keyed},
     lines::Place,
-    order::{Waiting, by_time},
+    order::{Broken, Waiting, by_time},
     shape::Shape,
     watch::Watch,
 };
@@ -333,7 +333,8 @@ impl<'w, 'e> Intake<'w, 'e> {
             let shift = self.clock.shift.unwrap_or(0);
             return self.push_all(end, waiting, shift);
         }
-        let arranged = by_time(waiting).map_err(|(line, rule)| Place { line, ..end }.broken(b"", rule))?;
+        let arranged =
+            by_time(waiting).map_err(|Broken { line, text, rule }| Place { line, ..end }.broken(&text, rule))?;
         let mut events = arranged.events;
         let indexes: Vec<u64> = events.iter().filter_map(|waiting| waiting.event.index).collect();
         if !indexes.is_sorted_by(|one, other| one < other) {

@@ -26,11 +26,27 @@ pub(super) struct Arranged {
     pub(super) splits: usize,
 }
 
+/// An event that breaks a rule.
+#[derive(Debug)]
+pub(super) struct Broken {
+    pub(super) line: u64,
+    /// As JSON.
+    pub(super) text: Vec<u8>,
+    pub(super) rule: PairingError,
+}
+
+impl Broken {
+    fn new(waiting: &Waiting, rule: PairingError) -> Self {
+        let event = Event { time: u64::try_from(waiting.time).unwrap_or(0), ..waiting.event.clone() };
+        Self { line: waiting.line, text: serde_json::to_vec(&event).unwrap_or_default(), rule }
+    }
+}
+
 /// Puts events in the order of their times.
 ///
 /// # Errors
-/// The line, and the rule that a completion there breaks.
-pub(super) fn by_time(mut events: Vec<Waiting>) -> Result<Arranged, (u64, PairingError)> {
+/// The event that cannot be there.
+pub(super) fn by_time(mut events: Vec<Waiting>) -> Result<Arranged, Broken> {
     let mut clients: FxHashMap<Process, Vec<usize>> = FxHashMap::default();
     let mut next_process = 0;
     for (place, waiting) in events.iter().enumerate() {
@@ -63,7 +79,7 @@ pub(super) fn by_time(mut events: Vec<Waiting>) -> Result<Arranged, (u64, Pairin
 }
 
 /// Sorts what one client did by time.
-fn in_own_order(events: &[Waiting], sequence: &mut [usize]) -> Result<(), (u64, PairingError)> {
+fn in_own_order(events: &[Waiting], sequence: &mut [usize]) -> Result<(), Broken> {
     if sequence.is_sorted_by_key(|&place| events[place].time) {
         return Ok(());
     }
@@ -74,16 +90,14 @@ fn in_own_order(events: &[Waiting], sequence: &mut [usize]) -> Result<(), (u64, 
     }
     let early = written.chunks(2).find(|pair| pair.len() == 2 && events[pair[1]].time < events[pair[0]].time);
     let Some(&[invoked, completed]) = early else { return Ok(()) };
-    let Waiting { line, time, event } = &events[completed];
-    Err((
-        *line,
-        PairingError::EndsBeforeItBegins {
-            process: event.process.clone(),
-            f: event.f.clone().into_owned(),
-            invoked_ns: events[invoked].time,
-            completed_ns: *time,
-        },
-    ))
+    let Waiting { time, event, .. } = &events[completed];
+    let rule = PairingError::EndsBeforeItBegins {
+        process: event.process.clone(),
+        f: event.f.clone().into_owned(),
+        invoked_ns: events[invoked].time,
+        completed_ns: *time,
+    };
+    Err(Broken::new(&events[completed], rule))
 }
 
 /// Whether invocations and completions take turns.
@@ -104,7 +118,7 @@ fn phases(
     events: &mut [Waiting],
     sequences: &[Vec<usize>],
     mut next_process: u64,
-) -> Result<(Vec<Phase>, usize), (u64, PairingError)> {
+) -> Result<(Vec<Phase>, usize), Broken> {
     let of_kind = |waiting: &Waiting| match waiting.event.kind {
         EventType::Invoke => Phase::Invocation,
         _ => Phase::Completion,
@@ -142,17 +156,17 @@ fn phases(
 }
 
 /// Whose calls cannot be given to another client: that of a lock counts who holds it.
-fn refuse_lock(waiting: &Waiting) -> Result<(), (u64, PairingError)> {
+fn refuse_lock(waiting: &Waiting) -> Result<(), Broken> {
     if !matches!(&*waiting.event.f, "acquire" | "release" | "lock" | "unlock") {
         return Ok(());
     }
-    let time = waiting.time;
-    Err((waiting.line, PairingError::SameMoment { process: waiting.event.process.clone(), time }))
+    let (process, time) = (waiting.event.process.clone(), waiting.time);
+    Err(Broken::new(waiting, PairingError::SameMoment { process, time }))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Waiting, by_time};
+    use super::{Broken, Waiting, by_time};
     use crate::{Event, EventType, PairingError, Process};
 
     use EventType::{Invoke, Ok as Done};
@@ -235,14 +249,15 @@ mod tests {
         for waiting in &mut all {
             waiting.event.f = "acquire".into();
         }
-        let (line, rule) = by_time(all).expect_err("who holds it?");
+        let Broken { line, rule, .. } = by_time(all).expect_err("who holds it?");
         assert_eq!((line, rule), (6, PairingError::SameMoment { process: Process::Client(1), time: 5 }));
     }
 
     #[test]
     fn an_end_before_its_beginning_is_named() {
-        let (line, rule) =
+        let Broken { line, rule, text } =
             by_time(events(&[(1, Invoke, 100), (1, Done, 90), (0, Invoke, 120)])).expect_err("it cannot be");
+        assert_eq!(text, br#"{"time":90,"process":1,"type":"ok","f":"read"}"#);
         let said = rule.to_string();
         assert!(line == 2 && said.contains("at 90 ns, before it invoked it at 100 ns"), "{said}");
     }
