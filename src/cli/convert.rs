@@ -86,12 +86,7 @@ impl ConvertArgs {
     }
 
     /// Twice: what all events are decides how each is written, and memory is for more than events. Returns how the file was read.
-    fn read(
-        &self,
-        allowance: &Allowance,
-        way: Way,
-        mut each: impl FnMut(Option<&Event<'_>>),
-    ) -> anyhow::Result<Way> {
+    fn read(&self, allowance: &Allowance, way: Way, mut each: impl FnMut(Option<&Event<'_>>)) -> anyhow::Result<Way> {
         let found = allowance.watched_again(&self.input, self.meaning, |options| {
             histories::read_events(&self.input, &ReadOptions { way, ..*options }, &mut each)
         })?;
