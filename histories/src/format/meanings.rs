@@ -179,12 +179,12 @@ fn micro_operations_are_a_transaction_whatever_it_is_called() {
 
 #[test]
 fn a_cas_that_failed_is_what_its_format_says_or_who_reads_it() {
+    use FailedCas::{Mismatch, Nothing};
     let cas = |answer| [("cas", "[1 2]", Some(answer))];
     let outcome = |text: String, failed_cas| {
         let history = read_by(&text, &ReadOptions { failed_cas, ..ReadOptions::default() }).unwrap();
         (history.operations[0].outcome, history.failed_cas.mismatch, history.failed_cas.nothing)
     };
-    use FailedCas::{Mismatch, Nothing};
     for (asked, in_log, elsewhere) in [
         (None, (Outcome::Mismatch, 1, 0), (Outcome::Fail, 0, 1)),
         (Some(Mismatch), (Outcome::Mismatch, 1, 0), (Outcome::Mismatch, 1, 0)),

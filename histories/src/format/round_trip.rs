@@ -194,7 +194,9 @@ fn a_process_that_comes_back_gets_a_new_number_and_time_does_not_go_back() {
         Event { process: if event.process == client(0) { named } else { event.process }, ..event }
     };
     let named = events.map(name);
-    named.iter().for_each(|event| rules.see(event));
+    for event in &named {
+        rules.see(event);
+    }
     let applied = named.map(|event| rules.apply(event).process.to_string());
     assert_eq!(applied, ["\"w\"", "\"w\"", "1", "2", "2", "2"]);
 }

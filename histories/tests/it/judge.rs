@@ -124,7 +124,7 @@ fn edn_value(chars: &mut Vec<char>) -> Option<String> {
         '"' => format!("text {:?}", string(chars)),
         '[' => format!("list {:?}", edn_items(chars, ']')),
         '(' => format!("list {:?}", edn_items(chars, ')')),
-        '{' => format!("map {:?}", pairs(edn_items(chars, '}'))),
+        '{' => format!("map {:?}", pairs(&edn_items(chars, '}'))),
         ')' | ']' | '}' => return None,
         '\\' => {
             chars.pop();
@@ -159,7 +159,7 @@ fn edn_value(chars: &mut Vec<char>) -> Option<String> {
                         Some(name) if place % 2 == 0 => format!("keyword :{}", name.trim_start_matches("_/")),
                         _ => item,
                     };
-                    format!("map {:?}", pairs(items.map(full).collect()))
+                    format!("map {:?}", pairs(&items.map(full).collect::<Vec<_>>()))
                 }
                 '_' => {
                     chars.pop();
@@ -190,7 +190,7 @@ fn edn_items(chars: &mut Vec<char>, end: char) -> Vec<String> {
     items
 }
 
-fn pairs(items: Vec<String>) -> Vec<String> {
+fn pairs(items: &[String]) -> Vec<String> {
     let mut pairs: Vec<String> = items.chunks(2).map(|pair| format!("{} -> {}", pair[0], pair[1])).collect();
     pairs.sort();
     pairs

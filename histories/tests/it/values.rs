@@ -179,18 +179,20 @@ fn written(format: Format, values: &[String]) -> Vec<u8> {
 }
 
 pub(crate) fn events(format: Option<Format>, bytes: &[u8]) -> Vec<Event<'static>> {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = tempfile::tempdir().expect("a folder");
     let path = dir.path().join("history");
-    std::fs::write(&path, bytes).unwrap();
+    std::fs::write(&path, bytes).expect("it can be written");
     let options = ReadOptions { format, ..ReadOptions::default() };
     let mut events = Vec::new();
     let mut take = |event: Option<&Event<'_>>| match event {
         Some(event) => events.push(event.clone().into_owned()),
         None => events.clear(),
     };
-    read_events(&path, &options, &mut take).unwrap();
+    read_events(&path, &options, &mut take).expect("it was read before");
     let mut rules = OurRules::default();
-    events.iter().for_each(|event| rules.see(event));
+    for event in &events {
+        rules.see(event);
+    }
     events.into_iter().map(|event| rules.apply(event)).collect()
 }
 
@@ -198,7 +200,9 @@ pub(crate) fn events(format: Option<Format>, bytes: &[u8]) -> Vec<Event<'static>
 pub(crate) fn converted(events: &[Event<'_>], format: Format) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
     let mut style = EdnStyle::default();
-    events.iter().for_each(|event| style.see(event));
+    for event in events {
+        style.see(event);
+    }
     for event in events {
         match format {
             Format::Edn => style.write_event(&mut text, event)?,
@@ -210,7 +214,7 @@ pub(crate) fn converted(events: &[Event<'_>], format: Format) -> io::Result<Vec<
 
 /// For each operation, the first that has the same value.
 fn classes<T: PartialEq>(values: &[T]) -> Vec<usize> {
-    values.iter().map(|value| values.iter().position(|other| other == value).unwrap()).collect()
+    values.iter().map(|value| values.iter().position(|other| other == value).expect("it is one of them")).collect()
 }
 
 fn of_history(history: &History) -> Vec<usize> {
@@ -229,14 +233,14 @@ fn ways(format: Format, values: &[String]) -> Vec<(String, Vec<usize>)> {
     let (mut bytes, mut at) = (written(format, values), format);
     let mut ways = vec![(name(&at), of_history(&read(&bytes, at)))];
     for to in [Format::JsonLines, Format::Edn, Format::Edn, Format::JsonLines, Format::JsonLines] {
-        bytes = converted(&events(Some(at), &bytes), to).unwrap();
+        bytes = converted(&events(Some(at), &bytes), to).expect("each format can say it");
         at = to;
         let history = read(&bytes, at);
-        ways.push((format!("{} -> {}", ways.last().unwrap().0, name(&at)), of_history(&history)));
+        ways.push((format!("{} -> {}", ways.last().expect("there is one").0, name(&at)), of_history(&history)));
         let mut columns = Vec::new();
-        write_columns(&mut columns, &history).unwrap();
+        write_columns(&mut columns, &history).expect("memory takes it");
         let history = read(&columns, Format::Columns);
-        ways.push((format!("{} -> columns", ways.last().unwrap().0), of_history(&history)));
+        ways.push((format!("{} -> columns", ways.last().expect("there is one").0), of_history(&history)));
     }
     ways
 }
