@@ -62,12 +62,13 @@ impl ConvertArgs {
             return ui::write_whole(&self.output, |out| Ok(histories::write_columns(out, &history)?));
         }
         let (mut style, mut rules) = (EdnStyle::default(), OurRules::default());
-        let way = self.read(&allowance, Way::default(), |event| match event {
-            Some(event) => {
+        let way = self.read(&allowance, Way::default(), |event| {
+            if let Some(event) = event {
                 style.see(event);
                 rules.see(event);
+            } else {
+                (style, rules) = (EdnStyle::default(), OurRules::default());
             }
-            None => (style, rules) = (EdnStyle::default(), OurRules::default()),
         })?;
         ui::write_whole(&self.output, |mut out| {
             let mut written = Ok(());

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use checker::{Evidence, Model, Options, Report, UnknownWhy, Verdict};
-use clap::ValueEnum as _;
+use clap::ValueEnum;
 use histories::{Function, History, Operation, Outcome, TRANSACTION, Value, ValueId};
 
 use super::judging::ModelName;
@@ -25,7 +25,7 @@ fn other_models(report: &Report) -> Option<String> {
         _ => None,
     })?;
     let knows = |model: &&ModelName| model.of_keys().map_or(name == TRANSACTION, |model| model.has(name));
-    let knowing = ModelName::value_variants().iter().filter(knows).filter_map(|model| model.to_possible_value());
+    let knowing = ModelName::value_variants().iter().filter(knows).filter_map(ValueEnum::to_possible_value);
     let names: Vec<String> = knowing.map(|value| value.get_name().to_owned()).collect();
     Some(if names.is_empty() {
         format!("no model has {name}")

@@ -151,7 +151,9 @@ impl ShrinkArgs {
 
     fn write(&self, events: &[Event<'_>]) -> anyhow::Result<ExitStatus> {
         let mut style = EdnStyle::default();
-        events.iter().for_each(|event| style.see(event));
+        for event in events {
+            style.see(event);
+        }
         ui::write_whole(&self.output, |mut out| {
             events.iter().try_for_each(|event| histories::write_event(&mut out, &style.explicit(event.clone())))?;
             Ok(())

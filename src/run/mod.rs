@@ -371,7 +371,9 @@ fn judge(plan: Plan, dir: RunDir, lived: Lived, allowance: Allowance) -> anyhow:
         let report = checker::check(&history, options);
         let violated = report.verdict == Verdict::NotLinearizable;
         let (mut ladder, staleness) = violated.then(|| checker::instead(&history, options)).unzip();
-        ladder.iter_mut().for_each(|ladder| place_on(ladder, &report));
+        if let Some(ladder) = &mut ladder {
+            place_on(ladder, &report);
+        }
         (report, ladder, staleness)
     });
     let ends = (0..history.operations.len()).map(|index| history.times(index).completed_ns);

@@ -428,11 +428,11 @@ mod tests {
 
     /// Asks `test` about the text of these operations: function, argument or answer, and whether it ended; each after the other.
     fn with_text<T>(initial: &str, operations: &[(&'static str, &str, bool)], test: impl Fn(&mut Text<'_>) -> T) -> T {
-        with_text_of(initial.into(), operations, test)
+        with_text_of(&initial.into(), operations, test)
     }
 
     fn with_text_of<T>(
-        initial: Value,
+        initial: &Value,
         operations: &[(&'static str, &str, bool)],
         test: impl Fn(&mut Text<'_>) -> T,
     ) -> T {
@@ -447,9 +447,9 @@ mod tests {
         }
         let history = builder.finish();
         let keys = Keys::split(&history, &Patience::endless()).unwrap();
-        let mut preparer = Preparer::new(&history, Model::KeyValue, &initial);
+        let mut preparer = Preparer::new(&history, Model::KeyValue, initial);
         let prepared = preparer.prepare(keys.operations(0), &Patience::endless()).unwrap().unwrap();
-        test(&mut Text::new(&history, &initial, &prepared, &Patience::endless()).unwrap())
+        test(&mut Text::new(&history, initial, &prepared, &Patience::endless()).unwrap())
     }
 
     /// The action of the operation that says this, by its number among values: in the order of their first mention, from 1.
@@ -500,7 +500,7 @@ mod tests {
     #[test]
     fn an_append_of_no_letters_is_of_use_where_what_is_no_text_can_become_one() {
         let operations = [("append", "", false), ("read", "", true)];
-        with_text_of(Value::Nil, &operations, |text| {
+        with_text_of(&Value::Nil, &operations, |text| {
             let made = text.step(text.initial(), Action::Append(A)).unwrap();
             assert_ne!(made, text.initial(), "nothing becomes a text");
             assert_eq!(text.step(made, Action::Read(A)), Some(made));
@@ -511,11 +511,11 @@ mod tests {
             assert_eq!(text.useful_until(Action::Append(INITIAL)), 0, "a text stays what it is");
         });
         let operations = [("append", "", false), ("read", "a", true)];
-        with_text_of(Value::Nil, &operations, |text| {
+        with_text_of(&Value::Nil, &operations, |text| {
             assert_eq!(text.useful_until(Action::Append(A)), 0, "nobody asks for what it makes of nothing");
         });
         let operations = [("append", "", false), ("read", "5", true)];
-        with_text_of(Value::Int(5), &operations, |text| assert!(text.useful_until(Action::Append(A)) > 0));
+        with_text_of(&Value::Int(5), &operations, |text| assert!(text.useful_until(Action::Append(A)) > 0));
     }
 
     #[test]

@@ -253,14 +253,13 @@ impl<'a, S: Specification> Few<'_, 'a, S> {
             if matches!(self.search(&without(these), &[])?, Found::Order(_)) {
                 continue;
             }
-            let is_possible = match has_order_without.get(&left_out) {
-                Some(&known) => known,
-                None => {
-                    // Where nobody knows, it may be.
-                    let is_possible = !matches!(self.search(&without(recorded), &[])?, Found::Dead(_));
-                    has_order_without.insert(left_out, is_possible);
-                    is_possible
-                }
+            let is_possible = if let Some(&known) = has_order_without.get(&left_out) {
+                known
+            } else {
+                // Where nobody knows, it may be.
+                let is_possible = !matches!(self.search(&without(recorded), &[])?, Found::Dead(_));
+                has_order_without.insert(left_out, is_possible);
+                is_possible
             };
             if is_possible {
                 return Some(false);

@@ -272,7 +272,7 @@ impl Fifo {
                 .all(|put| self.puts[put as usize].end >= now || Self::is_gone(node, put))
     }
 
-    fn take(&self, node: &mut Node, put: u32) {
+    fn take(node: &mut Node, put: u32) {
         if let Err(place) = node.gone.binary_search(&put) {
             node.gone.insert(place, put);
         }
@@ -344,7 +344,7 @@ impl Fifo {
             for &put in firsts.iter().filter(|&&put| is_in_the_way(put)) {
                 add(Who::Adrift, put, &|child| {
                     child.adrift += 1;
-                    self.take(child, put);
+                    Self::take(child, put);
                 });
             }
         }
@@ -366,7 +366,7 @@ impl Fifo {
                 add(Who::Look(look), put, &|child| {
                     Self::add_done(child, look);
                     if takes {
-                        self.take(child, put);
+                        Self::take(child, put);
                     } else {
                         child.front = Some(put);
                     }

@@ -150,10 +150,10 @@ fn simulated(kind: Kind, rng: &mut Pcg64) -> Vec<Event<'static>> {
 
 /// Whether some order explains these operations.
 fn is_ordered(model: Model, history: &History, indexes: &[usize]) -> bool {
-    go(model, history, &State::new(), &indexes.to_vec())
+    go(model, history, &State::new(), indexes)
 }
 
-fn go(model: Model, history: &History, state: &State, left: &Vec<usize>) -> bool {
+fn go(model: Model, history: &History, state: &State, left: &[usize]) -> bool {
     let operation = |index: usize| &history.operations[index];
     let certain = left.iter().filter(|&&index| operation(index).outcome == Outcome::Ok);
     let Some(end) = certain.map(|&index| operation(index).completed).min() else { return true };
