@@ -266,10 +266,9 @@ impl Fifo {
 
     /// Whether everything that was certainly put in by now is gone, and nothing was seen at the front.
     fn is_empty(&self, node: &Node, now: i64) -> bool {
-        node.front.is_none()
-            && (node.base..)
-                .take_while(|&put| self.puts.get(put as usize).is_some_and(|put| put.start < now))
-                .all(|put| self.puts[put as usize].end >= now || Self::is_gone(node, put))
+        let left = self.puts.iter().zip(0_u32..).skip(node.base as usize);
+        let mut begun = left.take_while(|(put, _)| put.start < now);
+        node.front.is_none() && begun.all(|(put, number)| put.end >= now || Self::is_gone(node, number))
     }
 
     fn take(node: &mut Node, put: u32) {

@@ -162,7 +162,7 @@ fn go(model: Model, history: &History, state: &State, left: &[usize]) -> bool {
         let f = history.function_name(operation(index).function);
         let answer = effect(model, &mut next, f, history.value(operation(index).input));
         let is_known = operation(index).outcome == Outcome::Ok && operation(index).output != ValueId::UNKNOWN;
-        let others = left.iter().copied().filter(|&other| other != index).collect();
+        let others: Vec<usize> = left.iter().copied().filter(|&other| other != index).collect();
         (!is_known || *history.value(operation(index).output) == answer) && go(model, history, &next, &others)
     })
 }
