@@ -42,7 +42,7 @@ use crate::{
 /// says; what has one time is then concurrent, as it is among records. Times are whole nanoseconds, or seconds where some are decimals.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  schism check store/latest/history.jsonl
+  schism check store/latest
   schism check --model kv --json history.edn
   schism check --linearization order.jsonl history.jsonl
 

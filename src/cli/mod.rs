@@ -71,7 +71,7 @@ fn examples() -> String {
   schism campaign                                 every read mode under every fault, a matrix of verdicts
   schism compare --reads lease,quorum             what read modes cost, and what they risk
   schism report store/latest                      make its page, report.html, again
-  schism check store/latest/history.jsonl         judge a recorded history again
+  schism check store/latest                       judge a recorded history again
   schism check --model kv other-tools.edn         judge another tool's history
   schism convert history.edn history.jsonl        another format, the same history
   schism shrink store/latest/history.jsonl        the few operations that already fail
