@@ -171,8 +171,9 @@ fn inversion(words: &Words<'_>, later: &Step, earlier: &Step) -> Told {
 /// Two values of which each must come before the other; no single read is certainly stale.
 fn meeting(words: &Words<'_>, first_ends: [u32; 2], last_begins: [u32; 2]) -> Told {
     let step = |index: u32| &words.prepared.steps[index as usize];
-    // The side whose last look came last: there the value is back.
-    let back = usize::from(step(last_begins[1]).start > step(last_begins[0]).start);
+    // What was there at first, if it is one of them, or else the side whose last look came last: there the value is back.
+    let initial = first_ends.iter().position(|&first| first == NO_STEP);
+    let back = initial.unwrap_or_else(|| usize::from(step(last_begins[1]).start > step(last_begins[0]).start));
     let (again, between) = (step(last_begins[back]), step(last_begins[1 - back]));
     let (first, other) = (first_ends[back], step(first_ends[1 - back]));
     let seen = |step: &Step| stale::level(step).map_or_else(String::new, |value| words.value(value).to_string());

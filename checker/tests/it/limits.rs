@@ -74,7 +74,7 @@ fn right(model: Model) -> History {
         })),
         Model::MultiRegister => history(calls(|n| {
             let one = |n| Value::Map([("x", int(n))].into_iter().collect());
-            [("write", one(n % 7), nil()), ("read", one(0), one(n % 7))]
+            [("write", one(n % 7), nil()), ("read", nil(), one(n % 7))]
         })),
         Model::Set => history(calls(|n| [("add", int(n % 1000), nil()), ("contains", int(n % 1000), yes())])),
         Model::Counter => history(calls(|n| [("inc", nil(), nil()), ("read", nil(), int(n + 1))])),

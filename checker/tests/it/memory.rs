@@ -79,8 +79,8 @@ fn is_kept(name: &str, run: impl Fn(&Limits<'_>) -> Option<UnknownWhy>) {
     }
 }
 
-/// All of these at once, and then the last one alone.
-fn at_once(calls: &[(&'static str, Value)], last: (&'static str, Value, Value)) -> History {
+/// All of these at once, and then the last ones one after the other, with their answers.
+fn at_once(calls: &[(&'static str, Value)], last: &[(&'static str, Value)]) -> History {
     let mut builder = HistoryBuilder::default();
     for kind in [EventType::Invoke, EventType::Ok] {
         for (process, (f, value)) in (0..).zip(calls) {
@@ -89,8 +89,10 @@ fn at_once(calls: &[(&'static str, Value)], last: (&'static str, Value, Value)) 
                 .unwrap();
         }
     }
-    for (kind, value) in [(EventType::Invoke, last.1), (EventType::Ok, last.2)] {
-        builder.push(Event { value: Some(value), ..Event::new(Process::Client(0), kind, last.0) }).unwrap();
+    for (f, answer) in last {
+        for (kind, value) in [(EventType::Invoke, Value::Nil), (EventType::Ok, answer.clone())] {
+            builder.push(Event { value: Some(value), ..Event::new(Process::Client(0), kind, *f) }).unwrap();
+        }
     }
     builder.finish()
 }
@@ -103,20 +105,24 @@ fn of_keys(history: &History, model: Model) -> impl Fn(&Limits<'_>) -> Option<Un
     move |limits| check(history, &Options { limits: *limits, ..Options::new(model) }).keys[0].why.clone()
 }
 
+/// So many cas that expect one value that it is not written often enough: every order must be tried.
+fn too_many_cas(value: impl Fn(i64) -> Value) -> Vec<(&'static str, Value)> {
+    let cas = (1..=24).map(|n| ("cas", Value::List(vec![value(0), value(n)])));
+    cas.chain((0..20).map(|_| ("write", value(0)))).collect()
+}
+
 #[test]
 fn texts_are_kept_within_it() {
     let text = |n: i64| Value::from(n.to_string().as_str());
-    let cas = |n: i64| ("cas", Value::List(vec![text(n % 5), text(n / 5)]));
-    let changes = (0..25).map(cas).chain((0..5).map(|n| ("write", text(n)))).chain((0..5).map(|n| ("append", text(n))));
-    let history = at_once(&changes.collect::<Vec<_>>(), ("read", Value::Nil, text(77)));
+    let mut calls = too_many_cas(text);
+    calls.push(("append", text(7)));
+    let history = at_once(&calls, &[("read", text(1))]);
     is_kept("texts", of_keys(&history, Model::KeyValue));
 }
 
 #[test]
 fn registers_are_kept_within_it() {
-    let cas = |n: i64| ("cas", Value::List(vec![Value::Int(n % 5), Value::Int(n / 5)]));
-    let calls: Vec<_> = (0..25).map(cas).chain(numbers("write", 5)).chain(numbers("write", 5)).collect();
-    let history = at_once(&calls, ("read", Value::Nil, Value::Int(77)));
+    let history = at_once(&too_many_cas(Value::Int), &[("read", Value::Int(1))]);
     is_kept("registers", |limits| {
         let options = Options { search_only: true, limits: *limits, ..Options::new(Model::Register) };
         check(&history, &options).keys[0].why.clone()
@@ -126,20 +132,23 @@ fn registers_are_kept_within_it() {
 #[test]
 fn any_model_is_kept_within_it() {
     let twice = |put: &'static str| numbers(put, 12).into_iter().chain(numbers(put, 12)).collect::<Vec<_>>();
-    let nobodys = Value::Int(77);
-    for (model, put, take, answer) in [
-        (Model::Queue, "enqueue", "dequeue", nobodys.clone()),
-        (Model::Stack, "push", "pop", nobodys.clone()),
+    let thrice = |take: &'static str| vec![(take, Value::Int(0)); 3];
+    for (model, put, last) in [
+        (Model::Queue, "enqueue", thrice("dequeue")),
+        (Model::Stack, "push", thrice("pop")),
         // Of repeated values, only empty takes are left to the search.
-        (Model::Bag, "add", "take", Value::Nil),
-        (Model::PriorityQueue, "insert", "poll", nobodys),
+        (Model::Bag, "add", vec![("take", Value::Nil)]),
+        (Model::PriorityQueue, "insert", thrice("poll")),
     ] {
-        let history = at_once(&twice(put), (take, Value::Nil, answer));
-        is_kept(put, of_keys(&history, model));
+        let history = at_once(&twice(put), &last);
+        is_kept(put, |limits| {
+            let options = Options { search_only: true, limits: *limits, ..Options::new(model) };
+            check(&history, &options).keys[0].why.clone()
+        });
     }
-    let one = |n: i64| Value::Map([("x", Value::Int(n))].into_iter().collect());
-    let calls: Vec<_> = (0..24).map(|n| ("write", one(n))).collect();
-    let history = at_once(&calls, ("read", one(77), one(77)));
+    let both = |x: i64, y: i64| Value::Map([("x", Value::Int(x)), ("y", Value::Int(y))].into_iter().collect());
+    let calls: Vec<_> = (0..24).map(|n| ("write", both(n, n))).collect();
+    let history = at_once(&calls, &[("read", both(1, 2))]);
     is_kept("several registers", of_keys(&history, Model::MultiRegister));
 }
 

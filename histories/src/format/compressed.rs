@@ -329,7 +329,7 @@ mod tests {
         drop(unpacking);
         assert!(asked.borrow().iter().all(|needs| *needs <= 2 * FRAME_BYTES), "{asked:?}");
         assert!(asked.borrow().iter().any(|needs| *needs >= 256 << 10), "{asked:?}");
-        let refuse = |needs| if needs > 1 << 20 { Err(std::io::Error::other("too much")) } else { Ok(()) };
+        let refuse = |needs| if needs >= 256 << 10 { Err(std::io::Error::other("too much")) } else { Ok(()) };
         let mut unpacking = super::unpacked_within(&bytes[..], refuse).unwrap();
         let mut room = Vec::new();
         assert_eq!(unpacking.read_to_end(&mut room).unwrap_err().to_string(), "too much");
