@@ -75,8 +75,10 @@ fn a_page_and_json_name_the_clients() {
     assert!(!page.contains("w <1>"), "a name is text, not markup");
     let (dir, path) =
         file(written_and_read(true, [r#""w""#, ":r"].map(|name| if name == ":r" { "3" } else { name }), "7", "7"));
-    let ended = run(dir.path(), &["check", path.to_str().unwrap(), "--linearization", "-"]);
-    assert!(ended.out.contains(r#""process":"w""#) && ended.out.contains(r#""process":3"#), "{ended:?}");
+    let ended = run(dir.path(), &["check", path.to_str().unwrap(), "--linearization", "order.jsonl"]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let order = std::fs::read_to_string(dir.path().join("order.jsonl")).unwrap();
+    assert!(order.contains(r#""process":"w""#) && order.contains(r#""process":3"#), "{order}");
 }
 
 #[test]
