@@ -259,8 +259,8 @@ fn by_model(history: &History, object: &dyn Object, options: &Options<'_>, opera
             let replayed = object.replay(history, operations, &order, &Patience::new(&options.limits));
             Decision::confirmed(replayed, Method::Search, history, options, (operations, order))
         }
-        generic::Found::Violation(operations, last) => {
-            let evidence = generic::evidence(history, object, &operations, last, &options.limits);
+        generic::Found::Violation(small) => {
+            let evidence = generic::evidence(history, object, &small, &options.limits);
             Decision::refuted(Method::Search, evidence)
         }
         generic::Found::Unfounded(found) => {

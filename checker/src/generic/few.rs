@@ -12,7 +12,8 @@
 //! those, the few that the others need if one of what is certain is left out: they are what makes it a contradiction. What is shown is
 //! taken as it was recorded, and a change that need not have taken place then has to. So it is only shown if it says the same: without any
 //! one of what is certain it has an order, or not even all of it has one without that. Else, and where there is no time to find out, all
-//! is shown that was left before changes became optional.
+//! is shown that was left before changes became optional; or, where that is too much for a second opinion, what is certain, and beside it
+//! what that needs, which then need not have taken place.
 
 use histories::{History, Outcome, Value};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -42,6 +43,16 @@ const MAX_SHOWN: usize = 128;
 /// Looks for an order of the operations named first, of which those named second need not take place.
 pub(crate) type Oracle<'o> = dyn FnMut(&[u32], &FxHashSet<u32>, &Limits<'_>) -> Found + 'o;
 
+/// A few operations without an order.
+pub(crate) struct Small {
+    /// As they were recorded, ascending.
+    pub shown: Vec<u32>,
+    /// The one that ended when no order was left.
+    pub last: u32,
+    /// What has no order either, and of these what need not have taken place, if that is known.
+    pub loose: Option<(Vec<u32>, Vec<u32>)>,
+}
+
 struct Few<'s, 'a, S> {
     object: &'s S,
     oracle: &'s mut Oracle<'a>,
@@ -57,14 +68,14 @@ struct Few<'s, 'a, S> {
     unanswered: usize,
 }
 
-/// Fewer operations without an order, given that nothing explains what happened until this rank; and the one that ended then.
+/// Fewer operations without an order, given that nothing explains what happened until this rank.
 pub(super) fn few<'a, S: Specification>(
     states: &mut States<'a, S>,
     history: &'a History,
     operations: &[u32],
     rank: u32,
     limits: &Limits<'_>,
-) -> (Vec<u32>, u32) {
+) -> Small {
     let object = states.object;
     let mut oracle = |all: &[u32], spare: &FxHashSet<u32>, limits: &Limits<'_>| {
         search(states, history, all, |index| spare.contains(&index), limits)
@@ -80,7 +91,7 @@ pub(crate) fn few_by<'a, S: Specification>(
     rank: u32,
     limits: &Limits<'_>,
     oracle: &mut Oracle<'a>,
-) -> (Vec<u32>, u32) {
+) -> Small {
     let is_certain = |&index: &u32| history.operations[index as usize].outcome != Outcome::Info;
     let (certain, spare) = operations.iter().copied().partition(is_certain);
     let questions = MAX_ALL_QUESTIONS;
@@ -91,9 +102,12 @@ pub(crate) fn few_by<'a, S: Specification>(
     let recorded = merged(&few.certain, &few.spare);
     few.loosen_changes();
     (few.questions, few.unanswered) = (MAX_ALL_QUESTIONS, 0);
-    let shown = few.shown(&recorded);
+    let needed = few.needed();
+    let shown = few.shown(&recorded, needed.0.clone());
+    let loose = few.loose(needed);
     let last = few.certain.iter().copied().find(|&index| history.operations[index as usize].completed == few.rank);
-    (shown, last.expect("the rank is that of a completion, and what is looked at there stays"))
+    let last = last.expect("the rank is that of a completion, and what is looked at there stays");
+    Small { shown, last, loose }
 }
 
 impl<'a, S: Specification> Few<'_, 'a, S> {
@@ -221,13 +235,13 @@ impl<'a, S: Specification> Few<'_, 'a, S> {
 
     /// What is certain, and of the rest what the others need if one of what is certain is left out; or more of `recorded`, which has no
     /// order either, where this does not say the same.
-    fn shown(&mut self, recorded: &[u32]) -> Vec<u32> {
+    fn shown(&mut self, recorded: &[u32], needed: Vec<u32>) -> Vec<u32> {
         let certain = self.certain.clone();
         if certain.len() > MAX_SHOWN {
             return recorded.to_vec();
         }
         let mut has_order_without = FxHashMap::default();
-        let few = merged(&certain, &self.needed());
+        let few = merged(&certain, &needed);
         if self.is_sound(&few, recorded, &mut has_order_without) == Some(true) {
             return few;
         }
@@ -268,13 +282,27 @@ impl<'a, S: Specification> Few<'_, 'a, S> {
         Some(true)
     }
 
-    /// What of the rest the others need if one of what is certain is left out.
-    fn needed(&mut self) -> Vec<u32> {
-        let mut needed: Vec<u32> = Vec::new();
+    /// What is certain and what that needs, and the latter alone, if it is all that is needed and not too much.
+    fn loose(&self, (needed, is_all): (Vec<u32>, bool)) -> Option<(Vec<u32>, Vec<u32>)> {
+        let all = merged(&self.certain, &needed);
+        (is_all && all.len() <= MAX_SHOWN).then_some((all, needed))
+    }
+
+    /// What of the rest the others need if one of what is certain is left out, and whether that is all: it is unknown where a search was
+    /// not answered.
+    fn needed(&mut self) -> (Vec<u32>, bool) {
+        let (mut needed, mut is_all): (Vec<u32>, bool) = (Vec::new(), true);
+        if self.certain.len() > MAX_SHOWN {
+            return (needed, false);
+        }
         for left_out in self.certain.clone() {
             let others: Vec<u32> = self.certain.iter().copied().filter(|&index| index != left_out).collect();
             let spare = self.spare.clone();
-            let Some(Found::Order(order)) = self.search(&others, &spare) else { continue };
+            let found = self.search(&others, &spare);
+            let Some(Found::Order(order)) = found else {
+                is_all &= matches!(found, Some(Found::Dead(_)));
+                continue;
+            };
             let used: Vec<u32> = self.spare.iter().copied().filter(|index| order.contains(index)).collect();
             let used = minimal(used, |used| {
                 let spare = merged(&needed, used);
@@ -282,7 +310,7 @@ impl<'a, S: Specification> Few<'_, 'a, S> {
             });
             needed = merged(&needed, &used);
         }
-        needed
+        (needed, is_all)
     }
 }
 

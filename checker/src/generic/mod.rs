@@ -29,7 +29,7 @@ use race::Racer;
 use space::Space;
 use states::States;
 
-pub(crate) use few::{few_by, minimal};
+pub(crate) use few::{Small, few_by, minimal};
 pub(crate) use race::Found as Searched;
 pub(crate) use transactions::as_values;
 pub(crate) use words::tell;
@@ -50,8 +50,8 @@ pub(crate) enum By {
 pub(crate) enum Found {
     /// This order explains everything.
     Order(Vec<u32>),
-    /// These operations (indexes, ascending) have no order, the completion of the last one named here least of all.
-    Violation(Vec<u32>, u32),
+    /// A few operations have no order.
+    Violation(Small),
     /// An operation found what nobody can have left.
     Unfounded(Unfounded),
     /// A limit was reached.
@@ -76,7 +76,22 @@ pub(crate) trait Object: Verify {
     ///
     /// # Errors
     /// It finds one, or cannot say.
-    fn refute(&self, history: &History, indexes: &[usize], found_by: By, limits: &Limits<'_>) -> Result<(), Doubt>;
+    fn refute(&self, history: &History, indexes: &[usize], found_by: By, limits: &Limits<'_>) -> Result<(), Doubt> {
+        self.refute_loose(history, indexes, &[], found_by, limits)
+    }
+
+    /// As [`Object::refute`], where those of them that are named in `loose` need not have taken place.
+    ///
+    /// # Errors
+    /// It finds an order, or cannot say.
+    fn refute_loose(
+        &self,
+        history: &History,
+        indexes: &[usize],
+        loose: &[usize],
+        found_by: By,
+        limits: &Limits<'_>,
+    ) -> Result<(), Doubt>;
 }
 
 impl<S: Specification> Object for S {
@@ -116,16 +131,22 @@ impl<S: Specification> Object for S {
                 race::Found::Limit(why @ UnknownWhy::Time { .. }) => return Found::Unknown(why),
                 race::Found::Limit(why) => undecided = Some(why),
                 race::Found::Dead(rank) => {
-                    let (few, last) = few::few(&mut states, history, &part, rank, limits);
-                    return Found::Violation(few, last);
+                    return Found::Violation(few::few(&mut states, history, &part, rank, limits));
                 }
             }
         }
         undecided.map_or_else(|| Found::Order(in_one(history, &orders)), Found::Unknown)
     }
 
-    fn refute(&self, history: &History, indexes: &[usize], found_by: By, limits: &Limits<'_>) -> Result<(), Doubt> {
-        refute_all(self, history, indexes, found_by, limits)
+    fn refute_loose(
+        &self,
+        history: &History,
+        indexes: &[usize],
+        loose: &[usize],
+        found_by: By,
+        limits: &Limits<'_>,
+    ) -> Result<(), Doubt> {
+        refute_all(self, history, indexes, loose, found_by, limits)
     }
 }
 
@@ -222,21 +243,36 @@ fn parts<S: Specification>(
     Ok(parts)
 }
 
-/// The violation in words, after the second opinion: of these operations the one named last has no place.
+/// Said beside operations of which not all must have taken place.
+const SOME_ARE_LOOSE: &str = "although some of the changes among them need not have taken place";
+
+/// The violation in words, after the second opinion: of what is shown the operation named last has no place. Where nobody can say of all
+/// of it, fewer of which some need not have taken place.
 ///
 /// # Errors
 /// Why it is not believed.
 pub(crate) fn evidence(
     history: &History,
     object: &dyn Object,
-    operations: &[u32],
-    last: u32,
+    small: &Small,
     limits: &Limits<'_>,
 ) -> Result<Evidence, UnknownWhy> {
-    let (claim, reasons) = tell(history, operations, last);
-    let operations: Vec<usize> = operations.iter().map(|&index| index as usize).collect();
-    object.refute(history, &operations, By::This, limits).map_err(|doubt| doubt.why(operations.len(), &claim))?;
-    Ok(Evidence { operations, besides: None, claim, reasons, staleness: None, revisions: None, possible: None })
+    let places = |indexes: &[u32]| -> Vec<usize> { indexes.iter().map(|&index| index as usize).collect() };
+    let told = |shown: &[u32], besides: Option<String>| {
+        let ((claim, reasons), operations) = (tell(history, shown, small.last), places(shown));
+        Evidence { operations, besides, claim, reasons, staleness: None, revisions: None, possible: None }
+    };
+    let all = told(&small.shown, None);
+    let doubt = match object.refute(history, &all.operations, By::This, limits) {
+        Ok(()) => return Ok(all),
+        Err(doubt) => doubt,
+    };
+    if let (Doubt::Unconfirmed, Some((few, loose))) = (doubt, &small.loose)
+        && object.refute_loose(history, &places(few), &places(loose), By::This, limits).is_ok()
+    {
+        return Ok(told(few, Some(SOME_ARE_LOOSE.to_owned())));
+    }
+    Err(doubt.why(all.operations.len(), &all.claim))
 }
 
 /// As [`evidence`], of one that found what nobody can have left.

@@ -123,10 +123,32 @@ pub(super) struct Container {
 pub(super) fn check(key: &Key<'_>, kind: &Kind) -> Result<Claim, UnknownWhy> {
     let claim = check_once(key, kind)?;
     let peeks = |index: &u32| kind.names.peek.contains(&key.name(key.operation(*index)));
-    if matches!(claim, Claim::Violation(_)) && key.operations.iter().any(peeks) {
+    let Claim::Violation(mut violation) = claim else { return Ok(claim) };
+    if key.operations.iter().any(peeks) {
         return Ok(Claim::Violation(smaller(key, kind)));
     }
-    Ok(claim)
+    add_adrift(key, kind, &mut violation.operations);
+    Ok(Claim::Violation(violation))
+}
+
+/// Adds the takes of unknown outcome that may have removed a value of these operations: were one of their answers another, one that
+/// nobody else took may have to be gone. As many as there are values will do, those that began first, since none has an end; and none that
+/// began after everything else.
+fn add_adrift(key: &Key<'_>, kind: &Kind, operations: &mut Vec<u32>) {
+    let is_of = |names: &[&str], index: u32| names.contains(&key.name(key.operation(index)));
+    let ends =
+        operations.iter().map(|&index| key.operation(index)).filter(|operation| operation.outcome == Outcome::Ok);
+    let end = ends.map(|operation| operation.completed).max().unwrap_or(0);
+    let values = operations.iter().filter(|&&index| is_of(kind.names.put, index)).count();
+    let is_adrift = |index: &u32| {
+        let operation = key.operation(*index);
+        operation.outcome != Outcome::Ok && operation.invoked < end && is_of(kind.names.take, *index)
+    };
+    let mut adrift: Vec<u32> = key.operations.iter().copied().filter(is_adrift).collect();
+    adrift.sort_unstable_by_key(|&index| key.operation(index).invoked);
+    operations.extend(adrift.into_iter().take(values));
+    operations.sort_unstable();
+    operations.dedup();
 }
 
 /// A violation in which looks may have part: fewer values and looks that have no order either. What is left out of a container leaves an
@@ -175,8 +197,7 @@ fn smaller(key: &Key<'_>, kind: &Kind) -> Violation {
         .iter()
         .copied()
         .max_by_key(|&index| (key.operation(index).outcome == Outcome::Ok, key.operation(index).completed));
-    operations.extend(adrift);
-    operations.sort_unstable();
+    add_adrift(key, kind, &mut operations);
     let (claim, reasons) = tell(key.history, &operations, last.expect("nothing at all has an order"));
     Violation { reasons, ..Violation::new(operations, claim) }
 }

@@ -24,7 +24,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::{Claim, Key, Violation};
 use crate::{
     Limits, UnknownWhy,
-    generic::{Object, Searched, few_by, tell},
+    generic::{Object, Searched, Small, few_by, tell},
     memory::{of_set, of_vec},
     model::queue::{NAMES, Queue},
     patience::{OutOf, Patience},
@@ -127,7 +127,8 @@ pub(super) fn check(key: &Key<'_>) -> Result<Claim, UnknownWhy> {
             let mut oracle = |all: &[u32], spare: &FxHashSet<u32>, limits: &Limits<'_>| {
                 search(key, all, spare, limits).unwrap_or_else(Searched::Limit)
             };
-            let (few, last) = few_by(&queue, key.history, &key.operations, rank, key.limits, &mut oracle);
+            let Small { shown: few, last, .. } =
+                few_by(&queue, key.history, &key.operations, rank, key.limits, &mut oracle);
             let (claim, reasons) = tell(key.history, &few, last);
             Ok(Claim::Violation(Violation { reasons, ..Violation::new(few, claim) }))
         }

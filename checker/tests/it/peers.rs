@@ -49,6 +49,6 @@ fn a_store_is_decided_without_splitting_it_by_key() {
             return;
         };
         let report = check_with(&unsplit(&history), &Store, &Options::new(Model::Register));
-        assert_eq!((report.verdict, report.keys.len()), (expected, 1), "{name}");
+        assert_eq!((report.verdict, report.keys.len()), (expected, 1), "{name}: {:?}", report.keys[0].why);
     }
 }
