@@ -1,5 +1,7 @@
 //! What each transaction did to each key: changes, the first thing that it read there, and whether it contradicts itself.
 
+use std::collections::BTreeMap;
+
 use histories::{Found, History, MicroOperation, Operation, Outcome, Value, ValueId};
 
 use super::{
@@ -119,8 +121,9 @@ pub(super) struct Facts<'h> {
     pub changes: ByKey<Change>,
     pub reads: ByKey<Read<'h>>,
     pub strays: ByKey<Stray<'h>>,
-    /// Keys with a value that more than one may have written, which therefore says nothing.
-    pub written_twice: Vec<(u32, ValueId)>,
+    /// Of each key that has any, the values that more than one may have written, which therefore say nothing. Lists are looked at before
+    /// registers, so that keys do not come in their order.
+    pub written_twice: BTreeMap<u32, Vec<ValueId>>,
     /// How many reads there are of which it is known what they found.
     pub answered_reads: usize,
     /// Whether a transaction ended well, or something of it was read.
@@ -184,7 +187,7 @@ impl<'h> Facts<'h> {
             changes,
             reads,
             strays,
-            written_twice: Vec::new(),
+            written_twice: BTreeMap::new(),
             answered_reads,
             happened,
             all_certain,
@@ -212,7 +215,7 @@ impl<'h> Facts<'h> {
                 *slot = place;
             } else if *slot != SEVERAL && !fails(place) {
                 *slot = SEVERAL;
-                twice.push((key, value));
+                twice.push(value);
             }
         }
         if self.classes[key as usize] == Class::Register
@@ -221,25 +224,26 @@ impl<'h> Facts<'h> {
             && *slot != SEVERAL
         {
             *slot = if fails(*slot) { NONE } else { SEVERAL };
-            twice.extend((*slot == SEVERAL).then_some((key, self.initial.value)));
+            twice.extend((*slot == SEVERAL).then_some(self.initial.value));
         }
-        self.written_twice.extend(twice);
+        if !twice.is_empty() {
+            self.written_twice.insert(key, twice);
+        }
     }
 
     /// The values of a key that more than one may have written.
     pub(super) fn twice(&self, key: u32) -> impl Iterator<Item = ValueId> {
-        // Keys come one after another.
-        let from = self.written_twice.partition_point(|(other, _)| *other < key);
-        self.written_twice[from..].iter().take_while(move |(other, _)| *other == key).map(|(_, value)| *value)
+        self.written_twice.get(&key).into_iter().flatten().copied()
     }
 
     /// A value that more than one may have written, with its key, in words.
     pub(super) fn twice_in_words(&self) -> Option<String> {
-        let (key, value) = *self.written_twice.first()?;
+        let (&key, values) = self.written_twice.first_key_value()?;
+        let value = *values.first()?;
         let (shown, name) = (self.history.value(value), super::words::key(self.history.value(self.keys[key as usize])));
         let is_initial = self.classes[key as usize] == Class::Register && value == self.initial.value;
         let what = if is_initial { "and is its initial value, too" } else { "more than once" };
-        let others = self.written_twice.len() - 1;
+        let others = self.written_twice.values().map(Vec::len).sum::<usize>() - 1;
         let others = if others == 0 { String::new() } else { format!(", and {others} more such values") };
         Some(format!("{shown} was written to {name} {what}{others}: whose value a read found is then not known"))
     }

@@ -115,7 +115,7 @@ pub(super) fn judge<'h>(
 impl<'h> Case<'_, 'h> {
     /// Whether all values of such keys are written only once.
     fn is_sure(&self, class: Class) -> bool {
-        self.facts.written_twice.iter().all(|(key, _)| self.facts.classes[*key as usize] != class)
+        self.facts.written_twice.keys().all(|key| self.facts.classes[*key as usize] != class)
     }
 
     /// Whether no anomaly and no cycle is the same as an order.

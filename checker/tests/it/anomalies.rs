@@ -257,6 +257,22 @@ fn a_value_that_was_written_twice_is_named_and_all_else_is_judged() {
     assert_judged(&format!("{registers}{others}2 6 7 ok r x = 1"), &[], Some(Level::StrictSerializable));
 }
 
+/// Lists are looked at before registers, wherever their keys come.
+#[test]
+fn values_that_were_written_twice_to_a_list_and_a_register_do_not_depend_on_which_key_comes_first() {
+    let others: Vec<String> = (3..13).map(|process| format!("{process} 0 1 ok append z {process}\n")).collect();
+    for list in ["x", "y"] {
+        let first = format!("append {list} 1; append {list} 1");
+        let [a, b] = if list == "x" { [&*first, "r r nil; w r 2"] } else { ["r r nil; w r 2", &*first] };
+        let right = format!("0 0 1 ok {a}\n1 0 1 ok {b}\n{}2 2 3 ok r {list} 1 1; w r 2", others.concat());
+        assert_judged(&right, &[], Some(Level::StrictSerializable));
+        let few = format!("0 0 1 ok {a}\n1 0 1 ok {b}\n2 2 3 ok r {list} 1 1; w r 2");
+        assert_judged(&few, &[], Some(Level::StrictSerializable));
+        let lost = format!("{few}\n3 4 5 ok r r nil");
+        assert_eq!(check(&lost).status(Level::StrictSerializable), Status::Refuted, "{lost}");
+    }
+}
+
 #[test]
 fn what_reads_say_that_contradict_their_transaction_counts() {
     // Elle's cases: a circle of reads, where one also read something else before.
