@@ -103,7 +103,7 @@ pub(crate) fn few_by<'a, S: Specification>(
     few.loosen_changes();
     (few.questions, few.unanswered) = (MAX_ALL_QUESTIONS, 0);
     let needed = few.needed();
-    let shown = few.shown(&recorded, needed.0.clone());
+    let shown = few.shown(&recorded, &needed.0);
     let loose = few.loose(needed);
     let last = few.certain.iter().copied().find(|&index| history.operations[index as usize].completed == few.rank);
     let last = last.expect("the rank is that of a completion, and what is looked at there stays");
@@ -235,13 +235,13 @@ impl<'a, S: Specification> Few<'_, 'a, S> {
 
     /// What is certain, and of the rest what the others need if one of what is certain is left out; or more of `recorded`, which has no
     /// order either, where this does not say the same.
-    fn shown(&mut self, recorded: &[u32], needed: Vec<u32>) -> Vec<u32> {
+    fn shown(&mut self, recorded: &[u32], needed: &[u32]) -> Vec<u32> {
         let certain = self.certain.clone();
         if certain.len() > MAX_SHOWN {
             return recorded.to_vec();
         }
         let mut has_order_without = FxHashMap::default();
-        let few = merged(&certain, &needed);
+        let few = merged(&certain, needed);
         if self.is_sound(&few, recorded, &mut has_order_without) == Some(true) {
             return few;
         }
