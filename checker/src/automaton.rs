@@ -1,4 +1,4 @@
-//! What a key may do, one operation after the other, with its states numbered: what the searches walk on.
+//! Sequential behaviour of one key as an automaton with numbered states: the searches walk on these states.
 
 mod guide;
 mod plain;
@@ -12,55 +12,57 @@ use crate::{
 pub(crate) use plain::Plain;
 pub(crate) use text::Text;
 
-/// A state's number. Equal states have equal numbers.
+/// Number of a state. Equal states have equal numbers.
 pub(crate) type State = u32;
 
-/// A deterministic object. Whatever it is made of, its states are numbered, so that they compare in one instruction.
+/// Deterministic object. Its states are numbered, whatever they consist of, so that comparing two takes one
+/// instruction.
 pub(crate) trait Automaton {
-    /// The state before anything happened.
+    /// Returns the state before any operation.
     fn initial(&self) -> State;
 
-    /// The state after `action`; `None` if `action` cannot have seen what it saw in `state`.
+    /// Returns the state after `action`, or `None` if the result of `action` is impossible in `state`.
     fn step(&mut self, state: State, action: Action) -> Option<State>;
 
-    /// A state that behaves as `state` does for all that can still happen after `rank`.
+    /// Returns a state that behaves like `state` under everything that can still happen after `rank`.
     fn settle(&self, state: State, rank: u32) -> State;
 
-    /// The last rank before which an `action` of unknown outcome can still make a difference.
+    /// Returns the last rank up to which it can make a difference whether an `action` of unknown outcome took place.
     fn useful_until(&self, action: Action) -> u32;
 
-    /// Whether this state should come after that in which `look` is possible, by the best guess.
+    /// Returns true if this state probably comes after the state in which `look` is possible. A guess: it guides the
+    /// search only.
     fn follows(&self, _state: State, _look: Action) -> bool {
         false
     }
 
-    /// Whether nobody can see anything until the next write after this state.
+    /// Returns true if nothing can be observed in this state until the next write.
     fn is_blank(&self, _state: State) -> bool {
         false
     }
 
-    /// Memory held for states when there may be so many more, in bytes.
+    /// Returns the memory held for states, in bytes, once `more` have been added.
     fn memory_bytes(&self, more: usize) -> usize;
 
-    /// Whether as many states more need no table to grow.
+    /// Returns true if `more` states can be added without growing a table.
     fn has_room(&self, more: usize) -> bool;
 
-    /// Lets the tables grow for as many more.
+    /// Grows the tables so that they have room for `more` states.
     fn reserve(&mut self, more: usize);
 
-    /// How much was done beyond what a step takes that has nothing to do, in bytes of texts.
+    /// Returns the work done beyond the constant cost of a step, measured in bytes of text.
     fn work_bytes(&self) -> usize {
         0
     }
 }
 
-/// Read, write, cas: the state is the value.
+/// Register with read, write and cas. Its state is its value.
 #[derive(Debug)]
 pub(crate) struct Register {
     relevance: Relevance,
 }
 
-/// A value that nobody will ask for any more.
+/// State of every value that no later operation observes.
 const SETTLED: State = State::MAX;
 
 impl Register {

@@ -1,8 +1,10 @@
-//! In which order texts that are made only once should come, if there is an order at all: to find it sooner, and for nothing else.
+//! Guess at the order of texts that only one step makes. It only helps to find an order sooner; no verdict depends on
+//! it.
 //!
-//! A text begins with what was written, or with what was appended to nothing. Where only one step can have done that, all that grew
-//! out of it is one block, and so is what a cas made of it: other texts cannot come between. Blocks can follow each other as their
-//! zones begin (as in [`crate::zones`]), wherever nothing but these blocks matters.
+//! A text begins with text that was written, or that was appended to empty text. Where only one step can have made
+//! that beginning, everything that grew out of it forms one block, and so does whatever a cas made of it: no other
+//! text can come in between. Wherever only these blocks matter, they can follow each other in the order of their
+//! zones (as in [`crate::zones`]).
 
 use std::{borrow::Cow, collections::BTreeSet};
 
@@ -15,10 +17,10 @@ use crate::{
     prepare::{Action, Step, Val},
 };
 
-/// Where there are more lengths than this, nobody looks for all texts of any length.
+/// Maximum number of distinct lengths for which prefixes and suffixes of a text are looked up.
 const MAX_LENGTHS: usize = 32;
 
-/// Texts, with the only step that makes each of them; none where several do.
+/// Texts, each with the only step that makes it, or `None` if several do.
 #[derive(Default)]
 pub(super) struct Makers<'t> {
     steps: FxHashMap<&'t [u8], Option<usize>>,
@@ -33,7 +35,8 @@ impl<'t> Makers<'t> {
         }
     }
 
-    /// The longest of these that `text` begins with, if only one step makes it; and its length.
+    /// Returns the step that makes the longest of these texts that `text` begins with, and the length of that text.
+    /// Returns `None` if several steps make it.
     fn of_beginning(&self, text: &[u8]) -> Option<(usize, usize)> {
         if self.are_too_many() {
             return None;
@@ -47,29 +50,29 @@ impl<'t> Makers<'t> {
         self.lengths.len() > MAX_LENGTHS
     }
 
-    /// Whether one of these may begin `text`.
+    /// Returns true if `text` may begin with one of these.
     pub(super) fn begin(&self, text: &[u8]) -> bool {
         self.are_too_many() || self.lengths.range(..=text.len()).any(|&length| self.steps.contains_key(&text[..length]))
     }
 
-    /// Whether one of these may end `text`.
+    /// Returns true if `text` may end with one of these.
     pub(super) fn end(&self, text: &[u8]) -> bool {
         self.are_too_many()
             || self.lengths.range(..=text.len()).any(|&length| self.steps.contains_key(&text[text.len() - length..]))
     }
 
-    /// Whether `text` is one of these.
+    /// Returns true if `text` is one of these.
     pub(super) fn are(&self, text: &[u8]) -> bool {
         self.steps.contains_key(text)
     }
 
-    /// What they begin with, ascending.
+    /// Returns the distinct first bytes of these texts, in ascending order.
     pub(super) fn first_bytes(&self) -> Vec<u8> {
         self.steps.keys().map(|text| text[0]).collect::<BTreeSet<u8>>().into_iter().collect()
     }
 }
 
-/// What is written, and what is appended.
+/// Texts that the steps write and append.
 #[derive(Default)]
 pub(super) struct Made<'t> {
     pub written: Makers<'t>,
@@ -91,10 +94,10 @@ impl<'t> Made<'t> {
     }
 }
 
-/// To take a text apart takes as long as so many other steps.
+/// Cost of taking a text apart, in steps.
 const PER_TEXT: usize = 8;
 
-/// For each value its place in the order: smaller first, 0 if it has none.
+/// Returns the position of each value in the guessed order: smaller values come first, 0 means unknown.
 pub(super) fn places(
     Made { written, appended }: &Made<'_>,
     texts: &[Cow<'_, str>],
@@ -134,7 +137,7 @@ pub(super) fn places(
         }
     }
     let block_of_step = blocks.into_labeling();
-    // Of each block, the first end and the last start.
+    // For each block: its first end and its last start.
     let mut zones = vec![(NEVER, 0); steps.len()];
     for (&block, step) in block_of_step.iter().zip(steps) {
         let (first_end, last_start) = zones[block];

@@ -1,7 +1,9 @@
-//! A register as its specification says, for the second opinion: it shares nothing with the other automata but the trait.
+//! Register exactly as its specification defines it, for the second opinion. It shares nothing with the other
+//! automata but the trait.
 //!
-//! A state is a value, put together as the specification puts it together. Only where nobody asks for what it is, and nobody asks for a
-//! text that begins with it, it is [`BLANK`]: whatever is appended to it, nobody asks for that either.
+//! A state is a value that [`Register::apply`] has computed. The only exception is [`BLANK`]: it stands for all
+//! values that no operation expects and that are not the beginning of an expected text. Appending to such a value
+//! cannot make it an expected one.
 
 use histories::{History, Value};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -13,16 +15,16 @@ use crate::{
     prepare::{Action, INITIAL, Prepared, Val},
 };
 
-/// A value that nobody asks for, and that cannot become one without a write.
+/// State of all values that no operation expects and that cannot become expected without a write.
 const BLANK: State = State::MAX;
 
 #[derive(Debug)]
 pub(crate) struct Plain<'a> {
     register: Register<'a>,
-    /// By their numbers in the key.
+    /// Values by their numbers in the key.
     values: Vec<&'a Value>,
     asked: FxHashSet<&'a Value>,
-    /// What is asked for as text, sorted; nothing where nobody appends.
+    /// Texts of the expected values, sorted. Empty if there are no appends.
     texts: Vec<String>,
     states: Vec<Value>,
     numbers: FxHashMap<Value, State>,
@@ -46,7 +48,7 @@ impl<'a> Plain<'a> {
         plain
     }
 
-    /// What the texts that are asked for take, in bytes.
+    /// Returns the memory for the expected texts, in bytes.
     pub(crate) fn bytes(history: &History, prepared: &Prepared) -> usize {
         let length = |value: Val| match prepared.values[value as usize].map(|id| history.value(id)) {
             Some(Value::Str(text)) => text.len(),
@@ -98,7 +100,7 @@ impl<'a> Plain<'a> {
     }
 }
 
-/// What a step asks for.
+/// Returns the value that a step expects to find.
 fn wanted(action: Action) -> Option<Val> {
     match action {
         Action::Read(value) | Action::NotEqual(value) | Action::Cas { from: value, .. } => Some(value),

@@ -1,13 +1,14 @@
-//! A register whose value can also grow at its end, of which only those texts are told apart that somebody may still see.
+//! Register whose value can also grow at its end. Only texts that can still be observed are told apart.
 //!
 //! # Why it is right
-//! Who looks at a text asks for one value. A text that no value begins with for which anybody will ask stays such a text whatever is
-//! appended to it: nobody finds it, and whoever looks for anything else does. So all of these are one state, [`BLANK`], which only a
-//! write leaves. All other texts are beginnings of values that are asked for: with these sorted, those with a common beginning
-//! stand together, and a state is where they stand and how long the beginning is. No text is ever put together.
+//! An operation that observes a text expects one particular value. If no expected value begins with a text, then none
+//! begins with that text after any number of appends either: operations that expect a value do not find it, and
+//! operations that expect any other value do. So all such texts are one state, [`BLANK`], which only a write leaves.
+//! Every other text is the beginning of expected values. When these are sorted, those with a common beginning are
+//! adjacent, and a state is their range together with the length of the beginning. No text is ever concatenated.
 //!
-//! A value that is no text (nothing, a number) has a state of its own beside the text that [`as_text`] makes of it: an append leaves
-//! the latter, also one of no letters.
+//! A value that is not text (nil, a number) has a state of its own beside that of the text that [`as_text`] makes of
+//! it: any append, even of empty text, yields text.
 
 use std::borrow::Cow;
 
@@ -26,40 +27,42 @@ use crate::{
     prepare::{Action, INITIAL, Prepared, Step, Val},
 };
 
-/// A text that nobody will see.
+/// State of all texts that no operation observes.
 const BLANK: State = State::MAX;
 
-/// So many bytes are searched in the time of a step.
+/// Number of bytes that are searched in the time of one step.
 const BYTES_PER_STEP: usize = 16;
 
-/// A beginning of values that are asked for.
+/// Common beginning of a range of the expected values.
 #[derive(Clone, Copy, Debug, Default)]
 struct Beginning {
-    /// Where those that begin with it stand among all.
+    /// Range, among all expected texts, of those with this beginning.
     first: u32,
     end: u32,
-    /// In bytes.
+    /// Length in bytes.
     length: u32,
-    /// Until when anybody asks for one of them; 0 if nobody does.
+    /// Rank up to which one of them is expected, 0 if none is.
     until: u32,
-    /// When it should come: before those with a greater number, if neither is 0.
+    /// Position in the guessed order: this state comes before those with a greater number, unless either is 0.
     place: u32,
 }
 
-/// The texts that are asked for, sorted, with until when.
+/// Expected texts, sorted, with the rank up to which each is expected.
 #[derive(Debug)]
 struct Asked<'a> {
     texts: Vec<Cow<'a, str>>,
-    /// The latest of each pair of a tree, its leaves last.
+    /// Segment tree over the ranks of the texts: each node holds the maximum of its two children, leaves last.
     latest: Vec<u32>,
-    /// What appended texts begin with, ascending.
+    /// First bytes of the appended texts, ascending.
     first_bytes: Vec<u8>,
 }
 
 impl<'a> Asked<'a> {
-    /// Who asks for what until when; and until when anybody looks for anything but some value.
+    /// Collects the expected texts with the rank up to which each is expected, and the rank up to which any value but
+    /// a given one is expected (by a cas that did not match).
     ///
-    /// A cas of unknown outcome asks for what it expects while somebody may see what it did: as in [`crate::relevance`].
+    /// A cas of unknown outcome expects its old value for as long as its new value can be observed, as in
+    /// [`crate::relevance`].
     fn by(
         steps: &[Step],
         texts: &[Cow<'a, str>],
@@ -120,7 +123,7 @@ impl<'a> Asked<'a> {
         }
     }
 
-    /// Until when the texts from `first` to before `end` are asked for.
+    /// Returns the rank up to which any of the texts from `first` to `end` (exclusive) is expected.
     fn until(&self, first: u32, end: u32) -> u32 {
         let (mut from, mut to) = (self.texts.len() + first as usize, self.texts.len() + end as usize);
         let mut until = 0;
@@ -138,7 +141,7 @@ impl<'a> Asked<'a> {
         until
     }
 
-    /// What begins with `beginning` and `suffix`; nothing if nobody asks for that.
+    /// Returns the texts that begin with `beginning` followed by `suffix`, or `None` if none of them is expected.
     fn extended(&self, beginning: Beginning, suffix: &str) -> Option<Beginning> {
         let Beginning { first, end, length, place, .. } = beginning;
         let texts = &self.texts[first as usize..end as usize];
@@ -152,7 +155,8 @@ impl<'a> Asked<'a> {
         (until > 0).then(|| Beginning { first, end, length: number(length), until, place })
     }
 
-    /// Until when those of these texts are asked for that so much of their beginning can become by what is appended.
+    /// Returns the rank up to which any text of this range is expected that the first `length` bytes can become by
+    /// appends.
     fn grown_until(&self, first: u32, end: u32, length: usize) -> u32 {
         let texts = &self.texts[first as usize..end as usize];
         let own = texts.partition_point(|text| text.len() == length);
@@ -173,30 +177,30 @@ impl<'a> Asked<'a> {
     }
 }
 
-/// The first states are the values of the history, under their numbers.
+/// Register of text. The first states are the values of the history, under their numbers in the key.
 #[derive(Debug)]
 pub(crate) struct Text<'a> {
-    /// Of each value.
+    /// Text of each value.
     texts: Vec<Cow<'a, str>>,
     asked: Asked<'a>,
     states: Vec<Beginning>,
-    /// The state of a text by where those that begin with it stand, and its length.
+    /// State of a text by the start of its range and its length.
     numbers: FxHashMap<(u32, u32), State>,
     appended: FxHashMap<(State, Val), State>,
-    /// Until when somebody asks for a text with this in it.
+    /// Rank up to which a text is expected that contains this append of unknown outcome.
     seen_until: FxHashMap<Val, u32>,
-    /// When the last completes who looks for anything but some value.
+    /// Rank of the last completion of a cas that did not match, which observes any value but the one that it names.
     other_until: u32,
     work_bytes: usize,
 }
 
 impl<'a> Text<'a> {
-    /// What the texts of the history take in it, in bytes.
+    /// Returns the estimated memory for the texts of the history, in bytes.
     pub(crate) fn bytes(history: &History, prepared: &Prepared) -> usize {
-        /// By and large: in the tables here and of who made it.
+        /// Estimated bytes for each value, in these tables and in [`Made`].
         const OF_VALUE: usize = 2 * size_of::<Cow<'_, str>>() + size_of::<Beginning>() + 128;
         const OF_STEP: usize = 4 * size_of::<usize>();
-        /// For each byte of what is looked for in all texts.
+        /// Estimated bytes for each byte that is searched for in all texts.
         const OF_UNKNOWN: usize = 32;
         let length = |value: Val| match prepared.values[value as usize].map(|id| history.value(id)) {
             Some(Value::Str(text)) => text.len(),
@@ -256,13 +260,13 @@ impl<'a> Text<'a> {
         Ok(Self { texts, asked, states, numbers, appended, seen_until, other_until, work_bytes: 0 })
     }
 
-    /// Whether most of what is asked for has a place.
+    /// Returns true if most expected values have a position in the guessed order.
     pub(crate) fn is_guided(&self) -> bool {
         let asked = || self.states.iter().filter(|state| state.until > 0);
         2 * asked().filter(|state| state.place > 0).count() > asked().count()
     }
 
-    /// A state of a value, or none at all if nobody asks for it.
+    /// Returns the state of a value, [`BLANK`] if it is not expected.
     fn of(&self, value: Val) -> State {
         if self.states[value as usize].until == 0 { BLANK } else { value }
     }
@@ -288,7 +292,8 @@ impl<'a> Text<'a> {
     }
 }
 
-/// For each text that may have been appended, until when somebody asks for one that holds it between what else may have been made.
+/// Returns for each append of unknown outcome the rank up to which a text is expected that contains the appended
+/// text, where the rest before and after it can have been made by other steps.
 fn seen_until(
     asked: &Asked<'_>,
     made: &Made<'_>,
@@ -326,8 +331,8 @@ fn seen_until(
     Ok(seen)
 }
 
-/// Until when somebody asks for the text that an append of no letters makes of a value that was none. (One of more letters makes the
-/// same of both.)
+/// Returns the rank up to which a text is expected that an append of empty text makes of a value that is not text.
+/// (Appending more than that gives the same result for the value and for its text.)
 fn as_text_until(asked: &Asked<'_>, texts: &[Cow<'_, str>], is_text: &[bool], steps: &[Step]) -> u32 {
     let mut sought = vec![false; texts.len()];
     let mut becomes_text = vec![INITIAL];
@@ -426,7 +431,8 @@ mod tests {
         prepare::{Keys, Preparer},
     };
 
-    /// Asks `test` about the text of these operations: function, argument or answer, and whether it ended; each after the other.
+    /// Runs `test` on the automaton of these operations, one after the other: function, argument or answer, and
+    /// whether it completed.
     fn with_text<T>(initial: &str, operations: &[(&'static str, &str, bool)], test: impl Fn(&mut Text<'_>) -> T) -> T {
         with_text_of(&initial.into(), operations, test)
     }
@@ -452,7 +458,8 @@ mod tests {
         test(&mut Text::new(&history, initial, &prepared, &Patience::endless()).unwrap())
     }
 
-    /// The action of the operation that says this, by its number among values: in the order of their first mention, from 1.
+    /// Number of the first value that the operations mention: values are numbered from 1 in the order of their first
+    /// mention.
     const A: Val = 1;
 
     #[test]
