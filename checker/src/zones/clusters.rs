@@ -1,4 +1,4 @@
-//! Each value's steps, the chains that cas make of values, and the blocks that result.
+//! Steps of each value, the chains of values that cas link, and the resulting blocks.
 
 use std::borrow::Cow;
 
@@ -10,40 +10,40 @@ use crate::{
     prepare::{Action, INITIAL, Steps, Val},
 };
 
-/// In place of a step's index.
+/// Placeholder for the index of a step.
 pub(crate) const NO_STEP: u32 = u32::MAX;
 
-/// In place of a value's number.
+/// Placeholder for the number of a value.
 pub(crate) const NO_VALUE: Val = Val::MAX;
 
-/// A rank that is comparable with the virtual write of the initial value, which begins and ends at 0.
+/// Shifts the rank of a start by one, so that the virtual write of the initial value can begin and end at 0.
 pub(crate) fn begin(start: u32) -> u32 {
     start + 1
 }
 
-/// As [`begin`], for ends; unknown ones stay [`NEVER`], which no rank reaches.
+/// Shifts the rank of an end like [`begin`]. An unknown end stays [`NEVER`], which no rank reaches.
 pub(crate) fn finish(end: u32) -> u32 {
     if end == NEVER { NEVER } else { end + 1 }
 }
 
-/// A value with the step that sets it and those that read it.
+/// Value with the step that sets it and the steps that read it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cluster {
-    /// What sets it; [`NO_STEP`] of the initial value, and of one that nobody sets.
+    /// Step that sets it; [`NO_STEP`] for the initial value, and for a value that is never set.
     pub writer: u32,
-    /// The writer's begin.
+    /// Shifted start of the writer.
     pub begun: u32,
-    /// The writer's end.
+    /// Shifted end of the writer.
     pub ended: u32,
-    /// What the writer expected, if that is a cas.
+    /// Value that the writer expected, if the writer is a cas.
     pub from: Val,
-    /// What the cas from here sets, if one is included.
+    /// Value that the included cas from this value sets, if there is one.
     pub next: Val,
-    /// The read that ends first, and its end.
+    /// End of the read that ends first, and that read.
     pub first_end: (u32, u32),
-    /// The read that begins last, and its begin.
+    /// Start of the read that begins last, and that read.
     pub last_begin: (u32, u32),
-    /// Whether its writer took place.
+    /// True if its writer took place.
     pub included: bool,
 }
 
@@ -59,36 +59,36 @@ impl Cluster {
         included: false,
     };
 
-    /// Whether somebody read it.
+    /// Returns true if some step read it.
     pub(crate) fn is_read(&self) -> bool {
         self.first_end.1 != NO_STEP
     }
 }
 
-/// A chain of values with all its steps.
+/// Chain of values with all its steps.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Block {
-    /// Its first value.
+    /// First value of the chain.
     pub origin: Val,
-    /// `f`: the first end, and whose.
+    /// `f`: the first end, and the step that has it.
     pub first_end: (u32, u32),
-    /// `s`: the last begin, and whose; [`NO_STEP`] of the initial value alone.
+    /// `s`: the last start, and the step that has it; [`NO_STEP`] for the initial value alone.
     pub last_begin: (u32, u32),
 }
 
-/// When a block holds the register.
+/// Interval that a block occupies or lies in.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Zone {
-    /// The block's first value.
+    /// First value of the block.
     pub origin: Val,
-    /// `f`: the block's first end.
+    /// `f`: the first end of the block.
     pub first_end: u32,
-    /// `s`: its last begin.
+    /// `s`: the last start of the block.
     pub last_begin: u32,
 }
 
 impl Zone {
-    /// Whether the block must hold the register from `f` to `s`.
+    /// Returns true if the block must hold the register from `f` to `s`.
     pub(crate) fn is_forward(&self) -> bool {
         self.first_end < self.last_begin
     }
@@ -108,27 +108,27 @@ impl Block {
     }
 }
 
-/// All blocks of a key.
+/// Blocks of a key.
 pub(super) struct Blocks {
     pub zones: Vec<Zone>,
-    /// The first values of those that are out of their own order.
+    /// First values of the blocks whose levels contradict real time.
     pub inverted: Vec<Val>,
-    /// Whether some values are of no block.
+    /// True if some values belong to no block.
     pub has_rings: bool,
     pub violation: Option<Violation>,
 }
 
-/// All values of a key.
+/// Values of a key.
 #[derive(Debug)]
 pub(crate) struct Clusters {
     all: Vec<Cluster>,
-    /// Of each step that reads, the step that read the same value before it.
+    /// Previous step that read the same value, for each step that reads.
     earlier: Vec<u32>,
-    /// The first cas that says it did not match, and that it found what it expected.
+    /// First cas that did not match, yet reported the value it expected.
     pub contradiction: Option<u32>,
-    /// Whether some cas did not match and did not say what it found.
+    /// True if some cas did not match and did not report what it found.
     pub has_looks: bool,
-    /// The first values of the blocks that can have part in a contradiction; nothing if that is not known.
+    /// First values of the blocks that can take part in a contradiction; `None` if that is not known.
     pub suspects: Option<Vec<Val>>,
 }
 
@@ -141,7 +141,8 @@ impl std::ops::Index<Val> for Clusters {
 }
 
 impl Clusters {
-    /// Nothing if a value is set twice, if the initial value is set, or if values can grow.
+    /// Collects the clusters. Returns `None` if a value is set twice, if the initial value is set, or if there are
+    /// appends.
     pub(crate) fn gather(steps: &impl Steps, patience: &Patience<'_>) -> Result<Option<Self>, OutOf> {
         let mut all = vec![Cluster::EMPTY; steps.values()];
         let mut earlier = vec![0; steps.end() as usize];
@@ -180,12 +181,12 @@ impl Clusters {
         Ok(Some(Self { all, earlier, contradiction, has_looks, suspects: None }))
     }
 
-    /// How many values there are.
+    /// Returns the number of values.
     pub(crate) fn len(&self) -> Val {
         Val::try_from(self.all.len()).expect("values are numbered by u32")
     }
 
-    /// Finds out which changes took place, and links the chains; the first violation on the way.
+    /// Determines which changes took place, and links the chains. Returns the first violation found on the way.
     pub(super) fn include(&mut self, patience: &Patience<'_>) -> Result<Option<Violation>, OutOf> {
         self.all[INITIAL as usize].included = true;
         let (mut open, mut found) = (Vec::new(), None);
@@ -221,14 +222,16 @@ impl Clusters {
         Ok(found)
     }
 
-    /// The first values of the blocks that can have part in a contradiction: of all if that is not known.
+    /// Returns the first values of the blocks that can take part in a contradiction: of all blocks if that is not
+    /// known.
     pub(crate) fn suspects(&self) -> Cow<'_, [Val]> {
         let all = || (0..).zip(&self.all).filter(|(_, cluster)| cluster.included && cluster.from == NO_VALUE);
         let origins = || all().map(|(origin, _)| origin).collect();
         self.suspects.as_ref().map_or_else(|| Cow::Owned(origins()), |some| Cow::Borrowed(&some[..]))
     }
 
-    /// The zone of each block, the blocks that are out of their own order, and the first of these violations, or values of no block.
+    /// Returns the zone of each block, the blocks whose levels contradict real time, and the first violation: one of
+    /// those, or a ring of values that belongs to no block.
     pub(super) fn zones(&self, patience: &Patience<'_>) -> Result<Blocks, OutOf> {
         let (mut zones, mut inverted, mut found) = (Vec::with_capacity(self.all.len()), Vec::new(), None);
         let (mut included, mut visited) = (0, 0);
@@ -250,13 +253,13 @@ impl Clusters {
         Ok(Blocks { zones, inverted, has_rings, violation })
     }
 
-    /// The steps that read `value`, the last of them first.
+    /// Returns the steps that read `value`, the last of them first.
     pub(crate) fn readers(&self, value: Val) -> impl Iterator<Item = u32> + '_ {
         let step = |step: u32| Some(step).filter(|&step| step != NO_STEP);
         std::iter::successors(step(self[value].last_begin.1), move |&read| step(self.earlier[read as usize]))
     }
 
-    /// The block that begins with `origin`, and whether it is out of its own order.
+    /// Returns the block that begins with `origin`, and the violation if its levels contradict real time.
     pub(super) fn block(&self, origin: Val) -> (Block, Option<Violation>) {
         let mut block = Block { origin, first_end: (NEVER, NO_STEP), last_begin: (0, NO_STEP) };
         let mut found = None;
@@ -275,12 +278,12 @@ impl Clusters {
         (block, found)
     }
 
-    /// `from` and every value after it in its chain.
+    /// Returns `from` and every value after it in its chain.
     pub(crate) fn chain(&self, from: Val) -> impl Iterator<Item = Val> + '_ {
         std::iter::successors(Some(from), |&value| Some(self[value].next).filter(|&next| next != NO_VALUE))
     }
 
-    /// Values that are set by cas from each other, without a beginning.
+    /// Returns a ring: values that are each set by a cas from another of them, so that none can be first.
     fn ring(&self) -> Violation {
         let mut reached = vec![false; self.all.len()];
         let origins = (0..self.len()).filter(|&value| self[value].included && self[value].from == NO_VALUE);
@@ -290,14 +293,16 @@ impl Clusters {
         let first = (1..self.len())
             .find(|&value| self[value].included && !reached[value as usize])
             .expect("fewer values were visited than are included");
-        // Each value has one writer and at most one cas from it, so what no beginning reaches closes on itself.
+        // Each value has one writer and at most one included cas from it, so values that no origin reaches form a
+        // ring.
         let others = self.chain(first).skip(1).take_while(|&value| value != first);
         Violation::Ring { values: std::iter::once(first).chain(others).collect() }
     }
 }
 
 impl Block {
-    /// Adds the next level: its first end and its last begin.
+    /// Adds the next level, given its first end and its last start. Returns a violation if it ended before the
+    /// block's last start.
     fn add(&mut self, first_end: (u32, u32), last_begin: (u32, u32)) -> Option<Violation> {
         let is_inverted = first_end.0 < self.last_begin.0;
         let found = is_inverted.then_some(Violation::Inversion { later: first_end.1, earlier: self.last_begin.1 });

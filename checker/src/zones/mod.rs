@@ -1,44 +1,52 @@
-//! Registers whose values are all different: the zone method (Gibbons and Korach, "Testing shared memories", 1997), extended to
-//! cas chains and unknown outcomes. Near-linear: one pass over the steps, one sort of the blocks.
+//! Linearizability of registers with unique values: the zone method (Gibbons and Korach, "Testing shared memories",
+//! 1997), extended to cas chains and unknown outcomes. Near-linear: one pass over the steps, one sort of the blocks.
 //!
-//! It applies where every write and every cas sets a value of its own, none of them the initial value.
+//! It applies if every write and every cas sets a value of its own, and none sets the initial value.
 //!
-//! # Which steps count
-//! A change of unknown outcome took place if somebody saw what it set: a read of it, or a cas from it that took place. One
-//! that nobody saw may be left out: between it and the next change nobody looked. (A cas that only says "not this value" does
-//! look, hence the last paragraph.) So nothing is guessed: the *included* steps must be ordered, all of them.
+//! # Included steps
+//! A change of unknown outcome took place if some step observed the value it set: a read of it, or a cas from it that
+//! took place. A change that no step observed may be left out, because no step looks at the register between it and
+//! the next change. (A cas that only reports "not this value" does look; see the last section.) So nothing is
+//! guessed: exactly the *included* steps must be ordered.
 //!
 //! # Blocks
-//! A cas from `a` to `b` finds `a`, which was set once and is gone after the next change: so at most one included cas leaves
-//! each value, it comes right after the last read of `a`, and values linked by cas form a chain that begins with a write or with
-//! the initial value, which counts as a write that begins and ends before everything. (A chain without such a beginning is a
-//! violation: somebody expects a value that was never set, or a ring of cas in which none can be first.) A chain with all its
-//! reads is a *block*: nothing of another block can lie between two of its steps, for the value would have to come back.
-//! Its levels (write, reads, cas, reads, …) are an order that must fit real time: no step of a later level may end before one of
-//! an earlier level begins. For a block without cas this says that no read of a value ends before its write begins.
+//! A cas from `a` to `b` finds `a`, which was set once and is gone after the next change. So at most one included cas
+//! leaves each value, it comes right after the last read of `a`, and values linked by cas form a chain that begins
+//! with a write or with the initial value, which counts as a write that begins and ends before everything else. (A
+//! chain without such a beginning is a violation: either some step expects a value that was never set, or the cas
+//! form a ring in which none can be first.) A chain with all its reads is a *block*: no step of another block can
+//! come between two of its steps, because the value would have to come back. Its levels (write, reads, cas, reads, …)
+//! form an order that must respect real time: no step of a later level may end before one of an earlier level begins.
+//! For a block without cas this means that no read of a value ends before its write begins.
 //!
 //! # Zones
-//! For a block let `f` be its first end and `s` its last start. If `f < s` the block must hold the register during all of
-//! `[f, s]` (forward zone): it had begun by `f` and goes on at `s`. If `s < f` all its steps share `[s, f]` (backward zone).
-//! *Necessary*: two forward zones that meet, or a backward zone inside a forward one, give blocks A and B with `f_A < s_B`
-//! and `f_B < s_A`: a step of A ends before one of B begins, so A comes before B, and the other way round.
-//! *Sufficient*: otherwise order the blocks by the left ends of their zones. Forward zones do not meet, and a backward zone
-//! that begins inside a forward one ends after it, so it can take place right after it. If a step of a later block ended
-//! before a step of an earlier one began, then `f_later < s_earlier`, and with `left_earlier < left_later` the zones would
-//! meet as above. So that order, with the levels inside of each block, and the reads of one level in the order of their starts,
-//! is a linearization. It is built ([`order`]) and replayed by the independent verifier before anyone hears "linearizable".
+//! For each block, let `f` be its first end and `s` its last start. If `f < s`, the block must hold the register
+//! during all of `[f, s]` (forward zone): it has begun by `f` and has not ended before `s`. If `s < f`, all its steps
+//! overlap in `[s, f]` (backward zone).
+//! *Necessary*: two overlapping forward zones, or a backward zone inside a forward one, are blocks A and B with
+//! `f_A < s_B` and `f_B < s_A`: a step of A ends before one of B begins, so A comes before B, and likewise B before
+//! A.
+//! *Sufficient*: otherwise order the blocks by the left ends of their zones. Forward zones do not overlap, and a
+//! backward zone that begins inside a forward one ends after it, so it can take place right after it. If a step of a
+//! later block ended before a step of an earlier one began, then `f_later < s_earlier`, and with
+//! `left_earlier < left_later` the zones would conflict as above. So this order, with the levels in order inside each
+//! block, and the reads of one level in the order of their starts, is a linearization. It is built ([`order`]) and
+//! replayed by the independent verifier before the verdict "linearizable" is given.
 //!
-//! # Where a contradiction lies
-//! Two steps contradict this order where one is of a later block, or of a later level of the same, and ended before the other
-//! began. Then the block is out of its own order, or the zones meet, as above. So all that is asked of a history without an order
-//! (how stale its reads are, what weaker order it has) has its answer among the *suspects*: blocks that are out of their own order, and
-//! those between two whose zones meet. Of two that meet, each is in the range from the widest forward zone before the second to
-//! the second, or in ranges that this one overlaps: if the first lies before that widest one, these two meet as well.
+//! # Suspects
+//! Two steps contradict this order if one of them, of a later block or of a later level of the same block, ended
+//! before the other began. Then the levels of the block contradict real time, or two zones conflict, as above. So
+//! every question about a history without an order (how stale its reads are, which weaker level it meets) is decided
+//! among the *suspects*: the blocks whose levels contradict real time, and the blocks in the ranges between two
+//! conflicting zones. Two conflicting zones both lie in the range from the widest forward zone before the second one
+//! to the second one, or in ranges that overlap this one: if the first zone lies before the widest one, these two
+//! conflict as well.
 //!
-//! # A cas that did not match and did not say what it found
-//! It looks without changing anything: leaving it out keeps a linearizable history linearizable, so "no" stays right.
-//! A "yes" needs a place for it: the first one in the order above at which another value stands and which fits its interval.
-//! If it has none, another order might have, and the general search decides.
+//! # A cas that did not match and did not report what it found
+//! It looks without changing anything, so leaving it out keeps a linearizable history linearizable: "not
+//! linearizable" stays right. "Linearizable" requires a place for it: the first place in the order above that has
+//! another value and lies in its interval. If there is none, another order might have one, and the general search
+//! decides.
 
 mod clusters;
 mod order;
@@ -56,33 +64,33 @@ pub(crate) use clusters::{Block, Clusters, NO_STEP, NO_VALUE, Zone, begin, finis
 pub(crate) use order::order;
 pub(crate) use violation::{Violation, meeting, sort_nearly_sorted};
 
-/// What the zones say.
+/// Decision of the zone method.
 #[derive(Debug)]
 pub(crate) enum Zones {
-    /// These steps, in this order.
+    /// Linearization by these steps, in this order.
     Order(Vec<u32>),
-    /// There is no order.
+    /// Violation: no order exists.
     Violation(Violation, Clusters),
-    /// Some cas that did not match has no place in the order that was tried.
+    /// Undecided: some cas that did not match has no place in the order that was tried.
     Undecided,
 }
 
-/// The values of a key that are all different, and their zones.
+/// Unique values of a key, and their zones.
 #[derive(Debug)]
 pub(crate) struct Placed {
-    /// The values.
+    /// Values of the key.
     pub clusters: Clusters,
-    /// The zones of the blocks by their left ends: an order in which they can take place, if there is one. Nothing where the violation
-    /// leaves no blocks.
+    /// Zones of the blocks by their left ends: this is a valid order if there is any. Empty if the violation leaves
+    /// no blocks.
     pub zones: Vec<Zone>,
-    /// Why there is no order.
+    /// Reason why no order exists, if none does.
     pub violation: Option<Violation>,
 }
 
-/// What is made for each value, in bytes: its cluster, its zone with room to grow, where its steps go in the order.
+/// Memory for each value, in bytes: its cluster, its zone with room to grow, and the place of its steps in the order.
 const VALUE_BYTES: usize = size_of::<Cluster>() + 2 * size_of::<Zone>() + size_of::<u32>();
 
-/// Decides the key with these steps, if its values are all different; otherwise nothing.
+/// Decides the key with these steps. Returns `None` if its values are not unique.
 pub(crate) fn zones(steps: &impl Steps, patience: &Patience<'_>) -> Result<Option<Zones>, OutOf> {
     let Some(placed) = place(steps, patience)? else { return Ok(None) };
     if let Some(violation) = placed.violation {
@@ -91,7 +99,7 @@ pub(crate) fn zones(steps: &impl Steps, patience: &Patience<'_>) -> Result<Optio
     Ok(Some(order(steps, &placed, patience)?.map_or(Zones::Undecided, Zones::Order)))
 }
 
-/// As [`zones`], but the order is not written out, nor a place sought for a cas that did not match.
+/// Does the same as [`zones`], without writing out the order and without placing each cas that did not match.
 pub(crate) fn place(steps: &impl Steps, patience: &Patience<'_>) -> Result<Option<Placed>, OutOf> {
     patience.room(steps.values() * VALUE_BYTES + steps.end() as usize * size_of::<u32>())?;
     let Some(mut clusters) = Clusters::gather(steps, patience)? else { return Ok(None) };
@@ -119,7 +127,7 @@ pub(crate) fn place(steps: &impl Steps, patience: &Patience<'_>) -> Result<Optio
     Ok(Some(Placed { clusters, zones, violation }))
 }
 
-/// The places between zones of which each must come before the other, in the order of their left ends.
+/// Returns the ranges of places between conflicting zones, in the order of their left ends.
 fn windows(zones: &[Zone]) -> Windows {
     let mut ranges = Vec::new();
     let (mut widest, mut right) = (0, 0);

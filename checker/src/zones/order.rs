@@ -1,4 +1,4 @@
-//! The order that the zones leave, written out.
+//! Linearization that follows from the zones.
 
 use rustc_hash::FxHashMap;
 
@@ -13,8 +13,8 @@ use crate::{
 
 const NOWHERE: u32 = u32::MAX;
 
-/// The included steps in the order of their blocks, which is that of the zones, and levels; each cas that did not match where it
-/// fits. Nothing if one of those fits nowhere.
+/// Returns the included steps in the order of their zones and levels, with each cas that did not match at a place
+/// where it fits. Returns `None` if one of those fits nowhere.
 pub(crate) fn order(
     steps: &impl Steps,
     Placed { clusters, zones, .. }: &Placed,
@@ -29,7 +29,7 @@ pub(crate) fn order(
             looks_at.entry(value).or_default().push(look);
         }
     }
-    // Of each value first who sets it, then who looks at it, in the order of their starts.
+    // For each value: first its writer, then its readers in the order of their starts.
     let mut sorted = Vec::with_capacity(steps.end() as usize);
     for value in levels() {
         sorted.extend(Some(clusters[value].writer).filter(|&writer| writer != NO_STEP));
@@ -46,8 +46,9 @@ pub(crate) fn order(
     Ok(Some(sorted))
 }
 
-/// Each cas that did not match and did not say what it found, with the value that it looks at: each at the first level at which it can look
-/// and find another value than it expected. Taking the first leaves the most room for those that begin after it has ended.
+/// Assigns to each cas that did not match and did not report what it found the value that it observes: the first
+/// level at which it can look and find a value other than it expected. Taking the first level leaves the most room
+/// for those that begin after it has ended. Returns `None` if one fits nowhere.
 fn place_looks(steps: &impl Steps, clusters: &Clusters, levels: &[Val]) -> Option<Vec<(u32, Val)>> {
     let is_look = |step: &Step| matches!(step.action, Action::NotEqual(_));
     let looks = || (0..steps.end()).filter_map(|index| Some((index, steps.step(index).filter(is_look)?)));
@@ -75,11 +76,11 @@ fn place_looks(steps: &impl Steps, clusters: &Clusters, levels: &[Val]) -> Optio
     Some(values)
 }
 
-/// When something can look at each level without changing the order.
+/// Interval, for each level, in which a look at it keeps the order valid.
 struct Windows {
-    /// The last begin of all before the level's reads.
+    /// Last start of all steps before the reads of the level.
     opens: Vec<u32>,
-    /// The first end of all after the level's reads.
+    /// First end of all steps after the reads of the level.
     closes: Vec<u32>,
 }
 
@@ -106,12 +107,12 @@ impl Windows {
         Self { opens, closes }
     }
 
-    /// The first level that does not close before `begin`.
+    /// Returns the first level that does not close before `begin`.
     fn first(&self, begin: u32) -> u32 {
         u32::try_from(self.closes.partition_point(|&closes| closes < begin)).expect("levels are numbered by u32")
     }
 
-    /// Whether `level` opens before `end`.
+    /// Returns true if `level` opens before `end`.
     fn allows(&self, level: u32, end: u32) -> bool {
         self.opens[level as usize] < end
     }

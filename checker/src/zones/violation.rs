@@ -1,54 +1,55 @@
-//! What can be wrong with a register of unique values, and the sweep over the zones.
+//! Violations of a register with unique values, and the sweep over the zones that finds conflicts.
 
 use super::clusters::{Clusters, Zone};
 use crate::prepare::Val;
 
-/// Why no order exists. Steps are indexes into the key's steps.
+/// Reason why no order exists. Steps are indexes into the key's steps.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Violation {
-    /// A cas that says it did not match, and that it found what it expected.
+    /// Cas that did not match, yet reported the value it expected.
     Contradiction {
-        /// That cas.
+        /// Step of that cas.
         step: u32,
     },
-    /// Somebody saw a value that nobody set.
+    /// Value that was observed but never set.
     NeverSet {
-        /// That value.
+        /// Value in question.
         value: Val,
-        /// Who saw it.
+        /// Step that observed it.
         observer: u32,
     },
-    /// Two cas took the same value, which was set once.
+    /// Two cas from the same value, which was set once.
     TwoCas {
-        /// What both expected.
+        /// Value that both expected.
         from: Val,
-        /// What they set.
+        /// Values that they set.
         to: [Val; 2],
     },
-    /// Cas that expect each other's values.
+    /// Cas that expect each other's values in a ring.
     Ring {
-        /// Each is set by a cas from the one before, the first by one from the last.
+        /// Values of the ring: each is set by a cas from the one before, the first by one from the last.
         values: Vec<Val>,
     },
-    /// A step of a later level in a chain ended before one of an earlier level began.
+    /// Inversion: a step of a later level in a chain ended before one of an earlier level began.
     Inversion {
-        /// The step that comes later in the chain and ended first.
+        /// Step that comes later in the chain and ended first.
         later: u32,
-        /// The step that comes earlier in the chain and began last.
+        /// Step that comes earlier in the chain and began last.
         earlier: u32,
     },
-    /// Two blocks must each come before the other.
+    /// Conflict of two blocks that must each come before the other.
     Meeting {
-        /// First ends and last begins of both.
+        /// Steps with the first end of each block.
         first_ends: [u32; 2],
-        /// As above.
+        /// Steps with the last start of each block.
         last_begins: [u32; 2],
-        /// Their first values.
+        /// First values of the blocks.
         origins: [Val; 2],
     },
 }
 
-/// The first values of two blocks that must each come before the other, if there are such; of zones in the order of their left ends.
+/// Returns the first values of two conflicting blocks (each must come before the other), if there are any. The zones
+/// must be in the order of their left ends.
 pub(crate) fn meeting(zones: impl IntoIterator<Item = Zone>) -> Option<[Val; 2]> {
     let mut last_forward: Option<Zone> = None;
     for zone in zones {
@@ -63,10 +64,10 @@ pub(crate) fn meeting(zones: impl IntoIterator<Item = Zone>) -> Option<[Val; 2]>
     None
 }
 
-/// So many places per item [`sort_nearly_sorted`] moves others, before it sorts them in the usual way.
+/// Moves per item that [`sort_nearly_sorted`] makes before it falls back to a normal sort.
 const MOVES_PER_ITEM: usize = 32;
 
-/// Sorts by insertion what is nearly sorted, as are values, which are numbered as they appear: there is hardly anything to move.
+/// Sorts nearly sorted items by insertion. Values are numbered as they appear, so there is hardly anything to move.
 pub(crate) fn sort_nearly_sorted<T: Copy>(all: &mut [T], key: impl Fn(&T) -> u32) {
     let mut moves = MOVES_PER_ITEM * all.len();
     for at in 1..all.len() {
@@ -82,7 +83,7 @@ pub(crate) fn sort_nearly_sorted<T: Copy>(all: &mut [T], key: impl Fn(&T) -> u32
 }
 
 impl Clusters {
-    /// The values after `from` up to `to` in their chain; nothing if `to` does not come after `from`.
+    /// Returns the values after `from` up to `to` in their chain, or none if `to` does not come after `from`.
     pub(crate) fn between(&self, from: Val, to: Val) -> Vec<Val> {
         let mut found = false;
         let values: Vec<Val> =
