@@ -1,4 +1,4 @@
-//! Configurations of the search, of which none can do all that another can.
+//! Antichain of configurations: a set in which no configuration covers another.
 
 use rustc_hash::FxHashMap;
 
@@ -12,24 +12,24 @@ use crate::{
     memory::{of_table, of_vec},
 };
 
-/// What the object may be in at some moment.
+/// Configuration: a possible state of the search at some moment.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Config<const N: usize> {
-    /// Its state.
+    /// State of the object.
     pub state: State,
-    /// How many unknown changes of each class have taken effect.
+    /// Number of unknown changes of each class that have taken effect.
     pub used: Used,
-    /// The visible changes so far.
+    /// Last visible change so far, as a place in the trail.
     pub trail: Place,
-    /// How many changes it is from where it was at the last completion.
+    /// Number of changes since the last completion.
     pub between: u8,
-    /// How many of those are of unknown outcome.
+    /// Number of these that are of unknown outcome.
     pub unknown: u8,
-    /// The last change shows nowhere: it must be followed by one that depends on it.
+    /// True if the last change is not yet observed: a change that depends on it must follow.
     pub bare: bool,
     /// Open certain steps that have nothing left to do.
     pub done: Mask<N>,
-    /// Open certain writes that took effect visibly, and so cannot again.
+    /// Open certain writes that took effect visibly, and so cannot do so again.
     pub spent: Mask<N>,
 }
 
@@ -39,7 +39,8 @@ impl<const N: usize> Config<N> {
         Self { state, used: 0, trail: START, between: 0, unknown: 0, bare: false, done, spent }
     }
 
-    /// Whether this can do whatever `other` can, given that state and the dependent changes done are the same.
+    /// Returns true if this configuration can do whatever `other` can, given that both have the same state and the
+    /// same dependent changes done.
     fn covers(&self, other: &Self, counts: &Counts) -> bool {
         self.done.contains(other.done)
             && other.spent.contains(self.spent)
@@ -48,21 +49,23 @@ impl<const N: usize> Config<N> {
     }
 }
 
-/// Up to this many are compared one by one; more are found by state and changes.
+/// Number of configurations up to which they are compared one by one; beyond that they are indexed by state and
+/// dependent changes done.
 const SCANNED: usize = 16;
 
 const NONE: u32 = u32::MAX;
 
-/// A set in which nobody covers another. Places stay: one that is covered later leaves a gap.
+/// Set in which no configuration covers another. Places are stable: a configuration that is covered later leaves a
+/// gap.
 #[derive(Debug, Default)]
 pub(super) struct Antichain<const N: usize> {
     items: Vec<Config<N>>,
     gone: Vec<bool>,
-    /// The one before with the same state and changes, once there are many.
+    /// Place of the previous configuration with the same state and changes, once there are many.
     previous: Vec<u32>,
     last: FxHashMap<(State, Mask<N>), u32>,
     live: usize,
-    /// How many were compared since anybody asked.
+    /// Number of comparisons since the last query.
     compared: u32,
 }
 
@@ -72,7 +75,8 @@ impl<const N: usize> Antichain<N> {
         Self { items, gone, previous, last, live: 0, compared: 0 }
     }
 
-    /// Adds `config` unless one covers it; those that it covers go. `changes` are the slots of dependent certain changes.
+    /// Adds `config` unless a configuration covers it, and removes those that it covers. `changes` are the slots of
+    /// the dependent certain changes.
     pub(super) fn insert(&mut self, config: Config<N>, changes: Mask<N>, counts: &Counts) {
         let done = config.done.and(changes);
         if self.items.len() < SCANNED {
@@ -107,7 +111,7 @@ impl<const N: usize> Antichain<N> {
         self.push(config);
     }
 
-    /// Whether the one in this place covers `config`; if `config` covers it, it goes.
+    /// Returns true if the configuration in this place covers `config`. Removes it if `config` covers it.
     fn is_settled(&mut self, at: usize, config: &Config<N>, counts: &Counts) -> bool {
         self.compared += 1;
         if self.gone[at] {
@@ -129,7 +133,7 @@ impl<const N: usize> Antichain<N> {
         self.gone.push(false);
     }
 
-    /// How many places there are, gaps among them.
+    /// Returns the number of places, gaps included.
     pub(super) fn len(&self) -> usize {
         self.items.len()
     }
@@ -138,12 +142,13 @@ impl<const N: usize> Antichain<N> {
         self.live == 0
     }
 
-    /// The configuration in this place, unless it was covered since.
+    /// Returns the configuration in this place, unless it has been covered since.
     pub(super) fn get(&self, at: usize) -> Option<Config<N>> {
         (!self.gone[at]).then(|| self.items[at])
     }
 
-    /// Takes at most `width` of them, those first that have used up least, by turns of each state. Whether any had to go.
+    /// Moves at most `width` configurations to `out`, those that have used up least first, taking turns among the
+    /// states. Returns true if some were dropped.
     pub(super) fn take(&mut self, width: usize, counts: &Counts, out: &mut Vec<Config<N>>) -> bool {
         out.clear();
         out.reserve_exact(self.live);
@@ -164,7 +169,7 @@ impl<const N: usize> Antichain<N> {
         true
     }
 
-    /// How many were compared since this was asked last.
+    /// Returns the number of comparisons since the last call.
     pub(super) fn compared(&mut self) -> u32 {
         std::mem::take(&mut self.compared)
     }
@@ -177,7 +182,7 @@ impl<const N: usize> Antichain<N> {
         self.live = 0;
     }
 
-    /// What it holds, in bytes, with so many more.
+    /// Returns the memory held with `more` configurations added, in bytes.
     pub(super) fn memory_bytes(&self, more: usize) -> usize {
         let indexed = if self.is_indexed_with(more) { self.items.len() + more - self.last.len() } else { 0 };
         of_vec(&self.items, more)
@@ -190,14 +195,14 @@ impl<const N: usize> Antichain<N> {
         self.items.len() + more >= SCANNED
     }
 
-    /// Whether it need not grow for so many more.
+    /// Returns true if `more` configurations can be added without growing.
     pub(super) fn has_room(&self, more: usize) -> bool {
         let needed = self.items.len() + more;
         needed <= self.items.capacity().min(self.gone.capacity())
             && (!self.is_indexed_with(more) || needed <= self.previous.capacity().min(self.last.capacity()))
     }
 
-    /// Grows for so many more.
+    /// Grows to make room for `more` configurations.
     pub(super) fn reserve(&mut self, more: usize) {
         self.items.reserve(more);
         self.gone.reserve(more);

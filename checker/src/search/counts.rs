@@ -1,10 +1,11 @@
-//! How many unknown changes of each class a configuration has used: the few numbers that differ from 0, each such list held once.
+//! Number of unknown changes of each class that a configuration has used: lists of the non-zero counts, each list
+//! stored once.
 
 use rustc_hash::FxHashMap;
 
 use crate::memory::{of_table, of_vec};
 
-/// The number of a list of counts. Equal lists have equal numbers; 0 is the empty one.
+/// Number of a list of counts. Equal lists have equal numbers; 0 is the empty list.
 pub(super) type Used = u32;
 
 type List = Box<[(u32, u32)]>;
@@ -14,7 +15,7 @@ pub(super) struct Counts {
     lists: Vec<List>,
     numbers: FxHashMap<List, Used>,
     totals: Vec<u32>,
-    /// Of the lists themselves, each of which is held twice.
+    /// Bytes of the lists themselves, each of which is held twice.
     bytes: usize,
 }
 
@@ -37,18 +38,18 @@ impl Counts {
         number
     }
 
-    /// How many of `class` were used.
+    /// Returns the number of changes of `class` that were used.
     pub(super) fn of(&self, used: Used, class: u32) -> u32 {
         let list = &self.lists[used as usize];
         list.binary_search_by_key(&class, |&(class, _)| class).map_or(0, |at| list[at].1)
     }
 
-    /// How many were used in all.
+    /// Returns the number of changes of all classes that were used.
     pub(super) fn total(&self, used: Used) -> u32 {
         self.totals[used as usize]
     }
 
-    /// One more of `class`.
+    /// Returns the counts with one more of `class`.
     pub(super) fn use_up(&mut self, used: Used, class: u32) -> Used {
         let mut list = self.lists[used as usize].to_vec();
         match list.binary_search_by_key(&class, |&(class, _)| class) {
@@ -58,7 +59,7 @@ impl Counts {
         self.number(list)
     }
 
-    /// Only the counts of classes that are `kept`.
+    /// Returns the counts without the classes that are not `kept`.
     pub(super) fn keep(&mut self, used: Used, kept: impl Fn(u32) -> bool) -> Used {
         let list = &self.lists[used as usize];
         if list.iter().all(|&(class, _)| kept(class)) {
@@ -68,7 +69,7 @@ impl Counts {
         self.number(list)
     }
 
-    /// Whether `a` has used no more of any class than `b`.
+    /// Returns true if `a` has used no more of any class than `b`.
     pub(super) fn covers(&self, a: Used, b: Used) -> bool {
         if a == b || a == 0 {
             return true;
@@ -77,7 +78,7 @@ impl Counts {
         a.iter().all(|&(class, count)| b.any(|&(other, most)| other == class && count <= most))
     }
 
-    /// What it holds, in bytes, with so many more.
+    /// Returns the memory held with `more` lists added, in bytes.
     pub(super) fn memory_bytes(&self, more: usize) -> usize {
         self.bytes + of_vec(&self.lists, more) + of_vec(&self.totals, more) + of_table(&self.numbers, more)
     }

@@ -1,6 +1,6 @@
-//! Sets of slots, in as many words as the most steps that are open at once need.
+//! Bit sets of slots, with as many words as the largest number of steps open at once needs.
 
-/// A set of slots below `64 * N`.
+/// Set of slots below `64 * N`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Mask<const N: usize>([u64; N]);
 
@@ -43,7 +43,7 @@ impl<const N: usize> Mask<N> {
         self.0.iter().map(|word| word.count_ones()).sum()
     }
 
-    /// The lowest slot that is not in the set, if any is below `64 * N`.
+    /// Returns the lowest slot that is not in the set, if there is one below `64 * N`.
     pub(super) fn first_free(self) -> Option<usize> {
         let word = self.0.iter().position(|&word| word != u64::MAX)?;
         Some(64 * word + self.0[word].trailing_ones() as usize)

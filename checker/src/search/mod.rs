@@ -1,41 +1,48 @@
-//! The general search: a sweep over the completions in their order that keeps every configuration the object can be in
-//! (Wing and Gong 1993, just in time as in Lowe 2017), with the duties of an open write told apart from what it can still do.
+//! General search: a sweep over the completions, in order, that keeps every configuration the object can be in (Wing
+//! and Gong 1993, just in time as in Lowe 2017). An open write's obligation to take effect is tracked apart from its
+//! further possible effects.
 //!
 //! # Why it is right
-//! A configuration is a state and, of the *open* certain steps, which are *done* (nothing is left to do until they complete) and
-//! which writes are *spent* (they took effect visibly). Any linearization can be shifted so that each step takes effect
-//! immediately before the completion of some step that is due: so only completions need work, and there a configuration need
-//! only be extended until the due step is done. What is left out changes no verdict:
-//! - A step that only looks and can take effect now, does: it stands in nobody's way, and later it would be one more duty. So
-//!   does a write or append that leaves what is there; it can still be used visibly later, and then it simply was not here.
-//! - *Hidden changes.* Nobody sees a write or an append that a write follows immediately, so it can stand before any write that
-//!   takes effect while it is open. Hence with each visible write all open ones are done; they are not spent, until they
-//!   complete. One that is done but not spent may therefore still show at its own completion, for the last time.
-//! - A change after which nothing is newly done but what can hide must be followed by a change that sees it, an append or a cas
-//!   (*bare*): followed by a write, or by nothing, it could as well be hidden or come later. It still serves to hide others, even
-//!   if it sets the value that is there, hence a change that sees it may follow, and a due write of that value is an occasion of
-//!   its own.
-//! - A change that can hide and that leads where nobody sees anything until the next write is not tried before it is due: whatever
-//!   is due instead is possible without it, and it can still be hidden or come later.
-//! - Of equal changes the one that completes first goes first, and a certain one before one of unknown outcome is never worse
-//!   (exchange the two in the rest of the order). Of appends this holds among those that are done and among those that are not: one
-//!   is still a duty and the other only a means, so both are tried. Equal changes of unknown outcome have no completion: they are
-//!   counted.
-//! - Of two configurations with the same state and the same dependent certain changes done, one that has done at least as much,
-//!   spent at most as much and used at most as many unknown changes of each kind can do all that the other can: only it is
-//!   kept. (Dependent changes must be equal: such a one is a duty and a means at once.)
-//! - An unknown change is not tried when nobody can see it any more, and states that nobody asks for are one (`relevance`).
+//! A configuration is a state and two sets of *open* certain steps: those that are *done* (they have nothing left to
+//! do until they complete) and the writes that are *spent* (they took effect visibly). Any linearization can be
+//! shifted so that each step takes effect immediately before the completion of some step that is due. So only
+//! completions need work, and a configuration need only be extended there until the due step is done. Nothing that is
+//! left out changes a verdict:
+//! - A step that only looks and can take effect now does: it constrains no other step, and later it would be one more
+//!   obligation. The same goes for a write or append that leaves the state unchanged; it can still be used visibly
+//!   later, and then it simply did not take effect here.
+//! - *Hidden changes.* No step observes a write or an append that a write follows immediately, so it can stand before
+//!   any write that takes effect while it is open. Hence each visible write makes all open ones done; they are not
+//!   spent until they complete. One that is done but not spent may therefore still take effect visibly at its own
+//!   completion, for the last time.
+//! - A change after which nothing is newly done but what can hide must be followed by a change that observes it, an
+//!   append or a cas (it is *bare*): followed by a write, or by nothing, it could as well be hidden or come later. It
+//!   still serves to hide others, even if it sets the current value. Hence a change that observes it may follow, and
+//!   a due write of the current value is tried even so.
+//! - A change that can hide, and after which nothing can be observed until the next write, is not tried before it is
+//!   due: whatever is due instead is possible without it, and it can still be hidden or come later.
+//! - Among equal changes, the one that completes first goes first, and a certain one before one of unknown outcome is
+//!   never worse (exchange the two in the rest of the order). For appends this holds among those that are done and
+//!   among those that are not: one that is not done is still an obligation, one that is done is only a means, so both
+//!   are tried. Equal changes of unknown outcome have no completion: they are counted.
+//! - Among configurations with the same state and the same dependent certain changes done, one that has done at least
+//!   as much, spent at most as much and used at most as many unknown changes of each class can do all that another
+//!   can: only it is kept. (The dependent changes must be equal because each is an obligation and a means at once.)
+//! - An unknown change is not tried once it cannot be observed any more, and states that no later step expects are
+//!   merged (`relevance`).
 //!
 //! # Yes, no, and neither
-//! A narrow search ([`LEVELS`]) gives up most configurations; where none is left it widens its effort at that completion, and if
-//! that does not help goes back some way and comes again with more. What survives is an order, which the trail of visible
-//! changes tells; only where nothing was given up is its death a no. Of text most of which is made only once, the first efforts
-//! keep to the order in which its blocks would come by themselves ([`Automaton::follows`]). With an endless supply of unknown
-//! changes ([`Supply`]) the counts go, and with them most configurations: more is possible than really is, so its no is a no, and
-//! its yes nothing.
+//! A narrow search ([`LEVELS`]) gives up most configurations. Where none is left, it widens its effort at that
+//! completion; if that does not help, it goes back some way and tries again with more effort. A configuration that
+//! survives to the end yields an order, reconstructed from the trail of visible changes. If none survives, that
+//! proves a violation only if no configuration was given up. For text most of which is made only once, the first
+//! efforts keep to the order in which its blocks would come by themselves ([`Automaton::follows`]). With an endless
+//! supply of unknown changes ([`Supply`]) the counts go, and with them most configurations. That permits more than is
+//! really possible: its "no" is proof, its "yes" means nothing.
 //!
-//! Memory depends on how many steps are open at once and on how many kinds of unknown changes there are, not on the length; but
-//! for the trail: 12 bytes for each visible change, tidied whenever half of it leads nowhere.
+//! Memory depends on the number of steps that are open at once and on the number of classes of unknown changes, not
+//! on the length, except for the trail: 12 bytes for each visible change, compacted whenever half of it leads
+//! nowhere.
 
 mod antichain;
 mod counts;
@@ -50,32 +57,33 @@ use crate::{Limits, UnknownWhy, automaton::Automaton, patience::OutOf, prepare::
 
 use sweep::{Now, Sweep};
 
-/// What the search found.
+/// Result of the search.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Found {
-    /// This order of steps (by their indexes) explains everything.
+    /// Order of steps (by their indexes) that explains every answer.
     Order(Vec<u32>),
-    /// No configuration survived the completion of this step (an index into the steps).
+    /// Step (its index) whose completion no configuration survived: a violation.
     Dead(usize),
-    /// As `Dead`, but some had been given up before, one of which might have survived; or what survived proves nothing.
+    /// Step as in `Dead`, but this proves nothing: a configuration that was given up before might have survived, or
+    /// the supply was endless.
     Lost(usize),
-    /// A limit was reached.
+    /// Limit that was reached.
     Limit(UnknownWhy),
 }
 
-/// How many certain steps can be open at once.
+/// Maximum number of certain steps that can be open at once.
 pub(crate) const MAX_OPEN: usize = 4096;
 
-/// How much is tried at a completion.
+/// Effort at a completion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Effort {
-    /// How many changes may take effect there before the last one.
+    /// Maximum number of changes that take effect there before the last one.
     between: u8,
-    /// How many of them may be of unknown outcome.
+    /// Maximum number of these that are of unknown outcome.
     unknown: u8,
-    /// How many configurations are kept after it.
+    /// Maximum number of configurations kept after it.
     width: usize,
-    /// Whether states come only in the order that is the best guess.
+    /// True if states come only in the order that was guessed.
     is_guided: bool,
 }
 
@@ -89,7 +97,7 @@ impl Effort {
     }
 }
 
-/// Efforts that mostly find a way through, if there is one, each tried where the one before did not.
+/// Efforts that usually find an order if there is one; each is tried where the one before failed.
 pub(crate) const LEVELS: [Effort; 5] = [
     Effort::new(1, 0, 16),
     Effort::new(1, 1, 64),
@@ -98,8 +106,8 @@ pub(crate) const LEVELS: [Effort; 5] = [
     Effort::new(5, 4, 4096),
 ];
 
-/// As [`LEVELS`], of text that grows: what somebody sees of it tells more of the way there, and what is of unknown outcome is better
-/// saved.
+/// Efforts like [`LEVELS`] for text that grows: an observed text tells more of the changes that led to it, and
+/// changes of unknown outcome are better saved.
 pub(crate) const TEXT_LEVELS: [Effort; 7] = [
     Effort::new(3, 0, 16),
     Effort::new(4, 0, 64),
@@ -110,7 +118,8 @@ pub(crate) const TEXT_LEVELS: [Effort; 7] = [
     Effort::new(8, 3, 4096),
 ];
 
-/// As [`TEXT_LEVELS`], where most texts have a place of their own: then the way may be long, since it is known.
+/// Efforts like [`TEXT_LEVELS`] where most texts have a place in the guessed order: then long sequences of changes
+/// can be tried, because they are known.
 pub(crate) const GUIDED_LEVELS: [Effort; 6] = [
     Effort::guided(16, 0, 16),
     Effort::guided(32, 2, 64),
@@ -120,25 +129,26 @@ pub(crate) const GUIDED_LEVELS: [Effort; 6] = [
     Effort::new(32, 3, 4096),
 ];
 
-/// Everything.
+/// Unlimited effort.
 pub(crate) const EXACT: [Effort; 1] = [Effort::new(u8::MAX, u8::MAX, usize::MAX)];
 
-/// How often an unknown change can take effect.
+/// Number of times that an unknown change can take effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Supply {
-    /// Once each.
+    /// Supply of one: it can take effect at most once.
     Counted,
-    /// As often as anybody likes, once one of its kind was invoked.
+    /// Supply without end: it can take effect any number of times, once a change of its class was invoked.
     Endless,
 }
 
-/// Completions from one place to which a search can go back to the next.
+/// Number of completions between two snapshots to which a search can go back.
 const BETWEEN_SNAPSHOTS: usize = 64;
 
-/// How many such places are held.
+/// Maximum number of snapshots held.
 const MAX_SNAPSHOTS: usize = 17;
 
-/// Looks for an order of all certain steps and any of the others, with the first of the `efforts` wherever that is enough.
+/// Searches for an order of all certain steps and any of the others, using at each completion the first of the
+/// `efforts` that suffices.
 pub(crate) fn search<A: Automaton>(
     steps: &[Step],
     object: &mut A,
@@ -157,7 +167,7 @@ pub(crate) fn search<A: Automaton>(
     }
 }
 
-/// How many certain steps are open at the same time, at most.
+/// Returns the maximum number of certain steps that are open at the same time.
 fn most_open(steps: &[Step], due: &[u32]) -> usize {
     let (mut begun, mut certain, mut most) = (0, 0, 0);
     for (completed, &index) in due.iter().enumerate() {
@@ -194,7 +204,7 @@ impl<'a, A: Automaton, const N: usize> Drive<'a, A, N> {
     }
 
     fn run(mut self) -> Found {
-        // Up to here no effort below `least` will do.
+        // Up to completion `until`, no effort below `least` suffices.
         let (mut least, mut until) = (0, 0);
         while let Some(&step) = self.due.get(self.sweep.now.completed) {
             let at = self.sweep.now.completed;
@@ -225,7 +235,7 @@ impl<'a, A: Automaton, const N: usize> Drive<'a, A, N> {
         self.order()
     }
 
-    /// Completes `step` with the first effort that lets something survive.
+    /// Completes `step` with the first effort that lets a configuration survive.
     fn complete(&mut self, step: u32, first: usize) -> Result<bool, OutOf> {
         for &effort in &self.efforts[first..] {
             if self.sweep.complete(step, effort)? {
@@ -236,7 +246,7 @@ impl<'a, A: Automaton, const N: usize> Drive<'a, A, N> {
         Ok(false)
     }
 
-    /// Remembers where it is, now and then, if it may have to go back.
+    /// Takes a snapshot from time to time if the search may have to go back.
     fn hold(&mut self) {
         let at = self.sweep.now.completed;
         let is_new = self.snapshots.back().is_none_or(|last| last.completed != at);
@@ -249,7 +259,7 @@ impl<'a, A: Automaton, const N: usize> Drive<'a, A, N> {
         }
     }
 
-    /// Goes back by so many places, or as far as it can.
+    /// Goes back by this many snapshots, or as far as possible.
     fn rewind(&mut self, places: usize) {
         self.snapshots.truncate(self.snapshots.len().saturating_sub(places - 1).max(1));
         self.sweep.now = self.snapshots.back().expect("the beginning or a later place is held").clone();

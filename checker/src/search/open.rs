@@ -1,4 +1,4 @@
-//! The steps that are open at some moment: each certain one in a slot of its own, equal changes together.
+//! Open steps at some moment: each certain one in a slot of its own, equal changes grouped.
 
 use super::{antichain::Config, mask::Mask};
 use crate::{
@@ -6,11 +6,11 @@ use crate::{
     prepare::{Action, Step},
 };
 
-/// Open certain changes that do the same.
+/// Group of open certain changes with the same action.
 #[derive(Clone, Debug)]
 pub(super) struct Group {
     pub action: Action,
-    /// Those that end first stand first: of equal ones the first to end takes effect first.
+    /// Slots in the order of their ends: of equal changes, the one that ends first takes effect first.
     pub slots: Vec<u32>,
 }
 
@@ -19,14 +19,15 @@ impl Group {
         self.slots.iter().map(|&slot| slot as usize).find(|&slot| wanted(slot))
     }
 
-    /// The first to end that can still take effect visibly.
+    /// Returns the first to end that can still take effect visibly.
     pub(super) fn first<const N: usize>(&self, config: &Config<N>) -> Option<usize> {
         let taken = if can_hide(self.action) { &config.spent } else { &config.done };
         self.find(|slot| !taken.has(slot))
     }
 
-    /// Of appends, the first to end among those that are done if `first` is not, or not done if it is: one is only a means, the other
-    /// also a duty. (Of writes there is no need to tell these apart: after one all are done.)
+    /// Returns, for appends, the first to end that is done if `first` is not, or not done if `first` is: one that is
+    /// done is only a means, the other also an obligation. (Writes need no such distinction: one visible write makes
+    /// all open ones done.)
     pub(super) fn second<const N: usize>(&self, config: &Config<N>, first: usize) -> Option<usize> {
         if !matches!(self.action, Action::Append(_)) {
             return None;
@@ -36,36 +37,36 @@ impl Group {
     }
 }
 
-/// How many states' looks are remembered.
+/// Number of states whose idle steps are cached.
 const REMEMBERED: usize = 32;
 
-/// The open certain steps.
+/// Open certain steps.
 #[derive(Clone, Debug)]
 pub(super) struct Open<const N: usize> {
-    /// The step in each slot.
+    /// Step in each slot.
     pub slots: Vec<u32>,
     taken: Mask<N>,
-    /// Changes that are possible in some states only.
+    /// Changes that are possible only in some states.
     pub dependent: Mask<N>,
-    /// Changes that are possible in all.
+    /// Changes that are possible in all states.
     pub hiding: Mask<N>,
     looks: Mask<N>,
     pub groups: Vec<Group>,
-    /// Per state, which open steps leave it as it is.
+    /// Cache of the open steps that leave a state unchanged, by state.
     idle: Vec<(State, Mask<N>)>,
 }
 
-/// Whether it leaves every state in which it can take place as it is.
+/// Returns true if the action leaves every state in which it can take place unchanged.
 pub(super) fn is_look(action: Action) -> bool {
     action.is_read_only() || matches!(action, Action::Cas { from, to } if from == to)
 }
 
-/// Whether nobody sees after it what was before.
+/// Returns true if the previous state cannot be observed after the action.
 pub(super) fn is_blind(action: Action) -> bool {
     matches!(action, Action::Write(_))
 }
 
-/// Whether it can take place in every state: so nobody sees it where something blind follows.
+/// Returns true if the action is possible in every state: then it is not observed if a blind action follows.
 pub(super) fn can_hide(action: Action) -> bool {
     matches!(action, Action::Write(_) | Action::Append(_))
 }
@@ -126,7 +127,7 @@ impl<const N: usize> Open<N> {
         }
     }
 
-    /// The open looks that can take place in `state`, and the other steps that leave it as it is.
+    /// Returns the open looks that can take place in `state`, and the other open steps that leave it unchanged.
     pub(super) fn idle<A: Automaton>(&mut self, steps: &[Step], state: State, object: &mut A) -> Mask<N> {
         if let Some((_, idle)) = self.idle.iter().find(|(known, _)| *known == state) {
             return *idle;
@@ -145,14 +146,14 @@ impl<const N: usize> Open<N> {
         idle
     }
 
-    /// What it holds, in bytes, by and large.
+    /// Returns the memory held, in bytes, as an estimate.
     pub(super) fn memory_bytes(&self) -> usize {
         self.slots.capacity() * 2 * size_of::<u32>()
             + self.groups.capacity() * (size_of::<Group>() + 16)
             + self.idle.capacity() * size_of::<(State, Mask<N>)>()
     }
 
-    /// The steps of which one newly done is worth a change.
+    /// Returns the steps that make a change worthwhile when it makes one of them newly done.
     pub(super) fn worth(&self) -> Mask<N> {
         self.looks.or(self.dependent)
     }

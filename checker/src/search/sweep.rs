@@ -1,4 +1,4 @@
-//! The sweep: from the configurations before a completion to those after it.
+//! Sweep step: from the configurations before a completion to those after it.
 
 use std::iter;
 
@@ -20,54 +20,55 @@ use crate::{
     prepare::{Action, Step},
 };
 
-/// With a width, how many configurations are extended before a completion for each that may survive it.
+/// Number of configurations that are extended before a completion for each that is kept after it, if the width is
+/// limited.
 const EXTENDED_PER_KEPT: usize = 4;
 
-/// So many configurations are compared in the time that it takes to extend one.
+/// Number of comparisons that take as long as extending one configuration.
 const COMPARED_PER_STEP: u32 = 16;
 
-/// Configurations between two questions to the caller whether to go on.
+/// Number of configurations between two queries of the limits.
 const STEPS_PER_QUESTION: u32 = 2048;
 
-/// Bytes of texts that are made between two questions.
+/// Bytes of text that are made between two queries of the limits.
 const WORK_BYTES_PER_QUESTION: usize = 1 << 20;
 
-/// Equal changes of unknown outcome.
+/// Class of equal changes of unknown outcome.
 struct Class {
     action: Action,
     useful_until: u32,
 }
 
-/// All that changes from one completion to the next: what a rewind goes back to.
+/// State of the sweep between completions: what a rewind restores.
 #[derive(Clone)]
 pub(super) struct Now<const N: usize> {
     pub open: Open<N>,
     pub frontier: Vec<Config<N>>,
-    /// How many steps began.
+    /// Number of steps that began.
     pub invoked: usize,
-    /// How many completed.
+    /// Number of steps that completed.
     pub completed: usize,
-    /// How many unknown changes of each class began.
+    /// Number of unknown changes of each class that began.
     begun: Vec<u32>,
-    /// Classes that somebody may still see.
+    /// Classes whose effect can still be observed.
     live: Vec<u32>,
-    /// When the next of these is not any more.
+    /// Rank at which the next of these classes ceases to matter.
     next_death: u32,
     pub gave_up: bool,
 }
 
-/// The completion that is being worked on.
+/// Completion that is being processed.
 #[derive(Clone, Copy)]
 struct Due<const N: usize> {
     action: Action,
     slot: usize,
-    /// The slots of open changes that depend on the state.
+    /// Slots of the open changes that depend on the state.
     dependent: Mask<N>,
     effort: Effort,
 }
 
 impl<const N: usize> Now<N> {
-    /// What it holds, in bytes.
+    /// Returns the memory held, in bytes.
     pub(super) fn memory_bytes(&self) -> usize {
         self.frontier.capacity() * size_of::<Config<N>>()
             + self.open.memory_bytes()
@@ -80,7 +81,7 @@ pub(super) struct Sweep<'a, A, const N: usize> {
     pub object: &'a mut A,
     limits: &'a Limits<'a>,
     memory: Share<'a>,
-    /// What places to go back to hold, in bytes.
+    /// Bytes held by the snapshots.
     pub held_bytes: usize,
     supply: Supply,
     pub now: Now<N>,
@@ -129,7 +130,7 @@ impl<'a, A: Automaton, const N: usize> Sweep<'a, A, N> {
         }
     }
 
-    /// Opens every step that begins before `rank`, and forgets what can make no difference from then on.
+    /// Opens every step that begins before `rank`, and merges what can make no difference from then on.
     pub(super) fn advance(&mut self, rank: u32) {
         while let Some(step) = self.steps.get(self.now.invoked).filter(|step| step.start < rank) {
             let index = u32::try_from(self.now.invoked).expect("steps are numbered by u32");
@@ -173,7 +174,7 @@ impl<'a, A: Automaton, const N: usize> Sweep<'a, A, N> {
         }
     }
 
-    /// The unknown steps of each class, in the order of their invocations.
+    /// Returns the unknown steps of each class, in the order of their invocations.
     pub(super) fn members(&self) -> Vec<Vec<u32>> {
         let mut members = vec![Vec::new(); self.classes.len()];
         for (index, step) in (0..).zip(self.steps) {
@@ -184,7 +185,8 @@ impl<'a, A: Automaton, const N: usize> Sweep<'a, A, N> {
         members
     }
 
-    /// Extends every configuration until the step `due` has taken effect, as far as `effort` goes; whether any could.
+    /// Extends every configuration until the step `due` has taken effect, within `effort`. Returns true if some
+    /// configuration survives.
     pub(super) fn complete(&mut self, due: u32, effort: Effort) -> Result<bool, OutOf> {
         let slot = self.now.open.slot_of(due);
         let due = Due { action: self.steps[due as usize].action, slot, dependent: self.now.open.dependent, effort };
@@ -210,7 +212,7 @@ impl<'a, A: Automaton, const N: usize> Sweep<'a, A, N> {
         Ok(!self.next.is_empty())
     }
 
-    /// Goes on with what survived the completion of `due`.
+    /// Continues with the configurations that survived the completion of `due`.
     pub(super) fn go_on(&mut self, due: u32, width: usize) {
         self.now.gave_up |= self.next.take(width, &self.counts, &mut self.now.frontier);
         let slot = self.now.open.slot_of(due);
@@ -222,19 +224,19 @@ impl<'a, A: Automaton, const N: usize> Sweep<'a, A, N> {
         self.now.open.idle(self.steps, state, self.object)
     }
 
-    /// A configuration as it is before the completion, with nothing changed yet.
+    /// Enters a configuration as it is before the completion, before any change.
     fn enter(&mut self, config: Config<N>, due: Due<N>) {
         let is_done = config.done.has(due.slot);
         if is_done {
             self.survive(config, due);
         }
-        // What hides may show instead, for the last time.
+        // A change that was hidden may take effect visibly instead, for the last time.
         if !is_done || (can_hide(due.action) && !config.spent.has(due.slot)) {
             self.reached.insert(config, due.dependent, &self.counts);
         }
     }
 
-    /// `config` has nothing left to do before the completion.
+    /// Records that `config` has nothing left to do before the completion.
     fn survive(&mut self, mut config: Config<N>, due: Due<N>) {
         config.done.remove(due.slot);
         config.spent.remove(due.slot);
@@ -244,7 +246,7 @@ impl<'a, A: Automaton, const N: usize> Sweep<'a, A, N> {
         self.next.insert(config, dependent, &self.counts);
     }
 
-    /// Everything that one change leads to.
+    /// Extends `config` by one change in every possible way.
     fn extend(&mut self, config: Config<N>, due: Due<N>) {
         let is_look = is_look(due.action);
         if !(is_look || config.bare && is_blind(due.action)) {
@@ -288,14 +290,14 @@ impl<'a, A: Automaton, const N: usize> Sweep<'a, A, N> {
         }
     }
 
-    /// Lets the due change take effect, last of all.
+    /// Lets the due change take effect, as the last one.
     fn finish(&mut self, config: Config<N>, due: Due<N>) {
         let Some(state) = self.object.step(config.state, due.action) else { return };
         let step = Change::Step(self.now.open.slots[due.slot]);
         self.changed(config, due, state, is_blind(due.action), step, |sweep, config| sweep.survive(config, due));
     }
 
-    /// Whether somebody still looks for a state that should have come before.
+    /// Returns true if an open step still waits for a state that should have come before this one.
     fn is_early(&self, config: &Config<N>) -> bool {
         let mut open = self.now.open.slots.iter().enumerate();
         open.any(|(slot, &step)| {
@@ -319,7 +321,7 @@ impl<'a, A: Automaton, const N: usize> Sweep<'a, A, N> {
             return;
         }
         let Some(state) = self.object.step(config.state, action) else { return };
-        // What leaves the state as it is can hide others, if there are any to hide.
+        // A change that leaves the state unchanged can hide others, if there are any to hide.
         if state == config.state && (!is_blind || config.done.contains(self.now.open.hiding)) {
             return;
         }
@@ -355,8 +357,8 @@ impl<'a, A: Automaton, const N: usize> Sweep<'a, A, N> {
         });
     }
 
-    /// `config` in its new state, with all that it can see there, and all hidden that can be if a write brought it about;
-    /// given up if it comes too early for the effort.
+    /// Derives `config` in its new state: all looks that can take effect there are done, and after a blind change
+    /// also all changes that it can hide. Gives it up if it comes too early for a guided effort.
     fn changed(
         &mut self,
         config: Config<N>,
@@ -382,11 +384,11 @@ impl<'a, A: Automaton, const N: usize> Sweep<'a, A, N> {
         then(self, child);
     }
 
-    /// Asks for time now and then, and for memory before anything grows.
+    /// Queries the time limit from time to time, and asks for memory before anything grows.
     fn ask(&mut self) -> Result<(), OutOf> {
         let compared = self.reached.compared() + self.next.compared();
         self.until_question = self.until_question.saturating_sub(1 + compared / COMPARED_PER_STEP);
-        // No configuration leads to more.
+        // One configuration leads to at most this many.
         let more = self.now.open.groups.len() + self.now.live.len() + 2;
         let has_room = self.reached.has_room(more)
             && self.next.has_room(more)
@@ -410,9 +412,9 @@ impl<'a, A: Automaton, const N: usize> Sweep<'a, A, N> {
         if is_due { self.limits.ask() } else { Ok(()) }
     }
 
-    /// What is held when so many configurations more are.
+    /// Returns the bytes held once this many more configurations are.
     fn bytes(&self, more: usize) -> usize {
-        // What survives is sorted, and kept; and perhaps remembered as a place to go back to.
+        // Surviving configurations are sorted and kept, and perhaps stored in a snapshot.
         let survivors = 2 * (self.next.len() + more) * (size_of::<Config<N>>() + size_of::<u64>());
         self.next.memory_bytes(more)
             + self.reached.memory_bytes(more)

@@ -1,36 +1,36 @@
-//! How each configuration came to be, and the order of operations that follows from it.
+//! Trail of visible changes that led to each configuration, and the order of operations that follows from it.
 
 use super::open::{can_hide, is_blind};
 use crate::{automaton::Automaton, memory::of_vec, prepare::Step};
 
-/// The place of a change in the trail; [`START`] before the first.
+/// Place of a change in the trail; [`START`] before the first.
 pub(super) type Place = u32;
 
-/// Before any change.
+/// Place before any change.
 pub(super) const START: Place = Place::MAX;
 
-/// What changed visibly.
+/// Visible change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Change {
-    /// A certain step, by its index.
+    /// Certain step, by its index.
     Step(u32),
-    /// An unknown change of this class.
+    /// Unknown change of this class.
     Class(u32),
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Node {
     parent: Place,
-    /// Before the how manieth completion.
+    /// Number of completions before the change.
     moment: u32,
     change: Change,
 }
 
-/// The visible changes of all configurations as a tree; parents stand before their children.
+/// Tree of the visible changes of all configurations. Parents precede their children.
 #[derive(Debug)]
 pub(super) struct Trail {
     nodes: Vec<Node>,
-    /// It is tidied up when it has so many.
+    /// Number of nodes at which it is compacted.
     full: usize,
 }
 
@@ -50,7 +50,7 @@ impl Trail {
         self.nodes.len() >= self.full
     }
 
-    /// Forgets what leads to none of the `ends`, and tells them their new places.
+    /// Drops the nodes that lead to none of the `ends`, and updates the ends to their new places.
     pub(super) fn tidy<'e>(&mut self, ends: impl Iterator<Item = &'e mut Place>) {
         let mut ends: Vec<&mut Place> = ends.collect();
         let mut kept = vec![false; self.nodes.len()];
@@ -81,7 +81,7 @@ impl Trail {
         }
     }
 
-    /// The changes up to `end`, first to last, each with its moment.
+    /// Returns the changes up to `end`, first to last, each with its moment.
     pub(super) fn path(&self, end: Place) -> Vec<(u32, Change)> {
         let mut path = Vec::new();
         let mut at = end;
@@ -94,27 +94,28 @@ impl Trail {
         path
     }
 
-    /// What it holds, in bytes, with so many more, while it is tidied.
+    /// Returns the memory held, in bytes, with `more` nodes added, including what compaction needs.
     pub(super) fn memory_bytes(&self, more: usize) -> usize {
         of_vec(&self.nodes, more) + self.nodes.len() * (size_of::<bool>() + size_of::<Place>())
     }
 
-    /// Whether it need not grow for so many more.
+    /// Returns true if `more` nodes can be added without growing.
     pub(super) fn has_room(&self, more: usize) -> bool {
         self.nodes.len() + more <= self.nodes.capacity()
     }
 
-    /// Grows for so many more.
+    /// Grows to make room for `more` nodes.
     pub(super) fn reserve(&mut self, more: usize) {
         self.nodes.reserve(more);
     }
 }
 
-/// The whole order that a path of visible changes stands for (indexes of steps).
+/// Expands a path of visible changes to a complete order (indexes of steps).
 ///
-/// `due` are the certain steps in the order of their completions, `classes` the unknown ones of each class in the order of their
-/// invocations. Each look takes place as soon as it can; each other step that is not on the path hides immediately before the first
-/// write of the path that it overlaps, or where it leaves the state as it is.
+/// `due` are the certain steps in the order of their completions, `classes` the unknown ones of each class in the
+/// order of their invocations. Each look takes place as soon as it can. Every other step that is not on the path
+/// takes place where it leaves the state unchanged, or hides immediately before the first write of the path that it
+/// overlaps.
 pub(super) fn unfold<A: Automaton>(
     steps: &[Step],
     due: &[u32],
@@ -131,7 +132,7 @@ pub(super) fn unfold<A: Automaton>(
     let mut used = vec![0; classes.len()];
     let mut order = Vec::with_capacity(steps.len());
     let (mut state, mut invoked, mut path) = (object.initial(), 0, path.iter().peekable());
-    // Open, and not in the order yet, and not on the path.
+    // Steps that are open, not in the order yet, and not on the path.
     let mut open: Vec<u32> = Vec::new();
     for (moment, &step) in (0..).zip(due) {
         let end = steps[step as usize].end;
