@@ -1,18 +1,20 @@
-//! Causal consistency over all keys: the weak form, CC of Bouajjani, Enea, Guerraoui and Hamza, "On verifying causal consistency",
-//! 2017, whose bad patterns are complete for values that are all different. The causal order is what each session does, in
-//! its order, and each change before who finds its value, transitively. It holds unless
-//! - somebody finds a value that nobody set;
-//! - the order closes on itself;
-//! - somebody finds a value although another change of that key lies between that change and himself in the causal order (of the
-//!   initial value: although any change of the key comes before him).
+//! Causal consistency over all keys, in the weak form: CC of Bouajjani, Enea, Guerraoui and Hamza, "On verifying
+//! causal consistency", 2017, whose bad patterns are complete for unique values. The causal order is the transitive
+//! closure of session order and of "each change before the operations that find its value". The history is causally
+//! consistent unless
+//! - an operation finds a value that was never set;
+//! - the causal order has a cycle;
+//! - an operation finds a value although another change of that key lies between that change and the operation in the
+//!   causal order (for the initial value: although any change of the key precedes the operation).
 //!
-//! A cas looks at what it found and then sets. Each look is explained by itself: two sessions, even one, may see unrelated changes
-//! in either order, so this implies no session guarantee, and none implies it.
+//! A cas looks at what it found and then sets. Each look is explained by itself: two sessions, or even one, may see
+//! unrelated changes in either order, so causal consistency neither implies a session guarantee nor follows from one.
 //!
 //! # Test
-//! Vector clocks with an entry for each session that sets something, as in AWDIT (Møldrup and Pavlogiannis 2025): O(n·k) for k of those. A
-//! session goes on until it looks at a change that has no clock yet, and is woken by it; who is never woken is on a ring.
-//! For a look at `v`, of each session only its last change of the key that the looker knows of needs to be asked whether it knows `v`'s change.
+//! Vector clocks with an entry for each session that sets something, as in AWDIT (Møldrup and Pavlogiannis 2025):
+//! O(n·k) for k such sessions. A session advances until it looks at a change that has no clock yet, and the change
+//! wakes it. A session that is never woken waits on a cycle. For a look at `v`, it suffices to test for each session
+//! whether its last change of the key that the looker knows of has `v`'s change in its past.
 
 use histories::History;
 use rustc_hash::FxHashMap;
@@ -24,26 +26,26 @@ use crate::{
     prepare::Step,
 };
 
-/// No change, no session.
+/// Placeholder for no change, session or clock.
 const NONE: u32 = u32::MAX;
 
-/// What one operation touches, in values that are numbered over all keys.
+/// Access of one operation to a value. Values are numbered over all keys.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Event {
-    /// Its index in the history.
+    /// Index of the operation in the history.
     pub operation: u32,
-    /// Which process.
+    /// Process of the operation.
     pub process: u32,
-    /// Which value.
+    /// Number of the value.
     pub value: u32,
-    /// How; of a cas the look comes first.
+    /// Kind of access; the look of a cas comes before its set.
     pub touch: Touch,
-    /// Whether its outcome is known.
+    /// True if the outcome of the operation is known.
     pub certain: bool,
 }
 
 impl Event {
-    /// The touches of a step, with its values numbered from `offset`.
+    /// Returns the accesses of a step, with its values numbered from `offset`.
     pub(super) fn of(history: &History, step: &Step, offset: u32) -> impl Iterator<Item = Self> {
         let (operation, certain) = (step.operation, step.is_certain());
         let process = history.operations[operation as usize].process;
@@ -51,30 +53,31 @@ impl Event {
     }
 }
 
-/// What took place.
+/// Events that took place.
 #[derive(Debug, Default)]
 pub(super) struct Events {
     pub events: Vec<Event>,
-    /// The key of each value.
+    /// Key of each value.
     pub keys: Vec<u32>,
-    /// The initial value of each key.
+    /// Initial value of each key.
     pub initial: Vec<u32>,
 }
 
-/// Why there is no causal order that explains everything. All are indexes of operations.
+/// Reason why no causal order explains everything. Operations are given by index.
 #[derive(Debug)]
 pub(super) enum Uncausal {
-    /// It found what nobody set.
+    /// Look at a value that was never set.
     Unset { looker: u32 },
-    /// The looker knows of the newer change, and that one of the change that was found (none: the initial value); by which operations.
+    /// Look at an overwritten value: the looker knows of the newer change, which has the change that was found in its
+    /// past (`None`: the initial value). `way` are the operations that show this.
     Overwritten { looker: u32, writer: Option<u32>, newer: u32, way: Vec<u32> },
-    /// These operations must each come before the next.
+    /// Cycle: each of these operations must come before the next.
     Ring { ring: Vec<u32> },
-    /// So many bytes of clocks are too many.
+    /// Failure to check: the clocks would take this many bytes.
     TooMany { bytes: usize },
 }
 
-/// A change: where it stands in its session, counted from 1, among the session's changes, and its event.
+/// Change of a value: its session, its position among the changes of the session (from 1), and its event.
 #[derive(Clone, Copy)]
 struct Change {
     session: u32,
@@ -84,27 +87,27 @@ struct Change {
 
 struct Sweep<'a> {
     all: &'a Events,
-    /// Where each session's events begin; one more at the end.
+    /// Start of each session's events, and the end of the last.
     starts: Vec<usize>,
-    /// Each session's number among those that change something.
+    /// Number of each session among those that change something, or [`NONE`].
     changers: Vec<u32>,
-    /// Of each value.
+    /// Change that set each value.
     changes: Vec<Change>,
-    /// For each changing session, the values that it sets, by number.
+    /// Values that each changing session sets, in order.
     sets: Vec<Vec<u32>>,
-    /// The same by key and number.
+    /// Changes of each changing session as (key, number, value), sorted by key and number.
     by_key: Vec<Vec<(u32, u32, u32)>>,
-    /// The clocks of all changes that were passed, one behind the other.
+    /// Clocks of all changes passed so far, one after the other.
     clocks: Vec<u32>,
-    /// Of each value, which of them is its change's; or [`NONE`].
+    /// Index of the clock of each value's change, or [`NONE`].
     clock_of: Vec<u32>,
-    /// For each value, who waits for its change.
+    /// Sessions that wait for the change of each value.
     waiting: FxHashMap<u32, Vec<u32>>,
-    /// How far each session is, and what it knows.
+    /// Position of each session, and its current clock.
     at: Vec<(usize, Box<[u32]>)>,
 }
 
-/// Why `all`, session by session, is not causally consistent; nothing if it is.
+/// Returns the reason why `all`, session by session, is not causally consistent, or `None` if it is.
 pub(super) fn uncausal(all: &Events, memory: &Memory, patience: &Patience<'_>) -> Result<Option<Uncausal>, OutOf> {
     let mut sweep = match Sweep::new(all, memory) {
         Ok(sweep) => sweep,
@@ -160,16 +163,17 @@ impl<'a> Sweep<'a> {
         Ok(Self { all, starts, changers, changes, sets, by_key, clocks, clock_of, waiting: FxHashMap::default(), at })
     }
 
-    /// The clock of the change that set `value`, if it was passed.
+    /// Returns the clock of the change that set `value`, if it has been passed.
     fn clock(&self, value: u32) -> Option<&[u32]> {
         let start = self.clock_of[value as usize];
         let width = self.sets.len();
         (start != NONE).then(|| &self.clocks[start as usize * width..][..width])
     }
 
-    /// The last change of `key` by a session that changes something, of its changes with the numbers after `after` up to `until`.
+    /// Returns the last change of `key` by a changing session, among its changes numbered after `after` up to
+    /// `until`.
     fn newest(&self, session: usize, key: u32, after: u32, until: u32) -> Option<u32> {
-        /// So many are looked at one by one; mostly there are fewer.
+        /// Number of changes that are looked at one by one; usually there are fewer.
         const FEW: u32 = 8;
         let near = after.max(until.saturating_sub(FEW));
         let recent = &self.sets[session][near as usize..until as usize];
@@ -186,7 +190,7 @@ impl<'a> Sweep<'a> {
         self.at[session as usize].0 < self.starts[session as usize + 1]
     }
 
-    /// Lets a session go on as far as it can.
+    /// Advances a session as far as possible.
     fn go_on(
         &mut self,
         session: u32,
@@ -228,7 +232,8 @@ impl<'a> Sweep<'a> {
         Ok(None)
     }
 
-    /// Whether the session, which looks at `value`, knows of a change of that key that knows of `value`'s.
+    /// Returns the violation if the session, which looks at `value`, knows of a change of that key with `value`'s
+    /// change in its past.
     fn overwritten(&self, session: u32, value: u32) -> Option<Uncausal> {
         let (at, knows) = &self.at[session as usize];
         let change = self.changes[value as usize];
@@ -257,13 +262,14 @@ impl<'a> Sweep<'a> {
         None
     }
 
-    /// Operations that show that event `from` comes before event `to`: those at the ends of each step from a change to its looker.
+    /// Returns operations that show that event `from` precedes event `to`: both ends of each step from a change to
+    /// its looker.
     fn way(&self, from: usize, to: usize) -> Vec<u32> {
         let events = &self.all.events;
         let mut came: FxHashMap<usize, usize> = FxHashMap::default();
         let mut open = std::collections::VecDeque::from([to]);
         'search: while let Some(at) = open.pop_front() {
-            // Back along the session, and from its looks to the changes that they found.
+            // Go back along the session, and from its looks to the changes that they found.
             let process = events[at].process;
             for before in (0..=at).rev().take_while(|&before| events[before].process == process) {
                 if before == from {
@@ -299,7 +305,7 @@ impl<'a> Sweep<'a> {
         way.into_iter().map(|at| events[at].operation).collect()
     }
 
-    /// The ring of sessions that wait for each other, from one that waits.
+    /// Returns the cycle of sessions that wait for each other, found from a session that waits.
     fn ring(&self, session: u32) -> Uncausal {
         let mut order = Vec::new();
         let mut seen = FxHashMap::default();
@@ -316,8 +322,9 @@ impl<'a> Sweep<'a> {
     }
 }
 
-/// Adds to operations that contradict causal consistency who shows that those of unknown outcome among them took place: each needs
-/// somebody else who saw what it set, and not all of them can be of unknown outcome.
+/// Extends operations that contradict causal consistency by others that prove that those of unknown outcome took
+/// place: each of these needs an observer of the value it set, and not all observers may be of unknown outcome
+/// themselves.
 pub(super) fn show(all: &[Event], kept: &mut Vec<u32>) {
     let find = |kept: &[u32], values: &[u32]| {
         let sees = |event: &&Event| {

@@ -1,10 +1,12 @@
-//! Converged in the end: after the last change, all that nodes answer comes from one copy, and nothing acknowledged is lost.
+//! Eventual convergence: after the last change, all answers of all nodes come from one copy, and no acknowledged
+//! change is lost.
 //!
-//! A *final read* of a key begins after every change of that key has ended, or, of a change of unknown outcome, has begun; of those
-//! the last of each node counts (of each process, where nodes are not known). A change of unknown outcome may still come
-//! into effect between two of them, so "agree" means: some one value, followed by some of those changes, each once, explains the final reads
-//! in real time. That is the zone condition, in which a value that was set for certain is there from the start. Nothing is
-//! lost if each final read is regular (`regular.rs`): no change began after the one whose value it found had ended.
+//! A *final read* of a key begins after every change of that key has ended or, for a change of unknown outcome,
+//! begun. Only the last final read of each node counts (of each process, if nodes are not known). A change of unknown
+//! outcome may still take effect between two of them, so "agree" means: some single value, followed by some of those
+//! changes, each at most once, explains the final reads in real time. That is the zone condition, with a value that
+//! was certainly set being there from the start. No change is lost if each final read is regular (`regular.rs`): no
+//! change began after the end of the change whose value the read found.
 
 use histories::{History, NEVER};
 use rustc_hash::FxHashMap;
@@ -15,7 +17,7 @@ use crate::{
     zones::{Block, NO_STEP, meeting},
 };
 
-/// The final reads of a key: steps.
+/// Returns the final reads of a key, as indexes of steps.
 pub(super) fn final_reads(history: &History, key: &Key<'_>) -> Vec<u32> {
     let steps = &key.prepared.steps;
     let changes = steps.iter().filter(|step| step.action.installs().is_some());
@@ -37,7 +39,7 @@ pub(super) fn final_reads(history: &History, key: &Key<'_>) -> Vec<u32> {
     last
 }
 
-/// Final reads that cannot come from one copy; nothing if all can.
+/// Returns final reads that cannot come from one copy, or `None` if all can.
 pub(super) fn differing(key: &Key<'_>, reads: &[u32]) -> Option<Vec<u32>> {
     let mut blocks: FxHashMap<Val, Block> = FxHashMap::default();
     for &index in reads {

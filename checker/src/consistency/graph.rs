@@ -1,34 +1,35 @@
-//! What must come before what: a graph in numbers, whether it closes on itself, and the shortest ring that shows it.
+//! Precedence graph with numbered nodes: whether it has a cycle, and a short cycle as evidence.
 //!
-//! Of its own, not petgraph's: two million edges are sorted by counting into one array, and nothing recurses.
+//! It does not use petgraph: two million edges are sorted by counting into one array, and nothing recurses.
 
 use std::collections::VecDeque;
 
 use crate::patience::{OutOf, Patience};
 
-/// An edge: from, to, and the steps that say so, of which the first or the second may be told by a neighbouring edge.
+/// Edge with the two steps that imply it. A step that a neighbouring edge names may be left out.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Edge {
     pub from: u32,
     pub to: u32,
-    /// The step that touched `from`, or [`u32::MAX`].
+    /// Step that touched `from`, or [`u32::MAX`].
     pub first: u32,
-    /// The later step of the same session that touched `to`, or [`u32::MAX`].
+    /// Later step of the same session that touched `to`, or [`u32::MAX`].
     pub second: u32,
 }
 
-/// From how many nodes of a ring the shortest way back is sought, and how many edges may be looked at for that.
+/// Maximum number of nodes from which a shortest cycle is sought, and of edges looked at for that.
 const MAX_STARTS: usize = 64;
 const MAX_LOOKS: usize = 4_000_000;
 
-/// The edges of a short ring; nothing if there is none.
+/// Returns the edges of a short cycle, or `None` if there is no cycle.
 pub(super) fn ring(nodes: u32, edges: &[Edge], patience: &Patience<'_>) -> Result<Option<Vec<Edge>>, OutOf> {
-    // Both ways, and of each node for how many it waits, whether it is ready, and whether it is left.
+    // Both adjacency lists, and for each node its number of predecessors left, whether it is ready, and whether it is
+    // left over.
     patience.room(2 * (edges.len() + nodes as usize) * size_of::<u32>() + nodes as usize * 10)?;
     let forward = Adjacency::new(nodes, edges, |edge| edge.from);
     let Some(mut left) = forward.not_sorted(edges, |edge| edge.to, patience)? else { return Ok(None) };
     let backward = Adjacency::new(nodes, edges, |edge| edge.to);
-    // What leads nowhere is on no ring either.
+    // Nodes that lead nowhere are on no cycle either.
     if let Some(also) = backward.not_sorted(edges, |edge| edge.from, patience)? {
         left.iter_mut().zip(also).for_each(|(left, also)| *left &= also);
     }
@@ -36,7 +37,7 @@ pub(super) fn ring(nodes: u32, edges: &[Edge], patience: &Patience<'_>) -> Resul
     let mut looks = MAX_LOOKS;
     let mut best: Option<Vec<Edge>> = None;
     for &start in candidates.iter().step_by(candidates.len().div_ceil(MAX_STARTS).max(1)) {
-        // What is found stays a ring, if not the shortest.
+        // A cycle that was found is a cycle even if it is not the shortest.
         if best.is_some() && patience.steps(MAX_LOOKS / MAX_STARTS).is_err() {
             break;
         }
@@ -46,11 +47,11 @@ pub(super) fn ring(nodes: u32, edges: &[Edge], patience: &Patience<'_>) -> Resul
             break;
         }
     }
-    // A start between two rings is on none: then any walk within what is left must close.
+    // A start between two cycles may lie on none: then any walk within the nodes left over must close.
     Ok(best.or_else(|| forward.walk(edges, *candidates.first()?, &left)))
 }
 
-/// The edges of each node, in one array.
+/// Edges of each node, in one array.
 struct Adjacency {
     starts: Vec<u32>,
     edges: Vec<u32>,
@@ -78,7 +79,7 @@ impl Adjacency {
         &self.edges[self.starts[node as usize] as usize..self.starts[node as usize + 1] as usize]
     }
 
-    /// The nodes that no topological order reaches (Kahn 1962), if there are any.
+    /// Returns the nodes that topological sorting does not reach (Kahn 1962), if there are any.
     fn not_sorted(
         &self,
         edges: &[Edge],
@@ -106,7 +107,7 @@ impl Adjacency {
         Ok((sorted < nodes).then(|| waiting.into_iter().map(|count| count > 0).collect()))
     }
 
-    /// The shortest way from `start` to itself that is shorter than `limit`, breadth first.
+    /// Returns the shortest cycle through `start` that is shorter than `limit`, by breadth-first search.
     fn way_back(
         &self,
         edges: &[Edge],
@@ -138,7 +139,8 @@ impl Adjacency {
         None
     }
 
-    /// Any ring that a walk from `start` closes. Every node inside has a way on, for it was left by both orders.
+    /// Returns some cycle that a walk from `start` closes. Every node in `inside` has a successor there, because both
+    /// topological sorts left it over.
     fn walk(&self, edges: &[Edge], start: u32, inside: &[bool]) -> Option<Vec<Edge>> {
         let mut place = rustc_hash::FxHashMap::default();
         let mut way: Vec<Edge> = Vec::new();

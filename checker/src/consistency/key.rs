@@ -1,38 +1,39 @@
-//! One key whose values are all different but whose operations have no order: its steps, its values, and who did what after what.
+//! One key with unique values whose operations have no linearization: its steps, its values, and the session order.
 //!
-//! A *session* is what one process does. The process of an operation of unknown outcome never comes back: there its session ends.
+//! A *session* is the sequence of operations of one process. The process of an operation of unknown outcome is never
+//! used again: there its session ends.
 
 use crate::{
     prepare::{Action, Prepared, Step, Val},
     zones::{Clusters, NO_STEP, Placed, Violation, Zone},
 };
 
-/// No block: a value that did not come about.
+/// Placeholder for the chain of a value that did not come about.
 pub(super) const NOWHERE: u32 = u32::MAX;
 
-/// How a step touches a value.
+/// Kind of access to a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Touch {
-    /// It finds it.
+    /// The step finds the value.
     Look,
-    /// It sets it.
+    /// The step sets the value.
     Set,
 }
 
-/// A key that is not linearizable.
+/// Key that is not linearizable.
 #[derive(Debug)]
 pub(super) struct Key<'a> {
     pub prepared: &'a Prepared,
     pub clusters: &'a Clusters,
     pub violation: &'a Violation,
-    /// Where its values stand; nothing where cas contradict each other.
+    /// Chains of its values; empty if its cas contradict each other.
     pub chains: Chains,
-    /// The steps that can contradict the order of the zones, in the order of their starts: of those that took place.
+    /// Steps that took place and can contradict the order of the zones, in the order of their starts.
     pub suspects: Vec<u32>,
 }
 
 impl<'a> Key<'a> {
-    /// Of values that are placed in no order, for this violation.
+    /// Prepares a key for this violation from values that have no order.
     pub(super) fn new(prepared: &'a Prepared, placed: &'a Placed, violation: &'a Violation) -> Self {
         let Placed { clusters, zones, .. } = placed;
         let mut key =
@@ -50,7 +51,8 @@ impl<'a> Key<'a> {
         key
     }
 
-    /// Why there is no order of its values at all in which each that a cas set comes right after the one that it found.
+    /// Returns the reason why no version order exists at all: one in which each value that a cas set comes right
+    /// after the value that the cas found.
     pub(super) fn no_versions(&self) -> Option<Violation> {
         match self.violation {
             Violation::Meeting { .. } | Violation::Inversion { .. } => {
@@ -64,7 +66,7 @@ impl<'a> Key<'a> {
         &self.prepared.steps[index as usize]
     }
 
-    /// Its steps that took place, in the order of their starts, with their numbers.
+    /// Returns the steps that took place with their numbers, in the order of their starts.
     pub(super) fn took_place(&self) -> impl Iterator<Item = (u32, &Step)> {
         (0..).zip(&self.prepared.steps).filter(|(_, step)| took_place(step, self.clusters))
     }
@@ -73,9 +75,9 @@ impl<'a> Key<'a> {
 /// Chains of values that cas link, in the order of their zones.
 #[derive(Debug, Default)]
 pub(super) struct Chains {
-    /// The chain of each value, and its place there.
+    /// Chain of each value, and its position in the chain.
     pub places: Vec<(u32, u32)>,
-    /// Values that cas set in a circle.
+    /// Values that cas set in a cycle.
     pub ring: Vec<Val>,
 }
 
@@ -99,7 +101,7 @@ impl Chains {
     }
 }
 
-/// The values that a step touches, in order.
+/// Returns the values that a step touches, in order.
 pub(super) fn touches(step: &Step) -> impl Iterator<Item = (Val, Touch)> {
     let (look, set) = match step.action {
         Action::Read(value) => (Some(value), None),
@@ -110,7 +112,7 @@ pub(super) fn touches(step: &Step) -> impl Iterator<Item = (Val, Touch)> {
     look.map(|value| (value, Touch::Look)).into_iter().chain(set.map(|value| (value, Touch::Set)))
 }
 
-/// Whether a step took place: it is certain, or somebody saw what it set.
+/// Returns true if a step took place: it is certain, or its value was observed.
 pub(super) fn took_place(step: &Step, clusters: &Clusters) -> bool {
     step.is_certain() || step.action.installs().is_some_and(|value| clusters[value].included)
 }

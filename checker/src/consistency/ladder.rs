@@ -1,37 +1,41 @@
-//! What the ladder answers: which consistency models hold, and for each that does not, the few operations that show it.
+//! Result of the consistency ladder: which consistency models hold, and for each that does not, the few operations
+//! that violate it.
 
 use std::fmt;
 
 use histories::Value;
 use serde::Serialize;
 
-/// A consistency model, from strong to weak; each is defined where it is tested.
+/// Consistency model, in order from strong to weak. Each is defined in the module that tests it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Consistency {
-    /// One order of all operations that respects real time explains every answer (Herlihy and Wing 1990).
+    /// Linearizability: one order of all operations that respects real time explains every answer (Herlihy and Wing
+    /// 1990).
     Linearizable,
-    /// Each look by itself fits an order of the changes in real time (Lamport 1986; Shao, Pierce and Welch 2003).
+    /// Regularity: each look by itself fits some order of the changes in real time (Lamport 1986; Shao, Pierce and
+    /// Welch 2003).
     Regular,
-    /// Of each key by itself, one order that keeps what each session did in its order explains every answer. The same as all four session
-    /// guarantees together.
+    /// Sequential consistency of each key by itself: one order that keeps the order of each session explains every
+    /// answer. Equivalent to all four session guarantees together, in one version order.
     SequentialPerKey,
-    /// No session finds an older value than it had found (per key).
+    /// Monotonic reads: no session finds an older value than it had found before (per key).
     MonotonicReads,
-    /// What a session sets comes in the order in which it did (per key).
+    /// Monotonic writes: the values that a session sets come in the order in which it set them (per key).
     MonotonicWrites,
-    /// No session finds an older value than it had set (per key).
+    /// Read your writes: no session finds an older value than it had set (per key).
     ReadYourWrites,
-    /// What a session sets is newer than what it had found (per key).
+    /// Writes follow reads: the values that a session sets are newer than those it had found (per key).
     WritesFollowReads,
-    /// Over all keys, nobody finds what was replaced by something that he knows of (CC of Bouajjani et al. 2017).
+    /// Causal consistency over all keys: no operation finds a value that a change in its causal past replaced (CC of
+    /// Bouajjani et al. 2017).
     Causal,
-    /// After the last change all nodes answer as one, and nothing acknowledged is lost.
+    /// Convergence: after the last change all nodes answer alike, and no acknowledged change is lost.
     Converged,
 }
 
 impl Consistency {
-    /// All of them, the strong ones first.
+    /// Models in the order from strong to weak.
     pub const ALL: [Self; 9] = [
         Self::Linearizable,
         Self::Regular,
@@ -44,7 +48,7 @@ impl Consistency {
         Self::Converged,
     ];
 
-    /// Whether every history of which `self` holds is one of which `other` holds.
+    /// Returns true if `other` holds of every history of which `self` holds.
     pub fn implies(self, other: Self) -> bool {
         use Consistency as C;
         match self {
@@ -74,71 +78,74 @@ impl fmt::Display for Consistency {
     }
 }
 
-/// Whether a model holds of a history.
+/// Result for one model on a history.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "is")]
 pub enum Standing {
-    /// It does.
+    /// The model holds.
     Holds,
-    /// It does not.
+    /// The model does not hold.
     Fails {
-        /// The clearest reason.
+        /// Clearest evidence.
         witness: Witness,
-        /// How many keys fail by themselves; 1 of a model that is about all keys at once.
+        /// Number of keys that fail by themselves; 1 for a model that is about all keys at once.
         keys: usize,
     },
-    /// Nobody knows.
+    /// The model was not checked completely.
     NotChecked {
-        /// Why, in a few words.
+        /// Reason, in a few words.
         why: String,
     },
 }
 
-/// The few operations that already contradict a model.
+/// Operations, as few as possible, that already violate a model.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Witness {
-    /// Indexes into [`histories::History::operations`], ascending. They stand alone, as [`crate::Evidence::operations`] do.
+    /// Indexes into [`histories::History::operations`], ascending. They stand alone, as
+    /// [`crate::Evidence::operations`] do.
     pub operations: Vec<usize>,
-    /// Where it is about one key, which.
+    /// Key of the violation, if it is about a single key.
     pub key: Option<Value>,
-    /// What contradicts the model, in one sentence.
+    /// Claim of what violates the model, in one sentence.
     pub claim: String,
 }
 
-/// A model, and how the history stands to it.
+/// Model with its result.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Rung {
-    /// Which.
+    /// Consistency model.
     pub model: Consistency,
-    /// How.
+    /// Result for the model.
     pub standing: Standing,
 }
 
-/// All models, and how the history stands to each.
+/// Results for all models.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Ladder {
-    /// In the order of [`Consistency::ALL`].
+    /// Results in the order of [`Consistency::ALL`].
     pub rungs: Vec<Rung>,
-    /// How many keys the history has.
+    /// Number of keys in the history.
     pub keys: usize,
-    /// How many sessions: processes. One ends with an operation of unknown outcome, for its process never comes back.
+    /// Number of sessions, which are processes. A session ends with an operation of unknown outcome, because its
+    /// process is never used again.
     pub sessions: usize,
 }
 
 impl Ladder {
-    /// How the history stands to a model.
+    /// Returns the result for a model.
     pub fn standing(&self, model: Consistency) -> &Standing {
         let rung = self.rungs.iter().find(|rung| rung.model == model);
         &rung.expect("each model has its rung").standing
     }
 
-    /// Says of linearizability what the check itself found out: that `violated` keys fail, as this witness shows.
+    /// Replaces the result for linearizability by that of the check itself: `violated` keys fail, as this witness
+    /// shows.
     pub fn refute(&mut self, witness: Witness, violated: usize) {
         let rung = self.rungs.iter_mut().find(|rung| rung.model == Consistency::Linearizable);
         rung.expect("each model has its rung").standing = Standing::Fails { witness, keys: violated };
     }
 
-    /// The models that hold and that no stronger one that holds implies.
+    /// Returns the models that hold and that are not implied by a stronger one that holds.
     pub fn strongest(&self) -> Vec<Consistency> {
         let holds: Vec<Consistency> =
             self.rungs.iter().filter(|rung| rung.standing == Standing::Holds).map(|rung| rung.model).collect();

@@ -1,11 +1,13 @@
-//! The consistency ladder: what holds of a history of registers that is not linearizable, and what shows that the next model fails.
+//! Consistency ladder: the weaker models that hold of a history of registers that is not linearizable, and evidence
+//! against those that fail.
 //!
-//! For keys whose values are all different; elsewhere most of this is NP-complete, and nothing is guessed. Sequential consistency over
-//! several keys is NP-complete even with such values (Gibbons and Korach 1997): what is checked instead is
-//! each key by itself, and causal consistency over all. What holds of each key need not hold of all together: only linearizability is local.
+//! Only keys with unique values are checked; elsewhere most of this is NP-complete, and nothing is guessed.
+//! Sequential consistency over several keys is NP-complete even with unique values (Gibbons and Korach 1997). What is
+//! checked instead is sequential consistency of each key by itself, and causal consistency over all keys. A model
+//! that holds of each key need not hold of all together: only linearizability is local.
 //!
-//! A history that is not linearizable mostly is nearly so: the order of the zones explains all but a few of its answers. So
-//! the tests look only where that order can be contradicted (`zones/mod.rs`, `windows.rs`, `moments.rs`).
+//! Most histories that are not linearizable nearly are: the order of the zones explains all but a few of the answers.
+//! So the tests look only where that order can be contradicted (`zones/mod.rs`, `windows.rs`, `moments.rs`).
 
 mod causal;
 mod converged;
@@ -37,10 +39,10 @@ use witness::{Teller, of_uncausal};
 
 const UNSAID: &str = "some cas did not match and did not say what they found";
 
-/// What holds of `history`, and what does not.
+/// Decides which consistency models hold of `history`.
 ///
-/// Only the model, the initial value and the limits of `options` matter; it takes one thread. What there is no time for is
-/// [`Standing::NotChecked`].
+/// Only the model, the initial value and the limits of `options` matter; it uses one thread. A model for which a
+/// limit was reached is [`Standing::NotChecked`].
 ///
 /// # Panics
 /// If the checker contradicts itself, which would be a bug in it.
@@ -51,7 +53,7 @@ pub fn consistency(history: &History, options: &Options<'_>) -> Ladder {
     climb.ladder(&keys, done)
 }
 
-/// What is known of one rung so far.
+/// Result for one rung so far.
 #[derive(Clone, Debug, Default)]
 struct Known {
     failing: usize,
@@ -60,7 +62,7 @@ struct Known {
 }
 
 impl Known {
-    /// A failure outweighs what is not known.
+    /// Returns the result: a failure outweighs a reason why something was not checked.
     fn standing(self) -> Standing {
         match (self.witness, self.why) {
             (Some(witness), _) => Standing::Fails { witness, keys: self.failing },
@@ -69,7 +71,7 @@ impl Known {
         }
     }
 
-    /// Of several witnesses the one of the fewest operations stays.
+    /// Counts a failing key. Among several witnesses, the one with the fewest operations is kept.
     fn fail(&mut self, witness: Witness) {
         self.failing += 1;
         if self.witness.as_ref().is_none_or(|other| witness.operations.len() < other.operations.len()) {
@@ -78,14 +80,14 @@ impl Known {
     }
 }
 
-/// The way up the ladder, key by key.
+/// Evaluation of the ladder, key by key.
 #[derive(Debug)]
 pub(crate) struct Climb<'a> {
     history: &'a History,
     options: &'a Options<'a>,
-    /// In the order of [`Consistency::ALL`].
+    /// Results so far, in the order of [`Consistency::ALL`].
     rungs: [Known; Consistency::ALL.len()],
-    /// Those that can be checked.
+    /// Keys that can be checked.
     keys: Vec<(Prepared, Placed)>,
 }
 
@@ -98,14 +100,14 @@ impl<'a> Climb<'a> {
         &mut self.rungs[model as usize]
     }
 
-    /// A key of which nothing is known.
+    /// Marks all models as not completely checked because of a key about which nothing is known.
     fn skip(&mut self, why: &str) {
         self.rungs.iter_mut().for_each(|rung| {
             rung.why.get_or_insert_with(|| why.to_owned());
         });
     }
 
-    /// Tests every rung but the causal one.
+    /// Tests every rung but the causal one on a key.
     pub(crate) fn key(
         &mut self,
         name: &Value,
@@ -128,14 +130,14 @@ impl<'a> Climb<'a> {
         Ok(())
     }
 
-    /// What all keys together show, if there was time for each.
+    /// Returns the ladder from all keys together, given the result of processing them.
     pub(crate) fn ladder(mut self, keys: &Result<Keys, OutOf>, done: Result<(), OutOf>) -> Ladder {
         if !are_registers(self.options) {
             self.skip("only registers are on the ladder");
         } else if let Err(out) = done.and_then(|()| self.causal(&Patience::new(&self.options.limits))) {
             self.skip(&out.to_string());
         }
-        // One by one, for collecting makes room for as many as there are operations.
+        // One by one, because collecting would reserve room for as many as there are operations.
         let mut processes: FxHashSet<u32> = FxHashSet::default();
         for operation in &self.history.operations {
             processes.insert(operation.process);
@@ -186,7 +188,7 @@ impl<'a> Climb<'a> {
         Ok(())
     }
 
-    /// What contradicts convergence, if something does.
+    /// Returns the evidence against convergence, if there is any.
     fn final_reads(&mut self, teller: &Teller<'_>) -> Option<Witness> {
         let reads = converged::final_reads(teller.history, teller.key);
         if reads.is_empty() {
@@ -198,7 +200,7 @@ impl<'a> Climb<'a> {
             .or_else(|| converged::differing(teller.key, &reads).map(|reads| teller.of_final(&reads)))
     }
 
-    /// Tests the causal rung, which a linearizable history need not be tested for.
+    /// Tests the causal rung, unless the history is linearizable.
     fn causal(&mut self, patience: &Patience<'_>) -> Result<(), OutOf> {
         if self.of(Consistency::Linearizable).failing == 0 {
             return Ok(());

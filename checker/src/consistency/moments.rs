@@ -1,13 +1,15 @@
-//! One order of everything in which the causal order can hardly be wrong: where to look for what contradicts it.
+//! Total order of all events that rarely contradicts the causal order: it tells where to look for violations.
 //!
-//! Each touch takes place at a moment, a rank of the history: a value is set at the left end of its block's zone, or where the zone before
-//! ends that it follows (`zones/mod.rs`), or, further along a chain, when all before it have begun; a look is when it begins, or when its
-//! value is set. If each moment lies within its operation, then the order of the moments keeps what each session did
-//! in its order, and sets each value before it is found. So it keeps the causal order, which then closes nowhere; and who
-//! finds a value knows of a newer change only if one lies *between* the two in that order. Where every look finds the value that was set
-//! last, the history is causally consistent. Otherwise each look that does not, the setting of its value, the
-//! newer change, and all by which one knows of the other lie in the range from the second to the first: what lies
-//! in such ranges is enough to find it, and nothing else is found there, for the causal order of a part is a part of the causal order.
+//! Each access takes place at a moment, a rank of the history. A value is set at the left end of its block's zone, or
+//! at the end of the zone before it that it must follow (`zones/mod.rs`), or, further along a chain, when all before
+//! it have begun. A look takes place when it begins, or when its value is set, whichever is later. If each moment
+//! lies within its operation, the order of the moments keeps the order of each session and sets each value before it
+//! is found. So it extends the causal order, which therefore has no cycle, and the looker at a value can only know of
+//! a newer change that lies *between* the two in that order. If every look finds the value that was set last, the
+//! history is causally consistent. For any other look, all that can contradict causality (the look, the setting of
+//! its value, the newer change, and every event that makes one known to the other) lies in the range from the setting
+//! of the value to the look. So the events in such ranges suffice to find every violation, and they yield no false
+//! one, because the causal order of a part is a part of the causal order.
 
 use histories::History;
 
@@ -22,28 +24,29 @@ use crate::{
     zones::{NO_STEP, Placed, begin, finish},
 };
 
-/// No moment, no place.
+/// Placeholder for no moment or place.
 const NONE: u32 = u32::MAX;
 
-/// How many touches before a look at an initial value may show that its session knew better.
+/// Number of events before a look at an initial value that are searched for one after which its session knew of a
+/// newer value.
 const LOOK_BACK: usize = 1 << 12;
 
-/// All that took place in all keys, with its moments.
+/// Events of all keys that took place, with their moments.
 #[derive(Debug, Default)]
 pub(super) struct Moments {
-    /// Key by key.
+    /// Events, key by key.
     pub events: Events,
-    /// Of each event.
+    /// Moment of each event.
     moments: Vec<u32>,
-    /// Of each value, its number among those of its key in the order of the zones.
+    /// Number of each value among those of its key, in the order of the zones.
     numbers: Vec<u32>,
-    /// Whether some moment is not within its operation.
+    /// True if some moment is not within its operation.
     broken: bool,
 }
 
 impl Moments {
-    /// For keys with so many steps together: what grows by itself may take twice as much.
-    /// What is made for each step, in bytes: an event with its moment; then their order, and what comes of it at worst.
+    /// Memory for each step, in bytes: an event with its moment (growing can take twice as much), then their order
+    /// and the worst case of what is derived from it.
     pub(super) const BYTES: usize = 2 * size_of::<Event>() + 4 * size_of::<u32>();
 
     pub(super) fn with_capacity(steps: usize) -> Self {
@@ -67,7 +70,7 @@ impl Moments {
         let (values, numbers) = of_values(&placed);
         self.numbers.extend(numbers);
         prepared.steps.retain(|step| took_place(step, clusters));
-        // Of long histories this is as large as what follows.
+        // For long histories this is as large as what follows.
         drop(placed);
         for step in &prepared.steps {
             patience.step()?;
@@ -82,7 +85,7 @@ impl Moments {
         Ok(())
     }
 
-    /// What must be looked at to know whether all of it is causally consistent, session by session.
+    /// Returns the events that decide whether all of it is causally consistent, session by session.
     pub(super) fn suspects(&mut self, patience: &Patience<'_>) -> Result<Vec<Event>, OutOf> {
         let all = &self.events.events;
         let mut events = if self.broken {
@@ -101,7 +104,8 @@ impl Moments {
         Ok(events)
     }
 
-    /// The events by their moments; those of one moment, which are of one key, by their values.
+    /// Returns the events ordered by their moments. Those of one moment belong to one key and are ordered by their
+    /// values.
     fn order(&self, patience: &Patience<'_>) -> Result<Vec<u32>, OutOf> {
         let last = self.moments.iter().max().map_or(0, |&last| last as usize);
         let mut starts = vec![0_u32; last + 2];
@@ -133,8 +137,8 @@ impl Moments {
         Ok(order)
     }
 
-    /// The ranges of places in this order from the setting of a value to a look that finds it, although another was set last; and where each
-    /// value is set.
+    /// Returns the ranges of this order from the setting of a value to a look that finds it although another was set
+    /// last, and the place at which each value is set.
     fn windows(&self, order: &[u32], patience: &Patience<'_>) -> Result<(Windows, Vec<u32>), OutOf> {
         let Events { events, keys, initial } = &self.events;
         let mut last_set = initial.clone();
@@ -158,7 +162,7 @@ impl Moments {
         Ok((Windows::new(ranges), set_at))
     }
 
-    /// From where on it is certain that a session should not find an initial value.
+    /// Returns the place from which on it is certain that the session of this look should not find an initial value.
     fn knew_better(&self, order: &[u32], place: u32, set_at: &[u32]) -> u32 {
         let Events { events, keys, .. } = &self.events;
         let event = |place: u32| events[order[place as usize] as usize];
@@ -173,7 +177,7 @@ impl Moments {
     }
 }
 
-/// For each value, when it is set, and its number in the order of the zones.
+/// Returns for each value the moment at which it is set, and its number in the order of the zones.
 fn of_values(placed: &Placed) -> (Vec<u32>, Vec<u32>) {
     let Placed { clusters, zones, .. } = placed;
     let (mut moments, mut numbers) = (vec![NONE; clusters.len() as usize], vec![NONE; clusters.len() as usize]);
@@ -182,7 +186,7 @@ fn of_values(placed: &Placed) -> (Vec<u32>, Vec<u32>) {
         let end = if zone.is_forward() { zone.left() } else { zone.right() };
         let fits = held_until <= end;
         let mut moment = if fits { zone.left().max(held_until) } else { zone.left() };
-        // Of two that do not go together the one that claims more is wrong, as a rule.
+        // If two zones conflict, usually the one that claims more is wrong.
         held_until = match (fits, zone.is_forward()) {
             (true, false) => held_until,
             (true, true) => zone.right(),

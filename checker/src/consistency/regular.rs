@@ -1,15 +1,18 @@
-//! Regular (Lamport, "On interprocess communication", 1986), for several writers in the weak form of Shao, Pierce and Welch,
-//! "Multi-writer consistency conditions for shared memory objects", 2003: each look for itself fits some order of all the changes
-//! that respects real time. Two looks need not fit the same order: new and old may alternate while changes are open.
+//! Regularity (Lamport, "On interprocess communication", 1986), for several writers in the weak form of Shao, Pierce
+//! and Welch, "Multi-writer consistency conditions for shared memory objects", 2003: each look by itself fits some
+//! order of all the changes that respects real time. Two looks need not fit the same order: new and old values may
+//! alternate while changes are open.
 //!
 //! # Test
 //! A look at `v` fails if and only if `v`'s change began after the look was over, or some change began after `v`'s
-//! had ended and ended before the look began. *Only if*: otherwise order the changes by their ends, then move `v`'s change to just before the look:
-//! all that must come before the look come before `v`'s change or can. A change of unknown outcome has no end, so it lies between nothing, and
-//! one that nobody saw need not have happened. For a cas, what it finds is a look, what it sets a change.
+//! had ended and ended before the look began. *Only if*: otherwise order the changes by their ends, then move `v`'s
+//! change to just before the look: every change that must come before the look does or can come before `v`'s change.
+//! A change of unknown outcome has no end, so it never lies between, and one that was not observed need not have
+//! happened. For a cas, what it finds is a look, what it sets a change.
 //!
-//! Such a look and that change contradict the order of the zones. One sweep over the steps that can, in the order of their starts, finds the first such look: of the changes that had ended before it, the one that
-//! began last is asked whether it began after `v`'s had ended.
+//! Such a look and that change contradict the order of the zones. One sweep over the steps that can do so, in the
+//! order of their starts, finds the first such look: among the changes that ended before it, the one that began last
+//! is tested for having begun after `v`'s change ended.
 
 use std::{cmp::Reverse, collections::BinaryHeap};
 
@@ -20,20 +23,20 @@ use crate::{
     zones::NO_STEP,
 };
 
-/// A look that fits no order of the changes.
+/// Look that fits no order of the changes.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Irregular {
-    /// It found what nobody set, or what says that it cannot be.
+    /// Look at a value that was never set, or with a contradictory answer.
     Unset { looker: u32 },
-    /// It was over before the change began whose value it found.
+    /// Look that was over before the change began whose value it found.
     Early { looker: u32, writer: u32 },
-    /// A change lies between the one that it found and itself.
+    /// Look before which a newer change lies completely after the one that it found.
     Replaced { looker: u32, writer: u32, newer: u32 },
 }
 
-/// The first look that is not regular; nothing if all are.
+/// Returns the first look that is not regular, or `None` if all are.
 pub(super) fn irregular(key: &Key<'_>, patience: &Patience<'_>) -> Result<Option<Irregular>, OutOf> {
-    // Changes that have begun and not ended, by their ends; and when the last of those began that have ended.
+    // Changes that have begun and not ended, by their ends; and the last start among those that have ended.
     let mut open: BinaryHeap<Reverse<(u32, u32)>> = BinaryHeap::new();
     let mut newest = None;
     for &index in &key.suspects {
@@ -55,14 +58,15 @@ pub(super) fn irregular(key: &Key<'_>, patience: &Patience<'_>) -> Result<Option
     Ok(None)
 }
 
-/// The first of these looks, which all began after every certain change had ended, that is not regular.
+/// Returns the first of these looks that is not regular. All of them began after every certain change had ended.
 pub(super) fn irregular_final(key: &Key<'_>, reads: &[u32]) -> Option<Irregular> {
     let changes = key.prepared.steps.iter().rev().filter(|step| step.action.installs().is_some());
     let newest = changes.into_iter().find(|step| step.is_certain()).map(|step| step.start);
     reads.iter().find_map(|&read| fits_nothing(key, read, newest))
 }
 
-/// Why a look fits no order of the changes, given when the last of those began that had ended before it.
+/// Returns the reason why a look fits no order of the changes, given the last start among the changes that ended
+/// before it.
 fn fits_nothing(key: &Key<'_>, looker: u32, newest: Option<u32>) -> Option<Irregular> {
     let step = key.step(looker);
     if let Action::Contradiction(_) = step.action {
@@ -84,7 +88,8 @@ fn fits_nothing(key: &Key<'_>, looker: u32, newest: Option<u32>) -> Option<Irreg
     newest.filter(|&newest| newest > set.end).map(|_| replaced(key, looker, writer))
 }
 
-/// The change that ended first of those that began after this one had ended: there is one, and it ended before the look.
+/// Returns the look with the change that ended first among those that began after the writer had ended. One exists,
+/// and it ended before the look.
 fn replaced(key: &Key<'_>, looker: u32, writer: u32) -> Irregular {
     let after = if writer == NO_STEP { 0 } else { key.step(writer).end };
     let changes = (0..).zip(&key.prepared.steps).filter(|(_, step)| step.action.installs().is_some());

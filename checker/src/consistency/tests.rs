@@ -1,4 +1,5 @@
-//! What is found where an order goes wrong is what is found when everything is looked at, on histories too long for an oracle.
+//! Tests that the windows of an order contain every violation that a test of the whole finds, on histories too long
+//! for an oracle.
 
 use histories::{Event, EventType, History, HistoryBuilder, Process, Value};
 use rand::{RngExt, SeedableRng};
@@ -19,10 +20,11 @@ use crate::{
     zones::{Placed, place},
 };
 
-/// What is under way: what, on which key, and what was there when it began.
+/// Open call: function, key, and the value of the key when it began.
 type Call = (&'static str, usize, i64);
 
-/// Some hundred operations of a few clients; some look at what was replaced long before, some changes have no known outcome.
+/// Makes a few hundred operations of a few clients: some reads return a value replaced long before, some changes have
+/// an unknown outcome.
 fn history(seed: u64) -> History {
     let mut rng = Pcg64::seed_from_u64(seed);
     let (clients, keys) = (rng.random_range(2..=8_usize), rng.random_range(1..=3_usize));
@@ -69,7 +71,7 @@ fn history(seed: u64) -> History {
     builder.finish()
 }
 
-/// All that is known of how stale a key is.
+/// Returns all results about the staleness of a key.
 fn measured(history: &History, keys: &Result<Keys, OutOf>, key: &(Prepared, Placed)) -> String {
     let mut measure = Measure::new(history);
     measure.key(Ok(key), &Patience::endless()).unwrap();

@@ -1,28 +1,33 @@
-//! The rungs that ask for an order of a key's values: per-key sequential consistency and the four session guarantees (Terry et
-//! al., "Session guarantees for weakly consistent replicated data", 1994; in the form of Viotti and Vukolić, "Consistency in
-//! non-transactional distributed storage systems", 2016; for one register).
+//! Rungs that require a version order of each key: sequential consistency per key and the four session guarantees
+//! (Terry et al., "Session guarantees for weakly consistent replicated data", 1994; in the form of Viotti and
+//! Vukolić, "Consistency in non-transactional distributed storage systems", 2016; for one register).
 //!
 //! # Definitions
-//! A *version order* is a total order of the values that came about, the initial one first, in which a value that a cas set
-//! comes right after the one that the cas found. A cas looks at what it found and then sets; a session is what one process does.
+//! A *version order* is a total order of the values that came about, the initial one first, in which a value that a
+//! cas set comes right after the one that the cas found. A cas looks at what it found and then sets; a session is the
+//! sequence of operations of one process.
 //! - *Monotonic reads*: in some version order no look of a session finds an older value than a look of it before.
-//! - *Monotonic writes*: in some version order the values that a session sets come in the order in which it sets them.
+//! - *Monotonic writes*: in some version order the values that a session sets come in the order in which it sets
+//!   them.
 //! - *Read your writes*: in some version order no look finds an older value than one that its session had set.
-//! - *Writes follow reads*: in some version order what a session sets is newer than all that it had found.
-//! - *Sequential* (per key; also called coherent): some order of all steps keeps each session's own and explains every look.
-//!   That is all four in one and the same version order: given one, put each value's setter before its looks, and the
-//!   cas that leaves it after them; the other way round, the sequential order is one.
+//! - *Writes follow reads*: in some version order the values that a session sets are newer than all that it had
+//!   found.
+//! - *Sequential* (per key; also called coherent): some order of all steps keeps the order of each session and
+//!   explains every look. That is all four in one and the same version order: given one, put each value's setter
+//!   before its looks, and the cas that leaves it after them; conversely, a sequential order yields a version order.
 //!
 //! # Test
-//! Values linked by cas are one node: nothing comes between them. Where a session touches `a` and later `b`, in the ways that the
-//! rung speaks of, `a` must not be newer than `b` (and older, where `b` is set): an edge, or a comparison inside of one chain. An
-//! order exists if and only if no comparison fails and no ring is left. Where the earlier touches are of the same sort
-//! as the later ones (or all are), neighbours suffice, as "not newer" is transitive. Otherwise ([`Pairs::Before`]) each target
-//! needs an edge from every source before it: helper nodes stand for all sources so far, so the edges stay linear in number.
+//! Values linked by cas are one node: nothing comes between them. Where a session touches `a` and later `b`, in the
+//! ways that the rung is about, `a` must not be newer than `b` (and must be older if `b` is set): an edge, or a
+//! comparison inside one chain. An order exists if and only if no comparison fails and there is no cycle. Where the
+//! earlier touches are of the same kind as the later ones (or all touches count), neighbours suffice, as "not newer"
+//! is transitive. Otherwise ([`Pairs::Before`]) each target needs an edge from every source before it: helper nodes
+//! stand for all sources so far, so the number of edges stays linear.
 //!
-//! # Where to look
-//! The order of the zones is nearly a version order: in a linearizable history it is one for all rungs. So one sweep over the steps that
-//! can contradict it finds those that do, and the test is made on the values between those alone (`windows.rs`).
+//! # Suspects
+//! The order of the zones is nearly a version order: in a linearizable history it is one for all rungs. So one sweep
+//! over the steps that can contradict it finds those that do, and the test is made only on the values between those
+//! (`windows.rs`).
 
 use histories::History;
 use rustc_hash::FxHashMap;
@@ -38,22 +43,22 @@ use crate::{
     windows::Windows,
 };
 
-/// Two steps of one session: what the second touches must not be older than what the first touches.
+/// Pair of steps of one session: the second must not touch an older value than the first.
 pub(super) type Pair = (u32, u32);
 
-/// In place of a step that a neighbouring edge names, or of a chain that is not there.
+/// Placeholder for a step that a neighbouring edge names, or for a chain that is not there.
 const ELSEWHERE: u32 = u32::MAX;
 
-/// Which touches of a session a rung compares.
+/// Pairs of touches of a session that a rung compares.
 #[derive(Clone, Copy)]
 enum Pairs {
-    /// Each with the next, of those that count.
+    /// Pairs of each touch that counts with the next one.
     Next(fn(Touch) -> bool),
-    /// Each of the first sort with all later ones of the other.
+    /// Pairs of each touch of this kind with all later ones of the other kind.
     Before(Touch),
 }
 
-/// The rungs, in the order of [`suspects`].
+/// Rungs in the order of [`suspects`].
 pub(super) const RUNGS: [Consistency; 5] = [
     Consistency::SequentialPerKey,
     Consistency::MonotonicReads,
@@ -62,10 +67,11 @@ pub(super) const RUNGS: [Consistency; 5] = [
     Consistency::WritesFollowReads,
 ];
 
-/// A place in the order of the zones: a chain, and a place there.
+/// Position in the order of the zones: a chain, and a position in it.
 type Place = (u32, u32);
 
-/// The newest that a session has touched so far: of the last touch of all, of the last look, of the last set; of all looks, of all sets.
+/// Newest positions touched by a session so far. `looked` and `set` hold that of the last look (set), and the newest
+/// of all looks (sets).
 #[derive(Clone, Copy, Default)]
 struct Newest {
     touched: Option<Place>,
@@ -73,7 +79,7 @@ struct Newest {
     set: [Option<Place>; 2],
 }
 
-/// For each of [`RUNGS`], where the order of the zones is no version order that it allows.
+/// Returns for each of [`RUNGS`] the windows in which the order of the zones violates it.
 pub(super) fn suspects(
     history: &History,
     key: &Key<'_>,
@@ -106,8 +112,8 @@ pub(super) fn suspects(
     Ok(suspects.map(Windows::new))
 }
 
-/// Pairs of touches that no version order allows together; nothing if one allows all that `rung` asks for. Where the order
-/// of the zones is wrong for that rung, [`suspects`] says.
+/// Returns pairs of touches that no version order allows together, or `None` if some version order meets `rung`.
+/// `suspects` are the windows in which the order of the zones violates that rung.
 pub(super) fn refute(
     history: &History,
     key: &Key<'_>,
@@ -125,7 +131,7 @@ pub(super) fn refute(
         Consistency::WritesFollowReads => Pairs::Before(Touch::Look),
         _ => Pairs::Next(|_| true),
     };
-    // A step has two touches at most, and mostly up to three edges.
+    // A step has at most two touches, and usually up to three edges.
     patience.room(key.suspects.len() * (2 * size_of::<(u32, Touched)>() + 3 * size_of::<Edge>()))?;
     let mut all: Vec<(u32, Touched)> = Vec::new();
     for &index in &key.suspects {
@@ -154,7 +160,7 @@ pub(super) fn refute(
     Ok(ring(build.nodes, &build.edges, patience)?.map(|ring| told(&ring)))
 }
 
-/// The pairs behind the edges of a ring: between helper nodes, edges name one step or none.
+/// Returns the pairs behind the edges of a cycle: edges to and from helper nodes name one step or none.
 fn told(ring: &[Edge]) -> Vec<Pair> {
     let begin = ring.iter().position(|edge| edge.first != ELSEWHERE).unwrap_or(0);
     let mut pairs = Vec::new();
@@ -173,47 +179,47 @@ fn told(ring: &[Edge]) -> Vec<Pair> {
 #[derive(Clone, Copy)]
 struct Touched {
     step: u32,
-    /// The chain of the value, and its place there.
+    /// Chain of the value; `place` is its position in the chain.
     block: u32,
     place: u32,
     touch: Touch,
 }
 
 impl Touched {
-    /// Whether this may not come after `place` in its own chain.
+    /// Returns true if this touch must not come after position `place` of its own chain.
     fn is_behind(&self, place: u32) -> bool {
         place > self.place || place == self.place && self.touch == Touch::Set
     }
 }
 
-/// A source of the session at hand, and the helper node that stands for it and all sources before it.
+/// Source of the current session, and the helper node that stands for it and all sources before it.
 #[derive(Clone, Copy)]
 struct Source {
     touched: Touched,
     helper: u32,
 }
 
-/// What the sources of one session did to one chain.
+/// Sources of one session in one chain.
 #[derive(Clone, Copy, Default)]
 struct Seen {
-    /// Which session, counted from 1.
+    /// Number of the session, counted from 1.
     session: u32,
-    /// The first source in this chain, counted within the session.
+    /// First source in this chain, by its number within the session.
     first: usize,
-    /// How far along the chain they came, and by which step.
+    /// Furthest position along the chain, and the step that touched it.
     furthest: (u32, u32),
-    /// How many of the session's sources were told to this chain by edges of their own.
+    /// Number of the session's sources for which this chain has edges of its own.
     told: usize,
 }
 
 struct Build {
-    /// The chain of the initial value, before which there is nothing.
+    /// Chain of the initial value, before which nothing can come.
     initial: u32,
     edges: Vec<Edge>,
     nodes: u32,
     session: u32,
     sources: Vec<Source>,
-    /// For each chain.
+    /// Sources seen in each chain.
     seen: Vec<Seen>,
 }
 
@@ -223,7 +229,7 @@ impl Build {
         Self { initial, edges: Vec::new(), nodes: chains, session: 0, sources: Vec::new(), seen }
     }
 
-    /// Edges between neighbours; a pair that fails by itself.
+    /// Adds edges between neighbours. Returns a pair that fails by itself.
     fn next(&mut self, touched: impl Iterator<Item = Touched>) -> Option<Vec<Pair>> {
         let mut last: Option<Touched> = None;
         for next in touched {
@@ -240,11 +246,11 @@ impl Build {
         None
     }
 
-    /// Edges from all sources of one session to each later target.
+    /// Adds edges from all sources of one session to each later target. Returns pairs that fail by themselves.
     fn before(&mut self, touched: impl Iterator<Item = Touched>, source: Touch) -> Option<Vec<Pair>> {
         self.session += 1;
         self.sources.clear();
-        // The last target in a chain that had a source too: its chain, itself, and how many sources there were.
+        // Last target in a chain that also had a source: the chain, the step, and the number of sources at that time.
         let mut returned: Option<(u32, u32, usize)> = None;
         for next in touched {
             if next.touch == source {

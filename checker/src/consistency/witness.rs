@@ -1,4 +1,4 @@
-//! The few operations that contradict a rung, and the sentence about them.
+//! Witness against a rung: the few operations that violate it, and the sentence about them.
 
 use histories::{History, Value};
 
@@ -16,7 +16,7 @@ use crate::{
     zones::{NO_STEP, Violation},
 };
 
-/// One key's witnesses.
+/// Describes the violations of one key.
 pub(super) struct Teller<'a> {
     pub history: &'a History,
     pub options: &'a Options<'a>,
@@ -41,13 +41,13 @@ impl Teller<'_> {
         Witness { operations, key: Some(self.name.clone()), claim }
     }
 
-    /// Of what the zones found.
+    /// Returns the witness for a violation of the zones.
     pub(super) fn of_zones(&self) -> Witness {
         let &Key { prepared, clusters, violation, .. } = self.key;
         self.told(evidence::of_zones(self.history, self.options, prepared, violation, clusters))
     }
 
-    /// Of what leaves no order of the values at all.
+    /// Returns the witness for a key without any version order.
     pub(super) fn of_no_versions(&self, violation: &Violation) -> Witness {
         let &Key { prepared, clusters, .. } = self.key;
         let problem = Problem::new(self.history, &self.options.initial, prepared, &self.options.limits);
@@ -62,7 +62,7 @@ impl Teller<'_> {
         Witness { operations, key: Some(self.name.clone()), claim }
     }
 
-    /// Of a look that is not regular.
+    /// Returns the witness for a look that is not regular.
     pub(super) fn of_irregular(&self, found: Irregular) -> Witness {
         let words = self.words();
         let (Irregular::Unset { looker } | Irregular::Early { looker, .. } | Irregular::Replaced { looker, .. }) =
@@ -92,7 +92,7 @@ impl Teller<'_> {
         self.witness(kept, claim)
     }
 
-    /// Of touches that no order of the values allows together.
+    /// Returns the witness for pairs of touches that no version order allows together.
     pub(super) fn of_pairs(&self, pairs: &[Pair]) -> Witness {
         let words = self.words();
         let key = self.key;
@@ -106,7 +106,7 @@ impl Teller<'_> {
                 values.push((key.chains.places[value as usize], value));
             }
         }
-        // What links the values of one chain, and the beginning to them.
+        // Keep also the steps that link the values of one chain, and the initial value to them.
         values.push((key.chains.places[0], 0));
         values.sort_unstable();
         for both in values.windows(2).filter(|both| both[0].0.0 == both[1].0.0) {
@@ -127,7 +127,7 @@ impl Teller<'_> {
         self.witness(kept, claim)
     }
 
-    /// Of final reads that differ.
+    /// Returns the witness for final reads that differ.
     pub(super) fn of_final(&self, reads: &[u32]) -> Witness {
         let words = self.words();
         let mut kept = Gather::new(self.key.prepared, self.key.clusters, reads.to_vec());
@@ -147,7 +147,7 @@ impl Teller<'_> {
     }
 }
 
-/// Of a history that is not causal.
+/// Returns the witness for a history that is not causally consistent, or `None` if it was not checked.
 pub(super) fn of_uncausal(history: &History, initial: &Value, events: &[Event], found: &Uncausal) -> Option<Witness> {
     let nothing = Prepared { steps: Vec::new(), values: vec![None], failed: Vec::new() };
     let words = Words { history, initial, prepared: &nothing };
@@ -189,7 +189,7 @@ pub(super) fn of_uncausal(history: &History, initial: &Value, events: &[Event], 
     Some(Witness { operations, key: None, claim })
 }
 
-/// `returned 41`, or of a cas `found 41`.
+/// Formats a read value: `returned 41`, or `found 41` for a cas.
 fn saw(words: &Words<'_>, step: &Step) -> String {
     match step.action {
         Action::Cas { from, .. } => format!("found {}", words.value(from)),
@@ -207,7 +207,7 @@ fn found_by(words: &Words<'_>, step: &Step) -> String {
     }
 }
 
-/// `read 57 at 4.120 s`.
+/// Formats an access: `found 57 at 4.120 s`.
 fn did(words: &Words<'_>, step: &Step) -> String {
     let at = words.began(step);
     match step.action {
