@@ -1,4 +1,4 @@
-//! The steps that show a violation of the zones: those that it names, and what they need to mean what they mean.
+//! Steps that show a violation of the zones: those that it names, and those that give these their meaning.
 
 use super::stale::{Stale, level};
 use crate::{
@@ -6,10 +6,10 @@ use crate::{
     zones::{Clusters, NO_STEP, NO_VALUE, Violation},
 };
 
-/// Clusters and violations name no other steps.
+/// Invariant: clusters and violations name only steps that count.
 const COUNTS: &str = "a step that counts";
 
-/// The steps, and those of them that the claim will be about.
+/// Returns the steps that show a stale read, and those among them that the claim is about.
 pub(super) fn of_stale(steps: &impl Steps, clusters: &Clusters, stale: &Stale) -> (Vec<u32>, Vec<u32>) {
     let mut kept = Gather::new(steps, clusters, vec![stale.looker]);
     kept.effect(stale.old, stale.old_proof);
@@ -18,7 +18,7 @@ pub(super) fn of_stale(steps: &impl Steps, clusters: &Clusters, stale: &Stale) -
     (kept.complete(), vec![stale.looker, stale.new_proof])
 }
 
-/// As above, for any violation.
+/// Returns the steps that show a violation, and those among them that the claim is about: none in particular.
 pub(super) fn of_violation(steps: &impl Steps, clusters: &Clusters, violation: &Violation) -> (Vec<u32>, Vec<u32>) {
     let step = |index: u32| steps.step(index).expect(COUNTS);
     let mut kept = Gather::new(steps, clusters, Vec::new());
@@ -30,7 +30,7 @@ pub(super) fn of_violation(steps: &impl Steps, clusters: &Clusters, violation: &
             for &value in values {
                 kept.writer(value);
             }
-            // Cas of unknown outcome do not show each other to have happened.
+            // Cas of unknown outcome alone do not prove that any of them took place.
             if !kept.kept.iter().any(|&index| step(index).is_certain()) {
                 let read = values.iter().map(|&value| clusters[value].first_end.1).find(|&read| read != NO_STEP);
                 kept.kept.extend(read);
@@ -53,7 +53,7 @@ pub(super) fn of_violation(steps: &impl Steps, clusters: &Clusters, violation: &
     (kept.complete(), Vec::new())
 }
 
-/// Steps that are kept, and what else they need.
+/// Steps that are kept, and how to find what else they need.
 pub(crate) struct Gather<'a, S> {
     steps: &'a S,
     clusters: &'a Clusters,
@@ -69,26 +69,26 @@ impl<'a, S: Steps> Gather<'a, S> {
         self.steps.step(index).expect(COUNTS)
     }
 
-    /// Keeps a step, unless it is none.
+    /// Keeps a step, unless it is [`NO_STEP`].
     pub(crate) fn keep(&mut self, step: u32) {
         if step != NO_STEP && !self.kept.contains(&step) {
             self.kept.push(step);
         }
     }
 
-    /// Keeps who sets `value`.
+    /// Keeps the step that sets `value`.
     pub(crate) fn writer(&mut self, value: Val) {
         self.kept.extend(Some(self.clusters[value].writer).filter(|&writer| writer != NO_STEP));
     }
 
-    /// The cas that lead from one value to a later one of its chain.
+    /// Keeps the cas that lead from one value to a later one of its chain.
     pub(crate) fn chain(&mut self, from: Val, to: Val) {
         if from != to {
             self.clusters.between(from, to).into_iter().for_each(|value| self.writer(value));
         }
     }
 
-    /// Whoever shows that `value` was set, and what links the two.
+    /// Keeps the setter of `value`, the step `proof` that shows that it was set, and the cas between the two.
     fn effect(&mut self, value: Val, proof: u32) {
         self.writer(value);
         if proof != NO_STEP {
@@ -99,7 +99,8 @@ impl<'a, S: Steps> Gather<'a, S> {
         }
     }
 
-    /// Adds what a read saw, and for a change of unknown outcome somebody who saw it; sorted.
+    /// Adds the setter of each value that was read, and an observer of each change of unknown outcome. Returns the
+    /// steps in order.
     pub(crate) fn complete(mut self) -> Vec<u32> {
         let mut at = 0;
         while at < self.kept.len() {

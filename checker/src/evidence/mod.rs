@@ -1,4 +1,4 @@
-//! Why a key is not linearizable: the few steps that show it, and sentences about them.
+//! Evidence that a key is not linearizable: the few steps that show it, and sentences about them.
 
 mod gather;
 pub(crate) mod possible;
@@ -22,7 +22,7 @@ use crate::{
     zones::{Clusters, NO_STEP, Violation, Zones, zones},
 };
 
-/// What counts where a cas is among the evidence, and none of those who set what it expected.
+/// Assumption about the rest of the history that is stated if a cas counts as a write.
 const CAS_AS_WRITE: &str = "where a cas counts as a write if only others set what it expected";
 
 use crate::shrink::MAX_EVIDENCE;
@@ -30,8 +30,8 @@ pub(crate) use gather::Gather;
 use sentences::Told;
 pub(crate) use words::Words;
 
-/// Evidence for what the zones found. Of several violations the stalest read is told, since it is the clearest and its
-/// staleness is certain; only where no read is certainly stale, the first that was found.
+/// Returns evidence for a violation of the zones. Among several violations the stalest read is reported, since it is
+/// the clearest and its staleness is certain. If no read is certainly stale, the first violation found is reported.
 pub(crate) fn of_zones(
     history: &History,
     options: &Options<'_>,
@@ -65,8 +65,8 @@ pub(crate) fn of_zones(
     Ok(evidence)
 }
 
-/// The kept steps, prepared without the rest of a long history, but with who sets what their cas expect: whether somebody does
-/// decides what such a cas means without it.
+/// Prepares the kept steps without the rest of a long history, but with the setters of what their cas expect: whether
+/// there are any decides what such a cas means without them.
 fn few(
     history: &History,
     options: &Options<'_>,
@@ -76,7 +76,7 @@ fn few(
     failed: Vec<u32>,
 ) -> Prepared {
     let kept = || kept.iter().filter_map(|&step| steps.step(step));
-    // Those who set what a cas expects, those who set what these expect, and so on, as long as they are few.
+    // Setters of what a cas expects, setters of what these expect, and so on, as long as they are few.
     let setter = |step: Step| match step.action {
         Action::Cas { from, .. } => Some(clusters[from].writer).filter(|&writer| writer != NO_STEP),
         _ => None,
@@ -89,36 +89,38 @@ fn few(
     let mut operations: Vec<u32> = kept().chain(setters).map(|step| step.operation).chain(failed).collect();
     operations.sort_unstable();
     operations.dedup();
-    // They are few, whatever has run out.
+    // There are few of them, so no limit applies.
     let patience = Patience::new(&Limits::none());
     let prepared = Preparer::new(history, options.model, &options.initial).prepare(&operations, &patience);
     prepared.ok().and_then(Result::ok).expect("what was a step is one")
 }
 
-/// As above, with all steps that belong to this very violation: others may show as well that there is no order.
+/// Returns evidence with all steps that belong to this very violation; others may also show that there is no order.
 pub(crate) fn whole(problem: &Problem<'_>, violation: &Violation, clusters: &Clusters) -> Result<Evidence, UnknownWhy> {
     told(problem, &gather::of_violation(problem.prepared, clusters, violation).0)
 }
 
-/// Evidence for what the general search found: nothing survives the completion of `dead`.
+/// Returns evidence for a violation that the general search found: no configuration survives the completion of
+/// `dead`.
 pub(crate) fn of_search(problem: &mut Problem<'_>, dead: usize) -> Result<Evidence, UnknownWhy> {
     let kept = problem.around(u32::try_from(dead).expect("steps are numbered by u32"));
     let kept = problem.with_setters(kept);
     told(problem, &kept)
 }
 
-/// Evidence where the search gave up too early to know, but lost its way at the completion of `lost`: nothing if the steps
-/// before that do not show by themselves that there is no way.
+/// Returns evidence for a search that lost all configurations at the completion of `lost` after giving some up.
+/// Returns `None` if the steps before that do not prove by themselves that there is no order.
 pub(crate) fn of_lost(problem: &mut Problem<'_>, lost: usize) -> Option<Result<Evidence, UnknownWhy>> {
     let kept = problem.near(u32::try_from(lost).expect("steps are numbered by u32"))?;
     let kept = problem.with_setters(kept);
     Some(told(problem, &kept))
 }
 
-/// Evidence of a step that found what nobody can have made by the time it ended; nothing if that is not so, or takes too long to say.
+/// Returns evidence of a step that found a value which cannot have been made by the time it ended. Returns `None` if
+/// it can, or if deciding that takes too long.
 pub(crate) fn of_unfounded(problem: &Problem<'_>, step: usize) -> Option<Result<Evidence, UnknownWhy>> {
     let step = u32::try_from(step).expect("steps are numbered by u32");
-    // Who set it too late belongs to it.
+    // A step that set the value too late belongs to the evidence.
     let late = problem.setter_after(step);
     problem.is_unfounded(step).then(|| told(problem, &[step].into_iter().chain(late).collect::<Vec<u32>>()))
 }
@@ -127,14 +129,15 @@ fn words<'a>(problem: &Problem<'a>) -> Words<'a> {
     Words { history: problem.history, initial: problem.initial, prepared: problem.prepared }
 }
 
-/// The kept steps in words, verified by the second opinion.
+/// Describes the kept steps in words, after the second opinion has confirmed them.
 ///
 /// # Errors
-/// It does not agree, or cannot say.
+/// The reason, if the second opinion disagrees or cannot decide.
 fn told(problem: &Problem<'_>, kept: &[u32]) -> Result<Evidence, UnknownWhy> {
     let alone = problem.alone(kept);
     let words = Words { prepared: &alone, ..words(problem) };
-    // Few steps never ask for time; of many that are left without, less is told.
+    // The zones decide a few steps without querying the time. If many steps are left, the description has less
+    // detail.
     let told = match zones(&alone, &Patience::new(problem.limits)) {
         Ok(Some(Zones::Violation(violation, clusters))) => sentences::of_violation(&words, &violation, &clusters),
         Ok(Some(Zones::Order(_) | Zones::Undecided) | None) | Err(_) => sentences::of_steps(&words),

@@ -1,8 +1,9 @@
-//! What a correct system could have answered to the read that a violation is about.
+//! Possible answers: the values that a correct system could have returned to the read that a violation is about.
 //!
-//! Of a register that is linearizable, a read finds what was set before it and not certainly replaced by then, or what was being set while it
-//! ran (else no order of the changes explains it: Lamport 1986, regular registers); and the other operations of the violation must
-//! still have an order. Whoever answers otherwise is not linearizable; so of what is told here one must have been answered.
+//! In a linearizable register, a read returns a value that was set before it and not certainly replaced by then, or
+//! one that was being set while it ran (otherwise no order of the changes explains it: Lamport 1986, regular
+//! registers). The other operations of the violation must still have an order. Any other answer is not linearizable,
+//! so a correct system must have answered with one of the values given here.
 
 use histories::{Function, History, Operation, Outcome, Value, ValueId};
 
@@ -10,20 +11,21 @@ use rustc_hash::FxHashMap;
 
 use crate::{model::Register, verify::explains_answer};
 
-/// So many values are told by name.
+/// Maximum number of values that are named.
 const MAX_NAMED: usize = 3;
 
-/// Of more values than this nothing is told: most are of unknown outcome, and nobody learns from them.
+/// Maximum number of values to report on: if there are more, most are of unknown outcome, and the sentence would not
+/// help.
 const MAX_VALUES: usize = 64;
 
-/// Of more operations than this that contradict each other nothing is told either.
+/// Maximum number of operations in the violation to report on.
 const MAX_EVIDENCE: usize = 32;
 
-/// So many orders are tried for each.
+/// Maximum number of orders tried for each value.
 const MAX_TRIES: usize = 10_000;
 
-/// In a sentence, given the operations of a key and those of them that contradict each other; nothing if no read is among these, or something is
-/// appended or deleted.
+/// Returns a sentence with the possible answers, given the operations of a key and the operations of a violation.
+/// Returns `None` if the violation has no read, or if an append or delete is involved.
 pub(crate) fn answer(history: &History, initial: &Value, key: &[u32], evidence: &[usize]) -> Option<String> {
     let operation = |index: usize| &history.operations[index];
     let is_answered = |index: &usize| {
@@ -55,7 +57,7 @@ pub(crate) fn answer(history: &History, initial: &Value, key: &[u32], evidence: 
     Some(format!("A correct system would have answered the read by process {process} with {which}"))
 }
 
-/// Of each value that one of these operations may look at, who sets it.
+/// Returns the setters of each value that one of these operations may look at.
 fn setters(history: &History, key: &[u32], few: impl Iterator<Item = usize>) -> FxHashMap<ValueId, Vec<usize>> {
     let looked = few.flat_map(|index| [history.operations[index].input, history.operations[index].output]);
     let mut setters: FxHashMap<ValueId, Vec<usize>> = looked.map(|value| (value, Vec::new())).collect();
@@ -67,8 +69,8 @@ fn setters(history: &History, key: &[u32], few: impl Iterator<Item = usize>) -> 
     setters
 }
 
-/// What an operation demands of an order of just `some`: where it may have found what another one set, which is left out, a look
-/// demands nothing, and a cas is a write.
+/// Returns what an operation requires of an order of just `some`. If an operation that is left out may have set what
+/// it found, a read requires nothing, and a cas becomes a write.
 fn demand(operation: &Operation, setters: &FxHashMap<ValueId, Vec<usize>>, some: &[usize]) -> Option<Operation> {
     let is_set_here = |value: ValueId| setters[&value].iter().all(|setter| some.contains(setter));
     match (operation.function, operation.outcome) {
@@ -83,7 +85,7 @@ fn demand(operation: &Operation, setters: &FxHashMap<ValueId, Vec<usize>>, some:
     }
 }
 
-/// One of these values, by name where they are few.
+/// Formats a choice of one of these values, by name if there are few.
 fn told(certain: &[&Value], unknown: &[&Value]) -> Option<String> {
     let named = |values: &[&Value]| {
         let (last, others) = values.split_last()?;
@@ -104,7 +106,7 @@ fn told(certain: &[&Value], unknown: &[&Value]) -> Option<String> {
     Some(certain.into_iter().chain(unknown).collect::<Vec<_>>().join(", or "))
 }
 
-/// What a write or a cas sets, if it happened or may have.
+/// Returns the value that a write or a cas sets, if it took place or may have.
 fn set(operation: &Operation) -> Option<ValueId> {
     match operation.function {
         _ if !matches!(operation.outcome, Outcome::Ok | Outcome::Info) => None,
@@ -114,7 +116,8 @@ fn set(operation: &Operation) -> Option<ValueId> {
     }
 }
 
-/// Each value that the writes alone allow a read to find, with who set it, in the order in which that began.
+/// Returns each value that the writes alone allow a read to return, with its setter, in the order in which the
+/// setters began.
 fn candidates<'a>(
     history: &'a History,
     initial: &'a Value,
@@ -127,7 +130,7 @@ fn candidates<'a>(
     };
     let replaced = setters().filter(|(_, o)| o.outcome == Outcome::Ok && o.completed < read.invoked);
     let newest = replaced.map(|(_, o)| o.invoked).max();
-    // The history need not name it.
+    // The initial value has no setter.
     let mut found: Vec<(&Value, Option<usize>)> = newest.is_none().then_some((initial, None)).into_iter().collect();
     for (index, o) in setters() {
         let value = set(o)?;

@@ -1,6 +1,6 @@
-//! What the store's own revisions say: beside a violation, and where they cannot be right themselves.
+//! Revisions that the store itself reported: what they say about a violation, and where they cannot be right.
 //!
-//! No verdict rests on them: a store that breaks its promises may as well misnumber what it does.
+//! No verdict rests on them: a store that breaks its promises may also report wrong revisions.
 
 use std::{cmp::Reverse, collections::BinaryHeap};
 
@@ -9,11 +9,12 @@ use histories::{Function, History, Operation, Outcome, ValueId};
 use super::words::short;
 use crate::Verdict;
 
-/// An operation whose answer came with a revision; of the same revision, whoever set something is the greater.
+/// Operation whose answer came with a revision. Ordered by revision; for the same revision a change is greater than a
+/// look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Numbered {
     revision: u64,
-    /// It set what has this revision; else it saw it.
+    /// True if it set the value with this revision, false if it observed it.
     is_change: bool,
     index: usize,
 }
@@ -30,15 +31,15 @@ impl Numbered {
         &history.operations[self.index]
     }
 
-    /// `the write of 57 is its revision 812`.
+    /// Formats the operation with its revision: `the write of 57 is its revision 812`.
     fn told(&self, history: &History) -> String {
         let relation = if self.is_change { "is its revision" } else { "was answered at revision" };
         format!("{} {relation} {}", short(history, self.index), self.revision)
     }
 }
 
-/// What the revisions of the operations of a violation, of one key and ascending, say about it: the last one that is numbered lower
-/// than what was over before it began.
+/// Returns what the revisions of a violation's operations (of one key, ascending) say about it: the last operation
+/// whose revision is lower than that of an operation that was over before it began.
 pub(crate) fn beside(history: &History, operations: &[usize]) -> Option<String> {
     let numbered = operations.iter().filter_map(|&index| Numbered::of(history, index));
     let (earlier, later) = backwards(history, numbered).last()?;
@@ -49,7 +50,8 @@ pub(crate) fn beside(history: &History, operations: &[usize]) -> Option<String> 
     ))
 }
 
-/// How the revisions of the operations of one key, which are ascending, contradict each other, or the verdict on them.
+/// Returns a contradiction among the revisions of the operations of one key (ascending), or between them and the
+/// verdict.
 pub(crate) fn contradiction(history: &History, operations: &[u32], verdict: Verdict) -> Option<String> {
     let numbered = || operations.iter().filter_map(|&index| Numbered::of(history, index as usize));
     if let Some([a, b]) = twice(history, numbered()) {
@@ -58,7 +60,7 @@ pub(crate) fn contradiction(history: &History, operations: &[u32], verdict: Verd
             "The store's own revisions contradict each other: {a} and {b} are both its revision {revision}"
         ));
     }
-    // What is absent has no revision of its own, and may have been deleted.
+    // An absent value has no revision of its own, and may have been deleted.
     let present = numbered().filter(|looked| looked.operation(history).output != ValueId::NIL);
     let (earlier, later) = backwards(history, present).next().filter(|_| verdict == Verdict::Linearizable)?;
     Some(format!(
@@ -68,7 +70,7 @@ pub(crate) fn contradiction(history: &History, operations: &[u32], verdict: Verd
     ))
 }
 
-/// Two changes to different values that have the same revision.
+/// Returns two changes to different values with the same revision.
 fn twice(history: &History, numbered: impl Iterator<Item = Numbered>) -> Option<[Numbered; 2]> {
     let mut changes: Vec<Numbered> = numbered.filter(|one| one.is_change).collect();
     changes.sort_unstable();
@@ -79,7 +81,8 @@ fn twice(history: &History, numbered: impl Iterator<Item = Numbered>) -> Option<
     changes.array_windows().copied().find(|[a, b]| a.revision == b.revision && set(a) != set(b))
 }
 
-/// Each that is numbered lower than one that was over before it began, behind the highest of those.
+/// Returns each operation whose revision is lower than that of one that was over before it began, after the operation
+/// with the highest such revision.
 fn backwards(
     history: &History,
     numbered: impl Iterator<Item = Numbered>,

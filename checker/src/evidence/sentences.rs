@@ -1,4 +1,5 @@
-//! What is wrong in one sentence, and why in a few: what must come before what, until it closes on itself.
+//! Sentences of the evidence: the claim of what is wrong, and the reasons why one operation must come before another,
+//! until they form a cycle.
 
 use super::{
     stale::{self, Stale},
@@ -17,11 +18,11 @@ pub(super) struct Told {
     pub claim: String,
     pub reasons: Vec<String>,
     pub staleness: Option<Staleness>,
-    /// Operations that did not happen, and that the claim is about.
+    /// Operations that did not take place, and that the claim is about.
     pub failed: Vec<u32>,
 }
 
-/// Of a violation that the zones found in just these steps.
+/// Describes a violation that the zones found in just these steps.
 pub(super) fn of_violation(words: &Words<'_>, violation: &Violation, clusters: &Clusters) -> Told {
     let step = |index: u32| &words.prepared.steps[index as usize];
     match *violation {
@@ -89,7 +90,7 @@ fn of_stale(words: &Words<'_>, clusters: &Clusters, stale: &Stale) -> Told {
     Told { claim, reasons, staleness: Some(stale.staleness), failed: Vec::new() }
 }
 
-/// A value that nobody set, or only an operation that did not happen.
+/// Describes a read of a value that was never set, or only by an operation that did not take place.
 fn never_set(words: &Words<'_>, value: Val, observer: &Step) -> Told {
     let saw = match observer.action {
         Action::Cas { .. } => format!("{}, so it found {}", words.answer(observer), words.value(value)),
@@ -150,7 +151,7 @@ fn ring(words: &Words<'_>, steps: &[&Step]) -> Told {
     Told { claim, reasons, ..Told::default() }
 }
 
-/// `later` found what only `earlier` makes possible, but was over when `earlier` began.
+/// Describes an inversion: `later` found what only `earlier` makes possible, but was over when `earlier` began.
 fn inversion(words: &Words<'_>, later: &Step, earlier: &Step) -> Told {
     let (l, e) = (words.times(later.operation), words.times(earlier.operation));
     let apart = words.apart(e.invoked_ns.saturating_sub(l.completed_ns), "after");
@@ -168,10 +169,10 @@ fn inversion(words: &Words<'_>, later: &Step, earlier: &Step) -> Told {
     Told { claim, reasons, ..Told::default() }
 }
 
-/// Two values of which each must come before the other; no single read is certainly stale.
+/// Describes two values that must each come before the other, with no read that is certainly stale by itself.
 fn meeting(words: &Words<'_>, first_ends: [u32; 2], last_begins: [u32; 2]) -> Told {
     let step = |index: u32| &words.prepared.steps[index as usize];
-    // What was there at first, if it is one of them, or else the side whose last look came last: there the value is back.
+    // The initial value, if it is one of them, or else the side whose last look came last: there the value came back.
     let initial = first_ends.iter().position(|&first| first == NO_STEP);
     let back = initial.unwrap_or_else(|| usize::from(step(last_begins[1]).start > step(last_begins[0]).start));
     let (again, between) = (step(last_begins[back]), step(last_begins[1 - back]));
@@ -210,10 +211,10 @@ fn meeting(words: &Words<'_>, first_ends: [u32; 2], last_begins: [u32; 2]) -> To
     Told { claim, reasons: vec![before, after], ..Told::default() }
 }
 
-/// More steps than this are not told one by one.
+/// Maximum number of steps that are described one by one.
 const MAX_TOLD: usize = 12;
 
-/// Of steps that only trying shows to be impossible.
+/// Describes steps that only exhaustive search shows to be impossible.
 pub(super) fn of_steps(words: &Words<'_>) -> Told {
     let steps = &words.prepared.steps;
     let looks = |step: &&Step| step.is_certain() && !matches!(step.action, Action::Write(_) | Action::Append(_));

@@ -1,4 +1,4 @@
-//! The read that is certainly the most out of date, and what proves it.
+//! Stalest read, and the proof that it is stale.
 
 use histories::History;
 
@@ -9,24 +9,25 @@ use crate::{
     zones::{Clusters, NO_STEP, NO_VALUE},
 };
 
-/// A step that saw a value which was certainly replaced before it began.
+/// Step that observed a value which was certainly replaced before it began.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stale {
-    /// Who saw it.
+    /// Step that observed the value.
     pub looker: u32,
-    /// What it saw.
+    /// Value that it observed.
     pub old: Val,
-    /// Who shows that `old` was in effect before the newer value was begun; [`NO_STEP`] of the initial value.
+    /// Step that proves that `old` was in effect before the setter of the newer value began; [`NO_STEP`] for the
+    /// initial value.
     pub old_proof: u32,
-    /// The newer value.
+    /// Newer value.
     pub new: Val,
-    /// Who shows that it was in effect when the looker began.
+    /// Step that proves that the newer value was in effect when the looker began.
     pub new_proof: u32,
-    /// How far behind.
+    /// Bounds on the staleness.
     pub staleness: Staleness,
 }
 
-/// The stalest step of all, the first of several.
+/// Returns the stalest step, the first of several.
 pub(super) fn stalest(history: &History, steps: &impl Steps, clusters: &Clusters) -> Option<Stale> {
     let operation = |step: u32| steps.step(step).map(|step| step.operation as usize);
     let bounds = Bounds::new(clusters, steps);
@@ -51,13 +52,13 @@ pub(super) fn stalest(history: &History, steps: &impl Steps, clusters: &Clusters
     Some(stale)
 }
 
-/// Who saw `value` last: the read that began last, and the cas that took it.
+/// Returns the last observers of `value`: the read that began last, and the cas that replaced it.
 fn lookers(clusters: &Clusters, value: Val) -> impl Iterator<Item = u32> {
     let taker = Some(clusters[value].next).filter(|&next| next != NO_VALUE).map(|next| clusters[next].writer);
     [clusters[value].last_begin.1].into_iter().chain(taker).filter(|&step| step != NO_STEP)
 }
 
-/// The value that a step of a chain stands at.
+/// Returns the value of the chain that a step belongs to.
 pub(super) fn level(step: &Step) -> Option<Val> {
     match step.action {
         Action::Read(value) | Action::Write(value) | Action::Cas { to: value, .. } => Some(value),

@@ -1,10 +1,10 @@
-//! Operations, values and times as a reader of evidence wants them.
+//! Wording of operations, values and times in evidence.
 
 use histories::{Function, History, Operation, Outcome, Process, Times, Value};
 
 use crate::prepare::{Prepared, Step, Val};
 
-/// The words for one key.
+/// Formatter for the operations of one key.
 pub(crate) struct Words<'a> {
     pub history: &'a History,
     pub initial: &'a Value,
@@ -16,7 +16,7 @@ impl Words<'_> {
         &self.history.operations[step.operation as usize]
     }
 
-    /// When the operation with this index began and ended.
+    /// Returns the times at which the operation with this index began and ended.
     pub(crate) fn times(&self, operation: u32) -> Times {
         self.history.times(operation as usize)
     }
@@ -25,7 +25,7 @@ impl Words<'_> {
         self.prepared.values[value as usize].map_or(self.initial, |id| self.history.value(id))
     }
 
-    /// `4.182 s`; where a history has no times, `event 17`.
+    /// Formats a time: `4.182 s`, or `event 17` if the history has no times.
     pub(crate) fn moment(&self, time_ns: u64, rank: u32) -> String {
         if self.history.has_times() {
             format!("{}.{:03} s", time_ns / 1_000_000_000, time_ns / 1_000_000 % 1000)
@@ -34,17 +34,18 @@ impl Words<'_> {
         }
     }
 
-    /// When it was invoked.
+    /// Formats the time of invocation.
     pub(crate) fn began(&self, step: &Step) -> String {
         self.moment(self.times(step.operation).invoked_ns, step.start)
     }
 
-    /// When it ended.
+    /// Formats the time of completion.
     pub(crate) fn ended(&self, step: &Step) -> String {
         self.moment(self.times(step.operation).completed_ns, step.end)
     }
 
-    /// `62 ms before`, `0.4 ms after`, or without times only `before`, `after`.
+    /// Formats a time difference: `62 ms before`, `0.4 ms after`, or only `before`, `after` if the history has no
+    /// times.
     pub(crate) fn apart(&self, ns: u64, relation: &str) -> String {
         match ns {
             _ if !self.history.has_times() => relation.to_owned(),
@@ -55,7 +56,7 @@ impl Words<'_> {
         }
     }
 
-    /// The register, as in `read of k3`.
+    /// Returns the name of the register, as in `read of k3`.
     pub(crate) fn key(&self, step: &Step) -> String {
         match self.history.value(self.operation(step).key) {
             Value::Nil => "the register".to_owned(),
@@ -64,17 +65,17 @@ impl Words<'_> {
         }
     }
 
-    /// `read`, `write`, …
+    /// Returns the name of the function: `read`, `write`, …
     pub(crate) fn noun(&self, step: &Step) -> &str {
         self.history.function_name(self.operation(step).function)
     }
 
-    /// `the write of 57`, `the cas from 41 to 57`, `the read of 57 by process 5`.
+    /// Formats an operation in short: `the write of 57`, `the cas from 41 to 57`, `the read of 57 by process 5`.
     pub(crate) fn short(&self, step: &Step) -> String {
         short(self.history, step.operation as usize)
     }
 
-    /// `read of k3 by process 7 at 4.182 s on n1`.
+    /// Formats an operation in full: `read of k3 by process 7 at 4.182 s on n1`.
     pub(crate) fn who(&self, step: &Step) -> String {
         let operation = self.operation(step);
         let (key, value) = (self.key(step), |id| self.history.value(id));
@@ -90,12 +91,12 @@ impl Words<'_> {
         format!("{what} by process {} at {}{node}", self.process(step), self.began(step))
     }
 
-    /// Whoever asked for it, as the history calls it.
+    /// Returns the process that made the call, as the history names it.
     pub(crate) fn process(&self, step: &Step) -> Process {
         self.history.process(self.operation(step).process)
     }
 
-    /// What came out of it: `returned 41`.
+    /// Formats the answer: `returned 41`.
     pub(crate) fn answer(&self, step: &Step) -> String {
         let operation = self.operation(step);
         match (operation.function, operation.outcome) {
@@ -108,7 +109,8 @@ impl Words<'_> {
         }
     }
 
-    /// `the write of 57 had been acknowledged at 4.120 s`, `process 5 had already read 57 at 4.120 s`.
+    /// Formats an operation as already completed: `the write of 57 had been acknowledged at 4.120 s`, `process 5 had
+    /// already read 57 at 4.120 s`.
     pub(crate) fn was_done(&self, step: &Step) -> String {
         let operation = self.operation(step);
         let (process, at) = (self.process(step), self.ended(step));
@@ -124,7 +126,7 @@ impl Words<'_> {
     }
 }
 
-/// The operation with this index, as [`Words::short`] says it.
+/// Formats the operation with this index, like [`Words::short`].
 pub(super) fn short(history: &History, index: usize) -> String {
     let operation = &history.operations[index];
     let (noun, value) = (history.function_name(operation.function), |id| history.value(id));
