@@ -1,13 +1,15 @@
-//! What is certain of the age of a value (after Golab, Li and Shah, "Analyzing consistency properties for fun and
-//! profit", PODC 2011; here only what is certain).
+//! Certain bounds on the age of values (after Golab, Li and Shah, "Analyzing consistency properties for fun and
+//! profit", PODC 2011; restricted to what is certain).
 //!
-//! A value is in effect at the latest when somebody who saw it, or who changed it further by cas, is done. A value whose write
-//! began after `v` was in effect is newer than `v`, and so is one that cas made of `v`. Who begins to look after a newer value was in
-//! effect, and sees `v`, is stale, by at least the time between.
+//! A value is in effect at the latest when an operation that observed it, or that replaced it by cas, is done. A
+//! value whose write began after `v` was in effect is newer than `v`, and so is one that cas made of `v`. A look that
+//! begins after a newer value was in effect, and finds `v`, is stale, by at least the time between.
 //!
-//! The values that are newer than `v` are those that cas made of it, and those that began after `v` was in effect. The first
-//! effect among the latter is a minimum over all that began late enough; counting them is a count of points in a quadrant (begin, effect),
-//! asked for offline. (Whoever is stale contradicts the order of the zones: so only the suspects of `zones/mod.rs` are looked at.) Both sets share some values, all of `v`'s own chain: so those are counted once more, by themselves, and taken off.
+//! The values that are newer than `v` are those that cas made of it, and those that began after `v` was in effect.
+//! The first effect among the latter is a minimum over all that began late enough; counting them means counting the
+//! points in a quadrant (begin, effect), offline for all queries. (A stale look contradicts the order of the zones,
+//! so only the suspects of `zones/mod.rs` are considered.) Both sets share some values, all of `v`'s own chain: these
+//! are counted once more, separately, and subtracted.
 
 use histories::NEVER;
 
@@ -16,38 +18,39 @@ use crate::{
     zones::{Clusters, NO_STEP, NO_VALUE, sort_nearly_sorted},
 };
 
-/// When something ended, and whose end it was.
+/// Rank of an end, and the step that ended.
 pub(crate) type End = (u32, u32);
 
-/// When a value was set, and when it was in effect.
+/// Lifetime of a value.
 #[derive(Clone, Copy, Debug)]
 struct Life {
-    /// When the step that set it began.
+    /// Start of the step that set it.
     begin: u32,
-    /// When it was in effect at the latest.
+    /// Latest end by which it was in effect.
     effect: End,
 }
 
-/// What is made for each value, in bytes, to count versions too.
+/// Memory for each value, in bytes, including that for counting versions.
 pub(crate) const BYTES: usize = 112;
 
-/// No end.
+/// Placeholder for no end.
 const NOWHERE: End = (u32::MAX, NO_STEP);
 
 impl Life {
-    /// When it was in effect, but not if it was seen before it was begun: a violation of its own, which proves nothing more.
+    /// Returns the end by which it was in effect, or `None` if it was observed before its setter began: that is a
+    /// violation of its own, which proves nothing more.
     fn sound(self) -> Option<End> {
         Some(self.effect).filter(|end| end.0 != u32::MAX && self.begin <= end.0)
     }
 }
 
-/// What is certain of one key's values.
+/// Bounds on the values of one key.
 pub(crate) struct Bounds<'a, S> {
     clusters: &'a Clusters,
     steps: &'a S,
-    /// Of the values of all suspects, ascending.
+    /// Lifetimes of the values of all suspects, by value in ascending order.
     lives: Vec<(Val, Life)>,
-    /// Of each value, its place among those, counted from 1; or 0.
+    /// Position of each value in `lives`, counted from 1, or 0.
     places: Vec<u32>,
     /// Values by their begin, each with the first effect among it and all that began later.
     newer: Vec<(u32, (End, Val))>,
@@ -74,24 +77,24 @@ impl<'a, S: Steps> Bounds<'a, S> {
         Some(self.lives[place as usize].1)
     }
 
-    /// When `value` was in effect at the latest.
+    /// Returns the latest end by which `value` was in effect.
     fn effect(&self, value: Val) -> Option<End> {
         self.life(value).map(|life| life.effect).filter(|end| end.0 != u32::MAX)
     }
 
-    /// As [`Self::effect`], but not of a value that was seen before it was begun.
+    /// Returns the end like [`Self::effect`], but `None` for a value that was observed before its setter began.
     pub(crate) fn sound_effect(&self, value: Val) -> Option<End> {
         self.life(value)?.sound()
     }
 
-    /// Values that were set, with their begins and effects.
+    /// Returns the values that were set, with their begins and effects.
     fn sound(&self) -> impl Iterator<Item = (Val, u32, End)> + '_ {
         let set = self.lives.iter().filter(|&&(value, _)| value != INITIAL);
         set.filter_map(|&(value, life)| Some((value, life.begin, life.sound()?)))
     }
 
-    /// The values that somebody saw who perhaps began too late to see them; of each the first proof that something newer is in effect, and
-    /// of which value.
+    /// Returns the values with an observer that perhaps began too late, each with the first proof that a newer value
+    /// is in effect, and that value.
     pub(crate) fn replaced(&self) -> impl Iterator<Item = (Val, (End, Val))> + '_ {
         let mut near = 0;
         self.lives.iter().filter_map(move |&(old, life)| {
@@ -108,7 +111,8 @@ impl<'a, S: Steps> Bounds<'a, S> {
         })
     }
 
-    /// For each of these lookers at old values: how many values were certainly newer, and in effect when it began.
+    /// Returns for each of these lookers at old values the number of values that were certainly newer and in effect
+    /// when it began.
     pub(crate) fn versions_behind(&self, stale: &[(u32, Val)]) -> Vec<usize> {
         let quadrant = |&(looker, old): &(u32, Val)| {
             let in_effect = self.effect(old).map_or(0, |end| end.0);
@@ -130,7 +134,7 @@ impl<'a, S: Steps> Bounds<'a, S> {
                 chain.iter().filter_map(|&v| self.life(v)).filter_map(|life| Some((life.begin, life.sound()?.0)));
             let twice = count(sound.collect(), &queries);
             for ((&(_, at), (_, begin)), twice) in of_one.iter().zip(queries).zip(twice) {
-                // Effects do not fall along a chain.
+                // Effects do not decrease along a chain.
                 let in_effect = effects.partition_point(|&effect| effect < begin);
                 let place = places[stale[at].1 as usize].1 as usize;
                 counts[at] = counts[at] + in_effect.saturating_sub(place + 1) - twice;
@@ -139,7 +143,7 @@ impl<'a, S: Steps> Bounds<'a, S> {
         counts
     }
 
-    /// Chains of several values, and the chain of each value with its place there.
+    /// Returns the chains of several values, and the chain of each value with its position in the chain.
     fn chains(&self) -> (Vec<Vec<Val>>, Vec<(u32, u32)>) {
         let mut chains = Vec::new();
         let mut places = vec![(u32::MAX, 0); self.clusters.len() as usize];
@@ -177,8 +181,8 @@ fn lives(clusters: &Clusters) -> Vec<(Val, Life)> {
     lives
 }
 
-/// Where the first of these is of which `is_before` does not hold, if it holds of all before and none after; sought from a place that is
-/// mostly near.
+/// Returns the position of the first item of which `is_before` does not hold, if it holds of all before and of none
+/// after. The search starts at `near`, which is usually close.
 pub(super) fn first_not<T>(all: &[T], near: usize, is_before: impl Fn(&T) -> bool) -> usize {
     let (mut first, mut last, mut reach) = (near, near, 1);
     while first > 0 && !is_before(&all[first - 1]) {
@@ -192,11 +196,11 @@ pub(super) fn first_not<T>(all: &[T], near: usize, is_before: impl Fn(&T) -> boo
     first + all[first..last].partition_point(is_before)
 }
 
-/// So few questions are answered sooner by looking at every point.
+/// Number of queries up to which scanning all points is faster.
 const MAX_SCANS: usize = 8;
 
-/// For each query `(x, y)`, how many points have a first coordinate above `x` and a second one below `y`; by a Fenwick tree over the
-/// second coordinates.
+/// Returns for each query `(x, y)` the number of points with a first coordinate above `x` and a second one below `y`,
+/// using a Fenwick tree over the second coordinates.
 fn count(mut points: Vec<(u32, u32)>, queries: &[(u32, u32)]) -> Vec<usize> {
     if queries.len() <= MAX_SCANS {
         let count = |&(x, y): &(u32, u32)| points.iter().filter(|point| point.0 > x && point.1 < y).count();

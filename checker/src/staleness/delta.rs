@@ -1,15 +1,18 @@
-//! Δ: by how much every read would have to begin earlier for the history to be linearizable (Δ-atomicity of Golab, Li and Shah 2011).
+//! Δ: the least time by which every read would have to begin earlier for the history to be linearizable (Δ-atomicity
+//! of Golab, Li and Shah 2011).
 //!
-//! A block (a value, or a chain of values that cas link) has its first end `f`, the last begin `w` of what changes it, and the last
-//! begin `r` of its reads; where reads begin D earlier, its last begin is `max(w, r - D)`. By the zone argument (`zones/mod.rs`) D is
-//! enough if and only if no chain is out of its own order, and of each two blocks one begins for the last time before the other's first end. So a
-//! pair costs the smaller of `r_A - f_B`, open if `w_A ≤ f_B`, and `r_B - f_A`, open if `w_B ≤ f_A`; if neither is open, no D is enough.
+//! A block (a value, or a chain of values that cas link) has its first end `f`, the last begin `w` of its changes,
+//! and the last begin `r` of its reads; if reads begin D earlier, its last begin is `max(w, r - D)`. By the zone
+//! argument (`zones/mod.rs`), D is enough if and only if no chain contradicts its own order, and of each two blocks
+//! one has its last begin before the other's first end. So a pair costs the smaller of `r_A - f_B`, possible if
+//! `w_A ≤ f_B`, and `r_B - f_A`, possible if `w_B ≤ f_A`; if neither is possible, no D is enough.
 //!
-//! - *B is certainly newer* (`w_B > f_A`): at most the first is open. The dearest B for A has the least `f_B`: a minimum over the
-//!   blocks that begin their last change late enough.
-//! - *Neither is* (`w_A ≤ f_B` and `w_B ≤ f_A`): a flip-flop, if both reads are late (`r_A > f_B` and `r_B > f_A`). Were `r ≤ f` in both,
-//!   then `r_A ≤ f_A < r_B ≤ f_B < r_A`; so of one `f < r`, and this interval meets the other's, or contains it. One sweep over the left
-//!   ends finds these pairs: hardly any intervals with `f < r` are open at once, for those of a linearizable key do not meet.
+//! - *B is certainly newer* (`w_B > f_A`): at most the first is possible. The most expensive B for A has the least
+//!   `f_B`: a minimum over the blocks that begin their last change late enough.
+//! - *Neither is newer* (`w_A ≤ f_B` and `w_B ≤ f_A`): a flip-flop, if both reads are late (`r_A > f_B` and
+//!   `r_B > f_A`). If `r ≤ f` held in both, then `r_A ≤ f_A < r_B ≤ f_B < r_A`; so one has `f < r`, and this interval
+//!   overlaps or contains the other's. One sweep over the left ends finds these pairs: few intervals with `f < r` are
+//!   open at once, because those of a linearizable key do not overlap.
 
 use crate::{
     patience::{OutOf, Patience},
@@ -19,28 +22,29 @@ use crate::{
 
 use super::bounds::{End, first_not};
 
-/// All that counts of a block, in ranks, with the steps whose they are.
+/// Extent of a block in ranks, with the steps that determine it.
 #[derive(Clone, Copy, Debug)]
 struct Extent {
-    /// `f`.
+    /// `f`: the first end.
     first_end: End,
-    /// `w`.
+    /// `w`: the last begin of a change.
     changed: u32,
-    /// `r`; 0 if nobody read it.
+    /// `r`: the last begin of a read; 0 if it was not read.
     read: End,
 }
 
-/// What it costs to make a key linearizable.
+/// Cost of making a key linearizable.
 pub(super) struct Costs<'a> {
-    /// The time from an end to a later begin, ns, of two steps.
+    /// Time in ns from the end of the first step to the later start of the second.
     between_ns: &'a dyn Fn(u32, u32) -> u64,
-    /// Δ; nothing where no D is enough.
+    /// Δ in ns, or `None` if no D is enough.
     pub delta_ns: Option<u64>,
-    /// Of each flip-flop.
+    /// Cost of each flip-flop in ns.
     pub flip_flops_ns: Vec<u64>,
 }
 
-/// What it costs to make this key linearizable, by the time between the end of one step and the begin of another.
+/// Computes the cost of making this key linearizable, given the time between the end of one step and the start of
+/// another.
 pub(super) fn costs<'a>(
     clusters: &Clusters,
     steps: &[Step],
@@ -56,7 +60,7 @@ pub(super) fn costs<'a>(
     }
     let is_included = |&value: &Val| clusters[value].included;
     if clusters.suspects.is_none() && reached < (0..clusters.len()).filter(is_included).count() {
-        // What no beginning reaches is a ring of cas.
+        // Values that no chain with a beginning reaches form a ring of cas.
         costs.delta_ns = None;
     }
     costs.forced(&extents);
@@ -65,14 +69,15 @@ pub(super) fn costs<'a>(
 }
 
 impl Costs<'_> {
-    /// This read must begin no later than that end.
+    /// Records that this read must begin no later than that end, and returns the cost.
     fn pay(&mut self, end: u32, read: u32) -> u64 {
         let cost_ns = (self.between_ns)(end, read);
         self.delta_ns = self.delta_ns.map(|most| most.max(cost_ns));
         cost_ns
     }
 
-    /// The extent of a chain, and what it costs to bring it into its own order: no later level may end before an earlier one begins.
+    /// Returns the extent of a chain, and records the cost of making it respect its own order: no later level may end
+    /// before an earlier one begins.
     fn extent(&mut self, clusters: &Clusters, steps: &[Step], chain: impl Iterator<Item = u32>) -> Extent {
         let mut extent = Extent { first_end: (u32::MAX, NO_STEP), changed: 0, read: (0, NO_STEP) };
         for value in chain {
@@ -91,7 +96,7 @@ impl Costs<'_> {
         extent
     }
 
-    /// What ends here comes after all that is in the extent so far.
+    /// Records that a step with this end comes after everything in the extent so far.
     fn follow(&mut self, extent: &mut Extent, end: End) {
         if end.0 < extent.changed {
             self.delta_ns = None;
@@ -101,11 +106,11 @@ impl Costs<'_> {
         extent.first_end = extent.first_end.min(end);
     }
 
-    /// Pairs of which one is certainly newer.
+    /// Records the cost of pairs in which one block is certainly newer.
     fn forced(&mut self, extents: &[Extent]) {
         let numbered = (0_u32..).zip(extents);
-        // By their last change, each with the two that end first, of this one and all that change later: one of them is another than the
-        // one that asks.
+        // Blocks by their last change, each with the two first ends among this block and all that change later: one
+        // of the two belongs to a block other than the one in question.
         let mut first: Vec<(u32, [(End, u32); 2])> = numbered
             .map(|(at, extent)| (extent.changed, [(extent.first_end, at), ((u32::MAX, NO_STEP), u32::MAX)]))
             .collect();
@@ -127,7 +132,7 @@ impl Costs<'_> {
         }
     }
 
-    /// Pairs of which neither is certainly newer.
+    /// Records the cost of pairs in which neither block is certainly newer.
     fn flip_flops(&mut self, mut extents: Vec<Extent>, patience: &Patience<'_>) -> Result<(), OutOf> {
         let left = |extent: &Extent| extent.read.0.min(extent.first_end.0);
         extents.retain(|extent| extent.read.1 != NO_STEP);

@@ -1,8 +1,9 @@
-//! How stale reads were: for modes of reading to be compared by how wrong they are. Only for registers whose values are all different.
+//! Staleness of reads, for comparing read modes by how stale their answers are. Only for registers with unique
+//! values.
 //!
-//! Nothing is over-reported: each figure of a single read is a lower bound (`bounds.rs`). A key that is linearizable has no stale read and needs no
-//! shift: it counts with its reads. A key with a violation that is not one of order (a value that nobody set, two cas
-//! that took the same one) is not measured: what is newer than what is then open.
+//! Nothing is over-reported: each figure of a single read is a lower bound (`bounds.rs`). A linearizable key has no
+//! stale read and needs no shift: its reads count as fresh. A key with a violation other than one of order (a value
+//! that was never set, two cas from the same value) is not measured, because it is then open which value is newer.
 
 pub(crate) mod bounds;
 mod delta;
@@ -22,10 +23,11 @@ use crate::{
 use bounds::Bounds;
 pub use report::{Distribution, NodeStaleness, NotMeasured, Share, StaleReads, StalenessReport};
 
-/// How stale the reads of `history` were, and what would make it linearizable.
+/// Measures how stale the reads of `history` were, and by how much they would have to begin earlier for it to be
+/// linearizable.
 ///
-/// Only the model, the initial value and the limit in time of `options` matter; it takes one thread. What there is no time for is
-/// [`NotMeasured`].
+/// Only the model, the initial value and the limits of `options` matter; it uses one thread. Keys for which a limit
+/// was reached are reported as [`NotMeasured`].
 pub fn staleness(history: &History, options: &Options<'_>) -> StalenessReport {
     let keys = split(history, options);
     let mut measure = Measure::new(history);
@@ -34,7 +36,7 @@ pub fn staleness(history: &History, options: &Options<'_>) -> StalenessReport {
     measure.report(options, &keys, done)
 }
 
-/// The reads of a node, and those of them that were stale: by how much, and by how many versions.
+/// Reads of a node: their number, and for the stale ones by how much, and by how many versions.
 #[derive(Debug, Default)]
 struct Reads {
     count: usize,
@@ -42,13 +44,13 @@ struct Reads {
     versions: Vec<u64>,
 }
 
-/// What was measured so far, key by key.
+/// Measurements so far, key by key.
 #[derive(Debug)]
 pub(crate) struct Measure<'a> {
     history: &'a History,
     keys: usize,
     not_measured: Vec<NotMeasured>,
-    /// By node; 0 where it is not known.
+    /// Reads by node; 0 if the node is not known.
     nodes: BTreeMap<u16, Reads>,
     flip_flops_ns: Vec<u64>,
     delta_ns: Option<u64>,
@@ -67,7 +69,7 @@ impl<'a> Measure<'a> {
         }
     }
 
-    /// Measures a key, or says why not; changes nothing where there is no time.
+    /// Measures a key, or records why it is not measured. Changes nothing if a limit is reached.
     pub(crate) fn key(&mut self, key: Result<&(Prepared, Placed), &str>, patience: &Patience<'_>) -> Result<(), OutOf> {
         match key {
             Ok((prepared, placed)) => match placed.violation {
@@ -98,7 +100,7 @@ impl<'a> Measure<'a> {
         }
     }
 
-    /// Measures a key whose operations have no order.
+    /// Measures a key whose operations have no linearization.
     fn measure(&mut self, prepared: &Prepared, clusters: &Clusters, patience: &Patience<'_>) -> Result<(), OutOf> {
         let (history, steps) = (self.history, &prepared.steps);
         let times = |step: u32| history.times(steps[step as usize].operation as usize);
@@ -128,7 +130,7 @@ impl<'a> Measure<'a> {
         Ok(())
     }
 
-    /// What was measured; for the rest of the keys there was not what `done` says.
+    /// Returns the report. Keys that are left were not measured because of the limit in `done`.
     pub(crate) fn report(
         mut self,
         options: &Options<'_>,

@@ -1,74 +1,77 @@
-//! What is measured of how wrong a history is.
+//! Report on the staleness of a history.
 
 use serde::Serialize;
 
-/// How stale the reads of registers with unique values were, and what it would take to make the history linearizable.
+/// Staleness of the reads of registers with unique values, and the shift of reads that would make the history
+/// linearizable.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct StalenessReport {
-    /// Keys that were measured.
+    /// Number of keys that were measured.
     pub keys: usize,
-    /// Keys that were not, and why.
+    /// Keys that were not measured, with the reasons.
     pub not_measured: Vec<NotMeasured>,
-    /// Of all reads of the measured keys.
+    /// Staleness of all reads of the measured keys.
     pub reads: StaleReads,
-    /// As above, of each node that was asked, where nodes are known; by their numbers.
+    /// Staleness by node that was asked, if nodes are known, in the order of their numbers.
     pub nodes: Vec<NodeStaleness>,
-    /// Pairs of values that came back to each other, so that no order of their writes fits, although neither is certainly newer: by how much reads of
-    /// one of them would have to begin earlier, ns. Nothing if there are none.
+    /// Flip-flops: pairs of values that alternate so that no order of their writes fits, although neither is
+    /// certainly newer. The distribution is of the time by which the reads of one of them would have to begin
+    /// earlier, in ns. `None` if there are no flip-flops.
     pub flip_flops: Option<Distribution>,
-    /// The least Δ for which the history would be linearizable had each read begun Δ earlier, ns (Golab, Li and Shah 2011); nothing
-    /// where no Δ is enough. Cas that did not match and did not say what they found are left out.
+    /// Least Δ in ns such that the history would be linearizable if each read had begun Δ earlier (Golab, Li and Shah
+    /// 2011); `None` if no Δ is enough. Cas that did not match and did not report what they found are left out.
     pub delta_ns: Option<u64>,
 }
 
-/// Keys that were not measured.
+/// Keys that were not measured for one reason.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct NotMeasured {
-    /// In a few words.
+    /// Reason, in a few words.
     pub why: String,
-    /// How many.
+    /// Number of keys.
     pub keys: usize,
 }
 
-/// How stale the reads of one node were.
+/// Staleness of the reads of one node.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct NodeStaleness {
-    /// Its number.
+    /// Number of the node.
     pub node: u16,
-    /// What it answered.
+    /// Staleness of the reads that it answered.
     pub reads: StaleReads,
 }
 
-/// Reads, a cas among them that did not match and said what it found.
+/// Staleness of reads, including each cas that did not match and reported what it found.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct StaleReads {
-    /// How many there are.
+    /// Number of reads.
     pub reads: usize,
-    /// The share of those that were certainly stale: the value that they returned had been replaced before they began.
+    /// Share of reads that were certainly stale: the value that they returned had been replaced before they began.
     pub stale: Share,
-    /// Of the stale ones: certain lower bounds of how long ago, ns.
+    /// Certain lower bounds on how long before each stale read its value had been replaced, in ns.
     pub behind_ns: Option<Distribution>,
-    /// Of the stale ones: how many newer values were certainly in effect.
+    /// Certain lower bounds on the number of newer values in effect at each stale read.
     pub versions: Option<Distribution>,
 }
 
-/// How often something is so.
+/// Share of a total, with its confidence interval.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Share {
-    /// That many are.
+    /// Number of cases.
     pub count: usize,
-    /// From 0 to 1.
+    /// Fraction of the total, from 0 to 1.
     pub share: f64,
-    /// The 95 % interval of the share (Wilson 1927), which takes reads as independent of each other: lower end.
+    /// Lower end of the 95 % confidence interval of the share (Wilson 1927), which assumes that reads are independent
+    /// of each other.
     pub low: f64,
-    /// Upper end.
+    /// Upper end of the interval.
     pub high: f64,
 }
 
 impl Share {
-    /// `count` of `total`, which are at most `u32::MAX`.
+    /// Computes the share of `count` in `total`; both are at most `u32::MAX`.
     pub fn new(count: usize, total: usize) -> Self {
-        /// The standard normal distribution is within this with a probability of 95 %.
+        /// Quantile of the standard normal distribution: a value lies within ±Z with a probability of 95 %.
         const Z: f64 = 1.959_963_984_540_054;
         if total == 0 {
             return Self { count, share: 0.0, low: 0.0, high: 1.0 };
@@ -77,28 +80,28 @@ impl Share {
         let (n, share) = (float(total), float(count) / float(total));
         let middle = (share + Z * Z / (2.0 * n)) / (1.0 + Z * Z / n);
         let half = Z / (1.0 + Z * Z / n) * (share * (1.0 - share) / n + Z * Z / (4.0 * n * n)).sqrt();
-        // At the ends of the scale rounding must not leave the share outside.
+        // At the ends of the scale, rounding must not put the share outside the interval.
         Self { count, share, low: (middle - half).clamp(0.0, share), high: (middle + half).clamp(share, 1.0) }
     }
 }
 
-/// Of several numbers; percentiles are of the nearest rank.
+/// Distribution of several numbers. Percentiles use the nearest rank.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Distribution {
-    /// How many.
+    /// Number of values.
     pub count: usize,
-    /// Half of them are at most this.
+    /// Median.
     pub p50: u64,
-    /// Nine of ten.
+    /// 90th percentile.
     pub p90: u64,
-    /// 99 of a hundred.
+    /// 99th percentile.
     pub p99: u64,
-    /// All.
+    /// Maximum.
     pub max: u64,
 }
 
 impl Distribution {
-    /// Nothing of no numbers.
+    /// Returns the distribution of the numbers, or `None` if there are none.
     pub(super) fn of(mut numbers: Vec<u64>) -> Option<Self> {
         numbers.sort_unstable();
         let max = *numbers.last()?;
@@ -111,7 +114,7 @@ impl Distribution {
 mod tests {
     use super::{Distribution, Share};
 
-    /// The figures are those of Newcombe, "Two-sided confidence intervals for the single proportion", 1998, table I.
+    /// Checks the figures of Newcombe, "Two-sided confidence intervals for the single proportion", 1998, table I.
     #[test]
     fn intervals_are_wilsons() {
         for (count, total, low, high) in
