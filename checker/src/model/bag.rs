@@ -1,8 +1,8 @@
-//! A bag (a pool of jobs, an unordered queue): `add`, and `take` of any element.
+//! Bag (a pool of jobs, an unordered queue): `add`, and `take` of any element.
 //!
-//! A `take` of unknown outcome has removed some element, nobody knows which. That it did matters only to a `take` that finds
-//! nothing, and since it has no end, it can be put off until right before that: so the state counts such takes, and what
-//! they removed is everything that is left when the bag is found empty.
+//! A `take` of unknown outcome may have removed some element, but it is unknown which. That matters only to a `take`
+//! that finds the bag empty, and since the unknown one has no end, it can be put off until right before that. So the
+//! state counts such takes, and when the bag is found empty, they removed everything that is left.
 
 use std::collections::BTreeMap;
 
@@ -23,11 +23,11 @@ pub(crate) const NAMES: Names = Names {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct State {
-    /// How often it has each element.
+    /// Number of copies of each element.
     elements: BTreeMap<Value, u32>,
-    /// How many there are.
+    /// Number of elements in all.
     count: u32,
-    /// How many of them are gone, nobody knows which.
+    /// Number of elements that unknown takes have removed.
     gone: u32,
 }
 
@@ -50,7 +50,7 @@ impl State {
         self.count += 1;
     }
 
-    /// Takes this element, if it can still be there.
+    /// Takes this element and returns true, if it can still be there.
     fn take(&mut self, element: &Value) -> bool {
         let Some(left) = self.elements.get_mut(element).filter(|_| self.gone < self.count) else { return false };
         *left -= 1;
@@ -90,7 +90,7 @@ impl Specification for Bag {
     }
 
     fn about(&self, call: &Call<'_>) -> Option<Vec<Value>> {
-        // Nothing can be left out of what was there at first.
+        // Initial elements cannot be left out.
         if self.initial.count == 0 { NAMES.about(call) } else { None }
     }
 

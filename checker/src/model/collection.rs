@@ -1,5 +1,5 @@
-//! What queues, stacks, priority queues and bags have in common: something is put in, taken out, or looked at. An answer of
-//! nothing (`null`) means that it was empty.
+//! Queues, stacks, priority queues and bags have calls in common: one puts an element in, takes one out, or looks at
+//! one. The answer nil (`null`) means that the collection was empty.
 
 use histories::Value;
 
@@ -12,7 +12,7 @@ pub(super) enum Access {
     Peek,
 }
 
-/// The names under which a collection is known.
+/// Function names of a collection.
 pub(crate) struct Names {
     pub put: &'static [&'static str],
     pub take: &'static [&'static str],
@@ -30,7 +30,7 @@ impl Names {
         }
     }
 
-    /// Whether a function of this name takes something out, or looks, and is not told what.
+    /// Returns true if a function of this name takes an element out, or looks at one, without being told which.
     pub(super) fn only_looks(&self, function: &str) -> bool {
         [self.take, self.peek].iter().any(|names| names.contains(&function))
     }
@@ -45,7 +45,8 @@ impl Names {
         }
     }
 
-    /// The element that the call is about, or none where it found nothing. What an unknown `take` took, nobody knows.
+    /// Returns the element that the call is about, or none if it found the collection empty. Returns `None` for a
+    /// `take` of unknown outcome, which may have taken any.
     pub(super) fn about(&self, call: &Call<'_>) -> Option<Vec<Value>> {
         match (self.access(call)?, call.output) {
             (Access::Put, _) => Some(vec![call.input.clone()]),
@@ -57,7 +58,7 @@ impl Names {
 }
 
 impl Names {
-    /// The element that a take or a peek found, unless it may have been there at first.
+    /// Returns the element that a take or a peek found, unless it may have been there initially.
     pub(super) fn finds(&self, call: &Call<'_>, at_first: impl Fn(&Value) -> bool) -> Vec<Value> {
         match (self.access(call), call.output) {
             (Some(Access::Take | Access::Peek), Some(found)) if *found != Value::Nil && !at_first(found) => {
@@ -67,13 +68,13 @@ impl Names {
         }
     }
 
-    /// The element that is put in.
+    /// Returns the element that is put in.
     pub(super) fn leaves(&self, call: &Call<'_>) -> Vec<Value> {
         if matches!(self.access(call), Some(Access::Put)) { vec![call.input.clone()] } else { Vec::new() }
     }
 }
 
-/// Whether the call may answer that it found this.
+/// Returns true if the call may have answered that it found `found`.
 pub(super) fn may_find(call: &Call<'_>, found: Option<&Value>) -> bool {
     call.may_answer(found.unwrap_or(&Value::Nil))
 }

@@ -1,4 +1,4 @@
-//! A counter: `inc` and `dec`, by 1 or by the number that is given, `add` and `subtract` of a number, and `read`.
+//! Counter: `inc` and `dec`, by 1 or by a given number, `add` and `subtract` of a number, and `read`.
 
 use histories::Value;
 
@@ -8,7 +8,7 @@ use crate::UnknownWhy;
 #[derive(Debug)]
 pub(crate) struct Counter<'a> {
     initial: &'a Value,
-    /// Whether others may increment too, at any time.
+    /// True if unknown calls may increment it too, at any time.
     others: bool,
 }
 
@@ -22,13 +22,13 @@ impl<'a> Counter<'a> {
         Self { initial, others: false }
     }
 
-    /// One that others increment beside the calls that are known.
+    /// Makes a counter that other calls increment beside the known ones.
     pub(crate) fn among_others(initial: &'a Value) -> Self {
         Self { initial, others: true }
     }
 }
 
-/// What the call does; nothing if it has an argument that is no number.
+/// Returns the function of the call, or `None` if its argument is not a number.
 fn function(call: &Call<'_>) -> Option<Function> {
     let by = match (call.function, call.input) {
         ("read", _) => return Some(Function::Read),
@@ -39,12 +39,12 @@ fn function(call: &Call<'_>) -> Option<Function> {
     Some(Function::Change(if is_decrement(call) { -by } else { by }))
 }
 
-/// Whether a function of this name adds the number that it is given, and nothing without any.
+/// Returns true if a function of this name requires a number.
 pub(crate) fn needs_number(function: &str) -> bool {
     matches!(function, "add" | "subtract")
 }
 
-/// Whether a function adds.
+/// Returns true if a function of this name increments.
 pub(crate) fn is_increment(function: &str) -> bool {
     matches!(function, "inc" | "increment" | "add")
 }
@@ -54,7 +54,7 @@ fn is_decrement(call: &Call<'_>) -> bool {
 }
 
 impl Specification for Counter<'_> {
-    /// No history has so many changes that it overflows.
+    /// Count. No history has so many changes that it overflows.
     type State = i128;
 
     fn initial(&self) -> i128 {

@@ -1,5 +1,5 @@
-//! A lock whose every `acquire` answers with a fencing token: a number that is larger than all before. `release` by the process
-//! that holds it, with the token or without.
+//! Lock whose every `acquire` answers with a fencing token: a number that is larger than all before. `release` is by
+//! the process that holds it, with or without the token.
 
 use histories::Value;
 
@@ -14,14 +14,15 @@ pub(super) struct FencedLock<'a> {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct State {
     owner: Option<u32>,
-    /// The owner's token, if anybody knows it.
+    /// Token of the owner, if it is known.
     token: Option<i64>,
-    /// No smaller token was given out last; nothing if it may be any. An unknown one leaves the most room if it is the next number, or any.
+    /// Lower bound of the last token given out, or `None` if it may be any. A token of unknown value leaves the most
+    /// room if it is assumed to be the next number.
     highest: Option<i128>,
 }
 
 impl<'a> FencedLock<'a> {
-    /// The tokens are larger than `initial`, if that is a number.
+    /// Makes a lock whose tokens are larger than `initial`, if that is a number.
     pub(super) fn new(initial: &'a Value) -> Self {
         Self { initial }
     }

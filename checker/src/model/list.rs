@@ -1,4 +1,4 @@
-//! A list that only grows: `append` at its end, and `read` of all of it.
+//! List that only grows: `append` at its end, and `read` of the whole list.
 
 use histories::Value;
 
@@ -8,7 +8,7 @@ use crate::UnknownWhy;
 #[derive(Debug)]
 pub(crate) struct List<'a> {
     initial: Vec<Value>,
-    /// Elements that count; all if there is no choice.
+    /// Elements that count, or `None` if all do.
     only: Option<&'a [Value]>,
 }
 
@@ -17,7 +17,7 @@ impl<'a> List<'a> {
         Self { initial: elements(initial).collect(), only: None }
     }
 
-    /// One of which all but these elements are struck out: it is a list of them.
+    /// Makes a list that ignores all elements but these.
     pub(crate) fn of_only(initial: &Value, only: &'a [Value]) -> Self {
         Self { initial: elements(initial).filter(|element| only.contains(element)).collect(), only: Some(only) }
     }
@@ -27,7 +27,7 @@ impl<'a> List<'a> {
     }
 }
 
-/// Whether a function appends, not reads; nothing if it is something else.
+/// Returns true if a function appends, false if it reads, or `None` if it is something else.
 pub(crate) fn appends(function: &str) -> Option<bool> {
     match function {
         "append" | "push" | "add" => Some(true),

@@ -1,6 +1,7 @@
-//! What an object may do, one call after another: the sequential specifications.
+//! Sequential specifications: the behaviour of each object under one call after another.
 //!
-//! They are definitions, not methods: the second opinion (`verify`) and the general search know objects only through them.
+//! They are definitions, not methods: the second opinion (`verify`) and the general search know objects only through
+//! them.
 
 pub(crate) mod bag;
 mod collection;
@@ -28,7 +29,8 @@ pub(crate) use mutex::acquires;
 pub(crate) use register::Register;
 pub(crate) use set::{Function as SetFunction, Set};
 
-/// A deterministic object, by what it answers when calls come one after another. One history key is one object.
+/// Deterministic object, defined by its possible answers to calls that come one after another. Each key of a history
+/// is one object.
 ///
 /// ```
 /// use checker::{Call, Specification};
@@ -54,81 +56,87 @@ pub(crate) use set::{Function as SetFunction, Set};
 /// }
 /// ```
 pub trait Specification: Sync {
-    /// All that calls leave behind. Equal states must behave equally. The search copies many of them, so it is quicker where copies
-    /// share what is large, such as an `Rc<str>`.
+    /// State of the object. Equal states must behave equally. The search copies many of them, so it is faster if
+    /// copies share large parts, for example as an `Rc<str>`.
     type State: Clone + Eq + Hash + Debug;
 
-    /// The state before the first call.
+    /// Returns the state before the first call.
     fn initial(&self) -> Self::State;
 
-    /// Lets the call happen; `false` if it cannot have answered so in this state, which is then of no further use.
+    /// Applies the call; returns false if it cannot have given its answer in this state, which is not used any
+    /// further then.
     ///
-    /// A call whose answer nobody knows must be possible whenever it is with some answer.
+    /// A call with an unknown answer must be possible whenever it is possible with some answer.
     fn apply(&self, state: &mut Self::State, call: &Call<'_>) -> bool;
 
-    /// Whether the object knows such calls, with such arguments and answers. One that it does not know makes the verdict unknown.
+    /// Checks that the model knows such calls, with such arguments and answers. A call that it does not know makes
+    /// the verdict unknown.
     ///
     /// # Errors
-    /// What it does not know.
+    /// The function, argument or answer that it does not know.
     fn accepts(&self, _call: &Call<'_>) -> Result<(), UnknownWhy> {
         Ok(())
     }
 
-    /// Whether such a call never changes any state. Saying so is never needed, but makes the check faster.
+    /// Returns true if such a call never changes any state. Never required, but makes the check faster.
     fn is_read_only(&self, _call: &Call<'_>) -> bool {
         false
     }
 
-    /// Which part of the object the call is about, if it neither sees nor changes any other: where all calls say so, each part is
-    /// checked on its own (linearizability is local: Herlihy and Wing 1990, theorem 1).
+    /// Returns the part of the object that the call is about, if the call neither observes nor changes any other
+    /// part. If all calls name a part, each part is checked on its own (linearizability is local: Herlihy and Wing
+    /// 1990, theorem 1).
     fn part(&self, _call: &Call<'_>) -> Option<Value> {
         None
     }
 
-    /// Which values the call is about, if the model is such that these may go: of any possible sequence of calls, what is left when
-    /// all calls about some values are left out, and any of those about none, must be possible too. So it is where elements are put
-    /// in and taken out, and where the last value written is read. Never needed, but makes the evidence of a violation small.
+    /// Returns the values that the call is about, if calls can be left out by value: from any possible sequence of
+    /// calls, all calls about some values, and any of the calls about none, can be removed, and the rest must still
+    /// be possible. That holds where elements are put in and taken out, and where the last value written is read.
+    /// Never required, but makes the evidence of a violation small.
     fn about(&self, _call: &Call<'_>) -> Option<Vec<Value>> {
         None
     }
 
-    /// What the answer of a call shows that must have been left by some other call, which began before this one ended: elements that were
-    /// found, values that were read. Never needed, but where nobody left it, that is found at once.
+    /// Returns the values in the call's answer that some other call, which began before this one ended, must have
+    /// left: elements that were found, values that were read. Never required, but finds at once a value that no call
+    /// left.
     fn finds(&self, _call: &Call<'_>) -> Vec<Value> {
         Vec::new()
     }
 
-    /// What a call may leave that others find: with [`Specification::finds`].
+    /// Returns the values that a call may leave for others to find, for [`Specification::finds`].
     fn leaves(&self, _call: &Call<'_>) -> Vec<Value> {
         Vec::new()
     }
 
-    /// Whether it matters who calls. Where it does not, [`Call::process`] is always 0, and equal calls of unknown outcome are
-    /// counted instead of told apart, which makes the check faster.
+    /// Returns true if it matters which process makes a call. If not, [`Call::process`] is always 0, and equal calls
+    /// of unknown outcome are counted instead of told apart, which makes the check faster.
     fn asks_who(&self) -> bool {
         true
     }
 }
 
-/// What one client asked, and what it was told.
+/// Call by a client, with its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Call<'a> {
-    /// Its name; `get` is called `read`, and `put` is called `write`.
+    /// Name of the function; `get` is called `read`, and `put` is called `write`.
     pub function: &'a str,
-    /// Its argument; of a `cas`, what is expected. [`Value::Nil`] where there is none.
+    /// Argument; the expected value of a `cas`. [`Value::Nil`] if there is none.
     pub input: &'a Value,
-    /// Of a `cas`, what is set; otherwise [`Value::Nil`].
+    /// New value of a `cas`; otherwise [`Value::Nil`].
     pub to: &'a Value,
-    /// What it answered, [`Value::Nil`] if only that it happened; `None` if nobody knows, or it never answers anything.
+    /// Answer, [`Value::Nil`] if it only says that the call took place; `None` if it is unknown, or the function has
+    /// no answer.
     pub output: Option<&'a Value>,
-    /// Whether it is a `cas` that found another value than it expected.
+    /// True if it is a `cas` that found a value other than it expected.
     pub mismatch: bool,
-    /// Who asked; 0 if the object does not ask.
+    /// Process that made the call; 0 if the object does not depend on it.
     pub process: u32,
 }
 
 impl<'a> Call<'a> {
-    /// The call that `operation` made.
+    /// Makes the call of `operation`.
     pub(crate) fn of(history: &'a History, operation: &Operation, asks_who: bool) -> Self {
         let answered = operation.outcome != Outcome::Info && operation.output != ValueId::UNKNOWN;
         Self {
@@ -141,58 +149,59 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// Whether the answer says nothing beyond that the call happened: nothing, or its argument once more.
+    /// Returns true if the answer only says that the call took place: it is absent, nil, or equal to the argument.
     pub fn says_nothing(&self) -> bool {
         self.output.is_none_or(|said| *said == Value::Nil || said == self.input)
     }
 
-    /// Whether it asks for nothing in particular: it has no argument, or the answer was written down as one already.
+    /// Returns true if the call has no argument, or one that is its answer, which some histories write into the
+    /// invocation.
     pub fn asks_for_nothing(&self) -> bool {
         *self.input == Value::Nil || self.output == Some(self.input)
     }
 
-    /// Whether the answer is this, or unknown.
+    /// Returns true if the answer is this one, or unknown.
     pub fn may_answer(&self, answer: &Value) -> bool {
         self.output.is_none_or(|said| said == answer)
     }
 
-    /// Whether the answer is this, or says nothing.
+    /// Returns true if the answer is this boolean, or says nothing.
     fn may_say(&self, truth: bool) -> bool {
         self.says_nothing() || matches!(self.output, Some(Value::Bool(said)) if *said == truth)
     }
 
-    /// That the model has no such function.
+    /// Returns the error that the model has no such function.
     pub fn unknown_function(&self) -> UnknownWhy {
         UnknownWhy::Function { name: self.function.to_owned() }
     }
 
-    /// That the model has the function, but not with such an argument.
+    /// Returns the error that the model does not have the function with such an argument.
     pub fn unsupported_input(&self) -> UnknownWhy {
         UnknownWhy::Unsupported { what: format!("{} with the argument {}", self.function, self.input) }
     }
 
-    /// That the model has the function, but not with such an answer.
+    /// Returns the error that the model does not have the function with such an answer.
     pub fn unsupported_output(&self) -> UnknownWhy {
         let answer = self.output.unwrap_or(&Value::Nil);
         UnknownWhy::Unsupported { what: format!("{} that answers {answer}", self.function) }
     }
 }
 
-/// What a function may be asked with.
+/// Argument that a function takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Argument {
-    /// Nothing.
+    /// Nil.
     None,
-    /// Nothing, or what it answered, written down before it did.
+    /// Nil, or the answer, which some histories write into the invocation.
     NoneOrAnswer,
-    /// Something.
+    /// Value other than nil.
     Some,
-    /// Something or nothing.
+    /// Value or nil.
     Any,
 }
 
 impl Argument {
-    /// Whether the operation has such a one.
+    /// Returns true if the operation has such an argument.
     pub(crate) fn fits(self, operation: &Operation) -> bool {
         let Operation { input, output, .. } = *operation;
         match self {
@@ -204,7 +213,7 @@ impl Argument {
     }
 }
 
-/// Whether a value is made of values, and so neither text nor number nor the like.
+/// Returns true if a value contains other values: it is a list, map or set, or a tagged value.
 pub(crate) fn is_compound(value: &Value) -> bool {
     match value {
         Value::List(_) | Value::Map(_) => true,
@@ -213,7 +222,7 @@ pub(crate) fn is_compound(value: &Value) -> bool {
     }
 }
 
-/// The elements of a sequence or a set.
+/// Returns the elements of a list or a set.
 pub(crate) fn items(value: &Value) -> Option<&[Value]> {
     match value {
         Value::List(items) => Some(items),
@@ -225,7 +234,8 @@ pub(crate) fn items(value: &Value) -> Option<&[Value]> {
     }
 }
 
-/// Whether a call that was answered says something that could be wrong: of a model that lets anybody write anything, what is read.
+/// Returns true if the call has an answer that could be wrong. In a model in which any write is possible, only reads
+/// have one.
 pub(crate) fn tells(model: Model, call: &Call<'_>) -> bool {
     let is_answered = call.output.is_some();
     match model {
@@ -241,13 +251,14 @@ pub(crate) fn tells(model: Model, call: &Call<'_>) -> bool {
         Model::Bag => is_answered && bag::NAMES.only_looks(call.function),
         Model::Stack => is_answered && stack::NAMES.only_looks(call.function),
         Model::PriorityQueue => is_answered && priority_queue::NAMES.only_looks(call.function),
-        // Who has it, others do not.
+        // A lock that one process holds is not free for others.
         Model::Mutex | Model::FencedLock => true,
     }
 }
 
 impl Model {
-    /// What a function of this name may be asked with, as far as that needs no look at values; what the model does not have, may be anything.
+    /// Returns the argument that a function of this name takes, as far as that is known without looking at values;
+    /// any argument for a function that the model does not have.
     pub(crate) fn argument(self, function: &str) -> Argument {
         let is_look = match self {
             Self::Register | Self::KeyValue | Self::Counter => function == "read",
@@ -268,10 +279,10 @@ impl Model {
         }
     }
 
-    /// Whether its objects can begin with this value.
+    /// Checks that objects of this model can begin with this value.
     ///
     /// # Errors
-    /// They cannot; in words, what they begin with.
+    /// A description of the allowed initial values, if they cannot.
     pub fn begins_with(self, initial: &Value) -> Result<(), &'static str> {
         let is_list_of = |fits: &dyn Fn(&Value) -> bool| match initial {
             Value::Nil => true,
@@ -308,12 +319,12 @@ impl Model {
         if fits { Ok(()) } else { Err(allowed) }
     }
 
-    /// Whether its objects have a function of this name.
+    /// Returns true if objects of this model have a function of this name.
     pub fn has(self, function: &str) -> bool {
         self.specification(&Value::Nil).has(function)
     }
 
-    /// What an object of this model may do.
+    /// Returns the sequential specification of this model.
     pub(crate) fn specification(self, initial: &Value) -> Box<dyn Object + '_> {
         match self {
             Self::Register => Box::new(Register::new(initial, false)),
@@ -332,7 +343,7 @@ impl Model {
     }
 }
 
-/// What a list of elements holds in the beginning.
+/// Returns the elements of an initial list or set.
 fn elements(initial: &Value) -> impl Iterator<Item = Value> + '_ {
     items(initial).unwrap_or_default().iter().cloned()
 }

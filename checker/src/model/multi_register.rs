@@ -1,5 +1,5 @@
-//! Several registers that are read and written at once: `read` and `write` with values such as `{"x": 1, "y": 2}`, or Jepsen's
-//! `txn` with `[["r", "x", 1], ["w", "y", 2]]`, one after the other.
+//! Registers that are read and written together: `read` and `write` with values such as `{"x": 1, "y": 2}`, or
+//! Jepsen's `txn` with `[["r", "x", 1], ["w", "y", 2]]`, applied one after the other.
 
 use std::collections::BTreeMap;
 
@@ -13,22 +13,22 @@ pub(super) struct MultiRegister<'a> {
     initial: &'a Value,
 }
 
-/// One register's part in a call.
+/// Access of a call to one register.
 enum Access {
-    /// What it held, if that is known.
+    /// Read of a register, with the value it held if that is known.
     Read(Value, Option<Value>),
     Write(Value, Value),
 }
 
 impl<'a> MultiRegister<'a> {
-    /// `initial` is a map of what each register holds at first, or what all of them do.
+    /// Makes registers from their initial values: a map from registers to values, or one value for all.
     pub(super) fn new(initial: &'a Value) -> Self {
         Self { initial }
     }
 
     fn at_first(&self, register: &Value) -> Value {
         match self.initial {
-            // Whoever says it on a command line has text for keywords too.
+            // An initial value given on a command line has text in place of keywords.
             Value::Map(pairs) => {
                 let named = || register.name().and_then(|name| pairs.named(name));
                 pairs.get(register).or_else(named).cloned().unwrap_or_default()
@@ -38,7 +38,7 @@ impl<'a> MultiRegister<'a> {
     }
 }
 
-/// What the call does to each register, in its order; nothing if its argument or answer has no such form.
+/// Returns the accesses of the call in their order, or `None` if its argument or answer does not have the right form.
 fn accesses(call: &Call<'_>) -> Option<Vec<Access>> {
     match (call.function, call.input, call.output) {
         ("write", Value::Map(pairs), _) => {
@@ -53,8 +53,8 @@ fn accesses(call: &Call<'_>) -> Option<Vec<Access>> {
     }
 }
 
-/// Whether a read that asks so can be answered with these registers: it asks for nothing in particular, or names each, with nothing or with
-/// what was answered.
+/// Returns true if a read with this argument can be answered with these registers: the argument is nil, or names each
+/// of them, with nil or with the answer.
 fn asks_for(asked: &Value, answered: &Map) -> bool {
     match asked {
         Value::Nil => true,
@@ -68,7 +68,7 @@ fn asks_for(asked: &Value, answered: &Map) -> bool {
     }
 }
 
-/// `["r", "x", 1]` or `["w", "x", 1]`.
+/// Parses a micro-operation: `["r", "x", 1]` or `["w", "x", 1]`.
 fn access(part: &Value, is_answer: bool) -> Option<Access> {
     let Value::List(part) = part else { return None };
     let [function, register, value] = part.as_slice() else { return None };
@@ -79,19 +79,19 @@ fn access(part: &Value, is_answer: bool) -> Option<Access> {
     }
 }
 
-/// A register at a value.
+/// Returns the value that stands for a register with its content.
 fn setting(register: Value, value: Value) -> Value {
     Value::List(vec![register, value])
 }
 
-/// Whether the call was answered with what some register held.
+/// Returns true if the call was answered with the content of some register.
 pub(super) fn reads(call: &Call<'_>) -> bool {
     let held = |access: &Access| matches!(access, Access::Read(_, Some(_)));
     accesses(call).is_some_and(|accesses| accesses.iter().any(held))
 }
 
 impl Specification for MultiRegister<'_> {
-    /// What differs from the beginning.
+    /// Registers whose value differs from the initial one.
     type State = BTreeMap<Value, Value>;
 
     fn initial(&self) -> Self::State {
@@ -158,7 +158,7 @@ impl Specification for MultiRegister<'_> {
                 Access::Read(_, None) => {}
                 Access::Read(register, Some(seen)) => match own.get(&register) {
                     Some(written) if *written == seen => {}
-                    // Nobody can leave what it finds there.
+                    // Such a value cannot have been left by any call.
                     Some(written) => found.push(Value::List(vec![register, seen, written.clone()])),
                     None if seen == self.at_first(&register) => {}
                     None => found.push(setting(register, seen)),

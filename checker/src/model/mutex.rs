@@ -1,4 +1,5 @@
-//! A lock: `acquire`, and `release` by the process that holds it. Either may answer `false`: it was not to be had, or not held.
+//! Lock: `acquire`, and `release` by the process that holds it. Either may answer `false`: the lock was not free, or
+//! not held.
 
 use histories::Value;
 
@@ -8,7 +9,7 @@ use crate::UnknownWhy;
 #[derive(Debug)]
 pub(super) struct Mutex;
 
-/// Whether a function acquires, not releases; nothing if it is something else.
+/// Returns true if a function acquires, false if it releases, or `None` if it is something else.
 pub(crate) fn acquires(function: &str) -> Option<bool> {
     match function {
         "acquire" | "lock" => Some(true),
@@ -22,7 +23,7 @@ fn was_refused(call: &Call<'_>) -> bool {
 }
 
 impl Specification for Mutex {
-    /// Who holds it.
+    /// Process that holds the lock.
     type State = Option<u32>;
 
     fn initial(&self) -> Self::State {

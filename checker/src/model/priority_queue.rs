@@ -1,4 +1,4 @@
-//! A priority queue of whole numbers, the smallest first: `insert`, `poll` and `peek`.
+//! Priority queue of integers, the smallest first: `insert`, `poll` and `peek`.
 
 use std::collections::BTreeMap;
 
@@ -31,7 +31,7 @@ impl PriorityQueue {
 }
 
 impl Specification for PriorityQueue {
-    /// How often it has each number.
+    /// Number of copies of each integer.
     type State = BTreeMap<Value, u32>;
 
     fn initial(&self) -> Self::State {
@@ -74,7 +74,7 @@ impl Specification for PriorityQueue {
     }
 
     fn about(&self, call: &Call<'_>) -> Option<Vec<Value>> {
-        // Nothing can be left out of what was there at first.
+        // Initial elements cannot be left out.
         if self.initial.is_empty() { NAMES.about(call) } else { None }
     }
 

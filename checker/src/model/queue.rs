@@ -1,4 +1,4 @@
-//! A FIFO queue: `enqueue`, `dequeue` and `peek`.
+//! FIFO queue: `enqueue`, `dequeue` and `peek`.
 
 use std::collections::VecDeque;
 
@@ -56,7 +56,7 @@ impl Specification for Queue {
     }
 
     fn about(&self, call: &Call<'_>) -> Option<Vec<Value>> {
-        // Nothing can be left out of what was there at first.
+        // Initial elements cannot be left out.
         if self.initial.is_empty() { NAMES.about(call) } else { None }
     }
 

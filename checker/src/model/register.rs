@@ -1,9 +1,10 @@
-//! A register: `read`, `write`, `cas`; with `edits` also `append` and `delete`.
+//! Register: `read`, `write`, `cas`; with `edits` also `append` and `delete`.
 //!
-//! # What `append` does
-//! It leaves a text behind, whatever was there and whatever is appended: what was there as text ([`as_text`]), and then what is appended
-//! as text. Nothing (`null`) is the empty text, a text is itself, and any other value is as JSON writes it. So also the empty text and
-//! `null` change what they are appended to, unless that is a text: `null` becomes `""`, and `5` becomes `"5"`. Whoever asks what an
+//! # Semantics of `append`
+//! The new value is always text: the old value as text ([`as_text`]), followed by the appended value as text. Nil
+//! (`null`) counts as empty text, text as itself, and any other value as its JSON. So appending the empty text or
+//! `null` changes every value that is not text: `null` becomes `""`, and `5` becomes `"5"`. This file is the only
+//! definition of `append`.
 //! append does asks here.
 
 use std::borrow::Cow;
@@ -66,7 +67,7 @@ impl Specification for Register<'_> {
     }
 }
 
-/// A value as the text that `append` finds and adds.
+/// Returns a value as the text that `append` extends or adds.
 pub(crate) fn as_text(value: &Value) -> Cow<'_, str> {
     match value {
         Value::Nil => Cow::Borrowed(""),
@@ -75,12 +76,12 @@ pub(crate) fn as_text(value: &Value) -> Cow<'_, str> {
     }
 }
 
-/// The value after an `append` of `suffix`.
+/// Returns the value after an `append` of `suffix`.
 pub(crate) fn appended(value: &Value, suffix: &Value) -> Value {
     Value::Str(format!("{}{}", as_text(value), as_text(suffix)).into())
 }
 
-/// Whether `append` makes nothing else of this value than a text that begins with it: else it becomes a text even if nothing is added.
+/// Returns true if the value is text already: any other value becomes text by an `append`, even of nothing.
 pub(crate) fn is_text(value: &Value) -> bool {
     matches!(value, Value::Str(_))
 }

@@ -1,4 +1,5 @@
-//! A set: `add`, `remove`, `contains` of an element, and `read` of all elements. `add` and `remove` may say whether they changed it.
+//! Set: `add`, `remove`, `contains` of an element, and `read` of all elements. `add` and `remove` may answer whether
+//! they changed it.
 
 use std::collections::BTreeSet;
 
@@ -10,11 +11,11 @@ use crate::UnknownWhy;
 #[derive(Debug)]
 pub(crate) struct Set<'a> {
     initial: BTreeSet<Value>,
-    /// Elements that count; all if there is no choice.
+    /// Elements that count, or `None` if all do.
     only: Option<&'a [Value]>,
 }
 
-/// What a set may be asked.
+/// Functions of a set.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Function {
     Add,
@@ -28,7 +29,7 @@ impl<'a> Set<'a> {
         Self { initial: elements(initial).collect(), only: None }
     }
 
-    /// One of which all but these elements are struck out: it is a set of them.
+    /// Makes a set that ignores all elements but these.
     pub(crate) fn of_only(initial: &Value, only: &'a [Value]) -> Self {
         Self { initial: elements(initial).filter(|element| only.contains(element)).collect(), only: Some(only) }
     }

@@ -1,4 +1,4 @@
-//! A stack: `push`, `pop` and `peek`. [`crate::Options::initial`] is a list from bottom to top.
+//! Stack: `push`, `pop` and `peek`. [`crate::Options::initial`] is a list from bottom to top.
 
 use histories::Value;
 
@@ -51,7 +51,7 @@ impl Specification for Stack {
     }
 
     fn about(&self, call: &Call<'_>) -> Option<Vec<Value>> {
-        // Nothing can be left out of what was there at first.
+        // Initial elements cannot be left out.
         if self.initial.is_empty() { NAMES.about(call) } else { None }
     }
 

@@ -1,4 +1,4 @@
-//! Each specification by table: what it lets happen, one call after another, and what it refuses.
+//! Table tests of each specification: the calls that it allows, one after another, and those that it refuses.
 
 use histories::Value;
 
@@ -11,8 +11,8 @@ fn value(json: &str) -> Value {
     serde_json::from_str(json).unwrap()
 }
 
-/// Checks each line, `3 push 1 -> true`: process, function, argument (may be missing) and answer (missing: unknown), `!` at the
-/// end where the answer is impossible, `?` where the model does not know such calls.
+/// Checks each line, such as `3 push 1 -> true`: process, function, argument (optional) and answer (unknown if
+/// missing), with `!` at the end if the answer is impossible, and `?` if the model does not have such calls.
 fn follow<S: Specification>(object: &S, lines: &[&str]) {
     let mut state = object.initial();
     for line in lines {
