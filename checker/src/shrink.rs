@@ -1,8 +1,10 @@
-//! From many steps that cannot be ordered to few, never by a step that could make a violation of its own.
+//! Shrinking of violations: from many steps that cannot be ordered to few, without creating a violation that was not
+//! there.
 //!
-//! Leaving out steps keeps an order legal as long as nobody who stays saw what goes: a step that only looks may always go; a
-//! change may go if no step that stays can have seen it, because it began too late for that, or was certainly replaced before;
-//! and a cas whose expected value is left to nobody may count as a plain write, which is possible wherever the cas was.
+//! An order stays valid without some of its steps as long as no remaining step observed them. A step that only looks
+//! may always be left out. A change may be left out if no remaining step can have observed it, because it began too
+//! late for that, or was certainly replaced before. A cas whose expected value no remaining step sets may count as a
+//! plain write, which is possible wherever the cas was.
 
 mod text;
 
@@ -19,25 +21,26 @@ use crate::{
 
 use histories::{History, NEVER, Value};
 
-/// More steps than this are not tried one by one.
+/// Maximum number of steps that are tried one by one.
 const MAX_TRIED: usize = 256;
 
-/// How many windows around a completion are tried, each twice as wide as the one before.
+/// Maximum number of windows around a completion that are tried, each twice as wide as the one before.
 const MAX_WINDOWS: u32 = 10;
 
-/// How often a search of a few steps asks whether to go on, before it is given up.
+/// Number of queries of the limits after which a search of a few steps is given up.
 const MAX_QUESTIONS: u32 = 64;
 
-/// As above, of a second opinion.
+/// Number of queries of the limits after which a second opinion is given up.
 const MAX_PLAIN_QUESTIONS: u32 = 8192;
 
-/// Steps searched while shrinking, over all tries.
+/// Maximum number of steps searched while shrinking, over all attempts.
 const MAX_SEARCHED: usize = 2_000_000;
 
-/// So many steps are shown rather than fewer of which some count as something else.
+/// Maximum number of steps in evidence that includes the setters of all expected values. Larger evidence is shown
+/// without these setters, with some cas counting as writes.
 pub(crate) const MAX_EVIDENCE: usize = 24;
 
-/// A key whose steps cannot be ordered.
+/// Key whose steps cannot be ordered.
 pub(crate) struct Problem<'a> {
     pub history: &'a History,
     pub initial: &'a Value,
@@ -45,16 +48,16 @@ pub(crate) struct Problem<'a> {
     pub limits: &'a Limits<'a>,
     searched: usize,
     patience: Patience<'a>,
-    /// The changes that set each value.
+    /// Changes that set each value.
     setters: Vec<Vec<u32>>,
-    /// For each change, when it was certainly replaced.
+    /// Rank by which each change was certainly replaced.
     replaced: Vec<u32>,
 }
 
 impl<'a> Problem<'a> {
-    /// What one with these steps takes, in bytes.
+    /// Returns the memory of a problem with these steps, in bytes.
     pub(crate) fn bytes(prepared: &Prepared) -> usize {
-        // Those who set a value have room for four from the first on.
+        // A list of setters reserves room for four when the first is added.
         prepared.steps.len() * 3 * size_of::<u32>()
             + prepared.values.len() * (size_of::<Vec<u32>>() + size_of::<[u32; 8]>())
     }
@@ -72,7 +75,7 @@ impl<'a> Problem<'a> {
                 setters[value as usize].push(index);
             }
         }
-        // The first end of a change that begins after this step, by place in the order of starts.
+        // The first end of a change that begins after this step, by position in the order of starts.
         let mut first_end_after = vec![NEVER; steps.len() + 1];
         for (index, step) in steps.iter().enumerate().rev() {
             let end = if step.action.installs().is_some() { step.end } else { NEVER };
@@ -84,7 +87,7 @@ impl<'a> Problem<'a> {
         Self { history, initial, prepared, limits, searched: 0, patience, setters, replaced }
     }
 
-    /// A few steps that cannot be ordered, given that no order survives the completion of `dead`.
+    /// Returns a few steps that cannot be ordered, given that no order survives the completion of `dead`.
     pub(crate) fn around(&mut self, dead: u32) -> Vec<u32> {
         let end = self.prepared.steps[dead as usize].end;
         let all: Vec<u32> = (0..).take(self.prepared.steps.len()).collect();
@@ -98,7 +101,8 @@ impl<'a> Problem<'a> {
         self.near(dead).unwrap_or_else(|| self.minimal(all, &[]))
     }
 
-    /// A few steps before the completion of `dead` that cannot be ordered, if such are found without much ado.
+    /// Returns a few steps before the completion of `dead` that cannot be ordered, if such are found with little
+    /// effort.
     pub(crate) fn near(&mut self, dead: u32) -> Option<Vec<u32>> {
         if has_appends(&self.prepared.steps) {
             return self.since_reset(dead);
@@ -117,13 +121,14 @@ impl<'a> Problem<'a> {
         None
     }
 
-    /// What began before `end`, without what was still looking.
+    /// Returns the steps that began before `end`, without reads that were still open then.
     fn before(&self, end: u32) -> Vec<u32> {
         let stays = |step: &Step| step.start < end && (step.end <= end || !step.action.is_read_only());
         (0..).zip(&self.prepared.steps).filter(|(_, step)| stays(step)).map(|(index, _)| index).collect()
     }
 
-    /// Who looked between two ranks, the changes of that time, and the changes before it that any of these can have seen.
+    /// Returns the steps that looked between two ranks, the changes of that time, and the earlier changes that any of
+    /// these can have observed.
     fn window(&self, from: u32, until: u32) -> Vec<u32> {
         let steps = &self.prepared.steps;
         let mut kept = vec![false; steps.len()];
@@ -135,7 +140,8 @@ impl<'a> Problem<'a> {
                 open.push(index);
             }
         }
-        // A cas from long ago may count as a write, unless some of those that set what it expected stay: then all must.
+        // A cas from long ago may count as a write, unless some setters of its expected value are kept: then all must
+        // be.
         let mut old_cas: Vec<(Val, u32)> = Vec::new();
         while let Some(index) = open.pop() {
             let looker = &steps[index as usize];
@@ -158,8 +164,8 @@ impl<'a> Problem<'a> {
         (0..).zip(kept).filter(|(_, kept)| *kept).map(|(index, _)| index).collect()
     }
 
-    /// Keeps every change that `looker` can have seen; of a value that was set, but too long ago or too late, the last that began
-    /// before, or else it would look as if nobody ever had set it.
+    /// Keeps every change that `looker` can have observed. If its value was set only too long ago or too late, keeps
+    /// the last setter that began before the end of `looker`, or else it would seem that the value was never set.
     fn add_seen(&self, looker: &Step, kept: &mut [bool], open: &mut Vec<u32>) {
         let (first, last) = match looker.action {
             Action::Read(value) | Action::Cas { from: value, .. } => (value as usize, value as usize),
@@ -181,7 +187,7 @@ impl<'a> Problem<'a> {
         }
     }
 
-    /// Whether `looker` can have seen what `setter` set.
+    /// Returns true if `looker` can have observed the value that `setter` set.
     fn sees(&self, looker: &Step, setter: u32) -> bool {
         let step = &self.prepared.steps[setter as usize];
         let Some(set) = step.action.installs() else { return false };
@@ -196,14 +202,16 @@ impl<'a> Problem<'a> {
             && looker.start < self.replaced[setter as usize]
     }
 
-    /// Leaves out what can be left out, one step at a time, but nothing of `wanted`; as long as there is time.
+    /// Leaves out steps one at a time while the rest cannot be ordered, but none of `wanted`, as long as there is
+    /// time.
     pub(crate) fn minimal(&mut self, mut kept: Vec<u32>, wanted: &[u32]) -> Vec<u32> {
         if kept.len() > MAX_TRIED {
             return kept;
         }
         loop {
             let before = kept.len();
-            // Who looks goes before what they saw: the last looks first, and the first changes, so that what stays is close together.
+            // Looks are left out before the changes that they observed: the last looks first, and the first changes,
+            // so that the remaining steps are close together.
             let is_look = |&step: &u32| self.prepared.steps[step as usize].action.is_read_only();
             let (looks, changes): (Vec<u32>, Vec<u32>) = kept.iter().copied().partition(is_look);
             let looks = looks.into_iter().rev().map(|step| (step, true));
@@ -225,7 +233,7 @@ impl<'a> Problem<'a> {
         }
     }
 
-    /// Whether leaving out this change keeps legal what was legal.
+    /// Returns true if every valid order stays valid without this change.
     fn may_go(&self, setter: u32, kept: &[u32]) -> bool {
         let steps = &self.prepared.steps;
         if has_appends(steps) {
@@ -236,14 +244,14 @@ impl<'a> Problem<'a> {
         kept.iter().all(|&looker| {
             let looker = &steps[looker as usize];
             let becomes_write = matches!(looker.action, Action::Cas { .. }) && !others && set != INITIAL;
-            // A read of a value from long ago stays with who set it, or it would look as if nobody ever had.
+            // A read of a value from long ago stays with its setter, or it would seem that the value was never set.
             let last_of_its_value = !others && set != INITIAL && looker.action == Action::Read(set);
             becomes_write || !(last_of_its_value || self.sees(looker, setter))
         })
     }
 
-    /// With all who can have set what a kept cas expected, and so on, if these are still few and cannot be ordered either: then each cas
-    /// is what it was.
+    /// Adds all steps that can have set what a kept cas expected, and so on for their own expected values, if the
+    /// result is still small and cannot be ordered either: then no cas has to count as a write.
     pub(crate) fn with_setters(&mut self, kept: Vec<u32>) -> Vec<u32> {
         let steps = &self.prepared.steps;
         if has_appends(steps) {
@@ -269,7 +277,8 @@ impl<'a> Problem<'a> {
         if all.len() > kept.len() && self.is_impossible(&all) { all } else { kept }
     }
 
-    /// The kept steps alone: a cas whose expected value somebody sets, but none of these, is a write.
+    /// Returns the kept steps alone: a cas whose expected value is set by other steps, but by none of these, becomes
+    /// a write.
     pub(crate) fn alone(&self, kept: &[u32]) -> Prepared {
         let mut steps: Vec<Step> = kept.iter().map(|&index| self.prepared.steps[index as usize]).collect();
         let mut set = vec![false; self.prepared.values.len()];
@@ -287,7 +296,7 @@ impl<'a> Problem<'a> {
         Prepared { steps, values: self.prepared.values.clone(), failed: self.prepared.failed.clone() }
     }
 
-    /// Whether the kept steps alone cannot be ordered; `false` also where a limit is reached.
+    /// Returns true if the kept steps alone cannot be ordered; false also if a limit is reached.
     fn is_impossible(&mut self, kept: &[u32]) -> bool {
         self.searched += kept.len();
         let bytes = size_of_val(&self.prepared.values[..]) + size_of_val(&self.prepared.failed[..]);
@@ -312,23 +321,23 @@ impl<'a> Problem<'a> {
     }
 }
 
-/// How many of the efforts make a narrow search.
+/// Number of efforts that make up a narrow search.
 const NARROW: usize = 5;
 
-/// How the general search goes about it.
+/// Stage of the general search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
-    /// Few configurations: to find an order soon.
+    /// Search with few configurations, to find an order soon.
     Narrow,
-    /// More configurations, where a narrow search leaves some for later: to find an order.
+    /// Search with more configurations, for efforts beyond the narrow ones, to find an order.
     Wide,
-    /// As if every unknown change could happen any number of times: to find that there is none.
+    /// Search in which every unknown change can take effect any number of times, to find that there is no order.
     Relaxed,
-    /// All configurations.
+    /// Search with all configurations.
     Exact,
 }
 
-/// The general search with the object that fits.
+/// Runs the general search with the automaton that fits.
 pub(crate) fn by_search(
     history: &History,
     initial: &Value,
@@ -368,8 +377,8 @@ pub(crate) fn by_search(
     search(steps, &mut register, limits, efforts, supply)
 }
 
-/// Whether the steps can be ordered, as the specification alone says, without what the other automata know of who may still ask for what;
-/// nothing if a limit is reached.
+/// Returns true if the steps can be ordered according to the specification alone, without the knowledge of the other
+/// automata about what can still be observed. Returns `None` if a limit is reached.
 pub(crate) fn by_specification(
     history: &History,
     initial: &Value,
@@ -381,7 +390,8 @@ pub(crate) fn by_specification(
     let limits = Limits { keep_going: &keep_going, abandon: false, ..*limits };
     Patience::new(&limits).room(Plain::bytes(history, prepared)).ok()?;
     let mut plain = Plain::new(history, initial, prepared);
-    // What has no order even with unknown changes without number has none; else each happens once at most.
+    // Steps without an order even if unknown changes take effect any number of times have none; otherwise each takes
+    // effect at most once.
     match search(&prepared.steps, &mut plain, &limits, &EXACT, Supply::Endless) {
         Found::Dead(_) => return Some(false),
         Found::Limit(_) => return None,
@@ -421,7 +431,7 @@ mod tests {
         prepare::{Keys, Preparer},
     };
 
-    /// Runs `test` on many problems, with whether each can be ordered, and counts how often it returned true.
+    /// Runs `test` on many problems, telling it whether each can be ordered, and counts how often it returned true.
     fn on_random_problems(histories: u64, mut test: impl FnMut(&mut Problem<'_>, bool) -> bool) -> u64 {
         let mut hits = 0;
         let kinds =

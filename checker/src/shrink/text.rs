@@ -1,4 +1,5 @@
-//! As its parent, of text that can grow: in too many ways to say who can have seen what.
+//! Shrinking of violations for text that can grow: it can grow in too many ways to tell which steps can have observed
+//! which.
 
 use std::borrow::Cow;
 
@@ -11,18 +12,20 @@ use crate::{
     prepare::{Action, INITIAL, Step, Val},
 };
 
-/// So many parts of a text are compared, times its length, to find out whether it can have been made.
+/// Maximum number of comparisons (parts of a text times its length) for deciding whether a text can have been made.
 const MAX_COMPARED: usize = 1 << 24;
 
-/// How many writes of a text are looked at as beginnings of a window.
+/// Maximum number of writes of a text that are tried as the start of a window.
 const MAX_RESETS: usize = 512;
 
 impl Problem<'_> {
-    /// A few steps since some write before `dead` that cannot be ordered, with those that made what the last of them saw.
+    /// Returns a few steps since some write before `dead` that cannot be ordered, with the steps that made the text
+    /// which the last of them observed.
     ///
-    /// After a write the text is what was written, whatever was before. So all that ended before it began may go, with those who
-    /// looked before it ended, and what changed the text only before it does no harm. (A cas looks and must not go, so there must
-    /// be none.)
+    /// After a write the text is what was written, whatever it was before. So every step that ended before the write
+    /// began may be left out, and every look that began before the write ended. Earlier changes that overlap the
+    /// write are kept and do no harm. (A cas looks but must not be left out, so no certain cas may overlap the
+    /// write.)
     pub(super) fn since_reset(&mut self, dead: u32) -> Option<Vec<u32>> {
         let end = self.prepared.steps[dead as usize].end;
         let resets: Vec<u32> = self.resets(dead).take(MAX_RESETS).collect();
@@ -40,7 +43,7 @@ impl Problem<'_> {
         None
     }
 
-    /// The writes that ended before `dead` began and that no cas overlaps, the last first.
+    /// Returns the writes that ended before `dead` began and that no certain cas overlaps, the last first.
     pub(super) fn resets(&self, dead: u32) -> impl Iterator<Item = u32> {
         let steps = &self.prepared.steps;
         let is_reset = move |&index: &u32| {
@@ -54,7 +57,8 @@ impl Problem<'_> {
         (0..dead).rev().filter(is_reset)
     }
 
-    /// The first rank from `end` on at which no cas is open: one that is could see what began later.
+    /// Returns the first rank from `end` on at which no certain cas is open: an open one could observe what began
+    /// later.
     pub(super) fn without_cas(&self, mut end: u32) -> u32 {
         for step in &self.prepared.steps {
             if step.start >= end {
@@ -67,7 +71,8 @@ impl Problem<'_> {
         end
     }
 
-    /// What can matter before `end` and after `reset`: whoever looked in between, and every change that can have come after it.
+    /// Returns the steps that can matter between `reset` and `end`: the looks in between, and every change that can
+    /// have come after `reset`.
     pub(super) fn since(&self, reset: u32, end: u32) -> Vec<u32> {
         let steps = &self.prepared.steps;
         let end = self.without_cas(end);
@@ -79,7 +84,8 @@ impl Problem<'_> {
         (0..).zip(steps).filter(|(_, step)| stays(step)).map(|(index, _)| index).collect()
     }
 
-    /// The write and what was appended to it, before the first of these, that made the text which the last of them saw.
+    /// Returns the write, and the appends to it, that made the text which the last of these steps observed, as far as
+    /// they precede these steps. Returns nothing if they do not make that text.
     fn made_what_was_seen(&self, few: &[u32]) -> Vec<u32> {
         let steps = &self.prepared.steps;
         let seen = few.iter().rev().find_map(|&index| match steps[index as usize].action {
@@ -108,8 +114,8 @@ impl Problem<'_> {
         if length == seen.len() { made } else { Vec::new() }
     }
 
-    /// Whether a step found a value that is neither what was there at first, nor what somebody set who began before it ended, nor a text
-    /// that was made of these by what was appended.
+    /// Returns true if a step found a value that cannot have been made by then: neither the initial value, nor one
+    /// set by a step that began before this one ended, nor a text made of these by such appends.
     pub(crate) fn is_unfounded(&self, looker: u32) -> bool {
         let looker = &self.prepared.steps[looker as usize];
         let (Action::Read(seen) | Action::Cas { from: seen, .. }) = looker.action else { return false };
@@ -133,7 +139,7 @@ impl Problem<'_> {
         }
         let parts: Vec<Cow<'_, str>> =
             appended.into_iter().map(|part| self.text(part)).filter(|part| !part.is_empty()).collect();
-        // Up to which lengths it can have been made.
+        // Lengths up to which the text can have been made.
         let mut is_made = vec![false; text.len() + 1];
         for begin in set().map(|value| self.text(value)).filter(|begin| text.starts_with(&**begin)) {
             is_made[begin.len()] = true;
@@ -148,7 +154,7 @@ impl Problem<'_> {
         !is_made[text.len()]
     }
 
-    /// The first that set what this step found, of those that began when it had ended.
+    /// Returns the first step that set what this step found, among those that began after it had ended.
     pub(crate) fn setter_after(&self, looker: u32) -> Option<u32> {
         let steps = &self.prepared.steps;
         let looker = &steps[looker as usize];
@@ -161,12 +167,13 @@ impl Problem<'_> {
         self.prepared.values[value as usize].map_or(self.initial, |id| self.history.value(id))
     }
 
-    /// A value as text that can grow.
+    /// Returns a value as the text that appends extend.
     fn text(&self, value: Val) -> Cow<'_, str> {
         as_text(self.value(value))
     }
 
-    /// Whether each of the kept steps that look began after a kept write that began after this change, or ended before it began.
+    /// Returns true if each kept look either began after a kept write that followed this change, or ended before the
+    /// change began.
     pub(super) fn is_overwritten(&self, change: u32, kept: &[u32]) -> bool {
         let steps = &self.prepared.steps;
         let gone = steps[change as usize];
@@ -180,8 +187,8 @@ impl Problem<'_> {
         })
     }
 
-    /// Whether no text that the kept steps saw begins with what this change wrote, or holds what it appended: so nobody looked between
-    /// it and the next write.
+    /// Returns true if no text that the kept steps observed begins with what this change wrote, or contains what it
+    /// appended: then no kept step looked between this change and the next write.
     pub(super) fn is_unseen(&self, change: u32, kept: &[u32]) -> bool {
         let steps = &self.prepared.steps;
         let shows = |seen: Val| match steps[change as usize].action {
