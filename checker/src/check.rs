@@ -1,4 +1,4 @@
-//! The whole check: each key by the method that fits it, several at once, and the verdicts together.
+//! Checks a history: each key by the method that fits it, several keys at once, with the verdicts merged at the end.
 
 use std::{
     any::Any,
@@ -26,11 +26,12 @@ use crate::{
     zones::{Zones, zones},
 };
 
-/// Decides whether `history` is linearizable: whether each key's operations can be put in one order that respects who came
-/// before whom and gives every answer that was given.
+/// Decides whether `history` is linearizable: whether the operations of each key can be put in one order that
+/// respects real time and explains every answer.
 ///
-/// Never guesses: a limit that is reached makes the verdict [`Verdict::Unknown`], unless another key is not linearizable. So does a
-/// contradiction of the checker with itself, or a panic in it: [`UnknownWhy::Internal`], of that key alone.
+/// The answer is never a guess. If a limit is reached, the verdict is [`Verdict::Unknown`], unless another key is not
+/// linearizable. If the checker contradicts itself or panics, that key alone is unknown, with
+/// [`UnknownWhy::Internal`].
 pub fn check(history: &History, options: &Options<'_>) -> Report {
     let told = match generic::as_values(history, &options.limits) {
         Ok(told) => told,
@@ -49,8 +50,8 @@ pub fn check(history: &History, options: &Options<'_>) -> Report {
     })
 }
 
-/// As [`check`], of objects of a model of one's own. [`Options::model`] and [`Options::initial`] are not looked at.
-/// A specification that contradicts itself, or panics, is an internal error as well.
+/// Checks a history against a custom model, like [`check`]. [`Options::model`] and [`Options::initial`] are ignored.
+/// A specification that contradicts itself or panics is reported as an internal error as well.
 pub fn check_with(history: &History, specification: &impl Specification, options: &Options<'_>) -> Report {
     let told = match generic::as_values(history, &options.limits) {
         Ok(told) => told,
@@ -60,13 +61,13 @@ pub fn check_with(history: &History, specification: &impl Specification, options
     over_keys(history, options, None, || |operations: &[u32]| by_model(history, specification, options, operations))
 }
 
-/// What is done for a key, however few operations it has.
+/// Fixed cost of each key, in steps.
 const STEPS_PER_KEY: usize = 64;
 
-/// What is held for each key until all are decided, in bytes: what is said of it, and its place among the others.
+/// Memory held for each key until all are decided, in bytes: its report and its place in the queue.
 const KEY_BYTES: usize = size_of::<Option<KeyReport>>() + 2 * size_of::<usize>();
 
-/// The verdicts on all keys, each by a decider of the thread that takes it.
+/// Decides all keys and merges the verdicts. Each thread makes its own decider.
 fn over_keys<D: FnMut(&[u32]) -> Decision>(
     history: &History,
     options: &Options<'_>,
@@ -100,7 +101,7 @@ fn over_keys<D: FnMut(&[u32]) -> Decision>(
             let decision = match asked {
                 _ if stop.load(Ordering::Relaxed) => Decision::unknown(UnknownWhy::NotChecked),
                 Ok(()) => catch_unwind(AssertUnwindSafe(|| decide(operations))).unwrap_or_else(|panic| {
-                    // What it had in hand may be in any state.
+                    // The old decider may be in an inconsistent state.
                     decide = decider();
                     Decision::unknown(UnknownWhy::Internal { what: said(panic.as_ref()) })
                 }),
@@ -120,7 +121,7 @@ fn over_keys<D: FnMut(&[u32]) -> Decision>(
     let helpers = options.threads.min(keys.len()).saturating_sub(1);
     std::thread::scope(|scope| {
         for _ in 0..helpers {
-            // What no thread can be made for, the others do.
+            // If a thread cannot be spawned, the others do its work.
             if std::thread::Builder::new().spawn_scoped(scope, work).is_err() {
                 break;
             }
@@ -138,16 +139,17 @@ fn over_keys<D: FnMut(&[u32]) -> Decision>(
     Report { verdict, why: None, operations: history.operations.len(), answered, unanswered, weak, keys }
 }
 
-/// The message of a panic.
+/// Returns the message of a panic.
 fn said(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
     text.unwrap_or("a panic without a message").to_owned()
 }
 
-/// How often a search that can only say no asks whether to go on, before it is given up for the exact one.
+/// Number of times that a search which can only find violations asks for more time, before it is given up for the
+/// exact one.
 const MAX_QUESTIONS: u32 = 256;
 
-/// What was found out about a key.
+/// Decision about a key.
 #[derive(Clone, Debug)]
 pub(crate) struct Decision {
     pub(crate) verdict: Verdict,
@@ -166,7 +168,7 @@ impl Decision {
         Self { verdict: Verdict::NotLinearizable, why: None, method, evidence: Some(evidence), order: None }
     }
 
-    /// A no by this evidence, if the second opinion agreed.
+    /// Returns "not linearizable" with this evidence, if the second opinion confirmed it.
     fn refuted(method: Method, evidence: Result<Evidence, UnknownWhy>) -> Self {
         match evidence {
             Ok(evidence) => Self::no(method, evidence),
@@ -178,13 +180,13 @@ impl Decision {
         Self { verdict: Verdict::Unknown, why: Some(why), method: Method::None, evidence: None, order: None }
     }
 
-    /// A no only where the model is not in doubt.
+    /// Withdraws a "not linearizable" if the model is in doubt.
     fn unless_doubted(self, history: &History, options: &Options<'_>, operations: &[u32]) -> Self {
         let doubt = (self.verdict == Verdict::NotLinearizable).then(|| doubt(history, options, operations));
         doubt.flatten().map_or(self, Self::unknown)
     }
 
-    /// With what a correct register could have answered.
+    /// Adds to the evidence what a correct register could have answered.
     fn beside_the_possible(self, history: &History, options: &Options<'_>, operations: &[u32]) -> Self {
         if !matches!(options.model, Model::Register | Model::KeyValue) {
             return self;
@@ -194,7 +196,7 @@ impl Decision {
         Self { evidence, ..self }
     }
 
-    /// As what is said of a key, with what the store's own revisions say beside it.
+    /// Turns the decision into the report of a key, together with what the store's own revisions say.
     fn report(
         self,
         history: &History,
@@ -217,7 +219,7 @@ impl Decision {
         Self::unknown(out.among(history, operations))
     }
 
-    /// A yes by this order of the operations, if the second opinion agrees.
+    /// Returns "linearizable" with this order of the operations, if the second opinion confirmed it.
     fn confirmed(
         replayed: Result<(), Unconfirmed>,
         method: Method,
@@ -236,7 +238,7 @@ impl Decision {
     }
 }
 
-/// By the method of its own that the model has, if it fits these operations.
+/// Decides a key by the method of its own that the model has. Returns `None` if it does not fit these operations.
 fn by_method(history: &History, options: &Options<'_>, operations: &[u32]) -> Option<Decision> {
     if options.search_only {
         return None;
@@ -249,7 +251,7 @@ fn by_method(history: &History, options: &Options<'_>, operations: &[u32]) -> Op
     }
 }
 
-/// By what the model says of one call after another, and nothing else.
+/// Decides a key by the generic search, which uses only the specification.
 fn by_model(history: &History, object: &dyn Object, options: &Options<'_>, operations: &[u32]) -> Decision {
     if let Err(why) = object.knows(history, operations) {
         return Decision::unknown(why);
@@ -271,7 +273,7 @@ fn by_model(history: &History, object: &dyn Object, options: &Options<'_>, opera
     }
 }
 
-/// The verdict on one key, whose operations these are.
+/// Decides one key from the indexes of its operations.
 pub(crate) fn decide(
     history: &History,
     options: &Options<'_>,
@@ -323,8 +325,9 @@ pub(crate) fn decide(
     by_general_search(history, options, &prepared, operations)
 }
 
-/// An order if a narrow search finds one; else a no if the steps where it lost its way, or all of them with unknown changes
-/// without number, already show it; else an order if a wide search finds one; else whatever the exact search says.
+/// Searches for an order in stages, cheapest first: a narrow search for an order; a violation near the step where
+/// that was lost, or a violation even if changes of unknown outcome could occur any number of times; a wide search
+/// for an order; the exact search.
 fn by_general_search(history: &History, options: &Options<'_>, prepared: &Prepared, operations: &[u32]) -> Decision {
     let Options { initial, limits, .. } = options;
     if let Err(out) = Patience::new(limits).room(Problem::bytes(prepared)) {

@@ -1,13 +1,15 @@
-//! Whether a key is a register at all, where nobody said so.
+//! Doubt whether a key is a register at all, where the model was guessed.
 //!
-//! Balances of a bank, rows of a table and elements of a set are read by `read` too, and answered with lists and maps. If nothing of the
-//! kind was ever written, then the operations speak against a register, and a violation that rests on them says nothing of the system.
+//! Bank balances, rows of a table and elements of a set are also read by `read`, which then answers with lists and
+//! maps. If no such value was ever written, the operations do not fit a register, and a violation found under that
+//! model says nothing about the system.
 
 use histories::{Function, History, Operation, Outcome, ValueId};
 
 use crate::{Model, Options, UnknownWhy, model::is_compound};
 
-/// The reason not to believe that these operations are those of a register, if [`Options::guessed`] says that it is only a guess.
+/// Returns the reason to doubt that these operations are those of a register, if [`Options::guessed`] says that the
+/// model was guessed.
 pub(crate) fn doubt(history: &History, options: &Options<'_>, operations: &[u32]) -> Option<UnknownWhy> {
     if !options.guessed || !matches!(options.model, Model::Register | Model::KeyValue) || is_compound(&options.initial)
     {

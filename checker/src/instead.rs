@@ -1,4 +1,4 @@
-//! What is said of a history of registers beside its verdict, from keys that are prepared once for all of it.
+//! Consistency ladder and staleness of a history of registers in one pass, with each key prepared once for both.
 
 use histories::{History, Value};
 
@@ -12,12 +12,12 @@ use crate::{
     zones::{Placed, place},
 };
 
-/// Why a key is not on the ladder, and not measured.
+/// Reasons why a key has no place on the ladder and no staleness.
 const REPEATS: &str = "values repeat";
 const UNKNOWN_FUNCTION: &str = "the model has no such function";
 const NO_REGISTER: &str = "this may be no register";
 
-/// As [`crate::consistency`] and [`crate::staleness`], in little more time than one of them.
+/// Computes what [`crate::consistency`] and [`crate::staleness`] return, in little more time than one of them takes.
 ///
 /// # Panics
 /// If the checker contradicts itself, which would be a bug in it.
@@ -31,23 +31,23 @@ pub fn instead(history: &History, options: &Options<'_>) -> (Ladder, StalenessRe
     (climb.ladder(&keys, done), measure.report(options, &keys, done))
 }
 
-/// Whether there is something to say.
+/// Returns true if the model is one of registers: the ladder and staleness apply to nothing else.
 pub(crate) fn are_registers(options: &Options<'_>) -> bool {
     matches!(options.model, Model::Register | Model::KeyValue)
 }
 
-/// The keys, if there is room and time to tell them apart.
+/// Splits the history by key, within the limits.
 pub(crate) fn split(history: &History, options: &Options<'_>) -> Result<Keys, OutOf> {
     Keys::split(history, &Patience::new(&options.limits))
 }
 
-/// How many keys are known.
+/// Returns the number of keys, 0 if the history could not be split.
 pub(crate) fn count(keys: &Result<Keys, OutOf>) -> usize {
     keys.as_ref().map_or(0, Keys::len)
 }
 
-/// Takes the keys of registers one after the other, each with its name: its steps and its values, if these are all different, or
-/// why not.
+/// Calls `take` for each key of registers: with its name, and with its steps and values, or with the reason why these
+/// cannot be used.
 pub(crate) fn each_key(
     history: &History,
     options: &Options<'_>,

@@ -1,7 +1,7 @@
-//! Decides whether a history is linearizable, and says why when it is not.
+//! Linearizability checker: decides whether a history is linearizable, and says why when it is not.
 //!
-//! Pure: a [`histories::History`] in, a [`Report`] out. Files, clocks and the network belong to others; time is limited by a
-//! callback ([`Limits`]).
+//! It is pure: a [`histories::History`] in, a [`Report`] out. It touches no file, clock or network; time is limited
+//! by a callback ([`Limits`]).
 
 mod automaton;
 mod check;

@@ -1,4 +1,4 @@
-//! Memory that all methods share, and what tables take of it.
+//! Memory budget that all methods share, and estimates of the memory of tables.
 
 use std::{
     cell::Cell,
@@ -8,46 +8,47 @@ use std::{
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-/// Memory that all methods on all threads share, so that one heavy key can have all of it.
+/// Memory budget shared by all methods on all threads, so that one hard key can use all of it.
 pub struct Memory {
     max_bytes: usize,
-    /// What owners of shares said that they hold.
+    /// Sum of the bytes that the owners of shares report as held.
     held_bytes: AtomicUsize,
-    /// What may be taken at any moment, and nobody has measured yet.
+    /// Bytes that were promised but may not show in a measurement yet.
     promised_bytes: AtomicUsize,
     in_use: Option<Box<dyn Fn() -> usize + Send + Sync>>,
 }
 
 impl Memory {
-    /// This many bytes for what the methods hold, by their own account; the history does not count.
+    /// Limits what the methods hold, by their own account, to this many bytes. The history does not count.
     pub const fn new(max_bytes: usize) -> Self {
         Self { max_bytes, held_bytes: AtomicUsize::new(0), promised_bytes: AtomicUsize::new(0), in_use: None }
     }
 
-    /// This many bytes for all that `in_use` counts, which is asked every few thousand steps and before anything large is made.
+    /// Limits the memory counted by `in_use` to this many bytes. `in_use` is called every few thousand steps and
+    /// before each large allocation.
     pub fn measured(max_bytes: usize, in_use: impl Fn() -> usize + Send + Sync + 'static) -> Self {
         Self { in_use: Some(Box::new(in_use)), ..Self::new(max_bytes) }
     }
 
-    /// Whether as many bytes more may be taken now.
+    /// Returns true if `more` bytes can be taken now.
     pub fn has_room(&self, more: usize) -> bool {
         let used = self.in_use.as_ref().map_or_else(|| self.held_bytes.load(Ordering::Relaxed), |in_use| in_use());
-        // Promises are among what is in use soon after they were given: they count only for who wants more.
+        // Promised memory is soon part of what is in use, so it counts only against requests for more.
         let promised = if more == 0 { 0 } else { self.promised_bytes.load(Ordering::Relaxed) };
         used.saturating_add(promised).saturating_add(more) <= self.max_bytes
     }
 
-    /// Whether it is known what is in use, so that nothing needs to be estimated long before.
+    /// Returns true if the memory in use is measured, so that there is no need to estimate it long in advance.
     pub(crate) fn is_measured(&self) -> bool {
         self.in_use.is_some()
     }
 
-    /// What one search holds of it: nothing at first.
+    /// Opens the share of one search, which holds nothing at first.
     pub(crate) fn share(&self) -> Share<'_> {
         Share { memory: self, bytes: 0, promise: Promise::new(self) }
     }
 
-    /// What searches leave to keys that need little: they can take all there is.
+    /// Returns the bytes that searches leave free for keys that need little.
     fn spare_bytes(&self) -> usize {
         self.max_bytes / 32
     }
@@ -59,7 +60,7 @@ impl fmt::Debug for Memory {
     }
 }
 
-/// What somebody may take until he asks again.
+/// Bytes that the owner may take before asking again.
 #[derive(Debug)]
 pub(crate) struct Promise<'a> {
     memory: &'a Memory,
@@ -71,7 +72,8 @@ impl<'a> Promise<'a> {
         Self { memory, bytes: Cell::new(0) }
     }
 
-    /// Whether as many bytes may be taken now; what was promised before is taken, or not wanted any more.
+    /// Replaces the promise by one of this many bytes and returns true if there is room for it. What was promised
+    /// before is either taken by now or no longer wanted.
     pub(crate) fn renew(&self, bytes: usize) -> bool {
         self.memory.promised_bytes.fetch_sub(self.bytes.replace(0), Ordering::Relaxed);
         let is_given = self.memory.has_room(bytes);
@@ -89,7 +91,7 @@ impl Drop for Promise<'_> {
     }
 }
 
-/// A part of a [`Memory`], given back when it is dropped.
+/// Part of a [`Memory`], given back when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Share<'a> {
     memory: &'a Memory,
@@ -98,7 +100,7 @@ pub(crate) struct Share<'a> {
 }
 
 impl Share<'_> {
-    /// What its owner may hold now, in bytes.
+    /// Returns the number of bytes that the owner may hold now.
     pub(crate) fn most(&self) -> usize {
         let Memory { max_bytes, ref held_bytes, ref promised_bytes, ref in_use } = *self.memory;
         match in_use {
@@ -110,7 +112,7 @@ impl Share<'_> {
         }
     }
 
-    /// Says that its owner now holds, or will before it asks again, so many bytes; whether it may.
+    /// Records that the owner holds this many bytes, or will before it asks again. Returns true if it may.
     pub(crate) fn hold(&mut self, bytes: usize) -> bool {
         let growth = bytes.saturating_sub(self.bytes);
         let held = self.account(bytes);
@@ -120,9 +122,10 @@ impl Share<'_> {
         }
     }
 
-    /// Says that its owner now holds so many bytes, for which there was room; how many all hold.
+    /// Records that the owner holds this many bytes, for which there was room. Returns the bytes that all owners hold
+    /// together.
     pub(crate) fn account(&mut self, bytes: usize) -> usize {
-        // Wraps where less is held than before, and so does the sum.
+        // The difference wraps if less is held than before, and the sum wraps back.
         let more = bytes.wrapping_sub(self.bytes);
         self.bytes = bytes;
         self.memory.held_bytes.fetch_add(more, Ordering::Relaxed).wrapping_add(more)
@@ -135,25 +138,26 @@ impl Drop for Share<'_> {
     }
 }
 
-/// What a vector takes, in bytes, when it holds so many more: one that is full doubles.
+/// Returns the bytes that a vector takes with `more` elements added: a full one doubles.
 pub(crate) fn of_vec<T>(vec: &Vec<T>, more: usize) -> usize {
     let needed = vec.len() + more;
     let capacity = if needed <= vec.capacity() { vec.capacity() } else { needed.max(2 * vec.capacity()) };
     capacity * size_of::<T>()
 }
 
-/// What a hash table takes, in bytes, when it holds so many more: one that is full doubles, and both stand until all has moved.
+/// Returns the bytes that a hash table takes with `more` entries added: a full one doubles, and both tables exist
+/// until all entries have moved.
 pub(crate) fn of_table<K, V>(table: &FxHashMap<K, V>, more: usize) -> usize {
     of_buckets(table.len() + more, table.capacity(), size_of::<(K, V)>())
 }
 
-/// As [`of_table`].
+/// Returns the bytes that a hash set takes, like [`of_table`].
 pub(crate) fn of_set<K>(set: &FxHashSet<K>, more: usize) -> usize {
     of_buckets(set.len() + more, set.capacity(), size_of::<K>())
 }
 
 fn of_buckets(needed: usize, capacity: usize, entry: usize) -> usize {
-    // An eighth of them stays free, or one.
+    // An eighth of the buckets stays free, at least one.
     let buckets =
         |capacity: usize| if capacity == 0 { 0 } else { (capacity + (capacity / 7).max(1)).next_power_of_two() };
     let after = if needed <= capacity { 0 } else { buckets(needed.max(capacity + 1)) };

@@ -1,5 +1,5 @@
-//! The second opinion on a "no": every order of its operations is tried; where these are too many, another method must find as well that
-//! there is none. Where nobody can say, nobody says "no".
+//! Second opinion on a violation: tries every order of its operations. If there are too many orders, another method
+//! must confirm that none is valid. A violation that nothing confirms is not reported.
 
 use histories::{History, Operation, Outcome};
 
@@ -11,20 +11,21 @@ use crate::{
     verify::some_order,
 };
 
-/// Orders that are tried of the operations of a violation.
+/// Maximum number of orders of a violation's operations that are tried.
 const MAX_TRIES: usize = 20_000;
 
-/// Why a violation is not believed.
+/// Reason not to believe a violation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Doubt {
-    /// There is an order.
+    /// A valid order exists.
     Explained,
-    /// Nobody could say within the limits.
+    /// Undecided: no method could decide within the limits.
     Unconfirmed,
 }
 
 impl Doubt {
-    /// As the reason for an unknown verdict, of a claim about so many operations.
+    /// Returns the reason for an unknown verdict, given the number of operations in the violation and the claim about
+    /// them.
     pub(crate) fn why(self, operations: usize, claim: &str) -> UnknownWhy {
         match self {
             Self::Explained => {
@@ -36,8 +37,8 @@ impl Doubt {
     }
 }
 
-/// Whether these calls, each made by one of these operations, have no order. `found_by` tells who says so, since nobody is a second
-/// opinion on himself; `another` is asked before the search for any specification.
+/// Confirms that these calls, the i-th made by the i-th operation, have no valid order. `found_by` names the method
+/// that found the violation, which is not asked to confirm itself. `another` is tried before the generic search.
 pub(crate) fn refute(
     object: &impl Specification,
     operations: &[Operation],
@@ -56,7 +57,8 @@ pub(crate) fn refute(
     }
 }
 
-/// As [`refute`], of operations of a history as they are, but those in `loose` need not have taken place.
+/// Confirms like [`refute`] that these operations of a history have no valid order. Those in `loose` need not have
+/// taken place.
 pub(crate) fn refute_all(
     object: &impl Specification,
     history: &History,

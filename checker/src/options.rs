@@ -1,4 +1,4 @@
-//! What is asked of the checker: the model, and when to give up.
+//! Options of a check: the model, and the limits.
 
 use std::{fmt, mem::ManuallyDrop};
 
@@ -9,87 +9,92 @@ use crate::{
     patience::{OutOf, Patience},
 };
 
-/// What one key of the system is meant to be.
+/// Type of the object under each key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Model {
-    /// `read`, `write` and `cas`.
+    /// Register with `read`, `write` and `cas`.
     Register,
-    /// As `Register`, and `append` (adds text at the end; an absent value counts as empty text) and `delete` (makes the
-    /// value [`Options::initial`] again).
+    /// `Register` with `append` (adds text at the end; an absent value counts as empty text) and `delete` (sets the
+    /// value back to [`Options::initial`]).
     KeyValue,
-    /// Several registers at once: `read` and `write` of values such as `{"x": 1}`, or Jepsen's `txn` with
-    /// `[["r", "x", 1], ["w", "y", 2]]`. [`Options::initial`] is what each register holds, or a map of that.
+    /// Several registers that are accessed together: `read` and `write` of values such as `{"x": 1}`, or Jepsen's
+    /// `txn` with `[["r", "x", 1], ["w", "y", 2]]`. [`Options::initial`] is the value of each register, or a map from
+    /// registers to values.
     MultiRegister,
-    /// `add`, `remove` and `contains` of an element, and `read` of all; begins with the elements of the list
-    /// [`Options::initial`], if it is one, as all collections do.
+    /// Set with `add`, `remove` and `contains` of an element, and `read` of all elements. If [`Options::initial`] is
+    /// a list, the set begins with its elements, as do all collections.
     Set,
-    /// `inc` and `dec`, by 1 or a given number, `add` and `subtract` of a number, and `read`; begins with the number [`Options::initial`], or 0 where
-    /// that is absent.
+    /// Counter with `inc` and `dec`, by 1 or a given number, `add` and `subtract` of a number, and `read`. Begins
+    /// with the number [`Options::initial`], or 0 if that is absent.
     Counter,
-    /// First in, first out: `enqueue`, `dequeue` and `peek`. As in all collections, finding nothing is answered with `null`.
+    /// Queue, first in, first out: `enqueue`, `dequeue` and `peek`. As in all collections, the answer is `null` if it
+    /// is empty.
     Queue,
-    /// `add`, and `take` of any element.
+    /// Bag with `add`, and `take` of any element.
     Bag,
-    /// Last in, first out: `push`, `pop` and `peek`.
+    /// Stack, last in, first out: `push`, `pop` and `peek`.
     Stack,
-    /// `insert` of whole numbers, and `poll` and `peek` of the smallest.
+    /// Priority queue with `insert` of integers, and `poll` and `peek` of the smallest.
     PriorityQueue,
-    /// `acquire`, and `release` by the process that holds it; free at first.
+    /// Lock with `acquire`, and `release` by the process that holds it. Free at first.
     Mutex,
-    /// As `Mutex`, but `acquire` answers with a number, larger than all before and than [`Options::initial`], if that is one.
+    /// `Mutex` whose `acquire` answers with a fencing token: a number larger than all before it, and than
+    /// [`Options::initial`] if that is a number.
     FencedLock,
-    /// `append` at the end, and `read` of the whole list.
+    /// List with `append` at the end, and `read` of the whole list.
     List,
 }
 
 static ROOMY: Memory = Memory::new(4 << 30);
 
-/// When to give up: the verdict is then [`crate::Verdict::Unknown`] for the keys that are not decided yet. And whom to tell how far
-/// the check is.
+/// Limits of a check, and callbacks for its progress. Keys that are not decided when a limit is reached are
+/// [`crate::Verdict::Unknown`].
 #[derive(Clone, Copy)]
 pub struct Limits<'a> {
-    /// Asked every few thousand steps, from any of the checking threads; `false` ends the check.
+    /// Called every few thousand steps, from any of the checking threads; `false` ends the check.
     pub keep_going: &'a (dyn Fn() -> bool + Sync),
-    /// What may be held, all threads together.
+    /// Memory budget of all threads together.
     pub memory: &'a Memory,
-    /// Whether a search that `keep_going` ended leaves what it held to the end of the process: giving millions of states back can take
-    /// half the time that it took to find them.
+    /// True if a search that `keep_going` ended leaks its memory until the process ends: freeing millions of states
+    /// can take half the time that it took to find them.
     pub abandon: bool,
-    /// Told after each key how many operations are decided by then, from any of the checking threads.
+    /// Called after each key with the number of operations decided so far, from any of the checking threads.
     pub decided: &'a (dyn Fn(usize) + Sync),
 }
 
-/// What to check, and how.
+/// Model of the history, limits, and how to check it.
 #[derive(Clone, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 pub struct Options<'a> {
-    /// What a key is.
+    /// Type of the object under each key.
     pub model: Model,
-    /// Nobody said that this is the model: where the operations of a key speak against it, the key is unknown instead of not linearizable.
+    /// True if the model was guessed. A key whose operations do not fit it is then unknown instead of not
+    /// linearizable.
     pub guessed: bool,
-    /// What each key holds before anything was written, and what an absent key reads as.
+    /// Value of each key before the first write, and what a read of an absent key returns.
     pub initial: Value,
-    /// Check every key even after a violation was found; otherwise the keys that are left are reported as unknown.
+    /// True to check every key even after a violation was found; otherwise the remaining keys are reported as
+    /// unknown.
     pub all: bool,
-    /// Leave out the methods that fit only some histories, and decide by the general search: to compare them.
+    /// True to use the general search only, without the methods for special cases: for comparing them.
     pub search_only: bool,
-    /// Report the order that was found: see [`crate::KeyReport::order`].
+    /// True to report the order that was found, in [`crate::KeyReport::order`].
     pub keep_order: bool,
-    /// When to give up.
+    /// Limits of the check.
     pub limits: Limits<'a>,
-    /// How many keys are checked at once; at least 1.
+    /// Number of keys that are checked at once; at least 1.
     pub threads: usize,
 }
 
 impl Limits<'static> {
-    /// No limit in time; 4 GiB, shared with all others that have no limit; nobody is told.
+    /// Sets no time limit and a memory budget of 4 GiB, shared by all uses of these limits. Progress is not reported.
     pub fn none() -> Self {
         Self { keep_going: &|| true, memory: &ROOMY, abandon: false, decided: &|_| {} }
     }
 }
 
 impl Limits<'_> {
-    /// Gives back what a search held, or leaves it where time has run out.
+    /// Frees what a search held, or leaks it if the time is up and `abandon` is set.
     pub(crate) fn give_back<T>(&self, held: T) {
         let held = ManuallyDrop::new(held);
         if !self.abandon || (self.keep_going)() {
@@ -97,14 +102,14 @@ impl Limits<'_> {
         }
     }
 
-    /// Whether there is time and memory to go on.
+    /// Returns an error if the time or the memory is used up.
     pub(crate) fn ask(&self) -> Result<(), OutOf> {
         Patience::new(self).ask()
     }
 }
 
 impl Options<'static> {
-    /// Every key of `model`, initially absent, on one thread and without a limit in time.
+    /// Checks every key of `model`, initially absent, on one thread without a time limit.
     pub fn new(model: Model) -> Self {
         Self {
             model,

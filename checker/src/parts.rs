@@ -1,12 +1,13 @@
-//! Objects that are made of parts which know nothing of each other: each part is ordered on its own (linearizability is local:
-//! Herlihy and Wing 1990, theorem 1), and this puts the orders into one.
+//! Objects that consist of independent parts: each part is ordered on its own (linearizability is local: Herlihy and
+//! Wing 1990, theorem 1), and the orders are merged here.
 
 use histories::History;
 
-/// Linearizations (indexes of operations) of the parts of an object as one of all.
+/// Merges linearizations of the parts of an object (indexes of operations) into one linearization of the whole.
 ///
-/// Each operation takes its moment: the last start among those of its part up to itself, which is no later than its own end, for
-/// its part's order is a linearization. If one of another part ended before it began, then that one's moment comes first.
+/// The linearization point of each operation is the last start among the operations of its part up to and including
+/// itself. That is no later than its own end, because the order of its part is a linearization. If an operation of
+/// another part ended before it began, the linearization point of that one comes first.
 pub(crate) fn in_one(history: &History, orders: &[Vec<u32>]) -> Vec<u32> {
     let mut moments: Vec<(u32, u32)> = Vec::with_capacity(orders.iter().map(Vec::len).sum());
     for order in orders {
@@ -16,7 +17,7 @@ pub(crate) fn in_one(history: &History, orders: &[Vec<u32>]) -> Vec<u32> {
             (moment, index)
         }));
     }
-    // Stable: within a part, several operations can have the same moment.
+    // The sort is stable: several operations of one part can have the same linearization point.
     moments.sort_by_key(|&(moment, _)| moment);
     moments.into_iter().map(|(_, index)| index).collect()
 }

@@ -1,4 +1,4 @@
-//! Time and memory, asked for every few thousand steps of whatever goes on for long.
+//! Time and memory limits, queried every few thousand steps of anything that can take long.
 
 use std::{cell::Cell, fmt};
 
@@ -6,20 +6,21 @@ use histories::{History, Outcome};
 
 use crate::{Limits, UnknownWhy, memory::Promise};
 
-/// So many steps pass between two questions.
+/// Number of steps between two queries.
 const STEPS: usize = 1 << 12;
 
-/// What ran out.
+/// Resource that ran out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OutOf {
-    /// The caller said that it is enough.
+    /// The caller ended the check.
     Time,
-    /// There is no room for more.
+    /// The memory budget is used up.
     Memory,
 }
 
 impl OutOf {
-    /// As a reason, with how many operations are explained, how many there are, and of how many nobody knows the outcome.
+    /// Returns the reason for an unknown verdict: with the number of operations explained, of completed ones, and of
+    /// those of unknown outcome.
     pub(crate) fn why(self, explained: usize, completed: usize, unknown_outcomes: usize) -> UnknownWhy {
         match self {
             Self::Time => UnknownWhy::Time { explained, completed, unknown_outcomes },
@@ -27,7 +28,7 @@ impl OutOf {
         }
     }
 
-    /// As a reason, where none of these operations (by their indexes) is explained.
+    /// Returns the reason for an unknown verdict if none of these operations (by index) was explained.
     pub(crate) fn among(self, history: &History, operations: &[u32]) -> UnknownWhy {
         let (mut completed, mut unknown_outcomes) = (0, 0);
         for &index in operations {
@@ -50,7 +51,7 @@ impl fmt::Display for OutOf {
     }
 }
 
-/// What one thread asks whether to go on.
+/// Limits as one thread queries them.
 pub(crate) struct Patience<'a> {
     limits: Limits<'a>,
     promise: Promise<'a>,
@@ -67,27 +68,27 @@ impl<'a> Patience<'a> {
         Self::new(&Limits::none())
     }
 
-    /// Another step; some of them ask.
+    /// Counts one step. Queries the limits once in [`STEPS`] steps.
     #[inline]
     pub(crate) fn step(&self) -> Result<(), OutOf> {
         self.steps(1)
     }
 
-    /// As many steps at once.
+    /// Counts `more` steps.
     #[inline]
     pub(crate) fn steps(&self, more: usize) -> Result<(), OutOf> {
         self.steps.set(self.steps.get() + more);
         if self.steps.get() < STEPS { Ok(()) } else { self.ask() }
     }
 
-    /// Asks now.
+    /// Queries the limits now.
     pub(crate) fn ask(&self) -> Result<(), OutOf> {
         self.steps.set(0);
         self.room(0)?;
         if (self.limits.keep_going)() { Ok(()) } else { Err(OutOf::Time) }
     }
 
-    /// Asks for as many bytes at once, to be taken before the next question.
+    /// Asks for this many bytes, to be taken before the next query.
     pub(crate) fn room(&self, bytes: usize) -> Result<(), OutOf> {
         if self.promise.renew(bytes) { Ok(()) } else { Err(OutOf::Memory) }
     }

@@ -1,9 +1,10 @@
-//! How far a key's operations can be ordered: the longest beginning that is linearizable, and the completion that no order survives.
+//! Longest prefix of a key's operations that is linearizable, and the completion that no order survives.
 //!
-//! Whoever cuts a history at a moment leaves out what began later, and does not know the ends that come later. An order of the whole,
-//! without what began later, orders every beginning: what takes effect before the cut keeps its answers, and what is open there may
-//! have taken effect or not. So the beginnings without an order are those from some completion on, which halving finds. Of what is
-//! known to have failed, nothing happened, also before that was known.
+//! Cutting a history at a moment drops the operations that begin later and makes the outcome of those that are still
+//! open unknown. A linearization of the whole history, without the operations dropped, linearizes every prefix: what
+//! takes effect before the cut keeps its answers, and what is open at the cut may or may not have taken effect. So
+//! the prefixes without a linearization are exactly those from some completion on, which binary search finds. An
+//! operation that is known to have failed has no effect in any prefix, even where it was still open at the cut.
 
 use histories::{Function, History, NEVER, Operation, Outcome, Times, Value, ValueId};
 use serde::Serialize;
@@ -15,25 +16,26 @@ use crate::{
     prepare::{Keys, Preparer},
 };
 
-/// What the copy of a history takes, by and large, in bytes: for each operation, and for each value.
+/// Estimated memory for the copy of a history, in bytes: for each operation, and for each value.
 const OPERATION_BYTES: usize = size_of::<Operation>() + size_of::<Times>() + size_of::<u32>() + size_of::<u16>();
 const VALUE_BYTES: usize = 5 * size_of::<Value>();
 
-/// How far a key's operations can be ordered.
+/// Longest prefix of a key's operations that can be ordered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Prefix {
-    /// Everything that happened before this time can be ordered; nanoseconds since the run began.
+    /// Time up to which everything can be ordered, in nanoseconds since the run began.
     pub until_ns: u64,
-    /// The operation that completed then: no order survives its completion. An index of [`History::operations`].
+    /// Index in [`History::operations`] of the operation that completed at that time: no order survives its
+    /// completion.
     pub dies_at: usize,
-    /// One order of it, as indexes of [`History::operations`]: what took effect before that completion. What had no effect, or need
-    /// not have had any, is not in it.
+    /// Linearization of the prefix, as indexes of [`History::operations`]: the operations that took effect before
+    /// that completion. Operations without effect, or that need not have had one, are left out.
     #[serde(skip)]
     pub order: Vec<u32>,
 }
 
-/// The longest beginning of the operations of `key` that can be ordered, by as many checks as halving takes, each within the limits.
-/// Nothing where all can be ordered, or where a limit was reached.
+/// Finds the longest prefix of the operations of `key` that can be ordered, by binary search: each check runs within
+/// the limits. Returns `None` if all operations can be ordered, or if a limit was reached.
 ///
 /// # Panics
 /// If the checker contradicts itself, which would be a bug in it.
@@ -49,7 +51,7 @@ pub fn longest_prefix(history: &History, options: &Options<'_>, key: &Value) -> 
     completions.sort_unstable();
     let options = Options { keep_order: true, ..options.clone() };
     let mut cut = history.clone();
-    // The order of so many completions: `Err` where there is none, nothing where a limit was reached.
+    // Order of the prefix with this many completions: `Err` if there is none, `None` if a limit was reached.
     let mut order = |completed: usize| {
         patience.steps(operations.len()).ok()?;
         let last = completed.checked_sub(1).map(|at| completions[at])?;
@@ -58,7 +60,7 @@ pub fn longest_prefix(history: &History, options: &Options<'_>, key: &Value) -> 
             let operation = &mut cut.operations[index as usize];
             *operation = history.operations[index as usize];
             if operation.function == Function::Read {
-                // Its answer, where it was written down before.
+                // The answer of a read, if its invocation already names it.
                 operation.input = ValueId::NIL;
             }
             if operation.invoked >= last {
@@ -75,7 +77,7 @@ pub fn longest_prefix(history: &History, options: &Options<'_>, key: &Value) -> 
             Verdict::Unknown => None,
         }
     };
-    // So many completions can be ordered, so many cannot.
+    // The prefix with `can` completions has an order, the one with `cannot` has none.
     let (mut can, mut cannot) = (0, completions.len());
     let mut longest = Vec::new();
     if order(cannot)?.is_ok() {

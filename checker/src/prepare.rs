@@ -1,5 +1,5 @@
-//! From a history to the steps of each key: split by key (linearizability is local: Herlihy and Wing 1990, theorem 1), without
-//! what cannot matter, and with values numbered from 0 within each key.
+//! Steps of each key of a history: split by key (linearizability is local: Herlihy and Wing 1990, theorem 1), without
+//! the operations that cannot matter, and with values numbered from 0 within each key.
 
 use histories::{Function, History, NEVER, Operation, Outcome, Value, ValueId};
 
@@ -12,43 +12,43 @@ use crate::{
     weight::Tally,
 };
 
-/// A value's number within one key.
+/// Number of a value within one key.
 pub(crate) type Val = u32;
 
-/// The number of the initial value in every key.
+/// Number of the initial value in every key.
 pub(crate) const INITIAL: Val = 0;
 
 const ABSENT: Val = Val::MAX;
 
-/// What an operation does at its one moment, if it takes place.
+/// Effect of an operation at its linearization point, if it takes place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Action {
-    /// Finds this value: a read, or a cas that found this instead of what it expected.
+    /// Finds this value: a read, or a cas that did not match and reported this value.
     Read(Val),
-    /// Finds any other value than this: a cas that did not match, and nothing else is known.
+    /// Finds any value but this one: a cas that did not match and did not report what it found.
     NotEqual(Val),
-    /// Finds this value and another one at once: a cas that says it did not match, and that it found what it expected.
+    /// Finds this value and another one at once: a cas that did not match, yet reported the value it expected.
     Contradiction(Val),
-    /// Replaces the value.
+    /// Sets the value.
     Write(Val),
-    /// Finds `from` and replaces it by `to`.
+    /// Finds `from` and sets `to`.
     Cas {
-        /// What it expected and found.
+        /// Value that it expected and found.
         from: Val,
-        /// What it set.
+        /// Value that it set.
         to: Val,
     },
-    /// Adds this text at the end.
+    /// Appends this text.
     Append(Val),
 }
 
 impl Action {
-    /// Whether it leaves the value as it is.
+    /// Returns true if it leaves the value unchanged.
     pub(crate) fn is_read_only(self) -> bool {
         matches!(self, Self::Read(_) | Self::NotEqual(_) | Self::Contradiction(_))
     }
 
-    /// The value that it leaves behind, if that is independent of the value before.
+    /// Returns the value that it leaves behind, if that does not depend on the value before.
     pub(crate) fn installs(self) -> Option<Val> {
         match self {
             Self::Write(to) | Self::Cas { to, .. } => Some(to),
@@ -57,16 +57,16 @@ impl Action {
     }
 }
 
-/// An operation that happened, or may have happened, between two ranks.
+/// Operation that took place, or may have, between two ranks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Step {
-    /// Its index in the history.
+    /// Index of the operation in the history.
     pub operation: u32,
     /// Rank of its invocation.
     pub start: u32,
-    /// Rank of its completion; [`NEVER`] if nobody knows whether it happened.
+    /// Rank of its completion; [`NEVER`] if the outcome is unknown.
     pub end: u32,
-    /// What it does.
+    /// Effect of the operation.
     pub action: Action,
 }
 
@@ -75,35 +75,35 @@ impl Step {
         Self { operation: index, start: operation.invoked, end: end(operation), action }
     }
 
-    /// Whether it did happen.
+    /// Returns true if it certainly took place.
     pub(crate) fn is_certain(&self) -> bool {
         self.end != NEVER
     }
 }
 
-/// One key's steps, in the order of their invocations.
+/// Steps of one key, in the order of their invocations.
 #[derive(Clone, Debug)]
 pub(crate) struct Prepared {
-    /// What happened or may have.
+    /// Operations that took place or may have.
     pub steps: Vec<Step>,
-    /// Each value's number in the history, by its number here; that of the initial value is `None` where the history does not
-    /// have it.
+    /// Number of each value in the history, by its number in the key; `None` for an initial value that the history
+    /// does not contain.
     pub values: Vec<Option<ValueId>>,
-    /// Changes that certainly did not happen: for explanations only.
+    /// Changes that certainly did not take place, by index in the history; used only for explanations.
     pub failed: Vec<u32>,
 }
 
-/// One key's steps by their numbers, wherever they are kept.
+/// Steps of one key by their numbers, wherever they are stored.
 pub(crate) trait Steps {
-    /// Larger than the number of every step.
+    /// Returns an upper bound (exclusive) on the numbers of steps.
     fn end(&self) -> u32;
-    /// Larger than the number of every value.
+    /// Returns an upper bound (exclusive) on the numbers of values.
     fn values(&self) -> usize;
-    /// The step with this number; nothing where that is an operation that does not count.
+    /// Returns the step with this number, or `None` if that operation does not count.
     fn step(&self, number: u32) -> Option<Step>;
-    /// The start and the end of the step with this number.
+    /// Returns the start and the end of the step with this number.
     fn span(&self, number: u32) -> (u32, u32);
-    /// The operations that certainly changed nothing, as [`Prepared::failed`].
+    /// Returns the operations that certainly changed nothing, like [`Prepared::failed`].
     fn failed(&self) -> Vec<u32>;
 }
 
@@ -130,8 +130,8 @@ impl Steps for Prepared {
     }
 }
 
-/// The one key of a long history, prepared whenever it is looked at, since memory is what takes time: steps have the numbers of
-/// their operations, values those of the history and one more.
+/// Steps of a history with a single key, computed on each access instead of stored, because memory access dominates
+/// the time. Steps have the numbers of their operations; values have their numbers in the history plus one.
 #[derive(Debug)]
 pub(crate) struct Whole<'a> {
     history: &'a History,
@@ -140,7 +140,7 @@ pub(crate) struct Whole<'a> {
 }
 
 impl<'a> Whole<'a> {
-    /// Nothing if these operations are not all of the history.
+    /// Returns `None` if these operations are not all of the history.
     pub(crate) fn of(history: &'a History, model: Model, initial: &Value, operations: &[u32]) -> Option<Self> {
         let fits = operations.len() == history.operations.len();
         fits.then(|| Self { history, model, initial: history.values.find(initial) })
@@ -160,7 +160,7 @@ impl Steps for Whole<'_> {
     fn step(&self, number: u32) -> Option<Step> {
         let operation = &self.history.operations[number as usize];
         let value = |id: ValueId| if self.initial == Some(id) { INITIAL } else { id.0 + 1 };
-        // What the model does not have, no method for plain registers has either.
+        // An operation that the model lacks becomes an append, which no method for plain registers accepts either.
         let action = action(operation, self.model, value).unwrap_or(Some(Action::Append(INITIAL)))?;
         Some(Step::of(operation, number, action))
     }
@@ -177,7 +177,7 @@ impl Steps for Whole<'_> {
     }
 }
 
-/// Prepares one key after the other, with the same tables.
+/// Prepares one key after another, reusing its tables.
 #[derive(Debug)]
 pub(crate) struct Preparer<'a> {
     history: &'a History,
@@ -191,7 +191,7 @@ impl<'a> Preparer<'a> {
         Self { history, model, initial: history.values.find(initial), numbers: Vec::new() }
     }
 
-    /// What it and the steps of so many operations take, in bytes.
+    /// Returns the memory for its tables and the steps of this many operations, in bytes.
     fn bytes(&self, operations: usize) -> usize {
         let values = 2 * operations.min(self.history.values.len());
         operations * size_of::<Step>()
@@ -199,7 +199,8 @@ impl<'a> Preparer<'a> {
             + of_vec(&self.numbers, self.history.values.len() - self.numbers.len())
     }
 
-    /// The steps of the operations with these indexes; the first that the model does not have, if one may have happened.
+    /// Returns the steps of the operations with these indexes, or (as the inner error) the index of the first
+    /// operation that may have taken place and that the model does not have.
     pub(crate) fn prepare(
         &mut self,
         operations: &[u32],
@@ -250,15 +251,16 @@ fn is_failed_change(operation: &Operation) -> bool {
     operation.outcome == Outcome::Fail && operation.input != ValueId::UNKNOWN
 }
 
-/// When an operation ended: never, if nobody knows whether it happened.
+/// Returns the rank at which an operation ended, [`NEVER`] if its outcome is unknown.
 fn end(operation: &Operation) -> u32 {
     if operation.outcome == Outcome::Info { NEVER } else { operation.completed }
 }
 
-/// That the model has no such operation.
+/// Error: the model has no such operation.
 struct Foreign;
 
-/// What an operation does, given each value's number; nothing if it did not happen, or only looked and nobody knows what it saw.
+/// Returns the effect of an operation, given the number of each value. Returns `None` if it did not take place, or
+/// was a read of unknown result.
 #[inline]
 fn action(
     operation: &Operation,
@@ -267,12 +269,12 @@ fn action(
 ) -> Result<Option<Action>, Foreign> {
     let certain = match operation.outcome {
         Outcome::Fail => return Ok(None),
-        // What a read asks for, nobody here knows.
+        // A read with an argument asks for something that these models do not have.
         _ if operation.function == Function::Read && !Argument::NoneOrAnswer.fits(operation) => return Err(Foreign),
         Outcome::Info => false,
         Outcome::Ok | Outcome::Mismatch => true,
     };
-    // Nobody says what was not said.
+    // An unknown value counts as nil.
     let mut number = |id: ValueId| number(if id == ValueId::UNKNOWN { ValueId(0) } else { id });
     let action = match (operation.function, model) {
         (Function::Read, _) if !certain || operation.output == ValueId::UNKNOWN => return Ok(None),
@@ -295,11 +297,11 @@ fn action(
     Ok(Some(action))
 }
 
-/// The operations of each key, by their indexes, in the order of their invocations; keys in the order of the report.
+/// Indexes of each key's operations, in the order of their invocations. Keys are in the order of the report.
 pub(crate) struct Keys {
     operations: Vec<u32>,
     keys: Vec<(ValueId, std::ops::Range<usize>)>,
-    /// How all of them ended, where they are of one key: they were looked at already.
+    /// Tally of all operations if they belong to a single key: it is counted while checking that.
     whole: Option<Tally>,
 }
 
@@ -322,7 +324,7 @@ impl Keys {
             ends[operation.key.0 as usize] += 1;
         }
         let count = ends.iter().filter(|end| **end > 0).count();
-        // They are sorted with room for half of them.
+        // The sort of the keys needs room for half of them.
         patience.room(all.len() * size_of::<u32>() + 2 * count * size_of::<(ValueId, std::ops::Range<usize>)>())?;
         let mut keys = Vec::with_capacity(count);
         let mut total = 0;
@@ -351,7 +353,7 @@ impl Keys {
         self.keys[key].0
     }
 
-    /// How the operations of a key ended.
+    /// Returns the tally of a key's operations.
     pub(crate) fn tally(&self, history: &History, key: usize) -> Tally {
         self.whole.unwrap_or_else(|| Tally::of(history, self.operations(key)))
     }

@@ -1,22 +1,24 @@
-//! Until when somebody may still ask for a value of a register: what nobody will ask for need not be told apart.
+//! Rank up to which each value of a register can be observed: values that are not observed later need not be told
+//! apart.
 
 use crate::prepare::{Action, Step, Val};
 
-/// For each value, the rank of the last completion of a step that can see it.
+/// Rank, for each value, of the last completion of a step that can observe it.
 #[derive(Debug, Default)]
 pub(crate) struct Relevance {
     asked_until: Vec<u32>,
 }
 
 impl Relevance {
-    /// Of a key without appends that has `values` values.
+    /// Computes the ranks for a key without appends that has `values` values.
     ///
-    /// A certain step asks for what it finds until it completes. A cas of unknown outcome asks for what it expects, but only for
-    /// as long as somebody asks for what it sets: where nobody sees what it did, leaving it out changes nothing, because the
-    /// next change after it does not look at the value either (or it would be asking).
+    /// A step that certainly took place expects what it finds until it completes. A cas of unknown outcome expects
+    /// its old value only for as long as its new value can be observed: if no step observes what it did, leaving it
+    /// out changes nothing, because the next change after it does not observe the value either (otherwise that would
+    /// be an observer).
     pub(crate) fn new(steps: &[Step], values: usize) -> Self {
         let mut asked_until = vec![0; values];
-        // The latest completion of a `NotEqual`, and the latest among those that expect something else.
+        // Latest completion of a `NotEqual`, and the latest among those of other values.
         let (mut last, mut last_other) = ((Val::MAX, 0), (Val::MAX, 0));
         let mut unknown = Vec::new();
         for step in steps {
@@ -48,7 +50,7 @@ impl Relevance {
         }
     }
 
-    /// After this rank nobody asks for `value`.
+    /// Returns the rank after which no step expects `value`.
     pub(crate) fn asked_until(&self, value: Val) -> u32 {
         self.asked_until[value as usize]
     }

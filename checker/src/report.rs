@@ -1,4 +1,4 @@
-//! What the checker answers: a verdict for each key, with evidence for a "no" and a reason for an "unknown".
+//! Report of a check: a verdict for each key, with evidence for a violation and a reason for an unknown verdict.
 
 use std::{cmp::Ordering, fmt};
 
@@ -7,20 +7,20 @@ use serde::Serialize;
 
 use crate::{patience::OutOf, weight::Weak};
 
-/// Whether there is an order of the operations that explains everything that clients saw.
+/// Answer to the question if some order of the operations explains everything that clients saw.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
-    /// There is one, and it was verified.
+    /// Yes: there is such an order, and it was verified.
     Linearizable,
-    /// There is none.
+    /// Violation: there is no such order.
     NotLinearizable,
-    /// A limit was reached, or the model does not know an operation.
+    /// Undecided: a limit was reached, or the model does not know an operation.
     Unknown,
 }
 
 impl Verdict {
-    /// The verdict on two parts together: no, then unknown, then yes.
+    /// Merges the verdicts on two parts: "not linearizable" wins over "unknown", which wins over "linearizable".
     #[must_use]
     pub fn merge(self, other: Self) -> Self {
         match (self, other) {
@@ -41,17 +41,18 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// How a key was decided.
+/// Method that decided a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Method {
-    /// Zones of unique values (Gibbons and Korach 1997), with cas chains: near-linear.
+    /// Zones of unique values (Gibbons and Korach 1997), with cas chains. Near-linear.
     Zones,
-    /// Every order of the operations that are open at once (Wing and Gong 1993, Lowe 2017), swept in time order.
+    /// Search over all orders of the operations that are open at once (Wing and Gong 1993, Lowe 2017), swept in time
+    /// order.
     Search,
-    /// The model's own: near-linear.
+    /// Method of its own that the model has. Near-linear.
     Object,
-    /// Not checked.
+    /// Placeholder for a key that was not checked.
     None,
 }
 
@@ -66,137 +67,140 @@ impl fmt::Display for Method {
     }
 }
 
-/// The verdict on a history, and on each of its keys.
+/// Verdict on a history, and on each of its keys.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Report {
-    /// Of all keys together.
+    /// Verdict on all keys together.
     pub verdict: Verdict,
-    /// Why nothing is known of any key, where not even the operations of each could be told apart within the limits.
+    /// Reason why no key was checked: a limit was reached before the history was even split by key, or the model
+    /// cannot begin with the given initial value.
     pub why: Option<UnknownWhy>,
-    /// Of each key, in the order of the keys: numbers by size, then text, with the numbers in it by size.
+    /// Report on each key, in the order of the keys: integers by size, then text, with a number at its end compared
+    /// by size.
     pub keys: Vec<KeyReport>,
-    /// How many client operations the history has; of these, failed ones did not happen.
+    /// Number of client operations in the history. Failed ones, which did not take place, are included.
     pub operations: usize,
-    /// How many of them were answered.
+    /// Number of operations that were answered.
     pub answered: usize,
-    /// Of how many of them nobody knows whether they happened.
+    /// Number of operations of unknown outcome.
     pub unanswered: usize,
-    /// Why a verdict of linearizable says nothing, if it does.
+    /// Reason why a verdict of linearizable says nothing about the system, if so.
     pub weak: Option<Weak>,
 }
 
 impl Report {
-    /// Whether some key is unknown because the checker contradicted itself.
+    /// Returns true if some key is unknown because the checker contradicted itself.
     pub fn has_internal_error(&self) -> bool {
         let is_internal = |why: &UnknownWhy| matches!(why, UnknownWhy::Internal { .. });
         self.why.iter().chain(self.keys.iter().filter_map(|key| key.why.as_ref())).any(is_internal)
     }
 
-    /// On a history of which nothing is known.
+    /// Returns the report on a history about which nothing could be found out within the limits.
     pub(crate) fn unknown(operations: usize, out: OutOf) -> Self {
         Self::undecided(operations, out.why(0, operations, 0))
     }
 
-    /// As [`Report::unknown`], for this reason.
+    /// Returns a report like [`Report::unknown`] with this reason.
     pub(crate) fn undecided(operations: usize, why: UnknownWhy) -> Self {
         let (keys, verdict) = (Vec::new(), Verdict::Unknown);
         Self { verdict, why: Some(why), keys, operations, answered: 0, unanswered: 0, weak: None }
     }
 }
 
-/// The verdict on one key.
+/// Verdict on one key.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct KeyReport {
-    /// Which; [`Value::Nil`] where the history names no keys.
+    /// Name of the key; [`Value::Nil`] if the history names no keys.
     pub key: Value,
-    /// Of this key alone.
+    /// Verdict on this key alone.
     pub verdict: Verdict,
-    /// Why the verdict is unknown, if it is.
+    /// Reason for an unknown verdict.
     pub why: Option<UnknownWhy>,
-    /// What decided.
+    /// Method that decided the key.
     pub method: Method,
-    /// How many operations the key has.
+    /// Number of operations on the key.
     pub operations: usize,
-    /// How many of them were answered.
+    /// Number of operations that were answered.
     pub answered: usize,
-    /// Of how many of them nobody knows whether they happened.
+    /// Number of operations of unknown outcome.
     pub unanswered: usize,
-    /// Why a verdict of linearizable says nothing, if it does.
+    /// Reason why a verdict of linearizable says nothing about the system, if so.
     pub weak: Option<Weak>,
-    /// Why it is not linearizable, if it is not.
+    /// Evidence of the violation, if the key is not linearizable.
     pub evidence: Option<Evidence>,
-    /// An order that explains everything, as indexes of [`histories::History::operations`], if the key is linearizable and
-    /// [`crate::Options::keep_order`] asks for it. What had no effect, or need not have had any, is not in it.
+    /// Linearization, as indexes of [`histories::History::operations`], if the key is linearizable and
+    /// [`crate::Options::keep_order`] is set. Operations without effect, or that need not have had one, are left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub order: Option<Vec<u32>>,
-    /// How the revisions that the store gave contradict each other, or a verdict of linearizable, if they do, in one sentence. The
-    /// verdict does not rest on them.
+    /// Contradiction among the revisions that the store returned, or between them and a verdict of linearizable, in
+    /// one sentence. The verdict does not rest on revisions.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub revisions: Option<String>,
 }
 
-/// Why a key could not be decided. `Display` says it in a sentence, with what would help.
+/// Reason why a key could not be decided. `Display` gives a sentence that includes what would help.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "reason")]
 pub enum UnknownWhy {
-    /// [`crate::Limits::keep_going`] said no.
+    /// Time ran out: [`crate::Limits::keep_going`] returned false.
     Time {
-        /// Completed operations that were explained before that.
+        /// Number of completed operations that were explained before that.
         explained: usize,
-        /// Completed operations in all.
+        /// Number of completed operations.
         completed: usize,
-        /// Writes, cas and appends of unknown outcome.
+        /// Number of writes, cas and appends of unknown outcome.
         unknown_outcomes: usize,
     },
-    /// [`crate::Limits::memory`] was used up.
+    /// Memory ran out: [`crate::Limits::memory`] was used up.
     Memory {
-        /// Completed operations that were explained before that.
+        /// Number of completed operations that were explained before that.
         explained: usize,
-        /// Completed operations in all.
+        /// Number of completed operations.
         completed: usize,
-        /// Writes, cas and appends of unknown outcome.
+        /// Number of writes, cas and appends of unknown outcome.
         unknown_outcomes: usize,
     },
-    /// More operations were open at the same time than the search can tell apart.
+    /// Number of operations that were open at the same time exceeded the limit of the search.
     Open {
-        /// That many can be.
+        /// Limit of the search.
         limit: usize,
     },
-    /// The model has no such function.
+    /// Function that the model does not have.
     Function {
-        /// Its name.
+        /// Name of the function.
         name: String,
     },
-    /// The model has the function, but not with such an argument or answer.
+    /// Argument or answer that the model does not have, of a function that it has.
     Unsupported {
-        /// What.
+        /// Description of the operation.
         what: String,
     },
-    /// More than one may have written a value, so that nobody knows whose a read found.
+    /// Value that more than one operation may have written, so that it is unknown which of them a read observed.
     WrittenTwice {
-        /// Which value, in a sentence.
+        /// Sentence that names the value.
         what: String,
     },
-    /// Nobody said what the model is, and the operations are not those of the one that was guessed.
+    /// Operations that do not fit the model, which was only guessed.
     Guessed {
-        /// What speaks against it.
+        /// Description of an operation that does not fit.
         what: String,
     },
-    /// The model cannot begin so.
+    /// Initial value that the model cannot have.
     Initial {
-        /// What it can begin with.
+        /// Description of the allowed initial values.
         allowed: &'static str,
     },
-    /// A violation in another key ended the check.
+    /// Violation in another key, which ended the check before this key.
     NotChecked,
-    /// A violation was found, but in so many operations that a second method could not confirm it within the limits.
+    /// Violation that was found, but in so many operations that a second method could not confirm it within the
+    /// limits.
     Unconfirmed {
-        /// How many they are.
+        /// Number of those operations.
         operations: usize,
     },
-    /// The checker contradicted itself: a bug in it, or in a model of one's own.
+    /// Contradiction within the checker: a bug in it, or in a custom model.
     Internal {
-        /// What it said.
+        /// Description of the contradiction.
         what: String,
     },
 }
@@ -248,43 +252,44 @@ impl fmt::Display for UnknownWhy {
     }
 }
 
-/// Why a key is not linearizable.
+/// Evidence of a violation in one key.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Evidence {
-    /// The few operations that already cannot be ordered, as indexes into [`histories::History::operations`], ascending.
+    /// Operations, as few as possible, that already cannot be ordered, as indexes into
+    /// [`histories::History::operations`], ascending.
     ///
-    /// They stand alone: no order of just these explains them, unless `besides` says what else counts. An operation that failed can be
-    /// among them; it did not happen.
+    /// They stand alone: no order of just these explains their answers, except for what `besides` says. A failed
+    /// operation can be among them; it did not take place.
     pub operations: Vec<usize>,
-    /// Of what else they have no order, in words that follow "these operations contradict each other", where they are few only because of
-    /// that: a cas whose expected value others of the key set, but none of these, counts as a write; a counter is incremented by
-    /// others; other elements are added.
+    /// Assumption about the rest of the history that makes so few operations suffice, in words that follow "these
+    /// operations contradict each other": for example, a cas whose expected value is set by operations that are not
+    /// among these counts as a write; a counter is also incremented by others; other elements are added.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub besides: Option<String>,
-    /// What is wrong, in one sentence.
+    /// Claim of what is wrong, in one sentence.
     pub claim: String,
-    /// What must come before what, and why, until it closes on itself.
+    /// Reasons why one operation must come before another, one after the other until they form a cycle.
     pub reasons: Vec<String>,
-    /// How out of date the read was, where that is certain.
+    /// Staleness of the read, where that is certain.
     pub staleness: Option<Staleness>,
-    /// What a correct system could have answered instead, in one sentence, where the violation is one of reads and writes.
+    /// Sentence about what a correct system could have answered instead, for a violation of reads and writes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub possible: Option<String>,
-    /// What the revisions that the store gave its answers say about it, if they say something, in one sentence.
+    /// Sentence about what the revisions that the store returned say of the violation, if anything.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub revisions: Option<String>,
 }
 
-/// Certain lower bounds of how far behind a read was.
+/// Certain lower bounds on how stale a read was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Staleness {
-    /// Nanoseconds from when a newer value was certainly in effect until the read began.
+    /// Nanoseconds from the moment when a newer value was certainly in effect until the read began.
     pub behind_ns: u64,
-    /// How many newer values were certainly in effect when the read began; at least 1.
+    /// Number of newer values that were certainly in effect when the read began; at least 1.
     pub writes: usize,
 }
 
-/// The order of keys in a report.
+/// Compares two keys in the order of a report.
 pub(crate) fn key_order(a: &Value, b: &Value) -> Ordering {
     match (a, b) {
         (Value::Nil, Value::Nil) => Ordering::Equal,
@@ -300,7 +305,7 @@ pub(crate) fn key_order(a: &Value, b: &Value) -> Ordering {
     }
 }
 
-/// `k10` as (`k`, 10).
+/// Splits a text into its name and the number at its end: `k10` into (`k`, 10).
 fn with_number(text: &str) -> (&str, u64) {
     let name = text.trim_end_matches(|c: char| c.is_ascii_digit());
     (name, text[name.len()..].parse().unwrap_or(0))

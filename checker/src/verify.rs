@@ -1,6 +1,7 @@
-//! The second opinion: replays the order behind a "yes", and tries every order of the few operations behind a "no".
+//! Second opinion: replays the order behind a "linearizable", and tries every order of the few operations behind a
+//! "not linearizable".
 //!
-//! Knows only histories and what objects may do: it shares no code with the methods that it verifies.
+//! It knows only histories and sequential specifications: it shares no code with the methods that it verifies.
 
 use histories::{Function, History, Operation, Outcome, Value, ValueId};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -11,18 +12,18 @@ use crate::{
     patience::{OutOf, Patience},
 };
 
-/// More operations than this are not tried in every order.
+/// Maximum number of operations of which every order is tried.
 const MAX_OPERATIONS: usize = 2048;
 
-/// So many places in an order are filled between two questions whether to go on.
+/// Number of places in an order that are filled between two queries of the limits.
 const TRIES_PER_QUESTION: usize = 256;
 
-/// Why an order is not confirmed.
+/// Reason why an order is not confirmed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Unconfirmed {
-    /// It is no linearization, for this reason.
+    /// The order is no linearization, for this reason.
     Wrong(String),
-    /// This ran out before anybody could say.
+    /// A limit was reached first.
     OutOf(OutOf),
 }
 
@@ -38,14 +39,18 @@ impl From<OutOf> for Unconfirmed {
     }
 }
 
-/// An object that can give a second opinion: any [`Specification`].
+/// Object that can give a second opinion: any [`Specification`].
 pub(crate) trait Verify: Sync {
-    /// Why `order` (indexes of operations) is no linearization of the operations with the indexes `all`, which are ascending;
-    /// nothing if it is one.
+    /// Replays `order` (indexes of operations) as a linearization of the operations with the indexes `all`, which are
+    /// ascending.
+    ///
+    /// # Errors
+    /// The reason why `order` is not a linearization, or the limit that was reached.
     fn replay(&self, history: &History, all: &[u32], order: &[u32], patience: &Patience<'_>)
     -> Result<(), Unconfirmed>;
 
-    /// Whether some order explains these operations (indexes) alone; nothing if there are too many of them to try within `tries`.
+    /// Returns true if some order explains these operations (indexes) alone, or `None` if there are too many of them
+    /// to try within `tries`.
     #[cfg(test)]
     fn can_be_ordered(&self, history: &History, indexes: &[usize], tries: usize) -> Option<bool>;
 }
@@ -73,7 +78,8 @@ impl<S: Specification> Verify for S {
     }
 }
 
-/// [`Verify::replay`] of a register without `append`, by the numbers of values, since registers are the longest histories.
+/// Replays an order like [`Verify::replay`], for a register without `append`, comparing values by number: registers
+/// have the longest histories.
 pub(crate) fn replay_register(
     history: &History,
     initial: &Value,
@@ -81,7 +87,7 @@ pub(crate) fn replay_register(
     order: &[u32],
     patience: &Patience<'_>,
 ) -> Result<(), Unconfirmed> {
-    // No other value has the number of nothing, so it can stand for an initial value that nobody mentions.
+    // No other value has this number, so it can stand for an initial value that the history does not mention.
     let initial = history.values.find(initial).unwrap_or(ValueId::UNKNOWN);
     let mut value = initial;
     replay_by(history, all, order, patience, |operation| {
@@ -100,7 +106,8 @@ pub(crate) fn replay_register(
     })
 }
 
-/// Whether `order` holds every operation of `all` that must be in it, each once, as real time allows, and each can be applied.
+/// Replays `order`: it must contain every operation of `all` that must take place, none twice, respect real time, and
+/// each operation must be applicable.
 fn replay_by(
     history: &History,
     all: &[u32],
@@ -141,7 +148,7 @@ fn replay_by(
     if due == certain { Ok(()) } else { Err(format!("{certain} of {due} certain operations").into()) }
 }
 
-/// Whether an order without this operation would not do.
+/// Returns true if every order must contain this operation.
 fn must_take_place(operation: &Operation) -> bool {
     match operation.outcome {
         Outcome::Ok => operation.function != Function::Read || operation.output != ValueId::UNKNOWN,
@@ -150,8 +157,8 @@ fn must_take_place(operation: &Operation) -> bool {
     }
 }
 
-/// What these operations of one register ask of an order of just these: a cas whose expected value is set by others of its key, but by
-/// none of these, counts as a write.
+/// Returns the calls of these operations of one register for an order of just these: a cas whose expected value is
+/// set by other operations of its key, but by none of these, counts as a write.
 pub(crate) fn register_calls<'a>(history: &'a History, initial: &Value, operations: &[Operation]) -> Vec<Call<'a>> {
     let set = |o: &Operation| match o.function {
         _ if matches!(o.outcome, Outcome::Fail | Outcome::Mismatch) => None,
@@ -177,8 +184,8 @@ pub(crate) fn register_calls<'a>(history: &'a History, initial: &Value, operatio
     operations.iter().map(call).collect()
 }
 
-/// Whether some order explains just these operations if the last of them answered this, whether the history names it or not; nothing if there
-/// are too many of them to try.
+/// Returns true if some order explains just these operations when the last of them is assumed to have answered
+/// `answer`, which need not occur in the history. Returns `None` if there are too many to try.
 pub(crate) fn explains_answer(
     object: &impl Specification,
     history: &History,
@@ -194,7 +201,8 @@ pub(crate) fn explains_answer(
     some_order(object, operations, &calls, tries, &Patience::new(&Limits::none()))
 }
 
-/// Whether some order explains these calls, each made by one of these operations; nothing if it takes more tries or time to say.
+/// Returns true if some order explains these calls, the i-th made by the i-th operation. Returns `None` if deciding
+/// that takes more than `tries` or the time allowed.
 pub(crate) fn some_order<S: Specification>(
     object: &S,
     operations: &[Operation],
@@ -208,23 +216,25 @@ pub(crate) fn some_order<S: Specification>(
     Trial::new(object, operations, calls).go(tries, patience)
 }
 
-/// Operations that took place, one bit each, in words of 64.
+/// Set of operations that took place, as a bit set in words of 64.
 type Done = Box<[u64]>;
 
 struct Trial<'a, S: Specification> {
     object: &'a S,
     operations: &'a [Operation],
     calls: &'a [Call<'a>],
-    /// Of each one of unknown outcome, the one before it that asked the same: it may as well take place first.
+    /// Previous operation with the same call, for each operation of unknown outcome: it may as well take place
+    /// first.
     twins: Vec<Option<usize>>,
     dead_ends: FxHashSet<(Done, S::State)>,
 }
 
-/// An order so far, and what is tried next.
+/// Prefix of an order, and what to try next.
 struct Beginning<T> {
     done: Done,
     state: T,
-    /// When the first that must still take place ended: nothing can come before it that began later.
+    /// Completion of the first operation that must still take place: no operation that began later can come before
+    /// it.
     end: u32,
     next: usize,
 }
@@ -264,7 +274,7 @@ impl<'a, S: Specification> Trial<'a, S> {
         Some(false)
     }
 
-    /// Nothing if all that must take place has.
+    /// Returns `None` if every operation that must take place has.
     fn begin(&self, done: Done, state: S::State) -> Option<Beginning<S::State>> {
         let is_due = |place: &usize| !is_done(&done, *place) && must_take_place(&self.operations[*place]);
         let due = (0..self.operations.len()).filter(is_due).map(|place| self.operations[place].completed);
@@ -272,7 +282,7 @@ impl<'a, S: Specification> Trial<'a, S> {
         Some(Beginning { done, state, end, next: 0 })
     }
 
-    /// The next operation that can follow, done.
+    /// Applies the next operation that can follow.
     fn next(&self, now: &mut Beginning<S::State>) -> Option<(Done, S::State)> {
         while now.next < self.operations.len() {
             let place = now.next;
@@ -310,14 +320,14 @@ mod tests {
     use crate::model::Register;
     use histories::{Event, EventType, HistoryBuilder, Process};
 
-    /// Of a register, whether some order explains these of its operations alone.
+    /// Returns true if some order explains these operations of a register alone.
     fn can_be_ordered(history: &History, indexes: &[usize], tries: usize) -> Option<bool> {
         let operations: Vec<Operation> = indexes.iter().map(|&index| history.operations[index]).collect();
         let calls = register_calls(history, &Value::Nil, &operations);
         some_order(&Register::new(&Value::Nil, true), &operations, &calls, tries, &Patience::endless())
     }
 
-    /// Each event: process, kind, function, value.
+    /// Builds a history from events: process, kind, function, value.
     fn history(events: &[(u64, EventType, &'static str, Value)]) -> History {
         let mut builder = HistoryBuilder::default();
         for (process, kind, f, value) in events {

@@ -1,4 +1,5 @@
-//! What a yes is worth: of a history in which nothing was answered, or nothing that was answered could have been wrong, it says nothing.
+//! Weight of a "linearizable": it says nothing of a history in which nothing was answered, or no answer could have
+//! been wrong.
 
 use histories::{History, Operation, Outcome, ValueId};
 use serde::Serialize;
@@ -8,20 +9,20 @@ use crate::{
     model::{Call, tells},
 };
 
-/// Why a verdict of linearizable says nothing of the system.
+/// Reason why a verdict of linearizable says nothing about the system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Weak {
-    /// No operation was answered.
+    /// Lack of any answer.
     NothingAnswered,
-    /// No operation was answered with anything that could have been wrong.
+    /// Lack of any answer that could have been wrong.
     NothingRead,
-    /// Of transactions: nothing that was read shows that one comes before another.
+    /// Lack of any read that shows that one transaction comes before another.
     NothingRelated,
 }
 
 impl Weak {
-    /// In words.
+    /// Returns the reason in words.
     pub fn reason(self) -> &'static str {
         match self {
             Self::NothingAnswered => "nothing was answered",
@@ -31,12 +32,12 @@ impl Weak {
     }
 }
 
-/// How operations ended.
+/// Number of operations by outcome.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
-    /// They were answered, as `Ok` or `Mismatch`.
+    /// Operations that were answered, as `Ok` or `Mismatch`.
     pub answered: usize,
-    /// Nobody knows.
+    /// Operations of unknown outcome.
     pub unanswered: usize,
 }
 
@@ -54,7 +55,8 @@ impl Tally {
         tally
     }
 
-    /// Why a yes on these operations says nothing, if it does; `is_told` says of an answered one whether it could have been wrong.
+    /// Returns the reason why a "linearizable" on these operations says nothing, if there is one. `is_told` returns
+    /// true if some answer could have been wrong.
     pub(crate) fn weak(self, verdict: Verdict, is_told: impl FnOnce() -> bool) -> Option<Weak> {
         match verdict {
             Verdict::NotLinearizable | Verdict::Unknown => None,
@@ -64,7 +66,8 @@ impl Tally {
     }
 }
 
-/// Whether an operation was answered with something that could have been wrong; of a model that is not known, with anything.
+/// Returns true if an operation was answered with something that could have been wrong; for a custom model, with
+/// anything.
 pub(crate) fn is_told(history: &History, model: Option<Model>, operation: &Operation) -> bool {
     if !matches!(operation.outcome, Outcome::Ok | Outcome::Mismatch) {
         return false;

@@ -1,21 +1,22 @@
-//! Where an order goes wrong: ranges of places in some order, apart from which it is right.
+//! Windows of an order: the ranges of places in which it violates constraints.
 //!
-//! Constraints between places, of which those that an order breaks lie within these ranges, can be met by some order if and only if
-//! those inside of each range can. For constraints that no order meets form a ring, and between the first and
-//! the last place of a ring each step is crossed backwards by one that is broken: so a ring lies within one range.
+//! If every constraint that an order violates lies within these ranges, some order meets all constraints if and only
+//! if the constraints inside each range can be met. The reason: constraints that no order meets form a cycle, and
+//! each step between the first and the last place of a cycle is crossed backwards by a violated constraint, so the
+//! cycle lies within one range.
 
 /// Ranges that do not overlap, ascending, both ends included.
 #[derive(Debug, Default)]
 pub(crate) struct Windows {
     ranges: Vec<(u32, u32)>,
-    /// Where the places of each begin, if only places in ranges are counted.
+    /// Number of the first place of each range, counting only places in ranges.
     offsets: Vec<u32>,
-    /// How many places there are in all of them.
+    /// Number of places in all ranges.
     pub len: u32,
 }
 
 impl Windows {
-    /// Ranges that overlap become one.
+    /// Merges ranges that overlap.
     pub(crate) fn new(mut all: Vec<(u32, u32)>) -> Self {
         all.sort_unstable();
         let mut windows = Self::default();
@@ -32,17 +33,17 @@ impl Windows {
         windows
     }
 
-    /// Whether the order is right everywhere.
+    /// Returns true if the order violates no constraint.
     pub(crate) fn is_empty(&self) -> bool {
         self.ranges.is_empty()
     }
 
-    /// All places that lie in ranges, ascending.
+    /// Returns all places in the ranges, ascending.
     pub(crate) fn places(&self) -> impl Iterator<Item = u32> {
         self.ranges.iter().flat_map(|&(first, last)| first..=last)
     }
 
-    /// The number of a place among those that lie in ranges, if it does.
+    /// Returns the number of a place among those in the ranges, if it is in one.
     pub(crate) fn number(&self, place: u32) -> Option<u32> {
         let after = self.ranges.partition_point(|range| range.0 <= place);
         let at = after.checked_sub(1)?;
