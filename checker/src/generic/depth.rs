@@ -1,5 +1,5 @@
-//! Depth first (Wing and Gong 1993, Lowe 2017), with a memory that is keyed by the operations that are open at once instead of by
-//! the whole history: a node that was seen before leads nowhere new. Quick where almost any order will do.
+//! Depth-first search (Wing and Gong 1993, Lowe 2017). Its cache is keyed by the operations that are open at once
+//! instead of by the whole history: a node that was seen before leads nowhere new. Fast where almost any order works.
 
 use std::rc::Rc;
 
@@ -14,10 +14,10 @@ use crate::{
     model::Specification,
 };
 
-/// So many calls hardly ever take effect at once.
+/// Room reserved for calls that take effect at once; there are hardly ever more.
 pub(super) const SETTLED_AT_ONCE: usize = 64;
 
-/// A node, which of its children is to be tried next, and how long the order was there.
+/// Node on the current path, its next child to try, and the length of the order there.
 struct Frame {
     node: Rc<Node>,
     next: usize,
@@ -28,22 +28,22 @@ struct Frame {
 pub(super) struct Depth {
     frames: Vec<Frame>,
     seen: FxHashSet<Rc<Node>>,
-    /// Items.
+    /// Items in the current order.
     order: Vec<u32>,
-    /// The last completion that was reached.
+    /// Last completion that was reached.
     pub farthest: u32,
-    /// Of the nodes that were seen.
+    /// Bytes held by the nodes that were seen.
     bytes: usize,
     has_begun: bool,
 }
 
 impl Depth {
-    /// What it holds, in bytes, with one node more.
+    /// Returns the memory held with one node more, in bytes.
     pub(super) fn bytes(&self) -> usize {
         self.bytes + of_vec(&self.frames, 1) + of_set(&self.seen, 1) + of_vec(&self.order, SETTLED_AT_ONCE)
     }
 
-    /// Goes on until it is at an end or the slice is.
+    /// Runs until the search or its slice ends.
     pub(super) fn run<S: Specification>(&mut self, space: &mut Space<'_, '_, S>, slice: Slice) -> Option<End> {
         if !std::mem::replace(&mut self.has_begun, true) && self.enter(space, Node::default()) {
             return Some(End::Order(std::mem::take(&mut self.order)));
@@ -67,7 +67,7 @@ impl Depth {
         None
     }
 
-    /// Goes to a node, unless it was seen; whether it is the end.
+    /// Enters a node unless it was seen. Returns true if it is the end.
     fn enter<S: Specification>(&mut self, space: &mut Space<'_, '_, S>, mut node: Node) -> bool {
         loop {
             if space.is_end(&node) {
@@ -79,7 +79,7 @@ impl Depth {
         }
         self.farthest = self.farthest.max(node.due);
         if !self.seen.contains(&node) {
-            // What is remembered needs no room to grow.
+            // A stored node needs no room to grow.
             node.shrink();
             self.bytes += node.bytes() + size_of::<(usize, usize, Node)>();
             let node = Rc::new(node);

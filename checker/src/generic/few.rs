@@ -1,19 +1,22 @@
-//! A violation of any model made small, by steps that never make one up.
+//! Shrinking of violations of any model, by steps that never create a violation.
 //!
 //! # Why it is right
-//! Each step keeps what can be ordered orderable, so what cannot be ordered after it could not before:
-//! - what began after the completion that no order reaches may go, since a beginning of an order is an order; but a change that was still
-//!   open then, and has an answer, may have found what began later: so the beginning goes on until none is;
-//! - a call that changes nothing may go;
-//! - all calls about some values may go, where the model says so ([`Specification::about`]);
-//! - a certain change may become one that need not take place. It stays at hand, so nobody misses it.
+//! Each step keeps what can be ordered orderable, so what cannot be ordered after it could not be ordered before:
+//! - Operations that began after the completion that no order reaches may be left out, since a prefix of an order is
+//!   an order. But a change that was still open then, and has an answer, may have observed something that began
+//!   later: so the cut moves on until there is no such change.
+//! - A call that changes nothing may be left out.
+//! - All calls about some values may be left out if the model allows it ([`Specification::about`]).
+//! - A certain change may become optional. It can still take effect, so no other call lacks it.
 //!
-//! In the end, the changes that are only at hand help nobody, so what is still certain has no order with or without them. Shown are, of
-//! those, the few that the others need if one of what is certain is left out: they are what makes it a contradiction. What is shown is
-//! taken as it was recorded, and a change that need not have taken place then has to. So it is only shown if it says the same: without any
-//! one of what is certain it has an order, or not even all of it has one without that. Else, and where there is no time to find out, all
-//! is shown that was left before changes became optional; or, where that is too much for a second opinion, what is certain, and beside it
-//! what that needs, which then need not have taken place.
+//! In the end, the optional changes do not help: the certain operations have no order with or without them. Some of
+//! the optional changes are shown nevertheless: the few that the other operations need if one of the certain ones is
+//! left out, because they make it a contradiction. They are shown as recorded, and so an optional change that
+//! completed has to take effect again. Therefore the result is shown only if it says the same: without any one of the
+//! certain operations it has an order, unless not even all operations recorded before have one without it. Otherwise,
+//! or if there is no time to find out, all operations are shown that were left before changes became optional. If
+//! these are too many for a second opinion, the certain operations are shown together with the changes they need,
+//! which then need not have taken place.
 
 use histories::{History, Outcome, Value};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -27,29 +30,30 @@ use crate::{
     model::{Call, Specification},
 };
 
-/// Questions (some thousand steps each) of one attempt, and of all that make it small, as of all that say whether it still is the same.
+/// Maximum number of queries of the limits (a few thousand steps each) for one attempt, and for all attempts to
+/// shrink, or to confirm that the result says the same.
 const MAX_QUESTIONS: usize = 32;
 const MAX_ALL_QUESTIONS: usize = 2_000;
 
-/// After so many attempts that were not answered there are no more: the rest would fare no better.
+/// Number of undecided attempts after which there are no more: the rest would fare no better.
 const MAX_UNANSWERED: usize = 8;
 
-/// Preparing so many operations counts as a question.
+/// Number of operations whose preparation counts as one query.
 const OPERATIONS_PER_QUESTION: usize = 4_096;
 
-/// More operations than this in one attempt are not held against others one by one.
+/// Maximum number of operations in one attempt that are compared with others one by one.
 const MAX_SHOWN: usize = 128;
 
-/// Looks for an order of the operations named first, of which those named second need not take place.
+/// Search for an order of the operations given first; those given second need not take place.
 pub(crate) type Oracle<'o> = dyn FnMut(&[u32], &FxHashSet<u32>, &Limits<'_>) -> Found + 'o;
 
-/// A few operations without an order.
+/// Violation of few operations.
 pub(crate) struct Small {
-    /// As they were recorded, ascending.
+    /// Operations as they were recorded, ascending.
     pub shown: Vec<u32>,
-    /// The one that ended when no order was left.
+    /// Operation that completed when no order was left.
     pub last: u32,
-    /// What has no order either, and of these what need not have taken place, if that is known.
+    /// Smaller set that has no order either, and those of its operations that need not have taken place, if known.
     pub loose: Option<(Vec<u32>, Vec<u32>)>,
 }
 
@@ -58,17 +62,17 @@ struct Few<'s, 'a, S> {
     oracle: &'s mut Oracle<'a>,
     history: &'a History,
     limits: &'s Limits<'s>,
-    /// Ascending.
+    /// Certain operations, ascending.
     certain: Vec<u32>,
-    /// What may take place or not.
+    /// Operations that need not take place.
     spare: Vec<u32>,
-    /// Of the completion that no order reaches.
+    /// Rank of the completion that no order reaches.
     rank: u32,
     questions: usize,
     unanswered: usize,
 }
 
-/// Fewer operations without an order, given that nothing explains what happened until this rank.
+/// Shrinks the operations of a violation, given that no order explains what happened until this rank.
 pub(super) fn few<'a, S: Specification>(
     states: &mut States<'a, S>,
     history: &'a History,
@@ -83,7 +87,7 @@ pub(super) fn few<'a, S: Specification>(
     few_by(object, history, operations, rank, limits, &mut oracle)
 }
 
-/// As [`few`], by another search.
+/// Shrinks a violation like [`few`], using another search.
 pub(crate) fn few_by<'a, S: Specification>(
     object: &S,
     history: &'a History,
@@ -115,7 +119,7 @@ impl<'a, S: Specification> Few<'_, 'a, S> {
         Call::of(self.history, &self.history.operations[index as usize], self.object.asks_who())
     }
 
-    /// Forgets what began too late to matter, and who was still looking.
+    /// Drops operations that began too late to matter, and looks that were still open.
     fn cut(&mut self) {
         let (history, rank) = (self.history, self.rank);
         let times =
@@ -137,7 +141,7 @@ impl<'a, S: Specification> Few<'_, 'a, S> {
         self.spare.retain(|&index| times(index).0 < end);
     }
 
-    /// What a search says of these, within what is left of the budget.
+    /// Searches for an order of these operations within what is left of the budget.
     fn search(&mut self, certain: &[u32], spare: &[u32]) -> Option<Found> {
         let mut all = [certain, spare].concat();
         all.sort_unstable();
@@ -158,14 +162,14 @@ impl<'a, S: Specification> Few<'_, 'a, S> {
         Some(found)
     }
 
-    /// Goes on with these if they have no order either; nothing if there is no budget left to say.
+    /// Continues with these operations if they have no order either. Returns `None` if the budget is used up.
     fn goes_on_with(&mut self, certain: Vec<u32>, spare: Vec<u32>) -> Option<bool> {
         let Found::Dead(rank) = self.search(&certain, &spare)? else { return Some(false) };
         (self.certain, self.spare, self.rank) = (certain, spare, rank);
         Some(true)
     }
 
-    /// Leaves out values, with all that is about them.
+    /// Leaves out values, with all operations about them.
     fn keep_groups(&mut self) {
         let Some(groups) = self.groups() else { return };
         let without_group = |index: &u32| !groups.contains_key(index);
@@ -174,7 +178,7 @@ impl<'a, S: Specification> Few<'_, 'a, S> {
         names.sort_unstable();
         names.dedup();
         let dying = self.certain.iter().find(|&&index| self.history.operations[index as usize].completed == self.rank);
-        // What it ended on is most often about little.
+        // The operation at which the search ended usually concerns few others.
         let first = dying.map(|index| groups[index]);
         names.sort_by_key(|&name| Some(name) == first);
         minimal(names, |names| {
@@ -187,7 +191,8 @@ impl<'a, S: Specification> Few<'_, 'a, S> {
         self.cut();
     }
 
-    /// For each operation the number of what it is about, equal where values are shared; nothing if some say nothing of it.
+    /// Returns the group of each operation: operations about a common value have the same group. Returns `None` if
+    /// some certain operation does not name its values.
     fn groups(&self) -> Option<FxHashMap<u32, usize>> {
         let mut owners: FxHashMap<Value, u32> = FxHashMap::default();
         let mut all: FxHashMap<u32, u32> = FxHashMap::default();
@@ -233,8 +238,8 @@ impl<'a, S: Specification> Few<'_, 'a, S> {
         self.cut();
     }
 
-    /// What is certain, and of the rest what the others need if one of what is certain is left out; or more of `recorded`, which has no
-    /// order either, where this does not say the same.
+    /// Returns the certain operations with those that the others need if a certain one is left out. If that does not
+    /// say the same, returns more of `recorded`, which has no order either.
     fn shown(&mut self, recorded: &[u32], needed: &[u32]) -> Vec<u32> {
         let certain = self.certain.clone();
         if certain.len() > MAX_SHOWN {
@@ -250,8 +255,8 @@ impl<'a, S: Specification> Few<'_, 'a, S> {
         merged(&certain, &rest)
     }
 
-    /// Whether these, as they were recorded, have no order, but have one without any one of what is certain, unless all that was
-    /// `recorded` has none without that either.
+    /// Returns true if these operations, as recorded, have no order, but have one without any one of the certain
+    /// ones, except where all that was `recorded` has none without that one either.
     fn is_sound(
         &mut self,
         these: &[u32],
@@ -270,7 +275,7 @@ impl<'a, S: Specification> Few<'_, 'a, S> {
             let is_possible = if let Some(&known) = has_order_without.get(&left_out) {
                 known
             } else {
-                // Where nobody knows, it may be.
+                // If it is undecided, assume that it has one.
                 let is_possible = !matches!(self.search(&without(recorded), &[])?, Found::Dead(_));
                 has_order_without.insert(left_out, is_possible);
                 is_possible
@@ -282,14 +287,15 @@ impl<'a, S: Specification> Few<'_, 'a, S> {
         Some(true)
     }
 
-    /// What is certain and what that needs, and the latter alone, if it is all that is needed and not too much.
+    /// Returns the certain operations with those they need, and the latter alone, if they are known completely and
+    /// are not too many.
     fn loose(&self, (needed, is_all): (Vec<u32>, bool)) -> Option<(Vec<u32>, Vec<u32>)> {
         let all = merged(&self.certain, &needed);
         (is_all && all.len() <= MAX_SHOWN).then_some((all, needed))
     }
 
-    /// What of the rest the others need if one of what is certain is left out, and whether that is all: it is unknown where a search was
-    /// not answered.
+    /// Returns the optional operations that the others need if a certain one is left out. Also returns false if they
+    /// may be incomplete because a search was undecided.
     fn needed(&mut self) -> (Vec<u32>, bool) {
         let (mut needed, mut is_all): (Vec<u32>, bool) = (Vec::new(), true);
         if self.certain.len() > MAX_SHOWN {
@@ -314,7 +320,7 @@ impl<'a, S: Specification> Few<'_, 'a, S> {
     }
 }
 
-/// The end of the chain that begins at `index`.
+/// Returns the root of the tree that contains `index`.
 fn root(all: &FxHashMap<u32, u32>, mut index: u32) -> u32 {
     while all[&index] != index {
         index = all[&index];
@@ -322,7 +328,7 @@ fn root(all: &FxHashMap<u32, u32>, mut index: u32) -> u32 {
     index
 }
 
-/// Both, ascending and each once.
+/// Merges both lists, in ascending order and without duplicates.
 fn merged(a: &[u32], b: &[u32]) -> Vec<u32> {
     let mut all = [a, b].concat();
     all.sort_unstable();
@@ -330,8 +336,8 @@ fn merged(a: &[u32], b: &[u32]) -> Vec<u32> {
     all
 }
 
-/// Fewer of them for which it still holds, tried without many at once first, so that few attempts find few; as long as there is an
-/// answer.
+/// Removes items as long as `still_holds` is true of the rest. Tries large groups first, so that few attempts
+/// suffice. Stops when `still_holds` returns `None`.
 pub(crate) fn minimal<T: Clone>(mut kept: Vec<T>, mut still_holds: impl FnMut(&[T]) -> Option<bool>) -> Vec<T> {
     let mut size = kept.len();
     while size > 0 {

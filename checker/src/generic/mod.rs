@@ -1,4 +1,5 @@
-//! Any model: decided by its specification alone. Slower than a method of its own, and the only one where there is none.
+//! Generic decision for any model, by its specification alone. Slower than a method of its own, and the only one for
+//! models without.
 
 mod depth;
 mod few;
@@ -34,56 +35,57 @@ pub(crate) use race::Found as Searched;
 pub(crate) use transactions::as_values;
 pub(crate) use words::tell;
 
-/// Questions (some thousand steps each) until a second opinion is given up.
+/// Number of queries of the limits (a few thousand steps each) after which a second opinion is given up.
 const MAX_QUESTIONS: usize = 2048;
 
-/// Who found a violation.
+/// Origin of a violation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum By {
-    /// The searches here.
+    /// Violation found by the searches in this module.
     This,
-    /// A method that shares nothing with them.
+    /// Violation found by a method that shares nothing with them.
     Another,
 }
 
-/// What was found out about one object.
+/// Decision about one object.
 pub(crate) enum Found {
-    /// This order explains everything.
+    /// Linearization that explains everything.
     Order(Vec<u32>),
-    /// A few operations have no order.
+    /// Violation: a few operations that have no order.
     Violation(Small),
-    /// An operation found what nobody can have left.
+    /// Violation: an operation that found a value which cannot have been left by any other.
     Unfounded(Unfounded),
-    /// A limit was reached.
+    /// Limit that was reached, or another reason for an unknown verdict.
     Unknown(UnknownWhy),
 }
 
-/// An object that can be judged: any [`Specification`].
+/// Object that can be judged: any [`Specification`].
 pub(crate) trait Object: Verify {
-    /// Whether it has a function of this name.
+    /// Returns true if it has a function of this name.
     fn has(&self, function: &str) -> bool;
 
-    /// Whether the object knows all these calls.
+    /// Checks that the object has all these calls.
     ///
     /// # Errors
-    /// What it does not know.
+    /// The first call that it does not have.
     fn knows(&self, history: &History, operations: &[u32]) -> Result<(), UnknownWhy>;
 
     /// Decides the operations with these indexes, which are ascending.
     fn judge(&self, history: &History, operations: &[u32], limits: &Limits<'_>) -> Found;
 
-    /// Whether a second opinion finds no order of these operations (indexes) either.
+    /// Confirms as a second opinion that these operations (indexes) have no order.
     ///
     /// # Errors
-    /// It finds one, or cannot say.
+    /// They have an order, or no method could decide.
     fn refute(&self, history: &History, indexes: &[usize], found_by: By, limits: &Limits<'_>) -> Result<(), Doubt> {
         self.refute_loose(history, indexes, &[], found_by, limits)
     }
 
-    /// As [`Object::refute`], where those of them that are named in `loose` need not have taken place.
+    /// Confirms like [`Object::refute`] that these operations have no order. Those in `loose` need not have taken
+    /// place.
     ///
     /// # Errors
-    /// It finds an order, or cannot say.
+    /// They have an order, or no method could decide.
     fn refute_loose(
         &self,
         history: &History,
@@ -150,8 +152,9 @@ impl<S: Specification> Object for S {
     }
 }
 
-/// Whether these calls, each made by one of these operations, have an order; nothing if a limit is reached. Of a violation that was found
-/// here only the search that goes deep says so: the other one is most often who found it.
+/// Returns true if these calls, the i-th made by the i-th operation, have an order; `None` if a limit is reached. A
+/// violation found by this module is confirmed by the depth-first search only, because it was most often found by the
+/// other one.
 pub(crate) fn can_be_ordered(
     object: &impl Specification,
     operations: &[Operation],
@@ -175,7 +178,8 @@ pub(crate) fn can_be_ordered(
     }
 }
 
-/// An operation that found what no other can have left by then, and the first that left it too late, if one did.
+/// Operation that found a value which no other can have left by then, and the first operation that left it too late,
+/// if any.
 #[derive(Clone, Debug)]
 pub(crate) struct Unfounded {
     operation: u32,
@@ -183,8 +187,9 @@ pub(crate) struct Unfounded {
     late: Option<u32>,
 }
 
-/// The operation that ends first of those that found what nobody can have left. It needs no search, and where it is so, a search may take
-/// for ever: whatever else happened, in any order, does not help.
+/// Returns the operation that ends first among those that found a value which no other can have left by then. This
+/// needs no search, and where there is such an operation a search may never end: no order of the other operations
+/// helps.
 fn unfounded<S: Specification>(
     object: &S,
     history: &History,
@@ -193,7 +198,8 @@ fn unfounded<S: Specification>(
 ) -> Result<Option<Unfounded>, OutOf> {
     let happened = |index: &&u32| history.operations[**index as usize].outcome != Outcome::Fail;
     let call = |index: u32| Call::of(history, &history.operations[index as usize], object.asks_who());
-    // The first two, since nobody leaves anything for himself. Operations stand in the order of their invocations.
+    // The first two operations that leave each value, since an operation does not find what it leaves itself.
+    // Operations are in the order of their invocations.
     let mut left: FxHashMap<Value, [Option<u32>; 2]> = FxHashMap::default();
     for &index in operations.iter().filter(happened) {
         patience.step()?;
@@ -219,7 +225,8 @@ fn unfounded<S: Specification>(
     Ok(worst.map(|(_, found)| found))
 }
 
-/// The operations that happened or may have, by the part that they are about; all in one where some are about more than one.
+/// Splits the operations that took place, or may have, by the part of the object that they are about. Returns them
+/// all together if some are about more than one part.
 fn parts<S: Specification>(
     object: &S,
     history: &History,
@@ -243,14 +250,15 @@ fn parts<S: Specification>(
     Ok(parts)
 }
 
-/// Said beside operations of which not all must have taken place.
+/// Assumption stated for a violation in which not all operations must have taken place.
 const SOME_ARE_LOOSE: &str = "although some of the changes among them need not have taken place";
 
-/// The violation in words, after the second opinion: of what is shown the operation named last has no place. Where nobody can say of all
-/// of it, fewer of which some need not have taken place.
+/// Describes the violation in words, after the second opinion: the last operation has no place among those shown. If
+/// the second opinion cannot decide about all of these, a smaller set is shown, in which some need not have taken
+/// place.
 ///
 /// # Errors
-/// Why it is not believed.
+/// The reason why the violation is not believed.
 pub(crate) fn evidence(
     history: &History,
     object: &dyn Object,
@@ -275,10 +283,10 @@ pub(crate) fn evidence(
     Err(doubt.why(all.operations.len(), &all.claim))
 }
 
-/// As [`evidence`], of one that found what nobody can have left.
+/// Describes a violation like [`evidence`]: an operation that found a value which no other can have left.
 ///
 /// # Errors
-/// Why it is not believed.
+/// The reason why the violation is not believed.
 pub(crate) fn unfounded_evidence(
     history: &History,
     object: &dyn Object,

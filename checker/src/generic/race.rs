@@ -1,5 +1,6 @@
-//! Both searches in turn, on one thread, each for a number of steps that doubles, the sweep for fewer: whichever ends first decides,
-//! so that the answer takes at most some ten times as long as by the better one, and is the same every time.
+//! Race of the two searches: they run in turn on one thread, each for a number of steps that doubles (the sweep for
+//! fewer). The one that ends first decides. So the answer takes at most about ten times as long as by the better
+//! search, and is deterministic.
 
 use histories::History;
 
@@ -10,30 +11,30 @@ use crate::{
     patience::Patience,
 };
 
-/// Work of the first turn, and so much more for each completion: enough for an order that is never in doubt.
+/// Work of the first turn, and the additional work for each completion: enough for an order that is never in doubt.
 const FIRST_TURN: usize = 4096;
 const FIRST_TURN_PER_COMPLETION: usize = 32;
 
-/// Work between two questions to the caller whether to go on.
+/// Work between two queries of the limits.
 const WORK_PER_QUESTION: usize = 2048;
 
-/// What a search found.
+/// Result of a search.
 pub(crate) enum Found {
-    /// Indexes of operations, in an order that explains everything.
+    /// Linearization, as indexes of operations.
     Order(Vec<u32>),
-    /// No order explains even what happened until this rank.
+    /// Violation: no order explains even what happened until this rank.
     Dead(u32),
-    /// A limit was reached.
+    /// Limit that was reached.
     Limit(UnknownWhy),
 }
 
-/// How one of the searches ended: by an order of items, or before a completion that none reaches.
+/// Result of one of the searches: an order of items, or a completion that no order reaches.
 pub(super) enum End {
     Order(Vec<u32>),
     Dead(u32),
 }
 
-/// How long a search may go on before it lets others.
+/// Share of work and memory for one run of a search.
 #[derive(Clone, Copy)]
 pub(super) struct Slice {
     until_work: usize,
@@ -56,7 +57,7 @@ impl Racer {
         vec![Self::Depth(Depth::default()), Self::Sweep(Sweep::default())]
     }
 
-    /// Depth first alone.
+    /// Returns the depth-first search alone.
     pub(super) fn depth() -> Vec<Self> {
         vec![Self::Depth(Depth::default())]
     }
@@ -68,7 +69,7 @@ impl Racer {
         }
     }
 
-    /// Of a turn: one in so many. Where the sweep is the better one, it is so by far.
+    /// Returns the divisor of a turn that this search gets. Where the sweep is the better one, it is better by far.
     fn share(&self) -> usize {
         match self {
             Self::Depth(_) => 1,
@@ -91,7 +92,8 @@ impl Racer {
     }
 }
 
-/// Looks for an order of the operations with these indexes; where `is_optional`, what is certain need not take effect.
+/// Searches for an order of the operations with these indexes. Certain operations need not take effect if
+/// `is_optional`.
 pub(super) fn search<'a, S: Specification>(
     states: &mut States<'a, S>,
     history: &'a History,
@@ -110,7 +112,7 @@ pub(super) fn search<'a, S: Specification>(
     }
 }
 
-/// Lets these searches race.
+/// Runs these searches against each other.
 pub(super) fn run<S: Specification>(mut space: Space<'_, '_, S>, mut racers: Vec<Racer>, limits: &Limits<'_>) -> Found {
     let found = race(&mut space, &mut racers, limits);
     limits.give_back((space, racers));
@@ -146,7 +148,7 @@ pub(super) fn race<S: Specification>(
                 }
                 let bytes = space.bytes() + others + racers[at].bytes();
                 if !space.states.memory.hold(bytes) {
-                    // The one that needs less may still come through.
+                    // The one that needs less may still succeed.
                     let largest = (0..racers.len()).max_by_key(|&racer| racers[racer].bytes());
                     racers.remove(largest.expect("one is running"));
                     let bytes = racers.iter().map(Racer::bytes).sum::<usize>() + space.bytes();

@@ -1,14 +1,14 @@
-//! What both searches walk through: completions in their order, the operations that are open before each, unknown ones counted by
-//! kind.
+//! Search space of both searches: the completions in order, the operations that are open before each, and the number
+//! of unknown ones of each class that took effect.
 //!
 //! # Why it is right
-//! Any linearization can be shifted so that each call takes effect immediately before the completion of some call that is due: so
-//! a node stands before a completion, and goes on by calls that have begun by then, until the due one has taken effect. What has
-//! completed before is done in every node there, so the state, the open calls that are done, and how many unknown ones of each kind
-//! are used up tell all about its future.
-//! A certain call that changes nothing and is possible takes effect at once: it stands in nobody's way. Equal calls of unknown
-//! outcome have no ends, so they are interchangeable: they are counted. One that changes nothing only uses itself up, and one
-//! whose call is read-only is never needed.
+//! Any linearization can be shifted so that each call takes effect immediately before the completion of some call
+//! that is due. So a node stands before a completion, and is extended by calls that have begun by then, until the due
+//! one has taken effect. Every operation that completed before is done in every node there, so the state, the open
+//! calls that are done, and the number of unknown ones used of each class determine the future of a node.
+//! A certain call that changes nothing and is possible takes effect at once: it constrains no other call. Equal calls
+//! of unknown outcome have no ends, so they are interchangeable and only counted. Using one that changes nothing only
+//! wastes it, and a read-only one is never needed.
 
 use histories::{NEVER, Operation, Outcome};
 use rustc_hash::FxHashMap;
@@ -19,7 +19,7 @@ use crate::{
     patience::{OutOf, Patience},
 };
 
-/// An operation that counts.
+/// Operation that counts.
 struct Item {
     index: u32,
     start: u32,
@@ -27,33 +27,33 @@ struct Item {
     kind: u32,
 }
 
-/// Equal unknown calls, in the order of their starts.
+/// Class of equal unknown calls, in the order of their starts.
 struct Class {
     kind: u32,
     items: Vec<u32>,
 }
 
-/// By default the one before everything.
+/// Node of the search. The default is the one before all operations.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Node {
-    /// The completion that is due, by its place among all.
+    /// Position of the completion that is due among all completions.
     pub due: u32,
     pub state: u32,
-    /// Open items that took effect, ascending: those that may change something.
+    /// Open items that took effect and may change something, ascending.
     pub changed: Vec<u32>,
-    /// The others.
+    /// Open items that took effect and are read-only, ascending.
     pub answered: Vec<u32>,
-    /// How many of each class did, if any: class and number, ascending.
+    /// Number of items of each class that took effect, if any: class and number, ascending.
     pub used: Vec<(u32, u32)>,
 }
 
 impl Node {
-    /// What its lists take, in bytes.
+    /// Returns the bytes of its lists.
     pub(super) fn bytes(&self) -> usize {
         4 * (self.changed.capacity() + self.answered.capacity()) + 8 * self.used.capacity()
     }
 
-    /// Gives back what its lists have room for.
+    /// Frees the unused capacity of its lists.
     pub(super) fn shrink(&mut self) {
         self.changed.shrink_to_fit();
         self.answered.shrink_to_fit();
@@ -66,18 +66,18 @@ pub(super) struct Space<'s, 'a, S: Specification> {
     items: Vec<Item>,
     /// Certain items by their ends.
     due: Vec<u32>,
-    /// For each completion, the certain items that are open then, by their ends: `open[from[due]..from[due + 1]]`.
+    /// Certain items that are open at each completion, by their ends: `open[from[due]..from[due + 1]]`.
     open: Vec<u32>,
     from: Vec<usize>,
-    /// By the start of the first.
+    /// Classes by the start of their first item.
     classes: Vec<Class>,
-    /// What the history takes here.
+    /// Bytes taken by the items.
     bytes: usize,
 }
 
 impl<'s, 'a, S: Specification> Space<'s, 'a, S> {
-    /// Of these calls, each with the operation that made it and that one's index, by their starts; where `is_optional`, what is certain
-    /// counts as unknown.
+    /// Builds the space from calls in the order of their starts, each with its operation and the index of that.
+    /// Certain operations count as unknown if `is_optional`.
     pub(super) fn new(
         states: &'s mut States<'a, S>,
         calls: impl Iterator<Item = (u32, Operation, Call<'a>)>,
@@ -113,12 +113,12 @@ impl<'s, 'a, S: Specification> Space<'s, 'a, S> {
         Ok(Self { states, items, due, open, from, classes, bytes })
     }
 
-    /// What all this takes, by and large, with one step more.
+    /// Returns the memory held with one step more, as an estimate.
     pub(super) fn bytes(&self) -> usize {
         self.bytes + self.states.bytes()
     }
 
-    /// How many completions there are.
+    /// Returns the number of completions.
     pub(super) fn completions(&self) -> usize {
         self.due.len()
     }
@@ -127,17 +127,17 @@ impl<'s, 'a, S: Specification> Space<'s, 'a, S> {
         self.items.len() - self.due.len()
     }
 
-    /// Rank of a completion.
+    /// Returns the rank of a completion.
     pub(super) fn end(&self, due: u32) -> u32 {
         self.items[self.due[due as usize] as usize].end
     }
 
-    /// The operation that an item is.
+    /// Returns the index of an item's operation.
     pub(super) fn index(&self, item: u32) -> u32 {
         self.items[item as usize].index
     }
 
-    /// Whether every certain call took effect.
+    /// Returns true if every certain call took effect.
     pub(super) fn is_end(&self, node: &Node) -> bool {
         node.due as usize == self.due.len()
     }
@@ -146,7 +146,7 @@ impl<'s, 'a, S: Specification> Space<'s, 'a, S> {
         self.from[due as usize]..self.from[due as usize + 1]
     }
 
-    /// Lets everything take effect that stands in nobody's way, and goes on to the next completion if the due call took effect.
+    /// Lets every read take effect that can, and goes on to the next completion if the due call took effect.
     pub(super) fn settle(&mut self, node: &mut Node, mut took_effect: impl FnMut(u32)) -> bool {
         for at in self.open(node.due) {
             let item = self.open[at];
@@ -168,20 +168,21 @@ impl<'s, 'a, S: Specification> Space<'s, 'a, S> {
         true
     }
 
-    /// How many calls may take effect next, before the due completion.
+    /// Returns the number of calls that may take effect next, before the due completion.
     pub(super) fn candidates(&self, node: &Node) -> usize {
         let end = self.end(node.due);
         let begun = self.classes.partition_point(|class| self.items[class.items[0] as usize].start < end);
         self.open(node.due).len() + begun
     }
 
-    /// The node after one of them, and the item, if that is possible and of use; the due call is the first.
+    /// Returns the item of a candidate call and the node after it, if the call is possible and useful. The due call
+    /// is the first candidate.
     pub(super) fn child(&mut self, node: &Node, candidate: usize) -> Option<(u32, Node)> {
         let open = self.open(node.due);
         if candidate < open.len() {
             let item = self.open[open.start + candidate];
             let kind = self.items[item as usize].kind;
-            // What only reads and is still open is impossible in this state.
+            // A read-only call that is still open is impossible in this state.
             let place = node.changed.binary_search(&item).err().filter(|_| !self.states.only_reads(kind))?;
             let state = self.states.step(node.state, kind)?;
             let mut child = Node { state, ..node.clone() };
@@ -205,7 +206,8 @@ impl<'s, 'a, S: Specification> Space<'s, 'a, S> {
     }
 }
 
-/// For each completion, the certain items that have begun and not ended before, by their ends; and where those of each are.
+/// Returns the certain items that are open at each completion, by their ends, and the offsets of each completion's
+/// items.
 fn open_at(items: &[Item], due: &[u32], patience: &Patience<'_>) -> Result<(Vec<u32>, Vec<usize>), OutOf> {
     let mut begun = (0..number(items.len())).filter(|&item| items[item as usize].end != NEVER).peekable();
     let mut open: Vec<u32> = Vec::new();

@@ -1,4 +1,4 @@
-//! States numbered and steps remembered: every search of an object's history begins with what those before it found out.
+//! Numbered states and cached steps: every search of an object's history reuses the results of those before it.
 
 use std::{
     fmt::{self, Write},
@@ -14,36 +14,36 @@ use crate::{
     model::{Call, Specification},
 };
 
-/// Of so many new states in a row, the size of one is measured.
+/// Number of new states in a row of which the size of one is measured.
 const STATES_PER_MEASURE: usize = 16;
 
-/// What a step by a specification costs, in remembered steps: a guess.
+/// Estimated cost of a step by the specification, in cached steps.
 const WORK_PER_STEP: usize = 8;
 
-/// No state.
+/// Placeholder for no state.
 const NONE: u32 = u32::MAX;
 
 pub(super) struct States<'a, S: Specification> {
     pub object: &'a S,
-    /// Equal calls are one.
+    /// Number of each call. Equal calls have the same number.
     kinds: FxHashMap<Call<'a>, u32>,
     calls: Vec<Call<'a>>,
-    /// Which of them are read-only.
+    /// True for the calls that are read-only.
     reads: Vec<bool>,
-    /// Each with the one before that has the same hash.
+    /// States, each with the previous one that has the same hash.
     states: Vec<(S::State, u32)>,
-    /// The last state of each hash: none is hashed twice.
+    /// Last state with each hash: no state is hashed twice.
     numbers: FxHashMap<u64, u32>,
-    /// The state after a kind of call in a state; none if it is impossible.
+    /// State after a kind of call in a state, or [`NONE`] if the call is impossible.
     steps: FxHashMap<(u32, u32), u32>,
-    /// Where calls are tried, and which state it is; none if it is of no further use.
+    /// State in which calls are tried, and its number, or [`NONE`] if it is of no further use.
     hand: S::State,
     in_hand: u32,
-    /// The states by themselves, by and large.
+    /// Estimated bytes of the states themselves.
     bytes: usize,
-    /// How much was done, in remembered steps.
+    /// Work done, in cached steps.
     pub work: usize,
-    /// What the search that is under way holds.
+    /// Memory held by the current search.
     pub memory: Share<'a>,
 }
 
@@ -67,13 +67,13 @@ impl<'a, S: Specification> States<'a, S> {
         }
     }
 
-    /// What all this takes, by and large, with one step more.
+    /// Returns the memory held with one step more, as an estimate.
     pub(super) fn bytes(&self) -> usize {
         let calls = self.calls.capacity() * (size_of::<Call<'_>>() + 1) + of_table(&self.kinds, 0);
         self.bytes + calls + of_vec(&self.states, 1) + of_table(&self.numbers, 1) + of_table(&self.steps, 1)
     }
 
-    /// The number of what equals this call.
+    /// Returns the number of this call.
     pub(super) fn kind(&mut self, call: Call<'a>) -> u32 {
         *self.kinds.entry(call).or_insert_with(|| {
             self.calls.push(call);
@@ -86,7 +86,7 @@ impl<'a, S: Specification> States<'a, S> {
         self.reads[kind as usize]
     }
 
-    /// The state after such a call in this one; nothing if it is impossible.
+    /// Returns the state after such a call in this one, or `None` if it is impossible.
     pub(super) fn step(&mut self, state: u32, kind: u32) -> Option<u32> {
         self.work += 1;
         let next = match self.steps.get(&(state, kind)) {
@@ -104,7 +104,7 @@ impl<'a, S: Specification> States<'a, S> {
         self.in_hand = NONE;
         let is_possible = self.object.apply(&mut self.hand, &self.calls[kind as usize]);
         if self.reads[kind as usize] {
-            // Looking is quicker than a copy for each read. An impossible call, though, may leave anything.
+            // Comparing is faster than a copy for each read. An impossible call, though, may leave any state.
             if self.hand == self.states[state as usize].0 {
                 self.in_hand = state;
             }
@@ -140,9 +140,10 @@ impl<'a, S: Specification> States<'a, S> {
     }
 }
 
-/// About the most that a state takes. How much that is, only its model knows; but every part of it that matters shows in its text:
-/// text and digits by their length, and what names and parts values by 10 bytes for each character, room to grow included. What
-/// stands in braces may be a tree, of which the smallest node has room for eleven; what stands in brackets has room for four.
+/// Estimates the maximum bytes that a state takes. Only its model knows the exact size, but every part that matters
+/// shows in its debug text: text and digits count by their length, names and separators 10 bytes for each character,
+/// room to grow included. Braces may be a tree, whose smallest node has room for eleven entries; brackets have room
+/// for four.
 fn bytes_of<T: fmt::Debug>(state: &T) -> usize {
     const NODE: usize = 600;
     const SHORT: usize = 4 * size_of::<Value>();

@@ -1,11 +1,13 @@
-//! Breadth first: from completion to completion, with all that may be true there (Lowe 2017, just in time), but the hopeless.
+//! Breadth-first search: from completion to completion, with all nodes that are possible there (Lowe 2017, just in
+//! time), except the hopeless ones.
 //!
-//! # What is hopeless
-//! Of two nodes with the same state and the same open changes done, one is no worse if it has answered at least the same reads and
-//! used at most the same unknown calls: whatever order follows the other follows it too, without the reads that it has answered. A
-//! certain change is both, wanted for what it does and owed: so those must be equal.
-//! Few steps are tried before many, so that the better node mostly comes first. Quick where unknown calls could explain a thing in
-//! many ways.
+//! # Hopeless nodes
+//! Of two nodes with the same state and the same open changes done, one is no worse if it has answered at least the
+//! same reads and used at most the same unknown calls: any order that continues the other also continues it, without
+//! the reads that it has answered. The certain changes done must be equal because each is both useful for its effect
+//! and an obligation.
+//! Few steps are tried before many, so that the better node usually comes first. Fast where unknown calls could
+//! explain an answer in many ways.
 
 use rustc_hash::FxHashMap;
 
@@ -20,13 +22,13 @@ use crate::{
     model::Specification,
 };
 
-/// More room than this for one completion is given back.
+/// Number of nodes for one completion above which the memory is freed.
 const MAX_KEPT: usize = 4096;
 
-/// So many nodes are compared with one in the time of a remembered step.
+/// Number of comparisons that take as long as a cached step.
 const COMPARED_PER_STEP: usize = 8;
 
-/// No step before this one.
+/// Placeholder for no step before this one.
 const NONE: u32 = u32::MAX;
 
 struct Entry {
@@ -36,23 +38,23 @@ struct Entry {
     is_hopeless: bool,
 }
 
-/// Nodes before one completion of which none is worse than another.
+/// Nodes before one completion, none of which is worse than another.
 #[derive(Default)]
 struct Level {
     entries: Vec<Entry>,
-    /// Places of those that can be compared: by state and open changes done.
+    /// Places of the comparable entries, by state and open changes done.
     places: FxHashMap<(u32, Vec<u32>), Vec<u32>>,
-    /// Of the lists of nodes and of places.
+    /// Bytes of the lists in nodes and of places.
     bytes: usize,
 }
 
 impl Level {
-    /// What it holds, in bytes, with one more.
+    /// Returns the memory held with one more node, in bytes.
     fn bytes(&self) -> usize {
         self.bytes + of_vec(&self.entries, 1) + of_table(&self.places, 1)
     }
 
-    /// Adds a node unless one is no worse; with how many it was compared.
+    /// Adds a node unless another one is no worse. Returns the number of comparisons.
     fn admit(&mut self, node: Node, trail: u32) -> usize {
         let places = self.places.entry((node.state, node.changed.clone())).or_default();
         let compared = places.len();
@@ -65,7 +67,7 @@ impl Level {
             !other.is_hopeless
         });
         places.push(number(self.entries.len()));
-        // Its place, and the key of the first of those that can be compared.
+        // Its place, and the key of the first of the comparable ones.
         self.bytes += node.bytes() + 4 * node.changed.len() + 4 * size_of::<u32>();
         self.entries.push(Entry { node, trail, is_hopeless: false });
         compared
@@ -81,7 +83,7 @@ impl Level {
     }
 }
 
-/// Whether the first has a future if the second has, given that they can be compared.
+/// Returns true if the first has a future whenever the second has, given that they are comparable.
 fn is_no_worse(a: &Node, b: &Node) -> bool {
     let has_unused = |&(class, count): &(u32, u32)| {
         b.used.binary_search_by_key(&class, |&(class, _)| class).is_ok_and(|place| b.used[place].1 >= count)
@@ -92,19 +94,19 @@ fn is_no_worse(a: &Node, b: &Node) -> bool {
 #[derive(Default)]
 pub(super) struct Sweep {
     now: Level,
-    /// Those in which the call that was due before took effect, and which are settled before the next.
+    /// Entries in which the previous due call took effect, and which are settled before the next completion.
     waiting: std::vec::IntoIter<Entry>,
-    /// For how many there is room, and what their lists take.
+    /// Number of entries for which `waiting` has room, and bytes of their lists.
     waiting_room: usize,
     waiting_bytes: usize,
-    /// The entry that is being looked at, and which of its children is next.
+    /// Entry that is being extended, and the number of its next child.
     at: usize,
     next_child: usize,
-    /// Those in which the due call took effect.
+    /// Entries in which the due call took effect.
     next: Level,
     /// Items, each with the place of the one before.
     trail: Vec<(u32, u32)>,
-    /// The completion that is due.
+    /// Completion that is due.
     pub farthest: u32,
     has_begun: bool,
 }
@@ -115,7 +117,7 @@ impl Sweep {
         self.now.bytes() + self.next.bytes() + waiting + of_vec(&self.trail, SETTLED_AT_ONCE)
     }
 
-    /// Goes on until it is at an end or the slice is.
+    /// Runs until the search or its slice ends.
     pub(super) fn run<S: Specification>(&mut self, space: &mut Space<'_, '_, S>, slice: Slice) -> Option<End> {
         if !std::mem::replace(&mut self.has_begun, true)
             && let Some(order) = self.enter(space, Node::default(), NONE)
@@ -170,7 +172,7 @@ impl Sweep {
         number(self.trail.len() - 1)
     }
 
-    /// Puts a node where it belongs; the order to it, if it is the end.
+    /// Adds a node to the right level. Returns the order that leads to it if it is the end.
     fn enter<S: Specification>(
         &mut self,
         space: &mut Space<'_, '_, S>,

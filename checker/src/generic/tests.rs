@@ -1,4 +1,5 @@
-//! Each search alone says what trying every order says; and each has histories on which the other is lost.
+//! Tests that each search alone agrees with trying every order, and that each has histories on which the other one is
+//! lost.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -16,7 +17,7 @@ use crate::{
     patience::Patience, verify::Verify,
 };
 
-/// A list that is appended to, and whose last element is read.
+/// List with appends, whose last element is read.
 struct Tail;
 
 impl Specification for Tail {
@@ -51,7 +52,7 @@ impl Specification for Tail {
     }
 }
 
-/// Two letters an event: begin, end or lose (nobody knows), and the client; the function; the value.
+/// Builds a history from events: begin, end or lose (outcome unknown), the client, the function, and the value.
 fn history(events: impl IntoIterator<Item = (EventType, u64, &'static str, Option<i64>)>) -> History {
     let mut builder = HistoryBuilder::default();
     for (kind, process, f, value) in events {
@@ -135,7 +136,7 @@ fn each_search_alone_agrees_with_trying_every_order() {
                 }
                 Found::Dead(rank) => {
                     assert!(!truth, "{which} {history:#?}");
-                    // Whatever completed earlier can be ordered, and what began by then can not.
+                    // Everything that completed earlier can be ordered, and everything that began by then cannot.
                     let operation = |&index: &usize| history.operations[index];
                     let begun: Vec<usize> =
                         operations.iter().copied().filter(|index| operation(index).invoked < rank).collect();
@@ -152,7 +153,7 @@ fn each_search_alone_agrees_with_trying_every_order() {
     assert!(counts.iter().all(|count| *count > 10_000), "{counts:?}");
 }
 
-/// As many questions as this and no more.
+/// Runs `run` with limits that allow this number of queries.
 fn within<T>(questions: usize, run: impl FnOnce(&Limits<'_>) -> T) -> T {
     let left = AtomicUsize::new(questions);
     let keep_going = || left.fetch_sub(1, Ordering::Relaxed) > 1;
@@ -161,10 +162,10 @@ fn within<T>(questions: usize, run: impl FnOnce(&Limits<'_>) -> T) -> T {
 
 #[test]
 fn the_race_ends_where_either_search_alone_does_not() {
-    // Many orders of appends, and any of them will do: too many to keep all.
+    // Appends in any of many orders, all of which work: too many to keep all.
     let appends = || (0..16).map(|number| (Invoke, number, "append", Some(i64::try_from(number).unwrap())));
     let wide = history(appends().chain((0..16).map(|number| (Done, number, "append", None))));
-    // Writes that may have happened, in any order, and a read of what was never written.
+    // Writes that may have taken place, in any order, and a read of a value that was never written.
     let lost = (0..24).flat_map(|number| {
         [(Invoke, number, "write", Some(i64::try_from(number).unwrap())), (Lost, number, "write", None)]
     });
@@ -178,7 +179,7 @@ fn the_race_ends_where_either_search_alone_does_not() {
     assert_eq!((on_deep(depth), on_deep(sweep), on_deep(both)), (false, true, true));
 }
 
-/// A [`Tail`] that counts the calls since the last question.
+/// Specification of [`Tail`] that counts the calls since the last query of the limits.
 struct Counting<'a>(&'a AtomicUsize);
 
 impl Specification for Counting<'_> {
@@ -194,7 +195,7 @@ impl Specification for Counting<'_> {
     }
 }
 
-/// Appends of unknown outcome that explain a read in no order.
+/// Makes a history of appends of unknown outcome that explain a read in no order.
 fn hopeless() -> History {
     let lost = (0..24).flat_map(|number| {
         [(Invoke, number, "append", Some(i64::try_from(number).unwrap())), (Lost, number, "append", None)]
@@ -219,7 +220,7 @@ fn the_caller_is_asked_often() {
 
 static HELD_BYTES: AtomicUsize = AtomicUsize::new(0);
 
-/// A state that is counted as long as it is held.
+/// State that counts its live instances.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Held(Vec<i64>);
 
@@ -293,7 +294,7 @@ fn what_is_left_of_a_violation_is_told_with_its_reasons() {
         evidence.claim,
         "last by process 3 at event 1600 answered 7, which no order of the operations before it explains"
     );
-    // Any one that was appended later contradicts it.
+    // Any one of the later appends contradicts it.
     assert_eq!(evidence.reasons[0], "append 7 by process 1 at event 28 was acknowledged at event 29, before it began");
     assert!(evidence.reasons[1].ends_with(", before it began"), "{evidence:#?}");
     assert!(evidence.operations.len() <= 4, "{evidence:#?}");

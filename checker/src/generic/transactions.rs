@@ -1,4 +1,5 @@
-//! Transactions as calls with an argument and an answer: `[["r", "x", null], ["w", "y", 2]]` and `[["r", "x", 1], ["w", "y", 2]]`.
+//! Transactions as calls with an argument and an answer: `[["r", "x", null], ["w", "y", 2]]` and
+//! `[["r", "x", 1], ["w", "y", 2]]`.
 
 use std::borrow::Cow;
 
@@ -9,13 +10,14 @@ use crate::{
     patience::{OutOf, Patience},
 };
 
-/// What a micro-operation takes where it is a value too, in bytes: its list, key and function, once in an argument and once in an
-/// answer, each of which has two places.
+/// Estimated bytes of a micro-operation as a value: its list, key and function, once in an argument and once in an
+/// answer, each stored in two places.
 const MICRO_BYTES: usize = 4 * (4 * size_of::<Value>() + 16);
-/// What the copy of an operation takes, with its times and node and room for its two values.
+/// Estimated bytes for the copy of an operation, with its times, its node and room for its two values.
 const OPERATION_BYTES: usize = size_of::<Operation>() + size_of::<Times>() + 8 * size_of::<Value>();
 
-/// The history, in which each transaction's micro-operations are also its argument and, if it is certain, its answer.
+/// Returns the history with each transaction's micro-operations also as its argument and, if its outcome and all its
+/// reads are known, as its answer.
 pub(crate) fn as_values<'h>(history: &'h History, limits: &Limits<'_>) -> Result<Cow<'h, History>, OutOf> {
     if history.transactions.is_empty() {
         return Ok(Cow::Borrowed(history));
@@ -41,7 +43,7 @@ pub(crate) fn as_values<'h>(history: &'h History, limits: &Limits<'_>) -> Result
     Ok(Cow::Owned(told))
 }
 
-/// `["r", "x", 1]`; what a read found only where that `is_answer`.
+/// Returns a micro-operation as a value, such as `["r", "x", 1]`; the result of a read only if `is_answer`.
 fn part(history: &History, micro: MicroOperation<'_>, is_answer: bool) -> Value {
     let value = |id| history.value(id).clone();
     let (function, key, argument) = match micro {

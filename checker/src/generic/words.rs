@@ -1,13 +1,13 @@
-//! A violation of any model in words: what has no place, and what it had to fit with.
+//! Wording of violations of any model: the operation that has no place, and those that it contradicts.
 
 use histories::{History, Operation, Outcome, Value};
 
 use crate::{evidence::Words, model::Call, prepare::Prepared};
 
-/// More reasons than this tell a reader nothing.
+/// Maximum number of reasons: more would tell a reader nothing.
 const MAX_REASONS: usize = 12;
 
-/// What is wrong with these operations, of which the one named last has no place; and what the others are.
+/// Returns a claim about these operations, of which `last` has no place, and reasons that describe the others.
 pub(crate) fn tell(history: &History, operations: &[u32], last: u32) -> (String, Vec<String>) {
     let nothing = Prepared { steps: Vec::new(), values: Vec::new(), failed: Vec::new() };
     let words = Words { history, initial: &Value::Nil, prepared: &nothing };
@@ -28,7 +28,8 @@ pub(crate) fn tell(history: &History, operations: &[u32], last: u32) -> (String,
     (claim, reasons)
 }
 
-/// That an operation found what nobody can have left, unless one did that began too late.
+/// Returns the claim that an operation found a value which no other can have left, and as reason the one that left it
+/// too late, if any.
 pub(super) fn unfounded(history: &History, operation: u32, what: &Value, late: Option<u32>) -> (String, Vec<String>) {
     let nothing = Prepared { steps: Vec::new(), values: Vec::new(), failed: Vec::new() };
     let words = Words { history, initial: &Value::Nil, prepared: &nothing };
@@ -49,7 +50,7 @@ pub(super) fn unfounded(history: &History, operation: u32, what: &Value, late: O
     )
 }
 
-/// `push 3 by process 4 at 1.200 s on n2`.
+/// Formats an operation: `push 3 by process 4 at 1.200 s on n2`.
 fn who(words: &Words<'_>, index: u32) -> String {
     let operation = &words.history.operations[index as usize];
     let call = Call::of(words.history, operation, true);
@@ -76,7 +77,7 @@ fn answer(history: &History, operation: &Operation) -> String {
     }
 }
 
-/// What another operation was, seen from the one that has no place.
+/// Describes another operation from the point of view of the one that has no place.
 fn reason(words: &Words<'_>, index: u32, last: &Operation) -> String {
     let operation = &words.history.operations[index as usize];
     let who = who(words, index);
