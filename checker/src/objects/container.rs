@@ -1,8 +1,10 @@
-//! What queues, stacks, priority queues and bags have in common, where each value is put in once: which operations belong to a value,
-//! when it was certainly inside, and what became of values that a take of unknown outcome may have removed.
+//! Containers: the common part of queues, stacks, priority queues and bags in which each value is put in once. It
+//! finds the operations of each value, when it was certainly inside, and which values a take of unknown outcome may
+//! have removed.
 //!
-//! Moments are gaps between events: gap `g` follows the key's event number `g`. What starts at event `s` and ends at event `e` can
-//! take effect in the gaps `s..e`. A value is certainly inside in the gaps `put_end..take_start`.
+//! Moments are gaps between events: gap `g` follows the key's event number `g`. An operation that starts at event `s`
+//! and ends at event `e` can take effect in the gaps `s..e`. A value is certainly inside in the gaps
+//! `put_end..take_start`.
 
 use histories::{NEVER, Outcome, Value, ValueId};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -14,29 +16,30 @@ use crate::{
     model::{Names, items},
 };
 
-/// One kind of container.
+/// Kind of container.
 pub(super) struct Kind {
-    /// What it is called.
+    /// Name for messages.
     pub noun: &'static str,
-    /// What it may be asked.
+    /// Names of its functions.
     pub names: &'static Names,
-    /// An order of everything, or why there is none. Exact where nothing has an unknown outcome.
+    /// Method that finds an order of everything, or the reason why there is none. Exact if nothing has an unknown
+    /// outcome.
     pub solve: fn(&Key<'_>, &Container) -> Result<Vec<u32>, Trouble>,
-    /// Whether the first value must have been removed before the second one is, if it is inside when that take begins: a number for
-    /// each, of the first and of the second; they must be if the second's is less.
+    /// Ranks of an item that decide whether a value, if it is inside when the take of another one begins, must have
+    /// been removed before that one: it must if its first rank is greater than the second rank of the other.
     pub blocks: fn(&Item) -> (u64, u64),
-    /// Whether a value may be put in more than once: then the put of it that starts as the k-th belongs to the take that ends as the k-th.
-    /// Only where it does not matter in which order values are taken.
+    /// True if a value may be put in more than once: then the k-th put of it by start belongs to the k-th take of it
+    /// by end. Only for kinds in which the order of takes of different values does not matter.
     pub may_repeat: bool,
-    /// Whether `solve` finds a place for those who look at the value that would be taken next.
+    /// True if `solve` finds places for peeks at the value that would be taken next.
     pub may_peek: bool,
 }
 
-/// Why there is no order.
+/// Reason why there is no order.
 pub(super) enum Trouble {
-    /// These operations have none.
+    /// Violation: operations without an order.
     Violation(Violation),
-    /// A limit was reached.
+    /// Limit that was reached, or another reason why this method cannot decide.
     Limit(UnknownWhy),
 }
 
@@ -46,28 +49,28 @@ impl From<UnknownWhy> for Trouble {
     }
 }
 
-/// A value: what put it in, what took it out, and when.
+/// Value with the operations that put it in and took it out, and their times.
 #[derive(Clone, Copy)]
 pub(super) struct Item {
     pub value: ValueId,
-    /// Its number, 0 if it is none; only priority queues ask.
+    /// Number, or 0 if the value is not a number; used only by priority queues.
     pub number: i64,
     /// Index of the operation that put it in.
     pub put: u32,
     /// Index of the operation that took it out; [`NEVER`] if none did.
     pub take: u32,
     pub put_start: u32,
-    /// No later than `take_end`.
+    /// End of the put; no later than `take_end`.
     pub put_end: u32,
-    /// No earlier than `put_start`.
+    /// Start of the take; no earlier than `put_start`.
     pub take_start: u32,
     pub take_end: u32,
-    /// Where those who looked at it stand among all who looked, and the last start of these; no later than `take_start`.
+    /// Range of its peeks among all peeks, and in `peeked` their last start, which is no later than `take_start`.
     pub peeks: (u32, u32),
     pub peeked: u32,
 }
 
-/// A look that found the value that would be taken next.
+/// Peek that found the value that would be taken next.
 #[derive(Clone, Copy)]
 pub(super) struct Peek {
     pub operation: u32,
@@ -75,7 +78,7 @@ pub(super) struct Peek {
     pub end: u32,
 }
 
-/// A take that found nothing.
+/// Take (or peek) that found the container empty.
 #[derive(Clone, Copy)]
 pub(super) struct Empty {
     pub operation: u32,
@@ -83,43 +86,45 @@ pub(super) struct Empty {
     pub end: u32,
 }
 
-/// No place of an item.
+/// Placeholder for the place of an item.
 const NO_ITEM: usize = usize::MAX;
 
-/// Where the puts of each value are, by their starts.
+/// Puts of each value, in the order of their starts.
 struct Puts {
-    /// Of each value, the item that the next take of it gets; the last one stays.
+    /// Item that the next take of each value gets; the last one stays.
     first: FxHashMap<ValueId, usize>,
-    /// After each item, the next of the same value.
+    /// Next item of the same value after each item.
     next: Vec<usize>,
 }
 
-/// All that happened to one container.
+/// History of one container.
 pub(super) struct Container {
-    /// What it is called.
+    /// Name for messages.
     noun: &'static str,
     pub items: Vec<Item>,
     pub empties: Vec<Empty>,
-    /// By the values that they found.
+    /// Peeks by the values that they found.
     peeks: Vec<Peek>,
-    /// How many gaps there are; each number of an event is less.
+    /// Number of gaps; each event number is less.
     pub gaps: u32,
     /// Takes of unknown outcome by their starts: (start, operation).
     adrift: Vec<(u32, u32)>,
-    /// Whether some value was put in more than once.
+    /// True if some value was put in more than once.
     repeats: bool,
 }
 
 /// Decides one container of values that are put in once each.
 ///
-/// A put of unknown outcome whose value nobody took need not have happened: without its value, every take finds what it found.
-/// A take of unknown outcome may have removed a value that nobody else took. Some values must have been removed, since something was
-/// taken that could not be while they were inside: whichever take removed such a value began before that other one ended. So a
-/// schedule of earliest deadlines first finds a take for each, or there are too few of them in every order. With these takes, an
-/// order is an order; if there is none, the values whose takes are known may have none either way. What is left is not decided here.
+/// A put of unknown outcome whose value was never taken need not have happened: without its value, every take still
+/// finds what it found. A take of unknown outcome may have removed a value that no other took. Some values must have
+/// been removed, since something was taken that could not be taken while they were inside: whichever take removed
+/// such a value began before that other take ended. So a schedule by earliest deadline first finds a take for each of
+/// them, or there are too few takes in every order. With these takes assigned, an order is an order. If there is
+/// none, the values whose takes are known may still have none by themselves, which is a violation. Anything else is
+/// not decided here.
 ///
-/// Who looks at the value that would be taken next shows that it was inside: so it was put in by the end of that look, and is taken after
-/// its start.
+/// A peek at the value that would be taken next shows that it was inside: it was put in by the end of the peek, and
+/// is taken after its start.
 pub(super) fn check(key: &Key<'_>, kind: &Kind) -> Result<Claim, UnknownWhy> {
     let claim = check_once(key, kind)?;
     let peeks = |index: &u32| kind.names.peek.contains(&key.name(key.operation(*index)));
@@ -131,9 +136,9 @@ pub(super) fn check(key: &Key<'_>, kind: &Kind) -> Result<Claim, UnknownWhy> {
     Ok(Claim::Violation(violation))
 }
 
-/// Adds the takes of unknown outcome that may have removed a value of these operations: were one of their answers another, one that
-/// nobody else took may have to be gone. As many as there are values will do, those that began first, since none has an end; and none that
-/// began after everything else.
+/// Adds the takes of unknown outcome that may have removed a value of these operations: with a different answer of
+/// one of them, a value that no other took might have to be gone. As many as there are values suffice, those that
+/// began first, because they have no ends; and none that began after everything else ended.
 fn add_adrift(key: &Key<'_>, kind: &Kind, operations: &mut Vec<u32>) {
     let is_of = |names: &[&str], index: u32| names.contains(&key.name(key.operation(index)));
     let ends =
@@ -151,8 +156,8 @@ fn add_adrift(key: &Key<'_>, kind: &Kind, operations: &mut Vec<u32>) {
     operations.dedup();
 }
 
-/// A violation in which looks may have part: fewer values and looks that have no order either. What is left out of a container leaves an
-/// order of the rest: all about some values, and those who only looked.
+/// Shrinks a violation in which peeks may be involved to fewer values and peeks that have no order either. An order
+/// of a container stays an order without all operations about some values, and without any peeks.
 fn smaller(key: &Key<'_>, kind: &Kind) -> Violation {
     let is_of = |names: &[&str], index: u32| names.contains(&key.name(key.operation(index)));
     let is_adrift = |&index: &u32| is_of(kind.names.take, index) && key.operation(index).outcome != Outcome::Ok;
@@ -312,7 +317,7 @@ impl Container {
         Ok(container)
     }
 
-    /// Which puts each value has.
+    /// Finds the puts of each value.
     fn puts(&mut self, kind: &Kind) -> Result<Puts, UnknownWhy> {
         let mut puts = Puts { first: FxHashMap::default(), next: vec![NO_ITEM; self.items.len()] };
         for (place, item) in self.items.iter().enumerate().rev() {
@@ -355,7 +360,7 @@ impl Container {
         Ok(())
     }
 
-    /// Adds those who looked, each to what it found.
+    /// Assigns each peek to the value that it found.
     fn peek(&mut self, key: &Key<'_>, puts: &Puts, peeks: Vec<Peek>) -> Result<(), Trouble> {
         let mut found: Vec<(usize, Peek)> = Vec::with_capacity(peeks.len());
         for peek in peeks {
@@ -401,17 +406,18 @@ impl Container {
         Ok(())
     }
 
-    /// Those who looked at this one, in the order of their starts.
+    /// Returns the peeks at this item, in the order of their starts.
     pub(super) fn peeks(&self, item: &Item) -> &[Peek] {
         &self.peeks[item.peeks.0 as usize..item.peeks.1 as usize]
     }
 
-    /// Whether anybody looked.
+    /// Returns true if there are any peeks.
     pub(super) fn has_peeks(&self) -> bool {
         !self.peeks.is_empty()
     }
 
-    /// A take of a value that had not been put in so often by then, given the item whose put comes next, or last.
+    /// Describes a take of a value that had not been put in often enough by then, given the item whose put comes
+    /// next, or last.
     fn taken_too_often(&self, key: &Key<'_>, place: usize, take: u32, end: u32) -> Violation {
         let (next, operation) = (&self.items[place], key.operation(take));
         let (who, value) = (key.who(key.name(operation), take), key.history.value(next.value));
@@ -441,7 +447,7 @@ impl Container {
         Violation { reasons: once, ..Violation::new(operations, claim) }
     }
 
-    /// Finds a take of unknown outcome for every value that must have been removed and that no other took.
+    /// Assigns a take of unknown outcome to every value that must have been removed and that no other took.
     fn assign(&mut self, key: &Key<'_>, kind: &Kind) -> Result<(), Trouble> {
         let due = self.deadlines(key, kind)?;
         for (number, &(deadline, place, _)) in due.iter().enumerate() {
@@ -457,11 +463,11 @@ impl Container {
         Ok(())
     }
 
-    /// The values that nobody is known to have taken, but which must be gone before something ends, the first first: when that
-    /// is, which value, and the operation that ends then.
+    /// Returns the values that no known take removed, but which must be gone before some operation ends, earliest
+    /// first: the time of that end, the value's place, and that operation.
     fn deadlines(&self, key: &Key<'_>, kind: &Kind) -> Result<Vec<(u32, usize, u32)>, UnknownWhy> {
         let size = self.gaps as usize;
-        // Of all takes that begin at this event or later, the one that ends first: a Fenwick tree, from the end.
+        // For all takes that begin at this event or later, the one that ends first: a Fenwick tree, from the end.
         let mut first_end = vec![(NEVER, NEVER); size + 1];
         let add = |tree: &mut Vec<(u32, u32)>, start: u32, end: u32, operation: u32| {
             let mut at = size - start as usize;
@@ -541,8 +547,8 @@ impl Container {
         Violation { reasons, ..Violation::new(operations, claim) }
     }
 
-    /// As few of these items as cover the gaps from `start` to `end`, by when they are certainly inside; all of these gaps must be
-    /// covered.
+    /// Returns a minimal set of these items that cover the gaps from `start` to `end` by being certainly inside. All
+    /// of these gaps must be covered.
     pub(super) fn chain<'a>(items: impl Iterator<Item = &'a Item>, start: u32, end: u32) -> Vec<&'a Item> {
         let mut inside: Vec<&Item> = items
             .filter(|item| item.put_end < item.take_start && item.put_end < end && item.take_start > start)
@@ -564,7 +570,7 @@ impl Container {
 }
 
 impl Key<'_> {
-    /// What a take found, to follow "could".
+    /// Formats the result of a take, to follow "could".
     fn found(&self, take: u32) -> String {
         match self.operation(take).output {
             ValueId::NIL | ValueId::UNKNOWN => "find nothing".to_owned(),
@@ -572,7 +578,7 @@ impl Key<'_> {
         }
     }
 
-    /// What a take found, to follow it.
+    /// Formats the result of a take, to follow the take.
     pub(super) fn found_past(&self, take: u32) -> String {
         match self.operation(take).output {
             ValueId::NIL | ValueId::UNKNOWN => "found nothing".to_owned(),
@@ -580,7 +586,7 @@ impl Key<'_> {
         }
     }
 
-    /// From when to when an item was certainly inside.
+    /// Formats the time in which an item was certainly inside.
     pub(super) fn inside(&self, item: &Item) -> String {
         let (put, value) = (self.name(self.operation(item.put)), self.history.value(item.value));
         let until = match item.take {
@@ -592,14 +598,15 @@ impl Key<'_> {
         format!("{} had ended at {}, and {until}", self.who(&format!("{put} {value}"), item.put), self.ended(item.put))
     }
 
-    /// That nothing can have been found missing, since at every moment of this take something was inside.
+    /// Returns the violation that a take found the container empty, although at every moment of it something was
+    /// inside.
     pub(super) fn never_empty(&self, container: &Container, empty: &Empty) -> Violation {
         let chain = Container::chain(container.items.iter(), empty.start, empty.end);
         let why = format!("the {} was not empty at any moment of it", container.noun);
         self.never_free(empty.operation, None, &chain, &why)
     }
 
-    /// That a take was impossible, since at every moment of it one of these was inside.
+    /// Returns the violation that a take was impossible, because at every moment of it one of these items was inside.
     pub(super) fn never_free(&self, take: u32, own: Option<u32>, chain: &[&Item], why: &str) -> Violation {
         let operations = chain.iter().flat_map(|item| [item.put, item.take]).chain(own).chain([take]);
         let claim =
@@ -609,7 +616,7 @@ impl Key<'_> {
     }
 }
 
-/// `2nd`, `3rd`, `11th`.
+/// Formats an ordinal number: `2nd`, `3rd`, `11th`.
 fn ordinal(number: usize) -> String {
     let ending = match (number % 10, number % 100) {
         (_, 11..=13) => "th",
@@ -621,7 +628,7 @@ fn ordinal(number: usize) -> String {
     format!("{number}{ending}")
 }
 
-/// When each operation of the key starts and ends, by the key's own events, and how many events there are.
+/// Returns the start and the end of each operation, numbered by the key's own events, and the number of events.
 fn spans(key: &Key<'_>) -> Result<(Vec<(u32, u32)>, u32), UnknownWhy> {
     let _held = key.affords(key.operations.len() * 160)?;
     let mut events: Vec<(u32, u32, bool)> = Vec::with_capacity(2 * key.operations.len());

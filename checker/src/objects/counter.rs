@@ -1,4 +1,4 @@
-//! A counter: `inc` (or `add` of 1) and `read`.
+//! Counters with `inc` (or `add` of 1) and `read`.
 
 use std::{cmp::Reverse, collections::BinaryHeap};
 
@@ -7,23 +7,27 @@ use histories::{NEVER, Operation, Outcome, Value};
 use super::{Claim, Key, Scope, Violation, says_nothing};
 use crate::{UnknownWhy, model::is_increment};
 
-/// More increments than this are counted in the evidence, not listed, where they are only too few.
+/// Maximum number of increments listed in evidence that a read was too high; if there are more, only their number is
+/// given.
 const MAX_LISTED: usize = 20;
 
-/// What the sweep holds for each operation: its end, what is open and waiting, and the order, each with room to grow.
+/// Bytes that the sweep holds for each operation: its end, the open and waiting operations, and the order, each with
+/// room to grow.
 const BYTES: usize = 4 + 16 + 64 + 8 + 1;
 
 /// Decides one counter in O(n log n), exactly, with increments of unknown outcome.
 ///
-/// Sweeps over the events and lets an increment happen only when it must: it completes, or a read that completes saw more; then
-/// the open one that ends first happens (one of unknown outcome ends never). Sound: what happened is an order. Complete: the count
-/// is never above that of any order. A read that forces increments needs them in every order. When an increment completes that had
-/// not happened yet, look at the last read that forced one which ends later: at that time every open one that ended before this
-/// had happened, so all that happened since began since and has completed, and no order can count fewer. So a read that was passed
-/// by the count before it began is passed in every order; and one that saw more than all that had begun has none.
+/// It sweeps over the events and lets an increment take effect only when it must: when it completes, or when a read
+/// completes that saw more. In the latter case the open increment that ends first takes effect (one of unknown
+/// outcome never ends). Sound: the result is an order. Complete: the count is never above that of any order. A read
+/// that forces increments needs them in every order. When an increment completes that has not taken effect yet,
+/// consider the last read that forced one which ends later: at that time every open one that ended before this one
+/// had taken effect, so all that took effect since then began since and has completed, and no order can count fewer.
+/// So a read whose value the count had passed before it began is passed in every order, and one that saw more than
+/// all that had begun has no place in any.
 ///
-/// That a read lies between the completed and the begun increments, which others check, is not enough: an early read may need an
-/// increment that is still open, and those that complete later then come on top of it.
+/// It is not enough to check that a read lies between the completed and the begun increments: an early read may need
+/// an increment that is still open, and those that complete later are then added to it.
 pub(super) fn check(key: &Key<'_>) -> Result<Claim, UnknownWhy> {
     let _held = key.affords(key.operations.len() * BYTES)?;
     let mut sweep = Sweep::new(key)?;
@@ -48,11 +52,11 @@ struct Sweep<'a> {
     key: &'a Key<'a>,
     initial: i128,
     count: i128,
-    /// Increments that have begun, by when they end; those that happened already are taken out late.
+    /// Increments that have begun, by when they end; those that took effect already are removed lazily.
     open: BinaryHeap<Reverse<(u32, u32)>>,
-    /// Whether the operation with this place in the key has happened.
+    /// True for the operations, by their place in the key, that have taken effect.
     happened: Vec<bool>,
-    /// Reads that have begun and see a count that was not reached yet, by that count.
+    /// Reads that have begun and saw a count that is not reached yet, by that count.
     waiting: BinaryHeap<Reverse<(i128, u32)>>,
     order: Vec<u32>,
 }
@@ -128,7 +132,7 @@ impl<'a> Sweep<'a> {
         }
     }
 
-    /// Whether an operation can complete.
+    /// Completes an operation. Returns false if it has no place.
     fn complete(&mut self, index: u32) -> bool {
         if self.happened[self.place(index)] {
             return true;
@@ -153,12 +157,12 @@ fn is_read(key: &Key<'_>, operation: &Operation) -> bool {
     key.name(operation) == "read"
 }
 
-/// What a read saw, if it is a number.
+/// Returns the number that a read returned, if it is one.
 fn answer(key: &Key<'_>, operation: &Operation) -> Option<i128> {
     if let &Value::Int(seen) = key.history.value(operation.output) { Some(seen.into()) } else { None }
 }
 
-/// Why the read at `index`, the first that cannot complete, has no place.
+/// Describes why the read at `index`, the first that cannot complete, has no place.
 fn violation(key: &Key<'_>, index: u32, seen: Option<i128>, count: i128, initial: i128) -> Violation {
     let who = key.who("read", index);
     let Some(seen) = seen else {
@@ -189,8 +193,8 @@ fn too_high(key: &Key<'_>, read: u32, seen: i128, initial: i128) -> Violation {
     Violation { operations, claim, reasons: Vec::new(), scope }
 }
 
-/// Some earlier read, or the beginning, and the increments that began after it and had completed when this read began: together
-/// they are more than it saw. As few increments as possible.
+/// Describes a read that is too low: an earlier read, or the initial count, together with the increments that began
+/// after it and completed before this read began, is more than it saw. Uses as few increments as possible.
 fn too_low(key: &Key<'_>, read: u32, seen: i128, initial: i128) -> Violation {
     let start = key.operation(read).invoked;
     let over = |&&index: &&u32| key.operation(index).outcome == Outcome::Ok && key.operation(index).completed < start;
@@ -237,7 +241,7 @@ fn too_low(key: &Key<'_>, read: u32, seen: i128, initial: i128) -> Violation {
     Violation { operations, claim, reasons, scope: Scope::AmongIncrements }
 }
 
-/// How many increments are more than this.
+/// Returns the number of increments that exceed `count`.
 fn more_than(count: i128) -> usize {
     usize::try_from((count + 1).max(0)).unwrap_or(usize::MAX)
 }

@@ -1,20 +1,23 @@
-//! A FIFO queue in which values may repeat, and which is looked at: by a search that decides as late as it can.
+//! FIFO queues in which values may repeat and which may be peeked at: a search that decides as late as possible.
 //!
-//! # What is decided, and when
-//! In which order values were put in shows only when they are taken out. So nothing is decided when a put happens; a state knows which puts
-//! are *gone* (their values were taken), and a take chooses the put of its value that was first: one that no other that is not gone had
-//! ended before. An order of everything exists exactly if there is such a choice of takes, each within its time (the puts then follow
-//! as in [`super::queue`], each at the last start of those up to it).
+//! # Decisions
+//! The order in which values were put in shows only when they are taken out. So nothing is decided when a put
+//! happens. A state knows which puts are *gone* (their values were taken), and a take chooses the put of its value
+//! that was first: one such that no other put that is not gone had ended before it began. An order of everything
+//! exists if and only if there is such a choice of takes, each within its time. (The puts then follow as in
+//! [`super::queue`], each at the last start of those up to it.)
 //!
-//! - A take takes effect immediately before some completion (as in any search), so what is open there may come in any order.
-//! - Of puts of the same value, one that begins and ends no later than another one goes first: exchange the two. Of open takes that find
-//!   the same, the one that ends first.
-//! - Who finds nothing does so as soon as every put that has ended is gone: puts that are still open can come after it, and since all others
-//!   are gone, that says nothing new of who was first.
-//! - Who looks at the front chooses it; whoever takes next takes that one.
-//! - A put of unknown outcome keeps nobody from coming first; a take of unknown outcome takes anything, or nothing.
+//! - A take takes effect immediately before some completion (as in any search), so calls that are open there may come
+//!   in any order.
+//! - Of puts of the same value, one that begins and ends no later than another goes first (exchange the two). Of open
+//!   takes that find the same value, the one that ends first.
+//! - A take that finds the queue empty takes effect as soon as every put that has ended is gone: puts that are still
+//!   open can come after it, and since all others are gone, that decides nothing new about which was first.
+//! - A peek at the front chooses the first put; the next take takes that one.
+//! - A put of unknown outcome does not prevent others from being first; a take of unknown outcome takes any value, or
+//!   none.
 //!
-//! With values that are put in once, hardly anything is left to choose.
+//! With values that are put in once, hardly any choice is left.
 
 use std::rc::Rc;
 
@@ -30,29 +33,29 @@ use crate::{
     patience::{OutOf, Patience},
 };
 
-/// A put, or a value that was there at first.
+/// Put, or a value that was there initially.
 struct Put {
     value: ValueId,
-    /// Index of the operation; [`NEVER`] of a value that was there at first.
+    /// Index of the operation; [`NEVER`] for an initial value.
     operation: u32,
-    /// Greater than that of all before; below 0 of a value that was there at first.
+    /// Start, greater than that of all puts before; negative for an initial value.
     start: i64,
     end: i64,
 }
 
-/// A take or a look at the front that was answered.
+/// Take or peek that was answered.
 #[derive(Clone, Copy)]
 struct Look {
     operation: u32,
     start: i64,
-    /// [`NEVER`] if it need not take place.
+    /// End, or [`UNENDED`] if it need not take place.
     end: i64,
-    /// What it found, unless that is nothing.
+    /// Value that it found, or `None` if it found the queue empty.
     found: Option<ValueId>,
     takes: bool,
 }
 
-/// What ends, in the order of the ends.
+/// Completion, in the order of the ends.
 #[derive(Clone, Copy)]
 enum Event {
     Put { end: i64 },
@@ -68,29 +71,29 @@ impl Event {
 
 const UNENDED: i64 = i64::MAX;
 
-/// Where the search is.
+/// Node of the search.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 struct Node {
-    /// How many events are over.
+    /// Number of events that are over.
     over: u32,
-    /// All puts before this one are gone.
+    /// Number of the first put that is not gone.
     base: u32,
-    /// The others that are gone, ascending.
+    /// Later puts that are gone, ascending.
     gone: Vec<u32>,
     /// Looks that took effect and have not ended, ascending; those that need not take place stay.
     done: Vec<u32>,
-    /// How many takes of unknown outcome took something.
+    /// Number of takes of unknown outcome that took a value.
     adrift: u32,
-    /// The put that was seen at the front.
+    /// Put that was seen at the front.
     front: Option<u32>,
 }
 
-/// One step: who looked at, or took, which put; nothing if none was there.
+/// Move of the search: a look or take, and the put that it found, or `None` if the queue was empty.
 #[derive(Clone, Copy)]
 struct Move {
     who: Who,
     put: Option<u32>,
-    /// How many events were over.
+    /// Number of events that were over.
     over: u32,
 }
 
@@ -108,7 +111,8 @@ struct Frame {
 struct Fifo {
     puts: Vec<Put>,
     looks: Vec<Look>,
-    /// For each number of events that are over, the looks that are open then and must take place; those that need not.
+    /// Looks that are open and must take place, for each number of events that are over. The other looks are
+    /// `optional`.
     open: Vec<Vec<u32>>,
     optional: Vec<u32>,
     events: Vec<Event>,
@@ -135,7 +139,7 @@ pub(super) fn check(key: &Key<'_>) -> Result<Claim, UnknownWhy> {
     }
 }
 
-/// Looks for an order of these operations, of which the `spare` ones need not take place.
+/// Searches for an order of these operations, of which those in `spare` need not take place.
 fn search(
     key: &Key<'_>,
     operations: &[u32],
@@ -191,7 +195,7 @@ impl Fifo {
         }
         let adrift = adrift.into_iter().map(|(start, index, _)| (start, index)).collect();
         let wanted: FxHashSet<ValueId> = looks.iter().filter_map(|look| look.found).collect();
-        // Nobody needs what may have been put in and was never found.
+        // A value that may have been put in and was never found is not needed.
         puts.retain(|put| put.end != UNENDED || wanted.contains(&put.value));
         Ok(Self::of(puts, looks, adrift))
     }
@@ -232,7 +236,7 @@ impl Fifo {
         put < node.base || node.gone.binary_search(&put).is_ok()
     }
 
-    /// The puts that may be first of those that are not gone and begin before `now`.
+    /// Returns the puts that may be first among those that are not gone and begin before `now`.
     fn firsts(&self, node: &Node, now: i64) -> Vec<u32> {
         if let Some(front) = node.front {
             return vec![front];
@@ -252,7 +256,7 @@ impl Fifo {
         firsts
     }
 
-    /// Of these, the puts of a value that none of the others must go before.
+    /// Returns the puts of a value among these, without those that another of them must precede.
     fn of_value(&self, firsts: &[u32], value: ValueId) -> Vec<u32> {
         let mut best: Vec<u32> = Vec::new();
         // By their starts: one that ends later than one before it is never better.
@@ -265,7 +269,7 @@ impl Fifo {
         best
     }
 
-    /// Whether everything that was certainly put in by now is gone, and nothing was seen at the front.
+    /// Returns true if everything that was certainly put in by now is gone, and nothing was seen at the front.
     fn is_empty(&self, node: &Node, now: i64) -> bool {
         let left = self.puts.iter().zip(0_u32..).skip(node.base as usize);
         let mut begun = left.take_while(|(put, _)| put.start < now);
@@ -288,7 +292,7 @@ impl Fifo {
         }
     }
 
-    /// Lets everything take effect that stands in nobody's way, and passes the events that ask for nothing more.
+    /// Lets every look take effect that constrains no other call, and passes the events that require nothing more.
     fn settle(&self, node: &mut Node, mut took_effect: impl FnMut(Move)) {
         while let Some(event) = self.events.get(node.over as usize) {
             let now = event.end();
@@ -326,7 +330,8 @@ impl Fifo {
         }
     }
 
-    /// What one take or look more leads to; the one that is due last, since it is tried first.
+    /// Returns the nodes that one more take or look leads to. The one that is due comes last, because the last is
+    /// tried first.
     fn children(&self, node: &Node) -> Vec<(Node, Option<Move>)> {
         let event = self.events[node.over as usize];
         let now = event.end();
@@ -339,7 +344,7 @@ impl Fifo {
         };
         let begun = usize::try_from(node.adrift).expect("operations are numbered by u32");
         if self.adrift.get(begun).is_some_and(|&(start, _)| start < now) {
-            // What may have been put in keeps nobody from coming first, unless it was seen at the front.
+            // A put of unknown outcome does not prevent others from being first, unless it was seen at the front.
             let is_in_the_way = |put: u32| self.puts[put as usize].end != UNENDED || node.front.is_some();
             for &put in firsts.iter().filter(|&&put| is_in_the_way(put)) {
                 add(Who::Adrift, put, &|child| {
@@ -374,7 +379,7 @@ impl Fifo {
             }
         }
         if let Event::Put { .. } = event {
-            // Who waits for nothing to be there may go on waiting.
+            // A look that waits for the queue to be empty may go on waiting.
             children.push((Node { over: node.over + 1, ..node.clone() }, None));
         }
         children
@@ -400,7 +405,7 @@ impl Fifo {
                     let children = self.children(&node);
                     seen.insert(Rc::new(node));
                     let held: usize = bytes + of_set(&seen, 1) + of_vec(&path, 1) + of_vec(&moves, 1);
-                    // What is tried of the path takes about as much as what is remembered of it.
+                    // The untried children on the path take about as much as what is stored of it.
                     if !memory.hold(2 * held) {
                         return Err(OutOf::Memory);
                     }
@@ -419,9 +424,10 @@ impl Fifo {
         }
     }
 
-    /// The order that these moves stand for: each put as late as it can be.
+    /// Returns the order that these moves stand for: each put as late as possible.
     fn order(&self, moves: &[Move]) -> Vec<u32> {
-        // Each put once, as the values went through the queue: first those that were taken, then what was seen at the front, then the rest.
+        // Each put once, as the values went through the queue: first those that were taken, then the one seen at the
+        // front, then the rest.
         let mut line: Vec<u32> = Vec::with_capacity(self.puts.len());
         let mut is_in_line = vec![false; self.puts.len()];
         let mut front = None;

@@ -1,5 +1,5 @@
-//! Gaps between events: which of them are covered by something that is certainly inside of a container, and how containers whose takes
-//! need not follow the puts fill them.
+//! Gaps between events that are covered by items which are certainly inside a container, and how to fill the gaps for
+//! containers in which the order of takes need not follow that of the puts.
 
 use std::cmp::Reverse;
 
@@ -11,27 +11,28 @@ use super::{
 };
 use crate::UnknownWhy;
 
-/// What happens within a gap, in this order.
+/// Turn within a gap, in this order.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Turn {
     TakeOld,
     PutAndTake(usize),
     Look,
     Empty,
-    /// The last items first, each with who looks at it then.
+    /// Put that is taken later: the last items first, each followed by the peeks at it then.
     Put(Reverse<usize>),
 }
 
-/// The order in which each item is taken in the gap that `taken` chooses, given which gaps the items before it cover, and put in as
-/// late as it can be: in the last gap of its put, or right before it is taken, if that is earlier. Empty takes find a gap in which
-/// nothing is certainly inside, or there is no order.
+/// Builds an order in which each item is taken in the gap that `taken` chooses, given the gaps that the items before
+/// it cover, and put in as late as possible: in the last gap of its put, or right before it is taken, if that is
+/// earlier. Each empty take needs a gap in which no item is certainly inside, or there is no order.
 ///
-/// Who looks at an item does so in a gap that the items before it leave free: while it is certainly inside, or else right before it is
-/// taken; or else it is put in sooner, in the last free gap before it is certainly inside. Between that one and that time there is no free
-/// gap, so this changes nothing for the items after it.
+/// A peek at an item takes place in a gap that the items before it leave free: while the item is certainly inside, or
+/// else right before it is taken. If there is none, the item is put in sooner, in the last free gap before it is
+/// certainly inside. Between that gap and that time there is no free gap, so this changes nothing for the items after
+/// it.
 ///
-/// Within a gap, values that were inside before are taken first, in the order of `items`; then come those that are put in and taken
-/// in the same gap, then who looks, then the empty takes, then all other puts.
+/// Within a gap, values that were inside before are taken first, in the order of `items`; then come those that are
+/// put in and taken in the same gap, then the peeks, then the empty takes, then all other puts.
 pub(super) fn fill<'a>(
     key: &Key<'_>,
     container: &Container,
@@ -62,12 +63,12 @@ pub(super) fn fill<'a>(
         }
         turns.push((gap, Turn::Empty, empty.operation));
     }
-    // Takes of old values within a gap stay as they were added.
+    // The sort is stable: takes of old values within a gap keep the order in which they were added.
     turns.sort_by_key(|&(gap, turn, _)| (gap, turn));
     Ok(turns.into_iter().map(|(_, _, operation)| operation).collect())
 }
 
-/// When an item is put in, and who looks at it when.
+/// Gap in which an item is put in, and the peeks at it with their gaps.
 struct Looks {
     put: u32,
     at_put: Vec<u32>,
@@ -89,7 +90,7 @@ impl Looks {
             } else {
                 let gap = cover.last_free(item.put_end - 1);
                 let Some(gap) = gap.filter(|&gap| gap >= peek.start.max(item.put_start)) else {
-                    // Which of all have part in it, is found out elsewhere.
+                    // The operations involved are determined by the caller.
                     let operations = vec![item.put, peek.operation];
                     return Err(Trouble::Violation(Violation::new(operations, String::new())));
                 };
@@ -101,10 +102,10 @@ impl Looks {
     }
 }
 
-/// Gaps that are covered by something: finds the next one that is not.
+/// Set of covered gaps that finds the next or the previous free one.
 pub(super) struct Cover {
     next: Vec<u32>,
-    /// One more than the gap before, 0 where there is none.
+    /// One more than the previous gap, for each gap; 0 if there is none.
     before: Vec<u32>,
 }
 
@@ -113,7 +114,7 @@ impl Cover {
         Self { next: (0..=gaps).collect(), before: (0..=gaps + 1).collect() }
     }
 
-    /// The first gap from here on that is not covered.
+    /// Returns the first gap from `gap` on that is not covered.
     pub(super) fn free(&mut self, mut gap: u32) -> u32 {
         while self.next[gap as usize] != gap {
             let next = self.next[gap as usize];
@@ -123,7 +124,7 @@ impl Cover {
         gap
     }
 
-    /// The last gap up to this one that is not covered.
+    /// Returns the last gap up to `gap` that is not covered.
     pub(super) fn last_free(&mut self, gap: u32) -> Option<u32> {
         let mut at = gap + 1;
         while self.before[at as usize] != at {

@@ -1,6 +1,7 @@
-//! Objects that are no registers, each by a method of its own that is exact and near-linear.
+//! Objects other than registers, each decided by a method of its own that is exact and near-linear.
 //!
-//! Every method answers with an order or with a few operations that have none; both go through [`crate::verify`] before they are believed.
+//! Every method answers with an order or with a few operations that have none. Both are verified by [`crate::verify`]
+//! before they are believed.
 
 mod bag;
 mod container;
@@ -33,23 +34,23 @@ use crate::{
     verify::Unconfirmed,
 };
 
-/// What was found out about one key.
+/// Decision about one key.
 pub(crate) enum Found {
-    /// This order explains everything, and was replayed; empty unless [`Options::keep_order`] asks for it.
+    /// Linearization, which was replayed. May be empty unless [`Options::keep_order`] is set.
     Order(Vec<u32>),
-    /// None does.
+    /// Violation: no order exists.
     Violation(Evidence),
-    /// A limit was reached, or the model lacks an operation.
+    /// Limit that was reached, or an operation that the method lacks.
     Unknown(UnknownWhy),
 }
 
-/// What a method claims: an order (indexes of operations), or a few operations that have none.
+/// Claim of a method: an order (indexes of operations), or a few operations that have none.
 enum Claim {
     Order(Vec<u32>),
     Violation(Violation),
 }
 
-/// Operations that have no order, and why.
+/// Operations that have no order, and the reasons.
 struct Violation {
     operations: Vec<u32>,
     claim: String,
@@ -57,15 +58,15 @@ struct Violation {
     scope: Scope,
 }
 
-/// Of what else the operations of a violation have no order.
+/// Assumption about the rest of the history under which the operations of a violation have no order.
 enum Scope {
-    /// Only of themselves.
+    /// Absence of any assumption: they stand alone.
     Whole,
-    /// Of themselves, and they say more than that because of what these words name.
+    /// Assumption named in these words.
     Among(String),
-    /// Also among other increments.
+    /// Assumption that others may increment the counter too.
     AmongIncrements,
-    /// Also in a list or set that holds other elements than these.
+    /// Assumption that the list or set may hold elements other than these.
     Elements(Vec<Value>),
 }
 
@@ -75,7 +76,7 @@ impl Violation {
     }
 }
 
-/// One key of an object.
+/// Key of an object.
 struct Key<'a> {
     history: &'a History,
     model: Model,
@@ -83,11 +84,11 @@ struct Key<'a> {
     limits: &'a Limits<'a>,
     patience: Patience<'a>,
     keep_order: bool,
-    /// Indexes of the operations that happened or may have, ascending.
+    /// Indexes of the operations that took place or may have, ascending.
     operations: Vec<u32>,
 }
 
-/// Decides one key; nothing if the model has no method of its own.
+/// Decides one key. Returns `None` if the model has no method of its own.
 pub(crate) fn decide(history: &History, options: &Options<'_>, operations: &[u32]) -> Option<Found> {
     if matches!(options.model, Model::Register | Model::KeyValue) {
         return None;
@@ -98,7 +99,7 @@ pub(crate) fn decide(history: &History, options: &Options<'_>, operations: &[u32
     if let Err(out) = patience.room(2 * size_of_val(operations)) {
         return Some(Found::Unknown(out.among(history, operations)));
     }
-    // Arguments that no method looks at are for the specification to judge.
+    // Arguments that no method looks at are left to the specification.
     let mut arguments: [Option<Argument>; FUNCTIONS] = [None; FUNCTIONS];
     let fits = |&index: &u32| {
         let operation = &history.operations[index as usize];
@@ -129,10 +130,10 @@ pub(crate) fn decide(history: &History, options: &Options<'_>, operations: &[u32
     Some(found.unwrap_or_else(Found::Unknown))
 }
 
-/// How many functions a history can have.
+/// Number of functions that a history can have.
 const FUNCTIONS: usize = 5 + 256;
 
-/// Each function's own number, below [`FUNCTIONS`].
+/// Returns the number of a function, below [`FUNCTIONS`].
 fn number(function: Function) -> usize {
     match function {
         Function::Read => 0,
@@ -145,7 +146,7 @@ fn number(function: Function) -> usize {
 }
 
 impl<'a> Key<'a> {
-    /// The same with only these operations, which are ascending.
+    /// Returns the same key with only these operations, which are ascending.
     fn of(&self, operations: Vec<u32>) -> Key<'a> {
         let Self { history, model, initial, limits, keep_order, .. } = *self;
         Key { history, model, initial, limits, patience: Patience::new(limits), keep_order, operations }
@@ -175,7 +176,8 @@ impl Key<'_> {
         tell(&Words { history: self.history, initial: self.initial, prepared: &prepared })
     }
 
-    /// So many steps more, of which some ask whether to go on; of the completed operations, about so many are explained.
+    /// Counts steps, some of which query the limits. `explained` is the approximate number of completed operations
+    /// explained so far.
     fn steps(&self, more: usize, explained: usize) -> Result<(), UnknownWhy> {
         self.patience.steps(more).map_err(|out| self.out_of(out, explained))
     }
@@ -185,7 +187,7 @@ impl Key<'_> {
         out.why(explained.min(completed), completed, unknown_outcomes)
     }
 
-    /// Whether a method may hold so much, as long as it keeps what comes back.
+    /// Reserves memory for a method, as long as it keeps the share that is returned.
     fn affords(&self, bytes: usize) -> Result<Share<'_>, UnknownWhy> {
         self.patience.room(bytes).map_err(|out| self.out_of(out, 0))?;
         let mut share = self.limits.memory.share();
@@ -193,13 +195,13 @@ impl Key<'_> {
         Ok(share)
     }
 
-    /// How many operations completed, and of how many nobody knows whether they happened.
+    /// Returns the number of operations that completed, and of those of unknown outcome.
     fn counts(&self) -> (usize, usize) {
         let completed = self.operations.iter().filter(|&&index| self.operation(index).outcome != Outcome::Info).count();
         (completed, self.operations.len() - completed)
     }
 
-    /// `read by process 3 at 1.200 s on n1`.
+    /// Formats an operation: `read by process 3 at 1.200 s on n1`.
     fn who(&self, what: &str, index: u32) -> String {
         let node = match self.history.node(index as usize) {
             0 => String::new(),
@@ -208,7 +210,7 @@ impl Key<'_> {
         format!("{what} by process {} at {}{node}", self.process(index), self.began(index))
     }
 
-    /// Whoever asked for it, as the history calls it.
+    /// Returns the process that made the call, as the history names it.
     fn process(&self, index: u32) -> Process {
         self.history.process(self.operation(index).process)
     }
@@ -221,7 +223,7 @@ impl Key<'_> {
         self.words(|words| words.moment(words.times(index).completed_ns, self.operation(index).completed))
     }
 
-    /// The claim on these operations as a verdict, after the second opinion.
+    /// Returns the decision that a claim about these operations leads to, after the second opinion.
     fn verified(&self, operations: &[u32], claim: Claim) -> Found {
         let object = self.model.specification(self.initial);
         match claim {
@@ -237,7 +239,8 @@ impl Key<'_> {
         }
     }
 
-    /// A violation as a verdict, if the second opinion agrees: as recorded if it takes few operations more to let it stand alone.
+    /// Returns the decision for a violation, if the second opinion confirms it. If few additional operations make it
+    /// stand alone, these are added.
     fn refuted(&self, violation: Violation) -> Found {
         let (mut operations, mut besides) = (violation.operations.clone(), None);
         let mut object = self.model.specification(self.initial);
@@ -278,8 +281,8 @@ impl Key<'_> {
         })
     }
 
-    /// These operations, of which those that look stay as they are, and all that was incremented by the end of them, or that added what they
-    /// saw.
+    /// Returns these operations, with all increments that began before their end, or all that added an element that
+    /// they saw.
     fn alone(&self, operations: &[u32]) -> Vec<u32> {
         let is_read = |index: u32| self.operation(index).function == Function::Read;
         let end = operations.iter().map(|&index| self.operation(index).completed).max().unwrap_or(0);
@@ -315,7 +318,7 @@ impl Scope {
     }
 }
 
-/// Whether a call's answer says nothing beyond that it happened: nothing, or its argument once more.
+/// Returns true if the answer only says that the call took place: it is absent, nil, or equal to the argument.
 fn says_nothing(operation: &Operation) -> bool {
     [ValueId::UNKNOWN, ValueId::NIL, operation.input].contains(&operation.output)
 }

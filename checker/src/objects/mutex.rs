@@ -1,11 +1,11 @@
-//! A lock: `acquire` and `release`, by the process that holds it; perhaps with fencing tokens.
+//! Locks: `acquire` and `release` by the process that holds the lock, with or without fencing tokens.
 
 use histories::{NEVER, Operation, Outcome, Value, ValueId};
 
 use super::{Claim, Key, Scope, Violation, says_nothing};
 use crate::{Model, UnknownWhy, model::acquires};
 
-/// The time in which a process certainly holds the lock: from the end of an acquire to the start of its release.
+/// Section in which a process certainly holds the lock: from the end of an acquire to the start of its release.
 #[derive(Clone, Copy)]
 struct Section {
     acquire: u32,
@@ -14,19 +14,21 @@ struct Section {
     until: u32,
 }
 
-/// What is held for each operation: its place among those of its process, twice to sort it, its section with room to grow, the order.
+/// Bytes held for each operation: its place among those of its process, twice for sorting, its section with room to
+/// grow, and the order.
 const BYTES: usize = 8 + 2 * size_of::<Section>() + 8;
 
 /// Decides one lock in O(n log n), exactly.
 ///
-/// A process has one operation at a time, so its own acquires and releases take turns, or no order exists. Then there is an order
-/// exactly if no two sections overlap. If two do, both hold the lock at one time. If none do, each acquire happens right before
-/// its end and each release right after its start, and the sections follow each other. An acquire of unknown outcome after which
-/// its process never acts again never needs to happen, and without it there is only more room; a release of unknown outcome
-/// happens at once, for the same reason. Where a process acts again after an unknown outcome, this says nothing.
+/// A process has one operation at a time, so its own acquires and releases must alternate, or no order exists. If
+/// they do, an order exists if and only if no two sections overlap. If two overlap, both hold the lock at one time.
+/// If none do, each acquire takes effect right before its end and each release right after its start, and the
+/// sections follow each other. An acquire of unknown outcome after which its process does nothing more need not have
+/// taken effect, and leaving it out only makes more room; a release of unknown outcome takes effect at once, for the
+/// same reason. If a process continues after an unknown outcome, this method does not decide.
 ///
-/// Fencing tokens must grow from section to section, for sections that do not overlap have only one order: if one ended before the
-/// other began, its acquire had ended before the other's release started.
+/// Fencing tokens must grow from section to section, because sections that do not overlap have only one order: if one
+/// ended before the other began, its acquire had ended before the other's release started.
 pub(super) fn check(key: &Key<'_>) -> Result<Claim, UnknownWhy> {
     for &index in &key.operations {
         key.steps(1, 0)?;
@@ -68,7 +70,7 @@ pub(super) fn check(key: &Key<'_>) -> Result<Claim, UnknownWhy> {
     })
 }
 
-/// Adds the sections of one process; what is wrong if its acquires and releases do not take turns.
+/// Adds the sections of one process. Returns the violation if its acquires and releases do not alternate.
 fn turns(key: &Key<'_>, group: &[u32], sections: &mut Vec<Section>) -> Result<(), Violation> {
     let mut held: Option<u32> = None;
     let mut released: Option<Section> = None;
@@ -98,7 +100,7 @@ fn turns(key: &Key<'_>, group: &[u32], sections: &mut Vec<Section>) -> Result<()
                 let operations = before.into_iter().flatten().flatten().chain([index]).collect();
                 return Err(wrong(operations, claim));
             }
-            // Of unknown outcome, and impossible or useless: it did not happen.
+            // It has an unknown outcome, and is impossible or useless: it did not take effect.
             (true, _) | (false, None) => {}
         }
     }
@@ -108,12 +110,12 @@ fn turns(key: &Key<'_>, group: &[u32], sections: &mut Vec<Section>) -> Result<()
     Ok(())
 }
 
-/// The token that an acquire answered with.
+/// Returns the token that an acquire answered with.
 fn token(key: &Key<'_>, acquire: &Operation) -> Option<i64> {
     if let Value::Int(token) = key.history.value(acquire.output) { Some(*token) } else { None }
 }
 
-/// An acquire whose token is not larger than the one before it.
+/// Describes an acquire whose token is not larger than the one before it.
 fn not_larger(key: &Key<'_>, sections: &[Section]) -> Option<Violation> {
     let number = |section: &Section| token(key, key.operation(section.acquire));
     let least = if let Value::Int(least) = *key.initial { Some(least) } else { None };

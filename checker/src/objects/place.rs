@@ -1,5 +1,6 @@
-//! Where looks that a method does not know belong in the order that it found without them. They stand in nobody's way: if there is no order
-//! without them, there is none with them; if there is one, they may fit into it.
+//! Placement of looks that a method does not support into the order that it found without them. Looks constrain no
+//! other operation: if there is no order without them, there is none with them; if there is one, they may fit into
+//! it.
 
 use histories::{NEVER, Operation};
 
@@ -9,10 +10,10 @@ use crate::{
     model::{Call, Specification},
 };
 
-/// The order with these looks (ascending indexes), each at the first place at which it sees what it saw; nothing if one fits nowhere, though it
-/// might in another order.
+/// Returns the order with these looks (ascending indexes), each at the first place at which its answer is right.
+/// Returns `None` if one fits nowhere, though it might in another order.
 ///
-/// `object` must leave its state as it is where it refuses a look.
+/// `object` must leave its state unchanged if it refuses a look.
 pub(super) fn place(
     key: &Key<'_>,
     object: &impl Specification,
@@ -24,7 +25,8 @@ pub(super) fn place(
         (invoked, completed)
     };
     let call = |index: u32| Call::of(key.history, key.operation(index), object.asks_who());
-    // A look comes after all that had ended before it began, and before all that began when it had ended: of the order, and of the looks.
+    // A look comes after every operation and look that ended before it began, and before every one that began after
+    // it ended.
     let mut last_start = vec![0; order.len() + 1];
     let mut first_end = vec![NEVER; order.len() + 1];
     for (place, &index) in order.iter().enumerate() {
@@ -37,7 +39,7 @@ pub(super) fn place(
     let (mut placed, mut waiting) = (Vec::with_capacity(order.len() + looks.len()), Vec::new());
     let mut coming = looks.iter().copied().peekable();
     for place in 0..=order.len() {
-        // From here on, nothing of the order ends before this one began.
+        // From here on, nothing in the order ends before this look began.
         while let Some(look) = coming.next_if(|&look| times(look).0 < first_end[place]) {
             waiting.push(look);
         }

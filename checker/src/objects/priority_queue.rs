@@ -1,13 +1,14 @@
-//! A priority queue of unique numbers, the smallest first, in O(n log n).
+//! Priority queues of unique numbers, the smallest first, in O(n log n).
 //!
-//! **There is an order exactly if each take of `v` has a gap in which nothing smaller than `v` is certainly inside**, and each empty
-//! take one in which nothing is at all. Necessary: a take happens in some gap, and what is certainly inside is inside then.
-//! Sufficient: from the smallest on, let `v` be taken in the first such gap since its take started, and be put in as late as it can:
-//! in the last gap of its put, or right before it is taken, if that is earlier. Let some larger `u` be taken in gap `g`,
-//! in which `v` is not certainly inside. If the put of `v` ends after `g`, `v` is put in no sooner than in `g`, or is taken before. Else
-//! the take of `v` has started by `g`, and since nothing smaller than `u`, so nothing smaller than `v`, is certainly inside in
-//! `g`, `v` is taken in `g` at the latest. What happens within a gap, `gaps::fill` says, and where those belong who look at `v`: each needs
-//! a gap in which nothing smaller is certainly inside, too.
+//! **There is an order if and only if each take of `v` has a gap in which nothing smaller than `v` is certainly
+//! inside**, and each empty take one in which nothing is. Necessary: a take happens in some gap, and what is
+//! certainly inside is inside then. Sufficient: from the smallest on, let `v` be taken in the first such gap since
+//! its take started, and be put in as late as possible: in the last gap of its put, or right before it is taken, if
+//! that is earlier. Let some larger `u` be taken in gap `g`, in which `v` is not certainly inside. If the put of `v`
+//! ends after `g`, `v` is put in no sooner than in `g`, or is taken before. Otherwise the take of `v` has started by
+//! `g`, and since nothing smaller than `u`, and therefore nothing smaller than `v`, is certainly inside in `g`, `v`
+//! is taken in `g` at the latest. `gaps::fill` defines the order within a gap, and the place of each peek at `v`,
+//! which also needs a gap in which nothing smaller is certainly inside.
 
 use histories::Value;
 
@@ -22,7 +23,7 @@ pub(super) const KIND: Kind = Kind {
     noun: "priority queue",
     names: &NAMES,
     solve,
-    // What is smaller.
+    // A smaller value must be removed first.
     blocks: |item| (item.number.abs_diff(i64::MAX), item.number.abs_diff(i64::MAX)),
     may_repeat: false,
     may_peek: true,

@@ -1,19 +1,21 @@
-//! A FIFO queue of unique values, in O(n log n).
+//! FIFO queues of unique values, in O(n log n).
 //!
-//! Each value has two intervals, that of its put and that of its take. Let `v` come before `w` if the put of `v` ends before that
-//! of `w` starts, or the take of `v` ends before that of `w` starts. **Without empty takes, there is an order exactly if nothing comes
-//! before something that comes before it.** Necessary: a queue gives values back as it got them. Sufficient: both relations are
-//! interval orders, so of `a < b` and `c < d` in the same one, `a < d` or `c < b` holds too; with that, a cycle through both
-//! relations has a chord that makes it shorter, until two values are left. So there is a sequence that keeps both relations;
-//! along it, each put happens at the latest start of a put so far, each take at the latest start so far, and neither is past its end.
-//! The sequence is found by taking, again and again, a value that nothing left comes before. If there is none, look at the value `v`
-//! whose put ends first, and `w` whose take ends first: nothing is put before `v`, so `w` is taken before `v`; nothing
-//! is taken before `w`, so `v` is put before `w`. These two are the violation.
+//! Each value has two intervals, that of its put and that of its take. Let `v` come before `w` if the put of `v` ends
+//! before that of `w` starts, or the take of `v` ends before that of `w` starts. **Without empty takes, there is an
+//! order if and only if there are no two values that each come before the other.** Necessary: a queue returns values
+//! in the order in which it got them. Sufficient: both relations are interval orders, so if `a < b` and `c < d` in
+//! the same one, then `a < d` or `c < b` also holds; thus a cycle through both relations has a chord that makes it
+//! shorter, until two values are left. So there is a sequence that extends both relations. Along it, each put happens
+//! at the latest start of a put so far, each take at the latest start so far, and neither is past its end. The
+//! sequence is found by repeatedly choosing a value such that no remaining value comes before it. If there is none,
+//! look at the value `v` whose put ends first, and `w` whose take ends first: nothing is put before `v`, so `w` is
+//! taken before `v`; nothing is taken before `w`, so `v` is put before `w`. These two are the violation.
 //!
-//! **An empty take needs a gap in which no value is certainly inside**, and any such gap will do, for all of them: cut the history
-//! there. A value whose take can have started by then goes before the cut, all others after it. Those before have their puts and
-//! takes cut off at their ends, those after at their starts; no value that comes before another of its side by the shorter intervals
-//! did not do so before, and none on the far side comes before one on the near side, since its put ends after the cut.
+//! **An empty take needs a gap in which no value is certainly inside**, and any such gap will do, for all of them:
+//! cut the history there. A value whose take can have started by then goes before the cut, all others after it. The
+//! intervals of the former are cut off at their ends, those of the latter at their starts. Shortening the intervals
+//! adds no pair of values to the relation on one side, and no value after the cut comes before one that precedes it,
+//! because its put ends after the cut.
 
 use super::{
     Key, Violation,
@@ -27,7 +29,7 @@ pub(super) const KIND: Kind = Kind {
     noun: "queue",
     names: &NAMES,
     solve,
-    // What was put in before the other one was.
+    // A value that was put in before another must be removed before it.
     blocks: |item| (u64::MAX - u64::from(item.put_end), u64::MAX - u64::from(item.put_start)),
     may_repeat: false,
     may_peek: false,
@@ -65,7 +67,7 @@ fn solve(key: &Key<'_>, queue: &Container) -> Result<Vec<u32>, Trouble> {
     Ok(order)
 }
 
-/// These items as they go through the queue.
+/// Returns these items in the order in which they go through the queue.
 fn sequence<'a>(key: &Key<'_>, items: &[&'a Item]) -> Result<Vec<&'a Item>, Trouble> {
     let sorted = |by: fn(&Item) -> u32| {
         let mut places: Vec<usize> = (0..items.len()).collect();
@@ -75,7 +77,7 @@ fn sequence<'a>(key: &Key<'_>, items: &[&'a Item]) -> Result<Vec<&'a Item>, Trou
     let (put_starts, put_ends) = (sorted(|item| item.put_start), sorted(|item| item.put_end));
     let (take_starts, take_ends) = (sorted(|item| item.take_start), sorted(|item| item.take_end));
     let (mut puts, mut takes, mut first_put, mut first_take) = (0, 0, 0, 0);
-    // In how many of the two relations nothing comes before it.
+    // Number of the two relations in which no remaining item comes before it.
     let mut is_free = vec![0_u8; items.len()];
     let mut is_done = vec![false; items.len()];
     let (mut ready, mut sequence) = (Vec::new(), Vec::with_capacity(items.len()));
@@ -105,7 +107,7 @@ fn sequence<'a>(key: &Key<'_>, items: &[&'a Item]) -> Result<Vec<&'a Item>, Trou
     Ok(sequence)
 }
 
-/// Adds the operations of this sequence, each as early as it can be.
+/// Adds the operations of this sequence, each as early as possible.
 fn happen(sequence: &[&Item], earliest: u32, order: &mut Vec<u32>) {
     let (mut put, mut take) = (earliest, earliest);
     let mut put_times = Vec::with_capacity(sequence.len());
@@ -127,7 +129,7 @@ fn happen(sequence: &[&Item], earliest: u32, order: &mut Vec<u32>) {
     order.extend(puts.map(|(_, item)| item.put));
 }
 
-/// `second` was put in after `first`, but taken out before it.
+/// Describes two values out of order: `second` was put in after `first`, but taken out before it.
 fn overtaken(key: &Key<'_>, first: &Item, second: &Item) -> Violation {
     let name = |operation: u32| key.name(key.operation(operation));
     let (one, other) = (key.history.value(first.value), key.history.value(second.value));

@@ -1,11 +1,13 @@
-//! Two segment trees: the first number below a bound, and the first zero among counts of which whole ranges are lowered.
+//! Segment trees: one finds the first number below a bound, the other the first zero among counts that are lowered by
+//! ranges.
 
 use histories::NEVER;
 
-/// Numbers that can be removed, and the first one from some place on that is below a bound.
+/// Removable numbers, with a query for the first one from some place on that is below a bound.
 pub(super) struct Minima {
     size: usize,
-    /// Node 1 is the root, the children of `n` are `2 n` and `2 n + 1`. What is removed, or was never there, is [`NEVER`].
+    /// Tree nodes: node 1 is the root, the children of `n` are `2 n` and `2 n + 1`. A number that is removed, or was
+    /// never there, is [`NEVER`].
     nodes: Vec<u32>,
     removed: usize,
 }
@@ -41,14 +43,14 @@ impl Minima {
         self.nodes[self.size + place] != NEVER
     }
 
-    /// The first place from `from` on whose number is below `bound`.
+    /// Returns the first place from `from` on whose number is below `bound`.
     pub(super) fn first_below(&self, from: usize, bound: u32) -> Option<usize> {
         if from >= self.size {
             return None;
         }
         let mut node = self.size + from;
         while self.nodes[node] >= bound {
-            // Up, as long as it is a right child, then to the right.
+            // Go up while it is a right child, then to the right.
             while node % 2 == 1 {
                 node /= 2;
             }
@@ -67,12 +69,12 @@ impl Minima {
     }
 }
 
-/// Counts of which whole ranges are lowered by one, never below zero.
+/// Counts that are lowered by one over ranges, never below zero.
 pub(super) struct Counts {
     size: usize,
-    /// The least of each node's counts, less what its ancestors were lowered by as a whole.
+    /// Minimum of each node's counts, not yet reduced by what its ancestors were lowered by as a whole.
     least: Vec<i32>,
-    /// By how much each node was lowered as a whole.
+    /// Amount by which each node was lowered as a whole.
     lowered: Vec<i32>,
 }
 
@@ -88,12 +90,12 @@ impl Counts {
         Self { size, least, lowered: vec![0; 2 * size] }
     }
 
-    /// Lowers the counts from `start` to before `end`.
+    /// Lowers the counts from `start` to `end` (exclusive).
     pub(super) fn lower(&mut self, start: u32, end: u32) {
         self.lower_in(1, 0, self.size, start as usize, end as usize, 1);
     }
 
-    /// Takes back [`Counts::lower`].
+    /// Undoes [`Counts::lower`].
     pub(super) fn raise(&mut self, start: u32, end: u32) {
         self.lower_in(1, 0, self.size, start as usize, end as usize, -1);
     }
@@ -113,7 +115,7 @@ impl Counts {
         self.least[node] = self.least[2 * node].min(self.least[2 * node + 1]) - self.lowered[node];
     }
 
-    /// The first place from `from` on whose count is zero; there must be one.
+    /// Returns the first place from `from` on whose count is zero; there must be one.
     pub(super) fn next_zero(&self, from: u32) -> u32 {
         let zero =
             self.next_zero_in(1, 0, self.size, from as usize, 0).expect("after the last event, nothing is counted");

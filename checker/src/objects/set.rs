@@ -1,4 +1,4 @@
-//! A set: `add`, `remove` and `contains`, each of one element; where all of it is read, see [`snapshots`].
+//! Sets: `add`, `remove` and `contains`, each of one element; for reads of the whole set see [`snapshots`].
 
 use histories::{NEVER, Outcome, Value, ValueId};
 
@@ -17,11 +17,11 @@ use crate::{
     shrink::Problem,
 };
 
-/// What is made of each operation, in bytes: a step with its element, and a place for it while these are sorted.
+/// Bytes for each operation: a step with its element, and its place while these are sorted.
 const BYTES: usize = 3 * (size_of::<Option<Step>>() + size_of::<ValueId>()) / 2;
 
-/// Decides each element on its own: it is there or not, whatever becomes of the others, so it is an object, and linearizability
-/// is local (Herlihy and Wing 1990, theorem 1). One element is a [`switch`](super::switch).
+/// Decides each element on its own: whether it is in the set does not depend on the others, so it is an object of its
+/// own, and linearizability is local (Herlihy and Wing 1990, theorem 1). One element is a [`switch`](super::switch).
 pub(super) fn check(key: &Key<'_>) -> Result<Found, UnknownWhy> {
     let is_snapshot = |&index: &u32| {
         let operation = key.operation(index);
@@ -62,7 +62,8 @@ pub(super) fn check(key: &Key<'_>) -> Result<Found, UnknownWhy> {
     Ok(undecided.map_or(Found::Order(order), Found::Unknown))
 }
 
-/// Decides a set that is read as a whole: without those who ask for one element, if it has an order in which they have a place.
+/// Decides a set that is read as a whole: first without its `contains` calls; if that has an order, these must have
+/// places in it.
 fn whole(key: &Key<'_>) -> Result<Claim, UnknownWhy> {
     let asks = |&&index: &&u32| Function::named(key.name(key.operation(index))) == Some(Function::Contains);
     let (looks, others): (Vec<u32>, Vec<u32>) = key.operations.iter().partition(|index| asks(index));
@@ -82,8 +83,8 @@ fn whole(key: &Key<'_>) -> Result<Claim, UnknownWhy> {
     }
 }
 
-/// What an operation does to its element, whose value is 0 as long as it is as it was in the beginning; nothing if it only looked,
-/// and nobody knows what it saw.
+/// Returns the effect of an operation on its element, whose value is 0 in its initial state and 1 otherwise. Returns
+/// `None` for a look of unknown result.
 fn step(key: &Key<'_>, index: u32) -> Result<Option<Step>, UnknownWhy> {
     let operation = key.operation(index);
     let certain = operation.outcome == Outcome::Ok;
@@ -108,7 +109,7 @@ fn is_there_at_first(key: &Key<'_>, element: ValueId) -> bool {
     items(key.initial).is_some_and(|items| items.contains(key.history.value(element)))
 }
 
-/// A few of these steps, which cannot be ordered.
+/// Describes a few of these steps that cannot be ordered.
 fn violation(key: &Key<'_>, steps: Vec<Step>, dead: u32) -> Violation {
     let prepared = Prepared { steps, values: vec![None; 2], failed: Vec::new() };
     let kept = Problem::new(key.history, key.initial, &prepared, key.limits).around(dead);

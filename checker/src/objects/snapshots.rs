@@ -1,13 +1,14 @@
-//! A set that only grows, by elements that are added once each, and that is read as a whole. In O(n log n) and the total size of
-//! the sets that were read.
+//! Sets that only grow, by elements that are added once each, and that are read as a whole. Takes O(n log n) and the
+//! total size of the sets that were read.
 //!
-//! Any two sets that were read are equal or one holds the other: they grow in one row. Each operation has its *level* in it: that of
-//! a read is its set; that of an add lies right below the first set that has its element, or above all of them. In every order an
-//! operation of a lower level comes first; and whatever comes in the order of the levels sees what it saw, whoever comes first within
-//! one. So there is an order exactly if nothing of a lower level begins after something of a higher one has ended. An add of unknown
-//! outcome that nobody saw did not happen.
+//! Any two sets that were read are equal, or one contains the other: they form a chain. Each operation has a *level*
+//! in it: the level of a read is its set; that of an add lies right below the first set with its element, or above
+//! all sets. In every order an operation of a lower level comes first; and in any order by level every answer is
+//! right, whatever the order within a level. So there is an order if and only if no operation of a lower level begins
+//! after one of a higher level has ended. An add of unknown outcome that was never observed did not happen.
 //!
-//! A set of which all but some elements are struck out is a set of the others: so a violation can be told by few elements.
+//! A set from which all but some elements are struck out is a set of the others, so a violation can be shown with few
+//! elements.
 
 use histories::{Outcome, Value};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -18,14 +19,14 @@ use crate::{
     model::{SetFunction as Function, items},
 };
 
-/// An operation and how many sets lie below it, twice, and one more for an add.
+/// Operation with its level: twice the number of distinct sets below it, and one more for an add.
 #[derive(Clone, Copy)]
 struct Placed {
     level: usize,
     operation: u32,
 }
 
-/// Decides one such set; not another, of which it says that it is unsupported.
+/// Decides one such set. Any other set is reported as unsupported.
 pub(super) fn check(key: &Key<'_>) -> Result<Claim, UnknownWhy> {
     let (adds, mut reads) = gather(key)?;
     let placed = match place(key, &adds, &mut reads)? {
@@ -45,7 +46,7 @@ pub(super) fn check(key: &Key<'_>) -> Result<Claim, UnknownWhy> {
     Ok(Claim::Order(placed.iter().map(|placed| placed.operation).collect()))
 }
 
-/// Which operation added each element, and the reads.
+/// Returns the add of each element, and the reads.
 #[allow(clippy::type_complexity, reason = "a pair that is taken apart at once")]
 fn gather<'a>(key: &Key<'a>) -> Result<(FxHashMap<&'a Value, u32>, Vec<u32>), UnknownWhy> {
     let unsupported = |what: &str| Err(UnknownWhy::Unsupported { what: what.to_owned() });
@@ -80,8 +81,8 @@ fn seen<'a>(key: &Key<'a>, read: u32) -> &'a [Value] {
     items(key.history.value(key.operation(read).output)).expect("it saw a set")
 }
 
-/// All operations that happened, by their levels and then by their starts; or reads that do not fit each other or the adds. Sorts
-/// the reads by what they saw.
+/// Returns all operations that took place by their levels, and then by their starts; or a violation if the reads do
+/// not fit each other or the adds. Sorts the reads by size.
 fn place(
     key: &Key<'_>,
     adds: &FxHashMap<&Value, u32>,
@@ -131,7 +132,7 @@ fn about(elements: &[&Value], operations: Vec<u32>, claim: String) -> Violation 
     Violation { scope: Scope::Elements(elements), ..Violation::new(operations, claim) }
 }
 
-/// Two reads, each with an element that the other lacks; or one that lacks what was there in the beginning.
+/// Describes two reads, each with an element that the other lacks, or one that lacks an initial element.
 fn not_in_a_row(
     key: &Key<'_>,
     adds: &FxHashMap<&Value, u32>,
@@ -157,7 +158,7 @@ fn not_in_a_row(
     about(&[lost, other], operations, claim)
 }
 
-/// What is of a `lower` level began after what is of a `higher` one had ended.
+/// Describes an operation of a `lower` level that began after one of a `higher` level had ended.
 fn too_late(key: &Key<'_>, adds: &FxHashMap<&Value, u32>, reads: &[u32], lower: Placed, higher: Placed) -> Violation {
     let (low, high) = (lower.operation, higher.operation);
     let ended = key.ended(high);

@@ -1,22 +1,26 @@
-//! A stack of unique values, in O(n (c + log n)) for c operations that are open at once. After the outline of Lee and Mathur
-//! (OOPSLA 2025): find a moment at which a value can be put aside, or there is no order; with an argument of our own.
+//! Stacks of unique values, in O(n (c + log n)) for c operations that are open at once. After the outline of Lee and
+//! Mathur (OOPSLA 2025): find a moment at which a value can be put aside, or there is no order; with an argument of
+//! our own.
 //!
-//! A value that is never certainly inside can be pushed and popped at once, whatever the stack holds: put it aside. **In a gap where
-//! nothing is certainly inside, the stack can be empty**: take any order; of the values inside at that gap, some can already be
-//! popped: pop them now, which the others do not hinder, since these can still be pushed: push them now, in the same order. So an empty pop needs such a gap and
-//! any will do, and what lies between two such gaps, a *block*, can be ordered on its own.
+//! A value that is never certainly inside can be pushed and popped at once, whatever the stack holds: put it aside.
+//! **In a gap where nothing is certainly inside, the stack can be empty**: take any order and look at the values
+//! inside at that gap. Those that can already be popped are popped now, and the others do not prevent this, because
+//! they can still be pushed: they are pushed now, in the same order. So an empty pop needs such a gap, any will do,
+//! and the part between two such gaps, a *block*, can be ordered on its own.
 //!
-//! **A block `[l, r)`, in which something is certainly inside all the time, has an order exactly if it has a value whose push starts
-//! before `l`, whose pop ends after `r`, and the rest, without that value, has one.** In every order of the block, whatever is at the
-//! bottom in gap `l` was pushed before `l`, and stays to the end, for the stack is never empty, and so is popped after `r`. If there are
-//! several such values, any will do: take it out of the order, which leaves an order, and push it before and pop it after all
-//! others, which are all inside at some moment of the block. The rest falls into smaller blocks, and so on.
+//! **A block `[l, r)`, in which something is certainly inside all the time, has an order if and only if it has a
+//! value whose push starts before `l`, whose pop ends after `r`, and the rest, without that value, has an order.** In
+//! every order of the block, the value at the bottom in gap `l` was pushed before `l`. It stays to the end, because
+//! the stack is never empty, and so is popped after `r`. If there are several such values, any will do: take it out
+//! of the order, which leaves an order, and push it before and pop it after all others, which are all inside at some
+//! moment of the block. The rest falls into smaller blocks, and so on.
 //!
-//! **Who looks at the top and finds a value** shows that it was pushed by the end of the look and is popped after its start, which counts
-//! for when it is certainly inside. At the bottom of a block it is on top where all others are out, and these can be out in any gap in
-//! which none of them is certainly inside, as above. So a value can be at the bottom if each look at it has such a gap, and again any
-//! will do: in an order with another value at the bottom, that one's looks have such gaps among the rest as well. A value that is never
-//! certainly inside is pushed, looked at and popped at once.
+//! **A peek that finds a value on top** shows that it was pushed by the end of the peek and is popped after its
+//! start, which counts for when it is certainly inside. The value at the bottom of a block is on top when all others
+//! are out, and these can be out in any gap in which none of them is certainly inside, as above. So a value can be at
+//! the bottom if each peek at it has such a gap, and again any will do: in an order with another value at the bottom,
+//! the peeks at this one also have such gaps among the rest. A value that is never certainly inside is pushed, peeked
+//! at and popped at once.
 
 use histories::NEVER;
 
@@ -29,14 +33,14 @@ use super::{
     segments::{Counts, Minima},
 };
 
-/// A chain of more values than this is not searched for a shorter one.
+/// Maximum number of values in a chain that is searched for a shorter one.
 const MAX_CHAIN: usize = 64;
 
 pub(super) const KIND: Kind = Kind {
     noun: "stack",
     names: &NAMES,
     solve,
-    // What certainly lies on top.
+    // A value that certainly lies on top must be removed first.
     blocks: |item| (u64::from(item.put_start), u64::from(item.put_end)),
     may_repeat: false,
     may_peek: true,
@@ -77,23 +81,23 @@ fn solve(key: &Key<'_>, stack: &Container) -> Result<Vec<u32>, Trouble> {
     Ok(order)
 }
 
-/// The items that are left, and where they are certainly inside.
+/// Items that are left, and where they are certainly inside.
 struct Blocks<'a> {
     stack: &'a Container,
-    /// By `put_end`.
+    /// Items by `put_end`.
     items: &'a [Item],
-    /// When each of those left was pushed at the earliest.
+    /// Earliest push of each item that is left.
     push_starts: Minima,
-    /// How many are inside in each gap.
+    /// Number of items inside in each gap.
     inside: Counts,
 }
 
-/// A block whose bottom value was found.
+/// Block whose bottom value was found.
 struct Block {
     bottom: Option<usize>,
-    /// Who looks at it and has not yet, the last first: when, and which operation.
+    /// Peeks at the bottom value that are still to come, the last first: gap and operation.
     looks: Vec<(u32, u32)>,
-    /// From here on it is still to be looked at.
+    /// Gap from which on the block is still to be processed.
     from: u32,
     end: u32,
 }
@@ -113,7 +117,7 @@ impl<'a> Blocks<'a> {
         Self { stack, items, push_starts, inside: Counts::new(counts) }
     }
 
-    /// All pushes and pops of these items, with their gaps, and the empty pops.
+    /// Returns all pushes and pops of these items, and the empty pops, with their gaps.
     fn nest(mut self, key: &Key<'_>, empties: &[(u32, u32)]) -> Result<Vec<(u32, u32)>, Trouble> {
         let mut order = Vec::with_capacity(2 * self.items.len() + empties.len());
         let mut empties = empties.iter().peekable();
@@ -148,8 +152,9 @@ impl<'a> Blocks<'a> {
         Ok(order)
     }
 
-    /// A value that can be at the bottom throughout the block from `start` to `end`, whose first item is the one at `first`; and who looks
-    /// at it when, the last first. It does not count as inside any more.
+    /// Finds a value that can be at the bottom throughout the block from `start` to `end`, whose first item is the
+    /// one at `first`. Returns its place and the peeks at it with their gaps, the last first. The value does not
+    /// count as inside any more.
     fn bottom(
         &mut self,
         key: &Key<'_>,
@@ -171,7 +176,7 @@ impl<'a> Blocks<'a> {
             at = place + 1;
         }
         if self.stack.has_peeks() {
-            // Which of all have part in it, is found out elsewhere.
+            // The operations involved are determined by the caller.
             return Err(Trouble::Violation(Violation::new(Vec::new(), String::new())));
         }
         let here = (first..).zip(&self.items[first..]).take_while(|(_, item)| item.put_end < end);
@@ -182,7 +187,8 @@ impl<'a> Blocks<'a> {
 }
 
 impl Blocks<'_> {
-    /// When all who look at this one can, if it is at the bottom of the block from `start`, the last first.
+    /// Returns the gaps of all peeks at this item if it is at the bottom of the block from `start`, the last first;
+    /// or `None` if one has no gap.
     fn looks(&self, item: &Item, start: u32) -> Option<Vec<(u32, u32)>> {
         let look = |peek: &Peek| {
             let gap = self.inside.next_zero(peek.start.max(start - 1));
@@ -194,13 +200,13 @@ impl Blocks<'_> {
     }
 }
 
-/// Whether one of these values, which overlap each other in turn, can be at the bottom all the time.
+/// Returns true if one of these values, each of which overlaps the next, can be at the bottom all the time.
 fn has_bottom(chain: &[&Item]) -> bool {
     let (start, end) = (chain[0].put_end, chain[chain.len() - 1].take_start);
     chain.iter().any(|item| item.put_start < start && item.take_end > end)
 }
 
-/// The shortest part of the chain that has no bottom either.
+/// Returns the shortest part of the chain that has no bottom either.
 fn shortest<'a, 'b>(chain: &'b [&'a Item]) -> &'b [&'a Item] {
     let lengths = if chain.len() > MAX_CHAIN { chain.len()..chain.len() } else { 2..chain.len() };
     lengths.flat_map(|length| chain.windows(length)).find(|part| !has_bottom(part)).unwrap_or(chain)
@@ -216,7 +222,7 @@ fn no_bottom(key: &Key<'_>, chain: &[&Item]) -> Violation {
     let others: Vec<String> =
         (chain.iter().filter(|item| item.take != blamed.take)).map(|item| value(item).to_string()).collect();
     let claim = if let [top] = others.as_slice() {
-        // Of two, the one that is put in first is taken out first.
+        // Of the two, the one that is put in first is taken out first.
         format!(
             "{} returned {}, although {top} lay on top of it",
             key.who(name(blamed.take), blamed.take),

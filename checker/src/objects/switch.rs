@@ -1,4 +1,4 @@
-//! A switch: a register of two values, written blindly. One element of a set is one: there or not there.
+//! Switches: registers of two values that are read and written. One element of a set is a switch: in the set or not.
 
 use std::collections::BTreeSet;
 
@@ -10,22 +10,22 @@ use crate::{
     prepare::{Action, Step},
 };
 
-/// What came of it.
+/// Result of the search.
 pub(super) enum Solved {
-    /// One order of the steps that happened, by their places.
+    /// Order of the steps that took place, by their places.
     Order(Vec<u32>),
-    /// Nothing survives the completion of the step at this place.
+    /// Place of the step whose completion no configuration survives.
     Dead(u32),
-    /// A limit was reached.
+    /// Limit that was reached.
     Limit(UnknownWhy),
 }
 
 const NO_FLIP: u32 = u32::MAX;
 
-/// How many completions pass between two questions whether to go on.
+/// Number of completions between two queries of the limits.
 const ASK_EVERY: usize = 256;
 
-/// One way how it can stand after some completions.
+/// Possible configuration after some completions.
 #[derive(Clone)]
 struct Config {
     state: usize,
@@ -33,14 +33,14 @@ struct Config {
     flipped: u32,
     /// Writes that are still open, and have changed the state.
     used: Vec<u32>,
-    /// How many writes of unknown outcome have changed the state, by value.
+    /// Number of writes of unknown outcome that have changed the state, by value.
     unknown: [usize; 2],
-    /// The last change in [`Sweep::flips`].
+    /// Last change in [`Sweep::flips`].
     trace: u32,
 }
 
 impl Config {
-    /// Whether whatever `other` can still do, this can too.
+    /// Returns true if this configuration can still do everything that `other` can.
     fn dominates(&self, other: &Self) -> bool {
         self.state == other.state
             && self.flipped >= other.flipped
@@ -54,7 +54,7 @@ struct Sweep<'a> {
     steps: &'a [Step],
     /// Writes that are open and will end, by value: (end, place).
     open: [BTreeSet<(u32, u32)>; 2],
-    /// Starts of everything that is open and will end, by value.
+    /// Starts of all steps that are open and will end, by value.
     due: [BTreeSet<u32>; 2],
     /// Writes of unknown outcome so far, by value.
     unknown: [Vec<u32>; 2],
@@ -62,16 +62,17 @@ struct Sweep<'a> {
     flips: Vec<(u32, u32, u32)>,
 }
 
-/// Finds an order of these steps, reads and writes of the values 0 (the initial one) and 1, in the order of their starts.
+/// Finds an order of these steps: reads and writes of the values 0 (the initial one) and 1, in the order of their
+/// starts.
 ///
-/// After Lowe ("Testing for linearizability", 2017), only completions make anything happen, and as late as possible. Sound: each
-/// configuration keeps the changes of state that led to it, and whatever else completed did so while the state was its value.
-/// Complete: of an order, only the changes of state matter, since any other write can happen, without effect, whenever the state
-/// is its value. So a step is satisfied if the state was its value at some moment since its start, which the rank of the last
-/// change tells. A change can be put off until something must happen: an unsatisfied step completes, or a write completes, which
-/// is its last chance to be a change (once, or right after its opposite; with three changes at once the last two change nothing that
-/// one does not). Of several writes that can make a change, the one that ends first does: exchanging it for another leaves an
-/// order.
+/// As in Lowe ("Testing for linearizability", 2017), changes happen only at completions, as late as possible. Sound:
+/// each configuration keeps the changes of state that led to it, and everything else that completed did so while the
+/// state was its value. Complete: only the changes of state in an order matter, since any other write can happen
+/// without effect whenever the state is its value. So a step is satisfied if the state was its value at some moment
+/// since its start, which the rank of the last change tells. A change can be put off until something must happen: an
+/// unsatisfied step completes, or a write completes, which is its last chance to be a change (once, or right after
+/// its opposite; of three changes at once, the last two achieve nothing that one does not). Of several writes that
+/// can make a change, the one that ends first does: exchanging it for another leaves an order.
 pub(super) fn solve(steps: &[Step], limits: &Limits<'_>) -> Solved {
     let mut sweep = Sweep {
         steps,
@@ -107,7 +108,7 @@ pub(super) fn solve(steps: &[Step], limits: &Limits<'_>) -> Solved {
     Solved::Order(sweep.order(configs[0].trace))
 }
 
-/// The value that a step finds or sets.
+/// Returns the value that a step finds or sets.
 fn value(step: &Step) -> usize {
     match step.action {
         Action::Read(value) | Action::Write(value) => value as usize,
@@ -129,7 +130,7 @@ impl Sweep<'_> {
         }
     }
 
-    /// What can follow when the step at `place` completes.
+    /// Returns the configurations that are possible when the step at `place` completes.
     fn complete(&mut self, place: u32, configs: Vec<Config>) -> Vec<Config> {
         let step = self.steps[place as usize];
         let value = value(&step);
@@ -186,7 +187,8 @@ impl Sweep<'_> {
         Config { state: 1 - config.state, flipped: rank, trace, ..config }
     }
 
-    /// The order in which these changes happened, and everything else that completed at the first moment possible.
+    /// Returns the order in which these changes happened, with everything else that completed at the first moment
+    /// possible.
     fn order(&self, mut trace: u32) -> Vec<u32> {
         let mut flips = Vec::new();
         while trace != NO_FLIP {

@@ -1,7 +1,7 @@
-//! Why a list has no order, by few operations, and in words.
+//! Evidence that a list has no order: few operations, and sentences about them.
 //!
-//! A list of which all but some elements are struck out is a list of the others: so what concerns few elements can be told by
-//! their appends and few reads.
+//! A list from which all but some elements are struck out is a list of the others: so a violation that concerns few
+//! elements can be shown by their appends and a few reads.
 
 use histories::{Outcome, Value};
 use rustc_hash::FxHashSet;
@@ -13,26 +13,27 @@ use crate::{
     patience::Patience,
 };
 
-/// Operations that are looked at while the evidence is made smaller, over all tries.
+/// Maximum number of operations that are looked at while the evidence is shrunk, over all attempts.
 const MAX_SEARCHED: usize = 200_000;
 
-/// Longer lists are not written out.
+/// Maximum length of a list that is written out.
 const MAX_SHOWN: usize = 8;
 
-/// What is wrong.
+/// Kind of violation.
 pub(super) enum Wrong {
-    /// A read does not begin with what the list began with.
+    /// Read that does not begin with the initial list.
     NotInitial(u32),
-    /// Two reads, none of which begins with the other.
+    /// Two reads, neither of which begins with the other.
     Fork(u32, u32),
-    /// When this read began, the list was longer already.
+    /// Read that began when the list was longer already.
     Stale { read: u32, longest: u32 },
-    /// This place of the longest list must have been taken when this operation ended, and no append can have taken it.
+    /// Place of the longest list that must have been filled when this operation ended, and that no append can have
+    /// filled.
     Missing { place: usize, needed_by: u32, longest: u32 },
 }
 
 impl Wrong {
-    /// In words, with operations that show it.
+    /// Describes the violation, with operations that show it.
     pub(super) fn told(self, key: &Key<'_>) -> Violation {
         match self {
             Self::NotInitial(read) => {
@@ -48,7 +49,7 @@ impl Wrong {
     }
 }
 
-/// `read by process 3 at 1.200 s returned [1, 2]`.
+/// Formats a read with its answer: `read by process 3 at 1.200 s returned [1, 2]`.
 fn returned(key: &Key<'_>, read: u32) -> String {
     format!("{} returned {}", key.who("read", read), shown(list(key, read)))
 }
@@ -66,7 +67,7 @@ fn shown(list: &[Value]) -> String {
     }
 }
 
-/// All appends of this element.
+/// Returns all appends of this element.
 fn appends_of(key: &Key<'_>, element: &Value) -> Vec<u32> {
     let Some(id) = key.history.values.find(element) else { return Vec::new() };
     let is_one = |index: &u32| {
@@ -104,7 +105,8 @@ fn fork(key: &Key<'_>, one: u32, other: u32) -> Violation {
 }
 
 impl Violation {
-    /// Where an element that tells the lists apart stands in one of them before as well, all elements count.
+    /// Extends the scope to all elements if an element that tells the lists apart occurs more than once in one of
+    /// them.
     fn unless_repeated(mut self, key: &Key<'_>, reads: &[u32]) -> Self {
         let Scope::Elements(elements) = &self.scope else { return self };
         let once = |element: &Value, read: u32| list(key, read).iter().filter(|other| *other == element).count() <= 1;
@@ -115,7 +117,7 @@ impl Violation {
     }
 }
 
-/// An earlier append or read that this read lacks, if a single one shows it.
+/// Describes an earlier append or read that this read misses, if a single one shows it.
 fn stale(key: &Key<'_>, read: u32, longest: u32) -> Option<Violation> {
     let seen_then = list(key, read);
     let start = key.operation(read).invoked;
@@ -166,8 +168,8 @@ fn stale(key: &Key<'_>, read: u32, longest: u32) -> Option<Violation> {
     Some(about(vec![extra.clone()], operations, claim, vec![reason]))
 }
 
-/// A read of an element that nobody can have appended by then, or two appends whose order a read contradicts; nothing if elements
-/// that are appended more than once make it more complicated.
+/// Describes a read of an element that cannot have been appended by then, or two appends whose order a read
+/// contradicts. Returns `None` if elements that are appended more than once make it more complicated.
 fn missing(key: &Key<'_>, place: usize, needed_by: u32, longest: u32) -> Option<Violation> {
     let all = list(key, longest);
     let element = &all[place];
@@ -215,7 +217,7 @@ fn missing(key: &Key<'_>, place: usize, needed_by: u32, longest: u32) -> Option<
     Some(about(elements, vec![needed_by, second, longest], claim, Vec::new()))
 }
 
-/// What began before one of these ended, without reads that it does not need.
+/// Describes everything that began before one of these operations ended, without the reads that are not needed.
 fn repeated(key: &Key<'_>, last: u32, longest: u32) -> Violation {
     let end = key.operation(last).completed.max(key.operation(longest).completed);
     let began = |index: &u32| key.operation(*index).invoked < end;

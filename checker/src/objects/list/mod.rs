@@ -1,5 +1,5 @@
-//! A list that only grows: `append` at its end, and `read` of all of it. In O(n log n) and the total length of the lists that were
-//! read, also where equal elements are appended.
+//! Lists that only grow: `append` at the end, and `read` of the whole list. Takes O(n log n) and the total length of
+//! the lists that were read, even if equal elements are appended.
 
 mod evidence;
 
@@ -14,17 +14,19 @@ use crate::{UnknownWhy, model::appends};
 
 /// Decides one list, exactly, with appends of unknown outcome.
 ///
-/// The list at the end begins with each list that was read, so each of these begins with all shorter ones, and the longest tells
-/// what the list was at each length. The length is then a counter, whose increments differ: each place of the longest list takes an
-/// append of its element. As for a [counter](super::counter), the sweep lets the list grow only when it must: an append completes
-/// that is not in it yet, and takes the next place of its element, or one after the longest list if there is none; or a read that
-/// completes saw more. A place takes the open append of its element that ends first.
+/// The final list begins with each list that was read, so each of these begins with all shorter ones, and the longest
+/// shows what the list was at each length. The length is then a counter with distinguishable increments: each place
+/// of the longest list needs an append of its element. As for a [counter](super::counter), the sweep lets the list
+/// grow only when it must: when an append completes that is not in it yet, which takes the next place of its element,
+/// or one after the longest list if there is none; or when a read completes that saw more. A place takes the open
+/// append of its element that ends first.
 ///
-/// Sound: what happened is an order. Complete: the list is never longer than in any order. If an append takes a place when it
-/// completes, then all earlier places of its element had been taken, in every order by then, each by an append that ends before this
-/// one, or at a time when this one had not begun: so in every order as many appends of the element have places as here. If a place
-/// lacks an append when it must be taken, then in every order as many had begun, and the places before took them all. An append of
-/// unknown outcome that nothing needs did not happen.
+/// Sound: the result is an order. Complete: the list is never longer than in any order. If an append takes a place
+/// when it completes, then all earlier places of its element had been filled, in every order by then, each by an
+/// append that ends before this one, or at a time when this one had not begun: so in every order as many appends of
+/// the element have places as here. If a place has no append when it must be filled, then in every order the same
+/// number had begun, and the places before used them all. An append of unknown outcome that nothing needs did not
+/// happen.
 pub(super) fn check(key: &Key<'_>) -> Result<Claim, UnknownWhy> {
     Ok(match order(key)? {
         Ok(order) => Claim::Order(order),
@@ -32,7 +34,7 @@ pub(super) fn check(key: &Key<'_>) -> Result<Claim, UnknownWhy> {
     })
 }
 
-/// An order, or what is wrong.
+/// Returns an order, or the violation.
 fn order(key: &Key<'_>) -> Result<Result<Vec<u32>, Wrong>, UnknownWhy> {
     for &index in &key.operations {
         key.steps(1, 0)?;
@@ -70,12 +72,12 @@ fn order(key: &Key<'_>) -> Result<Result<Vec<u32>, Wrong>, UnknownWhy> {
     sweep.run(longest)
 }
 
-/// What the list holds in the beginning.
+/// Returns the initial list.
 fn initial<'a>(key: &Key<'a>) -> &'a [Value] {
     if let Value::List(items) = key.initial { items } else { &[] }
 }
 
-/// What a read saw, if it is a list and known.
+/// Returns the list that a read returned, if it is a list and known.
 fn seen<'a>(key: &Key<'a>, read: u32) -> Option<&'a [Value]> {
     let operation = key.operation(read);
     match key.history.value(operation.output) {
@@ -86,7 +88,7 @@ fn seen<'a>(key: &Key<'a>, read: u32) -> Option<&'a [Value]> {
     }
 }
 
-/// The first of the longest reads, after all shorter ones were compared with it.
+/// Returns the first of the longest reads, after comparing all shorter ones with it.
 fn longest(key: &Key<'_>) -> Result<Result<Option<u32>, Wrong>, UnknownWhy> {
     let reads = || key.operations.iter().copied().filter(|&index| is_read(key, index));
     let of = |read| seen(key, read).unwrap_or_default();
@@ -112,10 +114,10 @@ fn is_read(key: &Key<'_>, index: u32) -> bool {
     operation.outcome == Outcome::Ok && appends(key.name(operation)) == Some(false)
 }
 
-/// All that is equal.
+/// Appends and places of equal elements.
 #[derive(Default)]
 struct Element {
-    /// Appends that have begun and took no place yet, by their ends.
+    /// Appends that have begun and taken no place yet, by their ends.
     open: BinaryHeap<Reverse<(u32, u32)>>,
     /// Places in the longest list, ascending.
     places: Vec<usize>,
@@ -124,14 +126,14 @@ struct Element {
 
 struct Sweep<'a> {
     key: &'a Key<'a>,
-    /// The longest list.
+    /// Longest list that was read.
     list: Vec<ValueId>,
-    /// How long the list is now; more than `list` if others were appended to it.
+    /// Current length of the list; more than that of `list` if elements were appended to it.
     level: usize,
     elements: FxHashMap<ValueId, Element>,
-    /// Reads that have begun and see more, by the length that they see.
+    /// Reads that have begun and saw more, by the length that they saw.
     waiting: BinaryHeap<Reverse<(usize, u32)>>,
-    /// By the operation's place in the key.
+    /// True for the operations, by their place in the key, that have taken effect.
     happened: Vec<bool>,
     order: Vec<u32>,
 }
@@ -183,7 +185,8 @@ impl Sweep<'_> {
         }
     }
 
-    /// Lets the list grow to this length, no longer than the longest; otherwise the first place that nothing can take.
+    /// Lets the list grow to this length, at most to that of the longest list. Returns the first place that no append
+    /// can fill, as an error.
     fn grow(&mut self, length: usize) -> Result<(), usize> {
         while self.level < length {
             let element = self.elements.get_mut(&self.list[self.level]).expect("each element of the list has places");
@@ -196,7 +199,7 @@ impl Sweep<'_> {
         Ok(())
     }
 
-    /// Lets the reads happen that see the list as it is now.
+    /// Lets the reads take effect that saw the list as it is now.
     fn answer(&mut self) {
         while let Some(&Reverse((length, read))) = self.waiting.peek()
             && length == self.level
@@ -206,7 +209,8 @@ impl Sweep<'_> {
         }
     }
 
-    /// Whether an operation can complete; if not, the place that it needs and that nothing can take, or nothing if it is too late.
+    /// Completes an operation. If it cannot complete, returns the place that it needs and that no append can fill, or
+    /// `None` if the list was too long already when the read began.
     fn complete(&mut self, index: u32) -> Result<(), Option<usize>> {
         if self.has_happened(index) {
             return Ok(());
