@@ -1,9 +1,11 @@
-//! Cycles: the strongly connected components of what the order leaves over, and in each the shortest cycle of the worst kind.
+//! Cycles: the strongly connected components of the vertices that topological sorting leaves over, and in each the
+//! shortest cycle of the worst kind.
 //!
-//! Components come from petgraph's `kosaraju_scc`, which keeps its own stack (its `tarjan_scc` recurses, and a history is one long chain).
-//! Shortest cycles are our own: they are weighed by reads of overwritten versions first and by transactions second, and a rule
-//! about adjacent edges ("no two rw in a row": Cerone and Gotsman 2016 show that exactly these cycles refute snapshot isolation)
-//! makes it a search over pairs of a vertex and the last edge's kind, which no algorithm of petgraph does.
+//! Components come from petgraph's `kosaraju_scc`, which keeps its own stack (its `tarjan_scc` recurses, and a
+//! history is one long chain). The search for shortest cycles is our own: cycles are weighed by the number of
+//! anti-dependencies (rw) first and of transactions second, and a rule about adjacent edges ("no two rw in a row":
+//! Cerone and Gotsman 2016 show that exactly these cycles refute snapshot isolation) makes it a search over pairs of
+//! a vertex and the last edge's kind, which no algorithm of petgraph does.
 
 use std::{cmp::Reverse, collections::BinaryHeap};
 
@@ -16,21 +18,22 @@ use super::{
 };
 use crate::UnknownWhy;
 
-/// A cycle of transactions: each edge leads to the one after it, the last to the first.
+/// Cycle of transactions: each edge leads to the next one, the last to the first.
 #[derive(Debug)]
 pub(super) struct Cycle {
-    /// Between transactions; those by way of others are joined.
+    /// Edges between transactions; those through other vertices are joined.
     pub edges: Vec<Edge>,
     pub kind: AnomalyKind,
     pub orders: Orders,
     pub refutes: Level,
 }
 
-/// In how many vertices of a component a search begins, at most, and how many steps all of them may take together.
+/// Maximum number of vertices of a component at which a search begins, and of steps that all these searches take
+/// together.
 const STARTS: usize = 64;
 const STEPS: usize = 1 << 20;
 
-/// The components of the vertices that are alive, as the edges within each.
+/// Returns the components of the vertices that are alive, as the edges within each.
 pub(super) fn components(graph: &Graph, alive: &[bool]) -> Vec<Vec<Edge>> {
     let mut number = vec![NONE; alive.len()];
     let mut residue: DiGraph<u32, ()> = DiGraph::new();
@@ -57,14 +60,14 @@ pub(super) fn components(graph: &Graph, alive: &[bool]) -> Vec<Vec<Edge>> {
     edges
 }
 
-/// What a search looks for.
+/// Rule for the cycles that a search looks for.
 #[derive(Clone, Copy)]
 struct Rule {
     needs: Needs,
     reads: bool,
-    /// Edges of kind rw: none, none after another, or any.
+    /// Edges of kind rw that are allowed: none, none after another, or any.
     missed: Missed,
-    /// Whether only what certainly happened counts: what nobody read but in the middle of it may have been undone.
+    /// True if only certain transactions count: one that was read only in an intermediate state may have been undone.
     certain: bool,
     refutes: Level,
 }
@@ -103,8 +106,8 @@ const RULES: [Rule; 6] = [
     rule(Needs::Realtime, true, Missed::Any, Level::StrictSerializable),
 ];
 
-/// The cycles of a component that say something: the worst that data alone show, and with the order of processes and of real time
-/// those that are worse.
+/// Returns the significant cycles of a component: the worst that data alone show, and those that are worse with the
+/// order of processes or of real time.
 pub(super) fn worst(
     transactions: u32,
     edges: &[Edge],
@@ -147,15 +150,16 @@ fn name(edges: Vec<Edge>, refutes: Level) -> Cycle {
     Cycle { edges, kind, orders, refutes }
 }
 
-/// A cycle, with how many rw edges and how many transactions it has.
+/// Cycle with its cost: the number of its rw edges, then of its transactions.
 type Costly = ((u32, u32), Vec<Edge>);
 
-/// The edges of a component that a rule allows. A state is twice a vertex, and one more where the last edge was rw and the rule asks.
+/// Edges of a component that a rule allows. A state is twice a vertex, plus one if the last edge was rw and the rule
+/// needs to know.
 struct Search {
     transactions: u32,
-    /// The vertices, ascending.
+    /// Vertices, ascending.
     vertices: Vec<u32>,
-    /// From each state: the edge and the state after it.
+    /// Edges from each state, with the states they lead to.
     next: Vec<Vec<(Edge, u32)>>,
 }
 
@@ -182,7 +186,7 @@ impl Search {
         Self { transactions, vertices, next }
     }
 
-    /// The transactions that lie on a cycle, as their states after no rw.
+    /// Returns the states, with no rw edge before, of the transactions that lie on a cycle.
     fn starts(&self) -> Vec<u32> {
         let mut states: DiGraph<(), ()> = DiGraph::new();
         for _ in 0..self.next.len() {
@@ -199,7 +203,7 @@ impl Search {
         starts
     }
 
-    /// The shortest cycle through any of the starts that there is time for.
+    /// Returns the shortest cycle through any of the starts, as far as there is time for them.
     fn shortest(&self, limit: &Limit<'_>) -> Result<Option<Vec<Edge>>, UnknownWhy> {
         let starts = self.starts();
         let mut steps = STEPS;
@@ -218,7 +222,8 @@ impl Search {
         Ok(best.map(|(_, edges)| self.join(&edges)))
     }
 
-    /// Dijkstra's algorithm; the cost counts rw edges, then transactions.
+    /// Returns the shortest cycle through one start, by Dijkstra's algorithm; the cost counts rw edges, then
+    /// transactions.
     fn through(&self, start: u32, steps: &mut usize, limit: &Limit<'_>) -> Result<Option<Costly>, UnknownWhy> {
         let mut cost = vec![(u32::MAX, u32::MAX); self.next.len()];
         let mut came: Vec<Option<(u32, Edge)>> = vec![None; self.next.len()];
@@ -256,7 +261,7 @@ impl Search {
         Ok(None)
     }
 
-    /// Edges between transactions instead of those by way of other vertices.
+    /// Joins edges through other vertices to edges between transactions.
     fn join(&self, edges: &[Edge]) -> Vec<Edge> {
         let mut joined: Vec<Edge> = Vec::new();
         for edge in edges {

@@ -1,4 +1,4 @@
-//! What each transaction did to each key: changes, the first thing that it read there, and whether it contradicts itself.
+//! Facts about each transaction and key: its changes, its first read, and whether it contradicts itself.
 
 use std::collections::BTreeMap;
 
@@ -12,36 +12,37 @@ use super::{
 };
 use crate::UnknownWhy;
 
-/// An `append` or a `w`. Those of one transaction to one key stand together, in its order.
+/// Change by an `append` or a `w`. Those of one transaction to one key are adjacent, in its order.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Change {
     pub transaction: u32,
     pub value: ValueId,
 }
 
-/// What a transaction that ended well read of a key.
+/// Read of a key by a committed transaction.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Read<'h> {
     pub transaction: u32,
-    /// Of a list: how much of it was there before the transaction added anything.
+    /// Length of the list that was read, without what the transaction itself had added.
     pub base: u32,
-    /// The list as it was read last.
+    /// List as it was read last.
     pub list: &'h [ValueId],
-    /// Of a register: what was read before the transaction wrote anything.
+    /// Value of the register that was read before the transaction wrote anything to it.
     pub value: ValueId,
 }
 
-/// What else a transaction read of a key, though that contradicts what it read or wrote there before: it still came from somebody.
+/// Stray read: one that contradicts what the transaction read or wrote before. Its value still came from some
+/// transaction.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stray<'h> {
     pub transaction: u32,
-    /// Of a list: the elements, without those at its end that the transaction itself had added.
+    /// Elements of the list, without those at its end that the transaction itself had added.
     pub list: &'h [ValueId],
-    /// Of a register.
+    /// Value of the register.
     pub value: ValueId,
 }
 
-/// Rows, those of one key together.
+/// Rows grouped by key.
 #[derive(Debug)]
 pub(super) struct ByKey<T> {
     begins: Vec<u32>,
@@ -49,7 +50,7 @@ pub(super) struct ByKey<T> {
 }
 
 impl<T: Copy> ByKey<T> {
-    /// Counting sort; rows of one key stay in their order.
+    /// Groups rows by a counting sort. Rows of one key keep their order.
     fn new(keys: usize, rows: &[(u32, T)], limit: &Limit<'_>) -> Result<Self, UnknownWhy> {
         limit.room(2 * (keys + 1) * size_of::<u32>() + rows.len() * (size_of::<u32>() + size_of::<T>()))?;
         let mut begins = vec![0_u32; keys + 1];
@@ -76,29 +77,29 @@ impl<T: Copy> ByKey<T> {
     }
 }
 
-/// Stands for the place of a change where more than one may have written a value.
+/// Placeholder for the place of a change, if several changes may have written a value.
 pub(super) const SEVERAL: u32 = NONE - 1;
 
-/// What a key is, by what is done to it.
+/// Class of a key, by the operations on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Class {
     List,
     Register,
 }
 
-/// What every key holds before anything is written.
+/// Initial content of every key.
 #[derive(Clone, Debug)]
 pub(super) struct Initial {
-    /// Of a register; [`ValueId::UNKNOWN`] where that value never occurs.
+    /// Value of a register; [`ValueId::UNKNOWN`] if that value never occurs in the history.
     pub value: ValueId,
-    /// Of a list.
+    /// Elements of a list.
     pub list: Vec<ValueId>,
-    /// What a key is that only reads of nothing tell of.
+    /// Class of a key of which only reads of nil are known.
     default: Class,
 }
 
 impl Initial {
-    /// Of a history, whose values it looks up.
+    /// Looks up the initial content among the values of a history.
     pub(super) fn new(history: &History, initial: &Value) -> Self {
         let find = |value: &Value| history.values.find(value).unwrap_or(ValueId::UNKNOWN);
         match initial {
@@ -121,19 +122,19 @@ pub(super) struct Facts<'h> {
     pub changes: ByKey<Change>,
     pub reads: ByKey<Read<'h>>,
     pub strays: ByKey<Stray<'h>>,
-    /// Of each key that has any, the values that more than one may have written, which therefore say nothing. Lists are looked at before
-    /// registers, so that keys do not come in their order.
+    /// Values that several changes may have written, by key: reads of them prove nothing. Lists are processed before
+    /// registers, so keys are not added in order.
     pub written_twice: BTreeMap<u32, Vec<ValueId>>,
-    /// How many reads there are of which it is known what they found.
+    /// Number of reads with a known result.
     pub answered_reads: usize,
-    /// Whether a transaction ended well, or something of it was read.
+    /// True for each transaction that committed, or of which a write was read.
     pub happened: Vec<bool>,
-    /// Whether all ended well.
+    /// True if all transactions committed.
     pub all_certain: bool,
 }
 
 impl<'h> Facts<'h> {
-    /// Goes through all transactions once.
+    /// Collects the facts in one pass over all transactions.
     pub(super) fn gather(
         history: &'h History,
         initial: &'h Initial,
@@ -202,8 +203,9 @@ impl<'h> Facts<'h> {
         self.operation(transaction).outcome
     }
 
-    /// For each value, which change of a key wrote it; `slots` has a place for each value and is [`NONE`] throughout. A value that
-    /// an operation wrote that did not happen counts only where nobody else wrote it; [`SEVERAL`] may have written one.
+    /// Fills `slots`, which has an entry for each value and is [`NONE`] throughout, with the change of a key that
+    /// wrote each value, or [`SEVERAL`]. A value written by a failed operation counts only if no other operation
+    /// wrote it.
     pub(super) fn writers(&mut self, key: u32, slots: &mut [u32]) {
         let fails = |place: u32| self.outcome(self.changes.rows[place as usize].transaction) == Outcome::Fail;
         let mut twice = Vec::new();
@@ -231,12 +233,12 @@ impl<'h> Facts<'h> {
         }
     }
 
-    /// The values of a key that more than one may have written.
+    /// Returns the values of a key that several changes may have written.
     pub(super) fn twice(&self, key: u32) -> impl Iterator<Item = ValueId> {
         self.written_twice.get(&key).into_iter().flatten().copied()
     }
 
-    /// A value that more than one may have written, with its key, in words.
+    /// Describes a value that several changes may have written, with its key.
     pub(super) fn twice_in_words(&self) -> Option<String> {
         let (&key, values) = self.written_twice.first_key_value()?;
         let value = *values.first()?;
@@ -248,14 +250,14 @@ impl<'h> Facts<'h> {
         Some(format!("{shown} was written to {name} {what}{others}: whose value a read found is then not known"))
     }
 
-    /// Makes `slots` what it was before [`Facts::writers`].
+    /// Resets `slots` to its state before [`Facts::writers`].
     pub(super) fn forget(&self, key: u32, slots: &mut [u32]) {
         for change in self.changes.of(key) {
             slots[change.value.0 as usize] = NONE;
         }
     }
 
-    /// Whether the change at this place is the last of its transaction to its key.
+    /// Returns true if the change at this place is the last of its transaction to its key.
     pub(super) fn is_final(&self, key: u32, place: u32) -> bool {
         let (next, end) = (place as usize + 1, self.changes.range(key).end);
         next == end || self.changes.rows[next].transaction != self.changes.rows[place as usize].transaction
@@ -268,10 +270,10 @@ fn key_of(micro: MicroOperation<'_>) -> ValueId {
     key
 }
 
-/// The keys, each one's number by its value, and what each is.
+/// Keys, the number of each key by its value, and the class of each.
 type Keys = (Vec<ValueId>, Vec<u32>, Vec<Class>);
 
-/// Numbers the keys.
+/// Numbers and classifies the keys.
 fn classify(history: &History, initial: &Initial, limit: &Limit<'_>) -> Result<Keys, UnknownWhy> {
     const APPENDED: u8 = 1;
     const WRITTEN: u8 = 2;
@@ -314,14 +316,14 @@ fn classify(history: &History, initial: &Initial, limit: &Limit<'_>) -> Result<K
     Ok((keys, number, classes))
 }
 
-/// What one transaction that ended well did to one key, and what it read there.
+/// Operations of one committed transaction on one key, and what it read there.
 struct OfKey<'a, 'h> {
     initial: &'a Initial,
     transaction: u32,
     steps: &'a [(u32, MicroOperation<'h>)],
     kept: Option<Read<'h>>,
     strays: Vec<Stray<'h>>,
-    /// Whether a list was read without what was in it at first.
+    /// True if a list was read without its initial elements.
     lacks: bool,
 }
 
@@ -347,7 +349,7 @@ impl<'h> OfKey<'_, 'h> {
         }
     }
 
-    /// A list without what was in it at first.
+    /// Returns a list without its initial elements.
     fn added(&mut self, list: &'h [ValueId]) -> &'h [ValueId] {
         let initial = &self.initial.list;
         let same = list.iter().zip(initial).take_while(|(found, first)| found == first).count();
@@ -359,7 +361,8 @@ impl<'h> OfKey<'_, 'h> {
         !self.steps.iter().any(|(_, micro)| matches!(micro, MicroOperation::Read { .. }))
     }
 
-    /// What it found must be what it found first, and then what it added itself since.
+    /// Processes the reads of a list: each must find what the first one found, followed by what the transaction has
+    /// added since.
     fn list(&mut self) {
         if self.only_changes() {
             return;
@@ -389,7 +392,8 @@ impl<'h> OfKey<'_, 'h> {
         }
     }
 
-    /// What it found must be what it wrote last, or else what it found before.
+    /// Processes the reads of a register: each must find what the transaction wrote last, or else what it found
+    /// before.
     fn register(&mut self) {
         if self.only_changes() {
             return;

@@ -1,4 +1,4 @@
-//! The anomalies that were found: all are counted, a few of each name are kept.
+//! Findings: all anomalies are counted, and a few of each name are kept.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use histories::History;
 
 use super::report::{Anomaly, AnomalyKind, Count, Level, Link, Orders};
 
-/// How many of each name are kept.
+/// Number of anomalies of each name that are kept.
 const KEPT: usize = 8;
 
 #[derive(Debug)]
@@ -21,7 +21,7 @@ impl<'h> Findings<'h> {
         Self { history, by_name: BTreeMap::new(), weakest: None }
     }
 
-    /// One that a few transactions show without a cycle.
+    /// Adds an anomaly that a few transactions show without a cycle.
     pub(super) fn add(
         &mut self,
         kind: AnomalyKind,
@@ -34,7 +34,7 @@ impl<'h> Findings<'h> {
         self.add_with(kind, Orders::Data, refutes, || (operations, claim(), Vec::new()));
     }
 
-    /// One with its operations, its claim and its links, which are asked for if it is to be kept.
+    /// Adds an anomaly. Its operations, claim and links are computed only if it is kept.
     pub(super) fn add_with(
         &mut self,
         kind: AnomalyKind,
@@ -51,12 +51,13 @@ impl<'h> Findings<'h> {
         }
     }
 
-    /// The weakest level that is refuted.
+    /// Returns the weakest level that is refuted.
     pub(super) fn weakest(&self) -> Option<Level> {
         self.weakest
     }
 
-    /// All that were kept, the clearest first: the worst, and of one name those with the fewest operations.
+    /// Returns all anomalies that were kept, the clearest first (the worst kind, and of one name those with the
+    /// fewest operations), and the counts.
     pub(super) fn into_parts(self) -> (Vec<Anomaly>, Vec<Count>) {
         let counts = self.by_name.iter();
         let counts =

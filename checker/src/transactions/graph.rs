@@ -1,36 +1,38 @@
-//! What must come before what: a compressed graph of our own, since millions of edges pass through it on every check.
+//! Precedence graph of transactions: a compressed graph of our own, since millions of edges pass through it on every
+//! check.
 //!
-//! petgraph's `toposort` walks depth first over a graph of 24 bytes an edge; Kahn's algorithm over counted edges takes a quarter
-//! of the time and of the memory, and what it leaves over is exactly what can lie on or between cycles.
+//! petgraph's `toposort` walks depth first over a graph of 24 bytes an edge. Kahn's algorithm over counted edges
+//! takes a quarter of the time and of the memory, and what it leaves over is exactly what can lie on or between
+//! cycles.
 
 use super::limit::Limit;
 use crate::UnknownWhy;
 
-/// Why one transaction must come before another.
+/// Reason why one transaction must come before another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// The later one overwrote what the earlier one wrote.
+    /// Write-write dependency: the later one overwrote what the earlier one wrote.
     Ww,
-    /// The later one read what the earlier one wrote.
+    /// Write-read dependency: the later one read what the earlier one wrote.
     Wr,
-    /// The later one overwrote what the earlier one read.
+    /// Anti-dependency: the later one overwrote what the earlier one read.
     Rw,
-    /// One process began the later one after the earlier one had ended.
+    /// Process order: one process began the later one after the earlier one had ended.
     Process,
-    /// The earlier one was over before the later one began.
+    /// Real time: the earlier one was over before the later one began.
     Realtime,
-    /// From a vertex between transactions: goes on with the kind that led there.
+    /// Continuation from an intermediate vertex of the edge that led there, with its kind.
     Onward,
 }
 
-/// The weakest level under which an edge must hold.
+/// Condition under which an edge must hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Needs {
-    /// Any at all.
+    /// Any level: the edge holds unconditionally.
     Nothing,
-    /// A version that a transaction read is the one before the version that it writes.
+    /// Snapshots: the version that a transaction read is the one right before the version that it writes.
     Snapshots,
-    /// The order of each process counts.
+    /// Process order counts.
     Process,
     /// Real time counts.
     Realtime,
@@ -40,13 +42,13 @@ pub(super) enum Needs {
 pub(super) struct Edge {
     pub from: u32,
     pub to: u32,
-    /// Which key, where there is one.
+    /// Key of the edge, or [`NONE`].
     pub key: u32,
     pub kind: Kind,
     pub needs: Needs,
 }
 
-/// Transactions are the first vertices; those after stand between them.
+/// Graph whose first vertices are the transactions; the others are intermediate.
 #[derive(Debug)]
 pub(super) struct Graph {
     pub transactions: u32,
@@ -54,7 +56,7 @@ pub(super) struct Graph {
     pub edges: Vec<Edge>,
 }
 
-/// No key.
+/// Placeholder for no key.
 pub(super) const NONE: u32 = u32::MAX;
 
 impl Graph {
@@ -63,7 +65,7 @@ impl Graph {
         Self { transactions, vertices: transactions, edges: Vec::new() }
     }
 
-    /// A new vertex between transactions.
+    /// Adds an intermediate vertex.
     pub(super) fn between(&mut self) -> u32 {
         self.vertices += 1;
         self.vertices - 1
@@ -73,12 +75,13 @@ impl Graph {
         self.edges.push(Edge { from, to, key, kind, needs });
     }
 
-    /// The vertices in an order that all edges up to `needs` allow; else, for each, whether it lies on a cycle or between two.
+    /// Returns the vertices in an order that respects all edges up to `needs`. If there is none, returns for each
+    /// vertex whether it lies on a cycle or between two.
     pub(super) fn order(&self, needs: Needs, limit: &Limit<'_>) -> Result<Result<Vec<u32>, Vec<bool>>, UnknownWhy> {
         self.order_by(|edge| edge.needs <= needs, limit)
     }
 
-    /// As [`Graph::order`], by the edges that `counts`.
+    /// Returns an order like [`Graph::order`], by the edges for which `counts` is true.
     pub(super) fn order_by(
         &self,
         counts: impl Fn(&Edge) -> bool,
@@ -94,7 +97,8 @@ impl Graph {
         Ok(Err(alive))
     }
 
-    /// Kahn's algorithm among the vertices that are alive: those that it takes, which live no more.
+    /// Runs Kahn's algorithm among the vertices that are alive. Returns those that it takes, in order, which are not
+    /// alive any more.
     fn peel(
         &self,
         counts: &impl Fn(&Edge) -> bool,

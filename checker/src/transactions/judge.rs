@@ -1,4 +1,4 @@
-//! The way through: level by level, from the strongest to the weakest, until one is known to hold.
+//! Judgement of a history: level by level, from the strongest to the weakest, until one is known to hold.
 
 use histories::{History, Outcome, Value};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -20,14 +20,14 @@ use super::{
 };
 use crate::{Limits, UnknownWhy};
 
-/// What is known of each level, beside what anomalies refute; and of the history.
+/// Results for each level, beside what anomalies refute, and for the history.
 #[derive(Debug, Default)]
 pub(super) struct Levels {
     known: Vec<(Level, Status)>,
     pub order: Option<Vec<u32>>,
     pub reads: usize,
     pub dependencies: usize,
-    /// A value that more than one may have written, in words.
+    /// Description of a value that several changes may have written.
     pub written_twice: Option<String>,
 }
 
@@ -52,10 +52,10 @@ impl Levels {
     }
 }
 
-/// In so many states it is tried whether a few transactions contradict each other.
+/// Maximum number of states tried when confirming that a few transactions contradict each other.
 const CONFIRMED: usize = 1 << 15;
 
-/// All that is known before levels are looked at.
+/// Facts that are known before levels are judged.
 struct Case<'a, 'h> {
     history: &'h History,
     initial: &'h Value,
@@ -64,7 +64,7 @@ struct Case<'a, 'h> {
     registers: Registers,
     graph: Graph,
     limit: &'a Limit<'a>,
-    /// Whether the order of each process is in the graph: real time implies it.
+    /// True if process order is in the graph; real time implies it.
     has_processes: bool,
 }
 
@@ -72,7 +72,7 @@ fn internal(what: &str) -> UnknownWhy {
     UnknownWhy::Internal { what: format!("the method for transactions found {what}") }
 }
 
-/// Fills `levels`, and `findings` with what refutes the others.
+/// Judges all levels: fills `levels`, and adds the anomalies that refute levels to `findings`.
 pub(super) fn judge<'h>(
     history: &'h History,
     (initial, start): (&'h Value, &'h Initial),
@@ -113,12 +113,12 @@ pub(super) fn judge<'h>(
 }
 
 impl<'h> Case<'_, 'h> {
-    /// Whether all values of such keys are written only once.
+    /// Returns true if each value of the keys of this class is written only once.
     fn is_sure(&self, class: Class) -> bool {
         self.facts.written_twice.keys().all(|key| self.facts.classes[*key as usize] != class)
     }
 
-    /// Whether no anomaly and no cycle is the same as an order.
+    /// Returns true if the absence of anomalies and cycles implies an order.
     fn is_exact(&self) -> bool {
         self.facts.written_twice.is_empty() && self.facts.classes.iter().all(|class| *class == Class::List)
     }
@@ -158,7 +158,7 @@ impl<'h> Case<'_, 'h> {
         }
     }
 
-    /// From serializable on: an order of all transactions, or none.
+    /// Judges the levels from serializable on: looks for an order of all transactions.
     fn serially(&mut self, findings: &mut Findings<'h>, levels: &mut Levels) -> Result<(), UnknownWhy> {
         for (level, needs) in [
             (Level::StrictSerializable, Needs::Realtime),
@@ -211,7 +211,7 @@ impl<'h> Case<'_, 'h> {
     }
 
     fn by_snapshots(&self, findings: &mut Findings<'h>, levels: &mut Levels) -> Result<(), UnknownWhy> {
-        // The rules about cycles are exact where all versions are in order.
+        // The rules about cycles are exact if all versions are in order.
         if self.is_exact() && !self.lists.loose_ends {
             levels.set(Level::SnapshotIsolation, Status::Holds);
             return Ok(());
@@ -235,7 +235,8 @@ impl<'h> Case<'_, 'h> {
         Ok(())
     }
 
-    /// Read committed: in any order that keeps what was read from whom and the order of lists, registers' versions can stand as their writers do.
+    /// Judges read committed: in any order that keeps write-read dependencies and the order of lists, the versions of
+    /// registers can have the order of their writers.
     fn committed(&self, findings: &mut Findings<'h>, levels: &mut Levels) -> Result<(), UnknownWhy> {
         self.limit.keep_going()?;
         let counts = |edge: &Edge| edge.needs == Needs::Nothing && edge.kind != Kind::Rw;
@@ -244,7 +245,8 @@ impl<'h> Case<'_, 'h> {
         if !self.is_sure(Class::Register) {
             match self.in_order_of_reads(&order) {
                 Ok(found) => {
-                    // Who added to a list what nobody read did not happen, for all that is known.
+                    // A transaction that appended to a list something that was never read is assumed not to have
+                    // happened.
                     let placed = found.iter().filter(|t| self.facts.happened[**t as usize] || !self.changes_lists(**t));
                     operations = placed.map(|t| self.operation(*t)).collect();
                 }
@@ -272,8 +274,9 @@ impl<'h> Case<'_, 'h> {
         Ok(())
     }
 
-    /// The transactions in an order in which each value of a register that more than one may have written was left by one before whoever
-    /// read it; or those that wait for each other. Whoever comes earlier in `order` comes earlier, where that is possible.
+    /// Returns the transactions in an order in which each value of a register that was read was left by a transaction
+    /// before the reader, even if several may have written it. Otherwise returns the transactions that wait for each
+    /// other. Transactions keep their `order` where possible.
     fn in_order_of_reads(&self, order: &[u32]) -> Result<Vec<u32>, Vec<u32>> {
         use histories::{Found, MicroOperation as Micro};
         let facts = &self.facts;
@@ -354,7 +357,8 @@ impl<'h> Case<'_, 'h> {
         Polygraph::new(&self.graph, needs, snapshots, objects).solve(&ranks, self.limit)
     }
 
-    /// Whether these contradict each other, by trying all orders of them; then as few as do.
+    /// Confirms that these transactions contradict each other by trying all their orders, and shrinks them to as few
+    /// as possible.
     fn contradiction(&self, core: &[u32], level: Level, findings: &mut Findings<'h>) -> Result<Status, UnknownWhy> {
         let mut kept = self.with_sources(core);
         if kept.len() > small::MOST || !self.is_refuted(&kept, level)? {
@@ -375,7 +379,7 @@ impl<'h> Case<'_, 'h> {
         Ok(Status::Refuted)
     }
 
-    /// These, and those whose writes they read, and so on.
+    /// Returns these transactions, those whose writes they read, and so on.
     fn with_sources(&self, core: &[u32]) -> Vec<u32> {
         let mut kept: Vec<u32> = core.to_vec();
         let mut place = 0;
@@ -402,7 +406,7 @@ impl<'h> Case<'_, 'h> {
         Ok(matches!(small.decide(level, CONFIRMED, self.limit)?, Decision::Refuted))
     }
 
-    /// Decides what is open of few transactions.
+    /// Decides the levels that are still open if there are few transactions.
     fn try_all(&self, findings: &mut Findings<'h>, levels: &mut Levels) -> Result<(), UnknownWhy> {
         let all: Vec<u32> = (0..self.graph.transactions).filter(|t| self.facts.outcome(*t) != Outcome::Fail).collect();
         if all.len() > small::FEW {
@@ -465,8 +469,8 @@ impl<'h> Case<'_, 'h> {
         u32::try_from(operation).expect("operations are counted so")
     }
 
-    /// Of vertices in an order, the operations of those transactions that happened; those of unknown outcome that nobody read only where
-    /// they were placed for what they wrote.
+    /// Returns the operations of the transactions among these vertices that happened. One of unknown outcome that was
+    /// not read is left out.
     fn operations_of(&self, order: &[u32]) -> Vec<u32> {
         let happened = &self.facts.happened;
         let wanted = |vertex: &&u32| happened.get(**vertex as usize).is_some_and(|happened| *happened);
@@ -475,7 +479,7 @@ impl<'h> Case<'_, 'h> {
 }
 
 impl Kind {
-    /// Whether it comes from what was read and written.
+    /// Returns true if it is a dependency between reads and writes.
     fn is_dependency(self) -> bool {
         matches!(self, Self::Ww | Self::Wr | Self::Rw)
     }

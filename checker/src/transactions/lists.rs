@@ -1,14 +1,17 @@
-//! Lists: every read of one is a prefix of the longest, which so tells the order of its versions.
+//! Lists: every read of a list is a prefix of the longest one, which therefore shows the order of its versions.
 //!
-//! Elements are unique, so each was added by one transaction. Those of one transaction must stand together in its order ("run"); runs
-//! follow one another (ww), whoever read up to a run comes after it (wr) and before the next (rw). Additions that nobody read come after
-//! the longest read and after (rw) whoever read all of it; among themselves they may stand in any order. An order of the
-//! transactions that keeps all this, and in which no read was intermediate, gives every read what it returned: of what each reader saw, all
-//! runs stand before it and no other does. So no anomaly and no cycle is the same as serializable, and with real time as strict serializable.
+//! Elements are unique, so each was added by one transaction. Those of one transaction must be adjacent, in its order
+//! (a "run"). Runs follow one another (ww); a transaction that read up to a run comes after it (wr) and before the
+//! next (rw). Additions that were never read come after the longest read and after (rw) every transaction that read
+//! all of it; among themselves they may have any order. An order of the transactions that respects all this, and in
+//! which no read was intermediate, gives every read what it returned: among all runs, exactly those that the reader
+//! saw come before it. So the absence of anomalies and cycles is equivalent to serializable, and with real time to
+//! strict serializable.
 //!
-//! Reads that contradict their own transaction ("strays") still came from somebody, and still show an order. Where two reads show two
-//! orders, that much counts that all agree on: what they have in common at the beginning (the "trunk"), and that all else came after it.
-//! A value that more than one may have added has a place in the order, but nobody stands there.
+//! Reads that contradict their own transaction ("strays") still observed other transactions, and still show an order.
+//! If two reads show two orders, only the part on which all agree counts: their common prefix (the "trunk"), and that
+//! everything else came after it. A value that several transactions may have added has a place in the order, but no
+//! known writer.
 
 use histories::{Outcome, ValueId};
 use rustc_hash::FxHashSet;
@@ -23,45 +26,46 @@ use super::{
 };
 use crate::UnknownWhy;
 
-/// A list that a transaction read.
+/// List that a transaction read.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Shown<'h> {
     pub transaction: u32,
     pub list: &'h [ValueId],
 }
 
-/// The longest read of each list, and who added its elements.
+/// Longest read of each list, with the writers of its elements.
 #[derive(Debug)]
 pub(super) struct Lists<'h> {
-    /// By key; nothing where there is no read. Where reads contradict each other, what they have in common.
+    /// Longest read of each key, or `None` if there is no read. If reads contradict each other, their common prefix.
     pub longest: Vec<Option<Shown<'h>>>,
-    /// Where the elements of each key's longest read begin in `writers`.
+    /// Start of each key's longest read in `writers`.
     begins: Vec<usize>,
-    /// For each element, the place of its change; [`NONE`] if nobody wrote it, or [`SEVERAL`] may have.
+    /// Place of the change that added each element; [`NONE`] if there is none, [`SEVERAL`] if there may be several.
     writers: Vec<u32>,
-    /// For each change, whether it is in the longest read.
+    /// True for each change that is in the longest read.
     seen: Vec<bool>,
     agreement: Vec<Agreement>,
-    /// Whether some list has several additions that happened and that nobody read.
+    /// True if some list has several additions that happened and were never read.
     pub loose_ends: bool,
-    /// These, list by list.
+    /// Transactions with such additions, list by list.
     pub loose: Vec<Vec<u32>>,
-    /// Whether there is a list that was read in two orders.
+    /// True if some list was read in two orders.
     pub disagree: bool,
 }
 
-/// Whether the reads of a list show one order.
+/// Agreement among the reads of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Agreement {
     Whole,
-    /// Only the trunk.
+    /// Agreement on the trunk only.
     Trunk,
-    /// An element is there twice: nothing can be said.
+    /// Disagreement: an element occurs twice, so nothing follows.
     Nothing,
 }
 
 impl<'h> Lists<'h> {
-    /// Finds the longest reads, who wrote what they contain, and so which transactions of unknown outcome happened.
+    /// Finds the longest reads and the writers of their elements, and thus the transactions of unknown outcome that
+    /// happened.
     pub(super) fn resolve(
         facts: &mut Facts<'h>,
         findings: &mut Findings<'h>,
@@ -140,7 +144,8 @@ impl<'h> Lists<'h> {
                 continue;
             }
             if std::mem::replace(&mut self.seen[writer as usize], true) {
-                // Of those who added it, one may have failed: nobody knows what was read uncommitted.
+                // It was added by several operations, one of which may have failed: it is unknown whether an
+                // uncommitted write was read.
                 self.disagree |= !look.is_twice(longest, place);
                 self.agreement[key as usize] = Agreement::Nothing;
             }
@@ -152,7 +157,7 @@ impl<'h> Lists<'h> {
         Ok(())
     }
 
-    /// Adds what each list says about who comes before whom.
+    /// Adds the dependencies that each list implies.
     pub(super) fn relate(
         &mut self,
         facts: &Facts<'h>,
@@ -225,35 +230,36 @@ fn name(facts: &Facts<'_>, key: u32) -> String {
     words::key(facts.history.value(facts.keys[key as usize]))
 }
 
-/// All lists that were read of a key.
+/// Returns all lists that were read of a key.
 fn shown<'h>(facts: &Facts<'h>, key: u32) -> impl Iterator<Item = Shown<'h>> {
     let reads = facts.reads.of(key).iter().map(|read| Shown { transaction: read.transaction, list: read.list });
     reads.chain(facts.strays.of(key).iter().map(|stray| Shown { transaction: stray.transaction, list: stray.list }))
 }
 
-/// Of so many elements that are there twice it is looked up how often they were added.
+/// Maximum number of duplicate elements for which the additions are counted.
 const TOLD: usize = 64;
 
-/// Looks at the elements of a key's lists one by one.
+/// Inspection of the elements of a key's lists, one by one.
 struct Look<'a, 'h> {
     facts: &'a mut Facts<'h>,
     findings: &'a mut Findings<'h>,
     key: u32,
-    /// For each value, who wrote it.
+    /// Place of the change that wrote each value.
     slots: &'a [u32],
-    /// Values that more than one may have added, and how often the list has them.
+    /// Values that several changes may have added, with the number of occurrences in the list.
     several: Vec<(ValueId, usize)>,
-    /// How often an element was there twice.
+    /// Number of duplicate elements so far.
     told: usize,
 }
 
 impl<'h> Look<'_, 'h> {
-    /// Who added this element.
+    /// Returns the place of the change that added this element.
     fn writer(&self, element: ValueId) -> u32 {
         self.slots[element.0 as usize]
     }
 
-    /// Says so if this element of a read comes from nowhere; its writer, who then happened.
+    /// Returns the writer of an element of a read, and records that it happened. Reports the element if it was never
+    /// added, or by a failed transaction.
     fn element(&mut self, read: Shown<'h>, place: usize) -> u32 {
         let element = read.list[place];
         let writer = self.writer(element);
@@ -279,7 +285,8 @@ impl<'h> Look<'_, 'h> {
         writer
     }
 
-    /// Of a value that more than one may have added, all that may count as seen; but there are not more of them than were added.
+    /// Marks all additions of a value with several writers as seen. Reports the value if the list has more
+    /// occurrences than were added.
     fn mark_several(&mut self, read: Shown<'h>, place: usize, seen: &mut [bool]) {
         let element = read.list[place];
         if self.writer(element) != SEVERAL {
@@ -298,7 +305,8 @@ impl<'h> Look<'_, 'h> {
         }
     }
 
-    /// Whether it is there more often than anybody added it, whatever became of him.
+    /// Reports an element that occurs more often than it was added. Returns true if it occurs too often even with the
+    /// additions of failed operations, or if several operations may have added it.
     fn is_twice(&mut self, read: Shown<'h>, place: usize) -> bool {
         self.told += 1;
         if self.told > TOLD {
@@ -322,7 +330,7 @@ impl<'h> Look<'_, 'h> {
         true
     }
 
-    /// Whether what the writer added before is there before this.
+    /// Reports an element that comes before an earlier addition of the same transaction.
     fn is_in_order(&mut self, read: Shown<'h>, place: usize, writer: u32, seen: &[bool]) {
         let facts = &*self.facts;
         let transaction = facts.changes.rows[writer as usize].transaction;
@@ -336,7 +344,8 @@ impl<'h> Look<'_, 'h> {
         }
     }
 
-    /// Beyond what all reads agree on there is no order, but still what nobody added.
+    /// Inspects the elements beyond the trunk: these have no order, but they may have been added by no transaction,
+    /// or occur too often.
     fn beyond(&mut self, trunk: usize, limit: &Limit<'_>) -> Result<(), UnknownWhy> {
         let mut looked_at = FxHashSet::default();
         let reads: Vec<Shown<'h>> = shown(self.facts, self.key).filter(|read| read.list.len() > trunk).collect();
@@ -356,30 +365,30 @@ impl<'h> Look<'_, 'h> {
     }
 }
 
-/// What is used anew for each key.
+/// Buffers that are reused for each key.
 #[derive(Debug, Default)]
 struct Scratch {
-    /// Who added what the longest read contains.
+    /// Transactions whose runs make up the longest read.
     runs: Vec<u32>,
-    /// For each length of a prefix, how many runs begin in it.
+    /// Number of runs that begin within each prefix, by its length.
     runs_before: Vec<usize>,
-    /// Who read all of it, before adding anything.
+    /// Transactions that read the whole list before adding anything.
     full: Vec<u32>,
-    /// Who added what nobody read.
+    /// Transactions with additions that were never read.
     loose: Vec<u32>,
-    /// For each length of a prefix, who read it first and added to the list.
+    /// First transaction that read each prefix (by its length) and added to the list.
     first_change: Vec<u32>,
-    /// For each transaction, the last key to which it added.
+    /// Last key to which each transaction added.
     changed: Vec<u32>,
-    /// For each transaction, the last key that it is a loose end of.
+    /// Last key of which each transaction is a loose end.
     unread: Vec<u32>,
-    /// Whether all reads of the key show one order.
+    /// True if all reads of the key show one order.
     agrees: bool,
-    /// For each transaction, the last key of which it read all.
+    /// Last key of which each transaction read the whole list.
     read_all: Vec<u32>,
 }
 
-/// The runs of the longest read, of those that happened.
+/// Computes the runs of the longest read, of those transactions that happened.
 fn runs<'h>(facts: &Facts<'h>, findings: &mut Findings<'h>, scratch: &mut Scratch, key: u32, writers: &[u32]) {
     scratch.runs.clear();
     scratch.runs_before.clear();
@@ -407,7 +416,7 @@ fn runs<'h>(facts: &Facts<'h>, findings: &mut Findings<'h>, scratch: &mut Scratc
     scratch.runs_before.push(scratch.runs.len());
 }
 
-/// From whom the first `base` elements of a list came that somebody read.
+/// Adds the dependency of a reader on the transactions that wrote the first `base` elements of the list it read.
 fn relate_source<'h>(
     facts: &Facts<'h>,
     findings: &mut Findings<'h>,
@@ -473,7 +482,7 @@ fn relate_read<'h>(
 }
 
 impl Scratch {
-    /// What certainly happened is in order whatever became of what stands between.
+    /// Adds edges between certain transactions, which are in order whatever happened to uncertain ones in between.
     fn skip_uncertain(&self, facts: &Facts<'_>, graph: &mut Graph, key: u32) {
         if facts.all_certain {
             return;
@@ -490,8 +499,9 @@ impl Scratch {
         }
     }
 
-    /// Whoever read all of the list comes before all other loose ends. Vertices between keep that linear; those who both read all and
-    /// are loose ends have a vertex of their own, so as not to come before themselves.
+    /// Adds edges from every transaction that read the whole list to all other loose ends. Intermediate vertices keep
+    /// their number linear. Transactions that are both have a vertex of their own, so that they do not come before
+    /// themselves.
     fn tie_loose_ends(&self, facts: &Facts<'_>, graph: &mut Graph, key: u32) {
         if self.loose.is_empty() || (self.full.is_empty() && self.runs.is_empty()) {
             return;

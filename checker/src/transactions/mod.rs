@@ -1,13 +1,15 @@
-//! Transactions over lists and registers, in the way of Elle (Kingsbury and Alvaro, VLDB 2020): who must come before whom, and the
-//! anomalies that this shows, by name.
+//! Transactions over lists and registers, checked like Elle (Kingsbury and Alvaro, VLDB 2020): the dependencies
+//! between them, and the anomalies that these show, by name.
 //!
-//! Of lists the answer is exact from serializable on (`lists`); of registers it takes an order of their versions, which is looked for
-//! (`polygraph`). Few transactions are always decided by trying all orders (`small`). Read committed and read uncommitted ask for no
-//! order of registers' versions, and so are exact, too. A value that more than one may have written says nothing, and all else is judged
-//! without it: then a level holds where an order explains everything, and is refuted where all that is known contradicts itself. Real time
-//! takes a chain of vertices, one for each moment at which something had ended before something else began: whoever ended leads into
-//! the chain, and the chain to whoever began, so that a million transactions need millions of edges and not their square.
-//! A transaction of unknown outcome happened if something of it was read; else nobody can tell, and it is left out, which no answer contradicts.
+//! For lists the answer is exact from serializable on (`lists`). For registers it requires an order of their
+//! versions, which is searched for (`polygraph`). A few transactions are always decided by trying all orders
+//! (`small`). Read committed and read uncommitted require no order of registers' versions, and so are exact, too. A
+//! value that several transactions may have written proves nothing, and the rest is judged without it: then a level
+//! holds if an order explains everything, and is refuted if the remaining facts contradict each other. Real time is
+//! represented by a chain of vertices, one for each moment at which something had ended before something else began:
+//! a transaction that has ended leads into the chain, and the chain leads to each that begins later. So a million
+//! transactions need millions of edges and not their square. A transaction of unknown outcome happened if something
+//! it wrote was read; otherwise that is unknown, and it is left out, which contradicts no answer.
 
 mod cycles;
 mod facts;
@@ -39,27 +41,28 @@ use limit::Limit;
 
 pub use report::{Anomaly, AnomalyKind, Because, Count, Level, LevelReport, Link, Orders, Status, TransactionReport};
 
-/// Which isolation levels a history of transactions keeps, and the anomalies that refute the others, where at first there is nothing.
+/// Decides which isolation levels a history of transactions satisfies, and finds the anomalies that refute the
+/// others. All keys are initially empty.
 ///
-/// Each key is a list (`append` and `r`) or a register (`w` and `r`).
-/// From serializable on, [`Status::Holds`] comes with an order that was replayed, and each cycle was looked up in the history again.
+/// Each key is a list (`append` and `r`) or a register (`w` and `r`). From serializable on, [`Status::Holds`] comes
+/// with an order that was replayed, and each cycle was confirmed in the history.
 pub fn check_transactions(history: &History, limits: &Limits<'_>) -> TransactionReport {
     check_transactions_from(history, &Value::Nil, limits)
 }
 
-/// As [`check_transactions`], where every key holds `initial` at first: each list these elements if it is a list, else each register this
-/// value.
+/// Decides the levels like [`check_transactions`], with the initial content `initial` of every key: if it is a list,
+/// every list begins with its elements; otherwise every register holds this value.
 pub fn check_transactions_from(history: &History, initial: &Value, limits: &Limits<'_>) -> TransactionReport {
     let history = &*history.with_keys_joined();
     let start = Initial::new(history, initial);
     let mut findings = Findings::new(history);
     let mut levels = Levels::default();
     let why = judge::judge(history, (initial, &start), limits, &mut findings, &mut levels).err();
-    // Of a checker that contradicts itself nothing is believed.
+    // If the checker contradicts itself, none of its results are used.
     let is_internal = matches!(why, Some(UnknownWhy::Internal { .. }));
     let status = |level| match findings.weakest() {
         _ if is_internal => Status::Unknown,
-        // What is refuted stays so, whatever ended the check.
+        // A refuted level stays refuted, whatever ended the check.
         Some(weakest) if level >= weakest => Status::Refuted,
         _ => levels.status(level),
     };
@@ -82,7 +85,8 @@ pub fn check_transactions_from(history: &History, initial: &Value, limits: &Limi
     }
 }
 
-/// A chain of moments: whoever has ended before one leads into it, and it leads to whoever begins after it.
+/// Adds a chain of moments: a transaction that has ended before one leads into it, and it leads to each that begins
+/// after it.
 fn add_realtime(facts: &Facts<'_>, graph: &mut Graph, limit: &Limit<'_>) -> Result<(), UnknownWhy> {
     let happened = || (0..graph_len(facts)).filter(|&t| facts.happened[t as usize]);
     let ended = happened().map(|t| (facts.operation(t).completed, t)).filter(|(rank, _)| *rank != NEVER);
@@ -119,7 +123,8 @@ fn graph_len(facts: &Facts<'_>) -> u32 {
     u32::try_from(facts.happened.len()).expect("there are fewer transactions than events")
 }
 
-/// Each process's transactions, one after the other. Real time implies it, so it is added only to name what it refutes.
+/// Adds process order: each process's transactions, one after the other. Real time implies it, so it is added only to
+/// name the anomalies.
 fn add_processes(facts: &Facts<'_>, graph: &mut Graph) {
     let mut last: FxHashMap<u32, u32> = FxHashMap::default();
     for transaction in (0..graph_len(facts)).filter(|&t| facts.happened[t as usize]) {

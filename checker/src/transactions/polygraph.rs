@@ -1,10 +1,12 @@
-//! Versions whose order nobody knows: of two chains of a register, one comes whole before the other (Papadimitriou 1979: a polygraph).
+//! Polygraph of versions of unknown order: of two chains of a register, one comes completely before the other
+//! (Papadimitriou 1979).
 //!
-//! First a schedule is tried: transactions one after the other as they are due, where none overwrites what others still have to read. Else it is
-//! propagated as in Cobra (Tan et al., OSDI 2020): a chain that cannot come before another, because that would close a circle, comes
-//! after it; this is repeated until nothing changes. Then chains are put in order by trial, with a limit. Snapshot isolation is the same
-//! problem with two vertices a transaction, its beginning and its commit (Huang et al., VLDB 2023): who wrote commits before the writer of
-//! the next version begins, and who read begins before that one commits.
+//! First a schedule is tried: transactions one after the other as they are due, such that none overwrites what others
+//! still have to read. If that fails, constraints are propagated as in Cobra (Tan et al., OSDI 2020): a chain that
+//! cannot come before another, because that would close a cycle, comes after it; this is repeated until nothing
+//! changes. Then the order of chains is searched by trial, with a limit. Snapshot isolation is the same problem with
+//! two vertices for each transaction, its beginning and its commit (Huang et al., VLDB 2023): a writer commits before
+//! the writer of the next version begins, and a reader begins before that writer commits.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -15,20 +17,20 @@ use super::{
 };
 use crate::UnknownWhy;
 
-/// Of how many chains an order is tried, and how much memory a table of who comes before whom may take.
+/// Maximum number of decisions about the order of chains that are tried, and of bytes of the reachability table.
 const TRIALS: usize = 256;
 const TABLE_BYTES: usize = 256 << 20;
 
-/// Versions that stand together.
+/// Item: versions that are adjacent.
 pub(super) struct Item {
-    /// Who wrote the first of them, and the last.
+    /// Writer of the first version, and of the last.
     pub first: u32,
     pub last: u32,
-    /// Who read what the last one wrote.
+    /// Readers of the last version.
     pub readers: Vec<u32>,
-    /// All who wrote or read any of them.
+    /// Writers and readers of all versions.
     pub all: Vec<u32>,
-    /// The vertex after the last writer and these readers.
+    /// Vertex after the last writer and these readers.
     out: u32,
 }
 
@@ -38,22 +40,22 @@ impl Item {
     }
 }
 
-/// Why an edge is there.
+/// Reason for an edge.
 #[derive(Clone, Copy)]
 enum Reason {
-    /// The history says so.
+    /// Fact of the history.
     Known,
-    /// Items of an object: the one could not come after the other, since there is a way from one vertex to another.
+    /// Consequence: the second of two items of an object cannot come first, because of a path between two vertices.
     Forced { object: u32, items: [u32; 2], way: [u32; 2], edges: u32 },
-    /// It is tried.
+    /// Decision that is tried.
     Trial { object: u32, items: [u32; 2] },
 }
 
-/// Who must come before whom, and what is not in order yet.
+/// Precedence graph together with the items that are not in order yet.
 pub(super) struct Polygraph {
-    /// Transactions.
+    /// Number of transactions.
     pub count: u32,
-    /// Whether each has two vertices, its beginning and its commit.
+    /// True if each transaction has two vertices, its beginning and its commit.
     pub snapshots: bool,
     pub vertices: u32,
     pub edges: Vec<(u32, u32)>,
@@ -63,11 +65,11 @@ pub(super) struct Polygraph {
 }
 
 pub(super) enum Solution {
-    /// Transactions in an order; under snapshot isolation each twice.
+    /// Order of the transactions; under snapshot isolation each occurs twice.
     Order(Vec<u32>),
-    /// These contradict each other.
+    /// Transactions that contradict each other.
     Contradiction(Vec<u32>),
-    /// It would take too long.
+    /// Undecided: it would take too long.
     Open,
 }
 
@@ -86,7 +88,7 @@ impl Polygraph {
         if snapshots {
             all.edges.extend((0..graph.transactions).map(|t| (2 * t, 2 * t + 1)));
         }
-        // Which version came first by time follows from the order of transactions again, and then it is known from which.
+        // The order of versions by time follows again from the order of transactions, with known reasons.
         let follows = |edge: &Edge| edge.kind == Kind::Onward && edge.needs > Needs::Snapshots && edge.key != NONE;
         for edge in graph.edges.iter().filter(|edge| edge.needs <= needs && !follows(edge)) {
             all.add(edge.from, edge.to, edge.kind);
@@ -114,7 +116,8 @@ impl Polygraph {
         }
     }
 
-    /// An edge between vertices of a graph. Of vertices between transactions, the first leads to beginnings, and the second to commits.
+    /// Adds an edge between vertices of a graph. With snapshots, the first vertex of an intermediate pair leads to
+    /// beginnings, the second to commits.
     fn add(&mut self, from: u32, to: u32, kind: Kind) {
         if !self.snapshots {
             return self.edges.push((from, to));
@@ -138,7 +141,7 @@ impl Polygraph {
         self.commit(self.count.saturating_sub(1)) as usize + 1
     }
 
-    /// An order, if one can be found; `rank` says when each transaction is due.
+    /// Searches for an order; `rank` is the time at which each transaction is due.
     pub(super) fn solve(&mut self, rank: &[u32], limit: &Limit<'_>) -> Result<Solution, UnknownWhy> {
         if let Ok(order) = schedule::schedule(self, rank, limit)? {
             return Ok(Solution::Order(order));
@@ -147,7 +150,7 @@ impl Polygraph {
             return Ok(Solution::Open);
         }
         let mut core = Vec::new();
-        // Decisions that can still be turned round: where their edges begin.
+        // Decisions that can still be reversed, with the number of edges before each.
         let mut open: Vec<(usize, u32, [u32; 2])> = Vec::new();
         for _ in 0..TRIALS {
             limit.keep_going()?;
@@ -188,7 +191,7 @@ impl Polygraph {
         edge.checked_sub(self.known).map_or(Reason::Known, |place| self.reasons[place])
     }
 
-    /// Adds what follows, until nothing does; the edges of a circle, if there is one.
+    /// Adds consequences until there are no more. Returns the edges of a cycle if there is one.
     fn propagate(&mut self, limit: &Limit<'_>) -> Result<Option<Vec<usize>>, UnknownWhy> {
         loop {
             let Some(table) = Table::new(self, limit)? else { return Ok(Some(self.circle(limit)?)) };
@@ -209,7 +212,7 @@ impl Polygraph {
         by_place
             .sort_by_key(|item| table.place[self.begin(self.objects[object as usize][*item as usize].first) as usize]);
         for &one in &by_place {
-            // What comes after this one already, with what is added now.
+            // Everything that follows this item already, with what is added now.
             let out = self.objects[object as usize][one as usize].out;
             let mut after = [table.row(self.begin(out)).to_vec(), table.row(self.commit(out)).to_vec()];
             limit.steps(count as usize)?;
@@ -219,7 +222,7 @@ impl Polygraph {
                 if has(&after[0], begin) && has(&after[1], commit) {
                     continue;
                 }
-                // The one comes first, if the other cannot.
+                // This one comes first if the other cannot.
                 let Some(way) = self.against(object, [other, one], table) else { continue };
                 self.order_items(object, [one, other], Reason::Forced { object, items: [one, other], way, edges });
                 for (row, vertex) in after.iter_mut().zip([begin, commit]) {
@@ -231,7 +234,7 @@ impl Polygraph {
         Ok(())
     }
 
-    /// A way that the first item of these cannot come before the second because of.
+    /// Returns the path because of which the first of these items cannot come before the second, if there is one.
     fn against(&self, object: u32, [first, then]: [u32; 2], table: &Table) -> Option<[u32; 2]> {
         let all = &self.objects[object as usize];
         let (first, then) = (&all[first as usize], &all[then as usize]);
@@ -243,7 +246,7 @@ impl Polygraph {
         ways.into_iter().find(|way| table.leads(*way))
     }
 
-    /// Two items that are in no order yet, those first that stood in the way.
+    /// Returns two items whose order is not decided yet, preferably those that were stuck.
     fn undecided(&self, stuck: &[(u32, u32)], limit: &Limit<'_>) -> Result<Option<(u32, [u32; 2])>, UnknownWhy> {
         let Some(table) = Table::new(self, limit)? else { return Ok(None) };
         let stuck = stuck.iter().map(|(object, item)| (*object as usize, Some(*item as usize)));
@@ -271,7 +274,7 @@ impl Polygraph {
         Ok(None)
     }
 
-    /// As few of these transactions as still contradict each other by what is propagated.
+    /// Shrinks these transactions to as few as still contradict each other by propagation.
     fn fewer(&self, core: Vec<u32>, limit: &Limit<'_>) -> Result<Vec<u32>, UnknownWhy> {
         let all = self.among(&core, limit)?;
         let mut gone = vec![false; core.len()];
@@ -285,7 +288,7 @@ impl Polygraph {
         Ok(core.into_iter().zip(gone).filter(|(_, gone)| !gone).map(|(transaction, _)| transaction).collect())
     }
 
-    /// What is known of these transactions alone, by their places.
+    /// Returns the facts about these transactions alone, numbered by their places.
     fn among(&self, core: &[u32], limit: &Limit<'_>) -> Result<Self, UnknownWhy> {
         let width = if self.snapshots { 2 } else { 1 };
         let places: FxHashMap<u32, u32> = core.iter().copied().zip(0_u32..).collect();
@@ -293,7 +296,7 @@ impl Polygraph {
         let mut edges = Vec::new();
         for (transaction, part) in core.iter().flat_map(|transaction| (0..width).map(move |part| (*transaction, part)))
         {
-            // Through vertices that are no transactions, to those that are among these.
+            // Follow paths through intermediate vertices to transactions in the core.
             let (from, mut seen) = (places[&transaction] * width + part, FxHashSet::default());
             let mut left = vec![transaction * width + part];
             while let Some(vertex) = left.pop() {
@@ -328,7 +331,7 @@ impl Polygraph {
         Ok(all)
     }
 
-    /// The same without some transactions.
+    /// Returns the same polygraph without some transactions.
     fn without(&self, gone: &[bool]) -> Self {
         let width = if self.snapshots { 2 } else { 1 };
         let is_left = |transaction: &u32| !gone[*transaction as usize];
@@ -353,11 +356,11 @@ impl Polygraph {
         all
     }
 
-    /// The edges of a circle that there is.
+    /// Returns the edges of a cycle, which must exist.
     fn circle(&self, limit: &Limit<'_>) -> Result<Vec<usize>, UnknownWhy> {
         let ahead = Ahead::new(self, self.edges.len(), limit)?;
         let (_, left) = ahead.peel(self);
-        // Whoever is left comes after another that is left: back along those, until one comes again.
+        // Each vertex left has a predecessor that is left: go back along these until one repeats.
         let mut into: Vec<u32> = vec![NONE; self.vertices as usize];
         for (number, (from, to)) in (0_u32..).zip(&self.edges) {
             if left[*from as usize] && left[*to as usize] {
@@ -375,7 +378,7 @@ impl Polygraph {
         Ok(way.split_off(came[vertex]))
     }
 
-    /// The transactions that these edges rest on.
+    /// Adds the transactions on which these edges rest to `core`.
     fn explain(&self, edges: &[usize], core: &mut Vec<u32>) {
         let width = if self.snapshots { 2 } else { 1 };
         let mut looked_at = vec![false; self.edges.len()];
@@ -407,7 +410,7 @@ impl Polygraph {
         }
     }
 
-    /// The edges of a shortest way from one vertex to another, among the first so many.
+    /// Returns the edges of a shortest path from one vertex to another, among the first `edges` edges.
     fn way(&self, [from, to]: [u32; 2], edges: usize) -> Vec<usize> {
         let mut next: Vec<Vec<u32>> = vec![Vec::new(); self.vertices as usize];
         for (number, (from, _)) in (0_u32..).zip(&self.edges[..edges]) {
@@ -449,11 +452,11 @@ fn has(row: &[u64], vertex: u32) -> bool {
     row[vertex as usize / 64] & (1 << (vertex % 64)) != 0
 }
 
-/// From each vertex, where its edges lead.
+/// Adjacency list of a polygraph.
 pub(super) struct Ahead {
     begins: Vec<u32>,
     targets: Vec<u32>,
-    /// Into each vertex, how many lead.
+    /// Number of edges into each vertex.
     pub waits: Vec<u32>,
 }
 
@@ -482,7 +485,7 @@ impl Ahead {
         &self.targets[self.begins[vertex as usize] as usize..self.begins[vertex as usize + 1] as usize]
     }
 
-    /// Vertices in an order that all edges allow; and those that lie on a circle or after one.
+    /// Returns the vertices in topological order, and which vertices are left over: those on a cycle or after one.
     fn peel(&self, graph: &Polygraph) -> (Vec<u32>, Vec<bool>) {
         let mut waits = self.waits.clone();
         let mut order: Vec<u32> = (0..graph.vertices).filter(|v| waits[*v as usize] == 0).collect();
@@ -502,17 +505,17 @@ impl Ahead {
     }
 }
 
-/// Who comes after whom: a row for each vertex, a bit for each transaction's.
+/// Reachability table: a row for each vertex, with a bit for each vertex of a transaction.
 struct Table {
     words: usize,
     bits: Vec<u64>,
     columns: usize,
-    /// The place of each vertex in an order.
+    /// Place of each vertex in a topological order.
     place: Vec<u32>,
 }
 
 impl Table {
-    /// Nothing if there is a circle.
+    /// Computes the table, or returns `None` if there is a cycle.
     fn new(graph: &Polygraph, limit: &Limit<'_>) -> Result<Option<Self>, UnknownWhy> {
         let ahead = Ahead::new(graph, graph.edges.len(), limit)?;
         let (order, _) = ahead.peel(graph);

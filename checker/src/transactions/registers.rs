@@ -1,10 +1,13 @@
-//! Registers: who read whose write, and which version came next where a transaction read one version before it wrote another.
+//! Registers: the writer of each value that was read, and the next version where a transaction read one version
+//! before it wrote another.
 //!
-//! A value that only one transaction wrote has that one as its writer. In a serial order, and under snapshot isolation, a transaction that
-//! reads version u and writes v makes v the version right after u; so all other readers of u come before it (rw), and u's writer too (ww).
-//! Which of two versions came first that nobody read before writing, only time tells (`versions`), or what is known of others already
-//! (`polygraph`): to decide it is NP-complete (Papadimitriou 1979). For read committed no order of versions needs to be known: if reads
-//! alone lead in no circle, the versions can stand as their writers do in any order that keeps them.
+//! A value that only one transaction wrote has that one as its writer. In a serial order, and under snapshot
+//! isolation, a transaction that reads version u and writes v makes v the version right after u; so all other readers
+//! of u come before it (rw), and u's writer too (ww). The order of two versions that were not read before writing
+//! follows only from time (`versions`), or from what is known of others (`polygraph`): deciding it is NP-complete
+//! (Papadimitriou 1979). Read committed does not require the order of versions to be known: if write-read
+//! dependencies alone have no cycle, the versions can have the order of their writers in any order that respects
+//! these dependencies.
 
 use histories::{Outcome, ValueId};
 
@@ -19,14 +22,15 @@ use super::{
 };
 use crate::UnknownWhy;
 
-/// All registers, and the change after each.
+/// Registers of the history, with the change after each version.
 pub(super) struct Registers {
     pub all: Vec<Register>,
-    /// The change that replaced each change, by one who had read it; or [`NONE`].
+    /// Change that replaced each change, by a transaction that had read it; or [`NONE`].
     pub next: Vec<u32>,
 }
 
-/// Adds what each register says about who comes before whom; and who happened, since something of theirs was read.
+/// Adds the dependencies that each register implies, and records the transactions that happened because something
+/// they wrote was read.
 pub(super) fn relate<'h>(
     facts: &mut Facts<'h>,
     findings: &mut Findings<'h>,
@@ -36,7 +40,7 @@ pub(super) fn relate<'h>(
     let numbers = facts.history.values.len() + facts.changes.rows.len() + 2 * facts.happened.len();
     limit.room(numbers * size_of::<u32>())?;
     let mut slots = vec![NONE; facts.history.values.len()];
-    // The change after each, and after the initial value at the end.
+    // The change after each change, and at the end the one after the initial value.
     let mut next = vec![NONE; facts.changes.rows.len() + 1];
     let mut own = vec![(NONE, NONE); facts.happened.len()];
     let mut registers = Vec::new();
@@ -48,7 +52,7 @@ pub(super) fn relate<'h>(
             facts.forget(key, &mut slots);
         }
     }
-    // Who happened is known only now.
+    // It is known only now which transactions happened.
     for register in &registers {
         limit.key(facts, graph, register.key)?;
         versions::relate(facts, graph, register, &next);
@@ -76,7 +80,7 @@ fn relate_key<'h>(
             own[facts.changes.rows[place].transaction as usize] = (key, change);
         }
     }
-    // The version that each read found, where others may follow it.
+    // The version that each read found, if others may follow it.
     let mut versions = Vec::new();
     for place in facts.strays.range(key) {
         let stray = facts.strays.rows[place];
@@ -123,14 +127,15 @@ fn relate_key<'h>(
     Register { key, reads: versions, first: next[initial], initial }
 }
 
-/// A version that others may have followed.
+/// Version that others may have followed.
 enum Source {
     Initial,
-    /// The place of the change that wrote it.
+    /// Place of the change that wrote it.
     Change(u32),
 }
 
-/// The version from which a value came that somebody read; nothing where that is not known, or where it came from nobody.
+/// Returns the version that a read value came from, or `None` if that is unknown or does not exist. Reports
+/// anomalies.
 fn source<'h>(
     facts: &mut Facts<'h>,
     findings: &mut Findings<'h>,

@@ -1,4 +1,4 @@
-//! What is said of a history of transactions: which levels hold, and the anomalies that refute the others.
+//! Report on a history of transactions: the levels that hold, and the anomalies that refute the others.
 
 use std::fmt;
 
@@ -7,26 +7,27 @@ use serde::Serialize;
 
 use crate::UnknownWhy;
 
-/// A level of isolation, from the weakest to the strongest; each promises all that the ones before promise.
+/// Isolation level, in order from the weakest to the strongest; each implies all weaker ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Level {
-    /// PL-1: writes do not mix (no G0).
+    /// Read uncommitted, PL-1: writes of transactions do not interleave (no G0).
     ReadUncommitted,
-    /// PL-2: and nothing aborted or intermediate is read (no G1).
+    /// Read committed, PL-2: additionally, no aborted or intermediate version is read (no G1).
     ReadCommitted,
-    /// And each transaction reads one snapshot, and of two that change the same, one sees the other.
+    /// Snapshot isolation: additionally, each transaction reads from one snapshot, and of two that change the same
+    /// key, one sees the other.
     SnapshotIsolation,
-    /// PL-3: some order of all transactions explains everything.
+    /// Serializable, PL-3: some order of all transactions explains everything.
     Serializable,
-    /// And in that order, each process's transactions stand as it issued them.
+    /// Strong session serializable: in addition, that order keeps the order of each process's transactions.
     StrongSessionSerializable,
-    /// And in that order, whatever was over before another began comes before it.
+    /// Strict serializable: in addition, that order respects real time.
     StrictSerializable,
 }
 
 impl Level {
-    /// All, from the strongest to the weakest.
+    /// Levels from the strongest to the weakest.
     pub const ALL: [Self; 6] = [
         Self::StrictSerializable,
         Self::StrongSessionSerializable,
@@ -50,59 +51,62 @@ impl fmt::Display for Level {
     }
 }
 
-/// What is known of a level.
+/// Result for a level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Status {
-    /// It holds: from serializable on, there is an order that was replayed.
+    /// The level holds: from serializable on, there is an order that was replayed.
     Holds,
-    /// An anomaly refutes it.
+    /// An anomaly refutes the level.
     Refuted,
-    /// Nothing refutes it, but not everything that could was looked at: which version came when is not known of every key.
+    /// Open: no anomaly refutes the level, but it is not proved, because the order of versions is not known for every
+    /// key.
     NotRefuted,
-    /// A limit was reached, or an operation has no meaning here.
+    /// The level is undecided: a limit was reached, or an operation is not a transaction.
     Unknown,
 }
 
-/// The kinds of anomalies, the worst first. Names of Adya (1999), and of Kingsbury and Alvaro (VLDB 2020).
+/// Kind of anomaly, the worst first. Names by Adya (1999), and by Kingsbury and Alvaro (VLDB 2020).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub enum AnomalyKind {
-    /// A cycle of overwrites.
+    /// Cycle of write-write dependencies.
     G0,
-    /// A list has an element twice.
+    /// List that contains an element twice.
     #[serde(rename = "duplicate-elements")]
     DuplicateElements,
-    /// Two reads of a list of which neither continues the other; or a list that has a transaction's elements in another order.
+    /// Reads of a list of which neither continues the other, or a list that has a transaction's elements in a
+    /// different order.
     #[serde(rename = "incompatible-order")]
     IncompatibleOrder,
-    /// What nobody ever wrote was read.
+    /// Read of a value that was never written.
     #[serde(rename = "unwritten-read")]
     UnwrittenRead,
-    /// What a transaction wrote that did not happen was read.
+    /// Aborted read: of a value written by a transaction that failed.
     G1a,
-    /// A transaction changed what another left behind that did not happen.
+    /// Change of a version that was written by a transaction that failed.
     #[serde(rename = "dirty-update")]
     DirtyUpdate,
-    /// What a transaction itself replaced later was read by another.
+    /// Intermediate read: of a version that its own transaction replaced later.
     G1b,
-    /// A cycle of overwrites and reads of what was written.
+    /// Cycle of write-write and write-read dependencies.
     G1c,
-    /// A transaction contradicts itself: it does not read what it read or wrote before, or reads what it wrote only later.
+    /// Transaction that contradicts itself: it does not read what it read or wrote before, or reads what it wrote
+    /// only later.
     #[serde(rename = "internal")]
     Internal,
-    /// Two transactions read the same version and both replaced it.
+    /// Pair of transactions that read the same version and both replaced it.
     #[serde(rename = "lost-update")]
     LostUpdate,
-    /// A cycle with one read of what was overwritten.
+    /// Cycle with one anti-dependency (a read of a version that was overwritten).
     #[serde(rename = "G-single")]
     GSingle,
-    /// A cycle with several such reads, none after another.
+    /// Cycle with several anti-dependencies, no two of them adjacent.
     #[serde(rename = "G-nonadjacent")]
     GNonadjacent,
-    /// A cycle with several such reads.
+    /// Cycle with several anti-dependencies.
     #[serde(rename = "G2-item")]
     G2Item,
-    /// All orders of a few transactions were tried, and none explains them.
+    /// Transactions without any order that explains them: all orders were tried.
     #[serde(rename = "no-order")]
     NoOrder,
 }
@@ -128,34 +132,34 @@ impl AnomalyKind {
     }
 }
 
-/// Which order beside that of reads and writes an anomaly needs.
+/// Order that an anomaly needs besides that of reads and writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Orders {
-    /// None.
+    /// Data dependencies only.
     Data,
-    /// That of each process.
+    /// Process order.
     Process,
-    /// That of real time.
+    /// Real time.
     Realtime,
 }
 
-/// An anomaly with the operations that show it.
+/// Anomaly with the operations that show it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Anomaly {
-    /// Its name, as `G-single-realtime`.
+    /// Name, such as `G-single-realtime`.
     pub name: String,
-    /// Without what it needs.
+    /// Kind, without the suffix for `orders`.
     pub kind: AnomalyKind,
-    /// What it needs: a suffix of the name.
+    /// Order that it needs: a suffix of the name.
     pub orders: Orders,
-    /// The weakest level that it refutes; it refutes all that are stronger too.
+    /// Weakest level that it refutes; it also refutes all stronger ones.
     pub refutes: Level,
-    /// Indexes of `History::operations`; of a cycle, in its order.
+    /// Indexes of `History::operations`; for a cycle, in its order.
     pub operations: Vec<usize>,
-    /// What is wrong, in a sentence.
+    /// Claim of what is wrong, in a sentence.
     pub claim: String,
-    /// Of a cycle: why each must come before the next, and the last before the first.
+    /// Reasons, for a cycle, why each operation must come before the next, and the last before the first.
     pub links: Vec<Link>,
 }
 
@@ -170,147 +174,151 @@ impl Anomaly {
     }
 }
 
-/// Why one operation must come before another.
+/// Reason why one operation must come before another.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Link {
-    /// The earlier one.
+    /// Operation that comes first.
     pub from: usize,
-    /// The later one.
+    /// Operation that comes later.
     pub to: usize,
-    /// Why.
+    /// Evidence in the history.
     pub because: Because,
-    /// The same in a sentence.
+    /// Sentence that describes it.
     pub sentence: String,
 }
 
-/// What shows that one operation must come before another.
+/// Evidence that one operation must come before another.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum Because {
-    /// ww: an operation read the one value before the other, or the one without the other.
+    /// Write-write dependency of a list: an operation read the earlier value before the later one, or without it.
     Overwritten {
-        /// Which list.
+        /// Key of the list.
         key: Value,
-        /// What the earlier one added.
+        /// Value that the earlier operation added.
         value: Value,
-        /// What the later one added.
+        /// Value that the later operation added.
         later: Value,
-        /// Who read it.
+        /// Operation that read the list.
         witness: usize,
     },
-    /// wr: the later one read what the earlier one wrote.
+    /// Write-read dependency: the later operation read what the earlier one wrote.
     Read {
-        /// Of which key.
+        /// Key that was read.
         key: Value,
-        /// What was read.
+        /// Value that was read.
         value: Value,
     },
-    /// rw: the earlier one read a list without what the later one added.
+    /// Anti-dependency of a list: the earlier operation read it without what the later one added.
     Missed {
-        /// Of which list.
+        /// Key of the list.
         key: Value,
-        /// What is missing.
+        /// Value that is missing.
         value: Value,
     },
-    /// ww or rw of a register: the later one read what the earlier one had read or written, and replaced it.
+    /// Dependency (ww or rw) of a register: the later operation read what the earlier one had read or written, and
+    /// replaced it.
     Replaced {
-        /// Which register.
+        /// Key of the register.
         key: Value,
-        /// What was replaced; nil where nothing was written yet.
+        /// Value that was replaced; nil if none was written yet.
         value: Value,
-        /// By what.
+        /// Value that replaced it.
         later: Value,
     },
-    /// rw: the earlier one read a register before anything was written to it.
+    /// Anti-dependency (rw): the earlier operation read a register before anything was written to it.
     First {
-        /// Which register.
+        /// Key of the register.
         key: Value,
-        /// What the later one wrote.
+        /// Value that the later operation wrote.
         later: Value,
-        /// Who replaced the initial state, and that again, each having read what it replaced, up to what the earlier one wrote or read.
+        /// Operations that replaced the initial value and its successors, each having read what it replaced, up to
+        /// what the earlier operation wrote or read.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         chain: Vec<usize>,
     },
-    /// ww or rw of a register: the earlier one wrote or read a version, and the later one wrote another, which came later: an
-    /// operation that wrote or read the one was over before an operation began that wrote or read the other.
+    /// Dependency (ww or rw) of a register by time: the earlier operation wrote or read a version, and the later one
+    /// wrote another, which came later, because an operation that wrote or read the former was over before one began
+    /// that wrote or read the latter.
     Later {
-        /// Which register.
+        /// Key of the register.
         key: Value,
-        /// The version that came first.
+        /// Version that came first.
         value: Value,
-        /// The version that came later.
+        /// Version that came later.
         later: Value,
-        /// An operation that wrote or read `value`.
+        /// Operation that wrote or read `value`.
         first: usize,
-        /// An operation that wrote or read `later`.
+        /// Operation that wrote or read `later`.
         then: usize,
-        /// That of real time; or that of processes, if one process issued both.
+        /// Order of the two: real time, or process order if one process issued both.
         orders: Orders,
-        /// Who replaced what `first` wrote or read, and that again, each having read what it replaced, up to `value`.
+        /// Operations that replaced what `first` wrote or read and its successors, each having read what it replaced,
+        /// up to `value`.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         before: Vec<usize>,
-        /// Who so replaced `later`, up to what `then` wrote or read.
+        /// Operations that likewise replaced `later`, up to what `then` wrote or read.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         after: Vec<usize>,
     },
-    /// One process issued both.
+    /// Process order: one process issued both operations.
     Process,
-    /// The earlier one was over before the later one began.
+    /// Real time: the earlier operation was over before the later one began.
     Realtime,
 }
 
-/// What is known of one level.
+/// Result for one level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct LevelReport {
-    /// Which.
+    /// Isolation level.
     pub level: Level,
-    /// Whether it holds.
+    /// Result for the level.
     pub status: Status,
 }
 
-/// How many anomalies of a name there are.
+/// Number of anomalies of one name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Count {
-    /// As [`Anomaly::name`].
+    /// Name, as in [`Anomaly::name`].
     pub name: String,
-    /// One for each cycle or transaction that was looked at: a lower bound.
+    /// Number of anomalies found, one for each cycle or transaction that was examined: a lower bound.
     pub count: usize,
 }
 
-/// The verdict on a history of transactions.
+/// Verdict on a history of transactions.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TransactionReport {
-    /// How many transactions there are, whatever became of them.
+    /// Number of transactions of any outcome.
     pub transactions: usize,
-    /// How many of them are known to have happened.
+    /// Number of transactions that are known to have committed.
     pub answered: usize,
-    /// How many reads are known that these did.
+    /// Number of reads with a known result in these.
     pub reads: usize,
-    /// How often something read or written showed that one transaction comes before another: where there is nothing of it, that a level
-    /// holds says little.
+    /// Number of dependencies between transactions that reads and writes show. If there are none, it says little that
+    /// a level holds.
     pub dependencies: usize,
-    /// From the strongest to the weakest.
+    /// Results for the levels, from the strongest to the weakest.
     pub levels: Vec<LevelReport>,
-    /// The clearest of each name first, then further ones, up to a limit.
+    /// Anomalies: the clearest of each name first, then further ones, up to a limit.
     pub anomalies: Vec<Anomaly>,
-    /// How many were found of each name.
+    /// Number of anomalies of each name.
     pub counts: Vec<Count>,
-    /// Why levels are unknown, if some are.
+    /// Reason why levels are unknown, if some are.
     pub why: Option<UnknownWhy>,
-    /// An order that explains everything, replayed: of the strongest level that holds, where that is serializable or stronger.
-    /// Indexes of `History::operations`.
+    /// Order that explains everything, replayed, for the strongest level that holds, if that is serializable or
+    /// stronger. Indexes of `History::operations`.
     #[serde(skip)]
     pub order: Option<Vec<u32>>,
 }
 
 impl TransactionReport {
-    /// What is known of a level.
+    /// Returns the result for a level.
     pub fn status(&self, level: Level) -> Status {
         let found = self.levels.iter().find(|report| report.level == level);
         found.map_or(Status::Unknown, |report| report.status)
     }
 
-    /// The strongest level that nothing refutes, and whether it holds for certain.
+    /// Returns the strongest level that no anomaly refutes, with its result.
     pub fn strongest(&self) -> Option<LevelReport> {
         self.levels.iter().find(|report| matches!(report.status, Status::Holds | Status::NotRefuted)).copied()
     }

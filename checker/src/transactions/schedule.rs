@@ -1,9 +1,11 @@
-//! A schedule: transactions one after the other as they are due, where none overwrites what others still have to read.
+//! Schedule: transactions one after the other as they are due, such that none overwrites what others still have to
+//! read.
 //!
-//! Whatever is known of who comes before whom is kept. Of each object one item at a time is there: the next begins once its last writer and all
-//! who read what that one left are through. Under snapshot isolation a transaction begins and commits: who changes an object begins
-//! when nobody else who changes it is under way, and commits when all have begun who read what was there before. A schedule that comes
-//! to its end explains everything; one that does not says nothing but what it got stuck on.
+//! All known precedence is respected. Each object has one current item at a time: the next one begins once its last
+//! writer and all its readers are done. Under snapshot isolation a transaction begins and commits: one that changes
+//! an object begins when no other that changes it is open, and commits when all readers of the previous content have
+//! begun. A schedule that reaches the end explains everything. One that does not proves nothing; it only shows where
+//! it got stuck.
 
 use std::{cmp::Reverse, collections::BinaryHeap};
 
@@ -14,28 +16,29 @@ use super::{
 };
 use crate::UnknownWhy;
 
-/// An item of an object.
+/// Item of an object: the numbers of both.
 type At = (u32, u32);
 
 struct Schedule<'a> {
     graph: &'a Polygraph,
     rank: &'a [u32],
-    /// For each transaction, the items that it begins, ends, and reads.
+    /// Items that each transaction begins, ends and reads.
     firsts: Vec<Vec<At>>,
     lasts: Vec<Vec<At>>,
     reads: Vec<Vec<At>>,
-    /// For each object, the item that is under way, or [`NONE`], and how many still have to read the one before.
+    /// Item of each object that is being written, or [`NONE`], and the number of reads of the previous one still to
+    /// come.
     under_way: Vec<u32>,
     to_read: Vec<u32>,
-    /// The item that is there.
+    /// Current item of each object.
     there: Vec<u32>,
-    /// For each object, the vertices that wait for it.
+    /// Vertices that wait for each object.
     waiting: Vec<Vec<u32>>,
     ready: BinaryHeap<Reverse<(u32, u32)>>,
     order: Vec<u32>,
 }
 
-/// An order; or the items that others waited for in vain.
+/// Returns an order, or the items that others waited for in vain.
 pub(super) fn schedule(
     graph: &Polygraph,
     rank: &[u32],
@@ -99,12 +102,12 @@ impl Schedule<'_> {
         let commits = self.graph.snapshots && vertex % 2 == 1;
         let only_reads = self.firsts.get(transaction).is_none_or(Vec::is_empty)
             && self.lasts.get(transaction).is_none_or(Vec::is_empty);
-        // Who only reads stands in nobody's way.
+        // A transaction that only reads delays no other.
         let due = if only_reads || commits { 0 } else { self.rank[transaction] };
         self.ready.push(Reverse((due, vertex)));
     }
 
-    /// Places a vertex; or else the object that it has to wait for.
+    /// Places a vertex, or returns the object that it has to wait for.
     fn place(&mut self, vertex: u32) -> Result<(), u32> {
         let width = if self.graph.snapshots { 2 } else { 1 };
         let transaction = vertex / width;
@@ -118,7 +121,7 @@ impl Schedule<'_> {
             if begins && self.under_way[object as usize] != NONE {
                 return Err(object);
             }
-            // At the same moment it has read what it replaces.
+            // At this moment it has itself read what it replaces.
             let own = u32::from(begins && commits && is_own(object));
             if commits && self.to_read[object as usize] > own {
                 return Err(object);

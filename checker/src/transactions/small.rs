@@ -1,12 +1,15 @@
-//! Few transactions: every order is tried, at every level, values that were written twice among them.
+//! Exhaustive search for few transactions: every order is tried, at every level, also with values that were written
+//! twice.
 //!
-//! Each level by its definition, over those that ended well and any of those whose outcome nobody knows. From serializable on, an order in which
-//! each read finds what is there (Papadimitriou 1979); under snapshot isolation, an order of beginnings and commits in which each finds
-//! what was committed when it began, and of two that change the same key one has committed before the other begins (Adya 1999,
-//! section 4.3, without an order of time). At read committed, an order in which each read finds what some transaction before it left
-//! behind (Crooks et al. 2017: each read has a state before its transaction), where lists grow only at their end, so that all that was
-//! read of one is the beginning of what it came to. At read uncommitted, an order in which writes do not mix, as far as reads agree on
-//! the order of what was written. States that were tried already are remembered, so that few orders are looked at twice.
+//! Each level is decided by its definition, over the committed transactions and any of those of unknown outcome. From
+//! serializable on: an order in which each read finds the current content (Papadimitriou 1979). Snapshot isolation:
+//! an order of beginnings and commits in which each transaction finds what was committed when it began, and of two
+//! that change the same key one has committed before the other begins (Adya 1999, section 4.3, without an order of
+//! time). Read committed: an order in which each read finds what some transaction before it left behind (Crooks et
+//! al. 2017: each read has a state before its transaction), where lists grow only at their end, so that everything
+//! read of one is a prefix of its final content. Read uncommitted: an order in which writes do not interleave, as far
+//! as reads agree on the order of what was written. States that were tried are remembered, so that few orders are
+//! tried twice.
 
 use histories::{Found, History, MicroOperation, NEVER, Outcome, Value, ValueId};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -14,13 +17,13 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::{limit::Limit, report::Level, uncommitted};
 use crate::UnknownWhy;
 
-/// So many transactions are always decided.
+/// Number of transactions up to which they are always decided.
 pub(super) const FEW: usize = 8;
-/// So many can be told apart.
+/// Maximum number of transactions, which are stored as bits.
 pub(super) const MOST: usize = 64;
-/// So many states are remembered at most.
+/// Maximum number of states that are remembered.
 pub(super) const STATES: usize = 1 << 19;
-/// A list that no read continues.
+/// Node of a list that no read continues.
 const DEAD: u32 = u32::MAX;
 
 pub(super) struct Transaction {
@@ -32,7 +35,7 @@ pub(super) struct Transaction {
     pub steps: Vec<Step>,
 }
 
-/// A micro-operation, its key as a number.
+/// Micro-operation with its key as a number.
 #[derive(Clone, Copy)]
 pub(super) enum Step {
     Append {
@@ -43,8 +46,8 @@ pub(super) enum Step {
         key: usize,
         value: ValueId,
     },
-    /// A list: its node among all that were read of the key; and how much of it shows an order, and how much was there before the
-    /// transaction changed anything.
+    /// Read of a list: its node among all lists read of the key; how much of it shows an order; and how much was
+    /// there before the transaction changed anything.
     List {
         key: usize,
         node: u32,
@@ -52,7 +55,7 @@ pub(super) enum Step {
         base: usize,
         read: usize,
     },
-    /// A value of a register; whether the transaction itself had written it.
+    /// Read of a register's value; `own` is true if the transaction itself had written it.
     Value {
         key: usize,
         value: ValueId,
@@ -60,24 +63,24 @@ pub(super) enum Step {
     },
 }
 
-/// All that is to be put in order.
+/// Transactions to be put in order.
 pub(super) struct Small<'h> {
     pub transactions: Vec<Transaction>,
-    /// The lists that were read, one after the other.
+    /// Lists that were read, one after the other.
     pub lists: Vec<&'h [ValueId]>,
     pub initial_list: Vec<ValueId>,
     initial_value: ValueId,
     keys: FxHashMap<ValueId, usize>,
-    /// Of each list that was read, and all its beginnings: key, node, element, and the node after it.
+    /// Trie of all lists that were read: key, node, element, and the node after it.
     tree: FxHashMap<(usize, u32, ValueId), u32>,
     nodes: u32,
     /// Values that are read.
     read: FxHashSet<(usize, ValueId)>,
-    /// Values that one added who failed.
+    /// Values that a failed transaction added.
     failed: FxHashSet<(ValueId, ValueId)>,
 }
 
-/// The order that was found, if there is one; or that it takes too long to find out.
+/// Decision: the order that was found, none, or undecided because it takes too long.
 pub(super) enum Decision {
     Explained(Vec<u32>),
     Refuted,
@@ -85,8 +88,8 @@ pub(super) enum Decision {
 }
 
 impl<'h> Small<'h> {
-    /// Those that are in `operations`, in the order of their invocations. Where these are not `all` that did not fail, a read of what another
-    /// may have written says nothing.
+    /// Collects the transactions in `operations`, in the order of their invocations. If these are not `all`
+    /// transactions that did not fail, a read of what another may have written proves nothing.
     pub(super) fn new(history: &'h History, initial: &Value, operations: &[u32], all: bool) -> Self {
         let id = |value: &Value| history.values.find(value).unwrap_or(ValueId::UNKNOWN);
         let (initial_list, initial_value) = match initial {
@@ -169,7 +172,7 @@ impl<'h> Small<'h> {
         }
         self.lists.push(list);
         let read = self.lists.len() - 1;
-        // What was there at first was added by nobody.
+        // Initial elements were added by no transaction.
         let first = list.iter().zip(&self.initial_list).take_while(|(found, first)| found == first).count();
         let added = &list[first..];
         if let Some(stripped) = added.strip_suffix(own)
@@ -181,7 +184,7 @@ impl<'h> Small<'h> {
         Step::List { key, node, claim: others, base: others, read }
     }
 
-    /// Whether all can be explained at this level, in so many states at most.
+    /// Decides if these transactions can be explained at this level, within this many states.
     pub(super) fn decide(&self, level: Level, most: usize, limit: &Limit<'_>) -> Result<Decision, UnknownWhy> {
         let mut tried = Tried { states: FxHashSet::default(), limit, most, full: false };
         let mut order = Vec::new();
@@ -206,7 +209,7 @@ impl<'h> Small<'h> {
         (0..self.transactions.len()).all(|at| !self.transactions[at].certain || done & (1 << at) != 0)
     }
 
-    /// What each key holds at first: as a value where it may be a register, as a node where it may be a list.
+    /// Returns the initial content of each key: as a value in case it is a register, as a node in case it is a list.
     fn initially(&self) -> Vec<[u32; 2]> {
         let of_key = |key: usize| {
             let node = self.initial_list.iter().fold(0, |node, element| self.after(key, node, *element));
@@ -219,7 +222,7 @@ impl<'h> Small<'h> {
         self.tree.get(&(key, node, element)).copied().unwrap_or(DEAD)
     }
 
-    /// Does what a transaction does; whether it finds what it read, if that is asked.
+    /// Applies a transaction. If `reads`, returns true only if it finds what it read.
     fn run(&self, at: usize, contents: &mut [[u32; 2]], reads: bool) -> bool {
         self.transactions[at].steps.iter().all(|step| match *step {
             Step::Append { key, value } => {
@@ -227,13 +230,13 @@ impl<'h> Small<'h> {
                 true
             }
             Step::Write { key, value } => {
-                // What nobody reads makes no difference.
+                // A value that is never read makes no difference.
                 contents[key][0] = if self.read.contains(&(key, value)) { value.0 } else { DEAD - 1 };
                 true
             }
             Step::List { key, node, .. } => !reads || contents[key][1] == node,
             Step::Value { key, value, .. } => {
-                // Nothing is an empty list, too.
+                // Nil is an empty list, too.
                 let empty = value == ValueId::NIL && contents[key] == [ValueId::NIL.0, 0];
                 let value_holds = contents[key][0] == value.0;
                 !reads || empty || value_holds && (value != ValueId::NIL || contents[key][1] == 0)
@@ -283,7 +286,8 @@ impl<'h> Small<'h> {
         })
     }
 
-    /// `order` has each transaction twice: as it begins, and as it commits.
+    /// Searches for an order under snapshot isolation. `order` has each transaction twice: as it begins, and as it
+    /// commits.
     fn snapshots(
         &self,
         [begun, committed]: [u64; 2],
@@ -355,7 +359,7 @@ impl<'h> Small<'h> {
         Ok(false)
     }
 
-    /// Whether one of those that are done left this value behind, or it was there at first.
+    /// Returns true if one of the transactions done left this value behind, or if it is the initial one.
     fn was_left(&self, done: u64, key: usize, value: ValueId, growth: &Growth<'_>) -> bool {
         let is_list = value == ValueId::NIL && self.is_list(key);
         if is_list {
@@ -379,12 +383,12 @@ impl<'h> Small<'h> {
         of_lists.next().is_some() || !self.initial_list.is_empty()
     }
 
-    /// What one added to a key who failed.
+    /// Returns the values that failed transactions added to a key.
     pub(super) fn failed(&self, key: usize) -> impl Iterator<Item = ValueId> {
         self.failed.iter().filter(move |(name, _)| self.keys.get(name) == Some(&key)).map(|(_, value)| *value)
     }
 
-    /// Of each key, what its reads show of its order.
+    /// Returns, for each key, the parts of its reads that show an order.
     pub(super) fn claims(&self) -> Vec<Vec<&'h [ValueId]>> {
         let mut claims = vec![Vec::new(); self.keys.len()];
         for step in self.transactions.iter().flat_map(|transaction| &transaction.steps) {
@@ -396,7 +400,8 @@ impl<'h> Small<'h> {
     }
 }
 
-/// What others than these may have written, by key; or did write, and failed.
+/// Returns the keys and values that other transactions than these may have written, or, if `failed`, those that
+/// failed transactions wrote.
 fn added_by_others(history: &History, operations: &[u32], failed: bool) -> FxHashSet<(ValueId, ValueId)> {
     let inside: FxHashSet<u32> = operations.iter().copied().collect();
     let mut foreign = FxHashSet::default();
@@ -419,7 +424,7 @@ struct Tried<'a> {
     states: FxHashSet<([u64; 2], Box<[u32]>)>,
     limit: &'a Limit<'a>,
     most: usize,
-    /// Whether there was no room for all.
+    /// True if there was no room for all of them.
     full: bool,
 }
 
@@ -437,14 +442,14 @@ impl Tried<'_> {
     }
 }
 
-/// How lists grow to what was read of them.
+/// Growth of lists to what was read of them.
 #[derive(Clone)]
 struct Growth<'h> {
-    /// Of each key, all that its reads show: one order, or there is none.
+    /// Order of each key's list that all its reads show.
     paths: std::rc::Rc<Vec<&'h [ValueId]>>,
-    /// How much of it is there; of what grew beyond it, only that it did.
+    /// Length of each list; one more than its path if it grew beyond that.
     grown: Vec<usize>,
-    /// How much was there between transactions.
+    /// Lengths of each list between transactions.
     were: Vec<Vec<usize>>,
 }
 
@@ -486,7 +491,7 @@ impl<'h> Growth<'h> {
             }
         }
         for key in 0..self.grown.len() {
-            // Whoever read all of it may have done so only before it grew beyond.
+            // A read of the whole list can only have taken place before it grew beyond that.
             if self.grown[key] <= self.paths[key].len() && !self.was(key, self.grown[key]) {
                 self.were[key].push(self.grown[key]);
             }

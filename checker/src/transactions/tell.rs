@@ -1,4 +1,4 @@
-//! Edges of a cycle as links between operations, with what shows each, in a sentence.
+//! Links of a cycle: its edges as links between operations, each with its evidence and a sentence.
 
 use histories::{Outcome, Value, ValueId};
 
@@ -12,7 +12,7 @@ use super::{
     words,
 };
 
-/// Cycles in words.
+/// Describes cycles in words.
 pub(super) struct Teller<'a, 'h> {
     pub facts: &'a Facts<'h>,
     pub lists: &'a Lists<'h>,
@@ -20,7 +20,7 @@ pub(super) struct Teller<'a, 'h> {
 }
 
 impl Teller<'_, '_> {
-    /// The operations of a cycle, what is wrong in a sentence, and a link for each edge.
+    /// Returns the operations of a cycle, the claim, and a link for each edge.
     pub(super) fn cycle(&self, cycle: &Cycle) -> (Vec<usize>, String, Vec<Link>) {
         let operation = |t: u32| self.facts.history.transactions.operation(t as usize);
         let count = cycle.edges.len();
@@ -77,7 +77,8 @@ impl Teller<'_, '_> {
         self.facts.history.value(id).clone()
     }
 
-    /// What a transaction changed in the edge's key; what nobody else may have written, if there is any.
+    /// Returns what a transaction changed in the edge's key: only those values that no other may have written, if
+    /// there are any.
     fn changes(&self, edge: &Edge, transaction: u32) -> std::vec::IntoIter<ValueId> {
         let all = self.facts.changes.of(edge.key).iter();
         let all = all.filter(move |change| change.transaction == transaction).map(|change| change.value);
@@ -91,7 +92,7 @@ impl Teller<'_, '_> {
         all.find(|read| read.transaction == transaction).expect("the edge comes from what it read")
     }
 
-    /// What the later transaction read that the earlier one wrote.
+    /// Returns a value that the later transaction read and the earlier one wrote.
     fn seen(&self, edge: &Edge) -> Value {
         let reads = self.facts.reads.of(edge.key).iter().filter(|read| read.transaction == edge.to);
         let strays = self.facts.strays.of(edge.key).iter().filter(|stray| stray.transaction == edge.to);
@@ -102,7 +103,7 @@ impl Teller<'_, '_> {
         self.value(value.expect("the edge comes from what it read"))
     }
 
-    /// What the later transaction added that the earlier one did not read.
+    /// Returns a value that the later transaction added and the earlier one did not read.
     fn missed(&self, edge: &Edge) -> Value {
         let read = self.read(edge, edge.from);
         let value = self.changes(edge, edge.to).find(|value| !read.list.contains(value));
@@ -128,7 +129,8 @@ impl Teller<'_, '_> {
         (Because::Overwritten { key, value, later: later_value, witness }, why)
     }
 
-    /// What the earlier transaction of an edge of a register wrote or read, and what the later one left behind.
+    /// Returns the version that the earlier transaction of a register's edge wrote or read, and the one that the
+    /// later transaction left behind.
     fn versions(&self, edge: &Edge) -> [ValueId; 2] {
         let last = |transaction| self.changes(edge, transaction).next_back().expect("it wrote");
         let before = if edge.kind == Kind::Ww { last(edge.from) } else { self.read(edge, edge.from).value };
@@ -168,7 +170,7 @@ impl Teller<'_, '_> {
         Some(self.facts.history.transactions.operation(change.transaction as usize))
     }
 
-    /// The changes of the chain of a version up to it, from the first: those of the initial state's chain begin with [`NONE`].
+    /// Returns the changes of a version's chain up to it, from the first. Empty for the initial value.
     fn chain(&self, key: u32, version: ValueId) -> Vec<u32> {
         let (range, next) = (self.facts.changes.range(key), &self.registers.next);
         let rows = &self.facts.changes.rows;
@@ -186,7 +188,7 @@ impl Teller<'_, '_> {
         reversed(chain)
     }
 
-    /// All changes of the chain of a version, in their order.
+    /// Returns all changes of a version's chain, in order.
     fn whole_chain(&self, key: u32, version: ValueId) -> Vec<u32> {
         let mut chain = self.chain(key, version);
         while let Some(&next) = chain.last().and_then(|last| self.registers.next.get(*last as usize)) {
@@ -198,7 +200,7 @@ impl Teller<'_, '_> {
         chain
     }
 
-    /// Who shows that the one version came before the other.
+    /// Returns the evidence that one version came before the other by time.
     fn later(&self, edge: &Edge, [before, after]: [ValueId; 2]) -> (Because, String) {
         let history = self.facts.history;
         let orders = if edge.needs == Needs::Process { Orders::Process } else { Orders::Realtime };
@@ -244,7 +246,7 @@ impl Teller<'_, '_> {
         (Because::Later { key, value, later, first, then, orders, before: before_it, after: after_it }, why)
     }
 
-    /// Who wrote or read a version of a register.
+    /// Returns the transactions that wrote or read a version of a register.
     fn accesses(&self, key: u32, version: ValueId) -> impl Iterator<Item = u32> {
         let wrote = self.facts.changes.of(key).iter().filter(move |change| change.value == version);
         let wrote = wrote.map(|change| change.transaction).filter(|t| self.facts.happened[*t as usize]);
@@ -258,7 +260,7 @@ fn reversed(mut chain: Vec<u32>) -> Vec<u32> {
     chain
 }
 
-/// By how many transactions a version was replaced, each of which had read it.
+/// Formats the number of transactions that replaced a version, each having read it.
 fn counted_replacements(count: usize) -> String {
     match count {
         1 => " by one who had read it".to_owned(),

@@ -1,9 +1,9 @@
-//! Read uncommitted, for few transactions: whether writes can be put in an order in which they do not mix.
+//! Read uncommitted, for few transactions: decides if their writes can be ordered without interleaving.
 //!
-//! Only what certainly happened counts. Reads may be of anything, and still tell the order of lists: where all that was read of one is the
-//! beginning of the longest read, each transaction's elements must stand together in it, and what is not in it comes after it; else
-//! one element comes before another if a read says so and none says the opposite. A read says so that has the one before the other,
-//! or without it.
+//! Only certain transactions count. Reads may return anything, and still show the order of lists. If everything read
+//! of a list is a prefix of its longest read, each transaction's elements must be adjacent in it, and what is not in
+//! it comes after it. Otherwise, one element comes before another if a read says so and none says the opposite. A
+//! read says so if it has the first before the second, or without it.
 
 use histories::ValueId;
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -14,12 +14,12 @@ use super::{
 };
 use crate::UnknownWhy;
 
-/// Of one list, the longest read and who may have added what.
+/// Longest read of one list, and what each transaction may have added to it.
 struct Order<'h> {
     list: &'h [ValueId],
-    /// How many each transaction added of each value.
+    /// Number of additions of each value, by transaction.
     added: Vec<FxHashMap<ValueId, usize>>,
-    /// What another may have added than one that certainly happened.
+    /// Values that may have been added by a transaction that did not certainly commit.
     foreign: FxHashSet<ValueId>,
 }
 
@@ -54,7 +54,7 @@ fn added(small: &Small<'_>, at: usize, key: usize) -> impl Iterator<Item = Value
     })
 }
 
-/// Who added something before somebody else did, as far as reads agree on it.
+/// Returns the pairs of transactions of which the first added something before the second, as far as reads agree.
 fn pairs(small: &Small<'_>, key: usize, claims: &[&[ValueId]], certain: &[usize]) -> Vec<(usize, usize)> {
     let writer = |value: ValueId| {
         let mut all = (0..small.transactions.len()).filter(|at| added(small, *at, key).any(|other| other == value));
@@ -100,12 +100,12 @@ impl<'h> Order<'h> {
             all.push(counts);
         }
         foreign.extend(small.failed(key));
-        // What nobody added, or only one that failed, is nobody's here.
+        // A value that no certain transaction added can be anywhere.
         foreign.extend(list.iter().filter(|value| !of_certain.contains(value)));
         Self { list, added: all, foreign }
     }
 
-    /// All places up to which the list can have been written once this transaction has added its elements.
+    /// Returns all places up to which the list can have been written once this transaction has added its elements.
     fn after(&self, at: usize, place: usize) -> Vec<usize> {
         let mut ends = Vec::new();
         self.consume(place, &mut self.added[at].clone(), &mut ends);
@@ -142,7 +142,7 @@ struct Search<'a, 'h> {
     small: &'a Small<'h>,
     certain: Vec<usize>,
     orders: Vec<Order<'h>>,
-    /// For each transaction, whose elements come before its own.
+    /// Transactions whose elements come before those of each transaction, as bits.
     before: Vec<u64>,
     tried: FxHashSet<(u64, Vec<usize>)>,
     limit: &'a Limit<'a>,
@@ -167,7 +167,7 @@ impl Search<'_, '_> {
         Ok(false)
     }
 
-    /// Goes through the lists from `number` on, for each end that the transaction's elements can have there.
+    /// Goes through the lists from `number` on, trying each end that the transaction's elements can have there.
     fn place(&mut self, done: u64, at: usize, number: usize, places: &mut Vec<usize>) -> Result<bool, UnknownWhy> {
         let Some(order) = self.orders.get(number) else { return self.rest(done, &places.clone()) };
         let saved = places[number];

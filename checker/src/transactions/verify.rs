@@ -1,6 +1,7 @@
-//! The second opinion: replays an order of transactions, and looks up in the history itself what each link of a cycle claims.
+//! Second opinion: replays an order of transactions, and confirms in the history itself what each link of a cycle
+//! claims.
 //!
-//! Knows only histories and what is reported: it shares no code with the methods that it verifies.
+//! It knows only histories and reports: it shares no code with the methods that it verifies.
 
 use std::collections::BTreeMap;
 
@@ -9,25 +10,28 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::report::{Because, Level, Link, Orders};
 
-/// What a key holds.
+/// Content of a key.
 enum Content {
     List(Vec<ValueId>),
     Register(ValueId),
 }
 
-/// An order to be replayed, and how.
+/// Replay of an order.
 pub(super) struct Replay<'a> {
     pub history: &'a History,
-    /// What each key holds before anything is written.
+    /// Initial content of each key.
     pub initial: &'a Value,
-    /// What is told of so many steps at a time, and can end it.
+    /// Callback that is told the number of steps done and returns false to end the replay.
     pub goes_on: &'a mut dyn FnMut(usize) -> bool,
 }
 
 type Replayed = Result<(), String>;
 
 impl Replay<'_> {
-    /// Why `order` (indexes of operations) does not explain all transactions as `level` demands; nothing if it does.
+    /// Replays `order` (indexes of operations) as a serial order of all transactions at `level`.
+    ///
+    /// # Errors
+    /// The reason why it does not explain them.
     pub(super) fn serially(&mut self, order: &[u32], level: Level) -> Replayed {
         let history = self.history;
         let mut contents = Contents::new(history, self.initial);
@@ -56,13 +60,16 @@ impl Replay<'_> {
         seen.all()
     }
 
-    /// Why this order of beginnings and commits (an operation's first occurrence, and its second) does not explain each transaction by a
-    /// snapshot at its beginning, with no other that began before it ended and changed the same keys; nothing if it does.
+    /// Replays an order of beginnings and commits (the first and the second occurrence of each operation). Each
+    /// transaction must be explained by a snapshot at its beginning, and no two that change the same key may overlap.
+    ///
+    /// # Errors
+    /// The reason why the order does not explain them.
     pub(super) fn by_snapshots(&mut self, events: &[u32]) -> Replayed {
         let history = self.history;
         let mut contents = Contents::new(history, self.initial);
         let mut seen = Seen::new(history);
-        // Who has begun and not yet committed.
+        // Transactions that have begun and not committed yet.
         let mut open: FxHashMap<u32, Vec<ValueId>> = FxHashMap::default();
         for &index in events {
             let transaction = history.transactions.at(index as usize).ok_or("an operation that is no transaction")?;
@@ -92,13 +99,16 @@ impl Replay<'_> {
         if open.is_empty() { seen.all() } else { Err("some began and did not commit".to_owned()) }
     }
 
-    /// Why `order` does not explain each read by something that a transaction before it left behind, where all lists are what those
-    /// that were read come to; nothing if it does.
+    /// Replays `order` under read committed: each read must find something that a transaction before it left behind,
+    /// and all lists must grow to what was read of them.
+    ///
+    /// # Errors
+    /// The reason why the order does not explain the reads.
     pub(super) fn committed(&mut self, order: &[u32]) -> Replayed {
         let history = self.history;
         let mut contents = Contents::new(history, self.initial);
         let mut seen = Seen::new(history);
-        // All that each register has held between transactions, and how long each list was then.
+        // Values that each register has held between transactions, and the lengths of each list.
         let mut held: FxHashSet<(ValueId, ValueId)> = FxHashSet::default();
         let mut lengths: FxHashSet<(ValueId, usize)> = FxHashSet::default();
         let mut longest: BTreeMap<ValueId, &[ValueId]> = BTreeMap::new();
@@ -169,16 +179,17 @@ impl Replay<'_> {
     }
 }
 
-/// What a transaction itself did to a key until now.
+/// Operations of a transaction on one key so far.
 #[derive(Default)]
 struct Own<'a> {
     changes: Vec<ValueId>,
-    /// What it read first, without what it had added.
+    /// First list that it read, without what it had added.
     base: Option<&'a [ValueId]>,
 }
 
 impl<'a> Own<'a> {
-    /// As much of a list that was read as shows an order, and whether it can have come from `now` or what was before it.
+    /// Returns the part of a list that shows an order, and true if it can be a prefix of `now` as it was at some
+    /// time.
     fn list(
         &mut self,
         list: &'a [ValueId],
@@ -186,7 +197,7 @@ impl<'a> Own<'a> {
         first: &[ValueId],
         was: impl Fn(usize) -> bool,
     ) -> (&'a [ValueId], bool) {
-        // What was there at first was added by nobody.
+        // Initial elements were added by no transaction.
         let first = list.iter().zip(first).take_while(|(found, first)| found == first).count();
         let added = &list[first..];
         let base = added.strip_suffix(&*self.changes).filter(|base| self.base.is_none_or(|before| before == *base));
@@ -195,14 +206,14 @@ impl<'a> Own<'a> {
             let base = &list[..first + base.len()];
             return (list, now.starts_with(base) && was(base.len()));
         }
-        // It contradicts itself: what it had added itself says nothing at the end.
+        // The transaction contradicts itself: its own additions at the end prove nothing.
         let others = added.iter().rposition(|element| !self.changes.contains(element)).map_or(0, |last| last + 1);
         let list = &list[..first + others];
         (list, now.starts_with(list) && was(list.len()))
     }
 }
 
-/// What all keys hold.
+/// Contents of all keys.
 struct Contents {
     places: Vec<u32>,
     all: Vec<Option<Content>>,
@@ -242,7 +253,7 @@ impl Contents {
     }
 }
 
-/// Which operations an order had.
+/// Operations that an order contained.
 struct Seen<'a> {
     history: &'a History,
     seen: Vec<bool>,
@@ -254,7 +265,7 @@ impl<'a> Seen<'a> {
         Self { history, seen: vec![false; history.operations.len()], certain: 0 }
     }
 
-    /// The transaction that this operation is, which comes for the first time.
+    /// Returns the transaction of this operation, which must occur for the first time.
     fn once(&mut self, index: u32) -> Result<usize, String> {
         let transaction = self.history.transactions.at(index as usize).ok_or("an operation that is no transaction")?;
         let outcome = self.history.operations[index as usize].outcome;
@@ -265,7 +276,7 @@ impl<'a> Seen<'a> {
         Ok(transaction)
     }
 
-    /// Whether all that certainly happened were there.
+    /// Checks that all certain transactions occurred.
     fn all(&self) -> Replayed {
         let history = self.history;
         let all = (0..history.transactions.len()).map(|transaction| history.transactions.operation(transaction));
@@ -289,7 +300,7 @@ fn written(micro: MicroOperation<'_>) -> Option<ValueId> {
     }
 }
 
-/// Whether a key that holds `content` lets this happen, which then has happened.
+/// Applies a micro-operation to a key with this content. Returns false if it is impossible.
 fn step(content: &mut Option<Content>, micro: MicroOperation<'_>) -> bool {
     match (micro, content) {
         (MicroOperation::Append { value, .. }, Some(Content::List(list))) => list.push(value),
@@ -309,7 +320,10 @@ fn step(content: &mut Option<Content>, micro: MicroOperation<'_>) -> bool {
     true
 }
 
-/// Why this link does not show that one operation must come before the other; nothing if it does.
+/// Confirms that the history shows that the first operation of this link must come before the second.
+///
+/// # Errors
+/// The link, if it does not.
 pub(super) fn confirm(history: &History, initial: &Value, link: &Link) -> Result<(), String> {
     let (from, to) = (&history.operations[link.from], &history.operations[link.to]);
     let holds = match &link.because {
@@ -352,7 +366,7 @@ pub(super) fn confirm(history: &History, initial: &Value, link: &Link) -> Result
         Because::Later { key, value, later, first, then, orders, before, after } => {
             let (one, other) = (&history.operations[*first], &history.operations[*then]);
             let in_order = one.outcome == Outcome::Ok && one.completed < other.invoked && one.completed != NEVER;
-            // From what the one had, replacements lead to `value`; and from `later`, others to what the other had.
+            // From what the first had, replacements lead to `value`; and from `later`, others to what the second had.
             let starts = values_of(history, *first, key);
             let came = starts.iter().any(|start| replaced(history, key, start, before) == Some(value));
             let became = replaced(history, key, later, after);
@@ -369,7 +383,7 @@ pub(super) fn confirm(history: &History, initial: &Value, link: &Link) -> Result
     if holds { Ok(()) } else { Err(format!("{link:?}")) }
 }
 
-/// Whether a transaction wrote a value of a register, or read it before it wrote anything there.
+/// Returns true if a transaction wrote a value of a register, or read it before it wrote anything there.
 fn had(history: &History, operation: usize, key: &Value, value: &Value) -> bool {
     values_of(history, operation, key).contains(&value)
 }
@@ -385,7 +399,8 @@ fn values_of<'h>(history: &'h History, operation: usize, wanted: &Value) -> Vec<
     found.into_iter().chain(written.filter(|_| history.operations[operation].outcome != Outcome::Fail)).collect()
 }
 
-/// What these transactions left of a value, of which each read what the one before left, and replaced it; nothing if one did not.
+/// Returns what these transactions left of a value, each of which read what the one before left, and replaced it; or
+/// `None` if one did not.
 fn replaced<'h>(history: &'h History, key: &Value, value: &'h Value, by: &[usize]) -> Option<&'h Value> {
     by.iter().try_fold(value, |value, &operation| {
         let mut all = values_of(history, operation, key).into_iter();
@@ -394,7 +409,7 @@ fn replaced<'h>(history: &'h History, key: &Value, value: &'h Value, by: &[usize
     })
 }
 
-/// Whether this transaction, which did not fail, writes `value` to `key`.
+/// Returns true if this transaction did not fail and writes `written` to the key `wanted`.
 fn writes(history: &History, operation: usize, wanted: &Value, written: &Value) -> bool {
     let same = |key, value| history.value(key) == wanted && history.value(value) == written;
     let Some(transaction) = history.transactions.at(operation) else { return false };
@@ -405,7 +420,8 @@ fn writes(history: &History, operation: usize, wanted: &Value, written: &Value) 
         })
 }
 
-/// What this transaction read of `key`, in its order: a list without what was in it at first, or the one value of a register.
+/// Returns what this transaction read of a key, in its order: a list without its initial elements, or the single
+/// value of a register.
 fn reads<'h>(
     history: &'h History,
     initial: &Value,

@@ -1,13 +1,15 @@
-//! Registers: which of two versions came first, where no transaction read the one before it wrote the other.
+//! Order of versions of a register, where no transaction read one version before it wrote the other.
 //!
-//! A transaction that read one version and wrote another made it the one right after, so that such versions form chains; two chains stand
-//! one whole after the other. The chain of the initial state comes before all others. Of the rest, time tells. In any order of the transactions,
-//! those that wrote or read a version of a chain ("accesses") stand from its first writer up to, at most, the first writer of the next
-//! chain. So if an access of one chain stands before an access of another, then it came before it whole: if it came later, its accesses
-//! would all stand no earlier than its first writer, which comes after all accesses of the other. Where order must keep real time, a chain
-//! came before another if its first access to end did so before the last access of the other began; where it must keep processes, if one
-//! process did the one after the other. Then the last writer of the one (ww) and all who read what it left (rw) come before the first
-//! writer of the other.
+//! A transaction that read one version and wrote another made it the one right after, so that such versions form
+//! chains, and of two chains, one comes completely before the other. The chain of the initial state comes before all
+//! others. For the rest, time decides. In any order of the transactions, those that wrote or read a version of a
+//! chain ("accesses") lie between its first writer and, at most, the first writer of the next chain. So if an access
+//! of one chain comes before an access of another, the whole chain came before the other: if it came later, all its
+//! accesses would come no earlier than its first writer, which comes after all accesses of the other. If the order
+//! must respect real time, a chain came before another if its first access to end did so before the last access of
+//! the other began. If it must respect process order, it did so if one process accessed the one after the other. Then
+//! the last writer of the first chain (ww) and all readers of what it left (rw) come before the first writer of the
+//! second chain.
 
 use histories::{NEVER, Outcome, ValueId};
 use rustc_hash::FxHashSet;
@@ -18,34 +20,34 @@ use super::{
     polygraph::Item,
 };
 
-/// A register as its reads show it.
+/// Register with the changes that its reads found.
 pub(super) struct Register {
     pub key: u32,
-    /// Readers, and the place of the change that they found.
+    /// Readers, with the place of the change that each found.
     pub reads: Vec<(u32, usize)>,
-    /// The change of one that read the initial state and replaced it, or [`NONE`].
+    /// Change by a transaction that read the initial state and replaced it, or [`NONE`].
     pub first: u32,
-    /// What stands for the place of the initial state.
+    /// Place that stands for the initial state.
     pub initial: usize,
 }
 
-/// Versions of which each was replaced by one who had read it.
+/// Chain of versions, each replaced by a transaction that had read it.
 pub(super) struct Chain {
-    /// Who wrote the first of them; [`NONE`] where that is the initial state.
+    /// Writer of the first version; [`NONE`] for the initial state.
     pub first: u32,
-    /// Who wrote the last of them; [`NONE`] as for the first.
+    /// Writer of the last version; [`NONE`] for the initial state.
     pub last: u32,
-    /// Who read the last of them.
+    /// Readers of the last version.
     pub readers: Vec<u32>,
-    /// The vertex after all of these.
+    /// Vertex after all of these.
     out: u32,
-    /// When the first of all accesses ended, and the last began, as ranks of events.
+    /// First end and last start of all accesses, as ranks of events.
     ended: u32,
     begun: u32,
 }
 
 impl Chain {
-    /// Whether it certainly was there for some time.
+    /// Returns true if it certainly existed for some time.
     fn lasts(&self) -> bool {
         self.ended < self.begun
     }
@@ -57,24 +59,24 @@ impl Chain {
     }
 }
 
-/// That a transaction wrote or read a version of a chain.
+/// Access of a transaction to a chain: it wrote or read one of its versions.
 struct Access {
     chain: usize,
     transaction: u32,
 }
 
-/// The chains of a register, that of the initial state first, and all accesses but those of that one.
+/// Returns the chains of a register, that of the initial state first, and all accesses to the others.
 fn chains(facts: &Facts<'_>, register: &Register, next: &[u32]) -> (Vec<Chain>, Vec<Access>) {
     let range = facts.changes.range(register.key);
     let writer = |place: usize| facts.changes.rows[place].transaction;
-    // What a value that more than one may have written was replaced by, nobody knows.
+    // It is unknown what replaced a value that several changes may have written.
     let several: FxHashSet<ValueId> = facts.twice(register.key).collect();
     let mut follows = vec![false; range.len()];
     for place in range.clone().filter(|&place| next[place] != NONE) {
         follows[next[place] as usize - range.start] = true;
     }
     let (mut all, mut accesses, mut chain_of) = (Vec::new(), Vec::new(), vec![usize::MAX; range.len()]);
-    // Whether a version is the last of its chain.
+    // True if a version is the last of its chain.
     let mut is_last = vec![false; range.len()];
     let mut grow = |all: &mut Vec<Chain>, first: u32, mut place: usize| {
         let mut chain = Chain { first, last: first, readers: Vec::new(), out: NONE, ended: NEVER, begun: 0 };
@@ -108,7 +110,7 @@ fn chains(facts: &Facts<'_>, register: &Register, next: &[u32]) -> (Vec<Chain>, 
         }
         let chain = chain_of[place - range.start];
         if chain == usize::MAX {
-            // It lies on a circle of versions, which is none of the chains.
+            // It lies on a cycle of versions, which is none of the chains.
             continue;
         }
         if is_last[place - range.start] {
@@ -122,7 +124,7 @@ fn chains(facts: &Facts<'_>, register: &Register, next: &[u32]) -> (Vec<Chain>, 
     (all, accesses)
 }
 
-/// Adds who comes before whom because one version came before another. `next` is the change after each, or [`NONE`].
+/// Adds edges for the versions of which one came before another. `next` is the change after each, or [`NONE`].
 pub(super) fn relate(facts: &Facts<'_>, graph: &mut Graph, register: &Register, next: &[u32]) {
     let (mut chains, mut accesses) = chains(facts, register, next);
     for chain in &mut chains {
@@ -147,7 +149,7 @@ pub(super) fn relate(facts: &Facts<'_>, graph: &mut Graph, register: &Register, 
     by_processes(facts, graph, register.key, &chains, &mut accesses);
 }
 
-/// What is not in order yet: all chains of a register but that of the initial state.
+/// Returns the chains that are not in order yet: all but that of the initial state.
 pub(super) fn unordered(facts: &Facts<'_>, register: &Register, next: &[u32]) -> Vec<Item> {
     let (chains, accesses) = chains(facts, register, next);
     let mut all: Vec<Vec<u32>> = vec![Vec::new(); chains.len()];
@@ -158,9 +160,10 @@ pub(super) fn unordered(facts: &Facts<'_>, register: &Register, next: &[u32]) ->
     items.map(|(chain, all)| Item::new(chain.first, chain.last, chain.readers, all)).collect()
 }
 
-/// A row of moments at which a chain's first access had ended. A chain that lasts would come before itself: it follows the
-/// moment before its own, and those that ended since one by one, up to another that lasts: that one contradicts it, which is
-/// enough. So each moment is looked at by one chain only, and all stays linear.
+/// Adds a row of moments at which a chain's first access had ended. A chain that lasts would come before itself if it
+/// followed such a moment. So it follows the moment before its own, and one by one the chains that ended since then,
+/// up to another one that lasts: that one contradicts it, which is enough. So each moment is looked at by one chain
+/// only, and the number of edges stays linear.
 fn by_realtime(graph: &mut Graph, key: u32, chains: &[Chain]) {
     let known = (0..chains.len()).filter(|&chain| chains[chain].ended != NEVER);
     let mut entries: Vec<usize> = known.collect();
@@ -191,7 +194,7 @@ fn by_realtime(graph: &mut Graph, key: u32, chains: &[Chain]) {
     }
 }
 
-/// Of one process, each access after the one before it.
+/// Adds process order: from each access of a process to the next one.
 fn by_processes(facts: &Facts<'_>, graph: &mut Graph, key: u32, chains: &[Chain], accesses: &mut [Access]) {
     let process = |access: &Access| facts.operation(access.transaction).process;
     accesses.sort_unstable_by_key(|access| (process(access), access.transaction));

@@ -1,8 +1,8 @@
-//! Keys, times and transactions as a reader of evidence wants them.
+//! Wording of keys, times and transactions in evidence.
 
 use histories::{History, Value};
 
-/// `k3`, `key 5`.
+/// Formats a key: `k3`, `key 5`.
 pub(super) fn key(key: &Value) -> String {
     match key {
         Value::Str(name) => name.to_string(),
@@ -10,7 +10,7 @@ pub(super) fn key(key: &Value) -> String {
     }
 }
 
-/// `4.182 s`; where a history has no times, `event 17`.
+/// Formats a time: `4.182 s`, or `event 17` if the history has no times.
 fn moment(history: &History, time_ns: u64, rank: u32) -> String {
     if history.operations.len().checked_sub(1).is_some_and(|last| history.times(last).completed_ns > 0) {
         format!("{}.{:03} s", time_ns / 1_000_000_000, time_ns / 1_000_000 % 1000)
@@ -19,12 +19,12 @@ fn moment(history: &History, time_ns: u64, rank: u32) -> String {
     }
 }
 
-/// When it was invoked.
+/// Formats the time of invocation.
 pub(super) fn began(history: &History, operation: usize) -> String {
     moment(history, history.times(operation).invoked_ns, history.operations[operation].invoked)
 }
 
-/// When it ended.
+/// Formats the time of completion.
 pub(super) fn ended(history: &History, operation: usize) -> String {
     moment(history, history.times(operation).completed_ns, history.operations[operation].completed)
 }
