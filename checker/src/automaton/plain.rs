@@ -1,7 +1,7 @@
 //! Register exactly as its specification defines it, for the second opinion. It shares nothing with the other
 //! automata but the trait.
 //!
-//! A state is a value that [`Register::apply`] has computed. The only exception is [`BLANK`]: it stands for all
+//! A state is a value that [`Specification::apply`] has computed. The only exception is [`BLANK`]: it stands for all
 //! values that no operation expects and that are not the beginning of an expected text. Appending to such a value
 //! cannot make it an expected one.
 

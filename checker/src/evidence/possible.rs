@@ -130,7 +130,7 @@ fn candidates<'a>(
     };
     let replaced = setters().filter(|(_, o)| o.outcome == Outcome::Ok && o.completed < read.invoked);
     let newest = replaced.map(|(_, o)| o.invoked).max();
-    // The initial value has no setter.
+    // The initial value has no setter, and need not occur in the history.
     let mut found: Vec<(&Value, Option<usize>)> = newest.is_none().then_some((initial, None)).into_iter().collect();
     for (index, o) in setters() {
         let value = set(o)?;

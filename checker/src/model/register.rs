@@ -5,7 +5,6 @@
 //! (`null`) counts as empty text, text as itself, and any other value as its JSON. So appending the empty text or
 //! `null` changes every value that is not text: `null` becomes `""`, and `5` becomes `"5"`. This file is the only
 //! definition of `append`.
-//! append does asks here.
 
 use std::borrow::Cow;
 

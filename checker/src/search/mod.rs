@@ -18,7 +18,7 @@
 //! - A change after which nothing is newly done but what can hide must be followed by a change that observes it, an
 //!   append or a cas (it is *bare*): followed by a write, or by nothing, it could as well be hidden or come later. It
 //!   still serves to hide others, even if it sets the current value. Hence a change that observes it may follow, and
-//!   a due write of the current value is tried even so.
+//!   a due write that sets the current value is tried as well.
 //! - A change that can hide, and after which nothing can be observed until the next write, is not tried before it is
 //!   due: whatever is due instead is possible without it, and it can still be hidden or come later.
 //! - Among equal changes, the one that completes first goes first, and a certain one before one of unknown outcome is
