@@ -29,7 +29,7 @@ pub enum Value {
     Bool(bool),
     /// A whole number.
     Int(i64),
-    /// Any number that is no [`Value::Int`].
+    /// A number that is no [`Value::Int`].
     Number(Box<Number>),
     /// Text.
     Str(Box<str>),
