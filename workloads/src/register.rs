@@ -67,7 +67,7 @@ impl Register {
     }
 
     /// Returns the next request of `worker`. A cas expects the value that this worker saw last, on its key: the fresher
-    /// the value, the likelier a match. A worker that has not seen any key in use reads instead.
+    /// the value, the likelier a match. If that key is not in use any more, or there is none, it reads instead.
     pub fn next(&mut self, worker: u16) -> Request {
         let slots = u32::try_from(self.slots.len()).expect("there are at most 2^16 slots");
         let place = self.places.below(slots) as usize;

@@ -1,4 +1,4 @@
-//! The verdicts on histories that other checkers are tested on (`../shared/peer-histories`), where that folder is there.
+//! Verdicts on the histories on which other checkers are tested (`../shared/peer-histories`), if that folder exists.
 
 use std::path::PathBuf;
 
@@ -50,7 +50,8 @@ fn a_store_is_decided_without_splitting_it_by_key() {
         };
         let report = check_with(&unsplit(&history), &Store, &Options::new(Model::Register));
         assert_eq!(report.keys.len(), 1, "{name}");
-        // Its violation takes many operations to show, for which a model of one's own has no second method: then nobody says "no".
+        // The violation takes many operations to show, and a custom model has no second method to confirm it: the
+        // verdict stays open.
         let is_open = name == "c10-bad" && matches!(report.keys[0].why, Some(UnknownWhy::Unconfirmed { .. }));
         assert!(report.verdict == expected || is_open, "{name}: {:?} {:?}", report.verdict, report.keys[0].why);
     }
