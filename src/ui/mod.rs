@@ -102,6 +102,11 @@ pub(crate) fn beside<T>(status: ExitStatus, result: anyhow::Result<T>) -> ExitSt
 
 /// Prints what clap has to say: help and version are what was asked for, all else is wrong usage.
 pub(crate) fn usage(asked: &clap::Error) -> ExitStatus {
-    drop(asked.print());
+    let text = asked.render().to_string();
+    if harmless::lines(&text) == text {
+        drop(asked.print());
+    } else {
+        note(text.trim_end());
+    }
     if asked.use_stderr() { ExitStatus::Usage } else { ExitStatus::Linearizable }
 }

@@ -34,6 +34,19 @@ fn an_unknown_fault_is_answered_with_those_that_exist() {
 }
 
 #[test]
+fn an_argument_does_no_harm_where_it_is_shown() {
+    for argument in ["--\u{1b}]0;x\u{7}", "\u{9b}31m", "x\n::error::y", "\u{202e}z"] {
+        for arguments in [&[argument][..], &["run", "--read", argument], &["check", "--level", argument, "h"]] {
+            let ended = run(".".as_ref(), arguments);
+            assert_eq!(ended.code, Some(64), "{arguments:?}: {ended:?}");
+            let does_harm = |c: char| matches!(c, '\u{1b}' | '\u{7}' | '\u{9b}' | '\u{202e}');
+            assert!(!ended.err.contains(does_harm), "{ended:?}");
+            assert!(!ended.err.lines().any(|line| line.starts_with("::")), "{ended:?}");
+        }
+    }
+}
+
+#[test]
 fn the_version_is_printed_both_ways() {
     let version = format!("schism {}\n", env!("CARGO_PKG_VERSION"));
     assert_eq!(run(".".as_ref(), &["version"]).out, version);

@@ -40,12 +40,12 @@ impl<'a, R: Read> Chunks<'a, R> {
     }
 
     /// What is there of what comes next: whoever finds it cut off asks for more, and begins anew.
-    pub(super) fn cursor(&self) -> Cursor<'_> {
+    fn cursor(&self) -> Cursor<'_> {
         Cursor { bytes: &self.bytes[self.start..self.end], at: 0, is_last: self.is_last }
     }
 
     /// Reads on, as what is there was cut off; or says, behind `expected`, what is wrong with it.
-    pub(super) fn more(&mut self, trouble: Trouble, expected: &str) -> Result<(), ReadError> {
+    fn more(&mut self, trouble: Trouble, expected: &str) -> Result<(), ReadError> {
         match trouble {
             Trouble::Wrong(at, why) if why.starts_with("expected") => Err(self.wrong(at, why)),
             Trouble::Wrong(at, why) => Err(self.wrong(at, format!("{expected}{why}"))),
@@ -54,6 +54,24 @@ impl<'a, R: Read> Chunks<'a, R> {
                 Err(self.wrong(at, format!("{expected}it ends too early")))
             }
             Trouble::Cut => self.fill(),
+        }
+    }
+
+    /// Takes the next operation by `take`, which sees what is there of it and says how long it is, once all of it is there.
+    pub(super) fn take(
+        &mut self,
+        expected: &str,
+        mut take: impl FnMut(Place<'a>, Cursor<'_>) -> Result<(usize, Result<(), ReadError>), Trouble>,
+    ) -> Result<(), ReadError> {
+        loop {
+            match take(self.place(), self.cursor()) {
+                Ok((used, taken)) => {
+                    taken?;
+                    self.pass(used);
+                    return Ok(());
+                }
+                Err(trouble) => self.more(trouble, expected)?,
+            }
         }
     }
 

@@ -211,6 +211,9 @@ impl<'w, 'e> Intake<'w, 'e> {
             Some(Reason::Times) => self.sort(end)?,
             Some(Reason::CompletionsOnly) => self.overlap(end)?,
         }
+        if self.gathering.is_supposed() {
+            self.way.keys = Keys::Known(true);
+        }
         let mut history = self.gathering.finish(end, &mut self.each)?;
         history.notes = self.notes;
         history.way = self.way;
@@ -243,8 +246,11 @@ impl<'w, 'e> Intake<'w, 'e> {
         self.clock.last = Some(time);
         let time = narrow(time + shift).map_err(|rule| place.broken(text, rule))?;
         let pushed = self.gathering.push(place, Some(text), Event { time, ..event }, &mut self.each);
+        if self.gathering.is_refuted() {
+            return Err(self.watch.again(Way { keys: Keys::Known(false), ..self.way }));
+        }
         pushed.map_err(|error| self.reordered(error))?;
-        if self.gathering.kept() <= MAX_KEPT {
+        if self.gathering.suppose(place, &mut self.each)? || self.gathering.kept() <= MAX_KEPT {
             return Ok(());
         }
         Err(self.watch.again(Way { keys: Keys::Asked, ..self.way }))

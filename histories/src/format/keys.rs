@@ -18,6 +18,8 @@ pub(super) struct Gathering {
     /// Nothing where somebody said whether they are.
     shape: Option<Shape>,
     kept: Vec<(u64, Event<'static>)>,
+    /// Whether values are taken as keyed while some event to come may still say that they are not.
+    is_supposed: bool,
     pairing: Pairing,
 }
 
@@ -27,7 +29,8 @@ impl Gathering {
         let keyed = options.keyed.or(found);
         let taking = Taking::new(options.failed_cas).keyed(keyed == Some(true));
         let shape = keyed.is_none().then(Shape::default);
-        Self { shape, kept: Vec::new(), pairing: Pairing { builder: HistoryBuilder::default(), taking } }
+        let pairing = Pairing { builder: HistoryBuilder::default(), taking };
+        Self { shape, kept: Vec::new(), is_supposed: false, pairing }
     }
 
     /// Of Jepsen's log lines, which say by its arguments that a failed cas found another value.
@@ -51,12 +54,34 @@ impl Gathering {
     ) -> Result<(), ReadError> {
         let Some(shape) = &mut self.shape else { return self.pairing.push(place, text, event, each) };
         shape.see(&event);
+        if self.is_supposed {
+            return if shape.is_plain() { Ok(()) } else { self.pairing.push(place, text, event, each) };
+        }
         if shape.is_plain() && self.kept.is_empty() {
             self.shape = None;
             return self.pairing.push(place, text, event, each);
         }
         self.kept.push((place.line, event.into_owned()));
         if shape.is_plain() { self.settle(place, each) } else { Ok(()) }
+    }
+
+    /// Goes on as if values were keyed, if some event has said so and none the contrary; whether it does.
+    pub(super) fn suppose(&mut self, place: Place<'_>, each: &mut Each<'_>) -> Result<bool, ReadError> {
+        if !self.is_supposed && self.shape.as_ref().is_some_and(Shape::is_evident) {
+            self.is_supposed = true;
+            self.pair_kept(true, place, each)?;
+        }
+        Ok(self.is_supposed)
+    }
+
+    /// Whether values are taken as keyed without it being certain.
+    pub(super) fn is_supposed(&self) -> bool {
+        self.is_supposed
+    }
+
+    /// Whether an event contradicts that values are keyed, as was supposed.
+    pub(super) fn is_refuted(&self) -> bool {
+        self.is_supposed && self.shape.as_ref().is_some_and(Shape::is_plain)
     }
 
     /// Takes the next event, which is a transaction whose micro-operations `read` adds, if it can: else nothing happens.
@@ -77,11 +102,15 @@ impl Gathering {
 
     /// Decides by what was seen what the values are, whatever may come, and pairs what waits.
     fn settle(&mut self, place: Place<'_>, each: &mut Each<'_>) -> Result<(), ReadError> {
-        if let Some(shape) = self.shape.take() {
-            let is_keyed = is_keyed(&shape, place)?;
-            let taking = std::mem::take(&mut self.pairing.taking);
-            self.pairing.taking = taking.keyed(is_keyed);
+        match self.shape.take() {
+            Some(shape) => self.pair_kept(is_keyed(&shape, place)?, place, each),
+            None => Ok(()),
         }
+    }
+
+    fn pair_kept(&mut self, is_keyed: bool, place: Place<'_>, each: &mut Each<'_>) -> Result<(), ReadError> {
+        let taking = std::mem::take(&mut self.pairing.taking);
+        self.pairing.taking = taking.keyed(is_keyed);
         let mut kept = std::mem::take(&mut self.kept).into_iter();
         kept.try_for_each(|(line, event)| self.pairing.push(Place { line, ..place }, None, event, each))
     }

@@ -439,6 +439,28 @@ fn a_file_of_many_pairs_is_read_as_all_of_it_says() {
     let keyed = read(&pair.repeat(300));
     assert!(keyed.operations.iter().all(|operation| keyed.value(operation.key) == &7.into()));
     assert_eq!(keyed.operations.len(), 300);
+    let late = "{:process 0, :type :invoke, :f :write, :value 1}\n{:process 0, :type :ok, :f :write, :value 1}\n";
+    let plain = read(&(pair.repeat(300) + late));
+    assert!(
+        plain.operations.iter().all(|operation| plain.value(operation.key) == &Value::Nil),
+        "the last one is no pair"
+    );
+    assert_eq!(plain.operations.len(), 301);
+}
+
+#[test]
+fn a_file_of_many_pairs_is_read_once_where_one_says_that_they_are_keyed() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("h");
+    let write =
+        "{:process 0, :type :invoke, :f :write, :value [7 1]}\n{:process 0, :type :ok, :f :write, :value [7 1]}\n";
+    let read = write.replace(":f :write, :value [7 1]}\n{", ":f :read, :value [7 nil]}\n{").replace(":write", ":read");
+    for (text, expected) in [(read.repeat(300), 0), (write.repeat(300) + &read, 2)] {
+        std::fs::write(&path, text).unwrap();
+        let mut again = 0;
+        read_events(&path, &ReadOptions::default(), &mut |event| again += usize::from(event.is_none())).unwrap();
+        assert_eq!(again, expected);
+    }
 }
 
 #[test]

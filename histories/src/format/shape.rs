@@ -89,14 +89,16 @@ impl Shape {
             _ if is_bare && !needs_argument(&event.f) => self.evidence = true,
             _ => self.write(whole),
         }
-        if Function::known(&event.f) != Some(Function::Cas) && self.keys.len() < MAX_VALUES {
+        // Once there is evidence, nothing but a contradiction is looked for.
+        let argument = if self.evidence { Value::Nil } else { argument.clone() };
+        if !self.evidence && Function::known(&event.f) != Some(Function::Cas) && self.keys.len() < MAX_VALUES {
             self.keys.insert(key.clone());
         }
-        self.open.insert(event.process.clone(), [key.clone(), argument.clone()]);
+        self.open.insert(event.process.clone(), [key.clone(), argument]);
     }
 
     fn write(&mut self, value: &Value) {
-        if self.written.len() < MAX_VALUES {
+        if !self.evidence && self.written.len() < MAX_VALUES {
             self.written.insert(value.clone());
         }
     }
@@ -117,6 +119,11 @@ impl Shape {
     /// Whether no event to come can make this a keyed history.
     pub(super) fn is_plain(&self) -> bool {
         self.plain
+    }
+
+    /// Whether some event says that values are keyed, and none the contrary.
+    pub(super) fn is_evident(&self) -> bool {
+        self.evidence && !self.plain
     }
 
     /// What the values are, by all that was seen.

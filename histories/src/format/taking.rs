@@ -111,14 +111,14 @@ fn split(event: &mut Event<'_>) -> Result<(), String> {
             "the values of this history are taken as pairs of key and value, but here is a key of its own".to_owned()
         );
     }
-    if let Some([key, from, to]) = cas_of_three(event).cloned() {
-        event.key = Some(key);
-        event.value = Some(Value::List(vec![from, to]));
-        return Ok(());
-    }
-    if let Some([key, value]) = event.value.as_ref().and_then(pair_of).cloned() {
-        event.key = Some(key);
-        event.value = Some(value);
+    if cas_of_three(event).is_some() || event.value.as_ref().is_some_and(|value| pair_of(value).is_some()) {
+        let Some(Value::List(parts)) = event.value.take() else { return Ok(()) };
+        let mut parts = parts.into_iter();
+        event.key = parts.next();
+        event.value = match [parts.next(), parts.next()] {
+            [Some(from), Some(to)] => Some(Value::List(vec![from, to])),
+            [value, _] => value,
+        };
         return Ok(());
     }
     let says_nothing = matches!(event.value, None | Some(Value::Nil));

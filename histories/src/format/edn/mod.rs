@@ -51,22 +51,20 @@ pub(super) fn read(path: &Path, input: impl Read, watch: &Watch<'_>, each: Each<
             records = chunks.records(|cursor| (Scanner { cursor }).value(0))?;
             is_first = false;
         }
-        let used = loop {
-            let mut scanner = Scanner { cursor: chunks.cursor() };
-            let place = chunks.place();
+        chunks.take("expected an operation as EDN, but ", |place, cursor| {
+            let mut scanner = Scanner { cursor };
             let taken = match &mut records {
-                None => scanner.operation().map(|drafted| intake.take(place, scanner.read(), drafted)),
-                Some(records) => scanner.value(0).map(|value| records.take(&mut intake, place, scanner.read(), &value)),
-            };
-            match taken {
-                Ok(taken) => {
-                    taken?;
-                    break scanner.cursor.at;
+                None => {
+                    let drafted = scanner.operation()?;
+                    intake.take(place, scanner.read(), drafted)
                 }
-                Err(trouble) => chunks.more(trouble, "expected an operation as EDN, but ")?,
-            }
-        };
-        chunks.pass(used);
+                Some(records) => {
+                    let record = scanner.value(0)?;
+                    records.take(&mut intake, place, scanner.read(), &record)
+                }
+            };
+            Ok((scanner.cursor.at, taken))
+        })?;
     }
     intake.finish(chunks.place())
 }

@@ -17,6 +17,17 @@ const IS_END: [bool; 256] = {
     table
 };
 
+/// Bytes that no form begins with, whatever the next one is: blanks, and what has to be looked at.
+const IS_BETWEEN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut at = 0;
+    while at < 256 {
+        table[at] = matches!(at, ..=0x20 | 0x23 | 0x2c | 0x3b | 0x80..);
+        at += 1;
+    }
+    table
+};
+
 /// So many digits fit every integer here.
 const SAFE_DIGITS: usize = 18;
 
@@ -69,7 +80,16 @@ impl<'a> Scanner<'a> {
     }
 
     /// The byte that begins the next form, which must be there.
+    #[inline]
     pub(super) fn begin(&mut self, depth: u32) -> Result<u8, Trouble> {
+        // Mostly a form stands here, or behind one blank or comma.
+        for _ in 0..3 {
+            match self.cursor.bytes.get(self.cursor.at) {
+                Some(byte) if !IS_BETWEEN[usize::from(*byte)] => return Ok(*byte),
+                Some(b' ' | b',' | b'\n') => self.cursor.at += 1,
+                _ => break,
+            }
+        }
         self.blank(depth)?.ok_or(Trouble::Cut)
     }
 
@@ -119,21 +139,29 @@ impl<'a> Scanner<'a> {
         self.cursor.until(|byte| IS_END[usize::from(byte)])
     }
 
-    fn number(&mut self) -> Result<Value, Trouble> {
-        let start = self.cursor.at;
-        let rest = &self.cursor.bytes[start..];
+    /// A whole number without a sign, if one comes next and is not too long; else nothing is passed over.
+    #[inline]
+    pub(super) fn natural(&mut self) -> Option<i64> {
+        let rest = &self.cursor.bytes[self.cursor.at..];
         let mut number = 0;
-        // Mostly digits, and not too many.
         for (length, byte) in rest.iter().enumerate().take(SAFE_DIGITS + 1) {
             if byte.is_ascii_digit() && length < SAFE_DIGITS {
                 number = number * 10 + i64::from(byte - b'0');
             } else if IS_END[usize::from(*byte)] && length > 0 && (rest[0] != b'0' || length == 1) {
                 self.cursor.at += length;
-                return Ok(Value::Int(number));
+                return Some(number);
             } else {
                 break;
             }
         }
+        None
+    }
+
+    fn number(&mut self) -> Result<Value, Trouble> {
+        if let Some(number) = self.natural() {
+            return Ok(Value::Int(number));
+        }
+        let start = self.cursor.at;
         let word = self.word()?;
         Value::from_edn_number(self.cursor.utf8(word)?).map_err(|error| wrong_value(start, &error))
     }
