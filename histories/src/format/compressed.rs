@@ -1,4 +1,4 @@
-//! Compressed histories: gzip and zstd are recognised by their first bytes and read as a stream; output is compressed
+//! Compressed histories: gzip and zstd are detected by their first bytes and read as a stream; output is compressed
 //! if the name of its file says so.
 //!
 //! Nothing is unpacked ahead of the reader, and a zstd window is at most 128 MiB: a small file that unpacks to a huge

@@ -1,6 +1,6 @@
 //! Writer of events as Jepsen's op maps, one a line, which [`super::edn`] reads back to the same history.
 //!
-//! Keys become Jepsen's `independent` tuples where the reader would recognise them, else `:key`. Fields that Jepsen
+//! Keys become Jepsen's `independent` tuples where the reader would detect them, else `:key`. Fields that Jepsen
 //! does not know get keys of their own: `:observed`, `:mismatch`, `:node`, `:revision`.
 
 use std::io;

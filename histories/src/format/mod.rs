@@ -1,4 +1,4 @@
-//! Readers and writers of history files. Format and compression of a file are recognised by its content, never by its
+//! Readers and writers of history files. Format and compression of a file are detected by its content, never by its
 //! name.
 
 mod chunks;
@@ -67,7 +67,7 @@ impl fmt::Display for Format {
     }
 }
 
-/// Number of bytes at the beginning of a file by which its format is recognised.
+/// Number of bytes at the beginning of a file by which its format is detected.
 const SNIFF_BYTES: usize = 64 * 1024;
 
 /// Meaning of a cas that failed without stating whether it found another value than it expected.
@@ -82,7 +82,7 @@ pub enum FailedCas {
 /// Options of reading a file.
 #[derive(Clone, Copy)]
 pub struct ReadOptions<'a> {
-    /// Format of the file; without one, it is recognised by its content.
+    /// Format of the file; without one, it is detected by its content.
     pub format: Option<Format>,
     /// True if the values of clients are pairs of key and value, as Jepsen's `independent` writes them, and false if
     /// they are not; without either, the content decides, and it is an error if it does not.
@@ -156,7 +156,7 @@ fn open(path: &Path) -> Result<File, ReadError> {
     File::open(path).map_err(|source| ReadError::Io { path: path.to_owned(), source })
 }
 
-/// Reads a history from memory; `name` stands for a path in errors. Without a format, it is recognised by the content.
+/// Reads a history from memory; `name` stands for a path in errors. Without a format, it is detected by the content.
 ///
 /// # Errors
 /// As for [`read_file`].
