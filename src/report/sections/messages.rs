@@ -69,7 +69,8 @@ fn most_telling(messages: &[Message], until_ns: u64) -> Vec<Message> {
     shown.split_off(shown.len().saturating_sub(MOST))
 }
 
-/// Says in a sentence how many messages of the node that gave the wrong answer arrived, and how many of the others',
+/// Summarizes in a sentence how many messages of the node that gave the wrong answer arrived, and how many of the
+/// others',
 /// since the last operation of the evidence that preceded the wrong one completed.
 fn fates(diagram: &Diagram<'_>) -> String {
     let times = |index: usize| diagram.facts.history.times(index);
