@@ -27,7 +27,7 @@ pub(crate) enum ReadMode {
     Log,
 }
 
-/// Rules for leaders and voters beyond the votes themselves.
+/// Election mode: the duties of leaders and voters beyond the votes themselves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Elections {

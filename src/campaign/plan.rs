@@ -280,7 +280,7 @@ impl CampaignPlan {
     /// Checks that the plan can be carried out.
     ///
     /// # Errors
-    /// Says why the plan is impossible, and where it helps, what to do about it.
+    /// Explains why the plan is impossible, and if it helps, what to do about it.
     pub(crate) fn check(&self) -> Result<(), String> {
         let empty = [
             ("systems", self.systems.is_empty()),

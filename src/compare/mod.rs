@@ -62,7 +62,7 @@ pub(crate) struct Mode {
     pub(crate) read_p50: Spread,
     pub(crate) reads: Latencies,
     pub(crate) writes: Latencies,
-    /// Messages between nodes per successful operation, probes included.
+    /// Messages between nodes per operation, counting the successful ones and all probes.
     pub(crate) messages_per_operation: f64,
     pub(crate) fsyncs_per_operation: f64,
     /// Longest time of any run in which no node answered, neither reads nor writes, ms.

@@ -62,8 +62,7 @@ impl Facts<'_> {
         self.evidence().map_or(&[], |evidence| &evidence.operations)
     }
 
-    /// Returns the operation of the evidence that was invoked last: the one to blame, as all the others could have
-    /// preceded it.
+    /// Returns the operation of the evidence that was invoked last, which is presented as the wrong one.
     pub(crate) fn wrong(&self) -> Option<usize> {
         self.contradicting().iter().copied().max_by_key(|&index| self.times(index).invoked_ns)
     }

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::ui::verdict::seconds;
 
-/// Describes the moment at which the last operation of the evidence was invoked, as that is the one to blame.
+/// Describes the moment at which the last operation of the evidence was invoked, which is presented as the wrong one.
 pub(crate) fn around(history: &History, evidence: &Evidence, reigns: &[Reign], faults: &[FaultWindow]) -> Vec<String> {
     let began = |index: usize| history.times(index).invoked_ns;
     let Some(last) = evidence.operations.iter().copied().max_by_key(|&index| began(index)) else { return Vec::new() };

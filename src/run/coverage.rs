@@ -1,5 +1,5 @@
-//! Coverage of a run: whether it could have caught a violation. A green verdict means little if nothing dangerous
-//! happened.
+//! Coverage of a run: whether it could have caught a violation. If nothing dangerous happened, it means little that
+//! the history is linearizable.
 
 use histories::{Function, History, Operation, Outcome, Times};
 use serde::Serialize;
@@ -24,7 +24,7 @@ pub(crate) struct Coverage {
     /// Longest time in which no node answered a probe, neither of reads nor of writes. In a run without probes, the
     /// longest time in which no client's operation succeeded.
     pub(crate) longest_gap_ms: u64,
-    /// Reasons why a green verdict of this run is weak; empty if it is not.
+    /// Reasons why a verdict of linearizable would be weak evidence; empty if there are none.
     pub(crate) weak: Vec<&'static str>,
 }
 

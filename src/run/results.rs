@@ -15,7 +15,7 @@ use crate::{cli::judging::status_of, exit::ExitStatus};
 #[derive(Debug, Serialize)]
 pub(crate) struct Results {
     pub(crate) verdict: Verdict,
-    /// True if the verdict is green, but the run could not have caught much; `coverage.weak` gives the reasons.
+    /// True if the history is linearizable, but the run could not have caught much; `coverage.weak` gives the reasons.
     pub(crate) weak: bool,
     /// True if the run was interrupted.
     pub(crate) interrupted: bool,

@@ -217,8 +217,8 @@ pub(crate) fn workflow_property(text: &str) -> String {
     workflow_data(text).replace(':', "%3A").replace(',', "%2C")
 }
 
-/// Sanitizes text for XML, keeping line breaks and dropping what XML cannot represent; the XML library escapes the
-/// markup.
+/// Sanitizes text for XML, keeping line breaks and replacing what is harmful or what XML cannot represent; the XML
+/// library escapes the markup.
 pub(crate) fn xml(text: &str) -> String {
     let holds = |c: char| !matches!(c, '\u{fffe}' | '\u{ffff}');
     text.chars().map(|c| if c == '\n' || !does_harm(c) && holds(c) { c } else { INSTEAD }).collect()

@@ -11,7 +11,7 @@ use super::verdict::{grouped, of, plain};
 #[derive(Debug)]
 pub(crate) struct Row {
     pub(crate) verdict: String,
-    /// Key that is violated, number of such keys, or name of the anomaly.
+    /// Key with the violation, number of such keys, or name of the anomaly.
     pub(crate) violated: String,
     pub(crate) keys: String,
     /// Number of operations, and of those answered if fewer.

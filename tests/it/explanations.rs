@@ -7,8 +7,8 @@ use std::{fs, path::Path};
 
 use crate::support::{event, file, run, stale_read};
 
-/// Makes a history of calls on one register, `k`: invocation and completion in ms, process, function, argument, outcome,
-/// result.
+/// Makes a history of calls on one register, `k`: invocation and completion in ms, process, function, argument,
+/// outcome and result.
 fn calls(calls: &[(u64, u64, u64, &str, &str, &str, &str)]) -> String {
     let mut events: Vec<(u64, String)> = Vec::new();
     for &(begin, end, process, f, argument, kind, answer) in calls {

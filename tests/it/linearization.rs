@@ -15,7 +15,7 @@ const CHECK: [&str; 4] = ["check", "--all", "--linearization", "order.jsonl"];
 
 #[test]
 fn operations_stand_in_the_order_in_which_they_can_have_happened() {
-    // The read of 57 began after the write of 41 and before that of 57; the order must swap the latter two.
+    // The read of 57 was invoked after the write of 41 and before the write of 57, which the order must put first.
     let history = event(0, 1, "invoke", "write", "k", "41")
         + &event(1, 1, "ok", "write", "k", "41")
         + &event(2, 2, "invoke", "read", "k", "null")

@@ -30,7 +30,7 @@ struct Diagram<'a> {
     nodes: u16,
     shown: Vec<Message>,
     scale: Scale,
-    /// The operation to blame.
+    /// The operation of the evidence that is presented as the wrong one.
     wrong: usize,
 }
 
