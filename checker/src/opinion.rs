@@ -1,7 +1,7 @@
 //! The second opinion on a "no": every order of its operations is tried; where these are too many, another method must find as well that
 //! there is none. Where nobody can say, nobody says "no".
 
-use histories::{History, Operation, Outcome};
+use histories::Operation;
 
 use crate::{
     Limits, UnknownWhy,
@@ -54,23 +54,4 @@ pub(crate) fn refute(
         Some(false) => Ok(()),
         None => Err(Doubt::Unconfirmed),
     }
-}
-
-/// As [`refute`], of operations of a history as they are, but those in `loose` need not have taken place.
-pub(crate) fn refute_all(
-    object: &impl Specification,
-    history: &History,
-    indexes: &[usize],
-    loose: &[usize],
-    found_by: By,
-    limits: &Limits<'_>,
-) -> Result<(), Doubt> {
-    let mut operations: Vec<Operation> = indexes.iter().map(|&index| history.operations[index]).collect();
-    let calls: Vec<Call<'_>> = operations.iter().map(|o| Call::of(history, o, object.asks_who())).collect();
-    for (operation, index) in operations.iter_mut().zip(indexes) {
-        if loose.contains(index) {
-            operation.outcome = Outcome::Info;
-        }
-    }
-    refute(object, &operations, &calls, found_by, || None, limits)
 }

@@ -1,4 +1,4 @@
-//! Help, versions and wrong usage.
+//! Tests of help, version and wrong usage.
 
 use crate::support::run;
 

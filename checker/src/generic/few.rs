@@ -12,8 +12,7 @@
 //! those, the few that the others need if one of what is certain is left out: they are what makes it a contradiction. What is shown is
 //! taken as it was recorded, and a change that need not have taken place then has to. So it is only shown if it says the same: without any
 //! one of what is certain it has an order, or not even all of it has one without that. Else, and where there is no time to find out, all
-//! is shown that was left before changes became optional; or, where that is too much for a second opinion, what is certain, and beside it
-//! what that needs, which then need not have taken place.
+//! is shown that was left before changes became optional.
 
 use histories::{History, Outcome, Value};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -49,8 +48,6 @@ pub(crate) struct Small {
     pub shown: Vec<u32>,
     /// The one that ended when no order was left.
     pub last: u32,
-    /// What has no order either, and of these what need not have taken place, if that is known.
-    pub loose: Option<(Vec<u32>, Vec<u32>)>,
 }
 
 struct Few<'s, 'a, S> {
@@ -103,11 +100,10 @@ pub(crate) fn few_by<'a, S: Specification>(
     few.loosen_changes();
     (few.questions, few.unanswered) = (MAX_ALL_QUESTIONS, 0);
     let needed = few.needed();
-    let shown = few.shown(&recorded, &needed.0);
-    let loose = few.loose(needed);
+    let shown = few.shown(&recorded, &needed);
     let last = few.certain.iter().copied().find(|&index| history.operations[index as usize].completed == few.rank);
     let last = last.expect("the rank is that of a completion, and what is looked at there stays");
-    Small { shown, last, loose }
+    Small { shown, last }
 }
 
 impl<'a, S: Specification> Few<'_, 'a, S> {
@@ -282,27 +278,16 @@ impl<'a, S: Specification> Few<'_, 'a, S> {
         Some(true)
     }
 
-    /// What is certain and what that needs, and the latter alone, if it is all that is needed and not too much.
-    fn loose(&self, (needed, is_all): (Vec<u32>, bool)) -> Option<(Vec<u32>, Vec<u32>)> {
-        let all = merged(&self.certain, &needed);
-        (is_all && all.len() <= MAX_SHOWN).then_some((all, needed))
-    }
-
-    /// What of the rest the others need if one of what is certain is left out, and whether that is all: it is unknown where a search was
-    /// not answered.
-    fn needed(&mut self) -> (Vec<u32>, bool) {
-        let (mut needed, mut is_all): (Vec<u32>, bool) = (Vec::new(), true);
+    /// What of the rest the others need if one of what is certain is left out.
+    fn needed(&mut self) -> Vec<u32> {
+        let mut needed = Vec::new();
         if self.certain.len() > MAX_SHOWN {
-            return (needed, false);
+            return needed;
         }
         for left_out in self.certain.clone() {
             let others: Vec<u32> = self.certain.iter().copied().filter(|&index| index != left_out).collect();
             let spare = self.spare.clone();
-            let found = self.search(&others, &spare);
-            let Some(Found::Order(order)) = found else {
-                is_all &= matches!(found, Some(Found::Dead(_)));
-                continue;
-            };
+            let Some(Found::Order(order)) = self.search(&others, &spare) else { continue };
             let used: Vec<u32> = self.spare.iter().copied().filter(|index| order.contains(index)).collect();
             let used = minimal(used, |used| {
                 let spare = merged(&needed, used);
@@ -310,7 +295,7 @@ impl<'a, S: Specification> Few<'_, 'a, S> {
             });
             needed = merged(&needed, &used);
         }
-        (needed, is_all)
+        needed
     }
 }
 

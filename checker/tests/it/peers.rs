@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use checker::{Model, Options, UnknownWhy, Verdict, check, check_with};
+use checker::{Model, Options, Verdict, check, check_with};
 use histories::{Value, read_file};
 
 use crate::store::{Store, unsplit};
@@ -50,9 +50,6 @@ fn a_store_is_decided_without_splitting_it_by_key() {
         };
         let report = check_with(&unsplit(&history), &Store, &Options::new(Model::Register));
         assert_eq!(report.keys.len(), 1, "{name}");
-        // The violation takes many operations to show, and a custom model has no second method to confirm it: the
-        // verdict stays open.
-        let is_open = name == "c10-bad" && matches!(report.keys[0].why, Some(UnknownWhy::Unconfirmed { .. }));
-        assert!(report.verdict == expected || is_open, "{name}: {:?} {:?}", report.verdict, report.keys[0].why);
+        assert_eq!(report.verdict, expected, "{name}: {:?}", report.keys[0].why);
     }
 }

@@ -22,7 +22,7 @@ const IS_BETWEEN: [bool; 256] = {
     let mut table = [false; 256];
     let mut at = 0;
     while at < 256 {
-        table[at] = matches!(at, ..=0x20 | 0x23 | 0x2c | 0x3b | 0x80..);
+        table[at] = matches!(at, 0..=0x20 | 0x23 | 0x2c | 0x3b | 0x80..);
         at += 1;
     }
     table
