@@ -84,7 +84,7 @@ impl Bench {
         self.message(leader, term, body);
     }
 
-    /// Returns the next part of a frame to peer `id` that `wanted` selects.
+    /// Waits for a frame to peer `id` that `wanted` accepts, and returns what it extracts.
     fn hear<T>(&self, id: u64, wanted: impl Fn(Frame) -> Option<T>) -> T {
         loop {
             match self.heard[&id].recv_timeout(LIMIT).unwrap() {
@@ -236,7 +236,7 @@ fn a_change_of_leader_ends_what_was_passed_on() {
     assert_eq!(bench.node.homeless.len() + bench.node.pending.len(), 1, "but it was asked again, too");
 }
 
-/// Without a leader, a read waits for the next one, though not as long as for an answer, and is then refused with "no
+/// A read without a leader waits for the next one, though not as long as for an answer, and is then refused with "no
 /// leader".
 #[test]
 fn a_read_that_lost_its_leader_waits_for_the_next_for_some_elections() {
