@@ -89,7 +89,7 @@ pub enum Body {
         /// Round of the message that this answers.
         round: u64,
     },
-    /// A follower asks the leader for a read index (dissertation §6.4).
+    /// Request of a follower to the leader for a read index (dissertation §6.4).
     ReadIndex {
         /// Identifier of the request, fresh for each attempt and each start of the sender, so that no late answer
         /// confirms a later read.

@@ -214,7 +214,7 @@ impl Node {
         (self.status.term, self.status.leader)
     }
 
-    /// Passes a request to the core, or forwards it to the leader, which can answer.
+    /// Answers a local read, hands other requests to the core, or forwards them to the leader.
     fn begin(&mut self, waiting: Waiting, request: Request, now: Time) {
         let here = self.status.role == Role::Leader
             || matches!(request, Request::Read { mode: Mode::Local | Mode::Quorum, .. });
