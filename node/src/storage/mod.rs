@@ -64,7 +64,7 @@ const SYNC_EVERY_BYTES: u64 = 4 << 20;
 /// Expected state of a node's disk at the start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Beginning {
-    /// New node that has never run: its directory must be empty.
+    /// New node that has never run: its directory must hold no state.
     New,
     /// Node that has run before: its directory must hold its state.
     Restart,
