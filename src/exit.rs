@@ -1,8 +1,8 @@
-//! What the exit code of `schism` means: one table, printed by `--help` and held by a test.
+//! Exit codes of `schism`: one table, printed by `--help` and checked by a test.
 
 use std::process::ExitCode;
 
-/// How a command ended. Of several endings, the one that [`ExitStatus::worst`] names counts.
+/// Status with which a command ends. Of several, [`ExitStatus::worst`] decides which one counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ExitStatus {
     Linearizable,
@@ -16,7 +16,7 @@ pub(crate) enum ExitStatus {
 }
 
 impl ExitStatus {
-    /// From the one that wins over all others to the one that yields to all.
+    /// Statuses by precedence, the one that overrides all others first.
     const BY_WEIGHT: [Self; 8] = [
         Self::NotLinearizable,
         Self::Internal,
@@ -56,12 +56,12 @@ impl ExitStatus {
         }
     }
 
-    /// The ending of two that counts: a violation wins over all else.
+    /// Returns the status that takes precedence: a violation overrides all others.
     pub(crate) fn worst(self, other: Self) -> Self {
         Self::BY_WEIGHT.into_iter().find(|status| [self, other].contains(status)).unwrap_or(self)
     }
 
-    /// The table for `--help`, in the order of the codes.
+    /// Returns the table for `--help`, in the order of the codes.
     pub(crate) fn help() -> String {
         let mut all = Self::BY_WEIGHT;
         all.sort_by_key(|status| status.code());

@@ -1,4 +1,5 @@
-//! What the host lacks for a command, told so that nobody takes it for a fault of schism or of the system under test.
+//! Shortage of resources on the host, reported so that nobody takes it for a fault of schism or of the system under
+//! test.
 
 use std::{io, panic, process, thread};
 
@@ -13,12 +14,12 @@ use crate::{
     ui::{self, Failure},
 };
 
-/// What the system says where threads or processes run out, for a person.
+/// Explanation for the user if threads or processes run out.
 const NO_THREADS: &str = "this host makes no further thread or process: raise the limit (`ulimit -u`, or the container's), or end something else";
 const NO_FILES: &str = "this host opens no further file: raise the limit (`ulimit -n`)";
 const NO_MEMORY: &str = "this host gives no more memory: see `ulimit -v` and the memory that is free";
 
-/// What the host ran out of, if that is why something failed.
+/// Returns the resource that the host ran out of, if that is the cause of an error.
 pub(crate) fn lacking(error: &io::Error) -> Option<&'static str> {
     match Errno::from_raw(error.raw_os_error()?) {
         Errno::EAGAIN => Some(NO_THREADS),
@@ -28,58 +29,59 @@ pub(crate) fn lacking(error: &io::Error) -> Option<&'static str> {
     }
 }
 
-/// What the host ran out of, if that is among the causes of an error.
+/// Returns the resource that the host ran out of, if that is among the causes of an error.
 pub(crate) fn lacking_in(error: &anyhow::Error) -> Option<&'static str> {
     error.chain().find_map(|cause| cause.downcast_ref::<io::Error>().and_then(lacking))
 }
 
-/// Whether somebody said in `text` that the host lacks something.
+/// Returns true if `text` contains one of the messages that blame the host.
 pub(crate) fn is_blamed_in(text: &str) -> bool {
     [NO_THREADS, NO_FILES, NO_MEMORY, "this host gives no more memory", "this host lets"]
         .iter()
         .any(|why| text.contains(why))
 }
 
-/// That something could not be done for want of threads or processes.
+/// Creates the failure for a lack of threads or processes.
 pub(crate) fn no_threads(error: &io::Error) -> Failure {
     Failure::new(ExitStatus::Failed, format!("a thread cannot be started: {error}"))
         .hint(lacking(error).unwrap_or(NO_THREADS))
 }
 
-/// A runtime for a command that waits more than it computes. It makes threads only for what may block.
+/// Creates a runtime for a command that waits more than it computes. It makes threads only for blocking calls.
 ///
 /// # Errors
-/// The host lets none be made.
+/// Fails if the host allows no further thread.
 pub(crate) fn small_runtime() -> anyhow::Result<Runtime> {
     can_make_threads(1)?;
     Ok(Builder::new_current_thread().enable_all().build()?)
 }
 
-/// A runtime with so many threads.
+/// Creates a runtime with the given number of threads.
 ///
 /// # Errors
-/// The host lets not so many be made.
+/// Fails if the host does not allow that many threads.
 pub(crate) fn runtime(threads: usize) -> anyhow::Result<Runtime> {
-    // One for what may block.
+    // One more thread for blocking calls.
     can_make_threads(threads + 1)?;
     Ok(Builder::new_multi_thread().worker_threads(threads).enable_all().build()?)
 }
 
-/// Makes so many threads at once and ends them: what makes threads for us later does not expect to be refused.
+/// Checks that the given number of threads can be made by making them: the libraries that make them later panic if
+/// refused.
 fn can_make_threads(count: usize) -> Result<(), Failure> {
     let made: io::Result<Vec<_>> = (0..count).map(|_| thread::Builder::new().spawn(thread::park)).collect();
     made.map_err(|error| no_threads(&error))?.into_iter().for_each(|thread| {
         thread.thread().unpark();
-        // It only waited.
+        // The thread only parked.
         drop(thread.join());
     });
     Ok(())
 }
 
-/// Whether so many files can be open at once.
+/// Checks that the given number of files can be open at once.
 ///
 /// # Errors
-/// The limit is lower.
+/// Fails if the limit is lower.
 pub(crate) fn can_open(files: u64, what: &str) -> anyhow::Result<()> {
     let limit: rlim_t = getrlimit(Resource::RLIMIT_NOFILE).map_or(rlim_t::MAX, |(soft, _)| soft);
     if limit >= files {
@@ -89,7 +91,8 @@ pub(crate) fn can_open(files: u64, what: &str) -> anyhow::Result<()> {
     Err(Failure::new(ExitStatus::Failed, why).hint(format!("raise the limit: ulimit -n {files}")).into())
 }
 
-/// Lets the command end with a sentence and the right code where a library panics because it is given no thread.
+/// Installs a panic hook that ends the command with a message and the right exit code if a library panics because it
+/// cannot start a thread.
 pub(crate) fn blame_for_missing_threads() {
     let usual = panic::take_hook();
     panic::set_hook(Box::new(move |panic| {

@@ -1,7 +1,8 @@
-//! Paths inside a folder whose content others may have made: a store, a campaign, a run. Whatever is named in it, and wherever links in
-//! it lead, nothing outside of it is read, written or removed, and nothing but regular files is opened.
+//! Paths inside a folder whose content others may have made: a store, a campaign, a run. Whatever the names in it, and
+//! wherever links in it point, nothing outside of it is read, written or removed, and only regular files are opened.
 //!
-//! The folder itself is meant as it was typed, through links and all. Who can change it while a command goes on can do so without us.
+//! The path of the folder itself is trusted as typed, links included. Protection against others who change the folder
+//! while a command runs is not attempted, as they could do harm without us.
 
 use std::{
     ffi::OsString,
@@ -15,36 +16,36 @@ use nix::libc::{O_NOFOLLOW, O_NONBLOCK};
 
 use crate::{exit::ExitStatus, ui::Failure};
 
-/// Small files (plans, records, results, logs) are read as a whole up to so many bytes.
+/// Maximum size of files that are read as a whole (plans, records, results, logs).
 const MAX_BYTES: u64 = 512 << 20;
 
-/// A folder that nothing done through this value leaves.
+/// A folder that no operation through this value leaves.
 #[derive(Clone, Debug)]
 pub(crate) struct Inside {
-    /// Absolute, without links.
+    /// Absolute path without links.
     root: PathBuf,
 }
 
 impl Inside {
-    /// The folder that is typed so.
+    /// Opens the folder at a path as typed by the user.
     ///
     /// # Errors
-    /// There is none.
+    /// Fails if there is no such folder.
     pub(crate) fn of(folder: &Path) -> io::Result<Self> {
         let root = fs::canonicalize(folder)?;
         if root.is_dir() { Ok(Self { root }) } else { Err(io::ErrorKind::NotADirectory.into()) }
     }
 
-    /// Where it is: absolute, without links.
+    /// Returns the absolute path of the folder, without links.
     pub(crate) fn path(&self) -> &Path {
         &self.root
     }
 
-    /// Where something of this name lies in it, or would lie. All folders on the way are folders and no links, as far as they are there;
-    /// of the last name nothing is known yet.
+    /// Returns the path of a name in the folder, which need not exist. The parents that exist are checked to be
+    /// folders and not links; the last component is not checked.
     ///
     /// # Errors
-    /// The name leads out.
+    /// Fails if the name leads out of the folder.
     pub(crate) fn resolve(&self, name: impl AsRef<Path>) -> io::Result<PathBuf> {
         let mut path = self.root.clone();
         let mut missing = false;
@@ -64,13 +65,13 @@ impl Inside {
         Ok(path)
     }
 
-    /// A regular file in it, opened to be read; nothing where there is none.
+    /// Opens a regular file in the folder for reading; none if it does not exist.
     ///
     /// # Errors
-    /// The name leads out, or stands for a link, a pipe, a device or a folder.
+    /// Fails if the name leads out, or if it is a link, a pipe, a device or a folder.
     pub(crate) fn open(&self, name: impl AsRef<Path>) -> io::Result<Option<File>> {
         let path = self.resolve(name)?;
-        // Not blocking: a pipe that nobody writes to would hold us for ever.
+        // Non-blocking, as opening a pipe without a writer would block for ever.
         match OpenOptions::new().read(true).custom_flags(O_NOFOLLOW | O_NONBLOCK).open(&path) {
             Ok(file) if file.metadata()?.is_file() => Ok(Some(file)),
             Ok(_) => Err(leads_out("this is no regular file")),
@@ -80,24 +81,24 @@ impl Inside {
         }
     }
 
-    /// Where a regular file in it lies; nothing where there is none.
+    /// Returns the path of a regular file in the folder; none if it does not exist.
     ///
     /// # Errors
-    /// As [`Inside::open`].
+    /// Fails like [`Inside::open`].
     pub(crate) fn file(&self, name: impl AsRef<Path>) -> io::Result<Option<PathBuf>> {
         let path = self.resolve(&name)?;
         Ok(self.open(name)?.map(|_| path))
     }
 
-    /// Whether there is a regular file of this name in it.
+    /// Returns true if a regular file of this name is in the folder.
     pub(crate) fn has(&self, name: impl AsRef<Path>) -> bool {
         self.file(name).is_ok_and(|found| found.is_some())
     }
 
-    /// The content of a file in it; nothing where there is none.
+    /// Reads a file in the folder; none if it does not exist.
     ///
     /// # Errors
-    /// As [`Inside::open`], or the file is too large to be what it should be.
+    /// Fails like [`Inside::open`], or if the file is larger than any that schism writes.
     pub(crate) fn read(&self, name: impl AsRef<Path>) -> io::Result<Option<Vec<u8>>> {
         let Some(file) = self.open(name)? else { return Ok(None) };
         let mut content = Vec::new();
@@ -108,10 +109,10 @@ impl Inside {
         Ok(Some(content))
     }
 
-    /// A folder in it; nothing where there is none.
+    /// Opens a folder in this folder; none if it does not exist.
     ///
     /// # Errors
-    /// The name leads out, or stands for something else.
+    /// Fails if the name leads out, or is not a folder.
     pub(crate) fn folder(&self, name: impl AsRef<Path>) -> io::Result<Option<Self>> {
         let path = self.resolve(name)?;
         match fs::symlink_metadata(&path) {
@@ -123,10 +124,10 @@ impl Inside {
         }
     }
 
-    /// A folder in it, which is made where there is none.
+    /// Opens a folder in this folder, and makes it if it does not exist.
     ///
     /// # Errors
-    /// As [`Inside::folder`], or it cannot be made.
+    /// Fails like [`Inside::folder`], or if the folder cannot be made.
     pub(crate) fn make(&self, name: impl AsRef<Path>) -> io::Result<Self> {
         let path = self.resolve(&name)?;
         if let Some(folder) = self.folder(&name)? {
@@ -136,28 +137,28 @@ impl Inside {
         Ok(Self { root: path })
     }
 
-    /// A new file in it, instead of whatever had this name.
+    /// Creates a file in the folder, replacing whatever had this name.
     ///
     /// # Errors
-    /// The name leads out, or the file cannot be made.
+    /// Fails if the name leads out, or if the file cannot be created.
     pub(crate) fn create(&self, name: impl AsRef<Path>) -> io::Result<File> {
         let path = self.resolve(name)?;
         remove_file(&path)?;
         OpenOptions::new().write(true).create_new(true).open(&path)
     }
 
-    /// Removes a file or a link, which is not followed; nothing happens where there is none.
+    /// Removes a file, or a link without following it; does nothing if it does not exist.
     ///
     /// # Errors
-    /// The name leads out or is a folder's, or it cannot be removed.
+    /// Fails if the name leads out, if it is a folder, or if it cannot be removed.
     pub(crate) fn remove(&self, name: impl AsRef<Path>) -> io::Result<()> {
         remove_file(&self.resolve(name)?)
     }
 
-    /// Removes a folder with all in it; of a link, only the link. Nothing happens where there is none.
+    /// Removes a folder with its content; does nothing if it does not exist. Links in it are removed, not followed.
     ///
     /// # Errors
-    /// The name leads out, or something cannot be removed.
+    /// Fails if the name leads out, or if something cannot be removed.
     pub(crate) fn remove_all(&self, name: impl AsRef<Path>) -> io::Result<()> {
         match fs::remove_dir_all(self.resolve(name)?) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -165,10 +166,10 @@ impl Inside {
         }
     }
 
-    /// The names in it, sorted, each with its kind.
+    /// Returns the names in the folder, sorted, with their types.
     ///
     /// # Errors
-    /// It cannot be read.
+    /// Fails if the folder cannot be read.
     pub(crate) fn entries(&self) -> io::Result<Vec<(OsString, FileType)>> {
         let mut entries = Vec::new();
         for entry in fs::read_dir(&self.root)? {
@@ -196,7 +197,7 @@ fn is_link(path: &Path) -> io::Error {
     leads_out(&format!("{name} is a link, and links in here are not followed"))
 }
 
-/// Says that something in a folder is not as schism would have left it, or cannot be read.
+/// Turns an I/O error into a failure: a file in a folder is not as schism would have left it, or cannot be read.
 pub(crate) fn refused(path: &Path) -> impl FnOnce(io::Error) -> anyhow::Error + use<> {
     let path = path.to_owned();
     move |error| Failure::new(ExitStatus::Unreadable, format!("{}: {error}", path.display())).into()
@@ -210,7 +211,7 @@ mod tests {
 
     use super::Inside;
 
-    /// A folder beside one that must stay as it is, with links from the one to the other.
+    /// Makes a folder with links to another one, which must stay unchanged.
     fn folder() -> (tempfile::TempDir, Inside) {
         let dir = tempfile::tempdir().unwrap();
         let (inner, outer) = (dir.path().join("inner"), dir.path().join("outer"));

@@ -1,4 +1,4 @@
-//! Past runs as they lie in a store, those of campaigns among them.
+//! Past runs in a store, including those of campaigns.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::{exit::ExitStatus, inside::Inside, ui::Failure};
 
-/// How deep runs are looked for: a campaign's are in `campaign/runs/<cell>/seed-<n>`.
+/// Maximum depth at which runs are looked for: a campaign's are in `campaign/runs/<cell>/seed-<n>`.
 const MAX_DEPTH: u32 = 6;
 
 /// A past run, or one that is under way.
@@ -15,16 +15,16 @@ const MAX_DEPTH: u32 = 6;
 pub(crate) struct Kept {
     #[serde(serialize_with = "shown")]
     pub(crate) path: PathBuf,
-    /// Whether it came to an end by itself.
+    /// True if the run has ended by itself.
     #[serde(skip)]
     pub(crate) is_over: bool,
-    /// `under way or killed` where there is none yet.
+    /// Verdict, or `under way or killed` if there is none.
     pub(crate) verdict: String,
     pub(crate) system: String,
     pub(crate) read: String,
     pub(crate) faults: String,
     pub(crate) seed: u64,
-    /// Whether it belongs to a campaign.
+    /// True if the run belongs to a campaign.
     pub(crate) of_campaign: bool,
 }
 
@@ -33,7 +33,7 @@ impl Kept {
         self.verdict == "not-linearizable"
     }
 
-    /// The run in `folder`, as it is named by `path`. What cannot be read of it is not known of it.
+    /// Reads the run in `folder`, to be listed as `path`. Fields that cannot be read stay empty.
     fn read(folder: &Inside, path: PathBuf) -> Self {
         let [test, results] = ["test.json", "results.json"]
             .map(|file| folder.read(file).ok().flatten().and_then(|text| serde_json::from_slice::<Value>(&text).ok()));
@@ -54,23 +54,23 @@ impl Kept {
     }
 }
 
-/// As JSON can hold it: few paths are not UTF-8.
+/// Serializes a path for JSON, with replacements where it is not UTF-8.
 fn shown<S: Serializer>(path: &Path, to: S) -> Result<S::Ok, S::Error> {
     to.collect_str(&path.display())
 }
 
-/// The file that makes a folder that of a run.
+/// Name of the file that marks a folder as a run's.
 const TEST_FILE: &str = "test.json";
 
-/// Whether a folder is that of a run.
+/// Returns true if a folder is that of a run.
 pub(crate) fn is_run(path: &Path) -> bool {
     Inside::of(path).is_ok_and(|folder| folder.has(TEST_FILE))
 }
 
-/// All runs below a folder, by their names.
+/// Finds all runs below a folder, sorted by path.
 ///
 /// # Errors
-/// It is no folder.
+/// Fails if it is not a folder.
 pub(crate) fn find(store: &Path) -> anyhow::Result<Vec<Kept>> {
     let Ok(folder) = Inside::of(store) else {
         let what = format!("there is no store in {}", store.display());
@@ -82,16 +82,16 @@ pub(crate) fn find(store: &Path) -> anyhow::Result<Vec<Kept>> {
     Ok(found)
 }
 
-/// Looks into a folder that is named by `path`.
+/// Searches a folder that is to be listed as `path`.
 fn look(folder: &Inside, path: &Path, depth: u32, found: &mut Vec<Kept>) {
     if folder.has(TEST_FILE) {
         found.push(Kept::read(folder, path.to_owned()));
         return;
     }
     let Some(depth) = depth.checked_sub(1) else { return };
-    // What cannot be read holds no runs that anybody could list.
+    // Folders that cannot be read are skipped.
     for (name, kind) in folder.entries().unwrap_or_default() {
-        // Links, `latest` among them, would show runs twice, or lead out.
+        // Links, such as `latest`, would list runs twice, or lead out of the store.
         if kind.is_dir()
             && let Ok(Some(below)) = folder.folder(&name)
         {

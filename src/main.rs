@@ -1,4 +1,4 @@
-//! The `schism` command: parse, carry out, exit.
+//! The `schism` command: parses the command line, executes it, exits.
 
 mod campaign;
 mod cli;
@@ -24,7 +24,7 @@ use crate::{
     run::Host,
 };
 
-/// Of all that a command can lack, memory is what nobody else can tell about.
+/// Allocator that reports a lack of memory, which no other part of a program could.
 #[global_allocator]
 static MEMORY: HostMemory = HostMemory;
 
@@ -41,14 +41,16 @@ fn main() -> ExitCode {
     }
 }
 
-/// Raises the limit on open files as far as it goes: a thousand clients need more than the usual 1024. What cannot be raised stays.
+/// Raises the limit on open files as far as possible, as a thousand clients need more than the usual 1024. A failure
+/// to do so is ignored.
 fn allow_many_connections() {
     if let Ok((_, most)) = getrlimit(Resource::RLIMIT_NOFILE) {
         setrlimit(Resource::RLIMIT_NOFILE, most, most).ok();
     }
 }
 
-/// Runs take place in a sandbox; there, this program is started again, and its exit code is passed on.
+/// Executes a command. Runs take place in a sandbox: there, this program is started again, and its exit code is passed
+/// on.
 fn carry_out(command: Command) -> anyhow::Result<ExitCode> {
     let status = match command {
         Command::Demo(args) => match nemesis::enter()? {

@@ -1,4 +1,4 @@
-//! What a run is to do: all of it plain data, decided before anything starts, so that the seed repeats it.
+//! The plan of a run: plain data, decided before anything starts, so that the seed reproduces it.
 
 use std::{ops::RangeInclusive, time::Duration};
 
@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{systems::schism::Settings, ui::verdict::counted};
 
-/// How many nodes a cluster may have.
+/// Number of nodes that a cluster may have.
 pub(crate) const NODES: RangeInclusive<u16> = 1..=9;
 
-/// How reads are answered; see the README for what each of them promises.
+/// Read mode of a node; see the README for the guarantees of each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum ReadMode {
@@ -20,25 +20,27 @@ pub(crate) enum ReadMode {
     Leader,
     /// the leader, while its lease runs by its own clock; elections: check-quorum, for a lease rests on loyal voters
     Lease,
-    /// the leader, after a round of heartbeats (`ReadIndex`); elections: basic, where deposed leaders linger that it must withstand
+    /// the leader, after a round of heartbeats (`ReadIndex`); elections: basic, where deposed leaders linger that it
+    /// must withstand
     Quorum,
     /// as an entry of the log; elections: basic, as for quorum
     Log,
 }
 
-/// What leaders and voters owe each other, beyond the votes themselves.
+/// Election mode: the duties of leaders and voters beyond the votes themselves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Elections {
     /// figure 2 alone: a leader leads until it hears of a later term, and voters vote whomever they hear
     #[default]
     Basic,
-    /// a leader that no majority answers steps down, and voters are loyal to the leader that they hear (as in etcd; leases need it)
+    /// a leader that no majority answers steps down, and voters are loyal to the leader that they hear (as in etcd;
+    /// leases need it)
     CheckQuorum,
 }
 
 impl Elections {
-    /// As the node's command line spells it.
+    /// Returns the name used on the node's command line.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Basic => "basic",
@@ -46,8 +48,10 @@ impl Elections {
         }
     }
 
+    /// Checks that reads of this mode make sense with these elections.
+    ///
     /// # Errors
-    /// Reads of this mode would be worth nothing under these elections.
+    /// Fails for lease reads with basic elections, as another leader could be elected during the lease.
     pub(crate) fn check(self, read: ReadMode) -> Result<(), String> {
         if (self, read) == (Self::Basic, ReadMode::Lease) {
             let why = "lease reads need loyal voters, which basic Raft has not: another leader could be elected while the lease runs. \
@@ -59,7 +63,7 @@ impl Elections {
 }
 
 impl ReadMode {
-    /// As the node's API spells it.
+    /// Returns the name used in the node's API.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Local => "local",
@@ -70,7 +74,7 @@ impl ReadMode {
         }
     }
 
-    /// The elections that it is run with unless others are asked for; the help of each mode says why.
+    /// Returns the default elections of this read mode; the help of each mode gives the reason.
     pub(crate) fn elections(self) -> Elections {
         match self {
             Self::Lease => Elections::CheckQuorum,
@@ -79,34 +83,34 @@ impl ReadMode {
     }
 }
 
-/// One run.
+/// Plan of one run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Plan {
-    /// The version of schism that made it.
+    /// Version of schism that made the plan.
     pub(crate) version: String,
     pub(crate) system: String,
     pub(crate) nodes: u16,
     pub(crate) read: ReadMode,
     pub(crate) workload: String,
-    /// As asked for; `schedule` is what came of it.
+    /// Faults as asked for; `schedule` is made from them.
     pub(crate) faults: FaultSpecs,
     pub(crate) seed: u64,
-    /// How long clients are busy, ms.
+    /// Duration of the load, ms.
     pub(crate) time_limit_ms: u64,
-    /// Operations each second, all clients together; 0 is as fast as it goes.
+    /// Operations per second of all clients together; 0 for as many as possible.
     pub(crate) rate: u32,
     pub(crate) concurrency: u16,
     pub(crate) keys: u16,
-    /// Reads in a hundred operations; writes and cas share the rest four to one.
+    /// Percentage of reads among the operations; writes and cas share the rest four to one.
     pub(crate) read_percent: u8,
-    /// How long a client waits for an answer, ms.
+    /// Time that a client waits for an answer, ms.
     pub(crate) operation_timeout_ms: u64,
     pub(crate) settings: Settings,
     pub(crate) schedule: Vec<Planned>,
 }
 
 impl Default for Plan {
-    /// Five nodes, 25 clients, 500 operations a second on 5 keys for 20 s.
+    /// Returns a plan of five nodes and 25 clients with 500 operations per second on 5 keys for 20 s.
     fn default() -> Self {
         Self {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -129,7 +133,7 @@ impl Default for Plan {
 }
 
 impl Plan {
-    /// Decides when which fault comes.
+    /// Draws the schedule of faults from the seed.
     pub(crate) fn schedule(mut self) -> Self {
         let options = ScheduleOptions {
             faults: self.faults.0.clone(),
@@ -145,13 +149,13 @@ impl Plan {
         Duration::from_millis(self.time_limit_ms)
     }
 
-    /// The run in a few words.
+    /// Summarizes the run in a few words.
     pub(crate) fn summary(&self) -> String {
         let nodes = counted(self.nodes.into(), "node");
         format!("{nodes}, {} reads, faults {}, seed {}", self.read.name(), self.faults, self.seed)
     }
 
-    /// The command that repeats the run.
+    /// Returns the command that repeats the run.
     pub(crate) fn command(&self) -> String {
         let elections = Some(self.settings.elections).filter(|elections| *elections != self.read.elections());
         let elections = elections.map_or_else(String::new, |elections| format!(" --elections {}", elections.name()));
@@ -170,8 +174,10 @@ impl Plan {
         )
     }
 
+    /// Checks that the plan is possible.
+    ///
     /// # Errors
-    /// What makes the plan impossible.
+    /// Fails if the number of nodes is out of range.
     pub(crate) fn check(&self) -> Result<(), String> {
         if NODES.contains(&self.nodes) {
             return Ok(());
@@ -179,7 +185,7 @@ impl Plan {
         Err(format!("a cluster has from {} to {} nodes, not {}", NODES.start(), NODES.end(), self.nodes))
     }
 
-    /// The name of the run's folder in the store.
+    /// Returns the name of the run's folder in the store.
     pub(crate) fn name(&self) -> String {
         format!("{}-{}-{}", self.system, self.workload, self.read.name())
     }

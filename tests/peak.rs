@@ -1,5 +1,6 @@
-//! The limit in memory holds for the whole process, as the kernel counts it. A binary of its own, since the kernel tells the peak of all
-//! children together, and counts that of their parent: so nothing large is held here.
+//! Tests that the memory limit holds for the whole process, as measured by the kernel. They are a binary of their own
+//! and hold nothing large, as the kernel reports one peak for all children, which includes the parent's at the time of
+//! the fork.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should fail")]
 
@@ -11,7 +12,7 @@ use std::{
 
 use nix::sys::resource::{UsageWho, getrusage};
 
-/// Checks these lines within so many MiB; the exit code, what was said, and the peak of all children so far, in MiB.
+/// Checks the lines under a limit in MiB. Returns the exit code, stdout, and the peak of all children so far in MiB.
 fn check(lines: impl Iterator<Item = impl AsRef<[u8]>>, model: &str, limit_mib: i64) -> (Option<i32>, String, i64) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("history.jsonl");
@@ -31,7 +32,8 @@ fn line(process: usize, kind: &str, f: &str, value: &str) -> String {
     format!(r#"{{"process":{process},"type":"{kind}","f":"{f}","value":{value}}}"#) + "\n"
 }
 
-/// Few bytes of zstd that unpack to many blank lines, in one frame with a window of 64 MiB; from RFC 8878, blocks of one repeated byte.
+/// Makes a few bytes of zstd that unpack to many blank lines, in one frame with a window of 64 MiB: blocks of one
+/// repeated byte (RFC 8878).
 fn window() -> Vec<u8> {
     let mut bytes = vec![0x28, 0xb5, 0x2f, 0xfd, 0, 16 << 3];
     for block in 0..1000_u32 {
@@ -41,13 +43,14 @@ fn window() -> Vec<u8> {
     bytes
 }
 
-/// Texts of which a few hundred are more than the limit.
+/// Makes a history of texts, a few hundred of which exceed the limit.
 fn long_texts() -> impl Iterator<Item = String> {
     let text = |n: usize| format!("\"{n} {}\"", "x".repeat(100_000));
     (0..600).flat_map(move |n| ["invoke", "ok"].map(|kind| line(0, kind, "write", &text(n))))
 }
 
-/// Everything twice and at once, and then one of them three times: every order must be tried.
+/// Makes a history of concurrent pushes of every value twice, and then three pops of one of them, which forces the
+/// checker to try every order.
 fn many_orders() -> impl Iterator<Item = String> {
     let put = |kind: &'static str| (0..24).map(move |n| line(n, kind, "push", &(n % 12).to_string()));
     let take = [("invoke", "null"), ("ok", "0")].map(|(kind, value)| line(0, kind, "pop", value));

@@ -1,7 +1,7 @@
 //! Second opinion on a violation: tries every order of its operations. If there are too many orders, another method
 //! must confirm that none is valid. A violation that nothing confirms is not reported.
 
-use histories::{History, Operation, Outcome};
+use histories::Operation;
 
 use crate::{
     Limits, UnknownWhy,
@@ -55,24 +55,4 @@ pub(crate) fn refute(
         Some(false) => Ok(()),
         None => Err(Doubt::Unconfirmed),
     }
-}
-
-/// Confirms like [`refute`] that these operations of a history have no valid order. Those in `loose` need not have
-/// taken place.
-pub(crate) fn refute_all(
-    object: &impl Specification,
-    history: &History,
-    indexes: &[usize],
-    loose: &[usize],
-    found_by: By,
-    limits: &Limits<'_>,
-) -> Result<(), Doubt> {
-    let mut operations: Vec<Operation> = indexes.iter().map(|&index| history.operations[index]).collect();
-    let calls: Vec<Call<'_>> = operations.iter().map(|o| Call::of(history, o, object.asks_who())).collect();
-    for (operation, index) in operations.iter_mut().zip(indexes) {
-        if loose.contains(index) {
-            operation.outcome = Outcome::Info;
-        }
-    }
-    refute(object, &operations, &calls, found_by, || None, limits)
 }

@@ -1,4 +1,4 @@
-//! How fast a recorded history is read and paired, and how fast events are recorded.
+//! Benchmarks of reading and pairing a recorded history, and of recording events.
 
 use std::{fmt::Write as _, hint::black_box, time::Instant};
 
@@ -8,7 +8,7 @@ use histories::{EdnStyle, Event, EventType, Format, Process, Recorder, Value, re
 const OPERATIONS: u64 = 100_000;
 const CLIENTS: u64 = 20;
 
-/// Reads and writes of one key by 20 clients, each operation beside 19 others.
+/// Returns a history of reads and writes of one key by 20 clients, each operation concurrent with 19 others.
 fn lines() -> String {
     let mut text = String::new();
     let mut line = |index: u64, process, rest: &str| {

@@ -1,97 +1,98 @@
-//! What can be wrong with a history's file, and where: path, line, column, what was expected, what stood there.
+//! Errors of reading a history from a file: path, line and column, what was expected and what was found.
 
 use std::{io, path::PathBuf};
 
 use crate::{Format, PairingError, Reading};
 
-/// Why a history could not be read. Lines and columns count from 1; columns count bytes.
+/// Reason why a history could not be read. Lines and columns count from 1; columns count bytes.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    /// The file cannot be opened or read at all.
+    /// The file cannot be opened or read.
     #[error("{}: cannot be read: {source}", path.display())]
     Io {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// There is no operation in it.
+    /// The file contains no operation.
     #[error("{}:{line}: no operations", path.display())]
     Empty {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Where it ends.
+        /// The line at which the file ends.
         line: u64,
     },
-    /// It is of another format than it was said to be.
+    /// The file has another format than the one that was asked for.
     #[error("{}: expected {asked}, as was asked for, but this looks like {found}", path.display())]
     OtherFormat {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// What it was said to be.
+        /// The format that was asked for.
         asked: Format,
-        /// What its content says.
+        /// The format that the content shows.
         found: Format,
     },
-    /// Values may be pairs of key and value, and nothing tells; or were taken for such, and one is none. `ReadOptions::keyed` says it.
+    /// The values may or may not be pairs of key and value, and nothing decides it; or they were read as such pairs and
+    /// one of them is none. `ReadOptions::keyed` decides it.
     #[error("{}:{line}: {}", path.display(), shortened(why))]
     Keys {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Which line.
+        /// The line.
         line: u64,
-        /// What cannot be told, or what is no pair.
+        /// The ambiguity, or the value that is no pair.
         why: String,
     },
-    /// It says already what was to be told by an option.
+    /// An option was given for something that the file itself states.
     #[error("{}: {option} says how events are read, and {found} have none", path.display())]
     NoUse {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Which option.
+        /// The option.
         option: &'static str,
-        /// What it is.
+        /// The format of the file.
         found: Format,
     },
-    /// Whoever reads was told to stop.
+    /// Reading was stopped by `ReadOptions::keep_going`.
     #[error("{}: told to stop after {} operations", path.display(), reading.operations)]
     Stopped {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// How far it was read.
+        /// Progress when reading stopped.
         reading: Reading,
     },
-    /// It is not written as its format demands.
+    /// The file violates the syntax of its format.
     #[error("{}:{line}:{column}: {}, in: {excerpt}{}", path.display(), shortened(reason), tried(*format))]
     Malformed {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Which line.
+        /// The line.
         line: u64,
-        /// Which byte of the line.
+        /// The byte within the line.
         column: u64,
-        /// What was expected, and what stands there.
+        /// The expectation, and what was found instead.
         reason: String,
-        /// The line's text around that place, shortened and escaped.
+        /// The text of the line around that byte, shortened and escaped.
         excerpt: String,
-        /// As what it was read, where that is known.
+        /// The format in which the file was read, if it is known.
         format: Option<Format>,
     },
-    /// It is well written, but what it says cannot have happened.
+    /// The syntax is right, but the events cannot have happened.
     #[error("{}:{line}: {}, in: {excerpt}", path.display(), shortened(&rule.to_string()))]
     Broken {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Which line.
+        /// The line.
         line: u64,
-        /// The rule that it breaks.
+        /// The rule that the event breaks.
         rule: Box<PairingError>,
-        /// The line's text, shortened and escaped.
+        /// The text of the line, shortened and escaped.
         excerpt: String,
     },
 }
 
-/// As what a file was read, and why.
+/// Returns the format in which a file was read, and the reason for choosing it, as a suffix of a message.
 fn tried(format: Option<Format>) -> String {
     let Some(format) = format else { return String::new() };
     let why = match format {
@@ -104,7 +105,8 @@ fn tried(format: Option<Format>) -> String {
     format!(" (read as {format}, {why})")
 }
 
-/// A reason, which may quote the file, on one line and printable; of a long one its beginning and its end.
+/// Returns a reason, which may quote the file, on one line and without control characters; a long one is cut in the
+/// middle.
 fn shortened(reason: &str) -> String {
     const MAX_HALF: usize = 160;
     let mut chars: Vec<char> = reason.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();

@@ -1,4 +1,4 @@
-//! One line of a history: something that a client or the nemesis began or ended.
+//! Events, the lines of a history: invocations and completions of client operations, and the faults of the nemesis.
 
 use std::borrow::Cow;
 
@@ -6,64 +6,68 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{Process, Value};
 
-/// Whether an event begins an operation, or how it ends one.
+/// Kind of an event: an invocation, or one of three completions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum EventType {
-    /// The request is about to leave.
+    /// Invocation: the request is about to be sent.
     Invoke,
-    /// It happened, between invocation and this.
+    /// The operation took effect between its invocation and this completion.
     Ok,
-    /// It did not happen and never will.
+    /// The operation did not take effect and never will.
     Fail,
-    /// Nobody knows: it may take effect at any time after its invocation, or never.
+    /// The outcome is unknown: the operation may take effect at any time after its invocation, or never.
     Info,
 }
 
-/// One line of a history, with Jepsen's names.
+/// Event of a history, with Jepsen's field names.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Event<'a> {
-    /// Place in the total order of events; strictly increasing. Where a file gives none, its order counts.
+    /// Position in the total order of events; strictly increasing. Where a file gives none, the order of its lines
+    /// counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub index: Option<u64>,
-    /// Nanoseconds of the monotonic clock since the run began; never decreasing. Where a file gives none, 0.
+    /// Nanoseconds of the monotonic clock since the run began; never decreasing. 0 where a file gives none.
     #[serde(default)]
     pub time: u64,
-    /// Who acts.
+    /// The process that acts.
     pub process: Process,
-    /// Whether it begins or how it ends.
+    /// Kind of the event.
     #[serde(rename = "type")]
     pub kind: EventType,
-    /// What is done: `read`, `write`, `cas`, a fault's name, …
+    /// Name of the function: `read`, `write`, `cas`, the name of a fault, …
     #[serde(borrow)]
     pub f: Cow<'a, str>,
-    /// Which object, where a history has several independent ones. `null` is no key, and says that there is none in the value either.
+    /// The object, in a history of several independent ones. `null` means that there is no key, and that the value
+    /// contains none either.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub key: Option<Value>,
-    /// What is written (`write`), expected and set (`cas`: `[from, to]`), or was read (`read`, on completion).
-    /// `null` is "absent", which differs from no value at all: a read that ended `ok` must have one.
+    /// The value written (`write`), the expected and the new value (`cas`: `[from, to]`), or the value returned
+    /// (`read`, on completion). `null` means "absent", which differs from having no value: a read that completed `ok`
+    /// must have one.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub value: Option<Value>,
-    /// What a `cas` that did not match found instead, on its `fail`: then it is as good as a read. `null` is "absent".
+    /// The value that a mismatched `cas` found, on its `fail`: it is then as good as a read. `null` means "absent".
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub observed: Option<Value>,
-    /// On the `fail` of a `cas`: it found another value than it expected, even where nobody recorded which.
+    /// True on the `fail` of a `cas` that found another value than it expected, even if the value itself was not
+    /// recorded.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub mismatch: bool,
-    /// Which node was asked.
+    /// The node to which the request was sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<u16>,
-    /// On a completion: the number that the store itself gave what it answered with, where it gives any; at most
-    /// [`crate::MAX_REVISION`]. Further evidence, never the truth.
+    /// The revision that the store reported with its answer, on a completion, if it reports any; at most
+    /// [`crate::MAX_REVISION`]. Supporting evidence only: no verdict rests on it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<u64>,
-    /// Why it failed, or why nobody knows.
+    /// Reason why the operation failed, or why its outcome is unknown.
     #[serde(default, borrow, skip_serializing_if = "Option::is_none")]
     pub error: Option<Cow<'a, str>>,
 }
 
 impl<'a> Event<'a> {
-    /// An event without index, time, key, value, node, revision or error.
+    /// Creates an event without index, time, key, value, node, revision or error.
     pub fn new(process: Process, kind: EventType, f: impl Into<Cow<'a, str>>) -> Self {
         let f = f.into();
         Self {
@@ -82,13 +86,13 @@ impl<'a> Event<'a> {
         }
     }
 
-    /// The same event, borrowing nothing.
+    /// Returns the same event with owned data.
     pub fn into_owned(self) -> Event<'static> {
         Event { f: self.f.into_owned().into(), error: self.error.map(|why| why.into_owned().into()), ..self }
     }
 }
 
-/// A field that is there, even as `null`, differs from one that is not.
+/// Deserializes a field that is present, so that `null` differs from a missing field.
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
     Value::deserialize(deserializer).map(Some)
 }

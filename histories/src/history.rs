@@ -1,4 +1,4 @@
-//! A whole history, paired and validated: what a checker reads.
+//! Complete histories, paired and validated: the input of a checker.
 
 use std::borrow::Cow;
 
@@ -6,82 +6,86 @@ use rustc_hash::FxHashMap;
 
 use crate::{Event, Function, Note, Operation, Process, Times, Transactions, Value, ValueId, Values, Way};
 
-/// What all clients did, in the order of invocation, and what the nemesis did to them.
+/// History of all client operations, in the order of invocation, and of the nemesis.
 #[derive(Clone, Debug, Default)]
 pub struct History {
     /// Client operations, in the order of their invocations.
     pub operations: Vec<Operation>,
-    /// Every key and value that occurs.
+    /// Keys and values that occur.
     pub values: Values,
-    /// Events of the nemesis and of all others that are not clients, in their order.
+    /// Events of the nemesis and of all other processes that are not clients, in their order.
     pub others: Vec<Event<'static>>,
-    /// What the operations that are transactions do.
+    /// Micro-operations of the operations that are transactions.
     pub transactions: Transactions,
-    /// What failed cas were taken for.
+    /// Numbers of failed cas by how they were interpreted.
     pub failed_cas: FailedCasCounts,
-    /// What its file does not say, so that no verdict on it does.
+    /// Reservations about the history: facts that its file does not give, so that a verdict cannot rest on them.
     pub notes: Vec<Note>,
-    /// How its file was read.
+    /// Interpretation with which its file was read.
     pub(crate) way: Way,
     pub(crate) function_names: Vec<Box<str>>,
-    /// The names of clients that have no numbers of their own, numbered from `first_named` on, above all others.
+    /// Names of the clients that have no number of their own; they are numbered from `first_named` on, above all other
+    /// clients.
     pub(crate) process_names: Vec<Value>,
     pub(crate) first_named: u32,
-    /// One for each operation, as are `nodes`: apart from them, as only what is told of a verdict needs them.
+    /// Times of each operation. `times` and `nodes` are parallel to `operations`, and kept apart because only reports
+    /// of a verdict need them.
     pub(crate) times: Vec<Times>,
     pub(crate) nodes: Vec<u16>,
-    /// As `times`, but empty where no event has any; [`NO_REVISION`] of those that have none.
+    /// Revision of each operation, [`NO_REVISION`] where it has none; empty if no event has any.
     pub(crate) revisions: Vec<u64>,
 }
 
-/// Cas that ended as failed, without a word about what they found or why: how many were taken for what ([`crate::FailedCas`]).
+/// Numbers of cas that failed without stating what they found or why, by how they were interpreted
+/// ([`crate::FailedCas`]).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FailedCasCounts {
-    /// Found another value than they expected.
+    /// Number of cas taken to have found another value than they expected.
     pub mismatch: usize,
-    /// Did not happen.
+    /// Number of cas taken not to have happened.
     pub nothing: usize,
 }
 
-/// No revision; those that are some are at most [`MAX_REVISION`].
+/// Marker of an operation without a revision; real revisions are at most [`MAX_REVISION`].
 pub(crate) const NO_REVISION: u64 = u64::MAX;
-/// The largest revision that a history can have: every format has a form for it.
+/// Largest revision that a history can have: every file format can represent it.
 pub const MAX_REVISION: u64 = u64::MAX >> 1;
 
 impl History {
-    /// A value by its number.
+    /// Returns the value with this id.
     pub fn value(&self, id: ValueId) -> &Value {
         self.values.get(id)
     }
 
-    /// When the operation with this index in `operations` was invoked and ended.
+    /// Returns the times of invocation and completion of the operation at `index` in `operations`.
     pub fn times(&self, index: usize) -> Times {
         self.times[index]
     }
 
-    /// Whether events have times: some file formats, and some tools, leave them out.
+    /// Returns true if events have times: some file formats, and some tools, leave them out.
     pub fn has_times(&self) -> bool {
         self.times.last().is_some_and(|last| last.completed_ns > 0)
     }
 
-    /// Which node was asked to do the operation with this index in `operations`; 0 if that is not known.
+    /// Returns the node that was asked to do the operation at `index` in `operations`; 0 if that is not known.
     pub fn node(&self, index: usize) -> u16 {
         self.nodes[index]
     }
 
-    /// The revision with which the operation with this index in `operations` was answered, where that is known.
+    /// Returns the revision that came with the answer to the operation at `index` in `operations`, if it is known.
     pub fn revision(&self, index: usize) -> Option<u64> {
         self.revisions.get(index).copied().filter(|revision| *revision != NO_REVISION)
     }
 
-    /// The client with this number in [`Operation::process`], as its source calls it.
+    /// Returns the client with this number in [`Operation::process`], as its source names it.
     pub fn process(&self, number: u32) -> Process {
         let name = number.checked_sub(self.first_named).and_then(|place| self.process_names.get(place as usize));
         name.and_then(|name| Process::from_value(name.clone()).ok()).unwrap_or(Process::Client(number.into()))
     }
 
-    /// The same history with each transaction's own key within the keys of its micro-operations, `[key, key]`: those of independent objects
-    /// have nothing to do with each other, and are one history where each names its object.
+    /// Returns the same history with each transaction's own key moved into the keys of its micro-operations, as
+    /// `[key, key]`. Transactions on independent objects do not interact, so they form one history once each key names
+    /// its object.
     pub fn with_keys_joined(&self) -> Cow<'_, Self> {
         if self.transactions.is_empty() || self.operations.iter().all(|operation| operation.key == ValueId::NIL) {
             return Cow::Borrowed(self);
@@ -102,12 +106,12 @@ impl History {
         Cow::Owned(joined)
     }
 
-    /// How its file was read, which is not told before its end.
+    /// Returns the interpretation with which its file was read, which is known only at the end of the file.
     pub fn way(&self) -> Way {
         self.way
     }
 
-    /// The name of a function, as it would be written.
+    /// Returns the name of a function, as it is written in a file.
     pub fn function_name(&self, function: Function) -> &str {
         match function {
             Function::Other(number) => self.function_names.get(usize::from(number)).map_or("?", |name| name),

@@ -1,6 +1,8 @@
-//! What happened, exactly: events as they are recorded, operations as they are checked, files as they are kept.
+//! Histories of distributed systems: events as they are recorded, operations as they are checked, and the files that
+//! keep them.
 //!
-//! Knows nobody. An [`Event`] is a line of a history; a [`History`] pairs invocations with completions and is what a checker reads.
+//! Depends on no other crate of the workspace. An [`Event`] is one line of a history; a [`History`] pairs invocations
+//! with completions and is the input of a checker.
 //!
 //! ```
 //! use histories::{Outcome, Value, read_bytes};

@@ -1,26 +1,27 @@
-//! What a history is not told by its file, and so what a verdict on it does not say.
+//! Notes on how a history was read: facts that its file does not give, so that a verdict cannot rest on them.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Something about how a history was read that whoever reads its verdict must know.
+/// Note on how a history was read that every reader of its verdict must know.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Note {
-    /// The order of lines contradicts the times of events, which count.
+    /// The order of lines contradicts the times of events, and the times decide.
     ByTime {
-        /// The first line that does.
+        /// The first line that contradicts them.
         line: u64,
     },
-    /// So many times a client ended an operation and went on in a moment in which another did so, too: its own order does not count there.
+    /// Clients ended an operation and began the next at a moment when another client did so too, so their own order
+    /// does not count there.
     EqualTimes {
-        /// How many times.
+        /// Number of times that this happened.
         times: usize,
     },
-    /// There are completions only.
+    /// The history has completions only, no invocations.
     CompletionsOnly,
-    /// Operations came whole, and nobody says who did some of them.
+    /// Operations came as whole records, and some do not name their client.
     NoClients,
 }
 

@@ -1,22 +1,22 @@
-//! An operation: an invocation with what is known of its end. Small and flat, so that millions fit in memory.
+//! Operations: an invocation with what is known of its completion. Small and flat, so that millions fit in memory.
 
 use std::{borrow::Cow, fmt};
 
-/// The rank of an end that never came.
+/// Rank of a completion that never came.
 pub const NEVER: u32 = u32::MAX;
 
-/// A value's number in [`crate::Values`].
+/// Id of a value in [`crate::Values`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ValueId(pub u32);
 
 impl ValueId {
-    /// [`crate::Value::Nil`]: absent.
+    /// Id of [`crate::Value::Nil`]: absent.
     pub const NIL: Self = Self(0);
-    /// No value is known, as for a read that did not complete.
+    /// Id for "not known", as for the result of a read that did not complete.
     pub const UNKNOWN: Self = Self(u32::MAX);
 }
 
-/// What a client asked for.
+/// Function that a client invoked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Function {
     /// Returns the value (`read`, `get`).
@@ -25,65 +25,65 @@ pub enum Function {
     Write,
     /// Replaces the value if it equals another (`cas`).
     Cas,
-    /// Adds text at the end of the value (`append`).
+    /// Appends text to the value (`append`).
     Append,
     /// Makes the value absent (`delete`).
     Delete,
-    /// Anything else; the number stands for its name in [`crate::History::function_name`].
+    /// Function of another name; [`crate::History::function_name`] returns that name for its number.
     Other(u8),
 }
 
-/// How an operation ended.
+/// Outcome of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
-    /// It happened, between invocation and completion.
+    /// The operation took effect between invocation and completion.
     Ok,
-    /// A `cas` that found another value than it expected: it changed nothing, at some moment between invocation and completion.
-    /// `output` is what it found, [`ValueId::UNKNOWN`] if only "another value" is known.
+    /// A `cas` found another value than it expected: at some moment between invocation and completion it was compared,
+    /// and changed nothing. `output` is the value that it found, or [`ValueId::UNKNOWN`] if only the mismatch is known.
     Mismatch,
-    /// It did not happen and never will.
+    /// The operation did not take effect and never will.
     Fail,
-    /// Nobody knows: it may take effect at any time after its invocation, or never.
+    /// The outcome is unknown: the operation may take effect at any time after its invocation, or never.
     Info,
 }
 
-/// One operation of one client, as far as a verdict depends on it. Ranks are positions in the total order of events.
+/// Operation of one client, as far as a verdict depends on it. Ranks are positions in the total order of events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Operation {
     /// Rank of the invocation.
     pub invoked: u32,
     /// Rank of the completion; [`NEVER`] unless the outcome is certain (`Ok`, `Mismatch`, `Fail`).
     pub completed: u32,
-    /// Which object.
+    /// The object.
     pub key: ValueId,
-    /// What is written; of a `cas`, what is expected.
+    /// The value written; for a `cas`, the expected value.
     pub input: ValueId,
-    /// Of a `cas`, what is set.
+    /// The new value of a `cas`.
     pub to: ValueId,
-    /// What was read, or found by a `cas` that did not match; [`ValueId::UNKNOWN`] if nothing is known.
+    /// The value read, or found by a mismatched `cas`; [`ValueId::UNKNOWN`] if it is not known.
     pub output: ValueId,
-    /// Which client process.
+    /// Number of the client process.
     pub process: u32,
-    /// What was asked for.
+    /// The function invoked.
     pub function: Function,
-    /// How it ended.
+    /// The outcome.
     pub outcome: Outcome,
 }
 
-/// Two to a line of the processor's cache: a checker walks over them in an order of its own.
+/// Limits an operation to half a cache line: a checker visits operations in an order of its own.
 const _: () = assert!(size_of::<Operation>() <= 32, "an operation has grown");
 
-/// When an operation was invoked and ended, nanoseconds since the run began.
+/// Times of invocation and completion of an operation, in nanoseconds since the run began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Times {
-    /// When it was invoked.
+    /// Time of the invocation.
     pub invoked_ns: u64,
-    /// When its end was recorded; of an operation without any end, the time of the history's last event.
+    /// Time of the completion; for an operation without one, the time of the history's last event.
     pub completed_ns: u64,
 }
 
 impl Function {
-    /// The field's own name for `name`, if it is one.
+    /// Returns the function with a variant of its own that is called `name`, if there is one.
     pub(crate) fn known(name: &str) -> Option<Self> {
         Some(match name {
             "read" | "get" => Self::Read,
@@ -95,7 +95,7 @@ impl Function {
         })
     }
 
-    /// Its name, unless it is an `Other`.
+    /// Returns the name, unless the function is an `Other`.
     pub(crate) fn name(self) -> Option<&'static str> {
         Some(match self {
             Self::Read => "read",

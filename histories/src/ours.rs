@@ -1,13 +1,15 @@
-//! Events of other tools under our rules: a process that goes on after `info` gets a new number, and time does not go back.
+//! Rewrites events of other tools to keep our rules: a process that goes on after `info` gets a new number, and time
+//! never decreases.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::{Event, EventType, Process};
 
-/// Renames processes and mends times, event by event. First show it all events, then let it rename each.
+/// Renumbers processes and corrects times, event by event. Every event must be passed to `see` before the first is
+/// passed to `apply`.
 #[derive(Debug, Default)]
 pub struct OurRules {
-    /// Above all process numbers that occur.
+    /// Lowest number above all process numbers that occur.
     next_process: u64,
     last_time: u64,
     retired: FxHashSet<Process>,
@@ -15,14 +17,14 @@ pub struct OurRules {
 }
 
 impl OurRules {
-    /// Looks at the next event.
+    /// Takes note of the process number of the next event.
     pub fn see(&mut self, event: &Event<'_>) {
         if let Process::Client(process) = event.process {
             self.next_process = self.next_process.max(process.saturating_add(1));
         }
     }
 
-    /// The event as our rules demand it; one that keeps them is returned as it is.
+    /// Returns the event as our rules demand it; one that keeps them already is returned unchanged.
     pub fn apply<'a>(&mut self, mut event: Event<'a>) -> Event<'a> {
         event.time = event.time.max(self.last_time);
         self.last_time = event.time;

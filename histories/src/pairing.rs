@@ -1,4 +1,4 @@
-//! Events to operations: which invocation belongs to which completion, and which rule a broken history breaks.
+//! Pairing of invocations with completions, and the rules that the events of a history must keep.
 
 use rustc_hash::FxHashMap;
 
@@ -9,172 +9,174 @@ use crate::{
     transactions::Columns,
 };
 
-/// A rule of histories that an event breaks.
+/// Rule of histories that an event breaks.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum PairingError {
-    /// Two operations of one process at once.
+    /// A process invokes an operation while another of its operations is open.
     #[error(
         "process {process} invokes {f} while its operation from event {open} is still open; a process has one operation at a time"
     )]
     AlreadyOpen {
-        /// Who.
+        /// The process.
         process: Process,
-        /// What it invokes.
+        /// The function that it invokes.
         f: String,
-        /// The event that invoked the open one, counted from 0.
+        /// The event that invoked the open operation, counted from 0.
         open: u32,
     },
-    /// A completion of nothing.
+    /// A process completes an operation without having one open.
     #[error("process {process} completes {f}, which it never invoked")]
     NotOpen {
-        /// Who.
+        /// The process.
         process: Process,
-        /// What it completes.
+        /// The function that it completes.
         f: String,
     },
-    /// A completion of something else.
+    /// A process completes another function than it invoked.
     #[error("process {process} completes {completed}, but it invoked {invoked}")]
     Mismatched {
-        /// Who.
+        /// The process.
         process: Process,
-        /// What it invoked.
+        /// The function that it invoked.
         invoked: String,
-        /// What it completes.
+        /// The function that it completes.
         completed: String,
     },
-    /// A value that equals nothing.
+    /// A value is not equal even to itself.
     #[error("##NaN equals nothing, not even itself, so that no history with it can be judged")]
     NotANumber,
-    /// `index` does not increase.
+    /// The `index` does not increase.
     #[error("index {index} comes after index {previous}; indexes must increase")]
     Index {
-        /// This event's.
+        /// Index of this event.
         index: u64,
-        /// The one before.
+        /// Index of the event before.
         previous: u64,
     },
-    /// `time` decreases.
+    /// The `time` decreases.
     #[error("time {time} comes after time {previous}; times must not decrease")]
     Time {
-        /// This event's.
+        /// Time of this event.
         time: i128,
-        /// The one before.
+        /// Time of the event before.
         previous: i128,
     },
-    /// An operation that ends before it begins.
+    /// An operation ends before it begins.
     #[error(
         "process {process} completes {f} at {completed_ns} ns, before it invoked it at {invoked_ns} ns; an operation cannot end before it begins"
     )]
     EndsBeforeItBegins {
-        /// Who.
+        /// The process.
         process: Process,
-        /// What it completes.
+        /// The function that it completes.
         f: String,
-        /// When it was invoked.
+        /// Time of the invocation.
         invoked_ns: i128,
-        /// When it is said to have ended.
+        /// Time of the completion, as given.
         completed_ns: i128,
     },
-    /// Calls of a lock whose times do not say who held it.
+    /// The times of the calls of a lock do not decide who held it.
     #[error(
         "process {process} ends a call of a lock and makes another at {time} ns, as another process does; times as coarse as that do not say who held it when"
     )]
     SameMoment {
-        /// Who.
+        /// The process.
         process: Process,
-        /// When.
+        /// The time.
         time: i128,
     },
-    /// A value of the wrong form.
+    /// The value of a cas is not a pair.
     #[error("the value of a cas is [from, to], not {0}")]
     CasValue(Value),
-    /// A read without a result.
+    /// A read completed without a result.
     #[error("a read that ended ok must have a value; null means that the key is absent")]
     NoResult,
-    /// A write of nothing.
+    /// A write has no value.
     #[error("a {0} must have a value")]
     NoArgument(Function),
-    /// A completion on another key.
+    /// A completion has another key than its invocation.
     #[error("process {process} completes an operation on key {completed}, but it invoked one on key {invoked}")]
     OtherKey {
-        /// Who.
+        /// The process.
         process: Process,
-        /// The key of the invocation.
+        /// Key of the invocation.
         invoked: Value,
-        /// The key of the completion.
+        /// Key of the completion.
         completed: Value,
     },
-    /// A completion with another argument.
+    /// A completion has another argument than its invocation.
     #[error("a {f} is completed with value {completed}, but was invoked with another")]
     OtherValue {
-        /// What.
+        /// The function.
         f: String,
-        /// The value of the completion.
+        /// Value of the completion.
         completed: Value,
     },
-    /// A transaction that is no list.
+    /// The value of a transaction is not a list.
     #[error("the value of a txn is a list of micro-operations, not {0}")]
     NoMicroOperations(Value),
-    /// A part of a transaction that is no micro-operation.
+    /// An element of a transaction is not a micro-operation.
     #[error(
         "a micro-operation is [\"append\", key, value], [\"w\", key, value] or [\"r\", key, what was read], not {0}"
     )]
     MicroForm(Value),
-    /// A transaction that ended with another number of micro-operations.
+    /// A transaction completes with another number of micro-operations than it was invoked with.
     #[error("a txn is completed with {completed} micro-operations, but was invoked with {invoked}")]
     MicroCount {
-        /// How many were invoked.
+        /// Number of micro-operations invoked.
         invoked: usize,
-        /// How many came back.
+        /// Number of micro-operations completed.
         completed: usize,
     },
-    /// A transaction that ended as another.
+    /// A transaction completes with another micro-operation than it was invoked with.
     #[error("a txn is completed with another micro-operation in place {place} than it was invoked with")]
     MicroOther {
-        /// Which, counted from 1.
+        /// Position of the micro-operation, counted from 1.
         place: usize,
     },
-    /// A limit of the format.
+    /// A limit of histories is exceeded.
     #[error("{0}")]
     TooMany(&'static str),
 }
 
-/// Takes events one by one, in their total order, and makes a history of them.
+/// Builder of a history from its events, one by one, in their total order.
 #[derive(Debug, Default)]
 pub struct HistoryBuilder {
     history: History,
     open: FxHashMap<u32, Open>,
-    /// The numbers of the clients that have none of their own, or too large ones, from [`FIRST_NAMED`] on.
+    /// Numbers, from [`FIRST_NAMED`] on, of the clients that have none of their own or too large a one.
     names: FxHashMap<Value, u32>,
     rank: u32,
     last_index: Option<u64>,
     last_time: u64,
-    /// The micro-operations of the event that is being taken.
+    /// Micro-operations of the event that is being added.
     micros: Columns,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum Open {
-    /// The operation at this place has no end yet.
+    /// The operation at this index has not ended yet.
     At(u32),
-    /// Its last operation ended; where its outcome is unknown, it still counts as open for ever, though its process goes on.
+    /// The process has no operation open. If its last outcome is unknown, that operation counts as open for ever, but
+    /// the process goes on.
     Idle,
 }
 
-/// Clients below this are numbered as their source does it; while a history is built, names have numbers from here on.
+/// Number of the first client with a name, while a history is built; clients below it keep the number that their source
+/// gives.
 pub(crate) const FIRST_NAMED: u32 = 1 << 31;
 
-/// The time of an end that was not seen yet; [`HistoryBuilder::finish`] leaves none.
+/// Placeholder for the time of a completion that was not seen yet; [`HistoryBuilder::finish`] replaces all of them.
 const OPEN: u64 = u64::MAX;
 
 impl HistoryBuilder {
     /// Adds the next event.
     ///
     /// # Errors
-    /// The rule that the event breaks; the builder is then not to be used further.
+    /// Returns the rule that the event breaks; the builder must not be used afterwards.
     pub fn push(&mut self, mut event: Event<'_>) -> Result<(), PairingError> {
         if event.f == TRANSACTION && event.process.is_client() {
-            // What did not happen, or perhaps not, may say why instead.
+            // Only `fail` and `info` may carry something else than micro-operations, such as a reason.
             let needed = matches!(event.kind, EventType::Invoke | EventType::Ok);
             self.micros.clear();
             match event.value.take() {
@@ -188,7 +190,8 @@ impl HistoryBuilder {
         self.push_event(event, true)
     }
 
-    /// As [`HistoryBuilder::push`], of a transaction whose micro-operations `read` adds, if it can: else nothing happens.
+    /// Adds a transaction as [`HistoryBuilder::push`] does, with the micro-operations that `read` adds. Returns `None`,
+    /// with nothing added, if `read` does.
     pub(crate) fn push_transaction<'a>(
         &mut self,
         read: impl FnOnce(&mut Columns, &mut Values) -> Option<Event<'a>>,
@@ -198,7 +201,7 @@ impl HistoryBuilder {
         Some(self.push_event(event, true))
     }
 
-    /// Adds the next event; of a transaction, the micro-operations are in `self.micros`, if it has any.
+    /// Adds the next event; if `has_micros`, the micro-operations of a transaction are in `self.micros`.
     fn push_event(&mut self, event: Event<'_>, has_micros: bool) -> Result<(), PairingError> {
         self.check_order(&event)?;
         if event.revision.is_some_and(|revision| revision > MAX_REVISION) {
@@ -217,7 +220,7 @@ impl HistoryBuilder {
         if self.history.values.has_not_a_number() { Err(PairingError::NotANumber) } else { Ok(()) }
     }
 
-    /// The number of a client, by which it is known here.
+    /// Returns the number by which a client is known here, or `None` for the nemesis.
     fn number(&mut self, process: &Process) -> Result<Option<u32>, PairingError> {
         match process {
             Process::Nemesis => return Ok(None),
@@ -239,7 +242,7 @@ impl HistoryBuilder {
         Ok(Some(number))
     }
 
-    /// Numbers the clients with names above all others.
+    /// Renumbers the clients with names from right above all other clients.
     fn number_names(&mut self) {
         let History { operations, process_names, first_named, .. } = &mut self.history;
         if process_names.is_empty() {
@@ -252,7 +255,7 @@ impl HistoryBuilder {
         }
     }
 
-    /// The history; operations that are still open have an unknown outcome.
+    /// Returns the history; operations that are still open have an unknown outcome.
     pub fn finish(mut self) -> History {
         for times in &mut self.history.times {
             if times.completed_ns == OPEN {
@@ -267,12 +270,12 @@ impl HistoryBuilder {
         self.history
     }
 
-    /// How many operations have begun.
+    /// Returns the number of operations invoked so far.
     pub(crate) fn operations(&self) -> usize {
         self.history.operations.len()
     }
 
-    /// What is taken at once when so many values come, in bytes: a table that is full doubles.
+    /// Returns the memory in bytes that adding `values` more values may allocate at once: a table that is full doubles.
     pub(crate) fn growth(&self, values: usize) -> usize {
         self.history.values.growth(values)
     }
@@ -305,7 +308,7 @@ impl HistoryBuilder {
         if event.f == TRANSACTION {
             self.history.transactions.begin(place, &self.micros)?;
         }
-        // Often the same as before, and sooner compared than looked up.
+        // Consecutive operations often share a key, and comparing is faster than looking it up.
         let last = self.history.operations.last().map_or(ValueId::NIL, |last| last.key);
         let key = match event.key {
             None => ValueId::NIL,
@@ -364,7 +367,7 @@ impl HistoryBuilder {
         Ok(())
     }
 
-    /// How an operation ended, and what came out of it.
+    /// Returns the outcome and the output of an operation.
     fn end(&mut self, invoked: &Operation, event: Event<'_>) -> Result<(Outcome, ValueId), PairingError> {
         let values = &mut self.history.values;
         Ok(match (event.kind, invoked.function) {

@@ -1,4 +1,4 @@
-//! Who acts: clients, by number or by name, and the nemesis.
+//! Processes: clients, by number or by name, and the nemesis.
 
 use std::fmt;
 
@@ -6,18 +6,20 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 use crate::{Number, Value, value::Edn};
 
-/// Who acts. A client process has at most one operation open; after `info` it never comes back.
+/// Process that acts in a history. A client process has at most one operation open; after `info` it never comes back.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Process {
     /// A client, by number.
     Client(u64),
-    /// A client by name: text, a keyword or a symbol, or a whole number beyond 63 bits. The text `"1"` is another than number 1.
+    /// A client, by name: text, a keyword or a symbol, or a whole number beyond 63 bits. The text `"1"` differs from
+    /// the number 1.
     Named(Box<Value>),
-    /// Whoever injects faults: `nemesis`, as text or keyword, or −1, as Jepsen keeps it in files of its own. Nobody else is no client.
+    /// The process that injects faults: `nemesis`, as text or keyword, or −1, as Jepsen writes it in some files. Every
+    /// other process is a client.
     Nemesis,
 }
 
-/// Something that is no process.
+/// Error for a value that names no process.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "a process is a number from 0 on, or a name (text, a keyword or a symbol), not {0}; only \"nemesis\", :nemesis and -1 are no clients"
@@ -25,7 +27,7 @@ pub enum Process {
 pub struct ProcessError(Value);
 
 impl Process {
-    /// The process that injects faults.
+    /// Returns the process that injects faults.
     pub fn nemesis() -> Self {
         Self::Nemesis
     }
@@ -33,7 +35,7 @@ impl Process {
     /// Returns the process that a source names by this value.
     ///
     /// # Errors
-    /// Nobody is named so.
+    /// Returns an error if the value cannot name a process.
     pub fn from_value(value: Value) -> Result<Self, ProcessError> {
         let is_name = match &value {
             Value::Int(-1) => return Ok(Self::Nemesis),
@@ -51,7 +53,7 @@ impl Process {
         if is_name { Ok(Self::Named(Box::new(value))) } else { Err(ProcessError(value)) }
     }
 
-    /// The value by which a source names it.
+    /// Returns the value by which a source names the process.
     pub fn to_value(&self) -> Value {
         match self {
             Self::Client(number) => Value::from_u64(*number),
@@ -60,13 +62,13 @@ impl Process {
         }
     }
 
-    /// Whether it is a client.
+    /// Returns true if the process is a client.
     pub fn is_client(&self) -> bool {
         *self != Self::Nemesis
     }
 }
 
-/// As in `process 7`, `process "writer-1"`, `process :w`.
+/// Formats the bare number or name, as it reads in `process 7`, `process "writer-1"`, `process :w`.
 impl fmt::Display for Process {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

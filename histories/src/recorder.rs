@@ -1,4 +1,4 @@
-//! Writes down what happens, as it happens: each event gets its place, its time and its line in the file at once.
+//! Recorder of a running history: each event gets its index and its time and is written to the file at once.
 
 use std::{
     fs::{File, OpenOptions},
@@ -10,36 +10,37 @@ use std::{
 
 use crate::{Event, EventType, Process, Value, write_event};
 
-/// Why an event could not be recorded. A run that cannot record must end: what is not in its history did not get judged.
+/// Reason why an event could not be recorded. A run that cannot record must end: an event missing from the history
+/// would never be checked.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
-    /// The file system said no.
+    /// The file cannot be written.
     #[error("{}: cannot be written: {source}", path.display())]
     Io {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// The history was ended.
+    /// The history was closed.
     #[error("{}: the history is closed", path.display())]
     Closed {
-        /// Which file.
+        /// The file.
         path: PathBuf,
     },
     /// An earlier event is missing or torn, so nothing may follow it.
     #[error("{}: an earlier event could not be written, so none is written after it", path.display())]
     Stopped {
-        /// Which file.
+        /// The file.
         path: PathBuf,
     },
 }
 
-/// The history of a run that goes on. Shared by all who act in it.
+/// Recorder of the history of a run, shared by all clients and the nemesis.
 ///
-/// One lock covers index, time and file, so their orders are the same. Each event is one `write(2)` of one line: after a
-/// SIGKILL the file holds every event that was recorded, and at most its last line is torn if the machine itself stopped.
-/// Invocations are to be recorded before the request leaves, completions after the response arrived.
+/// One lock covers index, time and file, so their orders agree. Each event is one `write(2)` of one line: after a
+/// SIGKILL the file holds every event that was recorded, and only if the machine itself stopped can its last line be
+/// torn. Invocations must be recorded before the request is sent, completions after the response arrived.
 #[derive(Debug)]
 pub struct Recorder {
     path: PathBuf,
@@ -63,10 +64,10 @@ enum State {
 }
 
 impl Recorder {
-    /// Begins a history in a new file. Times count from `origin`, the start of the run.
+    /// Creates a history in a new file. Times count from `origin`, the start of the run.
     ///
     /// # Errors
-    /// The file exists, or cannot be made.
+    /// Returns an error if the file exists or cannot be created.
     pub fn create(path: &Path, origin: Instant) -> Result<Self, RecordError> {
         let file = OpenOptions::new()
             .write(true)
@@ -81,10 +82,11 @@ impl Recorder {
         Self { path: path.to_owned(), origin, inner: Mutex::new(inner) }
     }
 
-    /// Records `event` now; its `index` and `time` are set here. Returns the time, ns since the origin.
+    /// Records `event` now and sets its `index` and `time`. Returns the time, ns since the origin.
     ///
     /// # Errors
-    /// The line could not be written. From then on every call fails, since a history with a gap proves nothing.
+    /// Returns an error if the line cannot be written. From then on every call fails, since a history with a gap proves
+    /// nothing.
     pub fn record(&self, mut event: Event<'_>) -> Result<u64, RecordError> {
         let mut inner = self.lock();
         match inner.state {
@@ -101,30 +103,30 @@ impl Recorder {
         Ok(event.time)
     }
 
-    /// Records that a fault begins or was carried out (`info`, process `nemesis`): twice for each, as it begins and as it is done.
-    /// `value` describes it; `error` says why it was skipped, or why nobody knows.
+    /// Records that a fault begins or has been carried out (`info`, process `nemesis`); each fault is recorded at both
+    /// moments. `value` describes it; `error` says why it was skipped, or why its outcome is unknown.
     ///
     /// # Errors
-    /// As [`Recorder::record`].
+    /// As for [`Recorder::record`].
     pub fn nemesis(&self, f: &str, value: Value, error: Option<&str>) -> Result<u64, RecordError> {
         let event = Event::new(Process::nemesis(), EventType::Info, f);
         self.record(Event { value: Some(value), error: error.map(Into::into), ..event })
     }
 
-    /// How many events there are so far.
+    /// Returns the number of events recorded so far.
     pub fn len(&self) -> u64 {
         self.lock().next_index
     }
 
-    /// Whether nothing was recorded yet.
+    /// Returns true if nothing has been recorded yet.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Ends the history: whatever comes later is refused, and what there is reaches the disk.
+    /// Closes the history: later events are refused, and those already written are flushed to disk.
     ///
     /// # Errors
-    /// The disk said no.
+    /// Returns an error if the file cannot be synced.
     pub fn close(&self) -> Result<(), RecordError> {
         let mut inner = self.lock();
         inner.state = State::Closed;
@@ -132,7 +134,7 @@ impl Recorder {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        // A panic elsewhere leaves whole lines behind: `state` is what says that one is torn.
+        // A panic elsewhere leaves only whole lines behind; a torn line is what `state` records.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -177,7 +179,7 @@ mod tests {
         for thread in threads {
             thread.join().expect("it ends");
         }
-        // The reader refuses an index or a time that goes back, and two operations of one process at once.
+        // The reader rejects a decreasing index or time, and two open operations of one process.
         let history = read_file(&path).expect("it is a history");
         assert_eq!((history.operations.len(), recorder.len()), (2000, 4000));
     }

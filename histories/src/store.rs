@@ -1,4 +1,4 @@
-//! The store of past runs: one folder a run, with everything of it, and `latest` for the newest.
+//! Store of past runs: one folder per run with all its files, and `latest`, a link to the newest.
 //!
 //! `<store>/<name>/<start time, UTC>/` holds `test.json`, `history.jsonl`, `results.json` and `nodes/<n>/`.
 
@@ -12,67 +12,67 @@ use std::{
 
 use serde::Serialize;
 
-/// How many runs of one name may start in one second.
+/// Maximum number of runs of one name that can start within one second.
 const MAX_RUNS_A_SECOND: u32 = 1000;
 
-/// Why something could not be kept.
+/// Reason why something could not be stored.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The file system said no.
+    /// The file system returned an error.
     #[error("{}: {action}: {source}", path.display())]
     Io {
-        /// What was tried.
+        /// The action that was tried.
         action: &'static str,
-        /// On what.
+        /// The path it was tried on.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: io::Error,
     },
     /// The name would lead out of the store or be hidden in it.
     #[error("{0:?} cannot name a run: use letters, digits, '-', '_', '+' and '.', not '.' first, and not \"latest\"")]
     Name(String),
-    /// Something cannot be written as JSON.
+    /// The content cannot be written as JSON.
     #[error("{}: cannot be written as JSON: {source}", path.display())]
     Json {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The error of the serializer.
         source: serde_json::Error,
     },
 }
 
-/// The folder of all runs.
+/// Folder of all runs.
 #[derive(Clone, Debug)]
 pub struct Store {
     root: PathBuf,
 }
 
-/// The folder of one run.
+/// Folder of one run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunDir {
     path: PathBuf,
 }
 
 impl Store {
-    /// Opens a store, and makes it where there is none.
+    /// Opens a store, and creates its folder if it is missing.
     ///
     /// # Errors
-    /// The folder cannot be made.
+    /// Returns an error if the folder cannot be created.
     pub fn open(root: &Path) -> Result<Self, StoreError> {
         fs::create_dir_all(root).map_err(failed("make the store", root))?;
         let root = fs::canonicalize(root).map_err(failed("find the store", root))?;
         Ok(Self { root })
     }
 
-    /// Where it is: absolute, without symbolic links.
+    /// Returns the path of the store: absolute, without symbolic links.
     pub fn path(&self) -> &Path {
         &self.root
     }
 
-    /// Makes the folder of a run that starts now.
+    /// Creates the folder of a run that starts now.
     ///
     /// # Errors
-    /// `name` is not fit for a folder, or the folder cannot be made.
+    /// Returns an error if `name` is not fit for a folder, or if the folder cannot be created.
     pub fn begin(&self, name: &str) -> Result<RunDir, StoreError> {
         let fit = |c: char| c.is_ascii_alphanumeric() || "-_+.".contains(c);
         if name.is_empty() || name.starts_with('.') || name == LATEST || name.len() > 128 || !name.chars().all(fit) {
@@ -105,10 +105,10 @@ impl Store {
         Err(failed("find a free folder", &path)(io::ErrorKind::AlreadyExists.into()))
     }
 
-    /// Lets `latest` point at `run`, in one step: whoever looks finds the old one or the new one.
+    /// Points `latest` at `run`, atomically: a reader finds either the old run or the new one.
     ///
     /// # Errors
-    /// The link cannot be made, or `run` is of another store.
+    /// Returns an error if the link cannot be made, or if `run` belongs to another store.
     pub fn set_latest(&self, run: &RunDir) -> Result<(), StoreError> {
         let link = self.root.join(LATEST);
         let target = run
@@ -124,10 +124,10 @@ impl Store {
         fs::rename(&new, &link).map_err(failed("replace the link", &link))
     }
 
-    /// All runs, in the order of their names and then of their start.
+    /// Returns all runs, ordered by name and then by start time.
     ///
     /// # Errors
-    /// A folder cannot be read.
+    /// Returns an error if a folder cannot be read.
     pub fn runs(&self) -> Result<Vec<RunDir>, StoreError> {
         let mut runs = Vec::new();
         for name in folders(&self.root)? {
@@ -138,18 +138,18 @@ impl Store {
 }
 
 impl RunDir {
-    /// The folder of a run that is there.
+    /// Opens the folder of an existing run.
     ///
     /// # Errors
-    /// It is not there.
+    /// Returns an error if it does not exist.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         Ok(Self { path: fs::canonicalize(path).map_err(failed("find the folder", path))? })
     }
 
-    /// Makes just this folder, and those above it where they are missing.
+    /// Creates exactly this folder, and its missing parents.
     ///
     /// # Errors
-    /// It is there already, or cannot be made.
+    /// Returns an error if the folder exists already or cannot be created.
     pub fn create(path: &Path) -> Result<Self, StoreError> {
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent).map_err(failed("make the folder", parent))?;
@@ -159,32 +159,32 @@ impl RunDir {
         Ok(Self { path })
     }
 
-    /// Where it is.
+    /// Returns the path of the folder.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Where its history is: `history.jsonl`, or `history.jsonl.zst` once it was compressed.
+    /// Returns the path of the history: `history.jsonl`, or `history.jsonl.zst` once it was compressed.
     pub fn history_path(&self) -> PathBuf {
         let plain = self.path.join("history.jsonl");
         let compressed = self.path.join("history.jsonl.zst");
         if !plain.exists() && compressed.exists() { compressed } else { plain }
     }
 
-    /// The folder of one node, which is made where it is missing.
+    /// Returns the folder of one node, and creates it if it is missing.
     ///
     /// # Errors
-    /// The folder cannot be made.
+    /// Returns an error if the folder cannot be created.
     pub fn node_dir(&self, id: u16) -> Result<PathBuf, StoreError> {
         let path = self.path.join("nodes").join(id.to_string());
         fs::create_dir_all(&path).map_err(failed("make the folder", &path))?;
         Ok(path)
     }
 
-    /// Writes a JSON file, all or nothing: beside it first, then renamed. Returns its path.
+    /// Writes a JSON file atomically, under a temporary name that is then renamed. Returns its path.
     ///
     /// # Errors
-    /// It cannot be written, or `content` has no form in JSON.
+    /// Returns an error if the file cannot be written, or if `content` cannot be represented in JSON.
     pub fn write_json(&self, file: &str, content: &impl Serialize) -> Result<PathBuf, StoreError> {
         let path = self.path.join(file);
         let mut text =
@@ -193,14 +193,14 @@ impl RunDir {
         self.write(file, &text)
     }
 
-    /// Writes a file, all or nothing. Returns its path.
+    /// Writes a file atomically, under a temporary name that is then renamed. Returns its path.
     ///
     /// # Errors
-    /// It cannot be written.
+    /// Returns an error if the file cannot be written.
     pub fn write(&self, file: &str, content: &[u8]) -> Result<PathBuf, StoreError> {
         let path = self.path.join(file);
         let new = self.path.join(format!(".{file}.new"));
-        // Whatever is left there, a link perhaps, is not written through.
+        // An old file, which could be a link, is removed rather than written through.
         match fs::remove_file(&new) {
             Err(source) if source.kind() != io::ErrorKind::NotFound => return Err(failed("remove", &new)(source)),
             _ => {}
@@ -219,7 +219,7 @@ fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreE
     move |source| StoreError::Io { action, path, source }
 }
 
-/// The folders in a folder, sorted; links and hidden ones are not among them.
+/// Returns the folders within a folder, sorted, without links and hidden ones.
 fn folders(path: &Path) -> Result<Vec<PathBuf>, StoreError> {
     let mut found = Vec::new();
     for entry in fs::read_dir(path).map_err(failed("read the folder", path))? {
@@ -233,7 +233,7 @@ fn folders(path: &Path) -> Result<Vec<PathBuf>, StoreError> {
     Ok(found)
 }
 
-/// `20260131T235959Z`: RFC 3339 without what folders' names do better without.
+/// Formats a time as `20260131T235959Z`: RFC 3339 without the characters that are awkward in the names of folders.
 fn utc_stamp(now: SystemTime) -> String {
     humantime::format_rfc3339_seconds(now).to_string().replace(['-', ':'], "")
 }

@@ -1,98 +1,100 @@
 //! Transactions: operations with `f` = `txn`, whose value is a list of micro-operations `[function, key, value]`.
 //!
-//! Flat columns, so that millions fit in memory: 16 bytes a micro-operation, 4 an element of a list that was read.
+//! Stored in flat columns, so that millions fit in memory: 16 bytes per micro-operation, 4 per element of a list that
+//! was read.
 
 use rustc_hash::FxHashMap;
 
 use crate::{PairingError, Value, ValueId, Values};
 
-/// The function of an operation that is a transaction.
+/// Name of the function of an operation that is a transaction.
 pub const TRANSACTION: &str = "txn";
 
-/// The transactions of a history, in the order of their invocations.
+/// Transactions of a history, in the order of their invocations.
 #[derive(Clone, Debug, Default)]
 pub struct Transactions {
-    /// The place of each in [`crate::History::operations`], ascending.
+    /// Index of each transaction in [`crate::History::operations`], ascending.
     operations: Vec<u32>,
-    /// Where each one's micro-operations end.
+    /// End of each transaction's micro-operations in `columns`.
     ends: Vec<u32>,
     columns: Columns,
-    /// Of open transactions whose reads were invoked with values, these: whoever wrote them knew the answers already.
+    /// Micro-operations of those open transactions whose reads were invoked with values: whoever wrote the history
+    /// filled in the results already.
     foreseen: FxHashMap<u32, Columns>,
 }
 
-/// One step of a transaction.
+/// Micro-operation: one step of a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MicroOperation<'a> {
-    /// Adds a value at the end of a list (`append`).
+    /// Appends a value to a list (`append`).
     Append {
-        /// Which list.
+        /// The list.
         key: ValueId,
-        /// What is added.
+        /// The value appended.
         value: ValueId,
     },
     /// Replaces the value of a register (`w`).
     Write {
-        /// Which register.
+        /// The register.
         key: ValueId,
-        /// What is written.
+        /// The value written.
         value: ValueId,
     },
     /// Reads a list or a register (`r`).
     Read {
-        /// Which.
+        /// The list or register.
         key: ValueId,
-        /// What came out.
+        /// The result.
         found: Found<'a>,
     },
 }
 
-/// What a micro-operation read.
+/// Result of a read in a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Found<'a> {
-    /// Nobody knows: the transaction did not end, or did not happen.
+    /// Unknown: the transaction did not complete, or did not happen.
     Unknown,
-    /// One value; [`ValueId::NIL`] where nothing was written yet.
+    /// A single value; [`ValueId::NIL`] where nothing was written yet.
     Value(ValueId),
     /// A list.
     List(&'a [ValueId]),
 }
 
 impl Transactions {
-    /// How many there are.
+    /// Returns the number of transactions.
     pub fn len(&self) -> usize {
         self.operations.len()
     }
 
-    /// Whether there is none.
+    /// Returns true if there are no transactions.
     pub fn is_empty(&self) -> bool {
         self.operations.is_empty()
     }
 
-    /// The place of this transaction in [`crate::History::operations`].
+    /// Returns the index of this transaction in [`crate::History::operations`].
     pub fn operation(&self, transaction: usize) -> usize {
         self.operations[transaction] as usize
     }
 
-    /// Which transaction the operation at this place is, if it is one.
+    /// Returns the transaction that is the operation at this index, if it is one.
     pub fn at(&self, operation: usize) -> Option<usize> {
         let operation = u32::try_from(operation).ok()?;
         self.operations.binary_search(&operation).ok()
     }
 
-    /// What this transaction does, in its order.
+    /// Returns the micro-operations of this transaction, in their order.
     pub fn micro_operations(&self, transaction: usize) -> impl ExactSizeIterator<Item = MicroOperation<'_>> + Clone {
         let begin = transaction.checked_sub(1).map_or(0, |before| self.ends[before] as usize);
         let all = &self.columns.steps[begin..self.ends[transaction] as usize];
         all.iter().map(|step| self.columns.show(step))
     }
 
-    /// How many micro-operations all transactions have together.
+    /// Returns the number of micro-operations of all transactions together.
     pub fn micro_operation_count(&self) -> usize {
         self.columns.steps.len()
     }
 
-    /// Lets each micro-operation's key be another, given the place of its transaction in [`crate::History::operations`].
+    /// Replaces the key of each micro-operation, given the index of its transaction in [`crate::History::operations`].
     pub(crate) fn rename_keys(&mut self, mut rename: impl FnMut(usize, ValueId) -> ValueId) {
         let mut begin = 0;
         for (&operation, &end) in self.operations.iter().zip(&self.ends) {
@@ -103,7 +105,7 @@ impl Transactions {
         }
     }
 
-    /// Takes the invocation that is operation number `operation`.
+    /// Adds the invocation that is operation number `operation`.
     pub(crate) fn begin(&mut self, operation: u32, asked: &Columns) -> Result<(), PairingError> {
         self.operations.push(operation);
         let unknown = |step: &Step| if step.kind.is_read() { Step { kind: Kind::ReadUnknown, ..*step } } else { *step };
@@ -116,7 +118,7 @@ impl Transactions {
         Ok(())
     }
 
-    /// Compares what ended with what was invoked, and if `happened`, keeps what was read.
+    /// Compares the completion with the invocation and, if `happened`, stores the results of its reads.
     pub(crate) fn complete(&mut self, operation: u32, told: &Columns, happened: bool) -> Result<(), PairingError> {
         let transaction = self.at(operation as usize).expect("a transaction that ends has begun");
         let begin = transaction.checked_sub(1).map_or(0, |before| self.ends[before] as usize);
@@ -152,7 +154,7 @@ const TOO_MANY: PairingError = PairingError::TooMany(
     "the transactions of a history have at most 4,294,967,295 micro-operations and list elements",
 );
 
-/// Micro-operations one after the other, and the lists that they read.
+/// Micro-operations in sequence, and the lists that they read.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Columns {
     steps: Vec<Step>,
@@ -162,9 +164,9 @@ pub(crate) struct Columns {
 #[derive(Clone, Copy, Debug)]
 struct Step {
     key: ValueId,
-    /// The value; of a list, where it begins.
+    /// The value; for a list, the index of its first element.
     first: u32,
-    /// Of a list, its length.
+    /// Length of a list.
     length: u32,
     kind: Kind,
 }
@@ -185,7 +187,7 @@ impl Kind {
 }
 
 impl Step {
-    /// Whether it is a read that says what it found.
+    /// Returns true if it is a read with a result.
     fn is_answered(&self) -> bool {
         match self.kind {
             Kind::ReadList => true,
@@ -194,7 +196,7 @@ impl Step {
         }
     }
 
-    /// Whether both ask for the same, whatever came out.
+    /// Returns true if both ask for the same, whatever their results.
     fn asks_as(&self, other: &Self) -> bool {
         let both_read = self.kind.is_read() && other.kind.is_read();
         self.key == other.key && (both_read || (self.kind, self.first) == (other.kind, other.first))
@@ -206,7 +208,7 @@ impl Columns {
         &self.elements[step.first as usize..][..step.length as usize]
     }
 
-    /// The first read that says that it found something, of which `told` says something else.
+    /// Returns the index of the first read with a result from which the result in `told` differs.
     fn other_answer(&self, told: &Self) -> Option<usize> {
         let found = |columns: &Self, step: &Step| match step.kind {
             Kind::ReadList => Some(columns.list(step).to_vec()),
@@ -233,7 +235,7 @@ impl Columns {
         MicroOperation::Read { key, found }
     }
 
-    /// Forgets all.
+    /// Removes all micro-operations.
     pub(crate) fn clear(&mut self) {
         self.steps.clear();
         self.elements.clear();
@@ -245,12 +247,12 @@ impl Columns {
         self.steps.push(Step { key, first: value.0, length: 0, kind });
     }
 
-    /// Adds an `r` of one value.
+    /// Adds an `r` of a single value.
     pub(crate) fn read(&mut self, key: ValueId, value: ValueId) {
         self.steps.push(Step { key, first: value.0, length: 0, kind: Kind::ReadValue });
     }
 
-    /// Adds an `r` of which nothing came out yet.
+    /// Adds an `r` whose result is not known yet.
     fn read_unknown(&mut self, key: ValueId) {
         self.steps.push(Step { key, first: ValueId::NIL.0, length: 0, kind: Kind::ReadUnknown });
     }
@@ -291,7 +293,7 @@ impl Columns {
     }
 }
 
-/// Function, key and value of a micro-operation; a read may have none.
+/// Returns function, key and value of a micro-operation; a read may lack the value.
 fn parts(micro: &Value) -> Option<(&str, &Value, Option<&Value>)> {
     let Value::List(parts) = micro else { return None };
     match &parts[..] {
@@ -301,7 +303,8 @@ fn parts(micro: &Value) -> Option<(&str, &Value, Option<&Value>)> {
     }
 }
 
-/// Whether a value is a list of micro-operations, whatever its event calls it; an empty list may be anything.
+/// Returns true if a value is a nonempty list of micro-operations, whatever its event calls it; an empty list could be
+/// anything.
 pub(crate) fn is_transaction(value: &Value) -> bool {
     matches!(value, Value::List(all) if !all.is_empty() && all.iter().all(|micro| parts(micro).is_some()))
 }
@@ -310,7 +313,7 @@ fn is_function(name: &str) -> bool {
     matches!(name, "append" | "w" | "write" | "r" | "read")
 }
 
-/// The functions of micro-operations in a transaction's value.
+/// Returns the functions of the micro-operations in a transaction's value.
 pub(crate) fn functions(value: &mut Value) -> impl Iterator<Item = &mut Value> {
     let all = if let Value::List(all) = value { &mut all[..] } else { &mut [] };
     all.iter_mut().filter_map(|micro| match micro {

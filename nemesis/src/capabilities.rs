@@ -1,4 +1,4 @@
-//! What this host lets a run do, and which fault needs what. `doctor` finds it out.
+//! Capabilities of this host, and those that each fault needs. `doctor` determines them.
 
 use std::path::{Path, PathBuf};
 
@@ -8,44 +8,44 @@ use thiserror::Error;
 use crate::fault::Fault;
 use crate::net::Firewall;
 
-/// Something that a host has or lacks.
+/// Capability that a host has or lacks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Need {
     /// Namespaces for ordinary users.
     UserNamespaces,
-    /// Mounts and process numbers of one's own.
+    /// Mount and PID namespaces.
     MountAndPidNamespaces,
-    /// Interfaces, addresses and rules of one's own.
+    /// Network namespaces, with their own interfaces, addresses and rules.
     Network,
-    /// The program `ip`.
+    /// Program `ip`.
     Ip,
-    /// The program `iptables` or `nft`.
+    /// Program `iptables` or `nft`.
     Firewall,
-    /// Stopping and ending processes.
+    /// Permission to stop and kill processes.
     Signals,
-    /// Starting itself again.
+    /// Ability to start this executable again.
     OwnExecutable,
 }
 
-/// One line of what `doctor` found.
+/// Line of the report of `doctor`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Capability {
-    /// Which.
+    /// Kind of the capability.
     pub need: Need,
-    /// In words, for a table.
+    /// Name in words, for a table.
     pub name: &'static str,
-    /// Whether a real attempt succeeded.
+    /// True if a real attempt succeeded.
     pub present: bool,
-    /// How, or with what error.
+    /// Description of the successful attempt, or the error.
     pub detail: String,
-    /// What a run can do with it.
+    /// Part of a run that depends on it.
     pub enables: &'static str,
-    /// What to install or allow where it is absent.
+    /// Package to install or permission to grant if it is absent.
     pub remedy: String,
 }
 
-/// All that `doctor` found.
+/// Findings of `doctor`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Capabilities {
     pub(crate) list: Vec<Capability>,
@@ -53,43 +53,43 @@ pub struct Capabilities {
     pub(crate) firewall: Option<Firewall>,
 }
 
-/// A fault that cannot work on this host.
+/// Fault that cannot be injected on this host.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("cannot {fault} on this host: {why}")]
 pub struct Unsupported {
-    /// In words.
+    /// Description of the fault.
     pub fault: String,
-    /// What is missing.
+    /// Missing capability.
     pub why: String,
-    /// What to install or allow.
+    /// Package to install or permission to grant.
     pub remedy: String,
 }
 
 impl Capabilities {
-    /// All of them, in the order of a table.
+    /// Returns all capabilities, in the order of a table.
     pub fn list(&self) -> &[Capability] {
         &self.list
     }
 
-    /// Whether an attempt at it succeeded.
+    /// Returns true if an attempt at it succeeded.
     pub fn has(&self, need: Need) -> bool {
         self.missing(need).is_none()
     }
 
-    /// The program `ip`, if it works.
+    /// Returns the path of the program `ip`, if it works.
     pub fn ip(&self) -> Option<&Path> {
         self.ip.as_deref()
     }
 
-    /// The program that can install rules, if there is one.
+    /// Returns the program that can install rules, if there is one.
     pub fn firewall(&self) -> Option<&Firewall> {
         self.firewall.as_ref()
     }
 
-    /// Whether a fault of this kind can be injected here at all.
+    /// Checks that a fault of this kind can be injected on this host.
     ///
     /// # Errors
-    /// What is missing for it, and the remedy.
+    /// Returns the missing capability, and the remedy.
     pub fn supports(&self, fault: &Fault) -> Result<(), Unsupported> {
         let needs: &[Need] = match fault {
             Fault::Kill { .. } | Fault::Pause { .. } => &[Need::Signals],

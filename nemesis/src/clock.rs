@@ -1,4 +1,5 @@
-//! The file through which a node's clock is bent from outside. A node polls it and applies what is new.
+//! File through which a node's clock is skewed from outside. A node polls it and applies changes.
+//!
 //! One ASCII line: `schism-clock v1 <generation> <rate> <jump in ns>`; always of the same length, so that one write
 //! replaces it whole.
 
@@ -7,7 +8,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-/// The one writer of a node's clock file.
+/// Single writer of a node's clock file.
 #[derive(Debug)]
 pub struct ClockFile {
     file: File,
@@ -15,10 +16,10 @@ pub struct ClockFile {
 }
 
 impl ClockFile {
-    /// Makes the file with an honest clock: generation 0, rate 1, no jump.
+    /// Creates the file with a correct clock: generation 0, rate 1, no jump.
     ///
     /// # Errors
-    /// The file or its folder cannot be written.
+    /// Returns an error if the file or its folder cannot be written.
     pub fn create(path: &Path) -> io::Result<Self> {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder)?;
@@ -28,10 +29,10 @@ impl ClockFile {
         Ok(Self { file, generation: 0 })
     }
 
-    /// From now on the clock counts `rate` seconds in a true one, after a jump by `jump_ns`.
+    /// Makes the clock advance by `rate` seconds per true second from now on, after a jump by `jump_ns`.
     ///
     /// # Errors
-    /// The file cannot be written.
+    /// Returns an error if the file cannot be written.
     pub fn set(&mut self, rate: f64, jump_ns: i64) -> io::Result<()> {
         self.generation += 1;
         self.file.write_all_at(line(self.generation, rate, jump_ns).as_bytes(), 0)

@@ -1,5 +1,5 @@
-//! Finds out what this host lets a run do, by doing it: in child processes and in namespaces that go away with them.
-//! Works on the host as well as inside a sandbox, and with other threads running.
+//! Determines the capabilities of this host by trying them, in child processes and in namespaces that go away with
+//! them. Works on the host as well as inside a sandbox, and with other threads running.
 
 use std::env;
 use std::ffi::OsStr;
@@ -25,10 +25,10 @@ use crate::net::{CommandError, Firewall};
 use crate::process::end_with;
 use crate::sandbox::{UserMaps, is_root, make_mounts_private};
 
-/// Replaces the folders in which programs are looked for, see [`with_sbin`].
+/// Environment variable that replaces the folders in which programs are searched, see [`with_sbin`].
 const TOOLS_PATH: &str = "SCHISM_TOOLS_PATH";
 
-/// Tries everything; takes some tens of milliseconds.
+/// Tries all capabilities; takes some tens of milliseconds.
 pub fn probe() -> Capabilities {
     let (ip, ip_row) = ip();
     let (firewall, firewall_row) = firewall();
@@ -87,7 +87,7 @@ fn namespaces(need: Need, name: &'static str, flags: CloneFlags, enables: &'stat
     Capability { need, name, present, detail, enables, remedy: allow_user_namespaces() }
 }
 
-/// What stands in the way of an ordinary user, by the switches that distributions have.
+/// Returns the remedy that lets an ordinary user create namespaces, depending on the switches of distributions.
 fn allow_user_namespaces() -> String {
     let is = |path: &str, value: &str| fs::read_to_string(path).is_ok_and(|text| text.trim() == value);
     let sysctl = if is("/proc/sys/kernel/unprivileged_userns_clone", "0") {
@@ -164,7 +164,8 @@ fn signals() -> Capability {
 
 fn stop_and_kill_a_child() -> nix::Result<()> {
     let parent = getpid();
-    // Stopped before it has asked to end with us, the child would outlive us for ever: it says when it has.
+    // Stopped before its parent death signal is set, the child would outlive us for ever, so it reports when it is
+    // set.
     let (bound, says_so) = pipe2(OFlag::O_CLOEXEC)?;
     #[allow(unsafe_code, reason = "fork is unsafe where there may be other threads")]
     // SAFETY: the child makes only system calls until it is killed.
@@ -198,7 +199,7 @@ fn stop_and_kill_a_child() -> nix::Result<()> {
     }
 }
 
-/// Whether somebody writes to the pipe before all who could have closed it.
+/// Returns true if something is written to the pipe before all its writers have closed it.
 fn hears(pipe: &OwnedFd) -> bool {
     loop {
         match read(pipe, &mut [0]) {
@@ -220,7 +221,7 @@ fn own_executable() -> Capability {
     }
 }
 
-/// The first executable of this name.
+/// Returns the first executable of this name.
 fn find(name: &str) -> Option<PathBuf> {
     let folders: Vec<PathBuf> = match env::var_os(TOOLS_PATH) {
         Some(folders) => env::split_paths(&folders).collect(),
@@ -230,7 +231,8 @@ fn find(name: &str) -> Option<PathBuf> {
     folders.into_iter().map(|folder| folder.join(name)).find(|path| path.is_file() && is_executable(path))
 }
 
-/// The folders of a PATH, and beside each `bin` its `sbin`: the administrator's tools are there, which an ordinary user's PATH lacks.
+/// Returns the folders of a PATH and, for each `bin` among them, its `sbin`: administration tools are there, and an
+/// ordinary user's PATH lacks it.
 fn with_sbin(path: &OsStr) -> Vec<PathBuf> {
     let folders: Vec<PathBuf> = env::split_paths(path).collect();
     let of_administrator =
@@ -244,12 +246,12 @@ fn in_fresh_network(command: &Command) -> Result<(), String> {
     let mut failure = String::new();
     for maps in UserMaps::to_try() {
         let mut process = command::process(command);
-        // The lock of xtables guards rules that others may see; these are seen by nobody.
+        // The xtables lock protects rules that others may see; nobody else sees these.
         process.env("XTABLES_LOCKFILE", "/dev/null");
         before_exec(&mut process, move || enter(CloneFlags::CLONE_NEWNET, maps.as_ref()));
         match command::finish(command, process, command::TIME_LIMIT) {
             Ok(_) => return Ok(()),
-            // For a line in a table: what the program said will do.
+            // The program's output is enough for a line in a table.
             Err(CommandError::Failed { stderr, .. }) => failure = stderr.replace('\n', "; "),
             Err(error @ (CommandError::Start { .. } | CommandError::TimedOut { .. })) => failure = error.to_string(),
         }
@@ -263,9 +265,9 @@ fn enter(mut flags: CloneFlags, maps: Option<&UserMaps>) -> nix::Result<()> {
     maps.map_or(Ok(()), UserMaps::apply)
 }
 
-/// Does something in a child that then ends without ever running a program.
+/// Attempts something in a child process that then ends without ever running a program.
 fn in_child(attempt: impl Fn() -> nix::Result<()> + Send + Sync + 'static) -> io::Result<()> {
-    // What comes back from before exec is an error in any case; this one means success.
+    // Any result from before exec is reported as an error; this one means success.
     const DONE: Errno = Errno::ECANCELED;
     let mut process = process::Command::new("/proc/self/exe");
     before_exec(&mut process, move || attempt().and(Err(DONE)));
@@ -279,7 +281,7 @@ fn in_child(attempt: impl Fn() -> nix::Result<()> + Send + Sync + 'static) -> io
     }
 }
 
-/// `work` must make only system calls.
+/// Runs `work` in the child between fork and exec; it must make only system calls.
 fn before_exec(process: &mut process::Command, work: impl Fn() -> nix::Result<()> + Send + Sync + 'static) {
     let parent = getpid();
     #[allow(unsafe_code, reason = "namespaces are entered between fork and exec")]

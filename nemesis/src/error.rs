@@ -1,4 +1,4 @@
-//! What can go wrong with the harness itself. None of these says anything about the system under test.
+//! Errors of the harness itself. None of them says anything about the system under test.
 
 use std::io;
 use std::path::PathBuf;
@@ -8,55 +8,55 @@ use thiserror::Error;
 use crate::fault::{FaultId, NodeId};
 use crate::net::CommandError;
 
-/// The harness failed: the run cannot be trusted from here on, but healing still works.
+/// Failure of the harness: the run cannot be trusted from here on, but healing still works.
 #[derive(Debug, Error)]
 pub enum Error {
-    /// More hosts than addresses, or none.
+    /// The number of nodes is zero, or above the number of addresses.
     #[error("a cluster has 1 to {most} nodes, not {count}")]
     HostCount {
-        /// Asked for.
+        /// Requested number of nodes.
         count: u16,
-        /// The most there can be.
+        /// Maximum number of nodes.
         most: u16,
     },
     /// A command of the network failed.
     #[error(transparent)]
     Command(#[from] CommandError),
-    /// Rules of ours are still there after their removal.
+    /// The rules of a partition are still there after their removal.
     #[error("{node} still drops packets after the partition was healed")]
     RulesRemain {
-        /// On whose host.
+        /// Node on whose host they are.
         node: NodeId,
     },
     /// A system call failed.
     #[error("{what}: {source}")]
     System {
-        /// What was being done, and to whom.
+        /// Action that failed, with its object.
         what: String,
-        /// As the system has it.
+        /// Error of the system call.
         source: io::Error,
     },
     /// A node's log cannot be written.
     #[error("cannot write {}: {source}", path.display())]
     File {
-        /// Which.
+        /// Path of the log.
         path: PathBuf,
-        /// As the system has it.
+        /// Error of the system call.
         source: io::Error,
     },
-    /// There is no such node.
+    /// The node does not exist.
     #[error("there is no {0}")]
     NoNode(NodeId),
-    /// It runs already.
+    /// The node is already running.
     #[error("{0} runs already")]
     Running(NodeId),
-    /// A process outlived SIGKILL for longer than a healthy kernel lets it.
+    /// A process outlived SIGKILL for longer than a healthy kernel allows.
     #[error("{0} is still there after SIGKILL")]
     Unkillable(NodeId),
-    /// Some faults could not be healed; they stay in the ledger.
+    /// Healing failed for some faults; they stay in the ledger.
     #[error("not healed: {}", failures.iter().map(|(id, error)| format!("fault {}: {error}", id.0)).collect::<Vec<_>>().join("; "))]
     NotHealed {
-        /// Each with its reason.
+        /// Faults that stay, each with its error.
         failures: Vec<(FaultId, Error)>,
     },
 }

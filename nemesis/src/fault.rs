@@ -1,5 +1,5 @@
-//! What can be broken, as plain data: faults as they are planned, and as they are aimed at named nodes.
-//! Nothing here touches a process or a network; `Nemesis` carries a fault out.
+//! Faults as plain data, both as planned and as aimed at named nodes. Nothing here touches a process or a network;
+//! `Nemesis` carries a fault out.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::grudge::Grudge;
 
-/// The number of a node, from 1; written `n1`, which is also the name of its host's network namespace.
+/// Number of a node, from 1; written `n1`, which is also the name of its host's network namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct NodeId(pub u16);
@@ -19,21 +19,22 @@ impl fmt::Display for NodeId {
     }
 }
 
-/// Whom a fault is meant for; who that is gets decided when the fault is injected.
+/// Target of a fault, resolved to nodes when the fault is injected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Target {
-    /// The node that leads. Of several that claim to, the one with the highest term: see [`crate::leader_of`].
+    /// Current leader. Among several nodes that claim to lead, the one with the highest term: see
+    /// [`crate::leader_of`].
     Leader,
-    /// The node whose clock is already bent; where there is none, the leader.
+    /// Node whose clock is already skewed; the leader if there is none.
     Bent,
     /// One healthy node, drawn from the seed.
     Random,
-    /// As many healthy nodes as the cluster can lose, drawn from the seed.
+    /// Maximum number of healthy nodes that the cluster can lose, drawn from the seed.
     Minority,
-    /// Every node, as in a power cut. Asked for by name only.
+    /// Whole cluster, as in a power cut. Never drawn, only requested by name.
     All,
-    /// This very node. Asked for by name only.
+    /// One given node. Never drawn, only requested by name.
     Node(NodeId),
 }
 
@@ -50,19 +51,19 @@ impl fmt::Display for Target {
     }
 }
 
-/// How a partition divides the nodes. Clients keep reaching every node in each of them.
+/// Division of the nodes by a partition. Clients can always reach every node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Shape {
-    /// The target against all others, in both directions.
+    /// Target against all other nodes, in both directions.
     Isolate(Target),
-    /// A random half (the smaller one first) against the rest.
+    /// Random half (the smaller one if they differ) against the rest.
     Halves,
-    /// One random node either is not heard by the others or does not hear them.
+    /// Random node that either is not heard by the others or does not hear them.
     OneWay,
     /// Two random halves that share one node, which sees both.
     Bridge,
-    /// Every node sees a majority, no two see the same one.
+    /// Majorities ring: every node sees a majority, and no two see the same one.
     Ring,
 }
 
@@ -78,30 +79,30 @@ impl fmt::Display for Shape {
     }
 }
 
-/// A fault as it is planned.
+/// Fault as planned.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fault {
     /// SIGKILL, and a restart with the same data when it is healed.
     Kill {
-        /// Whose process ends.
+        /// Target whose process is killed.
         target: Target,
     },
     /// SIGSTOP, and SIGCONT when it is healed. Connections stay open meanwhile.
     Pause {
-        /// Whose process stands still.
+        /// Target whose process is stopped.
         target: Target,
     },
-    /// Nodes silently drop the packets of others.
+    /// Partition: nodes silently drop the packets of others.
     Partition {
-        /// Who no longer hears whom.
+        /// Shape of the partition.
         shape: Shape,
     },
-    /// The clock that a node reads runs wrong.
+    /// Clock skew: the clock that a node reads runs at a wrong rate, or jumps.
     Clock {
-        /// Whose clock.
+        /// Target whose clock is skewed.
         target: Target,
-        /// Seconds that this clock counts in one true second.
+        /// Seconds that this clock advances in one true second.
         rate: f64,
         /// Nanoseconds added at once.
         jump_ns: i64,
@@ -109,7 +110,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// `kill`, `pause`, `partition` or `clock`.
+    /// Returns `kill`, `pause`, `partition` or `clock`.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Kill { .. } => "kill",
@@ -136,32 +137,32 @@ fn write_clock(f: &mut fmt::Formatter<'_>, whose: &dyn fmt::Display, rate: f64, 
     if jump_ns == 0 { Ok(()) } else { write!(f, " and {:+} ms", jump_ns / 1_000_000) }
 }
 
-/// A fault aimed at named nodes: what is really done, and what the ledger keeps.
+/// Fault aimed at named nodes: the effect on the cluster, as kept in the ledger.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Resolved {
-    /// These processes end.
+    /// Kill of these nodes' processes.
     Kill {
-        /// Not empty.
+        /// Nodes to kill; not empty.
         nodes: BTreeSet<NodeId>,
     },
-    /// These processes stand still.
+    /// Pause of these nodes' processes.
     Pause {
-        /// Not empty.
+        /// Nodes to pause; not empty.
         nodes: BTreeSet<NodeId>,
     },
-    /// These packets are dropped.
+    /// Partition that drops these packets.
     Partition {
-        /// As planned.
+        /// Shape, as planned.
         shape: Shape,
-        /// Who drops whose packets.
+        /// Nodes whose packets each node drops.
         grudge: Grudge,
     },
-    /// These clocks are bent.
+    /// Skew of these nodes' clocks.
     Clock {
-        /// Not empty.
+        /// Nodes with a skewed clock; not empty.
         nodes: BTreeSet<NodeId>,
-        /// Seconds that the clock counts in one true second.
+        /// Seconds that the clock advances in one true second.
         rate: f64,
         /// Nanoseconds added at once.
         jump_ns: i64,
@@ -179,45 +180,45 @@ impl fmt::Display for Resolved {
     }
 }
 
-/// The nodes' names with spaces between: `n1 n3`.
+/// Returns the nodes' names separated by spaces: `n1 n3`.
 pub(crate) fn names(nodes: &BTreeSet<NodeId>) -> String {
     nodes.iter().map(NodeId::to_string).collect::<Vec<_>>().join(" ")
 }
 
-/// The number under which a fault in force can be healed.
+/// Identifier under which a fault in force can be healed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct FaultId(pub u32);
 
-/// What came of injecting a fault. A failure of the harness is none of these, but an error.
+/// Outcome of injecting a fault. A failure of the harness is not an outcome, but an error.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
-    /// It is in force.
+    /// The fault is in force.
     Installed {
-        /// What to heal it by.
+        /// Identifier for healing.
         id: FaultId,
-        /// Whom it hit.
+        /// Fault, with the nodes that it hit.
         fault: Resolved,
     },
-    /// Nothing was done.
+    /// The fault was skipped without effect.
     Skipped {
-        /// In words, e.g. `no node claims to lead`.
+        /// Reason in words, e.g. `no node claims to lead`.
         why: String,
     },
-    /// It may be in force, wholly or in part; heal it like one that is.
+    /// The fault may be in force, wholly or in part; it must be healed like one that is.
     Indeterminate {
-        /// What to heal it by.
+        /// Identifier for healing.
         id: FaultId,
-        /// Whom it was meant for.
+        /// Fault, with the nodes that it was aimed at.
         fault: Resolved,
-        /// In words.
+        /// Reason in words.
         why: String,
     },
 }
 
 impl Outcome {
-    /// The number to heal by; none when nothing was done.
+    /// Returns the identifier for healing; `None` if nothing was done.
     pub fn id(&self) -> Option<FaultId> {
         match self {
             Self::Installed { id, .. } | Self::Indeterminate { id, .. } => Some(*id),

@@ -1,5 +1,5 @@
-//! Who drops whose packets: pure sets, compared by equality. Only `net::firewall` turns them into rules.
-//! The shapes follow Jepsen's `jepsen.nemesis` (complete grudge, bridge, majorities ring).
+//! Packets to drop, as pure sets compared by equality. Only `net::firewall` turns them into rules. The shapes follow
+//! Jepsen's `jepsen.nemesis` (complete grudge, bridge, majorities ring).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::fault::{NodeId, names};
 
-/// For each node that drops anything: the nodes whose packets it drops.
+/// Map from each node that drops packets to the nodes whose packets it drops.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Grudge(pub BTreeMap<NodeId, BTreeSet<NodeId>>);
 
 impl Grudge {
-    /// The grudge in which `drops(a, b)` says whether `a` drops the packets of `b`, asked for each pair of `nodes`.
+    /// Builds the grudge in which `a` drops the packets of `b` if `drops(a, b)`, for all pairs of `nodes`.
     fn of(nodes: &[NodeId], drops: impl Fn(NodeId, NodeId) -> bool) -> Self {
         let mut grudge = BTreeMap::new();
         for &a in nodes {
@@ -26,7 +26,8 @@ impl Grudge {
         Self(grudge)
     }
 
-    /// The two sides of a partition in which nobody hears anybody of the other side; the smaller one first.
+    /// Returns the two sides of a complete partition, in which nobody hears anybody of the other side; the smaller
+    /// one first.
     fn sides(&self) -> Option<[&BTreeSet<NodeId>; 2]> {
         let (first, others) = self.0.first_key_value()?;
         let own = self.0.get(others.first()?)?;
@@ -37,7 +38,7 @@ impl Grudge {
         complete.then_some(if own.len() <= others.len() { [own, others] } else { [others, own] })
     }
 
-    /// Whether no packet is dropped at all.
+    /// Returns true if no packet is dropped at all.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -54,26 +55,26 @@ impl fmt::Display for Grudge {
     }
 }
 
-/// `lone` and the others neither hear each other.
+/// Separates `lone` from the other nodes, in both directions.
 pub fn isolate(nodes: &[NodeId], lone: NodeId) -> Grudge {
     halves(nodes, &BTreeSet::from([lone]))
 }
 
-/// `one_side` and the rest do not hear each other.
+/// Separates `one_side` from the rest, in both directions.
 pub fn halves(nodes: &[NodeId], one_side: &BTreeSet<NodeId>) -> Grudge {
     Grudge::of(nodes, |a, b| one_side.contains(&a) != one_side.contains(&b))
 }
 
-/// The direction that a one-way partition cuts, seen from its one node.
+/// Direction that a one-way partition cuts, seen from its one node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
-    /// The others no longer hear the node.
+    /// Packets from the node to the others are dropped.
     Outgoing,
-    /// The node no longer hears the others.
+    /// Packets from the others to the node are dropped.
     Incoming,
 }
 
-/// Between `node` and all others only one direction is cut.
+/// Cuts only one direction between `node` and all others.
 pub fn one_way(nodes: &[NodeId], node: NodeId, cut: Direction) -> Grudge {
     Grudge::of(nodes, |a, b| match cut {
         Direction::Outgoing => b == node,
@@ -81,13 +82,13 @@ pub fn one_way(nodes: &[NodeId], node: NodeId, cut: Direction) -> Grudge {
     })
 }
 
-/// Like [`halves`], but `bridge` hears both sides and is heard by both.
+/// Separates the sides as [`halves`] does, but `bridge` hears both sides and is heard by both.
 pub fn bridge(nodes: &[NodeId], one_side: &BTreeSet<NodeId>, bridge: NodeId) -> Grudge {
     Grudge::of(nodes, |a, b| a != bridge && b != bridge && one_side.contains(&a) != one_side.contains(&b))
 }
 
-/// Each node, in the given order around a ring, hears only its nearest neighbours: with itself the least that make a
-/// majority with as many on the left as on the right. Empty below four nodes.
+/// Lets each node, in the given order around a ring, hear only its nearest neighbours: together with itself the
+/// smallest majority with as many nodes on the left as on the right. Empty below four nodes.
 pub fn ring(order: &[NodeId]) -> Grudge {
     let reach = (order.len() / 2).div_ceil(2);
     let place: BTreeMap<NodeId, usize> = order.iter().enumerate().map(|(i, &node)| (node, i)).collect();

@@ -1,5 +1,5 @@
-//! One host for each node: in a sandbox a network namespace with an address on a bridge, else the loopback address.
-//! Hosts go away with the sandbox.
+//! One host for each node: a network namespace with an address on a bridge in a sandbox, the loopback address
+//! otherwise. Hosts go away with the sandbox.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -17,31 +17,31 @@ use crate::net::{Command, Firewall, Log, links};
 use crate::process::{NodeCommand, NodeProcess, Spawner};
 use crate::sandbox::Sandbox;
 
-/// Where one node runs.
+/// Host of one node.
 #[derive(Debug)]
 pub struct Host {
-    /// Whose.
+    /// Node that runs on it.
     pub node: NodeId,
-    /// Where clients and other nodes reach it.
+    /// Address at which clients and other nodes reach it.
     pub address: IpAddr,
     netns: Option<File>,
     spawner: Arc<Spawner>,
 }
 
 impl Host {
-    /// Starts a process here.
+    /// Starts a process on this host.
     ///
     /// # Errors
-    /// The log cannot be written or the program cannot be started.
+    /// Returns an error if the log cannot be written or the program cannot be started.
     pub fn start(&self, what: &NodeCommand) -> Result<NodeProcess, Error> {
         NodeProcess::start(self.node, what, self.netns.as_ref(), &self.spawner)
     }
 }
 
-/// All hosts of a cluster.
+/// Hosts of a cluster.
 pub struct Hosts {
     list: Vec<Host>,
-    /// The program that made them, where they are separate.
+    /// Program `ip` that created the hosts, if they are separate.
     ip: Option<String>,
     firewall: Option<Firewall>,
     log: Log,
@@ -54,11 +54,11 @@ impl std::fmt::Debug for Hosts {
 }
 
 impl Hosts {
-    /// Makes hosts `n1` to `n<count>`: separate ones in a sandbox where `ip` exists, else all on 127.0.0.1, where each
-    /// node needs ports of its own ([`free_ports`]). Each command is told to `log`.
+    /// Creates hosts `n1` to `n<count>`: separate ones in a sandbox where `ip` exists, otherwise all on 127.0.0.1,
+    /// where each node needs ports of its own ([`free_ports`]). Every command is reported to `log`.
     ///
     /// # Errors
-    /// `count` is 0 or above 64, or a command fails.
+    /// Returns an error if `count` is 0 or above 64, or a command fails.
     pub fn create(count: u16, sandbox: &Sandbox, can: &Capabilities, log: Log) -> Result<Self, Error> {
         if !(1..=links::MOST_HOSTS).contains(&count) {
             return Err(Error::HostCount { count, most: links::MOST_HOSTS });
@@ -84,23 +84,24 @@ impl Hosts {
         Ok(Self { list, ip, firewall, log })
     }
 
-    /// In the order of their nodes.
+    /// Returns the hosts in the order of their nodes.
     pub fn iter(&self) -> impl Iterator<Item = &Host> {
         self.list.iter()
     }
 
-    /// The host of one node.
+    /// Returns the host of one node.
     ///
     /// # Errors
-    /// There is no such node.
+    /// Returns an error if there is no such node.
     pub fn get(&self, node: NodeId) -> Result<&Host, Error> {
         self.list.iter().find(|host| host.node == node).ok_or(Error::NoNode(node))
     }
 
-    /// Takes all hosts away; what still runs on them goes on without a network. Without this they stay until the sandbox ends.
+    /// Removes all hosts; processes still running on them continue without a network. Hosts that are not removed stay
+    /// until the sandbox ends.
     ///
     /// # Errors
-    /// The command fails.
+    /// Returns an error if the command fails.
     pub fn remove(&mut self) -> Result<(), Error> {
         self.firewall = None;
         let nodes: Vec<NodeId> = self.list.drain(..).map(|host| host.node).collect();
@@ -110,17 +111,18 @@ impl Hosts {
         }
     }
 
-    /// Whether each host has an address, and so all ports, for itself.
+    /// Returns true if each host has an address, and therefore all ports, for itself.
     pub fn are_separate(&self) -> bool {
         self.list.iter().all(|host| host.netns.is_some())
     }
 
-    /// Whether hosts can be kept from hearing each other.
+    /// Returns true if hosts can be partitioned.
     pub fn can_be_partitioned(&self) -> bool {
         self.firewall.is_some()
     }
 
-    /// Lets each node of the grudge drop what it shall not hear; no rule of ours may be in force.
+    /// Makes each node of the grudge drop the packets that it shall not receive; no rules of an earlier partition may
+    /// be in force.
     pub(crate) fn drop_packets(&self, grudge: &Grudge) -> Result<(), Error> {
         let Some(firewall) = &self.firewall else { return Ok(()) };
         let mut sequences: Vec<Vec<Command>> = Vec::new();
@@ -131,7 +133,7 @@ impl Hosts {
         in_parallel(&sequences, |sequence| self.run_all(sequence))
     }
 
-    /// Removes all rules of ours, if there are any, and makes sure of it.
+    /// Removes all rules of a partition, if there are any, and checks that they are gone.
     pub(crate) fn drop_nothing(&self) -> Result<(), Error> {
         let Some(firewall) = &self.firewall else { return Ok(()) };
         in_parallel(&self.list, |host| {
@@ -149,12 +151,13 @@ impl Hosts {
     }
 }
 
-/// Does all of them, on one thread each (at most one for each host), and gives the first error.
+/// Does all of the work in parallel, on one thread per item (there is at most one item per host), and returns the
+/// first error.
 fn in_parallel<T: Sync>(items: &[T], work: impl Fn(&T) -> Result<(), Error> + Sync) -> Result<(), Error> {
     let work = &work;
     thread::scope(|scope| {
         let begin = |item| {
-            // Where no further thread can be made, this one does it.
+            // If no further thread can be created, this one does the work.
             let thread = thread::Builder::new().spawn_scoped(scope, move || work(item));
             thread.map_err(|_| work(item))
         };
@@ -167,12 +170,12 @@ fn in_parallel<T: Sync>(items: &[T], work: impl Fn(&T) -> Result<(), Error> + Sy
     })
 }
 
-/// TCP ports of 127.0.0.1 that nobody uses now, all different: for hosts that are not separate.
+/// Returns TCP ports of 127.0.0.1 that are unused now, all different: for hosts that are not separate.
 ///
 /// # Errors
-/// There are not so many.
+/// Returns an error if there are not enough.
 pub fn free_ports(count: usize) -> io::Result<Vec<u16>> {
-    // All are held until the last is found, or one could be given twice.
+    // All listeners are held until the last port is found; otherwise one could be returned twice.
     let held: Vec<TcpListener> =
         (0..count).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).collect::<io::Result<_>>()?;
     held.iter().map(|listener| Ok(listener.local_addr()?.port())).collect()

@@ -1,4 +1,4 @@
-//! What is in force: all that healing needs to know. Pure.
+//! Ledger of the faults in force, with all that healing needs to know. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
-    /// Numbers are never used twice.
+    /// Records a fault as in force. Identifiers are never reused.
     pub(crate) fn enter(&mut self, fault: Resolved) -> FaultId {
         self.entered += 1;
         let id = FaultId(self.entered);
@@ -35,7 +35,7 @@ impl Ledger {
         self.in_force.values()
     }
 
-    /// Nodes that are killed or paused.
+    /// Returns the nodes that are killed or paused.
     pub(crate) fn down(&self) -> BTreeSet<NodeId> {
         self.nodes(|fault| match fault {
             Resolved::Kill { nodes } | Resolved::Pause { nodes } => Some(nodes),
@@ -43,7 +43,7 @@ impl Ledger {
         })
     }
 
-    /// Nodes whose clock is bent.
+    /// Returns the nodes whose clock is skewed.
     pub(crate) fn bent(&self) -> BTreeSet<NodeId> {
         self.nodes(|fault| match fault {
             Resolved::Clock { nodes, .. } => Some(nodes),

@@ -1,8 +1,8 @@
-//! Hosts, processes, networks and clocks, and everything that can be broken about them.
+//! Hosts, processes, networks and clocks, and all faults that can be injected into them.
 //!
-//! A run enters a sandbox first ([`enter`]), asks what the host can do ([`probe`]), makes [`Hosts`], starts nodes through
-//! [`Nemesis`], and lets it inject and heal what [`plan`] has drawn from the seed. Faults are plain data; nothing here
-//! knows what the nodes are, who their clients are, or how a run is recorded.
+//! A run enters a sandbox first ([`enter`]), determines what the host can do ([`probe`]), creates [`Hosts`], starts
+//! nodes through [`Nemesis`], and lets it inject and heal the faults that [`plan`] has drawn from the seed. Faults
+//! are plain data; nothing here knows what the nodes are, who their clients are, or how a run is recorded.
 //!
 //! ```no_run
 //! use std::{sync::Arc, thread, time::{Duration, Instant}};

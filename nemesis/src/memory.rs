@@ -1,19 +1,20 @@
-//! What becomes of a process that the host refuses memory: it ends with a sentence that says so. An abort would look like a fault of ours.
+//! Exit of a process that the host refuses memory: a message that says so, instead of an abort, which would look like
+//! a bug in this program.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 
 use nix::libc;
 
-/// The system's allocator, as a program's global one.
+/// System allocator, for use as a program's global one, that ends the process if memory is refused.
 #[derive(Debug)]
 pub struct HostMemory;
 
-/// The exit code for a failure of the host.
+/// Exit code for a failure of the host.
 const FAILED: libc::c_int = 3;
 const MESSAGE: &[u8] = b"error: this host gives no more memory\n\nhint: see `ulimit -v` and the memory that is free; a lower --memory-limit takes less\n";
 
 #[allow(unsafe_code, reason = "an allocator has no safe form")]
-// SAFETY: all is left to the system's allocator; what it gives is passed on untouched.
+// SAFETY: everything is delegated to the system allocator, and its result is passed on unchanged.
 unsafe impl GlobalAlloc for HostMemory {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: as promised by the caller.
@@ -44,11 +45,12 @@ fn given(memory: *mut u8) -> *mut u8 {
     memory
 }
 
-/// Takes no memory, and asks nobody else: the kernel ends what this process has started.
+/// Writes the message and exits without allocating and without cleaning up: the kernel ends the processes that this
+/// one has started.
 #[cold]
 fn refused() -> ! {
     #[allow(unsafe_code, reason = "nothing may be allocated here, so the C library is asked directly")]
-    // SAFETY: the text is as long as is said, and the process ends here.
+    // SAFETY: the length is that of the text, and the process ends here.
     unsafe {
         libc::write(libc::STDERR_FILENO, MESSAGE.as_ptr().cast(), MESSAGE.len());
         libc::_exit(FAILED)

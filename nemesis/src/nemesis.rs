@@ -1,5 +1,5 @@
-//! The one who breaks things: owns the hosts, the processes on them and the ledger of what is broken; one function
-//! each way, inject and heal.
+//! The nemesis: owns the hosts, the processes on them and the ledger of faults in force, with one function each to
+//! inject and to heal.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitStatus;
@@ -22,32 +22,32 @@ struct Node {
     clock: Option<ClockFile>,
 }
 
-/// Breaks a cluster and heals it. Calls take some milliseconds, at most the few seconds of their limits: from async
-/// code, make them on a thread that may block.
+/// Injects faults into a cluster and heals them. Calls take some milliseconds, at most the few seconds of their
+/// limits: from async code, make them on a thread that may block.
 #[derive(Debug)]
 pub struct Nemesis {
-    // Before the hosts, so that processes end before what they run on.
+    // Declared before the hosts, so that processes end before the hosts that they run on.
     nodes: BTreeMap<NodeId, Node>,
     ledger: Ledger,
     hosts: Hosts,
 }
 
 impl Nemesis {
-    /// Nothing runs and nothing is broken yet.
+    /// Creates a nemesis without running nodes or faults.
     pub fn new(hosts: Hosts) -> Self {
         Self { nodes: BTreeMap::new(), ledger: Ledger::default(), hosts }
     }
 
-    /// Where the nodes are.
+    /// Returns the hosts of the nodes.
     pub fn hosts(&self) -> &Hosts {
         &self.hosts
     }
 
-    /// Starts a node on its host, with an honest clock. A killed node is started again by the same command, without what is for
-    /// the first start alone.
+    /// Starts a node on its host, with a correct clock. A killed node is restarted by the same command, without the
+    /// arguments for the first start.
     ///
     /// # Errors
-    /// There is no such host, the node runs already, or it cannot be started.
+    /// Returns an error if there is no such host, the node is already running, or it cannot be started.
     pub fn start(&mut self, node: NodeId, command: NodeCommand) -> Result<(), Error> {
         if let Some(known) = self.nodes.get_mut(&node)
             && known.process.is_running()?
@@ -63,10 +63,11 @@ impl Nemesis {
         Ok(())
     }
 
-    /// Puts a fault in force, aimed by who leads now. Whatever is not [`Outcome::Skipped`] has to be healed.
+    /// Injects a fault, aimed with the current leader. Every outcome except [`Outcome::Skipped`] has to be healed.
     ///
     /// # Errors
-    /// The harness failed. What it had done of the fault is undone, or else is in the ledger for [`Self::heal_all`].
+    /// Returns an error if the harness failed. The part of the fault that was done is undone, or else stays in the
+    /// ledger for [`Self::heal_all`].
     pub fn inject(&mut self, planned: &Planned, leader: Option<NodeId>) -> Result<Outcome, Error> {
         let nodes: Vec<NodeId> = self.nodes.keys().copied().collect();
         let (down, bent) = (self.ledger.down(), self.ledger.bent());
@@ -86,14 +87,15 @@ impl Nemesis {
                 Ok(Outcome::Indeterminate { id, fault, why: timed_out.to_string() })
             }
             Err(error) => {
-                // Should this fail as well, the ledger keeps the fault; the first error is the one to tell.
+                // If this fails as well, the ledger keeps the fault; the first error is the one to report.
                 self.heal(id).ok();
                 Err(error)
             }
         }
     }
 
-    /// Why this fault cannot be put in force beside what is, on these hosts.
+    /// Returns the reason why this fault cannot be injected in addition to those in force, on these hosts, if there
+    /// is one.
     fn cannot(&mut self, fault: &Resolved) -> Result<Option<String>, Error> {
         let mut why = None;
         match fault {
@@ -118,7 +120,7 @@ impl Nemesis {
         Ok(why)
     }
 
-    /// Gives why it is not known to be in force, if it is not.
+    /// Carries the fault out; returns the reason if it is not known to be in force.
     fn carry_out(&mut self, fault: &Resolved) -> Result<Option<String>, Error> {
         let mut why = None;
         match fault {
@@ -135,11 +137,11 @@ impl Nemesis {
         Ok(why)
     }
 
-    /// Takes a fault out of force: restarts, resumes, lets packets through, sets clocks right. One that is not in force is
-    /// healed already.
+    /// Heals a fault: restarts, resumes, lets packets through, resets clocks. A fault that is not in force counts as
+    /// healed.
     ///
     /// # Errors
-    /// The harness failed; the fault stays in the ledger, to be tried again.
+    /// Returns an error if the harness failed; the fault stays in the ledger, to be tried again.
     pub fn heal(&mut self, id: FaultId) -> Result<(), Error> {
         let Some(fault) = self.ledger.get(id).cloned() else { return Ok(()) };
         match &fault {
@@ -156,10 +158,10 @@ impl Nemesis {
         Ok(())
     }
 
-    /// Heals all that is in force, as far as it goes, whatever fails.
+    /// Heals all faults in force, as far as possible, and continues after failures.
     ///
     /// # Errors
-    /// [`Error::NotHealed`] with each fault that stays.
+    /// Returns [`Error::NotHealed`] with each fault that stays.
     pub fn heal_all(&mut self) -> Result<(), Error> {
         let mut failures = Vec::new();
         for id in self.ledger.ids() {
@@ -170,15 +172,16 @@ impl Nemesis {
         if failures.is_empty() { Ok(()) } else { Err(Error::NotHealed { failures }) }
     }
 
-    /// What is in force, in the order of injection.
+    /// Returns the faults in force, in the order of injection.
     pub fn in_force(&self) -> impl Iterator<Item = &Resolved> {
         self.ledger.faults()
     }
 
-    /// Nodes that ended though nobody killed them, and how: a finding about the system under test, or its settings.
+    /// Returns the nodes that ended without having been killed, with their exit status: a finding about the system
+    /// under test, or its settings.
     ///
     /// # Errors
-    /// The system refuses to wait for a process.
+    /// Returns an error if the system refuses to wait for a process.
     pub fn crashed(&mut self) -> Result<Vec<(NodeId, ExitStatus)>, Error> {
         let mut crashed = Vec::new();
         for (&id, node) in &mut self.nodes {
@@ -192,10 +195,11 @@ impl Nemesis {
         Ok(crashed)
     }
 
-    /// Ends all nodes: asks all first, then kills those that have not ended within `limit`. Their commands are forgotten.
+    /// Stops all nodes: asks all first, then kills those that have not ended within `limit`. Their commands are
+    /// forgotten.
     ///
     /// # Errors
-    /// The first that cannot be ended; the others are.
+    /// Returns the first error; the other nodes are stopped in spite of it.
     pub fn stop_all(&mut self, limit: Duration) -> Result<(), Error> {
         let mut nodes = std::mem::take(&mut self.nodes);
         let asked: Vec<_> = nodes.values_mut().map(|node| node.process.ask_to_end()).collect();
@@ -205,10 +209,10 @@ impl Nemesis {
         asked.into_iter().chain(ended).collect()
     }
 
-    /// Takes the hosts away, once all nodes have ended: then others can be made in the same sandbox.
+    /// Removes the hosts, once all nodes have ended, so that others can be created in the same sandbox.
     ///
     /// # Errors
-    /// The network could not be taken down.
+    /// Returns an error if the network could not be taken down.
     pub fn remove_hosts(&mut self) -> Result<(), Error> {
         self.hosts.remove()
     }
@@ -221,7 +225,7 @@ impl Nemesis {
         Ok(())
     }
 
-    /// Those of the nodes that are (still) there, one after the other.
+    /// Calls `work` for each of the given nodes that is known, one after the other.
     fn each(
         &mut self,
         nodes: &BTreeSet<NodeId>,

@@ -1,4 +1,5 @@
-//! Which faults can work at all in a cluster of so many nodes: asked of the very code that aims them, so that the two cannot differ.
+//! Check whether faults can work at all in a cluster of a given size. It uses the code that resolves targets, so that
+//! the two cannot differ.
 
 use std::collections::BTreeSet;
 
@@ -10,28 +11,28 @@ use crate::resolve::{View, resolve};
 use crate::schedule::candidates;
 use crate::spec::{FaultSpec, FaultSpecs};
 
-/// A fault that would be skipped whenever its time came.
+/// Fault that would be skipped at any time.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("`{fault}` cannot work with {nodes} node{}: {why}; {instead}", if *nodes == 1 { "" } else { "s" })]
 pub struct Impossible {
-    /// As a user writes it.
+    /// Fault in the syntax of the user.
     pub fault: String,
-    /// How many there are.
+    /// Number of nodes.
     pub nodes: u16,
-    /// In words.
+    /// Reason in words.
     pub why: String,
-    /// What would work.
+    /// Alternative that would work.
     pub instead: String,
 }
 
 impl FaultSpecs {
-    /// Whether each of these faults can work in a cluster of so many nodes.
+    /// Checks that each of these faults can work in a cluster of `nodes` nodes.
     ///
     /// # Errors
-    /// The first that cannot, and what would.
+    /// Returns the first that cannot, with an alternative.
     pub fn check(&self, nodes: u16) -> Result<(), Impossible> {
         self.0.iter().try_for_each(|spec| {
-            // Of what is left open, that is drawn which works.
+            // A target or shape left open is drawn from those that work.
             let Err(why) = any_works(spec, nodes) else { return Ok(()) };
             Err(Impossible { fault: spec.to_string(), nodes, why, instead: instead(spec, nodes) })
         })
@@ -44,7 +45,7 @@ fn any_works(spec: &FaultSpec, nodes: u16) -> Result<(), String> {
     if first.is_err() && works.any(|other| other.is_ok()) { Ok(()) } else { first }
 }
 
-/// Whether a fault can be injected into a healthy cluster that has a leader.
+/// Checks that a fault can be injected into a healthy cluster that has a leader.
 pub(crate) fn works(fault: &Fault, nodes: u16) -> Result<(), String> {
     if let Fault::Clock { rate, jump_ns: 0, .. } = fault
         && (rate - 1.0).abs() < f64::EPSILON

@@ -1,5 +1,5 @@
-//! A node's process: started on its host, killed, paused, resumed, ended, and always reaped.
-//! It leads a process group of its own, and every signal goes to the whole group, so that no child of a node escapes a fault.
+//! Process of a node: started on its host, killed, paused, resumed, ended, and always reaped. It leads a process
+//! group of its own, and every signal goes to the whole group, so that no child of a node escapes a fault.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
@@ -23,29 +23,29 @@ use crate::fault::NodeId;
 use crate::net::command::enter_netns;
 use crate::sandbox::MARKER;
 
-/// How long the kernel gets to stop or to end a process that has been signalled.
+/// Time that the kernel gets to stop or to end a process that has been signalled.
 const SIGNAL_LIMIT: Duration = Duration::from_secs(5);
 const POLL_EVERY: Duration = Duration::from_millis(1);
 
-/// How to start a node, again and again with the same data.
+/// Command that starts a node, repeatedly and with the same data.
 #[derive(Debug, Clone)]
 pub struct NodeCommand {
-    /// The executable.
+    /// Path of the executable.
     pub program: PathBuf,
-    /// Its arguments.
+    /// Arguments of every start.
     pub args: Vec<OsString>,
-    /// Added to them at the very first start alone, when the node has no data yet.
+    /// Additional arguments of the very first start, when the node has no data yet.
     pub first_args: Vec<OsString>,
-    /// Added to the environment.
+    /// Additional environment variables.
     pub env: Vec<(OsString, OsString)>,
-    /// Takes what the node prints; appended to, made with its folder where missing.
+    /// File for the node's output; appended to, and created with its folder if missing.
     pub log: PathBuf,
-    /// The clock file that the node reads, if it reads one.
+    /// Clock file that the node reads, if it reads one.
     pub clock: Option<PathBuf>,
 }
 
-/// Starts processes from one thread that lives as long as this value: the parent death signal that each asks for comes when
-/// the *thread* that started it ends, not the process.
+/// Thread that starts processes and lives as long as this value: the parent death signal that each process asks for
+/// is sent when the *thread* that started it ends, not the process.
 #[derive(Debug)]
 pub(crate) struct Spawner(mpsc::Sender<Job>);
 
@@ -56,7 +56,7 @@ impl Spawner {
         let (sender, jobs) = mpsc::channel::<Job>();
         thread::Builder::new().name("spawner".into()).spawn(move || {
             for (mut command, reply) in jobs {
-                // Whoever asked waits for the answer.
+                // The caller waits for the answer.
                 reply.send(command.spawn()).ok();
             }
         })?;
@@ -70,16 +70,16 @@ impl Spawner {
     }
 }
 
-/// A started process; it is killed and reaped when this value is dropped.
+/// Started process; it is killed and reaped when this value is dropped.
 #[derive(Debug)]
 pub struct NodeProcess {
     node: NodeId,
     child: Child,
-    /// The process, which is also its group.
+    /// Process id, which is also the id of its group.
     group: Pid,
-    /// Once it has ended and was reaped.
+    /// Exit status, once the process has ended and was reaped.
     status: Option<ExitStatus>,
-    /// Keeps the thread alive whose end would end this process.
+    /// Spawner whose thread must stay alive, as its end would kill this process.
     _spawner: Arc<Spawner>,
 }
 
@@ -108,19 +108,20 @@ impl NodeProcess {
         Ok(Self { node, child, group, status: None, _spawner: Arc::clone(spawner) })
     }
 
-    /// Ends it by SIGKILL, paused or not, with all its children, and reaps it.
+    /// Kills the process by SIGKILL, paused or not, with all its children, and reaps it.
     ///
     /// # Errors
-    /// [`Error::Unkillable`] if the kernel takes longer than 5 s.
+    /// Returns [`Error::Unkillable`] if the kernel takes longer than 5 s.
     pub fn kill(&mut self) -> Result<ExitStatus, Error> {
         self.signal(Signal::SIGKILL)?;
         self.await_exit(SIGNAL_LIMIT)?.ok_or(Error::Unkillable(self.node))
     }
 
-    /// Stops it by SIGSTOP. Gives whether it is known to stand still: no if it has ended, or did not stop within 5 s.
+    /// Stops the process by SIGSTOP. Returns true if it is known to be stopped, and false if it has ended or did not
+    /// stop within 5 s.
     ///
     /// # Errors
-    /// The system refuses to signal or to wait.
+    /// Returns an error if the system refuses to signal or to wait.
     pub fn pause(&mut self) -> Result<bool, Error> {
         if !self.is_running()? {
             return Ok(false);
@@ -136,36 +137,36 @@ impl NodeProcess {
         }
     }
 
-    /// Lets it go on by SIGCONT; nothing happens to one that was not paused or has ended.
+    /// Resumes the process by SIGCONT; without effect if it was not paused or has ended.
     ///
     /// # Errors
-    /// The system refuses to signal.
+    /// Returns an error if the system refuses to signal.
     pub fn resume(&mut self) -> Result<(), Error> {
         self.signal(Signal::SIGCONT)
     }
 
-    /// Asks it to end (SIGTERM, and SIGCONT should it be paused), without waiting.
+    /// Asks the process to end (SIGTERM, and SIGCONT in case it is paused), without waiting.
     ///
     /// # Errors
-    /// The system refuses to signal.
+    /// Returns an error if the system refuses to signal.
     pub fn ask_to_end(&mut self) -> Result<(), Error> {
         self.signal(Signal::SIGTERM)?;
         self.signal(Signal::SIGCONT)
     }
 
-    /// Asks it to end, and kills it if it does not within `limit`.
+    /// Asks the process to end, and kills it if it does not within `limit`.
     ///
     /// # Errors
-    /// As [`Self::kill`].
+    /// Returns the errors of [`Self::kill`].
     pub fn terminate(&mut self, limit: Duration) -> Result<ExitStatus, Error> {
         self.ask_to_end()?;
         self.end_within(limit)
     }
 
-    /// Waits for the end of one that was asked to, and kills it after `limit`.
+    /// Waits for the end of a process that was asked to end, and kills it after `limit`.
     ///
     /// # Errors
-    /// As [`Self::kill`].
+    /// Returns the errors of [`Self::kill`].
     pub fn end_within(&mut self, limit: Duration) -> Result<ExitStatus, Error> {
         match self.await_exit(limit)? {
             Some(status) => Ok(status),
@@ -173,21 +174,21 @@ impl NodeProcess {
         }
     }
 
-    /// Whether it has not ended; paused processes run, too.
+    /// Returns true if the process has not ended; a paused process counts as running.
     ///
     /// # Errors
-    /// The system refuses to wait.
+    /// Returns an error if the system refuses to wait.
     pub fn is_running(&mut self) -> Result<bool, Error> {
         Ok(self.exit_status()?.is_none())
     }
 
-    /// How it ended; none as long as it runs. Reaps it, and ends what it left behind.
+    /// Returns the exit status; `None` as long as the process runs. Reaps it, and kills the rest of its group.
     ///
     /// # Errors
-    /// The system refuses to wait.
+    /// Returns an error if the system refuses to wait.
     pub fn exit_status(&mut self) -> Result<Option<ExitStatus>, Error> {
         if self.status.is_none() && !matches!(self.peek(WaitPidFlag::WEXITED)?, WaitStatus::StillAlive) {
-            // Not reaped yet, so the number still means this group.
+            // The process is not reaped yet, so the number still refers to this group.
             self.signal(Signal::SIGKILL)?;
             let reaped = self.child.wait().map_err(Error::system(format!("reaping {}", self.node)))?;
             self.status = Some(reaped);
@@ -195,7 +196,7 @@ impl NodeProcess {
         Ok(self.status)
     }
 
-    /// The process id, as seen from the control process.
+    /// Returns the process id, as seen from the control process.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
@@ -211,7 +212,7 @@ impl NodeProcess {
         }
     }
 
-    /// Its state, without taking it: what has ended stays to be reaped.
+    /// Returns the state of the process without consuming it: an ended process remains to be reaped.
     fn peek(&self, of: WaitPidFlag) -> Result<WaitStatus, Error> {
         loop {
             match waitid(Id::Pid(self.group), of | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT) {
@@ -225,7 +226,8 @@ impl NodeProcess {
         }
     }
 
-    /// To the whole group; nothing once it was reaped, as the number may be another's by then.
+    /// Signals the whole group; does nothing once the process was reaped, as the number may belong to another process
+    /// by then.
     fn signal(&self, signal: Signal) -> Result<(), Error> {
         if self.status.is_some() {
             return Ok(());
@@ -237,13 +239,14 @@ impl NodeProcess {
 
 impl Drop for NodeProcess {
     fn drop(&mut self) {
-        // Nobody is left to be told; in a sandbox the kernel does it all the same.
+        // The error cannot be reported any more; in a sandbox the kernel kills the process in any case.
         self.kill().ok();
     }
 }
 
-/// Without a PID namespace around it, only this ends a process that we start when we are killed. First of all that happens to it
-/// before exec, and it must be started by a thread that waits for it: the signal comes with the end of that thread.
+/// Makes the process end when we are killed, which nothing else ensures without a PID namespace around it. This must
+/// be the first action before exec, and the process must be started by a thread that outlives it: the signal is sent
+/// at the end of that thread.
 pub(crate) fn die_with_parent(command: &mut Command) {
     let parent = getpid();
     #[allow(unsafe_code, reason = "the parent death signal is asked for between fork and exec")]
@@ -253,12 +256,13 @@ pub(crate) fn die_with_parent(command: &mut Command) {
     }
 }
 
-/// Asks the kernel to kill this process, stopped or not, when its parent is gone. Two system calls, nothing else.
+/// Asks the kernel to kill this process, stopped or not, when its parent is gone. Makes two system calls and nothing
+/// else.
 ///
 /// # Errors
-/// The parent is gone already.
+/// Returns an error if the parent is gone already.
 pub(crate) fn end_with(parent: Pid) -> nix::Result<()> {
     set_pdeathsig(Signal::SIGKILL)?;
-    // The parent may have died before that was asked for.
+    // The parent may have died before the signal was requested.
     if getppid() == parent { Ok(()) } else { Err(Errno::ESRCH) }
 }

@@ -1,15 +1,15 @@
-//! Randomness that means the same tomorrow: one generator for each concern, split from the seed by a name.
-//! Draws are made here from the raw output, so that no version of a library can change what a seed stands for.
+//! Reproducible randomness: one generator for each concern, split from the seed by a name. Draws are computed here
+//! from the raw output, so that no version of a library can change the meaning of a seed.
 
 use rand_pcg::Pcg64;
 use rand_pcg::rand_core::Rng;
 
-/// A generator of its own for one concern of one run.
+/// Generator for one concern of one run.
 #[derive(Debug, Clone)]
 pub(crate) struct Random(Pcg64);
 
 impl Random {
-    /// The generator for `concern`, e.g. `schedule`: equal seeds and names give equal draws.
+    /// Creates the generator for `concern`, e.g. `schedule`: equal seeds and names give equal draws.
     pub(crate) fn split(seed: u64, concern: &str) -> Self {
         // FNV-1a (64 bit) of the name picks the generator's stream.
         let stream = concern
@@ -22,7 +22,8 @@ impl Random {
         self.0.next_u64()
     }
 
-    /// A number below `bound` (at least 1), by Lemire's multiplication; its bias of `bound / 2^64` does not matter here.
+    /// Returns a number below `bound` (at least 1), by Lemire's multiplication; its bias of `bound / 2^64` does not
+    /// matter here.
     pub(crate) fn below(&mut self, bound: usize) -> usize {
         let wide = u128::from(self.next_u64()) * (bound as u128);
         usize::try_from(wide >> 64).expect("the upper half is below bound")

@@ -1,5 +1,5 @@
-//! Pure: a planned fault and what is known at the moment of injection give the nodes that it hits.
-//! Here lives the rule that no more than a minority is taken down, and who counts as the leader.
+//! Resolution of a planned fault, with the state of the cluster at the moment of injection, to the nodes that it
+//! hits. Pure. The rules that no more than a minority is taken down, and which node counts as the leader, are here.
 
 use std::collections::BTreeSet;
 
@@ -7,29 +7,29 @@ use crate::fault::{Fault, NodeId, Resolved, Shape, Target};
 use crate::grudge::{self, Direction};
 use crate::random::Random;
 
-/// What is known when a fault is injected.
+/// State of the cluster when a fault is injected.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct View<'a> {
-    /// All nodes of the cluster, in order.
+    /// Nodes of the cluster, in order.
     pub(crate) nodes: &'a [NodeId],
-    /// Who leads, as far as anyone can tell.
+    /// Current leader, as far as known.
     pub(crate) leader: Option<NodeId>,
-    /// Killed or paused now.
+    /// Nodes that are killed or paused now.
     pub(crate) down: &'a BTreeSet<NodeId>,
-    /// Whose clock is bent now.
+    /// Nodes with a skewed clock now.
     pub(crate) bent: &'a BTreeSet<NodeId>,
 }
 
-/// Of the nodes that claim to lead, each with its term, the one that really can: the highest term. A deposed leader
-/// that does not know it yet loses to its successor.
+/// Returns the node with the highest term among those that claim to lead, which is the only one that really can. A
+/// deposed leader that does not know it yet loses to its successor.
 pub fn leader_of(claims: &[(NodeId, u64)]) -> Option<NodeId> {
     claims.iter().max_by_key(|(node, term)| (*term, *node)).map(|(node, _)| *node)
 }
 
-/// Aims `fault`; `draw` decides what is left to chance.
+/// Resolves `fault` to nodes; `draw` decides random choices.
 ///
 /// # Errors
-/// Why the fault has to be skipped, in words.
+/// Returns the reason why the fault has to be skipped, in words.
 pub(crate) fn resolve(fault: &Fault, draw: u64, view: &View<'_>) -> Result<Resolved, String> {
     let mut random = Random::split(draw, "target");
     match *fault {
@@ -69,7 +69,7 @@ pub(crate) fn resolve(fault: &Fault, draw: u64, view: &View<'_>) -> Result<Resol
     }
 }
 
-/// The nodes that a target means now.
+/// Returns the nodes that a target refers to now.
 fn pick(target: Target, random: &mut Random, view: &View<'_>) -> Result<BTreeSet<NodeId>, String> {
     let healthy: Vec<NodeId> = view.nodes.iter().copied().filter(|node| !view.down.contains(node)).collect();
     let leader = || view.leader.ok_or_else(|| String::from("no node claims to lead"));
@@ -87,7 +87,8 @@ fn pick(target: Target, random: &mut Random, view: &View<'_>) -> Result<BTreeSet
     if nodes.is_empty() { Err("no node is left for it".into()) } else { Ok(nodes.into_iter().collect()) }
 }
 
-/// The nodes to kill or pause: none that is down already, and, unless asked for by name, never more than a minority.
+/// Returns the nodes to kill or pause: none that is down already, and, unless requested by name, never more than a
+/// minority.
 fn take_down(target: Target, random: &mut Random, view: &View<'_>) -> Result<BTreeSet<NodeId>, String> {
     let nodes = pick(target, random, view)?;
     if let Some(node) = nodes.intersection(view.down).next() {
@@ -100,7 +101,7 @@ fn take_down(target: Target, random: &mut Random, view: &View<'_>) -> Result<BTr
     Ok(nodes)
 }
 
-/// How many more nodes the cluster can lose and keep a majority.
+/// Returns the number of further nodes that the cluster can lose and still have a majority.
 fn spare(view: &View<'_>) -> usize {
     ((view.nodes.len() - 1) / 2).saturating_sub(view.down.len())
 }

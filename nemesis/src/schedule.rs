@@ -1,6 +1,6 @@
-//! Pure: a seed and options give the faults of a run with their times. Each has its end within the time limit.
-//! One kind after the other, in shuffled rounds, so that every kind occurs before any occurs twice; faults of two kinds
-//! overlap only where that is the point: a bent clock around a partition, which is what breaks a lease.
+//! Schedule of a run: the faults with their times, from a seed and options. Pure. Each fault ends within the time
+//! limit. The kinds follow one another in shuffled rounds, so that every kind occurs before any occurs twice; faults
+//! of two kinds overlap only where that is intended: a skewed clock around a partition, which is what breaks a lease.
 
 use std::time::Duration;
 
@@ -11,50 +11,50 @@ use crate::possible::works;
 use crate::random::Random;
 use crate::spec::FaultSpec;
 
-/// A window cut by the time limit to less than this is left out.
+/// Minimum length of a fault's window; one that the time limit would cut shorter is left out.
 const SHORTEST_WINDOW: Duration = Duration::from_secs(1);
 
-/// A fault with its time.
+/// Fault with its time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Planned {
-    /// When to inject it, from the start of the workload.
+    /// Time of injection, from the start of the workload.
     pub at: Duration,
-    /// How long it stays in force.
+    /// Time for which it stays in force.
     pub lasts: Duration,
-    /// What to do.
+    /// Fault to inject.
     pub fault: Fault,
-    /// Decides what the fault leaves to chance until it is injected.
+    /// Random number that decides the choices left open until injection.
     pub draw: u64,
 }
 
 impl Planned {
-    /// When to heal it, from the start of the workload.
+    /// Returns the time of healing, from the start of the workload.
     pub fn until(&self) -> Duration {
         self.at + self.lasts
     }
 }
 
-/// What a schedule is made of, besides the seed.
+/// Parameters of a schedule, besides the seed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ScheduleOptions {
-    /// The kinds that take turns.
+    /// Kinds of faults that take turns.
     pub faults: Vec<FaultSpec>,
-    /// How many nodes there are: what cannot work with so many is not drawn.
+    /// Number of nodes; faults that cannot work with so few are not drawn.
     pub nodes: u16,
-    /// No fault lasts beyond it.
+    /// Time by which the last fault has ended.
     pub time_limit: Duration,
-    /// When the first fault comes.
+    /// Time of the first fault.
     pub first_at: Duration,
-    /// The least and the most that a fault lasts.
+    /// Minimum and maximum duration of a fault.
     pub lasts: (Duration, Duration),
-    /// The least and the most time between one fault and the next.
+    /// Minimum and maximum time between one fault and the next.
     pub gap: (Duration, Duration),
-    /// How long a clock runs wrong before the partition that it accompanies.
+    /// Time for which a clock is skewed before the partition that it accompanies.
     pub clock_lead: Duration,
 }
 
 impl Default for ScheduleOptions {
-    /// Isolated leaders, in windows that outlast elections by far.
+    /// Returns a schedule of isolated leaders, in windows much longer than elections.
     fn default() -> Self {
         Self {
             faults: vec![FaultSpec::Partition(Some(Shape::Isolate(Target::Leader)))],
@@ -68,11 +68,11 @@ impl Default for ScheduleOptions {
     }
 }
 
-/// The faults of a run, in the order of their times.
+/// Returns the faults of a run, in the order of their times.
 pub fn plan(seed: u64, options: &ScheduleOptions) -> Vec<Planned> {
     let is_clock = |spec: &&FaultSpec| matches!(spec, FaultSpec::Clock { .. });
     let partitions = options.faults.iter().any(|spec| matches!(spec, FaultSpec::Partition(_)));
-    // Beside partitions a clock takes no turn of its own: it goes before each of them.
+    // In combination with partitions a clock fault takes no turn of its own: it precedes each of them.
     let companion = options.faults.iter().find(is_clock).filter(|_| partitions);
     let turns: Vec<FaultSpec> =
         options.faults.iter().filter(|spec| companion.is_none() || !is_clock(spec)).copied().collect();
@@ -101,7 +101,7 @@ pub fn plan(seed: u64, options: &ScheduleOptions) -> Vec<Planned> {
     planned
 }
 
-/// What a fault can become: of what is left open, the most telling first.
+/// Returns the faults that a spec allows; if a choice is open, the one most likely to show a violation first.
 pub(crate) fn candidates(spec: &FaultSpec) -> Vec<Fault> {
     let targets = |target: Option<Target>| match target {
         Some(target) => vec![target],
@@ -123,7 +123,7 @@ pub(crate) fn candidates(spec: &FaultSpec) -> Vec<Fault> {
 struct Planner {
     random: Random,
     nodes: u16,
-    /// How many targets or shapes were drawn for kill, pause and partition.
+    /// Number of targets or shapes drawn so far for kill, pause and partition.
     drawn: [u32; 3],
 }
 
@@ -134,7 +134,7 @@ impl Planner {
         least + Duration::from_millis(drawn_ms as u64)
     }
 
-    /// The telling one first and every second time, another one between, if another can work.
+    /// Draws the first candidate at the first and every second draw, and another one in between, if another can work.
     fn draw(&mut self, spec: &FaultSpec) -> Fault {
         let mut faults = candidates(spec).into_iter();
         let telling = faults.next().expect("every fault can become something");

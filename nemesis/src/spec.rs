@@ -1,5 +1,5 @@
-//! Faults as a user asks for them: `kill,pause,clock:rate=0.2,jump=5s,partition:isolate-leader`.
-//! What a user leaves open stays open here; the schedule draws it.
+//! Faults as a user requests them: `kill,pause,clock:rate=0.2,jump=5s,partition:isolate-leader`. Choices that the
+//! user leaves open stay open here; the schedule draws them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,58 +9,58 @@ use thiserror::Error;
 
 use crate::fault::{NodeId, Shape, Target};
 
-/// A clock at a fifth of its speed: a lease then lasts five times as long as promised.
+/// Default rate of a clock, a fifth of the correct speed: a lease then lasts five times as long as promised.
 const DEFAULT_RATE: f64 = 0.2;
-/// Above this a rate is a typing error rather than a clock.
+/// Maximum rate; a greater one is more likely a typing error.
 const MAX_RATE: f64 = 1000.0;
 
-/// One kind of fault that the schedule may plan.
+/// Kind of fault that the schedule may plan.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FaultSpec {
-    /// Kill the target, or whomever the schedule draws.
+    /// Kill of the target, or of one that the schedule draws.
     Kill(Option<Target>),
-    /// Pause the target, or whomever the schedule draws.
+    /// Pause of the target, or of one that the schedule draws.
     Pause(Option<Target>),
-    /// Partition in this shape, or in whichever the schedule draws.
+    /// Partition of this shape, or of one that the schedule draws.
     Partition(Option<Shape>),
-    /// Bend a clock.
+    /// Skew of a clock.
     Clock {
-        /// Whose.
+        /// Target whose clock is skewed.
         target: Target,
-        /// Seconds that this clock counts in one true second.
+        /// Seconds that this clock advances in one true second.
         rate: f64,
         /// Nanoseconds added at once.
         jump_ns: i64,
     },
 }
 
-/// The faults of a run, as in `--faults kill,partition:halves`; `none` is the empty list.
+/// Faults of a run, as in `--faults kill,partition:halves`; `none` is the empty list.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct FaultSpecs(pub Vec<FaultSpec>);
 
-/// A list of faults that cannot be read. The text says which part, and what there is instead.
+/// Error in a list of faults. The message names the wrong part and the alternatives.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum SpecError {
     /// The word before the colon names no fault.
     #[error("there is no fault `{0}`; there are: kill, pause, clock, partition (or none)")]
     UnknownFault(String),
-    /// Not a target.
+    /// The word is not a target.
     #[error("`{0}` cannot be aimed at; there are: leader, random, minority, all, or a node such as n1")]
     UnknownTarget(String),
-    /// Not a shape.
+    /// The word is not a shape.
     #[error("there is no partition `{0}`; there are: {names}", names = SHAPES.map(|(name, _)| name).join(", "))]
     UnknownShape(String),
-    /// Not an option of a clock fault.
+    /// The word is not an option of a clock fault.
     #[error("`{0}` is no option of clock; there are: rate=0.2, jump=500ms (or 5s, -5s), target=leader")]
     UnknownClockOption(String),
-    /// A value out of its range.
+    /// A value is out of its range.
     #[error("`{option}` must be {expected}")]
     BadValue {
-        /// As typed, with its value.
+        /// Option as typed, with its value.
         option: String,
-        /// What would do.
+        /// Description of the valid values.
         expected: &'static str,
     },
 }
@@ -116,7 +116,7 @@ impl FromStr for FaultSpecs {
         if text == "none" {
             return Ok(Self::default());
         }
-        // A clock's options are separated by commas too: `rate=…` goes on with what stands before it.
+        // The options of a clock are separated by commas too: `rate=…` belongs to the part before it.
         let mut parts: Vec<String> = Vec::new();
         for part in text.split(',').map(str::trim) {
             match parts.last_mut() {
@@ -156,12 +156,12 @@ fn clock(options: &str) -> Result<FaultSpec, SpecError> {
     Ok(FaultSpec::Clock { target, rate, jump_ns })
 }
 
-/// The units of a jump, each in milliseconds.
+/// Units of a jump, each in milliseconds.
 const UNITS_MS: [(&str, i64); 6] =
     [("ms", 1), ("s", 1000), ("m", 60_000), ("min", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
 const MAX_JUMP_MS: i64 = 86_400_000;
 
-/// `5s`, `-20ms`, `1m30s` in nanoseconds, at most a day.
+/// Parses `5s`, `-20ms` or `1m30s` to nanoseconds, at most a day.
 fn nanoseconds(text: &str) -> Option<i64> {
     let (sign, mut rest) = text.strip_prefix('-').map_or((1, text), |rest| (-1, rest));
     let mut jump_ms = 0_i64;

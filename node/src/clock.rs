@@ -1,12 +1,13 @@
-//! The only place from which the node reads time: `CLOCK_MONOTONIC`, bent from outside through a small file.
+//! The only place from which the node reads time: `CLOCK_MONOTONIC`, skewed from outside through a small file.
 //!
-//! The file holds one line, `schism-clock v1 <generation> <rate> <jump_ns>`; whoever bends the clock raises the generation. It is read
-//! again on each reading (a few microseconds, once a batch), by path, so that it may be rewritten in place or replaced by a rename.
-//! A line that does not parse, or lacks its newline, is a write in progress: the last good one stays in force.
+//! The file holds one line, `schism-clock v1 <generation> <rate> <jump_ns>`; whoever changes the clock increments the
+//! generation. The file is read again on each reading (a few microseconds, once a batch), by path, so that it may be
+//! rewritten in place or replaced by a rename. A line that does not parse, or lacks its newline, is a write in
+//! progress: the last valid one stays in force.
 //!
-//! Time goes on from the last reading when the generation changes: the stretch before the change ran at the old rate, the jump
-//! is added once, the stretch after runs at the new rate. A node that starts while a generation is in force takes over its rate,
-//! not its jump: a jump is something that happened, and it happened before. Its time starts on the host's own axis.
+//! Time continues from the last reading when the generation changes: the span before the change ran at the old rate,
+//! the jump is added once, the span after it runs at the new rate. A node that starts while a generation is in force
+//! adopts its rate, but not its jump, which happened before the start. Its time starts at the host's time.
 
 use std::{fs::File, io::Read as _, path::PathBuf, time::Duration};
 
@@ -16,18 +17,19 @@ use crate::raft::Time;
 
 const MAGIC: &str = "schism-clock";
 const VERSION: &str = "v1";
-/// Longest line that is looked at, in bytes; the longest one that can be written stays below it.
+/// Maximum number of bytes that are read of a line; the longest valid line is shorter.
 const MAX_LINE_BYTES: usize = 512;
-/// A rate outside of these bounds is taken for a damaged line: time that (nearly) stands still would stop every timer.
+/// Bounds of a valid rate; a line with another one counts as damaged. Time that (nearly) stands still would stop
+/// every timer.
 const RATE_BOUNDS: std::ops::RangeInclusive<f64> = 0.001..=1000.0;
 
-/// The host's `CLOCK_MONOTONIC` in nanoseconds: the axis that all processes of one host share.
+/// Returns the host's `CLOCK_MONOTONIC` in nanoseconds: the time axis shared by all processes of one host.
 pub(crate) fn host_monotonic_ns() -> u64 {
     let now = clock_gettime(ClockId::CLOCK_MONOTONIC).expect("CLOCK_MONOTONIC exists on every Linux");
     u64::try_from(Duration::from(now).as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// One line of the clock file: how a node's clock is to run from now on.
+/// Line of the clock file: the rate and jump of a node's clock from now on.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Bend {
     generation: u64,
@@ -52,15 +54,15 @@ impl Bend {
     }
 }
 
-/// The line that bends a node's clock when it is written to the node's clock file.
+/// Returns the line that changes a node's clock when it is written to the node's clock file.
 ///
-/// `generation` must be higher than that of the last line, `rate` is the clock's speed (1.0 honest, 0.2 a fifth of it; 0.001 to
-/// 1000), `jump_ns` is added once.
+/// `generation` must be higher than that of the last line, `rate` is the clock's speed (1.0 is correct, 0.2 a fifth
+/// of it; 0.001 to 1000), `jump_ns` is added once.
 pub fn clock_line(generation: u64, rate: f64, jump_ns: i64) -> String {
     format!("{MAGIC} {VERSION} {generation} {rate} {jump_ns}\n")
 }
 
-/// A clock that may run fast or slow and jump, as the clock file says.
+/// Clock that may run fast or slow and jump, as the clock file says.
 #[derive(Debug)]
 pub(crate) struct Clock {
     file: Option<PathBuf>,
@@ -70,20 +72,21 @@ pub(crate) struct Clock {
 }
 
 impl Clock {
-    /// A clock that starts on the host's axis; honest without a file, and while the file is missing.
+    /// Creates a clock that starts at the host's time; it runs correctly without a file, and while the file is
+    /// missing.
     pub(crate) fn new(file: Option<PathBuf>) -> Self {
         let host_ns = host_monotonic_ns();
         let bend = read_bend(file.as_ref()).unwrap_or(Bend::HONEST);
         Self { file, bend, host_ns, own_ns: host_ns }
     }
 
-    /// What the clock shows now.
+    /// Returns the current time of this clock.
     pub(crate) fn now(&mut self) -> Time {
         let bend = read_bend(self.file.as_ref());
         self.advance(host_monotonic_ns(), bend)
     }
 
-    /// Moves to the host's time `host_ns`, where the file said `bend`.
+    /// Advances to the host's time `host_ns`, at which the file contained `bend`.
     fn advance(&mut self, host_ns: u64, bend: Option<Bend>) -> Time {
         let passed = Duration::from_nanos(host_ns.saturating_sub(self.host_ns)).mul_f64(self.bend.rate);
         self.own_ns = self.own_ns.saturating_add(u64::try_from(passed.as_nanos()).unwrap_or(u64::MAX));
@@ -95,7 +98,7 @@ impl Clock {
         Time(self.own_ns)
     }
 
-    /// How long the host must wait until this clock has moved on by `span`, as things stand.
+    /// Returns the time that the host must wait until this clock has advanced by `span`, at the current rate.
     pub(crate) fn host_span(&self, span: Duration) -> Duration {
         span.div_f64(self.bend.rate)
     }

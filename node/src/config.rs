@@ -1,4 +1,4 @@
-//! Every setting of a node, with its unit, default and bounds. Nothing here reads a command line or a file.
+//! Settings of a node, with units, defaults and bounds. Nothing here reads a command line or a file.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,66 +12,71 @@ use crate::{
     raft::{self, Elections, NodeId},
 };
 
-/// Most members of a cluster.
+/// Maximum number of members of a cluster.
 pub const MAX_MEMBERS: usize = 9;
-/// Entries that one message carries at most.
+/// Maximum number of entries in one message.
 const MAX_BATCH_ENTRIES: usize = 512;
-/// Bytes of entries that one message carries at most, beyond its first entry.
+/// Maximum bytes of entries in one message, unless its first entry alone is larger.
 const MAX_BATCH_BYTES: u64 = 1 << 20;
-/// Messages with entries that may be under way to one follower.
+/// Maximum number of messages with entries in flight to one follower.
 const MAX_INFLIGHT: usize = 64;
-/// Bytes of entries under way to one follower.
+/// Bytes of entries in flight to one follower at which the leader stops sending more.
 const MAX_INFLIGHT_BYTES: u64 = 8 << 20;
-/// Bytes of entries that a leader takes before a majority has them.
+/// Maximum bytes of entries that a leader accepts before they are committed.
 const MAX_UNCOMMITTED_BYTES: u64 = 32 << 20;
-/// Bytes of entries that stay in memory behind a snapshot, for followers that lag a little; at most half as many entries as lie
-/// between two snapshots.
+/// Maximum bytes of entries that stay in memory before the end of a snapshot, for followers that lag a little; the
+/// number of such entries is at most half of those between two snapshots.
 const TRAILING_BYTES: u64 = 16 << 20;
-/// Size of one piece of a snapshot under way to a follower.
+/// Size of one chunk of a snapshot sent to a follower.
 const SNAPSHOT_CHUNK_BYTES: usize = 1 << 18;
-/// Largest body that may be allowed: an entry has to fit into one message with room to spare.
+/// Maximum value of `max_body_bytes`: an entry has to fit into one message with room to spare.
 const MAX_BODY_BYTES: usize = 1 << 20;
-/// Longest time that may be set.
+/// Maximum value of a timeout.
 const MAX_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// How a node is to run.
+/// Settings of a node.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Which member of the cluster this is.
+    /// Identifier of this member of the cluster.
     pub id: NodeId,
-    /// Where each member, this one too, listens for its peers. Every member must be given the same map.
+    /// Address at which each member, this one included, listens for its peers. Every member must be given the same
+    /// map.
     pub peers: BTreeMap<NodeId, SocketAddr>,
-    /// Where this node serves clients.
+    /// Address at which this node serves clients.
     pub client_addr: SocketAddr,
-    /// Where this node keeps what must survive a restart. One node only.
+    /// Directory of the state that must survive a restart. It must not be shared between nodes.
     pub data_dir: PathBuf,
-    /// Whether the node is new: `data_dir` is created if missing, and must be empty. Else it must hold what the node remembers.
+    /// True if the node is new: `data_dir` is created if missing, and must be empty. Otherwise it must hold the
+    /// node's state.
     pub init: bool,
-    /// The file that bends this node's clock from outside, written with [`clock_line`](crate::clock_line). Honest without.
+    /// File that skews this node's clock from outside, written with [`clock_line`](crate::clock_line). Without
+    /// it the clock runs correctly.
     pub clock_file: Option<PathBuf>,
-    /// The file that is told of every message, sent and taken in; none without.
+    /// File to which every message, sent and received, is traced; `None` for no trace.
     pub trace_file: Option<PathBuf>,
-    /// The shortest time without a leader after which a node may campaign; the actual one is drawn anew from here to twice as long.
+    /// Shortest time without a leader after which a node may campaign; the actual time is drawn from this to twice as
+    /// long, each time.
     pub election_timeout: Duration,
-    /// How often a leader tells that it is there.
+    /// Interval between a leader's heartbeats.
     pub heartbeat_interval: Duration,
-    /// How long after the start of a confirmed round of heartbeats a leader may answer `lease` reads without asking.
+    /// Time after the start of a confirmed round of heartbeats for which a leader may answer `lease` reads without a
+    /// new round.
     pub lease: Duration,
-    /// What leaders and voters owe each other; the same on every member. Lease reads are refused in basic Raft.
+    /// Obligations between leaders and voters; the same on every member. Lease reads are refused in basic Raft.
     pub elections: Elections,
-    /// After how many applied entries the log is replaced by a snapshot.
+    /// Number of applied entries after which the log is replaced by a snapshot.
     pub snapshot_after_entries: u64,
-    /// After which time an unfinished request is answered with 504.
+    /// Time after which an unfinished request is answered with 504.
     pub request_timeout: Duration,
-    /// Largest body of a request, in bytes.
+    /// Maximum size of a request's body, in bytes.
     pub max_body_bytes: usize,
-    /// Seed of the randomised timeouts, and of nothing else; drawn anew if not given.
+    /// Seed of the randomised timeouts, and of nothing else; drawn at each start if not given.
     pub seed: Option<u64>,
 }
 
 impl Config {
-    /// The defaults: elections after 300 ms by check-quorum and loyal voters, heartbeats each 40 ms, a lease of 90 % of the election timeout, snapshots each 10,000
-    /// entries, requests end after 2 s, bodies up to 64 KiB.
+    /// Returns the defaults: elections after 300 ms, with check-quorum; heartbeats every 40 ms; a lease of 90 % of
+    /// the election timeout; snapshots every 10,000 entries; requests that end after 2 s; bodies up to 64 KiB.
     pub fn new(
         id: NodeId,
         peers: BTreeMap<NodeId, SocketAddr>,
@@ -98,15 +103,15 @@ impl Config {
         }
     }
 
-    /// The longest lease that leaves some room for clocks that differ: 90 % of the election timeout.
+    /// Returns the default lease, which leaves some room for clocks that differ: 90 % of the election timeout.
     pub fn default_lease(election_timeout: Duration) -> Duration {
         election_timeout * 9 / 10
     }
 
-    /// Says what is wrong with these settings, if anything is.
+    /// Checks these settings.
     ///
     /// # Errors
-    /// The first setting that cannot work, by name.
+    /// Returns the first setting that cannot work, by name.
     pub fn validate(&self) -> Result<(), ConfigError> {
         self.raft(0).validate()?;
         let check = |ok, setting, problem| if ok { Ok(()) } else { Err(ConfigError::Setting { setting, problem }) };
@@ -128,12 +133,13 @@ impl Config {
         check((1..=MAX_BODY_BYTES).contains(&self.max_body_bytes), "max_body_bytes", "from 1 byte to 1 MiB")
     }
 
-    /// The members' ids, ascending.
+    /// Returns the members' ids in ascending order.
     pub(crate) fn members(&self) -> Vec<NodeId> {
         self.peers.keys().copied().collect()
     }
 
-    /// What the Raft core needs to know. `life` is fresh in each life of the process; it is the seed too if this configuration names none.
+    /// Returns the configuration of the Raft core. `life` is fresh in each start of the process; it is also the seed
+    /// if this configuration has none.
     pub(crate) fn raft(&self, life: u64) -> raft::Config {
         raft::Config {
             id: self.id,

@@ -1,105 +1,106 @@
-//! Why a node cannot start, or had to stop.
+//! Errors that keep a node from starting, or stop it.
 
 use std::{io, net::SocketAddr, path::PathBuf};
 
 use crate::raft::{self, NodeId};
 
-/// A setting that cannot work.
+/// Error in a setting.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
-    /// One that has to do with the world around the Raft core.
+    /// A setting outside the Raft core is wrong.
     #[error("{setting}: {problem}")]
     Setting {
-        /// The setting's name.
+        /// Name of the setting.
         setting: &'static str,
-        /// What is wrong with it.
+        /// Problem with it.
         problem: &'static str,
     },
-    /// One that the core refuses.
+    /// A setting is refused by the core.
     #[error(transparent)]
     Raft(#[from] raft::ConfigError),
 }
 
-/// What went wrong on the disk, on which file. After any of these a node must not go on: it no longer knows what is durable.
+/// Failure of the storage, with the file. After any of these a node must not continue: it no longer knows what is
+/// durable.
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
     /// A system call failed.
     #[error("{action} {}", path.display())]
     Io {
-        /// What was being done.
+        /// Action that failed.
         action: &'static str,
-        /// To which file.
+        /// File that it was applied to.
         path: PathBuf,
-        /// What the system said.
+        /// Error of the system call.
         source: io::Error,
     },
-    /// Another process has the directory.
+    /// The directory is in use by another process.
     #[error("{} is in use by another node", path.display())]
     InUse {
-        /// The directory.
+        /// Path of the directory.
         path: PathBuf,
     },
     /// The directory belongs to another node or another cluster.
     #[error("{} belongs to {found}, not to {expected}", path.display())]
     Foreign {
-        /// The directory.
+        /// Path of the directory.
         path: PathBuf,
-        /// Whose it is.
+        /// Node and cluster that own it.
         found: String,
-        /// Who wanted it.
+        /// Node and cluster that tried to open it.
         expected: String,
     },
-    /// The directory holds nothing of a node, though its node is not said to be new.
+    /// The directory holds no state of a node, although the node was not declared new.
     #[error(
         "{} holds no node, and this one was not said to be new. If it has run before, its term, vote and log are lost: \
          a cluster that takes it back may elect two leaders or lose what it acknowledged",
         path.display()
     )]
     Empty {
-        /// The directory.
+        /// Path of the directory.
         path: PathBuf,
     },
-    /// The directory holds a node, though its node is said to be new.
+    /// The directory holds the state of a node, although the node was declared new.
     #[error("{} holds a node that has run before, but this one was said to be new", path.display())]
     NotEmpty {
-        /// The directory.
+        /// Path of the directory.
         path: PathBuf,
     },
-    /// A record or a snapshot is longer than its file can tell.
+    /// A record or a snapshot is longer than the length field of its file can express.
     #[error("{} cannot hold a record of {bytes} bytes; the most is {limit}", path.display())]
     TooLarge {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// How long it is.
+        /// Length of the record, in bytes.
         bytes: usize,
-        /// How long it may be.
+        /// Maximum length, in bytes.
         limit: usize,
     },
-    /// Something failed before: it is not known what is durable.
+    /// An earlier operation failed: it is not known what is durable.
     #[error("{} is not used any more, since an earlier failure left unknown what it holds", path.display())]
     Failed {
-        /// The directory.
+        /// Path of the directory.
         path: PathBuf,
     },
-    /// A file is damaged where no crash can have done it. Cutting it there would lose what was promised.
+    /// A file is damaged in a way that no crash can cause. Cutting it there would lose durable data.
     #[error("{} is damaged at byte {offset}: {problem}", path.display())]
     Damaged {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// Where the damage starts.
+        /// Offset at which the damage starts.
         offset: u64,
-        /// What is wrong there.
+        /// Description of the damage.
         problem: String,
     },
 }
 
-/// An error with all its causes, for the log.
+/// Formats an error with all its causes, for the log.
 pub(crate) fn in_full(error: &dyn std::error::Error) -> String {
     std::iter::successors(error.source(), |cause| cause.source())
         .fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
-/// Why a node could not start, or stopped.
+/// Reason why a node could not start, or stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A setting cannot work.
@@ -108,34 +109,34 @@ pub enum Error {
     /// An address cannot be listened on.
     #[error("listening on {address}")]
     Listen {
-        /// The address.
+        /// Address to listen on.
         address: SocketAddr,
-        /// What the system said.
+        /// Error of the system call.
         source: io::Error,
     },
     /// The threads of the server or the signal handlers could not be set up.
     #[error("starting the server")]
     Runtime(#[source] io::Error),
-    /// The disk.
+    /// The storage failed.
     #[error("the disk of {node}")]
     Storage {
-        /// Whose disk.
+        /// Node that the storage belongs to.
         node: NodeId,
-        /// What went wrong.
+        /// Failure of the storage.
         source: StorageError,
     },
-    /// The file for the trace cannot be opened.
+    /// The trace file cannot be opened.
     #[error("opening the trace")]
     Trace(#[source] io::Error),
-    /// What the disk holds makes no sense to the Raft core or the state machine.
+    /// The stored state is inconsistent for the Raft core or the state machine.
     #[error("the stored state of {node} makes no sense: {problem}")]
     State {
-        /// Whose state.
+        /// Node that the state belongs to.
         node: NodeId,
-        /// What is wrong with it.
+        /// Inconsistency in the state.
         problem: String,
     },
-    /// The server's thread panicked: a bug.
+    /// The server's thread panicked, which is a bug.
     #[error("the server of {0} panicked")]
     Panicked(NodeId),
 }

@@ -1,7 +1,7 @@
-//! What the node tells about itself: JSON lines on stderr, rare ones, each written at once.
+//! The node's log: JSON lines on stderr, rare ones, each written at once.
 //!
-//! Whoever judges a run joins them to a history by `mono_ns`, above all to know when each node believed that it led which term. There
-//! are no lines for single requests.
+//! An evaluation joins them to a history by `mono_ns`, above all to know when each node believed that it led which
+//! term. There are no lines for single requests.
 
 use std::{
     fmt,
@@ -17,95 +17,95 @@ use crate::{
     raft::{LogIndex, NodeId, Role, Term},
 };
 
-/// Something that happened in a node.
+/// Event in a node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum Event {
     /// The process has read its disk.
     Started {
-        /// The term that it remembers.
+        /// Stored term.
         term: Term,
-        /// The last entry on its disk.
+        /// Index of the last stored entry.
         last_index: LogIndex,
     },
-    /// Clients may come.
+    /// The node accepts clients.
     Ready {
-        /// Where clients are served.
+        /// Address at which clients are served.
         client_addr: SocketAddr,
     },
     /// Role, term or the known leader changed.
     RoleChanged {
-        /// What the node is from now on.
+        /// Role from now on.
         role: Role,
-        /// In which term.
+        /// Term from now on.
         term: Term,
-        /// Whom it believes to lead.
+        /// Node that it believes to be the leader.
         leader: Option<NodeId>,
     },
     /// The log up to `last_index` was replaced by a snapshot of the node's own.
     SnapshotMade {
-        /// The last entry that it replaces.
+        /// Index of the last entry that it replaces.
         last_index: LogIndex,
-        /// Its size.
+        /// Size of the snapshot, in bytes.
         bytes: usize,
     },
     /// The state was replaced by a snapshot: the leader's, or the node's own when it starts.
     SnapshotInstalled {
-        /// The last entry that it replaces.
+        /// Index of the last entry that it replaces.
         last_index: LogIndex,
-        /// Its size.
+        /// Size of the snapshot, in bytes.
         bytes: usize,
     },
     /// The outgoing link to a peer works.
     PeerUp {
-        /// The peer.
+        /// Peer at the other end.
         peer: NodeId,
     },
     /// The outgoing link to a peer does not work any more.
     PeerDown {
-        /// The peer.
+        /// Peer at the other end.
         peer: NodeId,
-        /// Why.
+        /// Reason of the failure.
         reason: String,
     },
     /// A connection that does not come from this cluster was closed.
     LinkRefused {
-        /// Where it came from.
+        /// Address that it came from.
         from: SocketAddr,
-        /// Why.
+        /// Reason of the refusal.
         reason: String,
     },
-    /// A peer sent what no member that keeps to the protocol can have sent; it was refused. The first is told, then ever fewer.
+    /// A message was refused because no correct member can have sent it. The first is logged, then fewer and fewer.
     MessageRefused {
-        /// The peer.
+        /// Peer that sent it.
         peer: NodeId,
-        /// Why.
+        /// Reason of the refusal.
         reason: String,
-        /// How many were refused since the node started, this one too.
+        /// Number of messages refused since the node started, including this one.
         count: u64,
     },
-    /// The disk failed or holds what it must not hold; the node stops.
+    /// The disk failed or holds inconsistent data; the node stops.
     StorageError {
-        /// What failed, on which file.
+        /// Failure, with the file.
         error: String,
     },
-    /// The node ended in order.
+    /// The node stopped regularly.
     Stopped,
 }
 
-/// One line of the log.
+/// Line of the log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogLine {
-    /// The host's `CLOCK_MONOTONIC` (never the bent clock), in nanoseconds.
+    /// Time by the host's `CLOCK_MONOTONIC` (never the skewed clock), in nanoseconds.
     pub mono_ns: u64,
-    /// Who says it.
+    /// Node that wrote the line.
     pub node: NodeId,
-    /// What happened.
+    /// Event that happened.
     #[serde(flatten)]
     pub event: Event,
 }
 
-/// Where a node writes its events.
+/// Destination of a node's events.
 #[derive(Clone)]
 pub(crate) struct Log {
     node: NodeId,
@@ -113,17 +113,18 @@ pub(crate) struct Log {
 }
 
 impl Log {
-    /// Lines go to fd 2, unbuffered.
+    /// Creates a log that writes to file descriptor 2, unbuffered.
     pub(crate) fn to_stderr(node: NodeId) -> Self {
         Self::to(node, io::stderr())
     }
 
-    /// Lines go to `sink`, one `write_all` each.
+    /// Creates a log that writes to `sink`, one `write_all` per line.
     pub(crate) fn to(node: NodeId, sink: impl Write + Send + 'static) -> Self {
         Self { node, sink: Arc::new(Mutex::new(sink)) }
     }
 
-    /// Writes one line. A log that cannot be written must not stop the node: there is nobody left to tell.
+    /// Writes one line. A log that cannot be written must not stop the node, and there is nowhere left to report the
+    /// error.
     pub(crate) fn write(&self, event: Event) {
         let line = LogLine { mono_ns: host_monotonic_ns(), node: self.node, event };
         let mut text = serde_json::to_string(&line).expect("an event is plain data");
@@ -139,7 +140,7 @@ impl fmt::Debug for Log {
     }
 }
 
-/// Keeps what a node logs, for tests.
+/// Log output kept in memory, for tests.
 #[cfg(test)]
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Captured(Arc<Mutex<Vec<u8>>>);

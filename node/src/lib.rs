@@ -1,6 +1,6 @@
 //! A Raft key-value server that can answer reads in five ways.
 //!
-//! `raft` is the pure state machine; everything that touches a socket, a disk or a clock is around it.
+//! `raft` is the pure state machine; the code that uses sockets, the disk or the clock is around it.
 
 #![allow(
     clippy::disallowed_methods,

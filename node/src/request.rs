@@ -1,4 +1,4 @@
-//! What a client can ask of a node, what it is told, and what the server's loop takes in.
+//! Requests of clients, their results, and the inputs of the server's loop.
 
 use std::{collections::BTreeMap, fmt, sync::mpsc::SyncSender};
 
@@ -11,27 +11,27 @@ use crate::{
     transport::Frame,
 };
 
-/// How a read is made sure of, if at all.
+/// Method by which a read is protected against staleness, if at all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Mode {
-    /// Any node, from its own state, at once.
+    /// Read of any node's own state, at once.
     Local,
-    /// Whoever believes it leads, from its own state.
+    /// Read of the own state of a node that believes it leads.
     Leader,
-    /// The leader while its lease runs.
+    /// Read of the leader's state while its lease runs.
     Lease,
-    /// Any node, after it has applied what the leader of a majority has committed.
+    /// Read on any node, after it has applied everything up to a read index that the leader confirmed with a quorum.
     #[default]
     Quorum,
-    /// The leader, as an entry of the log.
+    /// Read by the leader, as an entry of the log.
     Log,
 }
 
 impl Mode {
     pub(crate) const ALL: [Self; 5] = [Self::Local, Self::Leader, Self::Lease, Self::Quorum, Self::Log];
 
-    /// What a client may expect of it.
+    /// Returns a description of the guarantee of this mode.
     pub(crate) fn promise(self, elections: Elections) -> &'static str {
         match (self, elections) {
             (Self::Local, _) => "from this node's own state, which may be old",
@@ -52,50 +52,50 @@ impl Mode {
     }
 }
 
-/// A request that the loop carries out, here or where the leader is.
+/// Request that the loop carries out, here or at the leader.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Request {
-    /// Reads a key.
+    /// Read of a key.
     Read {
-        /// The key.
+        /// Key to read.
         key: String,
-        /// How.
+        /// Method of the read.
         mode: Mode,
     },
-    /// Changes something.
+    /// Command that changes the state.
     Write(Command),
 }
 
-/// Whether a request that failed may have taken effect, or may still do so.
+/// Effect of a failed request, past or still to come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Happened {
-    /// Certainly not, and never will: no log can hold it.
+    /// Certainly none, now and for ever: no log can hold the request.
     No,
-    /// Nobody knows.
+    /// Unknown effect.
     Unknown,
 }
 
-/// Why a request failed.
+/// Reason why a request failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Reason {
-    /// This node knows no leader, or was taken for one and is none.
+    /// Lack of a known leader; or this node was asked as the leader without being it.
     NoLeader,
-    /// This node leads, but no majority answers it.
+    /// Leadership without answers from a majority.
     Deserted,
-    /// The leader is known, but no link to it works.
+    /// The leader is known, but there is no working link to it.
     Unreachable(NodeId),
     /// Too many requests wait already.
     Overloaded,
-    /// No answer in time.
+    /// Deadline passed without an answer.
     Deadline,
-    /// Another leader's entry was committed in its place.
+    /// Entry of another leader committed in its place.
     Superseded,
-    /// What was asked elsewhere had no answer when this node's leader or term changed.
+    /// The request was forwarded, and not answered when this node's leader or term changed.
     LeaderChanged,
-    /// A lease is worth nothing where voters are not loyal to the one that holds it.
+    /// Leases do not hold under basic elections, where voters may elect another leader at any time.
     NoLeases,
-    /// The session is not known, or not any more.
+    /// The session is unknown or expired.
     SessionExpired,
     /// The client's sequence number was used before.
     OutOfSequence { latest: u64 },
@@ -127,24 +127,24 @@ impl fmt::Display for Reason {
     }
 }
 
-/// A request that failed.
+/// Failure of a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Failure {
     pub(crate) reason: Reason,
     pub(crate) happened: Happened,
 }
 
-/// What became of a request, and which node says so.
+/// Result of a request, with the node that answered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Reply {
-    /// The node that carried it out; of a read, the one whose state was read.
+    /// Node that carried the request out; for a read, the one whose state was read.
     pub(crate) node: NodeId,
     pub(crate) role: Role,
     pub(crate) term: Term,
     pub(crate) result: Result<Applied, Failure>,
 }
 
-/// What a node says of itself; `GET /v1/status`.
+/// Status of a node; the body of `GET /v1/status`.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct StatusReport {
     pub(crate) id: NodeId,
@@ -156,11 +156,11 @@ pub(crate) struct StatusReport {
     pub(crate) first_index: LogIndex,
     pub(crate) last_index: LogIndex,
     pub(crate) members: Vec<NodeId>,
-    /// What leaders and voters owe each other here.
+    /// Obligations between leaders and voters in this cluster.
     pub(crate) elections: Elections,
-    /// What each mode promises under these elections.
+    /// Guarantee of each mode under these elections.
     pub(crate) read_modes: BTreeMap<Mode, &'static str>,
-    /// How long the node may still answer `lease` reads without asking, by its own clock.
+    /// Remaining time, by the node's own clock, in which it may answer `lease` reads without asking.
     pub(crate) lease_remaining_ms: Option<u64>,
     pub(crate) counters: Counters,
 }
@@ -168,7 +168,7 @@ pub(crate) struct StatusReport {
 /// Counts since the node started.
 #[derive(Clone, Debug, Default, Serialize)]
 pub(crate) struct Counters {
-    /// Frames for peers: Raft's messages, forwarded requests and their answers.
+    /// Frames for peers: Raft messages, forwarded requests and their answers.
     pub(crate) messages_sent: u64,
     pub(crate) fsyncs: u64,
     /// Writes; reads through the log are counted as reads.
@@ -186,18 +186,18 @@ pub(crate) struct ReadCounters {
     pub(crate) log: u64,
 }
 
-/// What the server's loop takes in.
+/// Input of the server's loop.
 #[derive(Debug)]
 pub(crate) enum Input {
-    /// From a client of this node.
+    /// Request of a client of this node.
     Client(Request, oneshot::Sender<Reply>),
-    /// From a peer.
+    /// Frame from a peer.
     Peer(NodeId, Frame),
-    /// Somebody wants to know how things are.
+    /// Request for the node's status.
     Status(oneshot::Sender<StatusReport>),
-    /// To end.
+    /// Request to stop.
     Stop,
 }
 
-/// The bounded way into the loop. Whoever finds it full drops what it has, or says so.
+/// Bounded queue into the loop. A sender that finds it full drops its input, or reports an overload.
 pub(crate) type Inputs = SyncSender<Input>;

@@ -1,8 +1,8 @@
-//! Who told whom what, and when: JSON lines in a file, for pictures of how a cluster came to believe something.
+//! Trace of the messages between nodes: JSON lines in a file, for diagrams of how a cluster came to its beliefs.
 //!
-//! A message has one line where it is handed to its link and one where the other node's loop takes it in; `(sender, id)` joins them, and
-//! a line without its partner is a message that was lost or is under way. Lines are written once for each batch of the loop, so that
-//! they survive the end of the process, and cost about a microsecond each.
+//! A message has one line when it is handed to its link and one when the other node's loop takes it in; `(sender,
+//! id)` joins them, and a line without its partner is a message that was lost or is in flight. Lines are written once
+//! for each batch of the loop, so that they survive the end of the process, and cost about a microsecond each.
 
 use std::{
     fmt,
@@ -19,113 +19,113 @@ use crate::{
     transport::Frame,
 };
 
-/// Lines gather up to this size before they are written in mid-batch.
+/// Size of buffered lines, in bytes, at which they are written before the end of the batch.
 const BUFFER_BYTES: usize = 1 << 16;
-/// No trace grows beyond this in one life of a node.
+/// Size in bytes beyond which the trace of one start of a node ends.
 const MAX_BYTES: u64 = 1 << 28;
 
-/// One line of a trace.
+/// Line of a trace.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TraceLine {
-    /// The host's `CLOCK_MONOTONIC` (never the bent clock), in nanoseconds.
+    /// Time by the host's `CLOCK_MONOTONIC` (never the skewed clock), in nanoseconds.
     pub mono_ns: u64,
-    /// Who says it.
+    /// Node that wrote the line.
     pub node: NodeId,
-    /// What happened.
+    /// Event that happened.
     #[serde(flatten)]
     pub event: TraceEvent,
 }
 
-/// What a trace tells.
+/// Event in a trace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum TraceEvent {
-    /// A message was handed to the link.
+    /// A message was handed to its link.
     Sent {
-        /// To whom.
+        /// Recipient of the message.
         to: NodeId,
-        /// Fresh in each life of the sender.
+        /// Identifier of the message, fresh in each start of the sender.
         id: u64,
-        /// What it says.
+        /// Content of the message.
         #[serde(flatten)]
         content: Content,
     },
     /// A message was taken in.
     Received {
-        /// From whom.
+        /// Sender of the message.
         from: NodeId,
-        /// That of the sender.
+        /// Identifier given by the sender.
         id: u64,
-        /// What it says.
+        /// Content of the message.
         #[serde(flatten)]
         content: Content,
     },
-    /// More entries are known to be committed.
+    /// The commit index advanced.
     Committed {
-        /// The last of them.
+        /// Index of the last committed entry.
         commit: LogIndex,
     },
     /// The trace has reached its limit and ends.
     Full,
 }
 
-/// What a message says, as far as a trace tells it.
+/// Content of a message, as far as a trace records it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Content {
-    /// Its kind.
+    /// Kind of the message.
     pub message: MessageKind,
-    /// The sender's term; none where Raft does not send it.
+    /// Term of the sender; `None` for a forwarded request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub term: Option<Term>,
-    /// The last log index that it names: of the entries that it carries, confirms, asks for or offers.
+    /// Last log index that it names: of the entries that it carries, confirms, asks for or offers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub index: Option<LogIndex>,
-    /// How many entries it carries.
+    /// Number of entries that it carries.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entries: Option<usize>,
-    /// The leader's commit index.
+    /// Commit index of the leader.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<LogIndex>,
-    /// Of answers: whether they agree.
+    /// Set on answers: true if the answer is positive.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agrees: Option<bool>,
 }
 
-/// Kinds of messages.
+/// Kind of a message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum MessageKind {
     /// `RequestVote` without consequences (dissertation §9.6).
     PreVote,
-    /// Its answer.
+    /// Answer to a pre-vote.
     PreVoted,
     /// `RequestVote`.
     RequestVote,
-    /// Its answer.
+    /// Answer to `RequestVote`.
     Voted,
     /// `AppendEntries` without entries.
     #[default]
     Heartbeat,
     /// `AppendEntries`.
     AppendEntries,
-    /// Its answer.
+    /// Answer to `AppendEntries`.
     Appended,
-    /// A chunk of a snapshot.
+    /// Chunk of a snapshot.
     InstallSnapshot,
-    /// Its answer.
+    /// Answer to a chunk of a snapshot.
     SnapshotChunk,
-    /// A follower asks for a read index (dissertation §6.4).
+    /// Request of a follower for a read index (dissertation §6.4).
     ReadIndex,
-    /// Its answer.
+    /// Answer to a request for a read index.
     ReadIndexed,
-    /// A client's request, on its way to the leader.
+    /// Client's request, forwarded to the leader.
     Forward,
-    /// Its answer.
+    /// Answer to a forwarded request.
     Forwarded,
 }
 
 impl Content {
-    /// The message's id and what a trace tells of it; nothing of pings.
+    /// Returns the message's id and its traced content; `None` for pings.
     fn of(frame: &Frame) -> Option<(u64, Self)> {
         let (id, message) = match frame {
             Frame::Ping => return None,
@@ -176,7 +176,7 @@ impl Content {
     }
 }
 
-/// Where a node writes its trace; nowhere, unless told to.
+/// Destination of a node's trace; none unless configured.
 pub(crate) struct Trace {
     node: NodeId,
     sink: Option<Box<dyn Write + Send>>,
@@ -185,10 +185,11 @@ pub(crate) struct Trace {
 }
 
 impl Trace {
-    /// Appends to the file at `path`, so that each life of a node continues the trace; to none without a path.
+    /// Opens the file at `path` for appending, so that each start of a node continues the trace; without a path,
+    /// nothing is traced.
     ///
     /// # Errors
-    /// The file cannot be opened.
+    /// Returns an error if the file cannot be opened.
     pub(crate) fn open(node: NodeId, path: Option<&Path>) -> io::Result<Self> {
         let open = |path| OpenOptions::new().create(true).append(true).open(path);
         let file: Option<File> = path.map(open).transpose()?;
@@ -199,7 +200,7 @@ impl Trace {
         Self { node, sink, buffer: Vec::new(), written: 0 }
     }
 
-    /// Tells of a message that was handed to its link.
+    /// Records a message that was handed to its link.
     pub(crate) fn sent(&mut self, to: NodeId, frame: &Frame) {
         if self.sink.is_some()
             && let Some((id, content)) = Content::of(frame)
@@ -208,7 +209,7 @@ impl Trace {
         }
     }
 
-    /// Tells of a message that was taken in.
+    /// Records a message that was taken in.
     pub(crate) fn received(&mut self, from: NodeId, frame: &Frame) {
         if self.sink.is_some()
             && let Some((id, content)) = Content::of(frame)
@@ -217,7 +218,7 @@ impl Trace {
         }
     }
 
-    /// Tells that all entries up to `commit` are known to be committed.
+    /// Records that all entries up to `commit` are known to be committed.
     pub(crate) fn committed(&mut self, commit: LogIndex) {
         if self.sink.is_some() {
             self.write(TraceEvent::Committed { commit });
@@ -233,7 +234,8 @@ impl Trace {
         }
     }
 
-    /// Hands what has gathered to the system. A trace that cannot be written or has grown too long ends; the node goes on.
+    /// Writes the buffered lines to the file. A trace that cannot be written or has grown too long ends; the node
+    /// continues.
     pub(crate) fn flush(&mut self) {
         let Some(sink) = &mut self.sink else { return };
         self.written += u64::try_from(self.buffer.len()).unwrap_or(u64::MAX);

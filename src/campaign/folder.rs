@@ -1,5 +1,5 @@
-//! The folder of a campaign: `plan.json`, `runs/<cell>/seed-<n>/`, and what is made of them. All that is known of a campaign is
-//! in it, so that one that was interrupted, however that happened, goes on from there.
+//! The folder of a campaign: `plan.json`, `runs/<cell>/seed-<n>/`, and the outputs computed from them. It holds the
+//! whole state of a campaign, so that one that was interrupted in any way can be resumed.
 
 use std::{
     collections::BTreeMap,
@@ -22,7 +22,7 @@ use crate::{
     ui::{self, Failure},
 };
 
-/// What `plan.json` holds.
+/// Content of `plan.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Asked {
     #[serde(flatten)]
@@ -30,21 +30,22 @@ pub(crate) struct Asked {
     pub(crate) shard: Option<Shard>,
 }
 
-/// The folder of a campaign that nobody else works in.
+/// Exclusive access to the folder of a campaign.
 #[derive(Debug)]
 pub(crate) struct Folder {
     inside: Inside,
     pub(crate) asked: Asked,
-    /// Held as long as this lives.
+    /// Lock file, held as long as this value lives.
     _lock: File,
 }
 
 impl Folder {
-    /// Begins the campaign `asked` in a new folder, or goes on with the one that is there. Without `asked`, the one that is there says
-    /// what was asked.
+    /// Begins the campaign `asked` in a new folder, or resumes the one already there. Without `asked`, the folder's
+    /// own plan is used.
     ///
     /// # Errors
-    /// There is another campaign, one that `resume` does not allow to go on, none to go on with, or somebody is at it.
+    /// Fails if the folder holds another campaign, holds one but `resume` is false, holds none and none is asked for,
+    /// or is in use by another process.
     pub(crate) fn open(path: &Path, asked: Option<Asked>, resume: bool) -> anyhow::Result<Self> {
         let wrong = |what: String, hint: &str| Err(Failure::new(ExitStatus::Usage, what).hint(hint).into());
         let known = read_plan(path)?;
@@ -79,31 +80,31 @@ impl Folder {
         self.inside.path()
     }
 
-    /// As a place that nothing leads out of.
+    /// Returns the folder as a root that no path can lead out of.
     pub(crate) fn inside(&self) -> &Inside {
         &self.inside
     }
 
-    /// The runs that belong here, in the order of the plan.
+    /// Returns the runs of this shard, in the order of the plan.
     pub(crate) fn runs(&self) -> Vec<RunPlan> {
         let belongs = |place: usize| self.asked.shard.is_none_or(|shard| shard.has(place));
         let all = self.asked.plan.runs().into_iter().enumerate();
         all.filter(|(place, _)| belongs(*place)).map(|(_, run)| run).collect()
     }
 
-    /// Where a run has its folder, or will have.
+    /// Returns the path of a run's folder, which may not exist yet.
     ///
     /// # Errors
-    /// A link is in the way.
+    /// Fails if a symbolic link is in the way.
     pub(crate) fn run_dir(&self, run: &RunPlan) -> anyhow::Result<PathBuf> {
         let name = run_name(&run.id());
         self.inside.resolve(&name).map_err(refused(&self.path().join(name)))
     }
 
-    /// Makes what a run needs before it begins: the folder above its own, and a file for what it says while it goes.
+    /// Prepares a run: makes the parent of its folder, and the file for its log.
     ///
     /// # Errors
-    /// They cannot be made.
+    /// Fails if they cannot be made.
     pub(crate) fn prepare(&self, run: &RunPlan) -> anyhow::Result<File> {
         let (cell, log) = (Path::new(RUNS).join(run.cell.name()), log_name(run));
         self.inside.make(&cell).map_err(refused(&self.path().join(cell)))?;
@@ -111,21 +112,22 @@ impl Folder {
         self.inside.create(&log).map_err(refused(&self.path().join(log)))
     }
 
-    /// What a run said.
+    /// Returns the log of a run.
     pub(crate) fn said(&self, run: &RunPlan) -> Vec<u8> {
         self.inside.read(log_name(run)).ok().flatten().unwrap_or_default()
     }
 
-    /// What is known of a run that is over; nothing of one that is not. One that failed by itself is not over: it may go well now.
+    /// Returns the record of a run that is over; none for any other. A run with a harness failure is not over: it may
+    /// succeed when repeated.
     ///
     /// # Errors
-    /// Its files cannot be read.
+    /// Fails if its files cannot be read.
     pub(crate) fn finished(&self, run: &RunPlan, how: Carried) -> anyhow::Result<Option<Record>> {
         match read_record(&self.inside, run)? {
             Some(record) if record.category == super::record::Category::HarnessFailure => Ok(None),
             Some(record) => Ok(Some(record)),
             None => {
-                // Whoever carried it out was killed before it could say so.
+                // The campaign was killed between the end of the run and the writing of its record.
                 let record = self.results(run, how)?;
                 record.iter().filter(|record| !record.starved()).try_for_each(|record| self.keep(run, record))?;
                 Ok(record)
@@ -133,29 +135,29 @@ impl Folder {
         }
     }
 
-    /// What a run came to that has ended by itself; nothing where it wrote no results.
+    /// Builds the record of a run from its results; none if it wrote no results.
     ///
     /// # Errors
-    /// They cannot be read.
+    /// Fails if they cannot be read.
     pub(crate) fn results(&self, run: &RunPlan, how: Carried) -> anyhow::Result<Option<Record>> {
         let name = run_name(&run.id());
         let folder = self.inside.folder(&name).map_err(refused(&self.path().join(name)))?;
         folder.map_or(Ok(None), |folder| Record::of_finished(&folder, run, how))
     }
 
-    /// Takes away what a run has left that is to be done again.
+    /// Removes what an earlier attempt at a run left behind.
     ///
     /// # Errors
-    /// It cannot be removed.
+    /// Fails if it cannot be removed.
     pub(crate) fn clear(&self, run: &RunPlan) -> anyhow::Result<()> {
         let name = run_name(&run.id());
         self.inside.remove_all(&name).with_context(|| format!("cannot remove {}", self.path().join(name).display()))
     }
 
-    /// Keeps what is known of a run: from now on it is over.
+    /// Writes the record of a run, which marks it as over.
     ///
     /// # Errors
-    /// It cannot be written.
+    /// Fails if it cannot be written.
     pub(crate) fn keep(&self, run: &RunPlan, record: &Record) -> anyhow::Result<()> {
         let name = run_name(&run.id());
         let folder = self.inside.make(&name).map_err(refused(&self.path().join(name)))?;
@@ -165,7 +167,7 @@ impl Folder {
     /// Writes `campaign.json`.
     ///
     /// # Errors
-    /// It cannot be written.
+    /// Fails if it cannot be written.
     pub(crate) fn write_summary(&self, records: &BTreeMap<String, Record>) -> anyhow::Result<Summary> {
         let summary = Summary::new(&self.asked.plan, self.asked.shard, records.values().cloned().collect());
         write_json(&self.inside, "campaign.json", &summary)?;
@@ -174,22 +176,22 @@ impl Folder {
 }
 
 impl Folder {
-    /// Writes another file of it as JSON.
+    /// Writes another file of the campaign as JSON.
     ///
     /// # Errors
-    /// It cannot be written.
+    /// Fails if it cannot be written.
     pub(crate) fn write(&self, file: &str, content: &impl Serialize) -> anyhow::Result<()> {
         write_json(&self.inside, file, content)
     }
 }
 
 const PLAN_FILE: &str = "plan.json";
-/// Below it, a folder a cell, and there one a run.
+/// Folder of the runs: one folder per cell, and in it one per run.
 const RUNS: &str = "runs";
-/// What runs say while they go.
+/// Folder of the runs' logs.
 const LOGS: &str = "logs";
 
-/// The folder of a run in that of its campaign.
+/// Returns the path of a run's folder, relative to the campaign's.
 pub(crate) fn run_name(id: &str) -> PathBuf {
     Path::new(RUNS).join(id)
 }
@@ -213,10 +215,10 @@ fn lock(folder: &Inside) -> anyhow::Result<File> {
     }
 }
 
-/// What was asked of the campaign in a folder; nothing where there is none.
+/// Reads the plan of the campaign in a folder; none if there is no campaign.
 ///
 /// # Errors
-/// `plan.json` is there, but cannot be read, or is no plan that could have been carried out.
+/// Fails if `plan.json` exists, but cannot be read or is not a valid plan.
 pub(crate) fn read_plan(path: &Path) -> anyhow::Result<Option<Asked>> {
     let Ok(folder) = Inside::of(path) else { return Ok(None) };
     let Some(asked) = read_json::<Asked>(&folder, PLAN_FILE)? else { return Ok(None) };
@@ -230,10 +232,10 @@ pub(crate) fn read_plan(path: &Path) -> anyhow::Result<Option<Asked>> {
     }
 }
 
-/// The record of a run of the campaign in this folder, if there is one.
+/// Reads the record of a run from the folder of its campaign; none if there is none.
 ///
 /// # Errors
-/// It is there, but cannot be read, or is the record of another run.
+/// Fails if the record exists, but cannot be read or belongs to another run.
 pub(crate) fn read_record(folder: &Inside, run: &RunPlan) -> anyhow::Result<Option<Record>> {
     let file = run_name(&run.id()).join(RECORD_FILE);
     let Some(record) = read_json::<Record>(folder, &file)? else { return Ok(None) };
@@ -244,10 +246,10 @@ pub(crate) fn read_record(folder: &Inside, run: &RunPlan) -> anyhow::Result<Opti
     Err(Failure::new(ExitStatus::Unreadable, what).hint(DAMAGED).into())
 }
 
-/// What the runs in the folder of a campaign came to so far.
+/// Summarizes the runs recorded so far in the folder of a campaign.
 ///
 /// # Errors
-/// There is no campaign, or a file cannot be read.
+/// Fails if there is no campaign, or if a file cannot be read.
 pub(crate) fn stored_summary(path: &Path) -> anyhow::Result<Summary> {
     let Some(Asked { plan, shard }) = read_plan(path)? else {
         anyhow::bail!(Failure::new(ExitStatus::Unreadable, format!("there is no campaign in {}", path.display())));

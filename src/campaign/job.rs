@@ -1,4 +1,4 @@
-//! One run of a campaign: a process of its own, with a limit in time, so that a crash harms no other.
+//! One run of a campaign: a process of its own with a time limit, so that a crash cannot harm other runs.
 
 use std::{
     fs::File,
@@ -13,31 +13,31 @@ use anyhow::Context as _;
 
 use crate::host;
 
-/// What a run needs beside the time of its load, at most: a leader, healing, final reads, the verdict.
+/// Maximum time that a run may take in addition to its load: for a leader, healing, final reads, the verdict.
 const AROUND_THE_LOAD: Duration = Duration::from_mins(4);
-/// How often a run is looked at.
+/// Interval at which a run is polled.
 const POLL: Duration = Duration::from_millis(20);
-/// How much of what a failed run said last is kept, characters.
+/// Length of the end of a failed run's log that is kept, in characters.
 const LAST_WORDS: usize = 600;
 
-/// How a process ended.
+/// End of a process.
 #[derive(Debug)]
 pub(crate) enum Ended {
-    /// By itself.
+    /// The process ended by itself.
     Exited(ExitStatus),
-    /// It took longer than this.
+    /// The process exceeded this limit.
     TooLate(Duration),
-    /// The host let it not be started.
+    /// The process could not be started on this host.
     NotStarted(String),
-    /// Somebody wants no more runs.
+    /// The campaign was stopped.
     Stopped,
 }
 
-/// Carries out a run: `schism` with these arguments, in a process group of its own; what it says goes to `log`. The process
-/// ends with this thread.
+/// Runs `schism` with these arguments in a process group of its own, with stderr going to `log`. The process ends with
+/// this thread.
 ///
 /// # Errors
-/// It cannot be started, or waited for.
+/// Fails if the process cannot be waited for or killed.
 pub(crate) fn carry_out(
     arguments: &[String],
     folder: &Path,
@@ -80,14 +80,14 @@ pub(crate) fn carry_out(
     }
 }
 
-/// Its sandbox goes with it.
+/// Kills a run; its sandbox goes with it.
 fn kill(child: &mut Child) -> anyhow::Result<()> {
     child.kill().context("cannot end a run")?;
     child.wait().context("cannot wait for a run")?;
     Ok(())
 }
 
-/// What a run that failed said last.
+/// Returns the end of the log of a failed run.
 pub(crate) fn last_words(said: &[u8]) -> String {
     let text = String::from_utf8_lossy(said);
     let last: Vec<char> = text.trim().chars().rev().take(LAST_WORDS).collect();

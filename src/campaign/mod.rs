@@ -1,4 +1,4 @@
-//! Campaigns: many runs, one answer. A matrix of runs, each a process of its own, as many at a time as the machine bears.
+//! Campaigns: a matrix of runs, each a process of its own, as many in parallel as the machine can bear.
 
 pub(crate) mod folder;
 mod job;
@@ -36,28 +36,28 @@ use crate::{
     ui::{Failure, MatrixProgress},
 };
 
-/// How often a run is begun that fails by itself.
+/// Maximum number of times that a run is started if it fails by itself.
 const MAX_ATTEMPTS: u32 = 3;
-/// Which share of the processors runs may fill: nodes need room to answer in time.
+/// Share of the processors that runs may fill: nodes need room to answer in time.
 const FILL: f64 = 0.8;
-/// More runs at a time than this, for each processor, are never tried.
+/// Maximum number of parallel runs per processor.
 const MOST_PER_PROCESSOR: u16 = 4;
-/// How long to wait for a run to end before looking around.
+/// Time to wait for the end of a run before checking for other work.
 const LOOK_AROUND: Duration = Duration::from_millis(100);
 
-/// How a campaign is to be carried out.
+/// Options for carrying out a campaign.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Manner {
-    /// So many runs at a time; if not given, as many as the machine bears.
+    /// Number of runs in parallel; if not given, as many as the machine can bear.
     pub(crate) at_once: Option<u16>,
-    /// End with the first violation.
+    /// True to stop at the first violation.
     pub(crate) until_failure: bool,
 }
 
 /// Carries out all runs of a campaign that are not over yet.
 ///
 /// # Errors
-/// The folder cannot be written or read. A run that fails is no error here.
+/// Fails if the folder cannot be written or read. The failure of a run is not an error here.
 pub(crate) fn carry_out(
     folder: &Folder,
     manner: Manner,
@@ -84,7 +84,7 @@ pub(crate) fn carry_out(
                     let (done, own) = (done.clone(), task.clone());
                     let carry_out = move || {
                         let outcome = own.carry_out(folder, stop);
-                        // Whoever listens is gone only when the campaign has failed.
+                        // The receiver is gone only if the campaign has failed.
                         done.send((own, outcome)).ok();
                     };
                     if let Err(error) = thread::Builder::new().spawn_scoped(scope, carry_out) {
@@ -110,37 +110,37 @@ pub(crate) fn carry_out(
 struct Campaign<'a> {
     folder: &'a Folder,
     records: BTreeMap<String, Record>,
-    /// What may run beside others, and what must not, in this order.
+    /// Runs to start: first those that may run in parallel, then those that must run alone.
     together: VecDeque<Task>,
     alone: VecDeque<Task>,
     under_way: u16,
     at_once: u16,
-    /// Whether the first run is still to show how many the machine bears.
+    /// True until the first run has shown how many runs the machine can bear.
     measure: bool,
     stop: &'a AtomicBool,
     progress: &'a MatrixProgress,
 }
 
-/// What to do next.
+/// Next step of the loop.
 #[derive(Debug)]
 enum Step {
     Begin(Task),
-    /// For a run that is under way.
+    /// Wait for a run that is under way.
     Wait,
     End,
 }
 
-/// A run that is to be carried out, or is.
+/// A run that is waiting or under way.
 #[derive(Clone, Debug)]
 struct Task {
     run: RunPlan,
     attempts: u32,
     alone: bool,
-    /// Whether it shows how busy one run keeps the machine.
+    /// True if this run measures how busy one run keeps the machine.
     measures: bool,
 }
 
-/// How a task ended, how long it took, and how many processors it kept busy.
+/// Result of a task, its duration, and the mean number of processors that it kept busy.
 type Outcome = (anyhow::Result<Ended>, Duration, f64);
 
 impl Task {
@@ -157,7 +157,7 @@ impl Task {
 }
 
 impl Campaign<'_> {
-    /// What failed, with the exit code of a violation if one was found before: that wins over all else.
+    /// Adds to an error the violation found before it, if any, and that violation's exit code, which takes precedence.
     fn beside_a_violation(&self, error: anyhow::Error) -> anyhow::Error {
         match self.records.values().find(|record| record.category == Category::Violation) {
             None => error,
@@ -168,7 +168,7 @@ impl Campaign<'_> {
         }
     }
 
-    /// Sorts what is over from what is to be done.
+    /// Separates the runs that are over from those still to do.
     fn look_up(&mut self) -> anyhow::Result<()> {
         for run in self.folder.runs() {
             let how = Carried { attempts: 1, alone: false, took_ms: 0, command: self.command(&run) };
@@ -206,7 +206,7 @@ impl Campaign<'_> {
         }
     }
 
-    /// Takes a run that has ended; whether it found a violation.
+    /// Handles the end of a run. Returns true if it found a violation.
     fn take(&mut self, task: Task, (ended, took, busy): Outcome) -> anyhow::Result<bool> {
         self.under_way -= 1;
         let how = Carried {
@@ -228,7 +228,7 @@ impl Campaign<'_> {
                     self.set_pace(busy);
                 }
                 let record = self.folder.results(&task.run, how.clone())?;
-                // One that failed by itself may go well now.
+                // A harness failure may not happen again.
                 let again =
                     |record: &Record| record.category == Category::HarnessFailure && task.attempts < MAX_ATTEMPTS;
                 if let Some(record) = record.filter(|record| !again(record)) {
@@ -271,7 +271,7 @@ impl Campaign<'_> {
         format!("schism {}", run.arguments(&self.folder.asked.plan).join(" "))
     }
 
-    /// As many runs at a time as fill the machine, by what one alone needed.
+    /// Sets the number of parallel runs so that they fill the machine, given the processors that one run kept busy.
     fn set_pace(&mut self, busy: f64) {
         let processors = u16::try_from(processors()).unwrap_or(u16::MAX / MOST_PER_PROCESSOR);
         self.measure = false;
@@ -293,7 +293,7 @@ fn pace(processors: u16, busy: f64) -> u16 {
     (1..=most).rev().find(|&runs| f64::from(runs) * busy <= FILL * f64::from(processors)).unwrap_or(1)
 }
 
-/// Processor time of all processes below this one that have ended.
+/// Returns the processor time of all descendants that have ended and been waited for.
 fn cpu_time_of_children() -> Duration {
     let Ok(usage) = getrusage(UsageWho::RUSAGE_CHILDREN) else { return Duration::ZERO };
     [usage.user_time(), usage.system_time()]

@@ -1,4 +1,5 @@
-//! What a campaign is to do: a matrix of systems, read modes, faults, workloads and seeds, as plain data in a fixed order.
+//! The plan of a campaign: a matrix of systems, read modes, faults, workloads and seeds, as plain data in a fixed
+//! order.
 
 use std::{collections::HashSet, fmt, str::FromStr};
 
@@ -7,37 +8,38 @@ use serde::{Deserialize, Serialize};
 
 use crate::plan::{Elections, NODES, ReadMode};
 
-/// How many runs a campaign may have.
+/// Maximum number of runs in a campaign.
 const MAX_RUNS: usize = 100_000;
 
-/// A campaign. Two plans are of the same campaign if they are equal.
+/// Plan of a campaign. Two equal plans are the same campaign.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub(crate) struct CampaignPlan {
     pub(crate) systems: Vec<String>,
     pub(crate) reads: Vec<ReadMode>,
-    /// Each is a cell of its own; `+` combines several.
+    /// Fault mixes, each a cell of its own; `+` combines several faults.
     pub(crate) faults: Vec<FaultMix>,
     pub(crate) workloads: Vec<String>,
     pub(crate) seeds: Seeds,
-    /// How many nodes, each a dimension of the matrix.
+    /// Numbers of nodes, a dimension of the matrix.
     pub(crate) nodes: Vec<u16>,
-    /// Reads in a hundred operations, each a dimension of the matrix.
+    /// Percentages of reads among the operations, a dimension of the matrix.
     pub(crate) read_shares: Vec<u8>,
     #[serde(with = "humantime_text")]
     pub(crate) time_limit: std::time::Duration,
     pub(crate) rate: u32,
     pub(crate) concurrency: u16,
     pub(crate) keys: u16,
-    /// Whether nodes write down every message.
+    /// True if nodes write a trace of every message.
     pub(crate) trace: bool,
-    /// The elections of all runs; where none are named, each read mode has its own.
+    /// Election mode of all runs; if not given, it follows from the read mode.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) elections: Option<Elections>,
 }
 
 impl Default for CampaignPlan {
-    /// All read modes, each alone under every kind of fault and under all of them: three seeds of eight seconds.
+    /// Returns a plan with all read modes under no fault, each kind of fault, and all kinds at once: three seeds of
+    /// eight seconds.
     fn default() -> Self {
         let mixes = ["none", "kill", "pause", "partition", "clock", "all"];
         Self {
@@ -59,7 +61,7 @@ impl Default for CampaignPlan {
 }
 
 mod humantime_text {
-    //! `20s`, as on the command line.
+    //! Durations as text, such as `20s`, in the syntax of the command line.
     use std::time::Duration;
 
     use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
@@ -73,7 +75,7 @@ mod humantime_text {
     }
 }
 
-/// The seeds of a campaign: so many, counted from 1; or just these.
+/// Seeds of a campaign: a count, meaning 1 to that number, or a list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub(crate) enum Seeds {
@@ -82,7 +84,7 @@ pub(crate) enum Seeds {
 }
 
 impl Seeds {
-    /// How many there are, without listing them.
+    /// Returns the number of seeds without listing them.
     pub(crate) fn count(&self) -> usize {
         match self {
             Self::Count(count) => usize::try_from(*count).unwrap_or(usize::MAX),
@@ -98,7 +100,7 @@ impl Seeds {
     }
 }
 
-/// The faults of a cell, as asked for: `kill`, `partition:isolate-leader+clock`, `all`, `none`.
+/// Faults of a cell, as written by the user: `kill`, `partition:isolate-leader+clock`, `all`, `none`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub(crate) struct FaultMix {
@@ -106,7 +108,7 @@ pub(crate) struct FaultMix {
     pub(crate) specs: FaultSpecs,
 }
 
-/// What `all` stands for.
+/// Faults that `all` stands for.
 const ALL: &str = "kill,pause,partition,clock";
 
 impl FromStr for FaultMix {
@@ -139,7 +141,7 @@ impl fmt::Display for FaultMix {
     }
 }
 
-/// The mixes of a list such as `none,kill,clock:rate=0.2,jump=5s`: an option of a clock goes on with what stands before it.
+/// Parses a list of mixes such as `none,kill,clock:rate=0.2,jump=5s`; `jump=5s` is an option of the clock before it.
 pub(crate) fn parse_mixes(text: &str) -> Result<Vec<FaultMix>, nemesis::SpecError> {
     let mut parts: Vec<String> = Vec::new();
     for part in text.split(',').map(str::trim) {
@@ -154,22 +156,22 @@ pub(crate) fn parse_mixes(text: &str) -> Result<Vec<FaultMix>, nemesis::SpecErro
     parts.iter().map(|part| part.parse()).collect()
 }
 
-/// What theory says of a read mode under some faults.
+/// Expectation from theory for a read mode under some faults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Expected {
-    /// No run may show a violation.
+    /// Violations must not occur.
     Holds,
-    /// A violation may be found, or not.
+    /// Runs may or may not find a violation.
     MayFail,
-    /// Violations are to be found.
+    /// Runs should find at least one violation.
     Fails,
 }
 
-/// A cell of the matrix: everything but the seed.
+/// A cell of the matrix: all parameters except the seed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Cell {
-    /// Its number, from 1, in the order of the plan.
+    /// Number of the cell in the order of the plan, from 1.
     pub(crate) number: usize,
     pub(crate) system: String,
     pub(crate) workload: String,
@@ -177,20 +179,20 @@ pub(crate) struct Cell {
     pub(crate) read_share: u8,
     pub(crate) faults: FaultMix,
     pub(crate) read: ReadMode,
-    /// Those that were asked for, if any were.
+    /// Election mode asked for, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) elections: Option<Elections>,
 }
 
 impl Cell {
-    /// What theory says of it (Ongaro's dissertation, §6.4).
+    /// Returns the expectation from theory (Ongaro's dissertation, §6.4).
     pub(crate) fn expected(&self) -> Expected {
         let is = |wanted: fn(&FaultSpec) -> bool| self.faults.specs.0.iter().any(wanted);
         match self.read {
             ReadMode::Lease if is(|fault| matches!(fault, FaultSpec::Clock { .. })) => Expected::MayFail,
             ReadMode::Quorum | ReadMode::Log | ReadMode::Lease => Expected::Holds,
             ReadMode::Local => Expected::Fails,
-            // It steps down about when another can be elected.
+            // A leader that checks its quorum steps down at about the time another can be elected.
             ReadMode::Leader if self.elections == Some(Elections::CheckQuorum) => Expected::MayFail,
             ReadMode::Leader if is(|fault| matches!(fault, FaultSpec::Pause(_) | FaultSpec::Partition(_))) => {
                 Expected::Fails
@@ -199,7 +201,7 @@ impl Cell {
         }
     }
 
-    /// The name of its folder: the number tells it from all others, the words are for people.
+    /// Returns the name of the cell's folder: the number makes it unique, the words are for people.
     pub(crate) fn name(&self) -> String {
         let faults: String = self
             .faults
@@ -211,7 +213,7 @@ impl Cell {
         format!("{:03}-{}-{}-{}", self.number, self.system, self.read.name(), faults)
     }
 
-    /// What stands over its column.
+    /// Returns the heading of the cell's column.
     pub(crate) fn column(&self, plan: &CampaignPlan) -> String {
         let mut text = self.faults.to_string();
         let mut add = |shown: bool, what: String| {
@@ -225,7 +227,7 @@ impl Cell {
         text
     }
 
-    /// What stands before its row.
+    /// Returns the heading of the cell's row.
     pub(crate) fn row(&self, plan: &CampaignPlan) -> String {
         if plan.systems.len() > 1 {
             format!("{} {}", self.system, self.read.name())
@@ -243,12 +245,12 @@ pub(crate) struct RunPlan {
 }
 
 impl RunPlan {
-    /// What names it in this campaign, and its folder below `runs/`.
+    /// Returns the identifier of the run in its campaign, which is also its folder below `runs/`.
     pub(crate) fn id(&self) -> String {
         format!("{}/seed-{}", self.cell.name(), self.seed)
     }
 
-    /// The command line, behind `schism`, that repeats it.
+    /// Returns the arguments of `schism` that repeat the run.
     pub(crate) fn arguments(&self, plan: &CampaignPlan) -> Vec<String> {
         let cell = &self.cell;
         let mut arguments = vec!["run".to_owned()];
@@ -275,8 +277,10 @@ impl RunPlan {
 }
 
 impl CampaignPlan {
+    /// Checks that the plan can be carried out.
+    ///
     /// # Errors
-    /// What makes the plan impossible, and what to do about it.
+    /// Explains why the plan is impossible, and if it helps, what to do about it.
     pub(crate) fn check(&self) -> Result<(), String> {
         let empty = [
             ("systems", self.systems.is_empty()),
@@ -316,7 +320,7 @@ impl CampaignPlan {
         self.check_once()
     }
 
-    /// Counts the runs before anybody lists them.
+    /// Checks the number of runs without listing them.
     fn check_count(&self) -> Result<(), String> {
         let dimensions = [
             self.systems.len(),
@@ -334,7 +338,7 @@ impl CampaignPlan {
         Ok(())
     }
 
-    /// Whether nothing is named twice: a run is one cell and one seed.
+    /// Checks that no value is given twice: a cell and a seed identify a run.
     fn check_once(&self) -> Result<(), String> {
         fn twice<T: PartialEq>(all: &[T]) -> Option<&T> {
             all.iter().enumerate().find(|(at, one)| all[..*at].contains(one)).map(|(_, one)| one)
@@ -357,7 +361,7 @@ impl CampaignPlan {
         Ok(())
     }
 
-    /// All cells, in the order of the plan: row by row.
+    /// Returns all cells in the order of the plan, row by row.
     pub(crate) fn cells(&self) -> Vec<Cell> {
         let mut cells = Vec::new();
         for system in &self.systems {
@@ -385,7 +389,8 @@ impl CampaignPlan {
         cells
     }
 
-    /// All runs, seed after seed: the whole matrix fills evenly, and read modes alternate, so that a busy host hurts all alike.
+    /// Returns all runs, seed after seed: the matrix fills evenly, and read modes alternate, so that a busy host
+    /// affects all alike.
     pub(crate) fn runs(&self) -> Vec<RunPlan> {
         let cells = self.cells();
         let columns = self.faults.len() * self.read_shares.len() * self.nodes.len() * self.workloads.len();
@@ -396,23 +401,25 @@ impl CampaignPlan {
     }
 }
 
-/// Which part of a campaign one of several machines does.
+/// One part of a campaign that is split between machines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Shard {
-    /// From 1.
+    /// Number of this part, from 1.
     pub(crate) number: usize,
     pub(crate) of: usize,
 }
 
 impl Shard {
+    /// Checks that this part exists.
+    ///
     /// # Errors
-    /// There is no such part.
+    /// Fails if the number is not between 1 and `of`.
     pub(crate) fn check(self) -> Result<(), String> {
         let Self { number, of } = self;
         if (1..=of).contains(&number) { Ok(()) } else { Err(format!("there is no part {number} of {of}")) }
     }
 
-    /// Whether the run at this place of the plan, from 0, belongs to this part.
+    /// Returns true if the run at this place of the plan, from 0, belongs to this part.
     pub(crate) fn has(self, place: usize) -> bool {
         place % self.of == self.number - 1
     }

@@ -1,4 +1,4 @@
-//! What is kept of one run of a campaign: read from what the run wrote, in one small file beside it.
+//! The record of one run of a campaign: a small file beside the run's own, computed from them.
 
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
@@ -9,16 +9,16 @@ use crate::{
     inside::{Inside, refused},
 };
 
-/// How a run counts. A violation wins over whatever failed later.
+/// Classification of a run. A violation takes precedence over any later failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Category {
     NoViolation,
-    /// No violation, but the run could not have caught one.
+    /// Run without a violation that could not have caught one.
     Weak,
-    /// The checker's limits ran out.
+    /// The checker ran out of its limits.
     Unknown,
-    /// The cluster did not come back after healing, within a limit.
+    /// The cluster did not recover within a limit after healing.
     RecoveryFailure,
     /// The run itself failed; it says nothing about the system.
     HarnessFailure,
@@ -40,7 +40,7 @@ impl Category {
         }
     }
 
-    /// One character for it.
+    /// Returns one character that stands for the category.
     pub(crate) const fn sign(self) -> char {
         match self {
             Self::Violation => '✗',
@@ -62,27 +62,27 @@ impl Category {
     }
 }
 
-/// One finished run.
+/// Record of a finished run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Record {
-    /// Its cell and seed, and its folder below `runs/`.
+    /// Identifier made of cell and seed; also the folder below `runs/`.
     pub(crate) id: String,
     #[serde(flatten)]
     pub(crate) cell: Cell,
     pub(crate) seed: u64,
     pub(crate) category: Category,
-    /// Why, where the category alone does not say: what failed, or what a weak run lacked.
+    /// Reason that the category alone does not give: the failure, or what a weak run lacked.
     pub(crate) why: Option<String>,
-    /// How often it was begun.
+    /// Number of times that the run was started.
     pub(crate) attempts: u32,
-    /// Whether nothing else ran beside it.
+    /// True if no other run was under way at the same time.
     pub(crate) alone: bool,
-    /// How often a node missed heartbeats while nothing was broken.
+    /// Number of times that a node missed heartbeats while no fault was in force.
     pub(crate) missed_heartbeats: usize,
-    /// How long it took, with all around it.
+    /// Duration of the whole run, not only of its load.
     pub(crate) took_ms: u64,
     pub(crate) facts: Option<Facts>,
-    /// The command that repeats it.
+    /// Command that repeats the run.
     pub(crate) command: String,
 }
 
@@ -93,7 +93,7 @@ pub(crate) struct Facts {
     pub(crate) ok: usize,
     pub(crate) fail: usize,
     pub(crate) info: usize,
-    /// In the smallest counterexample.
+    /// Number of operations in the smallest counterexample.
     pub(crate) evidence_operations: Option<usize>,
     /// The violation in a sentence.
     pub(crate) violation: Option<String>,
@@ -106,10 +106,10 @@ pub(crate) struct Facts {
     pub(crate) longest_gap_ms: u64,
 }
 
-/// The file, in a run's folder, that says that the run is over.
+/// Name of the file in a run's folder that marks the run as over.
 pub(crate) const RECORD_FILE: &str = "record.json";
 
-/// As much of `results.json` as counts here.
+/// The part of `results.json` that a record needs.
 #[derive(Debug, Deserialize)]
 struct Results {
     verdict: String,
@@ -184,7 +184,7 @@ struct Distribution {
     max: u64,
 }
 
-/// How a run was carried out.
+/// Circumstances under which a run was carried out.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Carried {
     pub(crate) attempts: u32,
@@ -194,10 +194,11 @@ pub(crate) struct Carried {
 }
 
 impl Record {
-    /// Of a run that wrote `results.json` into `folder`; nothing where there is none, or somebody interrupted it.
+    /// Builds the record of a run from `results.json` in `folder`; none if there is no such file, or the run was
+    /// interrupted.
     ///
     /// # Errors
-    /// The file is there, but cannot be read.
+    /// Fails if the file exists, but cannot be read.
     pub(crate) fn of_finished(folder: &Inside, run: &RunPlan, how: Carried) -> anyhow::Result<Option<Self>> {
         const FILE: &str = "results.json";
         let path = folder.path().join(FILE);
@@ -220,7 +221,7 @@ impl Record {
         Ok(Some(Self::new(run, category, why, how, missed_heartbeats, Some(Facts::of(results)))))
     }
 
-    /// Of a run that failed by itself.
+    /// Builds the record of a run that failed by itself.
     pub(crate) fn of_failed(run: &RunPlan, why: String, how: Carried) -> Self {
         Self::new(run, Category::HarnessFailure, Some(why), how, 0, None)
     }
@@ -238,18 +239,19 @@ impl Record {
         Self { id, cell, seed, category, why, attempts, alone, missed_heartbeats, took_ms, facts, command }
     }
 
-    /// Whether it is the record of this run.
+    /// Returns true if this is the record of the given run.
     pub(crate) fn is_of(&self, run: &RunPlan) -> bool {
         self.id == run.id() && self.cell == run.cell && self.seed == run.seed
     }
 
-    /// What happened, in a sentence.
+    /// Describes the outcome in a sentence.
     pub(crate) fn told(&self) -> String {
         let violation = self.facts.as_ref().and_then(|facts| facts.violation.clone());
         violation.or_else(|| self.why.clone()).unwrap_or_else(|| self.category.name().to_owned())
     }
 
-    /// Whether the run is worth repeating alone: it starved, and found nothing that would stand all the same.
+    /// Returns true if the run should be repeated alone: it starved, and found no violation, which would count all the
+    /// same.
     pub(crate) fn starved(&self) -> bool {
         !self.alone && self.missed_heartbeats > 0 && self.category != Category::Violation
     }

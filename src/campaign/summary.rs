@@ -1,4 +1,4 @@
-//! What a campaign came to: its cells, counted, and compared with what theory says.
+//! The summary of a campaign: the runs counted by cell, and compared with theory.
 
 use std::collections::HashMap;
 
@@ -11,40 +11,41 @@ use super::{
 };
 use crate::exit::ExitStatus;
 
-/// All of a campaign, as `campaign.json` holds it.
+/// Summary of a campaign, as stored in `campaign.json`.
 #[derive(Debug, Serialize)]
 pub(crate) struct Summary {
-    /// The version of schism that wrote it.
+    /// Version of schism that wrote the summary.
     pub(crate) version: &'static str,
     pub(crate) plan: CampaignPlan,
-    /// Which part of the plan this is, if it is a part.
+    /// The part of the plan summarized, if not all of it.
     pub(crate) shard: Option<Shard>,
-    /// Runs that belong here.
+    /// Number of runs planned in this part.
     pub(crate) planned: usize,
-    /// Those that are over.
+    /// Number of runs that are over.
     pub(crate) finished: usize,
     pub(crate) cells: Vec<CellSummary>,
-    /// In the order of the plan.
+    /// Records of the runs, in the order of the plan.
     pub(crate) runs: Vec<Record>,
 }
 
-/// The runs of a cell.
+/// Summary of a cell's runs.
 #[derive(Debug, Serialize)]
 pub(crate) struct CellSummary {
     #[serde(flatten)]
     pub(crate) cell: Cell,
     pub(crate) expected: Expected,
-    /// Whether nothing contradicts theory; of `fails`, whether at least one run failed. Nothing while no run has a verdict.
+    /// True if the runs agree with theory: no violation if the mode must hold, at least one if it must fail, unless
+    /// all runs were weak. None until a run has a verdict, weak or not.
     pub(crate) as_expected: Option<bool>,
-    /// Runs with a violation, of those that had one or could have found one.
+    /// Share of runs with a violation among those that had one or could have found one.
     pub(crate) violations: Share,
-    /// Of how many.
+    /// Number of runs that the share is taken of.
     pub(crate) of: usize,
     pub(crate) weak: usize,
     pub(crate) unknown: usize,
     pub(crate) recovery_failures: usize,
     pub(crate) harness_failures: usize,
-    /// The run with the smallest counterexample.
+    /// Identifier of the run with the smallest counterexample.
     pub(crate) shortest: Option<String>,
 }
 
@@ -59,18 +60,18 @@ impl Summary {
         Self { version: env!("CARGO_PKG_VERSION"), plan, shard, planned, finished, cells, runs }
     }
 
-    /// As of the worst run.
+    /// Returns the exit status of the worst run.
     pub(crate) fn status(&self) -> ExitStatus {
         let of_runs = self.runs.iter().map(|run| run.category.status());
         of_runs.fold(ExitStatus::Linearizable, ExitStatus::worst)
     }
 
-    /// The cells that contradict theory.
+    /// Returns the cells that contradict theory.
     pub(crate) fn surprises(&self) -> impl Iterator<Item = &CellSummary> {
         self.cells.iter().filter(|cell| cell.as_expected == Some(false))
     }
 
-    /// The names of rows and of columns, in the order of the plan.
+    /// Returns the names of rows and of columns, in the order of the plan.
     pub(crate) fn axes(&self) -> (Vec<String>, Vec<String>) {
         let (mut rows, mut columns) = (Vec::new(), Vec::new());
         for CellSummary { cell, .. } in &self.cells {
@@ -88,7 +89,7 @@ impl Summary {
         self.cells.iter().find(|summary| at(&summary.cell))
     }
 
-    /// How many runs ended so.
+    /// Returns the number of runs in a category.
     pub(crate) fn count(&self, category: Category) -> usize {
         self.runs.iter().filter(|run| run.category == category).count()
     }
@@ -128,7 +129,7 @@ impl CellSummary {
         }
     }
 
-    /// The cell in a few words: how many of how many, the interval, and what is kept apart.
+    /// Describes the cell in a few words: failures, their interval, and the runs without a verdict.
     pub(crate) fn words(&self) -> Vec<String> {
         let percent = |share: f64| format!("{:.0}", share * 100.0);
         let mut words = Vec::new();
@@ -153,7 +154,7 @@ pub(crate) mod tests {
     use super::{CampaignPlan, Category, Record, Summary};
     use crate::campaign::record::Carried;
 
-    /// A campaign in which runs ended as `category` says.
+    /// Makes up a campaign with the given category for each run.
     pub(crate) fn made_up(category: impl Fn(usize) -> Option<Category>) -> Summary {
         let plan = CampaignPlan::default();
         let runs = plan.runs().into_iter().enumerate().filter_map(|(place, run)| {

@@ -1,15 +1,15 @@
-//! Advice from a comparison: what is missing comes first, and nothing is said that the figures do not bear.
+//! Advice from a comparison: it first says what is missing, and claims nothing that the figures do not support.
 
 use nemesis::FaultSpec;
 
 use super::{Comparison, Mode, Setting};
 use crate::{plan::ReadMode, ui::verdict::counted};
 
-/// Fewer runs do not show how much they vary.
+/// Minimum number of runs that show how much runs vary.
 const FEWEST_RUNS: usize = 3;
 
 impl Comparison {
-    /// Sentences on what to choose when.
+    /// Returns sentences of advice on which mode to choose.
     pub(crate) fn advice(&self) -> String {
         let mut text = self.missing();
         for read in self.modes() {
@@ -22,7 +22,7 @@ impl Comparison {
         text + "No violation found is no proof that there is none."
     }
 
-    /// Each mode that was measured, in the order of the plan.
+    /// Returns the modes that were measured, in the order of the plan.
     fn modes(&self) -> impl Iterator<Item = ReadMode> {
         self.plan.reads.iter().copied().filter(|read| self.of_mode(*read).next().is_some())
     }
@@ -36,7 +36,7 @@ impl Comparison {
         self.finished < self.planned
     }
 
-    /// The runs that a reader might think were there.
+    /// Names the runs and modes that a reader might expect but that are missing.
     fn missing(&self) -> String {
         let mut text = String::new();
         if self.is_interrupted() {
@@ -58,7 +58,7 @@ impl Comparison {
         text
     }
 
-    /// Whether a mode kept its promise, and how far that was tried.
+    /// Describes whether a mode showed violations, and under which conditions it was tested.
     fn risk(&self, read: ReadMode) -> String {
         let violated: Vec<String> = self
             .of_mode(read)
@@ -97,7 +97,8 @@ impl Comparison {
         specs.into_iter().any(|fault| matches!(fault, FaultSpec::Clock { .. }))
     }
 
-    /// The fastest of the modes that were tried and showed no violation, if the figures tell them apart.
+    /// Names the fastest among the modes that were tested without a violation, and those that cannot be told apart
+    /// from it.
     fn speed(&self) -> String {
         let Some(first) = self.settings.first().filter(|_| !self.is_interrupted()) else { return String::new() };
         let fewest = first.modes.iter().map(|mode| mode.runs).min().unwrap_or_default();
@@ -127,14 +128,14 @@ impl Comparison {
     }
 }
 
-/// Violations among the runs that could show one, with their interval.
+/// Formats the number of violations among the runs that could have shown one, with its confidence interval.
 fn share(mode: &Mode) -> String {
     let percent = |share: f64| format!("{:.0}", share * 100.0);
     let (low, high) = (percent(mode.violations.low), percent(mode.violations.high));
     format!("{} of {}; {low} to {high} % of such runs", mode.violations.count, counted(mode.tested, "run"))
 }
 
-/// A mode with what its reads took.
+/// Formats a mode with its read latency.
 fn latency(mode: &Mode) -> String {
     let p50 = mode.read_p50;
     let runs = counted(mode.runs, "run");

@@ -1,4 +1,4 @@
-//! Read modes compared by what they cost and what they risk: measured on the runs of a campaign that did them in turn.
+//! Comparison of read modes by cost and risk, measured on the runs of a campaign in which the modes alternate.
 
 mod advice;
 
@@ -20,64 +20,65 @@ use crate::{
     run::{self, FaultWindow, Finished},
 };
 
-/// Latencies are kept to three digits, up to an hour, in µs.
+/// Precision of latencies in significant digits, and their maximum in µs (an hour).
 const DIGITS: u8 = 3;
 const MOST_US: u64 = 3_600_000_000;
-/// Modes whose figures differ by less are not told apart.
+/// Relative difference below which two figures count as equal.
 pub(crate) const SAME: f64 = 0.15;
 
-/// All that was measured.
+/// Result of a comparison.
 #[derive(Debug, Serialize)]
 pub(crate) struct Comparison {
     pub(crate) version: &'static str,
     pub(crate) plan: CampaignPlan,
-    /// Runs that belong to it, and those of them that are over.
+    /// Number of runs planned, and of those that are over.
     pub(crate) planned: usize,
     pub(crate) finished: usize,
-    /// In the order of the plan: columns, and in each the read modes.
+    /// Settings in the order of the plan, which is that of the matrix's columns.
     pub(crate) settings: Vec<Setting>,
 }
 
 /// Read modes under the same conditions.
 #[derive(Debug, Serialize)]
 pub(crate) struct Setting {
-    /// Faults, and what else varies.
+    /// Faults and the other parameters that vary.
     pub(crate) name: String,
     pub(crate) modes: Vec<Mode>,
-    /// From the fastest reads to the slowest; modes in one group differ by too little to be told apart.
+    /// Read modes from the fastest reads to the slowest; modes in one group cannot be told apart.
     pub(crate) by_read_latency: Vec<Vec<ReadMode>>,
-    /// From the most operations to the fewest.
+    /// Read modes from the highest throughput to the lowest, grouped likewise.
     pub(crate) by_throughput: Vec<Vec<ReadMode>>,
 }
 
-/// One read mode, over all seeds.
+/// Figures of one read mode over all seeds.
 #[derive(Debug, Serialize)]
 pub(crate) struct Mode {
     pub(crate) read: ReadMode,
-    /// Runs that were measured.
+    /// Number of runs that were measured.
     pub(crate) runs: usize,
-    /// Successful operations each second of load.
+    /// Successful operations per second of load.
     pub(crate) throughput: Spread,
-    /// Successful reads at the median of a run, ms.
+    /// Median latency of a run's successful reads, ms.
     pub(crate) read_p50: Spread,
     pub(crate) reads: Latencies,
     pub(crate) writes: Latencies,
-    /// Between nodes, for each successful operation.
+    /// Messages between nodes per operation, counting the successful ones and all probes.
     pub(crate) messages_per_operation: f64,
     pub(crate) fsyncs_per_operation: f64,
-    /// The longest time in which no node answered, neither reads nor writes, of all runs.
+    /// Longest time of any run in which no node answered, neither reads nor writes, ms.
     pub(crate) longest_gap_ms: u64,
-    /// From the beginning of a fault until the last of the nodes that came back under it could be written again: the median.
+    /// Median time from the beginning of a fault until all nodes that recovered while it lasted could be written
+    /// again, ms.
     pub(crate) recovery_ms: Option<u64>,
-    /// Probes that nodes answered within two heartbeats, in a hundred: of all nodes, those that a fault cuts off too.
+    /// Percentage of probes answered within two heartbeats, over all nodes, even those that a fault cuts off.
     pub(crate) reads_available: Option<f64>,
     pub(crate) writes_available: Option<f64>,
-    /// Runs with a violation, of the `tested` that had one or could have found one.
+    /// Share of runs with a violation among the `tested` runs that had one or could have found one.
     pub(crate) violations: Share,
     pub(crate) tested: usize,
-    /// The verdicts in a few words, and what came to none.
+    /// Verdicts in a few words, and the runs without one.
     pub(crate) verdicts: Vec<String>,
-    /// The models that hold in every run, if linearizability does not.
+    /// Strongest models that hold in every run that is not linearizable.
     pub(crate) holds: Vec<String>,
     pub(crate) all_reads: usize,
     pub(crate) stale_reads: usize,
@@ -85,7 +86,7 @@ pub(crate) struct Mode {
     pub(crate) most_versions_behind: u64,
 }
 
-/// A figure over the runs.
+/// Spread of a figure over the runs.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub(crate) struct Spread {
     pub(crate) least: f64,
@@ -93,7 +94,7 @@ pub(crate) struct Spread {
     pub(crate) most: f64,
 }
 
-/// Of successful operations, ms.
+/// Latencies of successful operations, ms.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub(crate) struct Latencies {
     pub(crate) count: u64,
@@ -107,7 +108,7 @@ pub(crate) struct Latencies {
 /// Measures the runs of a campaign that came to a verdict.
 ///
 /// # Errors
-/// A run cannot be read.
+/// Fails if a run cannot be read.
 pub(crate) fn measure(summary: &Summary, folder: &Inside) -> anyhow::Result<Comparison> {
     let plan = &summary.plan;
     let mut columns: Vec<(String, BTreeMap<usize, Gathered<'_>>)> = Vec::new();
@@ -140,7 +141,7 @@ pub(crate) fn measure(summary: &Summary, folder: &Inside) -> anyhow::Result<Comp
     })
 }
 
-/// The runs of one mode, as they come in.
+/// Accumulator over the runs of one mode.
 struct Gathered<'a> {
     cell: &'a CellSummary,
     throughputs: Vec<f64>,
@@ -152,7 +153,7 @@ struct Gathered<'a> {
     fsyncs: u64,
     gaps_ms: Vec<u64>,
     recoveries_ms: Vec<u64>,
-    /// Answered, of all.
+    /// Number of probes answered, and of all probes.
     read_probes: (u64, u64),
     write_probes: (u64, u64),
     holds: Option<Vec<Consistency>>,
@@ -238,7 +239,7 @@ impl<'a> Gathered<'a> {
 
     fn done(mut self) -> Mode {
         self.recoveries_ms.sort_unstable();
-        // What probes cost the nodes counted too.
+        // Probes cost the nodes messages and fsyncs too, so they count as operations.
         let each = |count: u64| ratio(count, self.ok as u64 + self.read_probes.0 + self.write_probes.0);
         let available = |(answered, all): (u64, u64)| (all > 0).then(|| 100.0 * ratio(answered, all));
         Mode {
@@ -278,7 +279,7 @@ impl Spread {
         Self { least: at(0), median: at(figures.len() / 2), most: at(figures.len().saturating_sub(1)) }
     }
 
-    /// Whether this figure is larger than the other by more than the runs of either differ among themselves.
+    /// Returns true if this figure exceeds the other by more than the runs of either differ among themselves.
     fn is_above(self, other: Self) -> bool {
         self.median > other.median * (1.0 + SAME) && self.least > other.most
     }
@@ -301,7 +302,8 @@ impl Setting {
     }
 }
 
-/// From the smallest figure to the largest; in a group, none [is above](Spread::is_above) the one before.
+/// Ranks modes from the smallest figure to the largest; within a group, none [is above](Spread::is_above) the one
+/// before.
 fn ranked(modes: &[Mode], figure: impl Fn(&Mode) -> Spread) -> Vec<Vec<ReadMode>> {
     let mut sorted: Vec<(Spread, usize)> =
         modes.iter().enumerate().map(|(place, mode)| (figure(mode), place)).collect();
@@ -323,7 +325,7 @@ fn ranked(modes: &[Mode], figure: impl Fn(&Mode) -> Spread) -> Vec<Vec<ReadMode>
     groups.into_iter().map(in_order).collect()
 }
 
-/// `local < leader ≈ lease < quorum < log`.
+/// Formats a ranking, such as `local < leader ≈ lease < quorum < log`.
 pub(crate) fn order_in_words(groups: &[Vec<ReadMode>], sign: &str) -> String {
     let group = |group: &Vec<ReadMode>| group.iter().map(|mode| mode.name()).collect::<Vec<_>>().join(" ≈ ");
     groups.iter().map(group).collect::<Vec<_>>().join(sign)

@@ -1,4 +1,4 @@
-//! Tests of ranks and advice, on figures that are made up.
+//! Tests of ranks and advice on made-up figures.
 
 use super::{Comparison, Gathered, Mode, Setting, Spread, order_in_words};
 use crate::{
@@ -9,12 +9,12 @@ use crate::{
     plan::ReadMode,
 };
 
-/// A campaign of which every run ended so.
+/// Makes up a campaign in which every run ended in this category.
 fn all(category: Category) -> Summary {
     made_up(|_| Some(category))
 }
 
-/// A mode of three runs whose figures differ by a hundredth.
+/// Makes up a mode of three runs whose figures differ by one percent.
 fn mode(summary: &Summary, read: ReadMode, p50: f64, throughput: f64) -> Mode {
     let cell = summary.cells.iter().find(|cell| cell.cell.read == read).unwrap();
     let around = |figure: f64| Spread { least: figure * 0.99, median: figure, most: figure * 1.01 };

@@ -1,4 +1,4 @@
-//! `index.html`: the page of a campaign. Its matrix, with links to the runs, and the smallest counterexamples.
+//! The page of a campaign, `index.html`: the matrix with links to its runs, and the smallest counterexamples.
 
 use checker::Share;
 use maud::{Markup, html};
@@ -16,13 +16,13 @@ use crate::{
     ui::{verdict::counted, write_inside},
 };
 
-/// The name of the page in a campaign's folder.
+/// Name of the page in a campaign's folder.
 pub(crate) const INDEX: &str = "index.html";
 
 /// Writes the page of a campaign.
 ///
 /// # Errors
-/// It cannot be written.
+/// Fails if the file cannot be written.
 pub(crate) fn write(summary: &Summary, folder: &Inside) -> anyhow::Result<()> {
     let html = frame(&title(summary), &body(summary)).into_string();
     write_inside(folder, INDEX, |out| Ok(out.write_all(html.as_bytes())?)).map(drop)
@@ -109,7 +109,7 @@ fn counterexamples(summary: &Summary) -> Markup {
     }
 }
 
-/// How the runs of each seed, one after the other, compare: what one seed shows and the others do not is chance.
+/// Renders a table with one row per seed, so that chance shows: whatever one seed finds and the others do not.
 fn over_the_seeds(summary: &Summary) -> Markup {
     let mut seeds: Vec<u64> = summary.runs.iter().map(|run| run.seed).collect();
     seeds.sort_unstable();

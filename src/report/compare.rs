@@ -1,4 +1,4 @@
-//! `compare.html`: read modes side by side, with their latencies as curves.
+//! The page of a comparison, `compare.html`: read modes side by side, with their latencies as curves.
 
 use maud::{Markup, PreEscaped, html};
 
@@ -9,14 +9,14 @@ use crate::{
     ui::{verdict::grouped, write_inside},
 };
 
-/// The name of the page in the folder.
+/// Name of the page in the folder.
 const FILE: &str = "compare.html";
 const SCRIPT: &str = include_str!("assets/compare.js");
 
 /// Writes the page of a comparison.
 ///
 /// # Errors
-/// It cannot be written.
+/// Fails if the file cannot be written.
 pub(crate) fn write(comparison: &Comparison, folder: &Inside) -> anyhow::Result<()> {
     let html = frame("Read modes compared", &body(comparison)).into_string();
     write_inside(folder, FILE, |out| Ok(out.write_all(html.as_bytes())?)).map(drop)
@@ -82,7 +82,7 @@ fn of_setting(number: usize, setting: &Setting) -> Markup {
     }
 }
 
-/// The colour of a mode's verdicts: green only where a run could have found a violation.
+/// Returns the CSS class for a mode's verdicts: green only if at least one run could have found a violation.
 fn tint(mode: &Mode) -> &'static str {
     match (mode.violations.count, mode.tested) {
         (0, 0) => "unsure",

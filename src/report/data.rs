@@ -1,4 +1,4 @@
-//! What the page's script draws from: the operations in columns, times in µs, texts by their numbers.
+//! Data for the page's script: the operations in columns, times in µs, repeated texts as indexes into tables.
 
 use std::collections::HashMap;
 
@@ -11,21 +11,21 @@ use super::{
 };
 use crate::ui::verdict::{plain, values_in_words};
 
-/// Longer values are cut, characters.
+/// Maximum length of a value in characters; longer ones are cut.
 const MOST_VALUE: usize = 80;
 
 #[derive(Debug, Default, Serialize)]
 struct Data {
-    /// When each operation was invoked and ended, in the order of their invocations.
+    /// Invocation and completion of each operation in µs, in order of invocation.
     from: Vec<u64>,
     until: Vec<u64>,
-    /// Numbers into `functions`, `keys` and `values`; outcomes are 0 ok, 1 mismatch, 2 fail, 3 info.
+    /// Indexes into `functions`, `keys` and `values`; outcomes are 0 ok, 1 mismatch, 2 fail, 3 info.
     function: Vec<usize>,
     key: Vec<usize>,
     value: Vec<usize>,
     outcome: Vec<u8>,
     process: Vec<u32>,
-    /// Of the processes that have names.
+    /// Names of the processes that have one.
     names: HashMap<u32, String>,
     node: Vec<u16>,
     functions: Vec<String>,
@@ -36,7 +36,7 @@ struct Data {
     faults: Vec<Band>,
     reigns: Vec<Lead>,
     end: u64,
-    /// Whether times are any: else a thousand of them are an event.
+    /// True if the history has times; without them, each event counts as a thousand µs.
     has_times: bool,
 }
 
@@ -55,7 +55,7 @@ struct Lead {
     until: u64,
 }
 
-/// Texts, each once.
+/// Interned texts: the index of each, and the texts in order of index.
 #[derive(Default)]
 struct Texts(HashMap<String, usize>, Vec<String>);
 
@@ -68,7 +68,7 @@ impl Texts {
     }
 }
 
-/// As JSON that can stand in a script element.
+/// Serializes the data of a page as JSON that is safe inside a script element.
 pub(super) fn json(facts: &Facts<'_>) -> String {
     script_json(&columns(facts))
 }

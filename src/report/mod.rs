@@ -1,4 +1,5 @@
-//! `report.html`: one file that shows what a run came to, with no server and no network. A section is one file in `sections/`.
+//! The page of a run, `report.html`: one file that needs no server and no network. Each section is a file in
+//! `sections/`.
 
 pub(crate) mod campaign;
 pub(crate) mod compare;
@@ -23,20 +24,20 @@ use crate::{
     },
 };
 
-/// The name of the page in a run's folder.
+/// Name of the page in a run's folder.
 pub(crate) const FILE: &str = "report.html";
 
-/// Pictures of histories without times give each event this long.
+/// Duration of an event in pictures of histories without times.
 const EVENT_NS: u64 = 1_000_000;
 
-/// All that a page can tell of.
+/// Everything that a page can show.
 #[derive(Debug)]
 pub(crate) struct Facts<'a> {
-    /// What is judged, in a few words.
+    /// Name of the run or history, in a few words.
     pub(crate) name: String,
-    /// The command that repeats it, or judges it again.
+    /// Command that repeats the run, or checks the history again.
     pub(crate) command: String,
-    /// Of a run of ours.
+    /// The run, if the history comes from one.
     pub(crate) run: Option<&'a Finished>,
     pub(crate) history: &'a History,
     pub(crate) report: &'a Report,
@@ -44,29 +45,30 @@ pub(crate) struct Facts<'a> {
     pub(crate) staleness: Option<&'a StalenessReport>,
     pub(crate) windows: &'a [FaultWindow],
     pub(crate) reigns: &'a [Reign],
-    /// How far the operations of the key with the evidence can be ordered.
+    /// Longest prefix of the operations on the key of the evidence that can be ordered.
     pub(crate) prefix: Option<Prefix>,
-    /// Who told whom what around the evidence; empty where the nodes did not write it down.
+    /// Messages between the nodes around the evidence; empty if the nodes did not trace them.
     pub(crate) exchange: Exchange,
 }
 
 impl Facts<'_> {
-    /// The evidence that convinces fastest.
+    /// Returns the evidence that is easiest to understand.
     pub(crate) fn evidence(&self) -> Option<&Evidence> {
         clearest(&of(self.report, Verdict::NotLinearizable)).map(|(_, evidence)| evidence)
     }
 
-    /// The operations of that evidence.
+    /// Returns the operations of that evidence.
     pub(crate) fn contradicting(&self) -> &[usize] {
         self.evidence().map_or(&[], |evidence| &evidence.operations)
     }
 
-    /// The operation of the evidence that was invoked last: it should have known better.
+    /// Returns the operation of the evidence that was invoked last, which is presented as the wrong one.
     pub(crate) fn wrong(&self) -> Option<usize> {
         self.contradicting().iter().copied().max_by_key(|&index| self.times(index).invoked_ns)
     }
 
-    /// When an operation was invoked and ended; where the history has no times, each event lasts [`EVENT_NS`].
+    /// Returns the times of invocation and completion of an operation; in a history without times, each event lasts
+    /// [`EVENT_NS`].
     pub(crate) fn times(&self, index: usize) -> Times {
         if self.history.has_times() {
             return self.history.times(index);
@@ -75,12 +77,12 @@ impl Facts<'_> {
         Times { invoked_ns: u64::from(invoked) * EVENT_NS, completed_ns: u64::from(completed) * EVENT_NS }
     }
 
-    /// A moment in words: seconds, or where the history has no times, the number of the event.
+    /// Formats a time in seconds, or as the number of an event if the history has no times.
     pub(crate) fn moment(&self, time_ns: u64) -> String {
         if self.history.has_times() { seconds(time_ns) } else { format!("event {}", time_ns / EVENT_NS) }
     }
 
-    /// The last moment that anything is known of.
+    /// Returns the time of the last event in the history.
     pub(crate) fn end_ns(&self) -> u64 {
         let last_ns = |index: usize| match self.history.operations[index].completed {
             NEVER if !self.history.has_times() => self.times(index).invoked_ns,
@@ -91,14 +93,14 @@ impl Facts<'_> {
     }
 }
 
-/// A part of the page.
+/// One section of the page.
 pub(crate) struct Section {
-    /// Sections come in this order.
+    /// Position on the page: sections are sorted by it.
     pub(crate) order: u32,
-    /// Names it in links.
+    /// Anchor that links point to.
     pub(crate) id: &'static str,
     pub(crate) title: &'static str,
-    /// Nothing where there is nothing to show.
+    /// Renders the section; none if there is nothing to show.
     pub(crate) body: fn(&Facts<'_>) -> Option<Markup>,
 }
 
@@ -107,13 +109,13 @@ inventory::collect!(Section);
 /// Writes the page of a run into its folder.
 ///
 /// # Errors
-/// It cannot be written.
+/// Fails if the file cannot be written.
 pub(crate) fn of_run(finished: &Finished) -> anyhow::Result<()> {
     let html = html(&facts_of(finished));
     write_inside(finished.folder(), FILE, |out| Ok(out.write_all(html.as_bytes())?)).map(drop)
 }
 
-/// What the page of a run tells of.
+/// Collects everything that the page of a run shows.
 pub(crate) fn facts_of(finished: &Finished) -> Facts<'_> {
     let (plan, results) = (&finished.plan, &finished.results);
     let facts = Facts {
@@ -133,15 +135,15 @@ pub(crate) fn facts_of(finished: &Finished) -> Facts<'_> {
     Facts { exchange, ..facts }
 }
 
-/// A page.
+/// Renders the page as HTML.
 pub(crate) fn html(facts: &Facts<'_>) -> String {
     page::render(facts).into_string()
 }
 
-/// Writes a page.
+/// Writes the page to a file.
 ///
 /// # Errors
-/// It cannot be written.
+/// Fails if the file cannot be written.
 pub(crate) fn write(facts: &Facts<'_>, to: &Path) -> anyhow::Result<()> {
     let html = html(facts);
     write_whole(to, |out| Ok(out.write_all(html.as_bytes())?)).map(drop)

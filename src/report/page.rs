@@ -11,12 +11,12 @@ const STYLE: &str = include_str!("assets/report.css");
 const SCRIPT: &str = include_str!("assets/report.js");
 pub(super) const PLOTS: &str = include_str!("assets/vendor/uplot-1.6.32/uPlot.iife.min.js");
 const PLOTS_STYLE: &str = include_str!("assets/vendor/uplot-1.6.32/uPlot.min.css");
-/// The page loads nothing and sends nothing.
+/// Content security policy of every page: it loads nothing and sends nothing.
 pub(crate) const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; form-action 'none'; base-uri 'none'";
-/// Longer texts of a history are cut, characters.
+/// Maximum length of a text from a history in characters; longer ones are cut.
 const MOST_TEXT: usize = 400;
 
-/// The page of a run or a history.
+/// Renders the page of a run or a history.
 pub(super) fn render(facts: &Facts<'_>) -> Markup {
     let mut sections: Vec<&Section> = inventory::iter::<Section>.into_iter().collect();
     sections.sort_by_key(|section| section.order);
@@ -42,7 +42,7 @@ pub(super) fn render(facts: &Facts<'_>) -> Markup {
     frame(&format!("{}: {}", facts.report.verdict, facts.name), &body)
 }
 
-/// A page with this title and content.
+/// Renders a page with the given title and content.
 pub(super) fn frame(title: &str, body: &Markup) -> Markup {
     html! {
         (DOCTYPE)
@@ -61,7 +61,7 @@ pub(super) fn frame(title: &str, body: &Markup) -> Markup {
     }
 }
 
-/// How a verdict looks: never by colour alone.
+/// Renders a verdict with a sign and words, so that colour alone never carries it.
 pub(super) fn badge(verdict: Verdict) -> Markup {
     let (class, sign) = match verdict {
         Verdict::Linearizable => ("good", "✓"),
@@ -74,23 +74,23 @@ pub(super) fn badge(verdict: Verdict) -> Markup {
 /// Lines over time, drawn by the page's script.
 #[derive(Debug, Serialize)]
 pub(super) struct Plot {
-    /// Seconds, ascending.
+    /// Times in seconds, ascending.
     pub(super) x: Vec<f64>,
-    /// Each line's name, and its value at each time.
+    /// Name of each line, and its value at each time.
     pub(super) series: Vec<(String, Vec<f64>)>,
-    /// Of the values.
+    /// Unit of the values.
     pub(super) unit: &'static str,
 }
 
 impl Plot {
-    /// Where it is drawn; what it shows in words.
+    /// Renders the element that the script draws into, with `words` as its description.
     pub(super) fn markup(&self, words: &str) -> Markup {
         let data = serde_json::to_string(self).expect("numbers have a form in JSON");
         html! { div class="plot" role="img" aria-label=(words) data-plot=(data) {} }
     }
 }
 
-/// As JSON that can stand in a script element.
+/// Serializes a value as JSON that is safe inside a script element.
 pub(super) fn script_json(of: &impl Serialize) -> String {
     let text = serde_json::to_string(of).expect("what is shown has a form in JSON");
     let mut safe = String::with_capacity(text.len());
@@ -108,7 +108,7 @@ pub(super) fn script_json(of: &impl Serialize) -> String {
     safe
 }
 
-/// Text of a history, as it can be shown: on one line, without control characters, not too long.
+/// Makes text from a history safe to show: on one line, without control characters, cut if too long.
 pub(super) fn text(of: &str) -> String {
     let plain = harmless::line(of);
     match plain.char_indices().nth(MOST_TEXT) {

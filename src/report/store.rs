@@ -1,4 +1,4 @@
-//! The page of a store: a table of runs, sorted by a click, filtered by verdict.
+//! The page of a store: a table of runs that can be sorted and filtered by verdict.
 
 use std::path::Path;
 
@@ -45,7 +45,7 @@ pub(crate) fn page(root: &Path, all: &[Kept]) -> Markup {
     )
 }
 
-/// A path as part of an address.
+/// Percent-encodes a path for use in a URL.
 fn encoded(path: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./".contains(&byte);
     path.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()

@@ -1,5 +1,5 @@
-//! The operations of the evidence as a picture: a lane for each client, above them a lane for each node with what it believed, and
-//! the faults behind. It stands by itself, without any script.
+//! Timeline of the evidence as an SVG: a lane for each client, above them a lane for each node with its beliefs about
+//! leadership, and the faults behind. It needs no script.
 
 use checker::Prefix;
 use maud::{Markup, PreEscaped, html};
@@ -11,19 +11,19 @@ use crate::{
 };
 
 pub(super) const WIDTH: f64 = 960.0;
-/// Where time begins and ends.
+/// Left and right edges of the time axis.
 pub(super) const LEFT: f64 = 150.0;
 pub(super) const RIGHT: f64 = 940.0;
 const LANE: f64 = 34.0;
 const TOP: f64 = 44.0;
-/// An operation is drawn at least this wide.
+/// Minimum width of an operation.
 const LEAST: f64 = 7.0;
-/// Of more operations the last are drawn.
+/// Maximum number of operations drawn: the last ones.
 const MOST: usize = 24;
 const TICKS: u32 = 6;
 const STYLE: &str = include_str!("assets/timeline.css");
 
-/// A stretch of time and where it is drawn.
+/// Time span of the picture, mapped to horizontal positions.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Scale {
     pub(super) from_ns: u64,
@@ -43,7 +43,7 @@ impl Scale {
     }
 }
 
-/// The picture; nothing where there is no evidence. One that is to stand alone brings its style.
+/// Renders the timeline; none if there is no evidence. If `alone`, the picture carries its own style.
 pub(crate) fn svg(facts: &Facts<'_>, alone: bool) -> Option<Markup> {
     let all = &facts.evidence()?.operations;
     let shown = &all[all.len().saturating_sub(MOST)..];
@@ -90,7 +90,8 @@ pub(crate) fn svg(facts: &Facts<'_>, alone: bool) -> Option<Markup> {
     })
 }
 
-/// Where each operation of the longest prefix that can be ordered takes effect: as early as its place in that order lets it.
+/// Returns linearization points for the longest prefix that can be ordered: each operation takes effect as early as
+/// its place in the order allows.
 fn points(facts: &Facts<'_>) -> impl Iterator<Item = (usize, u64)> {
     let order = facts.prefix.as_ref().map_or(&[][..], |prefix| &prefix.order);
     order.iter().scan(0, |now_ns, &index| {
@@ -99,7 +100,8 @@ fn points(facts: &Facts<'_>) -> impl Iterator<Item = (usize, u64)> {
     })
 }
 
-/// The moment that no order survives. One of all operations of the key may end before those that are shown.
+/// Renders the moment after which no order is possible. Computed from all operations of the key, it may be earlier
+/// than the operations shown.
 fn ends(facts: &Facts<'_>, scale: Scale, height: f64) -> Markup {
     let Some(Prefix { dies_at, .. }) = facts.prefix else { return html! {} };
     let until_ns = facts.times(dies_at).completed_ns;
@@ -117,7 +119,7 @@ fn ends(facts: &Facts<'_>, scale: Scale, height: f64) -> Markup {
     }
 }
 
-/// The time that the picture shows.
+/// Returns the time span of the picture.
 pub(super) fn around(facts: &Facts<'_>) -> Option<Span> {
     let Scale { from_ns, until_ns } = scale(facts, &facts.evidence()?.operations)?;
     Some(Span { from_ns, until_ns })
@@ -126,7 +128,7 @@ pub(super) fn around(facts: &Facts<'_>) -> Option<Span> {
 fn scale(facts: &Facts<'_>, shown: &[usize]) -> Option<Scale> {
     let times = || shown.iter().map(|&index| facts.times(index));
     let from_ns = times().map(|times| times.invoked_ns).min()?;
-    // An operation of unknown outcome would stretch the picture to its end.
+    // An operation of unknown outcome would stretch the picture to the end of the run.
     let until_ns = times().map(|times| times.invoked_ns).max()?;
     let certain = shown.iter().filter(|&&index| facts.history.operations[index].completed != histories::NEVER);
     let until_ns = certain.map(|&index| facts.times(index).completed_ns).fold(until_ns, u64::max);
@@ -134,7 +136,7 @@ fn scale(facts: &Facts<'_>, shown: &[usize]) -> Option<Scale> {
     Some(Scale { from_ns: from_ns.saturating_sub(margin_ns), until_ns: until_ns + 2 * margin_ns })
 }
 
-/// The nodes that were asked, and those that led meanwhile.
+/// Returns the nodes that were asked, and those that believed they led meanwhile; none if no beliefs are known.
 fn nodes(facts: &Facts<'_>, shown: &[usize], scale: Scale) -> Vec<u16> {
     let leading = facts.reigns.iter().filter(|reign| scale.shows(reign.span.from_ns, reign.span.until_ns));
     let asked = shown.iter().map(|&index| facts.history.node(index)).filter(|node| *node > 0);
@@ -144,7 +146,7 @@ fn nodes(facts: &Facts<'_>, shown: &[usize], scale: Scale) -> Vec<u16> {
     if facts.reigns.is_empty() { Vec::new() } else { nodes }
 }
 
-/// In the order of their first operations.
+/// Returns the processes in order of their first operations.
 fn processes(facts: &Facts<'_>, shown: &[usize]) -> Vec<u32> {
     let mut processes = Vec::new();
     for &index in shown {
@@ -218,7 +220,7 @@ fn operation(facts: &Facts<'_>, index: usize, wrong: bool, y: f64, scale: Scale)
     }
 }
 
-/// All that is known of an operation.
+/// Describes an operation on one line.
 pub(super) fn operation_on_one_line(facts: &Facts<'_>, index: usize) -> String {
     text(&operation_in_words(facts.history, index).split_whitespace().collect::<Vec<_>>().join(" "))
 }

@@ -1,4 +1,4 @@
-//! When each node could be read and written, by probes that never wait longer than two heartbeats.
+//! Availability of each node for reads and writes, measured by probes that wait no longer than two heartbeats.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,21 +9,21 @@ use workloads::{HttpConnector, HttpOptions, Probes, Probing};
 use super::{beliefs::Span, cluster::Cluster};
 use crate::plan::Plan;
 
-/// How often a node is probed, and how long it may take to answer, in heartbeats.
+/// Interval between probes of a node, and time limit of each, in heartbeats.
 const HEARTBEATS: u32 = 2;
-/// The key of the probes. Those of a load are counted from 0 and never come so far.
+/// Key of the probes. The keys of a load are counted from 0 and never reach it.
 const KEY: u32 = u32::MAX;
 
-/// What one kind of probes found at one node.
+/// Results of the probes of one kind at one node.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Answers {
     pub(crate) probes: u64,
     pub(crate) answered: u64,
-    /// Times without an answer; the last may go on beyond the end of the load.
+    /// Times without an answer; the last may extend beyond the end of the load.
     pub(crate) outages: Vec<Span>,
 }
 
-/// One node's.
+/// Availability of one node.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct NodeAvailability {
     pub(crate) node: u16,
@@ -31,13 +31,13 @@ pub(crate) struct NodeAvailability {
     pub(crate) writes: Answers,
 }
 
-/// Probes nodes as long as it is waited for.
+/// Client that probes the nodes.
 #[derive(Debug)]
 pub(crate) struct Prober {
     probing: Probing,
     connector: HttpConnector,
     found: Arc<workloads::Availability>,
-    /// The history's time 0.
+    /// Time 0 of the history.
     origin: Instant,
 }
 
@@ -54,10 +54,10 @@ impl Prober {
         Self { probing, connector, found: Arc::default(), origin: Instant::from_std(origin) }
     }
 
-    /// Probes for ever.
+    /// Probes until dropped.
     ///
     /// # Errors
-    /// The harness failed.
+    /// Returns the failure of the harness that ended the probing.
     pub(crate) async fn keep_probing(&self) -> anyhow::Error {
         match workloads::keep_probing(self.probing, self.connector.clone(), Arc::clone(&self.found)).await {
             Err(error) => error.into(),
@@ -65,7 +65,7 @@ impl Prober {
         }
     }
 
-    /// What was found so far; outages that go on end at `until_ns`.
+    /// Returns the results so far; outages that still last end at `until_ns`.
     pub(crate) fn found(&self, until_ns: u64) -> Vec<NodeAvailability> {
         let time_ns =
             |at: Instant| u64::try_from(at.saturating_duration_since(self.origin).as_nanos()).unwrap_or(u64::MAX);
@@ -84,9 +84,10 @@ impl Prober {
     }
 }
 
-/// From the beginning of a fault until the last of the nodes that came back under it could be written again. A node that comes back only
-/// when the fault is over was cut off by the fault itself, and an outage that begins `late_ns` after it is not of its making: neither says
-/// how the system recovers. None where no node went and came back.
+/// Returns the time from the beginning of a fault until all nodes that recovered while it lasted could be written
+/// again, in nanoseconds; none if no node did. A node that comes back only when the fault is over was cut off by the
+/// fault itself, and an outage that begins more than `late_ns` after the fault was not caused by it: neither tells how
+/// the system recovers.
 pub(crate) fn recovery_ns(nodes: &[NodeAvailability], fault: Span, late_ns: u64) -> Option<u64> {
     let beginning = Span { until_ns: fault.from_ns.saturating_add(late_ns), ..fault };
     let came_back = nodes.iter().filter_map(|node| {
@@ -97,7 +98,7 @@ pub(crate) fn recovery_ns(nodes: &[NodeAvailability], fault: Span, late_ns: u64)
     came_back.max()
 }
 
-/// The longest time in which no node answered, neither reads nor writes. None without probes.
+/// Returns the longest time in which no node answered, neither reads nor writes; none without probes.
 pub(crate) fn longest_gap_ns(nodes: &[NodeAvailability]) -> Option<u64> {
     let mut kinds = nodes.iter().flat_map(|node| [&node.reads, &node.writes]).filter(|answers| answers.probes > 0);
     let first = kinds.next()?.outages.clone();
@@ -105,7 +106,7 @@ pub(crate) fn longest_gap_ns(nodes: &[NodeAvailability]) -> Option<u64> {
     Some(all.iter().map(|span| span.length_ns()).max().unwrap_or(0))
 }
 
-/// What is in a span of both, each in order and without overlaps.
+/// Returns the intersection of two lists of spans, each sorted and without overlaps.
 fn in_both(some: &[Span], others: &[Span]) -> Vec<Span> {
     let (mut common, mut a, mut b) = (Vec::new(), some.iter().peekable(), others.iter().peekable());
     while let (Some(one), Some(other)) = (a.peek(), b.peek()) {

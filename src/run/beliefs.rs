@@ -1,10 +1,10 @@
-//! Who believed that it led, and when: from the nodes' own logs, on the clock of the history.
+//! Beliefs of the nodes about who leads, read from their own logs and placed on the clock of the history.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// A stretch of time, in nanoseconds since the run began; the end is not part of it.
+/// Span of time in nanoseconds since the run began, without its end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Span {
     pub(crate) from_ns: u64,
@@ -16,7 +16,7 @@ impl Span {
         (self.from_ns..self.until_ns).contains(&time_ns)
     }
 
-    /// Whether something that began and ended then was there at some moment of this span.
+    /// Returns true if something that began and ended at these times existed at some moment of this span.
     pub(crate) fn overlaps(self, began_ns: u64, ended_ns: u64) -> bool {
         began_ns < self.until_ns && ended_ns >= self.from_ns
     }
@@ -25,7 +25,7 @@ impl Span {
         self.until_ns.saturating_sub(self.from_ns)
     }
 
-    /// What is left of this span without `hole`.
+    /// Returns the parts of this span that are outside `hole`.
     pub(crate) fn without(self, hole: Self) -> impl Iterator<Item = Self> {
         let before = Self { until_ns: self.until_ns.min(hole.from_ns), ..self };
         let after = Self { from_ns: self.from_ns.max(hole.until_ns), ..self };
@@ -33,7 +33,7 @@ impl Span {
     }
 }
 
-/// For this long a node believed that it led this term.
+/// Span of time in which a node believed that it led a term.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Reign {
     pub(crate) node: u16,
@@ -42,21 +42,21 @@ pub(crate) struct Reign {
     pub(crate) span: Span,
 }
 
-/// A node missed its leader's heartbeats for so long that it set out to become leader itself.
+/// Event of a node that missed its leader's heartbeats for so long that it stood for election.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Missed {
     pub(crate) node: u16,
     pub(crate) time_ns: u64,
 }
 
-/// What a node's log says of its beliefs.
+/// Beliefs and missed heartbeats found in a node's log.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Beliefs {
     pub(crate) reigns: Vec<Reign>,
     pub(crate) missed: Vec<Missed>,
 }
 
-/// What a line of a node's log says that matters here.
+/// The relevant fields of a line in a node's log.
 #[derive(Debug, Deserialize)]
 struct Line<'a> {
     mono_ns: u64,
@@ -65,7 +65,7 @@ struct Line<'a> {
     term: Option<u64>,
 }
 
-/// Reads a node's log; lines of other kinds are passed over, as is a last line that a killed node left unfinished.
+/// Reads a node's log. Other kinds of lines are skipped, as is a last line that a killed node left unfinished.
 pub(crate) fn beliefs(node: u16, log: &[u8], origin_ns: u64, deaths_ns: &[u64], end_ns: u64) -> Beliefs {
     let text = String::from_utf8_lossy(log);
     Beliefs { reigns: reigns_in(node, &text, origin_ns, deaths_ns, end_ns), missed: missed_in(node, &text, origin_ns) }
@@ -75,7 +75,8 @@ fn lines(log: &str) -> impl Iterator<Item = Line<'_>> {
     log.lines().filter_map(|line| serde_json::from_str::<Line<'_>>(line).ok())
 }
 
-/// A node without pre-votes would become a candidate at once; one whose term fails and that tries again missed nothing new.
+/// Finds the moments at which a follower became a pre-candidate, or without pre-votes a candidate. A candidate that
+/// fails and tries again has missed nothing new.
 fn missed_in(node: u16, log: &str, origin_ns: u64) -> Vec<Missed> {
     let mut was_follower = false;
     let mut missed = Vec::new();
@@ -93,10 +94,11 @@ fn missed_in(node: u16, log: &str, origin_ns: u64) -> Vec<Missed> {
     missed
 }
 
-/// How long after a fault nodes may still be busy finding a leader.
+/// Time after a fault in which nodes may still be electing a leader.
 const AFTERMATH: Duration = Duration::from_secs(3);
 
-/// Heartbeats missed under load while nothing was broken, nor had just been: the host was too busy, or the system is to blame.
+/// Returns the heartbeats missed under load while no fault was in force or just over: either the host was too busy, or
+/// the system is to blame.
 pub(crate) fn without_a_fault(missed: &[Missed], faults: &[Span], load: Span) -> Vec<Missed> {
     let aftermath_ns = u64::try_from(AFTERMATH.as_nanos()).unwrap_or(u64::MAX);
     let excused = |time_ns: u64| {
@@ -131,16 +133,16 @@ fn reigns_in(node: u16, log: &str, origin_ns: u64, deaths_ns: &[u64], end_ns: u6
     reigns
 }
 
-/// A node that went on believing that it led although another node already led a later term.
+/// A leader that still believed that it led while another node already led a later term.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Deposed {
     pub(crate) reign: Reign,
     pub(crate) successor: Reign,
-    /// From the first leader of a later term to the end of the belief.
+    /// Time from the first leader of a later term to the end of the belief.
     pub(crate) span: Span,
 }
 
-/// All deposed leaders, in the order of their depositions.
+/// Returns all deposed leaders, in the order in which they were deposed.
 pub(crate) fn deposed(reigns: &[Reign]) -> Vec<Deposed> {
     let mut all: Vec<Deposed> = reigns
         .iter()

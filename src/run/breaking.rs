@@ -1,4 +1,4 @@
-//! Carries out the schedule of faults beside the load, and heals what is left of it.
+//! Execution of the schedule of faults beside the load, and healing of whatever remains in force.
 
 use std::{collections::BTreeMap, sync::Mutex, time::Duration};
 
@@ -12,12 +12,12 @@ use super::{
 };
 use crate::{systems::schism::Observer, ui::Progress};
 
-/// How long to look for a leader to aim at.
+/// Maximum time to look for a leader to aim at.
 const AIM_LIMIT: Duration = Duration::from_secs(1);
-/// How long between two looks.
+/// Interval at which the leader is looked for.
 const AIM_POLL: Duration = Duration::from_millis(20);
 
-/// The faults in force, with their kinds, as far as the history knows.
+/// Faults in force according to the history, with their kinds.
 #[derive(Debug, Default)]
 pub(crate) struct InForce(Mutex<BTreeMap<FaultId, &'static str>>);
 
@@ -26,23 +26,23 @@ impl InForce {
         change(&mut self.0.lock().expect("no holder of this lock panics"))
     }
 
-    /// The kinds of the faults in force.
+    /// Returns the kinds of the faults in force.
     pub(crate) fn kinds(&self) -> Vec<&'static str> {
         self.change(|all| all.values().copied().collect())
     }
 }
 
-/// One step of the schedule; ends come before beginnings of the same moment.
+/// One step of the schedule; at the same moment, healing comes before injecting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Step {
     Heal(usize),
     Inject(usize),
 }
 
-/// Injects and heals by the schedule, whose times count from now, until it is carried out or `stop` turns true.
+/// Injects and heals faults by the schedule, whose times count from now, until it is done or `stop` turns true.
 ///
 /// # Errors
-/// The harness failed, or the history could not be written.
+/// Fails if the harness failed, or the history could not be written.
 pub(crate) async fn carry_out(
     schedule: &[Planned],
     cluster: &Cluster,
@@ -79,16 +79,16 @@ pub(crate) async fn carry_out(
     Ok(())
 }
 
-/// Heals whatever is in force; what fails is told, and the rest is healed all the same.
+/// Heals all faults in force, going on even if one cannot be healed.
 ///
 /// # Errors
-/// What could not be healed or recorded.
+/// Returns the first error in healing or recording.
 pub(crate) async fn heal_all(cluster: &Cluster, recorder: &Recorder, in_force: &InForce) -> anyhow::Result<()> {
     let mut result = Ok(());
     for id in in_force.change(|all| all.keys().copied().collect::<Vec<_>>()) {
         result = result.and(heal(id, cluster, recorder, in_force).await);
     }
-    // The ledger may know of more than the history does, where recording failed.
+    // The nemesis may know of more faults than the history does, if recording failed.
     result.and(cluster.with(nemesis::Nemesis::heal_all).await.map_err(Into::into))
 }
 
@@ -123,7 +123,7 @@ async fn heal(id: FaultId, cluster: &Cluster, recorder: &Recorder, in_force: &In
     Ok(healed?)
 }
 
-/// Who leads; waits a little where nobody does just now.
+/// Returns the leader, after waiting for a short time if there is none.
 async fn aim(observer: &Observer) -> Option<u16> {
     let end = Instant::now() + AIM_LIMIT;
     loop {

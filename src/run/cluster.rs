@@ -1,4 +1,4 @@
-//! A cluster on hosts of its own: up, led, settled, down. Each wait has a limit.
+//! A cluster of nodes on hosts of their own: start, first leader, recovery, end. Each wait has a limit.
 
 use std::{
     fs,
@@ -18,18 +18,18 @@ use crate::{
     ui::Failure,
 };
 
-/// How long a cluster may take to elect its first leader.
+/// Maximum time in which a cluster must elect its first leader.
 const LEADER_LIMIT: Duration = Duration::from_secs(15);
-/// How long a healed cluster may take until all nodes follow one leader again.
+/// Maximum time in which all nodes of a healed cluster must follow one leader again.
 const SETTLE_LIMIT: Duration = Duration::from_secs(20);
-/// How long nodes may take to end by themselves.
+/// Maximum time for nodes to end by themselves.
 const STOP_LIMIT: Duration = Duration::from_secs(2);
-/// So much of the end of a node's log is looked at for why it ended.
+/// Length of the end of a node's log that is searched for the reason why it ended.
 const LAST_WORDS_BYTES: usize = 2000;
-/// How long to wait between one look and the next.
+/// Interval at which the nodes are polled.
 const POLL: Duration = Duration::from_millis(10);
 
-/// Running nodes, and the one who may break them.
+/// Running nodes, and the nemesis that injects faults into them.
 #[derive(Debug)]
 pub(crate) struct Cluster {
     nemesis: Arc<Mutex<Nemesis>>,
@@ -40,7 +40,7 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    /// Makes the hosts and starts the nodes.
+    /// Creates the hosts and starts the nodes.
     pub(crate) fn up(
         plan: &Plan,
         dir: &RunDir,
@@ -69,8 +69,8 @@ impl Cluster {
         Ok(Self { nemesis: Arc::new(Mutex::new(nemesis)), observer, addresses, dir: dir.clone(), started })
     }
 
-    /// Waits for a leader that a majority follows, and for all nodes to be there: one that is killed before it has any data would not
-    /// start again. How long it took since the first step towards the cluster.
+    /// Waits for a leader that a majority follows, and until every node answers, as a node that is killed before it
+    /// has any data would not start again. Returns the time since the creation of the cluster began.
     pub(crate) async fn wait_for_leader(&self) -> anyhow::Result<Duration> {
         let led = |statuses: &[Option<Status>]| {
             let Some(leader) = leader_of(statuses) else { return false };
@@ -85,7 +85,8 @@ impl Cluster {
         }
     }
 
-    /// Waits until all nodes follow one leader and have caught up; what was seen instead, if they do not.
+    /// Waits until all nodes follow one leader and have caught up. If they do not in time, returns what was seen
+    /// instead.
     pub(crate) async fn settle(&self) -> anyhow::Result<Option<String>> {
         Ok(self.wait(SETTLE_LIMIT, is_settled).await?.err())
     }
@@ -111,10 +112,10 @@ impl Cluster {
         }
     }
 
-    /// What is told of a node that ended by itself.
+    /// Decides who is to blame for a node that ended by itself, and returns `what` if it is the node.
     ///
     /// # Errors
-    /// By its own last words the host is to blame, which says nothing about the system.
+    /// Fails if the node's log blames the host, as this says nothing about the system.
     fn blame(&self, what: String, node: NodeId) -> anyhow::Result<String> {
         let log = self.dir.path().join("nodes").join(node.0.to_string()).join("node.log");
         let said = fs::read(log).unwrap_or_default();
@@ -127,7 +128,7 @@ impl Cluster {
         Ok(what)
     }
 
-    /// Lets the nemesis do something, on a thread that may block.
+    /// Calls a function on the nemesis, on a thread that may block.
     pub(crate) async fn with<T: Send + 'static>(&self, act: impl FnOnce(&mut Nemesis) -> T + Send + 'static) -> T {
         let nemesis = Arc::clone(&self.nemesis);
         let acting =
@@ -135,7 +136,7 @@ impl Cluster {
         acting.await.expect("the nemesis does not panic, and the runtime outlives it")
     }
 
-    /// Ends all nodes and takes their hosts away; their logs stay, their data goes.
+    /// Stops all nodes and removes their hosts. Their logs stay, their data is removed.
     pub(crate) async fn down(&self) -> anyhow::Result<()> {
         self.with(|nemesis| nemesis.stop_all(STOP_LIMIT)).await.context("ending the nodes")?;
         self.with(Nemesis::remove_hosts).await.context("removing the nodes' hosts")?;

@@ -1,4 +1,4 @@
-//! What went on around a violation: who believed what, and which faults were in force.
+//! Context of a violation: the beliefs of the nodes, and the faults in force.
 
 use checker::Evidence;
 use histories::History;
@@ -9,7 +9,7 @@ use super::{
 };
 use crate::ui::verdict::seconds;
 
-/// Sentences on the moment at which the evidence's last operation began: that is the one which should have known better.
+/// Describes the moment at which the last operation of the evidence was invoked, which is presented as the wrong one.
 pub(crate) fn around(history: &History, evidence: &Evidence, reigns: &[Reign], faults: &[FaultWindow]) -> Vec<String> {
     let began = |index: usize| history.times(index).invoked_ns;
     let Some(last) = evidence.operations.iter().copied().max_by_key(|&index| began(index)) else { return Vec::new() };
@@ -23,7 +23,7 @@ pub(crate) fn around(history: &History, evidence: &Evidence, reigns: &[Reign], f
     sentences
 }
 
-/// What `node` and the others believed at this time.
+/// Describes the beliefs about leadership of `node` and the others at this time.
 fn belief(node: u16, time_ns: u64, reigns: &[Reign]) -> Option<String> {
     let is_deposed = |deposed: &&Deposed| deposed.reign.node == node && deposed.span.contains(time_ns);
     if let Some(Deposed { reign, successor, span }) = deposed(reigns).iter().find(is_deposed) {

@@ -1,4 +1,5 @@
-//! What a run could have caught: a green verdict of a run in which nothing dangerous happened is worth little, and says so.
+//! Coverage of a run: whether it could have caught a violation. If nothing dangerous happened, it means little that
+//! the history is linearizable.
 
 use histories::{Function, History, Operation, Outcome, Times};
 use serde::Serialize;
@@ -10,48 +11,49 @@ use super::{
 };
 use crate::plan::Elections;
 
-/// What happened in a run that a wrong server could have tripped over.
+/// Events in a run that could have led a wrong server into a violation.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Coverage {
-    /// How often another node took the lead.
+    /// Number of times that another node became leader.
     pub(crate) leader_changes: usize,
     pub(crate) deposed: DeposedCoverage,
     pub(crate) retired: RetiredCoverage,
     pub(crate) faults: Vec<FaultCoverage>,
-    /// Acknowledged writes, those by cas among them.
+    /// Number of acknowledged writes, including those by cas.
     pub(crate) writes: usize,
-    /// The longest time in which no node answered, neither reads nor writes: by probes, which do not wait. Of a run without probes, the
+    /// Longest time in which no node answered a probe, neither of reads nor of writes. In a run without probes, the
     /// longest time in which no client's operation succeeded.
     pub(crate) longest_gap_ms: u64,
-    /// Why a green verdict of this run would be weak; empty if it would not.
+    /// Reasons why a verdict of linearizable would be weak evidence; empty if there are none.
     pub(crate) weak: Vec<&'static str>,
 }
 
-/// Deposed leaders: nodes that still believed that they led while another node led a later term.
+/// Coverage of deposed leaders: nodes that still believed that they led while another node led a later term.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct DeposedCoverage {
     pub(crate) times: usize,
-    /// How long they ran and could be reached by their clients, all together.
+    /// Total time in which they were running and reachable by their clients.
     pub(crate) reachable_ms: u64,
-    /// Reads that waited for an answer at some moment of that time.
+    /// Reads pending on them at some moment of that time.
     pub(crate) reads_asked: usize,
     pub(crate) reads_answered: usize,
-    /// Writes that clients of other nodes got acknowledged meanwhile.
+    /// Writes through other nodes that were acknowledged meanwhile.
     pub(crate) writes_elsewhere: usize,
 }
 
-/// Leaders that stepped down by themselves, running, before another led: what check-quorum is for. A server whose leader did so too late,
-/// or whose voters chose another too early, would have been caught by the reads and writes of that time.
+/// Coverage of leaders that stepped down by themselves, while running, before another led, as check-quorum demands.
+/// The reads and writes around that time would have exposed a leader that stepped down too late, or voters that
+/// elected another too early.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct RetiredCoverage {
     pub(crate) times: usize,
     /// Reads that these nodes were asked around the change.
     pub(crate) reads_asked: usize,
-    /// Writes that clients of other nodes got acknowledged right after it.
+    /// Writes through other nodes that were acknowledged right after it.
     pub(crate) writes_elsewhere: usize,
 }
 
-/// One fault and what clients got done while it was in force.
+/// Outcomes of the operations invoked while a fault was in force.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct FaultCoverage {
     pub(crate) fault: String,
@@ -62,10 +64,10 @@ pub(crate) struct FaultCoverage {
     pub(crate) info: usize,
 }
 
-/// How long before and after a change of leaders its dangers last: well over an election timeout.
+/// Time before and after a change of leaders that counts as dangerous: well over an election timeout.
 const AROUND_NS: u64 = 500_000_000;
 
-/// Measures a run from what is kept of it. `load` is the time in which clients were busy.
+/// Measures the coverage of a run. `load` is the time in which clients were active.
 pub(crate) fn measure(
     history: &History,
     reigns: &[Reign],
@@ -172,7 +174,7 @@ fn retired_coverage(history: &History, reigns: &[Reign], faults: &[FaultWindow])
     sum
 }
 
-/// Each operation, when it began and ended, and which node was asked.
+/// Iterates over all operations with their times and the node that was asked.
 fn timed(history: &History) -> impl Iterator<Item = (&Operation, Times, u16)> + Clone {
     history.operations.iter().enumerate().map(|(index, it)| (it, history.times(index), history.node(index)))
 }
@@ -224,7 +226,7 @@ mod tests {
         Span { from_ns: from_ms * MS, until_ns: until_ms * MS }
     }
 
-    /// Operations as (function, node, invoked ms, completed ms, how), none of one process overlapping another of it.
+    /// Measures operations given as (function, node, invoked ms, completed ms, outcome), each by a process of its own.
     fn coverage(
         operations: &[(&'static str, u16, u64, u64, EventType)],
         reigns: &[Reign],
@@ -267,7 +269,8 @@ mod tests {
         assert_eq!(found.longest_gap_ms, 558, "nothing succeeded from 402 to 960");
     }
 
-    /// With check-quorum, a leader that is cut off is gone before another leads: no node is ever deposed without knowing it.
+    /// Tests coverage with check-quorum: a leader that is cut off steps down before another leads, so no node is ever
+    /// deposed without knowing it.
     #[test]
     fn a_leader_that_steps_down_was_asked_at_the_moment_of_danger() {
         let reigns =

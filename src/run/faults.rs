@@ -1,4 +1,4 @@
-//! Faults in the history: how they are written down as they come and go, and how they are read back.
+//! Faults in the history: recording them as they begin and end, and reading them back.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -8,35 +8,35 @@ use nemesis::{NodeId, Outcome, Resolved};
 use super::beliefs::Span;
 use crate::ui::verdict::plain;
 
-/// A fault that was in force for a while.
+/// A fault with the span in which it was in force.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct FaultWindow {
-    /// `kill`, `pause`, `partition` or `clock`.
+    /// Kind of fault: `kill`, `pause`, `partition` or `clock`.
     pub(crate) kind: String,
-    /// What was done to whom, in words.
+    /// Description of the fault and its targets.
     pub(crate) words: String,
-    /// The nodes that were killed or paused, or whose clock was bent.
+    /// Nodes that were killed or paused, or whose clock was changed.
     pub(crate) nodes: Vec<u16>,
-    /// How clocks were bent.
+    /// Change to the clocks, if this is a clock fault.
     pub(crate) bend: Option<Bend>,
     pub(crate) span: Span,
 }
 
-/// How a clock was bent.
+/// Change to a clock.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Bend {
-    /// What it counts in a true second.
+    /// Seconds counted by the clock per true second.
     pub(crate) rate: f64,
-    /// What it jumped by when that began, seconds.
+    /// Jump at the beginning of the fault, in seconds.
     pub(crate) jump_s: f64,
 }
 
-/// Writes that a fault is about to be injected.
+/// Records that a fault is about to be injected.
 pub(crate) fn record_attempt(recorder: &Recorder, kind: &str, fault: &str) -> Result<(), RecordError> {
     recorder.nemesis(&format!("start-{kind}"), map([("fault", fault.into())]), None).map(drop)
 }
 
-/// Writes what came of that.
+/// Records the outcome of injecting a fault.
 pub(crate) fn record_outcome(recorder: &Recorder, kind: &str, outcome: &Outcome) -> Result<(), RecordError> {
     let f = format!("start-{kind}");
     let (name, installed, why) = match outcome {
@@ -59,7 +59,8 @@ pub(crate) fn record_outcome(recorder: &Recorder, kind: &str, outcome: &Outcome)
     recorder.nemesis(&f, map(value), why).map(drop)
 }
 
-/// Writes that a fault is about to be healed (`error` is `None` and `healed` false), or that it was, or why it could not be.
+/// Records that a fault is about to be healed (`healed` false, `error` none), that it was healed, or why it could not
+/// be.
 pub(crate) fn record_heal(
     recorder: &Recorder,
     kind: &str,
@@ -87,7 +88,7 @@ fn jump_s(jump_ns: i64) -> f64 {
     if jump_ns < 0 { -length } else { length }
 }
 
-/// The faults of a history, in the order in which they came; one that was never healed lasts to `end_ns`.
+/// Returns the faults of a history, in order of their beginnings; one that was never healed lasts to `end_ns`.
 pub(crate) fn windows(events: &[Event<'_>], end_ns: u64) -> Vec<FaultWindow> {
     let mut windows: BTreeMap<i64, FaultWindow> = BTreeMap::new();
     for event in events {
@@ -113,7 +114,8 @@ pub(crate) fn windows(events: &[Event<'_>], end_ns: u64) -> Vec<FaultWindow> {
     windows.into_values().collect()
 }
 
-/// What a node's clock showed more than the true one, seconds; it begins anew with the node.
+/// Returns the offset of a node's clock from true time in seconds, positive if ahead; it is 0 again after a restart of
+/// the node.
 pub(crate) fn clock_offset_s(windows: &[FaultWindow], node: u16, time_ns: u64) -> f64 {
     let mine = || windows.iter().filter(|window| window.nodes.contains(&node));
     let restarts = mine().filter(|window| window.kind == "kill").map(|window| window.span.until_ns);

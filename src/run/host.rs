@@ -1,4 +1,4 @@
-//! Where runs take place: the sandbox, what it lets a run do, and what interrupts it.
+//! The host of a run: its sandbox, its capabilities, and the signals that interrupt the run.
 
 use std::{
     fs::File,
@@ -24,10 +24,10 @@ use crate::{
     ui::{self, Failure},
 };
 
-/// Runs need few threads: the work is in the nodes.
+/// Number of threads of a run: few suffice, as the work is done by the nodes.
 const THREADS: usize = 2;
 
-/// Where runs take place.
+/// A host with its sandbox and capabilities.
 #[derive(Debug)]
 pub(crate) struct Host {
     sandbox: Sandbox,
@@ -35,7 +35,7 @@ pub(crate) struct Host {
 }
 
 impl Host {
-    /// Finds out what can be done here, and says so where it is less than all.
+    /// Probes the capabilities of this host, and prints a note if there is no sandbox.
     pub(crate) fn new(sandbox: Sandbox) -> Self {
         if let Sandbox::Plain { reason } = &sandbox {
             ui::note(&format!(
@@ -54,7 +54,7 @@ impl Host {
         &self.can
     }
 
-    /// The demo's faults: leaders cut off, or paused where nothing can be cut.
+    /// Returns the faults of the demo: isolated leaders, or paused ones if there can be no partitions.
     pub(crate) fn demo_faults(&self) -> anyhow::Result<FaultSpecs> {
         let cut: FaultSpecs = "partition:isolate-leader".parse()?;
         let plan = Plan { faults: cut, ..Plan::default() }.schedule();
@@ -67,10 +67,11 @@ impl Host {
         }
     }
 
-    /// Carries out a plan, unless one of its faults cannot work here.
+    /// Carries out a plan, unless one of its faults is not possible here.
     ///
     /// # Errors
-    /// A fault is refused, by name, before anything starts; or the run itself failed.
+    /// Fails if a fault of the plan, which it names, is not possible here, before anything starts; or if the run
+    /// itself fails.
     pub(crate) fn run(&self, plan: &Plan, place: &Place) -> anyhow::Result<Finished> {
         self.refuse_unsupported(plan)?;
         host::can_open(files_of(plan), "this run")?;
@@ -98,31 +99,32 @@ impl Host {
     }
 }
 
-/// How many files a run has open at most, by and large: each client two connections, each node some of its own, and the rest.
+/// Estimates the maximum number of files that a run has open: two connections per client, some files per node, and the
+/// rest.
 fn files_of(plan: &Plan) -> u64 {
     64 + 2 * u64::from(plan.concurrency) + 8 * u64::from(plan.nodes)
 }
 
-/// The host's monotonic clock, which all nodes' logs share, ns.
+/// Reads the host's monotonic clock, which the logs of all nodes share, in ns.
 pub(super) fn monotonic_ns() -> u64 {
     let now = clock_gettime(ClockId::CLOCK_MONOTONIC).expect("every Linux has a monotonic clock");
     u64::try_from(Duration::from(now).as_nanos()).expect("a host is not up for 584 years")
 }
 
-/// Keeps every command that changes the network, so that it can be repeated by hand.
+/// Opens a log of every command that changes the network, so that it can be repeated by hand.
 pub(super) fn command_log(dir: &RunDir) -> anyhow::Result<nemesis::Log> {
     let path = dir.path().join("commands.log");
     let file = File::create(&path).with_context(|| format!("making {}", path.display()))?;
     let file = Mutex::new(file);
     Ok(Arc::new(move |ran| {
         let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
-        // A run is not worth ending for a line of this log.
+        // A failure to write this log is no reason to end the run.
         let error = ran.error.map_or_else(String::new, |error| format!("  # {error}"));
         writeln!(file, "{}{error}", ran.command).ok();
     }))
 }
 
-/// Tells everyone to stop when somebody interrupts the run.
+/// Sends the signal to stop when the run is interrupted.
 pub(super) async fn watch_for_interrupt(stopper: watch::Sender<bool>) {
     let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
     else {

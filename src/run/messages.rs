@@ -1,4 +1,4 @@
-//! Which messages the nodes sent each other in a stretch of time, and which of them arrived: from the nodes' own traces.
+//! Messages between the nodes in a span of time, and whether they arrived, from the traces that the nodes wrote.
 
 use std::{
     collections::HashMap,
@@ -10,27 +10,27 @@ use serde::Deserialize;
 
 use super::beliefs::Span;
 
-/// Of longer stretches only so much is read: of a busy cluster it is more than a million messages.
+/// Maximum length of the span that is read: a busy cluster sends more than a million messages in it.
 const LONGEST_NS: u64 = 10_000_000_000;
-/// A line of a trace is far shorter.
+/// Maximum length of a line of a trace; real ones are far shorter.
 const MAX_LINE_BYTES: u64 = 64 << 10;
-/// So many lines are read between two questions whether to go on.
+/// Number of lines read between two calls of `keep_going`.
 const LINES_PER_QUESTION: usize = 1024;
-/// What arrives later than this after the stretch counts as lost.
+/// Time after the end of the span from which on an arrival counts as lost.
 const LATEST_NS: u64 = 2_000_000_000;
 
-/// One message.
+/// A message from one node to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Message {
     pub(crate) from: u16,
     pub(crate) to: u16,
     pub(crate) sent_ns: u64,
-    /// Never, if it was lost.
+    /// Time of arrival; none if the message was lost.
     pub(crate) received_ns: Option<u64>,
     pub(crate) content: Content,
 }
 
-/// A node learnt that more of the log is committed.
+/// Event of a node that learnt of a higher commit index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Commit {
     pub(crate) node: u16,
@@ -38,26 +38,26 @@ pub(crate) struct Commit {
     pub(crate) index: u64,
 }
 
-/// What traces tell of a stretch of time.
+/// Messages and commits in a span of time.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Exchange {
-    /// The stretch.
+    /// The span.
     pub(crate) during: Span,
-    /// Those sent in it, in the order in which they were.
+    /// Messages sent in the span, in order of sending.
     pub(crate) messages: Vec<Message>,
-    /// Those in it, and before them each node's last.
+    /// Commits in the span, and each node's last one before it.
     pub(crate) commits: Vec<Commit>,
 }
 
 impl Exchange {
-    /// The last index that this node knew to be committed at this time.
+    /// Returns the commit index that a node knew at this time.
     pub(crate) fn committed(&self, node: u16, time_ns: u64) -> Option<u64> {
         let known = self.commits.iter().filter(|commit| commit.node == node && commit.time_ns <= time_ns);
         known.max_by_key(|commit| commit.time_ns).map(|commit| commit.index)
     }
 
-    /// Reads what traces, compressed or not, tell of the last ten seconds of a stretch. One that is not there says nothing; nor does a
-    /// last line that a killed node left unfinished.
+    /// Reads the last ten seconds of a span from traces, compressed or not. A trace that cannot be read is skipped, as
+    /// is a last line that a killed node left unfinished.
     pub(crate) fn read(
         traces: impl IntoIterator<Item = impl Read>,
         origin_ns: u64,
@@ -75,7 +75,7 @@ impl Exchange {
     }
 }
 
-/// The time of a line: most lines are of no interest, and this is read faster.
+/// Time of a line, which is faster to parse than the whole line; most lines are outside the span.
 #[derive(Deserialize)]
 struct Stamp {
     mono_ns: u64,
@@ -84,19 +84,19 @@ struct Stamp {
 #[derive(Default)]
 struct Found {
     sent: Vec<(u64, Message)>,
-    /// When the message with this id from this node to that one was taken in.
+    /// Time of arrival of the message with this sender, receiver and id.
     received: HashMap<(u16, u16, u64), u64>,
     commits: Vec<Commit>,
 }
 
 impl Found {
-    /// Reads as far as `keep_going` lets it.
+    /// Reads one trace, as long as `keep_going` returns true.
     fn read(&mut self, mut lines: impl BufRead, origin_ns: u64, during: Span, keep_going: &dyn Fn() -> bool) {
         let mut last_before: Option<Commit> = None;
         let mut bytes = Vec::new();
         for number_of_line in 0_usize.. {
             bytes.clear();
-            // What is longer is no line of a trace, and neither are its parts.
+            // A longer line does not belong to a trace, and its parts fail to parse.
             let length = lines.by_ref().take(MAX_LINE_BYTES).read_until(b'\n', &mut bytes).unwrap_or(0);
             if length == 0 || number_of_line.is_multiple_of(LINES_PER_QUESTION) && !keep_going() {
                 break;

@@ -1,4 +1,4 @@
-//! What the nodes say that a run has cost: their counters begin at 0 with each process, so they are read again and again.
+//! Cost of a run by the nodes' own counters, which begin at 0 with each process and are therefore read repeatedly.
 
 use std::{
     collections::BTreeMap,
@@ -8,22 +8,22 @@ use std::{
 
 use super::{cluster::Cluster, results::Cost};
 
-/// How often counters are read: what a node counts after the last reading before it is killed is lost.
+/// Interval at which counters are read: what a node counts between the last reading and its death is lost.
 const EVERY: Duration = Duration::from_millis(250);
 
-/// Adds up the counters of all nodes over their restarts.
+/// Sum of the counters of all nodes over their restarts.
 #[derive(Debug, Default)]
 pub(crate) struct Meter(Mutex<BTreeMap<usize, Counter>>);
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Counter {
-    /// Of processes that are gone.
+    /// Sum over the processes that have ended.
     before: Cost,
     now: Cost,
 }
 
 impl Meter {
-    /// What all nodes have counted so far.
+    /// Reads the counters of all nodes and returns their sum so far.
     pub(crate) async fn read(&self, cluster: &Cluster) -> Cost {
         let statuses = cluster.observer.statuses().await;
         let mut counters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -35,7 +35,7 @@ impl Meter {
         counters.values().map(|counter| counter.before + counter.now).fold(Cost::default(), |sum, node| sum + node)
     }
 
-    /// Reads until it is dropped.
+    /// Reads the counters until dropped.
     pub(crate) async fn keep_reading(&self, cluster: &Cluster) {
         loop {
             tokio::time::sleep(EVERY).await;

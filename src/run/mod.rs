@@ -51,23 +51,23 @@ use crate::{
     },
 };
 
-/// How long a connection may take; less than any operation's limit.
+/// Time limit for establishing a connection; less than the limit of any operation.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(300);
-/// What a client gets beyond its own timeout before it is cut off.
+/// Time that a client is given beyond its own timeout before it is cut off.
 const CUT_OFF_AFTER: Duration = Duration::from_millis(250);
-/// How long nodes are asked for their final state, and for how many keys each.
+/// Limits of the final reads: their time, and the number of keys per node.
 const FINAL_READS_LIMIT: Duration = Duration::from_secs(10);
 const FINAL_READS_KEYS: usize = 200;
-/// How long the checker may take, and what it may hold.
+/// Limits of the checker: its time and memory.
 const CHECK_LIMIT: Duration = Duration::from_mins(2);
 const CHECK_MEMORY_BYTES: usize = 4 << 30;
-/// How often the figures of the progress bar change.
+/// Interval at which the figures of the progress bar are updated.
 const PROGRESS_EVERY: Duration = Duration::from_millis(200);
 
-/// The history once more, as it is read fastest.
+/// Name of the file with the history in columns, which is the fastest to read.
 pub(crate) const COLUMNS_FILE: &str = "history.columns";
 
-/// A run that is over, with all that can be told about it.
+/// A finished run with everything needed to report on it.
 #[derive(Debug)]
 pub(crate) struct Finished {
     pub(crate) plan: Plan,
@@ -75,12 +75,12 @@ pub(crate) struct Finished {
     pub(crate) results: Results,
     pub(crate) windows: Vec<FaultWindow>,
     dir: RunDir,
-    /// The same, as a place that nothing leads out of.
+    /// The run's folder, as a root that no path can lead out of.
     folder: Inside,
     history_path: PathBuf,
-    /// Whether what the run came to could be written down.
+    /// Error in writing the results, if any.
     pub(crate) kept: anyhow::Result<()>,
-    /// What is left for what is told of it.
+    /// Time and memory left for explanations.
     pub(crate) allowance: Allowance,
 }
 
@@ -89,7 +89,7 @@ impl Finished {
         &self.history_path
     }
 
-    /// Who told whom what meanwhile, if the nodes wrote it down.
+    /// Reads the messages between the nodes in a span, if the nodes traced them.
     pub(crate) fn exchange(&self, during: Span) -> Exchange {
         let trace = |id: u16| {
             let name = node_file(id, TRACE_FILE);
@@ -101,24 +101,24 @@ impl Finished {
         Exchange::read(traces, self.results.origin_mono_ns, during, &keep_going)
     }
 
-    /// What a node said; nothing where that cannot be read.
+    /// Returns a node's log; empty if it cannot be read.
     pub(crate) fn log(&self, node: u16) -> Vec<u8> {
         self.folder.read(node_file(node, LOG_FILE)).ok().flatten().unwrap_or_default()
     }
 
-    /// Writes down what the run came to; the verdict stands also where that is not possible.
+    /// Writes the results. The verdict stands even if this fails.
     fn keep(&self) -> anyhow::Result<()> {
         write_inside(&self.folder, COLUMNS_FILE, |out| Ok(histories::write_columns(out, &self.history)?))?;
         self.dir.write_json("results.json", &self.results)?;
         Ok(())
     }
 
-    /// The run's folder, as a place that nothing leads out of.
+    /// Returns the run's folder, as a root that no path can lead out of.
     pub(crate) fn folder(&self) -> &Inside {
         &self.folder
     }
 
-    /// How far a key's operations can be ordered.
+    /// Returns the longest prefix of a key's operations that can be ordered.
     pub(crate) fn prefix(&self, key: &Value) -> Option<Prefix> {
         self.allowance.within(self.history.operations.len(), |limits| {
             let options = Options { limits: *limits, ..Options::new(Model::Register) };
@@ -126,7 +126,7 @@ impl Finished {
         })
     }
 
-    /// The results with all that names and repeats the run.
+    /// Returns the results together with the run's name and the command that repeats it.
     pub(crate) fn as_json(&self) -> RunJson<'_> {
         RunJson {
             version: &self.plan.version,
@@ -137,41 +137,41 @@ impl Finished {
         }
     }
 
-    /// The run's folder, as short as it can be named from here.
+    /// Returns the run's folder, relative to the current directory if possible.
     pub(crate) fn shown_dir(&self) -> PathBuf {
         let here = std::env::current_dir().unwrap_or_default();
         self.folder.path().strip_prefix(&here).unwrap_or(self.folder.path()).to_owned()
     }
 }
 
-/// A run as `--json` prints it.
+/// A run as printed by `--json`.
 #[derive(Debug, Serialize)]
 pub(crate) struct RunJson<'a> {
-    /// The version of schism that made it.
+    /// Version of schism that carried out the run.
     version: &'a str,
     seed: u64,
-    /// The run's folder.
+    /// Path of the run's folder.
     path: String,
-    /// The command that repeats it.
+    /// Command that repeats the run.
     command: String,
     #[serde(flatten)]
     results: &'a Results,
 }
 
-/// Where a node's output goes, in its folder.
+/// Name of the log in a node's folder.
 const LOG_FILE: &str = "node.log";
 
-/// A file of a node, in the run's folder.
+/// Returns the path of a node's file, relative to the run's folder.
 fn node_file(node: u16, file: &str) -> PathBuf {
     Path::new("nodes").join(node.to_string()).join(file)
 }
 
-/// Where a run is kept.
+/// Place where a run is stored.
 #[derive(Debug)]
 pub(crate) enum Place {
-    /// In a folder of its own in this store, which is then the latest.
+    /// A new folder in this store, which becomes its latest run.
     Store(PathBuf),
-    /// In just this folder, which must not be there yet.
+    /// Exactly this folder, which must not exist yet.
     Folder(PathBuf),
 }
 
@@ -191,37 +191,37 @@ impl Place {
     }
 }
 
-/// What is known when clients come; written at once, so that a run that is under way or was killed can be judged.
+/// Facts known before the load begins; written at once, so that a run that is under way or was killed can be checked.
 #[derive(Debug, Deserialize, Serialize)]
 struct Begun {
     leader_after_ms: u64,
     origin_mono_ns: u64,
 }
 
-/// The file for it.
+/// Name of the file with these facts.
 const BEGUN_FILE: &str = "begun.json";
 
-/// What the live part of a run leaves for its judgement; of a run that is kept, `results.json` says it.
+/// Results of the live part of a run, needed to judge it; for a stored run, read from `results.json`.
 #[derive(Debug, Deserialize)]
 struct Lived {
     #[serde(flatten)]
     begun: Begun,
-    /// Nothing of a run that was killed or is under way: as long as there were operations.
+    /// Time of the load; none for a run that was killed or is under way, whose load lasts as long as its operations.
     load: Option<Span>,
     interrupted: bool,
     #[serde(default)]
     harness_failed: Option<String>,
     not_recovered: Option<String>,
     cost: Cost,
-    /// Nothing of runs that were not probed.
+    /// Availability of the nodes; empty for runs without probes.
     #[serde(default)]
     availability: Vec<NodeAvailability>,
 }
 
-/// Carries out a plan and judges what came of it.
+/// Carries out a plan and judges the history.
 ///
 /// # Errors
-/// The run could not be begun, or what is left of it cannot be read.
+/// Fails if the run cannot be started, or if its files cannot be read.
 pub(crate) async fn run(plan: &Plan, host: &Host, place: &Place) -> anyhow::Result<Finished> {
     let dir = place.begin(plan)?;
     let progress = Progress::new(&format!("{} reads", plan.read.name()));
@@ -234,10 +234,10 @@ pub(crate) async fn run(plan: &Plan, host: &Host, place: &Place) -> anyhow::Resu
     Ok(finished)
 }
 
-/// A run that is kept, judged again; one that is under way or was killed, as far as it came.
+/// Judges a stored run again; one that is under way or was killed, as far as it got.
 ///
 /// # Errors
-/// A file of it is missing, or cannot be read.
+/// Fails if a file of the run is missing or cannot be read.
 pub(crate) fn again(path: &Path, allowance: Allowance) -> anyhow::Result<Finished> {
     let dir = RunDir::open(path)?;
     let folder = Inside::of(path).map_err(refused(path))?;
@@ -272,7 +272,8 @@ fn kept<T: DeserializeOwned>(folder: &Inside, file: &str) -> anyhow::Result<T> {
     Ok(serde_json::from_slice(&text).map_err(|error| unreadable(error.to_string()))?)
 }
 
-/// The part with processes in it: whatever happens after the first start, all is healed and ended.
+/// Carries out the live part of a run. However it ends after the first process has started, all nodes are stopped and
+/// all faults undone.
 async fn live(plan: &Plan, host: &Host, dir: &RunDir, progress: &Progress) -> anyhow::Result<Lived> {
     progress.phase(format!("starting {}", counted(plan.nodes.into(), "node")));
     let cluster = Cluster::up(plan, dir, host.sandbox(), host.capabilities(), host::command_log(dir)?)?;
@@ -320,13 +321,14 @@ async fn on_cluster(plan: &Plan, cluster: &Cluster, dir: &RunDir, progress: &Pro
     let recovery = recover(&driven?, cluster, connector, &recorder, counts, stop).await;
     interrupt.abort();
     recorder.close()?;
-    // Whoever breaks and heals has failed then, and not the system.
+    // This was a failure of the harness, not of the system.
     let harness_failed = [broken.err(), healed.err()].into_iter().flatten().map(|error| format!("{error:#}"));
     let harness_failed = harness_failed.reduce(|all, next| format!("{all}; {next}"));
     Ok(Lived { begun, load: Some(load), interrupted, harness_failed, not_recovered: recovery?, cost, availability })
 }
 
-/// Waits for the healed cluster and reads everything once more on every node. What did not come back, if something did not.
+/// Waits until the healed cluster settles, and reads every key once more on every node. Describes what did not come
+/// back, if anything.
 async fn recover(
     driven: &Driven,
     cluster: &Cluster,
@@ -356,12 +358,12 @@ async fn recover(
     }))
 }
 
-/// What the check of a run may take, where nobody says otherwise.
+/// Returns the default limits for checking a run.
 pub(crate) fn check_allowance() -> Allowance {
     Allowance::new(CHECK_LIMIT, CHECK_MEMORY_BYTES)
 }
 
-/// The verdict on what is kept of the run, and all that explains it.
+/// Checks the history of a run and collects everything that explains the verdict.
 fn judge(plan: Plan, dir: RunDir, lived: Lived, allowance: Allowance) -> anyhow::Result<Finished> {
     let folder = Inside::of(dir.path()).map_err(refused(dir.path()))?;
     let history_path = history_of(&folder)?;
@@ -382,7 +384,7 @@ fn judge(plan: Plan, dir: RunDir, lived: Lived, allowance: Allowance) -> anyhow:
     let Begun { leader_after_ms, origin_mono_ns } = lived.begun;
     let windows = windows(&history.others, end_ns);
     let beliefs = beliefs(&plan, &folder, &windows, origin_mono_ns, end_ns, &allowance);
-    // A violation wins over whatever cannot be told of it.
+    // A violation takes precedence over the failure to explain it.
     let Beliefs { reigns, missed } = beliefs.map_err(|error| match report.verdict {
         Verdict::NotLinearizable => Failure::new(ExitStatus::NotLinearizable, format!("{error:#}")).into(),
         _ => error,
@@ -416,7 +418,7 @@ fn judge(plan: Plan, dir: RunDir, lived: Lived, allowance: Allowance) -> anyhow:
     Ok(Finished { plan, history, results, windows, dir, folder, history_path, kept: Ok(()), allowance })
 }
 
-/// Where a run's history is, compressed or not.
+/// Returns the path of a run's history, compressed or not.
 fn history_of(folder: &Inside) -> anyhow::Result<PathBuf> {
     let [plain, compressed] = ["history.jsonl", "history.jsonl.zst"];
     let refuse = |name| refused(&folder.path().join(name));
@@ -441,7 +443,7 @@ fn beliefs(
         let deaths: Vec<u64> = kills.map(|window| window.span.from_ns).collect();
         let name = node_file(id, LOG_FILE);
         let bytes = folder.open(&name).ok().flatten().and_then(|log| log.metadata().ok()).map_or(0, |log| log.len());
-        // It is held twice where it is no text.
+        // A log that is not valid UTF-8 is held in memory twice.
         if let Some(lacking) = allowance.lacks(Duration::ZERO, usize::try_from(2 * bytes).unwrap_or(usize::MAX)) {
             let what = format!("{}: there is too little {lacking} left for it", folder.path().join(name).display());
             return Err(Failure::new(ExitStatus::Unknown, what).hint("give a higher limit").into());

@@ -1,4 +1,4 @@
-//! What came of a run: written to `results.json`, told on the terminal.
+//! Results of a run, written to `results.json` and reported on the terminal.
 
 use checker::{Ladder, Report, StalenessReport, Verdict};
 use histories::{Function, History, Outcome};
@@ -11,47 +11,48 @@ use super::{
 };
 use crate::{cli::judging::status_of, exit::ExitStatus};
 
-/// What came of a run.
+/// Results of a run.
 #[derive(Debug, Serialize)]
 pub(crate) struct Results {
     pub(crate) verdict: Verdict,
-    /// Whether this is a green verdict of a run that could not have caught much; `coverage.weak` says why.
+    /// True if the history is linearizable, but the run could not have caught much; `coverage.weak` gives the reasons.
     pub(crate) weak: bool,
-    /// Whether somebody ended the run before its time.
+    /// True if the run was interrupted.
     pub(crate) interrupted: bool,
-    /// What went wrong with breaking and healing, which says nothing about the system.
+    /// Error in injecting or healing faults, which says nothing about the system.
     pub(crate) harness_failed: Option<String>,
-    /// Why the cluster did not come back after healing, if it did not.
+    /// Reason why the cluster did not recover after healing, if it did not.
     pub(crate) not_recovered: Option<String>,
     pub(crate) counts: Counts,
     pub(crate) reads: Latency,
     pub(crate) writes: Latency,
-    /// From the start of the first process to a leader that a majority follows.
+    /// Time from the start of the first process to a leader that a majority follows.
     pub(crate) leader_after_ms: u64,
-    /// The time in which clients were busy.
+    /// Time in which clients were active.
     pub(crate) load: Span,
-    /// What the nodes counted in that time.
+    /// Cost in that time, as counted by the nodes.
     pub(crate) cost: Cost,
-    /// When each node could be read and written in that time, by probes.
+    /// Availability of each node in that time, by probes.
     pub(crate) availability: Vec<NodeAvailability>,
-    /// Nodes that missed heartbeats in that time although nothing was broken: the host was too busy, or the system is to blame.
+    /// Heartbeats missed in that time although no fault was in force: the host was too busy, or the system is to
+    /// blame.
     pub(crate) missed_heartbeats: Vec<Missed>,
     pub(crate) coverage: Coverage,
     pub(crate) report: Report,
-    /// Which weaker models hold, of a history that is not linearizable.
+    /// Weaker models that hold, if the history is not linearizable.
     pub(crate) ladder: Option<Ladder>,
-    /// How stale the reads were, of such a history.
+    /// Staleness of the reads, if the history is not linearizable.
     pub(crate) staleness: Option<StalenessReport>,
-    /// What went on around the violation.
+    /// Sentences on the context of the violation.
     pub(crate) context: Vec<String>,
-    /// Who believed that it led, and when.
+    /// Spans of time in which each node believed that it led.
     pub(crate) reigns: Vec<Reign>,
-    /// The host's monotonic clock when the history's time was 0, ns; joins the nodes' logs to the history.
+    /// Reading of the host's monotonic clock at time 0 of the history, ns; relates the nodes' logs to the history.
     pub(crate) origin_mono_ns: u64,
 }
 
 impl Results {
-    /// The exit status of the run.
+    /// Returns the exit status of the run.
     pub(crate) fn status(&self) -> ExitStatus {
         let mut status = status_of(self.verdict);
         if self.report.has_internal_error() {
@@ -66,17 +67,18 @@ impl Results {
         status
     }
 
-    /// By how much the most outdated read was certainly behind, ns.
+    /// Returns the lower bound on the staleness of the most outdated read, ns.
     pub(crate) fn stalest_ns(&self) -> Option<u64> {
         let evidence = self.report.keys.iter().filter_map(|key| key.evidence.as_ref());
         evidence.filter_map(|evidence| evidence.staleness).map(|staleness| staleness.behind_ns).max()
     }
 }
 
-/// What all nodes together did, by their own counters. What a node counted in the quarter of a second before it was killed is not in it.
+/// Work of all nodes by their own counters. What a node counted in the quarter of a second before it was killed is
+/// missing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Cost {
-    /// Sent to peers.
+    /// Messages sent to peers.
     pub(crate) messages: u64,
     pub(crate) fsyncs: u64,
 }
@@ -98,11 +100,11 @@ impl std::ops::Add for Cost {
     }
 }
 
-/// How operations ended.
+/// Number of operations by outcome.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub(crate) struct Counts {
     pub(crate) ok: usize,
-    /// Cas that found another value.
+    /// Operations of cas that found another value.
     pub(crate) mismatch: usize,
     pub(crate) fail: usize,
     pub(crate) info: usize,
@@ -123,7 +125,7 @@ impl Counts {
     }
 }
 
-/// How long successful operations took, ms.
+/// Latency of successful operations, ms.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub(crate) struct Latency {
     pub(crate) p50_ms: f64,
@@ -132,7 +134,7 @@ pub(crate) struct Latency {
 }
 
 impl Latency {
-    /// Of reads, or of all that write.
+    /// Computes the latency of all reads, or of all other operations.
     pub(crate) fn of(history: &History, reads: bool) -> Self {
         let done = history.operations.iter().enumerate().filter(|(_, operation)| operation.outcome == Outcome::Ok);
         let wanted = done.filter(|(_, operation)| (operation.function == Function::Read) == reads);

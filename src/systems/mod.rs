@@ -1,3 +1,3 @@
-//! Systems under test, one file each: how to start a node, how to reach it, what it says of itself.
+//! Systems under test, one file each: the command line of a node, its addresses, its status.
 
 pub(crate) mod schism;

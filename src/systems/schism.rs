@@ -1,4 +1,4 @@
-//! Our own Raft server as a system under test: the command line of a node, and what its status page says.
+//! Our own Raft server as a system under test: the command line of a node, and its status page.
 
 use std::{
     ffi::OsString,
@@ -12,12 +12,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::plan::Elections;
 
-/// Where nodes listen for their peers when each has an address of its own.
+/// Port for peers if each node has an address of its own.
 const PEER_PORT: u16 = 7000;
-/// Where nodes serve clients when each has an address of its own.
+/// Port for clients if each node has an address of its own.
 const CLIENT_PORT: u16 = 8000;
 
-/// Where one node is to be found.
+/// Addresses of one node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Address {
     pub(crate) peer: SocketAddr,
@@ -25,43 +25,44 @@ pub(crate) struct Address {
 }
 
 impl Address {
-    /// The node's place on a host of its own.
+    /// Returns the addresses of a node on a host of its own.
     pub(crate) fn on_host(host: IpAddr) -> Self {
         Self::with_ports(host, PEER_PORT, CLIENT_PORT)
     }
 
-    /// The node's place on a host that it shares with others.
+    /// Returns the addresses of a node on a host that it shares with others.
     pub(crate) fn with_ports(host: IpAddr, peer: u16, client: u16) -> Self {
         Self { peer: SocketAddr::new(host, peer), client: SocketAddr::new(host, client) }
     }
 }
 
-/// Tells a node that it is new; without it, one that finds no data refuses to start.
+/// Option that tells a node that it is new; without it, a node that finds no data refuses to start.
 pub(crate) const INIT: &str = "--init";
-/// Where a node that is told to writes down every message, in its folder.
+/// Name of the file in a node's folder that its trace of messages goes to.
 pub(crate) const TRACE_FILE: &str = "trace.jsonl";
 
-/// Timing of the cluster, as far as a run may choose it.
+/// Options of the nodes that a run may choose.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Settings {
     pub(crate) election_timeout_ms: u64,
     pub(crate) heartbeat_interval_ms: u64,
     #[serde(default)]
     pub(crate) elections: Elections,
-    /// Whether nodes write down every message.
+    /// True if nodes write a trace of every message.
     #[serde(default)]
     pub(crate) trace: bool,
 }
 
 impl Default for Settings {
-    /// Heartbeats so frequent that even a leader at a fifth of its speed keeps its followers quiet.
+    /// Returns settings with heartbeats so frequent that even a leader whose clock runs at a fifth of the speed keeps
+    /// its followers from standing for election.
     fn default() -> Self {
         Self { election_timeout_ms: 300, heartbeat_interval_ms: 40, elections: Elections::default(), trace: false }
     }
 }
 
-/// The arguments behind the program's name that start node `id` (counted from 1) of a cluster at these addresses; [`INIT`]
-/// belongs to them when it is started for the first time.
+/// Returns the arguments that start node `id` (counted from 1) of a cluster with these addresses. At the first start,
+/// [`INIT`] must be added.
 pub(crate) fn node_arguments(
     id: u16,
     addresses: &[Address],
@@ -91,7 +92,7 @@ pub(crate) fn node_arguments(
     arguments
 }
 
-/// What a node says of itself.
+/// Status that a node reports of itself.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Status {
     pub(crate) role: String,
@@ -102,15 +103,15 @@ pub(crate) struct Status {
     pub(crate) counters: Counters,
 }
 
-/// What a node has done since its process began.
+/// Counters of a node since its process started.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 pub(crate) struct Counters {
-    /// To peers.
+    /// Messages sent to peers.
     pub(crate) messages_sent: u64,
     pub(crate) fsyncs: u64,
 }
 
-/// Asks nodes for their status, within a limit each.
+/// Client that asks the nodes for their status, with a time limit for each request.
 #[derive(Clone, Debug)]
 pub(crate) struct Observer {
     client: reqwest::Client,
@@ -118,8 +119,10 @@ pub(crate) struct Observer {
 }
 
 impl Observer {
+    /// Creates an observer of the nodes at these addresses.
+    ///
     /// # Errors
-    /// The HTTP client cannot be built.
+    /// Fails if the HTTP client cannot be built.
     pub(crate) fn new(addresses: &[Address]) -> anyhow::Result<Self> {
         let client = reqwest::Client::builder()
             .no_proxy()
@@ -132,7 +135,7 @@ impl Observer {
         Ok(Self { client, urls })
     }
 
-    /// What each node says, in the order of their numbers; `None` of one that does not answer in time.
+    /// Returns the status of each node, in order of their ids; `None` for a node that does not answer in time.
     pub(crate) async fn statuses(&self) -> Vec<Option<Status>> {
         let asked: Vec<_> = self
             .urls
@@ -149,13 +152,13 @@ impl Observer {
         statuses
     }
 
-    /// The node that claims to lead; of several, the one in the latest term.
+    /// Returns the node that claims to lead; of several, the one in the latest term.
     pub(crate) async fn leader(&self) -> Option<u16> {
         leader_of(&self.statuses().await)
     }
 }
 
-/// The node that claims to lead; of several, the one in the latest term.
+/// Returns the node that claims to lead; of several, the one in the latest term.
 pub(crate) fn leader_of(statuses: &[Option<Status>]) -> Option<u16> {
     let claims = (1..).zip(statuses).filter_map(|(id, status)| status.as_ref().map(|status| (NodeId(id), status)));
     let leading: Vec<_> =
@@ -163,7 +166,8 @@ pub(crate) fn leader_of(statuses: &[Option<Status>]) -> Option<u16> {
     nemesis::leader_of(&leading).map(|leader| leader.0)
 }
 
-/// Whether all nodes answer, follow the same leader in the same term, and have applied all that it knows to be committed.
+/// Returns true if all nodes answer, follow the same leader in the same term, and have applied everything that it
+/// knows to be committed.
 pub(crate) fn is_settled(statuses: &[Option<Status>]) -> bool {
     let Some(leader) = leader_of(statuses) else { return false };
     let Some(head) = &statuses[usize::from(leader) - 1] else { return false };

@@ -1,16 +1,16 @@
-//! Text of a history, a log or a record as it may be shown: it steers no terminal, is no markup, and no command to a CI. One function
-//! for each medium, through which all that is shown there goes.
+//! Sanitizing of text from a history, a log or a record before it is shown: it must not control a terminal, act as
+//! markup, or give commands to a CI. Each medium has one function, which everything shown there passes through.
 
 use std::{borrow::Cow, io};
 
 use serde::Serialize;
 use serde_json::ser::{Formatter, PrettyFormatter, Serializer};
 
-/// Stands for what would do harm.
+/// Replacement for harmful characters.
 const INSTEAD: char = '\u{fffd}';
 
-/// Whether a character steers what shows it, or hides: controls (C0, DEL, C1), what turns the direction of text or joins and parts
-/// letters unseen, separators of lines, tags, and fillers without a shape.
+/// Returns true if a character can control or deceive what shows it: control characters (C0, DEL, C1), characters that
+/// change the direction of text or invisibly join and split letters, line separators, tags, and invisible fillers.
 pub(crate) fn does_harm(c: char) -> bool {
     c.is_control()
         || matches!(
@@ -34,7 +34,7 @@ pub(crate) fn does_harm(c: char) -> bool {
         )
 }
 
-/// On one line of a terminal or a page.
+/// Sanitizes text for one line of a terminal or a page.
 pub(crate) fn line(text: &str) -> String {
     text.chars().map(|c| if matches!(c, '\n' | '\t') { ' ' } else { harmless(c) }).collect()
 }
@@ -43,7 +43,7 @@ fn harmless(c: char) -> char {
     if does_harm(c) { INSTEAD } else { c }
 }
 
-/// On as many lines as it has. The log of a CI is read for commands line by line: none of these is one.
+/// Sanitizes text of several lines. A CI scans its log for commands line by line; no line of the result is one.
 pub(crate) fn lines(text: &str) -> Cow<'_, str> {
     let is_command = |line: &str| line.trim_start().starts_with("::") || line.contains("##[");
     if !text.chars().any(|c| c != '\n' && does_harm(c)) && !text.split('\n').any(is_command) {
@@ -55,7 +55,7 @@ pub(crate) fn lines(text: &str) -> Cow<'_, str> {
             shown.push('\n');
         }
         let plain = line(of_text).replace("##[", "## [");
-        // What is seen as blank before it may be blank for the reader, too.
+        // A reader may take replaced characters before the command for blanks, too.
         let command = plain.trim_start_matches(|c: char| c.is_whitespace() || c == INSTEAD);
         match command.strip_prefix("::") {
             Some(rest) => {
@@ -69,7 +69,7 @@ pub(crate) fn lines(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// Writes JSON in which all that does harm is escaped: the same data, whoever reads it.
+/// Writes JSON with all harmful characters escaped; it parses to the same data.
 pub(crate) fn write_json(out: impl io::Write, data: &impl Serialize) -> serde_json::Result<()> {
     data.serialize(&mut Serializer::with_formatter(out, Escaping(PrettyFormatter::new())))
 }
@@ -127,16 +127,17 @@ impl Formatter for Escaping<'_> {
     }
 }
 
-/// A part of a string in JSON that has nothing in it but what some CI takes for a command.
+/// Writes a part of a JSON string without harmful characters, escaping what some CI would take for a command.
 fn write_harmless<W: ?Sized + io::Write>(out: &mut W, part: &str) -> io::Result<()> {
     out.write_all(part.replace("##[", "\\u0023#[").as_bytes())
 }
 
-/// Passes on JSON or EDN to somebody who looks at it: what does harm is escaped, which both know in their texts.
+/// Writer that passes on JSON or EDN for display on a terminal, with harmful characters escaped, as both formats allow
+/// in strings.
 #[derive(Debug)]
 pub(crate) struct ForEyes<W> {
     out: W,
-    /// The beginning of a character whose end is still to come.
+    /// Bytes of a character that is not complete yet.
     rest: Vec<u8>,
 }
 
@@ -177,7 +178,7 @@ impl<W: io::Write> io::Write for ForEyes<W> {
     }
 }
 
-/// Within a line of Markdown, as GitHub renders it: no markup, no link, nobody is mentioned.
+/// Escapes text for a line of Markdown, as rendered by GitHub: no markup, no links, no mentions.
 pub(crate) fn markdown(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in line(text).chars() {
@@ -192,7 +193,7 @@ pub(crate) fn markdown(text: &str) -> String {
             _ => escaped.push(c),
         }
     }
-    // Addresses become links by themselves.
+    // URLs would become links without any markup.
     escaped
         .replace("://", "&#58;//")
         .replace("www.", "www&#46;")
@@ -200,23 +201,24 @@ pub(crate) fn markdown(text: &str) -> String {
         .replace("mailto:", "mailto&#58;")
 }
 
-/// As a span of code in Markdown, in a table too.
+/// Formats text as a code span in Markdown that also works in a table.
 pub(crate) fn markdown_code(text: &str) -> String {
     format!("`{}`", line(text).replace('`', "'").replace('|', "¦"))
 }
 
-/// What a workflow command of GitHub Actions says (`actions/toolkit`, command.ts).
+/// Escapes the message of a GitHub Actions workflow command (`actions/toolkit`, command.ts).
 pub(crate) fn workflow_data(text: &str) -> String {
     let kept: String = text.chars().map(|c| if matches!(c, '\n' | '\r') { c } else { harmless(c) }).collect();
     kept.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 
-/// A property of a workflow command.
+/// Escapes a property of a workflow command.
 pub(crate) fn workflow_property(text: &str) -> String {
     workflow_data(text).replace(':', "%3A").replace(',', "%2C")
 }
 
-/// In XML, of which the library escapes the markup: on lines, and without what XML cannot hold.
+/// Sanitizes text for XML, keeping line breaks and replacing what is harmful or what XML cannot represent; the XML
+/// library escapes the markup.
 pub(crate) fn xml(text: &str) -> String {
     let holds = |c: char| !matches!(c, '\u{fffe}' | '\u{ffff}');
     text.chars().map(|c| if c == '\n' || !does_harm(c) && holds(c) { c } else { INSTEAD }).collect()
@@ -232,7 +234,7 @@ mod tests {
         ForEyes, does_harm, line, lines, markdown, markdown_code, workflow_data, workflow_property, write_json, xml,
     };
 
-    /// Pieces that did harm somewhere, with what is between them.
+    /// Generates text from pieces that are harmful in some medium.
     fn hostile() -> impl Strategy<Value = String> {
         let pieces = prop::sample::select(vec![
             "\u{1b}[31m",

@@ -1,11 +1,13 @@
-//! The consistency ladder in words: what holds of a history that is not linearizable, and what fails; and how stale its reads were.
+//! The consistency ladder in words: the levels that hold or fail for a history that is not linearizable, and the
+//! staleness of its reads.
 
 use checker::{Consistency, Ladder, StalenessReport, Standing};
 
 use super::harmless;
 use super::verdict::{counted, grouped, lasting};
 
-/// A few lines: what holds, what fails, what nobody knows; with `explain` what shows each failure.
+/// Describes in a few lines the levels that hold, fail, or were not checked; if `explain`, also the evidence for each
+/// failure.
 pub(crate) fn describe(ladder: &Ladder, explain: bool) -> String {
     let strongest = ladder.strongest();
     let holds: Vec<String> = strongest.iter().map(|&model| name(model)).collect();
@@ -54,7 +56,7 @@ pub(crate) fn describe(ladder: &Ladder, explain: bool) -> String {
     text
 }
 
-/// A line or two: how many reads were certainly stale, and by how much.
+/// Describes in a line or two how many reads were certainly stale, and by how much.
 pub(crate) fn staleness(report: &StalenessReport) -> String {
     let mut text = String::new();
     if report.keys > 0 {
@@ -107,7 +109,7 @@ mod tests {
     use checker::{Model, Options, consistency};
     use histories::{Format, read_bytes};
 
-    /// n1 still answers 41 when 57 is acknowledged; later it answers 57.
+    /// Tests a history in which n1 still returns 41 after the write of 57 is acknowledged, and later returns 57.
     #[test]
     fn a_stale_read_that_catches_up_is_told() {
         let line = |time: u64, process: u32, node: u32, kind: &str, f: &str, value: &str| {

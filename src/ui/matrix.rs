@@ -1,4 +1,5 @@
-//! A campaign on the terminal: a matrix that fills as runs end, plain lines where nobody watches, and the table at the end.
+//! A campaign on the terminal: a matrix that fills as runs end, plain lines if stderr is no terminal, and the table at
+//! the end.
 
 use std::{
     collections::BTreeMap,
@@ -16,26 +17,26 @@ use crate::campaign::{
     summary::{CellSummary, Summary},
 };
 
-/// How many violations are told at the end.
+/// Maximum number of violations listed at the end.
 const MOST_TOLD: usize = 5;
-/// How long a line about a run may be, characters.
+/// Maximum length of a line about a run, in characters.
 const MOST_SHOWN: usize = 160;
 const PENDING: char = '·';
 const UNDER_WAY: char = '~';
 
-/// How far a campaign is.
+/// Progress of a campaign.
 #[derive(Debug)]
 pub(crate) struct MatrixProgress {
     plan: CampaignPlan,
     bars: MultiProgress,
     rows: BTreeMap<String, ProgressBar>,
     total: ProgressBar,
-    /// A sign for each run of a cell, by the numbers of cells.
+    /// One sign per run of a cell, by the number of the cell.
     signs: Mutex<BTreeMap<usize, Vec<char>>>,
 }
 
 impl MatrixProgress {
-    /// Of the runs that are done here; hidden unless stderr is a terminal.
+    /// Shows the progress of the given runs; hidden unless stderr is a terminal.
     pub(crate) fn new(plan: &CampaignPlan, runs: &[RunPlan]) -> Self {
         let bars = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
         let mut signs: BTreeMap<usize, Vec<char>> = BTreeMap::new();
@@ -74,7 +75,7 @@ impl MatrixProgress {
         self.show(run, UNDER_WAY);
     }
 
-    /// It is to be done again.
+    /// Marks a run as pending again.
     pub(crate) fn gave_up(&self, run: &RunPlan) {
         self.show(run, PENDING);
     }
@@ -97,7 +98,7 @@ impl MatrixProgress {
         }
     }
 
-    /// A line that stays.
+    /// Prints a line above the bars, which stays.
     pub(crate) fn line(&self, text: &str) {
         self.bars.suspend(|| super::note(text));
     }
@@ -131,7 +132,7 @@ impl Drop for MatrixProgress {
     }
 }
 
-/// What a campaign came to.
+/// Describes the results of a campaign.
 pub(crate) fn describe_campaign(summary: &Summary) -> String {
     let (rows, columns) = summary.axes();
     let mut table = Table::new();
@@ -179,7 +180,7 @@ fn cell(cell: &CellSummary) -> String {
     cell.words().join("\n") + mark
 }
 
-/// As much as fits a line, without what could steer a terminal.
+/// Cuts text to the length of a line, without characters that could control a terminal.
 fn shortened(text: &str) -> String {
     let plain = harmless::line(text);
     match plain.char_indices().nth(MOST_SHOWN) {

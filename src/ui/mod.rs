@@ -1,4 +1,5 @@
-//! The only place that prints. Data goes to stdout, everything else to stderr; a closed pipe is success.
+//! User interface, the only place that prints. Data goes to stdout, everything else to stderr; a closed pipe is
+//! success.
 
 pub(crate) mod harmless;
 pub(crate) mod ladder;
@@ -25,15 +26,15 @@ use crate::{exit::ExitStatus, host};
 /// Prints data to stdout.
 ///
 /// # Errors
-/// Stdout could not be written, for another reason than a reader that has gone.
+/// Fails if stdout cannot be written; a closed pipe is no error.
 pub(crate) fn print(text: &str) -> anyhow::Result<ExitStatus> {
     print_as_it_is(&harmless::lines(text))
 }
 
-/// Prints what is meant as commands for a CI that reads along.
+/// Prints workflow commands for a CI that reads the output, without sanitizing them.
 ///
 /// # Errors
-/// As [`print`].
+/// Fails like [`print`].
 pub(crate) fn print_commands(commands: &str) -> anyhow::Result<ExitStatus> {
     print_as_it_is(commands)
 }
@@ -49,7 +50,7 @@ fn print_as_it_is(text: &str) -> anyhow::Result<ExitStatus> {
 /// Prints data as JSON to stdout.
 ///
 /// # Errors
-/// As [`print`].
+/// Fails like [`print`].
 pub(crate) fn print_json(data: &impl Serialize) -> anyhow::Result<ExitStatus> {
     let mut out = io::BufWriter::new(io::stdout().lock());
     let written = harmless::write_json(&mut out, data).map_err(io::Error::from);
@@ -59,12 +60,12 @@ pub(crate) fn print_json(data: &impl Serialize) -> anyhow::Result<ExitStatus> {
     }
 }
 
-/// Prints a remark to stderr; where stderr is gone there is nobody to tell.
+/// Prints a remark to stderr; if stderr is closed, it is dropped.
 pub(crate) fn note(text: &str) {
     drop(writeln!(io::stderr(), "{}", harmless::lines(text)));
 }
 
-/// An error that knows its exit code and the next step.
+/// An error with its exit code and a hint on the next step.
 #[derive(Debug, thiserror::Error)]
 #[error("{what}")]
 pub(crate) struct Failure {
@@ -84,7 +85,7 @@ impl Failure {
     }
 }
 
-/// Tells what failed, why, and what to do next.
+/// Prints an error with its causes and its hint, and returns its exit status.
 pub(crate) fn failure(error: &anyhow::Error) -> ExitStatus {
     let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
     note(&format!("error: {}", causes.join(": ")));
@@ -95,13 +96,18 @@ pub(crate) fn failure(error: &anyhow::Error) -> ExitStatus {
     known.map_or(ExitStatus::Failed, |failure| failure.status)
 }
 
-/// The ending of a command that came to `status`, and then did something else that failed, or not.
+/// Combines the status of a command with the result of a later step: prints its error, and returns the worse status.
 pub(crate) fn beside<T>(status: ExitStatus, result: anyhow::Result<T>) -> ExitStatus {
     result.map_or_else(|error| status.worst(failure(&error)), |_| status)
 }
 
-/// Prints what clap has to say: help and version are what was asked for, all else is wrong usage.
+/// Prints a message of clap: help and version are success, all else is wrong usage.
 pub(crate) fn usage(asked: &clap::Error) -> ExitStatus {
-    drop(asked.print());
+    let text = asked.render().to_string();
+    if harmless::lines(&text) == text {
+        drop(asked.print());
+    } else {
+        note(text.trim_end());
+    }
     if asked.use_stderr() { ExitStatus::Usage } else { ExitStatus::Linearizable }
 }

@@ -1,4 +1,4 @@
-//! Files that commands write: whole or not at all; `-` is stdout. A name that ends in `.gz` or `.zst` is compressed so.
+//! Output files, written as a whole or not at all; `-` is stdout. Names that end in `.gz` or `.zst` are compressed.
 
 use std::{
     fs::{self, File, OpenOptions, Permissions},
@@ -25,14 +25,14 @@ use crate::{
     inside::{Inside, refused},
 };
 
-/// Buffered, since histories are many short lines.
+/// Size of the buffer, as histories consist of many short lines.
 const BUFFER_BYTES: usize = 256 << 10;
 
-/// Lets `write` fill `path`: through a temporary file beside it, so that nobody ever sees half of it, and it stays as it was where
-/// `write` fails. What is no regular file (a device, a pipe) is written at once, and so is stdout.
+/// Fills `path` by calling `write`. A regular file is replaced atomically by a temporary file, so that nobody sees a
+/// partial file, and it stays unchanged if `write` fails. A device, a pipe or stdout is written directly.
 ///
 /// # Errors
-/// It cannot be written, or what `write` said; but a reader that has gone is no error.
+/// Fails if the file cannot be written, or if `write` fails; a closed pipe is no error.
 pub(crate) fn write_whole(
     path: &Path,
     write: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>,
@@ -49,10 +49,11 @@ pub(crate) fn write_whole(
     replace(path, &target, write)
 }
 
-/// As [`write_whole`], into a folder that others may have filled: a link of this name is replaced, not followed.
+/// Fills a file in a folder like [`write_whole`], even if others have written to the folder: a link of this name is
+/// replaced, not followed.
 ///
 /// # Errors
-/// As [`write_whole`], or the name leads out of the folder.
+/// Fails like [`write_whole`], or if the name leads out of the folder.
 pub(crate) fn write_inside(
     folder: &Inside,
     name: impl AsRef<Path>,
@@ -62,7 +63,7 @@ pub(crate) fn write_inside(
     replace(&target, &target, write)
 }
 
-/// Puts a new file where `target` is, whatever that was; `path` is its name.
+/// Replaces whatever is at `target` by a new file; the name in `path` decides on compression.
 fn replace(
     path: &Path,
     target: &Path,
@@ -70,7 +71,7 @@ fn replace(
 ) -> anyhow::Result<ExitStatus> {
     let wrong = || format!("cannot write {}", target.display());
     let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    // A file without a name is gone with whoever is killed while writing it.
+    // A file without a name vanishes if the process is killed while writing it.
     let mut unnamed = OpenOptions::new();
     unnamed.write(true).mode(0o666).custom_flags(O_TMPFILE);
     if Path::new("/proc/self/fd").exists()
@@ -90,7 +91,7 @@ fn replace(
     Ok(status)
 }
 
-/// Gives a file without a name that of `target`, instead of what has it.
+/// Links an unnamed file at `target`, replacing whatever is there.
 fn name(file: &File, target: &Path) -> io::Result<()> {
     let unnamed = format!("/proc/self/fd/{}", file.as_raw_fd());
     let link = |name: &Path| linkat(AT_FDCWD, &*unnamed, AT_FDCWD, name, AtFlags::AT_SYMLINK_FOLLOW);
@@ -98,7 +99,7 @@ fn name(file: &File, target: &Path) -> io::Result<()> {
         Err(Errno::EEXIST) => {}
         result => return Ok(result?),
     }
-    // A name can be taken over only by one that there is, if just for a moment.
+    // Only a rename can replace a file, so the unnamed file needs a temporary name first.
     let mut number = 0_u32;
     let moment = loop {
         let name = target.with_file_name(format!(".schism-{}-{number}", std::process::id()));
@@ -110,7 +111,7 @@ fn name(file: &File, target: &Path) -> io::Result<()> {
     fs::rename(&moment, target).inspect_err(|_| drop(fs::remove_file(&moment)))
 }
 
-/// Compressed as the name of `path` says.
+/// Writes with the compression that the name in `path` asks for.
 fn through(
     path: &Path,
     out: impl Write,

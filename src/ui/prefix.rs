@@ -1,4 +1,4 @@
-//! How far a key's operations can be ordered, in words, and what was done to the system around the end of that.
+//! The longest prefix of a key's operations that can be ordered, in words, with the events around its end.
 
 use checker::Prefix;
 use histories::{Event, EventType, History};
@@ -7,13 +7,14 @@ use super::harmless;
 use super::verdict::{moment, operation_in_words, seconds};
 use crate::cli::judging::JUDGE_AS;
 
-/// What is told of the nemesis lies within this of the moment, both ways.
+/// Distance in time from the end of the prefix, both ways, within which events are described.
 const AROUND_NS: u64 = 2_000_000_000;
 
-/// The most events that are told.
+/// Maximum number of events described.
 const MOST: usize = 8;
 
-/// What the nemesis and others that are no clients did within two seconds, and their last deed before, however long ago.
+/// Returns the events of the nemesis and other non-clients within two seconds of a moment, and the last one before it,
+/// however long ago.
 pub(crate) fn around(history: &History, moment_ns: u64) -> Vec<&Event<'static>> {
     let deeds = || history.others.iter().filter(|event| event.f != JUDGE_AS);
     let last = deeds().enumerate().filter(|(_, event)| event.time <= moment_ns).map(|(at, _)| at).last();
@@ -22,7 +23,7 @@ pub(crate) fn around(history: &History, moment_ns: u64) -> Vec<&Event<'static>> 
     all.filter(|&(at, event)| Some(at) == last || is_near(event)).map(|(_, event)| event).collect()
 }
 
-/// A few lines.
+/// Describes a prefix and the events around its end.
 pub(crate) fn describe(history: &History, prefix: &Prefix) -> String {
     let moment = moment(history, prefix.until_ns, history.operations[prefix.dies_at].completed);
     let mut text = format!(
@@ -33,7 +34,7 @@ pub(crate) fn describe(history: &History, prefix: &Prefix) -> String {
     if !around.is_empty() {
         text += "  What was done to the system around that:\n";
     }
-    // The nearest, in their order.
+    // Keep the nearest events, in order of time.
     let mut shown: Vec<_> =
         (0..).zip(&around).map(|(at, event)| (event.time.abs_diff(prefix.until_ns), at, *event)).collect();
     shown.sort_by_key(|&(distance_ns, at, _): &(u64, usize, _)| (distance_ns, at));

@@ -1,4 +1,4 @@
-//! Progress on stderr: a bar where somebody watches, a line for each phase where nobody does.
+//! Progress on stderr: a bar on a terminal, a line for each phase elsewhere.
 
 use std::{
     borrow::Cow,
@@ -11,14 +11,14 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::harmless;
 
-/// How far a run is.
+/// Progress of a run.
 #[derive(Debug)]
 pub(crate) struct Progress {
     bar: ProgressBar,
 }
 
 impl Progress {
-    /// A bar named `name`, hidden unless stderr is a terminal.
+    /// Creates a bar named `name`, hidden unless stderr is a terminal.
     pub(crate) fn new(name: &str) -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
         let style = ProgressStyle::with_template("{spinner} {prefix} {elapsed_precise} {wide_msg}");
@@ -30,7 +30,7 @@ impl Progress {
         Self { bar }
     }
 
-    /// A phase begins; without a terminal this is a line of its own.
+    /// Starts a phase; without a terminal, this prints a line.
     pub(crate) fn phase(&self, text: impl Into<Cow<'static, str>>) {
         let text = harmless::line(&text.into());
         if self.bar.is_hidden() {
@@ -39,12 +39,12 @@ impl Progress {
         self.bar.set_message(text);
     }
 
-    /// Figures within the phase; shown only where somebody watches.
+    /// Updates the figures of the phase, which only a terminal shows.
     pub(crate) fn update(&self, text: impl Into<Cow<'static, str>>) {
         self.bar.set_message(harmless::line(&text.into()));
     }
 
-    /// A line that stays.
+    /// Prints a line above the bar, which stays.
     pub(crate) fn line(&self, text: &str) {
         self.bar.suspend(|| super::note(text));
     }
@@ -56,10 +56,10 @@ impl Drop for Progress {
     }
 }
 
-/// How often what moves on a bar moves.
+/// Interval between two ticks of a bar's spinner.
 const TICK: Duration = Duration::from_millis(100);
 
-/// Lets a bar move by itself, where somebody sees it and the host has a thread for it.
+/// Lets a bar tick by itself, if it is visible and the host can start a thread for it.
 pub(super) fn tick(bar: &ProgressBar, every: Duration) {
     let has_thread = || thread::Builder::new().spawn(|| ()).is_ok_and(|thread| thread.join().is_ok());
     if !bar.is_hidden() && has_thread() {
@@ -67,10 +67,10 @@ pub(super) fn tick(bar: &ProgressBar, every: Duration) {
     }
 }
 
-/// What takes less goes without a bar.
+/// Time that work must last before a bar appears.
 const QUIET: Duration = Duration::from_secs(1);
 
-/// How far something is that can take long: a bar on a terminal, nothing elsewhere.
+/// Progress of work that may take long: a bar on a terminal, nothing elsewhere.
 #[derive(Debug)]
 pub(crate) struct Bar {
     bar: ProgressBar,
@@ -79,13 +79,13 @@ pub(crate) struct Bar {
 }
 
 impl Bar {
-    /// Of a check of so many operations.
+    /// Creates the bar of a check of the given number of operations.
     pub(crate) fn of_check(operations: usize) -> Self {
         let template = "{spinner} checking {elapsed_precise} {bar:40} {human_pos} of {human_len} operations decided";
         Self::new(operations as u64, template)
     }
 
-    /// Of a file of so many bytes that is read.
+    /// Creates the bar of reading a file of the given size.
     pub(crate) fn of_reading(bytes: u64) -> Self {
         Self::new(bytes, "{spinner} reading {elapsed_precise} {bar:40} {bytes} of {total_bytes}")
     }
@@ -98,7 +98,7 @@ impl Bar {
         Self { bar, started: Instant::now(), shown: Once::new() }
     }
 
-    /// It still goes on.
+    /// Shows the bar once the work has lasted long enough.
     pub(crate) fn alive(&self) {
         if !self.shown.is_completed() && self.started.elapsed() > QUIET {
             self.shown.call_once(|| {
@@ -108,7 +108,7 @@ impl Bar {
         }
     }
 
-    /// So much is done.
+    /// Sets the position of the bar.
     pub(crate) fn reach(&self, position: u64) {
         self.bar.set_position(position);
         self.alive();

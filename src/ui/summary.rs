@@ -1,4 +1,4 @@
-//! What a run came to, in words.
+//! The results of a run, in words.
 
 use super::ladder;
 use super::verdict::{counted, describe, grouped, seconds};
@@ -7,7 +7,7 @@ use crate::{
     run::{Counts, Coverage, Finished, Latency},
 };
 
-/// Everything that a user of `schism run` wants to know first.
+/// Describes everything that a user of `schism run` wants to know first.
 pub(crate) fn describe_run(finished: &Finished) -> String {
     let results = &finished.results;
     let mut text = format!("{}\n", finished.plan.summary());
@@ -43,7 +43,7 @@ pub(crate) fn describe_run(finished: &Finished) -> String {
     text + &format!("  kept in {}; to look at: {}\n", dir.display(), dir.join(report::FILE).display())
 }
 
-/// The verdict with its evidence, and what went on around it.
+/// Describes the verdict with its evidence and the context of the violation.
 pub(crate) fn explain(finished: &Finished) -> String {
     let mut text = describe(&finished.history, &finished.results.report);
     if let Some(ladder) = &finished.results.ladder {
@@ -59,7 +59,7 @@ pub(crate) fn explain(finished: &Finished) -> String {
     text
 }
 
-/// What the run could have caught, and what clients got done under each fault.
+/// Describes what the run could have caught, and the outcomes of operations under each fault.
 pub(crate) fn coverage_in_words(coverage: &Coverage) -> String {
     let deposed = &coverage.deposed;
     let mut text = format!("  what this run could have caught: {}", counted(coverage.leader_changes, "leader change"));

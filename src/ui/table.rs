@@ -1,4 +1,4 @@
-//! The verdicts on several histories, a row each.
+//! The verdicts on several histories, as a table.
 
 use std::{fmt, path::Path, time::Duration};
 
@@ -7,20 +7,20 @@ use comfy_table::{Table, presets};
 
 use super::verdict::{grouped, of, plain};
 
-/// What a row says of a file.
+/// One row of the table: the verdict on a file.
 #[derive(Debug)]
 pub(crate) struct Row {
     pub(crate) verdict: String,
-    /// Which key, or by what.
+    /// Key with the violation, number of such keys, or name of the anomaly.
     pub(crate) violated: String,
     pub(crate) keys: String,
-    /// Those that were answered, of all.
+    /// Number of operations, and of those answered if fewer.
     pub(crate) operations: String,
     pub(crate) methods: String,
 }
 
 impl Row {
-    /// The row of a report on keys.
+    /// Creates the row of a report on keys.
     pub(crate) fn of(report: &Report) -> Self {
         let mut methods: Vec<String> = report.keys.iter().map(|key| key.method.to_string()).collect();
         methods.sort();
@@ -47,14 +47,14 @@ impl Row {
         }
     }
 
-    /// The row of a history of which only so many operations were read.
+    /// Creates the row of a history of which only the given number of operations was read.
     pub(crate) fn unread(verdict: Verdict, operations: usize) -> Self {
         let [violated, keys, methods] = ["-"; 3].map(str::to_owned);
         Self { verdict: verdict.to_string(), violated, keys, operations: grouped(operations), methods }
     }
 }
 
-/// A table of files and verdicts.
+/// Table of files and verdicts.
 #[derive(Debug)]
 pub(crate) struct ReportTable(Table);
 

@@ -1,4 +1,4 @@
-//! A report on transactions in words.
+//! The report on transactions, in words.
 
 use checker::{Anomaly, Level, Status, TransactionReport, Weak};
 use histories::{Found, History, MicroOperation, Value};
@@ -8,10 +8,11 @@ use super::{
     verdict::{actor_in_words, counted, grouped, plain},
 };
 
-/// The longest list that is shown whole; of a longer one its end.
+/// Maximum length of a list that is shown whole; of a longer one, only its end is shown.
 const SHOWN: usize = 8;
 
-/// The report on one history: whether `level` holds, the clearest anomaly that refutes it, and what else was found.
+/// Describes the report on one history: whether `level` holds, the clearest anomaly that refutes it, and the counts of
+/// all anomalies.
 pub(crate) fn describe(history: &History, report: &TransactionReport, level: Level, weak: Option<Weak>) -> String {
     let mut text = format!("{}: {}", verdict(report, level), counted(report.transactions, "transaction"));
     if report.answered < report.transactions {
@@ -43,7 +44,7 @@ pub(crate) fn describe(history: &History, report: &TransactionReport, level: Lev
     text
 }
 
-/// Whether `level` holds.
+/// Tells whether `level` holds.
 pub(crate) fn verdict(report: &TransactionReport, level: Level) -> String {
     match report.status(level) {
         Status::Holds => level.to_string(),
@@ -53,7 +54,7 @@ pub(crate) fn verdict(report: &TransactionReport, level: Level) -> String {
     }
 }
 
-/// The report as a row among others.
+/// Returns the report as a row of the table of histories.
 pub(crate) fn row(history: &History, report: &TransactionReport, level: Level, weak: Option<Weak>) -> Row {
     let violated = report.anomalies.iter().find(|anomaly| anomaly.refutes <= level);
     Row {
@@ -82,7 +83,7 @@ fn transaction(history: &History, index: usize) -> String {
     format!("{}: {}", actor_in_words(history, index), micro_operations(history, index))
 }
 
-/// What the transaction at this place does, and what it read.
+/// Describes the micro-operations of a transaction with the values that it read.
 pub(super) fn micro_operations(history: &History, index: usize) -> String {
     let micros = history.transactions.at(index).map(|at| history.transactions.micro_operations(at));
     let micros: Vec<String> = micros.into_iter().flatten().map(|micro| micro_operation(history, micro)).collect();
@@ -113,7 +114,7 @@ fn micro_operation(history: &History, micro: MicroOperation<'_>) -> String {
 fn line(text: &mut String, arguments: std::fmt::Arguments<'_>) {
     let all = arguments.to_string();
     let said = all.trim_start_matches('\n');
-    // Only what stands before it is a line of its own.
+    // Only leading line breaks may start a new line.
     text.push_str(&all[..all.len() - said.len()]);
     text.push_str(&harmless::line(said));
     text.push('\n');

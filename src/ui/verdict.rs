@@ -1,11 +1,11 @@
-//! A checker's report in words.
+//! The report of the checker, in words.
 
 use checker::{Evidence, KeyReport, Ladder, Report, UnknownWhy, Verdict, Weak, Witness};
 use histories::{FailedCasCounts, Function, History, Outcome, Value, ValueId};
 
 use super::harmless::{self, does_harm};
 
-/// The report on one history: the verdict, and for a "no" the clearest evidence.
+/// Describes the report on one history: the verdict, and for a violation the clearest evidence.
 pub(crate) fn describe(history: &History, report: &Report) -> String {
     let mut text = format!("{}: {}\n", report.verdict, counts_in_words(report));
     text.push_str(&weakness(report));
@@ -38,7 +38,7 @@ pub(crate) fn describe(history: &History, report: &Report) -> String {
     text
 }
 
-/// How many operations a verdict is about, and what became of them where not all were answered.
+/// Describes the number of operations checked, and their outcomes if not all were answered.
 pub(crate) fn counts_in_words(report: &Report) -> String {
     let Report { operations, answered, unanswered, .. } = *report;
     let all = format!("{} on {}", counted(operations, "operation"), counted(report.keys.len(), "key"));
@@ -53,7 +53,7 @@ pub(crate) fn counts_in_words(report: &Report) -> String {
     format!("{all}: {}", parts.join(", "))
 }
 
-/// That a yes says nothing, or nothing of some keys.
+/// Warns if a positive verdict is weak evidence, on all keys or on some.
 fn weakness(report: &Report) -> String {
     let mut text = String::new();
     let weak: Vec<(&KeyReport, Weak)> = report.keys.iter().filter_map(|key| Some((key, key.weak?))).collect();
@@ -67,10 +67,10 @@ fn weakness(report: &Report) -> String {
     text
 }
 
-/// Of more keys than this with revisions that cannot be right the first are told.
+/// Maximum number of keys whose impossible revisions are described: the first ones.
 const MAX_DOUBTS: usize = 3;
 
-/// Where the store's own revisions cannot be right.
+/// Describes where the store's own revisions cannot be right.
 fn doubts(report: &Report) -> String {
     let mut text = String::new();
     let doubted = report.keys.iter().filter_map(|key| key.revisions.as_ref().map(|said| (key, said)));
@@ -85,13 +85,13 @@ fn doubts(report: &Report) -> String {
     text
 }
 
-/// The evidence that convinces fastest: the read that was most out of date, or else the first there is.
+/// Returns the evidence that is easiest to understand: the most outdated read, or else the first evidence there is.
 pub(crate) fn clearest<'a>(violated: &[&'a KeyReport]) -> Option<(&'a KeyReport, &'a Evidence)> {
     let with_evidence = violated.iter().filter_map(|key| key.evidence.as_ref().map(|evidence| (*key, evidence)));
     with_evidence.rev().max_by_key(|(_, evidence)| evidence.staleness.map(|staleness| staleness.behind_ns))
 }
 
-/// Makes the ladder say of linearizability what the report says, by the same evidence.
+/// Makes the ladder agree with the report on linearizability, with the same evidence.
 pub(crate) fn place_on(ladder: &mut Ladder, report: &Report) {
     let violated = of(report, Verdict::NotLinearizable);
     if let Some((key, Evidence { operations, claim, .. })) = clearest(&violated) {
@@ -100,12 +100,12 @@ pub(crate) fn place_on(ladder: &mut Ladder, report: &Report) {
     }
 }
 
-/// The keys with this verdict.
+/// Returns the keys with this verdict.
 pub(crate) fn of(report: &Report, verdict: Verdict) -> Vec<&KeyReport> {
     report.keys.iter().filter(|key| key.verdict == verdict).collect()
 }
 
-/// Of more operations than this the last are shown.
+/// Maximum number of operations shown: the last ones.
 const MAX_OPERATIONS: usize = 24;
 
 fn evidence_in_words(text: &mut String, history: &History, evidence: &Evidence) {
@@ -129,7 +129,7 @@ fn evidence_in_words(text: &mut String, history: &History, evidence: &Evidence) 
     }
 }
 
-/// That these operations contradict each other, alone or beside what else.
+/// States that the operations of the evidence contradict each other, alone or together with something else.
 pub(crate) fn what_contradicts(evidence: &Evidence) -> String {
     match &evidence.besides {
         None => "These operations alone already contradict each other".to_owned(),
@@ -137,7 +137,7 @@ pub(crate) fn what_contradicts(evidence: &Evidence) -> String {
     }
 }
 
-/// One operation, with who did it and when.
+/// Describes one operation with its process and times.
 pub(crate) fn operation_in_words(history: &History, index: usize) -> String {
     let operation = &history.operations[index];
     let key =
@@ -147,7 +147,7 @@ pub(crate) fn operation_in_words(history: &History, index: usize) -> String {
     format!("{what:<28} {}", actor_in_words(history, index))
 }
 
-/// Process, node, and the time between invocation and completion.
+/// Describes the process, the node, and the times of invocation and completion.
 pub(super) fn actor_in_words(history: &History, index: usize) -> String {
     let (operation, times) = (&history.operations[index], history.times(index));
     let node = match history.node(index) {
@@ -167,12 +167,12 @@ pub(super) fn actor_in_words(history: &History, index: usize) -> String {
     )
 }
 
-/// `4.182 s`; where a history has no times, `event 17`.
+/// Formats a time as `4.182 s`, or `event 17` if the history has no times.
 pub(super) fn moment(history: &History, time_ns: u64, rank: u32) -> String {
     if history.has_times() { seconds(time_ns) } else { format!("event {rank}") }
 }
 
-/// What an operation was asked and answered; of a transaction, its micro-operations.
+/// Describes the input and output of an operation; for a transaction, its micro-operations.
 pub(crate) fn values_in_words(history: &History, index: usize) -> String {
     if history.transactions.at(index).is_some() {
         return format!(" {}", super::transactions::micro_operations(history, index));
@@ -194,7 +194,7 @@ pub(crate) fn values_in_words(history: &History, index: usize) -> String {
         (Function::Other(_), outcome) => {
             let shown = |id| Some(value(id)).filter(|value| **value != Value::Nil);
             let asked = shown(operation.input).map_or_else(String::new, |asked| format!(" {asked}"));
-            // What only repeats what was asked for is no answer.
+            // An output that only repeats the input is no answer.
             let answer =
                 shown(operation.output).filter(|_| outcome == Outcome::Ok && operation.output != operation.input);
             asked + &answer.map_or_else(String::new, |answer| format!(" -> {answer}"))
@@ -202,7 +202,7 @@ pub(crate) fn values_in_words(history: &History, index: usize) -> String {
     }
 }
 
-/// What failed cas were taken for, where the verdict may rest on it.
+/// Describes how failed cas were interpreted, if the verdict may depend on it.
 pub(crate) fn failed_cas(history: &History, verdict: Verdict) -> Option<String> {
     let FailedCasCounts { mismatch, nothing } = history.failed_cas;
     match verdict {
@@ -220,7 +220,7 @@ pub(crate) fn failed_cas(history: &History, verdict: Verdict) -> Option<String> 
     }
 }
 
-/// A key as people write it: text without quotes.
+/// Formats a key for people: text without quotes.
 pub(crate) fn plain(key: &Value) -> String {
     match key {
         Value::Str(text) => text.chars().map(|c| if does_harm(c) { '?' } else { c }).collect(),
@@ -228,18 +228,18 @@ pub(crate) fn plain(key: &Value) -> String {
     }
 }
 
-/// How long something took, from ns: what is shorter than a second in ms.
+/// Formats a duration in ns: in ms if it is shorter than a second.
 #[allow(clippy::cast_precision_loss, reason = "milliseconds to a tenth")]
 pub(crate) fn lasting(time_ns: u64) -> String {
     if time_ns < 1_000_000_000 { format!("{:.1} ms", time_ns as f64 / 1e6) } else { seconds(time_ns) }
 }
 
-/// Nanoseconds as seconds, to the millisecond.
+/// Formats nanoseconds as seconds, to the millisecond.
 pub(crate) fn seconds(time_ns: u64) -> String {
     format!("{}.{:03} s", time_ns / 1_000_000_000, time_ns / 1_000_000 % 1000)
 }
 
-/// 1234567 as 1,234,567.
+/// Formats 1234567 as 1,234,567.
 pub(crate) fn grouped(number: usize) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
@@ -252,7 +252,7 @@ pub(crate) fn grouped(number: usize) -> String {
     text
 }
 
-/// "1 key", "2 keys".
+/// Formats a number with its noun: "1 key", "2 keys".
 pub(crate) fn counted(number: usize, noun: &str) -> String {
     format!("{} {noun}{}", grouped(number), if number == 1 { "" } else { "s" })
 }
@@ -266,7 +266,7 @@ fn shortened(names: &[String]) -> String {
 fn line(text: &mut String, arguments: std::fmt::Arguments<'_>) {
     let all = arguments.to_string();
     let said = all.trim_start_matches('\n');
-    // Only what stands before it is a line of its own.
+    // Only leading line breaks may start a new line.
     text.push_str(&all[..all.len() - said.len()]);
     text.push_str(&harmless::line(said));
     text.push('\n');

@@ -1,10 +1,10 @@
-//! What is asked is what is answered: arguments that a model does not understand, options that have no meaning, answers that say nothing.
+//! Tests of arguments that a model does not understand, options without effect, and answers without information.
 
 use std::fs;
 
 use crate::support::{Ended, file, run};
 
-/// A history of operations one after the other, each of a client of its own: function, argument, how it ended and with what.
+/// Makes a history of sequential operations, each by a client of its own: function, argument, outcome with result.
 fn history(calls: &[(&str, &str, &str)]) -> String {
     let line = |process: usize, kind: &str, f: &str, value: &str| {
         format!(r#"{{"process":{process},"type":"{kind}","f":"{f}","value":{value}}}"#) + "\n"
@@ -269,7 +269,7 @@ fn what_is_shrunk_is_judged_as_the_whole_was() {
         [("put", "\"a\"", "ok"), ("append", "\"b\"", "ok"), ("get", "null", "ok \"ab\""), ("get", "null", last)]
     };
     for (calls, options, note) in [
-        // Only the last read, which is part of the violation, or not, says that the store begins with null.
+        // The first read shows that the store begins with null; the shrunk history may or may not keep it.
         ([&[("get", "null", "ok null")][..], &stale("ok \"a\"")].concat(), &["--model", "kv"][..], true),
         ([&[("get", "null", "ok null")][..], &stale("ok \"\"")].concat(), &["--model", "kv"], true),
         (stale("ok \"\"").to_vec(), &["--model", "kv", "--initial", "\"z\""], true),

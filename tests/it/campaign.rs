@@ -1,4 +1,4 @@
-//! Campaigns on real processes: what they find, that they go on from wherever they were interrupted, and that parts make a whole.
+//! Tests of campaigns on real processes: their findings, resuming after any interruption, and merging of shards.
 
 use std::{
     collections::BTreeSet,
@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::support::{Ended, run, schism};
 
-/// Small runs: three nodes, one second.
+/// Options for small runs: three nodes, one second.
 const SMALL: [&str; 10] =
     ["campaign", "--nodes", "3", "--time-limit", "1s", "--rate", "100", "--faults", "none", "-j2"];
 
@@ -25,13 +25,13 @@ fn json(path: &Path) -> Value {
     serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
 }
 
-/// The runs of a campaign, by their names and seeds.
+/// Returns the identifiers of a campaign's runs, in their order.
 fn runs(folder: &Path) -> Vec<String> {
     let all = json(&folder.join("campaign.json"));
     all["runs"].as_array().unwrap().iter().map(|run| run["id"].as_str().unwrap().to_owned()).collect()
 }
 
-/// What of each run lies in the folder, and when it was finished.
+/// Returns the records of the finished runs, with their times of modification.
 fn finished(folder: &Path) -> BTreeSet<(String, Duration)> {
     let pattern = folder.join("runs/*/*/record.json");
     let found = glob::glob(pattern.to_str().unwrap()).unwrap().map(Result::unwrap);
@@ -98,7 +98,7 @@ fn a_campaign_that_is_killed_goes_on_and_loses_and_doubles_nothing() {
     let night = dir.path().join("night");
     let plan = small(&["--reads", "quorum,log", "--seeds", "5", "--store", "night"]);
     let end = Instant::now() + Duration::from_mins(2);
-    // Twenty moments, by Knuth's generator; some runs end between them.
+    // Twenty pseudo-random moments (Knuth's generator); some runs end between them.
     let waits_ms =
         std::iter::successors(Some(7_u64), |last| Some(last.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1)));
     for (round, wait_ms) in waits_ms.map(|drawn| 50 + (drawn >> 33) % 1900).take(20).enumerate() {
@@ -164,7 +164,7 @@ fn three_parts_make_the_whole() {
 #[test]
 fn a_run_that_fails_by_itself_is_tried_again_and_then_said_to_have_failed() {
     let dir = tempfile::tempdir().unwrap();
-    // Where nothing can be cut, a partition is refused before anything starts.
+    // Without the tools for it, a partition is refused before anything starts.
     let arguments = ["campaign", "--reads", "quorum", "--faults", "partition", "--seeds", "1", "--store", "night"];
     let output = schism(dir.path()).args(arguments).env("SCHISM_TOOLS_PATH", "/nonexistent").output().unwrap();
     let ended = Ended::from(output);

@@ -1,4 +1,4 @@
-//! `schism check`: verdicts, and what is said of files that cannot be read.
+//! Tests of `schism check`: verdicts, and messages about files that cannot be read.
 
 use std::fmt::Write as _;
 
@@ -46,7 +46,7 @@ fn json_is_data_for_other_programs() {
     assert_eq!(reports[0]["report"]["keys"][0]["evidence"]["staleness"]["behind_ns"], 62_000_000);
 }
 
-/// With revisions on the completions, in their order.
+/// Adds revisions to the successful completions of a history, in their order.
 fn numbered(history: &str, revisions: [u64; 3]) -> String {
     let mut revisions = revisions.into_iter();
     let number = |line: &str| match line.strip_suffix('}') {
@@ -192,7 +192,7 @@ fn reading_that_is_cut_off_is_unknown_in_every_output() {
     }
 }
 
-/// The formats of other tools, with the verdicts of their own test suites.
+/// Checks histories in the formats of other tools against the verdicts of those tools' own test suites.
 #[test]
 fn peers_histories_have_their_verdicts() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/peer-histories");

@@ -1,4 +1,4 @@
-//! Who is a client, and which values are equal: what a file says is what is judged, in every format.
+//! Tests that clients are told from other processes, and equal values from different ones, alike in every format.
 
 use std::fmt::Write as _;
 
@@ -9,7 +9,7 @@ fn check(content: &str, more: &[&str]) -> Ended {
     run(dir.path(), &[&["check", path.to_str().unwrap()], more].concat())
 }
 
-/// A write by one client, then a read by another.
+/// Makes a history of a write by one client, then a read by another.
 fn written_and_read(is_json: bool, [writer, reader]: [&str; 2], written: &str, read: &str) -> String {
     let mut text = String::new();
     for (process, kind, f, value) in [

@@ -1,12 +1,14 @@
-//! What `schism check` says of ten violations, word by word: `tests/explanations/*.txt`.
+//! Tests of the exact words in which `schism check` explains ten violations: `tests/explanations/*.txt`.
 //!
-//! `SCHISM_WRITE_EXPLANATIONS=1 cargo test --test it explanations` writes the files anew, to be read before they are kept.
+//! `SCHISM_WRITE_EXPLANATIONS=1 cargo test --test it explanations` rewrites the files, which must be reviewed before a
+//! commit.
 
 use std::{fs, path::Path};
 
 use crate::support::{event, file, run, stale_read};
 
-/// One call after another of one register, `k`: when it began and ended (ms), who, what and what came of it.
+/// Makes a history of calls on one register, `k`: invocation and completion in ms, process, function, argument,
+/// outcome and result.
 fn calls(calls: &[(u64, u64, u64, &str, &str, &str, &str)]) -> String {
     let mut events: Vec<(u64, String)> = Vec::new();
     for &(begin, end, process, f, argument, kind, answer) in calls {
@@ -17,7 +19,7 @@ fn calls(calls: &[(u64, u64, u64, &str, &str, &str, &str)]) -> String {
     events.into_iter().map(|(_, line)| line).collect()
 }
 
-/// What `check` prints of this history, compared with the file of this name.
+/// Compares the output of `check` for a history with the file of the given name.
 fn explained(name: &str, model: &str, history: &str) {
     let (dir, _) = file(history);
     let ended = run(dir.path(), &["check", "--model", model, "history.jsonl"]);

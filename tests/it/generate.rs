@@ -1,4 +1,4 @@
-//! `schism generate` and `schism convert`: the checker agrees with what was planted, and nothing is lost between formats.
+//! Tests of `schism generate` and `schism convert`: the checker finds what was planted, and conversion loses nothing.
 
 use std::{fs, path::Path};
 
@@ -211,7 +211,8 @@ fn planted_stale_reads_of_transactions_are_named_with_their_cycle() {
     ] {
         assert!(ended.out.contains(part), "{}", ended.out);
     }
-    // By the order of a process where the same one wrote what is missed, else by real time.
+    // The anomaly depends on the order of a process if the same process did the write that is missed, else on real
+    // time.
     let found = ended.out.split("\n  Found: ").nth(1).and_then(|rest| rest.lines().next()).unwrap();
     let counts = found.split(", ").map(|count| count.split_once(" G-single-").unwrap().0.parse::<u32>().unwrap());
     assert_eq!(counts.sum::<u32>(), 3, "{}", ended.out);

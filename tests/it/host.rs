@@ -1,10 +1,11 @@
-//! A host that gives too little: files, threads, memory. The host is blamed, never schism or the system under test, and nobody panics.
+//! Tests under shortage of files, threads and memory: the host is blamed, never schism or the system under test, and
+//! nothing panics.
 
 use std::{fs, path::Path, process::Command};
 
 use crate::support::{Ended, event, in_time};
 
-/// Under a limit of the shell, as somebody without rights: root is not limited in processes.
+/// Runs schism under a limit of the shell, as an unprivileged user, since root's processes are not limited.
 fn limited(dir: &Path, limit: &str, arguments: &[&str]) -> Ended {
     let binary = dir.join("schism");
     if !binary.exists() {
@@ -35,7 +36,7 @@ fn too_few_files_threads_or_memory_fail_a_run_and_blame_the_host() {
         assert_eq!(ended.code, Some(3), "{limit}: {ended:?}");
         assert!(ended.err.contains(hint) && ended.err.contains("this host"), "{limit}: {}", ended.err);
     }
-    // How much is enough depends on the machine.
+    // The amount that suffices depends on the machine.
     for kilobytes in [60_000, 100_000, 200_000] {
         let ended = limited(dir.path(), &format!("ulimit -v {kilobytes}"), &run);
         let by_host = ended.code == Some(3) && ended.err.contains("this host");

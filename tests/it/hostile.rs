@@ -1,4 +1,4 @@
-//! Histories, files and records that want to be more than text: on the terminal, in JSON, in the log of a CI.
+//! Tests that histories, files and records cannot control the terminal, break JSON, or give commands to a CI.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Ended, run};
 
-/// Colours, titles, a wrong direction, a line of its own with a command for GitHub's runner, a hidden letter.
+/// Text with colours, a window title, reversed direction, a workflow command on its own line, and a hidden letter.
 const HOSTILE: &str = "k\u{1b}[31m\u{1b}]0;title\u{7}\u{9b}31m\u{202e}\r\n::error::x\n  ::add-mask::y\n##[group]z\u{200b}\u{2028}\u{feff}|<b>";
 
 fn does_harm(c: char) -> bool {
@@ -29,7 +29,7 @@ fn line(time: u64, process: u64, kind: &str, f: &str, value: &Value) -> String {
     format!("{event}\n")
 }
 
-/// A stale read of hostile text under a hostile key, with a hostile nemesis.
+/// Makes a history with a stale read of hostile text under a hostile key, and a hostile nemesis.
 fn stale() -> String {
     let (first, second) = (json!(format!("1{HOSTILE}")), json!(format!("2{HOSTILE}")));
     let nemesis = json!({ "time": 1, "process": "nemesis", "type": "info", "f": HOSTILE, "value": HOSTILE });

@@ -1,4 +1,4 @@
-//! Stores, campaigns and runs that somebody else has made: whatever they hold, nothing outside of them is written, read or removed.
+//! Tests that nothing outside of a store, campaign or run is written, read or removed, whatever others have put in it.
 
 use std::{
     fs,
@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use crate::support::{Ended, in_time, schism, stale_read};
 
-/// A folder with something in it that must stay as it is, beside which stores are made.
+/// A folder for stores, beside a folder with content that must stay unchanged.
 struct Place(TempDir);
 
 const PRECIOUS: &str = "{\"time\": \"precious\"}\n";
@@ -38,7 +38,7 @@ impl Place {
         self.path().join("outside")
     }
 
-    /// All that lies outside, with its content.
+    /// Returns everything in the folder that must stay unchanged, with its content.
     fn listed(&self) -> Vec<(PathBuf, Option<String>)> {
         fn look(folder: &Path, found: &mut Vec<(PathBuf, Option<String>)>) {
             for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
@@ -71,7 +71,7 @@ impl Place {
         symlink(target, path).unwrap();
     }
 
-    /// A campaign of two runs, with the categories of those that are over.
+    /// Makes a campaign of two runs, with records of the given categories for those that are over.
     fn campaign(&self, folder: &str, categories: &[(u64, &str)]) {
         self.write(&format!("{folder}/plan.json"), PLAN);
         for (seed, category) in categories {
@@ -214,7 +214,7 @@ fn runs_are_removed_only_where_they_are_kept() {
     let ended = place.run(&["store", "rm", "store/latest/"]);
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert!(!place.path().join(run("one")).exists() && !place.path().join("store/latest").is_symlink());
-    // The store itself is where somebody says that it is.
+    // The path of the store itself may go through a link, as typed by the user.
     place.link("here", "store");
     let ended = place.run(&["store", "rm", "here/two/20260131T235959Z", "store/two/20260131T235959Z"]);
     assert_eq!(ended.code, Some(0), "{ended:?}");

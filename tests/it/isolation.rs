@@ -1,8 +1,9 @@
-//! `schism check` on transactions: the options that mean something to them, and what is said.
+//! Tests of `schism check` on transactions: the options that apply to them, and the output.
 
 use crate::support::{Ended, file, run};
 
-/// Transactions one after the other, each `[micro-operations as asked, and as answered]`, of processes 0, 1, 2 and so on.
+/// Makes a history of sequential transactions, each `[micro-operations as invoked, as completed]`, by processes 0, 1,
+/// 2 and so on.
 fn one_after_another(transactions: &[[&str; 2]]) -> String {
     let line = |process: usize, kind: &str, value: &str| {
         format!("{{\"process\":{process},\"type\":\"{kind}\",\"f\":\"txn\",\"value\":{value}}}\n")
@@ -71,7 +72,7 @@ fn a_value_that_was_written_twice_is_named_where_it_matters() {
     let ended = check(&one_after_another(&transactions), &[]);
     assert_eq!(ended.code, Some(2), "{ended:?}");
     assert!(ended.out.contains("5 was written to x more than once"), "{}", ended.out);
-    // Of few, all orders are tried.
+    // If there are few transactions, all orders are tried.
     let few = [transactions[0], transactions[1], transactions[12], reads];
     assert_eq!(check(&one_after_another(&few), &[]).code, Some(1));
 }

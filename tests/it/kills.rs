@@ -1,6 +1,7 @@
-//! Killed at whatever moment, commands leave nothing on the host: no process, interface, mount or rule, no temporary file.
+//! Tests that commands killed at any moment leave nothing on the host: no process, interface, mount or rule, no
+//! temporary file.
 //!
-//! `SCHISM_KILLS=1000 cargo test --test it kills` kills that often; by default it is a few times.
+//! `SCHISM_KILLS=1000 cargo test --test it kills` kills that many times; the default is small.
 
 use std::{
     env, fs,
@@ -12,12 +13,12 @@ use std::{
 
 use crate::support::schism;
 
-/// How often, where nobody says.
+/// Default number of kills.
 const KILLS: u64 = 18;
-/// How long the kernel gets to take everything away.
+/// Maximum time for the kernel to clean up.
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// What can be killed, and within which time it is, in ms.
+/// Commands to kill, and the time in ms within which each is killed.
 const COMMANDS: [(&[&str], u64); 3] = [
     (&["doctor"], 120),
     (&["run", "--nodes", "3", "--faults", "pause,kill,partition", "--time-limit", "4s"], 4500),
@@ -39,10 +40,10 @@ const COMMANDS: [(&[&str], u64); 3] = [
         4500,
     ),
 ];
-/// Without namespaces, where nothing can be cut.
+/// Arguments of a run on a host without namespaces, where there can be no partitions.
 const WITHOUT: &[&str] = &["run", "--nodes", "3", "--faults", "pause,kill", "--time-limit", "4s"];
 
-/// Interfaces, namespaces and mounts of the host.
+/// Lists the interfaces, namespaces and mounts of the host.
 fn host() -> String {
     let mut found = String::new();
     for argv in [&["ip", "-o", "link"][..], &["ip", "netns"]] {
@@ -53,7 +54,7 @@ fn host() -> String {
     found + &fs::read_to_string("/proc/self/mounts").unwrap()
 }
 
-/// Processes that know of this folder, stopped ones among them.
+/// Lists the processes whose command line names a folder, stopped ones included.
 fn processes(dir: &Path) -> Vec<String> {
     let name = dir.to_string_lossy().into_owned();
     let all = fs::read_dir("/proc").unwrap().flatten();
@@ -66,7 +67,7 @@ fn processes(dir: &Path) -> Vec<String> {
     lines.collect()
 }
 
-/// Files that nobody gave a name to stay.
+/// Lists temporary files.
 fn temporary(dir: &Path) -> Vec<String> {
     let in_tmp = fs::read_dir(dir.join("tmp")).unwrap().map(|entry| entry.unwrap().path());
     let beside = glob::glob(&format!("{}/**/.schism-*", dir.display())).unwrap().flatten();
@@ -99,7 +100,7 @@ fn command(dir: &Path, number: u64) -> (Command, u64) {
 fn nothing_is_left_of_what_is_killed() {
     let kills = env::var("SCHISM_KILLS").map_or(KILLS, |kills| kills.parse().expect("SCHISM_KILLS is a number"));
     let before = host();
-    // Knuth's generator: the same moments again, as far as the host lets them be.
+    // Pseudo-random moments (Knuth's generator), reproducible as far as the host's timing permits.
     let draws = std::iter::successors(Some(11_u64), |last| {
         Some(last.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407))
     });

@@ -1,4 +1,4 @@
-//! Who may know whom. The list is the design; `cargo metadata` is the truth.
+//! Tests of the dependencies between crates: the list below is the design, `cargo metadata` the reality.
 
 use std::{collections::BTreeSet, process::Command};
 
@@ -12,7 +12,7 @@ const ALLOWED: [(&str, &str); 7] = [
     ("schism", "workloads"),
 ];
 
-/// Development dependencies count too: a test helper must not become a back door.
+/// Checks all dependencies, including those for development, as a test helper must not become a back door.
 #[test]
 fn crates_know_only_whom_they_may() {
     let output = Command::new(env!("CARGO"))

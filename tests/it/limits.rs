@@ -1,4 +1,5 @@
-//! Limits in time and memory hold whatever is read: pipes that keep silent, files that unpack to much, and every command that reads.
+//! Tests that limits in time and memory hold for every input and every command that reads: silent pipes, files that
+//! unpack to much.
 
 use std::{
     fs::{self, File},
@@ -29,7 +30,7 @@ fn a_silent_pipe_is_waited_for_no_longer_than_there_is_time() {
         assert_eq!(ended.code, Some(64), "{command:?}: {ended:?}");
         assert!(ended.err.contains("no regular file"), "{command:?}: {ended:?}");
     }
-    // Somebody has opened it, and says nothing.
+    // The pipe is open, but nothing is written to it.
     for name in ["/dev/stdin", "-"] {
         let mut child = schism(dir.path())
             .args(["check", "--time-limit", "300ms", name])
@@ -58,7 +59,7 @@ fn what_comes_by_a_pipe_is_judged_like_a_file() {
             .spawn()
             .unwrap();
         let mut to = child.stdin.take().unwrap();
-        // Slowly.
+        // Write slowly.
         for line in text.split_inclusive('\n') {
             to.write_all(line.as_bytes()).ok();
             thread::sleep(Duration::from_millis(5));
@@ -96,7 +97,7 @@ fn every_command_that_reads_has_the_limits() {
     assert!(!dir.path().join("out.edn").exists() && !dir.path().join("out.columns").exists());
 }
 
-/// Few bytes that unpack to many blank lines, in one frame with a window of 64 MiB.
+/// Makes a few bytes of zstd that unpack to many blank lines, in one frame with a window of 64 MiB.
 fn bomb() -> Vec<u8> {
     const BLOCK_BYTES: u32 = 128 << 10;
     let mut bytes = vec![0x28, 0xb5, 0x2f, 0xfd, 0, 16 << 3];

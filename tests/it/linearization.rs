@@ -1,4 +1,4 @@
-//! `schism check --linearization`: the order that was found, for other programs.
+//! Tests of `schism check --linearization`: the order that was found, for other programs.
 
 use std::fs;
 
@@ -15,7 +15,7 @@ const CHECK: [&str; 4] = ["check", "--all", "--linearization", "order.jsonl"];
 
 #[test]
 fn operations_stand_in_the_order_in_which_they_can_have_happened() {
-    // The read of 57 began after the write of 41 and before that of 57; the order must turn them round.
+    // The read of 57 was invoked after the write of 41 and before the write of 57, which the order must put first.
     let history = event(0, 1, "invoke", "write", "k", "41")
         + &event(1, 1, "ok", "write", "k", "41")
         + &event(2, 2, "invoke", "read", "k", "null")
@@ -67,7 +67,7 @@ fn transactions_have_one_order() {
 fn what_cannot_be_written_is_said_and_stdout_is_taken() {
     let (dir, _) = file(stale_read());
     let ended = run(dir.path(), &["check", "--linearization", "missing/order.jsonl", "history.jsonl"]);
-    // The verdict stands all the same.
+    // The verdict stands even though the order cannot be written.
     assert!(ended.code == Some(1) && ended.err.contains("missing/order.jsonl"), "{ended:?}");
     let ended = run(dir.path(), &["check", "--linearization", "-", "history.jsonl"]);
     assert_eq!(ended.code, Some(64), "{ended:?}");

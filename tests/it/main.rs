@@ -1,4 +1,4 @@
-//! The tool as its users meet it: through its binary, and the rules of its source tree.
+//! Integration tests of the tool through its binary, and of the rules for its source tree.
 
 #![allow(
     clippy::unwrap_used,

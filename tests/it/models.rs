@@ -1,8 +1,8 @@
-//! `schism check --model`: each model that `--help` lists knows right from wrong.
+//! Tests of `schism check --model`: each model listed by `--help` accepts a right history and rejects a wrong one.
 
 use crate::support::{event, file, run};
 
-/// What is asked, with which argument, and what is answered rightly and wrongly; one after another. `[…]` is JSON.
+/// Function, argument, right answer and wrong answer of a call. `[…]` is JSON.
 type Call = (&'static str, &'static str, &'static str, &'static str);
 
 const NIL: &str = "null";
@@ -47,12 +47,12 @@ fn history(calls: &[Call], is_right: bool) -> String {
         text += &event(2 * place, 1, "invoke", f, "k", argument);
         text += &event(2 * place + 1, 1, "ok", f, "k", answer);
     }
-    // A lock is not held twice.
+    // A second acquisition is wrong for a lock that is held.
     if calls.len() == 1 && !is_right {
         text += &event(10, 2, "invoke", calls[0].0, "k", NIL);
         text += &event(11, 2, "ok", calls[0].0, "k", NIL);
     }
-    // Transactions name their keys themselves.
+    // The micro-operations of a transaction name their keys themselves.
     if calls[0].0 == "txn" { text.replace(r#""key":"k","#, "") } else { text }
 }
 

@@ -1,4 +1,4 @@
-//! `schism node` as a process of its own: what it does at its start, when it is killed, and when its host runs short.
+//! Tests of `schism node` as a process: at its start, when it is killed, and when its host runs short of resources.
 
 use std::{
     fs,
@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// A cluster of one.
+/// A cluster of one node.
 struct Node {
     dir: TempDir,
     peer: SocketAddr,
@@ -22,7 +22,7 @@ struct Node {
     child: Option<Child>,
 }
 
-/// How a start ended that did not succeed.
+/// Exit of a node that failed to start.
 struct Refusal {
     code: Option<i32>,
     err: String,
@@ -46,7 +46,7 @@ impl Node {
         command
     }
 
-    /// Starts it and waits until it leads.
+    /// Starts the node and waits until it leads.
     fn start(&mut self, more: &[&str]) {
         self.start_by(self.command(more));
     }
@@ -58,7 +58,7 @@ impl Node {
         });
     }
 
-    /// Starts it, and waits until it has ended by itself.
+    /// Starts the node and waits until it has ended by itself.
     fn refused(&self, more: &[&str]) -> Refusal {
         let output = self.command(more).spawn().unwrap().wait_with_output().unwrap();
         Refusal { code: output.status.code(), err: String::from_utf8(output.stderr).unwrap() }
@@ -95,7 +95,7 @@ fn poll(what: &str, mut reached: impl FnMut() -> bool) {
     }
 }
 
-/// One request on a connection of its own; `None` if there is none, or no answer.
+/// Sends one request on a new connection; `None` if there is no connection or no answer.
 fn request(address: SocketAddr, method: &str, path: &str, body: &str) -> Option<String> {
     let mut stream = TcpStream::connect(address).ok()?;
     stream.set_read_timeout(Some(LIMIT)).unwrap();
@@ -158,7 +158,8 @@ fn a_flipped_bit_of_the_last_record_keeps_the_node_down() {
     assert!(node.get().contains("\"value\":4"), "a tail of zeros is a torn write of nothing");
 }
 
-/// Clients can use up no descriptor that the node needs for its disk, and keep nobody out with connections on which nothing comes.
+/// Tests that clients cannot use up the descriptors that the node needs for its disk, and cannot keep others out with
+/// idle connections.
 #[test]
 fn few_descriptors_and_many_clients_are_no_lost_disk() {
     let mut node = Node::new();
@@ -183,7 +184,8 @@ fn few_descriptors_and_many_clients_are_no_lost_disk() {
     assert!(node.get().contains("\"value\":39"));
 }
 
-/// Whoever has not said who it is can make a node take no memory to speak of, whatever it says is to come.
+/// Tests that peers which have not identified themselves cannot make a node allocate memory by announcing large
+/// frames.
 #[test]
 fn strangers_take_no_memory() {
     let mut node = Node::new();
@@ -196,7 +198,7 @@ fn strangers_take_no_memory() {
     let before = most(&node);
     let mut strangers: Vec<_> = (0..64).map(|_| TcpStream::connect(node.peer).unwrap()).collect();
     for stranger in &mut strangers {
-        // A frame of 16 MiB is on its way.
+        // Announces a frame of 16 MiB.
         stranger.write_all(&(16_u32 << 20).to_le_bytes()).ok();
     }
     for stranger in &mut strangers {

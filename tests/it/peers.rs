@@ -1,4 +1,4 @@
-//! `schism check` on histories as other tools write and hand them over.
+//! Tests of `schism check` on histories as other tools write them.
 
 use std::{
     fs::{self, File},

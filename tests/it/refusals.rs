@@ -1,4 +1,4 @@
-//! What cannot work is refused before anything starts, and what fails beside a violation does not hide it.
+//! Tests that the impossible is refused before anything starts, and that no other failure hides a violation.
 
 use std::{
     ffi::OsStr,

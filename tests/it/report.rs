@@ -1,10 +1,10 @@
-//! `schism report`: the pages of histories that other tools recorded say what they can say, and no more.
+//! Tests of `schism report` on histories that other tools recorded: the page shows what is known, and no more.
 
 use std::fs;
 
 use crate::support::{Ended, event, file, run, stale_read};
 
-/// The page that `schism report` makes of this history with these options.
+/// Makes the page of a history with these options.
 fn page(history: impl AsRef<[u8]>, options: &[&str]) -> (Ended, String) {
     let (dir, path) = file(history);
     let renamed = dir.path().join("it's a history.jsonl");
@@ -14,7 +14,7 @@ fn page(history: impl AsRef<[u8]>, options: &[&str]) -> (Ended, String) {
     (ended, html)
 }
 
-/// As `stale_read`, of a tool that records no times.
+/// The history of `stale_read`, as recorded by a tool without times.
 const WITHOUT_TIMES: &str = r#"{"process":2,"type":"invoke","f":"write","value":41}
 {"process":2,"type":"ok","f":"write","value":41}
 {"process":4,"type":"invoke","f":"write","value":57}
@@ -44,7 +44,7 @@ fn a_history_without_times_is_told_by_its_events() {
 
 #[test]
 fn the_ladder_says_what_the_verdict_says_by_the_same_evidence() {
-    // The read of `b` is the more outdated one, and so the headline; that of `a` needs fewer operations.
+    // The read of `b` is the most outdated one, and therefore the headline; that of `a` needs fewer operations.
     let history = [
         event(1, 1, "invoke", "write", "b", "1"),
         event(2, 1, "ok", "write", "b", "1"),

@@ -1,4 +1,4 @@
-//! Runs on real processes: what they find, and that they leave nothing behind however they end.
+//! Tests of runs on real processes: their findings, and that they leave nothing behind however they end.
 
 use std::{
     collections::BTreeMap,
@@ -18,7 +18,7 @@ use serde_json::Value;
 
 use crate::support::{Ended, run, schism};
 
-/// How long anything here may take that takes a moment.
+/// Time limit for anything that should be quick.
 const LIMIT: Duration = Duration::from_secs(20);
 
 fn poll(what: &str, mut done: impl FnMut() -> bool) {
@@ -29,7 +29,7 @@ fn poll(what: &str, mut done: impl FnMut() -> bool) {
     }
 }
 
-/// What of a run could be left on the host: processes that know its folder, interfaces, mounts and rules.
+/// Lists what a run could leave on the host: processes that name its folder, interfaces, mounts and rules.
 fn traces(dir: &Path) -> String {
     let name = dir.to_string_lossy().into_owned();
     let mut found = String::new();
@@ -56,7 +56,7 @@ fn results(dir: &Path) -> Value {
     serde_json::from_slice(&fs::read(only_folder(dir).join("results.json")).unwrap()).unwrap()
 }
 
-/// Starts a run that writes to `dir` and waits until clients are busy.
+/// Starts a run that writes to `dir` and waits until clients are active.
 fn busy_run(dir: &Path, arguments: &[&str]) -> Child {
     let store = dir.join("store");
     let mut child = schism(dir)
@@ -70,7 +70,7 @@ fn busy_run(dir: &Path, arguments: &[&str]) -> Child {
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
     let busy = lines.by_ref().map_while(Result::ok).find(|line| line.contains("clients for"));
     assert!(busy.is_some(), "the run never got busy");
-    // Somebody has to go on reading, or the run would block.
+    // The output must be read on, or the run would block.
     std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
     let history = fs::canonicalize(store.join("latest")).unwrap().join("history.jsonl");
     poll("a first operation", || fs::metadata(&history).is_ok_and(|file| file.len() > 1000));
@@ -202,7 +202,7 @@ fn without_iptables_partitions_are_refused_by_name_and_the_rest_works() {
     assert_eq!(ended.code, Some(0), "{ended:?}");
 }
 
-/// Root of a user namespace in which no further ones may be made, without any capability: what a locked-down host looks like.
+/// Runs as root of a user namespace that permits no further ones, without any capability, as on a locked-down host.
 #[test]
 fn without_namespaces_nodes_share_loopback() {
     let dir = tempfile::tempdir().unwrap();
@@ -231,10 +231,10 @@ fn a_store_that_cannot_be_written_fails_the_run() {
     assert!(ended.err.contains("store"), "{}", ended.err);
 }
 
-/// By sender, receiver and id: the kind, and when.
+/// Kind and time of each message by sender, receiver and id.
 type Messages = BTreeMap<(u64, u64, u64), (String, u64)>;
 
-/// What the nodes of a run sent and what they took in, as they wrote it down.
+/// Reads the messages sent and received from the traces of a run's nodes.
 fn messages(run_dir: &Path) -> [Messages; 2] {
     let mut found = [BTreeMap::new(), BTreeMap::new()];
     for node in 1..=5 {

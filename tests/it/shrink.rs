@@ -1,4 +1,4 @@
-//! `schism shrink`: what is written fails by itself, and nothing is written of what holds.
+//! Tests of `schism shrink`: the result fails by itself, and nothing is written for a history that holds.
 
 use std::fs;
 
@@ -17,9 +17,10 @@ fn what_is_written_is_small_and_fails_by_itself() {
         assert_eq!(ended.code, Some(1), "{model} {values}: {ended:?}");
         let small = fs::read_to_string(dir.path().join("small.jsonl")).unwrap();
         let whole = fs::read_to_string(dir.path().join("h.jsonl")).unwrap();
-        // Texts that are appended to depend on all that was appended before: the checker's evidence is everything up to the violation.
+        // The reads of an appended text depend on all earlier appends, so for kv the evidence is everything up to the
+        // violation.
         assert!(model == "kv" || small.lines().count() <= 60, "{model} {values}:\n{small}");
-        // But for the event that says with what keys begin, where the rest does not any more.
+        // One event may be new: it states the initial value of the keys if the remaining events no longer show it.
         let said = |line: &&str| line.contains(r#""f":"judge-as""#);
         assert!(small.lines().filter(|line| !said(line)).all(|line| whole.contains(line)), "{small}");
         assert!(model == "kv" || small.lines().filter(said).count() == 0, "{small}");

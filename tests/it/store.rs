@@ -1,4 +1,4 @@
-//! Past runs: listed, compressed, removed, served.
+//! Tests of stored runs: listing, compression, removal, serving.
 
 use std::{
     fs,
@@ -19,7 +19,7 @@ use nix::{
 
 use crate::support::{run, schism, stale_read};
 
-/// A store with a run that found something, one that did not, and one that is not over.
+/// Makes a store with a run that found a violation, one that found none, and one that is not over.
 fn store(dir: &Path) {
     for (name, verdict) in [("bad", Some("not-linearizable")), ("good", Some("linearizable")), ("half", None)] {
         let run = dir.join("store").join(name).join("20260131T235959Z");
@@ -97,7 +97,7 @@ fn the_store_is_served_and_nothing_beside_it() {
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }
 
-/// A server of a store, and where it is.
+/// Starts a server of a store, and returns it with its address.
 fn serving(dir: &Path) -> (Child, String) {
     let mut child = schism(dir).args(["serve", "--listen", "127.0.0.1:0"]).stdout(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
@@ -105,7 +105,7 @@ fn serving(dir: &Path) -> (Child, String) {
     (child, line.trim().trim_start_matches("http://").trim_end_matches('/').to_owned())
 }
 
-/// All that comes of these bytes, until the server closes the connection.
+/// Sends a request and returns the answer, up to the end of the connection.
 fn answer(address: &str, request: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
@@ -146,7 +146,7 @@ fn serving_ends_within_a_moment_whoever_is_connected() {
     let dir = tempfile::tempdir().unwrap();
     store(dir.path());
     let (mut child, address) = serving(dir.path());
-    // One says nothing, one half of a request, and one is kept for the next.
+    // One connection sends nothing, one sends half a request, and one is kept alive after an answer.
     let silent = TcpStream::connect(&address).unwrap();
     let mut half = TcpStream::connect(&address).unwrap();
     half.write_all(b"GET / HTTP/1.1\r\nHost: ").unwrap();

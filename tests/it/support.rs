@@ -1,4 +1,4 @@
-//! How these tests start the binary, and what they write for it to read.
+//! Helpers that start the binary, and make histories for it to read.
 
 use std::{
     io::Read,
@@ -9,7 +9,7 @@ use std::{
 
 use tempfile::TempDir;
 
-/// The binary, in a folder of its own.
+/// Returns a command for the binary, to be run in the given folder.
 pub(crate) fn schism(dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_schism"));
     command.current_dir(dir).env("NO_COLOR", "1");
@@ -21,7 +21,7 @@ pub(crate) fn run(dir: &Path, arguments: &[&str]) -> Ended {
     Ended::from(schism(dir).args(arguments).output().unwrap())
 }
 
-/// Runs a command that could hang to its end, which must come in time.
+/// Runs a command that could hang, and fails if it does not end in time.
 pub(crate) fn in_time(command: &mut Command) -> Ended {
     const LIMIT: Duration = Duration::from_secs(30);
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -49,7 +49,7 @@ fn read_all(mut from: impl Read + Send + 'static) -> std::thread::JoinHandle<Str
     })
 }
 
-/// How a command ended.
+/// Exit code and output of a command.
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) code: Option<i32>,
@@ -58,7 +58,7 @@ pub(crate) struct Ended {
 }
 
 impl Ended {
-    /// Where names are shown that are no text.
+    /// Converts output that may contain names which are not UTF-8.
     pub(crate) fn from_lossy(output: Output) -> Self {
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
         Self { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
@@ -75,7 +75,7 @@ impl From<Output> for Ended {
     }
 }
 
-/// A folder with one file in it.
+/// Makes a folder with one file in it.
 pub(crate) fn file(content: impl AsRef<[u8]>) -> (TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("history.jsonl");
@@ -83,7 +83,7 @@ pub(crate) fn file(content: impl AsRef<[u8]>) -> (TempDir, PathBuf) {
     (dir, path)
 }
 
-/// One line of a history.
+/// Formats one line of a history.
 pub(crate) fn event(time_ms: u64, process: u64, kind: &str, f: &str, key: &str, value: &str) -> String {
     let time = time_ms * 1_000_000;
     let node = process % 3 + 1;
@@ -92,7 +92,7 @@ pub(crate) fn event(time_ms: u64, process: u64, kind: &str, f: &str, key: &str, 
     ) + "\n"
 }
 
-/// A history in which `k3` is read as 41 although 57 had been acknowledged 62 ms before.
+/// Makes a history in which `k3` is read as 41 although the write of 57 was acknowledged 62 ms before.
 pub(crate) fn stale_read() -> String {
     [
         event(4000, 2, "invoke", "write", "k3", "41"),

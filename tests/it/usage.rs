@@ -1,4 +1,4 @@
-//! Help, versions and wrong usage.
+//! Tests of help, version and wrong usage.
 
 use crate::support::run;
 
@@ -31,6 +31,19 @@ fn wrong_usage_is_not_a_verdict() {
 fn an_unknown_fault_is_answered_with_those_that_exist() {
     let ended = run(".".as_ref(), &["run", "--faults", "partition:isolate-everyone"]);
     assert!(ended.err.contains("isolate-leader, isolate-random, halves, one-way"), "{}", ended.err);
+}
+
+#[test]
+fn an_argument_does_no_harm_where_it_is_shown() {
+    for argument in ["--\u{1b}]0;x\u{7}", "\u{9b}31m", "x\n::error::y", "\u{202e}z"] {
+        for arguments in [&[argument][..], &["run", "--read", argument], &["check", "--level", argument, "h"]] {
+            let ended = run(".".as_ref(), arguments);
+            assert_eq!(ended.code, Some(64), "{arguments:?}: {ended:?}");
+            let does_harm = |c: char| matches!(c, '\u{1b}' | '\u{7}' | '\u{9b}' | '\u{202e}');
+            assert!(!ended.err.contains(does_harm), "{ended:?}");
+            assert!(!ended.err.lines().any(|line| line.starts_with("::")), "{ended:?}");
+        }
+    }
 }
 
 #[test]

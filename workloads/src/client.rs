@@ -1,4 +1,4 @@
-//! What a workload asks for, and who can ask it: one client for each logical process, bound to one node.
+//! Requests of a workload, and the clients that send them: one client per logical process, bound to one node.
 
 use std::future::Future;
 
@@ -6,38 +6,38 @@ use histories::Value;
 
 use crate::Answered;
 
-/// What a client asks of one key.
+/// Function of a request, with its arguments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Which value it has.
+    /// Returns the value.
     Read,
-    /// To have this value.
+    /// Sets the value.
     Write(i64),
-    /// To have the value `to` if it has `from`.
+    /// Sets the value to `to` if it is `from`.
     Cas {
-        /// What is expected.
+        /// The expected value.
         from: i64,
-        /// What is set.
+        /// The new value.
         to: i64,
     },
 }
 
-/// One request: what, of which key.
+/// Request of a client: an action on a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Request {
-    /// The key's number; see [`Request::key_name`].
+    /// Number of the key; see [`Request::key_name`].
     pub key: u32,
-    /// What is asked.
+    /// The action.
     pub action: Action,
 }
 
 impl Request {
-    /// The key as nodes and histories know it: `k0`, `k1`, …
+    /// Returns the name of the key in nodes and histories: `k0`, `k1`, …
     pub fn key_name(&self) -> String {
         format!("k{}", self.key)
     }
 
-    /// The name of the function in a history.
+    /// Returns the name of the function in a history.
     pub(crate) fn f(&self) -> &'static str {
         match self.action {
             Action::Read => "read",
@@ -46,7 +46,7 @@ impl Request {
         }
     }
 
-    /// The argument in a history.
+    /// Returns the argument in a history.
     pub(crate) fn argument(&self) -> Option<Value> {
         match self.action {
             Action::Read => None,
@@ -56,35 +56,36 @@ impl Request {
     }
 }
 
-/// Why there is no client: a fault of the harness, not of the system under test.
+/// Reason why a client could not be created: a fault of the harness, not of the system under test.
 #[derive(Debug, thiserror::Error)]
 #[error("no client for node {node}: {reason}")]
 pub struct ClientError {
-    /// Which node.
+    /// The node.
     pub node: u16,
-    /// What went wrong.
+    /// The error.
     pub reason: String,
 }
 
-/// Makes clients.
+/// Factory of clients.
 pub trait Connect: Send + Sync + 'static {
-    /// What it makes.
+    /// Type of the clients.
     type Client: Client;
 
-    /// The numbers of the nodes, as histories name them.
+    /// Returns the numbers of the nodes, as histories name them.
     fn nodes(&self) -> &[u16];
 
-    /// A client of its own, with connections of its own, for one logical process.
+    /// Creates a client with connections of its own, for one logical process.
     ///
     /// # Errors
-    /// The harness cannot make one. A node that does not answer is no error here: that is found by asking.
+    /// Returns an error if the harness cannot create one. A node that does not answer is no error here; requests will
+    /// find that out.
     fn open(&self, node: u16) -> Result<Self::Client, ClientError>;
 }
 
-/// Asks one node, one request at a time. Dropping it closes its connections.
+/// Client of one node that sends one request at a time. Dropping it closes its connections.
 ///
-/// It never asks twice: a write that was sent again by itself would look like a defect of the system.
+/// It never retries: a write that was silently sent twice would look like a defect of the system.
 pub trait Client: Send + 'static {
-    /// Asks, within a time limit of its own, and says what is certain.
+    /// Sends a request, within a time limit of its own, and returns what is certain about it.
     fn invoke(&mut self, request: &Request) -> impl Future<Output = Answered> + Send;
 }

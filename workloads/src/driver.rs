@@ -1,4 +1,4 @@
-//! Keeps clients busy until the time is up: workers, their pace, their end.
+//! Driver of a load: keeps clients busy at their pace until the time is up.
 
 use std::{
     sync::{
@@ -17,27 +17,27 @@ use tokio::{
 
 use crate::{ClientError, Connect, Register, RegisterOptions, pace::Pace, worker::Worker};
 
-/// How long after each other the workers begin.
+/// Delay between the starts of two workers.
 const STAGGER: Duration = Duration::from_millis(1);
 
-/// What clients are to do, and for how long.
+/// Load of a run: the requests of its clients, their rate and their duration.
 #[derive(Clone, Debug)]
 pub struct Load {
-    /// What the operations and their times are drawn from.
+    /// Seed of the operations and their times.
     pub seed: u64,
-    /// How many clients, from 1; client `w` asks the node at place `w` modulo the number of nodes.
+    /// Number of clients, from 1; client `w` uses the node at index `w` modulo the number of nodes.
     pub concurrency: u16,
-    /// Operations each second, all clients together; 0 is as fast as it goes.
+    /// Operations per second of all clients together; 0 means no limit.
     pub rate: u32,
-    /// For how long new operations begin.
+    /// Time during which new operations begin.
     pub time_limit: Duration,
-    /// How long an operation takes at most; a client that exceeds it is cut off (its own limit should be a little less).
+    /// Maximum duration of an operation; a client that exceeds it is cut off (its own limit should be a little lower).
     pub operation_limit: Duration,
-    /// The mix.
+    /// Mix of operations.
     pub register: RegisterOptions,
 }
 
-/// What was done so far; read while the run goes on.
+/// Counters of the operations completed so far, readable during the run.
 #[derive(Debug, Default)]
 pub struct Progress {
     ok: AtomicU64,
@@ -46,17 +46,17 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Operations that happened.
+    /// Returns the number of operations that took effect.
     pub fn ok(&self) -> u64 {
         self.ok.load(Ordering::Relaxed)
     }
 
-    /// Operations that did not happen.
+    /// Returns the number of operations that did not take effect.
     pub fn fail(&self) -> u64 {
         self.fail.load(Ordering::Relaxed)
     }
 
-    /// Operations of which nobody knows.
+    /// Returns the number of operations with unknown outcome.
     pub fn info(&self) -> u64 {
         self.info.load(Ordering::Relaxed)
     }
@@ -72,25 +72,25 @@ impl Progress {
     }
 }
 
-/// What the load left behind.
+/// Summary of a load, for the final reads.
 #[derive(Clone, Debug)]
 pub struct Driven {
-    /// The first process number that nobody used.
+    /// Lowest process number that was not used.
     pub next_process: u64,
-    /// Every key that was used, those last in use last.
+    /// Keys that were used, retired ones first.
     pub keys: Vec<u32>,
 }
 
-/// Why the load could not be carried out: a fault of the harness, not of the system under test.
+/// Reason why a load could not be carried out: a fault of the harness, not of the system under test.
 #[derive(Debug, thiserror::Error)]
 pub enum DriveError {
-    /// What happened could not be recorded.
+    /// An event could not be recorded.
     #[error(transparent)]
     Record(#[from] RecordError),
-    /// There is no client.
+    /// A client could not be created.
     #[error(transparent)]
     Client(#[from] ClientError),
-    /// There is nobody to ask, or nobody to ask them.
+    /// The load has no nodes or no clients.
     #[error("a load needs at least one node and one client")]
     Nobody,
     /// A task panicked.
@@ -98,29 +98,31 @@ pub enum DriveError {
     Panic(JoinError),
 }
 
-/// What all workers share.
+/// State shared by all workers.
 #[derive(Debug)]
 pub(crate) struct Shared<C> {
     pub(crate) connect: C,
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) progress: Arc<Progress>,
     pub(crate) operation_limit: Duration,
-    /// Who has the lock takes the next request and its time, or tells what came of one; never held while waiting.
+    /// Source of the requests; its lock is held to take the next request or its time, or to report an answer, and never
+    /// across an await.
     pub(crate) source: Mutex<Source>,
 }
 
-/// Where requests come from.
+/// Source of requests.
 #[derive(Debug)]
 pub(crate) struct Source {
     pub(crate) register: Register,
     pub(crate) pace: Pace,
 }
 
-/// Drives the load to its end. When `stop` turns true (or its sender is gone), no further operation begins; those under way are
-/// waited for, within their limit, so that each has its completion in the history.
+/// Drives the load to its end. When `stop` turns true (or its sender is gone), no further operation begins; operations
+/// under way are awaited, within their limit, so that each has its completion in the history.
 ///
 /// # Errors
-/// The harness failed; what the system does is never an error. The history then ends where it failed.
+/// Returns an error if the harness fails; the behaviour of the system is never an error. The history then ends at the
+/// failure.
 pub async fn drive<C: Connect>(
     load: &Load,
     connect: C,
@@ -144,7 +146,7 @@ pub async fn drive<C: Connect>(
     }
     let mut next_process = u64::from(load.concurrency);
     while let Some(ended) = workers.join_next().await {
-        // An error leaves by dropping the set, which ends all others: without a record there is nothing to go on for.
+        // Returning drops the set, which aborts all other workers: without a record it makes no sense to go on.
         let process = ended.map_err(DriveError::Panic)??;
         next_process = next_process.max(process + 1);
     }

@@ -1,4 +1,5 @@
-//! After all is healed: every node is asked for every key once more, so that a lost or never healed write is seen.
+//! Final reads, after all faults are healed: every node is asked for every key once more, to reveal lost writes and
+//! nodes that did not converge.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,37 +11,38 @@ use crate::{
     worker::{Session, wait_until},
 };
 
-/// How long after a failed read the next one begins.
+/// Pause between a failed read and the next.
 const RETRY_AFTER: Duration = Duration::from_millis(50);
 
-/// What is to be read.
+/// Options of the final reads.
 #[derive(Clone, Debug)]
 pub struct FinalReads {
-    /// The keys, as [`crate::Driven::keys`] has them; of more than `max_keys`, the last.
+    /// Keys, in the order of [`crate::Driven::keys`]; if there are more than `max_keys`, the last ones are read.
     pub keys: Vec<u32>,
-    /// How many keys are read at most, on each node.
+    /// Maximum number of keys read on each node.
     pub max_keys: usize,
-    /// The process number that reads on the first node; [`crate::Driven::next_process`].
+    /// Number of the process that reads on the first node; [`crate::Driven::next_process`].
     pub first_process: u64,
-    /// For how long a node is asked again, all its keys together.
+    /// Time limit for all keys of a node together.
     pub time_limit: Duration,
-    /// How long an operation takes at most.
+    /// Maximum duration of an operation.
     pub operation_limit: Duration,
 }
 
-/// A key that a node never returned within the limit.
+/// Key that a node did not return within the limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Unread {
-    /// Which node.
+    /// The node.
     pub node: u16,
-    /// Which key.
+    /// The key.
     pub key: u32,
 }
 
-/// Reads the keys on every node, each until it succeeds; each attempt is an operation of the history. What could not be read.
+/// Reads the keys on every node, each until it succeeds; each attempt is an operation of the history. Returns the keys
+/// that could not be read.
 ///
 /// # Errors
-/// The harness failed.
+/// Returns an error if the harness fails.
 pub async fn final_reads<C: Connect>(
     reads: &FinalReads,
     connect: C,

@@ -1,4 +1,4 @@
-//! Clients of the key-value API over HTTP; the only place that builds an HTTP client.
+//! Clients of the key-value API over HTTP; the only module that builds an HTTP client.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -8,25 +8,26 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{Action, Answer, Answered, Client, ClientError, Connect, Request};
 
-/// The largest answer that is read, bytes.
+/// Maximum size of a response body, bytes.
 const MAX_BODY_BYTES: usize = 1 << 20;
-/// How much of an answer is quoted where it is not understood, characters.
+/// Number of characters quoted of a response that is not understood.
 const QUOTE_CHARS: usize = 80;
 
-/// How nodes are asked.
+/// Options of the HTTP clients.
 #[derive(Clone, Debug)]
 pub struct HttpOptions {
-    /// Each node's number and where it serves clients.
+    /// Number and client address of each node.
     pub nodes: Vec<(u16, SocketAddr)>,
-    /// The read mode, as the API spells it.
+    /// Read mode, as the API spells it.
     pub read_mode: String,
-    /// How long a connection may take: less than `operation_timeout`, or a refusal by silence looks like an unknown outcome.
+    /// Time limit for connecting: must be lower than `operation_timeout`, or an unanswered connection attempt would
+    /// look like an unknown outcome.
     pub connect_timeout: Duration,
-    /// How long an operation may take, with its connection.
+    /// Time limit for an operation, including the connection.
     pub operation_timeout: Duration,
 }
 
-/// Makes HTTP clients.
+/// Factory of HTTP clients.
 #[derive(Clone, Debug)]
 pub struct HttpConnector {
     options: HttpOptions,
@@ -34,18 +35,18 @@ pub struct HttpConnector {
 }
 
 impl HttpConnector {
-    /// For these nodes.
+    /// Returns a factory of clients for these nodes.
     pub fn new(options: HttpOptions) -> Self {
         let ids = options.nodes.iter().map(|(id, _)| *id).collect();
         Self { options, ids }
     }
 }
 
-/// One logical process's client, with one connection to one node.
+/// Client of one logical process, with one connection to one node.
 #[derive(Debug)]
 pub struct HttpClient {
     http: reqwest::Client,
-    /// `http://address/v1/kv/`
+    /// Prefix of all URLs: `http://address/v1/kv/`.
     base: String,
     read_mode: String,
 }
@@ -66,7 +67,7 @@ impl Connect for HttpConnector {
             let limits = format!("{connect_timeout:?} to connect, {operation_timeout:?} for all");
             return Err(failed(format!("connecting must have less time than the whole operation, not {limits}")));
         }
-        // Nothing may ask a second time, elsewhere, or on a connection that another process used.
+        // No request may be retried, redirected, or sent over a connection of another process.
         let http = reqwest::Client::builder()
             .redirect(redirect::Policy::none())
             .retry(retry::never())
@@ -111,7 +112,7 @@ impl Client for HttpClient {
     }
 }
 
-/// The body, as far as it is read at all.
+/// Reads the body, up to the maximum size.
 async fn body(mut response: Response) -> reqwest::Result<Vec<u8>> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await? {
@@ -123,7 +124,7 @@ async fn body(mut response: Response) -> reqwest::Result<Vec<u8>> {
     Ok(body)
 }
 
-/// Without an answer only one thing is certain: what was never connected was never asked.
+/// Returns the answer for a failed request. The only certain case is a failed connection: that request was never sent.
 fn not_answered(error: &reqwest::Error) -> Answer {
     let mut why = if error.is_timeout() { "timed out".to_owned() } else { error.to_string() };
     if let Some(cause) = std::iter::successors(std::error::Error::source(error), |cause| cause.source()).last() {
@@ -132,7 +133,7 @@ fn not_answered(error: &reqwest::Error) -> Answer {
     if error.is_connect() { Answer::NotDone(format!("no connection: {why}")) } else { Answer::Unknown(why) }
 }
 
-/// Every field that any answer has; which of them must be there depends on what was asked.
+/// Fields of all responses; the request decides which of them are required.
 #[derive(Deserialize)]
 struct Body {
     key: Option<String>,
@@ -146,12 +147,13 @@ struct Body {
     happened: Option<String>,
 }
 
-/// A field that is there, even as `null`, differs from one that is not: an answer without a value is no answer.
+/// Deserializes a field that is present, so that `null` differs from a missing field: a response without a value is not
+/// an answer.
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
     Value::deserialize(deserializer).map(Some)
 }
 
-/// What a whole answer says. Whatever is not exactly what the API promises leaves the outcome unknown.
+/// Returns the answer in a complete response. Any deviation from the API leaves the outcome unknown.
 fn understand(request: &Request, status: StatusCode, text: &[u8]) -> Answered {
     let unclear = |why: &str| {
         let quote: String = String::from_utf8_lossy(text).chars().take(QUOTE_CHARS).collect();

@@ -1,9 +1,9 @@
-//! What clients do: generators, clients, and the loop that drives them.
+//! Workloads: generators, clients, and the loop that drives them.
 //!
-//! A generator says what to ask next, purely and from a seed; a [`Client`] asks one node and says what came of it as an [`Answer`];
-//! [`drive`] keeps many of them busy and records everything; [`final_reads`] asks every node once more when all is healed;
-//! [`keep_probing`] tells meanwhile when each node could be used.
-//! [`Simulation`] does without nodes: it makes up a history, for those who measure checkers.
+//! A generator returns the next request, purely and from a seed; a [`Client`] sends it to one node and returns an
+//! [`Answer`]; [`drive`] keeps many clients busy and records everything; [`final_reads`] reads from every node once
+//! more when all faults are healed; [`keep_probing`] measures meanwhile when each node is available. [`Simulation`]
+//! needs no nodes: it generates a history, to measure checkers.
 
 mod client;
 mod driver;

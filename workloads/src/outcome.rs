@@ -1,32 +1,32 @@
-//! What a client saw, and what follows from it: the one table of `ok`, `fail` and `info`.
+//! Outcomes: the one table that derives `ok`, `fail` or `info` from what a client observed.
 //!
-//! When in doubt, `info`: a wrong `fail` makes a sound system look broken, a wrong `ok` hides a defect.
+//! When in doubt, `info`: a wrong `fail` makes a correct system look broken, and a wrong `ok` hides a defect.
 
 use histories::{EventType, Value};
 
 use crate::Action;
 
-/// What is certain after asking.
+/// Answer to a request: what is certain about its outcome.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// A read returned this; [`Value::Nil`] if the key is absent.
+    /// A read returned this value; [`Value::Nil`] if the key is absent.
     Value(Value),
     /// A write or cas took effect.
     Done,
-    /// A cas changed nothing, since it found this instead.
+    /// A cas changed nothing, since it found this value instead.
     Mismatch(Value),
-    /// It did not happen and never will: the request never left, or the node says so.
+    /// The request did not take effect and never will: it was never sent, or the node says so.
     NotDone(String),
-    /// Nobody knows whether it happened, or will.
+    /// The request may or may not have taken effect, now or later.
     Unknown(String),
 }
 
-/// An answer, and the revision that the store gave with it, where it gives any.
+/// Answer with the revision that the store reported, if it reports any.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answered {
-    /// What is certain.
+    /// The answer.
     pub answer: Answer,
-    /// What the store itself numbered it.
+    /// Revision that the store itself assigned.
     pub revision: Option<u64>,
 }
 
@@ -36,19 +36,20 @@ impl From<Answer> for Answered {
     }
 }
 
-/// How an operation ends in the history, and what becomes of its process.
+/// Completion of an operation in the history, and its consequence for the process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Completion {
     pub(crate) kind: EventType,
     pub(crate) value: Option<Value>,
     pub(crate) observed: Option<Value>,
     pub(crate) error: Option<String>,
-    /// The request may still be under way: its connection must not be used again.
+    /// True if the request may still be under way, so that its connection must not be reused.
     pub(crate) reconnect: bool,
 }
 
 impl Completion {
-    /// The table. A read with an unknown end is a `fail`: whatever became of it, it changed nothing.
+    /// Returns the completion for an answer. A read with an unknown outcome is a `fail`: in any case, it changed
+    /// nothing.
     pub(crate) fn of(action: Action, answer: Answer) -> Self {
         let end = |kind| Self { kind, value: None, observed: None, error: None, reconnect: false };
         match (action, answer) {
@@ -90,7 +91,7 @@ mod tests {
             (CAS, found(), Fail, false),
             (CAS, not_done(), Fail, false),
             (CAS, unknown(), Info, true),
-            // A client that answers something else than it was asked is not believed.
+            // A client that answers another question than it was asked is not trusted.
             (READ, Answer::Done, Fail, true),
             (READ, found(), Fail, true),
             (WRITE, value(), Info, true),

@@ -1,5 +1,5 @@
-//! Probes that tell when each node can be used: a read and a write at a time, which never wait long. What clients of a load see says
-//! little about that, for a client that waits for an answer measures its own patience.
+//! Probes that measure when each node is available: short reads and writes with a low time limit. The clients of a load
+//! cannot measure that, since one that waits for an answer measures its own patience.
 
 use std::{
     collections::BTreeMap,
@@ -15,30 +15,31 @@ use tokio::{
 
 use crate::{Action, Answer, ClientError, Connect, DriveError, Request};
 
-/// A probe that failed is repeated after this part of the usual pause, so that the end of an outage is seen when it comes.
+/// Divisor of the pause after a failed probe, so that the end of an outage is noticed soon.
 const HASTE: u32 = 4;
-/// How many outages of one node are remembered, of each kind.
+/// Maximum number of outages remembered per node and kind of probe.
 const MAX_OUTAGES: usize = 10_000;
 
-/// How nodes are probed.
+/// Options of the probes.
 #[derive(Clone, Copy, Debug)]
 pub struct Probing {
-    /// From the beginning of one probe to that of the next.
+    /// Interval between the beginnings of two probes.
     pub every: Duration,
-    /// How long an answer may take to count as one.
+    /// Time limit of a probe: a later answer does not count.
     pub limit: Duration,
-    /// The key that is read and written: none of the load's.
+    /// Key that is read and written; must not be used by the load.
     pub key: u32,
 }
 
-/// The probes of one kind at one node.
+/// Results of the probes of one kind at one node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Probes {
-    /// How many ended.
+    /// Number of probes that ended.
     pub all: u64,
-    /// How many were answered in time, with what was asked for.
+    /// Number of probes that were answered in time and with success.
     pub answered: u64,
-    /// From the beginning of the first probe that failed to the end of the next one that did not; the end of the last may be open.
+    /// Outages, each from the beginning of the first failed probe to the end of the next successful one; the end of the
+    /// last may be open.
     pub outages: Vec<(Instant, Option<Instant>)>,
 }
 
@@ -56,21 +57,21 @@ impl Probes {
     }
 }
 
-/// The probes of one node.
+/// Results of the probes of one node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NodeProbes {
-    /// Reads, in the mode of the load.
+    /// Results of reads, in the read mode of the load.
     pub reads: Probes,
-    /// Writes.
+    /// Results of writes.
     pub writes: Probes,
 }
 
-/// The probes of all nodes so far.
+/// Results of the probes of all nodes so far.
 #[derive(Debug, Default)]
 pub struct Availability(Mutex<BTreeMap<u16, NodeProbes>>);
 
 impl Availability {
-    /// Each node's.
+    /// Returns the results of each node.
     pub fn by_node(&self) -> BTreeMap<u16, NodeProbes> {
         self.lock().clone()
     }
@@ -80,10 +81,10 @@ impl Availability {
     }
 }
 
-/// Probes every node until it is dropped, reads and writes apart.
+/// Probes every node until the future is dropped, with reads and writes independently.
 ///
 /// # Errors
-/// There is no client, or a task panicked.
+/// Returns an error if a client cannot be created or a task panics.
 pub async fn keep_probing<C: Connect>(
     probing: Probing,
     connect: C,

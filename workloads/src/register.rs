@@ -1,4 +1,4 @@
-//! The `register` workload: reads, writes of unique values and cas on a few keys that all clients contend for.
+//! Workload `register`: reads, writes of unique values and cas on a few keys that all clients contend for.
 
 use std::collections::HashMap;
 
@@ -6,18 +6,19 @@ use histories::Value;
 
 use crate::{Action, Answer, Request, random::Random};
 
-/// What the mix is made of.
+/// Options of the mix of operations.
 #[derive(Clone, Debug)]
 pub struct RegisterOptions {
-    /// How many keys are in use at once, from 1.
+    /// Number of keys in use at once, from 1.
     pub keys: u16,
-    /// Reads in a hundred operations.
+    /// Percentage of reads.
     pub read_percent: u8,
-    /// Cas in a hundred operations; the rest are writes.
+    /// Percentage of cas; the rest are writes.
     pub cas_percent: u8,
-    /// A key makes room for a fresh one after so many writes and cas …
+    /// Number of writes and cas after which a key is replaced by a new one.
     pub mutations_per_key: u32,
-    /// … or after so many of them whose outcome is unknown: each stays open for ever, and a checker pays for it.
+    /// Number of writes and cas with unknown outcome after which a key is replaced, too: each stays open for ever,
+    /// which is expensive for a checker.
     pub unknowns_per_key: u32,
 }
 
@@ -27,10 +28,10 @@ impl Default for RegisterOptions {
     }
 }
 
-/// A pure generator: the same seed, asked and told the same in the same order, says the same.
+/// Pure generator of requests: the same seed, and the same calls in the same order, give the same requests.
 ///
-/// Every written value is unique (a counter over all keys). A key slot holds one key at a time, so that the number of operations
-/// for each key is bounded while all clients still meet on the same few keys.
+/// Every written value is unique (a counter over all keys). A key slot holds one key at a time, so that the number of
+/// operations on each key is bounded while all clients still contend for the same few keys.
 #[derive(Clone, Debug)]
 pub struct Register {
     options: RegisterOptions,
@@ -39,7 +40,7 @@ pub struct Register {
     next_value: i64,
     next_key: u32,
     slots: Vec<Slot>,
-    /// By worker: the value that it saw last, and the key that had it.
+    /// Key and value that each worker saw last.
     seen: HashMap<u16, (u32, i64)>,
 }
 
@@ -51,7 +52,7 @@ struct Slot {
 }
 
 impl Register {
-    /// A generator that begins with the keys `k0` to `k(keys - 1)`.
+    /// Creates a generator that begins with the keys `k0` to `k(keys - 1)`.
     pub fn new(seed: u64, options: RegisterOptions) -> Self {
         let keys = u32::from(options.keys.max(1));
         Self {
@@ -65,8 +66,8 @@ impl Register {
         }
     }
 
-    /// What `worker` asks next. A cas expects the value that this worker saw last, of the key that had it: the fresher, the likelier
-    /// it matches. Who saw none of a key in use reads instead.
+    /// Returns the next request of `worker`. A cas expects the value that this worker saw last, on its key: the fresher
+    /// the value, the likelier a match. If that key is not in use any more, or there is none, it reads instead.
     pub fn next(&mut self, worker: u16) -> Request {
         let slots = u32::try_from(self.slots.len()).expect("there are at most 2^16 slots");
         let place = self.places.below(slots) as usize;
@@ -90,7 +91,7 @@ impl Register {
         Request { key, action }
     }
 
-    /// What `worker` saw come of its request.
+    /// Tells the generator the answer to a request of `worker`.
     pub fn observe(&mut self, worker: u16, request: &Request, answer: &Answer) {
         let Some(place) = self.place_of(request.key) else { return };
         let seen = match (request.action, answer) {
@@ -113,12 +114,12 @@ impl Register {
         }
     }
 
-    /// How many keys were in use so far: `k0` to one below.
+    /// Returns the number of keys used so far: `k0` to one below.
     pub fn keys_used(&self) -> u32 {
         self.next_key
     }
 
-    /// The keys in use now.
+    /// Returns the keys in use now.
     pub fn live_keys(&self) -> impl Iterator<Item = u32> {
         self.slots.iter().map(|slot| slot.key)
     }
@@ -147,7 +148,8 @@ mod tests {
     use super::{Register, RegisterOptions};
     use crate::{Action, Answer, Request};
 
-    /// The first requests of `workers` in turn, where all that is asked is done at once; reads find the last value written.
+    /// Returns the first requests of `workers` in turn, where each takes effect at once; reads return the last value
+    /// written.
     fn requests(register: &mut Register, workers: u16, count: usize) -> Vec<Request> {
         let mut state: BTreeMap<u32, Value> = BTreeMap::new();
         (0..workers)

@@ -1,7 +1,9 @@
-//! Clients of a store that is linearizable, all in one thread and in virtual time; and, if asked for, one violation planted near the end.
+//! Simulated clients of a linearizable store, in one thread and in virtual time; optionally with one violation planted
+//! near the end.
 //!
-//! Each client thinks, invokes, and its operation takes effect at some moment before it completes. Memory goes with clients and keys, not
-//! with operations. What can be proven of a planted read is in [`proof`](self::proof).
+//! Each client thinks and then invokes an operation, which takes effect at some moment before it completes. Memory
+//! grows with clients and keys, not with operations. The argument why a planted read is a violation is in
+//! [`proof`](self::proof).
 
 mod proof;
 mod transactions;
@@ -14,64 +16,67 @@ use crate::random::Random;
 use proof::{Held, Proof};
 pub use transactions::TransactionSimulation;
 
-/// What a key is, and so what clients do to it.
+/// Object that each key is, and thereby the operations of the clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SimulatedModel {
-    /// `read` and `write` numbers.
+    /// Register of numbers: `read` and `write`.
     Register,
-    /// `read`, `write` and `cas` numbers.
+    /// Register of numbers with cas: `read`, `write` and `cas`.
     CasRegister,
-    /// `get`, `put`, `append`, `delete` and `cas` text.
+    /// Text: `get`, `put`, `append`, `delete` and `cas`.
     KeyValue,
 }
 
-/// What is planted.
+/// Kind of violation to plant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Violation {
-    /// One read returns a value whose replacement was acknowledged before the read began.
+    /// A stale read: it returns a value whose replacement was acknowledged before the read began.
     StaleRead,
-    /// An acknowledged write never takes effect, and a later read returns what it should have replaced.
+    /// A lost write: it is acknowledged but never takes effect, and a later read returns the value that it should have
+    /// replaced.
     LostWrite,
 }
 
-/// A history to simulate. Numbers of clients and keys are at least 1.
+/// Parameters of a simulated history. Numbers of clients and keys are at least 1.
 #[derive(Clone, Copy, Debug)]
 pub struct Simulation {
-    /// What a key is.
+    /// Object that each key is.
     pub model: SimulatedModel,
-    /// How many operations begin.
+    /// Number of operations.
     pub operations: u64,
-    /// How many clients there are at once.
+    /// Number of concurrent clients.
     pub clients: u16,
-    /// How many keys, `k0` and so on; each operation picks one evenly.
+    /// Number of keys, `k0` and so on; each operation picks one uniformly.
     pub keys: u32,
-    /// How many of a hundred operations have an unknown outcome. Half of these take effect in time, a quarter late, a quarter never.
+    /// Percentage of operations with an unknown outcome. Half of these take effect in time, a quarter late, a quarter
+    /// never.
     pub unknown_percent: u8,
-    /// Values are drawn from 0 to below this; if not given, each is written once.
+    /// Upper bound (exclusive) of the values, drawn from 0 on; if not given, each value is written once.
     pub values: Option<u32>,
-    /// Whether clients begin their next operation at once; else they are busy for a third of the time.
+    /// True if clients begin their next operation at once; otherwise they are busy for a third of the time.
     pub always_overlapping: bool,
-    /// What is planted, once, among the last operations (a twentieth of them, but at least 200 and 20 for each key).
+    /// Violation to plant, once, among the last operations (a twentieth of them, but at least 200 and at least 20 per
+    /// key).
     pub violation: Option<Violation>,
-    /// The same seed, the same events.
+    /// Seed: the same seed gives the same events.
     pub seed: u64,
 }
 
-/// The shortest operation, ns; the longest lasts this and [`SPREAD_NS`] more.
+/// Minimum duration of an operation, ns; the maximum is [`SPREAD_NS`] more.
 const SHORTEST_NS: u32 = 200_000;
 const SPREAD_NS: u32 = 1_600_000;
 const THINK_NS: u32 = 4_000_000;
-/// An effect comes late by at most this, ns.
+/// Maximum delay of a late effect, ns.
 const LATE_NS: u32 = 20_000_000;
-/// How many operations at the end may carry what is planted, at least.
+/// Minimum number of operations at the end among which a violation is planted.
 const WINDOW: u64 = 200;
 
 impl Simulation {
-    /// Hands each event to `record`, in order. Returns whether what was to be planted is there, proven to be a violation; where
-    /// unknown outcomes could explain every value, there is none.
+    /// Passes each event to `record`, in order. Returns true if the violation that was asked for was planted and is
+    /// provably one; it is not planted where unknown outcomes could explain every value.
     ///
     /// # Errors
-    /// What `record` said.
+    /// Returns the first error of `record`.
     pub fn run<E>(&self, record: impl FnMut(&Event<'_>) -> Result<(), E>) -> Result<bool, E> {
         let mut world = World {
             plan: *self,
@@ -109,30 +114,30 @@ struct World<R> {
     plan: Simulation,
     record: R,
     random: Random,
-    /// By time and by the order in which it was scheduled.
+    /// Steps by time, and then in the order in which they were scheduled.
     queue: BTreeMap<(u64, u64), Step>,
     scheduled: u64,
     now_ns: u64,
-    /// Of the next event.
+    /// Index of the next event.
     index: u64,
     begun: u64,
     next_token: u64,
     next_process: u64,
     clients: Vec<Client>,
     keys: Vec<Key>,
-    /// What is still to be planted.
+    /// Violation that is still to be planted.
     wanted: Option<Violation>,
     lost: Option<Lost>,
 }
 
-/// A write that did not take effect, though it is or will be acknowledged.
+/// Write that did not take effect, though it is or will be acknowledged.
 struct Lost {
     key: usize,
     /// Index of its invocation.
     invoked: u64,
     /// Index of its completion.
     completed: Option<u64>,
-    /// What it should have replaced.
+    /// State that it should have replaced.
     previous: Held,
 }
 
@@ -140,7 +145,7 @@ enum Step {
     Invoke(usize),
     Effect(usize),
     Complete(usize),
-    /// The effect of an operation whose client has gone on.
+    /// Effect of an operation whose client has gone on.
     Late(Operation),
 }
 
@@ -161,10 +166,10 @@ struct Operation {
     action: Action,
     /// Index of its invocation.
     invoked: u64,
-    /// The last [`Proof::replaced_at`] before that.
+    /// Value of [`Proof::replaced_at`] just before that.
     replaced_at: Option<u64>,
     unknown: bool,
-    /// What the key held when it took effect; of a cas, what it expected decides.
+    /// State of the key when the operation took effect, which decides whether a cas matched.
     found: Held,
 }
 
@@ -178,7 +183,7 @@ enum Action {
 }
 
 impl Action {
-    /// The token that it may leave behind.
+    /// Returns the token that the action may leave behind.
     fn token(&self) -> Option<u64> {
         match self {
             Self::Read | Self::Delete => None,
@@ -218,7 +223,7 @@ impl SimulatedModel {
     }
 }
 
-/// What an append of `token` adds.
+/// Returns the text that an append of `token` adds.
 fn appended(token: u64) -> String {
     format!(",{token}")
 }
@@ -285,7 +290,8 @@ impl<E, R: FnMut(&Event<'_>) -> Result<(), E>> World<R> {
         Ok(())
     }
 
-    /// Half of all operations read. A cas expects, where values are unique, what the key holds as it is invoked.
+    /// Draws an action; half of all actions are reads. Where values are unique, a cas expects the value of the key at
+    /// its invocation.
     fn draw(&mut self, key: usize) -> Action {
         let percent = self.random.below(100);
         if percent < 50 {
@@ -379,7 +385,7 @@ impl<E, R: FnMut(&Event<'_>) -> Result<(), E>> World<R> {
         Ok(())
     }
 
-    /// What a read returns: what it found, unless it is the one to be stale.
+    /// Returns the value that a read returns: the one it found, unless this read is to be the stale one.
     fn answer(&mut self, read: &Operation) -> Value {
         let proof = &self.keys[read.key].proof;
         let planted = match (self.wanted, &self.lost) {

@@ -1,4 +1,4 @@
-//! One client after the other for the same node: a logical process that ends in `info` is followed by a new one.
+//! Workers: sequences of clients of one node, in which a logical process that ends in `info` is followed by a new one.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,22 +10,23 @@ use tokio::{
 
 use crate::{Answer, Answered, Client, Connect, DriveError, Progress, Request, driver::Shared, outcome::Completion};
 
-/// After a failure the next attempt begins at least so much after the last: this at first, doubled up to the other.
+/// Minimum delay between the beginnings of two attempts after a failure: at first this, then doubled up to
+/// [`MAX_BACKOFF`].
 const MIN_BACKOFF: Duration = Duration::from_millis(10);
 const MAX_BACKOFF: Duration = Duration::from_millis(200);
 
-/// A worker: its number and node stay, its process and client change.
+/// Worker: its number and node stay, its process and client change.
 #[derive(Debug)]
 pub(crate) struct Worker<C: Connect> {
     shared: Arc<Shared<C>>,
     number: u16,
     session: Session<C::Client>,
-    /// How much a new process number differs from the old.
+    /// Difference between a new process number and the previous one.
     step: u64,
     backoff: Duration,
 }
 
-/// One logical process with its client.
+/// Logical process with its client.
 #[derive(Debug)]
 pub(crate) struct Session<K> {
     pub(crate) process: u64,
@@ -40,7 +41,7 @@ impl<C: Connect> Worker<C> {
         Ok(Self { shared, number, session, step: u64::from(concurrency), backoff: Duration::ZERO })
     }
 
-    /// Works until `end`, or until it is stopped; the number of its last process.
+    /// Works until `end`, or until it is stopped; returns the number of its last process.
     pub(crate) async fn run(
         mut self,
         start: Instant,
@@ -80,7 +81,7 @@ impl<C: Connect> Worker<C> {
 }
 
 impl<K: Client> Session<K> {
-    /// One operation, recorded from before it leaves until after it ended.
+    /// Carries out one operation and records its invocation before the request is sent and its completion afterwards.
     pub(crate) async fn ask(
         &mut self,
         request: &Request,
@@ -109,9 +110,9 @@ impl<K: Client> Session<K> {
     }
 }
 
-/// Waits until `due`; none if `end` or the stop comes before.
+/// Waits until `due`; returns none if `end` or the stop comes first.
 pub(crate) async fn wait_until(due: Instant, end: Instant, stop: &mut watch::Receiver<bool>) -> Option<()> {
-    // A sender that is gone can stop nobody any more, so it has to count as a stop.
+    // Without a sender, nothing could stop the run any more, so that counts as a stop.
     let stopped = *stop.borrow() || stop.has_changed().is_err();
     let until = due.min(end);
     if !stopped && until > Instant::now() {

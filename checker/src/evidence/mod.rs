@@ -16,7 +16,7 @@ use crate::{
     opinion::refute,
     patience::Patience,
     prepare::{Action, Prepared, Preparer, Step, Steps},
-    shrink::{Problem, by_specification},
+    shrink::{MAX_EVIDENCE, Problem, by_specification},
     staleness::bounds::BYTES,
     verify::register_calls,
     zones::{Clusters, NO_STEP, Violation, Zones, zones},
@@ -25,7 +25,6 @@ use crate::{
 /// Assumption about the rest of the history that is stated if a cas counts as a write.
 const CAS_AS_WRITE: &str = "where a cas counts as a write if only others set what it expected";
 
-use crate::shrink::MAX_EVIDENCE;
 pub(crate) use gather::Gather;
 use sentences::Told;
 pub(crate) use words::Words;

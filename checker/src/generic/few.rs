@@ -14,9 +14,7 @@
 //! left out, because they make it a contradiction. They are shown as recorded, and so an optional change that
 //! completed has to take effect again. Therefore the result is shown only if it says the same: without any one of the
 //! certain operations it has an order, unless not even all operations recorded before have one without it. Otherwise,
-//! or if there is no time to find out, all operations are shown that were left before changes became optional. If
-//! these are too many for a second opinion, the certain operations are shown together with the changes they need,
-//! which then need not have taken place.
+//! or if there is no time to find out, all operations are shown that were left before changes became optional.
 
 use histories::{History, Outcome, Value};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -53,8 +51,6 @@ pub(crate) struct Small {
     pub shown: Vec<u32>,
     /// Operation that completed when no order was left.
     pub last: u32,
-    /// Smaller set that has no order either, and those of its operations that need not have taken place, if known.
-    pub loose: Option<(Vec<u32>, Vec<u32>)>,
 }
 
 struct Few<'s, 'a, S> {
@@ -107,11 +103,10 @@ pub(crate) fn few_by<'a, S: Specification>(
     few.loosen_changes();
     (few.questions, few.unanswered) = (MAX_ALL_QUESTIONS, 0);
     let needed = few.needed();
-    let shown = few.shown(&recorded, &needed.0);
-    let loose = few.loose(needed);
+    let shown = few.shown(&recorded, &needed);
     let last = few.certain.iter().copied().find(|&index| history.operations[index as usize].completed == few.rank);
     let last = last.expect("the rank is that of a completion, and what is looked at there stays");
-    Small { shown, last, loose }
+    Small { shown, last }
 }
 
 impl<'a, S: Specification> Few<'_, 'a, S> {
@@ -287,28 +282,16 @@ impl<'a, S: Specification> Few<'_, 'a, S> {
         Some(true)
     }
 
-    /// Returns the certain operations with those they need, and the latter alone, if they are known completely and
-    /// are not too many.
-    fn loose(&self, (needed, is_all): (Vec<u32>, bool)) -> Option<(Vec<u32>, Vec<u32>)> {
-        let all = merged(&self.certain, &needed);
-        (is_all && all.len() <= MAX_SHOWN).then_some((all, needed))
-    }
-
-    /// Returns the optional operations that the others need if a certain one is left out. Also returns false if they
-    /// may be incomplete because a search was undecided.
-    fn needed(&mut self) -> (Vec<u32>, bool) {
-        let (mut needed, mut is_all): (Vec<u32>, bool) = (Vec::new(), true);
+    /// Returns the optional operations that the others need if a certain one is left out.
+    fn needed(&mut self) -> Vec<u32> {
+        let mut needed = Vec::new();
         if self.certain.len() > MAX_SHOWN {
-            return (needed, false);
+            return needed;
         }
         for left_out in self.certain.clone() {
             let others: Vec<u32> = self.certain.iter().copied().filter(|&index| index != left_out).collect();
             let spare = self.spare.clone();
-            let found = self.search(&others, &spare);
-            let Some(Found::Order(order)) = found else {
-                is_all &= matches!(found, Some(Found::Dead(_)));
-                continue;
-            };
+            let Some(Found::Order(order)) = self.search(&others, &spare) else { continue };
             let used: Vec<u32> = self.spare.iter().copied().filter(|index| order.contains(index)).collect();
             let used = minimal(used, |used| {
                 let spare = merged(&needed, used);
@@ -316,7 +299,7 @@ impl<'a, S: Specification> Few<'_, 'a, S> {
             });
             needed = merged(&needed, &used);
         }
-        (needed, is_all)
+        needed
     }
 }
 

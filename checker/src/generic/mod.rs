@@ -20,7 +20,7 @@ use rustc_hash::FxHashMap;
 use crate::{
     Evidence, Limits, UnknownWhy,
     model::{Call, Specification},
-    opinion::{Doubt, refute_all},
+    opinion::{Doubt, refute},
     parts::in_one,
     patience::{OutOf, Patience},
     verify::Verify,
@@ -36,7 +36,7 @@ pub(crate) use transactions::as_values;
 pub(crate) use words::tell;
 
 /// Number of queries of the limits (a few thousand steps each) after which a second opinion is given up.
-const MAX_QUESTIONS: usize = 2048;
+const MAX_QUESTIONS: usize = 1 << 14;
 
 /// Origin of a violation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,23 +77,7 @@ pub(crate) trait Object: Verify {
     ///
     /// # Errors
     /// They have an order, or no method could decide.
-    fn refute(&self, history: &History, indexes: &[usize], found_by: By, limits: &Limits<'_>) -> Result<(), Doubt> {
-        self.refute_loose(history, indexes, &[], found_by, limits)
-    }
-
-    /// Confirms like [`Object::refute`] that these operations have no order. Those in `loose` need not have taken
-    /// place.
-    ///
-    /// # Errors
-    /// They have an order, or no method could decide.
-    fn refute_loose(
-        &self,
-        history: &History,
-        indexes: &[usize],
-        loose: &[usize],
-        found_by: By,
-        limits: &Limits<'_>,
-    ) -> Result<(), Doubt>;
+    fn refute(&self, history: &History, indexes: &[usize], found_by: By, limits: &Limits<'_>) -> Result<(), Doubt>;
 }
 
 impl<S: Specification> Object for S {
@@ -140,15 +124,10 @@ impl<S: Specification> Object for S {
         undecided.map_or_else(|| Found::Order(in_one(history, &orders)), Found::Unknown)
     }
 
-    fn refute_loose(
-        &self,
-        history: &History,
-        indexes: &[usize],
-        loose: &[usize],
-        found_by: By,
-        limits: &Limits<'_>,
-    ) -> Result<(), Doubt> {
-        refute_all(self, history, indexes, loose, found_by, limits)
+    fn refute(&self, history: &History, indexes: &[usize], found_by: By, limits: &Limits<'_>) -> Result<(), Doubt> {
+        let operations: Vec<Operation> = indexes.iter().map(|&index| history.operations[index]).collect();
+        let calls: Vec<Call<'_>> = operations.iter().map(|o| Call::of(history, o, self.asks_who())).collect();
+        refute(self, &operations, &calls, found_by, || None, limits)
     }
 }
 
@@ -250,12 +229,7 @@ fn parts<S: Specification>(
     Ok(parts)
 }
 
-/// Assumption stated for a violation in which not all operations must have taken place.
-const SOME_ARE_LOOSE: &str = "although some of the changes among them need not have taken place";
-
-/// Describes the violation in words, after the second opinion: the last operation has no place among those shown. If
-/// the second opinion cannot decide about all of these, a smaller set is shown, in which some need not have taken
-/// place.
+/// Describes the violation in words, after the second opinion: the last operation has no place among those shown.
 ///
 /// # Errors
 /// The reason why the violation is not believed.
@@ -265,22 +239,10 @@ pub(crate) fn evidence(
     small: &Small,
     limits: &Limits<'_>,
 ) -> Result<Evidence, UnknownWhy> {
-    let places = |indexes: &[u32]| -> Vec<usize> { indexes.iter().map(|&index| index as usize).collect() };
-    let told = |shown: &[u32], besides: Option<String>| {
-        let ((claim, reasons), operations) = (tell(history, shown, small.last), places(shown));
-        Evidence { operations, besides, claim, reasons, staleness: None, revisions: None, possible: None }
-    };
-    let all = told(&small.shown, None);
-    let doubt = match object.refute(history, &all.operations, By::This, limits) {
-        Ok(()) => return Ok(all),
-        Err(doubt) => doubt,
-    };
-    if let (Doubt::Unconfirmed, Some((few, loose))) = (doubt, &small.loose)
-        && object.refute_loose(history, &places(few), &places(loose), By::This, limits).is_ok()
-    {
-        return Ok(told(few, Some(SOME_ARE_LOOSE.to_owned())));
-    }
-    Err(doubt.why(all.operations.len(), &all.claim))
+    let (claim, reasons) = tell(history, &small.shown, small.last);
+    let operations: Vec<usize> = small.shown.iter().map(|&index| index as usize).collect();
+    object.refute(history, &operations, By::This, limits).map_err(|doubt| doubt.why(operations.len(), &claim))?;
+    Ok(Evidence { operations, besides: None, claim, reasons, staleness: None, revisions: None, possible: None })
 }
 
 /// Describes a violation like [`evidence`]: an operation that found a value which no other can have left.

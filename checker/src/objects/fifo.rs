@@ -131,7 +131,7 @@ pub(super) fn check(key: &Key<'_>) -> Result<Claim, UnknownWhy> {
             let mut oracle = |all: &[u32], spare: &FxHashSet<u32>, limits: &Limits<'_>| {
                 search(key, all, spare, limits).unwrap_or_else(Searched::Limit)
             };
-            let Small { shown: few, last, .. } =
+            let Small { shown: few, last } =
                 few_by(&queue, key.history, &key.operations, rank, key.limits, &mut oracle);
             let (claim, reasons) = tell(key.history, &few, last);
             Ok(Claim::Violation(Violation { reasons, ..Violation::new(few, claim) }))

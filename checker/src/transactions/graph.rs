@@ -28,7 +28,7 @@ pub(super) enum Kind {
 /// Condition under which an edge must hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Needs {
-    /// Any level: the edge holds unconditionally.
+    /// Edge that holds at any level.
     Nothing,
     /// Snapshots: the version that a transaction read is the one right before the version that it writes.
     Snapshots,

@@ -1,4 +1,4 @@
-//! Every method says what the oracle says, on 1,000,000 random small histories of each kind.
+//! Agreement of every method with the oracle, on 1,000,000 random small histories of each kind.
 
 use checker::{Method, Model, Options, Verdict, check};
 use histories::{EventType, Value};
@@ -11,7 +11,7 @@ use crate::{
 const HISTORIES: u64 = 1_000_000;
 const THREADS: u64 = 2;
 
-/// Most histories are small; one in 16 is larger.
+/// Returns the size of the history of a seed: most are small, one in 16 is larger.
 fn max_operations(seed: u64) -> usize {
     if seed.is_multiple_of(16) { 11 } else { 7 }
 }
@@ -23,7 +23,7 @@ struct Tally {
     by_zones: u64,
 }
 
-/// Compares on so many histories, in several threads; the tally.
+/// Compares on `histories` histories, in several threads; returns the tally.
 fn agree(kind: Kind, model: Model, salt: u64, histories: u64) -> Tally {
     let share = |thread: u64| histories * thread / THREADS..histories * (thread + 1) / THREADS;
     let tally = std::thread::scope(|scope| {

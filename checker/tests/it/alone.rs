@@ -1,5 +1,6 @@
-//! Objects of every kind, also looked at, also with values that repeat: the verdict is that of trying every order; and the evidence of a
-//! violation stands alone: it has no order, and without the answer that was planted it has one, where all the rest has.
+//! Tests with objects of every kind, including lookups and repeated values: the verdict agrees with trying every order,
+//! and the evidence of a violation is self-contained. It has no order, and without the answer that was planted it has
+//! one, if all the other operations have one.
 
 use checker::{Model, Options, Verdict, check};
 use histories::{Event, EventType, History, Outcome, Process, Value, ValueId};
@@ -11,7 +12,7 @@ use crate::random::paired;
 const HISTORIES: u64 = 200_000;
 const MAX_OPERATIONS: usize = 9;
 
-/// An object, and from how many values it chooses; each is new where that is 0.
+/// Object, and the number of distinct values; 0 makes every value new.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Kind(Model, i64);
 
@@ -36,12 +37,12 @@ fn list(items: &[Value]) -> Value {
     Value::List(items.to_vec())
 }
 
-/// Two registers.
+/// Returns the state of two registers.
 fn both(x: &Value, y: &Value) -> Value {
     Value::Map([("x", x.clone()), ("y", y.clone())].into_iter().collect())
 }
 
-/// Of a call, what it answers, and what it leaves behind.
+/// Applies a call to the state and returns its answer.
 fn effect(model: Model, state: &mut State, f: &str, argument: &Value) -> Value {
     let next = match model {
         Model::Queue => (!state.is_empty()).then_some(0),
@@ -75,7 +76,7 @@ fn effect(model: Model, state: &mut State, f: &str, argument: &Value) -> Value {
     Value::Nil
 }
 
-/// What a client asks next.
+/// Draws the next call of a client.
 fn call(Kind(model, values): Kind, rng: &mut Pcg64, last: &mut i64) -> (&'static str, Value) {
     *last += 1;
     let value = Value::Int(if values == 0 { *last } else { rng.random_range(1..=values) });
@@ -105,10 +106,10 @@ fn call(Kind(model, values): Kind, rng: &mut Pcg64, last: &mut i64) -> (&'static
     (f, argument)
 }
 
-/// A call of a client, with its answer once it happened.
+/// Call of a client, with its answer once it took effect.
 type Call = (&'static str, Value, Option<Value>);
 
-/// What clients of a real object see.
+/// Returns the events that clients of a real object observe.
 fn simulated(kind: Kind, rng: &mut Pcg64) -> Vec<Event<'static>> {
     let (mut events, mut state, mut last) = (Vec::new(), State::new(), 0);
     let mut clients: Vec<(u64, Option<Call>)> = (0..rng.random_range(2..=4)).map(|process| (process, None)).collect();
@@ -148,7 +149,7 @@ fn simulated(kind: Kind, rng: &mut Pcg64) -> Vec<Event<'static>> {
     events
 }
 
-/// Whether some order explains these operations.
+/// Returns true if some order explains these operations.
 fn is_ordered(model: Model, history: &History, indexes: &[usize]) -> bool {
     go(model, history, &State::new(), indexes)
 }
@@ -167,7 +168,7 @@ fn go(model: Model, history: &History, state: &State, left: &[usize]) -> bool {
     })
 }
 
-/// Another answer of the same kind.
+/// Returns another answer of the same kind.
 fn other_answer(model: Model, answer: &Value, rng: &mut Pcg64) -> Option<Value> {
     let number = Value::Int(rng.random_range(1..6));
     match answer {

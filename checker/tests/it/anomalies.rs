@@ -1,10 +1,10 @@
-//! Each anomaly by its name, in histories written by hand after Adya (1999) and Kingsbury and Alvaro (VLDB 2020).
+//! Tests of each named anomaly, in histories written by hand after Adya (1999) and Kingsbury and Alvaro (VLDB 2020).
 
 use checker::{AnomalyKind, Level, Limits, Status, TransactionReport, check_transactions};
 use histories::{History, read_bytes};
 
-/// A history from lines such as `0 1 4 ok append x 1; r x 1 2; w y 3; r z nil`: process, begin, end, how it ended, micro-operations. An end of `-`
-/// never comes.
+/// Parses a history from lines such as `0 1 4 ok append x 1; r x 1 2; w y 3; r z nil`: process, begin, end, type of the
+/// completion, micro-operations. An end of `-` never comes.
 fn history(text: &str) -> History {
     let mut events: Vec<(u32, String)> = Vec::new();
     for row in text.lines().map(str::trim).filter(|row| !row.is_empty()) {
@@ -43,7 +43,7 @@ pub(crate) fn check(text: &str) -> TransactionReport {
     check_transactions(&history(text), &Limits::none())
 }
 
-/// The names that are found, and the strongest level that is left.
+/// Returns the names of the anomalies found, and the strongest level that is left.
 fn judged(text: &str) -> (Vec<String>, Option<Level>) {
     let report = check(text);
     let names = report.counts.iter().map(|count| count.name.clone()).collect();
@@ -120,7 +120,7 @@ fn a_register_that_goes_back_is_told_by_the_time_at_which_its_versions_were_ther
     assert!(told.iter().any(|sentence| sentence.contains(missed)), "{told:#?}");
     assert_judged("0 0 1 ok w x 1\n1 2 3 ok r x nil", &["G-single-realtime"], Some(Level::StrongSessionSerializable));
     assert_judged("0 0 9 ok w x 1; w y 1\n1 0 9 ok r x = 1; r y nil", &["G-single"], Some(Level::ReadCommitted));
-    // Two processes that saw two versions in two orders.
+    // Two processes observe two versions in opposite orders.
     let seen = "1 0 7 ok r x = 2\n1 8 20 ok r x = 1";
     for (written, name) in
         [("0 6 20 ok w x 2", "G0-process"), ("2 0 20 ok w x 2\n0 6 20 ok r x = 2; w x 3", "G0-process")]
@@ -236,7 +236,7 @@ fn what_cannot_be_judged_is_unknown() {
     assert_judged(failed, &[], Some(Level::StrictSerializable));
 }
 
-/// What nobody else may have written still shows what it shows.
+/// Checks that a value written twice does not hide anomalies elsewhere.
 #[test]
 fn a_value_that_was_written_twice_is_named_and_all_else_is_judged() {
     let twice = "0 0 1 ok append x 1\n1 0 1 ok append x 1\n";
@@ -245,19 +245,19 @@ fn a_value_that_was_written_twice_is_named_and_all_else_is_judged() {
     assert_judged(&format!("{twice}{others}2 2 3 ok r x 1 1"), &[], Some(Level::StrictSerializable));
     let report = check(&format!("{twice}{others}2 2 3 ok r x 1 1 1"));
     assert_eq!(report.counts[0].name, "duplicate-elements");
-    // Both were acknowledged, and only one is there: nothing that is certain says so.
+    // Both appends were acknowledged and only one is there, but no certain rule refutes that.
     let report = check(&format!("{twice}{others}2 2 3 ok r x 1"));
     assert_eq!(report.status(Level::StrictSerializable), Status::NotRefuted);
     assert!(report.why.unwrap().to_string().contains("1 was written to x more than once"));
     let stale = "3 4 5 ok append y 3\n4 6 7 ok r y";
     let report = check(&format!("{twice}{others}2 2 3 ok r x 1\n{stale}"));
     assert_eq!(report.status(Level::StrictSerializable), Status::Refuted);
-    // Of registers it says nothing which of the two was read.
+    // In a register it is unknown which of the two writes was read.
     let registers = "0 0 1 ok w x 1\n1 2 3 ok w x 2\n2 4 5 ok w x 1\n";
     assert_judged(&format!("{registers}{others}2 6 7 ok r x = 1"), &[], Some(Level::StrictSerializable));
 }
 
-/// Lists are looked at before registers, wherever their keys come.
+/// Checks that lists are judged before registers, whatever the order of their keys.
 #[test]
 fn values_that_were_written_twice_to_a_list_and_a_register_do_not_depend_on_which_key_comes_first() {
     let others: Vec<String> = (3..13).map(|process| format!("{process} 0 1 ok append z {process}\n")).collect();
@@ -275,7 +275,7 @@ fn values_that_were_written_twice_to_a_list_and_a_register_do_not_depend_on_whic
 
 #[test]
 fn what_reads_say_that_contradict_their_transaction_counts() {
-    // Elle's cases: a circle of reads, where one also read something else before.
+    // Cases of Elle: a cycle of reads, one of whose transactions also read something else before.
     assert_judged(
         "0 0 9 ok append x 1; r y 1\n1 0 9 ok r x; r x 1; append y 1",
         &["G1c", "internal"],
@@ -313,7 +313,7 @@ fn another_writer_has_no_place_between_a_read_and_the_write_that_replaced_it() {
     let report = check(text);
     assert_eq!(report.status(Level::StrictSerializable), Status::Refuted);
     assert!(report.anomalies[0].links.len() > 1, "{report:#?}");
-    // The same where both are later members of chains.
+    // The same holds if both are later members of chains.
     let longer = "0 0 1 ok w x 3\n1 2 20 ok r x = 3; w x 4\n2 2 20 ok r x = 4; w x 6\n0 3 4 ok w x 5\n0 5 6 ok r x = 6";
     assert_eq!(check(longer).status(Level::StrictSerializable), Status::Refuted);
 }
@@ -329,7 +329,7 @@ fn a_stale_read_is_told_edge_by_edge() {
     assert!(missed && before, "{sentences:#?}");
 }
 
-/// A component that is one long ring, and chains of real time: nothing recurses.
+/// Checks that nothing recurses on a component that is one long ring, or on long chains of real time.
 #[test]
 fn long_chains_do_not_overflow_the_stack() {
     const LENGTH: u32 = 50_000;

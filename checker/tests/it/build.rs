@@ -1,9 +1,10 @@
-//! Histories by hand: one line an event.
+//! Histories written by hand, one event per line.
 
 use histories::{Event, EventType, History, HistoryBuilder, Process, Value};
 
-/// A history from lines such as `0 invoke write 1`, `0 ok write`, `1 invoke cas 1 2`, `1 fail cas found 3`, `1 fail cas mismatch`,
-/// `2 invoke read`, `2 ok read nil`, with ` #7` behind it where it has the revision 7. Numbers are whole numbers, `nil` is absent, `[1,2]` a list, all else text. The events are 1 ms apart.
+/// Parses a history from lines such as `0 invoke write 1`, `0 ok write`, `1 invoke cas 1 2`, `1 fail cas found 3`,
+/// `1 fail cas mismatch`, `2 invoke read`, `2 ok read nil`, followed by ` #7` for revision 7. Whole numbers are
+/// numbers, `nil` is absent, `[1,2]` is a list, and anything else is text. The events are 1 ms apart.
 pub(crate) fn history(text: &str) -> History {
     let mut builder = HistoryBuilder::default();
     for (place, line) in (0..).zip(text.lines().map(str::trim).filter(|line| !line.is_empty())) {

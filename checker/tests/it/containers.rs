@@ -1,5 +1,5 @@
-//! Queues, stacks, priority queues and bags: the methods say what trying every order says, on a million random small histories of
-//! each, and find what was planted in large ones.
+//! Tests of queues, stacks, priority queues and bags: the methods agree with trying every order, on a million random
+//! small histories of each, and find what was planted in large ones.
 
 use std::ops::Range;
 
@@ -12,10 +12,10 @@ use crate::{build::history, random::paired};
 
 const HISTORIES: u64 = 1_000_000;
 const MAX_OPERATIONS: usize = 8;
-/// Of so many histories, one is also searched without the methods.
+/// One in this many histories is also searched without the methods.
 const SEARCHED: u64 = 10;
 
-/// The names of what puts in and takes out.
+/// Returns the names of the functions that insert and remove.
 fn names(model: Model) -> [&'static str; 2] {
     match model {
         Model::Queue => ["enqueue", "dequeue"],
@@ -25,7 +25,7 @@ fn names(model: Model) -> [&'static str; 2] {
     }
 }
 
-/// Where the values are of which the next is taken.
+/// Returns the positions of the values of which one is removed next.
 fn next(model: Model, inside: &[i64]) -> Range<usize> {
     let all = 0..inside.len();
     match model {
@@ -36,7 +36,7 @@ fn next(model: Model, inside: &[i64]) -> Range<usize> {
     }
 }
 
-/// Whether some order explains these operations, but for those whose bits are set in `done`.
+/// Returns true if some order explains these operations, except for those whose bits are set in `done`.
 fn can_be_ordered(model: Model, history: &History, inside: &[i64], all: &[&Operation], done: u32) -> bool {
     let left = |place: &usize| done >> place & 1 == 0;
     let certain = (0..all.len()).filter(left).filter(|&place| all[place].outcome == Outcome::Ok);
@@ -58,14 +58,14 @@ fn can_be_ordered(model: Model, history: &History, inside: &[i64], all: &[&Opera
     })
 }
 
-/// A client that waits for an answer: what it asked, its argument, and its answer once the operation has happened.
+/// Call of a client that waits for an answer: function, argument, and the answer once the operation took effect.
 type Call = (&'static str, Value, Option<Value>);
 
 struct Simulation {
     model: Model,
     rng: Pcg64,
     inside: Vec<i64>,
-    /// Each number in the order in which it is put in.
+    /// Numbers, in the order in which they are inserted.
     numbers: Vec<i64>,
     put: usize,
     events: Vec<Event<'static>>,
@@ -102,7 +102,7 @@ impl Simulation {
         (take, Value::Nil, None)
     }
 
-    /// `count` clients; of 1,000 operations, `unknown` end in nobody knows what.
+    /// Runs `count` clients; of 1,000 operations, `unknown` get an unknown outcome.
     fn run(&mut self, mut left: usize, count: u64, unknown: u32) {
         let mut clients: Vec<(u64, Option<Call>)> = (0..count).map(|process| (process, None)).collect();
         let mut next = count;
@@ -147,7 +147,7 @@ impl Simulation {
             if takes(&self.events[at]) {
                 let number = self.rng.random_range(0..=self.put);
                 let answer = if number < self.put { self.numbers[number].into() } else { Value::Nil };
-                // Mostly, whoever had that answer gets this one instead.
+                // Mostly, the operation that had that answer gets this one in exchange.
                 if let Some(other) =
                     self.events.iter().position(|event| takes(event) && event.value == Some(answer.clone()))
                 {
@@ -236,7 +236,8 @@ fn bags_agree_with_every_order() {
     agree(Model::Bag);
 }
 
-/// The verdict on a large history, in which two takes far apart have changed their answers if that is asked for.
+/// Checks a large history, in which two distant removals have exchanged their answers if `plant` is set; returns the
+/// report and the planted operations.
 fn large(model: Model, unknown: u32, plant: bool) -> (Report, Vec<usize>) {
     let mut simulation = simulation(model, 5, 20_000);
     simulation.run(20_000, 8, unknown);
@@ -245,7 +246,7 @@ fn large(model: Model, unknown: u32, plant: bool) -> (Report, Vec<usize>) {
         .filter(|&at| history.operations[at].outcome == Outcome::Ok)
         .filter(|&at| ![ValueId::NIL, ValueId::UNKNOWN].contains(&history.operations[at].output))
         .collect();
-    // A bag may keep a value for long.
+    // A bag may keep a value for a long time.
     let apart = if model == Model::Bag { 4000 } else { 500 };
     let planted = if plant { vec![takes[takes.len() / 2], takes[takes.len() / 2 + apart]] } else { Vec::new() };
     if let [one, other] = planted[..] {

@@ -1,4 +1,5 @@
-//! Numbers at their ends, what nobody can have left, looks that must not make anything slow, and models that contradict themselves.
+//! Tests of edge cases: numbers at their limits, values that nobody can have left behind, lookups that must not slow a
+//! method down, and models that contradict themselves.
 
 use std::{
     fmt::Write,
@@ -10,7 +11,7 @@ use histories::{History, Value};
 
 use crate::build::history;
 
-/// The verdict, if it takes no more than so many questions whether to go on.
+/// Checks a history, and stops after this many questions whether to go on.
 fn within(questions: usize, history: &History, model: Model) -> Report {
     let left = AtomicUsize::new(questions);
     let keep_going = || left.fetch_sub(1, Ordering::Relaxed) > 1;
@@ -106,7 +107,8 @@ fn what_nobody_wrote_is_found_at_once() {
     }
 }
 
-/// `rounds` rounds in which one client puts in and another looks and takes, while a third does the same with another value.
+/// Returns a history of `rounds` rounds, in each of which one client inserts and another looks up and removes, while a
+/// third does the same with another value.
 fn rounds(put: &str, take: &str, rounds: usize, last: &str) -> History {
     let mut text = String::new();
     for round in 0..rounds {
@@ -133,7 +135,8 @@ fn a_look_makes_nothing_slow() {
     }
 }
 
-/// Puts by four clients at once, of which every seventh repeats, and as many takes.
+/// Returns a history in which four clients insert concurrently, repeating every seventh value, and remove as many
+/// values.
 fn crowd(count: usize, swap: bool) -> History {
     let value = |number: usize| if number % 7 == 6 { number - 3 } else { number };
     let mut text = String::new();
@@ -161,7 +164,7 @@ fn a_queue_of_values_that_repeat_is_decided() {
     assert!(bad.keys[0].evidence.as_ref().unwrap().operations.len() <= 8, "{bad:#?}");
 }
 
-/// Panics on one value, and takes an answer back when it is asked for the second time.
+/// Specification that panics on one value, and contradicts its own answer when it is asked a second time.
 struct Broken(AtomicUsize);
 
 impl Specification for Broken {

@@ -1,7 +1,8 @@
-//! Levels of isolation by their definitions, over all orders of a few transactions: lists, registers and both at once, values that are written
-//! twice, what did not happen and is read, reads that contradict their own transaction, initial values, unknown outcomes.
+//! Tests of the isolation levels against their definitions, over all orders of a few transactions: lists, registers and
+//! both at once, values that are written twice, aborted writes that are read, reads that contradict their own
+//! transaction, initial values, unknown outcomes.
 //!
-//! Orders are permutations, states are kept whole, nothing is remembered: slow, and plain.
+//! The oracle permutes orders and keeps whole states, without memoization: slow, and simple.
 
 use checker::{Level, Limits, Status, TransactionReport, check_transactions_from};
 use histories::{Event, EventType, History, HistoryBuilder, Process, Value};
@@ -28,7 +29,7 @@ struct Txn {
     ops: Vec<Op>,
 }
 
-/// What is there at first: a list, a value, or nothing.
+/// Initial state of a key: a list, a value, or neither.
 #[derive(Clone, Debug, Default)]
 struct First {
     list: Vec<i64>,
@@ -67,7 +68,7 @@ impl Drawn {
         }
     }
 
-    /// Whether a transaction finds what it read, beginning with this.
+    /// Returns true if a transaction finds what it read, starting from this state.
     fn runs(&self, at: usize, state: &mut State) -> bool {
         self.txns[at].ops.iter().all(|op| {
             let found = self.txns[at].end != EventType::Ok || Self::finds(state, op);
@@ -80,7 +81,7 @@ impl Drawn {
         (0..self.txns.len()).filter(|at| self.txns[*at].end == EventType::Ok).collect()
     }
 
-    /// All orders of those that ended well and any of those that nobody knows, until one is right.
+    /// Tries all orders of the committed transactions with any of those of unknown outcome, until `right` accepts one.
     fn any_order(&self, right: &mut dyn FnMut(&[usize]) -> bool) -> bool {
         self.orders_from(&mut Vec::new(), right)
     }
@@ -120,7 +121,8 @@ impl Drawn {
         self.txns[at].ops.iter().any(|op| matches!(op, Op::Append(k, _) | Op::Write(k, _) if *k == key))
     }
 
-    /// Each has a snapshot, after so many commits before its own, and those since changed nothing that it changes (Adya 1999, 4.3).
+    /// Decides snapshot isolation (Adya 1999, 4.3): each transaction reads from the state after some number of earlier
+    /// commits, and the commits since then changed no key that it changes.
     fn on_snapshots(&self) -> bool {
         self.any_order(&mut |order| {
             let mut states = vec![self.initially()];
@@ -139,8 +141,8 @@ impl Drawn {
         })
     }
 
-    /// What a transaction's reads of lists claim: all of the list, and how much was there before it; of one that contradicts the
-    /// transaction, what others added.
+    /// Returns what a transaction's reads of lists claim: the whole list, and the part that was there before the
+    /// transaction. For a read that contradicts its own transaction, both are the part that others appended.
     fn claims(&self, at: usize) -> Vec<(usize, Vec<i64>, Vec<i64>)> {
         let mut claims = Vec::new();
         let (mut own, mut base): ([Vec<i64>; KEYS], [Option<Vec<i64>>; KEYS]) = Default::default();
@@ -149,7 +151,7 @@ impl Drawn {
                 own[*key].push(*value);
             }
             let Op::Lists(key, list) = op else { continue };
-            // What was there at first was added by nobody.
+            // No transaction appended the initial elements.
             let first = list.iter().zip(&self.first.list).take_while(|(a, b)| a == b).count();
             if list[first..].ends_with(&own[*key]) {
                 let rest = list[..list.len() - own[*key].len()].to_vec();
@@ -167,7 +169,8 @@ impl Drawn {
         claims
     }
 
-    /// Each read finds something that was there between transactions before its own, or that its own had written (Crooks et al. 2017).
+    /// Decides read committed (Crooks et al. 2017): each read returns a value of some state between transactions before
+    /// its own, or one that its own transaction wrote.
     fn read_committed(&self) -> bool {
         self.any_order(&mut |order| {
             let mut states = vec![self.initially()];
@@ -199,7 +202,8 @@ impl Drawn {
         })
     }
 
-    /// Writes do not mix, as far as the reads of lists agree on an order (Adya 1999: no G0), and nothing is there more often than it was added.
+    /// Decides read uncommitted (Adya 1999: no G0): writes do not interleave, as far as the reads of lists agree on an
+    /// order, and no element occurs more often than it was appended.
     fn read_uncommitted(&self) -> bool {
         let certain = self.certain();
         let mut by_key: Vec<Vec<Vec<i64>>> = vec![Vec::new(); KEYS];
@@ -274,8 +278,9 @@ impl Drawn {
         })
     }
 
-    /// Each element of a list can be given to one of those that added it, or to one that did not happen for certain, so that those of one
-    /// stand together, in the order of the transactions, and what is not there comes after all.
+    /// Returns true if each element of a list can be attributed to one of the transactions that appended it, or to one
+    /// that is not certain to have happened, so that the elements of one transaction are contiguous and in the order of
+    /// the transactions, and transactions with missing elements come after all others.
     fn assigns(&self, order: &[usize], key: usize, list: &[i64], given: &mut Vec<Option<usize>>) -> bool {
         if given.len() == list.len() {
             let places: Vec<usize> =
@@ -368,7 +373,7 @@ impl Drawn {
     }
 }
 
-/// Which kinds of keys there are.
+/// Kinds of keys in a history.
 #[derive(Clone, Copy, PartialEq)]
 enum Mix {
     Lists,
@@ -379,7 +384,7 @@ enum Mix {
 struct Draw {
     rng: Pcg64,
     keys: usize,
-    /// Values are drawn from so few; 0 for a new one each time.
+    /// Number of distinct values to draw from; 0 makes every value new.
     domain: i64,
     next: i64,
     held: Vec<State>,
@@ -459,7 +464,7 @@ impl Draw {
         }
     }
 
-    /// Runs on what is there now; sometimes on something older, or on something else at each step.
+    /// Runs a transaction on the newest state, sometimes on an older one, or on another one at each step.
     fn run(&mut self, at: usize) {
         let mode = self.rng.random_range(0..8);
         let pick = |rng: &mut Pcg64, held: &[State]| held[rng.random_range(0..held.len())].clone();
@@ -486,7 +491,7 @@ impl Draw {
         self.drawn.txns[at].ops = ops;
     }
 
-    /// Often changes what somebody read.
+    /// Changes, in half of the cases, the result of a read.
     fn spoil(&mut self) {
         if self.rng.random_range(0..2) > 0 {
             return;
@@ -522,7 +527,8 @@ impl Draw {
     }
 }
 
-/// Every level of each history is what its definition says: how often each one is refuted, and holds.
+/// Compares every level of each history with its definition; returns how often each level is refuted, and how often it
+/// holds.
 fn agree(mix: Mix) -> Vec<[u64; 2]> {
     let mut tally = vec![[0; 2]; Level::ALL.len()];
     for seed in 0..crate::histories(HISTORIES) {
@@ -544,7 +550,8 @@ fn agree(mix: Mix) -> Vec<[u64; 2]> {
     tally
 }
 
-/// Each level is refuted where the one below holds, and holds, in one of a thousand and more.
+/// Checks that each level is refuted while the one below holds, and that it holds, in at least one of a thousand
+/// histories.
 fn occur(tally: &[[u64; 2]]) {
     let least = crate::histories(HISTORIES) / 1000;
     for pair in tally.windows(2) {

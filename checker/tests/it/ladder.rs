@@ -1,4 +1,5 @@
-//! Every rung of the ladder says what its definition says, on random small histories; every witness refutes its rung by itself.
+//! Agreement of every rung of the ladder with its definition, on random small histories; and of every witness, which
+//! must refute its rung by itself.
 
 use checker::{Consistency, Model, Options, Standing, consistency};
 use histories::{Event, EventType, History, HistoryBuilder, Outcome, Process, Value, ValueId};
@@ -14,7 +15,7 @@ use crate::{
 
 const HISTORIES: u64 = 100_000;
 
-/// A few clients on one or two keys, who answer each other with anything that anybody sets.
+/// Generates a history of a few clients on one or two keys, with reads that return any value that somebody sets.
 fn anything(seed: u64) -> History {
     let mut rng = Pcg64::seed_from_u64(seed);
     let keys = rng.random_range(1..=2_i64);
@@ -72,7 +73,7 @@ fn anything(seed: u64) -> History {
     builder.finish()
 }
 
-/// One line an operation.
+/// Formats a history with one line per operation.
 fn told(history: &History) -> String {
     let value = |id: ValueId| if id == ValueId::UNKNOWN { "-".to_owned() } else { history.value(id).to_string() };
     let line = |(index, o): (usize, &histories::Operation)| {
@@ -158,7 +159,7 @@ fn a_cas_that_does_not_say_what_it_found_leaves_the_weaker_models_open() {
         let Standing::NotChecked { why } = standing(&text, Consistency::SequentialPerKey) else { panic!("{text}") };
         assert!(why.contains("did not say what they found"), "{why}");
     }
-    // On however many keys.
+    // Tries it with several keys.
     for others in [&["b"][..], &["b", "c"]] {
         let text = others.iter().fold(stale.replace("read", "read@a").replace("write", "write@a"), |text, key| {
             text + &format!("\n3 invoke cas@{key} 7 8\n3 fail cas@{key} mismatch")

@@ -1,4 +1,4 @@
-//! Large histories: the methods agree with each other, and what was planted is found, with a witness that is small.
+//! Tests of large histories: the methods agree with each other and find what was planted, with a small witness.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -13,10 +13,10 @@ use crate::{
 const MAX_OPERATIONS: usize = 4_000;
 const SEEDS: u64 = 16;
 
-/// A witness larger than this is too large to try every order.
+/// Maximum size of a witness of which every order can be tried.
 const MAX_WITNESS: usize = 12;
 
-/// By the method that is chosen, and by the search, which may give up after a while.
+/// Checks with the method that is chosen, and with the search, which may give up after a while.
 fn by_each(history: &History) -> [Report; 2] {
     const MAX_QUESTIONS: usize = 40;
     let asked = AtomicUsize::new(0);
@@ -54,7 +54,7 @@ fn what_nothing_was_changed_in_can_be_ordered() {
     }
 }
 
-/// Plants something in right histories; at each of the places of events that `plant` returns the operation is wrong.
+/// Plants a violation in correct histories; `plant` returns the process whose operation is wrong.
 fn planted(salt: u64, plant: impl Fn(&mut Vec<Event<'static>>) -> Option<u64>) {
     let mut planted = 0;
     for seed in 0..SEEDS {
@@ -74,7 +74,7 @@ fn planted(salt: u64, plant: impl Fn(&mut Vec<Event<'static>>) -> Option<u64>) {
     assert!(planted >= SEEDS / 2, "planted only {planted} times");
 }
 
-/// A process that does nothing else.
+/// Process that does nothing but the planted operations.
 const PLANTED: u64 = 1 << 20;
 
 fn operation(f: &'static str, argument: Option<Value>, answer: Option<Value>, time: u64) -> [Event<'static>; 2] {
@@ -89,7 +89,7 @@ fn insert(events: &mut Vec<Event<'static>>, at: usize, pair: [Event<'static>; 2]
     events.splice(at..at, pair);
 }
 
-/// What completed reads found, each with the place of its completion.
+/// Returns the results of completed reads, each with the index of its completion.
 fn reads<'a>(events: &'a [Event<'static>]) -> impl DoubleEndedIterator<Item = (usize, &'a Value)> {
     let is_read = |event: &Event<'_>| event.kind == EventType::Ok && event.f == "read";
     (events.iter().enumerate())
@@ -102,7 +102,7 @@ fn a_stale_read() {
     planted(93, |events| {
         let (early, old) = reads(events).next()?;
         let (late, _) = reads(events).find(|&(at, value)| at > early && value != old)?;
-        // That one may have overlapped the first; a read that begins later than both ends goes back.
+        // That read may have overlapped the first; a read that begins after both ended is stale.
         let at = late.midpoint(events.len());
         let stale = operation("read", None, Some(old.clone()), events[at].time);
         let is_replaced = reads(&events[..at]).next_back().is_some_and(|(_, last)| last != old);
@@ -123,7 +123,7 @@ fn a_corrupted_read() {
 #[test]
 fn a_lost_write() {
     planted(95, |events| {
-        // Between two reads of one value, of which the second begins after the write.
+        // Place it between two reads of one value, of which the second begins after the write.
         let all: Vec<(usize, &Value)> = reads(events).collect();
         let (from, _) = *all
             .windows(2)

@@ -1,5 +1,5 @@
-//! Transactions below serializable: snapshot isolation against an oracle that tries every order of commits and every snapshot, what is said of
-//! weaker levels, and how a cycle is told.
+//! Tests of levels below serializable: snapshot isolation against an oracle that tries every order of commits and every
+//! snapshot, the status of weaker levels, and the explanation of cycles.
 
 use checker::{
     Because, Level, Limits,
@@ -15,14 +15,16 @@ use crate::{
 
 const HISTORIES: u64 = 100_000;
 
-/// Whether the transactions can have run on snapshots: each saw all that the first so many had committed, and its own changes, and
-/// of two that changed the same key the later saw the earlier (Adya 1999, section 4.3: PL-SI, without an order of time).
+/// Returns true if the transactions can have run on snapshots: each read the effects of the first `n` commits, for some
+/// `n`, and its own, and of two that changed the same key the later read from a snapshot that contains the earlier
+/// (Adya 1999, section 4.3: PL-SI, without real time).
 fn explained_by_snapshots(kind: Kind, all: &[Transaction]) -> bool {
     let left: Vec<&Transaction> = all.iter().filter(|t| t.kind != EventType::Fail).collect();
     rest_explained(kind, &left, &mut vec![vec![Vec::new(); 3]], &mut Vec::new())
 }
 
-/// `states[n]` is what the first `n` that committed left behind; `changed[n]` the keys that the next one changed.
+/// Continues the order. `states[n]` is the state after the first `n` commits; `changed[n]` are the keys that the next
+/// one changed.
 fn rest_explained(
     kind: Kind,
     left: &[&Transaction],
@@ -80,7 +82,7 @@ fn apply(kind: Kind, state: &mut Vec<i64>, value: i64) {
     state.push(value);
 }
 
-/// How often snapshots are refuted, left open, and hold.
+/// Compares with the oracle; returns how often snapshot isolation is refuted, left open, and holds.
 fn agree(kind: Kind) -> [u64; 3] {
     let mut tally = [0; 3];
     for seed in 0..crate::histories(HISTORIES) {
@@ -100,7 +102,7 @@ fn agree(kind: Kind) -> [u64; 3] {
     tally
 }
 
-/// Each link leads to the next, and the last to the first; the claim counts them.
+/// Checks that each link leads to the next, and the last to the first, and that the claim counts them.
 fn is_told_as_it_is(report: &TransactionReport) {
     for anomaly in &report.anomalies {
         assert!(!anomaly.claim.is_empty());
@@ -134,7 +136,7 @@ fn statuses(text: &str) -> Vec<Status> {
     Level::ALL.map(|level| check(text).status(level)).to_vec()
 }
 
-/// Levels from strong to weak.
+/// Asserts the status of each level, from strong to weak.
 #[track_caller]
 fn assert_statuses(text: &str, expected: [Status; 6]) {
     assert_eq!(statuses(text), expected, "{text}");
@@ -148,7 +150,8 @@ fn of_lists_in_order_all_weaker_levels_hold() {
     assert_statuses(torn, [Refuted, Refuted, Refuted, Refuted, Holds, Holds]);
 }
 
-/// Two that appended to `z` what nobody read: each missed what the other changed elsewhere, so that neither can have seen the other.
+/// Covers two transactions that appended to `z` without any read of it: each missed a change of the other elsewhere, so
+/// that neither can have read from the other.
 #[test]
 fn of_lists_with_loose_ends_snapshots_are_decided() {
     let skew = "0 0 9 ok r x; r y; append x 1; append z 1\n1 0 9 ok r x; r y; append y 1; append z 2";
@@ -165,7 +168,8 @@ fn of_registers_weaker_levels_are_decided_without_an_order_of_versions() {
 
 #[test]
 fn the_shortest_cycle_is_told_and_all_are_counted() {
-    // A circle of three that read each other's, in which two already read each other's; and a circle of two apart from them.
+    // A cycle of three transactions that read from each other, two of which already form a cycle; and a cycle of two
+    // others.
     let report = check(
         "0 0 9 ok append a 1; append b 1; r c 1; r d 1
          1 0 9 ok r a 1; append c 1
@@ -188,7 +192,7 @@ fn the_shortest_cycle_is_told_and_all_are_counted() {
 
 #[test]
 fn a_longer_cycle_that_misses_less_is_worse() {
-    // Two miss each other's changes; and, in a longer circle, only one misses something.
+    // Two transactions miss each other's changes; and in a longer cycle, only one misses something.
     let report = check(
         "0 0 9 ok r x; r y; append z 1
          1 0 9 ok append x 1; r z; append y 1; r w 1
@@ -236,7 +240,7 @@ fn anomalies_are_told_in_words() {
     claims("0 0 1 ok w x 1\n1 2 3 ok r x = 2", "T1 read 2 in x, which nobody ever wrote");
 }
 
-/// Of all that shows that one version came before another, what lies closest together is told.
+/// Checks that the closest moments are reported of all that show that one version came before another.
 #[test]
 fn the_closest_moments_show_which_version_came_later() {
     let text = "0 0 1 ok w x 1\n0 2 3 ok w x 2\n2 4 5 ok r x = 2\n3 0 2 ok r x = 1\n1 6 7 ok r x = 1";

@@ -1,4 +1,4 @@
-//! Limits are kept by every method: whoever is told to stop asks hardly any more questions.
+//! Tests that every method keeps its limits: once it is told to stop, it asks hardly any more questions.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -8,19 +8,19 @@ use checker::{
 };
 use histories::{Event, EventType, History, HistoryBuilder, Process, TRANSACTION, Value};
 
-/// How many operations each history has.
+/// Number of operations of each history.
 const OPERATIONS: i64 = 60_000;
 
-/// So many operations may pass without a question.
+/// Maximum number of operations between two questions.
 const MOST_BETWEEN: usize = 8_192;
 
-/// Questions after the one that was answered with no.
+/// Maximum number of questions after the one that was answered with no.
 const MOST_AFTER: usize = 8;
 
-/// A call: what is asked, with which argument, and what is answered.
+/// Call: function, argument, answer.
 type Asked = (&'static str, Value, Value);
 
-/// Calls in this order, each open until the next but one begins.
+/// Returns a history of these calls in order, each open until the next but one begins.
 fn history(calls: impl Iterator<Item = Asked>) -> History {
     let mut builder = HistoryBuilder::default();
     let mut open: Option<(u64, Asked)> = None;
@@ -38,7 +38,7 @@ fn history(calls: impl Iterator<Item = Asked>) -> History {
     builder.finish()
 }
 
-/// As above, one call after another by one process.
+/// Returns a history of these calls in sequence, by one process.
 fn by_one(calls: impl Iterator<Item = Asked>) -> History {
     let mut builder = HistoryBuilder::default();
     for (f, argument, answer) in calls {
@@ -53,7 +53,7 @@ fn numbers() -> impl Iterator<Item = i64> {
     0..OPERATIONS / 2
 }
 
-/// Twice as many calls as numbers.
+/// Returns two calls for each number.
 fn calls(pair: impl Fn(i64) -> [Asked; 2]) -> impl Iterator<Item = Asked> {
     numbers().flat_map(pair)
 }
@@ -62,7 +62,7 @@ fn list(items: impl IntoIterator<Item = Value>) -> Value {
     Value::List(items.into_iter().collect())
 }
 
-/// A history that each model explains.
+/// Returns a history that is correct under the model.
 fn right(model: Model) -> History {
     let (nil, int, yes) = (|| Value::Nil, Value::Int, || Value::Bool(true));
     let put_and_take = |put, take| history(calls(move |n| [(put, int(n), nil()), (take, nil(), int(n))]));
@@ -110,7 +110,7 @@ fn within<'a>(model: Model, limits: &Limits<'a>) -> Options<'a> {
     Options { limits: *limits, ..Options::new(model) }
 }
 
-/// Runs something that stops after so many questions; and how many it asked.
+/// Runs something that stops after `most` questions; returns its result and the number of questions that it asked.
 fn asked<T>(most: usize, run: impl FnOnce(&Limits<'_>) -> T) -> (T, usize) {
     let count = AtomicUsize::new(0);
     let keep_going = || count.fetch_add(1, Ordering::Relaxed) < most;
@@ -118,7 +118,7 @@ fn asked<T>(most: usize, run: impl FnOnce(&Limits<'_>) -> T) -> (T, usize) {
     (found, count.into_inner())
 }
 
-/// That it asks often enough, and stops wherever it is told to; with what it then says.
+/// Checks that `run` asks often enough, stops wherever it is told to, and returns the right result in both cases.
 fn stops<T>(
     name: &str,
     run: impl Fn(&Limits<'_>) -> T,
@@ -146,7 +146,7 @@ fn is_time(why: Option<&UnknownWhy>) -> bool {
 fn every_model_stops_when_it_is_told_to() {
     for model in MODELS {
         let history = right(model);
-        // By the general search, each state of a list holds all of it.
+        // In the general search, each state of a list contains the whole list.
         for search_only in [false, true].into_iter().take(if model == Model::List { 1 } else { 2 }) {
             let run = |limits: &Limits<'_>| check(&history, &Options { search_only, ..within(model, limits) });
             let name = format!("{model:?}, by search only: {search_only}");
@@ -197,7 +197,7 @@ fn many_small_keys_stop_when_they_are_told_to() {
     );
 }
 
-/// A register of which the last read is stale.
+/// Returns a history of a register whose last read is stale.
 fn stale() -> History {
     let write = |n| ("write", Value::Int(n), Value::Nil);
     let read = |n| ("read", Value::Nil, Value::Int(n));
@@ -242,7 +242,7 @@ fn a_violation_stands_however_little_time_there_is_to_make_it_small() {
     }
 }
 
-/// One transaction after another, each of which writes a value and reads it.
+/// Returns a history of sequential transactions, each of which writes a value and reads it.
 fn transactions(write: &'static str) -> History {
     let mut builder = HistoryBuilder::default();
     for n in 0..OPERATIONS {

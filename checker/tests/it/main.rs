@@ -1,4 +1,5 @@
-//! The checker from outside: rules by table, agreement with an oracle on random histories, histories that others are tested on.
+//! Tests of the checker's public surface: rules by table, agreement with oracles on random histories, and the histories
+//! on which other checkers are tested.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 #![allow(clippy::disallowed_methods, reason = "tests may read files")]
@@ -32,7 +33,7 @@ mod transactions;
 mod undecided;
 mod wide;
 
-/// How many random histories a comparison with an oracle takes: so many, or as `ORACLE_HISTORIES` says.
+/// Returns the number of random histories compared with an oracle: `usual`, or `ORACLE_HISTORIES` if that is set.
 fn histories(usual: u64) -> u64 {
     std::env::var("ORACLE_HISTORIES").map_or(usual, |count| count.parse().unwrap())
 }

@@ -1,4 +1,4 @@
-//! The limit in memory is kept: the heap hardly grows by more while a check runs out of it.
+//! Tests that the memory limit is kept: the heap hardly grows beyond it while a check runs out of memory.
 
 #![allow(unsafe_code, reason = "an allocator can be written in no other way")]
 
@@ -13,7 +13,7 @@ use checker::{
 };
 use histories::{Event, EventType, History, HistoryBuilder, Process, TRANSACTION, Value};
 
-/// The system's allocator, which counts what each thread holds, and the most that it held.
+/// Allocator that counts, for each thread, the bytes it holds and their maximum.
 struct Counting;
 
 #[global_allocator]
@@ -25,7 +25,7 @@ thread_local! {
 }
 
 fn count(more: usize, less: usize) {
-    // A thread that ends may have none any more.
+    // A thread that is ending may have lost its counters already.
     let counted = HELD.try_with(|held| {
         held.set(held.get() + more.cast_signed() - less.cast_signed());
         MOST.try_with(|most| most.set(most.get().max(held.get())))
@@ -33,7 +33,7 @@ fn count(more: usize, less: usize) {
     counted.ok();
 }
 
-// SAFETY: all is done by the system's allocator.
+// SAFETY: every call is forwarded to the system's allocator.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(layout.size(), 0);
@@ -60,7 +60,7 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
-/// By how much the heap of this thread grew at most.
+/// Returns the result of `run`, and the maximum growth of this thread's heap meanwhile.
 fn growth<T>(run: impl FnOnce() -> T) -> (T, usize) {
     let before = HELD.get();
     MOST.set(before);
@@ -79,7 +79,7 @@ fn is_kept(name: &str, run: impl Fn(&Limits<'_>) -> Option<UnknownWhy>) {
     }
 }
 
-/// All of these at once, and then the last ones one after the other, with their answers.
+/// Returns a history of `calls`, all concurrent, followed by `last` in sequence, with their answers.
 fn at_once(calls: &[(&'static str, Value)], last: &[(&'static str, Value)]) -> History {
     let mut builder = HistoryBuilder::default();
     for kind in [EventType::Invoke, EventType::Ok] {
@@ -105,7 +105,7 @@ fn of_keys(history: &History, model: Model) -> impl Fn(&Limits<'_>) -> Option<Un
     move |limits| check(history, &Options { limits: *limits, ..Options::new(model) }).keys[0].why.clone()
 }
 
-/// So many cas that expect one value that it is not written often enough: every order must be tried.
+/// Returns cas that all expect one value that is not written often enough, so that every order must be tried.
 fn too_many_cas(value: impl Fn(i64) -> Value) -> Vec<(&'static str, Value)> {
     let cas = (1..=24).map(|n| ("cas", Value::List(vec![value(0), value(n)])));
     cas.chain((0..20).map(|_| ("write", value(0)))).collect()
@@ -136,7 +136,7 @@ fn any_model_is_kept_within_it() {
     for (model, put, last) in [
         (Model::Queue, "enqueue", thrice("dequeue")),
         (Model::Stack, "push", thrice("pop")),
-        // Of repeated values, only empty takes are left to the search.
+        // With repeated values in a bag, only empty removals are left to the search.
         (Model::Bag, "add", vec![("take", Value::Nil)]),
         (Model::PriorityQueue, "insert", thrice("poll")),
     ] {
@@ -168,7 +168,7 @@ fn long_histories_of_locks_and_counters_are_kept_within_it() {
     }
 }
 
-/// Transactions that append, eight to a key.
+/// Returns a history of transactions that append, eight to a key.
 fn appends(transactions: i64) -> History {
     let mut builder = HistoryBuilder::default();
     for n in 0..transactions {
@@ -187,7 +187,7 @@ fn transactions_are_kept_within_it() {
     is_kept("transactions", |limits| check_transactions(&history, limits).why);
 }
 
-/// A register, one process: writes and reads of what was written, but the last read is stale.
+/// Returns a history of one process on a register: it writes and reads back, but the last read is stale.
 fn stale(operations: i64) -> History {
     let mut builder = HistoryBuilder::default();
     let mut push = |f, kind, value| {
@@ -203,7 +203,7 @@ fn stale(operations: i64) -> History {
     builder.finish()
 }
 
-/// With any share of what it would like to have, it never takes more than a tenth beyond.
+/// Checks that, with any limit below and above its needs, `run` never takes more than a tenth beyond the limit.
 fn measured_is_kept<T>(name: &str, run: impl Fn(&Limits<'_>) -> T, is_whole: impl Fn(&T) -> bool) {
     let roomy = Memory::new(1 << 30);
     let (found, wanted) = growth(|| run(&Limits { memory: &roomy, ..Limits::none() }));

@@ -1,4 +1,4 @@
-//! What must not change a verdict, or only in one direction.
+//! Metamorphic tests: changes of a history that must not change its verdict, or only in one direction.
 
 use checker::{Model, Options, Verdict, check};
 use histories::{History, NEVER, Outcome, ValueId};
@@ -23,7 +23,7 @@ const OBJECTS: [Model; 10] = [
     Model::FencedLock,
 ];
 
-/// Changes many histories of every model in a way of its own, which says whether the verdict must still be the same.
+/// Applies a change to many histories of every model; `change` returns true if the verdict must stay the same.
 fn on_random_histories(salt: u64, mut change: impl FnMut(&mut History, Verdict) -> bool) {
     let objects = OBJECTS.map(|model| (model, None));
     let registers = [Kind::Unique, Kind::Repeated(3)].map(|kind| (Model::Register, Some(kind)));
@@ -49,7 +49,7 @@ fn on_random_histories(salt: u64, mut change: impl FnMut(&mut History, Verdict) 
 #[test]
 fn a_wider_interval_keeps_a_yes() {
     on_random_histories(11, |history, before| {
-        // The last of its process, which does one thing at a time.
+        // The last operation of its process, which has one operation at a time.
         let half = history.operations.len() / 2;
         let (_, later) = history.operations.split_at_mut(half);
         let last = (0..later.len()).find(|&at| later[at + 1..].iter().all(|other| other.process != later[at].process));
@@ -57,7 +57,7 @@ fn a_wider_interval_keeps_a_yes() {
         if before != Verdict::Linearizable || *end == NEVER {
             return false;
         }
-        // Past everything, so that the ranks stay different.
+        // Beyond all other ranks, so that they stay distinct.
         *end = 1_000_000;
         true
     });

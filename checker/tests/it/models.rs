@@ -1,5 +1,5 @@
-//! Every model that is no register: its search, and its own method where it has one, say what trying every order says, on many
-//! random small histories.
+//! Tests of every model other than registers: its search, and its own method if it has one, agree with trying every
+//! order, on many random small histories.
 
 use checker::{Method, Model, Options, Verdict, check};
 use histories::{Event, EventType, History, HistoryBuilder, Operation, Outcome, Process, Value};
@@ -16,7 +16,7 @@ fn list(items: &[Value]) -> Value {
     Value::List(items.to_vec())
 }
 
-/// What can become of the state, and what is answered then.
+/// Returns the possible next states, each with the answer given then.
 fn outcomes(model: Model, state: &[Value], f: &str, input: &Value, process: u32) -> Vec<(Vec<Value>, Value)> {
     let with = |change: &dyn Fn(&mut Vec<Value>)| {
         let mut next = state.to_vec();
@@ -92,7 +92,7 @@ fn false_() -> Value {
     Value::Bool(false)
 }
 
-/// Whether some order explains these operations.
+/// Returns true if some order explains these operations.
 fn can_be_ordered(model: Model, history: &History, state: &[Value], left: &[&Operation]) -> bool {
     left.iter().all(|o| o.outcome == Outcome::Info)
         || (0..left.len()).any(|place| {
@@ -115,7 +115,7 @@ fn can_be_ordered(model: Model, history: &History, state: &[Value], left: &[&Ope
         })
 }
 
-/// Whether two lists have the same elements.
+/// Returns true if two lists have the same elements.
 fn same(a: &Value, b: &Value) -> bool {
     let sorted = |value: &Value| {
         let Value::List(items) = value else { return None };
@@ -149,7 +149,7 @@ struct Made {
     end: u64,
 }
 
-/// What clients of a real object would see, and then, often, an answer changed or an interval cut.
+/// Generates what clients of a real object observe, often with an answer or an interval changed.
 pub(crate) fn random(model: Model, seed: u64) -> History {
     let mut rng = Pcg64::seed_from_u64(seed);
     let (mut state, mut made): (Vec<Value>, Vec<Made>) = (Vec::new(), Vec::new());
@@ -204,7 +204,7 @@ pub(crate) fn random(model: Model, seed: u64) -> History {
     build(&made)
 }
 
-/// Changes answers, and when they were given.
+/// Changes answers, and the times at which they were given.
 fn mutate(model: Model, made: &mut [Made], rng: &mut Pcg64) {
     for _ in 0..rng.random_range(0..12) {
         let (from, to) = (rng.random_range(0..made.len().max(1)), rng.random_range(0..made.len().max(1)));
@@ -214,7 +214,7 @@ fn mutate(model: Model, made: &mut [Made], rng: &mut Pcg64) {
         };
         let alone = !matches!(model, Model::Mutex | Model::FencedLock);
         if alone && rng.random_bool(0.4) {
-            // It all happened earlier or later than it did.
+            // The whole operation happens earlier or later.
             let by = rng.random_range(0..30);
             let op = &mut made[to];
             (op.start, op.end) =
@@ -241,7 +241,7 @@ fn f_is_read(op: &Made) -> bool {
     op.f == "read" && op.answer.is_some()
 }
 
-/// Numbers are less than `most`.
+/// Draws an argument; numbers are less than `most`.
 fn argument(f: &str, model: Model, most: i64, rng: &mut Pcg64) -> Value {
     let number = Value::Int(rng.random_range(1..most));
     match (model, f) {
@@ -334,7 +334,7 @@ each_agrees! {
     locks_with_tokens: FencedLock,
 }
 
-/// Two registers by transactions; the last reads this of `y`.
+/// Returns a history of transactions on two registers, the last of which reads `last` from `y`.
 fn transactions(last: i64) -> History {
     let micro = |f: &str, register: &str, value: Value| list(&[f.into(), register.into(), value]);
     let both = list(&[micro("w", "x", 1.into()), micro("w", "y", 1.into())]);

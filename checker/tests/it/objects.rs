@@ -1,5 +1,5 @@
-//! Sets, counters and locks: every method says what trying every order says, on 100,000 random small histories of each, and
-//! explains itself.
+//! Tests of sets, counters and locks: every method agrees with trying every order, on 100,000 random small histories of
+//! each, and explains its verdict.
 
 use checker::{Model, Options, UnknownWhy, Verdict, check};
 use histories::{Event, EventType, History, Operation, Outcome, Process, Value};
@@ -11,10 +11,10 @@ use crate::{build::history, random::paired};
 const HISTORIES: u64 = 100_000;
 const MAX_OPERATIONS: usize = 8;
 
-/// What an object may be in: elements, count or owner.
+/// State of an object: its elements, its count or its owner.
 type State = Vec<u32>;
 
-/// One operation after another: the state after it, if it can answer so.
+/// Returns the state after an operation, if the object can answer it so.
 fn apply(model: Model, history: &History, state: &State, operation: &Operation) -> Option<State> {
     let (name, answer) = (history.function_name(operation.function), history.value(operation.output));
     let (mut next, argument) = (state.clone(), operation.input.0);
@@ -33,7 +33,7 @@ fn apply(model: Model, history: &History, state: &State, operation: &Operation) 
             next.push(0);
             true
         }
-        // The last token, and then perhaps the owner.
+        // The last token, and then the owner, if there is one.
         (Model::FencedLock, "acquire") => {
             let last = state.first().copied().unwrap_or(0);
             let token = if let Value::Int(token) = *answer { u32::try_from(token).unwrap() } else { last + 1 };
@@ -50,7 +50,7 @@ fn apply(model: Model, history: &History, state: &State, operation: &Operation) 
     legal.then_some(next)
 }
 
-/// Whether some order explains these operations.
+/// Returns true if some order explains these operations.
 fn can_be_ordered(model: Model, history: &History, state: &State, left: &[&Operation]) -> bool {
     left.iter().all(|o| o.outcome == Outcome::Info)
         || (0..left.len()).any(|place| {
@@ -69,12 +69,12 @@ struct Call {
     answer: Option<Value>,
 }
 
-/// What clients of a real object would see, then, often, with an answer changed or two events swapped.
+/// Simulation of a real object and its clients; often, an answer is changed or two events are swapped afterwards.
 struct Simulation {
     model: Model,
     rng: Pcg64,
     state: Vec<Value>,
-    /// The last one that a lock gave out.
+    /// Last token that a lock issued.
     token: i64,
     events: Vec<Event<'static>>,
 }
@@ -88,14 +88,14 @@ impl Simulation {
             (Model::Set, _) => ("contains", Value::Int(element)),
             (Model::Counter, 0..5) => ("inc", Value::Nil),
             (Model::Counter, _) => ("read", Value::Nil),
-            // Now and then somebody errs.
+            // Occasionally a client makes an illegal call.
             (_, 0) => (if holds { "acquire" } else { "release" }, Value::Nil),
             _ => (if holds { "release" } else { "acquire" }, Value::Nil),
         };
         Call { f, argument, answer: None }
     }
 
-    /// Lets it happen, if it can.
+    /// Lets the call take effect, if it can.
     fn take_effect(&mut self, call: &mut Call, process: u64) {
         let owner = Value::Int(process.try_into().unwrap());
         call.answer = match call.f {
@@ -255,7 +255,7 @@ fn fenced_locks_agree_with_every_order() {
     agree(Model::FencedLock);
 }
 
-/// The first claim about a history.
+/// Returns the first claim about a history.
 fn claim(model: Model, text: &str) -> String {
     let report = check(&history(text), &Options::new(model));
     report.keys[0].evidence.as_ref().map_or_else(|| report.verdict.to_string(), |evidence| evidence.claim.clone())
@@ -283,7 +283,8 @@ fn an_element_that_was_acknowledged_is_missing() {
 
 #[test]
 fn an_early_read_can_need_an_increment_that_is_still_open() {
-    // Between completed (1) and begun (2) increments throughout; but the first read used the open one, and then another ended.
+    // Every read lies between the completed (1) and the begun (2) increments; but the first read used up the open one,
+    // and another ended afterwards.
     let text = "0 invoke inc\n1 invoke read\n1 ok read 1\n2 invoke inc\n2 ok inc\n1 invoke read\n1 ok read 1";
     assert_eq!(
         claim(Model::Counter, text),

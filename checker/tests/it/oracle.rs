@@ -1,14 +1,16 @@
-//! The truth about small histories: every order is tried. Slow, and too simple to be wrong.
+//! Oracle for small histories, which tries every order: slow, and too simple to be wrong.
 
 use histories::{Function, History, Operation, Outcome, Value, ValueId};
 
-/// Whether some order of all certain operations and some of the unknown ones respects real time and explains every answer.
+/// Returns true if some order of all certain operations and some of the unknown ones respects real time and explains
+/// every answer.
 pub(crate) fn is_linearizable(history: &History, initial: &Value) -> bool {
     let operations: Vec<Operation> = history.operations.clone();
     can_be_ordered(history, initial, &operations)
 }
 
-/// As above, of some operations alone, where a cas whose expected value others set, but none of these, is a write.
+/// Decides the same about some of the operations, where a cas whose expected value is set by others, but not by any of
+/// these, counts as a write.
 pub(crate) fn evidence_can_be_ordered(history: &History, initial: &Value, indexes: &[usize]) -> bool {
     let mut operations: Vec<Operation> = indexes.iter().map(|&index| history.operations[index]).collect();
     let set_by_these = values_set(&operations);
@@ -35,7 +37,7 @@ fn values_set(operations: &[Operation]) -> Vec<ValueId> {
         .collect()
 }
 
-/// As above, of these operations as they are.
+/// Decides the same about these operations as they are.
 pub(crate) fn can_be_ordered(history: &History, initial: &Value, operations: &[Operation]) -> bool {
     let left: Vec<Operation> = operations.iter().copied().filter(|o| o.outcome != Outcome::Fail).collect();
     rest_can_follow(history, initial, initial, &left)

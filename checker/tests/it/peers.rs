@@ -1,8 +1,8 @@
-//! The verdicts on histories that other checkers are tested on (`../shared/peer-histories`), where that folder is there.
+//! Verdicts on the histories on which other checkers are tested (`../shared/peer-histories`), if that folder exists.
 
 use std::path::PathBuf;
 
-use checker::{Model, Options, UnknownWhy, Verdict, check, check_with};
+use checker::{Model, Options, Verdict, check, check_with};
 use histories::{Value, read_file};
 
 use crate::store::{Store, unsplit};
@@ -50,8 +50,6 @@ fn a_store_is_decided_without_splitting_it_by_key() {
         };
         let report = check_with(&unsplit(&history), &Store, &Options::new(Model::Register));
         assert_eq!(report.keys.len(), 1, "{name}");
-        // Its violation takes many operations to show, for which a model of one's own has no second method: then nobody says "no".
-        let is_open = name == "c10-bad" && matches!(report.keys[0].why, Some(UnknownWhy::Unconfirmed { .. }));
-        assert!(report.verdict == expected || is_open, "{name}: {:?} {:?}", report.verdict, report.keys[0].why);
+        assert_eq!(report.verdict, expected, "{name}: {:?}", report.keys[0].why);
     }
 }

@@ -1,4 +1,4 @@
-//! What a correct system could have answered instead of what shows a violation.
+//! Tests of the answers that a correct system could have given instead of those that show a violation.
 
 use checker::{Model, Options, Verdict, check};
 use histories::{EventType, History, Value};
@@ -10,7 +10,7 @@ use crate::{
 
 const HISTORIES: u64 = 100_000;
 
-/// What is said of the only key, which is not linearizable.
+/// Returns the possible answers reported for the only key, which is not linearizable.
 fn possible(history: &History, model: Model) -> Option<String> {
     let report = check(history, &Options::new(model));
     assert_eq!(report.verdict, Verdict::NotLinearizable, "{history:#?}");
@@ -86,7 +86,7 @@ fn without_a_read_and_of_text_nothing_is_said() {
     assert_eq!(possible(&appended, Model::KeyValue), None);
 }
 
-/// Whoever is right answers with one of what is told.
+/// Checks that the answer of a correct register is among those reported.
 #[test]
 fn what_a_real_register_answered_is_among_it() {
     let mut told = 0;

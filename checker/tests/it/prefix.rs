@@ -1,11 +1,11 @@
-//! The longest beginning that can be ordered: halving finds what trying every cut finds.
+//! Tests of the longest linearizable prefix: bisection finds the same as trying every cut.
 
 use checker::{Model, Options, Prefix, Verdict, check, longest_prefix};
 use histories::{History, NEVER, Outcome, Value, ValueId};
 
 use crate::random::{self, Kind};
 
-/// The history up to the event of this rank, judged as a history of its own.
+/// Checks the history up to the event of this rank as a history of its own.
 fn verdict_until(history: &History, last: u32, options: &Options<'_>) -> Verdict {
     let mut cut = history.clone();
     cut.operations.retain(|operation| operation.invoked <= last);
@@ -48,7 +48,7 @@ fn halving_finds_the_first_completion_that_no_order_survives() {
             for (_, index) in all_before {
                 assert!(order.contains(&index), "{index} is missing in {order:?}: {:#?}", history.operations);
             }
-            // Nothing comes before what ended before it began, nor does anything that began too late.
+            // Nothing comes before an operation that ended before it began, and nothing begins after the end.
             for (at, &index) in order.iter().enumerate() {
                 let invoked = history.operations[index as usize].invoked;
                 let later = |&other: &u32| history.operations[other as usize].completed < invoked;

@@ -1,23 +1,24 @@
-//! Random small histories: what clients of a real object would see, and then, often, one answer changed.
+//! Random small histories: what clients of a real object observe, often with one answer changed.
 
 use histories::{Event, EventType, History, HistoryBuilder, Process, Value};
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 
-/// What kind of histories.
+/// Kind of random histories.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// Every value is set once.
+    /// Register in which every value is set once.
     Unique,
-    /// Values out of this many, the initial one among them.
+    /// Register with this many values, including the initial one.
     Repeated(i64),
     /// Text with append and delete.
     Text,
     /// Text by many clients that mostly append.
     Grown,
-    /// As that, where no part is written or appended twice.
+    /// Text as in `Grown`, where no part is written or appended twice.
     Parts,
-    /// Text, numbers and nothing, with append and delete: also of no letters, of nothing, of a number, to nothing and to a number.
+    /// Text, numbers and absence, with append and delete, including appends of empty text, of absence and of a number,
+    /// to absence and to a number.
     Mixed,
 }
 
@@ -25,7 +26,7 @@ pub(crate) enum Kind {
 struct Call {
     f: &'static str,
     argument: Option<Value>,
-    /// What it will say when it ends; set when it takes effect.
+    /// Answer that it will return when it ends; set when it takes effect.
     answer: Option<Answer>,
     invoked: usize,
 }
@@ -36,21 +37,21 @@ enum Answer {
     Mismatch(Option<Value>),
 }
 
-/// One history from a seed.
+/// Generates one history from a seed.
 pub(crate) fn history(kind: Kind, seed: u64, max_operations: usize) -> History {
     let mut simulation = simulated(kind, seed, max_operations);
     simulation.mutate();
     paired(simulation.events)
 }
 
-/// One history from a seed of which nothing was changed: it is linearizable.
+/// Generates one history from a seed without changes: it is linearizable.
 pub(crate) fn simulated(kind: Kind, seed: u64, max_operations: usize) -> Simulation {
     let mut simulation = Simulation::new(kind, seed, max_operations);
     simulation.run();
     simulation
 }
 
-/// A history of these events.
+/// Builds a history of these events.
 pub(crate) fn paired(events: impl IntoIterator<Item = Event<'static>>) -> History {
     let mut builder = HistoryBuilder::default();
     for event in events {
@@ -59,7 +60,7 @@ pub(crate) fn paired(events: impl IntoIterator<Item = Event<'static>>) -> Histor
     builder.finish()
 }
 
-/// Values that look alike as text; the first four are also appended.
+/// Returns values that look alike as text; the first four are also appended.
 fn mixed(number: usize) -> Value {
     match number {
         0 => "".into(),
@@ -72,7 +73,7 @@ fn mixed(number: usize) -> Value {
     }
 }
 
-/// A value as text.
+/// Returns a value as text.
 fn text(value: &Value) -> String {
     match value {
         Value::Str(text) => text.to_string(),
@@ -81,7 +82,7 @@ fn text(value: &Value) -> String {
     }
 }
 
-/// A real object and its clients.
+/// Simulation of a real object and its clients.
 pub(crate) struct Simulation {
     kind: Kind,
     rng: Pcg64,
@@ -90,7 +91,7 @@ pub(crate) struct Simulation {
     left: usize,
     clients: Vec<(u64, Option<Call>)>,
     next_process: u64,
-    /// Calls of clients that gave up on them: they may still take effect.
+    /// Calls whose clients gave up on them: they may still take effect.
     adrift: Vec<Call>,
     pub events: Vec<Event<'static>>,
 }
@@ -249,7 +250,8 @@ impl Simulation {
         self.events.push(event);
     }
 
-    /// Changes nothing, an answer, or the order of two events of different clients; what comes out may be right or wrong.
+    /// Changes nothing, an answer, or the order of two events of different clients; the result may or may not be
+    /// linearizable.
     pub(crate) fn mutate(&mut self) {
         for _ in 0..self.rng.random_range(0..7) {
             let at = self.rng.random_range(0..self.events.len());
@@ -271,7 +273,7 @@ impl Simulation {
         }
     }
 
-    /// Lets an event and the next one change places, if that keeps each process in its own order.
+    /// Swaps an event and the next one, if that keeps the order of each process.
     fn swap(&mut self, at: usize) {
         if at + 1 < self.events.len() && self.events[at].process != self.events[at + 1].process {
             self.events.swap(at, at + 1);

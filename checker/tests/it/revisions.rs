@@ -1,4 +1,4 @@
-//! Revisions are told beside a verdict, and never change it.
+//! Tests that revisions are reported beside a verdict and never change it.
 
 use checker::{KeyReport, Model, Options, Report, Verdict, check};
 use histories::{EventType, MAX_REVISION};
@@ -18,7 +18,7 @@ fn report(text: &str) -> KeyReport {
     keys.remove(0)
 }
 
-/// What is said beside the evidence, of a history that is not linearizable.
+/// Returns what is reported about revisions beside the evidence, for a history that is not linearizable.
 fn beside(text: &str) -> Option<String> {
     let report = report(text);
     assert_eq!((report.verdict, report.revisions), (Verdict::NotLinearizable, None));

@@ -1,4 +1,4 @@
-//! One history for each rule, accepted or rejected, and what is said of the rejected ones.
+//! Tests with one history per rule, accepted or rejected, and of the explanation of the rejected ones.
 
 use checker::{Evidence, KeyReport, Limits, Memory, Method, Model, Options, Staleness, UnknownWhy, Verdict, check};
 use histories::Value;
@@ -204,7 +204,7 @@ fn a_cas_that_did_not_match() {
     );
     accepted("0 invoke write 1\n 0 ok write\n 1 invoke cas 5 6\n 1 fail cas mismatch");
     accepted("0 invoke cas 5 6\n 0 fail cas");
-    // The zones cannot tell these two apart; the search can.
+    // The zones cannot distinguish these two; the search can.
     let only_by_search = |text| {
         let report = report(text);
         assert_eq!(report.method, Method::Search, "{report:#?}");
@@ -254,7 +254,7 @@ fn what_the_model_does_not_have_is_unknown() {
 
 #[test]
 fn limits_make_it_unknown() {
-    // All that leads from one of five values to another, open at once, and a read that none of it explains.
+    // All cas from one of five values to another, concurrently, and a read that none of them explains.
     let cas = |line: fn(u32) -> String| (0..25).map(line).collect::<Vec<String>>().concat();
     let writes = |line: fn(u32) -> String| (25..30).map(line).collect::<Vec<String>>().concat();
     let text = cas(|n| format!("{n} invoke cas {} {}\n", n % 5, n / 5))
@@ -296,7 +296,7 @@ fn of_a_long_text_that_comes_back_the_few_that_show_it_are_named() {
         );
     }
     text += "2 invoke read\n 2 ok read v198w198\n";
-    // A fresh process for each append of unknown outcome.
+    // A new process for each append of unknown outcome.
     let mut unknown = 10;
     let lines = text.lines().map(str::trim).map(|line| {
         let line = line.strip_prefix("3 ").map_or_else(|| line.to_owned(), |line| format!("{unknown} {line}"));

@@ -1,9 +1,10 @@
-//! The truth about the rungs of the ladder on small histories: each definition by itself, every order and every choice tried.
+//! Oracle for the rungs of the ladder on small histories: each definition by itself, with every order and every choice
+//! tried.
 
 use checker::Consistency;
 use histories::{Function, History, NEVER, Outcome, ValueId};
 
-/// What one operation does, if it takes place.
+/// Effect of an operation, if it takes place.
 #[derive(Clone, Copy, Debug)]
 struct Op {
     key: u32,
@@ -13,7 +14,7 @@ struct Op {
     completed: u32,
     look: Option<u32>,
     set: Option<u32>,
-    /// Says that it did not find what it found.
+    /// True if it claims not to have found the value that it found.
     absurd: bool,
 }
 
@@ -27,11 +28,12 @@ impl Op {
     }
 }
 
-/// Initially absent.
+/// Initial value: absent.
 const INITIAL: u32 = 0;
 
-/// Whether some choice of the changes of unknown outcome makes `model` hold of these operations alone. A cas that only says "another value" is
-/// left out; one whose expected value others set, but none of these, is a write.
+/// Returns true if some choice of the changes of unknown outcome makes `model` hold of these operations alone. A
+/// mismatched cas without the value found is left out; a cas whose expected value is set by others, but not by any of
+/// these, is a write.
 pub(crate) fn holds(history: &History, indexes: &[usize], model: Consistency) -> bool {
     let all: Vec<Op> = indexes.iter().filter_map(|&index| op(history, indexes, index)).collect();
     let unknown: Vec<usize> = (0..all.len()).filter(|&at| all[at].completed == NEVER).collect();
@@ -100,12 +102,12 @@ fn of_each_key(ops: &[Op], holds: &dyn Fn(&[Op]) -> bool) -> bool {
     })
 }
 
-/// Whether one order that keeps `before` explains every look.
+/// Returns true if one order that keeps `before` explains every lookup.
 fn in_one_order(ops: &[Op], before: &dyn Fn(&Op, &Op) -> bool) -> bool {
     explains(ops, 0, INITIAL, before, &|op, value| !op.absurd && op.look.is_none_or(|look| look == value))
 }
 
-/// Whether those not in `done` can follow on `value`, each of them as `fits` wants.
+/// Returns true if the operations not in `done` can follow on `value`, in an order in which each satisfies `fits`.
 fn explains(
     ops: &[Op],
     done: u32,
@@ -121,7 +123,7 @@ fn explains(
         })
 }
 
-/// Whether an order of all changes and this look in real time explains the look.
+/// Returns true if some order of all changes and this lookup in real time explains the lookup.
 fn is_regular(ops: &[Op], looker: &Op) -> bool {
     let Some(look) = looker.look else { return true };
     let those: Vec<Op> = ops.iter().copied().filter(|o| o.set.is_some() || o.invoked == looker.invoked).collect();
@@ -129,7 +131,8 @@ fn is_regular(ops: &[Op], looker: &Op) -> bool {
         && explains(&those, 0, INITIAL, &Op::before, &|op, value| op.invoked != looker.invoked || value == look)
 }
 
-/// Whether in some order of the values, in which cas follow what they found, this session guarantee holds.
+/// Returns true if this session guarantee holds in some order of the values in which each cas directly follows the
+/// value it found.
 fn has_version_order(ops: &[Op], model: Consistency) -> bool {
     let values: Vec<u32> = ops.iter().filter_map(|op| op.set).collect();
     !ops.iter().any(|op| op.absurd)
@@ -154,7 +157,7 @@ fn some_permutation(order: &mut Vec<u32>, values: &[u32], good: &dyn Fn(&[u32]) 
 fn guarantees(ops: &[Op], order: &[u32], model: Consistency) -> bool {
     let place = |value: u32| order.iter().position(|&other| other == value).unwrap();
     let cas = |op: &Op| op.look.is_none() || op.set.is_none() || place(op.set.unwrap()) == place(op.look.unwrap()) + 1;
-    // Only the looks, only the sets, …: pairs of one session, the look of a cas before its set.
+    // Pairs of one session, and, within one cas, its lookup before its change.
     let older = |a: Option<u32>, b: Option<u32>| a.zip(b).is_some_and(|(a, b)| place(b) < place(a));
     let not_newer = |a: Option<u32>, b: Option<u32>| a.zip(b).is_some_and(|(a, b)| place(b) <= place(a));
     ops.iter().all(cas)
@@ -171,7 +174,8 @@ fn guarantees(ops: &[Op], order: &[u32], model: Consistency) -> bool {
         })
 }
 
-/// CC: the past of each look, in some order that keeps the causal one, explains that look alone.
+/// Decides causal consistency (CC): for each lookup, some order of its causal past that keeps the causal order explains
+/// that lookup.
 fn is_causal(ops: &[Op]) -> bool {
     let n = ops.len();
     let mut past = vec![0_u32; n];
@@ -193,7 +197,7 @@ fn is_causal(ops: &[Op]) -> bool {
     (0..n).all(|at| {
         let Some(look) = ops[at].look else { return past[at] >> at & 1 == 0 };
         let chosen: Vec<usize> = (0..n).filter(|&other| past[at] >> other & 1 == 1 || other == at).collect();
-        // Whether each is itself is known by when it began.
+        // Operations are identified by the rank of their invocation.
         let before = |a: &Op, b: &Op| {
             let place = |o: &Op| ops.iter().position(|other| other.invoked == o.invoked).unwrap();
             past[place(b)] >> place(a) & 1 == 1
@@ -205,7 +209,8 @@ fn is_causal(ops: &[Op]) -> bool {
     })
 }
 
-/// Whether the final reads fit one copy, and each is regular. `all` has changes too that did not take place.
+/// Returns true if the final reads fit one copy, and each of them is regular. `all` also contains changes that did not
+/// take place.
 fn is_converged(own: &[Op], all: &[Op]) -> bool {
     let key = own[0].key;
     let reads = final_reads(all, key);
@@ -216,7 +221,7 @@ fn is_converged(own: &[Op], all: &[Op]) -> bool {
     let fits = |op: &Op, value: u32| op.look.is_none_or(|look| look == value);
     reads.iter().all(|read| is_regular(own, read))
         && std::iter::once(INITIAL).chain(certain).any(|first| {
-            // Changes that took place before the end change nothing any more.
+            // Changes that took effect before the final reads make no difference any more.
             let late = phase.len() - reads.len();
             (0..1_u32 << late).any(|early| {
                 let phase: Vec<Op> = (0..phase.len())
@@ -228,7 +233,7 @@ fn is_converged(own: &[Op], all: &[Op]) -> bool {
         })
 }
 
-/// The last read of each node (or process) that begins after all changes of the key.
+/// Returns the last read of each node (or process) that begins after all changes of the key.
 fn final_reads(all: &[Op], key: u32) -> Vec<Op> {
     let own = || all.iter().filter(|op| op.key == key);
     let quiet =
@@ -240,7 +245,7 @@ fn final_reads(all: &[Op], key: u32) -> Vec<Op> {
     (after.iter()).filter(|a| !after.iter().any(|b| same(a, b) && b.invoked > a.invoked)).map(|a| **a).collect()
 }
 
-/// Whether some key has no final read.
+/// Returns true if some key has no final read.
 pub(crate) fn some_key_is_unread(history: &History) -> bool {
     let indexes: Vec<usize> = (0..history.operations.len()).collect();
     let all: Vec<Op> = indexes.iter().filter_map(|&index| op(history, &indexes, index)).collect();

@@ -1,4 +1,5 @@
-//! Staleness says what its definitions say, on random small histories: shifts are tried one after another against every order.
+//! Agreement of the measured staleness with its definitions, on random small histories: shifts are tried one after
+//! another against every order.
 
 use checker::{Distribution, Model, Options, StalenessReport, staleness};
 use histories::{Function, History, Operation, Outcome, Value, ValueId};
@@ -10,7 +11,7 @@ use crate::{
 
 const HISTORIES: u64 = 600_000;
 
-/// Longer than any of these histories.
+/// Shift that exceeds any of these histories.
 const LONG: u32 = 1000;
 
 const MS: u64 = 1_000_000;
@@ -23,7 +24,8 @@ fn is_read(operation: &Operation) -> bool {
     }
 }
 
-/// Whether these operations can be ordered if each read begins so much earlier; a begin at the same time as an end comes first.
+/// Returns true if these operations can be ordered when each read begins earlier by its shift; at equal times, a begin
+/// comes before an end.
 fn fits(history: &History, shift: impl Fn(usize) -> u32) -> bool {
     let moved = history.operations.iter().enumerate().filter(|(_, o)| {
         let says_nothing = o.outcome == Outcome::Mismatch && o.output == ValueId::UNKNOWN;
@@ -42,13 +44,14 @@ fn fits(history: &History, shift: impl Fn(usize) -> u32) -> bool {
     can_be_ordered(history, &Value::Nil, &moved)
 }
 
-/// The least of all shifts that can matter with which it fits; nothing if none does.
+/// Returns the least shift with which the history fits; none if no shift suffices.
 fn least(history: &History, shift: impl Fn(usize, u32) -> u32) -> Option<u64> {
     let end = 2 * u32::try_from(history.operations.len()).unwrap();
     (0..=end).chain([LONG]).find(|&by| fits(history, |index| shift(index, by))).map(u64::from)
 }
 
-/// A value: when it was begun, when it was in effect at the latest, and from what a cas made it.
+/// Value that was set: the begin of its write, the latest moment at which it took effect, and the value from which a
+/// cas made it.
 struct Set {
     value: ValueId,
     begin: i64,
@@ -56,7 +59,7 @@ struct Set {
     from: Option<ValueId>,
 }
 
-/// All values that took effect, by the definition: whoever saw a value, or made another of it, was done.
+/// Returns all values that took effect, by the definition: a value that was read, or replaced by a cas, did.
 fn sets(history: &History) -> Vec<Set> {
     let mut sets = vec![Set { value: ValueId::NIL, begin: -1, effect: -1, from: None }];
     for operation in &history.operations {
@@ -82,7 +85,7 @@ fn sets(history: &History) -> Vec<Set> {
     sets
 }
 
-/// How many values were certainly newer than what this read saw, and in effect when it began.
+/// Returns the number of values that were certainly newer than the one this read returned, and in effect when it began.
 fn versions(sets: &[Set], read: &Operation) -> u64 {
     let old = sets.iter().find(|set| set.value == read.output).unwrap();
     let mut later = vec![old.value];
@@ -129,7 +132,7 @@ fn compare_reads(history: &History, report: &StalenessReport, show: &dyn Fn() ->
     let mut counts: Vec<u64> = reads().map(|(_, read)| versions(&sets, read)).filter(|&n| n > 0).collect();
     counts.sort_unstable();
     assert_eq!(report.reads.versions, distribution(&counts), "versions: {}", show());
-    // By how much one read must begin earlier where nobody else's read says when it began.
+    // Shift that one read needs when all other reads may begin at any time.
     let alone = |looker: usize| least(history, |index, by| if index == looker { by } else { LONG });
     let mut behind: Vec<u64> = reads().map(|(index, _)| alone(index).map_or(u64::MAX, |by| by * MS)).collect();
     behind.retain(|&by| by > 0);
@@ -144,7 +147,7 @@ fn compare_reads(history: &History, report: &StalenessReport, show: &dyn Fn() ->
     }
 }
 
-/// Percentiles of few numbers, sorted.
+/// Returns the percentiles of a few sorted numbers.
 fn distribution(numbers: &[u64]) -> Option<Distribution> {
     let max = *numbers.last()?;
     let at = |percent: usize| numbers[(percent * numbers.len()).div_ceil(100) - 1];

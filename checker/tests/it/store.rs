@@ -1,15 +1,15 @@
-//! A key-value store as one object, by a model of one's own that is not split by key. The benches measure it, too.
+//! Custom model of a key-value store as one object, not split by key. The benches measure it, too.
 
 use std::{collections::BTreeMap, rc::Rc};
 
 use checker::{Call, Specification};
 use histories::{Event, EventType, History, HistoryBuilder, Outcome, Process, Value};
 
-/// A whole store of texts as one object: each call's argument is `[key, text]`.
+/// Specification of a whole store of texts; the argument of each call is `[key, text]`.
 pub(crate) struct Store;
 
 impl Specification for Store {
-    /// A copy shares the texts.
+    /// State of the store; a copy shares the texts.
     type State = BTreeMap<Rc<str>, Rc<str>>;
 
     fn initial(&self) -> Self::State {
@@ -42,7 +42,7 @@ impl Specification for Store {
     }
 }
 
-/// The same operations on one object.
+/// Returns the same operations on one object.
 pub(crate) fn unsplit(history: &History) -> History {
     let mut events = Vec::new();
     for operation in &history.operations {

@@ -1,4 +1,4 @@
-//! Transactions: what is said of small random histories is what an oracle says that tries every order.
+//! Agreement of the verdicts on small random histories of transactions with an oracle that tries every order.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -14,7 +14,7 @@ const KEYS: [&str; 3] = ["x", "y", "z"];
 pub(crate) enum Micro {
     /// Key, value.
     Change(usize, i64),
-    /// Key, what was found; of a register, at most one value.
+    /// Key, and the result; for a register, at most one value.
     Read(usize, Vec<i64>),
 }
 
@@ -33,8 +33,8 @@ pub(crate) enum Kind {
     Registers,
 }
 
-/// Transactions of three clients on two keys, each in one step at its beginning or its end, and then often something changed that somebody
-/// saw.
+/// Generates transactions of three clients on a few keys, each of which takes effect in one step at its beginning or
+/// its end; often a result is changed afterwards.
 pub(crate) fn random(kind: Kind, seed: u64) -> Vec<Transaction> {
     let mut rng = Pcg64::seed_from_u64(seed);
     let count = rng.random_range(2..=6);
@@ -72,7 +72,7 @@ pub(crate) fn random(kind: Kind, seed: u64) -> Vec<Transaction> {
                 all[at].kind = EventType::Ok;
             }
             all[at].completed = rank;
-            // What failed takes effect sometimes, and what nobody knows half of the time.
+            // An aborted transaction takes effect sometimes, and one of unknown outcome half of the time.
             if !ran && (choice > 2 || rng.random_range(0..2) == 0) {
                 run(kind, &mut rng, &mut held, &mut all[at]);
             }
@@ -89,7 +89,7 @@ pub(crate) fn random(kind: Kind, seed: u64) -> Vec<Transaction> {
     all
 }
 
-/// Runs against the newest state of each key, or sometimes an older one.
+/// Runs a transaction against the newest state of each key, or sometimes an older one.
 fn run(kind: Kind, rng: &mut Pcg64, held: &mut [Vec<Vec<i64>>], transaction: &mut Transaction) {
     let weak = rng.random_range(0..6) == 0;
     let mut own: Vec<Vec<i64>> = held.iter().map(|states| states[states.len() - 1].clone()).collect();
@@ -180,7 +180,8 @@ pub(crate) fn history(kind: Kind, all: &[Transaction]) -> History {
     builder.finish()
 }
 
-/// Whether some order of all that ended well and some that nobody knows explains everything at this level.
+/// Returns true if some order of all committed transactions and some of unknown outcome explains everything at this
+/// level.
 pub(crate) fn explained(kind: Kind, all: &[Transaction], level: Level) -> bool {
     let left: Vec<&Transaction> = all.iter().filter(|t| t.kind != EventType::Fail).collect();
     rest_explained(kind, &left, level, &mut vec![Vec::new(); 3])
@@ -240,7 +241,7 @@ fn of_lists_every_level_with_an_order_is_decided_as_by_trying_all_orders() {
             "seed {seed}"
         );
     }
-    // Histories that keep one level and not the next occur.
+    // Histories that satisfy one level and not the next occur.
     assert!(
         tally[0][0] > tally[1][0] && tally[1][0] > tally[2][0] && tally[2][0] * 10 > crate::histories(HISTORIES),
         "{tally:?}"
@@ -250,7 +251,8 @@ fn of_lists_every_level_with_an_order_is_decided_as_by_trying_all_orders() {
 
 #[test]
 fn of_registers_nothing_is_said_that_trying_all_orders_contradicts() {
-    // By level: what cannot be ordered, and what of it is found; what can, and what of it is proven.
+    // For each level: histories that cannot be ordered, those of them that are found; histories that can, and those of
+    // them that are proven.
     let mut tally = [[0_u64; 4]; 3];
     for seed in 0..crate::histories(HISTORIES) {
         let all = random(Kind::Registers, seed);
@@ -278,7 +280,7 @@ fn what_leaves_an_order_possible_keeps_every_level_that_held() {
     for seed in 0..crate::histories(HISTORIES) / 10 {
         let all = random(Kind::Lists, seed);
         let before = check(&history(Kind::Lists, &all));
-        // Processes change their numbers, and one end comes only after everything, or is not known any more.
+        // The processes are renumbered, and one end is moved behind everything or becomes unknown.
         let mut changed = all.clone();
         for transaction in &mut changed {
             transaction.process = 1000 - transaction.process;

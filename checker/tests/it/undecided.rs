@@ -1,5 +1,6 @@
-//! How often nothing is known of transactions on registers, of which the order of versions is to be found out: in random histories that
-//! are right, of some size, and in those with something wrong. `cargo test -p checker --test it undecided -- --nocapture` prints the shares.
+//! Share of histories of transactions on registers for which the verdict stays open, since the order of versions must
+//! be inferred: correct random histories of some size, and histories with a violation.
+//! `cargo test -p checker --test it undecided -- --nocapture` prints the shares.
 
 #![allow(clippy::print_stdout, reason = "the shares are printed for who asks")]
 
@@ -8,15 +9,15 @@ use histories::{Event, EventType, History, HistoryBuilder, Process, Value};
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 
-/// How a history is made up.
+/// Parameters of a generated history.
 #[derive(Clone, Copy, Debug)]
 struct Load {
     transactions: usize,
     clients: usize,
     keys: usize,
-    /// Of a hundred steps, how many are reads.
+    /// Percentage of steps that are reads.
     reads: u32,
-    /// How many transactions read something that was there before.
+    /// Number of transactions that read an old state.
     stale: usize,
 }
 
@@ -28,7 +29,8 @@ struct Open {
     ends_at: usize,
 }
 
-/// Each transaction takes effect at one moment between its begin and its end; one in thirty never says so.
+/// Generates a history in which each transaction takes effect at one moment between its begin and its end; the end of
+/// one in thirty is unknown.
 fn history(load: Load, seed: u64) -> History {
     let mut rng = Pcg64::seed_from_u64(seed);
     let mut held: Vec<Vec<Option<i64>>> = vec![vec![None]; load.keys];
@@ -73,7 +75,7 @@ fn history(load: Load, seed: u64) -> History {
     builder.finish()
 }
 
-/// What each step found, or wrote.
+/// Returns the result of each read and the value of each write.
 fn act(
     rng: &mut Pcg64,
     held: &mut [Vec<Option<i64>>],
@@ -108,7 +110,7 @@ fn shown(ops: &[(usize, Option<i64>)], found: &[Option<i64>]) -> Value {
 const LEVELS: [Level; 4] =
     [Level::StrictSerializable, Level::StrongSessionSerializable, Level::Serializable, Level::SnapshotIsolation];
 
-/// Of `count` histories, how many are open at each of [`LEVELS`], and how many are refuted.
+/// Returns, of `count` histories, the numbers that are open and that are refuted at each of [`LEVELS`].
 fn tally(load: Load, count: u64) -> [[u64; 2]; 4] {
     let mut tally = [[0; 2]; 4];
     for seed in 0..count {
@@ -124,7 +126,7 @@ fn tally(load: Load, count: u64) -> [[u64; 2]; 4] {
     tally
 }
 
-/// Prints the shares; whether those that are open are at most one in a hundred.
+/// Prints the shares, and checks that at most one in a hundred is open.
 fn share(name: &str, load: Load, count: u64) {
     let tally = tally(load, count);
     println!(

@@ -1,4 +1,5 @@
-//! Many operations that are open at once: a small history keeps its verdict among them, since they can take effect where nobody notices.
+//! Tests with many operations open at once: a small history keeps its verdict among them, since they can take effect
+//! unnoticed.
 
 use checker::{Model, Options, UnknownWhy, Verdict, check};
 use histories::{Event, EventType, Process, Value};
@@ -11,10 +12,11 @@ use crate::{
 const HISTORIES: u64 = 400;
 const MAX_OPERATIONS: usize = 7;
 
-/// A process that none of the small history is.
+/// First process of the crowd, which the small history does not use.
 const CROWD: u64 = 1 << 20;
 
-/// What so many more clients do for as long as it all lasts: half of them find what was there at first, half write what nobody finds.
+/// Returns the operations of `size` more clients that last all the time: half of them read the initial value, half
+/// write a value that is never read.
 fn crowd(size: u64) -> [Vec<Event<'static>>; 2] {
     [EventType::Invoke, EventType::Ok].map(|kind| {
         let event = |number| {
@@ -34,7 +36,7 @@ fn agree_among(size: u64) {
         let kind = if seed.is_multiple_of(2) { Kind::Repeated(3) } else { Kind::Unique };
         let mut simulation = simulated(kind, 96 << 32 | seed, MAX_OPERATIONS);
         simulation.mutate();
-        // One that only says "another value" could have found what the crowd wrote.
+        // A mismatched cas without the value found could have found what the crowd wrote.
         if simulation.events.iter().any(|event| event.mismatch) {
             continue;
         }

@@ -1,4 +1,5 @@
-//! An input that is read in chunks, for formats whose operations are no lines: whoever parses sees as much of it as one operation needs.
+//! Input read in chunks, for formats whose operations may span lines: a parser sees as much of the input as one
+//! operation needs.
 
 use std::{borrow::Cow, io::Read, path::Path};
 
@@ -11,20 +12,20 @@ use super::{
 use crate::{ReadError, Value};
 
 const CHUNK_BYTES: usize = 256 << 10;
-/// The longest operation that is read, bytes.
+/// Maximum length of an operation, bytes.
 const MAX_FORM_BYTES: usize = 16 << 20;
 
-/// What is read of an input, and where that stands in it.
+/// Buffered input, with the position of its next byte.
 pub(super) struct Chunks<'a, R> {
     input: R,
     watch: &'a Watch<'a>,
     path: &'a Path,
     bytes: Vec<u8>,
-    /// What is passed over of `bytes`, and what is filled of it.
+    /// Range of `bytes` that was read but not passed yet.
     start: usize,
     end: usize,
     is_last: bool,
-    /// Of the byte at `start`: its line, and its column, both counted from 1.
+    /// Line and column of the byte at `start`, both counted from 1.
     line: u64,
     column: u64,
 }
@@ -34,18 +35,19 @@ impl<'a, R: Read> Chunks<'a, R> {
         Self { input, watch, path, bytes: Vec::new(), start: 0, end: 0, is_last: false, line: 1, column: 1 }
     }
 
-    /// Where the next byte stands.
+    /// Returns the position of the next byte.
     pub(super) fn place(&self) -> Place<'a> {
         Place { path: self.path, line: self.line }
     }
 
-    /// What is there of what comes next: whoever finds it cut off asks for more, and begins anew.
-    pub(super) fn cursor(&self) -> Cursor<'_> {
+    /// Returns a cursor over what is buffered of the next form. A parser that finds the form cut off asks for more and
+    /// begins anew.
+    fn cursor(&self) -> Cursor<'_> {
         Cursor { bytes: &self.bytes[self.start..self.end], at: 0, is_last: self.is_last }
     }
 
-    /// Reads on, as what is there was cut off; or says, behind `expected`, what is wrong with it.
-    pub(super) fn more(&mut self, trouble: Trouble, expected: &str) -> Result<(), ReadError> {
+    /// Reads more input if the form was cut off; otherwise returns the error, with `expected` before its reason.
+    fn more(&mut self, trouble: Trouble, expected: &str) -> Result<(), ReadError> {
         match trouble {
             Trouble::Wrong(at, why) if why.starts_with("expected") => Err(self.wrong(at, why)),
             Trouble::Wrong(at, why) => Err(self.wrong(at, format!("{expected}{why}"))),
@@ -57,7 +59,27 @@ impl<'a, R: Read> Chunks<'a, R> {
         }
     }
 
-    /// Passes over what stands between operations, as `blank` does, which says how much that is; the byte that follows, if any does.
+    /// Parses the next operation with `take`, which sees what is buffered of it, and returns its length once it is
+    /// complete.
+    pub(super) fn take(
+        &mut self,
+        expected: &str,
+        mut take: impl FnMut(Place<'a>, Cursor<'_>) -> Result<(usize, Result<(), ReadError>), Trouble>,
+    ) -> Result<(), ReadError> {
+        loop {
+            match take(self.place(), self.cursor()) {
+                Ok((used, taken)) => {
+                    taken?;
+                    self.pass(used);
+                    return Ok(());
+                }
+                Err(trouble) => self.more(trouble, expected)?,
+            }
+        }
+    }
+
+    /// Skips what stands between operations, by `blank`, which returns its length; returns the byte that follows, if
+    /// any does.
     pub(super) fn skip(
         &mut self,
         blank: impl Fn(Cursor<'_>) -> (usize, Result<Option<u8>, Trouble>),
@@ -74,7 +96,8 @@ impl<'a, R: Read> Chunks<'a, R> {
         }
     }
 
-    /// Whether each operation comes as a whole record, as the first one says, which comes next and is a value as `value` reads it.
+    /// Decides by the first operation, which comes next and is a value that `value` parses, whether the file consists
+    /// of records; returns their reader if it does.
     pub(super) fn records(
         &mut self,
         value: impl Fn(Cursor<'_>) -> Result<Value, Trouble>,
@@ -118,7 +141,7 @@ impl<'a, R: Read> Chunks<'a, R> {
         Ok(())
     }
 
-    /// Passes over so many bytes, which are there.
+    /// Passes over the next `bytes` bytes, which are buffered.
     pub(super) fn pass(&mut self, bytes: usize) {
         // The end of a line between two operations, mostly.
         if bytes == 1 && self.bytes[self.start] == b'\n' {
@@ -136,7 +159,7 @@ impl<'a, R: Read> Chunks<'a, R> {
         self.start += bytes;
     }
 
-    /// What is wrong so many bytes from here, which are there.
+    /// Returns the error that something is wrong `at` bytes from here.
     pub(super) fn wrong(&self, at: usize, why: impl Into<Cow<'static, str>>) -> ReadError {
         let bytes = &self.bytes[self.start..self.end];
         let (before, after) = bytes.split_at(at.min(bytes.len()));

@@ -1,22 +1,23 @@
-//! A history in columns, as a checker holds it: made from JSON Lines when a run ends, and read several times faster.
+//! Binary format in columns: a history as a checker holds it, made from JSON Lines when a run ends, and read several
+//! times faster.
 //!
-//! All numbers are little-endian. The parts of the file, one after the other:
+//! All numbers are little-endian. The parts of the file, in order:
 //!
-//! | bytes | what |
-//! | ---: | --- |
-//! | 8 | `schism01`: the format and its version; `schism02` where an operation has a revision |
-//! | 3 × 8 | how long the text is; how many values there are, and how many operations |
-//! | | the text, in JSON: names of functions, values that are no whole numbers with their ids, events of all who are no clients; if some clients have names, the number of the first of them, and the names |
-//! | 8 each | the values from id 1 on, id 0 being "absent": the number, or 0 where the text has another value |
-//! | 48 each, 56 with revisions | the operations in the order of their invocations, in blocks of 65,536, the last one shorter |
-//! | 4 | CRC-32C (Castagnoli) of all that is before it |
+//! - 8 bytes: `schism01`, the format and its version; `schism02` if an operation has a revision
+//! - 3 × 8 bytes: the length of the text, the number of values, the number of operations
+//! - the text, in JSON: names of functions, values that are not [`Value::Int`] with their ids, events of processes that
+//!   are not clients, notes; if some clients have names, the number of the first of them, and the names
+//! - 8 bytes each: the values from id 1 on, as id 0 is "absent": the number, or 0 where the text has the value
+//! - 48 bytes each, or 56 with revisions: the operations in the order of their invocations, in blocks of 65,536, the
+//!   last one shorter
+//! - 4 bytes: CRC-32C (Castagnoli) of everything before
 //!
-//! A block holds columns, each for all of its operations: rank of the invocation, rank of the completion, key, input, `to`, output,
-//! process (4 bytes each), function, outcome (1 byte each), node (2), times of invocation and completion in nanoseconds (8 each), and in
-//! `schism02` the revision (8). Ranks, ids and their meaning are those of [`Operation`]; of ranks and ids 2³²−1 means none, of revisions
-//! 2⁶⁴−1.
+//! A block holds columns, each with one entry per operation: rank of the invocation, rank of the completion, key,
+//! input, `to`, output, process (4 bytes each), function, outcome (1 byte each), node (2), times of invocation and
+//! completion in nanoseconds (8 each), and in `schism02` the revision (8). Ranks and ids mean what they mean in
+//! [`Operation`]; "none" is 2³²−1 for ranks and ids, and 2⁶⁴−1 for revisions.
 //!
-//! A file is trusted as little as any other: what no reader of events would let pass is an error here, too. Transactions have no columns.
+//! A file is not trusted: whatever a reader of events would reject is an error here, too. Transactions have no columns.
 
 use std::{
     io::{self, Read, Write},
@@ -33,18 +34,18 @@ use crate::{
     pairing::FIRST_NAMED,
 };
 
-/// Without and with revisions.
+/// Magic numbers of the formats without and with revisions.
 pub(super) const MAGICS: [&[u8; 8]; 2] = [b"schism01", b"schism02"];
 const BLOCK: usize = 1 << 16;
-/// Of one operation without and with a revision, bytes.
+/// Bytes per operation, without and with a revision.
 const WIDTHS: [usize; 2] = [48, 56];
-/// The longest text, bytes.
+/// Maximum length of the text, bytes.
 const MAX_TEXT: u64 = 1 << 30;
-/// The functions that have numbers; of others the number is that of the name, behind these.
+/// Functions with fixed numbers; the numbers of all others follow these, in the order of their names in the text.
 const FUNCTIONS: [Function; 5] = [Function::Read, Function::Write, Function::Cas, Function::Append, Function::Delete];
 const OUTCOMES: [Outcome; 4] = [Outcome::Ok, Outcome::Mismatch, Outcome::Fail, Outcome::Info];
 
-/// What has no columns.
+/// Text part of the file: everything that has no columns.
 #[derive(Serialize)]
 struct Text<'a> {
     functions: &'a [Box<str>],
@@ -56,7 +57,7 @@ struct Text<'a> {
     notes: &'a [Note],
 }
 
-/// As it is read.
+/// Text part of the file, owned, as it is read.
 #[derive(Deserialize)]
 struct OwnedText<'a> {
     functions: Vec<Box<str>>,
@@ -72,7 +73,8 @@ struct OwnedText<'a> {
 /// Writes a history in columns.
 ///
 /// # Errors
-/// `out` cannot be written; or the history has transactions or values without a form in JSON ([`io::ErrorKind::Unsupported`]).
+/// Returns an error if `out` cannot be written, or if the history has transactions, or values that JSON cannot
+/// represent ([`io::ErrorKind::Unsupported`]).
 pub fn write_columns(out: &mut dyn Write, history: &History) -> io::Result<()> {
     let unsupported = |what| Err(io::Error::new(io::ErrorKind::Unsupported, what));
     if !history.transactions.is_empty() {
@@ -136,7 +138,7 @@ fn function_number(function: Function) -> u8 {
     }
 }
 
-/// A reader or writer that sums up what goes through it.
+/// Reader or writer that computes a checksum of the bytes that pass through it.
 struct Summing<T> {
     inner: T,
     sum: u32,
@@ -260,7 +262,7 @@ fn columns(input: impl Read, watch: &Watch<'_>) -> Result<History, Wrong> {
     Ok(history)
 }
 
-/// Reads `total` things of `width` bytes by the block; memory is taken for what is there.
+/// Reads `total` items of `width` bytes in blocks; memory is only taken for items that are there.
 fn blocks(
     input: &mut impl Read,
     total: u64,
@@ -279,7 +281,7 @@ fn blocks(
     Ok(())
 }
 
-/// The numbers of a column that begins at this byte of a block.
+/// Returns the numbers of a column that begins at byte `from` of a block.
 fn numbers<const BYTES: usize>(block: &[u8], from: usize, count: usize) -> impl Iterator<Item = [u8; BYTES]> {
     block[from..from + count * BYTES].chunks_exact(BYTES).map(array)
 }
@@ -288,7 +290,7 @@ fn array<const BYTES: usize>(bytes: &[u8]) -> [u8; BYTES] {
     bytes[..BYTES].try_into().expect("as many bytes")
 }
 
-/// Takes over the names of clients.
+/// Checks the names of clients and adds them to the history.
 fn take_names(history: &mut History, first: u32, names: Vec<Value>) -> Result<(), Wrong> {
     let mut known = FxHashSet::default();
     for name in &names {
@@ -309,7 +311,7 @@ fn take_names(history: &mut History, first: u32, names: Vec<Value>) -> Result<()
     Ok(())
 }
 
-/// Takes over the operations of a block.
+/// Checks the operations of a block and adds them to the history.
 fn take(history: &mut History, block: &[u8], count: usize) -> Result<(), Wrong> {
     let column = |place: usize| &block[place * count..];
     let number = |of: usize, at: usize| u32::from_le_bytes(array(&column(4 * of)[4 * at..]));
@@ -353,7 +355,7 @@ fn take(history: &mut History, block: &[u8], count: usize) -> Result<(), Wrong> 
     Ok(())
 }
 
-/// Takes over the revisions of a block.
+/// Checks the revisions of a block and adds them.
 fn take_revisions(revisions: &mut Vec<u64>, block: &[u8], count: usize) -> Result<(), Wrong> {
     for revision in numbers::<8>(block, WIDTHS[0] * count, count).map(u64::from_le_bytes) {
         if revision > MAX_REVISION && revision != NO_REVISION {
@@ -364,7 +366,8 @@ fn take_revisions(revisions: &mut Vec<u64>, block: &[u8], count: usize) -> Resul
     Ok(())
 }
 
-/// Whether the ranks can be those of events: each of one event, an end after its beginning, one operation of a process at a time.
+/// Checks that the ranks can be those of events: each belongs to one event, a completion comes after its invocation,
+/// and a process has one operation at a time.
 fn check_ranks(history: &History, watch: &Watch<'_>) -> Result<(), Wrong> {
     let events = 2 * history.operations.len() + history.others.len();
     let mut taken = vec![0_u64; events.div_ceil(64)];
@@ -427,7 +430,7 @@ mod tests {
         bytes
     }
 
-    /// All that a history tells.
+    /// Returns everything that a history states.
     fn told(history: &History) -> String {
         let values: Vec<_> = (0_u32..).take(history.values.len()).map(|id| history.value(ValueId(id))).collect();
         let processes: Vec<_> = history.operations.iter().map(|operation| history.process(operation.process)).collect();
@@ -437,7 +440,7 @@ mod tests {
         )
     }
 
-    /// The lines with two revisions.
+    /// Returns the test lines with two revisions.
     fn with_revisions() -> String {
         let lines = LINES.replace(r#""value":1}"#, r#""value":1,"revision":9223372036854775807}"#);
         lines.replace(r#""error":"refused""#, r#""revision":0,"error":"refused""#)
@@ -470,7 +473,7 @@ mod tests {
         }
     }
 
-    /// The lines with clients that have names.
+    /// Returns the test lines with clients that have names.
     fn with_names() -> String {
         let lines = LINES.replace(r#""process":0"#, r#""process":"w 1""#);
         lines
@@ -528,7 +531,7 @@ mod tests {
         assert!(read_bytes("h", &longer, None).unwrap_err().to_string().contains("more than its sum"));
     }
 
-    /// A sum that fits, so that the other checks are what refuses.
+    /// Replaces the checksum by one that fits, so that the other checks have to reject the bytes.
     fn summed(mut bytes: Vec<u8>) -> Vec<u8> {
         let end = bytes.len() - 4;
         let sum = crc32c::crc32c(&bytes[..end]);
@@ -546,7 +549,7 @@ mod tests {
             prop_assert!(read_bytes("h", &bytes, None).is_err());
         }
 
-        /// Whoever makes the sum fit may say what he likes; it must be a history, or an error.
+        /// Forges a file with a checksum that fits; reading it must return a history or an error.
         #[test]
         fn a_forged_file_makes_no_reader_panic(
             changes in proptest::collection::vec((0_usize..900, any::<u8>()), 1..6), numbered in any::<bool>()

@@ -1,7 +1,8 @@
-//! Compressed histories: gzip and zstd are told by their first bytes and read as a stream; what is written is compressed where the
-//! file's name says so.
+//! Compressed histories: gzip and zstd are detected by their first bytes and read as a stream; output is compressed
+//! if the name of its file says so.
 //!
-//! Nothing is unpacked ahead of its reader, and a zstd window is at most 128 MiB: a small file that unpacks to a huge one takes time, not memory.
+//! Nothing is unpacked ahead of the reader, and a zstd window is at most 128 MiB: a small file that unpacks to a huge
+//! one takes time, not memory.
 
 use std::{
     io::{self, BufRead, BufReader, Cursor, Read, Write},
@@ -15,21 +16,21 @@ use ruzstd::{
 };
 
 const BUFFER_BYTES: usize = 256 << 10;
-/// How much goes into one zstd frame, bytes: the encoder wants a frame's content at once.
+/// Size of the content of one zstd frame, bytes: the encoder needs it at once.
 const FRAME_BYTES: usize = 4 << 20;
 const MAGIC_BYTES: usize = 4;
 
-/// What a file is compressed with.
+/// Compression of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Compression {
-    /// RFC 1952, `.gz`.
+    /// Gzip: RFC 1952, `.gz`.
     Gzip,
-    /// RFC 8878, `.zst`.
+    /// Zstandard: RFC 8878, `.zst`.
     Zstd,
 }
 
 impl Compression {
-    /// What the end of a file's name says.
+    /// Returns the compression that the extension of a file's name stands for.
     pub fn of_name(path: &Path) -> Option<Self> {
         match path.extension()?.to_str()? {
             "gz" => Some(Self::Gzip),
@@ -41,22 +42,22 @@ impl Compression {
     fn of_content(start: &[u8]) -> Option<Self> {
         match start {
             [0x1f, 0x8b, ..] => Some(Self::Gzip),
-            // A frame, or one to be skipped.
+            // A zstd frame, or a skippable one.
             [0x28, 0xb5, 0x2f, 0xfd] | [0x50..=0x5f, 0x2a, 0x4d, 0x18] => Some(Self::Zstd),
             _ => None,
         }
     }
 }
 
-/// The content of `input`, unpacked if it is compressed.
+/// Returns the content of `input`, unpacked if it is compressed.
 ///
 /// # Errors
-/// Its first bytes cannot be read.
+/// Returns an error if its first bytes cannot be read.
 pub fn unpacked<'a>(input: impl Read + 'a) -> io::Result<Box<dyn Read + 'a>> {
     unpacked_within(input, |_| Ok(()))
 }
 
-/// As [`unpacked`]; `ask` is asked before so many bytes of memory are taken at once.
+/// Unpacks as [`unpacked`] does; `ask` is called with a number of bytes before that much memory is taken at once.
 pub(super) fn unpacked_within<'a>(
     mut input: impl Read + 'a,
     ask: impl Fn(usize) -> io::Result<()> + 'a,
@@ -74,7 +75,7 @@ pub(super) fn unpacked_within<'a>(
     })
 }
 
-/// One zstd frame after the other, each with its checksum compared.
+/// Reader of consecutive zstd frames that verifies the checksum of each.
 struct Frames<R: BufRead, A> {
     source: R,
     frame: Option<Frame>,
@@ -82,18 +83,18 @@ struct Frames<R: BufRead, A> {
     is_over: bool,
 }
 
-/// A frame that is being unpacked.
+/// State of a frame that is being unpacked.
 struct Frame {
     decoder: Box<FrameDecoder>,
-    /// How much of what was unpacked last the decoder has to keep, bytes.
+    /// Window size: the number of bytes unpacked last that the decoder has to keep.
     window: u64,
-    /// How much was unpacked.
+    /// Number of bytes unpacked so far.
     bytes: u64,
-    /// How much the decoder may hold, as far as was asked.
+    /// Number of bytes that the decoder may hold, as far as `ask` granted them.
     granted: usize,
 }
 
-/// A block holds no more, bytes.
+/// Maximum size of a zstd block, bytes.
 const BLOCK_BYTES: u64 = 128 << 10;
 
 impl<R: BufRead, A: Fn(usize) -> io::Result<()>> Read for Frames<R, A> {
@@ -101,7 +102,7 @@ impl<R: BufRead, A: Fn(usize) -> io::Result<()>> Read for Frames<R, A> {
         if room.is_empty() || self.is_over {
             return Ok(0);
         }
-        // Whatever goes wrong, nothing can be read behind it.
+        // After any error there is nothing more to read.
         let result = self.read_on(room);
         self.is_over = !matches!(result, Ok(1..));
         result
@@ -135,7 +136,7 @@ impl Frame {
         ask: impl Fn(usize) -> io::Result<()>,
     ) -> io::Result<usize> {
         while self.decoder.can_collect() == 0 && !self.decoder.is_finished() {
-            // The decoder doubles what it holds as it needs more.
+            // The decoder doubles its buffer as it needs more.
             let needs = usize::try_from(self.bytes.min(self.window) + 2 * BLOCK_BYTES).unwrap_or(usize::MAX);
             if needs > self.granted {
                 self.granted = needs.checked_next_power_of_two().unwrap_or(usize::MAX);
@@ -155,7 +156,7 @@ impl Frame {
     }
 }
 
-/// Reads the header of a frame; nothing of one that is to be skipped, which it is then.
+/// Reads the header of a frame; skips a skippable frame and returns none.
 fn begin_frame(source: &mut impl BufRead) -> io::Result<Option<Frame>> {
     let mut header = vec![0; MAGIC_BYTES];
     source.read_exact(&mut header)?;
@@ -166,7 +167,7 @@ fn begin_frame(source: &mut impl BufRead) -> io::Result<Option<Frame>> {
         let skipped = io::copy(&mut source.take(length), &mut io::sink())?;
         return if skipped < length { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(None) };
     }
-    // RFC 8878, section 3.1.1.1: one byte says which of the others there are.
+    // RFC 8878, section 3.1.1.1: one byte tells which of the other fields are present.
     read_more(source, &mut header, 1)?;
     let says = header[MAGIC_BYTES];
     let is_single = says & 0x20 != 0;
@@ -197,7 +198,7 @@ fn invalid(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Erro
     io::Error::new(io::ErrorKind::InvalidData, why)
 }
 
-/// Writes as a file's name says; [`Packer::finish`] has to come last.
+/// Writer that compresses as the name of its file says; [`Packer::finish`] must be called last.
 #[derive(Debug)]
 pub struct Packer<W: Write>(Inner<W>);
 
@@ -205,12 +206,12 @@ pub struct Packer<W: Write>(Inner<W>);
 enum Inner<W: Write> {
     Plain(W),
     Gzip(GzEncoder<W>),
-    /// What is not in a frame yet.
+    /// Output, and the content that is not in a frame yet.
     Zstd(W, Vec<u8>),
 }
 
 impl<W: Write> Packer<W> {
-    /// Packs what goes to `out` as the end of `path` says: `.gz`, `.zst`, or not at all.
+    /// Creates a writer to `out` that compresses as the extension of `path` says: `.gz`, `.zst`, or not at all.
     pub fn new(path: &Path, out: W) -> Self {
         Self(match Compression::of_name(path) {
             None => Inner::Plain(out),
@@ -219,10 +220,10 @@ impl<W: Write> Packer<W> {
         })
     }
 
-    /// Writes what is left, and the end that the format demands.
+    /// Writes what is buffered, and the trailer of the format.
     ///
     /// # Errors
-    /// `out` said no.
+    /// Returns an error if `out` cannot be written.
     pub fn finish(self) -> io::Result<()> {
         match self.0 {
             Inner::Plain(mut out) => out.flush(),
@@ -309,7 +310,7 @@ mod tests {
             for place in 0..bytes.len() {
                 let mut changed = bytes.clone();
                 changed[place] ^= 0x11;
-                // Some bits of a header mean nothing; the content never changes unnoticed.
+                // Some bits of a header mean nothing, but the content never changes unnoticed.
                 assert!(read(&changed).map_or(true, |read| read == content || read == changed), "{name} at {place}");
             }
         }

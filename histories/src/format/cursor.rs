@@ -1,35 +1,35 @@
-//! A place in bytes of which more may come, and what is in the way of reading on.
+//! Cursor over bytes of which more may follow, and the reasons why parsing stops.
 
 use std::borrow::Cow;
 
-/// How deep values may be nested.
+/// Maximum nesting depth of values.
 pub(super) const MAX_DEPTH: u32 = 64;
 
-/// Why a form was not read.
+/// Reason why a form could not be parsed.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Trouble {
-    /// The bytes end before it does.
+    /// The bytes end before the form does.
     Cut,
-    /// It is none, as this byte shows.
+    /// The form is malformed at this byte.
     Wrong(usize, Cow<'static, str>),
 }
 
-/// Bytes, and how many of them are read.
+/// Bytes, and the position of the parser in them.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cursor<'a> {
     pub(super) bytes: &'a [u8],
     pub(super) at: usize,
-    /// Whether nothing comes behind the bytes.
+    /// True if nothing follows the bytes.
     pub(super) is_last: bool,
 }
 
 impl<'a> Cursor<'a> {
-    /// At the beginning of bytes behind which nothing comes.
+    /// Returns a cursor at the beginning of bytes that nothing follows.
     pub(super) fn new(bytes: &'a [u8]) -> Self {
         Self { bytes, at: 0, is_last: true }
     }
 
-    /// The next byte, or the end of all.
+    /// Returns the next byte, or none at the end of the input.
     pub(super) fn peek(&self) -> Result<Option<u8>, Trouble> {
         match self.bytes.get(self.at) {
             Some(byte) => Ok(Some(*byte)),
@@ -38,7 +38,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// The bytes up to the first for which `is_end` holds, or to the end of all; they are passed over.
+    /// Returns and passes the bytes up to the first for which `is_end` holds, or up to the end of the input.
     pub(super) fn until(&mut self, is_end: impl Fn(u8) -> bool) -> Result<&'a [u8], Trouble> {
         let rest = &self.bytes[self.at..];
         let length = match rest.iter().position(|byte| is_end(*byte)) {
@@ -50,12 +50,12 @@ impl<'a> Cursor<'a> {
         Ok(&rest[..length])
     }
 
-    /// That something is wrong with the next byte.
+    /// Returns the error that something is wrong with the next byte.
     pub(super) fn wrong(&self, why: impl Into<Cow<'static, str>>) -> Trouble {
         Trouble::Wrong(self.at, why.into())
     }
 
-    /// These bytes, which end here or stand before that, as text.
+    /// Returns these bytes, a part of those of the cursor, as text.
     pub(super) fn utf8(&self, bytes: &'a [u8]) -> Result<&'a str, Trouble> {
         str::from_utf8(bytes).map_err(|error| {
             let start = bytes.as_ptr().addr() - self.bytes.as_ptr().addr();
@@ -64,7 +64,7 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// Four hexadecimal digits at `at`, as in `\u00e9`.
+/// Parses four hexadecimal digits at `at`, as in `\u00e9`.
 pub(super) fn four_digits(cursor: &Cursor<'_>, at: usize) -> Result<u32, Trouble> {
     let digits = cursor.bytes.get(at..at + 4).ok_or(Trouble::Cut)?;
     let wrong = || Trouble::Wrong(at, "expected four hexadecimal digits after \\u".into());
@@ -73,7 +73,8 @@ pub(super) fn four_digits(cursor: &Cursor<'_>, at: usize) -> Result<u32, Trouble
         .try_fold(0, |number, digit| char::from(*digit).to_digit(16).map(|digit| number * 16 + digit).ok_or_else(wrong))
 }
 
-/// The character that `\u` at `at` (behind the `u`) begins, and how many bytes it takes from there: two halves make one.
+/// Returns the character that `\u` introduces, with `at` just behind the `u`, and the number of bytes it takes from
+/// there; a surrogate pair makes one character.
 pub(super) fn unicode(cursor: &Cursor<'_>, at: usize) -> Result<(char, usize), Trouble> {
     let half = || Trouble::Wrong(at, "expected both halves of a character after \\u".into());
     let first = four_digits(cursor, at)?;

@@ -1,38 +1,38 @@
-//! An event as its fields say it one by one, whichever format names them.
+//! Events assembled field by field, independently of the format that contains them.
 
 use std::borrow::Cow;
 
 use crate::{Event, EventType, Process, TRANSACTION, Value, transactions::is_transaction};
 
-/// A moment as a source gives it.
+/// Time of an event as its source gives it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Moment {
-    /// A whole number: nanoseconds, unless the history has moments in decimals.
+    /// A whole number: nanoseconds, unless other times of the history are decimals.
     Whole(i128),
-    /// A decimal number, which is of seconds; here in nanoseconds.
+    /// A decimal number of seconds, converted to nanoseconds.
     Seconds(i128),
 }
 
-/// What is known of an event so far.
+/// Event under construction.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Draft<'a> {
     event: Event<'a>,
     time: Option<Moment>,
-    /// The fields that were said, as bits; of those that may be said as null, only if they were not.
+    /// Bit set of the fields that were given. A field that may be given as null counts only if it was not null.
     said: u16,
 }
 
-/// An event, and what it does not hold.
+/// Event with the fields that have no place in [`Event`].
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Drafted<'a> {
-    /// Its time is that of `time` only once it is known what that means.
+    /// The event; its `time` is set later, once the unit of `time` is known.
     pub(super) event: Event<'a>,
     pub(super) time: Option<Moment>,
-    /// Nobody said who acts; `event.process` means nothing.
+    /// True if the event names no process; `event.process` then means nothing.
     pub(super) is_nobody: bool,
 }
 
-/// A field of an event.
+/// Field of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Field {
     Process,
@@ -74,7 +74,7 @@ impl<'a> Draft<'a> {
         Self { event: Event::new(Process::Client(0), EventType::Info, ""), time: None, said: 0 }
     }
 
-    /// Notes that a field was said; whether it is the first time.
+    /// Records that a field was given, and returns true if it is the first time.
     pub(super) fn is_new(&mut self, field: Field) -> bool {
         let is_new = !self.has(field);
         self.said |= 1 << field as u16;
@@ -93,7 +93,7 @@ impl<'a> Draft<'a> {
         self.event.f = f.into();
     }
 
-    /// Takes what a field says.
+    /// Sets a field to its value.
     pub(super) fn take(&mut self, field: Field, value: Value) -> Result<(), String> {
         let event = &mut self.event;
         match field {
@@ -120,21 +120,21 @@ impl<'a> Draft<'a> {
                     other => Some(other.to_string().into()),
                 }
             }
-            // No verdict rests on these, and others mean something else by them.
+            // No verdict rests on these, and other tools use the names differently.
             Field::Node => event.node = whole(&value).and_then(|node| u16::try_from(node).ok()),
             Field::Revision => event.revision = whole(&value),
         }
         Ok(())
     }
 
-    /// The event; `sign` is what stands before names in this format.
+    /// Returns the event; `sign` is the prefix of names in its format.
     pub(super) fn finish(mut self, sign: &str) -> Result<Drafted<'a>, String> {
         let lacks = |name: &str| format!("expected {sign}{name} in the operation");
         if !self.has(Field::Type) {
             return Err(lacks("type"));
         }
         if !self.has(Field::F) {
-            // As Elle has it.
+            // Elle's histories of transactions have no `f`.
             if !self.event.value.as_ref().is_some_and(is_transaction) {
                 return Err(lacks("f") + ", as its value is no list of micro-operations");
             }
@@ -155,7 +155,7 @@ fn whole(value: &Value) -> Option<u64> {
     }
 }
 
-/// Whether an event begins an operation or ends it, by this name.
+/// Parses the type of an event.
 pub(super) fn kind(value: &Value) -> Result<EventType, String> {
     value
         .name()
@@ -173,13 +173,13 @@ pub(super) fn kind_named(name: &str) -> Option<EventType> {
     })
 }
 
-/// The name of a function.
+/// Returns the name of a function.
 pub(super) fn function(value: &Value) -> Result<&str, String> {
     let name = value.name().map(|name| name.strip_prefix(':').unwrap_or(name));
     name.filter(|name| !name.is_empty()).ok_or_else(|| format!("expected a function, a name such as read, not {value}"))
 }
 
-/// A moment, if there is one.
+/// Parses a time; null means that there is none.
 pub(super) fn moment(value: &Value) -> Result<Option<Moment>, String> {
     let wrong = || {
         format!(
@@ -200,16 +200,16 @@ pub(super) fn moment(value: &Value) -> Result<Option<Moment>, String> {
     }
 }
 
-/// So many seconds, as a decimal number, in nanoseconds; what is smaller is left out.
+/// Converts a decimal number of seconds to nanoseconds, rounding toward zero.
 fn nanoseconds(text: &str) -> Option<i128> {
     let (mantissa, exponent) = text.split_once('e').unwrap_or((text, "0"));
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
     let is_negative = whole.starts_with('-');
     let digits = [whole.trim_start_matches('-'), fraction].concat();
-    // Behind the point of the nanoseconds: so many digits of what is written stand before it.
+    // The number of digits of the text that stand before the decimal point, once it counts nanoseconds.
     let before =
         i64::try_from(whole.trim_start_matches('-').len()).ok()?.checked_add(exponent.parse().ok()?)?.checked_add(9)?;
-    // 2^63 nanoseconds are 292 years, which a clock that counts from 1970 does not reach soon.
+    // 2^64 nanoseconds are 584 years, which a clock that counts from 1970 does not reach soon.
     let kept = usize::try_from(before.clamp(0, 40)).ok()?;
     let padded: String = digits.bytes().map(char::from).chain(std::iter::repeat('0')).take(kept).collect();
     let number: i128 = if padded.is_empty() { 0 } else { padded.parse().ok()? };

@@ -1,26 +1,27 @@
-//! Writes events as Jepsen's op maps, one a line, so that [`super::edn`] reads the same history back.
+//! Writer of events as Jepsen's op maps, one a line, which [`super::edn`] reads back to the same history.
 //!
-//! Keys become Jepsen's `independent` tuples where the reader would tell them, else `:key`. What Jepsen has no name for is said by
-//! further keys: `:observed`, `:mismatch`, `:node`, `:revision`.
+//! Keys become Jepsen's `independent` tuples where the reader would detect them, else `:key`. Fields that Jepsen
+//! does not know get keys of their own: `:observed`, `:mismatch`, `:node`, `:revision`.
 
 use std::io;
 
 use super::shape::{Keyed, Shape};
 use crate::{Event, EventType, Process, TRANSACTION, Value, transactions::functions, value::push_edn};
 
-/// How a history is to be written, which all its events decide: show it each with [`EdnStyle::see`], then write each.
+/// Style in which a history is written, which depends on all its events: pass each to [`EdnStyle::see`], then write
+/// each.
 #[derive(Debug, Default)]
 pub struct EdnStyle {
-    /// With values as they are.
+    /// Shape of the events with values as they are.
     shape: Shape,
-    /// With keys and values in pairs.
+    /// Shape of the events with keys and values in pairs.
     tuples: Shape,
-    /// Some event of a client has no key.
+    /// True if some event of a client has no key.
     keyless: bool,
 }
 
 impl EdnStyle {
-    /// Looks at the next event.
+    /// Takes the next event into account.
     pub fn see(&mut self, event: &Event<'_>) {
         if event.process.is_client() {
             self.keyless |= event.key.is_none();
@@ -31,7 +32,8 @@ impl EdnStyle {
         }
     }
 
-    /// The same event, but where a reader could take its value for a pair of key and value, with a key of nil, which says that it is none.
+    /// Returns the same event, but with a key of nil where a reader could take its value for a pair of key and value;
+    /// the key of nil says that it is none.
     pub fn explicit<'a>(&self, event: Event<'a>) -> Event<'a> {
         let is_client = event.process.is_client();
         let nil = (is_client && self.shape.keyed() != Keyed::No).then_some(Value::Nil);
@@ -41,7 +43,8 @@ impl EdnStyle {
     /// Writes an event as a line.
     ///
     /// # Errors
-    /// `out` said no; or the name of a function is none that EDN can say (`InvalidInput`).
+    /// Returns an error if `out` cannot be written, or if EDN cannot represent the name of the function
+    /// (`InvalidInput`).
     pub fn write_event(&self, out: &mut impl io::Write, event: &Event<'_>) -> io::Result<()> {
         let mut line = String::from("{:process ");
         match &event.process {
@@ -92,7 +95,7 @@ impl EdnStyle {
     }
 }
 
-/// Key and value in one.
+/// Returns key and value as a pair.
 fn pair(event: &Event<'_>) -> Value {
     Value::List(vec![event.key.clone().unwrap_or_default(), event.value.clone().unwrap_or_default()])
 }
@@ -107,7 +110,7 @@ fn push_name(line: &mut String, name: &str) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether `:name` is a keyword wherever EDN is read.
+/// Returns true if every reader of EDN takes `:name` for a keyword.
 fn is_name(name: &str) -> bool {
     name.starts_with(|first: char| first.is_ascii_alphabetic())
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))

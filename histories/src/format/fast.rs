@@ -1,10 +1,11 @@
-//! A short cut for lines as our recorder writes them: its order of fields, no blanks, no escapes, whole numbers.
+//! Fast path for lines as our recorder writes them: fixed order of fields, no blanks, no escapes, whole numbers.
 //!
-//! Whatever else JSON may say is left to serde, which decides alone what is wrong: the short cut knows only "yes" and "ask serde".
+//! Anything else is left to the general parser of JSON ([`super::json`]), which alone decides what is wrong with a
+//! line: the fast path either returns an event or declines.
 
 use crate::{Event, EventType, Process, TRANSACTION, Value, Values, transactions::Columns};
 
-/// The event on this line, if it is written as [`super::write_event`] writes most of them.
+/// Parses the event on this line, if it is written as [`super::write_event`] writes most of them.
 pub(super) fn event(line: &str) -> Option<Event<'_>> {
     let mut cursor = Cursor { text: line, at: 0 };
     let index = cursor.after(r#"{"index":"#)?.natural()?;
@@ -23,11 +24,12 @@ pub(super) fn event(line: &str) -> Option<Event<'_>> {
         event.observed = Some(cursor.value()?);
     }
     cursor.end(&mut event)?;
-    // A key of `null` is no key, which is for serde to say.
+    // A key of `null` is no key; that case is left to the general parser.
     (event.key != Some(Value::Nil)).then_some(event)
 }
 
-/// The transaction on this line, with its micro-operations in `micros`: as they are many, no [`Value`] is made of them.
+/// Parses the transaction on this line, with its micro-operations in `micros`: as there are many, no [`Value`] is made
+/// of them.
 pub(super) fn transaction<'a>(line: &'a str, micros: &mut Columns, values: &mut Values) -> Option<Event<'a>> {
     let mut cursor = Cursor { text: line, at: 0 };
     let index = cursor.after(r#"{"index":"#)?.natural()?;
@@ -67,7 +69,7 @@ impl<'a> Cursor<'a> {
         &self.text[self.at..]
     }
 
-    /// What follows `word`, if that comes next.
+    /// Passes `word`, if it comes next, and returns the cursor.
     fn after(&mut self, word: &str) -> Option<&mut Self> {
         self.rest().starts_with(word).then(|| {
             self.at += word.len();
@@ -75,7 +77,7 @@ impl<'a> Cursor<'a> {
         })
     }
 
-    /// What comes last in every event.
+    /// Parses the fields that may come last in any event.
     fn end(&mut self, event: &mut Event<'a>) -> Option<()> {
         if let Some(cursor) = self.after(r#","node":"#) {
             event.node = Some(u16::try_from(cursor.natural()?).ok()?);
@@ -89,7 +91,7 @@ impl<'a> Cursor<'a> {
         (self.rest() == "}").then_some(())
     }
 
-    /// Text in quotes, without escapes and control characters.
+    /// Parses text in quotes, without escapes and control characters.
     fn string(&mut self) -> Option<&'a str> {
         let start = self.at + 1;
         let rest = self.text.as_bytes().get(start..).filter(|_| self.peek() == Some(b'"'))?;
@@ -99,7 +101,7 @@ impl<'a> Cursor<'a> {
         self.take(b'"').then_some(text)
     }
 
-    /// A whole number of at most 18 digits, so that it fits every integer here.
+    /// Parses a whole number of at most 18 digits, so that it fits every integer type here.
     fn natural(&mut self) -> Option<u64> {
         let digits = self.text.as_bytes().get(self.at..)?;
         let length = digits.iter().position(|byte| !byte.is_ascii_digit())?;
@@ -137,7 +139,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// A micro-operation of a transaction.
+    /// Parses a micro-operation of a transaction.
     fn micro(&mut self, micros: &mut Columns, values: &mut Values) -> Option<()> {
         let function = self.after("[")?.string()?;
         let key = values.intern(self.after(",")?.scalar()?);
@@ -164,7 +166,7 @@ impl<'a> Cursor<'a> {
         self.after("]").map(drop)
     }
 
-    /// A scalar, or a pair of scalars.
+    /// Parses a scalar, or a pair of scalars.
     fn value(&mut self) -> Option<Value> {
         if !self.take(b'[') {
             return self.scalar();
@@ -198,7 +200,8 @@ mod tests {
         }
     }
 
-    /// Every line in which one or two bytes are replaced, left out or repeated: what the short cut takes, serde takes as the same.
+    /// Replaces, removes or repeats one or two bytes of every line: whatever the fast path accepts, serde reads as the
+    /// same event.
     #[test]
     fn what_it_takes_is_what_serde_says() {
         let bytes = br#"{}[]",:\ -.e019ntxokf"#;

@@ -1,8 +1,8 @@
-//! What all formats of events have in common once an event is read: in which order events count, what their times mean, whether
-//! their values are keyed.
+//! Common part of all readers of events: the order in which events count, the meaning of their times, and whether their
+//! values are keyed.
 //!
-//! Mostly an event goes on at once. Where what comes later in the file says that it should have been taken otherwise, the file is read again
-//! in that way ([`Way`]); each way leads to few others, and none back.
+//! Most events are processed at once. If a later part of the file shows that they should have been interpreted
+//! otherwise, the file is read again in that way ([`Way`]); each way leads to a few others, and none leads back.
 
 use super::{
     draft::{Drafted, Moment},
@@ -17,15 +17,15 @@ use crate::{
     transactions::{self, Columns},
 };
 
-/// So many events are kept between two looks at them.
+/// Maximum number of events kept before it is checked whether values are keyed.
 const MAX_KEPT: usize = if cfg!(test) { 100 } else { 100_000 };
 
-/// How a file is to be read, as its whole content says; found by reading it.
+/// Interpretation of a file that depends on its whole content; found by reading it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Way {
     order: Order,
     keys: Keys,
-    /// Whole numbers are seconds too, as some moments are decimals.
+    /// True if whole numbers are seconds, because other times of the history are decimals.
     is_in_seconds: bool,
 }
 
@@ -38,10 +38,10 @@ enum Order {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Keys {
-    /// Events are kept until they say it.
+    /// Events are kept until it is known whether values are keyed.
     #[default]
     Unknown,
-    /// They were too many to be kept: nothing else is looked for.
+    /// The events were too many to keep: this reading only finds out whether values are keyed.
     Asked,
     Known(bool),
 }
@@ -55,30 +55,30 @@ impl Keys {
     }
 }
 
-/// Takes events in the order of the file.
+/// Receiver of events, in the order of the file.
 pub(super) struct Intake<'w, 'e> {
     watch: &'w Watch<'w>,
     each: Each<'e>,
     way: Way,
     gathering: Gathering,
-    /// Some client did something.
+    /// True once a client has acted.
     has_begun: bool,
     is_log: bool,
     shape: Shape,
     clock: Clock,
-    /// Events that wait for the end of the file, and why.
+    /// Events that wait for the end of the file; `is_waiting_for` is the reason.
     waiting: Vec<Waiting>,
     is_waiting_for: Option<Reason>,
-    /// They came as whole operations, so that lines say nothing of their order.
+    /// True if the file consists of records of whole operations, so that the order of lines means nothing.
     are_records: bool,
     order: Lines,
     notes: Vec<Note>,
 }
 
-/// The order of lines, where times may count instead.
+/// Order of the lines, which the times may override.
 #[derive(Debug, Default)]
 struct Lines {
-    /// What contradicts it, where that is so first.
+    /// First contradiction to this order: its line, and the error.
     contradiction: Option<(u64, ReadError)>,
     last_index: Option<u64>,
     index_goes_back: bool,
@@ -90,15 +90,15 @@ enum Reason {
     CompletionsOnly,
 }
 
-/// What times mean.
+/// Meaning of the times.
 #[derive(Debug, Default)]
 struct Clock {
-    /// Whether moments are decimals, once one that is not 0 says it.
+    /// True if times are decimals; decided by the first time that is not 0.
     is_decimal: Option<bool>,
-    /// What is added to all, so that none is negative; known with the first.
+    /// Offset that makes all times nonnegative; decided by the first time.
     shift: Option<i128>,
     last: Option<i128>,
-    /// Some event of a client has none.
+    /// True if some event of a client has no time.
     has_gaps: bool,
 }
 
@@ -122,24 +122,24 @@ impl<'w, 'e> Intake<'w, 'e> {
         }
     }
 
-    /// Of Jepsen's log lines.
+    /// Switches to the meaning of Jepsen's log lines.
     pub(super) fn in_logs(self) -> Self {
         Self { gathering: self.gathering.in_logs(), is_log: true, ..self }
     }
 
-    /// What the events are made to.
+    /// Returns the builder of the history.
     pub(super) fn builder(&self) -> &HistoryBuilder {
         self.gathering.builder()
     }
 
-    /// Adds what is to be known of the history.
+    /// Adds a note to the history, once.
     pub(super) fn note(&mut self, note: Note) {
         if !self.notes.contains(&note) {
             self.notes.push(note);
         }
     }
 
-    /// Takes the next event, which is written as `text` in this place.
+    /// Processes the next event, which is written as `text` at this position.
     pub(super) fn take(&mut self, place: Place<'_>, text: &[u8], drafted: Drafted<'_>) -> Result<(), ReadError> {
         self.watch.text(text.len(), self.builder()).map_err(|source| place.unread(source))?;
         let is_client = drafted.event.process.is_client();
@@ -168,7 +168,8 @@ impl<'w, 'e> Intake<'w, 'e> {
         self.push(place, text, drafted.event, time)
     }
 
-    /// Takes the next event, if `read` finds it to be a transaction whose micro-operations it adds, and it can be taken at once.
+    /// Processes the next event, if it can be processed at once and is a transaction whose micro-operations `read`
+    /// adds.
     pub(super) fn transaction<'t>(
         &mut self,
         place: Place<'_>,
@@ -200,7 +201,7 @@ impl<'w, 'e> Intake<'w, 'e> {
         Some(pushed.map_err(|error| self.reordered(error)))
     }
 
-    /// The history. `end` is where the file ends.
+    /// Returns the history. `end` is the end of the file.
     pub(super) fn finish(mut self, end: Place<'_>) -> Result<History, ReadError> {
         if self.way.keys == Keys::Asked {
             let keys = Keys::Known(is_keyed(&self.shape, end)?);
@@ -211,13 +212,16 @@ impl<'w, 'e> Intake<'w, 'e> {
             Some(Reason::Times) => self.sort(end)?,
             Some(Reason::CompletionsOnly) => self.overlap(end)?,
         }
+        if self.gathering.is_supposed() {
+            self.way.keys = Keys::Known(true);
+        }
         let mut history = self.gathering.finish(end, &mut self.each)?;
         history.notes = self.notes;
         history.way = self.way;
         Ok(history)
     }
 
-    /// The time of an event in nanoseconds; where it has none, that of the one before.
+    /// Returns the time of an event in nanoseconds; without one, that of the event before.
     fn time(&mut self, moment: Option<Moment>, is_client: bool) -> Result<i128, ReadError> {
         let (time, is_decimal) = match moment {
             None => {
@@ -234,7 +238,7 @@ impl<'w, 'e> Intake<'w, 'e> {
         Ok(time)
     }
 
-    /// Takes an event where the order of lines counts.
+    /// Processes an event for which the order of lines counts.
     fn push(&mut self, place: Place<'_>, text: &[u8], event: Event<'_>, time: i128) -> Result<(), ReadError> {
         let shift = *self.clock.shift.get_or_insert((-time).max(0));
         if let Some(previous) = self.clock.last.filter(|last| time < *last) {
@@ -243,8 +247,11 @@ impl<'w, 'e> Intake<'w, 'e> {
         self.clock.last = Some(time);
         let time = narrow(time + shift).map_err(|rule| place.broken(text, rule))?;
         let pushed = self.gathering.push(place, Some(text), Event { time, ..event }, &mut self.each);
+        if self.gathering.is_refuted() {
+            return Err(self.watch.again(Way { keys: Keys::Known(false), ..self.way }));
+        }
         pushed.map_err(|error| self.reordered(error))?;
-        if self.gathering.kept() <= MAX_KEPT {
+        if self.gathering.suppose(place, &mut self.each)? || self.gathering.kept() <= MAX_KEPT {
             return Ok(());
         }
         Err(self.watch.again(Way { keys: Keys::Asked, ..self.way }))
@@ -254,7 +261,8 @@ impl<'w, 'e> Intake<'w, 'e> {
         self.reordered(place.broken(text, rule))
     }
 
-    /// What to say of a rule that an event breaks: where times may tell another order than lines, the file is read by them.
+    /// Returns the error for a broken rule, or, if the times may show another order than the lines, requests that the
+    /// file be read by them.
     fn reordered(&self, error: ReadError) -> ReadError {
         let ReadError::Broken { rule, .. } = &error else { return error };
         let is_order = matches!(
@@ -272,7 +280,7 @@ impl<'w, 'e> Intake<'w, 'e> {
         error
     }
 
-    /// Keeps an event until the times of all are known.
+    /// Keeps an event until the times of all events are known.
     fn wait(&mut self, place: Place<'_>, text: &[u8], event: Event<'_>, time: i128) -> Result<(), ReadError> {
         let wrong_index = match (event.index, self.order.last_index) {
             (Some(index), Some(previous)) if index <= previous => Some(PairingError::Index { index, previous }),
@@ -299,7 +307,7 @@ impl<'w, 'e> Intake<'w, 'e> {
         Ok(())
     }
 
-    /// Keeps an operation that came whole: when it began, and how and when it ended.
+    /// Keeps an operation that came as a record: invocation and completion, each with its time.
     pub(super) fn operation(
         &mut self,
         place: Place<'_>,
@@ -320,7 +328,7 @@ impl<'w, 'e> Intake<'w, 'e> {
         self.keep(place, ended.0, completed_ns)
     }
 
-    /// Puts the events in the order of their times.
+    /// Sorts the events by their times and processes them.
     fn sort(&mut self, end: Place<'_>) -> Result<(), ReadError> {
         if self.clock.has_gaps
             && let Some((_, contradiction)) = self.order.contradiction.take()
@@ -358,7 +366,7 @@ impl<'w, 'e> Intake<'w, 'e> {
         self.push_all(end, events, shift)
     }
 
-    /// Pushes events that are in their order.
+    /// Processes events that are in their final order.
     fn push_all(&mut self, end: Place<'_>, events: Vec<Waiting>, shift: i128) -> Result<(), ReadError> {
         let found = match (self.watch.options().keyed, self.way.keys.found()) {
             (None, None) => {
@@ -380,7 +388,7 @@ impl<'w, 'e> Intake<'w, 'e> {
         Ok(())
     }
 
-    /// Keeps a completion of a history that has nothing else.
+    /// Keeps a completion of a history that has only completions.
     fn wait_completed(&mut self, place: Place<'_>, text: &[u8], drafted: Drafted<'_>) -> Result<(), ReadError> {
         let event = drafted.event;
         let first = self.order.contradiction.get_or_insert_with(|| {
@@ -404,7 +412,7 @@ impl<'w, 'e> Intake<'w, 'e> {
         self.keep(place, Event { index: None, ..event }, 0)
     }
 
-    /// Lets all transactions overlap, as nothing says when they began, each by a client of its own.
+    /// Makes all transactions concurrent, as their begins are unknown, each by a client of its own.
     fn overlap(&mut self, end: Place<'_>) -> Result<(), ReadError> {
         let mut completions = std::mem::take(&mut self.waiting);
         for (number, waiting) in (0..).zip(&mut completions) {
@@ -426,12 +434,12 @@ impl<'w, 'e> Intake<'w, 'e> {
     }
 }
 
-/// Whether an event is one of a transaction, whatever it is called.
+/// Returns true if an event belongs to a transaction, under whatever name.
 fn is_transaction(event: &Event<'_>) -> bool {
     event.f == TRANSACTION || event.value.as_ref().is_some_and(transactions::is_transaction)
 }
 
-/// A time as a history keeps it.
+/// Returns a time in the type of a history.
 fn narrow(time: i128) -> Result<u64, PairingError> {
     u64::try_from(time).map_err(|_| PairingError::TooMany("times are within 2^64 nanoseconds"))
 }

@@ -1,7 +1,8 @@
-//! The lines that Jepsen logged: `INFO  jepsen.util - 0 :invoke :read nil`, with tabs or blanks between. What else a log says is passed over.
+//! Reader of the lines that Jepsen logs: `INFO  jepsen.util - 0 :invoke :read nil`, separated by tabs or blanks. All
+//! other lines of a log are skipped.
 //!
-//! Their own truth, unless [`super::ReadOptions::failed_cas`] says otherwise: a `cas` that failed with its arguments found another value; one
-//! that failed with a reason did not happen.
+//! Unless [`super::ReadOptions::failed_cas`] says otherwise, a `cas` that failed with its arguments found another
+//! value, and one that failed with a reason did not happen.
 
 use std::{io::Read, path::Path};
 
@@ -15,7 +16,7 @@ use super::{
 };
 use crate::{Event, History, Process, ReadError};
 
-/// What stands before the process of an operation.
+/// Text before the process of an operation.
 const MARKER: &[u8] = b"jepsen.util - ";
 const TYPES: [&[u8]; 4] = [b":invoke", b":ok", b":fail", b":info"];
 
@@ -33,17 +34,17 @@ pub(super) fn read(path: &Path, input: impl Read, watch: &Watch<'_>, each: Each<
     intake.finish(lines.end())
 }
 
-/// Whether a line is, or was meant to be, an operation: then it has to be a whole one.
+/// Returns true if a line is, or was meant to be, an operation; it must then be a complete one.
 pub(super) fn is_operation(line: &[u8]) -> bool {
     let is_process = |word: &[u8]| {
         let digits = word.strip_prefix(b"-").unwrap_or(word);
         word == b":nemesis" || (!digits.is_empty() && digits.iter().all(u8::is_ascii_digit))
     };
     let after = line.windows(MARKER.len()).position(|part| part == MARKER).map(|at| &line[at + MARKER.len()..]);
-    // A client with a name, not the field of an operation that is printed as a map.
+    // A client with a name, as opposed to the field of an operation that is printed as a map.
     let is_name = |word: &[u8]| word.starts_with(b":") && word != b":type";
     let words: Vec<_> = words_of(line).collect();
-    // A log that was cut off in the middle of a line.
+    // The last line of a log that was cut off.
     let is_cut = words.last().is_some_and(|word| *word == b"jepsen.util") || words.ends_with(&[b"jepsen.util", b"-"]);
     is_cut
         || after.and_then(|rest| words_of(rest).next()).is_some_and(is_process)
@@ -56,7 +57,7 @@ fn words_of(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty())
 }
 
-/// Process, type, function, value and perhaps an error, or the byte where they end and why.
+/// Parses process, type, function, value and possibly an error; returns the byte at which that fails, and why.
 fn event(line: &str) -> Result<Event<'static>, (usize, String)> {
     let type_at = words(line).find(|(_, word)| TYPES.contains(&word.as_bytes()));
     let (type_at, kind) = type_at.ok_or_else(|| (line.len(), "expected :invoke, :ok, :fail or :info".to_owned()))?;
@@ -83,7 +84,7 @@ fn event(line: &str) -> Result<Event<'static>, (usize, String)> {
     Ok(event)
 }
 
-/// The words of a line, each with the byte where it begins.
+/// Returns the words of a line, each with the byte at which it begins.
 fn words(line: &str) -> impl Iterator<Item = (usize, &str)> {
     line.split_whitespace().map(|word| (word.as_ptr().addr() - line.as_ptr().addr(), word))
 }

@@ -1,5 +1,5 @@
-//! JSON, form by form: the events of JSON Lines that the short cut leaves over, and files in which an operation takes several lines, in one
-//! array or one after the other.
+//! Reader of JSON, form by form: the events of JSON Lines that the fast path declines, and files in which an operation
+//! may take several lines, in one array or in sequence.
 
 use std::{borrow::Cow, io::Read, path::Path};
 
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{History, ReadError, Value, value::ESCAPE};
 
-/// Reads operations that are no lines.
+/// Reads operations that may span lines.
 pub(super) fn read(path: &Path, input: impl Read, watch: &Watch<'_>, each: Each<'_>) -> Result<History, ReadError> {
     let mut chunks = Chunks::new(path, input, watch);
     let mut intake = Intake::new(watch, each);
@@ -48,43 +48,41 @@ pub(super) fn read(path: &Path, input: impl Read, watch: &Watch<'_>, each: Each<
             records = chunks.records(|cursor| (Scanner { cursor }).value(0))?;
             is_first = false;
         }
-        let used = loop {
-            let mut scanner = Scanner { cursor: chunks.cursor() };
-            let place = chunks.place();
+        chunks.take(EXPECTED, |place, cursor| {
+            let mut scanner = Scanner { cursor };
             let taken = match &mut records {
-                None => scanner.operation().map(|drafted| intake.take(place, scanner.read(), drafted)),
-                Some(records) => scanner.value(0).map(|value| records.take(&mut intake, place, scanner.read(), &value)),
-            };
-            match taken {
-                Ok(taken) => {
-                    taken?;
-                    break scanner.cursor.at;
+                None => {
+                    let drafted = scanner.operation()?;
+                    intake.take(place, scanner.read(), drafted)
                 }
-                Err(trouble) => chunks.more(trouble, EXPECTED)?,
-            }
-        };
-        chunks.pass(used);
+                Some(records) => {
+                    let record = scanner.value(0)?;
+                    records.take(&mut intake, place, scanner.read(), &record)
+                }
+            };
+            Ok((scanner.cursor.at, taken))
+        })?;
         has_comma = false;
     }
     intake.finish(chunks.place())
 }
 
-/// Before what is wrong with an event.
+/// Prefix of the errors for a malformed event.
 pub(super) const EXPECTED: &str = "expected an event as JSON, but ";
 
-/// Passes over what stands between operations.
+/// Skips what stands between operations.
 fn blank(cursor: Cursor<'_>) -> (usize, Result<Option<u8>, Trouble>) {
     let mut scanner = Scanner { cursor };
     let found = scanner.blank();
     (scanner.cursor.at, found)
 }
 
-/// The event on this line; or the byte where it goes wrong, and why.
+/// Parses the event on this line; returns the byte at which that fails, and why.
 pub(super) fn event(line: &str) -> Result<Drafted<'_>, (usize, Cow<'static, str>)> {
     whole(line, Scanner::operation)
 }
 
-/// The value on this line; or the byte where it goes wrong, and why.
+/// Parses the value on this line; returns the byte at which that fails, and why.
 pub(super) fn value(line: &str) -> Result<Value, (usize, Cow<'static, str>)> {
     whole(line, |scanner| scanner.value(0))
 }
@@ -104,18 +102,18 @@ fn whole<'a, T>(
     })
 }
 
-/// Reads forms, one after the other.
+/// Parser of forms, one after the other.
 struct Scanner<'a> {
     cursor: Cursor<'a>,
 }
 
 impl<'a> Scanner<'a> {
-    /// What was read.
+    /// Returns the bytes read so far.
     fn read(&self) -> &'a [u8] {
         &self.cursor.bytes[..self.cursor.at]
     }
 
-    /// Passes over blanks; the byte that follows, if any does.
+    /// Skips blanks; returns the byte that follows, if any does.
     fn blank(&mut self) -> Result<Option<u8>, Trouble> {
         loop {
             match self.cursor.peek()? {
@@ -129,7 +127,7 @@ impl<'a> Scanner<'a> {
         self.blank()?.ok_or(Trouble::Cut)
     }
 
-    /// The next operation.
+    /// Parses the next operation.
     fn operation(&mut self) -> Result<Drafted<'a>, Trouble> {
         if self.begin()? != b'{' {
             return Err(self.cursor.wrong("expected an operation: an object with \"process\", \"type\" and \"f\""));
@@ -169,7 +167,8 @@ impl<'a> Scanner<'a> {
         draft.finish("").map_err(|why| Trouble::Wrong(start, why.into()))
     }
 
-    /// Hands over each name of an object, which comes next, with where it stands, before its value.
+    /// Parses the next object; calls `each` with the position and the text of each name, to parse the value that
+    /// follows.
     fn pairs(
         &mut self,
         mut each: impl FnMut(&mut Self, usize, Cow<'a, str>) -> Result<(), Trouble>,
@@ -200,7 +199,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    /// The next value, which is so deep in others.
+    /// Parses the next value, at this nesting depth.
     fn value(&mut self, depth: u32) -> Result<Value, Trouble> {
         // The array of operations, the operation, and its value.
         if depth > MAX_DEPTH + 2 {
@@ -265,7 +264,7 @@ impl<'a> Scanner<'a> {
         found.map_err(|why| Trouble::Wrong(start, why.into()))
     }
 
-    /// What stands between quotes.
+    /// Parses text in quotes.
     fn text(&mut self) -> Result<Cow<'a, str>, Trouble> {
         self.cursor.at += 1;
         let mut whole = String::new();
@@ -288,7 +287,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// The character of an escape within text.
+    /// Parses an escape within text.
     fn escape(&mut self) -> Result<char, Trouble> {
         let at = self.cursor.at + 1;
         let (c, length) = match *self.cursor.bytes.get(at).ok_or(Trouble::Cut)? {

@@ -1,7 +1,8 @@
-//! Values in JSON, from (by [`super::json`]) and to the text itself, so that no number is rounded.
+//! Serialization of values to JSON, and from JSON (by [`super::json`]), on the text itself, so that no number is
+//! rounded.
 //!
-//! An object `{"$edn": "…"}` stands for what only EDN can say: a keyword, a set, `1.0`, a map with other keys than text. So does an
-//! object that has that name itself.
+//! An object `{"$edn": "…"}` stands for a value that only EDN can represent: a keyword, a set, `1.0`, a map with keys
+//! other than text. An object that really has the key `$edn` is written that way, too.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _, ser::SerializeMap};
 use serde_json::value::RawValue;
@@ -49,14 +50,15 @@ impl<'de> Deserialize<'de> for Value {
     }
 }
 
-/// Returns the value that somebody writes by hand, as JSON or as EDN.
+/// Parses a value that a person typed, as JSON or as EDN. A text with `null` in it, or with a colon right behind a
+/// quote, is taken for JSON.
 ///
 /// # Errors
-/// It is neither; or it is both, and another value in each, as `1.0` is, which JSON says of 1. What says `null`, or has a colon behind a text,
-/// is JSON.
+/// Returns an error if the text is neither, or if it is both with different values, as `1.0` is, which JSON takes for
+/// 1.
 pub fn parse_value(text: &str) -> Result<Value, String> {
     let (json, edn) = (serde_json::from_str(text), edn::parse(text));
-    // Nobody means EDN's symbol `null`, or its keyword `:7` behind a text.
+    // Nobody means EDN's symbol `null`, or a keyword such as `:7` right behind a text.
     let is_json = text.contains("null") || text.contains("\":");
     match (json, edn) {
         (Ok(json), Ok(edn)) if json != edn && !is_json => Err(format!(
@@ -68,7 +70,7 @@ pub fn parse_value(text: &str) -> Result<Value, String> {
     }
 }
 
-/// What stands for this text of EDN.
+/// Returns the value that this text of EDN, taken from a `$edn` object, stands for.
 pub(super) fn unescaped(text: &str) -> Result<Value, String> {
     let value = edn::parse(text).map_err(|why| format!("\"{ESCAPE}\" stands before a value in EDN: {why}"))?;
     if value.is_json() {

@@ -1,4 +1,4 @@
-//! Our own format, JSON Lines: one [`Event`] a line.
+//! Our own format, JSON Lines: one [`Event`] per line.
 
 use std::{io, path::Path};
 
@@ -17,7 +17,7 @@ use crate::{Event, History, ReadError, TRANSACTION};
 /// Writes an event as a line.
 ///
 /// # Errors
-/// `out` said no.
+/// Returns an error if `out` cannot be written.
 pub fn write_event(out: &mut impl io::Write, event: &Event<'_>) -> io::Result<()> {
     serde_json::to_writer(&mut *out, event)?;
     out.write_all(b"\n")

@@ -1,4 +1,5 @@
-//! Pairs the events of a history, once it is known whether their values are pairs of key and value (`shape` has the rule).
+//! Pairing of the events of a history, once it is known whether their values are pairs of key and value (`shape` has
+//! the rule).
 
 use super::{
     ReadOptions,
@@ -10,38 +11,42 @@ use crate::{
     Event, History, HistoryBuilder, ReadError, TRANSACTION, Values, transactions::Columns, transactions::functions,
 };
 
-/// Whoever wants to see each event on the way.
+/// Optional callback that is given each event as it is read.
 pub(super) type Each<'a> = Option<&'a mut dyn FnMut(&Event<'_>)>;
 
-/// Events with their lines, kept until it is known whether their values are keyed: mostly the first ones say that they are not.
+/// Events with their lines, kept until it is known whether their values are keyed; mostly the first events show that
+/// they are not.
 pub(super) struct Gathering {
-    /// Nothing where somebody said whether they are.
+    /// Shape of the values; none if it is already known whether they are keyed.
     shape: Option<Shape>,
     kept: Vec<(u64, Event<'static>)>,
+    /// True if values are read as keyed, although a later event may still contradict it.
+    is_supposed: bool,
     pairing: Pairing,
 }
 
 impl Gathering {
-    /// By what the reader was told, and by what an earlier reading found.
+    /// Creates it with the options of the reader, and with the result of an earlier reading, if there was one.
     pub(super) fn new(options: &ReadOptions<'_>, found: Option<bool>) -> Self {
         let keyed = options.keyed.or(found);
         let taking = Taking::new(options.failed_cas).keyed(keyed == Some(true));
         let shape = keyed.is_none().then(Shape::default);
-        Self { shape, kept: Vec::new(), pairing: Pairing { builder: HistoryBuilder::default(), taking } }
+        let pairing = Pairing { builder: HistoryBuilder::default(), taking };
+        Self { shape, kept: Vec::new(), is_supposed: false, pairing }
     }
 
-    /// Of Jepsen's log lines, which say by its arguments that a failed cas found another value.
+    /// Switches to the meaning of Jepsen's log lines, where a cas that failed with its arguments found another value.
     pub(super) fn in_logs(self) -> Self {
         let Pairing { builder, taking } = self.pairing;
         Self { pairing: Pairing { builder, taking: taking.in_logs() }, ..self }
     }
 
-    /// How many wait.
+    /// Returns the number of events kept.
     pub(super) fn kept(&self) -> usize {
         self.kept.len()
     }
 
-    /// Takes the next event, which stands in this place and is written so, where that is known.
+    /// Adds the next event, with its position and, where it is known, its text.
     pub(super) fn push(
         &mut self,
         place: Place<'_>,
@@ -51,6 +56,9 @@ impl Gathering {
     ) -> Result<(), ReadError> {
         let Some(shape) = &mut self.shape else { return self.pairing.push(place, text, event, each) };
         shape.see(&event);
+        if self.is_supposed {
+            return if shape.is_plain() { Ok(()) } else { self.pairing.push(place, text, event, each) };
+        }
         if shape.is_plain() && self.kept.is_empty() {
             self.shape = None;
             return self.pairing.push(place, text, event, each);
@@ -59,7 +67,27 @@ impl Gathering {
         if shape.is_plain() { self.settle(place, each) } else { Ok(()) }
     }
 
-    /// Takes the next event, which is a transaction whose micro-operations `read` adds, if it can: else nothing happens.
+    /// Goes on as if values were keyed, if some event shows that and none contradicts it; returns true if it does.
+    pub(super) fn suppose(&mut self, place: Place<'_>, each: &mut Each<'_>) -> Result<bool, ReadError> {
+        if !self.is_supposed && self.shape.as_ref().is_some_and(Shape::is_evident) {
+            self.is_supposed = true;
+            self.pair_kept(true, place, each)?;
+        }
+        Ok(self.is_supposed)
+    }
+
+    /// Returns true if values are read as keyed without certainty.
+    pub(super) fn is_supposed(&self) -> bool {
+        self.is_supposed
+    }
+
+    /// Returns true if an event contradicts the assumption that values are keyed.
+    pub(super) fn is_refuted(&self) -> bool {
+        self.is_supposed && self.shape.as_ref().is_some_and(Shape::is_plain)
+    }
+
+    /// Adds the next event, if it is a transaction whose micro-operations `read` can add; otherwise returns `None` with
+    /// nothing added.
     pub(super) fn push_transaction<'e>(
         &mut self,
         place: Place<'_>,
@@ -75,30 +103,34 @@ impl Gathering {
         Some(pushed.map_err(|rule| place.broken(text, rule)))
     }
 
-    /// Decides by what was seen what the values are, whatever may come, and pairs what waits.
+    /// Decides whether values are keyed, by the events seen so far, and pairs the events kept.
     fn settle(&mut self, place: Place<'_>, each: &mut Each<'_>) -> Result<(), ReadError> {
-        if let Some(shape) = self.shape.take() {
-            let is_keyed = is_keyed(&shape, place)?;
-            let taking = std::mem::take(&mut self.pairing.taking);
-            self.pairing.taking = taking.keyed(is_keyed);
+        match self.shape.take() {
+            Some(shape) => self.pair_kept(is_keyed(&shape, place)?, place, each),
+            None => Ok(()),
         }
+    }
+
+    fn pair_kept(&mut self, is_keyed: bool, place: Place<'_>, each: &mut Each<'_>) -> Result<(), ReadError> {
+        let taking = std::mem::take(&mut self.pairing.taking);
+        self.pairing.taking = taking.keyed(is_keyed);
         let mut kept = std::mem::take(&mut self.kept).into_iter();
         kept.try_for_each(|(line, event)| self.pairing.push(Place { line, ..place }, None, event, each))
     }
 
-    /// What the events are made to.
+    /// Returns the builder of the history.
     pub(super) fn builder(&self) -> &HistoryBuilder {
         &self.pairing.builder
     }
 
-    /// The history. `end` is where the file ends.
+    /// Returns the history. `end` is the end of the file.
     pub(super) fn finish(mut self, end: Place<'_>, each: &mut Each<'_>) -> Result<History, ReadError> {
         self.settle(end, each)?;
         self.pairing.finish(end)
     }
 }
 
-/// Whether values are pairs of key and value, if it can be told.
+/// Decides whether values are pairs of key and value; returns an error if that is ambiguous.
 pub(super) fn is_keyed(shape: &Shape, place: Place<'_>) -> Result<bool, ReadError> {
     match shape.keyed() {
         Keyed::Yes => Ok(true),
@@ -109,14 +141,14 @@ pub(super) fn is_keyed(shape: &Shape, place: Place<'_>) -> Result<bool, ReadErro
     }
 }
 
-/// A history that is made of one event after the other.
+/// Builder of a history, with the interpretation of its events.
 struct Pairing {
     builder: HistoryBuilder,
     taking: Taking,
 }
 
 impl Pairing {
-    /// Takes the next event, which stands in this place and is written so, where that is known.
+    /// Adds the next event, with its position and, where it is known, its text.
     fn push(
         &mut self,
         place: Place<'_>,
@@ -145,7 +177,7 @@ impl Pairing {
         })
     }
 
-    /// The history. `end` is where the file ends.
+    /// Returns the history. `end` is the end of the file.
     fn finish(self, end: Place<'_>) -> Result<History, ReadError> {
         let mut history = self.builder.finish();
         history.failed_cas = self.taking.counts();

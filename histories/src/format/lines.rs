@@ -1,4 +1,4 @@
-//! A text line by line, with where each stands; and errors that say so.
+//! Text line by line, with the position of each line; and errors that name that position.
 
 use std::{
     fmt::Write as _,
@@ -8,27 +8,27 @@ use std::{
 
 use crate::{PairingError, ReadError};
 
-/// The longest line that is read, bytes.
+/// Maximum length of a line, bytes.
 const MAX_LINE_BYTES: u64 = 16 << 20;
 const BUFFER_BYTES: usize = 256 << 10;
-/// How much of a line is shown in an error, bytes before and after the place.
+/// Length of the text shown in an error, bytes before and after the position.
 const EXCERPT_BYTES: usize = 60;
 
-/// A line of a file, or a place in it.
+/// Position in a file: one of its lines.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place<'a> {
     pub(super) path: &'a Path,
-    /// Counted from 1.
+    /// Number of the line, counted from 1.
     pub(super) line: u64,
 }
 
 impl Place<'_> {
-    /// `text` is the whole line, `column` the byte (from 1) where it goes wrong.
+    /// Returns the error for a whole line, `text`, that goes wrong at byte `column`, counted from 1.
     pub(super) fn malformed(self, text: &[u8], column: usize, reason: impl Into<String>) -> ReadError {
         self.malformed_at(text, column.saturating_sub(1), column as u64, reason)
     }
 
-    /// As [`Place::malformed`], where `text` is only a part of the line, which goes wrong `at` there.
+    /// Returns the error for a line of which `text` is only a part, which goes wrong at offset `at` of that part.
     pub(super) fn malformed_at(self, text: &[u8], at: usize, column: u64, reason: impl Into<String>) -> ReadError {
         ReadError::Malformed {
             path: self.path.to_owned(),
@@ -49,7 +49,7 @@ impl Place<'_> {
         }
     }
 
-    /// It cannot be told, or is not so, that values are pairs of key and value.
+    /// Returns the error that values are not pairs of key and value, or that it cannot be decided whether they are.
     pub(super) fn unkeyed(self, why: String) -> ReadError {
         ReadError::Keys { path: self.path.to_owned(), line: self.line, why }
     }
@@ -63,12 +63,12 @@ impl Place<'_> {
     }
 }
 
-/// How many lines end in `text`.
+/// Returns the number of line ends in `text`.
 pub(super) fn line_ends(text: &[u8]) -> u64 {
     memchr::memchr_iter(b'\n', text).count() as u64
 }
 
-/// The text around a place of a line, on one line itself and printable.
+/// Returns the text around a position of a line, on one line and printable.
 fn excerpt(text: &[u8], at: usize) -> String {
     let from = at.min(text.len()).saturating_sub(EXCERPT_BYTES);
     let to = at.saturating_add(EXCERPT_BYTES).min(text.len());
@@ -83,13 +83,13 @@ fn excerpt(text: &[u8], at: usize) -> String {
     shown
 }
 
-/// The lines of an input, without their ends; those that are blank are left out.
+/// Reader of the lines of an input, without their ends; blank lines are skipped.
 #[derive(Debug)]
 pub(super) struct Lines<'a, R> {
     input: BufReader<R>,
-    /// The line, where it is not whole in the buffer of the input.
+    /// Text of the line, if it is not contiguous in the buffer of the input.
     text: Vec<u8>,
-    /// How many bytes of that buffer are the line, if it is.
+    /// Length of the line within that buffer, in bytes; 0 if it is not there.
     buffered: usize,
     place: Place<'a>,
 }
@@ -100,7 +100,7 @@ impl<'a, R: Read> Lines<'a, R> {
         Self { input, text: Vec::new(), buffered: 0, place: Place { path, line: 0 } }
     }
 
-    /// The next line and where it stands.
+    /// Returns the next line and its position.
     pub(super) fn next(&mut self) -> Result<Option<(Place<'a>, &[u8])>, ReadError> {
         loop {
             let length = self.advance().map_err(|source| self.place.unread(source))?;
@@ -119,7 +119,7 @@ impl<'a, R: Read> Lines<'a, R> {
         Ok(Some((self.place, self.line().trim_ascii_end())))
     }
 
-    /// Goes on to the next line, and says how long it is; 0 at the end.
+    /// Advances to the next line and returns its length; 0 at the end of the input.
     fn advance(&mut self) -> io::Result<usize> {
         self.input.consume(std::mem::take(&mut self.buffered));
         self.text.clear();
@@ -131,12 +131,12 @@ impl<'a, R: Read> Lines<'a, R> {
         self.input.by_ref().take(MAX_LINE_BYTES + 1).read_until(b'\n', &mut self.text)
     }
 
-    /// The line where it stands now.
+    /// Returns the current line, with its end.
     fn line(&self) -> &[u8] {
         if self.buffered > 0 { &self.input.buffer()[..self.buffered] } else { &self.text }
     }
 
-    /// Where the last line stood; line 1 of a file without any.
+    /// Returns the position of the last line; line 1 of a file without any.
     pub(super) fn end(&self) -> Place<'a> {
         Place { line: self.place.line.max(1), ..self.place }
     }

@@ -1,9 +1,9 @@
-//! What events mean in every format alike: keys within values, transactions by other names, cas that failed.
+//! Tests of the rules that hold in every format: keys within values, transactions under other names, failed cas.
 
 use crate::{FailedCas, History, Outcome, ReadError, ReadOptions, Value, read_bytes, read_file_with};
 
-/// One operation after the other, each of a client of its own: function, argument, answer. In EDN; `!` before an answer is a failure, none
-/// at all an unknown outcome.
+/// Operations in sequence, each by a client of its own: function, argument, answer, in EDN; `!` before an answer marks
+/// a failure, and a missing answer an unknown outcome.
 type Calls<'a> = &'a [(&'a str, &'a str, Option<&'a str>)];
 
 fn edn(calls: Calls<'_>) -> String {
@@ -21,7 +21,7 @@ fn edn(calls: Calls<'_>) -> String {
     calls.iter().enumerate().map(both).collect()
 }
 
-/// The same in JSON: the values here become JSON by a comma for each blank, and keywords by quotes.
+/// Returns the calls as JSON: in the values used here, blanks become commas and keywords become quoted text.
 fn json(calls: Calls<'_>) -> String {
     edn(calls)
         .replace(":process ", "\"process\":")
@@ -51,7 +51,8 @@ fn read_by(text: &str, options: &ReadOptions<'_>) -> Result<History, ReadError> 
     read_file_with(&path, options)
 }
 
-/// The keys of all operations, in every format; those formats that cannot tell say so.
+/// Returns the keys of all operations, after checking that all formats agree, also on the error where the keys cannot
+/// be decided.
 fn keys(calls: Calls<'_>, keyed: Option<bool>) -> Result<Vec<String>, String> {
     let read = |text: String| {
         let history = read_by(&text, &ReadOptions { keyed, ..ReadOptions::default() });

@@ -1,4 +1,5 @@
-//! Files to histories: which format a file is in, and how it is compressed, is told by its content, never by its name.
+//! Readers and writers of history files. Format and compression of a file are detected by its content, never by its
+//! name.
 
 mod chunks;
 mod columns;
@@ -39,18 +40,18 @@ use lines::{Place, line_ends};
 use origin::Origin;
 use watch::{Watch, Watched};
 
-/// How a history is written.
+/// Format of a history file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// Ours: one JSON object a line.
+    /// Our own: one JSON object per line.
     JsonLines,
-    /// The same objects in one array, or over several lines.
+    /// The same objects in one array, or spread over several lines.
     Json,
-    /// Jepsen's and Knossos's: EDN maps, in one vector or one after the other.
+    /// The format of Jepsen and Knossos: EDN maps, in one vector or in sequence.
     Edn,
-    /// The lines that Jepsen logged: process, type, function, value, with tabs between.
+    /// The lines that Jepsen logs: process, type, function, value, separated by tabs.
     JepsenLog,
-    /// Ours, in binary: what a checker reads, without the events of which it was made.
+    /// Our own binary format: the input of a checker, without the events from which it was made.
     Columns,
 }
 
@@ -66,32 +67,32 @@ impl fmt::Display for Format {
     }
 }
 
-/// How much of a file is looked at to tell its format, bytes.
+/// Number of bytes at the beginning of a file by which its format is detected.
 const SNIFF_BYTES: usize = 64 * 1024;
 
-/// What a cas is taken for that ended as failed, and nobody says whether it found another value than it expected.
+/// Meaning of a cas that failed without stating whether it found another value than it expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FailedCas {
-    /// It found another value: [`crate::Outcome::Mismatch`].
+    /// The cas found another value: [`crate::Outcome::Mismatch`].
     Mismatch,
-    /// It did not happen: [`crate::Outcome::Fail`].
+    /// The cas did not happen: [`crate::Outcome::Fail`].
     Nothing,
 }
 
-/// How a file is read.
+/// Options of reading a file.
 #[derive(Clone, Copy)]
 pub struct ReadOptions<'a> {
-    /// In which format; without one, the content tells.
+    /// Format of the file; without one, it is detected by its content.
     pub format: Option<Format>,
-    /// Whether the values of clients are pairs of key and value, as Jepsen's `independent` has them; without it, the content tells, or it
-    /// is an error.
+    /// True if the values of clients are pairs of key and value, as Jepsen's `independent` writes them, and false if
+    /// they are not; without either, the content decides, and it is an error if it does not.
     pub keyed: Option<bool>,
-    /// What a cas has seen that ended as failed, without a word about what it found or why; without it, the format tells: in Jepsen's log
-    /// lines it found another value than it expected, elsewhere nothing, since it did not happen.
+    /// Meaning of a cas that failed without stating what it found or why. Without one, the format decides: in Jepsen's
+    /// log lines the cas found another value than it expected, elsewhere it did not happen.
     pub failed_cas: Option<FailedCas>,
-    /// As an earlier reading found that it has to be; else that is found.
+    /// Interpretation that an earlier reading of the same file found; by default, reading finds it.
     pub way: Way,
-    /// Asked for every few thousand events, and before much memory is taken at once; `false` ends the reading.
+    /// Function called every few thousand events, and before much memory is taken at once; `false` stops the reading.
     pub keep_going: &'a dyn Fn(Reading) -> bool,
 }
 
@@ -110,36 +111,38 @@ impl fmt::Debug for ReadOptions<'_> {
 /// Reads a history from a file.
 ///
 /// # Errors
-/// Where the file cannot be read, is no history, or breaks a rule of histories: the line, and why.
+/// Returns an error if the file cannot be read, is no history, or breaks a rule of histories; it names the line and the
+/// reason.
 pub fn read_file(path: &Path) -> Result<History, ReadError> {
     read_file_with(path, &ReadOptions::default())
 }
 
-/// As [`read_file`], by options of one's own.
+/// Reads a history from a file as [`read_file`] does, with options.
 ///
 /// # Errors
-/// As [`read_file`]; where a format is given and the file is of another one, which; and that it was told to stop.
+/// As for [`read_file`]; also if a format is given and the file has another one, and if `options.keep_going` stopped
+/// the reading.
 pub fn read_file_with(path: &Path, options: &ReadOptions<'_>) -> Result<History, ReadError> {
     read_open(path, open(path)?, options)
 }
 
-/// As [`read_file_with`], from a file that is open already, such as standard input, which may also be a pipe; `name` stands for its path in
-/// errors.
+/// Reads a history as [`read_file_with`] does, from a file that is open already, such as standard input, which may be a
+/// pipe; `name` stands for its path in errors.
 ///
 /// # Errors
-/// As [`read_file_with`].
+/// As for [`read_file_with`].
 pub fn read_open(name: &Path, file: File, options: &ReadOptions<'_>) -> Result<History, ReadError> {
     let mut origin = Origin::of_file(file).map_err(|source| ReadError::Io { path: name.to_owned(), source })?;
     read(name, &mut origin, options, None)
 }
 
-/// As [`read_file_with`], and hands over each event on the way, in the order that counts; keys are told from values. With nothing it says
-/// that the file is read again from its beginning, so that what was handed over before is to be forgotten, as it is before an error;
-/// never so if `options` has the way of a history that was read from the same file. A process may go on after an unknown outcome,
-/// which [`crate::OurRules`] mends.
+/// Reads a history as [`read_file_with`] does, and passes each event to `each`, in the order that counts and with keys
+/// separated from values. `each(None)` means that the file is read again from its beginning, so that the events passed
+/// so far must be forgotten, as they must after an error; this never happens if `options` has the way of a history that
+/// was read from the same file. A process may go on after an unknown outcome, which [`crate::OurRules`] corrects.
 ///
 /// # Errors
-/// As [`read_file_with`].
+/// As for [`read_file_with`].
 pub fn read_events(
     path: &Path,
     options: &ReadOptions<'_>,
@@ -153,15 +156,15 @@ fn open(path: &Path) -> Result<File, ReadError> {
     File::open(path).map_err(|source| ReadError::Io { path: path.to_owned(), source })
 }
 
-/// Reads a history from memory; `name` stands for a path in errors. Without a format, the content tells.
+/// Reads a history from memory; `name` stands for a path in errors. Without a format, it is detected by the content.
 ///
 /// # Errors
-/// As [`read_file`].
+/// As for [`read_file`].
 pub fn read_bytes(name: &str, bytes: &[u8], format: Option<Format>) -> Result<History, ReadError> {
     read(Path::new(name), &mut Origin::of_bytes(bytes), &ReadOptions { format, ..ReadOptions::default() }, None)
 }
 
-/// Takes each event, or nothing where the file is read again.
+/// Callback that takes each event, or `None` when the file is read again.
 type EachOrAgain<'a> = &'a mut dyn FnMut(Option<&Event<'_>>);
 
 fn read(
@@ -206,7 +209,7 @@ fn read_watched(
     }
     let found = detect(path, &start);
     let (format, found) = match (asked, found) {
-        // Both are JSON, and its content says how it is laid out.
+        // Both are JSON, and the content decides how it is laid out.
         (Some(Format::JsonLines | Format::Json), Ok(found @ (Format::JsonLines | Format::Json))) => (found, None),
         (Some(asked), found) => (asked, found.ok()),
         (None, found) => (found?, None),
@@ -242,11 +245,11 @@ fn read_watched(
     }
 }
 
-/// With it begins text as some editors and shells write it; it says nothing.
+/// Byte order mark, with which some editors and shells begin a text; it is skipped.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// The format by the beginning of a file: JSON objects begin with `{"`, an array of them with `[{"`, EDN with `{:`, `[`, `(`, `#`, `^` or
-/// `;`, and a log has a line that is an operation.
+/// Detects the format by the beginning of a file: JSON objects begin with `{"`, an array of them with `[{"`, EDN with
+/// `{:`, `[`, `(`, `#`, `^` or `;`, and a log has a line that is an operation.
 fn detect(path: &Path, start: &[u8]) -> Result<Format, ReadError> {
     if columns::MAGICS.iter().any(|magic| start.starts_with(*magic)) {
         return Ok(Format::Columns);
@@ -276,7 +279,8 @@ fn detect(path: &Path, start: &[u8]) -> Result<Format, ReadError> {
     Err(place.malformed(first, 1, expected))
 }
 
-/// Whether the first object of a text goes on behind its first line: one that was cut off there is followed by another.
+/// Returns true if the first object of a text goes on behind its first line. An object that was cut off there, as
+/// opposed to spread over lines, is followed by another one.
 fn is_spread(text: &[u8]) -> bool {
     let (first, rest) = match memchr::memchr(b'\n', text) {
         Some(end) => text.split_at(end),
@@ -286,7 +290,8 @@ fn is_spread(text: &[u8]) -> bool {
     !is_whole && rest.trim_ascii_start().first().is_some_and(|byte| *byte != b'{')
 }
 
-/// Whether a text is written with two bytes a character, as its mark or every second byte of its beginning says.
+/// Returns true if a text is written with two bytes per character, judging by its byte order mark or by zeros in its
+/// first bytes.
 fn is_utf16(start: &[u8]) -> bool {
     start.starts_with(b"\xff\xfe")
         || start.starts_with(b"\xfe\xff")

@@ -1,16 +1,17 @@
-//! Events whose lines do not say in which order they happened: where all have a time, that does.
+//! Order of events, if their lines are not in the order in which they happened but all have times.
 //!
-//! The rule, for all formats: what a file says of the order of events is the order of its lines. Where the times contradict it, as in
-//! the files of several clients one behind the other, and every event of a client has a time, the times count, and the history says so.
-//! Then events at the same time are concurrent, as for porcupine: an invocation comes before a completion. A client's own
-//! order stays. Where two clients both end an operation and begin another in one moment, both cannot be so: all but one of them go on
-//! as others, whose order to their own past is not known.
+//! The rule is the same for all formats: the order of the lines is the order of the events, unless the times contradict
+//! it, as in the files of several clients one behind the other. If they do, and every event of a client has a time, the
+//! times decide, and the history gets a note. Events at the same time are then concurrent, as in porcupine: an
+//! invocation comes before a completion. A client keeps its own order. If two clients both end an operation and begin
+//! another at the same time, their orders cannot both be kept together with that rule: all but one of them continue as
+//! new clients, whose order relative to their past is not known.
 
 use rustc_hash::FxHashMap;
 
 use crate::{Event, EventType, PairingError, Process};
 
-/// An event that waits for its place.
+/// Event to be sorted.
 #[derive(Clone, Debug)]
 pub(super) struct Waiting {
     pub(super) line: u64,
@@ -18,19 +19,19 @@ pub(super) struct Waiting {
     pub(super) event: Event<'static>,
 }
 
-/// What to do with the events, in this order.
+/// Events in the order of their times.
 #[derive(Debug)]
 pub(super) struct Arranged {
     pub(super) events: Vec<Waiting>,
-    /// In so many moments a client went on as another.
+    /// Number of times that a client had to continue as a new one.
     pub(super) splits: usize,
 }
 
-/// An event that breaks a rule.
+/// Event that breaks a rule.
 #[derive(Debug)]
 pub(super) struct Broken {
     pub(super) line: u64,
-    /// As JSON.
+    /// The event as JSON.
     pub(super) text: Vec<u8>,
     pub(super) rule: PairingError,
 }
@@ -42,10 +43,10 @@ impl Broken {
     }
 }
 
-/// Puts events in the order of their times.
+/// Sorts events by their times.
 ///
 /// # Errors
-/// The event that cannot be there.
+/// Returns the event that no order can place.
 pub(super) fn by_time(mut events: Vec<Waiting>) -> Result<Arranged, Broken> {
     let mut clients: FxHashMap<Process, Vec<usize>> = FxHashMap::default();
     let mut next_process = 0;
@@ -63,7 +64,7 @@ pub(super) fn by_time(mut events: Vec<Waiting>) -> Result<Arranged, Broken> {
         in_own_order(&events, sequence)?;
     }
     let (phases, splits) = phases(&mut events, &sequences, next_process)?;
-    // Within a phase of one moment, the order is that of the lines; a client's own is that of its sequence.
+    // Within a phase of one time, events keep the order of the lines; those of one client, the order of its sequence.
     let mut turn = vec![0; events.len()];
     for sequence in &sequences {
         sequence.iter().enumerate().for_each(|(number, place)| turn[*place] = number);
@@ -78,7 +79,7 @@ pub(super) fn by_time(mut events: Vec<Waiting>) -> Result<Arranged, Broken> {
     Ok(Arranged { events, splits })
 }
 
-/// Sorts what one client did by time.
+/// Sorts the events of one client by time.
 fn in_own_order(events: &[Waiting], sequence: &mut [usize]) -> Result<(), Broken> {
     if sequence.is_sorted_by_key(|&place| events[place].time) {
         return Ok(());
@@ -100,16 +101,16 @@ fn in_own_order(events: &[Waiting], sequence: &mut [usize]) -> Result<(), Broken
     Err(Broken::new(&events[completed], rule))
 }
 
-/// Whether invocations and completions take turns.
+/// Returns true if invocations and completions alternate.
 fn is_paired(events: &[Waiting], sequence: &[usize]) -> bool {
     sequence.iter().enumerate().all(|(turn, &place)| (events[place].event.kind == EventType::Invoke) == (turn % 2 == 0))
 }
 
-/// When an event comes among those of the same time.
+/// Phase of an event among those of the same time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Phase {
     Invocation,
-    /// Of the one client that may go on after a completion.
+    /// Events of the one client that may go on after a completion.
     Chain,
     Completion,
 }
@@ -155,7 +156,7 @@ fn phases(
     Ok((phases, splits))
 }
 
-/// Whose calls cannot be given to another client: that of a lock counts who holds it.
+/// Rejects a client of a lock that would have to continue as a new one, since a lock depends on who holds it.
 fn refuse_lock(waiting: &Waiting) -> Result<(), Broken> {
     if !matches!(&*waiting.event.f, "acquire" | "release" | "lock" | "unlock") {
         return Ok(());

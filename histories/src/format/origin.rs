@@ -1,29 +1,29 @@
-//! Where a history's bytes come from, so that they can be read again from the beginning.
+//! Source of a history's bytes, which can be read again from the beginning.
 
 use std::{
     fs::File,
     io::{self, Read, Seek, SeekFrom},
 };
 
-/// How much is kept of a stream at a time, bytes.
+/// Size of the blocks in which a stream is kept, bytes.
 const BLOCK_BYTES: usize = 256 << 10;
 
-/// Bytes, and how far they are read.
+/// Source of bytes, with the position of the reader.
 pub(super) enum Origin<'a> {
-    /// A file that can be read at any place, and where the history begins in it.
+    /// A seekable file, and the position at which the history begins in it.
     File(File, u64),
-    /// All of them, and how many were read.
+    /// Bytes in memory, and the number of them that were read.
     Bytes(&'a [u8], usize),
-    /// What comes but once, and is kept.
+    /// A stream, which cannot be rewound and is therefore kept.
     Stream(Stream),
 }
 
-/// A pipe, or the like.
+/// Stream, such as a pipe, with the blocks read so far.
 pub(super) struct Stream {
     input: File,
-    /// What was read of it.
+    /// Blocks that were read from it.
     blocks: Vec<Vec<u8>>,
-    /// The block that is read next, and the place in it.
+    /// Block that is read next, and the position in it.
     at: (usize, usize),
 }
 

@@ -1,4 +1,5 @@
-//! Histories as other tools write them: how they are laid out, in which order their events count, and what they leave out.
+//! Tests of histories as other tools write them: their layout, the order in which their events count, and fields that
+//! they leave out.
 
 use super::{Format, ReadOptions, read_bytes, read_events};
 use crate::{Event, History, NEVER, Note, Outcome, PairingError, ReadError, Value, ValueId};
@@ -14,12 +15,12 @@ fn wrong(text: &str) -> String {
     }
 }
 
-/// Invocation and completion of each operation, as ranks.
+/// Returns the ranks of invocation and completion of each operation.
 fn ranks(history: &History) -> Vec<(u32, u32)> {
     history.operations.iter().map(|operation| (operation.invoked, operation.completed)).collect()
 }
 
-/// One event a line, in EDN and in JSON.
+/// Returns the events, one a line, in EDN and in JSON.
 fn both(events: &[&str]) -> [String; 2] {
     let edn = events.iter().flat_map(|event| ["{", event, "}\n"]).collect();
     let json = |event: &&str| {
@@ -114,7 +115,7 @@ fn errors_name_the_format_and_speak_no_rust() {
     }
 }
 
-/// Each client's events in one block, of which the second began before the first was over.
+/// Events in one block per client; the second client begins before the first is done.
 const PER_CLIENT: [&str; 6] = [
     ":process 0, :time 100, :type :invoke, :f :write, :value 1",
     ":process 0, :time 200, :type :ok, :f :write, :value 1",
@@ -146,7 +147,7 @@ fn lines_in_any_order_are_put_in_that_of_their_times() {
         assert_eq!(ranks(&history), [(0, 1), (2, 3), (4, 5)], "{text}");
         assert_eq!(history.notes, [Note::ByTime { line: 2 }]);
     }
-    // Where times contradict nothing, they mend nothing.
+    // Where times do not contradict the order of lines, they change nothing.
     let [first, second, ..] = PER_CLIENT;
     for (events, why) in [
         ([second, first], "h:1: process 0 completes write, which it never invoked"),
@@ -438,6 +439,28 @@ fn a_file_of_many_pairs_is_read_as_all_of_it_says() {
     let keyed = read(&pair.repeat(300));
     assert!(keyed.operations.iter().all(|operation| keyed.value(operation.key) == &7.into()));
     assert_eq!(keyed.operations.len(), 300);
+    let late = "{:process 0, :type :invoke, :f :write, :value 1}\n{:process 0, :type :ok, :f :write, :value 1}\n";
+    let plain = read(&(pair.repeat(300) + late));
+    assert!(
+        plain.operations.iter().all(|operation| plain.value(operation.key) == &Value::Nil),
+        "the last one is no pair"
+    );
+    assert_eq!(plain.operations.len(), 301);
+}
+
+#[test]
+fn a_file_of_many_pairs_is_read_once_where_one_says_that_they_are_keyed() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("h");
+    let write =
+        "{:process 0, :type :invoke, :f :write, :value [7 1]}\n{:process 0, :type :ok, :f :write, :value [7 1]}\n";
+    let read = write.replace(":f :write, :value [7 1]}\n{", ":f :read, :value [7 nil]}\n{").replace(":write", ":read");
+    for (text, expected) in [(read.repeat(300), 0), (write.repeat(300) + &read, 2)] {
+        std::fs::write(&path, text).unwrap();
+        let mut again = 0;
+        read_events(&path, &ReadOptions::default(), &mut |event| again += usize::from(event.is_none())).unwrap();
+        assert_eq!(again, expected);
+    }
 }
 
 #[test]

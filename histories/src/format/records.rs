@@ -1,9 +1,11 @@
-//! One record an operation, as porcupine's users keep them: who asked for what and when, and what came back when.
+//! Reader of records, one per operation, as users of porcupine keep them: the request and its time, the response and
+//! its time.
 //!
-//! `{"ClientId":0,"Input":{"op":"put","key":"a","value":"x"},"Call":10,"Output":{},"Return":20}`, in JSON or EDN. Names count without
-//! their case and without `_` and `-`; what is asked for may also stand in the record itself, and what is read in its `value`.
-//! Operations of one time are concurrent, as for porcupine. What has no return never ended; an error of a change says nothing of whether
-//! it happened. A field that nobody knows here is refused by its name: it may change what was asked for.
+//! `{"ClientId":0,"Input":{"op":"put","key":"a","value":"x"},"Call":10,"Output":{},"Return":20}`, in JSON or EDN. Names
+//! are compared without case, `_` and `-`; the fields of the input may also stand in the record itself, and the value
+//! read in its `value`. Operations at the same time are concurrent, as in porcupine. An operation without a return
+//! never ended; an error of an update leaves open whether it happened. An unknown field is rejected by name: it could
+//! change the meaning of the request.
 
 use super::{
     draft::{Moment, moment},
@@ -12,7 +14,7 @@ use super::{
 };
 use crate::{Event, EventType, Function, Note, Process, ReadError, Value};
 
-/// What a field of a record is about.
+/// Part of an operation that a field of a record belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Part {
     Client,
@@ -20,11 +22,11 @@ enum Part {
     Call,
     Output,
     Return,
-    /// Says nothing of the operation.
+    /// A field that says nothing about the operation.
     Aside,
 }
 
-/// The part of this name, and what its numbers are to be multiplied with.
+/// Returns the part that a field of this name belongs to, and the factor that converts its number to nanoseconds.
 fn part(name: &str) -> Option<(Part, i128)> {
     let (bare, factor) = [("ns", 1), ("us", 1_000), ("ms", 1_000_000)]
         .into_iter()
@@ -45,7 +47,7 @@ fn part(name: &str) -> Option<(Part, i128)> {
     })
 }
 
-/// What a field of an input, or of an output, is about.
+/// Role of a field of an input or an output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Role {
     Function,
@@ -53,11 +55,11 @@ enum Role {
     Value,
     From,
     To,
-    /// Whether there was anything to be found.
+    /// True or false for a key that exists or does not.
     Found,
-    /// Whether what was asked for was done.
+    /// True or false for a request that was done or was not.
     Done,
-    /// Whether nobody knows.
+    /// True for an operation with unknown outcome.
     Unknown,
     Error,
 }
@@ -78,18 +80,18 @@ fn role(name: &str) -> Option<Role> {
     })
 }
 
-/// A name as it counts.
+/// Normalizes a name for comparison.
 fn plain(name: &str) -> String {
     name.chars().filter(|c| !matches!(c, '_' | '-')).flat_map(char::to_lowercase).collect()
 }
 
-/// Reads a history of records.
+/// Reader of a history of records.
 #[derive(Debug, Default)]
 pub(super) struct Records {
     taken: u64,
 }
 
-/// A record by its parts.
+/// Record, divided into its parts.
 #[derive(Debug, Default)]
 struct Record<'a> {
     client: Option<&'a Value>,
@@ -97,17 +99,17 @@ struct Record<'a> {
     returned: Option<Moment>,
     asked: Said<'a>,
     answered: Said<'a>,
-    /// What was asked for stands in the record itself.
+    /// True if fields of the input stand in the record itself.
     is_flat: bool,
 }
 
-/// What an input or an output says.
+/// Fields of an input or an output.
 #[derive(Debug, Default)]
 struct Said<'a> {
-    /// It is this alone.
+    /// The value, if it is not an object with fields.
     bare: Option<&'a Value>,
     parts: Vec<(Role, &'a Value)>,
-    /// It was said at all.
+    /// True if it was given at all.
     is_there: bool,
 }
 
@@ -126,7 +128,7 @@ impl<'a> Said<'a> {
 }
 
 impl Records {
-    /// How to read a history whose first operation is this, if it is a record.
+    /// Returns a reader if the first operation of a history is a record.
     pub(super) fn of_first(first: &Value) -> Option<Self> {
         let Value::Map(pairs) = first else { return None };
         let names: Vec<String> = pairs.iter().filter_map(|(name, _)| Some(plain(name.name()?))).collect();
@@ -134,7 +136,7 @@ impl Records {
         (has(Part::Call) && (has(Part::Return) || has(Part::Input) || has(Part::Output))).then(Self::default)
     }
 
-    /// Takes the next record, which is written as `text` in this place.
+    /// Adds the next record, which is written as `text` at this position.
     pub(super) fn take(
         &mut self,
         intake: &mut Intake<'_, '_>,
@@ -156,7 +158,7 @@ impl Records {
         };
         let call = record.call.ok_or_else(|| wrong("expected when the operation was called".to_owned()))?;
         let (asked, end) = record.events(&process).map_err(wrong)?;
-        // It takes no time where it never ended, and can then have happened at any later one.
+        // An operation that never ended gets the time of its call: it may then take effect at any later time.
         let ended =
             record.returned.map_or((Event { kind: EventType::Info, value: None, ..end.clone() }, call), |at| (end, at));
         intake.operation(place, text, (asked, call), ended)
@@ -173,7 +175,7 @@ impl<'a> Record<'a> {
             let name = key.name().ok_or_else(|| format!("the field {key} of a record is not known"))?;
             let known = plain(name);
             match (part(&known), role(&known)) {
-                // An `op` may be all that was asked for.
+                // An `op` may contain the whole input.
                 (None, Some(Role::Function)) if matches!(value, Value::Map(_)) => record.asked.read(name, value)?,
                 (Some((Part::Client, _)), _) => record.client = Some(value),
                 (Some((Part::Input, _)), _) => record.asked.read(name, value)?,
@@ -195,7 +197,7 @@ impl<'a> Record<'a> {
         Ok(record)
     }
 
-    /// What was asked for, and what came of it.
+    /// Returns invocation and completion.
     fn events(&self, process: &Process) -> Result<(Event<'static>, Event<'static>), String> {
         let asked = &self.asked;
         let named = asked.get(Role::Function).or(asked.bare).ok_or("expected what was asked for, as op")?;
@@ -233,7 +235,7 @@ impl<'a> Record<'a> {
         Ok((begun, end))
     }
 
-    /// What came of it.
+    /// Fills in the completion from the output.
     fn answer(&self, known: Option<Function>, end: &mut Event<'static>) -> Result<(), String> {
         let answered = &self.answered;
         let is_change = !matches!(known, Some(Function::Read));
@@ -306,7 +308,7 @@ impl<'a> Said<'a> {
     }
 }
 
-/// The name of what is asked for, of which porcupine's models have numbers.
+/// Returns the name of the function; numbers are those of porcupine's models.
 fn function(named: &Value, asked: &Said<'_>) -> Result<String, String> {
     let pairs = asked.get(Role::From).is_some() || asked.get(Role::To).is_some();
     let name = match named {
@@ -325,7 +327,7 @@ fn function(named: &Value, asked: &Said<'_>) -> Result<String, String> {
     })
 }
 
-/// What a field holds that was never set, in languages in which it always holds something.
+/// Returns true for a value that an unset field has in languages whose fields always have a value.
 fn is_zero(value: &Value) -> bool {
     match value {
         Value::Nil | Value::Int(0) | Value::Bool(false) => true,
@@ -342,13 +344,13 @@ fn says_absent(error: &str) -> bool {
 fn scaled(value: &Value, factor: i128) -> Result<Option<Moment>, String> {
     Ok(moment(value)?.map(|moment| match moment {
         Moment::Whole(time) => Moment::Whole(time * factor),
-        // Of milliseconds, say: 1 is a billion nanoseconds here.
+        // With a unit such as milliseconds, `Seconds` holds the number times 10⁹.
         Moment::Seconds(time) if factor > 1 => Moment::Whole(time * factor / 1_000_000_000),
         Moment::Seconds(time) => Moment::Seconds(time),
     }))
 }
 
-/// When it ended; the largest number is what porcupine's users write where it never did.
+/// Returns the time of the end; the largest number is what users of porcupine write for an operation that never ended.
 fn ended(moment: Option<Moment>) -> Option<Moment> {
     moment.filter(|moment| *moment != Moment::Whole(i64::MAX.into()))
 }

@@ -1,4 +1,4 @@
-//! From JSON Lines to EDN and back: nothing is lost that both can say.
+//! Tests of conversion from JSON Lines to EDN and back: everything that both can represent survives.
 
 use std::fs;
 
@@ -28,13 +28,13 @@ fn value() -> impl Strategy<Value = Value> {
     })
 }
 
-/// A change of two keys and a look at one.
+/// Returns a transaction that changes a key twice and reads it.
 fn transaction(key: &Value, value: &Value, found: &Value) -> Value {
     let micro = |f: &str, value: &Value| Value::List(vec![f.into(), key.clone(), value.clone()]);
     Value::List(vec![micro("append", value), micro("w", value), micro("r", found)])
 }
 
-/// What one client asks and gets, or what the nemesis says.
+/// Generates invocation and completion of a client's operation, or two events of the nemesis.
 fn operation() -> impl Strategy<Value = [Event<'static>; 2]> {
     let extra = (
         option::of(value()),
@@ -70,7 +70,7 @@ fn operation() -> impl Strategy<Value = [Event<'static>; 2]> {
     )
 }
 
-/// A history of operations one after the other, all with keys, none, or some.
+/// Generates a history of sequential operations, all, none or some of them with keys.
 fn history() -> impl Strategy<Value = Vec<Event<'static>>> {
     let key = value().prop_filter("a key of null is none", |key| *key != Value::Nil);
     (vec((operation(), key, any::<bool>()), 1..8), 0..3_u8).prop_map(|(operations, keys)| {
@@ -90,7 +90,7 @@ fn history() -> impl Strategy<Value = Vec<Event<'static>>> {
     })
 }
 
-/// The same with an argument of nil as none, which Jepsen does not tell apart.
+/// Removes values of nil, which Jepsen does not distinguish from missing ones.
 fn told(events: &[Event<'static>]) -> Vec<Event<'static>> {
     let told = |event: &Event<'static>| {
         let value = event.value.clone().filter(|value| *value != Value::Nil);
@@ -99,7 +99,8 @@ fn told(events: &[Event<'static>]) -> Vec<Event<'static>> {
     events.iter().map(told).collect()
 }
 
-/// The events of a file with this text; nothing where nobody can tell whether its values are pairs of key and value.
+/// Returns the events of a file with this text; none where it cannot be decided whether its values are pairs of key and
+/// value.
 fn events_of(text: &[u8]) -> Option<Vec<Event<'static>>> {
     let dir = tempfile::tempdir().expect("a folder");
     let path = dir.path().join("history");

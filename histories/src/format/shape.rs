@@ -1,53 +1,57 @@
-//! Whether the values of a history are pairs of key and value, as Jepsen's `independent` writes them: `[key value]` where others say `value`.
+//! Detection of keyed values: pairs of key and value, as Jepsen's `independent` writes them, `[key value]` instead of
+//! `value`.
 //!
-//! Nothing in a file says so, thus it is told by what no history without keys would say, in this order:
+//! Files do not declare this, so it is inferred from the values of all events, by the first of these rules that
+//! applies:
 //!
-//! 1. It has no keys in its values if some invocation of a client has a value that is no pair, or one whose first part is nil; a value
-//!    that is a list of micro-operations; a cas whose second part is no pair; a `key` beside the value; or if an operation is answered with
-//!    something that is no pair with the key that was asked for.
-//! 2. Else it has keys if some client invokes a read, or something else that needs no argument, with `[key nil]`; a cas with
-//!    `[key [from to]]`, where the key is no pair, or `[key from to]`; a transaction with `[key [micro-operation …]]`; or if something is answered with
-//!    `[key answer]`, where the answer is not the argument once more (`contains [0 5]`, then `[0 true]`).
-//! 3. Of a cas of two pairs, `[[1 2] [3 4]]`, the first is the key if others have that key, and what is expected if others write it.
-//! 4. Where only a read with an argument or such a cas is left, nobody can tell, and whoever reads must say. Else it has none: nothing but
-//!    values that are put somewhere is answered alike either way.
+//! 1. Values are not keyed if some invocation of a client has a value that is no pair, or one whose first part is nil,
+//!    or a list of micro-operations; if a cas has a second part that is no pair; if an event has a `key` beside its
+//!    value; or if the result of an operation is not a pair with the key of the invocation.
+//! 2. Values are keyed if some client invokes a read, or another function that needs no argument, with `[key nil]`; a
+//!    cas with `[key [from to]]`, where the key is no pair, or with `[key from to]`; a transaction with
+//!    `[key [micro-operation …]]`; or if the result of an operation of another function is `[key answer]`, where the
+//!    answer differs from the argument (`contains [0 5]`, then `[0 true]`).
+//! 3. In a cas of two pairs, `[[1 2] [3 4]]`, the first is the key if other operations have that key, and the expected
+//!    value if others write it.
+//! 4. If that leaves only such a cas, or a read with an argument, the values are ambiguous, and the caller must decide.
+//!    Otherwise they are not keyed: histories that only put values somewhere get the same verdict either way.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::{Event, EventType, Function, Process, Value, transactions::is_transaction};
 
-/// So many values are kept to tell of which pairs a cas is.
+/// Maximum number of values kept to decide what the pairs of a cas are.
 const MAX_VALUES: usize = 10_000;
 
-/// What the values of a history are.
+/// Interpretation of the values of a history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Keyed {
-    /// Pairs of key and value.
+    /// The values are pairs of key and value.
     Yes,
-    /// Values.
+    /// The values are plain.
     No,
-    /// This can be told either way.
+    /// The values are ambiguous, because of this.
     Either(&'static str),
 }
 
-/// What the values of a history's clients look like.
+/// Features of the values of a history's clients, as far as they decide whether these are keyed.
 #[derive(Debug, Default)]
 pub(super) struct Shape {
     evidence: bool,
     plain: bool,
     reads_with_arguments: bool,
-    /// The first parts of cas of two pairs.
+    /// First parts of cas of two pairs.
     expected: Vec<Value>,
-    /// The first parts of all others.
+    /// First parts of all other values.
     keys: FxHashSet<Value>,
-    /// Pairs that are written as they stand, if they are no key and value.
+    /// Pairs that are written as values, if values are not keyed.
     written: FxHashSet<Value>,
-    /// What each client asked for last: key, argument.
+    /// Key and argument of each client's open operation.
     open: FxHashMap<Process, [Value; 2]>,
 }
 
 impl Shape {
-    /// Looks at the next event.
+    /// Takes the next event into account.
     pub(super) fn see(&mut self, event: &Event<'_>) {
         if !event.process.is_client() {
             return;
@@ -89,14 +93,16 @@ impl Shape {
             _ if is_bare && !needs_argument(&event.f) => self.evidence = true,
             _ => self.write(whole),
         }
-        if Function::known(&event.f) != Some(Function::Cas) && self.keys.len() < MAX_VALUES {
+        // Once there is evidence, nothing but a contradiction is looked for.
+        let argument = if self.evidence { Value::Nil } else { argument.clone() };
+        if !self.evidence && Function::known(&event.f) != Some(Function::Cas) && self.keys.len() < MAX_VALUES {
             self.keys.insert(key.clone());
         }
-        self.open.insert(event.process.clone(), [key.clone(), argument.clone()]);
+        self.open.insert(event.process.clone(), [key.clone(), argument]);
     }
 
     fn write(&mut self, value: &Value) {
-        if self.written.len() < MAX_VALUES {
+        if !self.evidence && self.written.len() < MAX_VALUES {
             self.written.insert(value.clone());
         }
     }
@@ -114,12 +120,17 @@ impl Shape {
         }
     }
 
-    /// Whether no event to come can make this a keyed history.
+    /// Returns true if no later event can make this a keyed history.
     pub(super) fn is_plain(&self) -> bool {
         self.plain
     }
 
-    /// What the values are, by all that was seen.
+    /// Returns true if some event shows that values are keyed, and none contradicts it.
+    pub(super) fn is_evident(&self) -> bool {
+        self.evidence && !self.plain
+    }
+
+    /// Returns the interpretation of the values, by all events seen.
     pub(super) fn keyed(&self) -> Keyed {
         let are_keys = self.expected.iter().any(|first| self.keys.contains(first));
         let are_written = self.expected.iter().any(|first| self.written.contains(first));
@@ -133,7 +144,8 @@ impl Shape {
     }
 }
 
-/// Whether such an operation always has an argument, so that `[key nil]` may be one: the rest are taken for operations without any.
+/// Returns true if the function always has an argument, so that nil in `[key nil]` may be one; all other functions are
+/// taken not to need one.
 fn needs_argument(f: &str) -> bool {
     matches!(
         f,
@@ -155,7 +167,8 @@ fn needs_argument(f: &str) -> bool {
     )
 }
 
-/// The parts of a cas that has its key beside what it expects and sets: `[key from to]`, as some write for `[key [from to]]`.
+/// Returns the parts of a cas that has its key beside the expected and the new value: `[key from to]`, which some tools
+/// write for `[key [from to]]`.
 pub(super) fn cas_of_three<'a>(event: &'a Event<'_>) -> Option<&'a [Value; 3]> {
     match &event.value {
         Some(Value::List(parts)) if Function::known(&event.f) == Some(Function::Cas) => {
@@ -165,7 +178,7 @@ pub(super) fn cas_of_three<'a>(event: &'a Event<'_>) -> Option<&'a [Value; 3]> {
     }
 }
 
-/// The two parts of a pair.
+/// Returns the two parts of a pair.
 pub(super) fn pair_of(value: &Value) -> Option<&[Value; 2]> {
     match value {
         Value::List(items) => items.as_slice().try_into().ok(),

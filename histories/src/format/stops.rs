@@ -1,4 +1,4 @@
-//! Whoever reads a file stops where he is told to, and asks before he takes much memory, whatever the format.
+//! Tests that reading, in every format, stops when it is told to, and asks before it takes much memory.
 
 use std::cell::Cell;
 
@@ -6,7 +6,7 @@ use super::{EdnStyle, Packer, ReadOptions, Reading, write_columns, write_event};
 use crate::{Event, EventType, History, HistoryBuilder, Process, ReadError, Value};
 
 const OPERATIONS: u32 = 10_000;
-/// So much of a file may pass without a question, in bytes.
+/// Maximum number of bytes of a file between two questions.
 const MOST_BETWEEN: usize = 300 << 10;
 
 fn events() -> impl Iterator<Item = Event<'static>> {
@@ -23,7 +23,7 @@ fn read(bytes: &[u8], keep_going: &dyn Fn(Reading) -> bool) -> Result<History, R
     super::read("h".as_ref(), &mut super::Origin::of_bytes(bytes), &options, None)
 }
 
-/// The same history in every format.
+/// Returns the same history in every format.
 fn files() -> Vec<(&'static str, Vec<u8>)> {
     let (mut lines, mut edn, mut log, mut style) = (Vec::new(), Vec::new(), Vec::new(), EdnStyle::default());
     let mut builder = HistoryBuilder::default();
@@ -81,7 +81,7 @@ fn it_is_told_how_far_reading_is() {
     }
 }
 
-/// The most that was asked for at once.
+/// Returns the largest amount of memory that was asked for at once, in bytes.
 fn most_needed(file: &[u8]) -> usize {
     let most = Cell::new(0);
     read(file, &|reading| {
@@ -105,6 +105,6 @@ fn what_is_taken_at_once_is_asked_for_before() {
 fn a_table_of_values_is_asked_for_before_it_doubles() {
     let (_, lines) = files().swap_remove(0);
     let held = OPERATIONS as usize * size_of::<Value>();
-    // Besides, each question says what may be read until the next.
+    // Each question also covers the bytes that may be read until the next.
     assert!(most_needed(&lines) >= held.max(300 << 10), "{} bytes", most_needed(&lines));
 }

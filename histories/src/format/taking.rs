@@ -1,5 +1,5 @@
-//! From an event as its file writes it to what it says: the key apart from the value, micro-operations as a transaction, and a cas that
-//! failed as what that means.
+//! Interpretation of an event as its file writes it: separates the key from the value, renames transactions, and
+//! decides what a failed cas means.
 
 use rustc_hash::FxHashSet;
 
@@ -8,18 +8,20 @@ use crate::{
     Event, EventType, FailedCas, Function, Process, TRANSACTION, Value, history::FailedCasCounts, transactions,
 };
 
-/// How the events of one file are taken, one after the other.
+/// Interpretation of the events of one file, in sequence.
 #[derive(Debug, Default)]
 pub(super) struct Taking {
-    /// Whether values are pairs of key and value.
+    /// True if values are pairs of key and value.
     is_keyed: bool,
-    /// Whether the first client asked for a transaction, whatever it called it: then all that look like some are.
+    /// True if the first client invoked a transaction, under whatever name: then every operation that looks like one is
+    /// a transaction.
     are_transactions: Option<bool>,
-    /// Clients whose open operation is a transaction by another name.
+    /// Clients whose open operation is a transaction under another name.
     renamed: FxHashSet<Process>,
-    /// As was asked for.
+    /// Meaning of failed cas that the caller asked for.
     failed_cas: Option<FailedCas>,
-    /// Whether a cas that failed with its arguments found another value in this format, if nobody says otherwise.
+    /// True if, in this format, a cas that failed with its arguments found another value, unless the caller says
+    /// otherwise.
     is_mismatch: bool,
     counts: FailedCasCounts,
 }
@@ -29,7 +31,7 @@ impl Taking {
         Self { failed_cas, ..Self::default() }
     }
 
-    /// In a format where a cas that failed with its arguments, and without a reason, found another value.
+    /// Switches to a format in which a cas that failed with its arguments, and without a reason, found another value.
     pub(super) fn in_logs(self) -> Self {
         Self { is_mismatch: true, ..self }
     }
@@ -38,10 +40,10 @@ impl Taking {
         Self { is_keyed, ..self }
     }
 
-    /// The event as it is meant.
+    /// Replaces an event by its interpretation.
     ///
     /// # Errors
-    /// Values are pairs of key and value, and this one is none.
+    /// Returns an error if values are keyed and this one is no pair of key and value.
     pub(super) fn apply(&mut self, event: &mut Event<'_>) -> Result<(), String> {
         if event.process.is_client() {
             if self.is_keyed {
@@ -58,17 +60,17 @@ impl Taking {
         self.is_keyed
     }
 
-    /// How many failed cas were taken for what.
+    /// Returns the numbers of failed cas by how they were interpreted.
     pub(super) fn counts(&self) -> FailedCasCounts {
         self.counts
     }
 
-    /// Tells that a transaction was taken without this.
+    /// Notes that a transaction was added without [`Taking::apply`].
     pub(super) fn saw_transaction(&mut self) {
         self.are_transactions = Some(true);
     }
 
-    /// Calls a transaction one.
+    /// Renames an operation that is a transaction under another name.
     fn name_transaction(&mut self, event: &mut Event<'_>) {
         let is_invoked = event.kind == EventType::Invoke;
         if event.f == TRANSACTION {
@@ -85,7 +87,7 @@ impl Taking {
         }
     }
 
-    /// Says of a cas that failed whether it found another value, where the event does not.
+    /// Decides whether a failed cas found another value, if the event does not say so.
     fn settle_cas(&mut self, event: &mut Event<'_>) {
         if event.kind != EventType::Fail || Function::known(&event.f) != Some(Function::Cas) {
             return;
@@ -104,21 +106,21 @@ impl Taking {
     }
 }
 
-/// Takes the key out of the value. An event that ends something need not say it again.
+/// Separates the key from the value. A completion need not repeat them.
 fn split(event: &mut Event<'_>) -> Result<(), String> {
     if event.key.is_some() {
         return Err(
             "the values of this history are taken as pairs of key and value, but here is a key of its own".to_owned()
         );
     }
-    if let Some([key, from, to]) = cas_of_three(event).cloned() {
-        event.key = Some(key);
-        event.value = Some(Value::List(vec![from, to]));
-        return Ok(());
-    }
-    if let Some([key, value]) = event.value.as_ref().and_then(pair_of).cloned() {
-        event.key = Some(key);
-        event.value = Some(value);
+    if cas_of_three(event).is_some() || event.value.as_ref().is_some_and(|value| pair_of(value).is_some()) {
+        let Some(Value::List(parts)) = event.value.take() else { return Ok(()) };
+        let mut parts = parts.into_iter();
+        event.key = parts.next();
+        event.value = match [parts.next(), parts.next()] {
+            [Some(from), Some(to)] => Some(Value::List(vec![from, to])),
+            [value, _] => value,
+        };
         return Ok(());
     }
     let says_nothing = matches!(event.value, None | Some(Value::Nil));

@@ -1,4 +1,4 @@
-//! What each format can say, and what is said of a file that says it wrong.
+//! Tests of each format, and of the errors for malformed files.
 
 use std::{fs, path::Path};
 
@@ -15,7 +15,7 @@ fn read(text: &str) -> History {
     read_bytes("h", text.as_bytes(), None).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// Line, column and message of what is wrong.
+/// Returns line, column and message of the error.
 fn wrong(text: impl AsRef<[u8]>) -> (u64, u64, String) {
     let error = read_bytes("dir/h", text.as_ref(), None).expect_err("it is wrong");
     let shown = error.to_string();
@@ -396,7 +396,7 @@ fn a_long_edn_history_is_read_as_a_short_one() {
     assert_eq!(keyed.operations.len(), 201);
     assert_eq!(keyed.value(keyed.operations[4].key), &1.into());
     assert_eq!(keyed.value(keyed.operations[200].output), &199.into());
-    // The last event shows that the pairs were values.
+    // The last event shows that the pairs were plain values.
     let plain = read(&with("nil", "[1 199]"));
     assert!(plain.operations.iter().all(|operation| operation.key == ValueId::NIL));
     let error = wrong(format!("{}{{:process 1", with("nil", "nil")).as_bytes());

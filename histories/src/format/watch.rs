@@ -1,4 +1,4 @@
-//! Whoever reads a file for long asks now and then whether to go on, and before it takes much memory at once.
+//! Control of a long reading: every so often, and before it takes much memory at once, it asks whether to go on.
 
 use std::{
     cell::Cell,
@@ -9,29 +9,30 @@ use std::{
 use super::{ReadOptions, Way};
 use crate::{HistoryBuilder, ReadError};
 
-/// So many bytes of text are made to events between two questions.
+/// Number of bytes of text that are parsed between two questions.
 const BYTES_PER_QUESTION: usize = 64 << 10;
-/// More values than so much text can hold.
+/// Upper bound of the number of values in that much text.
 const VALUES_PER_QUESTION: usize = 4096;
-/// A part of a text may become a value with room for another one: when it is read, in the table of values, and as its key there.
+/// Memory for a part of a text that may become a value: once as it is read, once in the table of values, and once as
+/// its key there.
 const PART_BYTES: usize = 128;
 
-/// How far a file is read.
+/// Progress of reading a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Reading {
-    /// Bytes of the file, as it lies there.
+    /// Number of bytes read from the file, before unpacking.
     pub bytes: u64,
-    /// Operations that begin in them.
+    /// Number of operations invoked so far.
     pub operations: usize,
-    /// Bytes of memory that are about to be taken at once, at most.
+    /// Upper bound of the memory that is about to be taken at once, in bytes.
     pub needs: usize,
 }
 
-/// What all who read one file ask.
+/// Control shared by everything that takes part in reading one file.
 pub(super) struct Watch<'a> {
     options: &'a ReadOptions<'a>,
     reading: Cell<Reading>,
-    /// Bytes of text since the last question.
+    /// Number of bytes of text parsed since the last question.
     since: Cell<usize>,
     is_stopped: Cell<bool>,
     way: Cell<Way>,
@@ -50,12 +51,13 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// How the file is to be read.
+    /// Returns the interpretation with which the file is to be read.
     pub(super) fn way(&self) -> Way {
         self.way.get()
     }
 
-    /// Has the file read again in another way. As with [`Watch::ask`], the error says only that something went wrong.
+    /// Requests that the file be read again in another way. As with [`Watch::ask`], the error only interrupts the
+    /// reading.
     pub(super) fn again(&self, way: Way) -> ReadError {
         debug_assert!(way != self.way.get(), "a file is read again as before: {way:?}");
         self.way.set(way);
@@ -63,7 +65,7 @@ impl<'a> Watch<'a> {
         ReadError::Stopped { path: "".into(), reading: self.reading.get() }
     }
 
-    /// Whether the file is to be read again; from its beginning, then.
+    /// Returns true, once per request, if the file is to be read again from its beginning.
     pub(super) fn take_again(&self) -> bool {
         let is_again = self.is_again.take();
         if is_again {
@@ -72,12 +74,13 @@ impl<'a> Watch<'a> {
         is_again
     }
 
-    /// How the file is read.
+    /// Returns the options of the reading.
     pub(super) fn options(&self) -> &'a ReadOptions<'a> {
         self.options
     }
 
-    /// Asks whether so many bytes of memory may be taken. An error says only that something went wrong: [`Watch::outcome`] knows what.
+    /// Asks whether `needs` bytes of memory may be taken. The error only interrupts the reading: [`Watch::outcome`]
+    /// replaces it by the real one.
     pub(super) fn ask(&self, needs: usize) -> io::Result<()> {
         let reading = Reading { needs, ..self.reading.get() };
         if (self.options.keep_going)(reading) {
@@ -88,7 +91,7 @@ impl<'a> Watch<'a> {
         Err(io::Error::other("told to stop"))
     }
 
-    /// Asks now and then, while so many bytes of text more are made to events that `builder` takes.
+    /// Counts `bytes` of text whose events go to `builder`, and asks every so often.
     pub(super) fn text(&self, bytes: usize, builder: &HistoryBuilder) -> io::Result<()> {
         self.since.set(self.since.get() + bytes);
         if self.since.get() < BYTES_PER_QUESTION {
@@ -99,12 +102,12 @@ impl<'a> Watch<'a> {
         self.ask(builder.growth(VALUES_PER_QUESTION))
     }
 
-    /// Says how many operations have begun.
+    /// Sets the number of operations that have begun.
     pub(super) fn seen(&self, operations: usize) {
         self.reading.set(Reading { operations, ..self.reading.get() });
     }
 
-    /// Asks before JSON that is long is made to values.
+    /// Asks before a long JSON text is parsed.
     pub(super) fn json(&self, text: &[u8]) -> io::Result<()> {
         if text.len() < BYTES_PER_QUESTION / 4 {
             return Ok(());
@@ -113,7 +116,7 @@ impl<'a> Watch<'a> {
         self.ask(parts * PART_BYTES + 3 * text.len())
     }
 
-    /// What comes of reading: whoever was told to stop failed for that reason.
+    /// Returns the result of reading, or the error that it was stopped.
     pub(super) fn outcome<T>(&self, path: &Path, found: Result<T, ReadError>) -> Result<T, ReadError> {
         if self.is_stopped.get() {
             return Err(ReadError::Stopped { path: path.to_owned(), reading: self.reading.get() });
@@ -122,11 +125,11 @@ impl<'a> Watch<'a> {
     }
 }
 
-/// A reader that asks before it reads on.
+/// Reader that asks before it reads on.
 pub(super) struct Watched<'a, R> {
     pub(super) input: R,
     pub(super) watch: &'a Watch<'a>,
-    /// Whether it reads the file itself, and not what was unpacked from it.
+    /// True if it reads the file itself rather than the unpacked content.
     pub(super) is_file: bool,
 }
 

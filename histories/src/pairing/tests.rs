@@ -1,4 +1,4 @@
-//! One test for each rule by which events become operations.
+//! Tests with one test per rule by which events become operations.
 
 use super::{HistoryBuilder, PairingError};
 use crate::{Event, EventType, Function, History, NEVER, Outcome, Process, Value, ValueId};

@@ -5,7 +5,7 @@ fn read(text: &str) -> Result<History, String> {
     read_bytes("h", text.as_bytes(), None).map_err(|error| error.to_string())
 }
 
-/// Both ways to read a line: as the recorder writes it, and with a blank, which only serde takes.
+/// Reads a line on both paths: as the recorder writes it, and with a blank, which only the general parser accepts.
 fn both(text: &str) -> [Result<History, String>; 2] {
     [read(text), read(&text.replace("\"f\":", "\"f\": "))]
 }
@@ -149,7 +149,7 @@ fn edn_has_keywords() {
     assert_eq!(shown(&read(log).unwrap(), 0), "append 5 1, r 5 ?");
 }
 
-/// Every line in which a few bytes are left out, repeated or replaced: both ways to read it agree.
+/// Compares both paths on every line in which a few bytes are left out, repeated or replaced.
 #[test]
 fn the_short_cut_takes_only_what_is_right() {
     let line = r#"{"index":1,"time":9,"process":0,"type":"ok","f":"txn","value":[["append",5,1],["r",5,[7,1]],["w","x",2],["r","x",null]],"node":3}"#;

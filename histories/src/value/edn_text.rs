@@ -1,10 +1,10 @@
-//! Values as EDN writes them.
+//! Values in the syntax of EDN.
 
 use std::fmt::Write as _;
 
 use super::{Edn, Number, Value, tagged::WHOLE};
 
-/// Adds a value as EDN writes it, on one line.
+/// Appends a value in the syntax of EDN, on one line.
 pub(crate) fn push_edn(line: &mut String, value: &Value) {
     match value {
         Value::Nil => line.push_str("nil"),
@@ -54,7 +54,7 @@ fn push_all(line: &mut String, [open, close]: [&str; 2], items: &[Value]) {
     line.push_str(close);
 }
 
-/// Text in quotes, with the escapes that every reader of EDN knows.
+/// Appends text in quotes, with only the escapes that all readers of EDN know.
 fn push_text(line: &mut String, text: &str) {
     line.push('"');
     for c in text.chars() {

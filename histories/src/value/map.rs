@@ -1,8 +1,8 @@
-//! Maps and sets, in one order whatever the order in which they were written, so that equal ones look the same.
+//! Maps and sets, kept in sorted order whatever the order in which they were written, so that equal ones are identical.
 
 use super::{Edn, Value, ValueError};
 
-/// Values by their keys, of which each occurs once.
+/// Map of values by their keys; each key occurs once.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Map(Box<[(Value, Value)]>);
 
@@ -10,7 +10,7 @@ impl Map {
     /// Returns the map of these pairs.
     ///
     /// # Errors
-    /// The key that occurs twice.
+    /// Returns a key that occurs twice.
     pub fn new(mut pairs: Vec<(Value, Value)>) -> Result<Self, ValueError> {
         pairs.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
         if let Some(at) = pairs.windows(2).position(|pair| pair[0].0 == pair[1].0) {
@@ -19,27 +19,27 @@ impl Map {
         Ok(Self(pairs.into()))
     }
 
-    /// The pairs, by the order of their keys.
+    /// Returns the pairs, in the order of their keys.
     pub fn iter(&self) -> std::slice::Iter<'_, (Value, Value)> {
         self.0.iter()
     }
 
-    /// The value of this key.
+    /// Returns the value of this key.
     pub fn get(&self, key: &Value) -> Option<&Value> {
         self.0.binary_search_by(|(known, _)| known.cmp(key)).ok().map(|at| &self.0[at].1)
     }
 
-    /// The value of this text, keyword or symbol.
+    /// Returns the value whose key is this text, keyword or symbol.
     pub fn named(&self, name: &str) -> Option<&Value> {
         self.iter().find(|(key, _)| key.name() == Some(name)).map(|(_, value)| value)
     }
 
-    /// How many pairs there are.
+    /// Returns the number of pairs.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there is none.
+    /// Returns true if the map has no pairs.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -54,7 +54,7 @@ impl<'a> IntoIterator for &'a Map {
     }
 }
 
-/// Of pairs with one key, the last counts.
+/// Collects pairs into a map; if a key occurs several times, its last value counts.
 impl<K: Into<Value>> FromIterator<(K, Value)> for Map {
     fn from_iter<I: IntoIterator<Item = (K, Value)>>(pairs: I) -> Self {
         let mut pairs: Vec<(Value, Value)> = pairs.into_iter().map(|(key, value)| (key.into(), value)).collect();
@@ -69,7 +69,7 @@ impl Value {
     /// Returns the map of these pairs.
     ///
     /// # Errors
-    /// The key that occurs twice.
+    /// Returns a key that occurs twice.
     pub fn map(pairs: Vec<(Value, Value)>) -> Result<Self, ValueError> {
         Map::new(pairs).map(Self::Map)
     }
@@ -77,7 +77,7 @@ impl Value {
     /// Returns EDN's set of these elements.
     ///
     /// # Errors
-    /// The element that occurs twice.
+    /// Returns an element that occurs twice.
     pub fn set(mut elements: Vec<Value>) -> Result<Self, ValueError> {
         elements.sort_unstable();
         if let Some(at) = elements.windows(2).position(|pair| pair[0] == pair[1]) {

@@ -1,4 +1,5 @@
-//! Values that clients write and read, as their source wrote them: two are equal exactly if the format they come from says so.
+//! Values that clients write and read, exactly as their source wrote them. Equality follows the format that a value
+//! comes from.
 
 mod edn_text;
 mod map;
@@ -14,65 +15,66 @@ pub use table::Values;
 
 pub(crate) use edn_text::push_edn;
 
-/// A value as JSON or EDN can write it. `Nil` is what an absent key reads as.
+/// Value as JSON or EDN can write it. `Nil` is the value of an absent key.
 ///
-/// JSON's numbers are equal if they are the same number, however they are written: `1`, `1.0` and `1e0`. EDN's are equal as Clojure's
-/// `=` says it, by their exact values: `1` and `1N` are, `1.0` is another, and so is `1M`. Neither is ever rounded.
+/// JSON numbers are equal if they are the same number, however they are written: `1`, `1.0` and `1e0`. EDN numbers are
+/// compared as Clojure's `=` does, by their exact values: `1` equals `1N`, but neither equals `1.0` or `1M`. No number
+/// is ever rounded.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Value {
-    /// Absent.
+    /// Absence of a value.
     #[default]
     Nil,
-    /// True or false.
+    /// A Boolean.
     Bool(bool),
     /// A whole number.
     Int(i64),
-    /// Any other number; none that is an [`Value::Int`].
+    /// A number that is no [`Value::Int`].
     Number(Box<Number>),
     /// Text.
     Str(Box<str>),
-    /// A sequence; EDN's lists and vectors are equal where their elements are.
+    /// A sequence; EDN's lists and vectors are equal if their elements are.
     List(Vec<Value>),
-    /// Values by their keys: names in JSON, anything in EDN.
+    /// A map: the keys are text in JSON, any values in EDN.
     Map(Map),
-    /// What only EDN can say.
+    /// A value that only EDN can represent.
     Edn(Box<Edn>),
 }
 
-/// Millions of them are read.
+/// Limits the size of a value: millions of them are read.
 const _: () = assert!(size_of::<Value>() <= 24, "a value has grown");
 
-/// What only EDN can say.
+/// Value that only EDN can represent.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Edn {
-    /// `:name`, without its colon.
+    /// Keyword `:name`, without its colon.
     Keyword(Box<str>),
-    /// `name`.
+    /// Symbol `name`.
     Symbol(Box<str>),
-    /// `\c`.
+    /// Character `\c`.
     Char(char),
-    /// `#{…}`, each element once, in their order; made by [`Value::set`].
+    /// Set `#{…}`, each element once, sorted; made by [`Value::set`].
     Set(Box<[Value]>),
-    /// `#tag value`; made by [`Value::tagged`].
+    /// Tagged value `#tag value`; made by [`Value::tagged`].
     Tagged(Box<str>, Value),
 }
 
-/// Why something is no value.
+/// Reason why something is not a value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ValueError {
-    /// No number, or one beyond any use.
+    /// The text is not a number, or is a number beyond any practical limit.
     #[error(
         "{0} cannot be read as a number (exponents have at most 18 digits, both parts of a ratio at most 36, numbers in \
          another base than ten at most 4096)"
     )]
     Number(String),
-    /// A map with one key for two values.
+    /// A map has a key twice.
     #[error("a map has the key {0} twice")]
     DuplicateKey(Value),
-    /// A set with one element twice.
+    /// A set has an element twice.
     #[error("a set has the element {0} twice")]
     DuplicateElement(Value),
-    /// A tag that is known, before something else than it stands for.
+    /// A known tag stands before a value that it cannot have.
     #[error("#{0} cannot stand before {1}")]
     Tagged(Box<str>, Value),
 }
@@ -83,7 +85,8 @@ impl PartialOrd for Value {
     }
 }
 
-/// Some order, the same everywhere: absent, false, true, numbers by size, text, sequences, maps, then what only EDN can say.
+/// Orders all values, in every process alike: absent, false, true, numbers by size, text, sequences, maps, then values
+/// that only EDN can represent.
 impl Ord for Value {
     fn cmp(&self, other: &Self) -> Ordering {
         match (self, other) {
@@ -117,7 +120,7 @@ impl Value {
         Self::Edn(Box::new(Edn::Char(c)))
     }
 
-    /// The text of a text, a keyword (without its colon) or a symbol.
+    /// Returns the text of a text, a keyword (without its colon) or a symbol.
     pub fn name(&self) -> Option<&str> {
         match self {
             Self::Str(text) => Some(text),
@@ -129,7 +132,7 @@ impl Value {
         }
     }
 
-    /// Whether JSON has a form of its own for it, apart from what it holds.
+    /// Returns true if JSON can represent the value itself, apart from the values in it.
     pub(crate) fn is_json(&self) -> bool {
         match self {
             Self::Number(number) => number.is_json(),
@@ -139,7 +142,7 @@ impl Value {
         }
     }
 
-    /// Whether it, or anything in it, is EDN's `##NaN`.
+    /// Returns true if the value is, or contains, EDN's `##NaN`.
     pub(crate) fn has_not_a_number(&self) -> bool {
         match self {
             Self::Nil | Self::Bool(_) | Self::Int(_) | Self::Str(_) => false,
@@ -167,7 +170,7 @@ impl Value {
     }
 }
 
-/// The name by which a JSON object stands for what only EDN can say, which is its value, as text.
+/// Key of the JSON object `{"$edn": "…"}` that stands for a value that only EDN can represent, given as EDN text.
 pub(crate) const ESCAPE: &str = "$edn";
 
 impl From<i64> for Value {
@@ -182,7 +185,7 @@ impl From<&str> for Value {
     }
 }
 
-/// As JSON would print it, but an absent value is `nil`, and what only EDN can say is as EDN prints it.
+/// Formats the value as JSON, but an absent value as `nil`, and a value that only EDN can represent as EDN.
 impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,24 +1,25 @@
-//! Numbers that no machine word holds, exactly: what a source wrote is neither rounded nor expanded.
+//! Numbers that do not fit a machine word, exactly: they are neither rounded nor expanded.
 
 use std::{cmp::Ordering, fmt};
 
 use super::{Value, ValueError};
 
-/// The largest power of ten that a number may be written with: a text may say any, but nobody computes with it.
+/// Largest power of ten that a number may be written with: larger ones are possible in a text, but of no practical use.
 const MAX_EXPONENT: i64 = 1_000_000_000_000_000_000;
-/// So many digits a whole number is written out with at most; a longer one takes an exponent.
+/// Maximum number of digits with which a whole number is written out; a longer one gets an exponent.
 pub(super) const MAX_WRITTEN_DIGITS: i64 = 4096;
-/// So many digits a number in another base than ten has at most: it has to be computed.
+/// Maximum number of digits of a number in another base than ten, since it has to be converted.
 const MAX_RADIX_DIGITS: usize = 4096;
-/// Both parts of a ratio are below this.
+/// Upper bound (exclusive) of both parts of a ratio.
 const RATIO_LIMIT: u128 = 1 << 120;
 
-/// A number that is not within 64 bits with a sign. The kinds are those of Clojure's `=`: numbers of two kinds are never equal.
+/// Number outside the signed 64-bit integers. The kinds are those of Clojure's `=`: numbers of different kinds are
+/// never equal.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Number {
     /// A whole number beyond 64 bits.
     Whole(Decimal),
-    /// EDN's floating point, by its digits; in JSON, where a number has one kind, whatever is not whole.
+    /// EDN's floating point, by its digits; in JSON, which has one kind of number, any number that is not whole.
     Float(Decimal),
     /// EDN's `M`.
     Exact(Decimal),
@@ -28,20 +29,21 @@ pub enum Number {
     NegativeInfinity,
     /// EDN's `##Inf`.
     Infinity,
-    /// EDN's `##NaN`, which equals nothing: no history can be judged by it, and [`crate::HistoryBuilder`] refuses it.
+    /// EDN's `##NaN`, which equals nothing, not even itself: no history with it can be judged, and
+    /// [`crate::HistoryBuilder`] rejects it.
     NotANumber,
 }
 
-/// A decimal number, in one form for each number: a sign, digits without zeros at either end, and a power of ten.
+/// Decimal number in canonical form: a sign, digits without zeros at either end, and a power of ten.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Decimal {
     is_negative: bool,
-    /// None at all of zero.
+    /// Digits; empty for zero.
     digits: Box<str>,
     exponent: i64,
 }
 
-/// A fraction in lowest terms that is not whole.
+/// Fraction in lowest terms that is not a whole number.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Ratio {
     is_negative: bool,
@@ -50,10 +52,10 @@ pub struct Ratio {
 }
 
 impl Value {
-    /// Returns the number that JSON writes so: `1`, `1.0` and `1e0` are one.
+    /// Returns the number with this text in JSON: `1`, `1.0` and `1e0` are the same.
     ///
     /// # Errors
-    /// It is no JSON number, or its exponent is beyond any use.
+    /// Returns an error if the text is not a JSON number, or if its exponent exceeds 10¹⁸.
     pub fn from_json_number(text: &str) -> Result<Self, ValueError> {
         if let Some(number) = small(text) {
             return Ok(number);
@@ -70,11 +72,11 @@ impl Value {
         Ok(if decimal.is_whole() { decimal.into_whole() } else { Number::Float(decimal).into() })
     }
 
-    /// Returns the number that EDN writes so: whole in any base, with `N`, a ratio, floating point, exact with `M`.
-    /// `##Inf`, `##-Inf` and `##NaN` are numbers too.
+    /// Returns the number with this text in EDN: whole in any base, with `N`, a ratio, floating point, or exact with
+    /// `M`. `##Inf`, `##-Inf` and `##NaN` are numbers too.
     ///
     /// # Errors
-    /// It is no number of EDN, or one that is beyond any use.
+    /// Returns an error if the text is not a number in EDN, or exceeds the limits of this reader.
     pub fn from_edn_number(text: &str) -> Result<Self, ValueError> {
         small(text).or_else(|| edn(text)).ok_or_else(|| ValueError::Number(text.to_owned()))
     }
@@ -84,7 +86,7 @@ impl Value {
         Decimal::new(false, &number.to_string(), "", "0").expect("it is digits").into_whole()
     }
 
-    /// Returns a number as JSON would have it: a whole one is whole, whatever its type.
+    /// Returns a floating-point number as JSON has it: whole if its value is, whatever its type.
     pub fn from_f64(number: f64) -> Self {
         match number {
             f64::INFINITY => Number::Infinity.into(),
@@ -94,7 +96,7 @@ impl Value {
         }
     }
 
-    /// The nearest floating-point number, of a number.
+    /// Returns the nearest floating-point number, if the value is a number.
     pub fn as_f64(&self) -> Option<f64> {
         match self {
             Self::Int(number) => number.to_string().parse().ok(),
@@ -123,13 +125,13 @@ impl From<Number> for Value {
     }
 }
 
-/// A whole number of few digits, as most are.
+/// Parses a whole number of at most 18 digits, as most are.
 fn small(text: &str) -> Option<Value> {
     let is_plain = is_digits(text) && text.len() <= 18 && (text.len() == 1 || !text.starts_with('0'));
     is_plain.then(|| Value::Int(text.bytes().fold(0, |number, digit| number * 10 + i64::from(digit - b'0'))))
 }
 
-/// What stands before the point, between point and exponent, and in the exponent, of a number without a sign.
+/// Returns the parts of a number without sign: before the point, between point and exponent, and the exponent.
 fn parts(text: &str) -> Option<(&str, Option<&str>, Option<&str>)> {
     let (mantissa, exponent) = match text.find(['e', 'E']) {
         Some(at) => (&text[..at], Some(&text[at + 1..])),
@@ -145,7 +147,7 @@ fn is_digits(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// By the patterns of Clojure's reader.
+/// Parses a number by the patterns of Clojure's reader.
 fn edn(text: &str) -> Option<Value> {
     match text {
         "##Inf" => return Some(Number::Infinity.into()),
@@ -202,9 +204,9 @@ fn ratio(is_negative: bool, numerator: &str, denominator: &str) -> Option<Value>
     Some(Number::Ratio(Ratio { is_negative, numerator, denominator }).into())
 }
 
-/// A whole number in another base than ten.
+/// Parses a whole number in another base than ten.
 fn in_base(is_negative: bool, digits: &str, base: u32) -> Option<Value> {
-    /// Nine decimal digits a place.
+    /// Base of a place: nine decimal digits.
     const PLACE: u64 = 1_000_000_000;
     if digits.is_empty() {
         return None;
@@ -213,7 +215,7 @@ fn in_base(is_negative: bool, digits: &str, base: u32) -> Option<Value> {
     if digits.len() > MAX_RADIX_DIGITS {
         return None;
     }
-    // The smallest place first.
+    // The least significant place comes first.
     let mut places: Vec<u64> = vec![0];
     for digit in digits.chars() {
         let mut carry = u64::from(digit.to_digit(base)?);
@@ -232,7 +234,8 @@ fn in_base(is_negative: bool, digits: &str, base: u32) -> Option<Value> {
 }
 
 impl Decimal {
-    /// The number with these digits before and behind the point, times a power of ten; none if that power is beyond any use.
+    /// Returns the number with these digits before and behind the point, times a power of ten; none if that power
+    /// exceeds the limit.
     fn new(is_negative: bool, whole: &str, fraction: &str, exponent: &str) -> Option<Self> {
         let is_zero = |part: &str| part.bytes().all(|byte| byte == b'0');
         if is_zero(whole) && is_zero(fraction) {
@@ -253,7 +256,7 @@ impl Decimal {
         self.exponent >= 0
     }
 
-    /// Whether it is below zero.
+    /// Returns true if the number is below zero.
     pub fn is_negative(&self) -> bool {
         self.is_negative
     }
@@ -262,12 +265,12 @@ impl Decimal {
         self.digits.is_empty()
     }
 
-    /// How many digits stand before the point; below zero, how many zeros stand behind it first.
+    /// Returns the number of digits before the point; if it is negative, the number of zeros right behind the point.
     fn point(&self) -> i64 {
         i64::try_from(self.digits.len()).expect("a text has fewer bytes than 2^63") + self.exponent
     }
 
-    /// A whole number as the value that it is.
+    /// Returns a whole number as a value.
     fn into_whole(self) -> Value {
         let written = (self.point() <= 19).then(|| self.to_string());
         match written.and_then(|text| text.parse().ok()) {
@@ -281,12 +284,12 @@ impl Decimal {
         Self::new(number < 0, &digits, "", "0").expect("it is digits")
     }
 
-    /// Whether it can be written out as a whole number of sensible length.
+    /// Returns true if the number is whole and short enough to be written out.
     pub(super) fn is_written_out(&self) -> bool {
         self.is_whole() && self.point() <= MAX_WRITTEN_DIGITS
     }
 
-    /// Writes it as every format reads it; a whole one with `.0` if `as_float`.
+    /// Writes the number in a form that all formats read; a whole one with `.0` if `as_float`.
     fn write(&self, f: &mut fmt::Formatter<'_>, as_float: bool) -> fmt::Result {
         let (digits, point) = (&*self.digits, self.point());
         let most = if as_float { 21 } else { MAX_WRITTEN_DIGITS };
@@ -312,14 +315,14 @@ impl Decimal {
     }
 }
 
-/// As digits, where it is not too long.
+/// Formats a decimal as plain digits, if it is not too long.
 impl fmt::Display for Decimal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.write(f, false)
     }
 }
 
-/// As EDN writes it; a whole number that is too long to be written out takes an exponent, as in JSON.
+/// Formats a number as EDN; a whole number that is too long to be written out gets an exponent, as in JSON.
 impl fmt::Display for Number {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -340,7 +343,7 @@ impl fmt::Display for Number {
 }
 
 impl Number {
-    /// Whether JSON has a form of its own for it.
+    /// Returns true if JSON can represent the number.
     pub(super) fn is_json(&self) -> bool {
         match self {
             Self::Whole(_) => true,
@@ -361,7 +364,7 @@ impl Number {
         }
     }
 
-    /// Where it stands among all numbers: below, among or above those that have a size.
+    /// Returns −1, 0, 1 or 2 for minus infinity, a finite number, infinity and NaN, which are ordered so.
     fn side(&self) -> i8 {
         match self {
             Self::NegativeInfinity => -1,
@@ -378,16 +381,16 @@ impl PartialOrd for Number {
     }
 }
 
-/// By size, exactly; of one size, by kind.
+/// Orders numbers by their exact size, and those of equal size by kind.
 impl Ord for Number {
     fn cmp(&self, other: &Self) -> Ordering {
         self.side().cmp(&other.side()).then_with(|| by_size(self, other)).then_with(|| self.kind().cmp(&other.kind()))
     }
 }
 
-/// The order of a whole number within 64 bits and another number.
+/// Compares a signed 64-bit integer with another number.
 pub(super) fn compare(small: i64, other: &Number) -> Ordering {
-    // Of one size, the smaller type comes first.
+    // Among numbers of equal size, this kind comes first.
     Number::Whole(Decimal::of(small)).cmp(other)
 }
 
@@ -428,7 +431,7 @@ impl Ratio {
     }
 }
 
-/// The order of two numbers by their signs, and where these are the same, by their sizes without them.
+/// Compares two numbers by their signs, and if these are equal, by their absolute values.
 fn signed(one: i8, other: i8, sizes: impl FnOnce() -> Ordering) -> Ordering {
     one.cmp(&other).then_with(|| match one {
         0 => Ordering::Equal,
@@ -441,7 +444,7 @@ fn by_digits(a: &Decimal, b: &Decimal) -> Ordering {
     a.point().cmp(&b.point()).then_with(|| a.digits.cmp(&b.digits))
 }
 
-/// By what is left of each in Euclid's algorithm, as products might overflow.
+/// Compares two fractions by the quotients of Euclid's algorithm, as products could overflow.
 fn by_parts([mut a, mut b]: [u128; 2], [mut c, mut d]: [u128; 2]) -> Ordering {
     loop {
         let order = (a / b).cmp(&(c / d));
@@ -453,7 +456,7 @@ fn by_parts([mut a, mut b]: [u128; 2], [mut c, mut d]: [u128; 2]) -> Ordering {
     }
 }
 
-/// By the digits of the one, which are those of a division, and of the other.
+/// Compares a ratio, by the digits of a long division, with the digits of a decimal.
 fn by_division(ratio: &Ratio, decimal: &Decimal) -> Ordering {
     let whole = (ratio.numerator / ratio.denominator).to_string();
     let mut rest = ratio.numerator % ratio.denominator;
@@ -478,7 +481,7 @@ fn by_division(ratio: &Ratio, decimal: &Decimal) -> Ordering {
         return order;
     }
     let digits = decimal.digits.bytes().map(|digit| next().cmp(&digit)).find(|order| order.is_ne());
-    // Its digits may go on where those of the other end.
+    // The digits of the ratio may go on where those of the decimal end.
     digits.unwrap_or_else(|| {
         if whole.any(|digit| digit != b'0') || rest > 0 { Ordering::Greater } else { Ordering::Equal }
     })

@@ -1,21 +1,22 @@
-//! The table that gives each value a small number.
+//! Table that gives each distinct value a small number.
 
 use rustc_hash::FxHashMap;
 
 use super::Value;
 use crate::ValueId;
 
-/// Numbers below this are looked up in a table, so that counters, which most values are, need no hashing.
+/// Upper bound (exclusive) of the numbers that are looked up in a table rather than a hash map: most values are
+/// counters, which then need no hashing.
 const TABLE_LIMIT: usize = 1 << 22;
 
-/// Each distinct value once, numbered in the order of first appearance; number 0 is [`Value::Nil`].
+/// Table of distinct values, numbered in the order of first appearance; number 0 is [`Value::Nil`].
 #[derive(Clone, Debug)]
 pub struct Values {
     all: Vec<Value>,
-    /// By the number itself; where it was not seen, [`ValueId::UNKNOWN`].
+    /// Id of each small number; [`ValueId::UNKNOWN`] for one that was not seen.
     table: Vec<ValueId>,
     others: FxHashMap<Value, ValueId>,
-    /// Some value equals nothing, not even itself.
+    /// True if some value is not equal even to itself.
     has_not_a_number: bool,
 }
 
@@ -26,7 +27,7 @@ impl Default for Values {
 }
 
 impl Values {
-    /// The number of `value`, which is new if it was not seen before.
+    /// Returns the number of `value`, a new one if it was not seen before.
     pub fn intern(&mut self, value: Value) -> ValueId {
         let next = ValueId(u32::try_from(self.all.len()).expect("fewer than 2^32 distinct values fit in memory"));
         let id = match (&value, in_table(&value)) {
@@ -53,22 +54,23 @@ impl Values {
         id
     }
 
-    /// What a table takes that must grow for so many values more, in bytes; 0 if there is room for them.
+    /// Returns the bytes that the hash map allocates if it must grow for `more` values; 0 if there is room for them.
     pub(crate) fn growth(&self, more: usize) -> usize {
         let (needed, capacity) = (self.others.len() + more, self.others.capacity());
         if needed <= capacity {
             return 0;
         }
-        // An eighth of the buckets stays free; each has a byte beside what it holds.
+        // The hash map keeps an eighth of its buckets free, and one byte per bucket beside its content.
         (needed.max(capacity + 1) * 8 / 7).next_power_of_two() * (size_of::<(Value, ValueId)>() + 1)
     }
 
-    /// Whether some value is, or holds, EDN's `##NaN`: as it equals nothing, not even itself, it has no number.
+    /// Returns true if some value is, or contains, EDN's `##NaN`: as it equals nothing, not even itself, it cannot be
+    /// numbered.
     pub(crate) fn has_not_a_number(&self) -> bool {
         self.has_not_a_number
     }
 
-    /// The number of `value`, if it was seen.
+    /// Returns the number of `value`, if it was seen.
     pub fn find(&self, value: &Value) -> Option<ValueId> {
         match (value, in_table(value)) {
             (Value::Nil, _) => Some(ValueId::NIL),
@@ -77,23 +79,23 @@ impl Values {
         }
     }
 
-    /// The value with this number; [`ValueId::UNKNOWN`] reads as `Nil`.
+    /// Returns the value with this number; `Nil` for [`ValueId::UNKNOWN`].
     pub fn get(&self, id: ValueId) -> &Value {
         self.all.get(id.0 as usize).unwrap_or(&Value::Nil)
     }
 
-    /// How many distinct values there are, `Nil` among them.
+    /// Returns the number of distinct values, including `Nil`.
     pub fn len(&self) -> usize {
         self.all.len()
     }
 
-    /// Never: `Nil` is always there.
+    /// Returns false: `Nil` is always in the table.
     pub fn is_empty(&self) -> bool {
         self.all.is_empty()
     }
 }
 
-/// The place of a number in the table, if it has one.
+/// Returns the index of a number in the table, if it belongs there.
 fn in_table(value: &Value) -> Option<usize> {
     match value {
         Value::Int(number) => usize::try_from(*number).ok().filter(|place| *place < TABLE_LIMIT),

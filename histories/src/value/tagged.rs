@@ -1,15 +1,18 @@
-//! EDN's tagged values, and the two tags that every reader of EDN knows: a moment and an identifier, each in one form.
+//! Tagged values of EDN, and the canonical forms of the two tags that all readers of EDN know: `inst`, a point in time,
+//! and `uuid`.
 
 use super::{Edn, Value, ValueError};
 
-/// The tag of a whole number that is too long to be written out, which EDN has no exponents for; its value is the text of JSON.
+/// Tag of a whole number that is too long to be written out, since EDN's whole numbers have no exponents; its value is
+/// the number's text in JSON.
 pub(super) const WHOLE: &str = "schism/whole";
 
 impl Value {
-    /// Returns a value with a tag: moments (`inst`) are equal if they are the same, identifiers (`uuid`) by their bits.
+    /// Returns a value with a tag. Two `inst` are equal if they denote the same point in time, two `uuid` if they have
+    /// the same bits.
     ///
     /// # Errors
-    /// The value is none that the tag can have.
+    /// Returns an error if the tag cannot have this value.
     pub fn tagged(tag: &str, value: Value) -> Result<Self, ValueError> {
         let value = match (tag, value) {
             (WHOLE, Value::Str(text)) => {
@@ -34,7 +37,8 @@ impl Value {
     }
 }
 
-/// Five groups of hexadecimal digits, as Java takes them: zeros in front may be left out.
+/// Parses a UUID, five groups of hexadecimal digits in which leading zeros may be left out, as in Java; returns its
+/// canonical form.
 fn identifier(text: &str) -> Option<String> {
     let groups: Vec<&str> = text.split('-').collect();
     let lengths = [8, 4, 4, 4, 12];
@@ -48,8 +52,8 @@ fn identifier(text: &str) -> Option<String> {
     padded.collect::<Option<Vec<_>>>().map(|groups| groups.join("-"))
 }
 
-/// `2020-01-31T01:02:03.004-05:00`, of which all behind the year may be left out, in the one form that Clojure prints: at an offset of
-/// zero, with at least three digits behind the second.
+/// Parses a point in time, `2020-01-31T01:02:03.004-05:00`, of which everything behind the year may be left out.
+/// Returns the canonical form that Clojure prints: in UTC, with at least three decimals of the second.
 fn moment(text: &str) -> Option<String> {
     let mut rest = text;
     let year = number(&mut rest, 4)?;
@@ -86,10 +90,10 @@ fn moment(text: &str) -> Option<String> {
     Some(format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{fraction:0<3}-00:00"))
 }
 
-/// A part of a moment that is not there, as are all behind it.
+/// Marker of a part of a point in time that was left out, along with all parts behind it.
 const LEFT_OUT: i64 = -1;
 
-/// The two digits behind this sign; [`LEFT_OUT`] if it does not come next, none if no digits follow.
+/// Reads the two digits behind this sign: [`LEFT_OUT`] if the sign does not come next, none if no digits follow it.
 fn part(rest: &mut &str, sign: char) -> Option<i64> {
     match rest.strip_prefix(sign) {
         Some(after) => {
@@ -106,7 +110,7 @@ fn number(rest: &mut &str, length: usize) -> Option<i64> {
     digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?
 }
 
-/// How many minutes a moment is written ahead of the one at an offset of zero.
+/// Reads the offset from UTC in minutes.
 fn offset(rest: &mut &str) -> Option<i64> {
     let sign = match rest.bytes().next() {
         None => return Some(0),
@@ -136,14 +140,14 @@ fn days_of(year: i64, month: i64) -> i64 {
     }
 }
 
-/// Days from the first of January of the year 0.
+/// Returns the number of days from 0000-01-01 to this date.
 fn days_before(year: i64, month: i64, day: i64) -> i64 {
-    // Of the years before: year 0 is a leap year.
+    // Leap days of the years before this one; year 0 is a leap year.
     let leaps = if year == 0 { 0 } else { (year - 1) / 4 - (year - 1) / 100 + (year - 1) / 400 + 1 };
     year * 365 + leaps + (1..month).map(|month| days_of(year, month)).sum::<i64>() + day - 1
 }
 
-/// The date that is so many days behind the first of January of the year 0, in years of four digits.
+/// Returns the date that lies `days` days after 0000-01-01, if its year has four digits.
 fn date(days: i64) -> Option<(i64, i64, i64)> {
     let mut year = days.checked_mul(400)? / 146_097;
     year = (year - 1..=year + 1).rev().find(|year| *year >= 0 && days_before(*year, 1, 1) <= days)?;

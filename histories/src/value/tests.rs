@@ -1,4 +1,4 @@
-//! Which values are equal, in which order they stand, and how they are shown.
+//! Tests of the equality, order and printed form of values.
 
 use std::cmp::Ordering;
 

@@ -1,4 +1,5 @@
-//! No bytes make a reader panic or hold more than a small multiple of them, and whatever it refuses it says where.
+//! Robustness of the readers: arbitrary bytes never make them panic or take more than a small multiple of the input,
+//! and every error names its position.
 
 use std::{io::Write as _, path::Path};
 
@@ -7,7 +8,7 @@ use proptest::{collection::vec, prelude::*, sample::Index, test_runner::TestCase
 
 use crate::values::{cases, converted, events};
 
-/// A valid history of each format.
+/// Valid histories, one or more per format.
 const SEEDS: [&str; 10] = [
     concat!(
         r#"{"index":0,"time":1,"process":0,"type":"invoke","f":"cas","key":"k","value":[1,2.5]}"#,
@@ -52,7 +53,7 @@ const SEEDS: [&str; 10] = [
     "{:process 0, :type :invoke, :f :put, :key \"0\", :value \"x\"}\n{:process 0, :type :ok, :f :put, :key \"0\", :value \"x\"}\n{:process 0, :type :invoke, :f :get, :key \"0\", :value nil}\n{:process 0, :type :ok, :f :get, :key \"0\", :value \"x\"}\n",
 ];
 
-/// What is put into a file: what parsers stumble over.
+/// Fragments that parsers stumble over, to be inserted into files.
 const STUMBLES: [&[u8]; 14] = [
     b"\xff\xfe",
     b"\xed\xa0\x80",
@@ -121,12 +122,13 @@ fn damaged(mut bytes: Vec<u8>, damages: &[Damage]) -> Vec<u8> {
     bytes
 }
 
-/// As its content says and as each format; `bytes` are `unpacked` long.
+/// Checks that bytes are read or rejected properly, with the format detected and with each format given; `unpacked` is
+/// their unpacked length.
 fn is_read_or_refused(bytes: &[u8], unpacked: usize) -> Result<(), TestCaseError> {
     for format in [None, Some(Format::JsonLines), Some(Format::Edn), Some(Format::JepsenLog), Some(Format::Columns)] {
         match read_bytes("damaged", bytes, format) {
             Ok(history) => {
-                // Everything that is kept stands for some byte of the file.
+                // Everything that is kept corresponds to some byte of the file.
                 prop_assert!(!history.operations.is_empty() && history.operations.len() <= unpacked);
                 prop_assert!(history.values.len() <= unpacked + 1 && history.others.len() <= unpacked);
             }
@@ -146,7 +148,7 @@ fn is_read_or_refused(bytes: &[u8], unpacked: usize) -> Result<(), TestCaseError
     Ok(())
 }
 
-/// What operations did, with the first place at which each value occurs instead of the value.
+/// Returns the operations, with each value replaced by the position of its first occurrence.
 fn told(history: &History) -> Vec<String> {
     let mut seen: Vec<ValueId> = Vec::new();
     let mut place = |id: ValueId| {
@@ -165,12 +167,12 @@ fn told(history: &History) -> Vec<String> {
     told.collect()
 }
 
-/// Whether what is read of these bytes says the same when it was written in each other format.
+/// Checks that the history in these bytes, if there is one, is the same after conversion to each other format.
 fn comes_back(bytes: &[u8]) -> Result<(), TestCaseError> {
     let Ok(history) = read_bytes("damaged", bytes, None) else { return Ok(()) };
     let events = events(None, bytes);
     for format in [Format::JsonLines, Format::Edn] {
-        // A name of a function that EDN cannot say is refused.
+        // EDN cannot represent every name of a function.
         let Ok(text) = converted(&events, format) else { continue };
         let again = read_bytes("converted", &text, Some(format));
         let again =
@@ -180,7 +182,7 @@ fn comes_back(bytes: &[u8]) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// A history in columns; none where it cannot be.
+/// Returns a history in columns; none if it cannot be written so.
 fn columns(history: &History) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     write_columns(&mut bytes, history).ok().map(|()| bytes)
@@ -233,7 +235,7 @@ proptest! {
         if let Some(bytes) = columns(&whole) {
             let mut bytes = damaged(bytes, &damages);
             if let Some(end) = bytes.len().checked_sub(4).filter(|_| is_summed) {
-                // Whoever makes the sum fit may say what he likes.
+                // With a checksum that fits, the content decides.
                 let sum = crc32c::crc32c(&bytes[..end]).to_le_bytes();
                 bytes[end..].copy_from_slice(&sum);
             }
@@ -265,7 +267,8 @@ proptest! {
     fn a_damaged_package(
         seed in prop::sample::select(&SEEDS[..]), damages in vec(damage(), 1..4), name in prop::sample::select(&["a.gz", "a.zst"][..])
     ) {
-        // A flipped bit may ask for a long run of one byte, but a package of this size cannot hold more than so much.
+        // A flipped bit may ask for a long run of one byte, but a package of this size can only unpack to a limited
+        // length.
         let bytes = damaged(packed(name, &seed.as_bytes().repeat(3)), &damages);
         is_read_or_refused(&bytes, bytes.len() * 200_000 + 1_000)?;
     }

@@ -1,11 +1,12 @@
-//! A second reader of values, as small and as different from the first as can be: it makes one text of each class of equal values.
+//! Second reader of values, as small and as different from the first as possible: it maps all equal values to one text.
 //!
-//! Of numbers it knows what fits a window of 400 digits around the point, written out in full; of moments nothing but their text.
+//! Numbers must fit a window of 400 digits on either side of the point, written out in full; points in time are only
+//! compared as text.
 
-/// How many digits of a number there are before and behind the point.
+/// Number of digits on each side of the point.
 const WINDOW: usize = 400;
 
-/// The class of a value that is written in JSON.
+/// Returns the class of a value in JSON.
 pub(crate) fn json(text: &str) -> String {
     let mut chars: Vec<char> = text.chars().rev().collect();
     let class = json_value(&mut chars);
@@ -14,7 +15,7 @@ pub(crate) fn json(text: &str) -> String {
     class
 }
 
-/// The class of a value that is written in EDN.
+/// Returns the class of a value in EDN.
 pub(crate) fn edn(text: &str) -> String {
     let mut chars: Vec<char> = text.chars().rev().collect();
     let class = edn_value(&mut chars).expect("there is a value");
@@ -71,7 +72,7 @@ fn json_items(chars: &mut Vec<char>, end: char) -> Vec<String> {
     }
 }
 
-/// Text in quotes, of which the first comes next; escapes are those of both formats.
+/// Reads text in quotes, with the escapes of both formats.
 fn string(chars: &mut Vec<char>) -> String {
     chars.pop();
     let mut units: Vec<u16> = Vec::new();
@@ -98,7 +99,7 @@ fn string(chars: &mut Vec<char>) -> String {
     }
 }
 
-/// A decimal number with all its digits.
+/// Writes a decimal number out in full.
 fn written_out(text: &str) -> String {
     let text = text.to_lowercase();
     let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
@@ -107,7 +108,7 @@ fn written_out(text: &str) -> String {
     let mantissa = mantissa.trim_start_matches(['-', '+']);
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
     let digits = format!("{whole}{fraction}");
-    // The last digit stands in this place, counted from the end of the window.
+    // Position of the last digit, counted from the end of the window.
     let place = i64::try_from(WINDOW - fraction.len()).expect("it is short") + exponent;
     let zeros = "0".repeat(usize::try_from(place).expect("it is within the window"));
     let all = format!("{digits}{zeros}");
@@ -196,7 +197,7 @@ fn pairs(items: &[String]) -> Vec<String> {
     pairs
 }
 
-/// The four categories of Clojure: whole, floating, exact, ratio.
+/// Returns the class of a number by the four categories of Clojure: whole, floating, exact, ratio.
 fn edn_number(text: &str) -> String {
     let sign = if text.starts_with('-') { "-" } else { "" };
     let unsigned = text.trim_start_matches(['-', '+']);

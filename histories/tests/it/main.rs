@@ -1,4 +1,4 @@
-//! The crate from outside: the histories of others, and a recorded one read back.
+//! Tests of the crate's public surface: readers, values, and the histories of other tools.
 
 mod bytes;
 mod judge;

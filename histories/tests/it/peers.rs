@@ -1,4 +1,4 @@
-//! Every history that other checkers are tested on can be read, with as many operations as its list says.
+//! Test that all histories used to test other checkers can be read, with as many operations as their list states.
 
 use std::{fs, path::Path};
 

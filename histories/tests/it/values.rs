@@ -1,5 +1,5 @@
-//! Values are equal after reading if and only if they are equal in the source, as a second reader says it; and no format that a history
-//! passes through changes that.
+//! Tests that values are equal after reading if and only if they are equal in the source, according to a second reader,
+//! and that no conversion between formats changes that.
 
 use std::io;
 
@@ -11,13 +11,13 @@ use proptest::{collection::vec, prelude::*, sample::select};
 
 use crate::judge;
 
-/// How many cases each test tries: `SCHISM_FUZZ` times as many for a longer share.
+/// Returns the configuration of a property test, with `usual` cases, times `SCHISM_FUZZ` if that is set.
 pub(crate) fn cases(usual: u32) -> ProptestConfig {
     let times = std::env::var("SCHISM_FUZZ").ok().and_then(|times| times.parse().ok()).unwrap_or(1);
     ProptestConfig { cases: usual.saturating_mul(times), failure_persistence: None, ..ProptestConfig::default() }
 }
 
-/// Numbers of which many are equal, and some differ far behind the point.
+/// Numbers, many of them equal, and some that differ only far behind the point.
 const NUMBERS: [&str; 34] = [
     "0",
     "-0",
@@ -55,7 +55,7 @@ const NUMBERS: [&str; 34] = [
     "9007199254740992.0",
 ];
 
-/// What only EDN writes so.
+/// Numbers in forms that only EDN has.
 const EDN_NUMBERS: [&str; 28] = [
     "+1",
     "1N",
@@ -87,7 +87,7 @@ const EDN_NUMBERS: [&str; 28] = [
     "##-Inf",
 ];
 
-/// Texts, of which many are equal; both formats know these escapes.
+/// Texts, many of them equal, with escapes that both formats know.
 const TEXTS: [&str; 14] = [
     r#""a""#,
     r#""\u0061""#,
@@ -165,7 +165,8 @@ fn edn() -> impl Strategy<Value = String> {
     })
 }
 
-/// Writes of these values, each by a client of its own, and a read that says that no value is a pair of key and value.
+/// Returns a history that writes these values, each by a client of its own, and a read that shows that no value is a
+/// pair of key and value.
 fn written(format: Format, values: &[String]) -> Vec<u8> {
     let lines = values.iter().enumerate().map(|(process, value)| match format {
         Format::Edn => format!("{{:process {process}, :type :invoke, :f :write, :value {value}}}\n"),
@@ -196,7 +197,7 @@ pub(crate) fn events(format: Option<Format>, bytes: &[u8]) -> Vec<Event<'static>
     events.into_iter().map(|event| rules.apply(event)).collect()
 }
 
-/// The events in this format, if it can say them.
+/// Returns the events in this format, if it can represent them.
 pub(crate) fn converted(events: &[Event<'_>], format: Format) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
     let mut style = EdnStyle::default();
@@ -212,7 +213,7 @@ pub(crate) fn converted(events: &[Event<'_>], format: Format) -> io::Result<Vec<
     Ok(text)
 }
 
-/// For each operation, the first that has the same value.
+/// Returns, for each value, the index of the first equal one.
 fn classes<T: PartialEq>(values: &[T]) -> Vec<usize> {
     values.iter().map(|value| values.iter().position(|other| other == value).expect("it is one of them")).collect()
 }
@@ -223,7 +224,7 @@ fn of_history(history: &History) -> Vec<usize> {
     classes(&ids)
 }
 
-/// The values as they are read, and after each way through other formats.
+/// Returns the classes of the values as they are read, and after each conversion to other formats.
 fn ways(format: Format, values: &[String]) -> Vec<(String, Vec<usize>)> {
     let name = |format: &Format| format.to_string();
     let read = |bytes: &[u8], format| {
@@ -245,7 +246,7 @@ fn ways(format: Format, values: &[String]) -> Vec<(String, Vec<usize>)> {
     ways
 }
 
-/// Those that a reader takes at all: it takes no key twice.
+/// Returns the values that a reader accepts: it rejects a duplicate key, for example.
 fn taken(format: Format, values: Vec<String>) -> Vec<String> {
     let is_taken =
         |value: &String| match read_bytes("value", &written(format, std::slice::from_ref(value)), Some(format)) {
@@ -273,7 +274,7 @@ fn check(format: Format, values: Vec<String>) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// Two values are equal in order exactly if they are equal.
+/// Checks that the order of values agrees with their equality.
 fn has_one_order(values: &[Value]) -> Result<(), TestCaseError> {
     let mut sorted = values.to_vec();
     sorted.sort();

@@ -1,5 +1,5 @@
-//! An external command as plain data, and the one function that runs it: within a time limit, told to a log,
-//! repeatable by hand from its text.
+//! External commands as plain data, and the function that runs them: within a time limit, reported to a log, and
+//! repeatable by hand from their text.
 
 use std::fmt;
 use std::fs::File;
@@ -20,24 +20,24 @@ use thiserror::Error;
 
 use crate::process::die_with_parent;
 
-/// Where `ip netns` keeps its names.
+/// Folder in which `ip netns` keeps its names.
 pub(crate) const NETNS_FOLDER: &str = "/run/netns";
-/// No command here needs more than some ms; one that takes this long hangs.
+/// Time limit of a command. None here needs more than some milliseconds; one that takes this long hangs.
 pub(crate) const TIME_LIMIT: Duration = Duration::from_secs(5);
 
-/// A program with its arguments, and where to run it.
+/// Program with its arguments, and the namespace to run it in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Command {
-    /// The network namespace, by its name below `/run/netns`; none for the control process's own.
+    /// Network namespace, by its name below `/run/netns`; `None` for the control process's own.
     pub netns: Option<String>,
-    /// The program (a path) and its arguments.
+    /// Program (a path) and its arguments.
     pub argv: Vec<String>,
-    /// What it reads from standard input.
+    /// Standard input of the program.
     pub stdin: String,
 }
 
 impl Command {
-    /// Runs in the control process's own network namespace and reads nothing.
+    /// Creates a command that runs in the control process's own network namespace and reads nothing.
     pub(crate) fn new<S: Into<String>>(argv: impl IntoIterator<Item = S>) -> Self {
         Self { netns: None, argv: argv.into_iter().map(Into::into).collect(), stdin: String::new() }
     }
@@ -51,7 +51,7 @@ impl Command {
     }
 }
 
-/// As typed into a shell in the sandbox.
+/// Formats the command as typed into a shell in the sandbox.
 impl fmt::Display for Command {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(netns) = &self.netns {
@@ -63,7 +63,7 @@ impl fmt::Display for Command {
     }
 }
 
-/// A word as a shell takes it: quoted where it has to be.
+/// Quotes a word for a shell, if necessary.
 pub fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
     if !word.is_empty() && word.chars().all(is_plain) {
@@ -73,52 +73,52 @@ pub fn quoted(word: &str) -> String {
     }
 }
 
-/// A command that did not do what it should.
+/// Failure of a command.
 #[derive(Debug, Error)]
 pub enum CommandError {
-    /// It could not be started, so it changed nothing.
+    /// The command could not be started, so it changed nothing.
     #[error("`{command}` could not be started: {source}")]
     Start {
-        /// As for a shell.
+        /// Command in shell syntax.
         command: String,
-        /// As the system has it.
+        /// Error of the system call.
         source: io::Error,
     },
-    /// It said no.
+    /// The command ended with a failure.
     #[error("`{command}` failed ({status}): {stderr}")]
     Failed {
-        /// As for a shell.
+        /// Command in shell syntax.
         command: String,
-        /// Its exit status.
+        /// Exit status of the command.
         status: String,
-        /// What it said.
+        /// Output on standard error.
         stderr: String,
     },
-    /// It was ended after the time limit; what it did by then is not known.
+    /// The command was killed after the time limit; its effects until then are unknown.
     #[error("`{command}` did not end within {limit:?}")]
     TimedOut {
-        /// As for a shell.
+        /// Command in shell syntax.
         command: String,
-        /// The time that it had.
+        /// Time limit that it exceeded.
         limit: Duration,
     },
 }
 
-/// A command that was run, for the log.
+/// Record of a finished command, for the log.
 #[derive(Debug)]
 pub struct Ran<'a> {
-    /// What was run.
+    /// Command that was run.
     pub command: &'a Command,
-    /// From start to end.
+    /// Time from start to end.
     pub took: Duration,
-    /// What went wrong, if anything.
+    /// Failure, if there was one.
     pub error: Option<&'a CommandError>,
 }
 
-/// Told of each command after it ran, from any thread.
+/// Callback that receives each command after it ran, from any thread.
 pub type Log = Arc<dyn Fn(&Ran<'_>) + Send + Sync>;
 
-/// Runs it to its end, in its namespace, and tells the log. Gives its standard output.
+/// Runs a command to its end, in its namespace, and reports it to the log. Returns its standard output.
 pub(crate) fn run(command: &Command, log: &Log) -> Result<String, CommandError> {
     let started = Instant::now();
     let result = run_silently(command);
@@ -135,7 +135,7 @@ fn run_silently(command: &Command) -> Result<String, CommandError> {
     finish(command, process, TIME_LIMIT)
 }
 
-/// The command as the standard library starts it, but for its namespace.
+/// Converts the command for the standard library, except for its namespace.
 pub(crate) fn process(command: &Command) -> std::process::Command {
     let mut process = std::process::Command::new(&command.argv[0]);
     process.args(&command.argv[1..]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -143,7 +143,7 @@ pub(crate) fn process(command: &Command) -> std::process::Command {
     process
 }
 
-/// Lets the process begin in another network namespace.
+/// Makes the process start in another network namespace.
 pub(crate) fn enter_netns(process: &mut std::process::Command, netns: File) {
     #[allow(unsafe_code, reason = "a namespace is entered between fork and exec")]
     // SAFETY: setns is a single system call; nothing is allocated.
@@ -152,7 +152,7 @@ pub(crate) fn enter_netns(process: &mut std::process::Command, netns: File) {
     }
 }
 
-/// Starts the process, feeds it, waits for its end within the limit.
+/// Starts the process, writes its input, and waits for its end within the limit.
 pub(crate) fn finish(
     command: &Command,
     mut process: std::process::Command,
@@ -162,7 +162,7 @@ pub(crate) fn finish(
     let mut child = process.spawn().map_err(start)?;
     let pid = Pid::from_raw(i32::try_from(child.id()).expect("a process id is a positive i32"));
     let mut input = child.stdin.take().expect("stdin is piped");
-    // A program that does not want its input may close it; its exit status tells.
+    // A program may close its input unread; its exit status is what counts.
     input.write_all(command.stdin.as_bytes()).ok();
     drop(input);
     let (ended, end) = mpsc::sync_channel(1);
@@ -170,14 +170,14 @@ pub(crate) fn finish(
     let waiter = match waiter {
         Ok(waiter) => waiter,
         Err(source) => {
-            // Nobody can wait for it within a limit: the host is at its end.
+            // Without a thread to wait for it, no limit can be enforced: the host is out of resources.
             kill(pid, Signal::SIGKILL).ok();
             waitpid(pid, None).ok();
             return Err(start(source));
         }
     };
     let Ok(output) = end.recv_timeout(limit) else {
-        // The waiter has not reaped it, or else it would have sent: the number is still this process's.
+        // The waiter has not reaped it, or it would have sent the output: the number is still this process's.
         kill(pid, Signal::SIGKILL).ok();
         return Err(CommandError::TimedOut { command: command.to_string(), limit });
     };

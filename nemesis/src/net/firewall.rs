@@ -1,5 +1,6 @@
-//! Pure: a grudge as rules. Each node drops, in its own network namespace, what comes in from those it shall not hear.
-//! All rules live in a chain (or an nft table) of our own, and healing removes just that.
+//! Translation of a grudge to firewall rules. Pure. Each node drops, in its own network namespace, the packets that
+//! arrive from the nodes in its grudge. All rules are in a chain (or an nft table) of our own, and healing removes
+//! just that.
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
@@ -9,19 +10,19 @@ use serde::{Deserialize, Serialize};
 
 use super::command::Command;
 
-/// The program that installs rules on this machine.
+/// Program that installs rules on this machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Firewall {
-    /// `iptables`, in whichever variant it comes.
+    /// Program `iptables`, in any variant.
     Iptables(PathBuf),
-    /// `nft`, where there is no iptables.
+    /// Program `nft`, used if there is no iptables.
     Nft(PathBuf),
 }
 
 impl Firewall {
-    /// Lets the host named `netns` drop all packets from `sources`, at once (not one source after the other). No rule of ours may
-    /// be there yet.
+    /// Returns the commands that make the host named `netns` drop all packets from `sources`, atomically rather than
+    /// one source after the other. No rule of ours may be in force there yet.
     pub(crate) fn drop_from(&self, netns: &str, sources: &BTreeSet<Ipv4Addr>) -> Vec<Command> {
         let sources: Vec<String> = sources.iter().map(Ipv4Addr::to_string).collect();
         let commands = match self {
@@ -40,14 +41,14 @@ impl Firewall {
         commands.into_iter().map(|command| command.within(netns)).collect()
     }
 
-    /// The program's path.
+    /// Returns the program's path.
     pub(crate) fn program(&self) -> &Path {
         match self {
             Self::Iptables(program) | Self::Nft(program) => program,
         }
     }
 
-    /// One real rule, to see whether this program can install any.
+    /// Returns a command that installs one real rule, to test whether this program can.
     pub(crate) fn trial(&self) -> Command {
         match self {
             Self::Iptables(_) => self.command(&["-A", "INPUT", "-s", "192.0.2.1", "-j", "DROP"]),
@@ -57,7 +58,7 @@ impl Firewall {
         }
     }
 
-    /// Lists the rules of a host, for [`Self::removal`].
+    /// Returns a command that lists the rules of a host, for [`Self::removal`].
     pub(crate) fn listing(&self, netns: &str) -> Command {
         match self {
             Self::Iptables(_) => self.command(&["-S"]),
@@ -66,7 +67,7 @@ impl Firewall {
         .within(netns)
     }
 
-    /// What removes those of our rules that `listed` shows; nothing, if it shows none.
+    /// Returns the commands that remove those of our rules that `listed` shows; none if it shows none.
     pub(crate) fn removal(&self, netns: &str, listed: &str) -> Vec<Command> {
         let has = |line: &str| listed.lines().any(|listed| listed.trim() == line);
         let mut commands = Vec::new();
@@ -87,7 +88,7 @@ impl Firewall {
 
     fn command(&self, arguments: &[&str]) -> Command {
         let first: &[&str] = match self {
-            // Waits for the lock of xtables, which another host's iptables may hold.
+            // Option to wait for the xtables lock, which another host's iptables may hold.
             Self::Iptables(_) => &["-w", "5"],
             Self::Nft(_) => &[],
         };

@@ -1,35 +1,37 @@
-//! Pure: the commands that give each node a host of its own: a network namespace, an address, a cable to one bridge.
+//! Commands that give each node a host of its own: a network namespace, an address, and a virtual cable to one
+//! bridge. Pure.
 
 use std::net::Ipv4Addr;
 
 use super::command::Command;
 use crate::fault::NodeId;
 
-/// The most hosts that one bridge takes here.
+/// Maximum number of hosts on the bridge.
 pub(crate) const MOST_HOSTS: u16 = 64;
-/// The address of the control process, on the bridge itself.
+/// Address of the control process, on the bridge itself.
 pub(crate) const CONTROL: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 250);
 
-/// `10.77.0.1` for `n1`, and so on; `node` is at most [`MOST_HOSTS`].
+/// Returns `10.77.0.1` for `n1`, and so on; `node` is at most [`MOST_HOSTS`].
 pub(crate) fn address(node: NodeId) -> Ipv4Addr {
     Ipv4Addr::new(10, 77, 0, u8::try_from(node.0).expect("hosts are few"))
 }
 
-/// An Ethernet address of the kind that everyone may give, with the IP address in it.
+/// Returns a locally administered Ethernet address that contains the IP address.
 fn ethernet(address: Ipv4Addr) -> String {
     let [a, b, c, d] = address.octets();
     format!("02:00:{a:02x}:{b:02x}:{c:02x}:{d:02x}")
 }
 
-/// Tells `device` where each address is: nobody has to ask (ARP), which costs a second where the first question is lost because a
-/// cable is just being plugged in.
+/// Returns the lines that give `device` permanent neighbour entries, so that ARP is not needed. A first ARP request
+/// that is lost while a cable is being set up would cost a second.
 fn neighbours(device: &str, own: Ipv4Addr, nodes: &[NodeId]) -> String {
     let all = nodes.iter().map(|&node| address(node)).chain([CONTROL]);
     let line = |other| format!("neigh add {other} lladdr {} dev {device} nud permanent\n", ethernet(other));
     all.filter(|&other| other != own).map(line).collect()
 }
 
-/// First one command that lays the cables, then one for each host that plugs its own in; these may run in any order.
+/// Returns one command that creates the cables, to be run first, and one for each host that connects its own; these
+/// may run in any order.
 pub(crate) fn lay(ip: &str, nodes: &[NodeId]) -> (Command, Vec<Command>) {
     let mut cables = format!(
         "link add name schism address {} type bridge stp_state 0 forward_delay 0\n\
@@ -60,7 +62,8 @@ pub(crate) fn lay(ip: &str, nodes: &[NodeId]) -> (Command, Vec<Command>) {
     (Command::new([ip, "-batch", "-"]).reading(cables), plugs)
 }
 
-/// Takes away what [`lay`] made. A cable goes with its end on the bridge; a namespace alone would keep it for a while.
+/// Returns the command that removes what [`lay`] created. A cable goes with its end on the bridge; a namespace alone
+/// would keep it for a while.
 pub(crate) fn remove(ip: &str, nodes: &[NodeId]) -> Command {
     let hosts = nodes.iter().map(|node| format!("link del to-{node}\nnetns del {node}\n"));
     Command::new([ip, "-batch", "-"]).reading(hosts.collect::<String>() + "link del schism\n")

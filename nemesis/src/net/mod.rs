@@ -1,4 +1,4 @@
-//! The network of a sandbox: commands as data, the hosts' links, the rules of a partition.
+//! Network of a sandbox: commands as data, the hosts' links, the rules of a partition.
 
 pub(crate) mod command;
 pub(crate) mod firewall;

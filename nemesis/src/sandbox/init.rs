@@ -1,4 +1,4 @@
-//! PID 1 of the sandbox: prepares it, starts control in it, reaps whoever is left to it, ends with control.
+//! PID 1 of the sandbox: prepares it, starts control in it, reaps orphans, and ends with control.
 
 use std::env;
 use std::io;
@@ -15,22 +15,22 @@ use nix::unistd::{Pid, read, setpgid, write};
 use super::namespaces::{self, UserMaps};
 use super::{MARKER, outer};
 
-/// What init is given by the outer process.
+/// Inputs of init from the outer process.
 pub(super) struct Init<'a> {
-    /// For the user namespace; none where root needs none.
+    /// Maps for the user namespace; `None` if root needs none.
     pub(super) maps: Option<&'a UserMaps>,
-    /// Ends (reads as empty) when the outer process is gone.
+    /// Pipe that is closed when the outer process is gone.
     pub(super) outer_lives: OwnedFd,
-    /// Takes why the sandbox was refused; closed without a word once control runs.
+    /// Pipe for the reason why the sandbox was refused; closed without output once control runs.
     pub(super) refusal: OwnedFd,
-    /// The signals that the outer process was started with.
+    /// Signal mask that the outer process was started with.
     pub(super) mask: SigSet,
 }
 
 impl Init<'_> {
-    /// All of PID 1's life. Gives its exit code.
+    /// Runs PID 1 until control ends. Returns its exit code.
     pub(super) fn run(self) -> u8 {
-        // The outer process may have died before the death signal was asked for: then its end of the pipe is closed.
+        // The outer process may have died before the death signal was requested: then its end of the pipe is closed.
         if set_pdeathsig(Signal::SIGKILL).is_err() || !is_open(&self.outer_lives) {
             return 1;
         }
@@ -38,7 +38,7 @@ impl Init<'_> {
         let control = match started {
             Ok(control) => control,
             Err(why) => {
-                // Were the outer process gone, nobody would have to know.
+                // If the outer process is gone, nobody needs the reason.
                 write(self.refusal.as_fd(), why.as_bytes()).ok();
                 return 1;
             }
@@ -48,7 +48,8 @@ impl Init<'_> {
     }
 
     fn prepare(&self) -> Result<(), String> {
-        // A group of its own: what a terminal sends to its foreground group reaches control once, through the outer process.
+        // Use a separate process group: a signal from a terminal to its foreground group reaches control once,
+        // through the outer process.
         setpgid(Pid::from_raw(0), Pid::from_raw(0)).map_err(refused("leaving the process group"))?;
         if let Some(maps) = self.maps {
             maps.apply().map_err(refused("mapping the user"))?;
@@ -74,12 +75,12 @@ impl Init<'_> {
     }
 }
 
-/// Whether somebody still holds the other end of an empty pipe.
+/// Returns true if a process still holds the other end of an empty pipe.
 fn is_open(pipe: &OwnedFd) -> bool {
     matches!(read(pipe, &mut [0]), Err(Errno::EAGAIN))
 }
 
-/// Waits for control, and for every orphan on the way.
+/// Waits for control, and reaps every orphan in the meantime.
 fn reap_until(control: Pid) -> u8 {
     loop {
         match wait() {

@@ -1,10 +1,11 @@
-//! The place that a run breaks things in: user, mount, PID and network namespaces of its own, which the kernel takes away
-//! with every process, interface, mount and rule in them, however the run ends.
+//! Sandbox of a run: user, mount, PID and network namespaces of its own, which the kernel removes with every process,
+//! interface, mount and rule in them, however the run ends.
 //!
-//! Three processes hold it. The *outer* one stays on the host, unchanged; it passes signals on and waits. *Init* is PID 1 of the
-//! new namespaces: it reaps orphans. *Control* is the same executable with the same arguments, started again inside. When
-//! the outer one dies, the kernel kills init (parent death signal); when init dies, it kills all others in the PID namespace;
-//! when control ends, init ends. So SIGKILL of any of the three leaves nothing.
+//! Three processes hold it. The *outer* process stays on the host, unchanged; it forwards signals and waits. *Init*
+//! is PID 1 of the new namespaces: it reaps orphans. *Control* is the same executable with the same arguments,
+//! started again inside. When the outer process dies, the kernel kills init (parent death signal); when init dies,
+//! the kernel kills all others in the PID namespace; when control ends, init ends. So SIGKILL of any of the three
+//! leaves nothing behind.
 
 mod init;
 mod namespaces;
@@ -21,59 +22,61 @@ use thiserror::Error;
 
 pub(crate) use namespaces::{UserMaps, make_mounts_private};
 
-/// Tells the executable that it is control. Means nothing outside of a sandbox: see [`is_control`].
+/// Environment variable that tells the executable that it is control. It has no effect outside a sandbox: see
+/// [`is_control`].
 pub(crate) const MARKER: &str = "SCHISM_SANDBOX";
 
-/// Where a run takes place.
+/// Environment of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Sandbox {
-    /// In namespaces of its own.
+    /// Namespaces of its own.
     Isolated,
-    /// On the host itself, which refused the namespaces.
+    /// Host itself, which refused the namespaces.
     Plain {
-        /// What was tried and refused.
+        /// Attempts and their errors.
         reason: String,
     },
 }
 
-/// How [`enter`] came back.
+/// Result of [`enter`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Entry {
-    /// Go on with the run, here.
+    /// The run continues in this process.
     Inside(Sandbox),
-    /// The run took place in a sandbox and is over: exit with its code (128 + the number of the signal that ended it).
+    /// The run took place in a sandbox and is over: this process must exit with its code (128 + the number of the
+    /// signal that ended it).
     Over {
-        /// To exit with.
+        /// Code to exit with.
         exit_code: u8,
     },
 }
 
-/// Why no sandbox could even be tried.
+/// Reason why no sandbox could even be tried.
 #[derive(Debug, Error)]
 pub enum SandboxError {
-    /// Namespaces can only be entered before the first thread is started.
+    /// Threads are running, but namespaces can only be entered before the first thread is started.
     #[error("the sandbox must be entered first thing in main, but there are {0} threads")]
     Threads(usize),
     /// A system call failed that no host refuses.
     #[error("{step}: {source}")]
     System {
-        /// What was being done.
+        /// Action that failed.
         step: &'static str,
-        /// As the system has it.
+        /// Error of the system call.
         source: io::Error,
     },
 }
 
-/// Enters a sandbox: call it first thing in `main`, before any thread, in a command that runs a cluster. In the outer process it
-/// returns when the run is over; in control it returns at once. Where the host refuses, nothing has been changed and
-/// the run goes on with [`Sandbox::Plain`].
+/// Enters a sandbox. Call it first in `main`, before any thread, in a command that runs a cluster. In the outer
+/// process it returns when the run is over; in control it returns at once. If the host refuses, nothing has been
+/// changed and the run continues with [`Sandbox::Plain`].
 ///
-/// Root is mapped to the calling user, so that what control writes belongs to them. `/run` holds what it held, but new
-/// entries stay in the sandbox. Control is a background process group of the terminal: it must not read from it, and only
-/// the outer process is stopped by Ctrl-Z.
+/// Root is mapped to the calling user, so that files written by control belong to that user. `/run` keeps its
+/// contents, but new entries stay in the sandbox. Control is a background process group of the terminal: it must not
+/// read from it, and only the outer process is stopped by Ctrl-Z.
 ///
 /// # Errors
-/// Threads are running already, or the system fails in a way that has nothing to do with permission.
+/// Returns an error if threads are already running, or the system fails for a reason other than permission.
 pub fn enter() -> Result<Entry, SandboxError> {
     if env::var_os(MARKER).is_some() && is_control() {
         return Ok(Entry::Inside(Sandbox::Isolated));
@@ -95,11 +98,11 @@ pub fn enter() -> Result<Entry, SandboxError> {
     Ok(Entry::Inside(Sandbox::Plain { reason: refusals.join("; ") }))
 }
 
-/// Ends this process, and with it the sandbox that it enters, when its parent ends, however it ends. Call it before [`enter`]; in
-/// control, which has another parent, it does nothing.
+/// Makes this process, and with it the sandbox that it enters, end when its parent ends in any way. Call it before
+/// [`enter`]; in control, which has another parent, it does nothing.
 ///
 /// # Errors
-/// `parent` is not, or no longer, the process that started this one.
+/// Returns an error if `parent` is not, or no longer, the process that started this one.
 pub fn end_with(parent: i32) -> Result<(), SandboxError> {
     if env::var_os(MARKER).is_some() && is_control() {
         return Ok(());
@@ -112,8 +115,8 @@ pub fn end_with(parent: i32) -> Result<(), SandboxError> {
     Ok(())
 }
 
-/// Whether this process is what init starts. The marker alone could be set by anyone; together with this it can do no harm, as
-/// there is nothing here but an empty network of our own.
+/// Returns true if this process was started by init. Anyone could set the marker; together with this check that does
+/// no harm, as the process then has only an empty network namespace.
 fn is_control() -> bool {
     let started_by_init = getpid() == Pid::from_raw(2) && getppid() == Pid::from_raw(1);
     started_by_init && if_nameindex().is_ok_and(|all| all.iter().all(|interface| interface.name() == c"lo"))
@@ -123,7 +126,7 @@ fn system(step: &'static str) -> impl Fn(io::Error) -> SandboxError {
     move |source| SandboxError::System { step, source }
 }
 
-/// Whether this process has the name of root, which says nothing yet about its rights.
+/// Returns true if the effective user is root, which does not imply root's capabilities.
 pub(crate) fn is_root() -> bool {
     geteuid().is_root()
 }

@@ -1,4 +1,4 @@
-//! What a process does to itself in its new namespaces: user maps, mounts, loopback.
+//! Setup by a process in its new namespaces: user maps, mounts, loopback.
 
 use std::fs::{self, File};
 use std::io;
@@ -12,7 +12,8 @@ use nix::mount::{MsFlags, mount};
 use nix::sys::stat::Mode;
 use nix::unistd::{getegid, geteuid, write};
 
-/// Makes the caller root of a new user namespace, and of nothing else. Can be applied between fork and exec.
+/// User and group maps that make the caller root of a new user namespace, and of nothing else. They can be applied
+/// between fork and exec.
 #[derive(Debug, Clone)]
 pub(crate) struct UserMaps {
     users: String,
@@ -20,18 +21,19 @@ pub(crate) struct UserMaps {
 }
 
 impl UserMaps {
-    /// Root inside stands for the caller outside.
+    /// Maps root inside to the caller outside.
     pub(crate) fn of_caller() -> Self {
         Self { users: format!("0 {} 1", geteuid()), groups: format!("0 {} 1", getegid()) }
     }
 
-    /// The ways to get namespaces, the best first: root may do without a user namespace, but does not always have the rights.
+    /// Returns the ways to get namespaces, the best first: root may need no user namespace, but does not always have
+    /// the capabilities.
     pub(crate) fn to_try() -> Vec<Option<Self>> {
         let by_user_namespace = Some(Self::of_caller());
         if super::is_root() { vec![None, by_user_namespace] } else { vec![by_user_namespace] }
     }
 
-    /// To be called by the process in the new namespace itself. Allocates nothing.
+    /// Writes the maps; to be called by the process in the new namespace itself. Allocates nothing.
     pub(crate) fn apply(&self) -> nix::Result<()> {
         let put = |path: &'static std::ffi::CStr, text: &str| {
             let file = open(path, OFlag::O_WRONLY | OFlag::O_CLOEXEC, Mode::empty())?;
@@ -43,20 +45,21 @@ impl UserMaps {
     }
 }
 
-/// No mount made from here on is seen by the host, or the other way round.
+/// Makes all mounts private: later mounts are not seen by the host, and the host's not here.
 pub(crate) fn make_mounts_private() -> nix::Result<()> {
     mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>)
 }
 
-/// A `/proc` that shows the processes of this PID namespace. Containers that mask parts of theirs forbid it; the old one
-/// does then, as only `/proc/self` and `/proc/net` are needed.
+/// Mounts a `/proc` that shows the processes of this PID namespace. Containers that mask parts of theirs forbid it;
+/// the old one is then sufficient, as only `/proc/self` and `/proc/net` are needed.
 pub(crate) fn mount_proc() {
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     mount(Some("proc"), "/proc", Some("proc"), flags, None::<&str>).ok();
 }
 
-/// Lays an empty writable folder over `/run` and shows all that was there in it again, but for the names of network
-/// namespaces and the lock of xtables: `ip netns` and iptables need both, writable and not the host's.
+/// Mounts an empty writable folder over `/run` and binds its previous contents into it, except for the names of
+/// network namespaces and the xtables lock: `ip netns` and iptables need both of these writable and separate from the
+/// host's.
 pub(crate) fn mount_run() -> io::Result<()> {
     let run = fs::canonicalize("/var/run").or_else(|_| fs::canonicalize("/run"))?;
     let folder = File::open(&run)?;
@@ -66,7 +69,7 @@ pub(crate) fn mount_run() -> io::Result<()> {
     for entry in fs::read_dir(&covered)?.flatten() {
         let name = entry.file_name();
         if name != "netns" && name != "xtables.lock" {
-            // An entry that cannot be shown is missed only by those who look for just that.
+            // An entry that cannot be bound matters only to programs that look for it.
             show(&entry, &run.join(name)).ok();
         }
     }
@@ -87,7 +90,7 @@ fn show(entry: &fs::DirEntry, at: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Sets the loopback interface of this network namespace up, without any program's help.
+/// Sets the loopback interface of this network namespace up, without an external program.
 pub(crate) fn raise_loopback() -> nix::Result<()> {
     use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
     let socket = socket(AddressFamily::Inet, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)?;

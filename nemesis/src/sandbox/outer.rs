@@ -1,4 +1,4 @@
-//! The process that stays on the host: launches init, passes signals on, waits.
+//! Outer process, which stays on the host: launches init, forwards signals, waits.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -17,26 +17,27 @@ use super::init::Init;
 use super::namespaces::UserMaps;
 use super::{SandboxError, system};
 
-/// Passed on to control.
+/// Signals forwarded to control.
 const FORWARDED: [Signal; 4] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT];
-/// The same signal within this time is one wish, told twice: `timeout` signals its child and then the whole group.
+/// Time within which a repeated signal counts as the same request: `timeout` signals its child and then the whole
+/// group.
 const ONE_WISH: Duration = Duration::from_millis(100);
 const INIT_STACK_BYTES: usize = 1 << 20;
 
 pub(super) enum Launch {
-    /// Control runs.
+    /// Control is running.
     Started(Started),
-    /// Nothing runs, nothing was changed.
+    /// The host refused, with the reason; nothing is running and nothing was changed.
     Refused(String),
 }
 
 pub(super) struct Started {
     init: Pid,
-    /// Tells init by its end that this process is gone.
+    /// Pipe end whose closing tells init that this process is gone.
     _lifeline: OwnedFd,
 }
 
-/// Starts init in new namespaces; with maps also in a new user namespace.
+/// Starts init in new namespaces; with maps, also in a new user namespace.
 pub(super) fn launch(maps: Option<&UserMaps>) -> Result<Launch, SandboxError> {
     let pipe = |flags| pipe2(flags).map_err(io::Error::from).map_err(system("making a pipe"));
     let (outer_lives, lifeline) = pipe(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
@@ -45,7 +46,7 @@ pub(super) fn launch(maps: Option<&UserMaps>) -> Result<Launch, SandboxError> {
     let init = Init { maps, outer_lives, refusal, mask };
     let started = clone_init(init, &lifeline).map_err(|errno| format!("making namespaces: {}", io::Error::from(errno)));
     let answered = started.and_then(|init| {
-        // Also done by init: whoever is first, no signal to the group can be missed.
+        // Init does this too: whichever is first, no signal to the group can be missed.
         setpgid(init, init).ok();
         let mut why = String::new();
         if let Ok(0) = File::from(answer).read_to_string(&mut why) {
@@ -64,7 +65,8 @@ pub(super) fn launch(maps: Option<&UserMaps>) -> Result<Launch, SandboxError> {
     }
 }
 
-/// Like fork: the child runs `init` on a copy of this process's memory. Our own ends of what it was given are closed.
+/// Clones this process like fork: the child runs `init` on a copy of its memory. In this process, the pipe ends given
+/// to init are closed.
 fn clone_init(init: Init<'_>, lifeline: &OwnedFd) -> nix::Result<Pid> {
     let mut flags = CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWNET;
     flags.set(CloneFlags::CLONE_NEWUSER, init.maps.is_some());
@@ -72,18 +74,20 @@ fn clone_init(init: Init<'_>, lifeline: &OwnedFd) -> nix::Result<Pid> {
     let mut stack = vec![0; INIT_STACK_BYTES];
     let child = Box::new(|| {
         let mine = init.take().expect("called once");
-        // Init must not keep open what tells it that the outer process is gone.
+        // Init must not hold the pipe end whose closing tells it that the outer process is gone.
         close(lifeline.as_raw_fd()).ok();
         isize::from(mine.run())
     });
     #[allow(unsafe_code, reason = "clone with namespaces has no safe form")]
-    // SAFETY: without CLONE_VM the child has its own copy of memory, and there is no other thread that could hold a lock.
+    // SAFETY: without CLONE_VM the child has its own copy of memory, and there is no other thread that could hold a
+    // lock.
     unsafe {
         clone(child, &mut stack, flags, Some(libc::SIGCHLD))
     }
 }
 
-/// Blocks what `supervise` waits for; gives the mask before. SIGCHLD is set to its default, as an ignored one reaps by itself.
+/// Blocks the signals that `supervise` waits for; returns the previous mask. SIGCHLD is set to its default, because
+/// ignoring it would reap children automatically.
 fn block_signals() -> nix::Result<SigSet> {
     let default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
     #[allow(unsafe_code, reason = "signal dispositions are set by an unsafe call")]
@@ -96,7 +100,7 @@ fn awaited() -> SigSet {
     FORWARDED.into_iter().chain([Signal::SIGCHLD]).collect()
 }
 
-/// Passes signals on until init is gone; gives the code to exit with.
+/// Forwards signals until init is gone; returns the exit code.
 pub(super) fn supervise(started: &Started) -> io::Result<u8> {
     let init = started.init;
     let awaited = awaited();
@@ -114,14 +118,15 @@ pub(super) fn supervise(started: &Started) -> io::Result<u8> {
                 Err(errno) => return Err(errno.into()),
             }
         } else if !last.is_some_and(|(same, at)| same == signal && at.elapsed() < ONE_WISH) {
-            // Init ignores them, as it has no handler; control and whoever it started in its own group gets them.
+            // Init ignores them, as it has no handler; control and the processes it started in the same group receive
+            // them.
             killpg(init, signal).ok();
             last = Some((signal, Instant::now()));
         }
     }
 }
 
-/// As a shell tells it; none while the process lives.
+/// Returns the exit code as a shell reports it; `None` while the process lives.
 pub(super) fn exit_code(status: WaitStatus) -> Option<u8> {
     match status {
         WaitStatus::Exited(_, code) => Some(u8::try_from(code).unwrap_or(u8::MAX)),

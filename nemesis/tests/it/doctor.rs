@@ -1,4 +1,4 @@
-//! What `doctor` finds here, for whom, and what it says where something is missing.
+//! Findings of `doctor` on this host, for different users, and its report of missing capabilities.
 
 use nemesis::{Fault, Shape, Target, probe};
 
@@ -11,7 +11,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("doctor::missing_namespaces_refuse_partitions_by_name", no_namespaces),
 ];
 
-/// Scenario: one line for each capability, then whether each fault is supported.
+/// Scenario: prints one line for each capability, then whether each fault is supported.
 pub(crate) fn tell() {
     // Probing must work beside other threads.
     let can = std::thread::spawn(probe).join().unwrap();

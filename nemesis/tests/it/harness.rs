@@ -1,15 +1,15 @@
-//! As much of a test harness as cargo and nextest need: list, filter, run one after the other, sum up.
+//! Minimal test harness for cargo and nextest: lists, filters, runs one after the other, sums up.
 
 use std::panic::catch_unwind;
 use std::process::ExitCode;
 
-/// Its name and what it does.
+/// Name of a test, and its function.
 pub(crate) type Test = (&'static str, fn());
 
 pub(crate) fn run(tests: &[Test], arguments: &[String]) -> ExitCode {
     let has = |flag: &str| arguments.iter().any(|argument| argument == flag);
     if has("--list") {
-        // None is ignored: nextest asks for those separately.
+        // No test is ignored: nextest asks for those separately.
         for (name, _) in tests.iter().filter(|_| !has("--ignored")) {
             println!("{name}: test");
         }
@@ -19,7 +19,7 @@ pub(crate) fn run(tests: &[Test], arguments: &[String]) -> ExitCode {
     let mut rest = arguments.iter();
     while let Some(argument) = rest.next() {
         match argument.as_str() {
-            // The only options with a value that runners are known to give.
+            // These are the only options with a value that runners are known to pass.
             "--test-threads" | "--format" | "--color" | "--skip" => drop(rest.next()),
             option if option.starts_with('-') => {}
             name => wanted.push(name),

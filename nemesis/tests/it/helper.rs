@@ -1,4 +1,4 @@
-//! What tests start: peers, and scenarios inside or outside of a sandbox.
+//! Helpers that tests start: peers, and scenarios inside or outside a sandbox.
 
 use std::path::Path;
 use std::process::ExitCode;

@@ -1,4 +1,4 @@
-//! The host as a test sees it from outside: its state, its processes, a way to start helpers on it.
+//! The host as a test sees it from outside: its state, its processes, and a way to start helpers on it.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 pub(crate) const LIMIT: Duration = Duration::from_secs(10);
 
-/// Waits until `done`, at most [`LIMIT`].
+/// Waits until `done` returns true, at most [`LIMIT`].
 pub(crate) fn poll(what: &str, mut done: impl FnMut() -> bool) {
     let until = Instant::now() + LIMIT;
     while !done() {
@@ -19,7 +19,7 @@ pub(crate) fn poll(what: &str, mut done: impl FnMut() -> bool) {
     }
 }
 
-/// What a run must leave as it was.
+/// Returns the state of the host that a run must leave unchanged.
 pub(crate) fn state() -> Vec<String> {
     let told = |argv: &[&str]| {
         let output = Command::new(argv[0]).args(&argv[1..]).output();
@@ -35,7 +35,7 @@ pub(crate) fn state() -> Vec<String> {
     ]
 }
 
-/// Processes that have `token` in their command line.
+/// Returns the processes that have `token` in their command line.
 pub(crate) fn processes(token: &str) -> Vec<i32> {
     let pids = fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     let has_token = |pid: &i32| {
@@ -45,7 +45,7 @@ pub(crate) fn processes(token: &str) -> Vec<i32> {
     pids.filter(|pid| *pid != i32::try_from(std::process::id()).unwrap()).filter(has_token).collect()
 }
 
-/// The children of a process.
+/// Returns the children of a process.
 pub(crate) fn children(parent: i32) -> Vec<i32> {
     let pids = fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     let is_child = |pid: &i32| {
@@ -56,16 +56,16 @@ pub(crate) fn children(parent: i32) -> Vec<i32> {
     pids.filter(is_child).collect()
 }
 
-/// Who a helper runs as.
+/// User that a helper runs as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum User {
-    /// Whoever runs the tests.
+    /// User that runs the tests.
     Me,
-    /// Somebody without any rights; as `Me` if that is so already.
+    /// User without any rights; the same as `Me` if that one has none.
     Nobody,
 }
 
-/// Starts this binary as `helper …`, from a folder that everybody can read.
+/// Starter of this binary as `helper …`, from a folder that everybody can read.
 pub(crate) struct Starter {
     folder: TempDir,
     binary: PathBuf,
@@ -81,7 +81,7 @@ impl Starter {
         Self { folder, binary }
     }
 
-    /// The helper, to be started with standard output and error piped.
+    /// Returns the command for a helper, with standard output and error piped.
     pub(crate) fn helper(&self, user: User, arguments: &[&str]) -> Command {
         let mut command = if user == User::Nobody && nix::unistd::geteuid().is_root() {
             let mut command = Command::new("setpriv");
@@ -95,7 +95,7 @@ impl Starter {
         command
     }
 
-    /// The same where nothing can make namespaces.
+    /// Returns the command for a helper that cannot create namespaces.
     pub(crate) fn without_namespaces(&self, arguments: &[&str]) -> Command {
         let forbid =
             "for kind in user net mnt pid; do echo 0 > /proc/sys/user/max_${kind}_namespaces; done; exec \"$@\"";
@@ -105,7 +105,7 @@ impl Starter {
         command
     }
 
-    /// A folder that holds only these programs, under these names.
+    /// Creates a folder that holds only these programs, under these names.
     pub(crate) fn tools(&self, programs: &[&str]) -> PathBuf {
         let tools = self.folder.path().join(format!("tools-{}", programs.join("-")));
         fs::create_dir(&tools).unwrap();
@@ -118,7 +118,7 @@ impl Starter {
     }
 }
 
-/// Runs it to its end, which must be a success; gives what it printed.
+/// Runs a command to its end, which must be a success; returns its output.
 pub(crate) fn succeed(command: &mut Command) -> String {
     let output = command.output().unwrap();
     assert!(output.status.success(), "{command:?}: {}\n{}", output.status, both(&output));
@@ -129,7 +129,7 @@ pub(crate) fn both(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
-/// Waits for its end within the limit.
+/// Waits for the child's end within the limit.
 pub(crate) fn exit_code(child: &mut Child) -> Option<i32> {
     let mut status = None;
     poll("a helper's end", || {

@@ -1,4 +1,4 @@
-//! What a run does inside of a sandbox: hosts, processes, partitions, faults and their healing.
+//! Scenarios inside a sandbox: hosts, processes, partitions, faults and their healing.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -58,7 +58,7 @@ pub(crate) fn peer(logs: &Path, node: NodeId, address: SocketAddr) -> NodeComman
     }
 }
 
-/// Injects the one fault that a text stands for.
+/// Injects the fault that the text describes.
 pub(crate) fn inject(nemesis: &mut Nemesis, fault: &str, leader: Option<NodeId>) -> Outcome {
     nemesis.inject(&planned(fault), leader).unwrap()
 }
@@ -81,7 +81,7 @@ fn cluster(count: u16, sandbox: &Sandbox, can: &Capabilities, logs: &Path) -> Ne
     nemesis
 }
 
-/// Scenario.
+/// Scenario: creates hosts.
 pub(crate) fn hosts(sandbox: &Sandbox) {
     let started = Instant::now();
     let can = probe();
@@ -94,12 +94,12 @@ pub(crate) fn hosts(sandbox: &Sandbox) {
     assert!(took < Duration::from_millis(300), "five hosts took {took:?}");
     assert!(matches!(Hosts::create(0, sandbox, &can, silent()), Err(Error::HostCount { .. })));
     assert!(matches!(Hosts::create(65, sandbox, &can, silent()), Err(Error::HostCount { .. })));
-    // Names of namespaces are taken by now: the failure of `ip` is told.
+    // The names of namespaces are taken by now: the failure of `ip` is reported.
     let error = Hosts::create(1, sandbox, &can, silent()).unwrap_err();
     assert!(matches!(error, Error::Command(_)) && error.to_string().contains("File exists"), "{error}");
 }
 
-/// Scenario.
+/// Scenario: partitions hosts in every shape and heals them.
 pub(crate) fn partitions(sandbox: &Sandbox) {
     let can = probe();
     println!("{:?}", can.firewall().unwrap());
@@ -111,7 +111,7 @@ pub(crate) fn partitions(sandbox: &Sandbox) {
         ask(address(nemesis, from), &format!("connect {}:{PORT}", address(nemesis, to))).unwrap()
     };
     assert_eq!(connect(&nemesis, 1, 2), "yes");
-    // A rule that is not ours has to outlive every healing.
+    // A rule that is not ours has to survive every healing.
     let foreign = in_host(can.firewall().unwrap(), 1, true);
     for fault in ["isolate-leader", "isolate-random", "halves", "one-way", "bridge", "ring"] {
         let started = Instant::now();
@@ -141,7 +141,7 @@ pub(crate) fn partitions(sandbox: &Sandbox) {
     assert_eq!(nemesis.in_force().count(), 0);
 }
 
-/// The rules of a host, after adding one that is not ours.
+/// Returns the rules of a host, optionally after adding one that is not ours.
 fn in_host(firewall: &Firewall, node: u16, add: bool) -> String {
     let (program, add_rule, list): (_, &[&str], &[&str]) = match firewall {
         Firewall::Iptables(path) => (path, &["-w", "-A", "INPUT", "-s", "192.0.2.7", "-j", "DROP"], &["-w", "-S"]),
@@ -156,7 +156,7 @@ fn in_host(firewall: &Firewall, node: u16, add: bool) -> String {
     run(list)
 }
 
-/// Scenario.
+/// Scenario: starts, pauses and ends processes.
 pub(crate) fn processes(sandbox: &Sandbox) {
     let can = probe();
     let logs = tempfile::tempdir().unwrap();
@@ -183,7 +183,7 @@ pub(crate) fn processes(sandbox: &Sandbox) {
     short.resume().unwrap();
     short.kill().unwrap();
 
-    // The shell's child must not escape: it has the same fate.
+    // The shell's child must not escape: signals go to the whole group.
     let mut long = host.start(&shell("sleep 1000 & echo $!; wait")).unwrap();
     let child_of = || fs::read_to_string(&log).unwrap().lines().nth(1).and_then(|line| line.parse::<u32>().ok());
     poll("the child", || child_of().is_some());
@@ -218,7 +218,7 @@ pub(crate) fn processes(sandbox: &Sandbox) {
     assert!(error.to_string().starts_with("starting n1 (/no/such): No such file"), "{error}");
 }
 
-/// Scenario.
+/// Scenario: injects faults of every kind and heals them.
 pub(crate) fn faults(sandbox: &Sandbox) {
     let can = probe();
     let logs = tempfile::tempdir().unwrap();
@@ -250,7 +250,7 @@ pub(crate) fn faults(sandbox: &Sandbox) {
     assert_eq!(bend.to_string(), "installed: bend the clock of n2 to 0.2 of its speed and -5 ms");
     assert_eq!(clock(), "schism-clock v1 00000000000000000001 0000.200000000 -0000000000005000000\n");
 
-    // All kinds at once, then everything healed by the ledger alone.
+    // All kinds are in force at once, then everything is healed by the ledger alone.
     inject(&mut nemesis, "kill:n2", lead);
     inject(&mut nemesis, "pause:n3", lead);
     let cut = inject(&mut nemesis, "partition:isolate-leader", Some(NodeId(1)));
@@ -263,7 +263,7 @@ pub(crate) fn faults(sandbox: &Sandbox) {
     await_grudge(nemesis.hosts(), |_, _| false);
     nemesis.heal_all().unwrap();
 
-    // A node that ends by itself is told, neither hit again nor started again.
+    // A node that ends by itself is reported, and neither hit nor restarted.
     ask(nemesis.hosts().get(NodeId(3)).unwrap().address, "end");
     let mut crashed = Vec::new();
     poll("n3 to end", || {

@@ -1,5 +1,6 @@
-//! Real processes, real namespaces, real rules. The sandbox has to be entered in a single-threaded `main`, so this binary has its
-//! own: started with `helper …` it is what a test starts, else it runs the tests (as cargo and nextest ask for them).
+//! Tests with real processes, namespaces and rules. The sandbox has to be entered in a single-threaded `main`, so
+//! this binary has its own: with `helper …` as arguments it is a process that a test starts, otherwise it runs the
+//! tests (as cargo and nextest request).
 
 #![allow(
     clippy::unwrap_used,

@@ -1,4 +1,5 @@
-//! A stand-in for a node: sends datagrams to others, keeps what it gets, tries connections, all as told over TCP.
+//! Stand-in for a node, controlled over TCP: sends datagrams to others, stores those that it receives, and tries
+//! connections.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Write};
@@ -11,7 +12,7 @@ use crate::host::poll;
 
 pub(crate) const PORT: u16 = 7000;
 
-/// Serves until it is killed, or told to end; gives its exit code.
+/// Serves until it is killed, or told to end; returns its exit code.
 pub(crate) fn serve(address: SocketAddr) -> u8 {
     let datagrams = UdpSocket::bind(address).unwrap();
     datagrams.set_nonblocking(true).unwrap();
@@ -19,7 +20,7 @@ pub(crate) fn serve(address: SocketAddr) -> u8 {
     loop {
         let (mut stream, _) = listener.accept().unwrap();
         let mut line = String::new();
-        // Another peer that only tries the connection says nothing.
+        // Another peer that only tries the connection sends nothing.
         if BufReader::new(stream.try_clone().unwrap()).read_line(&mut line).is_err() {
             continue;
         }
@@ -48,7 +49,7 @@ pub(crate) fn serve(address: SocketAddr) -> u8 {
     }
 }
 
-/// Tells a peer something over a new connection; none if it cannot be reached.
+/// Sends a command to a peer over a new connection and returns the answer; `None` if the peer cannot be reached.
 pub(crate) fn ask(peer: IpAddr, what: &str) -> Option<String> {
     let limit = Duration::from_secs(1);
     let mut stream = TcpStream::connect_timeout(&(peer, PORT).into(), limit).ok()?;
@@ -59,7 +60,7 @@ pub(crate) fn ask(peer: IpAddr, what: &str) -> Option<String> {
     Some(answer.trim().to_owned())
 }
 
-/// Who hears whom, by datagrams; every peer must be reachable from here.
+/// Returns the nodes whose datagrams each node receives; every peer must be reachable from here.
 fn who_hears_whom(hosts: &Hosts, round: u32) -> BTreeMap<NodeId, BTreeSet<NodeId>> {
     let addresses: Vec<(NodeId, IpAddr)> = hosts.iter().map(|host| (host.node, host.address)).collect();
     let must_ask = |peer, what: &str| ask(peer, what).unwrap_or_else(|| panic!("{peer} is cut off from its clients"));
@@ -78,7 +79,7 @@ fn who_hears_whom(hosts: &Hosts, round: u32) -> BTreeMap<NodeId, BTreeSet<NodeId
     addresses.iter().map(heard).collect()
 }
 
-/// Waits until each node drops just what `drops` says.
+/// Waits until each node drops exactly the packets that `drops` selects.
 pub(crate) fn await_grudge(hosts: &Hosts, drops: impl Fn(NodeId, NodeId) -> bool) {
     let nodes: Vec<NodeId> = hosts.iter().map(|host| host.node).collect();
     let hears = |a: NodeId| nodes.iter().copied().filter(|b| a != *b && !drops(a, *b)).collect::<BTreeSet<_>>();

@@ -1,4 +1,4 @@
-//! The sandbox from outside: what comes in, what goes out, and that nothing stays behind.
+//! The sandbox from outside: its inputs, its outputs, and that nothing stays behind.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -39,7 +39,7 @@ fn is_isolated() {
     assert_eq!(host::state(), before);
 }
 
-/// Scenario: says where it is.
+/// Scenario: prints where it runs.
 pub(crate) fn tell(sandbox: &Sandbox) {
     let links: Vec<String> =
         nix::net::if_::if_nameindex().unwrap().iter().map(|link| link.name().to_string_lossy().into_owned()).collect();
@@ -69,7 +69,7 @@ fn goes_on_plainly() {
 }
 
 fn masked_proc() {
-    // Like containers: a /proc of which something is hidden cannot be mounted anew in a namespace below.
+    // As in containers, a /proc with hidden parts cannot be mounted again in a nested namespace.
     let script = "mount -t tmpfs none /proc/sys/kernel
         unshare -Urm sh -ec '\"$0\" helper inside tell; \"$0\" helper inside faults' \"$0\"";
     let mut command = Command::new("unshare");
@@ -83,7 +83,7 @@ fn forged_marker() {
         let told = succeed(starter.helper(user, &["inside", "tell"]).env("SCHISM_SANDBOX", "1"));
         assert_eq!(told, ISOLATED, "{user:?}");
     }
-    // As process 2 of a PID namespace, but with the host's network in sight: not ours.
+    // It is process 2 of a PID namespace, but the host's network is visible, so the sandbox is not ours.
     let mut command = Command::new("unshare");
     command.args(["-Urpf", "sh", "-c", "\"$@\"; exit $?", "sh"]).arg(std::env::current_exe().unwrap());
     let told = succeed(command.args(["helper", "inside", "tell"]).env("SCHISM_SANDBOX", "1"));
@@ -103,7 +103,7 @@ pub(crate) fn die() {
     kill(Pid::this(), Signal::SIGKILL).unwrap();
 }
 
-/// Ends the helper also where its test fails.
+/// Helper that is killed even if its test fails.
 struct Running(Child);
 
 impl Drop for Running {
@@ -113,7 +113,7 @@ impl Drop for Running {
     }
 }
 
-/// Starts a helper and waits until it says that it is ready; gives its standard output, too.
+/// Starts a helper and waits until it reports that it is ready; also returns its standard output.
 fn start_ready(command: &mut Command) -> (Running, BufReader<std::process::ChildStdout>) {
     let mut child = Running(command.stderr(Stdio::inherit()).spawn().unwrap());
     let mut output = BufReader::new(child.0.stdout.take().unwrap());
@@ -134,8 +134,8 @@ fn interrupts() {
         output.read_line(&mut line).unwrap();
         line
     };
-    // As `timeout` does: to the process, and then to its whole group. On a busy machine the second comes too late to count as the
-    // same wish; then try again.
+    // The signals are sent as by `timeout`: to the process, and then to its whole group. On a busy machine the second
+    // may come too late to count as the same request; then the test tries again.
     let until = Instant::now() + host::LIMIT;
     loop {
         let started = Instant::now();
@@ -160,7 +160,7 @@ fn interrupts() {
     assert_eq!(exit_code(&mut child.0), Some(0));
 }
 
-/// Scenario: says each signal that arrives, and ends with SIGHUP.
+/// Scenario: prints each signal that arrives, and ends with SIGHUP.
 pub(crate) fn count_signals() {
     let all: SigSet = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP].into_iter().collect();
     all.thread_block().unwrap();
@@ -177,7 +177,7 @@ fn orphans() {
     succeed(&mut Starter::new().helper(User::Nobody, &["inside", "orphan"]));
 }
 
-/// Scenario: leaves an orphan behind and waits until nobody but init and itself is there.
+/// Scenario: leaves an orphan behind and waits until only init and itself are left.
 pub(crate) fn orphan() {
     // The shell's child outlives it, and then ends.
     let status = Command::new("sh").args(["-c", "sleep 0.1 &"]).status().unwrap();
@@ -231,7 +231,7 @@ fn sigkill() {
     }
 }
 
-/// At whatever moment of its start: some of these hit the time before init has asked for its death signal.
+/// Kills the helper at various moments of its start: some fall before init has requested its death signal.
 fn sigkill_early() {
     let starter = Starter::new();
     let before = host::state();
@@ -258,7 +258,7 @@ fn sigkill_plain() {
     assert_eq!(host::state(), before);
 }
 
-/// Scenario: three peers, a partition where there can be one, then waiting to be killed.
+/// Scenario: starts three peers, partitions them if possible, and waits to be killed.
 pub(crate) fn hold(sandbox: &Sandbox, token: &str) {
     let can = nemesis::probe();
     let hosts = Hosts::create(3, sandbox, &can, inside::silent()).unwrap();
@@ -275,7 +275,7 @@ pub(crate) fn hold(sandbox: &Sandbox, token: &str) {
     if nemesis.hosts().can_be_partitioned() {
         inside::inject(&mut nemesis, "partition:isolate-leader", Some(NodeId(1)));
     }
-    // Nobody removes it once this process is killed.
+    // The folder must be removed now, as nothing would remove it once this process is killed.
     drop(logs);
     println!("ready");
     nix::unistd::pause();

@@ -1,4 +1,4 @@
-//! What a client is told, and with which status.
+//! Responses to clients, with their status codes.
 
 use axum::{
     Json,
@@ -14,10 +14,10 @@ use crate::{
     request::{Failure, Happened, Reason},
 };
 
-/// An operation that happened, and who says so.
+/// Successful operation, with the node that answered.
 #[derive(Debug)]
 pub(super) struct Answer {
-    /// None of what is about no key.
+    /// Key of the operation; `None` for a registration.
     pub(super) key: Option<String>,
     pub(super) applied: Applied,
     pub(super) node: NodeId,
@@ -25,7 +25,7 @@ pub(super) struct Answer {
     pub(super) term: Term,
 }
 
-/// The body of any answer; the fields that are not of its kind are left out.
+/// Body of any response; fields that do not apply are left out.
 #[derive(Serialize)]
 struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -69,12 +69,12 @@ impl IntoResponse for Answer {
     }
 }
 
-/// A stored value as the JSON that it is, an absent one as `null`.
+/// Returns a stored value as raw JSON, and an absent one as `null`.
 fn json(value: Option<&kv::Json>) -> &RawValue {
     serde_json::from_str(value.map_or("null", kv::Json::as_str)).expect("stored values are JSON")
 }
 
-/// An operation that failed.
+/// Failed operation.
 #[derive(Debug)]
 pub(super) struct ApiError {
     status: StatusCode,
@@ -83,17 +83,17 @@ pub(super) struct ApiError {
 }
 
 impl ApiError {
-    /// The request is wrong; nobody has acted on it.
+    /// Creates the answer to a malformed request, which has had no effect.
     pub(super) fn bad(error: impl Into<String>) -> Self {
         Self::refused(StatusCode::BAD_REQUEST, error)
     }
 
-    /// Nobody has acted on the request.
+    /// Creates the answer to a request that has had no effect.
     pub(super) fn refused(status: StatusCode, error: impl Into<String>) -> Self {
         Self { status, error: error.into(), happened: Happened::No }
     }
 
-    /// The node cannot serve the request now.
+    /// Creates the answer to a request that the node cannot serve now.
     pub(super) fn unavailable(reason: &Reason, happened: Happened) -> Self {
         Self { status: StatusCode::SERVICE_UNAVAILABLE, error: reason.to_string(), happened }
     }

@@ -1,4 +1,4 @@
-//! What a client may say, checked before the server's loop hears of it: whatever is wrong here has not happened.
+//! Requests of clients, checked before the server's loop receives them: a request that fails here has had no effect.
 
 use axum::{
     body::Bytes,
@@ -17,9 +17,9 @@ use crate::{
     request::Mode,
 };
 
-/// Longest key, in bytes.
+/// Maximum length of a key, in bytes.
 const MAX_KEY_BYTES: usize = 256;
-/// `?read=…`
+/// Query `?read=…`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ReadQuery {
@@ -27,7 +27,7 @@ pub(super) struct ReadQuery {
     pub(super) read: Mode,
 }
 
-/// The body of a write.
+/// Body of a write.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PutBody {
@@ -36,7 +36,7 @@ pub(super) struct PutBody {
     pub(super) seq: Option<u64>,
 }
 
-/// The body of a cas.
+/// Body of a compare-and-set.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CasBody {
@@ -62,7 +62,7 @@ pub(super) fn body<T: DeserializeOwned>(body: Result<Bytes, BytesRejection>) -> 
     serde_json::from_slice(&bytes).map_err(|error| ApiError::bad(format!("the body: {error}")))
 }
 
-/// A value to be written.
+/// Converts a value to be written; refuses `null`.
 pub(super) fn value(field: &str, value: &Value) -> Result<Json, ApiError> {
     Json::new(value).ok_or_else(|| {
         ApiError::bad(format!("`{field}` is null, which stands for an absent key and cannot be written"))

@@ -1,8 +1,9 @@
-//! Client connections: how many, for how long, and who gives way to whom.
+//! Client connections: their number, their time limits, and the choice of the one to close at the limit.
 //!
-//! A connection holds a descriptor and some memory whether or not anything comes of it, so there are only so many. When another comes,
-//! the one that has waited longest without a whole request gives way: half a request, or none, keeps nobody out. One whose request is
-//! being carried out never does.
+//! A connection holds a descriptor and some memory whether or not it is used, so their number is limited. When
+//! another arrives at the limit, the one that has waited longest without a complete request is closed, so idle
+//! connections and partial requests keep nobody out. A connection whose request is being carried out is never closed
+//! for another.
 
 use std::{
     io,
@@ -25,31 +26,31 @@ use tokio::{
     time::sleep,
 };
 
-/// What a client may take.
+/// Limits on clients.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
-    /// Connections at a time.
+    /// Maximum number of simultaneous connections.
     pub(crate) connections: usize,
-    /// How long a connection may be without the next request's head.
+    /// Time that a connection may wait for the next request's head.
     pub(crate) head: Duration,
-    /// How long a request's body may take.
+    /// Time that a request's body may take to arrive.
     pub(crate) body: Duration,
-    /// How long it may be.
+    /// Maximum size of a request's body, in bytes.
     pub(crate) body_bytes: usize,
 }
 
 impl Limits {
-    /// The usual ones.
+    /// Returns the default time limits with the given bounds.
     pub(crate) fn new(connections: usize, body_bytes: usize) -> Self {
         Self { connections, head: Duration::from_secs(20), body: Duration::from_secs(5), body_bytes }
     }
 }
 
-/// How long to wait when there is no descriptor for a connection, or nobody who could give way.
+/// Wait when there is no descriptor for a connection, or none that could be closed for it.
 const RETRY_INTERVAL: Duration = Duration::from_millis(20);
-/// How long an answer may wait for the client to read.
+/// Time that a response may wait for the client to read.
 const STALL_TIMEOUT: Duration = Duration::from_secs(10);
-/// Bytes that a head may take.
+/// Maximum size of a request's head, in bytes.
 const MAX_HEAD_BYTES: usize = 1 << 14;
 
 /// Serves clients until dropped.
@@ -84,7 +85,7 @@ pub(super) async fn serve(listener: TcpListener, router: Router, limits: Limits)
     }
 }
 
-/// Ends the connection that has waited longest; false if all are at work.
+/// Closes the connection that has been idle longest; returns false if all are at work.
 fn displace(guests: &mut Vec<(Arc<Guest>, oneshot::Sender<()>)>) -> bool {
     let oldest = guests.iter().enumerate().min_by_key(|(_, (guest, _))| guest.idle_since.load(Ordering::Relaxed));
     match oldest {
@@ -103,7 +104,7 @@ fn tune(stream: &TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-/// Serves one connection to its end, whatever that is: the client sees it as well.
+/// Serves one connection until it ends. Errors are ignored, as the client notices them as well.
 async fn host(stream: TcpStream, router: Router, guest: Arc<Guest>, head: Duration) {
     let router = TowerToHyperService::new(router);
     let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
@@ -115,18 +116,18 @@ async fn host(stream: TcpStream, router: Router, guest: Arc<Guest>, head: Durati
     http.serve_connection(TokioIo::new(stream), service).await.ok();
 }
 
-/// Whoever is at the other end of a connection.
+/// State of one connection.
 #[derive(Debug)]
 pub(super) struct Guest {
     start: Instant,
-    /// Milliseconds from `start` to when it began to wait, or [`AT_WORK`].
+    /// Milliseconds from `start` to the time at which it became idle, or [`AT_WORK`].
     idle_since: AtomicU64,
 }
 
 const AT_WORK: u64 = u64::MAX;
 
 impl Guest {
-    /// Its request is carried out as long as the value lives.
+    /// Marks the connection as at work as long as the returned value lives.
     pub(super) fn work(self: Arc<Self>) -> Work {
         self.idle_since.store(AT_WORK, Ordering::Relaxed);
         Work(self)
@@ -138,7 +139,7 @@ impl Guest {
     }
 }
 
-/// A request that is being carried out.
+/// Request that is being carried out.
 #[derive(Debug)]
 pub(super) struct Work(Arc<Guest>);
 

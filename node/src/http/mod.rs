@@ -1,16 +1,18 @@
-//! The client API: JSON over HTTP/1.1.
+//! Client API: JSON over HTTP/1.1.
 //!
-//! - `GET /v1/kv/{key}?read=local|leader|lease|quorum|log` reads; an absent key has the value `null` and the revision 0.
+//! - `GET /v1/kv/{key}?read=local|leader|lease|quorum|log` reads; an absent key has the value `null` and the revision
+//!   0.
 //! - `PUT /v1/kv/{key}` with `{"value": …}` writes.
 //! - `POST /v1/kv/{key}/cas` with `{"from": …, "to": …}` writes if the value is `from`; `null` is "absent".
 //! - `POST /v1/sessions` begins a session and answers with its `"client"`.
-//! - `GET /v1/status` tells how the node is.
+//! - `GET /v1/status` describes the state of the node.
 //!
-//! A write may carry the `"client"` of a session and a `"seq"`: sent again with the same two, to whichever node, it takes effect once. The
-//! cluster remembers 4,096 sessions and forgets the one that was silent longest; what still comes from that one is refused with 410, for
-//! nobody can tell any more whether it happened before. Each error says in
-//! `"happened"` whether the operation may have taken effect. Who sends half a request is waited for only so long, and gives way to others
-//! where connections are few (`connections`). Integers beyond 64 bits become floating-point numbers.
+//! A write may carry the `"client"` of a session and a `"seq"`: sent again with the same two, to any node, it takes
+//! effect once. The cluster remembers 4,096 sessions and forgets the one that was idle longest; later requests of a
+//! forgotten session are refused with 410, because it is no longer known whether they happened before. Each error
+//! states in `"happened"` whether the operation may have taken effect. A partial request is waited for only for a
+//! limited time, and its connection may be closed for others at the limit (`connections`). Integers beyond 64 bits
+//! become floating-point numbers.
 
 mod answer;
 mod ask;
@@ -61,7 +63,7 @@ fn router(inputs: Inputs, limits: Limits) -> Router {
         .with_state(inputs)
 }
 
-/// Waits for the whole request, within a limit; only then it counts as being carried out.
+/// Waits for the whole request, within a limit; only then does it count as being carried out.
 async fn receive(State(limit): State<Duration>, request: extract::Request, next: Next) -> Result<Response, ApiError> {
     let guest = request.extensions().get::<Arc<Guest>>().cloned();
     let request = if request.body().is_end_stream() { request } else { with_whole_body(request, limit).await? };
@@ -117,7 +119,7 @@ async fn status(State(inputs): State<Inputs>) -> Result<Json<StatusReport>, ApiE
     answer.await.map(Json).map_err(|_| ApiError::unavailable(&Reason::Stopping, Happened::No))
 }
 
-/// Hands a request to the server's loop, which answers in time or says that it could not.
+/// Hands a request to the server's loop, which answers it by the deadline, if only with an error.
 async fn ask_server(inputs: &Inputs, key: Option<String>, request: Request) -> Result<Answer, ApiError> {
     let unanswered = if matches!(request, Request::Write(_)) { Happened::Unknown } else { Happened::No };
     let (reply, answer) = oneshot::channel();

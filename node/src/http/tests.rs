@@ -1,4 +1,4 @@
-//! The API against a loop of the test's own, so that each answer can be chosen.
+//! Tests of the API against a loop played by the test, so that each answer can be chosen.
 
 use std::{
     net::SocketAddr,
@@ -22,7 +22,7 @@ use crate::{
 
 const MAX_BODY_BYTES: usize = 200;
 
-/// An API whose inputs the test receives, and a client for it.
+/// API whose inputs the test receives, with a client for it.
 struct Api {
     address: SocketAddr,
     received: Receiver<Input>,
@@ -48,7 +48,7 @@ impl Api {
         (response.status().as_u16(), serde_json::from_slice(&response.bytes().await.unwrap()).unwrap())
     }
 
-    /// Calls, answers the request that comes of it with `result`, and returns that request and the response.
+    /// Sends a request, answers the resulting input with `result`, and returns that input and the response.
     async fn answered(
         &self,
         method: Method,
@@ -207,7 +207,7 @@ async fn a_full_loop_is_overloaded_and_a_gone_one_leaves_writes_unknown() {
 
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// What comes of sending these bytes and then waiting: all that is answered until the other side closes.
+/// Sends these bytes and waits; returns everything that is answered until the other side closes.
 async fn wait_after(address: SocketAddr, bytes: &str) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(bytes.as_bytes()).await.unwrap();
@@ -272,7 +272,7 @@ async fn whoever_is_at_work_never_gives_way() {
     assert_eq!((first.0, second.0), (200, 200));
 }
 
-/// Lets the server see what was sent to it.
+/// Gives the server time to see what was sent to it.
 async fn sleep_a_little() {
     tokio::time::sleep(Duration::from_millis(5)).await;
 }

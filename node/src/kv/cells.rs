@@ -1,5 +1,5 @@
-//! The keys and their values, of which a snapshot can be taken at once however many they are: while somebody holds the snapshot, what is
-//! written lies beside it, and is put in its place afterwards.
+//! Keys and values, with snapshots that are cheap however many keys there are: while a snapshot is held, new writes go
+//! to a separate map, which is merged afterwards.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -8,19 +8,19 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::Json;
 use crate::raft::LogIndex;
 
-/// A key's value and when it was written.
+/// Value of a key, with the revision of its last write.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Cell {
     pub(super) value: Json,
     pub(super) revision: LogIndex,
 }
 
-/// The map from keys to cells.
+/// Map from keys to cells.
 #[derive(Debug, Default)]
 pub(super) struct Cells {
-    /// Changed only while nobody else holds it.
+    /// Shared map; changed only while no snapshot holds it.
     base: Arc<BTreeMap<String, Cell>>,
-    /// Goes before `base`.
+    /// Writes since a snapshot was taken; they take precedence over `base`.
     recent: BTreeMap<String, Cell>,
 }
 
@@ -39,7 +39,8 @@ impl Cells {
         }
     }
 
-    /// The map as it is now. Costs as much as was written since the last one was taken; far more only if that one is still held.
+    /// Returns the map in its current state. The cost is that of the writes since the last snapshot, and far more
+    /// only if that snapshot is still held.
     pub(super) fn freeze(&mut self) -> Self {
         if !self.recent.is_empty() {
             Arc::make_mut(&mut self.base).append(&mut self.recent);

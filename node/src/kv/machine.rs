@@ -1,4 +1,5 @@
-//! Applies committed entries, in order, each once. Deterministic: no clock, no randomness, no hash order.
+//! State machine that applies committed entries in order, each once. Deterministic: no clock, no randomness, no hash
+//! order.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -10,28 +11,28 @@ use super::{
 };
 use crate::raft::{Entry, LogIndex, Payload};
 
-/// Why the state machine cannot go on.
+/// Reason why the state machine cannot continue.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum MachineError {
     /// The Raft core skipped or repeated an entry.
     #[error("entry {found} follows on entry {applied}")]
     NotNext { applied: LogIndex, found: LogIndex },
-    /// Another version's data, or a bug.
+    /// An entry cannot be decoded: it is from another version, or there is a bug.
     #[error("entry {0} cannot be read")]
     Entry(LogIndex),
-    /// Another version's data, or a bug.
+    /// The snapshot cannot be decoded: it is from another version, or there is a bug.
     #[error("the snapshot at {0} cannot be read")]
     Snapshot(LogIndex),
 }
 
-/// All that is replicated. Its encoding is the snapshot's data.
+/// Replicated state. Its encoding is the snapshot's data.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct State {
     cells: Cells,
     sessions: Sessions,
 }
 
-/// The state after the entry at `applied`.
+/// State machine after the entry at `applied`.
 #[derive(Debug, Default)]
 pub(crate) struct Machine {
     state: State,
@@ -39,12 +40,12 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    /// The last entry that was applied.
+    /// Returns the index of the last applied entry.
     pub(crate) fn applied(&self) -> LogIndex {
         self.applied
     }
 
-    /// What is at `key` now.
+    /// Returns the current value at `key`.
     pub(crate) fn get(&self, key: &str) -> Found {
         match self.state.cells.get(key) {
             Some(cell) => Found { value: Some(cell.value.clone()), revision: cell.revision },
@@ -52,10 +53,10 @@ impl Machine {
         }
     }
 
-    /// Applies the next entry; `None` for one without a command.
+    /// Applies the next entry; returns `None` for one without a command.
     ///
     /// # Errors
-    /// If it is not the next, or cannot be read.
+    /// Returns an error if the entry is not the next one, or cannot be read.
     pub(crate) fn apply(&mut self, entry: &Entry) -> Result<Option<Applied>, MachineError> {
         if entry.index.0 != self.applied.0 + 1 {
             return Err(MachineError::NotNext { applied: self.applied, found: entry.index });
@@ -100,7 +101,8 @@ impl Machine {
         }
     }
 
-    /// The state as it is now, which turns itself into the data of a snapshot at `applied`, on any thread. Taking it is quick.
+    /// Returns a function that encodes the current state as the data of a snapshot at `applied`, on any thread. The
+    /// call itself is quick.
     pub(crate) fn freeze(&mut self) -> impl FnOnce() -> Bytes + Send + use<> {
         let state = State { cells: self.state.cells.freeze(), sessions: self.state.sessions.clone() };
         move || postcard::to_stdvec(&state).expect("the state is plain data").into()
@@ -109,7 +111,7 @@ impl Machine {
     /// Replaces the whole state by that of a snapshot at `last_index`.
     ///
     /// # Errors
-    /// If it cannot be read; nothing has changed then.
+    /// Returns an error if the snapshot cannot be read; the state is then unchanged.
     pub(crate) fn restore(&mut self, last_index: LogIndex, data: &[u8]) -> Result<(), MachineError> {
         self.state = postcard::from_bytes(data).map_err(|_| MachineError::Snapshot(last_index))?;
         self.applied = last_index;
@@ -204,7 +206,8 @@ mod tests {
         assert_eq!(machine.get("k"), found(10, 5));
     }
 
-    /// A retry that comes after its session has ended must not overwrite what was written since, nor be told that it did.
+    /// A retry that comes after its session has expired must not overwrite later writes, nor be answered as if it had
+    /// succeeded.
     #[test]
     fn a_retry_of_an_expired_session_changes_nothing_and_is_told_so_after_a_snapshot_too() {
         let mut machine = Machine::default();

@@ -1,7 +1,7 @@
-//! The replicated state machine: a map from keys to JSON values, with retries that take effect once.
+//! Replicated state machine: a map from keys to JSON values, with retries that take effect once.
 //!
-//! Commands and results are here; `machine` applies them, `cells` holds the map, `session` remembers which clients there are and what they
-//! were answered.
+//! Commands and results are here; `machine` applies them, `cells` holds the map, `session` remembers the registered
+//! clients and the answers they got.
 
 mod cells;
 mod machine;
@@ -16,19 +16,20 @@ use crate::raft::LogIndex;
 
 pub(crate) use machine::{Machine, MachineError};
 
-/// A JSON value in canonical form: compact, object keys sorted, so that equal values have equal text. Never `null`, which stands for
-/// "absent" in the API. Integers beyond 64 bits become floating-point numbers, as JSON readers commonly do.
+/// JSON value in canonical form: compact, object keys sorted, so that equal values have equal text. Never `null`,
+/// which stands for "absent" in the API. Integers beyond 64 bits become floating-point numbers, as in most JSON
+/// readers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Json(String);
 
 impl Json {
-    /// `None` for `null`.
+    /// Converts a value; returns `None` for `null`.
     pub(crate) fn new(value: &serde_json::Value) -> Option<Self> {
         (!value.is_null()).then(|| Self(value.to_string()))
     }
 
-    /// As JSON text.
+    /// Returns the JSON text.
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
@@ -40,91 +41,92 @@ impl fmt::Display for Json {
     }
 }
 
-/// What an entry of the log asks of the state machine.
+/// Command of a log entry to the state machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Command {
-    /// Makes a retry of the same command harmless.
+    /// Client and sequence number, which make a retry of the same command harmless.
     pub(crate) session: Option<Session>,
-    /// What to do.
+    /// Operation to perform.
     pub(crate) op: Op,
 }
 
-/// Which command of which client this is.
+/// Identity of a command: its client, and its number among the client's commands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Session {
-    /// The client, by the index of the entry that registered it: no other client ever has that name.
+    /// Client, by the index of the entry that registered it: no other client ever has that name.
     pub(crate) client: LogIndex,
-    /// Ascending; one command at a time. The same number means: the same command once more.
+    /// Sequence number, ascending; one command at a time. A repeated number marks a retry of the same command.
     pub(crate) seq: u64,
 }
 
-/// What to do with a key.
+/// Operation on a key, or registration of a client.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Op {
     /// Read through the log.
     Get {
-        /// The key.
+        /// Key to read.
         key: String,
     },
     /// Write.
     Put {
-        /// The key.
+        /// Key to write.
         key: String,
-        /// Its new value.
+        /// New value.
         value: Json,
     },
-    /// Write if the key's value is `from`, compared when the command is applied.
+    /// Write if the value of the key is `from`, compared when the command is applied.
     Cas {
-        /// The key.
+        /// Key to write.
         key: String,
-        /// `None`: the key is absent.
+        /// Expected value; `None` if the key is expected to be absent.
         from: Option<Json>,
-        /// Its new value.
+        /// New value.
         to: Json,
     },
-    /// Give a client a name, under which its retries take effect once.
+    /// Registration of a client, under whose name retries take effect once.
     Register,
 }
 
 impl Command {
-    /// As the payload of an entry.
+    /// Encodes the command as the payload of an entry.
     pub(crate) fn encode(&self) -> Bytes {
         postcard::to_stdvec(self).expect("a command is plain data").into()
     }
 }
 
-/// What was found or done at a key.
+/// Value found at a key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Found {
-    /// `None`: the key is absent.
+    /// Value; `None` if the key is absent.
     pub(crate) value: Option<Json>,
-    /// The log index of the key's last write; 0 if absent.
+    /// Log index of the key's last write; 0 if absent.
     pub(crate) revision: LogIndex,
 }
 
-/// The result of a command.
+/// Result of a command.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Applied {
-    /// Of a read.
+    /// Result of a read.
     Got(Found),
-    /// Of a write: the key's revision.
+    /// Result of a write: the key's revision.
     Put(LogIndex),
-    /// Of a cas: whether it wrote, what it found, and the key's revision afterwards.
+    /// Result of a compare-and-set.
     Cas {
-        /// Whether the value was `from`, and is `to` now.
+        /// True if the value was `from`, and is `to` now.
         swapped: bool,
-        /// The value before.
+        /// Value before the operation.
         observed: Option<Json>,
-        /// After it.
+        /// Revision of the key after the operation.
         revision: LogIndex,
     },
-    /// The client's number is below its latest, or the same with another command: this took no effect now, but may have earlier.
+    /// Refusal of a number below the client's latest, or of the latest number with another command. The command took
+    /// no effect now, but may have earlier.
     OutOfSequence {
-        /// The client's latest.
+        /// Latest sequence number of the client.
         latest: u64,
     },
-    /// Of a registration: the client's name.
+    /// Result of a registration: the client's name.
     Registered(LogIndex),
-    /// The client is not known, or not any more: this took no effect now, but may have earlier.
+    /// Refusal of a client that is unknown or forgotten. The command took no effect now, but may have earlier.
     Expired,
 }

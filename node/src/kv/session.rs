@@ -1,9 +1,10 @@
-//! Exactly-once retries (dissertation §6.3): the clients that registered, and the last sequence number and result of each, replicated like any
-//! other state.
+//! Exactly-once retries (dissertation §6.3): the registered clients, and the last sequence number and result of each,
+//! replicated like any other state.
 //!
-//! A client has one command open at a time and numbers them upwards. Clients are limited in number; the one whose last command is the
-//! oldest in the log is forgotten first, on every replica alike. What comes from a forgotten client is refused, for it may be a retry of
-//! what took effect long ago, and must not take effect again: nobody can tell.
+//! A client has one command open at a time and numbers its commands in ascending order. The number of clients is
+//! limited; the one whose last command is the oldest in the log is forgotten first, on every replica alike. Commands
+//! of a forgotten client are refused: such a command may be a retry of one that took effect long ago and must not
+//! take effect again, and this can no longer be known.
 
 use std::collections::BTreeMap;
 
@@ -12,37 +13,38 @@ use serde::{Deserialize, Serialize};
 use super::{Applied, Session};
 use crate::raft::LogIndex;
 
-/// Clients that are remembered at most.
+/// Maximum number of clients that are remembered.
 pub(super) const MAX_CLIENTS: usize = 4096;
 
-/// One client that registered.
+/// Registered client.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Client {
-    /// Its last command, or its registration.
+    /// Index of its last command, or of its registration.
     at: LogIndex,
-    /// Nothing before its first command.
+    /// Last command; `None` before the first one.
     last: Option<Last>,
 }
 
-/// The last command of one client.
+/// Last command of one client.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Last {
     seq: u64,
-    /// Tells a retry from another command that wrongly bears the same number: that one must not be told that it happened.
+    /// Checksum that tells a retry from another command that wrongly has the same number, and must not be answered as
+    /// if it had taken effect.
     checksum: u32,
     applied: Applied,
 }
 
-/// What is remembered of all clients.
+/// Registered clients, with their last commands.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Sessions {
     clients: BTreeMap<LogIndex, Client>,
-    /// Clients by the index of their last command: whom to forget first.
+    /// Clients by the index of their last command: the first is forgotten first.
     by_age: BTreeMap<LogIndex, LogIndex>,
 }
 
 impl Sessions {
-    /// Gives the client that registers at index `at` its name.
+    /// Registers a client by the entry at index `at`, and returns its name.
     pub(super) fn register(&mut self, at: LogIndex) -> Applied {
         self.clients.insert(at, Client { at, last: None });
         self.by_age.insert(at, at);
@@ -54,7 +56,7 @@ impl Sessions {
         Applied::Registered(at)
     }
 
-    /// What to answer without applying the command; `None` if it is new, and its client known.
+    /// Returns the answer that replaces applying the command; `None` if the command is new and its client known.
     pub(super) fn replay(&self, session: &Session, checksum: u32) -> Option<Applied> {
         let Some(client) = self.clients.get(&session.client) else { return Some(Applied::Expired) };
         let last = client.last.as_ref().filter(|last| session.seq <= last.seq)?;
@@ -62,7 +64,8 @@ impl Sessions {
         Some(if retry { last.applied.clone() } else { Applied::OutOfSequence { latest: last.seq } })
     }
 
-    /// Remembers the result of a new command of a known client, whose encoding has `checksum` and which was applied at index `at`.
+    /// Stores the result of a new command of a known client, whose encoding has `checksum` and which was applied at
+    /// index `at`.
     pub(super) fn record(&mut self, session: Session, checksum: u32, at: LogIndex, applied: Applied) {
         let client = self.clients.get_mut(&session.client).expect("a new command is of a known client");
         self.by_age.remove(&client.at);

@@ -1,22 +1,23 @@
-//! What a leader may commit (§5.3, §5.4.2).
+//! Rules for advancing the commit index (§5.3, §5.4.2).
 
 use super::{LogIndex, Term};
 
-/// The greatest index that a majority has: the median of all members' match indexes, the lower one of two (§5.3, figure 2 "Leaders"). It
-/// serves for heartbeat rounds as well.
+/// Returns the greatest value that a majority has reached: the lower median over all members (§5.3, figure 2
+/// "Leaders"). Used for match indexes and for heartbeat rounds.
 pub(super) fn majority_has<T: Ord + Copy>(mut of_each_member: Vec<T>) -> T {
     of_each_member.sort_unstable();
     of_each_member[(of_each_member.len() - 1) / 2]
 }
 
-/// Whether a leader in `current` may commit an entry by counting its replicas: only one of its own term, which commits all before it.
-/// An entry of an older term can stand on a majority and still be overwritten (§5.4.2, figure 8).
+/// Returns true if a leader in term `current` may commit an entry by counting replicas. Only entries of its own term
+/// qualify; they commit all entries before them. An entry of an older term can be stored on a majority and still be
+/// overwritten (§5.4.2, figure 8).
 pub(super) fn may_commit(entry_term: Option<Term>, current: Term) -> bool {
     entry_term == Some(current)
 }
 
-/// How far a follower may commit: not past the last entry that the message proved equal to the leader's; what lies after that may be
-/// another leader's leftover (figure 2, `AppendEntries` step 5).
+/// Returns the commit index for a follower: at most the last entry that the message proved equal to the leader's.
+/// Entries after it may be left over from another leader (figure 2, `AppendEntries` step 5).
 pub(super) fn follower_commit(leader_commit: LogIndex, last_matched: LogIndex) -> LogIndex {
     leader_commit.min(last_matched)
 }
@@ -25,7 +26,7 @@ pub(super) fn follower_commit(leader_commit: LogIndex, last_matched: LogIndex) -
 mod tests {
     use super::*;
 
-    /// Counts for each index how many have it: slower, and plainly the definition.
+    /// Counts for each index how many members have it: slow, but literally the definition.
     fn majority_by_counting(of_each: &[u64]) -> u64 {
         let has = |index: u64| of_each.iter().filter(|&&match_index| match_index >= index).count();
         (0..=10).rev().find(|&index| has(index) * 2 > of_each.len()).unwrap()

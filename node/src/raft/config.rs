@@ -1,4 +1,4 @@
-//! What the core is told when it starts: its settings, and what a former life of the node left on disk.
+//! Configuration of the core, and the durable state that it starts from.
 
 use std::time::Duration;
 
@@ -7,60 +7,64 @@ use thiserror::Error;
 
 use super::{Entry, HardState, LogIndex, NodeId, Snapshot};
 
-/// What a leader and its voters owe each other, beyond the votes themselves. A cluster has one of the two: loyal voters with a leader that
-/// clings to its office would keep each other from ever electing anybody else.
+/// Obligations between a leader and its voters, beyond the votes themselves. The two variants must not be mixed in
+/// one cluster: voters that wait for a live leader, together with a leader that never steps down, could prevent any
+/// further election.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Elections {
-    /// Figure 2 and no more: a leader leads until it hears of a later term, and voters vote whomever they hear. A leader that no quorum
-    /// answers says so, and its followers look for another one.
+    /// Figure 2 and no more: a leader leads until it hears of a later term, and voters vote for any candidate that
+    /// qualifies. A leader that no quorum answers announces it, and its followers look for another one.
     Basic,
-    /// A leader that no quorum answers steps down (dissertation §6.2), and who hears a leader votes for nobody else (§6, dissertation
-    /// §4.2.3). Leases rest on this.
+    /// A leader that no quorum answers steps down (dissertation §6.2), and a node that hears from a leader votes for
+    /// nobody else (§6, dissertation §4.2.3). Leases depend on this.
     #[default]
     CheckQuorum,
 }
 
-/// The core's settings; the same on every member but for `id`, `seed` and `life`.
+/// Settings of the core; the same on every member except for `id`, `seed` and `life`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// This node.
+    /// Identifier of this node.
     pub id: NodeId,
-    /// All members, this node among them, each once.
+    /// Identifiers of all members, this node included, each once.
     pub members: Vec<NodeId>,
-    /// The shortest time without a leader after which a node campaigns: the timer is drawn from `[t, 2t)` (§5.2). A leader that no quorum
-    /// has answered for this long is deserted; a loyal voter that heard from a leader votes for nobody else for this long.
+    /// Shortest time without a leader after which a node campaigns: the timer is drawn from `[t, 2t)` (§5.2). A leader
+    /// that no quorum has answered for this long is deserted; under `CheckQuorum`, a voter that heard from a leader
+    /// votes for nobody else for this long.
     pub election_timeout: Duration,
-    /// How often a leader makes itself heard; well below `election_timeout`.
+    /// Interval between heartbeats of a leader; well below `election_timeout`.
     pub heartbeat_interval: Duration,
-    /// How long a leader may answer reads from the moment at which a round left that a quorum acknowledged. Below
-    /// `election_timeout`; the quotient is how much faster than the leader's a voter's clock may run.
+    /// Time for which a leader may answer reads, counted from the start of a round that a quorum acknowledged. Below
+    /// `election_timeout`; the quotient is how much faster than the leader's clock a voter's clock may run.
     pub lease: Duration,
-    /// What leaders and voters owe each other.
+    /// Obligations between leaders and voters.
     pub elections: Elections,
-    /// The most entries in one message.
+    /// Maximum number of entries in one message.
     pub max_batch_entries: usize,
-    /// The most bytes of entries in one message; a single larger entry still goes, alone.
+    /// Maximum bytes of entries in one message; a single larger entry is still sent, alone.
     pub max_batch_bytes: u64,
-    /// The most messages with entries that may be under way to one follower.
+    /// Maximum number of messages with entries in flight to one follower.
     pub max_inflight: usize,
-    /// The bytes of entries under way to one follower at which no further message follows.
+    /// Bytes of entries in flight to one follower at which the leader stops sending more.
     pub max_inflight_bytes: u64,
-    /// The most bytes of entries that a leader takes while they are not committed; a single larger one still goes, alone.
+    /// Maximum bytes of uncommitted entries that a leader accepts; a single larger entry is still accepted, alone.
     pub max_uncommitted_bytes: u64,
-    /// How many entries before the end of the node's own snapshot stay in memory, for followers that lag a little.
+    /// Number of entries before the end of the node's own snapshot that stay in memory, for followers that lag a
+    /// little.
     pub trailing_entries: u64,
-    /// The most bytes of these.
+    /// Maximum bytes of these entries.
     pub trailing_bytes: u64,
-    /// The most bytes of a snapshot in one message.
+    /// Maximum bytes of a snapshot in one message.
     pub snapshot_chunk_bytes: usize,
-    /// Decides the timers. The same seed and the same inputs give the same ones.
+    /// Seed of the timers. The same seed and the same inputs give the same timers.
     pub seed: u64,
-    /// Fresh for each start of the process, whatever the seed is: what this life asks others, no answer to another life may confirm.
+    /// Seed of the read contexts, fresh for each start of the process whatever `seed` is, so that an answer to a
+    /// question from an earlier start never confirms a later one.
     pub life: u64,
 }
 
-/// What is wrong with a [`Config`].
+/// Error in a [`Config`].
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ConfigError {
     /// `id` is not in `members`.
@@ -75,11 +79,11 @@ pub enum ConfigError {
     /// A duration that must be shorter than `election_timeout` is not.
     #[error("{name} ({value:?}) must be shorter than election_timeout ({election_timeout:?})")]
     NotBelowElectionTimeout {
-        /// Which setting.
+        /// Name of the setting.
         name: &'static str,
-        /// What it was set to.
+        /// Value it was set to.
         value: Duration,
-        /// The bound.
+        /// Election timeout that it must stay below.
         election_timeout: Duration,
     },
 }
@@ -88,7 +92,7 @@ impl Config {
     /// Checks the settings against each other.
     ///
     /// # Errors
-    /// The first thing that is wrong.
+    /// Returns the first error found.
     pub fn validate(&self) -> Result<(), ConfigError> {
         if !self.members.contains(&self.id) {
             return Err(ConfigError::NotAMember(self.id));
@@ -123,29 +127,29 @@ impl Config {
         Ok(())
     }
 
-    /// The other members.
+    /// Returns the other members.
     pub(super) fn peers(&self) -> impl Iterator<Item = NodeId> + '_ {
         self.members.iter().copied().filter(|&member| member != self.id)
     }
 
-    /// How many members make a majority.
+    /// Returns the number of members that make a majority.
     pub(super) fn quorum(&self) -> usize {
         self.members.len() / 2 + 1
     }
 }
 
-/// What was durable when the node started; the default is a node that never ran.
+/// Durable state at the start of the node; the default is a node that never ran.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stored {
-    /// Term and vote.
+    /// Current term, and the vote in it.
     pub hard_state: HardState,
-    /// The newest snapshot.
+    /// Newest snapshot.
     pub snapshot: Option<Snapshot>,
-    /// The log after the snapshot, without a gap.
+    /// Log after the snapshot, without a gap.
     pub entries: Vec<Entry>,
 }
 
-/// Why a node cannot start.
+/// Reason why a node cannot start.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum StartError {
     /// The settings are wrong.
@@ -159,7 +163,8 @@ pub enum StartError {
         /// The index that came.
         found: LogIndex,
     },
-    /// A stored entry's, or the snapshot's, term is below the one before it, or above the stored term.
+    /// A term that is below the term of the entry before it, or above the stored current term. It may be the
+    /// snapshot's.
     #[error("the stored entry {0} has a term that its neighbours or the stored term rule out")]
     Term(LogIndex),
 }

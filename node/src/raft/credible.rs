@@ -1,51 +1,52 @@
-//! What no member that keeps to the protocol can have sent: refused before any rule looks at it, for the rules would believe it. A term is
-//! durable, so that one absurd term would otherwise end the elections of a whole cluster for good.
+//! Checks that refuse messages no correct member can have sent, before any other rule acts on them. A term is
+//! durable, so a single absurd term would permanently end elections in the whole cluster.
 
 use thiserror::Error;
 
 use super::{AppendResult, Body, Entry, LogIndex, Message, NodeId, Term};
 
-/// How far a term may be ahead of this node's. Elections take an election timeout each: a node that slept through so many of them slept
-/// for more than a year, even with timeouts of 10 ms and no leader in all that time.
+/// Maximum difference between the term of a message and this node's. Elections take an election timeout each: to fall
+/// this far behind, a node would have to sleep for more than a year, even with timeouts of 10 ms and no leader in all
+/// that time.
 const MAX_TERM_STEP: u64 = 1 << 32;
-/// The last index of any log; what is counted on from here stays far from the end of the numbers.
+/// Last index that any log can have; indexes computed from it stay far from overflow.
 const MAX_INDEX: LogIndex = LogIndex(1 << 62);
 
-/// Why a message was refused.
+/// Reason why a message was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum Incredible {
-    /// Its term is too far from this node's.
+    /// A term that is too far ahead of this node's.
     #[error("{from} speaks of term {term}, which is more than {MAX_TERM_STEP} elections after term {own}")]
     Term {
-        /// Who sent it.
+        /// Sender of the message.
         from: NodeId,
-        /// What it says.
+        /// Term that it claims.
         term: Term,
-        /// This node's.
+        /// Term of this node.
         own: Term,
     },
-    /// It names an entry that no log can have.
+    /// An index that no log can have.
     #[error("{from} speaks of entry {index}, which no log can have")]
     Index {
-        /// Who sent it.
+        /// Sender of the message.
         from: NodeId,
-        /// What it says.
+        /// Index that it names.
         index: LogIndex,
     },
-    /// Its entries, or its snapshot, cannot be part of a leader's log in its term.
+    /// Entries, or a snapshot, that cannot be part of a leader's log in the message's term.
     #[error("{from} sends entries that cannot stand in a log of term {term}, at {index}")]
     Entry {
-        /// Who sent it.
+        /// Sender of the message.
         from: NodeId,
-        /// In which term.
+        /// Term of the message.
         term: Term,
-        /// Where its log would be broken.
+        /// Index at which the leader's log would be broken.
         index: LogIndex,
     },
 }
 
 impl Message {
-    /// Whether a node in the term `own` may believe it.
+    /// Checks whether a node in the term `own` may believe this message.
     pub(super) fn check(&self, own: Term) -> Result<(), Incredible> {
         let &Self { from, term, .. } = self;
         if term.0.saturating_sub(own.0) > MAX_TERM_STEP {
@@ -60,7 +61,7 @@ impl Message {
 }
 
 impl Body {
-    /// The greatest index that it names; 0 if none.
+    /// Returns the greatest index that the message names; 0 if none.
     fn last_index_named(&self) -> LogIndex {
         match self {
             Self::RequestVote { last_log_index, .. } => *last_log_index,
@@ -78,7 +79,8 @@ impl Body {
         }
     }
 
-    /// Where a log of `term` would be broken by what it brings: indexes without a gap, terms that never fall, none of a term to come.
+    /// Returns the first index at which a leader's log of `term` would be broken by the message's contents: indexes
+    /// must have no gap, and terms must neither fall nor exceed `term`.
     fn break_in_log(&self, term: Term) -> Option<LogIndex> {
         match self {
             Self::AppendEntries { prev_log_index, prev_log_term, entries, .. } => {

@@ -1,5 +1,5 @@
-//! Elections (§5.2, §5.4.1), with the rehearsal that spares the others a disruption (dissertation §9.6) and the promise to a living
-//! leader (§6, dissertation §4.2.3).
+//! Elections (§5.2, §5.4.1), with pre-votes, which avoid disruption (dissertation §9.6), and the rule that nobody
+//! votes while a leader is alive (§6, dissertation §4.2.3).
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -13,19 +13,21 @@ use super::{
     node::{Leadership, State},
 };
 
-/// Whether a candidate's log is at least as up to date as the voter's: the later last term wins, then the greater index (§5.4.1).
+/// Returns true if a candidate's log is at least as up to date as the voter's: the later last term wins, then the
+/// greater index (§5.4.1).
 pub(super) fn is_up_to_date(candidate: (Term, LogIndex), voter: (Term, LogIndex)) -> bool {
     candidate >= voter
 }
 
-/// Whether a vote in `term` may go to `candidate`: one vote a term, first come, first served; asked again, the same answer (§5.2,
-/// figure 2 `RequestVote`). For a pre-vote, whether it would.
+/// Returns true if a vote in `term` may go to `candidate`: one vote per term, first come, first served; a repeated
+/// request gets the same answer (§5.2, figure 2 `RequestVote`). For a pre-vote, returns true if a vote would be
+/// given.
 pub(super) fn has_vote_for(voter: HardState, term: Term, candidate: NodeId) -> bool {
     term > voter.term || (term == voter.term && voter.voted_for.is_none_or(|vote| vote == candidate))
 }
 
-/// The shortest election timer and how much chance may add: a draw from `[t, 2t)` (§5.2). Before the first term nobody can have been
-/// promised anything, so that a new cluster need not wait: from `[t/8, t/2)`.
+/// Returns the shortest election timer and the width of the random part, for a draw from `[t, 2t)` (§5.2). Before the
+/// first term no promises can have been made, so a new cluster need not wait: the draw is from `[t/8, t/2)`.
 pub(super) fn timer_span(term: Term, election_timeout: Duration) -> (Duration, Duration) {
     if term == Term(0) {
         (election_timeout / 8, election_timeout * 3 / 8)
@@ -43,9 +45,10 @@ impl Raft {
         self.election_deadline = self.now.after(shortest + extra);
     }
 
-    /// Whether this node must not vote because a leader lives: it heard from one within `election_timeout`, or is one that a quorum
-    /// answered (§6, dissertation §4.2.3). Leases rest on it, so a restarted node counts as having heard one when it started. In basic
-    /// Raft nobody is bound.
+    /// Returns true if this node must not vote because a leader is alive: it heard from one within
+    /// `election_timeout`, or it is a leader that a quorum answered within that time (§6, dissertation §4.2.3).
+    /// Leases depend on this, so a restarted node counts as having heard from a leader when it started. In basic Raft
+    /// the rule does not apply.
     fn is_bound_to_a_leader(&self) -> bool {
         if self.config.elections == Elections::Basic {
             return false;
@@ -55,12 +58,12 @@ impl Raft {
             || matches!(&self.state, State::Leader(own) if own.rounds.acknowledged_within(timeout, self.now))
     }
 
-    /// The term of the next election; none after the last term that there is.
+    /// Returns the term of the next election; `None` after the greatest representable term.
     fn next_term(&self) -> Option<Term> {
         self.hard_state.term.0.checked_add(1).map(Term)
     }
 
-    /// The election timer ran out: asks whether an election could be won (dissertation §9.6).
+    /// Starts a pre-vote after the election timer ran out: asks whether an election could be won (dissertation §9.6).
     pub(super) fn begin_pre_vote(&mut self) {
         self.leave_leader(None);
         self.state = State::PreCandidate(BTreeSet::from([self.config.id]));
@@ -93,8 +96,8 @@ impl Raft {
         }
     }
 
-    /// Answers a request for a vote or pre-vote. A refusal out of loyalty leaves this node's term alone: the candidate must not be able to
-    /// depose a leader that works.
+    /// Answers a request for a vote or pre-vote. A refusal because a leader is alive leaves this node's term alone:
+    /// the candidate must not be able to depose a working leader.
     pub(super) fn on_request_vote(&mut self, candidate: NodeId, term: Term, pre: bool, last: (Term, LogIndex)) {
         let own_last = (self.log.last_term(), self.log.last_index());
         if self.is_bound_to_a_leader() {
@@ -108,7 +111,8 @@ impl Raft {
             self.set_hard_state(HardState { term, voted_for: Some(candidate) });
             self.reset_election_timer();
         }
-        // A granted pre-vote names the term it is for; a refusal tells the candidate of a later term than its own.
+        // A granted pre-vote carries the term it is for; a refusal informs the candidate of a later term than its
+        // own.
         let answer_term = if granted { term } else { self.hard_state.term };
         self.answer_vote(candidate, answer_term, pre, granted);
     }
@@ -117,7 +121,7 @@ impl Raft {
         self.out.messages.push(Message { from: self.config.id, to, term, body: Body::Vote { pre, granted } });
     }
 
-    /// Counts a vote: each voter once, only for the election that is on, in its own term (§5.2).
+    /// Counts a vote: each voter once, only for the current election, in its own term (§5.2).
     pub(super) fn on_vote(&mut self, voter: NodeId, term: Term, pre: bool, granted: bool) {
         let own = self.hard_state.term;
         let (next, quorum) = (self.next_term(), self.config.quorum());
@@ -135,7 +139,8 @@ impl Raft {
         if pre { self.begin_election(term) } else { self.become_leader() }
     }
 
-    /// Won: announces itself at once, with an entry of its own term, without which it may neither commit nor serve reads (§5.2, §8).
+    /// Becomes leader and announces itself at once, with an entry of its own term, without which it may neither
+    /// commit nor serve reads (§5.2, §8).
     fn become_leader(&mut self) {
         self.leader = Some(self.config.id);
         self.state = State::Leader(Leadership::new(&self.config, self.log.last_index(), self.now));
@@ -151,7 +156,7 @@ impl Raft {
     }
 }
 
-/// The generator of a node's timers: the same seed on two nodes must not give both the same ones (§5.2).
+/// Returns the generator of a node's timers: two nodes with the same seed must not draw the same timers (§5.2).
 pub(super) fn timers(config: &Config, term: Term) -> Pcg64 {
     Pcg64::seed_from_u64(config.seed ^ config.id.0.rotate_left(48) ^ term.0.rotate_left(24))
 }

@@ -1,8 +1,9 @@
-//! What holds after every input, asserted in release builds too: a node that broke one of these must stop rather than answer.
+//! Invariants that hold after every input, asserted in release builds too: a node that broke one must stop rather
+//! than answer.
 
 use super::{HardState, LogIndex, Raft, Role, node::State};
 
-/// What must not go back.
+/// State of a node before an input, for comparison with the state after it.
 pub(super) struct Mark {
     hard_state: HardState,
     role: Role,

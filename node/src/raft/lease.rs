@@ -1,24 +1,26 @@
-//! Heartbeat rounds, and what a quorum's acknowledgement of one is worth: that this node still led after the round began
-//! (`ReadIndex`, dissertation §6.4), and that nobody else can be elected for a while (lease, §6.4.1).
+//! Heartbeat rounds, and the two conclusions from a quorum's acknowledgement of one: this node still led after the
+//! round began (`ReadIndex`, dissertation §6.4), and nobody else can be elected for a while (lease, §6.4.1).
 //!
-//! The promise about clocks: while the leader's clock counts `lease`, no voter's clock counts `election_timeout`. Every voter of the
-//! quorum heard of the round after it began, and gives no vote for `election_timeout` after hearing; so a lease counted from the
-//! round's *beginning* ends before any other leader can be elected. A clock that breaks the promise breaks lease reads, and no others.
+//! The assumption about clocks: while the leader's clock advances by `lease`, no voter's clock advances by
+//! `election_timeout`. Every voter of the quorum heard of the round after it began, and gives no vote for
+//! `election_timeout` after hearing; so a lease counted from the *beginning* of the round ends before any other
+//! leader can be elected. A clock that violates the assumption breaks lease reads, and no others.
 
 use std::{collections::VecDeque, time::Duration};
 
 use super::Time;
 
-/// How many unacknowledged rounds are remembered; of those before, an acknowledgement confirms reads but renews no lease.
+/// Maximum number of unacknowledged rounds whose start is remembered; the acknowledgement of an older round confirms
+/// reads but renews no lease.
 const MAX_REMEMBERED: usize = 256;
 
-/// The rounds of one leadership.
+/// Heartbeat rounds of one leader in one term.
 #[derive(Debug, Default)]
 pub(super) struct Rounds {
     newest: u64,
     began: VecDeque<(u64, Time)>,
     acknowledged: u64,
-    /// When the newest round that a quorum acknowledged began.
+    /// Start of the newest round that a quorum acknowledged.
     acknowledged_began: Option<Time>,
 }
 
@@ -36,7 +38,7 @@ impl Rounds {
         self.began.push_back((self.newest, now));
     }
 
-    /// A quorum, this leader included, has acknowledged `round`.
+    /// Records that a quorum, this leader included, has acknowledged `round`.
     pub(super) fn acknowledge(&mut self, round: u64) {
         self.acknowledged = self.acknowledged.max(round);
         while let Some(&(number, began)) = self.began.front()
@@ -47,17 +49,17 @@ impl Rounds {
         }
     }
 
-    /// Whether a quorum has acknowledged a round that began less than `span` ago, by this node's clock.
+    /// Returns true if a quorum has acknowledged a round that began less than `span` ago, by this node's clock.
     pub(super) fn acknowledged_within(&self, span: Duration, now: Time) -> bool {
         self.acknowledged_began.is_some_and(|began| now.since(began) < span)
     }
 
-    /// When a lease of length `lease` ends.
+    /// Returns the end of a lease of length `lease`.
     pub(super) fn lease_until(&self, lease: Duration) -> Option<Time> {
         self.acknowledged_began.map(|began| began.after(lease))
     }
 
-    /// The clock went backwards: nothing that was measured by it holds any longer.
+    /// Forgets all times after the clock went backwards: no span measured by it holds any longer.
     pub(super) fn forget_times(&mut self) {
         self.began.clear();
         self.acknowledged_began = None;

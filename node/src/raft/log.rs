@@ -1,32 +1,32 @@
-//! The log in memory: all entries after the newest snapshot, and some before its end, for followers that lag a little (§5.3, §7). Knows
-//! nothing of roles.
+//! The log in memory: all entries after the newest snapshot, and some before its end, for followers that lag a little
+//! (§5.3, §7). Roles are unknown here.
 
 use std::collections::VecDeque;
 
 use super::{Entry, LogIndex, Payload, Term};
 
-/// An entry's share of memory and messages, besides its command.
+/// Bytes that an entry costs in memory and messages, besides its command.
 const ENTRY_OVERHEAD_BYTES: u64 = 64;
 
-/// Entries after a base, without a gap; their terms never fall.
+/// Entries after a base index, without a gap, with terms that never fall.
 #[derive(Debug, Default)]
 pub(super) struct Log {
-    /// The last index that only a snapshot can bring.
+    /// Last index that is available only from a snapshot.
     base_index: LogIndex,
     base_term: Term,
     entries: VecDeque<Entry>,
-    /// For each entry, the bytes of all entries so far, it included; so that those of any range are at hand.
+    /// Cumulative bytes up to and including each entry, so that the bytes of any range are a subtraction.
     totals: VecDeque<u64>,
-    /// The same at the base.
+    /// Cumulative bytes at the base.
     base_total: u64,
 }
 
-/// Where a follower's log parts from what a leader assumed, and the hint that lets the leader skip a whole term (§5.3, end).
+/// Refusal of an `AppendEntries`, with the hint that lets the leader skip a whole term (§5.3, end).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Conflict {
-    /// The term that stands at the refused index, if there is an entry.
+    /// Term of the entry at the refused index, if there is one.
     pub(super) term: Option<Term>,
-    /// The first index with that term, or the one after the last entry.
+    /// First index with that term, or the one after the last entry.
     pub(super) first: LogIndex,
 }
 
@@ -51,7 +51,7 @@ impl Log {
         self.entries.back().map_or(self.base_term, |entry| entry.term)
     }
 
-    /// The term at `index`; `None` where the log has nothing, or no longer has it.
+    /// Returns the term at `index`; `None` if the log has no entry there, or has compacted it.
     pub(super) fn term(&self, index: LogIndex) -> Option<Term> {
         if index == self.base_index { Some(self.base_term) } else { self.get(index).map(|entry| entry.term) }
     }
@@ -64,7 +64,7 @@ impl Log {
         usize::try_from(index.0.checked_sub(self.base_index.0 + 1)?).ok()
     }
 
-    /// The entries from `first` to `last`, both included.
+    /// Returns the entries from `first` to `last`, both included.
     pub(super) fn range(&self, first: LogIndex, last: LogIndex) -> impl Iterator<Item = &Entry> {
         let start = self.position(first).unwrap_or(0).min(self.entries.len());
         let end = self.position(LogIndex(last.0 + 1)).unwrap_or(0).clamp(start, self.entries.len());
@@ -78,7 +78,7 @@ impl Log {
         self.entries.push_back(entry);
     }
 
-    /// The bytes of the entries after `first` up to and with `last`, as far as the log has them.
+    /// Returns the bytes of the entries after `first` up to and including `last`, as far as the log has them.
     pub(super) fn bytes_between(&self, first: LogIndex, last: LogIndex) -> u64 {
         self.total_at(last).saturating_sub(self.total_at(first))
     }
@@ -88,7 +88,7 @@ impl Log {
         self.position(index).and_then(at).unwrap_or(self.base_total)
     }
 
-    /// Voids the entries from `index` on.
+    /// Removes the entries from `index` on.
     pub(super) fn truncate_from(&mut self, index: LogIndex) {
         if let Some(position) = self.position(index) {
             self.entries.truncate(position);
@@ -96,8 +96,8 @@ impl Log {
         }
     }
 
-    /// Drops the entries up to and with `index`, which a snapshot now stands for (§7); all of them where the log has not that term there
-    /// (figure 13, steps 6 and 7). Says whether a suffix may have been kept.
+    /// Drops the entries up to and including `index`, which a snapshot now replaces (§7); drops the whole log if it
+    /// does not have `term` there (figure 13, steps 6 and 7). Returns true if a suffix may have been kept.
     pub(super) fn compact(&mut self, index: LogIndex, term: Term) -> bool {
         let retained = self.term(index) == Some(term);
         self.base_total = self.total_at(index);
@@ -116,7 +116,8 @@ impl Log {
         retained
     }
 
-    /// Drops what a snapshot that ends at `index` stands for, but for the last of these entries: at most so many, of so many bytes.
+    /// Drops the entries that a snapshot ending at `index` replaces, except for the last ones: at most `entries` of
+    /// them, with at most `bytes` in all.
     pub(super) fn compact_but(&mut self, index: LogIndex, entries: u64, bytes: u64) {
         let mut base = LogIndex(index.0.saturating_sub(entries).max(self.base_index.0));
         while base < index && self.bytes_between(base, index) > bytes {
@@ -127,8 +128,8 @@ impl Log {
         }
     }
 
-    /// The consistency check of `AppendEntries` (§5.3): whether this log has `prev_term` at `prev_index`. What lies below the base is
-    /// committed and therefore equal.
+    /// Checks that this log has `prev_term` at `prev_index`, the consistency check of `AppendEntries` (§5.3). Entries
+    /// below the base are committed and therefore equal.
     pub(super) fn check_consistency(&self, prev_index: LogIndex, prev_term: Term) -> Result<(), Conflict> {
         if prev_index < self.base_index {
             return Ok(());
@@ -145,8 +146,9 @@ impl Log {
         LogIndex(self.base_index.0 + 1 + before as u64)
     }
 
-    /// Where a new leader's log first differs from this one: the first of `entries` that meets another term at its index (§5.3). `None`
-    /// if there is no conflict, however short or old the message is: such a message must not shorten the log (figure 2, step 3).
+    /// Returns the first index at which one of `entries` has another term than this log (§5.3). Returns `None` if
+    /// there is no conflict, however short or old the message is: such a message must not shorten the log (figure 2,
+    /// step 3).
     pub(super) fn first_conflict(&self, entries: &[Entry]) -> Option<LogIndex> {
         entries
             .iter()
@@ -154,11 +156,11 @@ impl Log {
             .map(|entry| entry.index)
     }
 
-    /// Where a leader tries next after a refusal at `refused`: one round for each term in which the two logs differ (§5.3, end). The
-    /// answer is at most `refused`.
+    /// Returns the index that a leader tries next after a refusal at `refused`: one round for each term in which the
+    /// two logs differ (§5.3, end). The result is at most `refused`.
     pub(super) fn next_after_conflict(&self, refused: LogIndex, conflict: Conflict) -> LogIndex {
         let Some(term) = conflict.term else { return conflict.first.min(refused) };
-        // The last own entry below `refused` that the follower's term does not rule out.
+        // Last own entry below `refused` whose term is at most the follower's.
         let up_to_term = self.entries.partition_point(|entry| entry.term <= term) as u64;
         let candidate = LogIndex((self.base_index.0 + up_to_term).min(refused.0.saturating_sub(1)));
         let after = LogIndex(candidate.0 + 1);
@@ -167,12 +169,12 @@ impl Log {
     }
 }
 
-/// About how many bytes an entry takes.
+/// Returns the approximate bytes that an entry takes.
 pub(super) fn weight(entry: &Entry) -> u64 {
     ENTRY_OVERHEAD_BYTES + command_bytes(&entry.payload)
 }
 
-/// The same of an entry that is yet to be made.
+/// Returns the same for an entry that is yet to be made.
 pub(super) fn weight_of_command(command: &[u8]) -> u64 {
     ENTRY_OVERHEAD_BYTES + command.len() as u64
 }

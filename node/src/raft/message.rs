@@ -1,4 +1,4 @@
-//! The messages of the paper, with what reads, leases and snapshots add to them.
+//! Messages of the paper, with additions for reads, leases and snapshots.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -8,22 +8,22 @@ use super::{Entry, LogIndex, NodeId, Term};
 /// A message between two members.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
-    /// Who sent it.
+    /// Sender of the message.
     pub from: NodeId,
-    /// Who is to get it.
+    /// Recipient of the message.
     pub to: NodeId,
-    /// The sender's term; for a pre-vote, the term that the sender would campaign in.
+    /// Term of the sender; for a pre-vote, the term that the sender would campaign in.
     pub term: Term,
-    /// What it says.
+    /// Content of the message.
     pub body: Body,
 }
 
-/// What a message says.
+/// Content of a message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Body {
-    /// `RequestVote` (figure 2), or its rehearsal without consequences when `pre` (dissertation §9.6).
+    /// `RequestVote` (figure 2), or a pre-vote without consequences if `pre` (dissertation §9.6).
     RequestVote {
-        /// A pre-vote changes neither term nor vote of the one who grants it.
+        /// True for a pre-vote, which changes neither term nor vote of the node that grants it.
         pre: bool,
         /// Index of the candidate's last entry.
         last_log_index: LogIndex,
@@ -32,9 +32,9 @@ pub enum Body {
     },
     /// The answer to `RequestVote`.
     Vote {
-        /// Whether it answers a pre-vote.
+        /// True if this answers a pre-vote.
         pre: bool,
-        /// Whether the sender's vote is given.
+        /// True if the sender grants its vote.
         granted: bool,
     },
     /// `AppendEntries` (figure 2); a heartbeat when `entries` is empty.
@@ -43,84 +43,88 @@ pub enum Body {
         prev_log_index: LogIndex,
         /// Term of that entry.
         prev_log_term: Term,
-        /// What to append; indexes follow on from `prev_log_index` without a gap.
+        /// Entries to append; their indexes continue from `prev_log_index` without a gap.
         entries: Vec<Entry>,
-        /// The leader's commit index.
+        /// Commit index of the leader.
         leader_commit: LogIndex,
-        /// The leader's newest heartbeat round when this left. An answer that carries it proves that the sender still had a
-        /// follower in this term after that round began: what reads and leases wait for (dissertation §6.4).
+        /// Newest heartbeat round of the leader when it sent this. An answer that carries it proves that the leader
+        /// still had this follower in its term after that round began; reads and leases wait for such answers
+        /// (dissertation §6.4).
         round: u64,
-        /// Whether the leader may keep its followers from looking for another.
+        /// Contact of the leader with its quorum, which decides whether it may keep its followers from looking for
+        /// another leader.
         standing: Standing,
     },
     /// The answer to `AppendEntries` and to the last chunk of a snapshot.
     Appended {
-        /// Success: the log up to here equals the leader's and is durable. Failure: the conflict hint.
+        /// Result: on success, the last index up to which the log equals the leader's and is durable; on failure, the
+        /// conflict hint.
         result: AppendResult,
-        /// The `round` of the message that this answers.
+        /// Round of the message that this answers.
         round: u64,
     },
     /// `InstallSnapshot` (figure 13), one chunk.
     InstallSnapshot {
-        /// The snapshot replaces all entries up to and with this one.
+        /// Index of the last entry that the snapshot replaces.
         last_included_index: LogIndex,
         /// Term of that entry.
         last_included_term: Term,
-        /// Where the chunk stands in the snapshot, in bytes.
+        /// Position of the chunk in the snapshot, in bytes.
         offset: u64,
-        /// The chunk.
+        /// Bytes of the chunk.
         data: Bytes,
-        /// Whether it is the last.
+        /// True for the last chunk.
         done: bool,
-        /// As in `AppendEntries`.
+        /// Round, as in `AppendEntries`.
         round: u64,
-        /// As in `AppendEntries`.
+        /// Standing, as in `AppendEntries`.
         standing: Standing,
     },
     /// The answer to a snapshot's chunk that is not the last.
     SnapshotChunk {
-        /// Which snapshot.
+        /// Index of the last entry that the snapshot replaces.
         last_included_index: LogIndex,
-        /// How many bytes of it the follower has: where the next chunk starts.
+        /// Number of bytes of it that the follower has: the offset of the next chunk.
         received: u64,
-        /// The `round` of the message that this answers.
+        /// Round of the message that this answers.
         round: u64,
     },
-    /// A follower asks the leader for a read index (dissertation §6.4).
+    /// Request of a follower to the leader for a read index (dissertation §6.4).
     ReadIndex {
-        /// Fresh for each attempt and each life of the sender, so that no late answer confirms a later read.
+        /// Identifier of the request, fresh for each attempt and each start of the sender, so that no late answer
+        /// confirms a later read.
         context: u64,
     },
     /// The answer to `ReadIndex`.
     ReadIndexed {
-        /// The `context` of the question.
+        /// Context of the request.
         context: u64,
-        /// The index to apply before answering; `None` if the sender cannot say (it does not lead).
+        /// Index to apply before answering; `None` if the sender does not lead and cannot say.
         index: Option<LogIndex>,
     },
 }
 
-/// How a leader stands with its quorum.
+/// Contact of a leader with its quorum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Standing {
-    /// A quorum answered it within an election timeout, or it was elected within one.
+    /// Leader that a quorum answered within an election timeout, or that was elected within one.
     Firm,
-    /// No quorum answers it: it can commit nothing. Basic Raft leads on.
+    /// Leader without answers from a quorum: it can commit nothing. In basic Raft it keeps leading.
     Deserted,
 }
 
-/// What became of an `AppendEntries`.
+/// Outcome of an `AppendEntries`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum AppendResult {
-    /// The follower's log equals the leader's up to and with this index, durably.
+    /// The follower's log equals the leader's up to and including this index, durably.
     Matched(LogIndex),
     /// The follower lacks `prev_log_index` or has another term there.
     Conflict {
-        /// The `prev_log_index` that was refused, so that a late refusal can be told from a fresh one.
+        /// Refused `prev_log_index`, so that a late refusal can be told from a fresh one.
         refused: LogIndex,
-        /// The term of the follower's entry at `refused`, if it has one there (§5.3, last paragraphs).
+        /// Term of the follower's entry at `refused`, if it has one there (§5.3, last paragraphs).
         term: Option<Term>,
-        /// The first index that the follower stores for that term, or the one after its last.
+        /// First index that the follower stores for that term, or the one after its last.
         first: LogIndex,
     },
 }

@@ -1,9 +1,11 @@
 //! Raft as a pure state machine (extended paper; "dissertation" is Ongaro's of 2014).
 //!
-//! It has no socket, file, thread, clock or global randomness: [`Raft`] takes inputs and returns [`Output`]; the module `io` says in
-//! which order the caller must carry that out. Each rule of the paper is one function that carries its section.
+//! The core has no socket, file, thread, clock or global randomness: [`Raft`] takes inputs and returns [`Output`];
+//! the module `io` defines the order in which the caller must carry that out. Each rule of the paper is one function
+//! that names its section.
 //!
-//! Left out: membership changes (§6), and leadership transfer (dissertation §3.10), which would have to end the lease first.
+//! Left out: membership changes (§6), and leadership transfer (dissertation §3.10), which would have to end the lease
+//! first.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod commit;

@@ -1,4 +1,4 @@
-//! A node: its state, its inputs, and the one place with control flow, role by input. What a rule means is in the other files.
+//! A node: its state, its inputs, and the dispatch by role and input. The rules themselves are in the other files.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,42 +22,42 @@ use super::{
 #[derive(Debug)]
 pub struct Raft {
     pub(super) config: Config,
-    /// The latest reading of this node's clock.
+    /// Latest reading of this node's clock.
     pub(super) now: Time,
-    /// Draws timers.
+    /// Generator of the timers.
     pub(super) rng: Pcg64,
-    /// Draws what this node's questions are known by, which no other life of it may have used.
+    /// Generator of the contexts of this node's read requests, which no other start of it may have used.
     pub(super) contexts: Pcg64,
     pub(super) hard_state: HardState,
     pub(super) log: Log,
-    /// What the log was last compacted to.
+    /// Snapshot that the log was last compacted to.
     pub(super) snapshot: Option<Snapshot>,
     pub(super) state: State,
     pub(super) leader: Option<NodeId>,
     pub(super) commit: LogIndex,
-    /// Given out to be applied.
+    /// Last index handed out to be applied.
     pub(super) applied: LogIndex,
-    /// The log is durable up to here.
+    /// Last index up to which the log is durable.
     pub(super) durable: LogIndex,
-    /// The log was given out to be made durable up to here.
+    /// Last index up to which the log was handed out to be made durable.
     pub(super) handed_over: LogIndex,
-    /// When this node last heard from a leader, or may have in a former life.
+    /// Time at which this node last heard from a leader, or may have before it restarted.
     pub(super) last_heard: Option<Time>,
     pub(super) election_deadline: Time,
     pub(super) incoming: Option<Incoming>,
     pub(super) reads: Reads,
     pub(super) out: Output,
-    /// Whether `take_output` may find something to send.
+    /// True if `take_output` may find something to send.
     pub(super) unsent: bool,
 }
 
-/// What a node is, with what it needs for that.
+/// Role of a node, with the state that only this role needs.
 #[derive(Debug)]
 pub(super) enum State {
     Follower,
-    /// Who would vote for it.
+    /// Nodes that would vote for it.
     PreCandidate(BTreeSet<NodeId>),
-    /// Who voted for it.
+    /// Nodes that voted for it.
     Candidate(BTreeSet<NodeId>),
     Leader(Leadership),
 }
@@ -67,14 +67,14 @@ pub(super) struct Leadership {
     pub(super) followers: BTreeMap<NodeId, Progress>,
     pub(super) rounds: Rounds,
     pub(super) heartbeat_deadline: Time,
-    /// When it began.
+    /// Start of the leadership.
     pub(super) since: Time,
-    /// Its first entry.
+    /// Index of its first entry.
     pub(super) first_own: LogIndex,
 }
 
 impl Leadership {
-    /// What a new leader assumes (figure 2, "volatile state on leaders").
+    /// Creates the state of a new leader (figure 2, "volatile state on leaders").
     pub(super) fn new(config: &Config, last_index: LogIndex, now: Time) -> Self {
         Self {
             followers: config.peers().map(|peer| (peer, Progress::new(last_index))).collect(),
@@ -87,11 +87,11 @@ impl Leadership {
 }
 
 impl Raft {
-    /// Starts a node from what is durable. Its first output restores the stored snapshot and nothing else; later ones give out the
-    /// entries after it again, as they are found to be committed.
+    /// Starts a node from its durable state. Its first output restores the stored snapshot and nothing else; later
+    /// outputs hand out the entries after it again, as they are found to be committed.
     ///
     /// # Errors
-    /// When the settings contradict each other, or the stored log has a gap or an impossible term.
+    /// Returns an error if the settings contradict each other, or if the stored log has a gap or an impossible term.
     pub fn new(config: Config, stored: Stored, now: Time) -> Result<Self, StartError> {
         config.validate()?;
         let Stored { hard_state, snapshot, entries } = stored;
@@ -122,7 +122,7 @@ impl Raft {
             applied: index,
             durable: last_index,
             handed_over: last_index,
-            // It may have promised its loyalty to a leader just before it stopped.
+            // It may have heard from a leader, and so promised not to vote, just before it stopped.
             last_heard: (hard_state.term > Term(0)).then_some(now),
             election_deadline: now,
             incoming: None,
@@ -137,10 +137,10 @@ impl Raft {
         Ok(raft)
     }
 
-    /// A message arrived. One that is not for this node, or not from another member, is ignored.
+    /// Handles a message. A message that is not for this node, or not from another member, is ignored.
     ///
     /// # Errors
-    /// No member that keeps to the protocol can have sent it; it is as if it had been lost.
+    /// Returns an error if no correct member can have sent the message; the node then behaves as if it had been lost.
     pub fn step(&mut self, now: Time, message: Message) -> Result<(), Incredible> {
         let known = message.to == self.config.id && self.config.peers().any(|peer| peer == message.from);
         if known {
@@ -150,11 +150,12 @@ impl Raft {
         Ok(())
     }
 
-    /// A client proposes a command; `id` comes back with the outcome. The caller bounds how many proposals it has under way.
+    /// Proposes a command for a client; `id` is returned with the outcome. The caller limits how many proposals are
+    /// pending.
     pub fn propose(&mut self, now: Time, id: u64, command: Bytes) {
         self.input(now, |raft| {
             let outcome = match (&raft.state, raft.standing()) {
-                // A log that went on growing here would stay ahead of all that could lead in its place (§5.4.1).
+                // A log that kept growing here would stay ahead of any node that could replace this leader (§5.4.1).
                 (State::Leader(_), Standing::Deserted) => ProposalOutcome::Deserted,
                 (State::Leader(_), Standing::Firm) if raft.is_overloaded(weight_of_command(&command)) => {
                     ProposalOutcome::Overloaded
@@ -169,23 +170,23 @@ impl Raft {
         });
     }
 
-    /// Whether an entry of so many bytes would be too much beside those that are not committed yet; alone, it never is.
+    /// Returns true if an entry of `bytes` would be too much on top of the uncommitted ones; an entry alone never is.
     fn is_overloaded(&self, bytes: u64) -> bool {
         let uncommitted = self.log.bytes_between(self.commit, self.log.last_index());
         uncommitted > 0 && uncommitted + bytes > self.config.max_uncommitted_bytes
     }
 
-    /// A client reads; `id` comes back with the outcome, within about an election timeout.
+    /// Starts a read for a client; `id` is returned with the outcome, within about an election timeout.
     pub fn read(&mut self, now: Time, id: u64, mode: ReadMode) {
         self.input(now, |raft| raft.begin_read(id, mode));
     }
 
-    /// It is now `now`; needed at `deadline()` at the latest.
+    /// Advances the time to `now`; must be called at `deadline()` at the latest.
     pub fn tick(&mut self, now: Time) {
         self.input(now, Self::on_time);
     }
 
-    /// Takes what has gathered; the module `io` says how to carry it out.
+    /// Takes the accumulated output; the module `io` defines how to carry it out.
     pub fn take_output(&mut self) -> Output {
         self.advance_reads();
         if std::mem::take(&mut self.unsent) {
@@ -198,7 +199,7 @@ impl Raft {
         out
     }
 
-    /// Whether there is anything to take.
+    /// Returns true if there is any output to take.
     pub fn has_output(&self) -> bool {
         let Output { early, persist, messages, restore, committed, proposals, reads } = &self.out;
         self.unsent
@@ -207,13 +208,13 @@ impl Raft {
             || !(committed.is_empty() && proposals.is_empty() && reads.is_empty())
     }
 
-    /// Everything that was ever taken in a `Persist` is durable: the leader may count itself.
+    /// Records that everything ever taken in a `Persist` is durable, so that the leader may count itself.
     pub fn persisted(&mut self) {
         self.durable = self.handed_over;
         self.checked(Self::advance_commit);
     }
 
-    /// When `tick` is next needed, by the clock of the inputs.
+    /// Returns the time at which `tick` is next needed, by the clock of the inputs.
     pub fn deadline(&self) -> Time {
         let role = match &self.state {
             State::Leader(own) => own.heartbeat_deadline,
@@ -222,8 +223,8 @@ impl Raft {
         self.reads.deadline(self.config.election_timeout).map_or(role, |read| read.min(role))
     }
 
-    /// The caller made `snapshot`, of state that it has applied, durable: the log up to it can go, but for `trailing_entries` (§7). An older one than the last is
-    /// ignored.
+    /// Drops the log up to `snapshot`, of applied state, which the caller has made durable; `trailing_entries` are
+    /// kept (§7). A snapshot that is not newer than the last is ignored.
     pub fn compact(&mut self, snapshot: Snapshot) {
         self.checked(|raft| raft.compact_to(snapshot));
     }
@@ -233,15 +234,15 @@ impl Raft {
         self.checked(act);
     }
 
-    /// Does something and asserts afterwards that it kept the invariants.
+    /// Performs an action and asserts afterwards that it kept the invariants.
     fn checked(&mut self, act: impl FnOnce(&mut Self)) {
         let before = invariant::Mark::of(self);
         act(self);
         before.assert_kept_by(self);
     }
 
-    /// Takes note of the time. If it went backwards, no span that began before can be measured any longer: promises to others begin
-    /// anew, promises to oneself (the lease) end.
+    /// Takes note of the time. If it went backwards, no span that began before can be measured any longer: promises
+    /// to others start again from now, and promises to this node (the lease) end.
     fn observe(&mut self, now: Time) {
         let backwards = now < self.now;
         self.now = now;
@@ -279,14 +280,14 @@ impl Raft {
         }
     }
 
-    /// Terms first, for they outrank all else (§5.1); then the message itself.
+    /// Handles the term of a message first, as it takes precedence (§5.1), then the message itself.
     fn handle(&mut self, message: Message) {
         let Message { from, term, body, .. } = message;
         let own = self.hard_state.term;
         if term < own {
             return self.refuse_stale(from, &body);
         }
-        // Pre-votes have no consequences; whether a request for a vote has any, the vote decides.
+        // Pre-votes have no consequences; for a vote request, `on_request_vote` decides.
         let consequential = !matches!(body, Body::RequestVote { .. } | Body::Vote { pre: true, granted: true });
         if term > own && consequential {
             self.become_follower(term, None);
@@ -320,8 +321,9 @@ impl Raft {
         }
     }
 
-    /// A request of a past term is refused in this node's term, which deposes its sender (§5.1); an answer of a past term is dropped.
-    /// The refusal names round 0: by the time it arrives, its addressee may lead this very term, with rounds counted anew.
+    /// Refuses a request of a past term in this node's term, which deposes its sender (§5.1); an answer of a past
+    /// term is dropped. The refusal names round 0: by the time it arrives, its recipient may lead this very term,
+    /// with rounds counted from the start again.
     fn refuse_stale(&mut self, from: NodeId, body: &Body) {
         match body {
             &Body::RequestVote { pre, .. } => self.answer_vote(from, self.hard_state.term, pre, false),
@@ -334,7 +336,8 @@ impl Raft {
         }
     }
 
-    /// Follows in `term` (§5.1). The vote is forgotten only with its term, and the election timer goes on.
+    /// Becomes a follower in `term` (§5.1). The vote is cleared only if the term changes; the election timer keeps
+    /// running, except in a former leader.
     pub(super) fn become_follower(&mut self, term: Term, leader: Option<NodeId>) {
         if term > self.hard_state.term {
             self.set_hard_state(HardState { term, voted_for: None });
@@ -347,15 +350,16 @@ impl Raft {
         self.state = State::Follower;
     }
 
-    /// Whom this node follows changes: what the old one was asked will not be answered.
+    /// Changes the leader that this node follows, and refuses the reads that waited for the old one's answer.
     pub(super) fn leave_leader(&mut self, leader: Option<NodeId>) {
         self.refuse_reads(leader);
         self.leader = leader;
     }
 
-    /// This term's leader showed itself: others give way to it (§5.2), and nobody else gets this node's vote for a while. One that is
-    /// deserted can commit nothing: it is followed, but does not keep this node from looking for another, or a leader that is heard but
-    /// hears nobody would silence the cluster for ever.
+    /// Handles contact from the leader of this term: other candidates give way to it (§5.2), and nobody else gets
+    /// this node's vote for a while. A deserted leader can commit nothing: it is followed, but does not keep this
+    /// node from looking for another. Otherwise a leader that can send but not receive would silence the cluster for
+    /// ever.
     fn hear_from(&mut self, leader: NodeId, standing: Standing) {
         assert!(
             !matches!(self.state, State::Leader(_)),
@@ -372,11 +376,11 @@ impl Raft {
         }
     }
 
-    /// How this leader stands with its quorum; firm while it does not lead.
+    /// Returns this leader's contact with its quorum; `Firm` while it does not lead.
     pub(super) fn standing(&self) -> Standing {
         let timeout = self.config.election_timeout;
         match &self.state {
-            // A lone member's majority is itself, however long it slept.
+            // A single member is its own majority, however long it slept.
             State::Leader(own)
                 if self.config.quorum() > 1
                     && self.now.since(own.since) >= timeout
@@ -398,7 +402,8 @@ impl Raft {
         self.log.append(entry);
     }
 
-    /// Voids a suffix that conflicts with the leader's log; never a leader's own, and never what is committed (§5.3).
+    /// Removes a suffix that conflicts with the leader's log; never from a leader's own log, and never committed
+    /// entries (§5.3).
     pub(super) fn truncate_from(&mut self, index: LogIndex) {
         assert!(!matches!(self.state, State::Leader(_)), "a leader's log only grows (leader append-only, §5.3)");
         assert!(index > self.commit, "committed entries stay (§5.4.3): {index} is not after {}", self.commit);
@@ -411,12 +416,12 @@ impl Raft {
         persist.truncate_from = Some(persist.truncate_from.map_or(index, |from| from.min(index)));
     }
 
-    /// To leave once what it promises is durable.
+    /// Queues a message that may leave only once the promised state is durable.
     pub(super) fn send(&mut self, to: NodeId, body: Body) {
         self.out.messages.push(Message { from: self.config.id, to, term: self.hard_state.term, body });
     }
 
-    /// To leave at once: it promises nothing about this node's disk.
+    /// Queues a message that may leave at once: it promises nothing about this node's disk.
     pub(super) fn send_early(&mut self, to: NodeId, body: Body) {
         self.out.early.push(Message { from: self.config.id, to, term: self.hard_state.term, body });
     }

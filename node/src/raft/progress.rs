@@ -1,5 +1,6 @@
-//! What a leader knows of one follower, and how it may send to it: one probe at a time until the logs have met, then a window of
-//! messages, or a snapshot where the log no longer reaches back (figure 2 `nextIndex` and `matchIndex`, §5.3, §7).
+//! State that a leader keeps about one follower, and the mode in which it sends: one probe at a time until the logs
+//! are known to match, then a window of messages, or a snapshot where the leader's log no longer reaches back far
+//! enough (figure 2 `nextIndex` and `matchIndex`, §5.3, §7).
 
 use std::collections::VecDeque;
 
@@ -7,44 +8,45 @@ use super::{LogIndex, Snapshot};
 
 #[derive(Debug)]
 pub(super) struct Progress {
-    /// The last entry known to be durable there; never falls in one term.
+    /// Last entry known to be durable there; never falls within one term.
     pub(super) matched: LogIndex,
-    /// The next entry to send.
+    /// Next entry to send.
     pub(super) next: LogIndex,
     pub(super) mode: Mode,
-    /// The newest round that it has acknowledged.
+    /// Newest round that it has acknowledged.
     pub(super) acknowledged_round: u64,
-    /// The newest round that was sent to it.
+    /// Newest round that was sent to it.
     pub(super) sent_round: u64,
-    /// The commit index that was last sent to it.
+    /// Commit index that was last sent to it.
     pub(super) sent_commit: LogIndex,
 }
 
 #[derive(Debug)]
 pub(super) enum Mode {
-    /// Where its log meets ours is not known: one message at a time.
+    /// One message at a time, as the point at which the logs match is unknown.
     Probe { waiting: bool },
-    /// Its log meets ours: several messages at once. The last index of each that is under way, and the round in which this began.
+    /// Window of several messages, as the point at which the logs match is known. Holds the last index of each message
+    /// in flight, and the newest round that was sent when this mode began.
     Replicate { inflight: VecDeque<LogIndex>, since: u64 },
-    /// It needs entries that are gone.
+    /// Transfer of a snapshot, as the follower needs entries that have been compacted.
     Snapshot(Transfer),
 }
 
-/// A snapshot on its way, one chunk at a time.
+/// Transfer of a snapshot, one chunk at a time.
 #[derive(Debug)]
 pub(super) struct Transfer {
-    /// Kept although the leader may compact again meanwhile, so that a transfer always ends.
+    /// Snapshot being sent; kept although the leader may compact again meanwhile, so that a transfer always ends.
     pub(super) snapshot: Snapshot,
-    /// How much the follower has, in bytes.
+    /// Number of bytes that the follower has.
     pub(super) offset: u64,
-    /// Whether the chunk at `offset` is under way.
+    /// True if the chunk at `offset` is in flight.
     pub(super) waiting: bool,
-    /// Whether a whole heartbeat interval passed without progress.
+    /// True if a whole heartbeat interval passed without progress.
     stalled: bool,
 }
 
 impl Progress {
-    /// A new leader assumes that every follower has its log (figure 2).
+    /// Creates the state for a new leader, which assumes that every follower has its log (figure 2).
     pub(super) fn new(last_index: LogIndex) -> Self {
         Self {
             matched: LogIndex(0),
@@ -56,8 +58,8 @@ impl Progress {
         }
     }
 
-    /// The follower has our log up to `index`. `log_start` is the last index that only a snapshot can bring. Says whether
-    /// anything new was learnt.
+    /// Records that the follower has our log up to `index`. `log_start` is the last index that only a snapshot can
+    /// provide. Returns true if this was news.
     pub(super) fn on_matched(&mut self, index: LogIndex, log_start: LogIndex) -> bool {
         if index < self.matched {
             return false;
@@ -82,9 +84,9 @@ impl Progress {
         advanced || met
     }
 
-    /// Whether a refusal says anything new: one at or below the match index is late, and so is one of another probe. One of the round
-    /// in which the logs met may be; acting on it would send the whole window again, and draw as many late refusals. The next
-    /// heartbeat shows what is really missing.
+    /// Returns true if a refusal is news: one at or below the match index is late, and so is one of another probe. A
+    /// refusal from the round in which the logs were found to match may be late too; acting on it would send the
+    /// whole window again, and cause as many late refusals. The next heartbeat shows what is really missing.
     pub(super) fn is_fresh_conflict(&self, refused: LogIndex, round: u64) -> bool {
         match self.mode {
             Mode::Probe { .. } => refused.0 + 1 == self.next.0 && refused > self.matched,
@@ -93,14 +95,14 @@ impl Progress {
         }
     }
 
-    /// Goes back to where the hint points, but never below what is known to match.
+    /// Goes back to the index of the conflict hint, but never below what is known to match.
     pub(super) fn on_conflict(&mut self, next: LogIndex) {
         self.next = next.max(LogIndex(self.matched.0 + 1));
         self.mode = Mode::Probe { waiting: false };
     }
 
-    /// The follower has `received` bytes of a snapshot. Says whether the next chunk may go. A repeated answer must not send it twice,
-    /// or each repetition would live on for ever.
+    /// Records that the follower has `received` bytes of a snapshot. Returns true if the next chunk may be sent. A
+    /// repeated answer must not send it twice, or each duplicate would circulate for ever.
     pub(super) fn on_chunk(&mut self, last_index: LogIndex, received: u64) -> bool {
         let Mode::Snapshot(transfer) = &mut self.mode else { return false };
         let length = transfer.snapshot.data.len() as u64;
@@ -119,10 +121,10 @@ impl Progress {
         self.mode = Mode::Snapshot(Transfer { snapshot, offset: 0, waiting: false, stalled: false });
     }
 
-    /// A heartbeat is due. What waits for an answer may have been lost: it may go again.
+    /// Handles a due heartbeat. A snapshot chunk without an answer may have been lost, so it may be sent again.
     pub(super) fn on_heartbeat(&mut self) {
         match &mut self.mode {
-            // The heartbeat's `prev` is the last entry sent, so that its answer tells of a message, probe or answer that was lost.
+            // The heartbeat's `prev` is the last entry sent, so its answer reveals a lost message, probe or answer.
             Mode::Probe { .. } | Mode::Replicate { .. } => {}
             Mode::Snapshot(transfer) if transfer.stalled => transfer.waiting = false,
             Mode::Snapshot(transfer) => transfer.stalled = true,

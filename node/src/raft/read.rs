@@ -1,5 +1,5 @@
-//! When a read may be answered (dissertation §6.4): at a leader once it is sure that it still led after the read arrived; at a follower
-//! once the leader said so.
+//! Linearizable reads (dissertation §6.4). A leader may answer once it is sure that it still led after the read
+//! arrived; a follower, once the leader has confirmed this.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -10,10 +10,10 @@ use super::{
     node::{Leadership, State},
 };
 
-/// How many reads may wait; more are refused.
+/// Maximum number of waiting reads; further ones are refused.
 const MAX_WAITING: usize = 65_536;
 
-/// Who wants to know.
+/// Requester of a read.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Origin {
     /// A client of this node.
@@ -28,22 +28,22 @@ struct Request {
     arrived: Time,
 }
 
-/// Reads that one round, or one question to the leader, will answer.
+/// Reads that are answered together, by one round or by one request to the leader.
 #[derive(Debug)]
 struct Batch {
-    /// At the leader the round, at a follower the context.
+    /// Round at the leader, context at a follower.
     ticket: u64,
-    /// At the leader: its commit index when the round began.
+    /// Commit index of the leader when the round began; unused at a follower.
     index: LogIndex,
     requests: Vec<Request>,
 }
 
-/// The reads that wait, in the order of their arrival.
+/// Waiting reads, in order of arrival.
 #[derive(Debug, Default)]
 pub(super) struct Reads {
-    /// For a round to begin, or for the leader to be asked.
+    /// Reads that wait for a round to begin, or for the leader to be asked.
     arrived: Vec<Request>,
-    /// For the round's acknowledgement, or for the leader's answer.
+    /// Reads that wait for their round's acknowledgement, or for the leader's answer.
     asked: VecDeque<Batch>,
 }
 
@@ -52,13 +52,13 @@ impl Reads {
         self.arrived.len() + self.asked.iter().map(|batch| batch.requests.len()).sum::<usize>()
     }
 
-    /// When the one that has waited longest arrived.
+    /// Returns the arrival time of the read that has waited longest.
     fn oldest(&self) -> Option<Time> {
         let request = self.asked.front().and_then(|batch| batch.requests.first()).or_else(|| self.arrived.first());
         request.map(|request| request.arrived)
     }
 
-    /// When the first of them has waited for `limit`.
+    /// Returns the time at which the oldest read has waited for `limit`.
     pub(super) fn deadline(&self, limit: Duration) -> Option<Time> {
         self.oldest().map(|arrived| arrived.after(limit))
     }
@@ -70,7 +70,7 @@ impl Reads {
         }
     }
 
-    /// The clock went backwards: count the waiting anew.
+    /// Restarts all waiting times after the clock went backwards.
     pub(super) fn restart_clock(&mut self, now: Time) {
         for request in self.asked.iter_mut().flat_map(|batch| &mut batch.requests).chain(&mut self.arrived) {
             request.arrived = now;
@@ -79,15 +79,15 @@ impl Reads {
 }
 
 impl Leadership {
-    /// Whether the leader's commit index can be trusted to cover all that was acknowledged before its term: only once an entry of its own
-    /// term is committed, even if it is alone (dissertation §6.4, step 1; §8).
+    /// Returns true if the leader's commit index is sure to cover everything acknowledged before its term: only once
+    /// an entry of its own term is committed, even in a cluster of one (dissertation §6.4, step 1; §8).
     fn has_committed_in_own_term(&self, commit: LogIndex) -> bool {
         commit >= self.first_own
     }
 }
 
 impl Raft {
-    /// A client reads.
+    /// Starts a read for a client of this node.
     pub(super) fn begin_read(&mut self, id: u64, mode: ReadMode) {
         match (&self.state, mode) {
             // Basic Raft: no check at all. A deposed leader answers too.
@@ -115,13 +115,14 @@ impl Raft {
         self.unsent = true;
     }
 
-    /// A follower asks for a read index.
+    /// Handles a follower's request for a read index.
     pub(super) fn on_read_index(&mut self, node: NodeId, context: u64) {
         let origin = Origin::Follower { node, context };
         if matches!(self.state, State::Leader(_)) { self.await_read(origin) } else { self.refuse_read(origin, None) }
     }
 
-    /// The leader answered. Only a question that still waits counts, by its context, which no other attempt or life has used.
+    /// Handles the leader's answer. Only a request that still waits counts, by its context, which no other attempt or
+    /// start has used.
     pub(super) fn on_read_indexed(&mut self, context: u64, index: Option<LogIndex>) {
         if !matches!(self.state, State::Follower) {
             return;
@@ -133,13 +134,14 @@ impl Raft {
         }
     }
 
-    /// Sends the reads that arrived on their way, if they may go now.
+    /// Starts a round or asks the leader for the reads that have arrived, if possible now.
     pub(super) fn advance_reads(&mut self) {
         if self.reads.arrived.is_empty() {
             return;
         }
         match &self.state {
-            // Reads that arrive while a round is out must not ride on it, for it began before them; they share the next one.
+            // Reads that arrive while a round is out must not use it, because it began before them; they share the
+            // next one.
             State::Leader(own) if own.has_committed_in_own_term(self.commit) && self.reads.asked.is_empty() => {
                 self.begin_round();
             }
@@ -155,7 +157,7 @@ impl Raft {
         self.send_early(leader, Body::ReadIndex { context });
     }
 
-    /// The leader begins a heartbeat round, which the reads that have arrived by now join (dissertation §6.4, steps 2 and 3).
+    /// Begins a heartbeat round, which the reads that have arrived so far join (dissertation §6.4, steps 2 and 3).
     pub(super) fn begin_round(&mut self) {
         let State::Leader(own) = &mut self.state else { return };
         own.rounds.begin(self.now);
@@ -174,7 +176,7 @@ impl Raft {
                 self.answer_read(request.origin, Some(batch.index));
             }
         }
-        // Those that waited for this round to end now want one of their own.
+        // Reads that waited for this round to end now need a round of their own.
         self.unsent |= !self.reads.arrived.is_empty();
     }
 
@@ -193,7 +195,7 @@ impl Raft {
         }
     }
 
-    /// Refuses all that wait: this node's role or leader has changed.
+    /// Refuses all waiting reads because this node's role or leader has changed.
     pub(super) fn refuse_reads(&mut self, leader: Option<NodeId>) {
         let reads = std::mem::take(&mut self.reads);
         for request in reads.asked.into_iter().flat_map(|batch| batch.requests).chain(reads.arrived) {
@@ -201,7 +203,8 @@ impl Raft {
         }
     }
 
-    /// Refuses what has waited for an election timeout: the question or the answer was lost, or no quorum can be reached.
+    /// Refuses reads that have waited for an election timeout: the request or the answer was lost, or no quorum can
+    /// be reached.
     pub(super) fn expire_reads(&mut self) {
         let (now, limit) = (self.now, self.config.election_timeout);
         while self.reads.oldest().is_some_and(|arrived| now.since(arrived) >= limit) {

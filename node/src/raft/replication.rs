@@ -1,4 +1,4 @@
-//! Log replication (§5.3): what a leader sends, what a follower does with it, and what the answer changes.
+//! Log replication (§5.3): sending by the leader, acceptance by the follower, and handling of the answer.
 
 use super::{
     AppendResult, Body, Entry, LogIndex, NodeId, Raft, Term,
@@ -8,7 +8,7 @@ use super::{
     progress::{Mode, Progress},
 };
 
-/// An `AppendEntries` as it arrived.
+/// Contents of a received `AppendEntries`.
 pub(super) struct Append {
     pub(super) prev: (LogIndex, Term),
     pub(super) entries: Vec<Entry>,
@@ -17,7 +17,7 @@ pub(super) struct Append {
 }
 
 impl Raft {
-    /// A leader of this term sent entries, or a heartbeat (figure 2, `AppendEntries` steps 2 to 5).
+    /// Handles entries, or a heartbeat, from the leader of this term (figure 2, `AppendEntries` steps 2 to 5).
     pub(super) fn on_append_entries(&mut self, leader: NodeId, append: Append) {
         let (prev_index, prev_term) = append.prev;
         let result = match self.log.check_consistency(prev_index, prev_term) {
@@ -26,7 +26,7 @@ impl Raft {
                 self.accept(append.entries);
                 let commit = follower_commit(append.leader_commit, last_matched);
                 self.commit = self.commit.max(commit);
-                // What is committed equals the leader's log too (§5.4.3).
+                // Committed entries equal the leader's log too (§5.4.3).
                 AppendResult::Matched(last_matched.max(self.commit))
             }
             Err(Conflict { term, first }) => AppendResult::Conflict { refused: prev_index, term, first },
@@ -34,7 +34,7 @@ impl Raft {
         self.send(leader, Body::Appended { result, round: append.round });
     }
 
-    /// Appends what is new; a conflict voids the old suffix first (§5.3, figure 2 steps 3 and 4).
+    /// Appends new entries; a conflicting old suffix is removed first (§5.3, figure 2 steps 3 and 4).
     fn accept(&mut self, entries: Vec<Entry>) {
         if let Some(conflict) = self.log.first_conflict(&entries) {
             self.truncate_from(conflict);
@@ -46,7 +46,7 @@ impl Raft {
         }
     }
 
-    /// A follower answered in this leader's term. Any answer confirms the leadership as of its round.
+    /// Handles a follower's answer in this leader's term. Any answer confirms the leadership as of its round.
     pub(super) fn on_appended(&mut self, follower: NodeId, result: AppendResult, round: u64) {
         let log_start = self.log.base_index();
         let State::Leader(own) = &mut self.state else { return };
@@ -63,7 +63,7 @@ impl Raft {
         self.advance_commit();
     }
 
-    /// A follower proved that it was one after `round` had begun.
+    /// Records that a follower still followed this leader after `round` had begun.
     pub(super) fn on_acknowledged(&mut self, follower: NodeId, round: u64) {
         let State::Leader(own) = &mut self.state else { return };
         let newest = own.rounds.newest();
@@ -75,7 +75,7 @@ impl Raft {
         }
     }
 
-    /// Finds the newest round that a quorum has acknowledged; the leader itself always has the newest.
+    /// Finds the newest round that a quorum has acknowledged; the leader itself counts with the newest round.
     pub(super) fn count_acknowledgements(&mut self) {
         let State::Leader(own) = &mut self.state else { return };
         let of_followers = own.followers.values().map(|progress| progress.acknowledged_round);
@@ -84,7 +84,8 @@ impl Raft {
         self.confirm_reads(acknowledged);
     }
 
-    /// Commits what a majority has durably and the term allows (§5.3, §5.4.2). The leader counts with what it has made durable itself.
+    /// Commits what a majority has stored durably and the term allows (§5.3, §5.4.2). The leader counts with what it
+    /// has made durable itself.
     pub(super) fn advance_commit(&mut self) {
         let State::Leader(own) = &self.state else { return };
         let matches = own.followers.values().map(|progress| progress.matched);
@@ -95,7 +96,7 @@ impl Raft {
         }
     }
 
-    /// Sends every follower what it may get now.
+    /// Sends every follower whatever its mode allows now.
     pub(super) fn replicate(&mut self) {
         let State::Leader(own) = &mut self.state else { return };
         let mut followers = std::mem::take(&mut own.followers);
@@ -160,7 +161,7 @@ impl Raft {
     fn send_append(&mut self, follower: NodeId, progress: &mut Progress, entries: Vec<Entry>, round: u64) {
         let prev_log_index = match &progress.mode {
             Mode::Probe { .. } | Mode::Replicate { .. } => LogIndex(progress.next.0 - 1),
-            // Its place is not known, and needs not be: a mere heartbeat.
+            // The matching index is unknown and not needed: this is only a heartbeat.
             Mode::Snapshot(_) => LogIndex(0),
         };
         let prev_log_term = self.log.term(prev_log_index).unwrap_or_default();
@@ -171,7 +172,7 @@ impl Raft {
         self.send_early(follower, body);
     }
 
-    /// As many entries from `first` on as one message holds; one at least, if there is one.
+    /// Returns as many entries from `first` on as fit in one message; at least one, if there is one.
     fn next_batch(&self, first: LogIndex) -> Vec<Entry> {
         let last = LogIndex(first.0.saturating_add(self.config.max_batch_entries as u64 - 1));
         let mut bytes = 0;

@@ -1,11 +1,12 @@
-//! Log compaction (§7): snapshots of this node's own, and `InstallSnapshot` (figure 13) in chunks, which may be lost, repeated and
-//! begun anew.
+//! Log compaction (§7): this node's own snapshots, and `InstallSnapshot` (figure 13) in chunks, which may be lost,
+//! repeated and sent again from the start.
 
 use bytes::{Bytes, BytesMut};
 
 use super::{AppendResult, Body, LogIndex, NodeId, Raft, Snapshot, Standing, Term, progress::Transfer};
 
-/// A snapshot of which not all has arrived. It is dropped with its term: another leader may encode the same state in other bytes.
+/// Snapshot that has arrived in part. It is dropped when the term changes: another leader may encode the same state
+/// in other bytes.
 #[derive(Debug)]
 pub(super) struct Incoming {
     last_index: LogIndex,
@@ -13,7 +14,7 @@ pub(super) struct Incoming {
     data: BytesMut,
 }
 
-/// One chunk as it arrived.
+/// One chunk of a snapshot as received.
 pub(super) struct Chunk {
     pub(super) last: (LogIndex, Term),
     pub(super) offset: u64,
@@ -40,11 +41,11 @@ impl Transfer {
 }
 
 impl Raft {
-    /// A chunk arrived (figure 13, `InstallSnapshot` steps 2 to 8).
+    /// Handles a chunk of a snapshot (figure 13, `InstallSnapshot` steps 2 to 8).
     pub(super) fn on_install_snapshot(&mut self, leader: NodeId, chunk: &Chunk) {
         let round = chunk.round;
         let (last_index, last_term) = chunk.last;
-        // An old snapshot must not take the state back: what is committed here already covers it.
+        // An old snapshot must not take the state back: the entries committed here already cover it.
         if last_index <= self.commit {
             let result = AppendResult::Matched(self.commit);
             return self.send(leader, Body::Appended { result, round });
@@ -77,7 +78,8 @@ impl Raft {
         (incoming.data.len() as u64, chunk.done)
     }
 
-    /// Replaces state and log by a newer snapshot; what follows it in the log stays if the log agrees with it (figure 13, steps 6 to 8).
+    /// Replaces state and log by a newer snapshot; later log entries stay if the log agrees with it (figure 13, steps
+    /// 6 to 8).
     fn install(&mut self, snapshot: Snapshot) {
         let retained = self.log.compact(snapshot.last_index, snapshot.last_term);
         self.persist_snapshot(&snapshot, retained);
@@ -90,7 +92,8 @@ impl Raft {
         self.snapshot = Some(snapshot);
     }
 
-    /// Tells the storage the same, whatever part of the log it has and has not got yet: after the snapshot stands just what is in memory.
+    /// Hands the same change to the storage, whatever part of the log is already stored: after the snapshot, storage
+    /// must hold exactly what is in memory.
     fn persist_snapshot(&mut self, snapshot: &Snapshot, retained: bool) {
         let after = LogIndex(snapshot.last_index.0 + 1);
         let persist = &mut self.out.persist;
@@ -104,8 +107,8 @@ impl Raft {
         }
     }
 
-    /// Drops the log up to a snapshot that the caller made, of applied state, and has made durable; but for some entries, so that a
-    /// follower that lags a little needs no snapshot.
+    /// Drops the log up to a snapshot of applied state that the caller has made durable, except for some trailing
+    /// entries, so that a follower that lags a little needs no snapshot.
     pub(super) fn compact_to(&mut self, snapshot: Snapshot) {
         assert!(snapshot.last_index <= self.applied, "only applied state can be in a snapshot");
         if self.snapshot.as_ref().is_some_and(|newest| snapshot.last_index <= newest.last_index) {

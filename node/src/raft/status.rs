@@ -1,42 +1,43 @@
-//! How a node looks from outside: for the status page, for traces and for tests.
+//! Externally visible state of a node: for the status page, for traces and for tests.
 
 use std::fmt;
 
 use super::{Elections, LogIndex, NodeId, Raft, Role, Term, Time, node::State};
 
-/// A node at one moment.
+/// State of a node at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Status {
-    /// This node.
+    /// Identifier of this node.
     pub id: NodeId,
-    /// What it is.
+    /// Current role.
     pub role: Role,
-    /// Its current term.
+    /// Current term.
     pub term: Term,
-    /// Whom it voted for in that term.
+    /// Candidate that it voted for in that term.
     pub voted_for: Option<NodeId>,
-    /// Who leads, as far as it knows; itself while it believes it leads.
+    /// Current leader, as far as it knows; itself while it believes that it leads.
     pub leader: Option<NodeId>,
-    /// The last index it knows to be committed.
+    /// Last index that it knows to be committed.
     pub commit: LogIndex,
-    /// The last index it has given out to be applied.
+    /// Last index that it has handed out to be applied.
     pub applied: LogIndex,
-    /// The first index in its log.
+    /// First index in its log.
     pub first_index: LogIndex,
-    /// The last index that its newest snapshot stands for.
+    /// Last index that its newest snapshot replaces.
     pub snapshot_index: LogIndex,
-    /// The last index in its log, or the snapshot's.
+    /// Last index in its log, or the snapshot's.
     pub last_index: LogIndex,
-    /// The term at `last_index`.
+    /// Term at `last_index`.
     pub last_term: Term,
-    /// Until when it may answer lease reads, by its own clock; only a leader that a quorum of loyal voters has acknowledged has a lease.
+    /// End of the lease for lease reads, by its own clock; only a leader that a quorum has acknowledged under
+    /// `CheckQuorum` has a lease.
     pub lease_until: Option<Time>,
-    /// For a leader: what each follower is known to have.
+    /// Last index that each follower is known to have; empty unless this node leads.
     pub matched: Vec<(NodeId, LogIndex)>,
 }
 
 impl Raft {
-    /// How the node looks from outside.
+    /// Returns the node's externally visible state.
     pub fn status(&self) -> Status {
         let (lease_until, matched) = match &self.state {
             State::Leader(own) => (
@@ -73,7 +74,7 @@ impl Raft {
 }
 
 impl fmt::Display for Status {
-    /// `n2@3 leader last=4@3 commit=2 {n1:0 n3:2}`
+    /// Formats the status as `n2@3 leader last=4@3 commit=2 {n1:0 n3:2}`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let role = match self.role {
             Role::Follower => "follower",

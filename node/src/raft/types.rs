@@ -1,11 +1,11 @@
-//! The nouns of the paper as types, so that a term cannot be passed for an index.
+//! Concepts of the paper as types, so that a term cannot be passed for an index.
 
 use std::{fmt, time::Duration};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-/// Names a member of the cluster; 1, 2, 3, … as the user gave them.
+/// Identifier of a cluster member; 1, 2, 3, … as the user gave them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct NodeId(pub u64);
@@ -15,69 +15,70 @@ pub struct NodeId(pub u64);
 #[serde(transparent)]
 pub struct Term(pub u64);
 
-/// A position in the log (§5.3); the first entry is 1, and 0 means "before the log".
+/// Position in the log (§5.3); the first entry is 1, and 0 means "before the log".
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct LogIndex(pub u64);
 
-/// A reading of the node's own clock, in nanoseconds since an arbitrary origin. It may run fast or slow, and jump.
+/// Reading of the node's own clock, in nanoseconds since an arbitrary origin. It may run fast or slow, and jump.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Time(pub u64);
 
 impl Time {
-    /// The time passed since `earlier`; zero if the clock went backwards.
+    /// Returns the time passed since `earlier`; zero if the clock went backwards.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
 
-    /// This time plus `span`.
+    /// Returns this time plus `span`.
     #[must_use]
     pub fn after(self, span: Duration) -> Self {
         Self(self.0.saturating_add(u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)))
     }
 }
 
-/// What a node is at the moment (§5.1, figure 4); a pre-candidate asks whether an election could be won (dissertation §9.6).
+/// Current role of a node (§5.1, figure 4); a pre-candidate asks whether an election could be won (dissertation
+/// §9.6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
-    /// Passive: answers leaders and candidates.
+    /// Passive role: answers leaders and candidates.
     Follower,
     /// Asks for pre-votes; its term is unchanged.
     PreCandidate,
     /// Asks for votes in a new term.
     Candidate,
-    /// Believes it leads its term; it may have been deposed without knowing.
+    /// Believes that it leads its term; it may have been deposed without knowing.
     Leader,
 }
 
-/// One position of the log.
+/// Entry of the log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
-    /// Where it stands.
+    /// Index of the entry.
     pub index: LogIndex,
-    /// The term of the leader that appended it.
+    /// Term of the leader that appended it.
     pub term: Term,
-    /// What it does.
+    /// Effect on the state machine.
     pub payload: Payload,
 }
 
-/// What an entry does to the state machine.
+/// Effect of an entry on the state machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Payload {
-    /// Nothing: a new leader's first entry, which lets it commit in its own term (§8).
+    /// Entry without effect: a new leader's first entry, which lets it commit in its own term (§8).
     Noop,
-    /// A command; opaque to Raft.
+    /// Command to the state machine; opaque to Raft.
     Command(Bytes),
 }
 
-/// What must survive a restart besides the log (figure 2, "persistent state").
+/// State that must survive a restart besides the log (figure 2, "persistent state").
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HardState {
-    /// The latest term that this node has seen.
+    /// Latest term that this node has seen.
     pub term: Term,
-    /// Whom it voted for in that term.
+    /// Candidate that it voted for in that term.
     pub voted_for: Option<NodeId>,
 }
 

@@ -1,15 +1,16 @@
-//! When a node lets a snapshot take the place of its log: after so many entries or bytes, and not when the others do.
+//! Rule for when a node replaces its log by a snapshot: after a number of entries or bytes, at a different time on
+//! each node.
 
 use crate::{config::Config, raft::LogIndex};
 
-/// Bytes of the log after which it is compacted, however few its entries are; on the last member after up to twice as many.
+/// Bytes of the log after which it is compacted, however few its entries are; up to twice as many on the last member.
 const MAX_LOG_BYTES: u64 = 64 << 20;
 
-/// The points of the log at which one node compacts.
+/// Points of the log at which one node compacts.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct CompactionRule {
     after_entries: u64,
-    /// The node's share of the way from one compaction to the next, so that of several nodes each has its own time.
+    /// Offset of this node within a compaction period, so that the nodes compact at different times.
     shift_entries: u64,
     max_bytes: u64,
 }
@@ -25,7 +26,8 @@ impl CompactionRule {
         }
     }
 
-    /// Whether a snapshot of the state at `applied` is due, when the last one was at `last` and the log file has `log_bytes`.
+    /// Returns true if a snapshot of the state at `applied` is due, when the last one was at `last` and the log file
+    /// has `log_bytes`.
     pub(super) fn is_due(&self, last: LogIndex, applied: LogIndex, log_bytes: u64) -> bool {
         let period = |index: LogIndex| index.0.saturating_add(self.shift_entries) / self.after_entries;
         period(applied) > period(last) || (log_bytes > self.max_bytes && applied > last)

@@ -1,26 +1,29 @@
-//! File descriptors, which a process has only so many of: some are kept for peers and for the disk, whatever clients do.
+//! File descriptors, of which a process has a limited number: some are reserved for peers and for the disk, whatever
+//! clients do.
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-/// Client connections at a time, however many descriptors there are.
+/// Maximum number of simultaneous client connections, however many descriptors there are.
 const MAX_CLIENTS: u64 = 2048;
-/// At least so many, however few there are; then the storage has spare ones of its own.
+/// Minimum for the limit of client connections, however few descriptors there are; the storage then uses its own
+/// spare ones.
 const MIN_CLIENTS: u64 = 8;
-/// Kept for all else: two links for each peer, strangers at the peer port, files, and the serving threads' own.
+/// Descriptors reserved for everything else: two links for each peer, unidentified connections at the peer port,
+/// files, and the serving threads' own.
 const RESERVED: u64 = 96;
 
-/// Raises this process's limit as far as it may.
+/// Raises this process's limit as far as necessary and permitted.
 pub(super) fn take_all() {
     if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
         && soft < hard
     {
-        // More than enough, and a limit far above that costs elsewhere.
+        // This is more than enough, and a limit far above it costs elsewhere.
         let wanted = hard.min(MAX_CLIENTS + RESERVED).max(soft);
         setrlimit(Resource::RLIMIT_NOFILE, wanted, hard).ok(); // what there is has to do
     }
 }
 
-/// How many client connections there may be.
+/// Returns the maximum number of client connections.
 pub(super) fn for_clients() -> usize {
     let limit = getrlimit(Resource::RLIMIT_NOFILE).map_or(0, |(soft, _)| soft);
     clients_of(limit)

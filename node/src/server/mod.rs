@@ -1,7 +1,7 @@
-//! A running node: its listeners, its threads, its end.
+//! A running node: its listeners, its threads, and its shutdown.
 //!
-//! The loop in `node` runs on a thread of its own, since it waits for the disk; clients and peers are served by two more threads, which
-//! only ever hand it inputs through a bounded queue.
+//! The loop in `node` runs on a thread of its own, since it waits for the disk; clients and peers are served by two
+//! more threads, which hand it inputs through a bounded queue and nothing else.
 
 mod compaction;
 mod descriptors;
@@ -33,15 +33,15 @@ use crate::{
     transport::{self, Links},
 };
 
-/// Inputs that wait for the loop. Far above what comes in while one batch is made durable.
+/// Maximum number of inputs that wait for the loop; far above what arrives while one batch is made durable.
 const MAX_INPUTS: usize = 8192;
-/// Threads that serve clients and peers.
+/// Number of threads that serve clients and peers.
 const SERVING_THREADS: usize = 2;
 
-/// How long the serving threads may take to end; they only ever wait for sockets.
+/// Time that the serving threads may take to end; they only ever wait for sockets.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A node that runs. It ends when [`stop`](Self::stop) is called or its disk fails.
+/// Handle of a running node. The node ends when [`stop`](Self::stop) is called or its disk fails.
 #[derive(Debug)]
 pub struct Handle {
     id: NodeId,
@@ -54,7 +54,7 @@ pub struct Handle {
 /// Runs a node until SIGTERM or SIGINT, or until its disk fails.
 ///
 /// # Errors
-/// If it could not start, or its disk failed.
+/// Returns an error if the node could not start, or its disk failed.
 pub fn run(config: &Config) -> Result<(), Error> {
     descriptors::take_all();
     let node = start(config)?;
@@ -74,7 +74,7 @@ pub fn run(config: &Config) -> Result<(), Error> {
 /// Starts a node and returns once it listens.
 ///
 /// # Errors
-/// If a setting cannot work, an address cannot be had, or what the disk holds cannot be used.
+/// Returns an error if a setting cannot work, an address is unavailable, or the data on the disk cannot be used.
 pub fn start(config: &Config) -> Result<Handle, Error> {
     start_with(config, &Log::to_stderr(config.id))
 }
@@ -111,15 +111,15 @@ pub(crate) fn start_with(config: &Config, log: &Log) -> Result<Handle, Error> {
 }
 
 impl Handle {
-    /// Where clients are served; the port is the real one if the configuration said 0.
+    /// Returns the address at which clients are served; the port is the real one if the configuration said 0.
     pub fn client_addr(&self) -> SocketAddr {
         self.client_addr
     }
 
-    /// Ends the node. Nothing is done that a crash would not do: what is durable is durable.
+    /// Ends the node. A crash would leave the same state: what is durable stays durable, and nothing else is done.
     ///
     /// # Errors
-    /// If the node had failed before.
+    /// Returns an error if the node had failed before.
     pub fn stop(self) -> Result<(), Error> {
         self.inputs.send(Input::Stop).ok(); // an error means that it has ended already
         self.wait()

@@ -1,7 +1,7 @@
-//! The loop: gather inputs, let the core step, carry out what it wants in the order that it demands, answer.
+//! The loop: gather inputs, step the core, carry out its output in the required order, answer.
 //!
-//! The clock is read after a batch was gathered, never before: a lease that is checked against the reading is thus checked after the
-//! request arrived, and a follower counts its silence from no earlier than the leader's message.
+//! The clock is read after a batch is gathered, never before: a lease checked against the reading is thus checked
+//! after the request arrived, and a follower counts its election timeout from no earlier than the leader's message.
 
 use std::{
     hash::{BuildHasher as _, RandomState},
@@ -29,18 +29,19 @@ use crate::{
     transport::{Frame, Links},
 };
 
-/// Inputs in one batch, and thus behind one fsync.
+/// Maximum number of inputs in one batch, and so behind one fsync.
 const MAX_BATCH: usize = 512;
-/// Requests that may wait at a time; more are refused.
+/// Maximum number of requests that may wait at a time; more are refused.
 const MAX_PENDING: usize = 4096;
-/// For how many election timeouts a read that lost its leader waits for the next: most elections succeed within two.
+/// Number of election timeouts for which a read that lost its leader waits for the next one: most elections succeed
+/// within two.
 const HOMELESS_TIMEOUTS: u32 = 3;
-/// Longest wait for an input: a clock that was bent meanwhile is noticed after that.
+/// Longest wait for an input; a jump of the node's clock in the meantime is noticed after this time.
 const MAX_WAIT: Duration = Duration::from_millis(20);
-/// How long to wait after a compaction that came to nothing.
+/// Wait after a compaction that was given up.
 const COMPACTION_RETRY: Duration = Duration::from_secs(1);
 
-/// A node's state, all of it on one thread.
+/// State of a node, all of it on one thread.
 #[derive(Debug)]
 pub(super) struct Node {
     id: NodeId,
@@ -49,11 +50,11 @@ pub(super) struct Node {
     election_timeout: Duration,
     request_timeout: Duration,
     compaction: CompactionRule,
-    /// No compaction begins before that.
+    /// Time before which no compaction begins.
     compact_after: Instant,
     clock: Clock,
     raft: Raft,
-    /// The core's own account, as of the last input.
+    /// Status of the core, as of the last input.
     status: Status,
     storage: Storage,
     machine: Machine,
@@ -62,9 +63,10 @@ pub(super) struct Node {
     snapshot_index: LogIndex,
     links: Links,
     pending: Pending,
-    /// Reads that have lost the leader that they were asked of, and wait for the next.
+    /// Reads that were sent to a former leader without an answer, and wait for the next leader.
     homeless: Vec<Waiting>,
-    /// Ids start anywhere, so that a late answer to a former life of this node meets no request of this one.
+    /// Last id given to a request. Ids start at a random number, so that a late answer from before a restart matches
+    /// no request made after it.
     next_id: u64,
     counters: Counters,
     refused_messages: u64,
@@ -73,7 +75,7 @@ pub(super) struct Node {
 }
 
 impl Node {
-    /// Reads the disk and stands ready.
+    /// Reads the disk and returns a node that is ready to serve.
     pub(super) fn open(config: &Config, links: Links, log: Log) -> Result<Self, Error> {
         let (id, members) = (config.id, config.members());
         let beginning = if config.init { Beginning::New } else { Beginning::Restart };
@@ -113,7 +115,7 @@ impl Node {
         Ok(node)
     }
 
-    /// Serves until told to stop, or until it cannot go on.
+    /// Serves until it is told to stop or cannot continue.
     pub(super) fn run(&mut self, inputs: &Receiver<Input>) -> Result<(), Error> {
         let mut batch = Vec::new();
         loop {
@@ -143,7 +145,7 @@ impl Node {
         }
     }
 
-    /// How long there is nothing to do unless something comes in.
+    /// Returns the time for which there is nothing to do unless an input arrives.
     fn wait(&mut self) -> Duration {
         let span = self.raft.deadline().since(self.clock.now());
         let given_up = |at: Instant| at.saturating_duration_since(Instant::now());
@@ -151,8 +153,8 @@ impl Node {
         self.clock.host_span(span).min(wait)
     }
 
-    /// Answers the requests whose time is over. It is the host's time, in which clients live: a node's clock that stands still or jumps
-    /// back must not make them wait.
+    /// Answers the requests whose deadline has passed. Deadlines use the host's clock, as clients do: a node's clock
+    /// that stands still or jumps back must not make them wait.
     fn give_up(&mut self, now: Instant) {
         while let Some(waiting) = self.pending.next_expired(now) {
             let failure = waiting.unresolved(Reason::Deadline);
@@ -188,7 +190,7 @@ impl Node {
         }
     }
 
-    /// Tells the log of a message that was refused; of many only some, so that nobody can fill the disk with them.
+    /// Logs a refused message; only some of many, so that nobody can fill the disk with them.
     fn refuse_message(&mut self, peer: NodeId, why: &Incredible) {
         self.refused_messages += 1;
         if self.refused_messages.is_power_of_two() {
@@ -212,7 +214,7 @@ impl Node {
         (self.status.term, self.status.leader)
     }
 
-    /// Asks the core, or whoever can answer.
+    /// Answers a local read, hands other requests to the core, or forwards them to the leader.
     fn begin(&mut self, waiting: Waiting, request: Request, now: Time) {
         let here = self.status.role == Role::Leader
             || matches!(request, Request::Read { mode: Mode::Local | Mode::Quorum, .. });
@@ -234,7 +236,8 @@ impl Node {
         self.pending.add(id, waiting);
     }
 
-    /// Hands a request to the leader; only once for each leader, so that no request wanders about.
+    /// Forwards a request to the leader. A request is forwarded once for each leader and never by a peer, so that
+    /// none circulates.
     fn forward(&mut self, waiting: Waiting, request: Request) {
         let leader = self.status.leader.filter(|leader| *leader != self.id);
         let (Asker::Client(_), Some(leader)) = (&waiting.asker, leader) else {
@@ -248,7 +251,7 @@ impl Node {
         }
     }
 
-    /// Carries out all that the core wants, in the order of its contract (`raft::io`).
+    /// Carries out the core's output, in the order of its contract (`raft::io`).
     fn carry_out(&mut self) -> Result<(), Error> {
         while self.raft.has_output() {
             let output = self.raft.take_output();
@@ -283,7 +286,7 @@ impl Node {
         }
     }
 
-    /// Hands a frame to its link; false if it certainly never leaves.
+    /// Hands a frame to its link; returns false if it certainly never leaves.
     fn tell(&mut self, to: NodeId, frame: Frame) -> bool {
         self.trace.sent(to, &frame);
         self.links.send(to, frame)
@@ -311,7 +314,8 @@ impl Node {
         }
     }
 
-    /// A request has not happened, for want of a leader: if that is because the leader changed, a read waits for the next one.
+    /// Handles a request that did not happen for lack of a leader: if the leader has changed, a read waits for the
+    /// next one.
     fn bereave(&mut self, mut waiting: Waiting, reason: Reason) {
         if waiting.may_be_asked_again() && waiting.asked != self.following() {
             let limit = Instant::now() + self.election_timeout * HOMELESS_TIMEOUTS;
@@ -322,8 +326,8 @@ impl Node {
         }
     }
 
-    /// The leader that requests were passed on to is not this node's any more. A read is asked again; whether a write reached a log, and
-    /// will be committed, nobody here can know.
+    /// Ends the requests forwarded to a leader that this node no longer follows. A read is asked again; whether a
+    /// write reached a log, and will be committed, cannot be known here.
     fn end_forwarded(&mut self) {
         for waiting in self.pending.take_forwarded() {
             if waiting.read.is_some() {
@@ -335,7 +339,7 @@ impl Node {
         }
     }
 
-    /// Asks the new leader what the old one did not answer.
+    /// Asks the new leader for the reads that the old one did not answer.
     fn ask_again(&mut self, now: Time) {
         if self.status.leader.is_none() {
             return;
@@ -372,7 +376,8 @@ impl Node {
         Ok(())
     }
 
-    /// Lets a snapshot take the place of the applied log when that has grown long enough. The snapshot is made beside the loop.
+    /// Replaces the applied log by a snapshot once the log has grown long enough. The snapshot is made on another
+    /// thread.
     fn compact(&mut self, now: Instant) -> Result<(), Error> {
         match self.storage.finish_compaction().map_err(|source| self.broken(source))? {
             Some(Compacted::Done(snapshot)) => {
@@ -395,14 +400,14 @@ impl Node {
         Ok(())
     }
 
-    /// Answers a read from the state as it is now.
+    /// Answers a read from the current state.
     fn answer_read(&mut self, mut waiting: Waiting) {
         let (key, _) = waiting.read.take().expect("only reads get here");
         let found = self.machine.get(&key);
         self.answer(waiting, Ok(Applied::Got(found)));
     }
 
-    /// Says that a request did not and will not happen.
+    /// Answers that a request did not and will not happen.
     fn refuse(&mut self, waiting: Waiting, reason: Reason) {
         self.answer(waiting, Err(Failure { reason, happened: Happened::No }));
     }
@@ -414,13 +419,13 @@ impl Node {
 
     fn pass_on(&mut self, asker: Asker, reply: Reply) {
         match asker {
-            // Whoever asked may have gone.
+            // The client or peer that asked may be gone.
             Asker::Client(client) => drop(client.send(reply)),
             Asker::Peer(peer, id) => drop(self.tell(peer, Frame::Forwarded { id, reply })),
         }
     }
 
-    /// Tells the log when role, term or leader have changed.
+    /// Logs a change of role, term or leader.
     fn notice_role(&mut self) {
         let status = self.raft.status();
         if status.commit > self.status.commit {
@@ -488,7 +493,8 @@ impl Node {
     }
 }
 
-/// A number that differs in each life of the process, from the randomness that the standard library draws for its hash maps.
+/// Returns a number that differs at each start of the process, from the randomness that the standard library draws
+/// for its hash maps.
 fn fresh() -> u64 {
     RandomState::new().hash_one(std::process::id())
 }

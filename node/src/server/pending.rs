@@ -1,7 +1,8 @@
-//! The requests that wait for something, and what may be said of each when it does not come.
+//! Requests that wait for something, and the answer to each if it does not come.
 //!
-//! The rule that all else serves: "it did not happen" is said only of what no log can hold. A proposal that was appended, or was given
-//! to a link, may be committed by anybody at any later time; only another entry, committed at its index, rules that out.
+//! The rule behind all of this: a request is answered with "it did not happen" only if no log can hold it. A proposal
+//! that was appended, or was handed to a link, may be committed by any leader at any later time; only another entry,
+//! committed at its index, rules that out.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -15,27 +16,27 @@ use crate::{
     request::{Failure, Happened, Mode, Reason, Reply, Request},
 };
 
-/// Who waits for the answer.
+/// Recipient of the answer.
 #[derive(Debug)]
 pub(super) enum Asker {
-    /// A client of this node.
+    /// Client of this node.
     Client(oneshot::Sender<Reply>),
-    /// A peer that forwarded the request of a client of its own, under its own id.
+    /// Peer that forwarded a request of its own client, under its own id.
     Peer(NodeId, u64),
 }
 
-/// Whom a node follows, and in which term: what it asked of that leader, no other will answer.
+/// Term and leader that a node follows: no other leader will answer a request sent to this one.
 pub(super) type Following = (Term, Option<NodeId>);
 
-/// A request whose answer is due.
+/// Request that has not been answered yet.
 #[derive(Debug)]
 pub(super) struct Waiting {
     pub(super) asker: Asker,
-    /// What to read and how, if it is a read.
+    /// Key and mode, if it is a read.
     pub(super) read: Option<(String, Mode)>,
-    /// When it is given up, by the host's clock: however the node's own clock is bent, a client does not wait longer.
+    /// Deadline by the host's clock: whatever happens to the node's own clock, a client does not wait longer.
     pub(super) deadline: Instant,
-    /// Whom this node followed when it asked.
+    /// Leader that this node followed when it asked.
     pub(super) asked: Following,
 }
 
@@ -48,42 +49,43 @@ impl Waiting {
         Self { asker, read, deadline, asked }
     }
 
-    /// Whether it may be asked once more: a read of a client of this node, which has no effect.
+    /// Returns true if the request may be asked once more: a read of a client of this node, which has no effect.
     pub(super) fn may_be_asked_again(&self) -> bool {
         self.read.is_some() && matches!(self.asker, Asker::Client(_))
     }
 
-    /// What to say when its outcome is unknown: a read has no effect, so it is as if it had not happened.
+    /// Returns the answer to a request with an unknown outcome: a read has no effect, so it counts as not having
+    /// happened.
     pub(super) fn unresolved(&self, reason: Reason) -> Failure {
         Failure { reason, happened: if self.read.is_none() { Happened::Unknown } else { Happened::No } }
     }
 }
 
-/// All requests that wait, by the id under which this node knows them.
+/// Waiting requests, by the id under which this node knows them.
 #[derive(Debug, Default)]
 pub(super) struct Pending {
     waiting: HashMap<u64, Waiting>,
-    /// Ids by the time at which each is given up.
+    /// Ids by deadline.
     deadlines: BTreeSet<(Instant, u64)>,
-    /// Those that were passed on to the leader.
+    /// Requests that were forwarded to the leader.
     forwarded: BTreeSet<u64>,
-    /// Where appended proposals stand. Two may stand at one index, from different terms of this node.
+    /// Appended proposals by index and term. One index may have two of them, from different terms of this node.
     proposals: BTreeMap<(LogIndex, Term), u64>,
     /// Reads that may be answered once their index is applied.
     reads: BTreeSet<(LogIndex, u64)>,
 }
 
-/// What applying an entry says about the proposals at its index.
+/// Proposals decided by applying an entry at their index.
 #[derive(Debug, Default)]
 pub(super) struct Decided {
-    /// The one that this entry is.
+    /// Proposal that this entry is.
     pub(super) committed: Option<Waiting>,
-    /// Those that it rules out for ever.
+    /// Proposals that this entry rules out for ever.
     pub(super) superseded: Vec<Waiting>,
 }
 
 impl Pending {
-    /// How many wait.
+    /// Returns the number of waiting requests.
     pub(super) fn len(&self) -> usize {
         self.waiting.len()
     }
@@ -93,34 +95,34 @@ impl Pending {
         self.waiting.insert(id, waiting);
     }
 
-    /// Adds a request that was passed on to the leader.
+    /// Adds a request that was forwarded to the leader.
     pub(super) fn add_forwarded(&mut self, id: u64, waiting: Waiting) {
         self.forwarded.insert(id);
         self.add(id, waiting);
     }
 
-    /// Takes a request out, to answer it; `None` if that was done before.
+    /// Removes a request, to answer it; `None` if it was already answered.
     pub(super) fn take(&mut self, id: u64) -> Option<Waiting> {
         self.forwarded.remove(&id);
         self.waiting.remove(&id)
     }
 
-    /// Takes out all that was passed on to the leader and has no answer.
+    /// Removes all forwarded requests without an answer.
     pub(super) fn take_forwarded(&mut self) -> Vec<Waiting> {
         std::mem::take(&mut self.forwarded).into_iter().filter_map(|id| self.waiting.remove(&id)).collect()
     }
 
-    /// The proposal was appended there.
+    /// Records that the proposal was appended at `index` in `term`.
     pub(super) fn appended(&mut self, id: u64, index: LogIndex, term: Term) {
         self.proposals.insert((index, term), id);
     }
 
-    /// The read may be answered once `index` is applied.
+    /// Records that the read may be answered once `index` is applied.
     pub(super) fn readable_at(&mut self, id: u64, index: LogIndex) {
         self.reads.insert((index, id));
     }
 
-    /// The entry of `term` was applied at `index`.
+    /// Decides the proposals at `index`, where the entry of `term` was applied.
     pub(super) fn applied(&mut self, index: LogIndex, term: Term) -> Decided {
         let mut decided = Decided::default();
         while let Some(first) = self.proposals.first_entry().filter(|first| first.key().0 <= index) {
@@ -134,14 +136,14 @@ impl Pending {
         decided
     }
 
-    /// A snapshot replaced the log up to `index`: which entries it stood for is not to be known.
+    /// Removes the proposals up to `index`, where a snapshot replaced the log: which entries it replaced is unknown.
     pub(super) fn restored(&mut self, index: LogIndex) -> Vec<Waiting> {
         let later = self.proposals.split_off(&(LogIndex(index.0 + 1), Term(0)));
         let gone = std::mem::replace(&mut self.proposals, later);
         gone.into_values().filter_map(|id| self.waiting.remove(&id)).collect()
     }
 
-    /// The next read that may be answered now that `applied` is.
+    /// Removes the next read that may be answered now that `applied` is applied.
     pub(super) fn next_readable(&mut self, applied: LogIndex) -> Option<Waiting> {
         while let Some((_, id)) = self.reads.first().filter(|(index, _)| *index <= applied).copied() {
             self.reads.pop_first();
@@ -152,7 +154,7 @@ impl Pending {
         None
     }
 
-    /// The next request that is given up at `now`.
+    /// Removes the next request whose deadline has passed at `now`.
     pub(super) fn next_expired(&mut self, now: Instant) -> Option<Waiting> {
         while let Some(&(deadline, id)) = self.deadlines.first() {
             if deadline > now && self.waiting.contains_key(&id) {
@@ -166,7 +168,7 @@ impl Pending {
         None
     }
 
-    /// When `next_expired` has something to give at the latest, as things stand.
+    /// Returns the time by which `next_expired` must be called again.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
         self.deadlines.first().map(|(deadline, _)| *deadline)
     }
@@ -193,7 +195,7 @@ mod tests {
         waiting(&Request::Read { key: "k".into(), mode: Mode::Quorum }, deadline)
     }
 
-    /// Requests that are given up so many tens of milliseconds after the returned time as their ids say.
+    /// Adds requests whose deadlines lie `id` × 10 ms after the returned time.
     fn timed(ids: std::ops::RangeInclusive<u64>, waiting: fn(Instant) -> Waiting) -> (Pending, Instant) {
         let (mut pending, start) = (Pending::default(), Instant::now());
         ids.for_each(|id| pending.add(id, waiting(start + Duration::from_millis(id * 10))));

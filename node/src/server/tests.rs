@@ -1,4 +1,4 @@
-//! Whole clusters on loopback, driven through the client API as a user would.
+//! Tests of whole clusters on loopback, driven through the client API as a user would.
 
 use std::{
     collections::BTreeMap,
@@ -20,7 +20,7 @@ use crate::{
 const LIMIT: Duration = Duration::from_secs(15);
 const MODES: [&str; 5] = ["local", "leader", "lease", "quorum", "log"];
 
-/// Nodes of one cluster, those that run at the moment.
+/// Cluster of nodes, some of which run at the moment.
 struct Cluster {
     configs: BTreeMap<u64, Config>,
     nodes: BTreeMap<u64, Handle>,
@@ -31,7 +31,8 @@ struct Cluster {
 }
 
 impl Cluster {
-    /// A cluster of `size` nodes, none of which runs yet, on loopback addresses that no other cluster of the machine has.
+    /// Creates a cluster of `size` nodes, none of which runs yet, on loopback addresses that no other cluster on the
+    /// machine uses.
     fn new(size: u64, adjust: impl Fn(&mut Config)) -> Self {
         static CLUSTERS: AtomicU8 = AtomicU8::new(0);
         let cluster = CLUSTERS.fetch_add(1, Ordering::Relaxed);
@@ -53,14 +54,14 @@ impl Cluster {
             configs: configs.collect(),
             nodes: BTreeMap::new(),
             logs: (1..=size).map(|id| (id, Captured::default())).collect(),
-            // No connection is kept: one from before a restart would fail the first request after it.
+            // No connection is kept alive: one from before a restart would fail the first request after it.
             client: reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).timeout(LIMIT).build().unwrap(),
             runtime: runtime::Builder::new_current_thread().enable_all().build().unwrap(),
             _dir: dir,
         }
     }
 
-    /// A cluster that runs, with its leader.
+    /// Starts a cluster and returns it with its leader.
     fn running(size: u64, adjust: impl Fn(&mut Config)) -> (Self, u64) {
         let mut cluster = Self::new(size, adjust);
         (1..=size).for_each(|id| cluster.start(id));
@@ -106,7 +107,7 @@ impl Cluster {
         self.call(id, reqwest::Method::GET, "/v1/status", "").1
     }
 
-    /// The leader, once every running node agrees on it and it has committed something.
+    /// Returns the leader, once every running node agrees on it and has applied something.
     fn leader(&self) -> u64 {
         let mut leader = None;
         poll("a leader that all know", || {
@@ -276,7 +277,7 @@ fn a_leader_that_lost_its_majority_never_denies_a_write_that_its_log_holds() {
         let (status, body) = cluster.read(leader, "k", mode);
         assert!(matches!(status, 503 | 504) && body["happened"] == "no", "{mode} has no majority to ask: {body}");
     }
-    // The others come back: whatever the old leader's log held may now be committed, and was not denied.
+    // The other nodes come back: the old leader's log entries may now be committed, and no answer denied that.
     cluster.start(follower);
     cluster.start(other);
     cluster.leader();
@@ -303,7 +304,7 @@ fn a_follower_whose_leader_is_gone_says_what_it_knows() {
     assert_eq!(cluster.read(2, "k", "leader"), unreachable);
 }
 
-/// Where voters are not loyal, another leader can be elected while the lease runs.
+/// Under basic elections, another leader can be elected while the lease runs.
 #[test]
 fn lease_reads_are_refused_in_basic_raft_and_the_status_says_what_each_mode_promises() {
     let (cluster, leader) = Cluster::running(3, |config| config.elections = Elections::Basic);
@@ -318,7 +319,7 @@ fn lease_reads_are_refused_in_basic_raft_and_the_status_says_what_each_mode_prom
     assert_eq!(status["read_modes"]["quorum"], "linearizable");
 }
 
-/// Clients live by the host's time: a node whose clock stands still or jumps back answers them all the same.
+/// Deadlines use the host's clock: a node whose clock stands still or jumps back still answers its clients in time.
 #[test]
 fn a_clock_that_jumps_back_stops_no_deadline() {
     let clocks = tempdir().unwrap();

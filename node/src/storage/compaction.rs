@@ -1,5 +1,6 @@
-//! Compaction beside the running log: a thread writes the snapshot and a log that starts after it, each under a name of its own; what is
-//! appended meanwhile goes to the old log, and is added to the new one before that takes its place.
+//! Compaction beside the running log. A thread writes the snapshot and a log that starts after it, each under a
+//! temporary name; batches appended meanwhile go to the old log, and are added to the new one before it replaces the
+//! old.
 
 use std::{mem, panic, thread};
 
@@ -18,16 +19,16 @@ use crate::{
 pub(super) const MADE_SNAPSHOT: &str = "snapshot.made";
 pub(super) const MADE_WAL: &str = "wal.made";
 
-/// A snapshot that is being made.
+/// Compaction in progress.
 #[derive(Debug)]
 pub(super) struct Compaction<M: Medium> {
-    /// `None` once it was waited for.
+    /// Thread that writes the files; `None` once joined.
     thread: Option<thread::JoinHandle<Result<Made<M>, StorageError>>>,
-    /// All that was appended since it began.
+    /// Batches appended since the compaction began.
     since: Vec<Batch>,
 }
 
-/// Two durable files that only lack their names.
+/// Two durable files that have not been renamed yet.
 #[derive(Debug)]
 struct Made<M: Medium> {
     snapshot: Snapshot,
@@ -35,24 +36,25 @@ struct Made<M: Medium> {
     end: u64,
 }
 
-/// The outcome of a compaction.
+/// Outcome of a compaction.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Compacted {
-    /// The snapshot stands for the log up to its last index, durably.
+    /// The snapshot durably replaces the log up to its last index.
     Done(Snapshot),
-    /// Nothing has changed: the leader's snapshot was faster, or there were no descriptors left for the files.
+    /// The compaction was given up without effect: the leader's snapshot was faster, or there were no descriptors
+    /// left for the files.
     GivenUp,
 }
 
 impl<M: Medium> Compaction<M> {
-    /// Notes what goes to the old log meanwhile.
+    /// Records a batch that goes to the old log meanwhile.
     pub(super) fn add(&mut self, batch: Batch) {
         self.since.push(batch);
     }
 }
 
 impl<M: Medium> Drop for Compaction<M> {
-    /// Waits for the thread: it must not write to a directory that others may have by then.
+    /// Waits for the thread: it must not write to a directory that may belong to another process by then.
     fn drop(&mut self) {
         if let Some(thread) = self.thread.take() {
             thread.join().ok(); // nobody needs what it made
@@ -61,13 +63,13 @@ impl<M: Medium> Drop for Compaction<M> {
 }
 
 impl<M: Medium> Storage<M> {
-    /// Whether a compaction has begun that [`finish_compaction`](Self::finish_compaction) has not ended.
+    /// Returns true if a compaction has begun that [`finish_compaction`](Self::finish_compaction) has not ended.
     pub(crate) fn is_compacting(&self) -> bool {
         self.compaction.is_some()
     }
 
-    /// Begins to let a snapshot of the node's own state stand for the log up to `last`; `state` encodes that state, on another thread.
-    /// False if no thread can be had.
+    /// Begins to replace the log up to `last` by a snapshot of the node's own state, which `state` encodes on another
+    /// thread. Returns false if no thread can be started.
     pub(crate) fn begin_compaction(
         &mut self,
         last: (LogIndex, Term),
@@ -93,10 +95,11 @@ impl<M: Medium> Storage<M> {
         self.is_compacting()
     }
 
-    /// Puts what a compaction made in the place of the old files, once it has made it; `None` until then.
+    /// Replaces the old files by those of a finished compaction; returns `None` until it has finished.
     ///
     /// # Errors
-    /// If it or this failed: as [`persist`](Self::persist).
+    /// Returns an error if writing or replacing the files failed; the consequences are those of
+    /// [`persist`](Self::persist).
     pub(crate) fn finish_compaction(&mut self) -> Result<Option<Compacted>, StorageError> {
         let finished =
             |compaction: &mut Compaction<M>| compaction.thread.as_ref().is_none_or(thread::JoinHandle::is_finished);
@@ -141,7 +144,8 @@ impl<M: Medium> Storage<M> {
 }
 
 impl<M: Medium> Files<M> {
-    /// Removes what a crash or a compaction that came to nothing has left; whatever stays disturbs nobody.
+    /// Removes the leftovers of a crash or of a compaction that was given up; failures are ignored, as leftovers do
+    /// no harm.
     pub(super) fn remove_leftovers(&self) {
         for name in [MADE_SNAPSHOT, MADE_WAL, "snapshot.new", "wal.new"] {
             self.medium.remove(name).ok();

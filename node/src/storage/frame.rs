@@ -1,37 +1,41 @@
-//! How a record lies in a file: a mark, its length, a checksum of these, one of its bytes, its bytes, and an end mark.
+//! Layout of a record in a file: a mark, its length, the payload's checksum, a checksum of these, the payload, and an
+//! end mark.
 //!
-//! Both checksums cover the record's place in the file, so that bytes left over from elsewhere are not taken for a record. The length
-//! has a checksum of its own, so that a record of which the end is missing can be told from one whose length is damaged.
+//! Both checksums cover the record's offset in the file, so that bytes left over from elsewhere are not taken for a
+//! record. The header has a checksum of its own, so that a record whose end is missing can be told from one whose
+//! length is damaged.
 //!
-//! A crash leaves of the last write what reached the disk: a beginning, or some sectors of it and zeros for the rest. The marks at both
-//! ends see to it that no sector's share of a sound record is all zeros (a command holds text, in which 512 zeros in a row do not
-//! occur). So a record that is there from end to end, with something in each sector and a wrong checksum, is no crash's work.
+//! After a crash, the last write may be present in part: a prefix, or some of its sectors with zeros for the rest.
+//! The marks at both ends ensure that no sector's share of a sound record is all zeros (a command holds text, in
+//! which 512 zeros in a row do not occur). So a record that is complete, with something in each sector and a wrong
+//! checksum, is not the result of a crash.
 
-/// Starts each record. Its first byte occurs in no text, so that no value can hold a record.
+/// Mark at the start of each record. Its first byte occurs in no text, so that no value can contain a record.
 const MARK: [u8; 4] = *b"\xffSW2";
-/// Ends each record. Two bits, so that no single flipped one makes it a zero.
+/// Mark at the end of each record. It has several bits set, so that no single flipped bit makes it zero.
 const END: u8 = 0x5a;
 const HEADER_BYTES: usize = 16;
-/// What a disk writes or loses as one.
+/// Number of bytes that a disk writes or loses as a unit.
 const SECTOR_BYTES: usize = 512;
 
-/// The most bytes that a record may hold: its length is told in four.
+/// Maximum size of a record's payload: its length is stored in four bytes.
 pub(super) const MAX_PAYLOAD_BYTES: usize = u32::MAX as usize;
 
-/// What is to be found at one place of a file.
+/// Content of a file at one offset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Found<'a> {
-    /// The end of the file.
+    /// End of the file.
     End,
-    /// A sound record, and the offset after it.
+    /// Sound record, with the offset after it.
     Record(&'a [u8], usize),
-    /// What a crash may leave of a write: its beginning, or zeros in place of some of its sectors.
+    /// Possible remains of a write after a crash: a prefix, or zeros in place of some sectors.
     Torn,
-    /// What no crash leaves.
+    /// Content that no crash leaves.
     Damaged,
 }
 
-/// The bytes before and after `payload` that make it the record at byte `offset` of its file; `None` if it is too long.
+/// Returns the bytes before and after `payload` that make it the record at byte `offset` of its file; `None` if it is
+/// too long.
 pub(super) fn enclose(offset: u64, payload: &[u8]) -> Option<([u8; HEADER_BYTES], [u8; 1])> {
     header(offset, payload.len(), checksum(offset, payload)).map(|header| (header, [END]))
 }
@@ -46,7 +50,7 @@ fn header(offset: u64, length: usize, checksum: u32) -> Option<[u8; HEADER_BYTES
     Some(header)
 }
 
-/// What is at `offset`.
+/// Reads the content at `offset`.
 pub(super) fn read(file: &[u8], offset: usize) -> Found<'_> {
     let rest = file.get(offset..).unwrap_or_default();
     if rest.is_empty() {
@@ -69,7 +73,8 @@ pub(super) fn read(file: &[u8], offset: usize) -> Found<'_> {
     torn_or_damaged(offset + record.len())
 }
 
-/// Whether any record begins after `offset`, sound at least in its header: it shows that what stands at `offset` was whole once.
+/// Returns true if a record with a sound header begins after `offset`: this shows that the content at `offset` was
+/// complete once.
 pub(super) fn any_after(file: &[u8], offset: usize) -> bool {
     let rest = file.get(offset + 1..).unwrap_or_default();
     rest.windows(HEADER_BYTES)
@@ -77,14 +82,14 @@ pub(super) fn any_after(file: &[u8], offset: usize) -> bool {
         .any(|(window, at)| window.starts_with(&MARK) && parse(window, at).is_some())
 }
 
-/// The payload's length and checksum that a sound header tells.
+/// Parses a header; returns the payload's length and checksum if the header is sound.
 fn parse(header: &[u8], offset: usize) -> Option<(usize, u32)> {
     let word = |at: usize| u32::from_le_bytes(header[at..at + 4].try_into().expect("four bytes"));
     let sound = header.starts_with(&MARK) && word(12) == checksum(offset as u64, &header[..12]);
     sound.then_some(()).and(usize::try_from(word(4)).ok()).map(|length| (length, word(8)))
 }
 
-/// Whether some sector's share of the bytes from `start` to `end` is all zeros.
+/// Returns true if some sector's share of the bytes from `start` to `end` is all zeros.
 fn has_unwritten_sector(file: &[u8], start: usize, end: usize) -> bool {
     let mut rest = &file[start..end];
     let mut share = SECTOR_BYTES - start % SECTOR_BYTES;
@@ -106,7 +111,8 @@ fn checksum(offset: u64, bytes: &[u8]) -> u32 {
 mod tests {
     use super::*;
 
-    /// Records of these lengths, and where each begins; without a zero in them.
+    /// Builds records of these payload lengths, without zeros in the payloads, and returns the file and the start of
+    /// each.
     fn records(lengths: &[usize]) -> (Vec<u8>, Vec<usize>) {
         let (mut file, mut starts) = (Vec::new(), Vec::new());
         for &length in lengths {
@@ -135,7 +141,7 @@ mod tests {
         assert_eq!(read(&file, at), Found::End);
     }
 
-    /// Of every length, so that headers, payloads and end marks meet the border of a sector at every byte.
+    /// Tries every length, so that headers, payloads and end marks meet the border of a sector at every byte.
     #[test]
     fn a_flipped_bit_in_the_last_record_is_never_taken_for_a_torn_write() {
         for first in 440..520 {

@@ -1,10 +1,10 @@
-//! What the log file says, in memory: its records, and what they add up to.
+//! Contents of the log file in memory: its records, and their combined effect.
 
 use serde::{Deserialize, Serialize};
 
 use crate::raft::{Entry, HardState, LogIndex, NodeId, Snapshot};
 
-/// Whose directory it is.
+/// Node and cluster that a directory belongs to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Owner {
     pub(super) id: NodeId,
@@ -18,17 +18,17 @@ impl std::fmt::Display for Owner {
     }
 }
 
-/// The first record of each log file.
+/// First record of each log file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Start {
     pub(super) owner: Owner,
-    /// The log before and with this index lies in the snapshot file, which must reach at least so far.
+    /// Last index of the log that is in the snapshot file, which must reach at least this far.
     pub(super) base: LogIndex,
     pub(super) hard_state: HardState,
     pub(super) entries: Vec<Entry>,
 }
 
-/// Each further record: what was made durable together.
+/// Further record of a log file: the changes that were made durable together.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Batch {
     pub(super) hard_state: Option<HardState>,
@@ -36,11 +36,11 @@ pub(super) struct Batch {
     pub(super) entries: Vec<Entry>,
 }
 
-/// The sum of the records.
+/// Combined effect of the records.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Image {
     pub(super) hard_state: HardState,
-    /// Without a gap.
+    /// Entries of the log, without a gap.
     pub(super) entries: Vec<Entry>,
 }
 
@@ -48,7 +48,7 @@ impl Image {
     /// Adds one record.
     ///
     /// # Errors
-    /// A sentence, if the entries would have a gap.
+    /// Returns a sentence if the entries would have a gap.
     pub(super) fn add(&mut self, batch: Batch) -> Result<(), String> {
         self.hard_state = batch.hard_state.unwrap_or(self.hard_state);
         if let Some(from) = batch.truncate_from {
@@ -65,11 +65,11 @@ impl Image {
         Ok(())
     }
 
-    /// Lets `snapshot` stand for the log up to its last index (§7): entries after that stay if they follow on the entry that
-    /// the snapshot ends with.
+    /// Replaces the log up to the last index of `snapshot` (§7): later entries stay if they follow the entry that the
+    /// snapshot ends with.
     ///
     /// # Errors
-    /// A sentence, if there is a gap between the snapshot and the first entry.
+    /// Returns a sentence if there is a gap between the snapshot and the first entry.
     pub(super) fn start_after(&mut self, snapshot: &Snapshot) -> Result<(), String> {
         let behind = self.entries.partition_point(|entry| entry.index <= snapshot.last_index);
         let same_history = match behind.checked_sub(1) {

@@ -1,4 +1,5 @@
-//! What the storage asks of a file system: a trait, so that tests can put one in its place that fails and forgets; and the real one.
+//! File system operations of the storage: a trait, so that tests can substitute one that fails and forgets, and the
+//! real implementation.
 
 use std::{
     fmt::Debug,
@@ -11,40 +12,41 @@ use std::{
 
 use nix::errno::Errno;
 
-/// One directory of files. Clones mean the same one.
+/// Directory of files. Clones refer to the same directory.
 pub(crate) trait Medium: Clone + Debug + Send + Sync + 'static {
     /// An open file.
     type File: Debug + Send;
 
-    /// All of a file.
+    /// Reads a whole file.
     fn read(&self, name: &str) -> io::Result<Vec<u8>>;
     /// Opens an empty file, new or not, to write to.
     fn create(&self, name: &str) -> io::Result<Self::File>;
     fn write_at(&self, file: &Self::File, bytes: &[u8], offset: u64) -> io::Result<()>;
-    /// Makes what was written to the file, and its length, durable.
+    /// Makes the contents and the length of the file durable.
     fn sync(&self, file: &Self::File) -> io::Result<()>;
-    /// The same for a file that is not open.
+    /// Makes a file that is not open durable.
     fn sync_name(&self, name: &str) -> io::Result<()>;
-    /// Gives a file another name, in place of the one that has it.
+    /// Renames a file, replacing the one that has the new name.
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
     fn remove(&self, name: &str) -> io::Result<()>;
-    /// Makes the names durable.
+    /// Makes the file names durable.
     fn sync_dir(&self) -> io::Result<()>;
 }
 
-/// Whether `error` says that descriptors have run out: of the process or of the system. That is no failure of a disk, and passes.
+/// Returns true if `error` says that descriptors have run out, in the process or in the system. This is no failure of
+/// the disk, and it passes.
 pub(super) fn lacks_descriptors(error: &io::Error) -> bool {
     error.raw_os_error().map(Errno::from_raw).is_some_and(|errno| matches!(errno, Errno::EMFILE | Errno::ENFILE))
 }
 
-/// Descriptors that are given up for files of the storage when no others are left.
+/// Number of descriptors kept in reserve for the storage's files.
 const SPARE_DESCRIPTORS: usize = 4;
 
-/// A real directory.
+/// Directory of the real file system.
 #[derive(Clone, Debug)]
 pub(crate) struct Directory {
     path: PathBuf,
-    /// The directory itself, kept open to be synced.
+    /// Directory handle, kept open for syncing.
     handle: Arc<File>,
     spare: Arc<Mutex<Vec<File>>>,
 }
@@ -56,7 +58,7 @@ impl Directory {
         Ok(Self { path: path.to_owned(), handle: Arc::new(handle), spare: Arc::new(Mutex::new(spare)) })
     }
 
-    /// Opens a file, with a spare descriptor if there is no other.
+    /// Opens a file, releasing a spare descriptor if no other is left.
     fn with_spare<T>(&self, open: impl Fn() -> io::Result<T>) -> io::Result<T> {
         let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
         while spare.len() < SPARE_DESCRIPTORS
@@ -111,8 +113,8 @@ impl Medium for Directory {
     }
 }
 
-/// Creates the directories of `path` that are missing, durably: each new one is synced into the one above it. The one above the first
-/// that is there already is synced as well, for it may have been made just before a crash.
+/// Creates the missing directories of `path` durably: each new one is synced into its parent. The parent of the first
+/// existing directory is synced as well, since that directory may have been created just before a crash.
 pub(super) fn create_directories(path: &Path) -> io::Result<()> {
     let above = |path: &Path| match path.parent() {
         Some(parent) if parent.as_os_str().is_empty() => Some(PathBuf::from(".")),
@@ -120,7 +122,7 @@ pub(super) fn create_directories(path: &Path) -> io::Result<()> {
     };
     if path.is_dir() {
         return match above(path).map(|above| sync_directory(&above)) {
-            // Not ours, so neither is the entry in it.
+            // The parent belongs to another user, so its entry is not ours to make durable.
             Some(Err(error)) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
             synced => synced.unwrap_or(Ok(())),
         };

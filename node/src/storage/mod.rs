@@ -1,28 +1,31 @@
-//! What survives a restart: one log file and one snapshot file in a directory of the node's own.
+//! Durable state of a node: one log file and one snapshot file in a directory of its own.
 //!
-//! A log of our own rather than an embedded store: what a torn tail, a damaged record or an answer before the fsync does to a
-//! cluster is the very thing that this node is there to be tested for, so it should be a page of code that can be read. All that is made
-//! durable together is one record, written with one `write` and one `fdatasync`; since nothing more is written before that has returned,
-//! only the last record can be torn by a crash.
+//! The log is written here rather than with an embedded store: the node exists to test the effects of a torn tail, a
+//! damaged record or an answer before the fsync, so this should be a page of code that can be read. Changes that
+//! become durable together are one record, written with one `write` and one `fdatasync`; since nothing more is
+//! written before that has returned, a crash can tear only the last record.
 //!
-//! *Torn or damaged.* Recovery cuts a last record off that a crash can have left so: its end is missing, or a whole sector of it is
-//! zeros. It was not acknowledged, or the disk did not keep its word. Anything else that is not as it was written (a flipped bit, in a
-//! length too; a record with others behind it) is no crash's work but a lost promise, and an error: the node stays down, for one that
-//! forgot what it promised is worse than one that is down. What cannot be told: a file that was cut short later, at a record or within the
-//! last one, and sectors of the last record that were zeroed later, look like a torn write, and a disk that loses a whole file like a
-//! directory that was emptied. A last record that reached the disk as neither its bytes nor zeros (old contents of the sectors, where a
-//! file system lets them show) is refused although nothing acknowledged was in it.
+//! *Torn or damaged.* Recovery cuts off a last record in a state that a crash can leave: its end is missing, or a
+//! whole sector of it is zeros. Such a record was not acknowledged, or the disk broke its promise. Any other
+//! difference from what was written (a flipped bit, even in a length; a broken record with others behind it) cannot
+//! be the result of a crash; data that was durable has been lost. This is an error and the node stays down, since a
+//! node that forgot its promises is worse than one that is down. Some cases cannot be told apart: a file that was
+//! later cut at a record or within the last one, and sectors of the last record that were later zeroed, look like a
+//! torn write; a disk that lost a whole file looks like an emptied directory. A last record that reached the disk as
+//! neither its bytes nor zeros (old contents of the sectors, where a file system exposes them) is refused although
+//! nothing acknowledged was in it.
 //!
-//! *Nothing is believed because it can be read.* After a crash of the process, or an fsync that failed, the page cache shows bytes that
-//! the disk may never have got, and a second fsync would succeed without writing them. So opening writes all that it found of the log to
-//! a new file, and the node starts once that is durable; the old file is never appended to again. After any failure the storage refuses
-//! all further work.
+//! *Readable does not mean durable.* After a crash of the process, or a failed fsync, the page cache shows bytes that
+//! may never have reached the disk, and a second fsync would succeed without writing them. So opening rewrites the
+//! recovered log to a new file, and the node starts once that is durable; the old file is never appended to again.
+//! After any failure the storage refuses all further work.
 //!
-//! Both files are replaced whole: written under another name, fsynced, renamed, the directory fsynced. A snapshot comes first, then a
-//! log that starts after it; a crash in between leaves a log that reaches back too far, which recovery trims. The first record of
-//! the log names the node and its cluster, so that no other node uses the directory.
+//! Both files are replaced as a whole: written under another name, fsynced, renamed, the directory fsynced. The
+//! snapshot comes first, then a log that starts after it; a crash in between leaves a log that reaches back too far,
+//! which recovery trims. The first record of the log names the node and its cluster, so that no other node uses the
+//! directory.
 //!
-//! Compaction writes both on a thread of its own (`compaction`), while the log goes on.
+//! Compaction writes both files on a thread of its own (`compaction`), while the log continues.
 
 mod compaction;
 mod frame;
@@ -53,41 +56,41 @@ pub(crate) use compaction::Compacted;
 const LOCK: &str = "lock";
 const WAL: &str = "wal";
 const SNAPSHOT: &str = "snapshot";
-/// Bytes of a large file that are written at once, and bytes after which they are synced: an fsync of the log meanwhile never has to wait for
-/// much more than that.
+/// Bytes of a large file that are written at once. The file is synced after every `SYNC_EVERY_BYTES`, so that a
+/// concurrent fsync of the log never waits for much more than that.
 const PIECE_BYTES: usize = 1 << 20;
 const SYNC_EVERY_BYTES: u64 = 4 << 20;
 
-/// Whether a node may start without anything on its disk.
+/// Expected state of a node's disk at the start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Beginning {
-    /// It has never run: its directory holds nothing.
+    /// New node that has never run: its directory must hold no state.
     New,
-    /// It has run before, and remembers.
+    /// Node that has run before: its directory must hold its state.
     Restart,
 }
 
-/// The directory of a node, open and locked.
+/// Directory of a node, open and locked.
 #[derive(Debug)]
 pub(crate) struct Storage<M: Medium = Directory> {
-    // Before the lock, which is given back only once nobody writes there any more.
+    // Declared before the lock, which must be released only once no thread writes to the directory.
     compaction: Option<Compaction<M>>,
     files: Files<M>,
     owner: Owner,
     wal: M::File,
-    /// Where the next record goes.
+    /// Offset of the next record.
     end: u64,
     image: Image,
-    /// The last entry that the snapshot on the disk stands for.
+    /// Last entry that the snapshot on the disk replaces.
     snapshot_index: LogIndex,
     fsyncs: u64,
-    /// Whether something failed: then nobody knows what is durable.
+    /// Set once something failed: from then on it is unknown what is durable.
     failed: bool,
-    /// Held as long as the node lives.
+    /// Lock of the directory, held as long as the node lives.
     _lock: Option<File>,
 }
 
-/// The files, and how to name them when something goes wrong.
+/// Files of the directory, with its path for error messages.
 #[derive(Clone, Debug)]
 struct Files<M> {
     dir: PathBuf,
@@ -95,11 +98,11 @@ struct Files<M> {
 }
 
 impl Storage {
-    /// Opens the directory and reads what it holds; creates it for a node that is new. All that is returned is durable.
+    /// Opens the directory and reads its contents; creates it for a new node. The returned state is durable.
     ///
     /// # Errors
-    /// If another process or another node has it, a file is damaged or cannot be used, or there is nothing although the node has run
-    /// before, or something although it has not.
+    /// Returns an error if another process or another node uses the directory, if a file is damaged or unusable, if
+    /// there is no state although the node has run before, or if there is some although it has not.
     pub(crate) fn open(
         dir: &Path,
         id: NodeId,
@@ -155,12 +158,12 @@ impl<M: Medium> Storage<M> {
         Ok((storage, stored))
     }
 
-    /// How often the disk was asked to make something durable.
+    /// Returns the number of fsyncs so far.
     pub(crate) fn fsyncs(&self) -> u64 {
         self.fsyncs
     }
 
-    /// About how many bytes the log file has.
+    /// Returns the approximate size of the log file in bytes.
     pub(crate) fn log_bytes(&self) -> u64 {
         self.end
     }
@@ -168,7 +171,7 @@ impl<M: Medium> Storage<M> {
     /// Makes all of `persist` durable.
     ///
     /// # Errors
-    /// If it could not; nobody knows then what is durable, and the node must stop.
+    /// Returns an error if it could not; what is durable is then unknown, and the node must stop.
     pub(crate) fn persist(&mut self, persist: &Persist) -> Result<(), StorageError> {
         self.unless_failed(|storage| storage.carry_out(persist))
     }
@@ -181,7 +184,8 @@ impl<M: Medium> Storage<M> {
                 entries: persist.entries.clone(),
             });
         };
-        // The term first: a crash before the log is replaced must not leave a snapshot from a later term than the node remembers.
+        // The term goes first: a crash before the log is replaced must not leave a snapshot from a later term than
+        // the stored one.
         self.append(Batch { hard_state: persist.hard_state, ..Batch::default() })?;
         self.files.replace(SNAPSHOT, &encode(snapshot))?;
         self.snapshot_index = snapshot.last_index;
@@ -195,7 +199,7 @@ impl<M: Medium> Storage<M> {
         Ok(())
     }
 
-    /// Does something unless an earlier attempt failed, and remembers if this one does.
+    /// Performs an action unless an earlier one failed, and remembers if this one fails.
     fn unless_failed<T>(&mut self, act: impl FnOnce(&mut Self) -> Result<T, StorageError>) -> Result<T, StorageError> {
         if self.failed {
             return Err(StorageError::Failed { path: self.files.dir.clone() });
@@ -227,7 +231,7 @@ impl<M: Medium> Files<M> {
         self.dir.join(name)
     }
 
-    /// All of a file; `None` if it is not there.
+    /// Reads a whole file; `None` if it does not exist.
     fn read(&self, name: &str) -> Result<Option<Vec<u8>>, StorageError> {
         match self.medium.read(name) {
             Ok(bytes) => Ok(Some(bytes)),
@@ -246,8 +250,8 @@ impl<M: Medium> Files<M> {
         }
     }
 
-    /// Replaces the file `name` by one record, durably and at once: a crash leaves the old one or the new one. Returns the new file and
-    /// its length.
+    /// Replaces the file `name` by one record, durably and atomically: a crash leaves the old file or the new one.
+    /// Returns the new file and its length.
     fn replace(&self, name: &str, payload: &[u8]) -> Result<(M::File, u64), StorageError> {
         let new = format!("{name}.new");
         let written = self.write_new(&new, payload)?;
@@ -255,7 +259,8 @@ impl<M: Medium> Files<M> {
         Ok(written)
     }
 
-    /// Writes one record to a file of its own and makes that durable, but not its name. Returns the file and its length.
+    /// Writes one record to a new file and makes the contents durable, but not the name. Returns the file and its
+    /// length.
     fn write_new(&self, name: &str, payload: &[u8]) -> Result<(M::File, u64), StorageError> {
         let path = self.path(name);
         let (header, end) = frame::enclose(0, payload).ok_or_else(|| too_large(&path, payload.len()))?;
@@ -273,7 +278,7 @@ impl<M: Medium> Files<M> {
         Ok((file, offset))
     }
 
-    /// Lets a durable file take the place of another, durably.
+    /// Renames a durable file over another, durably.
     fn give_name(&self, from: &str, to: &str) -> Result<(), StorageError> {
         self.medium.rename(from, to).map_err(failed("renaming to", &self.path(to)))?;
         self.medium.sync_dir().map_err(failed("syncing", &self.dir))
@@ -291,10 +296,10 @@ fn lock(dir: &Path) -> Result<File, StorageError> {
     }
 }
 
-/// What the log file says up to its last sound record.
+/// Reads the contents of a log file up to its last sound record.
 fn recover(path: &Path, bytes: &[u8], owner: &Owner, snapshot: Option<&Snapshot>) -> Result<Image, StorageError> {
     let at = |offset: usize| damaged(path, offset as u64);
-    // A log file appears under its name only with its first record durable: that one cannot be torn.
+    // A log file gets its name only once its first record is durable, so that record cannot be torn.
     let Found::Record(first, mut end) = frame::read(bytes, 0) else { return Err(at(0)("its first record".into())) };
     let start: Start = decode(first).map_err(at(0))?;
     if start.owner != *owner {
@@ -327,7 +332,7 @@ fn recover(path: &Path, bytes: &[u8], owner: &Owner, snapshot: Option<&Snapshot>
     Ok(image)
 }
 
-/// The first record of a log that holds all of `image`.
+/// Returns the first record of a log that holds all of `image`.
 fn start(owner: &Owner, base: LogIndex, image: &Image) -> Start {
     Start { owner: owner.clone(), base, hard_state: image.hard_state, entries: image.entries.clone() }
 }

@@ -1,6 +1,6 @@
-//! A disk that fails and forgets, and all that may happen at each of its syncs: the page cache and the disk are told apart, a sync that
-//! fails leaves the cache as it is and believed to be written (as Linux does), and a loss of power keeps any of the sectors that were
-//! under way.
+//! Simulated disk that fails and forgets, with every fault at every sync. Page cache and disk are separate; a failed
+//! sync leaves the cache as it is and marks it clean (as Linux does); and a loss of power keeps any subset of the
+//! sectors being written.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,7 +14,7 @@ use crate::raft::{Entry, HardState, Term};
 
 const PAGE_BYTES: usize = 512;
 
-/// A file: its pages in the cache, those on the disk, and which of the first are known to differ from the second.
+/// A file: its pages in the cache, its pages on the disk, and the set of dirty pages.
 #[derive(Clone, Debug, Default)]
 struct Inode {
     cached: Vec<u8>,
@@ -23,7 +23,7 @@ struct Inode {
 }
 
 impl Inode {
-    /// Writes those of the dirty pages to the disk that `chosen` takes.
+    /// Writes those dirty pages to the disk that `chosen` selects.
     fn write_back(&mut self, mut chosen: impl FnMut() -> bool) {
         for page in std::mem::take(&mut self.dirty) {
             if chosen() {
@@ -35,14 +35,14 @@ impl Inode {
     }
 }
 
-/// At which sync something goes wrong.
+/// Fault at a sync.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Trouble {
-    /// The process is killed on its way into it.
+    /// The process is killed before the sync takes effect.
     Killed,
-    /// It fails, and what was to be written counts as clean.
+    /// The sync fails, and the dirty pages count as clean.
     Failed,
-    /// The power goes while it is under way.
+    /// Power is lost during the sync; the seed selects the pages that survive.
     PowerLost(u64),
 }
 
@@ -54,12 +54,12 @@ struct Disk {
     dirty_names: bool,
     syncs: usize,
     trouble: Option<(usize, Trouble)>,
-    /// Whether there are no descriptors left for new files.
+    /// True if there are no descriptors left for new files.
     full: bool,
 }
 
 impl Disk {
-    /// What is asked of it is a sync; whether all goes well.
+    /// Performs a sync, or the fault planned for it.
     fn sync(&mut self, inode: Option<usize>) -> io::Result<()> {
         self.syncs += 1;
         let Some((_, trouble)) = self.trouble.take_if(|(at, _)| *at == self.syncs) else {
@@ -84,7 +84,7 @@ impl Disk {
         }
     }
 
-    /// Keeps what is durable, and of the rest whatever the bits of `seed` say.
+    /// Keeps what is durable, and a pseudo-random subset of the rest, chosen by `seed`.
     fn lose_power(&mut self, seed: u64) {
         let mut state = seed;
         let mut chosen = move || {
@@ -110,7 +110,7 @@ impl Simulated {
         self.0.lock().unwrap()
     }
 
-    /// A disk that holds these files, durably.
+    /// Creates a disk that holds these files, durably.
     pub(super) fn holding(files: &[(&str, &[u8])]) -> Self {
         let simulated = Self::default();
         for (name, bytes) in files {
@@ -193,14 +193,14 @@ impl Medium for Simulated {
     }
 }
 
-/// What a life of a node asks of its storage.
+/// Operation of a node on its storage.
 #[derive(Clone, Debug)]
 enum Step {
     Persist(Persist),
     Compact(Snapshot),
 }
 
-/// Entries that fill some sectors each.
+/// Returns entries that fill several sectors each.
 fn large(indexes: std::ops::RangeInclusive<u64>, term: u64) -> Vec<Entry> {
     let mut entries = entries(indexes, term).entries;
     for entry in &mut entries {
@@ -210,7 +210,7 @@ fn large(indexes: std::ops::RangeInclusive<u64>, term: u64) -> Vec<Entry> {
     entries
 }
 
-/// Every kind of step, among them a compaction and a snapshot from the leader.
+/// Returns a sequence with every kind of step, among them a compaction and a snapshot from the leader.
 fn life() -> Vec<Step> {
     let persist = |persist| Step::Persist(persist);
     let hard_state = |term| Some(HardState { term: Term(term), voted_for: Some(NodeId(2)) });
@@ -248,8 +248,8 @@ fn carry_out(storage: &mut Storage<Simulated>, step: &Step) -> Result<(), Storag
     }
 }
 
-/// Lives through all of [`life`] until something goes wrong. Returns the states that may be found afterwards: the last that was reported
-/// durable and the one on the way; and the storage, if there is one.
+/// Runs all steps of [`life`] until something goes wrong. Returns the states that may be found afterwards, the last
+/// one reported durable and the one in progress, and the storage, if there is one.
 fn live(disk: &Simulated) -> (Vec<Stored>, Option<Storage<Simulated>>) {
     let mut model = Stored::default();
     let Ok((mut storage, found)) = disk.open(Beginning::New) else { return (vec![model], None) };
@@ -257,7 +257,7 @@ fn live(disk: &Simulated) -> (Vec<Stored>, Option<Storage<Simulated>>) {
     for step in life() {
         let next = follow_step(&model, &step);
         if carry_out(&mut storage, &step).is_err() {
-            // The steps of an installation are durable one by one: the term comes first.
+            // The parts of a snapshot installation become durable one by one: the term comes first.
             let mut states = vec![model.clone(), next.clone()];
             states.push(Stored { hard_state: next.hard_state, ..model });
             return (states, Some(storage));
@@ -279,8 +279,8 @@ fn in_trouble(at: usize, trouble: Trouble) -> Simulated {
     disk
 }
 
-/// After a kill or a failed fsync the cache shows more than the disk holds. What a restarted node believes, it must still find after a
-/// loss of power.
+/// After a kill or a failed fsync the cache shows more than the disk holds. The state that a restarted node recovers
+/// must still be there after a loss of power.
 #[test]
 fn what_a_restarted_node_believes_is_durable() {
     for at in 1..=syncs_of_a_life() {
@@ -302,7 +302,7 @@ fn what_a_restarted_node_believes_is_durable() {
     }
 }
 
-/// The same if the fsyncs of the restart fail, too.
+/// Repeats the test with fsyncs that fail during the restart, too.
 #[test]
 fn a_restart_that_fails_is_not_believed_by_the_next() {
     for at in 1..=syncs_of_a_life() {
@@ -323,7 +323,8 @@ fn a_restart_that_fails_is_not_believed_by_the_next() {
     }
 }
 
-/// Whatever sectors of the write under way reach the disk: it is all there or not at all, and never passes for damage.
+/// Tries many subsets of the sectors being written: the last step is there completely or not at all, and never looks
+/// like damage.
 #[test]
 fn a_loss_of_power_leaves_all_or_nothing_of_the_last_step() {
     for at in 1..=syncs_of_a_life() {
@@ -350,7 +351,7 @@ fn after_a_failure_nothing_is_taken_any_more() {
     assert!(matches!(storage.persist(&entries(2..=2, 1)), Err(StorageError::Failed { .. })));
 }
 
-/// Running out of descriptors is no failure of the disk: the log goes on, and the snapshot is made later.
+/// Running out of descriptors is no failure of the disk: the log continues, and the snapshot is made later.
 #[test]
 fn a_compaction_without_descriptors_is_given_up_and_nothing_else() {
     let disk = Simulated::default();

@@ -1,4 +1,4 @@
-//! What a crash may leave behind, byte by byte, and what it may not.
+//! Tests of the states that a crash may leave behind, byte by byte, and of those that it may not.
 
 use std::{
     collections::BTreeSet,
@@ -15,13 +15,13 @@ use crate::raft::{Entry, HardState, Payload, Term};
 
 pub(super) const MEMBERS: [NodeId; 3] = [NodeId(1), NodeId(2), NodeId(3)];
 
-/// Opens the directory of a node that is new if nothing is there.
+/// Opens the directory, as a new node if nothing is there.
 fn open(dir: &Path) -> Result<(Storage, Stored), StorageError> {
     let new = !dir.join(WAL).exists() && !dir.join(SNAPSHOT).exists();
     Storage::open(dir, NodeId(1), &MEMBERS, if new { Beginning::New } else { Beginning::Restart })
 }
 
-/// Compacts, and waits for it.
+/// Compacts, and waits for the end.
 pub(super) fn compact<M: Medium>(storage: &mut Storage<M>, snapshot: &Snapshot) -> Result<(), StorageError> {
     let data = snapshot.data.clone();
     assert!(storage.begin_compaction((snapshot.last_index, snapshot.last_term), || data));
@@ -61,7 +61,7 @@ pub(super) fn snapshot(index: u64, term: u64) -> Snapshot {
     Snapshot { last_index: LogIndex(index), last_term: Term(term), data: Bytes::from(format!("state at {index}")) }
 }
 
-/// A directory after three batches, and what was stored after each.
+/// Returns a directory after three batches, with the end of the log and the state after each.
 fn three_batches() -> (TempDir, Vec<(u64, Stored)>) {
     let dir = tempdir().unwrap();
     let (mut storage, mut model) = open(dir.path()).unwrap();
@@ -75,7 +75,7 @@ fn three_batches() -> (TempDir, Vec<(u64, Stored)>) {
     (dir, steps)
 }
 
-/// The contract of `Persist`, told in the plainest way.
+/// Applies the contract of `Persist` in the simplest way.
 pub(super) fn follow(model: &mut Stored, persist: &Persist) {
     if let Some(hard_state) = persist.hard_state {
         model.hard_state = hard_state;
@@ -144,7 +144,7 @@ fn a_tail_of_zeros_is_torn_too() {
     assert!(fs::metadata(&path).unwrap().len() <= steps[3].0, "the tail is gone from the disk");
 }
 
-/// In a mark, a length, a checksum or a payload, of the first, a middle or the last record.
+/// Flips bits in marks, lengths, checksums and payloads of the first, a middle and the last record.
 #[test]
 fn any_flipped_bit_is_an_error_that_names_the_place() {
     let (dir, steps) = three_batches();
@@ -165,7 +165,7 @@ fn any_flipped_bit_is_an_error_that_names_the_place() {
     }
 }
 
-/// The tail of the log was lost and the disk says nothing of it: this is what cannot be told from a torn write.
+/// The tail of the log was lost without a report from the disk: this cannot be told from a torn write.
 #[test]
 fn a_last_batch_without_a_sector_passes_for_torn() {
     let dir = tempdir().unwrap();
@@ -271,7 +271,7 @@ fn a_directory_has_one_node_for_life_and_one_process_at_a_time() {
     open(dir.path()).unwrap();
 }
 
-/// A step that a core could ask for, as numbers; `plan` makes it fit the log so far.
+/// A step that a core could request, as numbers; `plan` makes it fit the log so far.
 type Draw = (Option<u64>, u8, u8, u8);
 
 fn plan(model: &Stored, (term, cut, length, kind): Draw) -> Persist {
@@ -293,7 +293,8 @@ fn plan(model: &Stored, (term, cut, length, kind): Draw) -> Persist {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// After any sequence and a crash that tears the last write anywhere, the directory holds all or nothing of that last write.
+    /// Checks that after any sequence and a crash that tears the last write anywhere, the directory holds all or
+    /// nothing of that write.
     #[test]
     fn any_sequence_recovers_to_the_model(draws in prop::collection::vec(any::<Draw>(), 1..12), tear in any::<prop::sample::Index>()) {
         let disk = Simulated::default();

@@ -1,4 +1,4 @@
-//! Incoming links: who may speak, and what it says, handed to the server's loop.
+//! Incoming links: checks which peer may connect, and hands its frames to the server's loop.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -24,26 +24,29 @@ use crate::{
     request::{Input, Inputs},
 };
 
-/// Lines of the log that strangers may cause.
+/// Maximum number of log lines about refused links.
 const MAX_REFUSALS: usize = 64;
 
-/// What is needed to judge and serve an incoming link.
+/// State needed to check and serve an incoming link.
 struct Door {
     id: NodeId,
     peers: BTreeMap<NodeId, SocketAddr>,
     inputs: Inputs,
     log: Log,
-    /// Who was refused: each will come again and again, and is told of once; no more are told of than [`MAX_REFUSALS`].
+    /// Hellos that were refused: each will come again and again, and is logged once; at most [`MAX_REFUSALS`] are
+    /// logged.
     refused: Mutex<Vec<Hello>>,
-    /// The link of each peer, which ends when its value is dropped. A peer that dials again has given up its former link, even if nothing
-    /// here shows it yet.
+    /// Link of each peer, which ends when its value is dropped. A peer that dials again has given up its former link,
+    /// even if nothing here shows it yet.
     links: Mutex<BTreeMap<NodeId, oneshot::Sender<()>>>,
 }
 
-/// Takes in links from members of the cluster of `peers` to `id`, until dropped. Frames for which the loop has no room are dropped.
+/// Accepts links to `id` from the members in `peers`, until dropped. Frames for which the loop has no room are
+/// dropped.
 ///
-/// Nothing is taken on trust: a stranger has little time and room to say who it is, there are few at a time, and each member has one
-/// link. Where strangers crowd in, the one that has been here longest goes, so that a member still gets its turn.
+/// Connections are not trusted: one that has not identified itself has little time and space to do so, the number of
+/// such connections is limited, and each member has one link. At the limit, the oldest unidentified connection is
+/// closed, so that a member still gets its turn.
 pub(crate) async fn accept_links(
     listener: TcpListener,
     id: NodeId,
@@ -71,7 +74,8 @@ pub(crate) async fn accept_links(
 }
 
 impl Door {
-    /// Greets whoever came, until it is displaced by others, and hears it out if it is a peer.
+    /// Reads the hello of a connection, unless newer ones displace it first, and then receives its frames if it is a
+    /// peer.
     async fn serve(&self, mut stream: TcpStream, address: SocketAddr, displaced: oneshot::Receiver<()>) {
         let greeted = tokio::select! {
             greeted = timeout(CONNECT_TIMEOUT, greet(&mut stream)) => greeted,
@@ -89,13 +93,13 @@ impl Door {
         let (link, replaced) = oneshot::channel();
         self.links.lock().unwrap_or_else(PoisonError::into_inner).insert(hello.from, link);
         tokio::select! {
-            // Every end of a link is an ordinary one here: the peer dials again.
+            // Every end of a link is handled alike here: the peer dials again.
             ended = self.listen(stream, hello.from) => drop(ended),
             _ = replaced => {}
         }
     }
 
-    /// Why whoever says `hello` may not speak here.
+    /// Returns the reason why the sender of `hello` may not connect, if there is one.
     fn objection(&self, hello: &Hello) -> Option<String> {
         let expected = Hello::new(hello.from, self.id, &self.peers);
         if *hello != expected {

@@ -1,4 +1,4 @@
-//! Frames on the wire: four bytes of length, little-endian, and postcard. TCP's own checksum has to do.
+//! Frames on the wire: four bytes of length, little-endian, and postcard. There is no checksum besides TCP's own.
 
 use std::io;
 
@@ -6,7 +6,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 const LENGTH_BYTES: usize = 4;
-/// Memory is taken in such pieces as a frame arrives, not at once for all that it says it will have.
+/// Size of the pieces in which memory is allocated as a frame arrives, rather than at once for its announced length.
 const PIECE_BYTES: usize = 1 << 16;
 
 /// Appends a frame to `out`.
@@ -18,7 +18,7 @@ pub(super) fn append(out: &mut Vec<u8>, frame: &impl Serialize) {
     out[start..start + LENGTH_BYTES].copy_from_slice(&length.to_le_bytes());
 }
 
-/// Reads the next frame, of at most so many bytes; `buffer` is scratch.
+/// Reads the next frame, of at most `max_bytes`; `buffer` is scratch space.
 pub(super) async fn read<T: DeserializeOwned>(
     reader: &mut (impl AsyncRead + Unpin),
     buffer: &mut Vec<u8>,

@@ -1,4 +1,5 @@
-//! The outgoing link to one peer: dials, says who it is, writes what is queued, and starts over when the connection is of no more use.
+//! Outgoing link to one peer: dials, identifies itself, writes queued frames, and reconnects when the connection
+//! fails.
 
 use std::{
     io,
@@ -26,23 +27,23 @@ use super::{
 };
 use crate::event::{Event, Log};
 
-/// The loop's end of a link.
+/// Sending half of a link, held by the loop.
 #[derive(Debug)]
 pub(super) struct Link {
     queue: mpsc::Sender<Frame>,
     state: Arc<LinkState>,
 }
 
-/// Shared by both ends of the queue.
+/// State shared by both ends of the queue.
 #[derive(Debug, Default)]
 struct LinkState {
     up: AtomicBool,
-    /// The weight of all that waits.
+    /// Total weight of the queued frames.
     bytes: AtomicUsize,
 }
 
 impl LinkState {
-    /// Whether so much more may wait; then it counts as waiting.
+    /// Returns true if a frame of `weight` may be queued, and then counts it as queued.
     fn admit(&self, weight: usize) -> bool {
         let before = self.bytes.fetch_add(weight, Ordering::Relaxed);
         let admitted = before == 0 || before + weight <= QUEUE_BYTES;
@@ -58,7 +59,7 @@ impl LinkState {
 }
 
 impl Link {
-    /// Keeps a link to `address` until the returned value is dropped.
+    /// Maintains a link to `address` until the returned value is dropped.
     pub(super) fn dial(runtime: &runtime::Handle, address: SocketAddr, hello: Hello, log: Log) -> Self {
         let (queue, frames) = mpsc::channel(QUEUE_FRAMES);
         let state = Arc::new(LinkState::default());
@@ -66,7 +67,7 @@ impl Link {
         Self { queue, state }
     }
 
-    /// Queues a frame; false if the link does not work or its queue is full.
+    /// Queues a frame; returns false if the link is down or its queue is full.
     pub(super) fn send(&self, frame: Frame) -> bool {
         let weight = frame.weight();
         if !self.state.up.load(Ordering::Acquire) || !self.state.admit(weight) {
@@ -114,7 +115,7 @@ async fn connect(address: SocketAddr, hello: &Hello) -> io::Result<(OwnedReadHal
     Ok((reader, writer))
 }
 
-/// Writes frames until the connection fails, and says why it did.
+/// Writes frames until the connection fails; returns the cause.
 async fn serve(
     mut reader: OwnedReadHalf,
     mut writer: OwnedWriteHalf,

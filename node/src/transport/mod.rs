@@ -1,9 +1,11 @@
-//! Links between members: each node dials each peer and only writes there; what it hears comes in on the links that others dialled.
+//! Links between members: each node dials each peer and only writes on that connection; it receives on the
+//! connections that the peers dialled.
 //!
-//! A link may lose what was given to it, never repeats it, and never blocks the server's loop: what finds no working link or a
-//! full queue is dropped, as Raft allows. A link that a partition cut silently must work again soon after the partition heals, so
-//! no connection outlives its usefulness: data that nobody acknowledges or makes room for ends it (`TCP_USER_TIMEOUT`; a ping flows
-//! when nothing else does). What was queued on a dead connection is never sent on the next one.
+//! A link may lose frames, never repeats one, and never blocks the server's loop: frames for a broken link or a full
+//! queue are dropped, as Raft allows. A link that a partition cut silently must work again soon after the partition
+//! heals, so a connection is closed once it is useless: data that is not acknowledged, or for which the peer makes no
+//! room, ends it (`TCP_USER_TIMEOUT`; a ping flows when nothing else does). Frames queued for a dead connection are
+//! never sent on the next one.
 
 mod accept;
 mod codec;
@@ -24,61 +26,63 @@ use crate::{
 pub(crate) use accept::accept_links;
 use dial::Link;
 
-/// Raised when frames change.
+/// Version of the frame format, incremented when frames change.
 const VERSION: u32 = 3;
-/// How long a connection may take to come up.
+/// Time that a connection may take to be established.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(200);
-/// How long to wait before dialling again. With the time above, a healed link is back within 300 ms.
+/// Wait before dialling again. With the time above, a healed link is back within 300 ms.
 const RETRY_INTERVAL: Duration = Duration::from_millis(100);
-/// How long data may stay unacknowledged, or wait for the peer to read.
+/// Time that data may stay unacknowledged, or wait for the peer to read.
 const STALL_TIMEOUT: Duration = Duration::from_millis(500);
-/// How often something is written, so that a dead link shows even when there is nothing to say.
+/// Interval between pings, so that a dead link is noticed even when there is nothing to send.
 const PING_INTERVAL: Duration = Duration::from_millis(100);
-/// How long an incoming link may be silent.
+/// Time that an incoming link may be silent.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(2);
-/// Frames that wait for one peer.
+/// Maximum number of frames queued for one peer.
 const QUEUE_FRAMES: usize = 1024;
-/// Bytes of entries and snapshots that wait for one peer; one larger frame may wait alone.
+/// Maximum bytes of entries and snapshots queued for one peer; one larger frame may be queued alone.
 const QUEUE_BYTES: usize = 32 << 20;
-/// Frames in one write.
+/// Maximum number of frames in one write.
 const BATCH_FRAMES: usize = 64;
-/// Largest frame. An entry holds at most two bodies of 1 MiB, whose numbers may grow fivefold when they are written out.
+/// Maximum size of a frame. An entry holds at most two bodies of 1 MiB, whose numbers may grow fivefold when they are
+/// written out.
 const MAX_FRAME_BYTES: usize = 16 << 20;
-/// Largest first frame, either way.
+/// Maximum size of the first frame, in either direction.
 const MAX_HELLO_BYTES: usize = 64;
-/// Incoming connections that have not said yet who they are; the oldest is closed when another comes.
+/// Maximum number of incoming connections that have not identified themselves yet; the oldest is closed when another
+/// arrives.
 const MAX_STRANGERS: usize = 32;
 
-/// What peers tell each other.
+/// Message between peers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Frame {
-    /// Nothing: the link is alive.
+    /// Empty frame that shows that the link is alive.
     Ping,
-    /// Raft's own.
+    /// Message of the Raft core.
     Raft {
-        /// Fresh in each life of the sender: joins what its trace tells to what the receiver's does.
+        /// Identifier, fresh in each start of the sender: matches the line in its trace with the receiver's.
         id: u64,
-        /// What it says.
+        /// Content of the message.
         message: Message,
     },
-    /// A request that only a leader can answer, with an id that is fresh in each life of the sender.
+    /// Request that only a leader can answer.
     Forward {
-        /// Names the request in the answer.
+        /// Identifier of the request, repeated in the answer, and fresh in each start of the sender.
         id: u64,
-        /// What is asked.
+        /// Content of the request.
         request: Request,
     },
-    /// The answer to it.
+    /// Answer to a forwarded request.
     Forwarded {
-        /// That of the request.
+        /// Identifier of the request.
         id: u64,
-        /// What became of it.
+        /// Result of the request.
         reply: Reply,
     },
 }
 
 impl Frame {
-    /// About how much memory it holds besides itself.
+    /// Returns the approximate heap memory that the frame holds, in bytes.
     fn weight(&self) -> usize {
         match self {
             Self::Raft { message, .. } => match &message.body {
@@ -110,7 +114,7 @@ fn value_weight(value: Option<&Json>) -> usize {
     value.map_or(0, |value| value.as_str().len())
 }
 
-/// The first thing on a link.
+/// First frame on a link.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Hello {
     version: u32,
@@ -121,18 +125,18 @@ pub(crate) struct Hello {
 }
 
 impl Hello {
-    /// What `from` says to `to` in the cluster of `peers`.
+    /// Creates the hello from `from` to `to` in the cluster of `peers`.
     pub(crate) fn new(from: NodeId, to: NodeId, peers: &BTreeMap<NodeId, SocketAddr>) -> Self {
         let members = postcard::to_stdvec(peers).expect("ids and addresses are plain data");
         Self { version: VERSION, cluster: crc32c::crc32c(&members), from, to }
     }
 }
 
-/// The answer to a [`Hello`] that is welcome; any other is answered by closing.
+/// Answer to an accepted [`Hello`]; a refused one is answered by closing the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Welcome;
 
-/// The outgoing links of a node.
+/// Outgoing links of a node.
 #[derive(Debug)]
 pub(crate) struct Links {
     links: BTreeMap<NodeId, Link>,
@@ -140,7 +144,7 @@ pub(crate) struct Links {
 }
 
 impl Links {
-    /// Dials every peer but `id`, for as long as this value lives.
+    /// Dials every peer except `id`, and keeps the links for as long as this value lives.
     pub(crate) fn dial(runtime: &runtime::Handle, id: NodeId, peers: &BTreeMap<NodeId, SocketAddr>, log: &Log) -> Self {
         let others = peers.iter().filter(|(peer, _)| **peer != id);
         let dial = |(peer, address): (&NodeId, &SocketAddr)| {
@@ -149,20 +153,20 @@ impl Links {
         Self { links: others.map(dial).collect(), sent: 0 }
     }
 
-    /// Queues a frame; false if it was certainly not sent and never will be.
+    /// Queues a frame; returns false if it was certainly not sent and never will be.
     pub(crate) fn send(&mut self, to: NodeId, frame: Frame) -> bool {
         let queued = self.links.get(&to).is_some_and(|link| link.send(frame));
         self.sent += u64::from(queued);
         queued
     }
 
-    /// Frames queued so far.
+    /// Returns the number of frames queued so far.
     pub(crate) fn sent(&self) -> u64 {
         self.sent
     }
 }
 
-/// Sets what every link needs: no waiting for more to send, and an end to connections whose other side is gone.
+/// Sets the options of every link: no delay for small writes, and an end to connections whose other side is gone.
 fn tune(stream: &TcpStream) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
     let timeout_ms = u32::try_from(STALL_TIMEOUT.as_millis()).expect("half a second");

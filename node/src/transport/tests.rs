@@ -1,4 +1,4 @@
-//! Two ends of a link on loopback, and what happens to them when the other end misbehaves.
+//! Tests of two ends of a link on loopback, with misbehaviour of either end.
 
 use std::{
     sync::mpsc::{Receiver, TryRecvError, sync_channel},
@@ -36,7 +36,7 @@ async fn listen() -> (TcpListener, SocketAddr) {
     (listener, address)
 }
 
-/// Members 1 and 2; node 1 dials, so only the address of node 2 is ever used.
+/// Returns members 1 and 2; node 1 dials, so only the address of node 2 is ever used.
 fn peers(address: SocketAddr) -> BTreeMap<NodeId, SocketAddr> {
     [(NodeId(1), SocketAddr::from(([127, 0, 0, 1], 1))), (NodeId(2), address)].into()
 }
@@ -50,7 +50,7 @@ fn dial(peers: &BTreeMap<NodeId, SocketAddr>) -> Links {
     Links::dial(&runtime::Handle::current(), NodeId(1), peers, &log(1))
 }
 
-/// Sends until the link takes it.
+/// Sends until the link accepts the frame.
 async fn send(links: &mut Links, frame: Frame) {
     let start = Instant::now();
     while !links.send(NodeId(2), frame.clone()) {
@@ -160,12 +160,12 @@ fn framed(value: &impl Serialize) -> Vec<u8> {
     bytes
 }
 
-/// Everything that is answered to `bytes` until the other side closes.
+/// Returns everything that is answered to `bytes` until the other side closes.
 async fn answer_to(address: SocketAddr, bytes: &[u8]) -> Vec<u8> {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(bytes).await.unwrap();
     let mut answer = Vec::new();
-    // A reset is as good as an end: it closes with our bytes unread.
+    // A reset counts as an end: it closes with our bytes unread.
     timeout(LIMIT, stream.read_to_end(&mut answer)).await.unwrap().ok();
     answer
 }
@@ -202,7 +202,8 @@ async fn a_peer_that_stops_reading_is_given_up_and_never_blocks() {
     drop(stream);
 }
 
-/// What a stranger says it will send takes no memory: neither before the hello nor, piece by piece, after it.
+/// The length announced by an unidentified connection allocates no memory, neither before the hello nor, beyond
+/// pieces, after it.
 #[tokio::test]
 async fn a_hello_is_short() {
     let (listener, address) = listen().await;
@@ -230,7 +231,7 @@ async fn a_frame_of_any_length_is_read_in_pieces() {
     }
 }
 
-/// Whether the other side has closed `stream`.
+/// Returns true if the other side has closed `stream`.
 async fn is_closed(stream: &mut TcpStream) -> bool {
     matches!(timeout(Duration::from_millis(20), stream.read(&mut [0])).await, Ok(Ok(0) | Err(_)))
 }
@@ -281,7 +282,7 @@ async fn a_member_has_one_link_the_newest() {
     assert_eq!(receive(&received).await.1, message(1, 2, 9));
 }
 
-/// What one peer does not read takes no more than so much of this node's memory.
+/// Frames that one peer does not read take a bounded amount of this node's memory.
 #[tokio::test]
 async fn what_waits_for_a_peer_is_bounded_in_bytes() {
     let (listener, address) = listen().await;

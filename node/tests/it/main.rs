@@ -1,4 +1,5 @@
-//! Tests of the Raft core through its public interface: the paper's rules one by one, and whole clusters in one thread.
+//! Tests of the Raft core through its public interface: the paper's rules one by one, and whole clusters in one
+//! thread.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests, which clippy does not see as tests")]
 
 mod paper;

@@ -1,4 +1,4 @@
-//! GitHub Actions: annotations by workflow commands, and the step's summary page.
+//! Output for GitHub Actions: annotations by workflow commands, and the step's summary page.
 
 use std::{env, fs::OpenOptions, io::Write as _};
 
@@ -10,7 +10,7 @@ use crate::ui::{
     harmless::{workflow_data as data, workflow_property as property},
 };
 
-/// GitHub shows ten of a kind for each step.
+/// Maximum number of annotations per level: GitHub shows ten of each for a step.
 const MOST: usize = 10;
 
 pub(super) fn tell(summary: &Summary, markdown: &str) -> anyhow::Result<()> {

@@ -1,4 +1,4 @@
-//! `JUnit`'s XML: a suite for each row of the matrix, a case for each run.
+//! Output as `JUnit` XML: a suite for each row of the matrix, a case for each run.
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 

@@ -1,4 +1,4 @@
-//! The summary as Markdown, for a CI's page.
+//! Output as Markdown: the summary for the page of a CI.
 
 use super::super::{
     record::Category,
@@ -6,7 +6,7 @@ use super::super::{
 };
 use crate::ui::harmless::{markdown as text, markdown_code as code};
 
-/// How many violations are listed.
+/// Maximum number of violations listed.
 const MOST: usize = 20;
 
 pub(super) fn page(summary: &Summary) -> String {

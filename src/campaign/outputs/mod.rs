@@ -1,4 +1,4 @@
-//! What others read of a campaign: tables to query, test reports, summaries for a CI's page.
+//! Outputs of a campaign for other programs: tables to query, test reports, summaries for the page of a CI.
 
 mod github;
 mod junit;
@@ -10,14 +10,14 @@ use anyhow::Context as _;
 use super::summary::Summary;
 use crate::{inside::Inside, ui::write_inside};
 
-/// Writes all of them beside `campaign.json`, and tells GitHub where it listens.
+/// Writes all outputs beside `campaign.json`, and the annotations if running in GitHub Actions.
 ///
 /// # Errors
-/// One of them cannot be written.
+/// Fails if one of them cannot be written.
 pub(crate) fn write(folder: &Inside, summary: &Summary) -> anyhow::Result<()> {
     let text = |file: &str, text: String| write_inside(folder, file, |out| Ok(out.write_all(text.as_bytes())?));
     let markdown = markdown::page(summary);
-    // One that cannot be written is no reason not to write the others.
+    // A failure to write one output must not prevent the others.
     let junit = junit::report(summary).and_then(|report| text("junit.xml", report));
     let summary_page = text("summary.md", markdown.clone());
     let sqlite = sqlite::write(folder, summary).context("cannot write campaign.sqlite");

@@ -1,4 +1,4 @@
-//! `campaign.sqlite`: a table of runs and one of cells, for whoever wants to ask more.
+//! Output as an SQLite database, `campaign.sqlite`: a table of runs and one of cells, for queries.
 
 use rusqlite::{Connection, Transaction, params};
 
@@ -21,7 +21,7 @@ const SCHEMA: &str = "
         unknown INTEGER NOT NULL, recovery_failures INTEGER NOT NULL, harness_failures INTEGER NOT NULL, shortest TEXT
     ) STRICT;";
 
-/// Makes it anew, in memory, and replaces the old one as a whole.
+/// Builds the database in memory and replaces the old file as a whole.
 pub(super) fn write(folder: &Inside, summary: &Summary) -> anyhow::Result<()> {
     let mut db = Connection::open_in_memory()?;
     db.execute_batch(SCHEMA)?;

@@ -1,4 +1,4 @@
-//! How far each node's clock was off, where clocks were bent.
+//! Section on the offset of each node's clock, if a fault changed clocks.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
     }
     let end_ns = facts.end_ns();
     let mut times: Vec<u64> = facts.windows.iter().flat_map(|window| [window.span.from_ns, window.span.until_ns]).collect();
-    // A jump takes no time: just before it, and just after.
+    // A jump takes no time, so a time just after each edge is needed too.
     times.extend(times.clone().into_iter().map(|time_ns| time_ns + 1));
     times.extend([0, end_ns]);
     times.retain(|time_ns| *time_ns <= end_ns);

@@ -1,4 +1,4 @@
-//! How many operations ended how, and how long they took.
+//! Section with the outcomes of operations, their latencies, and the kinds of errors.
 
 use std::{cmp::Reverse, collections::BTreeMap, time::Duration};
 
@@ -10,12 +10,12 @@ use crate::{run::Finished, ui::verdict::grouped};
 
 inventory::submit! { Section { order: 70, id: "counts", title: "Counts", body } }
 
-/// So many kinds of errors are told apart.
+/// Maximum number of error kinds listed; the rest is only counted.
 const MOST_KINDS: usize = 40;
 
 #[derive(Default)]
 struct Row {
-    /// By outcome: ok, mismatch, fail, info.
+    /// Number of operations by outcome: ok, mismatch, fail, info.
     ended: [usize; 4],
     took_ns: Vec<u64>,
 }
@@ -71,7 +71,7 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
     })
 }
 
-/// What operations ended with that did not succeed, by kind.
+/// Renders the errors of the operations that failed or ended unknown, by kind.
 fn errors(run: &Finished) -> Markup {
     let mut kinds: BTreeMap<(String, &'static str, String), usize> = BTreeMap::new();
     let mut others = 0;

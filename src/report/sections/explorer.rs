@@ -1,4 +1,4 @@
-//! All operations, to zoom into: from the evidence to its neighbourhood to the whole run.
+//! Section with every operation, to zoom into: the evidence, its neighbourhood, the whole run.
 
 use maud::{Markup, html};
 

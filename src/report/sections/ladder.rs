@@ -1,4 +1,4 @@
-//! What holds instead, and how stale the reads were.
+//! Section on the weaker consistency models that hold instead, and on the staleness of reads.
 
 use checker::{Distribution, Standing};
 use maud::{Markup, html};

@@ -1,4 +1,5 @@
-//! Who believed that it led, and when; and what was broken meanwhile.
+//! Section on leadership and faults: the periods in which each node believed that it was the leader, and the faults
+//! injected.
 
 use maud::{Markup, html};
 

@@ -1,4 +1,4 @@
-//! What the nodes said around the moment.
+//! Section with the lines that the nodes logged around the violation.
 
 use maud::{Markup, html};
 use serde_json::Value;
@@ -8,9 +8,9 @@ use crate::ui::verdict::seconds;
 
 inventory::submit! { Section { order: 80, id: "logs", title: "What the nodes said around that", body } }
 
-/// Lines within this of the moment are shown, both ways.
+/// Distance in time from the violation, both ways, within which lines are shown.
 const AROUND_NS: u64 = 4_000_000_000;
-/// No more than so many.
+/// Maximum number of lines shown.
 const MOST: usize = 60;
 
 fn body(facts: &Facts<'_>) -> Option<Markup> {

@@ -1,4 +1,5 @@
-//! Who told whom what around the moment, as a Lamport diagram: a line for each node, time to the right, an arrow for each message.
+//! Section with the messages around the violation as a Lamport diagram: a line for each node, time to the right, an
+//! arrow for each message.
 
 use maud::{Markup, html};
 use node::{Content, MessageKind};
@@ -15,21 +16,21 @@ use crate::{
 
 inventory::submit! { Section { order: 25, id: "messages", title: "Who told whom what", body } }
 
-/// Of more messages those that led up to the moment are drawn.
+/// Maximum number of messages drawn: the last ones before the violation.
 const MOST: usize = 120;
-/// Between the lines of two nodes.
+/// Distance between the lines of two nodes.
 const LANE: f64 = 62.0;
 const TOP: f64 = 26.0;
-/// How long an arrow's head is.
+/// Length of an arrow's head.
 const HEAD: f64 = 7.0;
 
-/// What is drawn, and what is only counted.
+/// Diagram of the messages shown.
 struct Diagram<'a> {
     facts: &'a Facts<'a>,
     nodes: u16,
     shown: Vec<Message>,
     scale: Scale,
-    /// The operation that should have known better.
+    /// The operation of the evidence that is presented as the wrong one.
     wrong: usize,
 }
 
@@ -58,7 +59,8 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
     })
 }
 
-/// All up to this time if they are few; else without the heartbeats that arrived, which say nothing new; of those the last.
+/// Selects the messages to draw, sent before the given time. If they are too many, leaves out the heartbeats that
+/// arrived, as they tell the least, then keeps only the last ones.
 fn most_telling(messages: &[Message], until_ns: u64) -> Vec<Message> {
     let mut shown: Vec<Message> = messages.iter().copied().filter(|message| message.sent_ns < until_ns).collect();
     if shown.len() > MOST {
@@ -67,7 +69,9 @@ fn most_telling(messages: &[Message], until_ns: u64) -> Vec<Message> {
     shown.split_off(shown.len().saturating_sub(MOST))
 }
 
-/// How much of what the node that was asked said arrived, and how much of what the others did, since it should have heard better.
+/// Summarizes in a sentence how many messages of the node that gave the wrong answer arrived, and how many of the
+/// others',
+/// since the last operation of the evidence that preceded the wrong one completed.
 fn fates(diagram: &Diagram<'_>) -> String {
     let times = |index: usize| diagram.facts.history.times(index);
     let asked = diagram.facts.history.node(diagram.wrong);
@@ -139,7 +143,7 @@ impl Diagram<'_> {
         self.facts.reigns.iter().filter(move |reign| reign.node == node).filter(shows)
     }
 
-    /// When another node led a later term; the end of the reign, if none did.
+    /// Returns the time at which a leader of a later term took over, or the end of the reign if none did.
     fn deposed_ns(&self, reign: &Reign) -> u64 {
         let newer = self.facts.reigns.iter().filter(|other| other.term > reign.term).map(|other| other.span.from_ns);
         newer.min().unwrap_or(u64::MAX).clamp(reign.span.from_ns, reign.span.until_ns)
@@ -159,7 +163,7 @@ impl Diagram<'_> {
         }
     }
 
-    /// Above the arrows, so that it can be read.
+    /// Renders the label of a reign, drawn above the arrows to stay readable.
     fn claim(&self, reign: &Reign) -> Markup {
         let unaware = (self.deposed_ns(reign)..reign.span.until_ns).contains(&self.scale.from_ns);
         html! {
@@ -173,7 +177,7 @@ impl Diagram<'_> {
         let (x1, y1) = (self.scale.x(message.sent_ns), Self::y(message.from));
         let goal = Self::y(message.to);
         let arrived = message.received_ns;
-        // Lost on the way: nobody knows where.
+        // The point at which a lost message was lost is unknown: draw a stub.
         let (x2, y2) = match arrived {
             Some(time_ns) => (self.scale.x(time_ns), goal),
             None => (x1 + 8.0, y1 + (goal - y1).clamp(-0.4 * LANE, 0.4 * LANE)),
@@ -231,7 +235,7 @@ impl Diagram<'_> {
     }
 }
 
-/// Messages about the same thing look the same.
+/// Returns the CSS class of a message, shared by related kinds.
 fn family(kind: MessageKind) -> &'static str {
     match kind {
         MessageKind::PreVote | MessageKind::PreVoted | MessageKind::RequestVote | MessageKind::Voted => "vote",

@@ -1,3 +1,3 @@
-//! The sections of a report, a file each: every file here is one, and registers itself.
+//! Sections of a report, one file each; each registers itself.
 
 automod::dir!("src/report/sections");

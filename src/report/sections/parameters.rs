@@ -1,4 +1,4 @@
-//! Everything that was asked for.
+//! Section with all parameters of the run.
 
 use maud::{Markup, html};
 

@@ -1,4 +1,4 @@
-//! Latency and throughput over time, and the times in which nothing succeeded.
+//! Section on latency and throughput over time, and on the gaps without any success.
 
 use histories::Outcome;
 use maud::{Markup, html};
@@ -8,7 +8,7 @@ use crate::ui::verdict::seconds;
 
 inventory::submit! { Section { order: 50, id: "performance", title: "Latency and throughput", body } }
 
-/// So many gaps are listed.
+/// Maximum number of gaps listed.
 const MOST: usize = 5;
 
 fn body(facts: &Facts<'_>) -> Option<Markup> {

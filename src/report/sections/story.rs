@@ -1,4 +1,4 @@
-//! What went wrong: in sentences, and as a picture of just the operations that contradict each other.
+//! Section on the violation: in sentences, and as a picture of only the operations that contradict each other.
 
 use maud::{Markup, html};
 
@@ -7,7 +7,7 @@ use crate::ui::verdict::{grouped, operation_in_words, plain, what_contradicts};
 
 inventory::submit! { Section { order: 20, id: "story", title: "What went wrong", body } }
 
-/// Of more operations the last are listed.
+/// Maximum number of operations listed: the last ones.
 const MOST: usize = 40;
 
 fn body(facts: &Facts<'_>) -> Option<Markup> {

@@ -1,4 +1,4 @@
-//! The verdict in one sentence, and how to come to it again.
+//! Section with the verdict in one sentence, and the command that reproduces it.
 
 use maud::{Markup, html};
 

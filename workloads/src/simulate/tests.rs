@@ -1,4 +1,5 @@
-//! What a simulated history is made of. That checkers agree with what was planted is tested where one can be called: through the binary.
+//! Tests of the shape of simulated histories. The tests that checkers agree with what was planted are those of the
+//! binary, where a checker can be called.
 
 use std::{collections::BTreeMap, convert::Infallible};
 

@@ -1,7 +1,7 @@
-//! Clients that append to lists and read them, four micro-operations a transaction, against a store that is strictly serializable;
-//! and, if asked for, reads that certainly are stale, or appends that certainly are lost.
+//! Simulated clients that append to lists and read them, with four micro-operations per transaction, on a strictly
+//! serializable store; optionally with reads that are certainly stale, or appends that are certainly lost.
 //!
-//! Keys are used up: after [`WRITES`] appends another takes its place, so that lists stay short, as Jepsen does it.
+//! After [`WRITES`] appends, a key is replaced by a new one, so that lists stay short, as in Jepsen.
 
 #[cfg(test)]
 mod tests;
@@ -13,42 +13,44 @@ use histories::{Event, EventType, Process, TRANSACTION, Value};
 use super::{LATE_NS, SHORTEST_NS, SPREAD_NS, THINK_NS, Violation, WINDOW};
 use crate::random::Random;
 
-/// How many elements a list gets before another key takes its place.
+/// Number of appends to a list after which its key is replaced by a new one.
 const WRITES: usize = 32;
-/// How many micro-operations a transaction has.
+/// Number of micro-operations of a transaction.
 const LENGTH: usize = 4;
 
-/// A history of transactions to simulate. Numbers of clients and keys are at least 1.
+/// Parameters of a simulated history of transactions. Numbers of clients and keys are at least 1.
 #[derive(Clone, Copy, Debug)]
 pub struct TransactionSimulation {
-    /// How many transactions begin.
+    /// Number of transactions.
     pub transactions: u64,
-    /// How many clients there are at once.
+    /// Number of concurrent clients.
     pub clients: u16,
-    /// How many keys are in use at once.
+    /// Number of keys in use at once.
     pub keys: u32,
-    /// How many of a hundred transactions have an unknown outcome. Half of these take effect in time, a quarter late, a quarter never.
+    /// Percentage of transactions with an unknown outcome. Half of these take effect in time, a quarter late, a quarter
+    /// never.
     pub unknown_percent: u8,
-    /// Whether clients begin their next transaction at once; else they are busy for a third of the time.
+    /// True if clients begin their next transaction at once; otherwise they are busy for a third of the time.
     pub always_overlapping: bool,
-    /// What is planted: certainly, the history is not strictly serializable then.
+    /// Violation to plant, which certainly makes the history not strictly serializable.
     ///
-    /// A stale transaction only reads, and all of it as the store was at an earlier moment between two transactions: before an append
-    /// that was acknowledged before the reading transaction began. So the history stays serializable. A lost append is acknowledged, and
-    /// nobody ever reads it, though a transaction that began after that reads the list; mostly with what was appended later, since what
-    /// is lost is of its first half.
+    /// A stale transaction only reads, and reads the whole store as it was at an earlier moment between two
+    /// transactions: before an append that was acknowledged before the stale transaction began. So the history stays
+    /// serializable. A lost append is acknowledged, and no read ever returns it, although a transaction that began
+    /// later reads the list; most of these reads return elements appended later, since only elements of the first half
+    /// of a list are lost.
     pub violation: Option<Violation>,
-    /// How many of it, evenly spread, the last near the end.
+    /// Number of violations, evenly spread, with the last one near the end.
     pub violations: u32,
-    /// The same seed, the same events.
+    /// Seed: the same seed gives the same events.
     pub seed: u64,
 }
 
 impl TransactionSimulation {
-    /// Hands each event to `record`, in order. Returns whether all that was to be planted is there.
+    /// Passes each event to `record`, in order. Returns true if all violations that were asked for were planted.
     ///
     /// # Errors
-    /// What `record` said.
+    /// Returns the first error of `record`.
     pub fn run<E>(&self, record: impl FnMut(&Event<'_>) -> Result<(), E>) -> Result<bool, E> {
         let keys = i64::from(self.keys.max(1));
         let mut world = World {
@@ -90,22 +92,22 @@ struct World<R> {
     plan: TransactionSimulation,
     record: R,
     random: Random,
-    /// By time and by the order in which it was scheduled.
+    /// Steps by time, and then in the order in which they were scheduled.
     queue: BTreeMap<(u64, u64), Step>,
     scheduled: u64,
     now_ns: u64,
-    /// Of the next event.
+    /// Index of the next event.
     index: u64,
     begun: u64,
     planted: u32,
-    /// Appends that were lost, as long as no read has shown it.
+    /// Lost appends that no read has revealed yet.
     lost: Vec<Lost>,
-    /// How many transactions took effect.
+    /// Number of transactions that took effect.
     effects: u64,
     next_key: i64,
     next_process: u64,
     in_use: Vec<i64>,
-    /// Those in use, and those that open transactions still touch.
+    /// Lists of the keys in use, and of those that open transactions still touch.
     lists: BTreeMap<i64, List>,
     clients: Vec<Client>,
 }
@@ -113,21 +115,21 @@ struct World<R> {
 #[derive(Default)]
 struct List {
     elements: Vec<Element>,
-    /// How many appends were handed out; they are numbered from 1.
+    /// Number of appends handed out; they are numbered from 1.
     handed_out: i64,
-    /// How many open transactions touch it.
+    /// Number of micro-operations of open transactions on the list.
     open: u32,
 }
 
 struct Element {
     value: i64,
-    /// How many transactions took effect before the one that added it.
+    /// Number of transactions that took effect before the one that appended it.
     effect: u64,
     /// Index of the event that acknowledged it.
     acknowledged: Option<u64>,
 }
 
-/// An append that did not take effect, though it is or will be acknowledged.
+/// Append that did not take effect, though it is or will be acknowledged.
 struct Lost {
     key: i64,
     value: i64,
@@ -136,7 +138,7 @@ struct Lost {
 }
 
 impl Lost {
-    /// Whether a transaction that began after it was acknowledged read the list.
+    /// Returns true if the transaction reads the list and began after the append was acknowledged.
     fn is_shown_by(&self, transaction: &Transaction) -> bool {
         let reads = |micro: &Micro| matches!(micro, Micro::Read { key, .. } if *key == self.key);
         self.acknowledged.is_some_and(|at| at < transaction.invoked) && transaction.micros.iter().any(reads)
@@ -147,7 +149,7 @@ enum Step {
     Invoke(usize),
     Effect(usize),
     Complete(usize),
-    /// The effect of a transaction whose client has gone on.
+    /// Effect of a transaction whose client has gone on.
     Late(Transaction),
 }
 
@@ -283,7 +285,8 @@ impl<E, R: FnMut(&Event<'_>) -> Result<(), E>> World<R> {
         }
     }
 
-    /// For a transaction that only reads: the effect of the last append to what it reads that was acknowledged before it began.
+    /// Returns the moment as of which a stale transaction reads, if this one only reads: just before the last append to
+    /// one of its lists that was acknowledged before it began.
     fn stale(&self, transaction: &Transaction) -> Option<u64> {
         if transaction.micros.iter().any(|micro| matches!(micro, Micro::Append { .. })) {
             return None;
@@ -293,8 +296,8 @@ impl<E, R: FnMut(&Event<'_>) -> Result<(), E>> World<R> {
         lists.flat_map(|list| list.elements.iter().filter(old)).map(|element| element.effect).max()
     }
 
-    /// The append that is to be lost, its key and value: the only one of its transaction, which does not read that list afterwards, and of
-    /// the first half of the list.
+    /// Loses an append, and returns its key and value: it is the only append of its transaction, which does not read
+    /// that list afterwards, and it is in the first half of the list.
     fn lose(&mut self, transaction: &Transaction) -> Option<(i64, i64)> {
         let is_append = |micro: &Micro| matches!(micro, Micro::Append { .. });
         let place = transaction.micros.iter().position(is_append)?;
@@ -308,13 +311,13 @@ impl<E, R: FnMut(&Event<'_>) -> Result<(), E>> World<R> {
         Some((key, value))
     }
 
-    /// Whether the next violation should come now.
+    /// Returns true if the next violation should be planted now.
     fn is_due(&self) -> bool {
         if self.planted == self.plan.violations {
             return false;
         }
         let each = self.plan.transactions / u64::from(self.plan.violations);
-        // A lost append must be missed before the end.
+        // A lost append must be noticed before the end.
         let until_missed =
             if self.plan.violation == Some(Violation::LostWrite) { 20 * u64::from(self.plan.keys) } else { 0 };
         let window = WINDOW.max(each / 20).max(until_missed);
@@ -338,7 +341,7 @@ impl<E, R: FnMut(&Event<'_>) -> Result<(), E>> World<R> {
         Ok(())
     }
 
-    /// Marks its appends, and those that were lost, with the event that comes next.
+    /// Marks the appends of the transaction, including lost ones, as acknowledged by the next event.
     fn acknowledge(&mut self, transaction: &Transaction) {
         for micro in &transaction.micros {
             let Micro::Append { key, value } = micro else { continue };
@@ -353,14 +356,14 @@ impl<E, R: FnMut(&Event<'_>) -> Result<(), E>> World<R> {
         }
     }
 
-    /// Forgets lists that are used up and that no open transaction touches.
+    /// Removes lists whose keys were replaced and that no open transaction touches.
     fn release(&mut self, transaction: &Transaction) {
         for key in transaction.micros.iter().map(Micro::key) {
             if let Some(list) = self.lists.get_mut(&key) {
                 list.open -= 1;
                 if list.open == 0 && list.handed_out >= WRITES.cast_signed() as i64 {
                     self.lists.remove(&key);
-                    // What nobody can miss any more was not lost for anybody.
+                    // A lost append that no read can reveal any more does not count as planted.
                     let before = self.lost.len();
                     self.lost.retain(|lost| lost.key != key);
                     self.planted -= u32::from(self.lost.len() < before);

@@ -1,4 +1,5 @@
-//! What a client makes of each way in which a server can fail: the table of what reqwest really shows.
+//! Tests of the answer that a client derives from each way in which a server can fail, through the real behaviour of
+//! reqwest.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -32,7 +33,8 @@ async fn answered(address: SocketAddr, action: Action) -> Answered {
     tokio::time::timeout(Duration::from_secs(5), client.invoke(&request)).await.expect("a client keeps its own limit")
 }
 
-/// The answers to a read, a write and a cas where the server always says this; it must see each exactly once.
+/// Returns the answers to a read, a write and a cas if the server always sends this reply; it must receive each request
+/// exactly once.
 async fn answers(reply: Reply) -> [Answer; 3] {
     let server = Server::start(move |_| reply.clone()).await;
     let answers = [ask(server.address, READ).await, ask(server.address, WRITE).await, ask(server.address, CAS).await];
@@ -63,7 +65,7 @@ async fn a_connection_that_never_came_about_was_never_asked() {
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let listener = socket.listen(1).unwrap();
     let address = listener.local_addr().unwrap();
-    // Once the queue of a listener that accepts nothing is full, the kernel swallows every further SYN.
+    // Once the queue of a listener that accepts nothing is full, the kernel drops every further SYN.
     let mut waiting = Vec::new();
     let connect = || tokio::time::timeout(Duration::from_millis(200), TcpStream::connect(address));
     while let Ok(stream) = connect().await {
@@ -191,7 +193,8 @@ async fn a_connection_that_was_closed_while_idle_is_replaced_and_the_request_sen
     let mut client = connector(server.address).open(1).unwrap();
     let mut done = 0;
     for sent in 1..=20 {
-        // Whether the close is noticed before the next request leaves is a race: either way it must not be sent twice.
+        // The close may or may not be noticed before the next request is sent: in either case it must not be sent
+        // twice.
         done += u32::from(client.invoke(&Request { key: 3, action: WRITE }).await.answer == Answer::Done);
         assert!(server.asked() <= sent, "a request was sent twice");
     }

@@ -1,4 +1,4 @@
-//! Whole loads: what they leave in the history, and how they end.
+//! Tests of whole loads: the histories they record, and how they end.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -23,7 +23,7 @@ use workloads::{
 
 use crate::server::{Asked, Reply, Server};
 
-/// Everything that a load needs, and what it leaves behind.
+/// Setup of a load, and its results.
 struct Bench {
     _dir: tempfile::TempDir,
     path: PathBuf,
@@ -83,12 +83,12 @@ fn to(servers: &[Server]) -> HttpConnector {
     connector(servers.iter().map(|server| &server.address))
 }
 
-/// The answer of a cluster that never refuses.
+/// Replies like a cluster that never refuses.
 fn never(_: &Asked) -> Option<Reply> {
     None
 }
 
-/// Every third write is lost: nobody answers.
+/// Closes the connection of every third write without an answer.
 fn some_writes_vanish() -> impl Fn(&Asked) -> Option<Reply> + Clone {
     let writes = Arc::new(AtomicU32::new(0));
     move |asked| {
@@ -150,7 +150,7 @@ async fn a_process_that_ended_in_info_is_followed_by_a_new_one_on_the_same_node(
     let servers = Server::cluster(3, some_writes_vanish()).await;
     let bench = Bench::new();
     let driven = bench.drive(&load(4, 0, 500), to(&servers)).await.unwrap();
-    // The reader refuses a process that comes back.
+    // The reader rejects a process that comes back.
     let history = bench.history();
     let last = history.operations.iter().map(|op| op.process).max().unwrap();
     assert!(last >= 4 && driven.next_process > u64::from(last), "{last} {driven:?}");
@@ -262,7 +262,7 @@ async fn a_load_needs_nodes_and_clients() {
     assert!(matches!(bench.drive(&load(0, 0, 10), connector([&address])).await, Err(DriveError::Nobody)));
 }
 
-/// A client that never comes back.
+/// Client that never returns.
 struct Lost;
 
 impl Connect for Lost {
@@ -291,7 +291,7 @@ async fn a_client_that_never_comes_back_is_cut_off() {
     assert_eq!(bench.events().len(), 2 * history.operations.len(), "each has its end in the history");
 }
 
-/// A client that cannot tell what became of a write; counts how often one is opened.
+/// Client that does not know the outcome of a write; counts how often one is opened.
 struct Doubtful(Arc<AtomicU32>);
 
 impl Connect for Doubtful {
@@ -380,7 +380,8 @@ async fn what_could_not_be_read_is_told() {
     assert!(bench.events().iter().all(|event| event.process != Process::Client(0)));
 }
 
-/// A node that answers nobody is out, however patient the clients of a load are; the others are not, and reads are no writes.
+/// Checks that a silent node counts as unavailable, however patient the clients of a load are, that others do not, and
+/// that reads and writes are counted apart.
 #[tokio::test]
 async fn probes_tell_which_node_can_be_read_and_which_can_be_written() {
     let silent = Server::start(|_| Reply::Silence).await;

@@ -1,4 +1,5 @@
-//! The crate from outside: what clients make of servers that misbehave, and loads against a register that does not.
+//! Tests of the crate's public surface: clients against servers that misbehave, and loads against a register that does
+//! not.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on is to panic where it stands")]
 

@@ -1,4 +1,4 @@
-//! Small HTTP servers on loopback that do exactly what a test wants.
+//! Small HTTP servers on loopback that behave as a test wants.
 
 use std::{
     collections::HashMap,
@@ -16,7 +16,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-/// What a client asked.
+/// Request of a client.
 #[derive(Debug)]
 pub(crate) struct Asked {
     pub(crate) method: String,
@@ -24,16 +24,16 @@ pub(crate) struct Asked {
     pub(crate) body: Value,
 }
 
-/// What becomes of it.
+/// Reply to a request.
 #[derive(Clone, Debug)]
 pub(crate) enum Reply {
-    /// These bytes, as they are; the connection stays open.
+    /// Sends these bytes unchanged; the connection stays open.
     Raw(String),
-    /// These bytes; then the connection is closed.
+    /// Sends these bytes and closes the connection.
     Last(String),
-    /// The connection is closed without an answer.
+    /// Closes the connection without an answer.
     Close,
-    /// Nothing, for ever.
+    /// Sends nothing, for ever.
     Silence,
 }
 
@@ -47,11 +47,11 @@ impl Reply {
     }
 }
 
-/// A server that ends with the test.
+/// Server that is stopped when the test ends.
 #[derive(Debug)]
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
-    /// How many requests it saw.
+    /// Number of requests received.
     pub(crate) asked: Arc<AtomicU32>,
     task: JoinHandle<()>,
 }
@@ -78,7 +78,7 @@ impl Server {
         Self { address, asked, task }
     }
 
-    /// A server that closes every connection as soon as it has it.
+    /// Starts a server that closes every connection as soon as it is accepted.
     pub(crate) async fn closing_at_once() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -86,7 +86,7 @@ impl Server {
         Self { address, asked: Arc::default(), task }
     }
 
-    /// Nodes that share one register for each key, as a linearizable cluster would.
+    /// Starts nodes that share one register per key, as a linearizable cluster would.
     pub(crate) async fn cluster(
         nodes: u16,
         refuse: impl Fn(&Asked) -> Option<Reply> + Clone + Send + Sync + 'static,
@@ -124,7 +124,7 @@ async fn serve(mut stream: TcpStream, reply: &(impl Fn(Asked) -> Reply + ?Sized)
     }
 }
 
-/// The next request of a connection, none at its end.
+/// Reads the next request of a connection; none at its end.
 async fn request(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Asked> {
     loop {
         if let Some(head) = buffer.windows(4).position(|bytes| bytes == b"\r\n\r\n") {

@@ -1,7 +1,7 @@
-//! Jepsen's and Knossos's histories: EDN op maps, in a vector, a list, or one after the other, plain or tagged
-//! (`#jepsen.history.Op{…}`). A map for each whole operation is read, too ([`super::records`]).
+//! Reader of histories of Jepsen and Knossos: EDN op maps, in a vector, in a list, or in sequence, plain or tagged
+//! (`#jepsen.history.Op{…}`). Records, one map per whole operation, are read as well ([`super::records`]).
 //!
-//! Their own truth: a `fail` did not happen, also of a `cas`.
+//! In this format a `fail` means that the operation did not happen, even for a `cas`.
 
 mod scan;
 
@@ -51,27 +51,25 @@ pub(super) fn read(path: &Path, input: impl Read, watch: &Watch<'_>, each: Each<
             records = chunks.records(|cursor| (Scanner { cursor }).value(0))?;
             is_first = false;
         }
-        let used = loop {
-            let mut scanner = Scanner { cursor: chunks.cursor() };
-            let place = chunks.place();
+        chunks.take("expected an operation as EDN, but ", |place, cursor| {
+            let mut scanner = Scanner { cursor };
             let taken = match &mut records {
-                None => scanner.operation().map(|drafted| intake.take(place, scanner.read(), drafted)),
-                Some(records) => scanner.value(0).map(|value| records.take(&mut intake, place, scanner.read(), &value)),
-            };
-            match taken {
-                Ok(taken) => {
-                    taken?;
-                    break scanner.cursor.at;
+                None => {
+                    let drafted = scanner.operation()?;
+                    intake.take(place, scanner.read(), drafted)
                 }
-                Err(trouble) => chunks.more(trouble, "expected an operation as EDN, but ")?,
-            }
-        };
-        chunks.pass(used);
+                Some(records) => {
+                    let record = scanner.value(0)?;
+                    records.take(&mut intake, place, scanner.read(), &record)
+                }
+            };
+            Ok((scanner.cursor.at, taken))
+        })?;
     }
     intake.finish(chunks.place())
 }
 
-/// Passes over what stands between operations.
+/// Skips what stands between operations.
 fn blank(cursor: Cursor<'_>) -> (usize, Result<Option<u8>, Trouble>) {
     let mut scanner = Scanner { cursor };
     let found = scanner.blank(0);
@@ -79,12 +77,12 @@ fn blank(cursor: Cursor<'_>) -> (usize, Result<Option<u8>, Trouble>) {
 }
 
 impl<'a> Scanner<'a> {
-    /// What was read.
+    /// Returns the bytes read so far.
     fn read(&self) -> &'a [u8] {
         &self.cursor.bytes[..self.cursor.at]
     }
 
-    /// The next operation.
+    /// Parses the next operation.
     fn operation(&mut self) -> Result<Drafted<'a>, Trouble> {
         let start = self.cursor.at;
         let mut depth = 0;
@@ -120,7 +118,7 @@ impl<'a> Scanner<'a> {
         draft.finish(":").map_err(|why| Trouble::Wrong(start, why.into()))
     }
 
-    /// A key of an operation and what it says.
+    /// Parses a key of an operation and its value.
     fn field(&mut self, draft: &mut Draft<'a>) -> Result<(), Trouble> {
         let at = self.cursor.at;
         self.cursor.at += 1;
@@ -152,7 +150,7 @@ impl<'a> Scanner<'a> {
     }
 }
 
-/// One EDN value and nothing else.
+/// Parses one EDN value and nothing else.
 pub(super) fn parse(text: &str) -> Result<Value, String> {
     match parse_first(text)? {
         (value, rest) if rest.trim().is_empty() => Ok(value),
@@ -160,7 +158,7 @@ pub(super) fn parse(text: &str) -> Result<Value, String> {
     }
 }
 
-/// The EDN value at the beginning of `text`, and what follows.
+/// Parses the EDN value at the beginning of `text`; returns it and the rest of the text.
 pub(super) fn parse_first(text: &str) -> Result<(Value, &str), String> {
     let mut scanner = Scanner::new(text.as_bytes());
     match scanner.value(0) {

@@ -1,11 +1,11 @@
-//! EDN as Clojure prints it, form by form: one pass over the bytes, and nothing is copied that need not be.
+//! Parser of EDN as Clojure prints it, form by form: one pass over the bytes, and copies only where they are needed.
 
 use std::borrow::Cow;
 
 use crate::format::cursor::{Cursor, MAX_DEPTH, Trouble, unicode};
 use crate::{Edn, Value, ValueError};
 
-/// Bytes that no number, keyword or symbol has.
+/// Bytes that end a number, keyword or symbol.
 const IS_END: [bool; 256] = {
     let mut table = [false; 256];
     let ends = b" \t\n\r\x0b\x0c,;\"\\()[]{}^@`~";
@@ -17,10 +17,21 @@ const IS_END: [bool; 256] = {
     table
 };
 
-/// So many digits fit every integer here.
+/// Bytes that may not begin a form: blanks, and bytes that need a closer look.
+const IS_BETWEEN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut at = 0;
+    while at < 256 {
+        table[at] = matches!(at, 0..=0x20 | 0x23 | 0x2c | 0x3b | 0x80..);
+        at += 1;
+    }
+    table
+};
+
+/// Number of digits that fit every integer type here.
 const SAFE_DIGITS: usize = 18;
 
-/// Reads forms, one after the other.
+/// Parser of forms, one after the other.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Scanner<'a> {
     pub(super) cursor: Cursor<'a>,
@@ -31,7 +42,7 @@ impl<'a> Scanner<'a> {
         Self { cursor: Cursor::new(bytes) }
     }
 
-    /// Passes over blanks, commas, comments and what `#_` discards; the byte that follows, if any does.
+    /// Skips blanks, commas, comments and forms discarded by `#_`; returns the byte that follows, if any does.
     pub(super) fn blank(&mut self, depth: u32) -> Result<Option<u8>, Trouble> {
         loop {
             let Some(byte) = self.cursor.peek()? else { return Ok(None) };
@@ -55,7 +66,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Passes over a blank that is no ASCII, if one comes next.
+    /// Skips a blank outside ASCII, if one comes next.
     fn is_wide_blank(&mut self) -> Result<bool, Trouble> {
         let rest = &self.cursor.bytes[self.cursor.at..];
         let Some(c) = rest[..rest.len().min(4)].utf8_chunks().next().and_then(|chunk| chunk.valid().chars().next())
@@ -68,12 +79,21 @@ impl<'a> Scanner<'a> {
         Ok(c.is_whitespace())
     }
 
-    /// The byte that begins the next form, which must be there.
+    /// Returns the first byte of the next form, which must be there.
+    #[inline]
     pub(super) fn begin(&mut self, depth: u32) -> Result<u8, Trouble> {
+        // Mostly a form stands here, or behind one blank or comma.
+        for _ in 0..3 {
+            match self.cursor.bytes.get(self.cursor.at) {
+                Some(byte) if !IS_BETWEEN[usize::from(*byte)] => return Ok(*byte),
+                Some(b' ' | b',' | b'\n') => self.cursor.at += 1,
+                _ => break,
+            }
+        }
         self.blank(depth)?.ok_or(Trouble::Cut)
     }
 
-    /// The next form, which is so deep in others.
+    /// Parses the next form, at this nesting depth.
     pub(super) fn value(&mut self, depth: u32) -> Result<Value, Trouble> {
         match self.begin(depth)? {
             b'0'..=b'9' => self.number(),
@@ -99,7 +119,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Whether a digit follows the sign that comes next.
+    /// Returns true if a digit follows the sign that comes next.
     fn is_number(&self) -> Result<bool, Trouble> {
         match self.cursor.bytes.get(self.cursor.at + 1) {
             Some(byte) => Ok(byte.is_ascii_digit()),
@@ -108,37 +128,45 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// The metadata of the form that follows it, which says nothing of that form's value.
+    /// Parses and drops the metadata of the form that follows; it is no part of that form's value.
     pub(super) fn metadata(&mut self, depth: u32) -> Result<(), Trouble> {
         self.cursor.at += 1;
         self.value(deeper(&self.cursor, depth)?).map(drop)
     }
 
-    /// What stands before the next byte that ends words.
+    /// Returns the bytes up to the next one that ends words.
     pub(super) fn word(&mut self) -> Result<&'a [u8], Trouble> {
         self.cursor.until(|byte| IS_END[usize::from(byte)])
     }
 
-    fn number(&mut self) -> Result<Value, Trouble> {
-        let start = self.cursor.at;
-        let rest = &self.cursor.bytes[start..];
+    /// Parses a whole number without a sign, if one comes next and is not too long; otherwise passes over nothing.
+    #[inline]
+    pub(super) fn natural(&mut self) -> Option<i64> {
+        let rest = &self.cursor.bytes[self.cursor.at..];
         let mut number = 0;
-        // Mostly digits, and not too many.
         for (length, byte) in rest.iter().enumerate().take(SAFE_DIGITS + 1) {
             if byte.is_ascii_digit() && length < SAFE_DIGITS {
                 number = number * 10 + i64::from(byte - b'0');
             } else if IS_END[usize::from(*byte)] && length > 0 && (rest[0] != b'0' || length == 1) {
                 self.cursor.at += length;
-                return Ok(Value::Int(number));
+                return Some(number);
             } else {
                 break;
             }
         }
+        None
+    }
+
+    fn number(&mut self) -> Result<Value, Trouble> {
+        if let Some(number) = self.natural() {
+            return Ok(Value::Int(number));
+        }
+        let start = self.cursor.at;
         let word = self.word()?;
         Value::from_edn_number(self.cursor.utf8(word)?).map_err(|error| wrong_value(start, &error))
     }
 
-    /// The name of a keyword, without the colon.
+    /// Parses a keyword and returns its name, without the colon.
     pub(super) fn keyword(&mut self) -> Result<&'a str, Trouble> {
         let start = self.cursor.at;
         self.cursor.at += 1;
@@ -166,7 +194,7 @@ impl<'a> Scanner<'a> {
         })
     }
 
-    /// What stands between quotes.
+    /// Parses text in quotes.
     pub(super) fn text(&mut self) -> Result<Cow<'a, str>, Trouble> {
         self.cursor.at += 1;
         let mut whole = String::new();
@@ -184,7 +212,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// The character of an escape within text.
+    /// Parses an escape within text.
     fn escape(&mut self) -> Result<char, Trouble> {
         let at = self.cursor.at + 1;
         let byte = *self.cursor.bytes.get(at).ok_or(Trouble::Cut)?;
@@ -206,7 +234,7 @@ impl<'a> Scanner<'a> {
         Ok(c)
     }
 
-    /// One to three octal digits at `at`, and how many.
+    /// Parses one to three octal digits at `at`; returns the character and the number of digits.
     fn octal(&self, at: usize) -> Result<(char, usize), Trouble> {
         let rest = &self.cursor.bytes[at..];
         let length = rest.iter().take(3).take_while(|digit| matches!(digit, b'0'..=b'7')).count();
@@ -218,7 +246,7 @@ impl<'a> Scanner<'a> {
         c.map(|c| (c, length)).ok_or_else(|| Trouble::Wrong(at, "expected up to three octal digits, to 377".into()))
     }
 
-    /// A single character, such as `\a`, `\newline`, `\u00e9`.
+    /// Parses a single character, such as `\a`, `\newline`, `\u00e9`.
     fn character(&mut self) -> Result<char, Trouble> {
         let start = self.cursor.at;
         self.cursor.at += 1;
@@ -253,7 +281,7 @@ impl<'a> Scanner<'a> {
         found.ok_or_else(|| Trouble::Wrong(start, format!("`\\{}` is no character", shown(name)).into()))
     }
 
-    /// The forms between a bracket, which comes next, and the one that closes it.
+    /// Parses the forms between an opening bracket, which comes next, and the one that closes it.
     fn items(&mut self, close: u8, depth: u32) -> Result<Vec<Value>, Trouble> {
         let depth = deeper(&self.cursor, depth)?;
         self.cursor.at += 1;
@@ -265,7 +293,7 @@ impl<'a> Scanner<'a> {
         Ok(items)
     }
 
-    /// A map, whose bracket comes next; the namespace is that of `#:a{…}`.
+    /// Parses a map, whose bracket comes next; the namespace is that of `#:a{…}`.
     fn map(&mut self, namespace: Option<&str>, depth: u32) -> Result<Value, Trouble> {
         let start = self.cursor.at;
         let depth = deeper(&self.cursor, depth)?;
@@ -283,7 +311,7 @@ impl<'a> Scanner<'a> {
         Value::map(pairs).map_err(|error| wrong_value(start, &error))
     }
 
-    /// What begins with `#`.
+    /// Parses a form that begins with `#`.
     fn dispatched(&mut self, depth: u32) -> Result<Value, Trouble> {
         let start = self.cursor.at;
         match *self.cursor.bytes.get(start + 1).ok_or(Trouble::Cut)? {
@@ -321,7 +349,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// A tag, such as `#inst`, without its sign.
+    /// Parses a tag, such as `#inst`, and returns its name without the sign.
     pub(super) fn tag(&mut self) -> Result<&'a str, Trouble> {
         let start = self.cursor.at;
         self.cursor.at += 1;
@@ -334,7 +362,7 @@ impl<'a> Scanner<'a> {
     }
 }
 
-/// One level deeper, if that is not too deep.
+/// Returns the depth one level deeper, or an error if that exceeds the limit.
 pub(super) fn deeper(cursor: &Cursor<'_>, depth: u32) -> Result<u32, Trouble> {
     // The vector of operations, the operation, and its value.
     if depth > MAX_DEPTH + 2 {
@@ -347,7 +375,8 @@ fn wrong_value(at: usize, error: &ValueError) -> Trouble {
     Trouble::Wrong(at, error.to_string().into())
 }
 
-/// A key as it is meant within `#:namespace{…}`: one with a namespace keeps it, and `_` stands for none.
+/// Returns the full form of a key within `#:namespace{…}`: a key with a namespace keeps it, and the namespace `_`
+/// stands for none.
 fn within(namespace: &str, key: Value) -> Value {
     let full = |name: &str| match name.split_once('/') {
         Some(("_", bare)) => bare.to_owned(),
@@ -369,7 +398,7 @@ fn is_symbol(name: &str) -> bool {
     !name.is_empty() && is_path && !name.starts_with(|first: char| first.is_ascii_digit() || first == ':')
 }
 
-/// The beginning of a word.
+/// Returns a word for display, shortened if it is long.
 fn shown(word: &str) -> String {
     const MOST: usize = 40;
     if word.chars().count() > MOST { word.chars().take(MOST).chain(['…']).collect() } else { word.to_owned() }

@@ -1,4 +1,5 @@
-//! The reader against another one, on texts that both know; and what only this one knows.
+//! Comparison of the EDN reader with another one, on texts that both know; and tests of the forms that only this one
+//! knows.
 
 use clojure_reader::edn as judge;
 use proptest::prelude::*;
@@ -6,7 +7,7 @@ use proptest::prelude::*;
 use super::parse;
 use crate::{Value, format::cursor::Trouble};
 
-/// What the other reader found, as values.
+/// Converts the form that the other reader returned to a value.
 fn judged(form: &judge::Edn<'_>) -> Result<Value, String> {
     use judge::Edn;
     let number = |text: String| Value::from_edn_number(&text).map_err(|error| error.to_string());
@@ -32,7 +33,7 @@ fn judged(form: &judge::Edn<'_>) -> Result<Value, String> {
     })
 }
 
-/// A text of EDN that both readers know.
+/// Generates EDN text that both readers know.
 fn text() -> impl Strategy<Value = String> {
     let word = "[a-z*!?$%&=<>][a-z0-9*+!?$%&=<>._-]{0,5}";
     let name =
@@ -69,7 +70,8 @@ fn text() -> impl Strategy<Value = String> {
     })
 }
 
-/// Whether a reader said only that something occurs twice, which both do not mean alike: to Clojure, a list equals a vector.
+/// Returns true if a reader only complained that something occurs twice, on which the two differ: in Clojure, a list
+/// equals a vector.
 fn is_twice<T>(found: &Result<T, String>) -> bool {
     found.as_ref().err().is_some_and(|why| why.contains("twice"))
 }
@@ -87,17 +89,17 @@ proptest! {
         }
     }
 
-    /// What is damaged may be read by one and refused by the other, but never read as something else.
+    /// Damages a text: one reader may accept it and the other reject it, but they never read it differently.
     #[test]
     fn what_both_read_they_read_alike(text in text(), at in any::<prop::sample::Index>(), by in r#"[\[\]{}()":,#;\\ a0-9./]{0,2}"#) {
         let at = at.index(text.len() + 1);
         prop_assume!(text.is_char_boundary(at));
         let damaged = format!("{}{by}{}", &text[..at], &text[at..]);
-        // The other one rounds floating point.
+        // The other reader rounds floating point.
         let digits = damaged.split(|c: char| !c.is_ascii_digit() && c != '.').map(str::len).max().unwrap_or(0);
-        // And it takes a character right behind a word for a part of that.
+        // It takes a character right behind a word for a part of the word.
         let is_joined = !by.is_empty() && text[at..].starts_with('\\');
-        // And it reads octal numbers as decimal ones.
+        // It reads octal numbers as decimal ones.
         let mut words = damaged.split(|c: char| !c.is_ascii_alphanumeric());
         let is_octal = words.any(|word| word.len() > 1 && word.starts_with('0') && word.as_bytes()[1].is_ascii_digit());
         let readable = !is_joined && !is_octal && digits < 16 && !["#_", "r", "^", "\\"].iter().any(|sign| by.contains(sign));
@@ -108,7 +110,7 @@ proptest! {
         }
     }
 
-    /// However the bytes are cut, a form is found to be cut off or is the same: never another one.
+    /// Cuts a text: the reader must find the form to be cut off, or return the same form, never another one.
     #[test]
     fn what_is_cut_off_is_said_to_be(text in text(), at in any::<prop::sample::Index>()) {
         use super::{scan::Scanner, super::cursor::Cursor};

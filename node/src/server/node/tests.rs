@@ -1,4 +1,4 @@
-//! The loop's own decisions, one input at a time, with peers that the test plays.
+//! Tests of the loop's own decisions, one input at a time, with peers played by the test.
 
 use std::{collections::BTreeMap, net::SocketAddr, path::Path, sync::mpsc::sync_channel};
 
@@ -20,7 +20,7 @@ use crate::{
 
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// Node 1, stepped by hand, and what peers 2 and 3 hear from it.
+/// Node 1, stepped by hand, and the messages that peers 2 and 3 receive from it.
 struct Bench {
     node: Node,
     heard: BTreeMap<u64, Receiver<Input>>,
@@ -46,7 +46,7 @@ impl Bench {
         let log = Log::to(NodeId(1), captured.clone());
         let mut config = Config::new(NodeId(1), peers.clone(), SocketAddr::from(([127, 0, 0, 1], 0)), dir);
         config.init = !dir.join("wal").exists();
-        // Far longer than any test: time passes only where a test says so.
+        // Far longer than any test: time passes only where a test advances it.
         config.election_timeout = Duration::from_secs(30);
         let links = Links::dial(runtime.handle(), NodeId(1), &peers, &log);
         let node = Node::open(&config, links, log).unwrap();
@@ -58,7 +58,7 @@ impl Bench {
         Self { node, heard, told: captured, _runtime: runtime }
     }
 
-    /// As the loop does, for one input.
+    /// Takes one input and carries out its consequences, as the loop does.
     fn take_in(&mut self, input: Input) {
         let now = self.node.clock.now();
         self.node.take_in(input, now);
@@ -71,7 +71,7 @@ impl Bench {
         self.take_in(Input::Peer(NodeId(from), Frame::Raft { id: 0, message }));
     }
 
-    /// An `AppendEntries` from a leader.
+    /// Delivers an `AppendEntries` from a leader.
     fn append(&mut self, leader: u64, term: u64, entries: Vec<Entry>, commit: u64) {
         let body = Body::AppendEntries {
             prev_log_index: LogIndex(0),
@@ -84,7 +84,7 @@ impl Bench {
         self.message(leader, term, body);
     }
 
-    /// What peer `id` hears next that `wanted` takes.
+    /// Waits for a frame to peer `id` that `wanted` accepts, and returns what it extracts.
     fn hear<T>(&self, id: u64, wanted: impl Fn(Frame) -> Option<T>) -> T {
         loop {
             match self.heard[&id].recv_timeout(LIMIT).unwrap() {
@@ -199,7 +199,7 @@ fn a_deposed_leaders_write_is_denied_only_once_another_entry_has_its_place() {
     assert_eq!(expired.unresolved(Reason::Deadline).happened, Happened::Unknown);
 }
 
-/// Node 1 follows node 2 and has passed on a write and two reads of its own clients.
+/// Makes node 1 follow node 2 and forward a write and two reads of its own clients.
 fn passed_on(bench: &mut Bench) -> [oneshot::Receiver<Reply>; 3] {
     bench.append(2, 1, vec![], 0);
     let read = |mode| Request::Read { key: "k".into(), mode };
@@ -208,7 +208,8 @@ fn passed_on(bench: &mut Bench) -> [oneshot::Receiver<Reply>; 3] {
     answers
 }
 
-/// A leader that is cut off answers nobody: who asked it through a follower need not wait for its deadline once another leads.
+/// A partitioned leader answers nobody: a client that asked it through a follower need not wait for its deadline once
+/// another node leads.
 #[test]
 fn a_change_of_leader_ends_what_was_passed_on() {
     let dir = tempdir().unwrap();
@@ -235,7 +236,8 @@ fn a_change_of_leader_ends_what_was_passed_on() {
     assert_eq!(bench.node.homeless.len() + bench.node.pending.len(), 1, "but it was asked again, too");
 }
 
-/// Nobody leads yet: a read waits for a leader, though not as long as for an answer, and then says that there was none.
+/// A read without a leader waits for the next one, though not as long as for an answer, and is then refused with "no
+/// leader".
 #[test]
 fn a_read_that_lost_its_leader_waits_for_the_next_for_some_elections() {
     let dir = tempdir().unwrap();
@@ -253,7 +255,7 @@ fn a_read_that_lost_its_leader_waits_for_the_next_for_some_elections() {
     }
 }
 
-/// One member that sends nonsense must not stop the others, nor fill their disks with complaints.
+/// A member that sends nonsense must not stop the others, nor fill their disks with log lines.
 #[test]
 fn an_absurd_term_is_refused_and_told_now_and_then() {
     let dir = tempdir().unwrap();
@@ -302,7 +304,7 @@ fn too_many_waiting_requests_are_refused() {
     assert!(waiting.iter_mut().all(|answer| answer.try_recv() == Err(TryRecvError::Empty)));
 }
 
-/// A leader that nobody answers must not grow without end: what it refuses is in no log.
+/// The log of a leader that nobody answers must not grow without end; what it refuses is in no log.
 #[test]
 fn too_many_bytes_that_nobody_has_are_refused() {
     let dir = tempdir().unwrap();

@@ -1,9 +1,9 @@
-//! §5.2 and §5.4.1: who leads.
+//! Rules of elections (§5.2, §5.4.1).
 
 use super::*;
 
-/// §5.2: "When servers start up, they begin as followers", and a follower that hears nothing campaigns: first a pre-vote, which costs
-/// nobody a term (dissertation §9.6), then in a new term with a vote for itself.
+/// §5.2: "When servers start up, they begin as followers", and a follower that hears nothing campaigns: first with a
+/// pre-vote, which changes nobody's term (dissertation §9.6), then in a new term with a vote for itself.
 #[test]
 fn a_follower_that_hears_nothing_campaigns() {
     let mut node = Node::with_log(3, 2, &[1, 2]);
@@ -22,7 +22,8 @@ fn a_follower_that_hears_nothing_campaigns() {
     );
 }
 
-/// §5.2: "a candidate wins an election if it receives votes from a majority of the servers in the full cluster for the same term".
+/// §5.2: "a candidate wins an election if it receives votes from a majority of the servers in the full cluster for
+/// the same term".
 #[test]
 fn a_majority_of_all_members_elects() {
     for (members, needed) in [(2, 1), (3, 1), (4, 2), (5, 2)] {
@@ -50,7 +51,8 @@ fn a_lone_member_elects_itself() {
     assert_eq!(node.propose().committed.len(), 1, "and needs nobody, however long it slept");
 }
 
-/// Mutants: a repeated vote counted twice; a vote of another term; a pre-vote as a vote; a refusal as a vote.
+/// Mutants: a repeated vote counted twice; a vote of another term; a pre-vote taken for a vote; a refusal taken for a
+/// vote.
 #[test]
 fn only_different_votes_of_this_election_count() {
     let mut node = Node::with_log(5, 4, &[1]);
@@ -71,8 +73,8 @@ fn only_different_votes_of_this_election_count() {
     assert_eq!(node.role(), Role::Leader);
 }
 
-/// §5.2: "each server will vote for at most one candidate in a given term, on a first-come-first-served basis"; figure 2: the vote is
-/// durable before the answer leaves.
+/// §5.2: "each server will vote for at most one candidate in a given term, on a first-come-first-served basis";
+/// figure 2: the vote is durable before the answer leaves.
 #[test]
 fn one_vote_a_term_first_come_first_served() {
     let mut node = Node::with_log(3, 1, &[1]);
@@ -85,7 +87,8 @@ fn one_vote_a_term_first_come_first_served() {
     assert_eq!(only(&node.receive(2, 5, request_vote(false, (1, 1)))).body, vote(false, true), "asked again");
 }
 
-/// §5.4.1: "the voter denies its vote if its own log is more up-to-date than that of the candidate"; the last term outranks the length.
+/// §5.4.1: "the voter denies its vote if its own log is more up-to-date than that of the candidate"; the last term
+/// takes precedence over the length.
 #[test]
 fn no_vote_for_a_log_that_is_behind() {
     for (last, granted) in [((3, 2), true), ((4, 2), true), ((1, 3), true), ((2, 2), false), ((9, 1), false)] {
@@ -102,7 +105,7 @@ fn no_vote_for_a_log_that_is_behind() {
     }
 }
 
-/// Dissertation §9.6: a pre-vote is given if a vote would be, and leaves no trace.
+/// Dissertation §9.6: a pre-vote is granted if a vote would be, and leaves no trace.
 #[test]
 fn a_pre_vote_changes_nothing_at_the_voter() {
     let mut node = Node::with_log(3, 2, &[1]);
@@ -113,8 +116,8 @@ fn a_pre_vote_changes_nothing_at_the_voter() {
     assert_eq!(only(&node.receive(3, 3, request_vote(true, (1, 1)))).body, vote(true, true), "nor is it used up");
 }
 
-/// §5.2: a candidate that hears from a leader "whose term is at least as large" gives way; from a lesser one it "rejects the RPC and
-/// continues".
+/// §5.2: a candidate that hears from a leader "whose term is at least as large" becomes a follower; from a leader of
+/// a smaller term it "rejects the RPC and continues".
 #[test]
 fn a_candidate_gives_way_to_a_leader_of_its_term_only() {
     for become_candidate in [false, true] {
@@ -132,7 +135,7 @@ fn a_candidate_gives_way_to_a_leader_of_its_term_only() {
     }
 }
 
-/// Mutant: an update of the leader in the same term clears the vote.
+/// Mutant: a change of the leader in the same term clears the vote.
 #[test]
 fn following_a_leader_keeps_the_vote_of_the_term() {
     let mut node = Node::with_log(5, 1, &[1]);
@@ -144,7 +147,7 @@ fn following_a_leader_keeps_the_vote_of_the_term() {
     assert_eq!(node.raft.status().voted_for, Some(NodeId(2)));
 }
 
-/// §5.2: a split vote ends by a new election after another timeout.
+/// §5.2: a split vote leads to a new election after another timeout.
 #[test]
 fn a_split_vote_leads_to_a_new_election() {
     let mut node = Node::with_log(3, 1, &[1]);
@@ -175,7 +178,8 @@ fn timers_are_random_and_differ_between_nodes() {
     assert!(fresh.clone().all(|timer| (12 * MS..50 * MS).contains(&timer)), "a new cluster need not wait: {fresh:?}");
 }
 
-/// Figure 2, "Followers": the timer restarts for the current leader and for a granted vote, and for nothing else (students' guide).
+/// Figure 2, "Followers": the timer restarts for the current leader and for a granted vote, and for nothing else
+/// (students' guide).
 #[test]
 fn only_a_leader_or_a_granted_vote_restarts_the_timer() {
     let mut node = Node::with_log(3, 2, &[1, 2]);
@@ -190,7 +194,8 @@ fn only_a_leader_or_a_granted_vote_restarts_the_timer() {
     assert_ne!(node.raft.deadline(), granted, "the leader");
 }
 
-/// §5.2: a new leader announces itself at once, and each interval (figure 2, "Leaders"); §8: with a no-op of its own term.
+/// §5.2: a new leader announces itself at once, and at each interval (figure 2, "Leaders"); §8: with a no-op of its
+/// own term.
 #[test]
 fn a_leader_announces_itself_with_a_noop_and_heartbeats() {
     let mut node = Node::with_log(3, 2, &[1, 2]);
@@ -208,7 +213,8 @@ fn a_leader_announces_itself_with_a_noop_and_heartbeats() {
     assert!(node.raft.deadline().0 - node.now().0 <= 20 * MS);
 }
 
-/// Dissertation §6.2: with check-quorum, a leader that no quorum answers steps down. In basic Raft it leads on, but says how it stands.
+/// Dissertation §6.2: with check-quorum, a leader that no quorum answers steps down. In basic Raft it keeps leading,
+/// but announces that it is deserted.
 #[test]
 fn a_deserted_leader_steps_down_or_says_that_it_is_deserted() {
     for elections in [Elections::Basic, Elections::CheckQuorum] {
@@ -234,8 +240,9 @@ fn a_deserted_leader_steps_down_or_says_that_it_is_deserted() {
     }
 }
 
-/// A leader that is heard but hears nobody would silence its followers for ever (figure 2 has no answer to that): a heartbeat of a deserted
-/// leader restarts no timer and ends no search for another, while its entries are taken all the same.
+/// A leader that can send but not receive would silence its followers for ever (figure 2 does not cover this case). A
+/// heartbeat of a deserted leader therefore restarts no timer and ends no search for another leader, while its
+/// entries are accepted.
 #[test]
 fn a_deserted_leader_keeps_nobody_from_looking_for_another() {
     let deserted = |prev: (u64, u64), terms: &[u64]| {

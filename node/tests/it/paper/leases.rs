@@ -1,15 +1,15 @@
-//! Leases (dissertation §6.4.1) and the loyalty of voters that they rest on (§6, dissertation §4.2.3).
+//! Leases (dissertation §6.4.1), and the rule for voters that they depend on (§6, dissertation §4.2.3).
 
 use super::*;
 
-/// A leader since 1,000 ms and more whose rounds 1 (its election) and no-op a quorum has acknowledged.
+/// Returns a leader for which a quorum has acknowledged round 1 (its election) and the no-op, long after its start.
 fn leased() -> Node {
     let mut leader = Node::loyal_leader(3, 1, &[1]);
     leader.receive(2, 2, matched(2, 1));
     leader
 }
 
-/// The lease counts from the round's beginning, not from the answer (mutant), and ends by the leader's own clock.
+/// The lease counts from the start of the round, not from the answer (mutant), and ends by the leader's own clock.
 #[test]
 fn a_lease_counts_from_the_sending_of_the_round() {
     let mut leader = Node::loyal_leader(3, 1, &[1]);
@@ -26,7 +26,7 @@ fn a_lease_counts_from_the_sending_of_the_round() {
     assert_eq!(leader.raft.status().lease_until, Some(Time((elected + 160) * MS)));
 }
 
-/// Mutant: a lease from one follower's answer where a quorum takes two.
+/// Mutant: a lease from the answer of one follower where a quorum needs two.
 #[test]
 fn a_lease_needs_a_quorum() {
     let mut leader = Node::loyal_leader(5, 1, &[1]);
@@ -50,8 +50,8 @@ fn the_lease_ends_with_the_leadership() {
     assert_eq!(leader.raft.status().lease_until, None);
 }
 
-/// §6: "if a server receives a `RequestVote` within the minimum election timeout of hearing from a current leader, it does not update its
-/// term or grant its vote."
+/// §6: "if a server receives a `RequestVote` within the minimum election timeout of hearing from a current leader, it
+/// does not update its term or grant its vote."
 #[test]
 fn a_voter_is_loyal_to_a_living_leader() {
     for pre in [true, false] {
@@ -66,7 +66,7 @@ fn a_voter_is_loyal_to_a_living_leader() {
     }
 }
 
-/// The promise is to the leader's lease, so it outlives what this node believes of terms and leaders.
+/// The promise protects the leader's lease, so it holds even after this node's term and leader have changed.
 #[test]
 fn loyalty_survives_a_change_of_term() {
     let mut voter = Node::loyal(3, 2, &[1]);
@@ -77,7 +77,7 @@ fn loyalty_survives_a_change_of_term() {
     assert_eq!(only(&voter.receive(2, 5, request_vote(false, (9, 9)))).body, vote(false, false));
 }
 
-/// A leader whose quorum answers is loyal to itself; one that nobody answers is not.
+/// A leader refuses votes while a quorum answers it, and no longer.
 #[test]
 fn a_leader_refuses_votes_while_a_quorum_answers_it() {
     let mut leader = leased();
@@ -89,7 +89,8 @@ fn a_leader_refuses_votes_while_a_quorum_answers_it() {
     assert_eq!((leader.role(), leader.term()), (Role::Follower, 9));
 }
 
-/// Mutant: a restarted voter has forgotten whom it heard. It may have promised, so it neither votes nor campaigns for a whole timeout.
+/// Mutant: a restarted voter forgets that it heard from a leader. It may have, so it neither votes nor campaigns for
+/// a whole timeout.
 #[test]
 fn a_restarted_node_keeps_a_promise_that_it_may_have_made() {
     for pre in [true, false] {
@@ -103,7 +104,7 @@ fn a_restarted_node_keeps_a_promise_that_it_may_have_made() {
     }
 }
 
-/// Figure 2: in basic Raft a voter looks at terms and logs, and at nothing else; and without loyal voters a lease would be worth nothing.
+/// Figure 2: in basic Raft a voter considers terms and logs, and nothing else; leases would not hold then.
 #[test]
 fn basic_raft_has_no_loyal_voters_and_so_no_leases() {
     for pre in [true, false] {
@@ -127,7 +128,7 @@ fn a_fresh_node_votes_at_once() {
     assert_eq!(only(&node.receive(2, 1, request_vote(false, (0, 0)))).body, vote(false, true));
 }
 
-/// Mutant: a lease by a clock that was set back. It ends at once, promises to others begin anew, and nothing panics.
+/// Mutant: a lease by a clock that was set back. It ends at once, promises to others start again, and nothing panics.
 #[test]
 fn a_clock_that_goes_back_ends_the_lease_and_prolongs_loyalty() {
     let mut leader = leased();

@@ -1,4 +1,5 @@
-//! The paper's rules, one named test each, by hand-made inputs. Times are in milliseconds; the election timeout is 100.
+//! Rules of the paper, one named test each, with hand-made inputs. Times are in milliseconds; the election timeout is
+//! 100.
 #![allow(unused_must_use, reason = "the helpers carry an output out before they give it back")]
 
 mod elections;
@@ -18,11 +19,11 @@ use node::raft::{
 
 const MS: u64 = 1_000_000;
 
-/// A node under test, with its clock.
+/// Node under test, with its clock.
 struct Node {
     raft: Raft,
     ms: u64,
-    /// What it last had for the reads.
+    /// Outcomes of reads in the last output that had any.
     reads: Vec<(u64, ReadOutcome)>,
 }
 
@@ -89,33 +90,33 @@ impl Node {
         Self { raft: Raft::new(config, stored, Time(0)).unwrap(), ms: 0, reads: Vec::new() }
     }
 
-    /// A node of `members` that never ran.
+    /// Creates a node of `members` that never ran.
     fn fresh(members: u64) -> Self {
         Self::new(config(1, members), Stored::default())
     }
 
-    /// A node whose log has these terms, so long after its start that it is bound to nobody.
+    /// Creates a node whose log has these terms, so long after its start that it may vote for anybody.
     fn with_log(members: u64, term: u64, log: &[u64]) -> Self {
         let mut node = Self::new(config(1, members), stored(term, None, log));
         node.ms = 1_000;
         node
     }
 
-    /// The same as a loyal voter.
+    /// Creates the same node under `CheckQuorum`.
     fn loyal(members: u64, term: u64, log: &[u64]) -> Self {
         let mut node = Self::new(loyal_config(1, members), stored(term, None, log));
         node.ms = 1_000;
         node
     }
 
-    /// The same among loyal voters.
+    /// Creates a leader under `CheckQuorum`.
     fn loyal_leader(members: u64, term: u64, log: &[u64]) -> Self {
         let mut node = Self::loyal(members, term, log);
         node.win();
         node
     }
 
-    /// A leader in the term after `term`, before anybody has answered; its first messages are gone.
+    /// Creates a leader in the term after `term`, before anybody has answered; its first messages are discarded.
     fn leader(members: u64, term: u64, log: &[u64]) -> Self {
         let mut node = Self::with_log(members, term, log);
         node.win();
@@ -126,7 +127,7 @@ impl Node {
         Time(self.ms * MS)
     }
 
-    /// Carries out all outputs as the contract says; gives back all of them as one.
+    /// Carries out all outputs according to the contract; returns all of them merged into one.
     fn settle(&mut self) -> Output {
         let mut all = Output::default();
         while self.raft.has_output() {
@@ -152,20 +153,20 @@ impl Node {
         self.raft.step(self.now(), message).unwrap();
     }
 
-    /// A message arrives and all that follows is carried out.
+    /// Delivers a message and carries out all that follows.
     fn receive(&mut self, from: u64, term: u64, body: Body) -> Output {
         self.step(from, term, body);
         self.settle()
     }
 
-    /// The clock goes on, and ticks where it must.
+    /// Advances the clock by `ms`, ticks, and carries out all that follows.
     fn pass(&mut self, ms: u64) -> Output {
         self.ms += ms;
         self.raft.tick(self.now());
         self.settle()
     }
 
-    /// Waits until its timer runs out.
+    /// Advances the clock until the node's timer runs out.
     fn time_out(&mut self) -> Output {
         self.ms = self.ms.max(self.raft.deadline().0.div_ceil(MS));
         self.pass(0)
@@ -198,7 +199,7 @@ impl Node {
         self.outcome()
     }
 
-    /// What became of the last read.
+    /// Returns the outcome of the last read.
     fn outcome(&self) -> Option<ReadOutcome> {
         self.reads.first().map(|&(_, outcome)| outcome)
     }
@@ -221,12 +222,12 @@ impl Node {
     }
 }
 
-/// All messages of an output, early ones first.
+/// Returns all messages of an output, early ones first.
 fn sent(output: &Output) -> Vec<&Message> {
     output.early.iter().chain(&output.messages).collect()
 }
 
-/// The only message of an output.
+/// Returns the only message of an output.
 fn only(output: &Output) -> &Message {
     match sent(output)[..] {
         [message] => message,

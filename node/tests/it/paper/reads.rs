@@ -1,8 +1,8 @@
-//! Reads (dissertation §6.4): who may answer, and after what.
+//! Rules of reads (dissertation §6.4): the node that may answer, and the conditions.
 
 use super::*;
 
-/// A leader that has committed its no-op, so that reads may be answered.
+/// Returns a leader that has committed its no-op, so that reads may be answered.
 fn serving(members: u64) -> Node {
     let mut leader = Node::leader(members, 1, &[1]);
     for follower in 2..=members {
@@ -12,7 +12,7 @@ fn serving(members: u64) -> Node {
     leader
 }
 
-/// Basic Raft: whoever believes that it leads answers.
+/// Basic Raft: any node that believes it leads answers.
 #[test]
 fn leader_mode_asks_nobody() {
     let mut leader = Node::leader(3, 1, &[1]);
@@ -20,7 +20,7 @@ fn leader_mode_asks_nobody() {
     assert_eq!(Node::with_log(3, 1, &[1]).read(ReadMode::Leader), refused(None));
 }
 
-/// §6.4 steps 1 and 2: a new leader does not know how far was committed before it.
+/// §6.4 steps 1 and 2: a new leader does not know the commit index of its predecessors.
 #[test]
 fn no_read_before_an_entry_of_the_own_term_is_committed() {
     for mode in [ReadMode::Quorum, ReadMode::Lease] {
@@ -35,7 +35,7 @@ fn no_read_before_an_entry_of_the_own_term_is_committed() {
     }
 }
 
-/// §6.4 step 3: the heartbeats must be sent after the read arrived; a round that was under way confirms only what came before it.
+/// §6.4 step 3: the heartbeats must be sent after the read arrived; a round in progress confirms only earlier reads.
 #[test]
 fn a_round_confirms_only_reads_that_came_before_it() {
     let mut leader = serving(3);
@@ -52,7 +52,7 @@ fn a_round_confirms_only_reads_that_came_before_it() {
     assert_eq!(leader.reads[1], (8, ReadOutcome::Ready(LogIndex(2))));
 }
 
-/// Mutants: a majority less one; one follower's answers counted twice; an answer of a round that never began.
+/// Mutants: one less than a majority; one follower's answers counted twice; an answer to a round that never began.
 #[test]
 fn a_read_needs_a_majority_of_members() {
     let mut leader = serving(5);
@@ -65,7 +65,7 @@ fn a_read_needs_a_majority_of_members() {
     assert_eq!(leader.outcome(), ready(2));
 }
 
-/// A refusal, too, shows that its sender still follows in this term.
+/// A refusal also shows that its sender still follows in this term.
 #[test]
 fn any_answer_of_the_term_confirms_the_leader() {
     let conflict = AppendResult::Conflict { refused: LogIndex(2), term: None, first: LogIndex(1) };
@@ -78,7 +78,8 @@ fn any_answer_of_the_term_confirms_the_leader() {
     }
 }
 
-/// The read index is what was committed when the round began, not the end of the log; a lost round is made good by the next heartbeat.
+/// The read index is the commit index at the start of the round, not the end of the log; the next heartbeat makes up
+/// for a lost round.
 #[test]
 fn the_read_index_is_the_commit_index_and_a_later_round_confirms_as_well() {
     let mut leader = serving(3);
@@ -89,7 +90,7 @@ fn the_read_index_is_the_commit_index_and_a_later_round_confirms_as_well() {
     assert_eq!(leader.outcome(), ready(2));
 }
 
-/// A lone leader is its own quorum, but waits for its term's first commit like any other.
+/// A leader without peers is its own quorum, but waits for its term's first commit like any other.
 #[test]
 fn a_lone_leader_answers_once_its_noop_is_committed() {
     let mut node = Node::fresh(1);
@@ -140,11 +141,11 @@ fn a_follower_asks_the_leader() {
     assert_eq!(follower.reads.len(), 2, "answered once");
 }
 
-/// Mutant: a context used again, so that a late answer confirms a later read.
+/// Mutant: a context that is used again, so that a late answer confirms a later read.
 #[test]
 fn contexts_differ_between_attempts_and_lives() {
     let contexts = |life| -> Vec<u64> {
-        // The same timers in both lives, as with `--seed`.
+        // Both starts have the same timers, as with `--seed`.
         let mut follower = Node::new(Config { life, ..config(1, 3) }, stored(2, None, &[1]));
         follower.ms = 10;
         follower.receive(3, 2, append((1, 1), &[], 0, 1));
@@ -161,7 +162,7 @@ fn contexts_differ_between_attempts_and_lives() {
     assert_eq!(all.len(), 100);
 }
 
-/// The leader's side: a follower's question is a read like any other; who does not lead says so.
+/// The leader treats a follower's request as a read like any other; a node that does not lead refuses it.
 #[test]
 fn the_leader_answers_a_follower_after_a_round() {
     let mut leader = serving(3);
@@ -174,7 +175,7 @@ fn the_leader_answers_a_follower_after_a_round() {
     assert_eq!(only(&output).body, Body::ReadIndexed { context: 6, index: None });
 }
 
-/// A waiting read ends: with the leader that was asked, or after an election timeout.
+/// A waiting read ends when the leader that was asked changes, or after an election timeout.
 #[test]
 fn a_read_that_waits_is_refused_in_the_end() {
     let follower = || {
@@ -200,7 +201,7 @@ fn a_read_that_waits_is_refused_in_the_end() {
     assert_eq!((lonely_leader.role(), lonely_leader.outcome()), (Role::Leader, refused(None)));
 }
 
-/// Every queue has a limit: beyond it, reads are refused at once.
+/// The queue is bounded: beyond its limit, reads are refused at once.
 #[test]
 fn waiting_reads_are_bounded() {
     let mut leader = serving(3);

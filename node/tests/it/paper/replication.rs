@@ -1,8 +1,9 @@
-//! §5.3 to §5.5: logs grow alike, and what is committed.
+//! Rules of replication and commitment (§5.3 to §5.5).
 
 use super::*;
 
-/// A leader's message to a follower, and back, until the leader has nothing more to say; counts the messages that the follower refused.
+/// Passes messages between leader and follower until the leader sends no more; counts the messages that the follower
+/// refused.
 fn replicate(leader: &mut Node, follower: &mut Node, mut output: Output) -> usize {
     let to = follower.raft.status().id;
     let mut refusals = 0;
@@ -25,8 +26,8 @@ fn replicate(leader: &mut Node, follower: &mut Node, mut output: Output) -> usiz
     panic!("does not converge");
 }
 
-/// §5.3: "The leader appends the command to its log as a new entry, then issues `AppendEntries` RPCs in parallel"; before its own disk has
-/// it (dissertation §10.2.1).
+/// §5.3: "The leader appends the command to its log as a new entry, then issues `AppendEntries` RPCs in parallel"; it
+/// does not wait for its own disk (dissertation §10.2.1).
 #[test]
 fn a_proposal_goes_to_the_log_and_to_all_followers_at_once() {
     let mut leader = Node::leader(3, 1, &[1]);
@@ -50,7 +51,7 @@ fn a_proposal_goes_to_the_log_and_to_all_followers_at_once() {
     assert_eq!(to, [(2, body.clone()), (3, body)]);
 }
 
-/// Only a leader takes proposals.
+/// Proposals are accepted by the leader only.
 #[test]
 fn who_does_not_lead_takes_no_proposal() {
     let mut node = Node::with_log(3, 2, &[1]);
@@ -60,8 +61,8 @@ fn who_does_not_lead_takes_no_proposal() {
     assert_eq!(node.last(), (1, 1));
 }
 
-/// §5.3: "A log entry is committed once the leader that created the entry has replicated it on a majority of the servers", itself counted
-/// only when its own disk has it.
+/// §5.3: "A log entry is committed once the leader that created the entry has replicated it on a majority of the
+/// servers"; the leader counts only once its own disk has it.
 #[test]
 fn an_entry_is_committed_once_a_majority_has_it_durably() {
     let mut leader = Node::with_log(3, 1, &[1]);
@@ -92,7 +93,8 @@ fn an_entry_is_committed_once_a_majority_has_it_durably() {
     );
 }
 
-/// §5.3: followers learn the commit index from the next message, and a leader that has nothing else to send says it at once.
+/// §5.3: followers learn the commit index from the next message, which a leader sends at once if it has nothing else
+/// to send.
 #[test]
 fn followers_learn_what_is_committed() {
     let mut leader = Node::leader(3, 1, &[1]);
@@ -123,7 +125,8 @@ fn a_follower_appends_what_follows_on_and_answers_once_it_is_durable() {
     }
 }
 
-/// Figure 2, `AppendEntries` step 3: "If an existing entry conflicts with a new one, delete the existing entry and all that follow it."
+/// Figure 2, `AppendEntries` step 3: "If an existing entry conflicts with a new one, delete the existing entry and
+/// all that follow it."
 #[test]
 fn a_conflicting_suffix_is_replaced() {
     let mut node = Node::with_log(3, 4, &[1, 2, 2, 2]);
@@ -150,8 +153,8 @@ fn only_a_conflict_shortens_the_log() {
     }
 }
 
-/// Figure 2, `AppendEntries` step 5: "set commitIndex = min(leaderCommit, index of last new entry)"; what stands behind the last entry that
-/// was compared may be a leftover.
+/// Figure 2, `AppendEntries` step 5: "set commitIndex = min(leaderCommit, index of last new entry)"; entries after
+/// the last one that was compared may be left over from another leader.
 #[test]
 fn a_follower_commits_no_further_than_it_was_compared() {
     let mut node = Node::with_log(3, 4, &[1, 2, 2, 2]);
@@ -163,8 +166,8 @@ fn a_follower_commits_no_further_than_it_was_compared() {
     assert_eq!(node.commit(), 3, "nor further than the leader");
 }
 
-/// §5.3, figure 7: followers that lack entries (a, b), have extra ones (c, d), or both (e, f), all become equal to the leader of term 8, in
-/// at most one refusal for each of their terms.
+/// §5.3, figure 7: followers that lack entries (a, b), have extra ones (c, d), or both (e, f), all become equal to
+/// the leader of term 8, with at most one refusal for each of their terms.
 #[test]
 fn figure_7_every_follower_is_repaired() {
     let leader_log = [1, 1, 1, 4, 4, 5, 5, 6, 6, 6];
@@ -190,8 +193,9 @@ fn figure_7_every_follower_is_repaired() {
     }
 }
 
-/// §5.4.2, figure 8: the leader of term 4 finds its entry of term 2 on a majority and must not commit it, for a node with a later term in
-/// its log (S5) could still win and overwrite it (c, d); with an entry of its own term on a majority, both are safe (e).
+/// §5.4.2, figure 8: the leader of term 4 finds its entry of term 2 on a majority and must not commit it, because a
+/// node with a later term in its log (S5) could still win and overwrite it (c, d); with an entry of its own term on a
+/// majority, both are safe (e).
 #[test]
 fn figure_8_an_older_term_is_not_committed_by_counting() {
     let mut s1 = Node::leader(5, 3, &[1, 2]);
@@ -213,7 +217,8 @@ fn figure_8_an_older_term_is_not_committed_by_counting() {
     assert_eq!(only(&s3.receive(5, 5, request_vote(false, (2, 3)))).body, vote(false, false), "now S5 cannot win");
 }
 
-/// §5.3: match indexes only grow in a term, and only by what was matched (mutants: from what was sent; back by a late refusal).
+/// §5.3: match indexes never fall within a term, and grow only by acknowledged entries (mutants: by sent entries;
+/// back after a late refusal).
 #[test]
 fn a_late_or_repeated_answer_moves_no_index_back() {
     let mut leader = Node::leader(3, 1, &[1, 1, 1]);
@@ -232,7 +237,7 @@ fn a_late_or_repeated_answer_moves_no_index_back() {
     }
 }
 
-/// §5.5: a lost message is made good: the next heartbeat shows the gap.
+/// §5.5: a lost message is sent again once the next heartbeat shows the gap.
 #[test]
 fn what_was_lost_is_sent_again() {
     let mut leader = Node::leader(3, 1, &[]);
@@ -248,7 +253,7 @@ fn what_was_lost_is_sent_again() {
     assert_eq!((prev_log_index.0, entries.len()), (1, 2));
 }
 
-/// Pipelining: several messages are under way, never more than `max_inflight`; batches end at either limit.
+/// Pipelining: several messages are in flight, never more than `max_inflight`; batches end at either limit.
 #[test]
 fn the_window_and_the_batches_are_bounded() {
     let config = Config { max_inflight: 2, max_batch_entries: 3, max_batch_bytes: 2 * 71, ..config(1, 3) };
@@ -275,7 +280,7 @@ fn the_window_and_the_batches_are_bounded() {
     assert_eq!(lengths(&leader.receive(2, 2, matched(9, 1))), [1], "too large for a batch, and sent nevertheless");
 }
 
-/// Flow control: a follower that answers nothing gets no more than so many bytes.
+/// Flow control: the bytes in flight to a follower without answers are bounded.
 #[test]
 fn the_window_is_bounded_in_bytes_too() {
     let config = Config { max_batch_entries: 1, max_inflight: 100, max_inflight_bytes: 300, ..config(1, 3) };
@@ -295,7 +300,8 @@ fn the_window_is_bounded_in_bytes_too() {
     assert_eq!(sent_to(&leader.receive(2, 2, matched(2, 1)), 2), 1, "one answered, one more");
 }
 
-/// A leader that nobody answers takes only so much: what it refuses is in no log, and it takes more once it has committed.
+/// A leader that nobody answers accepts a bounded number of bytes: what it refuses is in no log, and it accepts more
+/// once it has committed.
 #[test]
 fn what_is_not_committed_is_bounded_in_bytes() {
     let config = Config { max_uncommitted_bytes: 500, ..config(1, 3) };

@@ -1,4 +1,4 @@
-//! §7 and figure 13: compaction and `InstallSnapshot`.
+//! Rules of compaction and `InstallSnapshot` (§7, figure 13).
 
 use super::*;
 
@@ -18,7 +18,7 @@ fn received(index: u64, received: u64) -> Body {
     Body::SnapshotChunk { last_included_index: LogIndex(index), received, round: 3 }
 }
 
-/// A leader of term 2 with entries 1 to 3 committed, of which a snapshot has replaced 1 and 2.
+/// Returns a leader of term 2 with entries 1 to 3 committed, of which a snapshot has replaced 1 and 2.
 fn compacted_leader() -> Node {
     let mut leader = Node::leader(3, 1, &[1, 1]);
     leader.receive(2, 2, matched(3, 1));
@@ -26,7 +26,8 @@ fn compacted_leader() -> Node {
     leader
 }
 
-/// Figure 13, steps 2 to 5 and 8: chunks in order, then the state is replaced; the last answer waits for the disk.
+/// Figure 13, steps 2 to 5 and 8: chunks arrive in order, then the state is replaced; the last answer waits for the
+/// disk.
 #[test]
 fn a_snapshot_arrives_in_chunks_and_replaces_the_state() {
     let mut node = Node::with_log(3, 2, &[1]);
@@ -43,7 +44,8 @@ fn a_snapshot_arrives_in_chunks_and_replaces_the_state() {
     assert_eq!(output.committed, entries(6, &[2]), "goes on after it");
 }
 
-/// Figure 13, step 6: "If existing log entry has same index and term as snapshot's last included entry, retain log entries following it."
+/// Figure 13, step 6: "If existing log entry has same index and term as snapshot's last included entry, retain log
+/// entries following it."
 #[test]
 fn a_snapshot_keeps_the_entries_after_an_equal_one() {
     let mut node = Node::with_log(3, 2, &[1, 1, 2]);
@@ -73,7 +75,7 @@ fn an_older_snapshot_changes_nothing() {
     assert_eq!((node.last(), node.commit()), ((3, 2), 3));
 }
 
-/// Chunks may be lost, repeated, and begun anew; those of another snapshot or term never mix.
+/// Chunks may be lost, repeated, and sent again from the start; those of another snapshot or term never mix.
 #[test]
 fn chunks_are_put_together_by_their_offsets() {
     let mut node = Node::with_log(3, 2, &[1]);
@@ -88,8 +90,8 @@ fn chunks_are_put_together_by_their_offsets() {
     assert_eq!(answer(3, chunk((5, 2), 0, b"abcde", true)), matched(5, 3));
 }
 
-/// §7: "the leader must occasionally send snapshots to followers that lag behind", when it "has already discarded the next log entry that
-/// it needs to send"; chunk by chunk, and then the log goes on.
+/// §7: "the leader must occasionally send snapshots to followers that lag behind", when it "has already discarded the
+/// next log entry that it needs to send"; chunk by chunk, and then the log continues.
 #[test]
 fn a_leader_sends_a_snapshot_where_its_log_does_not_reach() {
     let mut leader = compacted_leader();
@@ -110,7 +112,7 @@ fn a_leader_sends_a_snapshot_where_its_log_does_not_reach() {
     assert_eq!(only(&output).body, append((2, 1), &[2], 3, 1));
 }
 
-/// A lost chunk goes again after a heartbeat interval without progress; heartbeats go on meanwhile.
+/// A lost chunk is sent again after a heartbeat interval without progress; heartbeats continue meanwhile.
 #[test]
 fn a_lost_chunk_is_sent_again() {
     let mut leader = compacted_leader();
@@ -124,7 +126,8 @@ fn a_lost_chunk_is_sent_again() {
     assert_eq!(to_three(&leader.time_out()), [true], "the chunk");
 }
 
-/// A transfer goes on with the snapshot that it began with, although the leader has compacted again; else it might never end.
+/// A transfer continues with the snapshot that it began with, although the leader has compacted again; otherwise it
+/// might never end.
 #[test]
 fn a_transfer_outlives_the_next_compaction() {
     let mut leader = compacted_leader();
@@ -137,7 +140,7 @@ fn a_transfer_outlives_the_next_compaction() {
     assert!(matches!(only(&output).body, Body::InstallSnapshot { last_included_index: LogIndex(3), offset: 0, .. }));
 }
 
-/// Mutant: an entry that was compacted counts as a conflict, which would void what is committed.
+/// Mutant: an entry that was compacted counts as a conflict, which would remove committed entries.
 #[test]
 fn a_compacted_entry_is_no_conflict() {
     let mut node = Node::with_log(3, 2, &[1, 1, 2]);
@@ -148,7 +151,7 @@ fn a_compacted_entry_is_no_conflict() {
     assert_eq!((output.persist.truncate_from, &only(&output).body), (None, &matched(4, 2)));
 }
 
-/// An older or equal snapshot of one's own is not news; one beyond what was applied is the caller's mistake.
+/// An older or equal own snapshot is ignored; one beyond the applied index is the caller's mistake.
 #[test]
 fn compaction_only_goes_forward() {
     let mut leader = compacted_leader();
@@ -158,7 +161,8 @@ fn compaction_only_goes_forward() {
     assert!(std::panic::catch_unwind(beyond).is_err());
 }
 
-/// Entries behind a leader's own snapshot stay for a while, so that a follower that lags a little gets the log.
+/// Entries before the end of a leader's own snapshot stay for a while, so that a follower that lags a little gets
+/// them from the log.
 #[test]
 fn a_follower_that_lags_a_little_needs_no_snapshot() {
     let config = Config { trailing_entries: 2, ..config(1, 3) };
@@ -178,7 +182,7 @@ fn a_follower_that_lags_a_little_needs_no_snapshot() {
     assert_eq!(leader.raft.status().first_index, LogIndex(4), "the same snapshot is no news");
 }
 
-/// After a restart the state is restored first, and the entries after the snapshot are applied as they are found committed.
+/// A restart restores the state first, and applies the entries after the snapshot as they are found committed.
 #[test]
 fn a_restarted_node_begins_with_its_snapshot() {
     let kept =
@@ -190,7 +194,7 @@ fn a_restarted_node_begins_with_its_snapshot() {
     assert_eq!(output.committed, entries(3, &[2]));
 }
 
-/// The snapshot's place in the log decides votes when the log is empty (§5.4.1).
+/// A snapshot's last index and term count in elections when the log is empty (§5.4.1).
 #[test]
 fn a_snapshot_counts_as_log() {
     let kept = Stored { snapshot: Some(snapshot(5, 2, b"state")), ..stored(2, None, &[]) };

@@ -1,4 +1,4 @@
-//! §5.1 and figure 2, "All Servers": terms outrank everything.
+//! Rules of terms (§5.1 and figure 2, "All Servers"): they take precedence over everything else.
 
 use super::*;
 
@@ -23,7 +23,8 @@ fn any_message_of_a_later_term_makes_a_follower() {
     }
 }
 
-/// Figure 2, `AppendEntries` step 1 and `RequestVote` step 1; §5.1: "rejects the request", in its own term.
+/// Figure 2, `AppendEntries` step 1 and `RequestVote` step 1; §5.1: "rejects the request", in the receiver's own
+/// term.
 #[test]
 fn a_request_of_a_past_term_is_refused_in_the_own_term() {
     let chunk = Body::InstallSnapshot {
@@ -50,7 +51,8 @@ fn a_request_of_a_past_term_is_refused_in_the_own_term() {
     assert_eq!((only(&output).term, &only(&output).body), (Term(3), &vote(false, false)));
 }
 
-/// The refusal may arrive when its addressee leads the very term that it names: a round of a former leadership must not count in this one.
+/// A refusal may arrive when its recipient leads the very term that it names: a round of a former leadership must not
+/// count in this one.
 #[test]
 fn a_refusal_of_a_past_term_confirms_no_round() {
     let mut node = Node::with_log(3, 3, &[1]);
@@ -59,7 +61,7 @@ fn a_refusal_of_a_past_term_confirms_no_round() {
     assert_eq!(round, 0);
 }
 
-/// §5.1: answers of a past term say nothing about this one.
+/// §5.1: answers of a past term have no effect in this one.
 #[test]
 fn an_answer_of_a_past_term_is_dropped() {
     let mut leader = Node::leader(3, 2, &[1]);
@@ -69,7 +71,7 @@ fn an_answer_of_a_past_term_is_dropped() {
     assert_eq!(leader.commit(), 2, "of this term it counts");
 }
 
-/// Figure 2, "Persistent state": term, vote and log come back after a restart.
+/// Figure 2, "Persistent state": term, vote and log are restored after a restart.
 #[test]
 fn a_restarted_node_knows_its_term_vote_and_log() {
     let mut node = Node::new(config(1, 3), stored(4, Some(2), &[1, 1, 3]));
@@ -106,7 +108,7 @@ fn settings_that_contradict_each_other_are_named() {
     assert_eq!(error(|c| c.lease = c.election_timeout), lease);
 }
 
-/// Strangers, and messages for others, change nothing.
+/// Messages from non-members, and messages for others, change nothing.
 #[test]
 fn only_members_are_heard() {
     let mut node = Node::with_log(3, 1, &[1]);
@@ -116,7 +118,8 @@ fn only_members_are_heard() {
     assert!(node.term() == 1 && !node.raft.has_output());
 }
 
-/// A term is durable and outranks all else, so that an absurd one would end all elections for good: it is as if it had been lost.
+/// A term is durable and takes precedence over everything else, so an absurd one would end all elections for good:
+/// such a message is treated as lost.
 #[test]
 fn an_absurd_term_is_refused_and_leaves_no_trace() {
     let refuse = |term: u64, body: Body| {
@@ -146,7 +149,8 @@ fn an_absurd_term_is_refused_and_leaves_no_trace() {
     assert_eq!(node.term(), (1 << 32) + 2, "a node may have slept through many elections");
 }
 
-/// A leader's log has no gap, its terms never fall, and no entry is of a term to come: else the node that believed it would stop.
+/// A leader's log has no gap, its terms never fall, and none is later than the message's: a node that accepted other
+/// entries would have to stop.
 #[test]
 fn entries_that_cannot_stand_in_a_log_are_refused() {
     let far = LogIndex(u64::MAX);
@@ -180,7 +184,7 @@ fn entries_that_cannot_stand_in_a_log_are_refused() {
     }
 }
 
-/// There is no election after the last term; nothing panics, and nothing is asked.
+/// The greatest term has no next election; nothing panics, and no vote is requested.
 #[test]
 fn the_last_term_has_no_next_election() {
     for members in [1, 3] {

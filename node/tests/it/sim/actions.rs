@@ -1,4 +1,4 @@
-//! What the faults and the clients of a run do.
+//! Actions of faults and clients in a run.
 
 use node::raft::{NodeId, ReadMode};
 
@@ -9,12 +9,12 @@ use super::{
 };
 
 impl Cluster {
-    /// One more fault, or the end of one.
+    /// Injects or ends a fault.
     pub(super) fn inject(&mut self) {
         if self.healed {
             return;
         }
-        // Long enough, often, for an election meanwhile.
+        // The interval is often long enough for an election in between.
         let next = self.chance.between(20 * MS, 350 * MS);
         self.schedule(next, Event::Fault);
         let host = self.any_host();
@@ -33,14 +33,14 @@ impl Cluster {
         }
     }
 
-    /// Cuts the links between some nodes and the rest; one way or both.
+    /// Cuts the links between some nodes and the rest, in one or both directions.
     fn partition(&mut self) {
         self.cut.clear();
         if self.chance.permille(500) {
             return self.cut_one_link();
         }
         let nodes = self.hosts.len() as u64;
-        // The bits of a random number name the one side; a single leader is the likeliest victim.
+        // The bits of a random number select one side; most often that is the leader alone.
         let leader = self.hosts.iter().position(|host| host.leads).filter(|_| self.chance.permille(600));
         let side = leader.map_or_else(|| self.chance.below(1 << nodes), |leader| 1 << leader);
         let way = self.chance.below(3);
@@ -57,8 +57,9 @@ impl Cluster {
         self.log(|| format!("cut {cut:?}"));
     }
 
-    /// A leader and another lose each other while the rest still hears both; a while later the leader may hear nobody any more. Only the
-    /// loyalty of the voters in between keeps the other from leading while the lease still runs.
+    /// Cuts the link between a leader and another node while the rest still hears both; a while later the leader may
+    /// lose all incoming links. Then only the other voters' promise keeps the other node from leading while the lease
+    /// still runs.
     fn cut_one_link(&mut self) {
         let leader = self.hosts.iter().position(|host| host.leads).unwrap_or_default();
         let (leader, other) = (NodeId(leader as u64 + 1), NodeId(self.any_host() as u64 + 1));
@@ -77,7 +78,7 @@ impl Cluster {
         }
     }
 
-    /// Sets a clock back or forth.
+    /// Sets a clock back or forward.
     fn jump(&mut self, host: usize) {
         let showed = self.hosts[host].clock.read(self.now).0;
         let far = self.chance.between(MS, 400 * MS);
@@ -89,7 +90,7 @@ impl Cluster {
         self.run_host(host);
     }
 
-    /// A client sends one request to some node; more often to one that believes it leads.
+    /// Sends one request of a client to some node, more often to one that believes it leads.
     pub(super) fn act_as_client(&mut self) {
         let next = self.chance.between(MS, self.faults.clients_every);
         self.schedule(next, Event::Client);
@@ -109,7 +110,7 @@ impl Cluster {
             Input::Read(id, self.chance.pick(&[ReadMode::Quorum, ReadMode::Lease]))
         };
         self.log(|| format!("n{} asked {input:?}", host + 1));
-        // What was acknowledged before the client asked, not before the node came round to it, is what a read must see.
+        // A read must see everything acknowledged before the client asked, not before the node takes the request.
         if let Input::Read(id, mode) = input {
             let acknowledged = self.oracle.acknowledged;
             self.hosts[host].reads.insert(id, (mode, acknowledged));

@@ -1,4 +1,5 @@
-//! A cluster in one thread, in simulated time: the callers' loops, the network, the faults and the clients, all from one seed.
+//! Cluster in one thread and in simulated time: the callers' loops, the network, the faults and the clients, all from
+//! one seed.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -11,8 +12,8 @@ use super::{
     oracle::Oracle,
 };
 
-/// How long a cluster may take after healing until it has a leader and all nodes are equal. Generous: leftovers, such as a slow
-/// message or two failed elections, come first.
+/// Time that a cluster may need after healing until it has a leader and all nodes are equal. It is generous, because
+/// leftovers such as a slow message or two failed elections come first.
 const RECOVERY: u64 = 5_000 * MS;
 
 const TRACE_LINES: usize = 80;
@@ -29,7 +30,7 @@ pub(super) enum Event {
     Client,
 }
 
-/// What happened in a run: a run in which nothing happened shows nothing.
+/// Counts of events in a run: a run in which nothing happened shows nothing.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Stats {
     pub(crate) events: u64,
@@ -63,7 +64,7 @@ pub(crate) struct Cluster {
     sequence: u64,
     queue: BTreeMap<(u64, u64), Event>,
     pub(super) hosts: Vec<Host>,
-    /// Which links are cut, each way on its own.
+    /// Cut links, each direction on its own.
     pub(super) cut: BTreeSet<(NodeId, NodeId)>,
     pub(super) faults: Faults,
     pub(super) defect: Defect,
@@ -84,7 +85,7 @@ impl Cluster {
         cluster
     }
 
-    /// A cluster in which nothing goes wrong by itself.
+    /// Creates a cluster in which no faults occur unless the test causes them.
     pub(super) fn without_faults(nodes: usize, seed: u64, faults: Faults) -> Self {
         Self::start_all(nodes, Chance::new(seed), faults, Defect::None, false)
     }
@@ -113,7 +114,7 @@ impl Cluster {
         cluster
     }
 
-    /// Faults for `chaos` simulated milliseconds; then none, and the cluster must recover.
+    /// Runs with faults for `chaos` simulated milliseconds, then without any, and the cluster must recover.
     pub(crate) fn run(&mut self, chaos: u64) {
         while self.now < chaos * MS {
             self.next_event();
@@ -127,7 +128,7 @@ impl Cluster {
         }
     }
 
-    /// Goes on for some time.
+    /// Runs for the simulated time `span`.
     pub(super) fn run_for(&mut self, span: u64) {
         let end = self.now + span;
         while self.now < end {
@@ -135,7 +136,7 @@ impl Cluster {
         }
     }
 
-    /// Goes on until something holds; whether it does within `limit`.
+    /// Runs until `holds` returns true; returns false if it does not within `limit`.
     pub(super) fn run_until(&mut self, limit: u64, holds: impl Fn(&Self) -> bool) -> bool {
         let end = self.now + limit;
         while !holds(self) {
@@ -147,13 +148,13 @@ impl Cluster {
         true
     }
 
-    /// The node that leads the latest term.
+    /// Returns the node that leads in the latest term.
     pub(super) fn leader(&self) -> Option<usize> {
         let term = |host: &usize| self.hosts[*host].raft.as_ref().map(|raft| raft.status().term);
         (0..self.hosts.len()).filter(|&host| self.hosts[host].leads).max_by_key(term)
     }
 
-    /// Whether somebody leads, and everybody follows and has applied the same.
+    /// Returns true if some node leads, and all nodes follow it and have applied the same.
     pub(super) fn is_settled(&self) -> bool {
         let Some(leader) = self.leader() else { return false };
         let first = (self.hosts[leader].applied, self.hosts[leader].digest);
@@ -165,8 +166,8 @@ impl Cluster {
             })
     }
 
-    /// Whether the links that are there let somebody win an election: a majority, itself included, that it can ask and hear, and of
-    /// which nobody's log is ahead of its own (§5.4.1).
+    /// Returns true if the remaining links allow some node to win an election: a majority, itself included, that it
+    /// can exchange messages with, and none of whose logs is ahead of its own (§5.4.1).
     pub(super) fn somebody_can_be_elected(&self) -> bool {
         let log = |host: usize| (self.hosts[host].log.last_term(), self.hosts[host].log.last_index());
         let id = |host: usize| NodeId(host as u64 + 1);
@@ -176,14 +177,15 @@ impl Cluster {
         all.clone().any(|a| all.clone().filter(|&b| meet(a, b) && log(b) <= log(a)).count() > self.hosts.len() / 2)
     }
 
-    /// All nodes in a line each.
+    /// Describes the status of all nodes in one line.
     pub(super) fn describe(&self) -> String {
         let status =
             |host: &Host| host.raft.as_ref().map_or_else(|| "down".to_owned(), |raft| raft.status().to_string());
         self.hosts.iter().map(status).collect::<Vec<_>>().join("; ")
     }
 
-    /// All run, something new was acknowledged since healing, and all have applied the same.
+    /// Returns true if all nodes run, a new operation was acknowledged since healing, and all nodes have applied the
+    /// same.
     fn has_recovered(&self, goal: u64) -> bool {
         let first = (self.hosts[0].applied, self.hosts[0].digest);
         self.oracle.acknowledged > goal
@@ -256,7 +258,7 @@ impl Cluster {
     fn start(&mut self, host: usize) {
         let id = NodeId(host as u64 + 1);
         let settings = config(id, self.hosts.len() as u64, &self.faults, &mut self.chance);
-        // Within the promise: no clock runs 80/100 slower than another.
+        // Clocks stay within the assumption: none runs slower than 80/100 of another.
         let permille = self.chance.between(920, 1120);
         let clock = Clock { permille, started: self.now, showed: self.chance.between(1000 * MS, 2000 * MS) };
         let raft = Raft::new(settings, self.hosts[host].disk.stored(), clock.read(self.now)).expect("starts again");
@@ -265,7 +267,7 @@ impl Cluster {
         self.run_host(host);
     }
 
-    /// Stops a node at any point of its loop. Of what it was writing, a beginning may be durable.
+    /// Stops a node at any point of its loop. A prefix of its pending write may be durable.
     pub(super) fn crash(&mut self, host: usize) {
         self.log(|| format!("n{} crashes", host + 1));
         self.stats.crashes += 1;
@@ -297,7 +299,7 @@ impl Cluster {
         crashes
     }
 
-    /// The caller's loop, as `io.rs` has it, until nothing is left to do or the disk is busy.
+    /// Runs the caller's loop, as described in `io.rs`, until nothing is left to do or the disk is busy.
     pub(super) fn run_host(&mut self, host: usize) {
         while self.hosts[host].can_run() {
             self.give_inputs(host);
@@ -358,7 +360,7 @@ impl Cluster {
         }
     }
 
-    /// The output must describe the log that the core believes it has; a leader's must be complete.
+    /// Checks that the outputs describe the log that the core believes it has; a leader's must be complete.
     fn check_output(&mut self, host: usize, output: &Output) {
         let own = &mut self.hosts[host];
         let status = own.raft.as_ref().expect("it runs").status();
@@ -380,7 +382,7 @@ impl Cluster {
         }
     }
 
-    /// The disk is done: the rest of the loop.
+    /// Runs the rest of the loop once the disk has finished.
     fn finish(&mut self, host: usize, output: Output) {
         self.hosts[host].disk.carry_out(&output.persist, usize::MAX);
         if self.may_crash(host) {
@@ -413,7 +415,7 @@ impl Cluster {
         self.may_crash(host);
     }
 
-    /// Leader completeness for leaders that were elected before it was seen that the entry is committed.
+    /// Checks leader completeness for leaders that were elected before the entry was known to be committed.
     fn check_leaders_have(&self, index: u64) {
         for host in self.hosts.iter().filter(|host| host.leads) {
             let status = host.raft.as_ref().map(Raft::status);
@@ -423,7 +425,7 @@ impl Cluster {
         }
     }
 
-    /// What a message promises must be on disk when it leaves.
+    /// Checks that the promises of a message are on disk when it leaves.
     fn check_promise(&self, host: usize, message: &Message) {
         let disk = &self.hosts[host].disk;
         if matches!(message.body, Body::Vote { pre: true, .. } | Body::RequestVote { pre: true, .. }) {
@@ -452,7 +454,7 @@ impl Cluster {
         for (id, outcome) in reads {
             let (mode, acknowledged) = own.reads.remove(&id).expect("each read has one outcome");
             let ReadOutcome::Ready(index) = outcome else { continue };
-            // A jump breaks the promise about clocks, on which leases rest.
+            // A jump violates the assumption about clocks that leases depend on.
             let linearizable = match mode {
                 ReadMode::Quorum => true,
                 ReadMode::Lease => !self.faults.clock_jumps,
@@ -486,7 +488,8 @@ impl Cluster {
         }
     }
 
-    /// As if the follower had answered at once, whether or not it can be reached.
+    /// Delivers an answer to the request at once, as if from the follower, whether or not the follower can be
+    /// reached.
     fn invent_answer(&mut self, request: &Message, round: u64) {
         let result = AppendResult::Conflict { refused: LogIndex(0), term: None, first: LogIndex(0) };
         let body = Body::Appended { result, round };

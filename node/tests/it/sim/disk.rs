@@ -1,4 +1,4 @@
-//! A simulated disk: what is durable, by the contract of `Persist`.
+//! Simulated disk: durable state, by the contract of `Persist`.
 
 use node::raft::{Entry, HardState, LogIndex, Persist, Snapshot, Stored, Term};
 
@@ -34,7 +34,7 @@ impl Disk {
         self.entries.get(position).map(|entry| entry.term)
     }
 
-    /// Carries out `persist`, or, in a crash, only a beginning of it: all but the entries after the first `entries`.
+    /// Carries out `persist`, or, in a crash, only a prefix of it: without the entries after the first `entries`.
     pub(crate) fn carry_out(&mut self, persist: &Persist, entries: usize) {
         if let Some(hard_state) = persist.hard_state {
             self.hard_state = hard_state;
@@ -51,7 +51,7 @@ impl Disk {
         }
     }
 
-    /// What follows the snapshot stays only after an entry that has its index and term.
+    /// Replaces the snapshot; later entries stay only if the entry at its index has its term.
     fn replace(&mut self, snapshot: Snapshot) {
         if self.term(snapshot.last_index.0) == Some(snapshot.last_term) {
             self.entries.retain(|entry| entry.index > snapshot.last_index);

@@ -1,4 +1,4 @@
-//! What goes wrong in one run: the seed decides, and leaves some faults out altogether, for a fault can hide another.
+//! Faults of one run. The seed selects them, and leaves some out altogether, because one fault can hide another.
 
 use std::time::Duration;
 
@@ -12,21 +12,21 @@ pub(crate) const ELECTION_TIMEOUT: Duration = Duration::from_millis(100);
 
 pub(crate) const MS: u64 = 1_000_000;
 
-/// Breaks a rule on purpose, to show that the simulation would notice.
+/// Deliberate violation of a rule, to show that the simulation detects it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Defect {
     None,
-    /// Messages leave before what they promise is durable.
+    /// Messages leave before their promises are durable.
     AnswersBeforeDurable,
     /// The vote is lost in a crash.
     ForgetsVote,
-    /// The last entry that was durable is lost in a crash.
+    /// The last durable entry is lost in a crash.
     LosesEntries,
-    /// Reads of basic Raft are held to be linearizable.
+    /// Reads of basic Raft are expected to be linearizable.
     TrustsLeaderReads,
-    /// A leader's clock runs at a fifth of its speed, which breaks the promise that leases rest on.
+    /// A leader's clock runs at a fifth of its speed, which violates the assumption that leases depend on.
     SlowClock,
-    /// A leader counts answers to its heartbeats that nobody gave.
+    /// A leader counts answers to its heartbeats that nobody sent.
     InventedAnswers,
 }
 
@@ -55,7 +55,7 @@ impl Chance {
     }
 }
 
-/// Chances are out of 1,000.
+/// Faults with their probabilities, out of 1,000.
 #[derive(Debug)]
 pub(crate) struct Faults {
     pub(crate) drop: u64,
@@ -65,14 +65,15 @@ pub(crate) struct Faults {
     pub(crate) partitions: bool,
     pub(crate) pauses: bool,
     pub(crate) clock_jumps: bool,
-    /// After how many entries a node compacts its log.
+    /// Number of entries after which a node compacts its log.
     pub(crate) compact_after: u64,
     pub(crate) max_disk_delay: u64,
-    /// How many of the requests are writes. Where they are few, a node that was cut off is not behind, and can win an election.
+    /// Share of writes among the requests. If they are few, a node that was cut off is not behind, and can win an
+    /// election.
     pub(crate) writes: u64,
-    /// How long clients pause between two requests at most, all together.
+    /// Maximum pause between two requests of all clients together.
     pub(crate) clients_every: u64,
-    /// Which kind of elections all nodes hold.
+    /// Kind of elections on all nodes.
     pub(crate) elections: Elections,
 }
 
@@ -112,7 +113,7 @@ impl Faults {
     }
 }
 
-/// Settings that differ from run to run, so that windows and batches of every size are met.
+/// Returns settings that differ from run to run, so that windows and batches of every size occur.
 pub(crate) fn config(id: NodeId, nodes: u64, faults: &Faults, chance: &mut Chance) -> Config {
     Config {
         id,

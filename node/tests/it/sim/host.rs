@@ -1,4 +1,4 @@
-//! One simulated node: the core, its disk, its clock, its state machine, and what its clients wait for.
+//! One simulated node: the core, its disk, its clock, its state machine, and the pending requests of its clients.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ pub(crate) enum Input {
     Read(u64, ReadMode),
 }
 
-/// A clock that runs at `permille` thousandths of true speed.
+/// Clock that runs at `permille` thousandths of true speed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Clock {
     pub(crate) permille: u64,
@@ -27,7 +27,7 @@ impl Clock {
         Time(self.showed + (now - self.started) * self.permille / 1000)
     }
 
-    /// The first true time at which it shows `time`, or now.
+    /// Returns the first true time at which the clock shows `time`, or `now` if it is past.
     pub(crate) fn when(&self, time: Time, now: u64) -> u64 {
         let ahead = time.0.saturating_sub(self.showed);
         now.max(self.started + ahead * 1000 / self.permille + 1)
@@ -36,29 +36,29 @@ impl Clock {
 
 #[derive(Debug)]
 pub(crate) struct Host {
-    /// `None` while it is down.
+    /// Core; `None` while the node is down.
     pub(crate) raft: Option<Raft>,
     pub(crate) disk: Disk,
-    /// The log as the outputs describe it, durable or not.
+    /// Log as the outputs describe it, durable or not.
     pub(crate) log: Disk,
     pub(crate) clock: Clock,
     pub(crate) inbox: Vec<Input>,
-    /// What waits for the disk.
+    /// Output that waits for the disk.
     pub(crate) writing: Option<Output>,
     pub(crate) paused: bool,
-    /// Counts its starts, so that what a former life waited for does not reach this one.
+    /// Number of starts, so that events scheduled before a restart have no effect after it.
     pub(crate) life: u64,
     pub(crate) wake_at: Option<u64>,
     pub(crate) leads: bool,
     pub(crate) applied: u64,
     pub(crate) digest: u64,
-    /// Proposals by index, with the term that they must have there.
+    /// Pending proposals by index, with the term that they must have there.
     pub(crate) proposals: BTreeMap<u64, Term>,
-    /// Reads that were begun: the mode, and what had been acknowledged to somebody by then.
+    /// Pending reads: the mode, and the acknowledged index when they began.
     pub(crate) reads: BTreeMap<u64, (ReadMode, u64)>,
-    /// Reads that wait for this index to be applied.
+    /// Indexes to be applied before reads that wait for them are answered.
     pub(crate) ready: Vec<u64>,
-    /// A snapshot that is being made beside the loop.
+    /// Snapshot that is being written beside the loop.
     pub(crate) making: Option<Snapshot>,
 }
 
@@ -93,7 +93,7 @@ impl Host {
         *self = Self { raft: Some(raft), life: self.life + 1, log: disk.clone(), disk, ..Self::new(clock) };
     }
 
-    /// Loses all that is not on disk.
+    /// Stops the node, which loses everything that is not on disk.
     pub(crate) fn stop(&mut self) {
         let disk = std::mem::take(&mut self.disk);
         *self = Self { disk, life: self.life, ..Self::new(self.clock) };
@@ -107,7 +107,8 @@ impl Host {
         self.digest = digest;
     }
 
-    /// Applies an entry. Returns whether nobody had applied it before, and whether one of this node's clients was waiting for it.
+    /// Applies an entry. Returns whether no node had applied it before, and whether one of this node's clients was
+    /// waiting for it.
     pub(crate) fn apply(&mut self, entry: &Entry, oracle: &mut Oracle) -> (bool, bool) {
         assert_eq!(entry.index.0, self.applied + 1, "applied once, in order");
         let (digest, first) = oracle.applies(self.log.hard_state.term, self.digest, entry);
@@ -116,7 +117,7 @@ impl Host {
         (first, self.proposals.remove(&entry.index.0) == Some(entry.term))
     }
 
-    /// Answers the reads whose index has been applied, from the state that is there.
+    /// Answers the reads whose index has been applied, from the current state.
     pub(crate) fn answer_reads(&mut self, oracle: &mut Oracle) -> u64 {
         let waiting = self.ready.len();
         let applied = self.applied;
@@ -128,8 +129,8 @@ impl Host {
         answered
     }
 
-    /// Begins a snapshot once enough has been applied; some bytes longer than one message holds. One that was begun earlier is durable
-    /// now, and counts unless the leader's was faster. Returns whether one did.
+    /// Begins a snapshot once enough has been applied, often too large for one message. A snapshot begun earlier is
+    /// durable now, and takes effect unless the leader's was faster. Returns true if one did.
     pub(crate) fn compact(&mut self, compact_after: u64) -> bool {
         let made = self.making.take();
         if self.applied >= self.disk.first_index().saturating_add(compact_after) {

@@ -1,5 +1,6 @@
-//! Whole clusters in one thread and simulated time. Safety (figure 3, and that reads are linearizable) is checked after every step,
-//! recovery at the end. One seed decides all; a failure prints it, and the last events.
+//! Simulation of whole clusters in one thread and simulated time. Safety (figure 3, and linearizability of reads) is
+//! checked after every step, recovery at the end. One seed determines everything; a failure prints it, with the last
+//! events.
 
 mod actions;
 mod cluster;
@@ -17,7 +18,7 @@ use faults::Defect;
 /// Simulated milliseconds of faults in each run: a dozen election timeouts.
 const CHAOS: u64 = 1_200;
 
-/// Runs one seed; what went wrong, if anything did.
+/// Runs one seed; returns the failure, if there is one.
 fn run(nodes: usize, seed: u64, defect: Defect, cluster: &mut Option<Cluster>, trace: bool) -> Result<Stats, String> {
     let cluster = cluster.insert(Cluster::new(nodes, seed, defect, trace));
     catch_unwind(AssertUnwindSafe(|| cluster.run(CHAOS))).map_err(|panic| {
@@ -27,7 +28,7 @@ fn run(nodes: usize, seed: u64, defect: Defect, cluster: &mut Option<Cluster>, t
     Ok(cluster.stats)
 }
 
-/// Runs each seed; a failing one again, to tell what happened before.
+/// Runs each seed; repeats a failing one with a trace of the events before the failure.
 fn run_all(nodes: usize, seeds: std::ops::Range<u64>) -> Stats {
     let mut total = Stats::default();
     for seed in seeds {
@@ -57,7 +58,7 @@ fn five_nodes_keep_every_promise_and_recover() {
     assert_eventful(total, 1_200);
 }
 
-/// Safety of clusters in which nothing happens would mean nothing.
+/// Checks that enough happened in the runs: safety of idle clusters would mean nothing.
 fn assert_eventful(total: Stats, runs: u64) {
     let Stats {
         leaders, crashes, writes, quorum_reads, lease_reads, compactions, snapshots_received, truncations, ..
@@ -67,7 +68,7 @@ fn assert_eventful(total: Stats, runs: u64) {
     assert!(compactions > runs && snapshots_received > runs / 10 && truncations > runs / 10, "{total:?}");
 }
 
-/// How many seeds it takes to notice `defect`, and by what.
+/// Returns the first seed that detects `defect`, and the rule that was violated.
 fn first_caught(defect: Defect, limit: u64) -> (u64, String) {
     let caught = (0..limit).find_map(|seed| run(3, seed, defect, &mut None, false).err().map(|how| (seed, how)));
     caught.unwrap_or_else(|| panic!("{defect:?} went unnoticed in {limit} runs"))

@@ -1,4 +1,4 @@
-//! What must hold in the whole cluster (figure 3), seen from outside; panics where it does not.
+//! Safety properties of the whole cluster (figure 3), checked from outside; panics on a violation.
 
 use std::collections::BTreeMap;
 
@@ -9,17 +9,17 @@ use super::disk::Disk;
 #[derive(Debug, Default)]
 pub(crate) struct Oracle {
     leaders: BTreeMap<Term, NodeId>,
-    /// Each entry that any node ever stored, by index and term: the term before it, and what it does.
+    /// Entries that any node ever stored, by index and term, with the term of the previous entry and the payload.
     entries: BTreeMap<(u64, Term), (Term, Payload)>,
-    /// Each committed entry's term, and the state after it.
+    /// Term of each committed entry, and the state after it.
     committed: Vec<(Term, u64)>,
-    /// The term of the first node that applied it: no earlier than the one in which it was committed.
+    /// Term of the first node that applied each entry: no earlier than the term in which it was committed.
     committed_by: Vec<Term>,
-    /// Everything up to this index was acknowledged to a client, as written or as read.
+    /// Last index acknowledged to a client, by a write or a read.
     pub(crate) acknowledged: u64,
 }
 
-/// The state after `entry`, from the state before it.
+/// Returns the state after `entry`, from the state before it.
 fn next_digest(before: u64, entry: &Entry) -> u64 {
     let mut digest = before ^ entry.term.0.rotate_left(40);
     if let Payload::Command(command) = &entry.payload {
@@ -31,7 +31,7 @@ fn next_digest(before: u64, entry: &Entry) -> u64 {
 }
 
 impl Oracle {
-    /// Election safety: at most one leader in a term. Says whether this is the first sight of this leader.
+    /// Checks election safety: at most one leader in a term. Returns true if this leader is new.
     pub(crate) fn saw(&mut self, status: &Status) -> bool {
         if status.role != Role::Leader {
             return false;
@@ -45,7 +45,8 @@ impl Oracle {
         }
     }
 
-    /// Log matching: an entry is known by its index and term, and so is the one before it. By induction so is the whole log.
+    /// Checks log matching: index and term identify an entry and the term of the one before it. By induction they
+    /// identify the whole log.
     pub(crate) fn stores(&mut self, log: &Disk, entries: &[Entry]) {
         for entry in entries {
             let before = log.term(entry.index.0 - 1).expect("an entry has one before it");
@@ -55,8 +56,8 @@ impl Oracle {
         }
     }
 
-    /// Leader completeness: a leader's log has every entry that was committed in an earlier term. (A late vote can make a leader of a
-    /// term that the others have left behind; it need not have what was committed since.)
+    /// Checks leader completeness: a leader's log has every entry that was committed in an earlier term. (A late vote
+    /// can elect a leader in a term that the others have left behind; it need not have entries committed since.)
     pub(crate) fn check_leader(&self, leader: &Status, log: &Disk) {
         for index in log.first_index()..=self.committed.len() as u64 {
             self.check_leader_has(leader, log, index);
@@ -71,8 +72,8 @@ impl Oracle {
         assert!(has || !must_have, "leader completeness: {leader} lacks the committed {index}@{term}");
     }
 
-    /// State machine safety: whoever applies an index applies the same entry there. Returns the state after it, and whether this is the
-    /// first to apply it.
+    /// Checks state machine safety: all nodes apply the same entry at an index. Returns the state after it, and
+    /// whether this is the first node to apply it.
     pub(crate) fn applies(&mut self, by: Term, before: u64, entry: &Entry) -> (u64, bool) {
         let digest = next_digest(before, entry);
         let position = usize::try_from(entry.index.0 - 1).unwrap();
@@ -85,7 +86,7 @@ impl Oracle {
         (digest, false)
     }
 
-    /// A snapshot is the state that all others had at its index.
+    /// Checks that a snapshot is the state that all other nodes had at its index.
     pub(crate) fn restores(&self, index: u64, term: Term, digest: u64) {
         let position = usize::try_from(index - 1).unwrap();
         assert_eq!(

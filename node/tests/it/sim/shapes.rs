@@ -1,8 +1,9 @@
-//! Networks that stay broken in one shape: whichever links are cut, each way on its own, somebody leads and commits as long as the paper
-//! allows anybody to be elected at all.
+//! Networks that stay broken in one shape: whichever links are cut, each direction on its own, some node leads and
+//! commits as long as the paper allows any to be elected at all.
 //!
-//! The paper allows it where some node can exchange messages both ways with enough others to make a majority whose logs are not ahead of
-//! its own (§5.2, §5.4.1). Where no node can, nobody may commit either, and the cluster comes back when the links do.
+//! The paper allows it if some node can exchange messages in both directions with enough others for a majority whose
+//! logs are not ahead of its own (§5.2, §5.4.1). If no node can, nothing may be committed either, and the cluster
+//! recovers when the links do.
 
 use std::collections::BTreeSet;
 
@@ -14,24 +15,24 @@ use super::{
 };
 
 const TIMEOUT: u64 = ELECTION_TIMEOUT.as_secs() * 1_000 * MS + ELECTION_TIMEOUT.subsec_nanos() as u64;
-/// How long a shape may need to find its leader: some elections, of which several may fail.
+/// Time that a cluster may need to find its leader: some elections, of which several may fail.
 const SETTLE: u64 = 20 * TIMEOUT;
-/// How long it is watched after that; longer than any pause between two elections that depose each other.
+/// Time of observation after that; longer than any pause between two elections that depose each other.
 const WATCH: u64 = 10 * TIMEOUT;
 
-/// Which links are cut, each way on its own, between places; place 0 is the node that leads when it happens.
+/// Cut links, each direction on its own, between places; place 0 is the node that leads when they are cut.
 type Shape = BTreeSet<(usize, usize)>;
 
-/// What came of a shape.
+/// Outcome of a shape.
 #[derive(Debug, PartialEq, Eq)]
 enum Outcome {
-    /// Somebody commits, and has not stopped doing so.
+    /// Entries are committed to the end of the observation.
     Commits,
-    /// §5.4.1 lets nobody be elected.
+    /// Elections cannot succeed because of §5.4.1.
     NobodyCanLead,
 }
 
-/// Breaks the network of a running cluster in one shape for good, and heals it at the end.
+/// Cuts links of a running cluster in one shape for a long time, and heals them at the end.
 fn endure(nodes: usize, shape: &Shape, elections: Elections, busy: bool, seed: u64) -> Outcome {
     let faults = Faults { elections, ..Faults::none() };
     let faults = Faults { writes: if busy { 400 } else { 0 }, clients_every: 20 * MS, ..faults };
@@ -39,7 +40,7 @@ fn endure(nodes: usize, shape: &Shape, elections: Elections, busy: bool, seed: u
     let settled = cluster.run_until(60 * TIMEOUT, Cluster::is_settled);
     assert!(settled, "a cluster that nobody disturbs has a leader: {}", cluster.describe());
     let leader = cluster.leader().expect("settled");
-    // The place of the leader is 0, and the others follow in the order of their numbers.
+    // The leader is at place 0, and the others follow in the order of their numbers.
     let mut places: Vec<usize> = (0..nodes).filter(|&host| host != leader).collect();
     places.insert(0, leader);
     let id = |place: usize| NodeId(places[place] as u64 + 1);
@@ -57,27 +58,27 @@ fn endure(nodes: usize, shape: &Shape, elections: Elections, busy: bool, seed: u
     outcome
 }
 
-/// Every shape of `nodes` nodes that `cuts` numbers by bits.
+/// Returns the shape of `nodes` nodes whose cut links are the set bits of `bits`.
 fn directed(nodes: usize, bits: u64) -> Shape {
     let links = (0..nodes).flat_map(|from| (0..nodes).filter(move |&to| to != from).map(move |to| (from, to)));
     links.enumerate().filter(|(place, _)| bits >> place & 1 == 1).map(|(_, link)| link).collect()
 }
 
-/// The same, with links that are cut both ways.
+/// Returns the same with links that are cut in both directions.
 fn symmetric(nodes: usize, bits: u64) -> Shape {
     let links = (0..nodes).flat_map(|from| (from + 1..nodes).map(move |to| (from, to)));
     let cut = links.enumerate().filter(|(place, _)| bits >> place & 1 == 1).map(|(_, link)| link);
     cut.flat_map(|(from, to)| [(from, to), (to, from)]).collect()
 }
 
-/// Whether some place can exchange messages both ways with a majority, itself included.
+/// Returns true if some place can exchange messages in both directions with a majority, itself included.
 fn has_a_centre(nodes: usize, shape: &Shape) -> bool {
     let meet = |a: usize, b: usize| a == b || !(shape.contains(&(a, b)) || shape.contains(&(b, a)));
     (0..nodes).any(|place| (0..nodes).filter(|&other| meet(place, other)).count() > nodes / 2)
 }
 
-/// Goes through shapes under both kinds of elections, quiet and under load. With equal logs, as nobody writes until somebody leads anew, the
-/// shape alone decides.
+/// Tests shapes under both kinds of elections, idle and under load. When idle, nobody writes until a new leader is
+/// found, so logs are equal and the shape alone decides.
 fn endure_all(nodes: usize, shapes: impl Iterator<Item = Shape>) {
     let (mut commits, mut runs) = (0, 0);
     for (seed, shape) in (0..).zip(shapes) {
@@ -99,7 +100,7 @@ fn no_shape_of_three_nodes_leaves_them_without_a_leader_for_ever() {
     endure_all(3, (0..1 << 6).map(|bits| directed(3, bits)));
 }
 
-/// Of five nodes, all symmetric shapes that differ by more than the names of the followers.
+/// Tests all symmetric shapes of five nodes that differ by more than the names of the followers.
 #[test]
 fn no_symmetric_shape_of_five_nodes_leaves_them_without_a_leader_for_ever() {
     let mut known = BTreeSet::new();
@@ -107,14 +108,14 @@ fn no_symmetric_shape_of_five_nodes_leaves_them_without_a_leader_for_ever() {
     endure_all(5, different.collect::<Vec<_>>().into_iter());
 }
 
-/// Of five nodes, some that are cut one way here and both ways there.
+/// Tests random shapes of five nodes with links cut in one or both directions.
 #[test]
 fn no_lopsided_shape_of_five_nodes_leaves_them_without_a_leader_for_ever() {
     let mut chance = Chance::new(7);
     endure_all(5, (0..60).map(|_| directed(5, chance.below(1 << 20) & chance.below(1 << 20))));
 }
 
-/// The shapes that networks are known to take, by name.
+/// Tests shapes that real networks are known to take, by name.
 #[test]
 fn bridge_star_ring_and_deaf_nodes_have_a_leader() {
     let both = |links: &[(usize, usize)]| links.iter().flat_map(|&(a, b)| [(a, b), (b, a)]).collect::<Shape>();
@@ -151,7 +152,7 @@ fn bridge_star_ring_and_deaf_nodes_have_a_leader() {
     }
 }
 
-/// The least of the shapes that only the names of the followers tell apart.
+/// Returns the least of the shapes that differ only by the names of the followers.
 fn least_renaming(shape: &Shape) -> Shape {
     let mut least = shape.clone();
     for number in 0..24_usize {

@@ -1,4 +1,4 @@
-//! What a history of transactions looks like, and that what is planted in it is there.
+//! Tests of the shape of histories of transactions, and of the presence of planted violations.
 
 use std::collections::BTreeMap;
 
@@ -61,8 +61,8 @@ fn where_nothing_can_be_planted_it_says_so() {
     }
 }
 
-/// Of the acknowledged appends, how many a later read misses, how many of them though it sees what was appended later, and how many
-/// of them are read.
+/// Returns the number of acknowledged appends that a later read misses, the number of those where it returns a later
+/// append, and the number of those that some read returns.
 fn lost(plan: TransactionSimulation) -> (bool, [usize; 3]) {
     let mut acknowledged: BTreeMap<(i64, i64), usize> = BTreeMap::new();
     let mut reads: BTreeMap<i64, Vec<(usize, Vec<i64>)>> = BTreeMap::new();
