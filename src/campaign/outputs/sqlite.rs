@@ -1,4 +1,4 @@
-//! Output as an SQLite database, `campaign.sqlite`: a table of runs and one of cells, for queries.
+//! Output as an `SQLite` database, `campaign.sqlite`: a table of runs and one of cells, for queries.
 
 use rusqlite::{Connection, Transaction, params};
 
