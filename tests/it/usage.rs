@@ -62,13 +62,14 @@ fn a_reader_that_leaves_early_is_no_error() {
 }
 
 #[test]
-fn the_readme_has_the_exit_codes_of_the_program() {
-    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+fn the_reference_has_the_exit_codes_of_the_program() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/reference/exit-codes.md");
+    let reference = std::fs::read_to_string(path).unwrap();
     let help = run(".".as_ref(), &["--help"]).out;
     let (_, codes) = help.split_once("Exit codes:\n").unwrap();
     let rows: Vec<_> = codes.lines().filter_map(|line| line.trim().split_once("  ")).collect();
     assert_eq!(rows.len(), 8, "{help}");
     for (code, meaning) in rows {
-        assert!(readme.contains(&format!("| {code} | {meaning} |")), "{code} {meaning}");
+        assert!(reference.contains(&format!("| {code} | {meaning} |")), "{code} {meaning}");
     }
 }

@@ -1,0 +1,14 @@
+//! Tests of README, docs/ and the other pages: their console blocks are run, their commands parsed, their links
+//! followed.
+//!
+//! - A block fenced as `console` is run in a temporary folder of its page. Lines that begin with `$ ` are given to a
+//!   shell, with this schism on its path; the lines below are its output. Only words are compared, so output may be
+//!   wrapped; a line `...` stands for any output; `? 1` after a command is its exit code.
+//! - A block behind `<!-- file: NAME -->` is written to that file first.
+//! - A block behind `<!-- excerpt of a real run -->` is not run. Blocks fenced as `text` must have this mark.
+//! - Of blocks fenced as `sh`, and of excerpts, the arguments of schism must be valid.
+
+mod commands;
+mod console;
+mod pages;
+mod rules;
