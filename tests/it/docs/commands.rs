@@ -8,7 +8,7 @@ use super::{
 };
 use crate::support::run;
 
-/// Runs schism with `--help` behind all arguments: invalid ones before it are errors.
+/// Shell function that runs schism with `--help` behind all arguments: invalid ones before it are errors.
 const PARSE_ONLY: &str = r#"schism() { command schism "$@" --help >/dev/null || echo "in: schism $*"; }"#;
 
 #[test]
@@ -43,9 +43,8 @@ fn blocks_that_are_not_run_say_why() {
             let at = page.at(block.line);
             match block.language.as_str() {
                 "text" => assert_eq!(block.mark, Mark::Excerpt, "{at}: mark it `<!-- excerpt of a real run -->`"),
-                "console" => {}
                 "sh" => assert!(!block.lines.iter().any(|line| line.starts_with("$ ")), "{at}: a console block"),
-                "jsonl" | "clojure" | "toml" | "rust" => {}
+                "console" | "jsonl" | "clojure" | "toml" | "rust" => {}
                 other => panic!("{at}: a block of {other:?}"),
             }
         }

@@ -5,13 +5,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// One file of Markdown.
+/// File of Markdown.
 pub(super) struct Page {
     pub(super) path: PathBuf,
     pub(super) text: String,
 }
 
-/// What the comment in front of a block says of it.
+/// Mark of a block: the comment in front of it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Mark {
     None,

@@ -7,13 +7,17 @@ use super::pages::{Page, files, page, pages, root};
 const MOST_WORDS_OF_README: usize = 1300;
 const MOST_WORDS_OF_ARCHITECTURE: usize = 1500;
 const MOST_COLUMNS: usize = 120;
+/// Lines of README that are seen at once.
+const FIRST_SCREEN: usize = 20;
 const FORBIDDEN: [&str; 3] = ["how manieth", "least of all", "without much ado"];
 const CRATES: [&str; 6] = ["checker/", "histories/", "nemesis/", "node/", "workloads/", "src/"];
 
 #[test]
 fn the_front_pages_are_short() {
-    let words = page("README.md").text.split_whitespace().count();
+    let readme = page("README.md").text;
+    let words = readme.split_whitespace().count();
     assert!(words <= MOST_WORDS_OF_README, "README.md has {words} words");
+    assert!(readme.lines().take(FIRST_SCREEN).any(|line| line.ends_with(".svg)")), "no picture in the first screen");
     let architecture = page("ARCHITECTURE.md").text;
     let (body, _) = architecture.split_once("\n## Dependencies\n").expect("ARCHITECTURE.md ends with dependencies");
     let words = body.split_whitespace().count();
