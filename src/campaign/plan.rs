@@ -6,7 +6,7 @@ use std::{collections::HashSet, fmt, str::FromStr};
 use nemesis::{FaultSpec, FaultSpecs};
 use serde::{Deserialize, Serialize};
 
-use crate::plan::{Elections, NODES, ReadMode};
+use crate::plan::{Elections, NODES, ReadMode, check_workload};
 
 /// Maximum number of runs in a campaign.
 const MAX_RUNS: usize = 100_000;
@@ -294,11 +294,10 @@ impl CampaignPlan {
         if let Some((name, _)) = empty.iter().find(|(_, is_empty)| *is_empty) {
             return Err(format!("`{name}` is empty: a campaign needs at least one of each"));
         }
-        for (name, found, known) in [("system", &self.systems, "schism"), ("workload", &self.workloads, "register")] {
-            if let Some(other) = found.iter().find(|found| *found != known) {
-                return Err(format!("there is no {name} {other:?}; there is: {known}"));
-            }
+        if let Some(other) = self.systems.iter().find(|system| *system != "schism") {
+            return Err(format!("there is no system {other:?}; there is: schism"));
         }
+        self.workloads.iter().try_for_each(|workload| check_workload(workload))?;
         if let Some(nodes) = self.nodes.iter().find(|nodes| !NODES.contains(nodes)) {
             return Err(format!("a cluster has from 1 to 9 nodes, not {nodes}"));
         }

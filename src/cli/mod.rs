@@ -25,7 +25,7 @@ pub(crate) mod serve;
 pub(crate) mod shrink;
 mod source;
 pub(crate) mod store;
-mod transactions;
+pub(crate) mod transactions;
 
 use clap::{Parser, Subcommand};
 

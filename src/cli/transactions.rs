@@ -1,8 +1,11 @@
 //! `schism check` on transactions: the level that they must keep, and what comes out.
 
-use checker::{Level, Status, TransactionReport, UnknownWhy, Weak, check_transactions_from};
+use checker::{
+    Evidence, KeyReport, Level, Method, Report, Status, TransactionReport, UnknownWhy, Verdict, Weak,
+    check_transactions_from,
+};
 use clap::ValueEnum;
-use histories::{Found, History, MicroOperation, Value};
+use histories::{Found, History, MicroOperation, Outcome, Value};
 
 use super::{
     allowance::Allowance,
@@ -105,6 +108,49 @@ pub(super) fn judge(history: &History, judging: &Judging, allowance: &Allowance)
         staleness: None,
         prefixes: Vec::new(),
     }
+}
+
+/// The report on strict serializability in the terms of linearizability, which it is of all keys as one object: the
+/// clearest anomaly is the evidence.
+pub(crate) fn as_report(history: &History, found: &TransactionReport) -> Report {
+    let level = Level::StrictSerializable;
+    let verdict = match found.status(level) {
+        Status::Holds => Verdict::Linearizable,
+        Status::Refuted => Verdict::NotLinearizable,
+        Status::NotRefuted | Status::Unknown => Verdict::Unknown,
+    };
+    let evidence = found.anomalies.iter().find(|anomaly| anomaly.refutes <= level).map(|anomaly| {
+        let mut operations = anomaly.operations.clone();
+        operations.sort_unstable();
+        Evidence {
+            operations,
+            besides: None,
+            claim: format!("{}: {}", anomaly.name, anomaly.claim),
+            reasons: anomaly.links.iter().map(|link| link.sentence.clone()).collect(),
+            staleness: None,
+            possible: None,
+            revisions: None,
+        }
+    });
+    let (operations, answered) = (history.operations.len(), found.answered);
+    let unanswered = history.operations.iter().filter(|operation| operation.outcome == Outcome::Info).count();
+    let weak = if verdict == Verdict::Linearizable { weak(found) } else { None };
+    let (why, order, revisions) = (found.why.clone(), None, None);
+    let (key, method) = (Value::Nil, Method::Object);
+    let keys = vec![KeyReport {
+        key,
+        verdict,
+        why,
+        method,
+        operations,
+        answered,
+        unanswered,
+        weak,
+        evidence,
+        order,
+        revisions,
+    }];
+    Report { verdict, why: None, keys, operations, answered, unanswered, weak }
 }
 
 /// Why it says nothing that a level holds, if it does.

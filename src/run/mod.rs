@@ -20,11 +20,11 @@ use std::{
 };
 
 use anyhow::Context as _;
-use checker::{Model, Options, Prefix, Verdict};
-use histories::{History, Recorder, RunDir, Store, Value};
+use checker::{Ladder, Limits, Model, Options, Prefix, Report, StalenessReport, TransactionReport, Verdict};
+use histories::{Event, History, Recorder, RunDir, Store, Value};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::sync::watch;
-use workloads::{Driven, FinalReads, HttpConnector, HttpOptions, Load, RegisterOptions};
+use workloads::{Driven, FinalReads, HttpConnector, HttpOptions, Load, Mix, Workload};
 
 use self::{
     availability::Prober, beliefs::Beliefs, breaking::InForce, cluster::Cluster, meter::Meter, results::Results,
@@ -39,7 +39,12 @@ pub(crate) use self::{
     results::{Cost, Counts, Latency},
 };
 use crate::{
-    cli::{allowance::Allowance, judging::processors, meaning::Meaning},
+    cli::{
+        allowance::Allowance,
+        judging::{judge_by, model_named, processors},
+        meaning::Meaning,
+        transactions::as_report,
+    },
     exit::ExitStatus,
     inside::{Inside, refused},
     plan::Plan,
@@ -108,7 +113,10 @@ impl Finished {
 
     /// Writes the results. The verdict stands even if this fails.
     fn keep(&self) -> anyhow::Result<()> {
-        write_inside(&self.folder, COLUMNS_FILE, |out| Ok(histories::write_columns(out, &self.history)?))?;
+        // Transactions have no columns.
+        if self.history.transactions.is_empty() {
+            write_inside(&self.folder, COLUMNS_FILE, |out| Ok(histories::write_columns(out, &self.history)?))?;
+        }
         self.dir.write_json("results.json", &self.results)?;
         Ok(())
     }
@@ -120,8 +128,9 @@ impl Finished {
 
     /// Returns the longest prefix of a key's operations that can be ordered.
     pub(crate) fn prefix(&self, key: &Value) -> Option<Prefix> {
+        let model = model_named(self.plan.workload().model())?;
         self.allowance.within(self.history.operations.len(), |limits| {
-            let options = Options { limits: *limits, ..Options::new(Model::Register) };
+            let options = Options { limits: *limits, ..Options::new(model) };
             checker::longest_prefix(&self.history, &options, key)
         })
     }
@@ -292,6 +301,9 @@ async fn on_cluster(plan: &Plan, cluster: &Cluster, dir: &RunDir, progress: &Pro
     dir.write_json(BEGUN_FILE, &begun)?;
     let origin = Instant::now();
     let recorder = Arc::new(Recorder::create(&dir.history_path(), origin)?);
+    if let Some(Event { f, value: Some(model), .. }) = judge_by(plan.workload().model()) {
+        recorder.nemesis(&f, model, None)?;
+    }
     let (stopper, stop) = watch::channel(false);
     let interrupt = tokio::spawn(host::watch_for_interrupt(stopper));
     let in_force = InForce::default();
@@ -318,7 +330,7 @@ async fn on_cluster(plan: &Plan, cluster: &Cluster, dir: &RunDir, progress: &Pro
     progress.phase("healing");
     let healed = breaking::heal_all(cluster, &recorder, &in_force).await;
     let interrupted = *stop.borrow();
-    let recovery = recover(&driven?, cluster, connector, &recorder, counts, stop).await;
+    let recovery = recover(plan.workload(), &driven?, cluster, connector, &recorder, counts, stop).await;
     interrupt.abort();
     recorder.close()?;
     // This was a failure of the harness, not of the system.
@@ -330,6 +342,7 @@ async fn on_cluster(plan: &Plan, cluster: &Cluster, dir: &RunDir, progress: &Pro
 /// Waits until the healed cluster settles, and reads every key once more on every node. Describes what did not come
 /// back, if anything.
 async fn recover(
+    workload: &'static dyn Workload,
     driven: &Driven,
     cluster: &Cluster,
     connector: HttpConnector,
@@ -344,6 +357,7 @@ async fn recover(
         return Ok(Some(seen));
     }
     let reads = FinalReads {
+        workload,
         keys: driven.keys.clone(),
         max_keys: FINAL_READS_KEYS,
         first_process: driven.next_process,
@@ -368,16 +382,9 @@ fn judge(plan: Plan, dir: RunDir, lived: Lived, allowance: Allowance) -> anyhow:
     let folder = Inside::of(dir.path()).map_err(refused(dir.path()))?;
     let history_path = history_of(&folder)?;
     let history = allowance.read_whole(&history_path, Meaning::default())?;
-    let (report, ladder, staleness) = allowance.within(history.operations.len(), |limits| {
-        let options = &Options { limits: *limits, threads: processors(), ..Options::new(Model::Register) };
-        let report = checker::check(&history, options);
-        let violated = report.verdict == Verdict::NotLinearizable;
-        let (mut ladder, staleness) = violated.then(|| checker::instead(&history, options)).unzip();
-        if let Some(ladder) = &mut ladder {
-            place_on(ladder, &report);
-        }
-        (report, ladder, staleness)
-    });
+    let model = model_named(plan.workload().model());
+    let Judgement { report, transactions, ladder, staleness } =
+        allowance.within(history.operations.len(), |limits| Judgement::of(&history, model, limits));
     let ends = (0..history.operations.len()).map(|index| history.times(index).completed_ns);
     let end_ns = ends.chain(lived.load.map(|load| load.until_ns)).max().unwrap_or_default();
     let load = lived.load.unwrap_or(Span { from_ns: 0, until_ns: end_ns });
@@ -410,12 +417,41 @@ fn judge(plan: Plan, dir: RunDir, lived: Lived, allowance: Allowance) -> anyhow:
         availability: lived.availability,
         coverage,
         report,
+        transactions,
         ladder,
         staleness,
         reigns,
         origin_mono_ns,
     };
     Ok(Finished { plan, history, results, windows, dir, folder, history_path, kept: Ok(()), allowance })
+}
+
+/// Judgement of a history by the model of its workload.
+struct Judgement {
+    report: Report,
+    transactions: Option<TransactionReport>,
+    ladder: Option<Ladder>,
+    staleness: Option<StalenessReport>,
+}
+
+impl Judgement {
+    /// Judges by `model`, or as transactions if there is none. Weaker models and staleness are defined for reads and
+    /// writes only.
+    fn of(history: &History, model: Option<Model>, limits: &Limits<'_>) -> Self {
+        let Some(model) = model else {
+            let found = checker::check_transactions(history, limits);
+            let report = as_report(history, &found);
+            return Self { report, transactions: Some(found), ladder: None, staleness: None };
+        };
+        let options = &Options { limits: *limits, threads: processors(), ..Options::new(model) };
+        let report = checker::check(history, options);
+        let has_weaker = report.verdict == Verdict::NotLinearizable && model.has("cas");
+        let (mut ladder, staleness) = has_weaker.then(|| checker::instead(history, options)).unzip();
+        if let Some(ladder) = &mut ladder {
+            place_on(ladder, &report);
+        }
+        Self { report, transactions: None, ladder, staleness }
+    }
 }
 
 /// Returns the path of a run's history, compressed or not.
@@ -467,11 +503,12 @@ fn load(plan: &Plan) -> Load {
         rate: plan.rate,
         time_limit: plan.time_limit(),
         operation_limit: Duration::from_millis(plan.operation_timeout_ms) + CUT_OFF_AFTER,
-        register: RegisterOptions {
+        workload: plan.workload(),
+        mix: Mix {
             keys: plan.keys,
             read_percent: plan.read_percent,
             cas_percent: writes_percent / 5,
-            ..RegisterOptions::default()
+            ..Mix::default()
         },
     }
 }
