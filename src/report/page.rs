@@ -5,7 +5,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde::Serialize;
 
 use super::{Facts, Section, data};
-use crate::ui::harmless;
+use crate::terminal::sanitize;
 
 const STYLE: &str = include_str!("assets/report.css");
 const SCRIPT: &str = include_str!("assets/report.js");
@@ -97,7 +97,7 @@ pub(super) fn script_json(of: &impl Serialize) -> String {
     for c in text.chars() {
         match c {
             '<' | '>' | '&' => safe += &format!("\\u{:04x}", u32::from(c)),
-            c if harmless::does_harm(c) => {
+            c if sanitize::does_harm(c) => {
                 for unit in c.encode_utf16(&mut [0; 2]) {
                     safe += &format!("\\u{unit:04x}");
                 }
@@ -110,7 +110,7 @@ pub(super) fn script_json(of: &impl Serialize) -> String {
 
 /// Makes text from a history safe to show: on one line, without control characters, cut if too long.
 pub(super) fn text(of: &str) -> String {
-    let plain = harmless::line(of);
+    let plain = sanitize::line(of);
     match plain.char_indices().nth(MOST_TEXT) {
         Some((end, _)) => format!("{}… ({} characters)", &plain[..end], plain.chars().count()),
         None => plain,

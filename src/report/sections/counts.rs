@@ -6,7 +6,7 @@ use histories::{Event, EventType, Outcome, ReadOptions};
 use maud::{Markup, html};
 
 use super::super::{Facts, Section, page::text};
-use crate::{run::Finished, ui::verdict::grouped};
+use crate::{run::Finished, terminal::words::grouped};
 
 inventory::submit! { Section { order: 70, id: "counts", title: "Counts", body } }
 

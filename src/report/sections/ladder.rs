@@ -4,7 +4,7 @@ use checker::{Distribution, Standing};
 use maud::{Markup, html};
 
 use super::super::{Facts, Section, page::text};
-use crate::ui::verdict::{grouped, lasting};
+use crate::terminal::words::{grouped, lasting};
 
 inventory::submit! { Section { order: 40, id: "ladder", title: "What holds instead", body } }
 

@@ -4,7 +4,7 @@
 use maud::{Markup, html};
 
 use super::super::{Facts, Section, page::text};
-use crate::ui::verdict::seconds;
+use crate::terminal::words::seconds;
 
 inventory::submit! { Section { order: 60, id: "leaders", title: "Leaders and faults", body } }
 

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 use serde_json::Value;
 
 use super::super::{Facts, Section, page::text};
-use crate::ui::verdict::seconds;
+use crate::terminal::words::seconds;
 
 inventory::submit! { Section { order: 80, id: "logs", title: "What the nodes said around that", body } }
 

@@ -8,11 +8,7 @@ use super::super::{
     Facts, Section,
     timeline::{self, LEFT, RIGHT, Scale, WIDTH, px},
 };
-use crate::{
-    run::{Message, Reign},
-    systems::schism::TRACE_FILE,
-    ui::verdict::{counted, grouped, seconds},
-};
+use crate::{run::{Message, Reign}, systems::schism::TRACE_FILE, terminal::words::{counted, grouped, seconds}};
 
 inventory::submit! { Section { order: 25, id: "messages", title: "Who told whom what", body } }
 

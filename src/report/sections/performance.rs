@@ -4,7 +4,7 @@ use histories::Outcome;
 use maud::{Markup, html};
 
 use super::super::{Facts, Section};
-use crate::ui::verdict::seconds;
+use crate::terminal::words::seconds;
 
 inventory::submit! { Section { order: 50, id: "performance", title: "Latency and throughput", body } }
 

@@ -6,7 +6,7 @@ use super::super::{
     Facts, Section,
     page::{badge, text},
 };
-use crate::ui::verdict::{counts_in_words, failed_cas};
+use crate::{check::hints::failed_cas, render::verdict::counts_in_words};
 
 inventory::submit! { Section { order: 10, id: "verdict", title: "Verdict", body } }
 
