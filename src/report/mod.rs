@@ -92,16 +92,12 @@ impl Facts<'_> {
 
 /// One section of the page.
 pub(crate) struct Section {
-    /// Position on the page: sections are sorted by it.
-    pub(crate) order: u32,
     /// Anchor that links point to.
     pub(crate) id: &'static str,
     pub(crate) title: &'static str,
     /// Renders the section; none if there is nothing to show.
     pub(crate) body: fn(&Facts<'_>) -> Option<Markup>,
 }
-
-inventory::collect!(Section);
 
 /// Writes the page of a run into its folder.
 ///
@@ -145,22 +141,4 @@ pub(crate) fn html(facts: &Facts<'_>) -> String {
 pub(crate) fn write(facts: &Facts<'_>, to: &Path) -> anyhow::Result<()> {
     let html = html(facts);
     write_whole(to, |out| Ok(out.write_all(html.as_bytes())?)).map(drop)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::{collections::BTreeSet, fs};
-
-    use super::Section;
-
-    #[test]
-    fn every_file_in_the_folder_is_a_section() {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/report/sections");
-        let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-        let names = files.filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()));
-        let names: BTreeSet<String> = names.filter(|name| name != "mod").collect();
-        let known: BTreeSet<String> =
-            inventory::iter::<Section>.into_iter().map(|section| section.id.to_owned()).collect();
-        assert_eq!(names, known);
-    }
 }

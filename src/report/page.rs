@@ -4,7 +4,7 @@ use checker::Verdict;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde::Serialize;
 
-use super::{Facts, Section, data};
+use super::{Facts, Section, data, sections::SECTIONS};
 use crate::terminal::sanitize;
 
 const STYLE: &str = include_str!("assets/report.css");
@@ -18,10 +18,8 @@ const MOST_TEXT: usize = 400;
 
 /// Renders the page of a run or a history.
 pub(super) fn render(facts: &Facts<'_>) -> Markup {
-    let mut sections: Vec<&Section> = inventory::iter::<Section>.into_iter().collect();
-    sections.sort_by_key(|section| section.order);
     let shown: Vec<(&Section, Markup)> =
-        sections.into_iter().filter_map(|section| Some((section, (section.body)(facts)?))).collect();
+        SECTIONS.iter().filter_map(|section| Some((section, (section.body)(facts)?))).collect();
     let body = html! {
         nav aria-label="Sections" {
             @for (section, _) in &shown { a href={ "#" (section.id) } { (section.title) } " " }

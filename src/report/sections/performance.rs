@@ -6,7 +6,7 @@ use maud::{Markup, html};
 use super::super::{Facts, Section};
 use crate::terminal::words::seconds;
 
-inventory::submit! { Section { order: 50, id: "performance", title: "Latency and throughput", body } }
+pub(super) const SECTION: Section = Section { id: "performance", title: "Latency and throughput", body };
 
 /// Maximum number of gaps listed.
 const MOST: usize = 5;

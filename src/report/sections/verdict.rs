@@ -8,7 +8,7 @@ use super::super::{
 };
 use crate::{check::hints::failed_cas, render::verdict::counts_in_words};
 
-inventory::submit! { Section { order: 10, id: "verdict", title: "Verdict", body } }
+pub(super) const SECTION: Section = Section { id: "verdict", title: "Verdict", body };
 
 #[expect(clippy::unnecessary_wraps, reason = "a section may have nothing to show; this one always has")]
 fn body(facts: &Facts<'_>) -> Option<Markup> {
