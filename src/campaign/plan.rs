@@ -6,7 +6,10 @@ use std::{collections::HashSet, fmt, str::FromStr};
 use nemesis::{FaultSpec, FaultSpecs};
 use serde::{Deserialize, Serialize};
 
-use crate::plan::{Elections, NODES, ReadMode, check_workload};
+use crate::{
+    run::plan::{NODES, check_workload},
+    systems::schism::{Elections, ReadMode},
+};
 
 /// Maximum number of runs in a campaign.
 const MAX_RUNS: usize = 100_000;
@@ -71,7 +74,7 @@ mod humantime_text {
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
-        crate::cli::run::parse_time_limit(&String::deserialize(from)?).map_err(D::Error::custom)
+        crate::run::plan::parse_time_limit(&String::deserialize(from)?).map_err(D::Error::custom)
     }
 }
 
@@ -447,7 +450,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::{CampaignPlan, Expected, Seeds, Shard, parse_mixes};
-    use crate::plan::{Elections, ReadMode};
+    use crate::systems::schism::{Elections, ReadMode};
 
     #[test]
     fn shards_are_all_runs_and_each_once() {

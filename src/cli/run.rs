@@ -11,12 +11,15 @@ use workloads::WORKLOADS;
 
 use super::elections::ElectionArgs;
 use crate::{
-    exit::ExitStatus,
-    plan::{Elections, Plan, ReadMode},
+    error::{ExitStatus, Failure},
+    render::run_summary,
     report,
-    run::{Host, Place},
-    systems::schism::Settings,
-    ui::{self, Failure, summary},
+    run::{
+        Host, Place,
+        plan::{Plan, parse_time_limit},
+    },
+    systems::schism::{Elections, ReadMode, Settings},
+    terminal,
 };
 
 /// Starts a cluster, lets clients read and write while faults come and go, and judges what they saw.
@@ -97,10 +100,13 @@ impl RunArgs {
         self.elections().check(self.read).map_err(|why| Failure::new(ExitStatus::Usage, why))?;
         let finished = host.run(&self.plan(), &place)?;
         let page = report::of_run(&finished);
-        let printed =
-            if json { ui::print_json(&finished.as_json()) } else { ui::print(&summary::describe_run(&finished)) };
-        let status = ui::beside(finished.results.status(), printed);
-        Ok(ui::beside(ui::beside(status, page), finished.kept))
+        let printed = if json {
+            terminal::print_json(&finished.as_json())
+        } else {
+            terminal::print(&run_summary::describe_run(&finished))
+        };
+        let status = terminal::beside(finished.results.status(), printed);
+        Ok(terminal::beside(terminal::beside(status, page), finished.kept))
     }
 
     /// Whether what is asked for can be done at all.
@@ -139,12 +145,4 @@ impl RunArgs {
 pub(crate) fn draw_seed() -> u64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     u64::from(now.subsec_nanos() ^ std::process::id().rotate_left(16)) % 1_000_000
-}
-
-pub(crate) fn parse_time_limit(text: &str) -> Result<Duration, String> {
-    let limit = humantime::parse_duration(text).map_err(|error| error.to_string())?;
-    match limit.as_secs() {
-        1..=86_400 => Ok(limit),
-        _ => Err("a run lasts from 1s to 24h".to_owned()),
-    }
 }

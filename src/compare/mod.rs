@@ -15,9 +15,9 @@ use crate::{
         plan::CampaignPlan,
         summary::{CellSummary, Summary},
     },
-    inside::{Inside, refused},
-    plan::ReadMode,
     run::{self, FaultWindow, Finished},
+    store::{ConfinedFolder, refused},
+    systems::schism::ReadMode,
 };
 
 /// Precision of latencies in significant digits, and their maximum in µs (an hour).
@@ -109,7 +109,7 @@ pub(crate) struct Latencies {
 ///
 /// # Errors
 /// Fails if a run cannot be read.
-pub(crate) fn measure(summary: &Summary, folder: &Inside) -> anyhow::Result<Comparison> {
+pub(crate) fn measure(summary: &Summary, folder: &ConfinedFolder) -> anyhow::Result<Comparison> {
     let plan = &summary.plan;
     let mut columns: Vec<(String, BTreeMap<usize, Gathered<'_>>)> = Vec::new();
     for cell in &summary.cells {
@@ -123,7 +123,7 @@ pub(crate) fn measure(summary: &Summary, folder: &Inside) -> anyhow::Result<Comp
         for run in of_cell {
             let name = run_name(&run.id);
             let path = folder.resolve(&name).map_err(refused(&folder.path().join(name)))?;
-            gathered.take(&run::again(&path, run::check_allowance())?);
+            gathered.take(&run::again(&path, run::check_budget())?);
         }
         if !gathered.throughputs.is_empty() {
             columns[place].1.insert(cell.cell.number, gathered);

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use workloads::{HttpConnector, HttpOptions, Probes, Probing};
 
 use super::{beliefs::Span, cluster::Cluster};
-use crate::plan::Plan;
+use crate::run::plan::Plan;
 
 /// Interval between probes of a node, and time limit of each, in heartbeats.
 const HEARTBEATS: u32 = 2;

@@ -9,7 +9,7 @@ use super::{
     beliefs::{Reign, Span, deposed},
     faults::FaultWindow,
 };
-use crate::plan::Elections;
+use crate::systems::schism::Elections;
 
 /// Events in a run that could have led a wrong server into a violation.
 #[derive(Clone, Debug, Serialize)]
@@ -226,11 +226,11 @@ mod tests {
 
     use super::{Coverage, DeposedCoverage, RetiredCoverage, measure};
     use crate::{
-        plan::Elections,
         run::{
             beliefs::{Reign, Span},
             faults::FaultWindow,
         },
+        systems::schism::Elections,
     };
 
     const MS: u64 = 1_000_000;

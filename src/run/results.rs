@@ -9,7 +9,7 @@ use super::{
     beliefs::{Missed, Reign, Span},
     coverage::Coverage,
 };
-use crate::{cli::judging::status_of, exit::ExitStatus};
+use crate::{check::status_of, error::ExitStatus};
 
 /// Results of a run.
 #[derive(Debug, Serialize)]
@@ -156,6 +156,33 @@ impl Latency {
         };
         Self { p50_ms: at(50), p99_ms: at(99), max_ms: at(100) }
     }
+}
+
+/// Facts known before the load begins; written at once, so that a run that is under way or was killed can be checked.
+#[derive(Debug, Deserialize, Serialize)]
+pub(crate) struct Begun {
+    pub(crate) leader_after_ms: u64,
+    pub(crate) origin_mono_ns: u64,
+}
+
+/// Name of the file with these facts.
+pub(crate) const BEGUN_FILE: &str = "begun.json";
+
+/// Results of the live part of a run, needed to judge it; for a stored run, read from `results.json`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Lived {
+    #[serde(flatten)]
+    pub(crate) begun: Begun,
+    /// Time of the load; none for a run that was killed or is under way, whose load lasts as long as its operations.
+    pub(crate) load: Option<Span>,
+    pub(crate) interrupted: bool,
+    #[serde(default)]
+    pub(crate) harness_failed: Option<String>,
+    pub(crate) not_recovered: Option<String>,
+    pub(crate) cost: Cost,
+    /// Availability of the nodes; empty for runs without probes.
+    #[serde(default)]
+    pub(crate) availability: Vec<NodeAvailability>,
 }
 
 #[cfg(test)]

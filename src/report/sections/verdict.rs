@@ -7,12 +7,13 @@ use super::super::{
     Facts, Section,
     page::{badge, text},
 };
-use crate::ui::{
-    transactions,
-    verdict::{counted, counts_in_words, failed_cas},
+use crate::{
+    check::hints::failed_cas,
+    render::{transactions, verdict::counts_in_words},
+    terminal::words::counted,
 };
 
-inventory::submit! { Section { order: 10, id: "verdict", title: "Verdict", body } }
+pub(super) const SECTION: Section = Section { id: "verdict", title: "Verdict", body };
 
 #[expect(clippy::unnecessary_wraps, reason = "a section may have nothing to show; this one always has")]
 fn body(facts: &Facts<'_>) -> Option<Markup> {
@@ -41,5 +42,9 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
 }
 
 fn transactions_in_words(report: &TransactionReport) -> String {
-    format!("{}: {}", counted(report.transactions, "transaction"), transactions::verdict(report, Level::StrictSerializable))
+    format!(
+        "{}: {}",
+        counted(report.transactions, "transaction"),
+        transactions::verdict(report, Level::StrictSerializable)
+    )
 }
