@@ -17,9 +17,8 @@ use super::{
     summary::Summary,
 };
 use crate::{
-    exit::ExitStatus,
-    inside::{Inside, refused},
-    ui::{self, Failure},
+    error::{ExitStatus, Failure},
+    store::{ConfinedFolder, refused, write_inside},
 };
 
 /// Content of `plan.json`.
@@ -33,7 +32,7 @@ pub(crate) struct Asked {
 /// Exclusive access to the folder of a campaign.
 #[derive(Debug)]
 pub(crate) struct Folder {
-    inside: Inside,
+    inside: ConfinedFolder,
     pub(crate) asked: Asked,
     /// Lock file, held as long as this value lives.
     _lock: File,
@@ -70,7 +69,7 @@ impl Folder {
             (None, Some(asked)) => asked,
         };
         fs::create_dir_all(path).with_context(|| format!("cannot make {shown}"))?;
-        let inside = Inside::of(path).with_context(|| format!("cannot find {shown}"))?;
+        let inside = ConfinedFolder::of(path).with_context(|| format!("cannot find {shown}"))?;
         let lock = lock(&inside)?;
         write_json(&inside, PLAN_FILE, &asked)?;
         Ok(Self { inside, asked, _lock: lock })
@@ -81,7 +80,7 @@ impl Folder {
     }
 
     /// Returns the folder as a root that no path can lead out of.
-    pub(crate) fn inside(&self) -> &Inside {
+    pub(crate) fn inside(&self) -> &ConfinedFolder {
         &self.inside
     }
 
@@ -200,7 +199,7 @@ fn log_name(run: &RunPlan) -> PathBuf {
     Path::new(LOGS).join(format!("{}.log", run.id().replace('/', "-")))
 }
 
-fn lock(folder: &Inside) -> anyhow::Result<File> {
+fn lock(folder: &ConfinedFolder) -> anyhow::Result<File> {
     let file = folder.path().join(".lock");
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(false).custom_flags(nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK);
@@ -220,7 +219,7 @@ fn lock(folder: &Inside) -> anyhow::Result<File> {
 /// # Errors
 /// Fails if `plan.json` exists, but cannot be read or is not a valid plan.
 pub(crate) fn read_plan(path: &Path) -> anyhow::Result<Option<Asked>> {
-    let Ok(folder) = Inside::of(path) else { return Ok(None) };
+    let Ok(folder) = ConfinedFolder::of(path) else { return Ok(None) };
     let Some(asked) = read_json::<Asked>(&folder, PLAN_FILE)? else { return Ok(None) };
     let wrong = asked.plan.check().err().or_else(|| asked.shard.and_then(|shard| shard.check().err()));
     match wrong {
@@ -236,7 +235,7 @@ pub(crate) fn read_plan(path: &Path) -> anyhow::Result<Option<Asked>> {
 ///
 /// # Errors
 /// Fails if the record exists, but cannot be read or belongs to another run.
-pub(crate) fn read_record(folder: &Inside, run: &RunPlan) -> anyhow::Result<Option<Record>> {
+pub(crate) fn read_record(folder: &ConfinedFolder, run: &RunPlan) -> anyhow::Result<Option<Record>> {
     let file = run_name(&run.id()).join(RECORD_FILE);
     let Some(record) = read_json::<Record>(folder, &file)? else { return Ok(None) };
     if record.is_of(run) {
@@ -254,7 +253,7 @@ pub(crate) fn stored_summary(path: &Path) -> anyhow::Result<Summary> {
     let Some(Asked { plan, shard }) = read_plan(path)? else {
         anyhow::bail!(Failure::new(ExitStatus::Unreadable, format!("there is no campaign in {}", path.display())));
     };
-    let folder = Inside::of(path).map_err(refused(path))?;
+    let folder = ConfinedFolder::of(path).map_err(refused(path))?;
     let mut records = Vec::new();
     for run in plan.runs() {
         records.extend(read_record(&folder, &run)?);
@@ -264,7 +263,10 @@ pub(crate) fn stored_summary(path: &Path) -> anyhow::Result<Summary> {
 
 const DAMAGED: &str = "the file is damaged, or from another version of schism";
 
-fn read_json<T: for<'de> Deserialize<'de>>(folder: &Inside, file: impl AsRef<Path>) -> anyhow::Result<Option<T>> {
+fn read_json<T: for<'de> Deserialize<'de>>(
+    folder: &ConfinedFolder,
+    file: impl AsRef<Path>,
+) -> anyhow::Result<Option<T>> {
     let shown = folder.path().join(&file);
     let Some(text) = folder.read(file).map_err(refused(&shown))? else { return Ok(None) };
     let read = serde_json::from_slice(&text)
@@ -272,8 +274,8 @@ fn read_json<T: for<'de> Deserialize<'de>>(folder: &Inside, file: impl AsRef<Pat
     Ok(Some(read))
 }
 
-fn write_json(folder: &Inside, file: &str, content: &impl Serialize) -> anyhow::Result<()> {
-    ui::write_inside(folder, file, |out| {
+fn write_json(folder: &ConfinedFolder, file: &str, content: &impl Serialize) -> anyhow::Result<()> {
+    write_inside(folder, file, |out| {
         serde_json::to_writer_pretty(&mut *out, content)?;
         Ok(out.write_all(b"\n")?)
     })

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::plan::{Cell, RunPlan};
 use crate::{
-    exit::ExitStatus,
-    inside::{Inside, refused},
+    error::ExitStatus,
+    store::{ConfinedFolder, refused},
 };
 
 /// Classification of a run. A violation takes precedence over any later failure.
@@ -199,7 +199,7 @@ impl Record {
     ///
     /// # Errors
     /// Fails if the file exists, but cannot be read.
-    pub(crate) fn of_finished(folder: &Inside, run: &RunPlan, how: Carried) -> anyhow::Result<Option<Self>> {
+    pub(crate) fn of_finished(folder: &ConfinedFolder, run: &RunPlan, how: Carried) -> anyhow::Result<Option<Self>> {
         const FILE: &str = "results.json";
         let path = folder.path().join(FILE);
         let Some(text) = folder.read(FILE).map_err(refused(&path))? else { return Ok(None) };

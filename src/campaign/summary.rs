@@ -9,7 +9,7 @@ use super::{
     plan::{CampaignPlan, Cell, Expected, RunPlan, Shard},
     record::{Category, Record},
 };
-use crate::exit::ExitStatus;
+use crate::error::ExitStatus;
 
 /// Summary of a campaign, as stored in `campaign.json`.
 #[derive(Debug, Serialize)]

@@ -8,15 +8,14 @@ use comfy_table::{Table, presets};
 
 use super::run::draw_seed;
 use crate::{
-    exit::ExitStatus,
-    plan::{Plan, ReadMode},
+    error::ExitStatus,
+    render::run_summary::{coverage_in_words, explain},
     report,
-    run::{Finished, Host, Place},
-    systems::schism::Settings,
-    ui::{
+    run::{Finished, Host, Place, plan::Plan},
+    systems::schism::{ReadMode, Settings},
+    terminal::{
         self,
-        summary::{coverage_in_words, explain},
-        verdict::{grouped, seconds},
+        words::{grouped, seconds},
     },
 };
 
@@ -55,8 +54,8 @@ impl DemoArgs {
                 break;
             }
         }
-        let status = ui::beside(status(&finished), ui::print(&describe(&finished)));
-        Ok(unwritten.into_iter().fold(status, |status, error| ui::beside::<()>(status, Err(error))))
+        let status = terminal::beside(status(&finished), terminal::print(&describe(&finished)));
+        Ok(unwritten.into_iter().fold(status, |status, error| terminal::beside::<()>(status, Err(error))))
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use checker::{Consistency, Share, Verdict};
 use hdrhistogram::Histogram;
-use histories::{Function, Outcome};
+use histories::Outcome;
 use serde::Serialize;
 
 use crate::{
@@ -15,9 +15,9 @@ use crate::{
         plan::CampaignPlan,
         summary::{CellSummary, Summary},
     },
-    inside::{Inside, refused},
-    plan::ReadMode,
     run::{self, FaultWindow, Finished},
+    store::{ConfinedFolder, refused},
+    systems::schism::ReadMode,
 };
 
 /// Precision of latencies in significant digits, and their maximum in µs (an hour).
@@ -109,7 +109,7 @@ pub(crate) struct Latencies {
 ///
 /// # Errors
 /// Fails if a run cannot be read.
-pub(crate) fn measure(summary: &Summary, folder: &Inside) -> anyhow::Result<Comparison> {
+pub(crate) fn measure(summary: &Summary, folder: &ConfinedFolder) -> anyhow::Result<Comparison> {
     let plan = &summary.plan;
     let mut columns: Vec<(String, BTreeMap<usize, Gathered<'_>>)> = Vec::new();
     for cell in &summary.cells {
@@ -123,7 +123,7 @@ pub(crate) fn measure(summary: &Summary, folder: &Inside) -> anyhow::Result<Comp
         for run in of_cell {
             let name = run_name(&run.id);
             let path = folder.resolve(&name).map_err(refused(&folder.path().join(name)))?;
-            gathered.take(&run::again(&path, run::check_allowance())?);
+            gathered.take(&run::again(&path, run::check_budget())?);
         }
         if !gathered.throughputs.is_empty() {
             columns[place].1.insert(cell.cell.number, gathered);
@@ -196,7 +196,7 @@ impl<'a> Gathered<'a> {
                 continue;
             }
             ok += 1;
-            let of_kind = if operation.function == Function::Read { &mut self.reads } else { &mut self.writes };
+            let of_kind = if workloads::only_reads(history, index) { &mut self.reads } else { &mut self.writes };
             of_kind.saturating_record(times.completed_ns.saturating_sub(times.invoked_ns) / 1000);
         }
         self.ok += ok;
@@ -224,10 +224,10 @@ impl<'a> Gathered<'a> {
                 None => self.holds = Some(strongest),
             }
         }
-        let reads = history
-            .operations
-            .iter()
-            .filter(|operation| operation.function == Function::Read && operation.outcome == Outcome::Ok);
+        let reads =
+            history.operations.iter().enumerate().filter(|(index, operation)| {
+                operation.outcome == Outcome::Ok && workloads::only_reads(history, *index)
+            });
         self.all_reads += reads.count();
         if let Some(staleness) = &results.staleness {
             let reads = &staleness.reads;

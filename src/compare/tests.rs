@@ -6,7 +6,7 @@ use crate::{
         record::Category,
         summary::{Summary, tests::made_up},
     },
-    plan::ReadMode,
+    systems::schism::ReadMode,
 };
 
 /// Makes up a campaign in which every run ended in this category.

@@ -1,7 +1,7 @@
 //! Results of a run, written to `results.json` and reported on the terminal.
 
-use checker::{Ladder, Report, StalenessReport, Verdict};
-use histories::{Function, History, Outcome};
+use checker::{Ladder, Report, StalenessReport, TransactionReport, Verdict};
+use histories::{History, Outcome};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -9,7 +9,7 @@ use super::{
     beliefs::{Missed, Reign, Span},
     coverage::Coverage,
 };
-use crate::{cli::judging::status_of, exit::ExitStatus};
+use crate::{check::status_of, error::ExitStatus};
 
 /// Results of a run.
 #[derive(Debug, Serialize)]
@@ -39,6 +39,9 @@ pub(crate) struct Results {
     pub(crate) missed_heartbeats: Vec<Missed>,
     pub(crate) coverage: Coverage,
     pub(crate) report: Report,
+    /// Isolation levels and anomalies, if the history is one of transactions; `report` has the clearest anomaly.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) transactions: Option<TransactionReport>,
     /// Weaker models that hold, if the history is not linearizable.
     pub(crate) ladder: Option<Ladder>,
     /// Staleness of the reads, if the history is not linearizable.
@@ -134,10 +137,10 @@ pub(crate) struct Latency {
 }
 
 impl Latency {
-    /// Computes the latency of all reads, or of all other operations.
+    /// Computes the latency of all operations that only read, or of all others.
     pub(crate) fn of(history: &History, reads: bool) -> Self {
         let done = history.operations.iter().enumerate().filter(|(_, operation)| operation.outcome == Outcome::Ok);
-        let wanted = done.filter(|(_, operation)| (operation.function == Function::Read) == reads);
+        let wanted = done.filter(|(index, _)| workloads::only_reads(history, *index) == reads);
         let times = wanted.map(|(index, _)| history.times(index));
         Self::from_ns(times.map(|times| times.completed_ns - times.invoked_ns).collect())
     }
@@ -153,6 +156,33 @@ impl Latency {
         };
         Self { p50_ms: at(50), p99_ms: at(99), max_ms: at(100) }
     }
+}
+
+/// Facts known before the load begins; written at once, so that a run that is under way or was killed can be checked.
+#[derive(Debug, Deserialize, Serialize)]
+pub(crate) struct Begun {
+    pub(crate) leader_after_ms: u64,
+    pub(crate) origin_mono_ns: u64,
+}
+
+/// Name of the file with these facts.
+pub(crate) const BEGUN_FILE: &str = "begun.json";
+
+/// Results of the live part of a run, needed to judge it; for a stored run, read from `results.json`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Lived {
+    #[serde(flatten)]
+    pub(crate) begun: Begun,
+    /// Time of the load; none for a run that was killed or is under way, whose load lasts as long as its operations.
+    pub(crate) load: Option<Span>,
+    pub(crate) interrupted: bool,
+    #[serde(default)]
+    pub(crate) harness_failed: Option<String>,
+    pub(crate) not_recovered: Option<String>,
+    pub(crate) cost: Cost,
+    /// Availability of the nodes; empty for runs without probes.
+    #[serde(default)]
+    pub(crate) availability: Vec<NodeAvailability>,
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ mod layers;
 mod limits;
 mod linearization;
 mod models;
+mod modules;
 mod node;
 mod peers;
 mod refusals;

@@ -6,9 +6,9 @@ use histories::{Event, EventType, Outcome, ReadOptions};
 use maud::{Markup, html};
 
 use super::super::{Facts, Section, page::text};
-use crate::{run::Finished, ui::verdict::grouped};
+use crate::{run::Finished, terminal::words::grouped};
 
-inventory::submit! { Section { order: 70, id: "counts", title: "Counts", body } }
+pub(super) const SECTION: Section = Section { id: "counts", title: "Counts", body };
 
 /// Maximum number of error kinds listed; the rest is only counted.
 const MOST_KINDS: usize = 40;

@@ -4,9 +4,9 @@ use maud::{Markup, html};
 use serde_json::Value;
 
 use super::super::{Facts, Section, page::text};
-use crate::ui::verdict::seconds;
+use crate::terminal::words::seconds;
 
-inventory::submit! { Section { order: 80, id: "logs", title: "What the nodes said around that", body } }
+pub(super) const SECTION: Section = Section { id: "logs", title: "What the nodes said around that", body };
 
 /// Distance in time from the violation, both ways, within which lines are shown.
 const AROUND_NS: u64 = 4_000_000_000;
