@@ -6,7 +6,7 @@
 
 use histories::{Function, History, Operation, Outcome, ValueId};
 
-use crate::{Model, Options, UnknownWhy, model::is_compound};
+use crate::{Model, Options, UnknownWhy, specification::is_compound};
 
 /// Returns the reason to doubt that these operations are those of a register, if [`Options::guessed`] says that the
 /// model was guessed.

@@ -5,10 +5,10 @@ use histories::{Function, History, NEVER, Operation, Outcome, Value, ValueId};
 
 use crate::{
     Model,
+    budget::{Budget, Exhausted},
     memory::of_vec,
-    model::{Argument, is_compound},
-    patience::{OutOf, Patience},
     report::key_order,
+    specification::{Argument, is_compound},
     weight::Tally,
 };
 
@@ -204,9 +204,9 @@ impl<'a> Preparer<'a> {
     pub(crate) fn prepare(
         &mut self,
         operations: &[u32],
-        patience: &Patience<'_>,
-    ) -> Result<Result<Prepared, u32>, OutOf> {
-        patience.room(self.bytes(operations.len()))?;
+        budget: &Budget<'_>,
+    ) -> Result<Result<Prepared, u32>, Exhausted> {
+        budget.may_take(self.bytes(operations.len()))?;
         self.numbers.resize(self.history.values.len(), ABSENT);
         let mut prepared =
             Prepared { steps: Vec::with_capacity(operations.len()), values: vec![self.initial], failed: Vec::new() };
@@ -214,7 +214,7 @@ impl<'a> Preparer<'a> {
             self.numbers[initial.0 as usize] = INITIAL;
         }
         let ended = operations.iter().find_map(|&index| {
-            if let Err(out) = patience.step() {
+            if let Err(out) = budget.step() {
                 return Some(Err(out));
             }
             let operation = &self.history.operations[index as usize];
@@ -306,9 +306,9 @@ pub(crate) struct Keys {
 }
 
 impl Keys {
-    pub(crate) fn split(history: &History, patience: &Patience<'_>) -> Result<Self, OutOf> {
+    pub(crate) fn split(history: &History, budget: &Budget<'_>) -> Result<Self, Exhausted> {
         let all = &history.operations;
-        patience.room(all.len() * size_of::<u32>())?;
+        budget.may_take(all.len() * size_of::<u32>())?;
         let mut tally = Tally::default();
         let mut is_of = |operation: &Operation, key| {
             tally.add(operation);
@@ -318,14 +318,14 @@ impl Keys {
             let operations = (0..).zip(all).map(|(index, _)| index).collect();
             return Ok(Self { operations, keys: vec![(first.key, 0..all.len())], whole: Some(tally) });
         }
-        patience.room(all.len() * size_of::<u32>() + history.values.len() * size_of::<usize>())?;
+        budget.may_take(all.len() * size_of::<u32>() + history.values.len() * size_of::<usize>())?;
         let mut ends = vec![0_usize; history.values.len()];
         for operation in &history.operations {
             ends[operation.key.0 as usize] += 1;
         }
         let count = ends.iter().filter(|end| **end > 0).count();
         // The sort of the keys needs room for half of them.
-        patience.room(all.len() * size_of::<u32>() + 2 * count * size_of::<(ValueId, std::ops::Range<usize>)>())?;
+        budget.may_take(all.len() * size_of::<u32>() + 2 * count * size_of::<(ValueId, std::ops::Range<usize>)>())?;
         let mut keys = Vec::with_capacity(count);
         let mut total = 0;
         for (id, end) in ends.iter_mut().enumerate() {

@@ -13,8 +13,8 @@ use super::{
     states::States,
 };
 use crate::{
-    Call, Limits, Memory, Model, Options, Specification, UnknownWhy, Verdict, check_with, model::Register,
-    patience::Patience, verify::Verify,
+    Call, Limits, Memory, Model, Options, Specification, UnknownWhy, Verdict, budget::Budget, check_with,
+    model::Register, verify::Verify,
 };
 
 /// List with appends, whose last element is read.
@@ -73,7 +73,7 @@ fn alone<S: Specification>(object: &S, history: &History, which: usize, limits: 
         let operation = history.operations[index as usize];
         (index, operation, Call::of(history, &operation, asks_who))
     });
-    let mut space = Space::new(&mut states, calls, |_| false, &Patience::endless()).unwrap();
+    let mut space = Space::new(&mut states, calls, |_| false, &Budget::endless()).unwrap();
     let mut racers = Racer::all();
     if which < racers.len() {
         racers = vec![racers.swap_remove(which)];
@@ -129,7 +129,7 @@ fn each_search_alone_agrees_with_trying_every_order() {
             match found {
                 Found::Order(order) => {
                     assert_eq!(
-                        object.replay(&history, &all, &order, &Patience::endless()),
+                        object.replay(&history, &all, &order, &Budget::endless()),
                         Ok(()),
                         "{which} {history:#?}"
                     );

@@ -8,12 +8,11 @@ use std::collections::BTreeMap;
 
 use histories::Value;
 
-use super::{
-    Call, Specification,
-    collection::{Access, Names},
-    elements,
+use super::collection::{Access, Names};
+use crate::{
+    UnknownWhy,
+    specification::{Call, Specification, elements},
 };
-use crate::UnknownWhy;
 
 pub(crate) const NAMES: Names = Names {
     put: &["add", "insert", "enqueue", "offer", "push", "send", "write"],
@@ -22,7 +21,7 @@ pub(crate) const NAMES: Names = Names {
 };
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub(super) struct State {
+pub(crate) struct State {
     /// Number of copies of each element.
     elements: BTreeMap<Value, u32>,
     /// Number of elements in all.
@@ -32,12 +31,12 @@ pub(super) struct State {
 }
 
 #[derive(Debug)]
-pub(super) struct Bag {
+pub(crate) struct Bag {
     initial: State,
 }
 
 impl Bag {
-    pub(super) fn new(initial: &Value) -> Self {
+    pub(crate) fn new(initial: &Value) -> Self {
         let mut state = State::default();
         elements(initial).for_each(|element| state.add(element));
         Self { initial: state }

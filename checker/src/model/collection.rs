@@ -3,8 +3,7 @@
 
 use histories::Value;
 
-use super::Call;
-use crate::UnknownWhy;
+use crate::{UnknownWhy, specification::Call};
 
 pub(super) enum Access {
     Put,

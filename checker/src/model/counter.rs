@@ -2,8 +2,10 @@
 
 use histories::Value;
 
-use super::{Call, Specification};
-use crate::UnknownWhy;
+use crate::{
+    UnknownWhy,
+    specification::{Call, Specification},
+};
 
 #[derive(Debug)]
 pub(crate) struct Counter<'a> {

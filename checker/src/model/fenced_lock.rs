@@ -3,16 +3,19 @@
 
 use histories::Value;
 
-use super::{Call, Specification, mutex::acquires};
-use crate::UnknownWhy;
+use super::mutex::acquires;
+use crate::{
+    UnknownWhy,
+    specification::{Call, Specification},
+};
 
 #[derive(Debug)]
-pub(super) struct FencedLock<'a> {
+pub(crate) struct FencedLock<'a> {
     initial: &'a Value,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct State {
+pub(crate) struct State {
     owner: Option<u32>,
     /// Token of the owner, if it is known.
     token: Option<i64>,
@@ -23,7 +26,7 @@ pub(super) struct State {
 
 impl<'a> FencedLock<'a> {
     /// Makes a lock whose tokens are larger than `initial`, if that is a number.
-    pub(super) fn new(initial: &'a Value) -> Self {
+    pub(crate) fn new(initial: &'a Value) -> Self {
         Self { initial }
     }
 }

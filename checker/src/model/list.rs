@@ -2,8 +2,10 @@
 
 use histories::Value;
 
-use super::{Call, Specification, elements};
-use crate::UnknownWhy;
+use crate::{
+    UnknownWhy,
+    specification::{Call, Specification, elements},
+};
 
 #[derive(Debug)]
 pub(crate) struct List<'a> {
@@ -13,7 +15,7 @@ pub(crate) struct List<'a> {
 }
 
 impl<'a> List<'a> {
-    pub(super) fn new(initial: &Value) -> Self {
+    pub(crate) fn new(initial: &Value) -> Self {
         Self { initial: elements(initial).collect(), only: None }
     }
 

@@ -6,21 +6,24 @@
 pub(crate) mod bag;
 mod collection;
 mod counter;
-mod fenced_lock;
+pub(crate) mod fenced_lock;
 mod list;
-mod multi_register;
-mod mutex;
+pub(crate) mod multi_register;
+pub(crate) mod mutex;
 pub(crate) mod priority_queue;
 pub(crate) mod queue;
 pub(crate) mod register;
 mod set;
 pub(crate) mod stack;
 
-use std::{collections::BTreeSet, fmt::Debug, hash::Hash};
+use std::collections::BTreeSet;
 
-use histories::{Edn, History, Operation, Outcome, Value, ValueId};
+use histories::{History, Operation, Outcome, Value, ValueId};
 
-use crate::{Model, UnknownWhy, generic::Object};
+use crate::{
+    Model,
+    specification::{Argument, Call, elements, is_compound, items},
+};
 
 pub(crate) use collection::Names;
 pub(crate) use counter::{Counter, is_increment};
@@ -28,211 +31,6 @@ pub(crate) use list::{List, appends};
 pub(crate) use mutex::acquires;
 pub(crate) use register::Register;
 pub(crate) use set::{Function as SetFunction, Set};
-
-/// Deterministic object, defined by its possible answers to calls that come one after another. Each key of a history
-/// is one object.
-///
-/// ```
-/// use checker::{Call, Specification};
-/// use histories::Value;
-///
-/// /// Every `next` answers with a larger number than all before.
-/// struct Ticket;
-///
-/// impl Specification for Ticket {
-///     type State = i64;
-///
-///     fn initial(&self) -> i64 {
-///         0
-///     }
-///
-///     fn apply(&self, last: &mut i64, call: &Call<'_>) -> bool {
-///         match call.output {
-///             Some(Value::Int(ticket)) => std::mem::replace(last, *ticket) < *ticket,
-///             Some(_) => false,
-///             None => true,
-///         }
-///     }
-/// }
-/// ```
-pub trait Specification: Sync {
-    /// State of the object. Equal states must behave equally. The search copies many of them, so it is faster if
-    /// copies share large parts, for example as an `Rc<str>`.
-    type State: Clone + Eq + Hash + Debug;
-
-    /// Returns the state before the first call.
-    fn initial(&self) -> Self::State;
-
-    /// Applies the call; returns false if it cannot have given its answer in this state, which is not used any
-    /// further then.
-    ///
-    /// A call with an unknown answer must be possible whenever it is possible with some answer.
-    fn apply(&self, state: &mut Self::State, call: &Call<'_>) -> bool;
-
-    /// Checks that the model knows such calls, with such arguments and answers. A call that it does not know makes
-    /// the verdict unknown.
-    ///
-    /// # Errors
-    /// The function, argument or answer that it does not know.
-    fn accepts(&self, _call: &Call<'_>) -> Result<(), UnknownWhy> {
-        Ok(())
-    }
-
-    /// Returns true if such a call never changes any state. Never required, but makes the check faster.
-    fn is_read_only(&self, _call: &Call<'_>) -> bool {
-        false
-    }
-
-    /// Returns the part of the object that the call is about, if the call neither observes nor changes any other
-    /// part. If all calls name a part, each part is checked on its own (linearizability is local: Herlihy and Wing
-    /// 1990, theorem 1).
-    fn part(&self, _call: &Call<'_>) -> Option<Value> {
-        None
-    }
-
-    /// Returns the values that the call is about, if calls can be left out by value: from any possible sequence of
-    /// calls, all calls about some values, and any of the calls about none, can be removed, and the rest must still
-    /// be possible. That holds where elements are put in and taken out, and where the last value written is read.
-    /// Never required, but makes the evidence of a violation small.
-    fn about(&self, _call: &Call<'_>) -> Option<Vec<Value>> {
-        None
-    }
-
-    /// Returns the values in the call's answer that some other call, which began before this one ended, must have
-    /// left: elements that were found, values that were read. Never required, but finds at once a value that no call
-    /// left.
-    fn finds(&self, _call: &Call<'_>) -> Vec<Value> {
-        Vec::new()
-    }
-
-    /// Returns the values that a call may leave for others to find, for [`Specification::finds`].
-    fn leaves(&self, _call: &Call<'_>) -> Vec<Value> {
-        Vec::new()
-    }
-
-    /// Returns true if it matters which process makes a call. If not, [`Call::process`] is always 0, and equal calls
-    /// of unknown outcome are counted instead of told apart, which makes the check faster.
-    fn asks_who(&self) -> bool {
-        true
-    }
-}
-
-/// Call by a client, with its answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Call<'a> {
-    /// Name of the function; `get` is called `read`, and `put` is called `write`.
-    pub function: &'a str,
-    /// Argument; the expected value of a `cas`. [`Value::Nil`] if there is none.
-    pub input: &'a Value,
-    /// New value of a `cas`; otherwise [`Value::Nil`].
-    pub to: &'a Value,
-    /// Answer, [`Value::Nil`] if it only says that the call took place; `None` if it is unknown, or the function has
-    /// no answer.
-    pub output: Option<&'a Value>,
-    /// True if it is a `cas` that found a value other than it expected.
-    pub mismatch: bool,
-    /// Process that made the call; 0 if the object does not depend on it.
-    pub process: u32,
-}
-
-impl<'a> Call<'a> {
-    /// Makes the call of `operation`.
-    pub(crate) fn of(history: &'a History, operation: &Operation, asks_who: bool) -> Self {
-        let answered = operation.outcome != Outcome::Info && operation.output != ValueId::UNKNOWN;
-        Self {
-            function: history.function_name(operation.function),
-            input: history.value(operation.input),
-            to: history.value(operation.to),
-            output: answered.then(|| history.value(operation.output)),
-            mismatch: operation.outcome == Outcome::Mismatch,
-            process: if asks_who { operation.process } else { 0 },
-        }
-    }
-
-    /// Returns true if the answer only says that the call took place: it is absent, nil, or equal to the argument.
-    pub fn says_nothing(&self) -> bool {
-        self.output.is_none_or(|said| *said == Value::Nil || said == self.input)
-    }
-
-    /// Returns true if the call has no argument, or one that is its answer, which some histories write into the
-    /// invocation.
-    pub fn asks_for_nothing(&self) -> bool {
-        *self.input == Value::Nil || self.output == Some(self.input)
-    }
-
-    /// Returns true if the answer is this one, or unknown.
-    pub fn may_answer(&self, answer: &Value) -> bool {
-        self.output.is_none_or(|said| said == answer)
-    }
-
-    /// Returns true if the answer is this boolean, or says nothing.
-    fn may_say(&self, truth: bool) -> bool {
-        self.says_nothing() || matches!(self.output, Some(Value::Bool(said)) if *said == truth)
-    }
-
-    /// Returns the error that the model has no such function.
-    pub fn unknown_function(&self) -> UnknownWhy {
-        UnknownWhy::Function { name: self.function.to_owned() }
-    }
-
-    /// Returns the error that the model does not have the function with such an argument.
-    pub fn unsupported_input(&self) -> UnknownWhy {
-        UnknownWhy::Unsupported { what: format!("{} with the argument {}", self.function, self.input) }
-    }
-
-    /// Returns the error that the model does not have the function with such an answer.
-    pub fn unsupported_output(&self) -> UnknownWhy {
-        let answer = self.output.unwrap_or(&Value::Nil);
-        UnknownWhy::Unsupported { what: format!("{} that answers {answer}", self.function) }
-    }
-}
-
-/// Argument that a function takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Argument {
-    /// Nil.
-    None,
-    /// Nil, or the answer, which some histories write into the invocation.
-    NoneOrAnswer,
-    /// Value other than nil.
-    Some,
-    /// Value or nil.
-    Any,
-}
-
-impl Argument {
-    /// Returns true if the operation has such an argument.
-    pub(crate) fn fits(self, operation: &Operation) -> bool {
-        let Operation { input, output, .. } = *operation;
-        match self {
-            Self::None => input == ValueId::NIL,
-            Self::NoneOrAnswer => input == ValueId::NIL || input == output,
-            Self::Some => input != ValueId::NIL,
-            Self::Any => true,
-        }
-    }
-}
-
-/// Returns true if a value contains other values: it is a list, map or set, or a tagged value.
-pub(crate) fn is_compound(value: &Value) -> bool {
-    match value {
-        Value::List(_) | Value::Map(_) => true,
-        Value::Edn(edn) => matches!(**edn, Edn::Set(_) | Edn::Tagged(..)),
-        _ => false,
-    }
-}
-
-/// Returns the elements of a list or a set.
-pub(crate) fn items(value: &Value) -> Option<&[Value]> {
-    match value {
-        Value::List(items) => Some(items),
-        Value::Edn(edn) => match &**edn {
-            Edn::Set(items) => Some(items),
-            _ => None,
-        },
-        _ => None,
-    }
-}
 
 /// Returns true if the call has an answer that could be wrong. In a model in which any write is possible, only reads
 /// have one.
@@ -318,34 +116,16 @@ impl Model {
         };
         if fits { Ok(()) } else { Err(allowed) }
     }
-
-    /// Returns true if objects of this model have a function of this name.
-    pub fn has(self, function: &str) -> bool {
-        self.specification(&Value::Nil).has(function)
-    }
-
-    /// Returns the sequential specification of this model.
-    pub(crate) fn specification(self, initial: &Value) -> Box<dyn Object + '_> {
-        match self {
-            Self::Register => Box::new(Register::new(initial, false)),
-            Self::KeyValue => Box::new(Register::new(initial, true)),
-            Self::MultiRegister => Box::new(multi_register::MultiRegister::new(initial)),
-            Self::Set => Box::new(Set::new(initial)),
-            Self::Counter => Box::new(Counter::new(initial)),
-            Self::Queue => Box::new(queue::Queue::new(initial)),
-            Self::Bag => Box::new(bag::Bag::new(initial)),
-            Self::Stack => Box::new(stack::Stack::new(initial)),
-            Self::PriorityQueue => Box::new(priority_queue::PriorityQueue::new(initial)),
-            Self::Mutex => Box::new(mutex::Mutex),
-            Self::FencedLock => Box::new(fenced_lock::FencedLock::new(initial)),
-            Self::List => Box::new(List::new(initial)),
-        }
-    }
 }
 
-/// Returns the elements of an initial list or set.
-fn elements(initial: &Value) -> impl Iterator<Item = Value> + '_ {
-    items(initial).unwrap_or_default().iter().cloned()
+/// Returns true if an operation was answered with something that could have been wrong; for a custom model, with
+/// anything.
+pub(crate) fn is_told(history: &History, model: Option<Model>, operation: &Operation) -> bool {
+    if !matches!(operation.outcome, Outcome::Ok | Outcome::Mismatch) {
+        return false;
+    }
+    let call = Call::of(history, operation, false);
+    model.map_or(operation.output != ValueId::UNKNOWN, |model| tells(model, &call))
 }
 
 #[cfg(test)]

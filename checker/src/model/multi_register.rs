@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 
 use histories::{Map, Value};
 
-use super::{Call, Specification};
-use crate::UnknownWhy;
+use crate::{
+    UnknownWhy,
+    specification::{Call, Specification},
+};
 
 #[derive(Debug)]
-pub(super) struct MultiRegister<'a> {
+pub(crate) struct MultiRegister<'a> {
     initial: &'a Value,
 }
 
@@ -22,7 +24,7 @@ enum Access {
 
 impl<'a> MultiRegister<'a> {
     /// Makes registers from their initial values: a map from registers to values, or one value for all.
-    pub(super) fn new(initial: &'a Value) -> Self {
+    pub(crate) fn new(initial: &'a Value) -> Self {
         Self { initial }
     }
 
@@ -85,7 +87,7 @@ fn setting(register: Value, value: Value) -> Value {
 }
 
 /// Returns true if the call was answered with the content of some register.
-pub(super) fn reads(call: &Call<'_>) -> bool {
+pub(crate) fn reads(call: &Call<'_>) -> bool {
     let held = |access: &Access| matches!(access, Access::Read(_, Some(_)));
     accesses(call).is_some_and(|accesses| accesses.iter().any(held))
 }

@@ -3,11 +3,13 @@
 
 use histories::Value;
 
-use super::{Call, Specification};
-use crate::UnknownWhy;
+use crate::{
+    UnknownWhy,
+    specification::{Call, Specification},
+};
 
 #[derive(Debug)]
-pub(super) struct Mutex;
+pub(crate) struct Mutex;
 
 /// Returns true if a function acquires, false if it releases, or `None` if it is something else.
 pub(crate) fn acquires(function: &str) -> Option<bool> {

@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 
 use histories::Value;
 
-use super::{
-    Call, Specification,
-    collection::{Access, Names, may_find},
-    elements,
+use super::collection::{Access, Names, may_find};
+use crate::{
+    UnknownWhy,
+    specification::{Call, Specification, elements},
 };
-use crate::UnknownWhy;
 
 pub(crate) const NAMES: Names = Names {
     put: &["insert", "enqueue", "add", "offer", "push", "write"],
@@ -18,12 +17,12 @@ pub(crate) const NAMES: Names = Names {
 };
 
 #[derive(Debug)]
-pub(super) struct PriorityQueue {
+pub(crate) struct PriorityQueue {
     initial: BTreeMap<Value, u32>,
 }
 
 impl PriorityQueue {
-    pub(super) fn new(initial: &Value) -> Self {
+    pub(crate) fn new(initial: &Value) -> Self {
         let mut queue = BTreeMap::new();
         elements(initial).for_each(|element| *queue.entry(element).or_default() += 1);
         Self { initial: queue }

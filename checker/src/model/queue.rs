@@ -4,12 +4,11 @@ use std::collections::VecDeque;
 
 use histories::Value;
 
-use super::{
-    Call, Specification,
-    collection::{Access, Names, may_find},
-    elements,
+use super::collection::{Access, Names, may_find};
+use crate::{
+    UnknownWhy,
+    specification::{Call, Specification, elements},
 };
-use crate::UnknownWhy;
 
 pub(crate) const NAMES: Names = Names {
     put: &["enqueue", "offer", "push", "send", "write"],

@@ -10,8 +10,10 @@ use std::borrow::Cow;
 
 use histories::Value;
 
-use super::{Call, Specification, is_compound};
-use crate::UnknownWhy;
+use crate::{
+    UnknownWhy,
+    specification::{Call, Specification, is_compound},
+};
 
 #[derive(Debug)]
 pub(crate) struct Register<'a> {

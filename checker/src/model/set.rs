@@ -5,8 +5,10 @@ use std::collections::BTreeSet;
 
 use histories::Value;
 
-use super::{Call, Specification, elements, items};
-use crate::UnknownWhy;
+use crate::{
+    UnknownWhy,
+    specification::{Call, Specification, elements, items},
+};
 
 #[derive(Debug)]
 pub(crate) struct Set<'a> {

@@ -2,23 +2,22 @@
 
 use histories::Value;
 
-use super::{
-    Call, Specification,
-    collection::{Access, Names, may_find},
-    elements,
+use super::collection::{Access, Names, may_find};
+use crate::{
+    UnknownWhy,
+    specification::{Call, Specification, elements},
 };
-use crate::UnknownWhy;
 
 pub(crate) const NAMES: Names =
     Names { put: &["push", "add", "write"], take: &["pop", "take"], peek: &["peek", "top"] };
 
 #[derive(Debug)]
-pub(super) struct Stack {
+pub(crate) struct Stack {
     initial: Vec<Value>,
 }
 
 impl Stack {
-    pub(super) fn new(initial: &Value) -> Self {
+    pub(crate) fn new(initial: &Value) -> Self {
         Self { initial: elements(initial).collect() }
     }
 }

@@ -2,8 +2,7 @@
 
 use histories::Value;
 
-use super::Call;
-use crate::model::Specification;
+use crate::specification::{Call, Specification};
 
 const NIL: Value = Value::Nil;
 

@@ -13,7 +13,8 @@ use super::{Claim, Key, Violation, says_nothing};
 use crate::{
     UnknownWhy,
     generic::{minimal, tell},
-    model::{Names, items},
+    model::Names,
+    specification::items,
 };
 
 /// Kind of container.

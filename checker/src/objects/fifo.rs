@@ -27,10 +27,10 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::{Claim, Key, Violation};
 use crate::{
     Limits, UnknownWhy,
+    budget::{Budget, Exhausted},
     generic::{Object, Searched, Small, few_by, tell},
     memory::{of_set, of_vec},
     model::queue::{NAMES, Queue},
-    patience::{OutOf, Patience},
 };
 
 /// Put, or a value that was there initially.
@@ -146,21 +146,16 @@ fn search(
     spare: &FxHashSet<u32>,
     limits: &Limits<'_>,
 ) -> Result<Searched, UnknownWhy> {
-    let patience = Patience::new(limits);
-    let out_of = |out: OutOf| out.among(key.history, operations);
-    let fifo = Fifo::new(key, operations, spare, &patience)?;
-    fifo.run(limits, &patience).map_err(out_of)
+    let budget = Budget::new(limits);
+    let exhausted = |out: Exhausted| out.among(key.history, operations);
+    let fifo = Fifo::new(key, operations, spare, &budget)?;
+    fifo.run(limits, &budget).map_err(exhausted)
 }
 
 impl Fifo {
-    fn new(
-        key: &Key<'_>,
-        operations: &[u32],
-        spare: &FxHashSet<u32>,
-        patience: &Patience<'_>,
-    ) -> Result<Self, UnknownWhy> {
-        let out_of = |out: OutOf| out.among(key.history, operations);
-        patience.room(operations.len() * 128).map_err(out_of)?;
+    fn new(key: &Key<'_>, operations: &[u32], spare: &FxHashSet<u32>, budget: &Budget<'_>) -> Result<Self, UnknownWhy> {
+        let exhausted = |out: Exhausted| out.among(key.history, operations);
+        budget.may_take(operations.len() * 128).map_err(exhausted)?;
         let first: &[Value] = if let Value::List(items) = key.initial { items } else { &[] };
         let id = |value: &Value| key.history.values.find(value).unwrap_or(ValueId::UNKNOWN);
         let mut puts: Vec<Put> = (first.iter().zip(0_i64..))
@@ -171,7 +166,7 @@ impl Fifo {
             .collect();
         let (mut looks, mut adrift) = (Vec::new(), Vec::new());
         for &index in operations {
-            patience.step().map_err(out_of)?;
+            budget.step().map_err(exhausted)?;
             let operation = key.operation(index);
             let name = key.name(operation);
             let start = i64::from(operation.invoked);
@@ -385,7 +380,7 @@ impl Fifo {
         children
     }
 
-    fn run(&self, limits: &Limits<'_>, patience: &Patience<'_>) -> Result<Searched, OutOf> {
+    fn run(&self, limits: &Limits<'_>, budget: &Budget<'_>) -> Result<Searched, Exhausted> {
         let mut memory = limits.memory.share();
         let mut seen: FxHashSet<Rc<Node>> = FxHashSet::default();
         let (mut path, mut moves, mut bytes, mut farthest) = (Vec::<Frame>::new(), Vec::<Move>::new(), 0, 0);
@@ -399,7 +394,7 @@ impl Fifo {
                     return Ok(Searched::Order(self.order(&moves)));
                 }
                 let size = 4 * (node.gone.len() + node.done.len()) + size_of::<(usize, usize, Node)>();
-                patience.steps(1 + size / 256)?;
+                budget.steps(1 + size / 256)?;
                 if !seen.contains(&node) {
                     bytes += size;
                     let children = self.children(&node);
@@ -407,7 +402,7 @@ impl Fifo {
                     let held: usize = bytes + of_set(&seen, 1) + of_vec(&path, 1) + of_vec(&moves, 1);
                     // The untried children on the path take about as much as what is stored of it.
                     if !memory.hold(2 * held) {
-                        return Err(OutOf::Memory);
+                        return Err(Exhausted::Memory);
                     }
                     path.push(Frame { children, moves: moves.len() });
                 }

@@ -24,14 +24,15 @@ use rustc_hash::FxHashSet;
 
 use crate::{
     Evidence, Limits, Model, Options, UnknownWhy,
-    evidence::Words,
-    generic::By,
+    budget::{Budget, Exhausted},
+    generic::{By, Object},
     memory::Share,
-    model::{Argument, Counter, List, Set},
-    patience::{OutOf, Patience},
+    model::{self, Counter, List, Register, Set},
     prepare::Prepared,
-    shrink::MAX_EVIDENCE,
+    report::MAX_EVIDENCE,
+    specification::Argument,
     verify::Unconfirmed,
+    words::Words,
 };
 
 /// Decision about one key.
@@ -82,7 +83,7 @@ struct Key<'a> {
     model: Model,
     initial: &'a Value,
     limits: &'a Limits<'a>,
-    patience: Patience<'a>,
+    budget: Budget<'a>,
     keep_order: bool,
     /// Indexes of the operations that took place or may have, ascending.
     operations: Vec<u32>,
@@ -95,8 +96,8 @@ pub(crate) fn decide(history: &History, options: &Options<'_>, operations: &[u32
     }
     let happened = |&index: &u32| history.operations[index as usize].outcome != Outcome::Fail;
     let Options { model, ref initial, ref limits, keep_order, .. } = *options;
-    let patience = Patience::new(limits);
-    if let Err(out) = patience.room(2 * size_of_val(operations)) {
+    let budget = Budget::new(limits);
+    if let Err(out) = budget.may_take(2 * size_of_val(operations)) {
         return Some(Found::Unknown(out.among(history, operations)));
     }
     // Arguments that no method looks at are left to the specification.
@@ -110,7 +111,7 @@ pub(crate) fn decide(history: &History, options: &Options<'_>, operations: &[u32
     if !operations.iter().all(fits) {
         return None;
     }
-    let key = Key { history, model, initial, limits, patience, keep_order, operations };
+    let key = Key { history, model, initial, limits, budget, keep_order, operations };
     let found = match model {
         Model::Set => set::check(&key),
         Model::Counter => counter::check(&key).map(|claim| key.verified(&key.operations, claim)),
@@ -128,6 +129,31 @@ pub(crate) fn decide(history: &History, options: &Options<'_>, operations: &[u32
         _ => return None,
     };
     Some(found.unwrap_or_else(Found::Unknown))
+}
+
+impl Model {
+    /// Returns true if objects of this model have a function of this name.
+    pub fn has(self, function: &str) -> bool {
+        self.specification(&Value::Nil).has(function)
+    }
+
+    /// Returns the sequential specification of this model.
+    pub(crate) fn specification(self, initial: &Value) -> Box<dyn Object + '_> {
+        match self {
+            Self::Register => Box::new(Register::new(initial, false)),
+            Self::KeyValue => Box::new(Register::new(initial, true)),
+            Self::MultiRegister => Box::new(model::multi_register::MultiRegister::new(initial)),
+            Self::Set => Box::new(Set::new(initial)),
+            Self::Counter => Box::new(Counter::new(initial)),
+            Self::Queue => Box::new(model::queue::Queue::new(initial)),
+            Self::Bag => Box::new(model::bag::Bag::new(initial)),
+            Self::Stack => Box::new(model::stack::Stack::new(initial)),
+            Self::PriorityQueue => Box::new(model::priority_queue::PriorityQueue::new(initial)),
+            Self::Mutex => Box::new(model::mutex::Mutex),
+            Self::FencedLock => Box::new(model::fenced_lock::FencedLock::new(initial)),
+            Self::List => Box::new(List::new(initial)),
+        }
+    }
 }
 
 /// Number of functions that a history can have.
@@ -149,7 +175,7 @@ impl<'a> Key<'a> {
     /// Returns the same key with only these operations, which are ascending.
     fn of(&self, operations: Vec<u32>) -> Key<'a> {
         let Self { history, model, initial, limits, keep_order, .. } = *self;
-        Key { history, model, initial, limits, patience: Patience::new(limits), keep_order, operations }
+        Key { history, model, initial, limits, budget: Budget::new(limits), keep_order, operations }
     }
 }
 
@@ -179,17 +205,17 @@ impl Key<'_> {
     /// Counts steps, some of which query the limits. `explained` is the approximate number of completed operations
     /// explained so far.
     fn steps(&self, more: usize, explained: usize) -> Result<(), UnknownWhy> {
-        self.patience.steps(more).map_err(|out| self.out_of(out, explained))
+        self.budget.steps(more).map_err(|out| self.exhausted(out, explained))
     }
 
-    fn out_of(&self, out: OutOf, explained: usize) -> UnknownWhy {
+    fn exhausted(&self, out: Exhausted, explained: usize) -> UnknownWhy {
         let (completed, unknown_outcomes) = self.counts();
         out.why(explained.min(completed), completed, unknown_outcomes)
     }
 
     /// Reserves memory for a method, as long as it keeps the share that is returned.
     fn affords(&self, bytes: usize) -> Result<Share<'_>, UnknownWhy> {
-        self.patience.room(bytes).map_err(|out| self.out_of(out, 0))?;
+        self.budget.may_take(bytes).map_err(|out| self.exhausted(out, 0))?;
         let mut share = self.limits.memory.share();
         share.account(bytes);
         Ok(share)
@@ -227,9 +253,9 @@ impl Key<'_> {
     fn verified(&self, operations: &[u32], claim: Claim) -> Found {
         let object = self.model.specification(self.initial);
         match claim {
-            Claim::Order(order) => match object.replay(self.history, operations, &order, &self.patience) {
+            Claim::Order(order) => match object.replay(self.history, operations, &order, &self.budget) {
                 Ok(()) => Found::Order(order),
-                Err(Unconfirmed::OutOf(out)) => Found::Unknown(self.out_of(out, 0)),
+                Err(Unconfirmed::Exhausted(out)) => Found::Unknown(self.exhausted(out, 0)),
                 Err(Unconfirmed::Wrong(why)) => {
                     let what = format!("the method for {:?} found an order that is none: {why}", self.model);
                     Found::Unknown(UnknownWhy::Internal { what })

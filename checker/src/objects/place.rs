@@ -7,7 +7,7 @@ use histories::{NEVER, Operation};
 use super::Key;
 use crate::{
     UnknownWhy,
-    model::{Call, Specification},
+    specification::{Call, Specification},
 };
 
 /// Returns the order with these looks (ascending indexes), each at the first place at which its answer is right.

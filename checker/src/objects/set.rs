@@ -11,10 +11,11 @@ use super::{
 use crate::{
     UnknownWhy,
     generic::Object,
-    model::{Set, SetFunction as Function, items},
+    model::{Set, SetFunction as Function},
     parts::in_one,
     prepare::{Action, Prepared, Step},
     shrink::Problem,
+    specification::items,
 };
 
 /// Bytes for each operation: a step with its element, and its place while these are sorted.

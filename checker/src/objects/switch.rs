@@ -6,7 +6,7 @@ use histories::NEVER;
 
 use crate::{
     Limits, UnknownWhy,
-    patience::OutOf,
+    budget::Exhausted,
     prepare::{Action, Step},
 };
 
@@ -91,7 +91,7 @@ pub(super) fn solve(steps: &[Step], limits: &Limits<'_>) -> Solved {
             let bytes = sweep.flips.len() * 12 + configs.len() * size_of::<Config>();
             let completed = ends.len();
             let unknown_outcomes = steps.len() - completed;
-            let asked = if memory.hold(bytes) { limits.ask() } else { Err(OutOf::Memory) };
+            let asked = if memory.hold(bytes) { limits.ask() } else { Err(Exhausted::Memory) };
             if let Err(out) = asked {
                 return Solved::Limit(out.why(explained, completed, unknown_outcomes));
             }

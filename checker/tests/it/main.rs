@@ -18,6 +18,7 @@ mod limits;
 mod memory;
 mod metamorphic;
 mod models;
+mod modules;
 mod objects;
 mod oracle;
 mod peers;

@@ -8,9 +8,9 @@ use rustc_hash::FxHashSet;
 
 use super::{initial, order, seen};
 use crate::{
+    budget::Budget,
     model::appends,
     objects::{Key, Scope, Violation},
-    patience::Patience,
 };
 
 /// Maximum number of operations that are looked at while the evidence is shrunk, over all attempts.
@@ -223,8 +223,8 @@ fn repeated(key: &Key<'_>, last: u32, longest: u32) -> Violation {
     let began = |index: &u32| key.operation(*index).invoked < end;
     let operations = key.operations.iter().copied().filter(began).collect();
     let Key { history, model, initial, limits, .. } = *key;
-    let patience = Patience::new(limits);
-    let mut few = Key { history, model, initial, limits, patience, keep_order: false, operations };
+    let budget = Budget::new(limits);
+    let mut few = Key { history, model, initial, limits, budget, keep_order: false, operations };
     let mut searched = 0;
     for at in (0..few.operations.len()).rev() {
         searched += few.operations.len();

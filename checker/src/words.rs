@@ -127,7 +127,7 @@ impl Words<'_> {
 }
 
 /// Formats the operation with this index, like [`Words::short`].
-pub(super) fn short(history: &History, index: usize) -> String {
+pub(crate) fn short(history: &History, index: usize) -> String {
     let operation = &history.operations[index];
     let (noun, value) = (history.function_name(operation.function), |id| history.value(id));
     let process = history.process(operation.process);

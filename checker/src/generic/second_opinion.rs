@@ -3,11 +3,11 @@
 
 use histories::Operation;
 
+use super::{By, can_be_ordered};
 use crate::{
     Limits, UnknownWhy,
-    generic::{self, By},
-    model::{Call, Specification},
-    patience::Patience,
+    budget::Budget,
+    specification::{Call, Specification},
     verify::some_order,
 };
 
@@ -47,9 +47,9 @@ pub(crate) fn refute(
     another: impl FnOnce() -> Option<bool>,
     limits: &Limits<'_>,
 ) -> Result<(), Doubt> {
-    let is_explained = some_order(object, operations, calls, MAX_TRIES, &Patience::new(limits))
+    let is_explained = some_order(object, operations, calls, MAX_TRIES, &Budget::new(limits))
         .or_else(another)
-        .or_else(|| generic::can_be_ordered(object, operations, calls, found_by, limits));
+        .or_else(|| can_be_ordered(object, operations, calls, found_by, limits));
     match is_explained {
         Some(true) => Err(Doubt::Explained),
         Some(false) => Ok(()),
