@@ -17,10 +17,10 @@ use crate::{
     doubt::doubt,
     evidence::{self, possible, revisions},
     generic::{self, Object},
-    model, objects,
+    objects::{self, Question, register::specification::Register},
     prepare::{Keys, Prepared, Preparer, Whole},
     search::Found,
-    shrink::{Problem, Stage, by_search},
+    shrink::{Problem, Stage, by_search, fewest_steps},
     verify::{Unconfirmed, Verify, replay_register},
     weight::Tally,
     zones::{Zones, zones},
@@ -42,7 +42,7 @@ pub fn check(history: &History, options: &Options<'_>) -> Report {
         return Report::undecided(history.operations.len(), UnknownWhy::Initial { allowed });
     }
     over_keys(history, options, Some(options.model), || {
-        let mut preparer = Preparer::new(history, options.model, &options.initial);
+        let mut preparer = Preparer::new(history, options.model.has_edits(), &options.initial);
         move |operations: &[u32]| {
             let decision = decide(history, options, &mut preparer, operations);
             decision.unless_doubted(history, options, operations).beside_the_possible(history, options, operations)
@@ -188,7 +188,7 @@ impl Decision {
 
     /// Adds to the evidence what a correct register could have answered.
     fn beside_the_possible(self, history: &History, options: &Options<'_>, operations: &[u32]) -> Self {
-        if !matches!(options.model, Model::Register | Model::KeyValue) {
+        if !options.model.is_register() {
             return self;
         }
         let possible = |few: &[usize]| possible::answer(history, &options.initial, operations, few);
@@ -209,7 +209,7 @@ impl Decision {
         let beside = |found: Evidence| Evidence { revisions: revisions::beside(history, &found.operations), ..found };
         let (key, evidence) = (history.value(key).clone(), evidence.map(beside));
         let revisions = revisions::contradiction(history, operations, verdict);
-        let told = |&index: &u32| model::is_told(history, model, &history.operations[index as usize]);
+        let told = |&index: &u32| objects::is_informative(history, model, &history.operations[index as usize]);
         let weak = tally.weak(verdict, || operations.iter().any(told));
         let (operations, Tally { answered, unanswered }) = (operations.len(), tally);
         KeyReport { key, verdict, why, method, operations, answered, unanswered, weak, evidence, order, revisions }
@@ -243,7 +243,9 @@ fn by_method(history: &History, options: &Options<'_>, operations: &[u32]) -> Op
     if options.search_only {
         return None;
     }
-    match objects::decide(history, options, operations)? {
+    let Options { model, ref initial, ref limits, keep_order, .. } = *options;
+    let question = Question { history, model, initial, limits, keep_order, fewest_steps };
+    match objects::decide(&question, operations)? {
         objects::Found::Order(order) => Some(Decision::yes(Method::Object, options.keep_order.then_some(order))),
         objects::Found::Violation(evidence) => Some(Decision::no(Method::Object, evidence)),
         objects::Found::Unknown(UnknownWhy::Function { .. } | UnknownWhy::Unsupported { .. }) => None,
@@ -280,7 +282,7 @@ pub(crate) fn decide(
     preparer: &mut Preparer<'_>,
     operations: &[u32],
 ) -> Decision {
-    if !matches!(options.model, Model::Register | Model::KeyValue) {
+    if !options.model.is_register() {
         let object = options.model.specification(&options.initial);
         return by_method(history, options, operations)
             .unwrap_or_else(|| by_model(history, object.as_ref(), options, operations));
@@ -290,7 +292,8 @@ pub(crate) fn decide(
         let replayed = replay_register(history, &options.initial, operations, &order, &budget);
         Decision::confirmed(replayed, Method::Zones, history, options, (operations, order))
     };
-    let whole = Whole::of(history, options.model, &options.initial, operations).filter(|_| !options.search_only);
+    let whole =
+        Whole::of(history, options.model.has_edits(), &options.initial, operations).filter(|_| !options.search_only);
     if let Some(whole) = whole {
         match zones(&whole, &budget) {
             Err(out) => return Decision::exhausted(out, history, operations),
@@ -360,7 +363,7 @@ fn by_general_search(history: &History, options: &Options<'_>, prepared: &Prepar
             let order: Vec<u32> = order.iter().map(|&step| prepared.steps[step as usize].operation).collect();
             let budget = Budget::new(limits);
             let replayed = match options.model {
-                Model::KeyValue => model::Register::new(initial, true).replay(history, operations, &order, &budget),
+                Model::KeyValue => Register::new(initial, true).replay(history, operations, &order, &budget),
                 _ => replay_register(history, initial, operations, &order, &budget),
             };
             Decision::confirmed(replayed, Method::Search, history, options, (operations, order))

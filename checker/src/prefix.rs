@@ -69,7 +69,7 @@ pub fn longest_prefix(history: &History, options: &Options<'_>, key: &Value) -> 
                 (operation.completed, operation.output, operation.outcome) = (NEVER, ValueId::UNKNOWN, Outcome::Info);
             }
         }
-        let mut preparer = Preparer::new(&cut, options.model, &options.initial);
+        let mut preparer = Preparer::new(&cut, options.model.has_edits(), &options.initial);
         let decided = decide(&cut, &options, &mut preparer, &operations[..begun]);
         match decided.verdict {
             Verdict::Linearizable => Some(Ok(decided.order.unwrap_or_default())),

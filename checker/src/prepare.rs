@@ -4,7 +4,6 @@
 use histories::{Function, History, NEVER, Operation, Outcome, Value, ValueId};
 
 use crate::{
-    Model,
     budget::{Budget, Exhausted},
     memory::of_vec,
     report::key_order,
@@ -135,15 +134,16 @@ impl Steps for Prepared {
 #[derive(Debug)]
 pub(crate) struct Whole<'a> {
     history: &'a History,
-    model: Model,
+    /// True if keys can be appended to and deleted.
+    edits: bool,
     initial: Option<ValueId>,
 }
 
 impl<'a> Whole<'a> {
     /// Returns `None` if these operations are not all of the history.
-    pub(crate) fn of(history: &'a History, model: Model, initial: &Value, operations: &[u32]) -> Option<Self> {
+    pub(crate) fn of(history: &'a History, edits: bool, initial: &Value, operations: &[u32]) -> Option<Self> {
         let fits = operations.len() == history.operations.len();
-        fits.then(|| Self { history, model, initial: history.values.find(initial) })
+        fits.then(|| Self { history, edits, initial: history.values.find(initial) })
     }
 }
 
@@ -161,7 +161,7 @@ impl Steps for Whole<'_> {
         let operation = &self.history.operations[number as usize];
         let value = |id: ValueId| if self.initial == Some(id) { INITIAL } else { id.0 + 1 };
         // An operation that the model lacks becomes an append, which no method for plain registers accepts either.
-        let action = action(operation, self.model, value).unwrap_or(Some(Action::Append(INITIAL)))?;
+        let action = action(operation, self.edits, value).unwrap_or(Some(Action::Append(INITIAL)))?;
         Some(Step::of(operation, number, action))
     }
 
@@ -181,14 +181,15 @@ impl Steps for Whole<'_> {
 #[derive(Debug)]
 pub(crate) struct Preparer<'a> {
     history: &'a History,
-    model: Model,
+    /// True if keys can be appended to and deleted.
+    edits: bool,
     initial: Option<ValueId>,
     numbers: Vec<Val>,
 }
 
 impl<'a> Preparer<'a> {
-    pub(crate) fn new(history: &'a History, model: Model, initial: &Value) -> Self {
-        Self { history, model, initial: history.values.find(initial), numbers: Vec::new() }
+    pub(crate) fn new(history: &'a History, edits: bool, initial: &Value) -> Self {
+        Self { history, edits, initial: history.values.find(initial), numbers: Vec::new() }
     }
 
     /// Returns the memory for its tables and the steps of this many operations, in bytes.
@@ -230,7 +231,7 @@ impl<'a> Preparer<'a> {
                 }
                 *number
             };
-            match action(operation, self.model, number) {
+            match action(operation, self.edits, number) {
                 Ok(Some(Action::Append(_))) if is_compound(self.history.value(operation.input)) => Some(Ok(index)),
                 Ok(Some(action)) => {
                     prepared.steps.push(Step::of(operation, index, action));
@@ -264,7 +265,7 @@ struct Foreign;
 #[inline]
 fn action(
     operation: &Operation,
-    model: Model,
+    edits: bool,
     mut number: impl FnMut(ValueId) -> Val,
 ) -> Result<Option<Action>, Foreign> {
     let certain = match operation.outcome {
@@ -276,7 +277,7 @@ fn action(
     };
     // An unknown value counts as nil.
     let mut number = |id: ValueId| number(if id == ValueId::UNKNOWN { ValueId(0) } else { id });
-    let action = match (operation.function, model) {
+    let action = match (operation.function, edits) {
         (Function::Read, _) if !certain || operation.output == ValueId::UNKNOWN => return Ok(None),
         (Function::Read, _) => Action::Read(number(operation.output)),
         (Function::Cas, _) if operation.outcome == Outcome::Mismatch => {
@@ -290,8 +291,8 @@ fn action(
         (Function::Cas, _) => Action::Cas { from: number(operation.input), to: number(operation.to) },
         (_, _) if operation.outcome == Outcome::Mismatch => return Ok(None),
         (Function::Write, _) => Action::Write(number(operation.input)),
-        (Function::Append, Model::KeyValue) => Action::Append(number(operation.input)),
-        (Function::Delete, Model::KeyValue) if operation.input == ValueId::NIL => Action::Write(INITIAL),
+        (Function::Append, true) => Action::Append(number(operation.input)),
+        (Function::Delete, true) if operation.input == ValueId::NIL => Action::Write(INITIAL),
         _ => return Err(Foreign),
     };
     Ok(Some(action))

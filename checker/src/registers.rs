@@ -3,7 +3,7 @@
 use histories::{History, Value};
 
 use crate::{
-    Model, Options,
+    Options,
     budget::{Budget, Exhausted},
     doubt::doubt,
     prepare::{Keys, Prepared, Preparer},
@@ -17,7 +17,7 @@ const NO_REGISTER: &str = "this may be no register";
 
 /// Returns true if the model is one of registers: the ladder and staleness apply to nothing else.
 pub(crate) fn are_registers(options: &Options<'_>) -> bool {
-    matches!(options.model, Model::Register | Model::KeyValue)
+    options.model.is_register()
 }
 
 /// Splits the history by key, within the limits.
@@ -39,7 +39,7 @@ pub(crate) fn each_key(
     mut take: impl FnMut(&Value, Result<(Prepared, Placed), &'static str>, &Budget<'_>) -> Result<(), Exhausted>,
 ) -> Result<(), Exhausted> {
     let budget = Budget::new(&options.limits);
-    let mut preparer = Preparer::new(history, options.model, &options.initial);
+    let mut preparer = Preparer::new(history, options.model.has_edits(), &options.initial);
     let keys = keys.as_ref().map_err(|out| *out)?;
     let numbers = if are_registers(options) { 0..keys.len() } else { 0..0 };
     for number in numbers {

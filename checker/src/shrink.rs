@@ -37,6 +37,20 @@ const MAX_PLAIN_QUESTIONS: u32 = 8192;
 /// Maximum number of steps searched while shrinking, over all attempts.
 const MAX_SEARCHED: usize = 2_000_000;
 
+/// Returns the few of these steps of a register of two values that already have no order, given the place of the step
+/// whose completion no order reaches.
+pub(crate) fn fewest_steps(
+    history: &History,
+    initial: &Value,
+    steps: Vec<Step>,
+    dead: u32,
+    limits: &Limits<'_>,
+) -> Vec<Step> {
+    let prepared = Prepared { steps, values: vec![None; 2], failed: Vec::new() };
+    let kept = Problem::new(history, initial, &prepared, limits).around(dead);
+    kept.iter().map(|&place| prepared.steps[place as usize]).collect()
+}
+
 /// Key whose steps cannot be ordered.
 pub(crate) struct Problem<'a> {
     pub history: &'a History,
@@ -423,10 +437,7 @@ mod tests {
         random::{self, Kind},
         *,
     };
-    use crate::{
-        Model,
-        prepare::{Keys, Preparer},
-    };
+    use crate::prepare::{Keys, Preparer};
 
     /// Runs `test` on many problems, telling it whether each can be ordered, and counts how often it returned true.
     fn on_random_problems(histories: u64, mut test: impl FnMut(&mut Problem<'_>, bool) -> bool) -> u64 {
@@ -437,9 +448,8 @@ mod tests {
             let is_grown = matches!(kind, Kind::Grown | Kind::Parts);
             let history = random::history(kind, 77 << 32 | seed, if is_grown { 11 } else { 8 });
             let keys = Keys::split(&history, &Budget::endless()).unwrap();
-            let model =
-                if matches!(kind, Kind::Text | Kind::Mixed) || is_grown { Model::KeyValue } else { Model::Register };
-            let mut preparer = Preparer::new(&history, model, &Value::Nil);
+            let has_edits = matches!(kind, Kind::Text | Kind::Mixed) || is_grown;
+            let mut preparer = Preparer::new(&history, has_edits, &Value::Nil);
             let prepared = preparer.prepare(keys.operations(0), &Budget::endless()).unwrap().unwrap();
             let limits = Limits::none();
             let truth = oracle::is_linearizable(&history, &Value::Nil);

@@ -219,3 +219,17 @@ pub(crate) fn items(value: &Value) -> Option<&[Value]> {
 pub(crate) fn elements(initial: &Value) -> impl Iterator<Item = Value> + '_ {
     items(initial).unwrap_or_default().iter().cloned()
 }
+
+/// Returns true if an initial value is nil, or a list whose items all fit.
+pub(crate) fn is_list_of(initial: &Value, fits: impl Fn(&Value) -> bool) -> bool {
+    match initial {
+        Value::Nil => true,
+        Value::List(items) => items.iter().all(fits),
+        _ => false,
+    }
+}
+
+/// Returns true if an initial value is nil, or a list or set whose items all fit.
+pub(crate) fn is_collection_of(initial: &Value, fits: impl Fn(&Value) -> bool) -> bool {
+    *initial == Value::Nil || items(initial).is_some_and(|items| items.iter().all(fits))
+}

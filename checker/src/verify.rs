@@ -310,7 +310,7 @@ fn is_done(done: &[u64], place: usize) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Register;
+    use crate::objects::register::specification::Register;
     use histories::{Event, EventType, HistoryBuilder, Process};
 
     /// Returns true if some order explains these operations of a register alone.

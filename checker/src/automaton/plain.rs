@@ -11,7 +11,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::{Automaton, State};
 use crate::{
     memory::{of_table, of_vec},
-    model::{Register, register::as_text},
+    objects::register::specification::{Register, as_text},
     prepare::{Action, INITIAL, Prepared, Val},
     specification::{Call, Specification},
 };

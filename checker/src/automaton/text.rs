@@ -23,7 +23,7 @@ use super::{
 use crate::{
     budget::{Budget, Exhausted},
     memory::{of_table, of_vec},
-    model::register::{as_text, is_text},
+    objects::register::specification::{as_text, is_text},
     prepare::{Action, INITIAL, Prepared, Step, Val},
 };
 
@@ -426,10 +426,7 @@ mod tests {
     use histories::{Event, EventType, HistoryBuilder, Process};
 
     use super::*;
-    use crate::{
-        Model,
-        prepare::{Keys, Preparer},
-    };
+    use crate::prepare::{Keys, Preparer};
 
     /// Runs `test` on the automaton of these operations, one after the other: function, argument or answer, and
     /// whether it completed.
@@ -453,7 +450,7 @@ mod tests {
         }
         let history = builder.finish();
         let keys = Keys::split(&history, &Budget::endless()).unwrap();
-        let mut preparer = Preparer::new(&history, Model::KeyValue, initial);
+        let mut preparer = Preparer::new(&history, true, initial);
         let prepared = preparer.prepare(keys.operations(0), &Budget::endless()).unwrap().unwrap();
         test(&mut Text::new(&history, initial, &prepared, &Budget::endless()).unwrap())
     }

@@ -86,7 +86,7 @@ fn nothing_is_missed_where_an_order_is_right() {
         let history = history(seed);
         let split = Keys::split(&history, &budget);
         let keys = split.as_ref().unwrap();
-        let mut preparer = Preparer::new(&history, Model::Register, &Value::Nil);
+        let mut preparer = Preparer::new(&history, false, &Value::Nil);
         let mut moments = Moments::with_capacity(0);
         for number in 0..keys.len() {
             let prepared = preparer.prepare(keys.operations(number), &budget).unwrap().unwrap();
@@ -108,7 +108,7 @@ fn nothing_is_missed_where_an_order_is_right() {
             if key.no_versions().is_some() {
                 continue;
             }
-            narrowed += usize::from(key.suspects.len() < whole.suspects.len());
+            narrowed += u64::from(key.suspects.len() < whole.suspects.len());
             let suspects = versions::suspects(&history, &key, &budget).unwrap();
             let chains = u32::try_from(few.1.zones.len()).unwrap();
             let everywhere = Windows::new(vec![(0, chains - 1)]);
@@ -116,14 +116,14 @@ fn nothing_is_missed_where_an_order_is_right() {
                 let refute = |key, windows| versions::refute(&history, key, rung, windows, &budget).unwrap();
                 let fails = refute(&whole, &everywhere).is_some();
                 assert_eq!(refute(&key, &suspects[at]).is_some(), fails, "{rung} of {seed}");
-                narrowed += usize::from(suspects[at].len < everywhere.len);
+                narrowed += u64::from(suspects[at].len < everywhere.len);
                 (if fails { &mut refuted } else { &mut held })[at] += 1;
             }
         }
         let mut all = moments.events.events.clone();
         all.sort_unstable_by_key(|event| (event.process, event.operation, event.touch == Touch::Set));
         let suspects = moments.suspects(&budget).unwrap();
-        narrowed += usize::from(suspects.len() < all.len());
+        narrowed += u64::from(suspects.len() < all.len());
         let Events { keys, initial, .. } = moments.events;
         let [everything, few] = [all, suspects].map(|events| {
             let events = Events { events, keys: keys.clone(), initial: initial.clone() };
@@ -132,6 +132,6 @@ fn nothing_is_missed_where_an_order_is_right() {
         assert_eq!(few, everything, "causal of {seed}");
         (if few { &mut refuted } else { &mut held })[5] += 1;
     }
-    assert!(refuted.into_iter().chain(held).all(|count| count > 100), "{refuted:?} fail, {held:?} hold");
+    assert!(refuted.into_iter().chain(held).all(|count| count * 30 > 3_000), "{refuted:?} fail, {held:?} hold");
     assert!(narrowed > 3_000, "{narrowed}: the test compares nothing");
 }

@@ -12,7 +12,7 @@ use crate::{
     Evidence, Limits, Options, UnknownWhy,
     budget::Budget,
     generic::{By, second_opinion::refute},
-    model::Register,
+    objects::register::specification::Register,
     prepare::{Action, Prepared, Preparer, Step, Steps},
     report::MAX_EVIDENCE,
     shrink::{Problem, by_specification},
@@ -89,7 +89,7 @@ fn few(
     operations.dedup();
     // There are few of them, so no limit applies.
     let budget = Budget::new(&Limits::none());
-    let prepared = Preparer::new(history, options.model, &options.initial).prepare(&operations, &budget);
+    let prepared = Preparer::new(history, options.model.has_edits(), &options.initial).prepare(&operations, &budget);
     prepared.ok().and_then(Result::ok).expect("what was a step is one")
 }
 

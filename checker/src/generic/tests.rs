@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     Call, Limits, Memory, Model, Options, Specification, UnknownWhy, Verdict, budget::Budget, check_with,
-    model::Register, verify::Verify,
+    objects::register::specification::Register, verify::Verify,
 };
 
 /// List with appends, whose last element is read.
@@ -150,7 +150,7 @@ fn each_search_alone_agrees_with_trying_every_order() {
             }
         }
     }
-    assert!(counts.iter().all(|count| *count > 10_000), "{counts:?}");
+    assert!(counts.iter().all(|count| *count * 6 > 60_000), "{counts:?}");
 }
 
 /// Runs `run` with limits that allow this number of queries.

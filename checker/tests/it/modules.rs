@@ -73,7 +73,7 @@ fn read_sources(folder: &Path, prefix: &str, sources: &mut Sources) {
         let name = format!("{prefix}{}", entry.file_name().to_str().unwrap());
         if entry.file_type().unwrap().is_dir() {
             read_sources(&entry.path(), &format!("{name}/"), sources);
-        } else if name.ends_with(".rs") {
+        } else if entry.path().extension().is_some_and(|extension| extension == "rs") {
             sources.insert(name, fs::read_to_string(entry.path()).unwrap());
         }
     }
@@ -199,12 +199,10 @@ fn circle(graph: &Graph) -> Option<BTreeSet<String>> {
 fn describe_circle(graph: &Graph) -> String {
     let Some(circle) = circle(graph) else { return String::new() };
     let within = graph.iter().filter(|((from, to), _)| circle.contains(from) && circle.contains(to));
-    within
-        .map(|((from, to), places)| {
-            let places: Vec<&str> = places.iter().map(String::as_str).collect();
-            format!("{from} -> {to}\n    {}\n", places.join("\n    "))
-        })
-        .collect()
+    let lines = within.flat_map(|((from, to), places)| {
+        std::iter::once(format!("{from} -> {to}")).chain(places.iter().map(|place| format!("    {place}")))
+    });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// Blanks out comments and the content of texts.

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use histories::Value;
 
-use super::collection::{Access, Names};
+use crate::objects::container::names::{Access, Names};
 use crate::{
     UnknownWhy,
     specification::{Call, Specification, elements},

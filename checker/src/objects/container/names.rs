@@ -3,9 +3,12 @@
 
 use histories::Value;
 
-use crate::{UnknownWhy, specification::Call};
+use crate::{
+    UnknownWhy,
+    specification::{Argument, Call},
+};
 
-pub(super) enum Access {
+pub(in crate::objects) enum Access {
     Put,
     Take,
     Peek,
@@ -19,7 +22,7 @@ pub(crate) struct Names {
 }
 
 impl Names {
-    pub(super) fn access(&self, call: &Call<'_>) -> Option<Access> {
+    pub(in crate::objects) fn access(&self, call: &Call<'_>) -> Option<Access> {
         let is_one_of = |names: &[&str]| names.contains(&call.function);
         match () {
             () if is_one_of(self.put) => Some(Access::Put),
@@ -30,11 +33,21 @@ impl Names {
     }
 
     /// Returns true if a function of this name takes an element out, or looks at one, without being told which.
-    pub(super) fn only_looks(&self, function: &str) -> bool {
+    fn only_looks(&self, function: &str) -> bool {
         [self.take, self.peek].iter().any(|names| names.contains(&function))
     }
 
-    pub(super) fn accepts(&self, call: &Call<'_>) -> Result<(), UnknownWhy> {
+    /// Returns the argument that a function of this name takes.
+    pub(in crate::objects) fn argument(&self, function: &str) -> Argument {
+        if self.only_looks(function) { Argument::NoneOrAnswer } else { Argument::Any }
+    }
+
+    /// Returns true if the call answered with the element that it took or looked at.
+    pub(in crate::objects) fn finds_something(&self, call: &Call<'_>) -> bool {
+        call.output.is_some() && self.only_looks(call.function)
+    }
+
+    pub(in crate::objects) fn accepts(&self, call: &Call<'_>) -> Result<(), UnknownWhy> {
         match self.access(call) {
             None => Err(call.unknown_function()),
             Some(Access::Put) if *call.input == Value::Nil => Err(call.unsupported_input()),
@@ -46,7 +59,7 @@ impl Names {
 
     /// Returns the element that the call is about, or none if it found the collection empty. Returns `None` for a
     /// `take` of unknown outcome, which may have taken any.
-    pub(super) fn about(&self, call: &Call<'_>) -> Option<Vec<Value>> {
+    pub(in crate::objects) fn about(&self, call: &Call<'_>) -> Option<Vec<Value>> {
         match (self.access(call)?, call.output) {
             (Access::Put, _) => Some(vec![call.input.clone()]),
             (Access::Take, None) => None,
@@ -58,7 +71,7 @@ impl Names {
 
 impl Names {
     /// Returns the element that a take or a peek found, unless it may have been there initially.
-    pub(super) fn finds(&self, call: &Call<'_>, at_first: impl Fn(&Value) -> bool) -> Vec<Value> {
+    pub(in crate::objects) fn finds(&self, call: &Call<'_>, at_first: impl Fn(&Value) -> bool) -> Vec<Value> {
         match (self.access(call), call.output) {
             (Some(Access::Take | Access::Peek), Some(found)) if *found != Value::Nil && !at_first(found) => {
                 vec![found.clone()]
@@ -68,12 +81,12 @@ impl Names {
     }
 
     /// Returns the element that is put in.
-    pub(super) fn leaves(&self, call: &Call<'_>) -> Vec<Value> {
+    pub(in crate::objects) fn leaves(&self, call: &Call<'_>) -> Vec<Value> {
         if matches!(self.access(call), Some(Access::Put)) { vec![call.input.clone()] } else { Vec::new() }
     }
 }
 
 /// Returns true if the call may have answered that it found `found`.
-pub(super) fn may_find(call: &Call<'_>, found: Option<&Value>) -> bool {
+pub(in crate::objects) fn may_find(call: &Call<'_>, found: Option<&Value>) -> bool {
     call.may_answer(found.unwrap_or(&Value::Nil))
 }

@@ -3,18 +3,17 @@
 use histories::{NEVER, Outcome, Value, ValueId};
 
 use super::{
-    Claim, Found, Key, Scope, Violation,
-    place::place,
-    says_nothing, snapshots,
+    placement::place,
+    snapshots,
+    specification::{Function, Set},
     switch::{Solved, solve},
 };
 use crate::{
     UnknownWhy,
     generic::Object,
-    model::{Set, SetFunction as Function},
+    objects::key::{Claim, Found, Key, Scope, Violation, says_nothing},
     parts::in_one,
-    prepare::{Action, Prepared, Step},
-    shrink::Problem,
+    prepare::{Action, Step},
     specification::items,
 };
 
@@ -23,7 +22,7 @@ const BYTES: usize = 3 * (size_of::<Option<Step>>() + size_of::<ValueId>()) / 2;
 
 /// Decides each element on its own: whether it is in the set does not depend on the others, so it is an object of its
 /// own, and linearizability is local (Herlihy and Wing 1990, theorem 1). One element is a [`switch`](super::switch).
-pub(super) fn check(key: &Key<'_>) -> Result<Found, UnknownWhy> {
+pub(super) fn decide(key: &Key<'_>) -> Result<Found, UnknownWhy> {
     let is_snapshot = |&index: &u32| {
         let operation = key.operation(index);
         operation.outcome == Outcome::Ok && Function::named(key.name(operation)) == Some(Function::Read)
@@ -112,9 +111,7 @@ fn is_there_at_first(key: &Key<'_>, element: ValueId) -> bool {
 
 /// Describes a few of these steps that cannot be ordered.
 fn violation(key: &Key<'_>, steps: Vec<Step>, dead: u32) -> Violation {
-    let prepared = Prepared { steps, values: vec![None; 2], failed: Vec::new() };
-    let kept = Problem::new(key.history, key.initial, &prepared, key.limits).around(dead);
-    let kept: Vec<Step> = kept.iter().map(|&place| prepared.steps[place as usize]).collect();
+    let kept = (key.fewest_steps)(key.history, key.initial, steps, dead, key.limits);
     let looker = kept.iter().filter(|step| step.action.is_read_only()).max_by_key(|step| step.end);
     let looker = looker.expect("writes alone can always be ordered");
     let element = key.history.value(key.operation(looker.operation).input);

@@ -44,7 +44,7 @@ fn follow<S: Specification>(object: &S, lines: &[&str]) {
 
 #[test]
 fn registers() {
-    use super::register::Register;
+    use super::register::specification::Register;
     follow(
         &Register::new(&NIL, false),
         &[
@@ -85,7 +85,7 @@ fn registers() {
 
 #[test]
 fn many_registers_at_once() {
-    use super::multi_register::MultiRegister;
+    use super::multi_register::specification::MultiRegister;
     let lines = [
         "0 read -> {\"x\":null}",
         "0 write {\"x\":1,\"y\":2}",
@@ -141,8 +141,8 @@ fn sets() {
         "0 read [[1,2],null] ?",
         "0 pop ?",
     ];
-    follow(&super::set::Set::new(&NIL), &lines);
-    follow(&super::set::Set::new(&value("[1,2]")), &["0 read -> [1,2]"]);
+    follow(&super::set::specification::Set::new(&NIL), &lines);
+    follow(&super::set::specification::Set::new(&value("[1,2]")), &["0 read -> [1,2]"]);
 }
 
 #[test]
@@ -162,8 +162,11 @@ fn counters() {
         "0 read 2 -> 2",
         "0 pop ?",
     ];
-    follow(&super::Counter::new(&NIL), &lines);
-    follow(&super::Counter::among_others(&Value::Int(5)), &["0 inc", "0 read -> 5 !", "0 read -> 9", "0 read -> 8 !"]);
+    follow(&super::counter::specification::Counter::new(&NIL), &lines);
+    follow(
+        &super::counter::specification::Counter::among_others(&Value::Int(5)),
+        &["0 inc", "0 read -> 5 !", "0 read -> 9", "0 read -> 8 !"],
+    );
 }
 
 #[test]
@@ -186,8 +189,8 @@ fn queues_stacks_and_the_like() {
         "0 peek [7,null] ?",
         "0 read ?",
     ];
-    follow(&super::queue::Queue::new(&NIL), &fifo);
-    follow(&super::queue::Queue::new(&value("[1,2]")), &["0 dequeue -> 2 !", "0 dequeue -> 1"]);
+    follow(&super::queue::specification::Queue::new(&NIL), &fifo);
+    follow(&super::queue::specification::Queue::new(&value("[1,2]")), &["0 dequeue -> 2 !", "0 dequeue -> 1"]);
     let lifo = [
         "0 push 1",
         "0 push 2",
@@ -198,7 +201,7 @@ fn queues_stacks_and_the_like() {
         "0 pop",
         "0 pop -> null",
     ];
-    follow(&super::stack::Stack::new(&NIL), &lifo);
+    follow(&super::stack::specification::Stack::new(&NIL), &lifo);
     let smallest_first = [
         "0 insert 10",
         "0 insert 9",
@@ -212,8 +215,8 @@ fn queues_stacks_and_the_like() {
         "0 poll -> null",
         "0 insert \"a\" ?",
     ];
-    follow(&super::priority_queue::PriorityQueue::new(&NIL), &smallest_first);
-    follow(&super::priority_queue::PriorityQueue::new(&value("[\"a\"]")), &["0 poll ?"]);
+    follow(&super::priority_queue::specification::PriorityQueue::new(&NIL), &smallest_first);
+    follow(&super::priority_queue::specification::PriorityQueue::new(&value("[\"a\"]")), &["0 poll ?"]);
 }
 
 #[test]
@@ -234,7 +237,7 @@ fn a_take_of_unknown_outcome_took_something_if_the_bag_is_found_empty() {
         "0 take -> 1",
         "0 peek ?",
     ];
-    follow(&super::bag::Bag::new(&NIL), &lines);
+    follow(&super::bag::specification::Bag::new(&NIL), &lines);
 }
 
 #[test]
@@ -258,7 +261,7 @@ fn locks() {
         "2 acquire 7 -> 7 ?",
         "2 read ?",
     ];
-    follow(&super::mutex::Mutex, &lines);
+    follow(&super::mutex::specification::Mutex, &lines);
 }
 
 #[test]
@@ -282,9 +285,9 @@ fn tokens_only_grow() {
         "2 release [] ?",
         "2 read ?",
     ];
-    follow(&super::fenced_lock::FencedLock::new(&Value::Int(5)), &lines);
+    follow(&super::fenced_lock::specification::FencedLock::new(&Value::Int(5)), &lines);
     let lines = ["1 acquire", "1 release 3", "2 acquire -> 3 !", "2 acquire -> 4"];
-    follow(&super::fenced_lock::FencedLock::new(&NIL), &lines);
+    follow(&super::fenced_lock::specification::FencedLock::new(&NIL), &lines);
 }
 
 #[test]
@@ -303,8 +306,8 @@ fn lists() {
         "0 read -> 3 ?",
         "0 pop ?",
     ];
-    follow(&super::list::List::new(&NIL), &lines);
-    follow(&super::list::List::new(&value("[0]")), &["0 append 1", "0 read -> [0,1]"]);
+    follow(&super::list::specification::List::new(&NIL), &lines);
+    follow(&super::list::specification::List::new(&value("[0]")), &["0 append 1", "0 read -> [0,1]"]);
 }
 
 #[test]
@@ -330,7 +333,7 @@ fn what_each_model_begins_with() {
         }
     }
     let initial = value("{\"x\":7}");
-    let object = super::multi_register::MultiRegister::new(&initial);
+    let object = super::multi_register::specification::MultiRegister::new(&initial);
     follow(
         &object,
         &["0 txn [[\"r\",0,null]] -> [[\"r\",0,null]] ?", "0 txn [[\"r\",\"y\",null]] -> [[\"r\",\"y\",null]]"],

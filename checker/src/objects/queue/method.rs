@@ -17,13 +17,13 @@
 //! adds no pair of values to the relation on one side, and no value after the cut comes before one that precedes it,
 //! because its put ends after the cut.
 
-use super::{
-    Key, Violation,
-    container::{Container, Item, Kind, Trouble},
-    gaps::Cover,
-};
-use crate::model::queue::NAMES;
 use histories::NEVER;
+
+use super::specification::NAMES;
+use crate::objects::{
+    container::{Container, Item, Kind, Trouble, gaps::Cover},
+    key::{Key, Violation},
+};
 
 pub(super) const KIND: Kind = Kind {
     noun: "queue",

@@ -12,12 +12,14 @@
 
 use histories::Value;
 
-use super::{
-    Key,
-    container::{Container, Item, Kind, Trouble},
-    gaps,
+use super::specification::NAMES;
+use crate::{
+    UnknownWhy,
+    objects::{
+        container::{Container, Item, Kind, Trouble, gaps},
+        key::Key,
+    },
 };
-use crate::{UnknownWhy, model::priority_queue::NAMES};
 
 pub(super) const KIND: Kind = Kind {
     noun: "priority queue",

@@ -5,7 +5,7 @@
 //! happens. A state knows which puts are *gone* (their values were taken), and a take chooses the put of its value
 //! that was first: one such that no other put that is not gone had ended before it began. An order of everything
 //! exists if and only if there is such a choice of takes, each within its time. (The puts then follow as in
-//! [`super::queue`], each at the last start of those up to it.)
+//! [`super::method`], each at the last start of those up to it.)
 //!
 //! - A take takes effect immediately before some completion (as in any search), so calls that are open there may come
 //!   in any order.
@@ -24,13 +24,13 @@ use std::rc::Rc;
 use histories::{NEVER, Outcome, Value, ValueId};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::{Claim, Key, Violation};
+use super::specification::{NAMES, Queue};
 use crate::{
     Limits, UnknownWhy,
     budget::{Budget, Exhausted},
     generic::{Object, Searched, Small, few_by, tell},
     memory::{of_set, of_vec},
-    model::queue::{NAMES, Queue},
+    objects::key::{Claim, Key, Violation},
 };
 
 /// Put, or a value that was there initially.
@@ -121,7 +121,7 @@ struct Fifo {
 }
 
 /// Decides one queue.
-pub(super) fn check(key: &Key<'_>) -> Result<Claim, UnknownWhy> {
+pub(super) fn decide(key: &Key<'_>) -> Result<Claim, UnknownWhy> {
     let queue = Queue::new(key.initial);
     queue.knows(key.history, &key.operations)?;
     match search(key, &key.operations, &FxHashSet::default(), key.limits)? {

@@ -2,8 +2,11 @@
 
 use histories::{NEVER, Operation, Outcome, Value, ValueId};
 
-use super::{Claim, Key, Scope, Violation, says_nothing};
-use crate::{Model, UnknownWhy, model::acquires};
+use super::specification::acquires;
+use crate::{
+    Model, UnknownWhy,
+    objects::key::{Claim, Key, Scope, Violation, says_nothing},
+};
 
 /// Section in which a process certainly holds the lock: from the end of an acquire to the start of its release.
 #[derive(Clone, Copy)]
@@ -29,7 +32,7 @@ const BYTES: usize = 8 + 2 * size_of::<Section>() + 8;
 ///
 /// Fencing tokens must grow from section to section, because sections that do not overlap have only one order: if one
 /// ended before the other began, its acquire had ended before the other's release started.
-pub(super) fn check(key: &Key<'_>) -> Result<Claim, UnknownWhy> {
+pub(in crate::objects) fn decide(key: &Key<'_>) -> Result<Claim, UnknownWhy> {
     for &index in &key.operations {
         key.steps(1, 0)?;
         let operation = key.operation(index);

@@ -12,12 +12,11 @@
 //! unknown outcome need not have happened then. **With empty takes**, it matters which put belongs to which take: if
 //! the pairs above lead to an order, it is one; if not, this method does not decide.
 
-use super::{
-    Key,
-    container::{Container, Kind, Trouble},
-    gaps,
+use super::specification::NAMES;
+use crate::objects::{
+    container::{Container, Kind, Trouble, gaps},
+    key::Key,
 };
-use crate::model::bag::NAMES;
 
 pub(super) const KIND: Kind = Kind {
     noun: "bag",

@@ -3,9 +3,9 @@
 
 use histories::Value;
 
-use super::mutex::acquires;
 use crate::{
     UnknownWhy,
+    objects::mutex::specification::acquires,
     specification::{Call, Specification},
 };
 

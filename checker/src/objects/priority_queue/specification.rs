@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use histories::Value;
 
-use super::collection::{Access, Names, may_find};
+use crate::objects::container::names::{Access, Names, may_find};
 use crate::{
     UnknownWhy,
     specification::{Call, Specification, elements},

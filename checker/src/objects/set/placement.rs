@@ -4,9 +4,9 @@
 
 use histories::{NEVER, Operation};
 
-use super::Key;
 use crate::{
     UnknownWhy,
+    objects::key::Key,
     specification::{Call, Specification},
 };
 

@@ -13,8 +13,12 @@
 use histories::{Outcome, Value};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::{Claim, Key, Scope, Violation, says_nothing};
-use crate::{UnknownWhy, model::SetFunction as Function, specification::items};
+use super::specification::Function;
+use crate::{
+    UnknownWhy,
+    objects::key::{Claim, Key, Scope, Violation, says_nothing},
+    specification::items,
+};
 
 /// Operation with its level: twice the number of distinct sets below it, and one more for an add.
 #[derive(Clone, Copy)]

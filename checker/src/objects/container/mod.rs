@@ -6,14 +6,18 @@
 //! and ends at event `e` can take effect in the gaps `s..e`. A value is certainly inside in the gaps
 //! `put_end..take_start`.
 
+pub(super) mod gaps;
+pub(super) mod names;
+
 use histories::{NEVER, Outcome, Value, ValueId};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::{Claim, Key, Violation, says_nothing};
+use names::Names;
+
+use super::key::{Claim, Found, Key, Violation, says_nothing};
 use crate::{
     UnknownWhy,
     generic::{minimal, tell},
-    model::Names,
     specification::items,
 };
 
@@ -114,6 +118,11 @@ pub(super) struct Container {
     repeats: bool,
 }
 
+/// Decides a container of this kind.
+pub(super) fn decide(key: &Key<'_>, kind: &Kind) -> Result<Found, UnknownWhy> {
+    Ok(key.verified(&key.operations, check(key, kind)?))
+}
+
 /// Decides one container of values that are put in once each.
 ///
 /// A put of unknown outcome whose value was never taken need not have happened: without its value, every take still
@@ -126,7 +135,7 @@ pub(super) struct Container {
 ///
 /// A peek at the value that would be taken next shows that it was inside: it was put in by the end of the peek, and
 /// is taken after its start.
-pub(super) fn check(key: &Key<'_>, kind: &Kind) -> Result<Claim, UnknownWhy> {
+fn check(key: &Key<'_>, kind: &Kind) -> Result<Claim, UnknownWhy> {
     let claim = check_once(key, kind)?;
     let peeks = |index: &u32| kind.names.peek.contains(&key.name(key.operation(*index)));
     let Claim::Violation(mut violation) = claim else { return Ok(claim) };

@@ -5,11 +5,11 @@ use std::cmp::Reverse;
 
 use histories::NEVER;
 
-use super::{
-    Key, Violation,
-    container::{Container, Item, Trouble},
+use super::{Container, Item, Trouble};
+use crate::{
+    UnknownWhy,
+    objects::key::{Key, Violation},
 };
-use crate::UnknownWhy;
 
 /// Turn within a gap, in this order.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,7 +33,7 @@ enum Turn {
 ///
 /// Within a gap, values that were inside before are taken first, in the order of `items`; then come those that are
 /// put in and taken in the same gap, then the peeks, then the empty takes, then all other puts.
-pub(super) fn fill<'a>(
+pub(in crate::objects) fn fill<'a>(
     key: &Key<'_>,
     container: &Container,
     items: impl Iterator<Item = &'a Item>,
@@ -103,19 +103,19 @@ impl Looks {
 }
 
 /// Set of covered gaps that finds the next or the previous free one.
-pub(super) struct Cover {
+pub(in crate::objects) struct Cover {
     next: Vec<u32>,
     /// One more than the previous gap, for each gap; 0 if there is none.
     before: Vec<u32>,
 }
 
 impl Cover {
-    pub(super) fn new(gaps: u32) -> Self {
+    pub(in crate::objects) fn new(gaps: u32) -> Self {
         Self { next: (0..=gaps).collect(), before: (0..=gaps + 1).collect() }
     }
 
     /// Returns the first gap from `gap` on that is not covered.
-    pub(super) fn free(&mut self, mut gap: u32) -> u32 {
+    pub(in crate::objects) fn free(&mut self, mut gap: u32) -> u32 {
         while self.next[gap as usize] != gap {
             let next = self.next[gap as usize];
             self.next[gap as usize] = self.next[next as usize];
@@ -125,7 +125,7 @@ impl Cover {
     }
 
     /// Returns the last gap up to `gap` that is not covered.
-    pub(super) fn last_free(&mut self, gap: u32) -> Option<u32> {
+    pub(in crate::objects) fn last_free(&mut self, gap: u32) -> Option<u32> {
         let mut at = gap + 1;
         while self.before[at as usize] != at {
             let before = self.before[at as usize];
@@ -136,7 +136,7 @@ impl Cover {
     }
 
     /// Covers the gaps in which any of the items is certainly inside.
-    pub(super) fn add_all(&mut self, key: &Key<'_>, items: &[Item]) -> Result<(), UnknownWhy> {
+    pub(in crate::objects) fn add_all(&mut self, key: &Key<'_>, items: &[Item]) -> Result<(), UnknownWhy> {
         items.iter().try_for_each(|item| {
             self.add(item);
             key.steps(1, 0)
@@ -144,7 +144,7 @@ impl Cover {
     }
 
     /// Covers the gaps in which the item is certainly inside.
-    pub(super) fn add(&mut self, item: &Item) {
+    pub(in crate::objects) fn add(&mut self, item: &Item) {
         let mut gap = self.free(item.put_end);
         while gap < item.take_start {
             self.next[gap as usize] = gap + 1;

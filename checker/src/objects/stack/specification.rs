@@ -2,7 +2,7 @@
 
 use histories::Value;
 
-use super::collection::{Access, Names, may_find};
+use crate::objects::container::names::{Access, Names, may_find};
 use crate::{
     UnknownWhy,
     specification::{Call, Specification, elements},

@@ -4,8 +4,11 @@ use std::{cmp::Reverse, collections::BinaryHeap};
 
 use histories::{NEVER, Operation, Outcome, Value};
 
-use super::{Claim, Key, Scope, Violation, says_nothing};
-use crate::{UnknownWhy, model::is_increment};
+use super::specification::is_increment;
+use crate::{
+    UnknownWhy,
+    objects::key::{Claim, Key, Scope, Violation, says_nothing},
+};
 
 /// Maximum number of increments listed in evidence that a read was too high; if there are more, only their number is
 /// given.
@@ -28,7 +31,7 @@ const BYTES: usize = 4 + 16 + 64 + 8 + 1;
 ///
 /// It is not enough to check that a read lies between the completed and the begun increments: an early read may need
 /// an increment that is still open, and those that complete later are then added to it.
-pub(super) fn check(key: &Key<'_>) -> Result<Claim, UnknownWhy> {
+pub(super) fn decide(key: &Key<'_>) -> Result<Claim, UnknownWhy> {
     let _held = key.affords(key.operations.len() * BYTES)?;
     let mut sweep = Sweep::new(key)?;
     let mut ends: Vec<u32> = sweep.certain();

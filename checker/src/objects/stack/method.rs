@@ -24,13 +24,13 @@
 
 use histories::NEVER;
 
-use crate::model::stack::NAMES;
-
 use super::{
-    Key, Violation,
-    container::{Container, Item, Kind, Peek, Trouble},
-    gaps::Cover,
     segments::{Counts, Minima},
+    specification::NAMES,
+};
+use crate::objects::{
+    container::{Container, Item, Kind, Peek, Trouble, gaps::Cover},
+    key::{Key, Violation},
 };
 
 /// Maximum number of values in a chain that is searched for a shorter one.
