@@ -13,6 +13,9 @@ mod generic;
 mod memory;
 mod objects;
 mod options;
+#[cfg(test)]
+#[path = "../tests/it/oracles.rs"]
+mod oracles;
 mod parts;
 mod prefix;
 mod prepare;

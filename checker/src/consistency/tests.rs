@@ -14,6 +14,7 @@ use super::{
 use crate::{
     Memory, Model, Options,
     budget::{Budget, Exhausted},
+    oracles::share_of,
     prepare::{Keys, Prepared, Preparer},
     staleness::Measure,
     windows::Windows,
@@ -78,11 +79,13 @@ fn measured(history: &History, keys: &Result<Keys, Exhausted>, key: &(Prepared, 
     format!("{:?}", measure.report(&Options::new(Model::Register), keys, Ok(())))
 }
 
+const HISTORIES: u64 = 3_000;
+
 #[test]
 fn nothing_is_missed_where_an_order_is_right() {
     let (memory, budget) = (Memory::new(usize::MAX), Budget::endless());
     let (mut refuted, mut held, mut narrowed) = ([0; 6], [0; 6], 0);
-    for seed in 0..3_000 {
+    for seed in 0..share_of(HISTORIES) {
         let history = history(seed);
         let split = Keys::split(&history, &budget);
         let keys = split.as_ref().unwrap();
@@ -132,6 +135,9 @@ fn nothing_is_missed_where_an_order_is_right() {
         assert_eq!(few, everything, "causal of {seed}");
         (if few { &mut refuted } else { &mut held })[5] += 1;
     }
-    assert!(refuted.into_iter().chain(held).all(|count| count * 30 > 3_000), "{refuted:?} fail, {held:?} hold");
-    assert!(narrowed > 3_000, "{narrowed}: the test compares nothing");
+    assert!(
+        refuted.into_iter().chain(held).all(|count| count * 30 > share_of(HISTORIES)),
+        "{refuted:?} fail, {held:?} hold"
+    );
+    assert!(narrowed > share_of(HISTORIES), "{narrowed}: the test compares nothing");
 }
