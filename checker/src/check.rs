@@ -13,16 +13,16 @@ use histories::{History, ValueId};
 
 use crate::{
     Evidence, KeyReport, Limits, Method, Model, Options, Report, Specification, UnknownWhy, Verdict,
+    budget::{Budget, Exhausted},
     doubt::doubt,
     evidence::{self, possible, revisions},
     generic::{self, Object},
-    model, objects,
-    patience::{OutOf, Patience},
+    objects::{self, Question, register::specification::Register},
     prepare::{Keys, Prepared, Preparer, Whole},
     search::Found,
-    shrink::{Problem, Stage, by_search},
+    shrink::{Problem, Stage, by_search, fewest_steps},
     verify::{Unconfirmed, Verify, replay_register},
-    weight::{Tally, is_told},
+    weight::Tally,
     zones::{Zones, zones},
 };
 
@@ -42,7 +42,7 @@ pub fn check(history: &History, options: &Options<'_>) -> Report {
         return Report::undecided(history.operations.len(), UnknownWhy::Initial { allowed });
     }
     over_keys(history, options, Some(options.model), || {
-        let mut preparer = Preparer::new(history, options.model, &options.initial);
+        let mut preparer = Preparer::new(history, options.model.has_edits(), &options.initial);
         move |operations: &[u32]| {
             let decision = decide(history, options, &mut preparer, operations);
             decision.unless_doubted(history, options, operations).beside_the_possible(history, options, operations)
@@ -74,9 +74,9 @@ fn over_keys<D: FnMut(&[u32]) -> Decision>(
     model: Option<Model>,
     decider: impl Fn() -> D + Sync,
 ) -> Report {
-    let patience = Patience::new(&options.limits);
-    let keys = Keys::split(history, &patience).and_then(|keys| {
-        patience.room(keys.len() * KEY_BYTES)?;
+    let budget = Budget::new(&options.limits);
+    let keys = Keys::split(history, &budget).and_then(|keys| {
+        budget.may_take(keys.len() * KEY_BYTES)?;
         Ok(keys)
     });
     let keys = match keys {
@@ -90,13 +90,13 @@ fn over_keys<D: FnMut(&[u32]) -> Decision>(
     let reports = Mutex::new(vec![None; keys.len()]);
     let work = || {
         let mut decide = decider();
-        let patience = Patience::new(&options.limits);
+        let budget = Budget::new(&options.limits);
         while let Some(&key) = largest_first.get(next.fetch_add(1, Ordering::Relaxed)) {
             let operations = keys.operations(key);
             let asked = if is_late.load(Ordering::Relaxed) {
-                Err(OutOf::Time)
+                Err(Exhausted::Time)
             } else {
-                patience.steps(STEPS_PER_KEY + operations.len())
+                budget.steps(STEPS_PER_KEY + operations.len())
             };
             let decision = match asked {
                 _ if stop.load(Ordering::Relaxed) => Decision::unknown(UnknownWhy::NotChecked),
@@ -105,7 +105,7 @@ fn over_keys<D: FnMut(&[u32]) -> Decision>(
                     decide = decider();
                     Decision::unknown(UnknownWhy::Internal { what: said(panic.as_ref()) })
                 }),
-                Err(out) => Decision::out_of(out, history, operations),
+                Err(out) => Decision::exhausted(out, history, operations),
             };
             if decision.verdict == Verdict::NotLinearizable && !options.all {
                 stop.store(true, Ordering::Relaxed);
@@ -188,7 +188,7 @@ impl Decision {
 
     /// Adds to the evidence what a correct register could have answered.
     fn beside_the_possible(self, history: &History, options: &Options<'_>, operations: &[u32]) -> Self {
-        if !matches!(options.model, Model::Register | Model::KeyValue) {
+        if !options.model.is_register() {
             return self;
         }
         let possible = |few: &[usize]| possible::answer(history, &options.initial, operations, few);
@@ -209,13 +209,13 @@ impl Decision {
         let beside = |found: Evidence| Evidence { revisions: revisions::beside(history, &found.operations), ..found };
         let (key, evidence) = (history.value(key).clone(), evidence.map(beside));
         let revisions = revisions::contradiction(history, operations, verdict);
-        let told = |&index: &u32| is_told(history, model, &history.operations[index as usize]);
+        let told = |&index: &u32| objects::is_informative(history, model, &history.operations[index as usize]);
         let weak = tally.weak(verdict, || operations.iter().any(told));
         let (operations, Tally { answered, unanswered }) = (operations.len(), tally);
         KeyReport { key, verdict, why, method, operations, answered, unanswered, weak, evidence, order, revisions }
     }
 
-    fn out_of(out: OutOf, history: &History, operations: &[u32]) -> Self {
+    fn exhausted(out: Exhausted, history: &History, operations: &[u32]) -> Self {
         Self::unknown(out.among(history, operations))
     }
 
@@ -229,7 +229,7 @@ impl Decision {
     ) -> Self {
         match replayed {
             Ok(()) => Self::yes(method, options.keep_order.then_some(order)),
-            Err(Unconfirmed::OutOf(out)) => Self::out_of(out, history, operations),
+            Err(Unconfirmed::Exhausted(out)) => Self::exhausted(out, history, operations),
             Err(Unconfirmed::Wrong(why)) => {
                 let what = format!("an order by {method} is none: {why}");
                 Self { method, ..Self::unknown(UnknownWhy::Internal { what }) }
@@ -243,7 +243,9 @@ fn by_method(history: &History, options: &Options<'_>, operations: &[u32]) -> Op
     if options.search_only {
         return None;
     }
-    match objects::decide(history, options, operations)? {
+    let Options { model, ref initial, ref limits, keep_order, .. } = *options;
+    let question = Question { history, model, initial, limits, keep_order, fewest_steps };
+    match objects::decide(&question, operations)? {
         objects::Found::Order(order) => Some(Decision::yes(Method::Object, options.keep_order.then_some(order))),
         objects::Found::Violation(evidence) => Some(Decision::no(Method::Object, evidence)),
         objects::Found::Unknown(UnknownWhy::Function { .. } | UnknownWhy::Unsupported { .. }) => None,
@@ -258,7 +260,7 @@ fn by_model(history: &History, object: &dyn Object, options: &Options<'_>, opera
     }
     match object.judge(history, operations, &options.limits) {
         generic::Found::Order(order) => {
-            let replayed = object.replay(history, operations, &order, &Patience::new(&options.limits));
+            let replayed = object.replay(history, operations, &order, &Budget::new(&options.limits));
             Decision::confirmed(replayed, Method::Search, history, options, (operations, order))
         }
         generic::Found::Violation(small) => {
@@ -280,20 +282,21 @@ pub(crate) fn decide(
     preparer: &mut Preparer<'_>,
     operations: &[u32],
 ) -> Decision {
-    if !matches!(options.model, Model::Register | Model::KeyValue) {
+    if !options.model.is_register() {
         let object = options.model.specification(&options.initial);
         return by_method(history, options, operations)
             .unwrap_or_else(|| by_model(history, object.as_ref(), options, operations));
     }
-    let patience = Patience::new(&options.limits);
+    let budget = Budget::new(&options.limits);
     let confirmed = |order: Vec<u32>| {
-        let replayed = replay_register(history, &options.initial, operations, &order, &patience);
+        let replayed = replay_register(history, &options.initial, operations, &order, &budget);
         Decision::confirmed(replayed, Method::Zones, history, options, (operations, order))
     };
-    let whole = Whole::of(history, options.model, &options.initial, operations).filter(|_| !options.search_only);
+    let whole =
+        Whole::of(history, options.model.has_edits(), &options.initial, operations).filter(|_| !options.search_only);
     if let Some(whole) = whole {
-        match zones(&whole, &patience) {
-            Err(out) => return Decision::out_of(out, history, operations),
+        match zones(&whole, &budget) {
+            Err(out) => return Decision::exhausted(out, history, operations),
             Ok(Some(Zones::Order(order))) => return confirmed(order),
             Ok(Some(Zones::Violation(violation, clusters))) => {
                 let evidence = evidence::of_zones(history, options, &whole, &violation, &clusters);
@@ -302,17 +305,17 @@ pub(crate) fn decide(
             Ok(Some(Zones::Undecided) | None) => {}
         }
     }
-    let prepared = match preparer.prepare(operations, &patience) {
-        Err(out) => return Decision::out_of(out, history, operations),
+    let prepared = match preparer.prepare(operations, &budget) {
+        Err(out) => return Decision::exhausted(out, history, operations),
         Ok(Ok(prepared)) => prepared,
         Ok(Err(foreign)) => {
             let object = options.model.specification(&options.initial);
             return Decision::unknown(object.knows(history, &[foreign]).expect_err("the model does not have it"));
         }
     };
-    let found = if options.search_only { Ok(None) } else { zones(&prepared, &patience) };
+    let found = if options.search_only { Ok(None) } else { zones(&prepared, &budget) };
     match found {
-        Err(out) => return Decision::out_of(out, history, operations),
+        Err(out) => return Decision::exhausted(out, history, operations),
         Ok(Some(Zones::Order(order))) => {
             return confirmed(order.into_iter().map(|step| prepared.steps[step as usize].operation).collect());
         }
@@ -330,8 +333,8 @@ pub(crate) fn decide(
 /// for an order; the exact search.
 fn by_general_search(history: &History, options: &Options<'_>, prepared: &Prepared, operations: &[u32]) -> Decision {
     let Options { initial, limits, .. } = options;
-    if let Err(out) = Patience::new(limits).room(Problem::bytes(prepared)) {
-        return Decision::out_of(out, history, operations);
+    if let Err(out) = Budget::new(limits).may_take(Problem::bytes(prepared)) {
+        return Decision::exhausted(out, history, operations);
     }
     let mut problem = Problem::new(history, initial, prepared, limits);
     let mut found = by_search(history, initial, prepared, limits, Stage::Narrow);
@@ -358,10 +361,10 @@ fn by_general_search(history: &History, options: &Options<'_>, prepared: &Prepar
     match found {
         Found::Order(order) => {
             let order: Vec<u32> = order.iter().map(|&step| prepared.steps[step as usize].operation).collect();
-            let patience = Patience::new(limits);
+            let budget = Budget::new(limits);
             let replayed = match options.model {
-                Model::KeyValue => model::Register::new(initial, true).replay(history, operations, &order, &patience),
-                _ => replay_register(history, initial, operations, &order, &patience),
+                Model::KeyValue => Register::new(initial, true).replay(history, operations, &order, &budget),
+                _ => replay_register(history, initial, operations, &order, &budget),
             };
             Decision::confirmed(replayed, Method::Search, history, options, (operations, order))
         }

@@ -27,7 +27,7 @@ mod tests {
     use histories::{Event, EventType, HistoryBuilder, Process, Value};
 
     use super::in_one;
-    use crate::{Model, patience::Patience};
+    use crate::{Model, budget::Budget};
 
     #[test]
     fn the_order_of_all_keeps_that_of_each_part_and_real_time() {
@@ -50,6 +50,6 @@ mod tests {
         let history = builder.finish();
         let order = in_one(&history, &[vec![1, 0], vec![3, 2]]);
         let set = Model::Set.specification(&Value::Nil);
-        assert_eq!(set.replay(&history, &[0, 1, 2, 3], &order, &Patience::endless()), Ok(()));
+        assert_eq!(set.replay(&history, &[0, 1, 2, 3], &order, &Budget::endless()), Ok(()));
     }
 }

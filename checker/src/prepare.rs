@@ -4,11 +4,10 @@
 use histories::{Function, History, NEVER, Operation, Outcome, Value, ValueId};
 
 use crate::{
-    Model,
+    budget::{Budget, Exhausted},
     memory::of_vec,
-    model::{Argument, is_compound},
-    patience::{OutOf, Patience},
     report::key_order,
+    specification::{Argument, is_compound},
     weight::Tally,
 };
 
@@ -135,15 +134,16 @@ impl Steps for Prepared {
 #[derive(Debug)]
 pub(crate) struct Whole<'a> {
     history: &'a History,
-    model: Model,
+    /// True if keys can be appended to and deleted.
+    edits: bool,
     initial: Option<ValueId>,
 }
 
 impl<'a> Whole<'a> {
     /// Returns `None` if these operations are not all of the history.
-    pub(crate) fn of(history: &'a History, model: Model, initial: &Value, operations: &[u32]) -> Option<Self> {
+    pub(crate) fn of(history: &'a History, edits: bool, initial: &Value, operations: &[u32]) -> Option<Self> {
         let fits = operations.len() == history.operations.len();
-        fits.then(|| Self { history, model, initial: history.values.find(initial) })
+        fits.then(|| Self { history, edits, initial: history.values.find(initial) })
     }
 }
 
@@ -161,7 +161,7 @@ impl Steps for Whole<'_> {
         let operation = &self.history.operations[number as usize];
         let value = |id: ValueId| if self.initial == Some(id) { INITIAL } else { id.0 + 1 };
         // An operation that the model lacks becomes an append, which no method for plain registers accepts either.
-        let action = action(operation, self.model, value).unwrap_or(Some(Action::Append(INITIAL)))?;
+        let action = action(operation, self.edits, value).unwrap_or(Some(Action::Append(INITIAL)))?;
         Some(Step::of(operation, number, action))
     }
 
@@ -181,14 +181,15 @@ impl Steps for Whole<'_> {
 #[derive(Debug)]
 pub(crate) struct Preparer<'a> {
     history: &'a History,
-    model: Model,
+    /// True if keys can be appended to and deleted.
+    edits: bool,
     initial: Option<ValueId>,
     numbers: Vec<Val>,
 }
 
 impl<'a> Preparer<'a> {
-    pub(crate) fn new(history: &'a History, model: Model, initial: &Value) -> Self {
-        Self { history, model, initial: history.values.find(initial), numbers: Vec::new() }
+    pub(crate) fn new(history: &'a History, edits: bool, initial: &Value) -> Self {
+        Self { history, edits, initial: history.values.find(initial), numbers: Vec::new() }
     }
 
     /// Returns the memory for its tables and the steps of this many operations, in bytes.
@@ -204,9 +205,9 @@ impl<'a> Preparer<'a> {
     pub(crate) fn prepare(
         &mut self,
         operations: &[u32],
-        patience: &Patience<'_>,
-    ) -> Result<Result<Prepared, u32>, OutOf> {
-        patience.room(self.bytes(operations.len()))?;
+        budget: &Budget<'_>,
+    ) -> Result<Result<Prepared, u32>, Exhausted> {
+        budget.may_take(self.bytes(operations.len()))?;
         self.numbers.resize(self.history.values.len(), ABSENT);
         let mut prepared =
             Prepared { steps: Vec::with_capacity(operations.len()), values: vec![self.initial], failed: Vec::new() };
@@ -214,7 +215,7 @@ impl<'a> Preparer<'a> {
             self.numbers[initial.0 as usize] = INITIAL;
         }
         let ended = operations.iter().find_map(|&index| {
-            if let Err(out) = patience.step() {
+            if let Err(out) = budget.step() {
                 return Some(Err(out));
             }
             let operation = &self.history.operations[index as usize];
@@ -230,7 +231,7 @@ impl<'a> Preparer<'a> {
                 }
                 *number
             };
-            match action(operation, self.model, number) {
+            match action(operation, self.edits, number) {
                 Ok(Some(Action::Append(_))) if is_compound(self.history.value(operation.input)) => Some(Ok(index)),
                 Ok(Some(action)) => {
                     prepared.steps.push(Step::of(operation, index, action));
@@ -264,7 +265,7 @@ struct Foreign;
 #[inline]
 fn action(
     operation: &Operation,
-    model: Model,
+    edits: bool,
     mut number: impl FnMut(ValueId) -> Val,
 ) -> Result<Option<Action>, Foreign> {
     let certain = match operation.outcome {
@@ -276,7 +277,7 @@ fn action(
     };
     // An unknown value counts as nil.
     let mut number = |id: ValueId| number(if id == ValueId::UNKNOWN { ValueId(0) } else { id });
-    let action = match (operation.function, model) {
+    let action = match (operation.function, edits) {
         (Function::Read, _) if !certain || operation.output == ValueId::UNKNOWN => return Ok(None),
         (Function::Read, _) => Action::Read(number(operation.output)),
         (Function::Cas, _) if operation.outcome == Outcome::Mismatch => {
@@ -290,8 +291,8 @@ fn action(
         (Function::Cas, _) => Action::Cas { from: number(operation.input), to: number(operation.to) },
         (_, _) if operation.outcome == Outcome::Mismatch => return Ok(None),
         (Function::Write, _) => Action::Write(number(operation.input)),
-        (Function::Append, Model::KeyValue) => Action::Append(number(operation.input)),
-        (Function::Delete, Model::KeyValue) if operation.input == ValueId::NIL => Action::Write(INITIAL),
+        (Function::Append, true) => Action::Append(number(operation.input)),
+        (Function::Delete, true) if operation.input == ValueId::NIL => Action::Write(INITIAL),
         _ => return Err(Foreign),
     };
     Ok(Some(action))
@@ -306,9 +307,9 @@ pub(crate) struct Keys {
 }
 
 impl Keys {
-    pub(crate) fn split(history: &History, patience: &Patience<'_>) -> Result<Self, OutOf> {
+    pub(crate) fn split(history: &History, budget: &Budget<'_>) -> Result<Self, Exhausted> {
         let all = &history.operations;
-        patience.room(all.len() * size_of::<u32>())?;
+        budget.may_take(all.len() * size_of::<u32>())?;
         let mut tally = Tally::default();
         let mut is_of = |operation: &Operation, key| {
             tally.add(operation);
@@ -318,14 +319,14 @@ impl Keys {
             let operations = (0..).zip(all).map(|(index, _)| index).collect();
             return Ok(Self { operations, keys: vec![(first.key, 0..all.len())], whole: Some(tally) });
         }
-        patience.room(all.len() * size_of::<u32>() + history.values.len() * size_of::<usize>())?;
+        budget.may_take(all.len() * size_of::<u32>() + history.values.len() * size_of::<usize>())?;
         let mut ends = vec![0_usize; history.values.len()];
         for operation in &history.operations {
             ends[operation.key.0 as usize] += 1;
         }
         let count = ends.iter().filter(|end| **end > 0).count();
         // The sort of the keys needs room for half of them.
-        patience.room(all.len() * size_of::<u32>() + 2 * count * size_of::<(ValueId, std::ops::Range<usize>)>())?;
+        budget.may_take(all.len() * size_of::<u32>() + 2 * count * size_of::<(ValueId, std::ops::Range<usize>)>())?;
         let mut keys = Vec::with_capacity(count);
         let mut total = 0;
         for (id, end) in ends.iter_mut().enumerate() {

@@ -1,36 +1,9 @@
 //! Weight of a "linearizable": it says nothing of a history in which nothing was answered, or no answer could have
 //! been wrong.
 
-use histories::{History, Operation, Outcome, ValueId};
-use serde::Serialize;
+use histories::{History, Operation, Outcome};
 
-use crate::{
-    Model, Verdict,
-    model::{Call, tells},
-};
-
-/// Reason why a verdict of linearizable says nothing about the system.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Weak {
-    /// Lack of any answer.
-    NothingAnswered,
-    /// Lack of any answer that could have been wrong.
-    NothingRead,
-    /// Lack of any read that shows that one transaction comes before another.
-    NothingRelated,
-}
-
-impl Weak {
-    /// Returns the reason in words.
-    pub fn reason(self) -> &'static str {
-        match self {
-            Self::NothingAnswered => "nothing was answered",
-            Self::NothingRead => "nothing was read: no answer could have been wrong",
-            Self::NothingRelated => "nothing that was read shows that one transaction comes before another",
-        }
-    }
-}
+use crate::{Verdict, report::Weak};
 
 /// Number of operations by outcome.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,14 +37,4 @@ impl Tally {
             Verdict::Linearizable => (!is_told()).then_some(Weak::NothingRead),
         }
     }
-}
-
-/// Returns true if an operation was answered with something that could have been wrong; for a custom model, with
-/// anything.
-pub(crate) fn is_told(history: &History, model: Option<Model>, operation: &Operation) -> bool {
-    if !matches!(operation.outcome, Outcome::Ok | Outcome::Mismatch) {
-        return false;
-    }
-    let call = Call::of(history, operation, false);
-    model.map_or(operation.output != ValueId::UNKNOWN, |model| tells(model, &call))
 }

@@ -13,7 +13,7 @@ use petgraph::unionfind::UnionFind;
 use rustc_hash::FxHashMap;
 
 use crate::{
-    patience::{OutOf, Patience},
+    budget::{Budget, Exhausted},
     prepare::{Action, Step, Val},
 };
 
@@ -80,10 +80,10 @@ pub(super) struct Made<'t> {
 }
 
 impl<'t> Made<'t> {
-    pub(super) fn by(steps: &[Step], texts: &'t [Cow<'_, str>], patience: &Patience<'_>) -> Result<Self, OutOf> {
+    pub(super) fn by(steps: &[Step], texts: &'t [Cow<'_, str>], budget: &Budget<'_>) -> Result<Self, Exhausted> {
         let mut made = Self::default();
         for (index, step) in steps.iter().enumerate() {
-            patience.step()?;
+            budget.step()?;
             match step.action {
                 Action::Write(value) | Action::Cas { to: value, .. } => made.written.add(&texts[value as usize], index),
                 Action::Append(suffix) => made.appended.add(&texts[suffix as usize], index),
@@ -102,8 +102,8 @@ pub(super) fn places(
     Made { written, appended }: &Made<'_>,
     texts: &[Cow<'_, str>],
     steps: &[Step],
-    patience: &Patience<'_>,
-) -> Result<Vec<u32>, OutOf> {
+    budget: &Budget<'_>,
+) -> Result<Vec<u32>, Exhausted> {
     let mut blocks = UnionFind::<usize>::new(steps.len());
     let mut block_of: Vec<Option<Option<usize>>> = vec![None; texts.len()];
     let mut block = |blocks: &mut UnionFind<usize>, value: Val| {
@@ -118,7 +118,7 @@ pub(super) fn places(
         })
     };
     for (index, step) in steps.iter().enumerate() {
-        patience.steps(PER_TEXT)?;
+        budget.steps(PER_TEXT)?;
         match step.action {
             Action::Read(value) => {
                 if let Some(block) = block(&mut blocks, value) {

@@ -11,8 +11,9 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::{Automaton, State};
 use crate::{
     memory::{of_table, of_vec},
-    model::{Call, Register, Specification, register::as_text},
+    objects::register::specification::{Register, as_text},
     prepare::{Action, INITIAL, Prepared, Val},
+    specification::{Call, Specification},
 };
 
 /// State of all values that no operation expects and that cannot become expected without a write.

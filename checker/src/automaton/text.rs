@@ -21,9 +21,9 @@ use super::{
     guide::{Made, places},
 };
 use crate::{
+    budget::{Budget, Exhausted},
     memory::{of_table, of_vec},
-    model::register::{as_text, is_text},
-    patience::{OutOf, Patience},
+    objects::register::specification::{as_text, is_text},
     prepare::{Action, INITIAL, Prepared, Step, Val},
 };
 
@@ -67,15 +67,15 @@ impl<'a> Asked<'a> {
         steps: &[Step],
         texts: &[Cow<'a, str>],
         made: &Made<'_>,
-        patience: &Patience<'_>,
-    ) -> Result<(Self, u32), OutOf> {
+        budget: &Budget<'_>,
+    ) -> Result<(Self, u32), Exhausted> {
         let looked_for = |step: &Step| match step.action {
             Action::Read(value) | Action::NotEqual(value) | Action::Cas { from: value, .. } => Some(value as usize),
             Action::Write(_) | Action::Append(_) | Action::Contradiction(_) => None,
         };
         let (mut until, mut is_asked, mut other_until) = (vec![0; texts.len()], vec![false; texts.len()], 0);
         for step in steps {
-            patience.step()?;
+            budget.step()?;
             let Some(value) = looked_for(step) else { continue };
             is_asked[value] = true;
             if step.is_certain() {
@@ -92,7 +92,7 @@ impl<'a> Asked<'a> {
         let latest = vec![0; 2 * all.len()];
         let mut asked = Self { texts: all, latest, first_bytes: made.appended.first_bytes() };
         for (text, &until) in texts.iter().zip(&until).filter(|(_, until)| **until > 0) {
-            patience.step()?;
+            budget.step()?;
             asked.raise(asked.place(text), until);
         }
         let mut unknown = Vec::new();
@@ -104,7 +104,7 @@ impl<'a> Asked<'a> {
         let mut has_changed = true;
         while std::mem::replace(&mut has_changed, false) {
             for &(from, to, start) in unknown.iter().rev() {
-                patience.step()?;
+                budget.step()?;
                 let until = asked.beginning(to).map_or(0, |to| to.until).max(other_until);
                 if until > start && until > asked.until(from, from + 1) {
                     asked.raise(from, until);
@@ -217,14 +217,14 @@ impl<'a> Text<'a> {
         history: &'a History,
         initial: &'a Value,
         prepared: &Prepared,
-        patience: &Patience<'_>,
-    ) -> Result<Self, OutOf> {
+        budget: &Budget<'_>,
+    ) -> Result<Self, Exhausted> {
         let steps = &prepared.steps;
         let values = prepared.values.iter().map(|id| id.map_or(initial, |id| history.value(id)));
         let texts: Vec<Cow<'a, str>> = values.clone().map(as_text).collect();
-        let made = Made::by(steps, &texts, patience)?;
-        let (asked, other_until) = Asked::by(steps, &texts, &made, patience)?;
-        let places = places(&made, &texts, steps, patience)?;
+        let made = Made::by(steps, &texts, budget)?;
+        let (asked, other_until) = Asked::by(steps, &texts, &made, budget)?;
+        let places = places(&made, &texts, steps, budget)?;
         let mut states = vec![Beginning::default(); texts.len()];
         let mut numbers = FxHashMap::default();
         let is_text: Vec<bool> = values.map(is_text).collect();
@@ -237,7 +237,7 @@ impl<'a> Text<'a> {
         };
         name(INITIAL);
         for step in steps {
-            patience.step()?;
+            budget.step()?;
             match step.action {
                 Action::Read(value) | Action::NotEqual(value) | Action::Write(value) => name(value),
                 Action::Cas { from, to } => {
@@ -247,7 +247,7 @@ impl<'a> Text<'a> {
                 Action::Append(_) | Action::Contradiction(_) => {}
             }
         }
-        let mut seen_until = seen_until(&asked, &made, &texts, steps, patience)?;
+        let mut seen_until = seen_until(&asked, &made, &texts, steps, budget)?;
         let as_text_until = as_text_until(&asked, &texts, &is_text, steps);
         for step in steps.iter().filter(|step| !step.is_certain()) {
             if let Action::Append(suffix) = step.action
@@ -299,8 +299,8 @@ fn seen_until(
     made: &Made<'_>,
     texts: &[Cow<'_, str>],
     steps: &[Step],
-    patience: &Patience<'_>,
-) -> Result<FxHashMap<Val, u32>, OutOf> {
+    budget: &Budget<'_>,
+) -> Result<FxHashMap<Val, u32>, Exhausted> {
     let mut suffixes: Vec<Val> = (steps.iter().filter(|step| !step.is_certain()))
         .filter_map(|step| if let Action::Append(suffix) = step.action { Some(suffix) } else { None })
         .filter(|&suffix| !texts[suffix as usize].is_empty())
@@ -315,7 +315,7 @@ fn seen_until(
         return Ok(suffixes.into_iter().map(|suffix| (suffix, u32::MAX)).collect());
     };
     for (place, text) in (0..).zip(&asked.texts) {
-        patience.steps(1 + text.len() / BYTES_PER_STEP)?;
+        budget.steps(1 + text.len() / BYTES_PER_STEP)?;
         let until = asked.until(place, place + 1);
         for found in search.find_overlapping_iter(text.as_bytes()) {
             let (before, after) = (&text.as_bytes()[..found.start()], &text.as_bytes()[found.end()..]);
@@ -426,10 +426,7 @@ mod tests {
     use histories::{Event, EventType, HistoryBuilder, Process};
 
     use super::*;
-    use crate::{
-        Model,
-        prepare::{Keys, Preparer},
-    };
+    use crate::prepare::{Keys, Preparer};
 
     /// Runs `test` on the automaton of these operations, one after the other: function, argument or answer, and
     /// whether it completed.
@@ -452,10 +449,10 @@ mod tests {
             }
         }
         let history = builder.finish();
-        let keys = Keys::split(&history, &Patience::endless()).unwrap();
-        let mut preparer = Preparer::new(&history, Model::KeyValue, initial);
-        let prepared = preparer.prepare(keys.operations(0), &Patience::endless()).unwrap().unwrap();
-        test(&mut Text::new(&history, initial, &prepared, &Patience::endless()).unwrap())
+        let keys = Keys::split(&history, &Budget::endless()).unwrap();
+        let mut preparer = Preparer::new(&history, true, initial);
+        let prepared = preparer.prepare(keys.operations(0), &Budget::endless()).unwrap().unwrap();
+        test(&mut Text::new(&history, initial, &prepared, &Budget::endless()).unwrap())
     }
 
     /// Number of the first value that the operations mention: values are numbered from 1 in the order of their first

@@ -22,7 +22,7 @@ use rustc_hash::FxHashMap;
 use super::key::{Touch, touches};
 use crate::{
     Memory,
-    patience::{OutOf, Patience},
+    budget::{Budget, Exhausted},
     prepare::Step,
 };
 
@@ -108,7 +108,7 @@ struct Sweep<'a> {
 }
 
 /// Returns the reason why `all`, session by session, is not causally consistent, or `None` if it is.
-pub(super) fn uncausal(all: &Events, memory: &Memory, patience: &Patience<'_>) -> Result<Option<Uncausal>, OutOf> {
+pub(super) fn uncausal(all: &Events, memory: &Memory, budget: &Budget<'_>) -> Result<Option<Uncausal>, Exhausted> {
     let mut sweep = match Sweep::new(all, memory) {
         Ok(sweep) => sweep,
         Err(bytes) => return Ok(Some(Uncausal::TooMany { bytes })),
@@ -116,7 +116,7 @@ pub(super) fn uncausal(all: &Events, memory: &Memory, patience: &Patience<'_>) -
     let sessions = u32::try_from(sweep.at.len()).expect("processes are u32");
     let mut ready: Vec<u32> = (0..sessions).rev().collect();
     while let Some(session) = ready.pop() {
-        let found = sweep.go_on(session, &mut ready, patience)?;
+        let found = sweep.go_on(session, &mut ready, budget)?;
         if found.is_some() {
             return Ok(found);
         }
@@ -195,10 +195,10 @@ impl<'a> Sweep<'a> {
         &mut self,
         session: u32,
         ready: &mut Vec<u32>,
-        patience: &Patience<'_>,
-    ) -> Result<Option<Uncausal>, OutOf> {
+        budget: &Budget<'_>,
+    ) -> Result<Option<Uncausal>, Exhausted> {
         while self.is_stuck(session) {
-            patience.steps(self.sets.len())?;
+            budget.steps(self.sets.len())?;
             let (at, knows) = &mut self.at[session as usize];
             let Event { operation, value, touch, .. } = self.all.events[*at];
             if touch == Touch::Set {

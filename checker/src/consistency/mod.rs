@@ -26,9 +26,9 @@ use rustc_hash::FxHashSet;
 
 use crate::{
     Options,
-    instead::{are_registers, count, each_key, split},
-    patience::{OutOf, Patience},
+    budget::{Budget, Exhausted},
     prepare::{Keys, Prepared},
+    registers::{are_registers, count, each_key, split},
     zones::{Placed, order},
 };
 use causal::{Events, uncausal};
@@ -49,7 +49,7 @@ const UNSAID: &str = "some cas did not match and did not say what they found";
 pub fn consistency(history: &History, options: &Options<'_>) -> Ladder {
     let keys = split(history, options);
     let mut climb = Climb::new(history, options);
-    let done = each_key(history, options, &keys, |name, key, patience| climb.key(name, key, patience));
+    let done = each_key(history, options, &keys, |name, key, budget| climb.key(name, key, budget));
     climb.ladder(&keys, done)
 }
 
@@ -112,15 +112,15 @@ impl<'a> Climb<'a> {
         &mut self,
         name: &Value,
         key: Result<(Prepared, Placed), &str>,
-        patience: &Patience<'_>,
-    ) -> Result<(), OutOf> {
+        budget: &Budget<'_>,
+    ) -> Result<(), Exhausted> {
         match key {
             Ok((prepared, placed)) => {
                 if let Some(violation) = &placed.violation {
                     let key = &Key::new(&prepared, &placed, violation);
                     let (history, options) = (self.history, self.options);
-                    self.climb(&Teller { history, options, key, name }, patience)?;
-                } else if placed.clusters.has_looks && order(&prepared, &placed, patience)?.is_none() {
+                    self.climb(&Teller { history, options, key, name }, budget)?;
+                } else if placed.clusters.has_looks && order(&prepared, &placed, budget)?.is_none() {
                     self.skip(UNSAID);
                 }
                 self.keys.push((prepared, placed));
@@ -131,10 +131,10 @@ impl<'a> Climb<'a> {
     }
 
     /// Returns the ladder from all keys together, given the result of processing them.
-    pub(crate) fn ladder(mut self, keys: &Result<Keys, OutOf>, done: Result<(), OutOf>) -> Ladder {
+    pub(crate) fn ladder(mut self, keys: &Result<Keys, Exhausted>, done: Result<(), Exhausted>) -> Ladder {
         if !are_registers(self.options) {
             self.skip("only registers are on the ladder");
-        } else if let Err(out) = done.and_then(|()| self.causal(&Patience::new(&self.options.limits))) {
+        } else if let Err(out) = done.and_then(|()| self.causal(&Budget::new(&self.options.limits))) {
             self.skip(&out.to_string());
         }
         // One by one, because collecting would reserve room for as many as there are operations.
@@ -148,11 +148,11 @@ impl<'a> Climb<'a> {
     }
 
     /// Tests every rung but the causal one on a key that is not linearizable.
-    fn climb(&mut self, teller: &Teller<'_>, patience: &Patience<'_>) -> Result<(), OutOf> {
+    fn climb(&mut self, teller: &Teller<'_>, budget: &Budget<'_>) -> Result<(), Exhausted> {
         let key = teller.key;
         self.of(Consistency::Linearizable).fail(teller.of_zones());
         let mut open = Vec::new();
-        match regular::irregular(key, patience)? {
+        match regular::irregular(key, budget)? {
             Some(found) => self.of(Consistency::Regular).fail(teller.of_irregular(found)),
             None => open.push(Consistency::Regular),
         }
@@ -163,12 +163,12 @@ impl<'a> Climb<'a> {
         let no_versions = key.no_versions();
         let suspects = match no_versions {
             Some(_) => Default::default(),
-            None => versions::suspects(teller.history, key, patience)?,
+            None => versions::suspects(teller.history, key, budget)?,
         };
         for (model, suspects) in versions::RUNGS.into_iter().zip(suspects) {
             let found = match &no_versions {
                 Some(violation) => Some(teller.of_no_versions(violation)),
-                None => versions::refute(teller.history, key, model, &suspects, patience)?
+                None => versions::refute(teller.history, key, model, &suspects, budget)?
                     .map(|pairs| teller.of_pairs(&pairs)),
             };
             match found {
@@ -201,21 +201,21 @@ impl<'a> Climb<'a> {
     }
 
     /// Tests the causal rung, unless the history is linearizable.
-    fn causal(&mut self, patience: &Patience<'_>) -> Result<(), OutOf> {
+    fn causal(&mut self, budget: &Budget<'_>) -> Result<(), Exhausted> {
         if self.of(Consistency::Linearizable).failing == 0 {
             return Ok(());
         }
         let (history, options) = (self.history, self.options);
         let steps = self.keys.iter().map(|(prepared, _)| prepared.steps.len()).sum();
-        patience.room(steps * Moments::BYTES)?;
+        budget.may_take(steps * Moments::BYTES)?;
         let (mut moments, mut unsaid) = (Moments::with_capacity(steps), false);
         for (prepared, placed) in self.keys.drain(..) {
             unsaid |= placed.clusters.has_looks || placed.clusters.contradiction.is_some();
-            moments.add(history, prepared, placed, patience)?;
+            moments.add(history, prepared, placed, budget)?;
         }
-        let events = moments.suspects(patience)?;
+        let events = moments.suspects(budget)?;
         let Events { events: all, keys, initial } = moments.events;
-        let found = uncausal(&Events { events, keys, initial }, options.limits.memory, patience)?;
+        let found = uncausal(&Events { events, keys, initial }, options.limits.memory, budget)?;
         let rung = self.of(Consistency::Causal);
         match &found {
             Some(causal::Uncausal::TooMany { bytes }) => {

@@ -18,7 +18,7 @@ use super::{
     key::{Touch, took_place},
 };
 use crate::{
-    patience::{OutOf, Patience},
+    budget::{Budget, Exhausted},
     prepare::{INITIAL, Prepared},
     windows::Windows,
     zones::{NO_STEP, Placed, begin, finish},
@@ -60,8 +60,8 @@ impl Moments {
         history: &History,
         mut prepared: Prepared,
         placed: Placed,
-        patience: &Patience<'_>,
-    ) -> Result<(), OutOf> {
+        budget: &Budget<'_>,
+    ) -> Result<(), Exhausted> {
         let clusters = &placed.clusters;
         let offset = u32::try_from(self.events.keys.len()).expect("values are counted by u32");
         let number = u32::try_from(self.events.initial.len()).expect("keys are counted by u32");
@@ -73,7 +73,7 @@ impl Moments {
         // For long histories this is as large as what follows.
         drop(placed);
         for step in &prepared.steps {
-            patience.step()?;
+            budget.step()?;
             for event in Event::of(history, step, offset) {
                 let set = values[(event.value - offset) as usize];
                 let moment = if event.touch == Touch::Look { set.max(begin(step.start)) } else { set };
@@ -86,13 +86,13 @@ impl Moments {
     }
 
     /// Returns the events that decide whether all of it is causally consistent, session by session.
-    pub(super) fn suspects(&mut self, patience: &Patience<'_>) -> Result<Vec<Event>, OutOf> {
+    pub(super) fn suspects(&mut self, budget: &Budget<'_>) -> Result<Vec<Event>, Exhausted> {
         let all = &self.events.events;
         let mut events = if self.broken {
             all.clone()
         } else {
-            let order = self.order(patience)?;
-            let (windows, set_at) = self.windows(&order, patience)?;
+            let order = self.order(budget)?;
+            let (windows, set_at) = self.windows(&order, budget)?;
             let is_inside = |&(place, event): &(u32, Event)| {
                 let setter = set_at[event.value as usize];
                 windows.number(place).is_some() && (setter == NONE || windows.number(setter).is_some())
@@ -106,7 +106,7 @@ impl Moments {
 
     /// Returns the events ordered by their moments. Those of one moment belong to one key and are ordered by their
     /// values.
-    fn order(&self, patience: &Patience<'_>) -> Result<Vec<u32>, OutOf> {
+    fn order(&self, budget: &Budget<'_>) -> Result<Vec<u32>, Exhausted> {
         let last = self.moments.iter().max().map_or(0, |&last| last as usize);
         let mut starts = vec![0_u32; last + 2];
         for &moment in &self.moments {
@@ -115,7 +115,7 @@ impl Moments {
         for at in 1..starts.len() {
             starts[at] += starts[at - 1];
         }
-        patience.steps(starts.len())?;
+        budget.steps(starts.len())?;
         let mut order = vec![0; self.moments.len()];
         for (event, &moment) in (0..).zip(&self.moments) {
             let start = &mut starts[moment as usize];
@@ -127,7 +127,7 @@ impl Moments {
             (self.moments[at as usize], self.numbers[value as usize], touch == Touch::Look)
         };
         for at in 1..order.len() {
-            patience.step()?;
+            budget.step()?;
             let mut place = at;
             while place > 0 && key(&order[place]) < key(&order[place - 1]) {
                 order.swap(place, place - 1);
@@ -139,13 +139,13 @@ impl Moments {
 
     /// Returns the ranges of this order from the setting of a value to a look that finds it although another was set
     /// last, and the place at which each value is set.
-    fn windows(&self, order: &[u32], patience: &Patience<'_>) -> Result<(Windows, Vec<u32>), OutOf> {
+    fn windows(&self, order: &[u32], budget: &Budget<'_>) -> Result<(Windows, Vec<u32>), Exhausted> {
         let Events { events, keys, initial } = &self.events;
         let mut last_set = initial.clone();
         let mut set_at = vec![NONE; keys.len()];
         let mut ranges = Vec::new();
         for (place, &at) in (0_u32..).zip(order) {
-            patience.step()?;
+            budget.step()?;
             let Event { value, touch, .. } = events[at as usize];
             let key = keys[value as usize] as usize;
             if touch == Touch::Set {

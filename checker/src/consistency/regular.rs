@@ -18,7 +18,7 @@ use std::{cmp::Reverse, collections::BinaryHeap};
 
 use super::key::{Key, Touch, touches};
 use crate::{
-    patience::{OutOf, Patience},
+    budget::{Budget, Exhausted},
     prepare::{Action, INITIAL, Step},
     zones::NO_STEP,
 };
@@ -35,12 +35,12 @@ pub(super) enum Irregular {
 }
 
 /// Returns the first look that is not regular, or `None` if all are.
-pub(super) fn irregular(key: &Key<'_>, patience: &Patience<'_>) -> Result<Option<Irregular>, OutOf> {
+pub(super) fn irregular(key: &Key<'_>, budget: &Budget<'_>) -> Result<Option<Irregular>, Exhausted> {
     // Changes that have begun and not ended, by their ends; and the last start among those that have ended.
     let mut open: BinaryHeap<Reverse<(u32, u32)>> = BinaryHeap::new();
     let mut newest = None;
     for &index in &key.suspects {
-        patience.step()?;
+        budget.step()?;
         let step = key.step(index);
         while let Some(&Reverse((end, start))) = open.peek()
             && end < step.start

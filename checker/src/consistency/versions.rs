@@ -38,7 +38,7 @@ use super::{
 };
 use crate::{
     Consistency,
-    patience::{OutOf, Patience},
+    budget::{Budget, Exhausted},
     prepare::INITIAL,
     windows::Windows,
 };
@@ -83,12 +83,12 @@ struct Newest {
 pub(super) fn suspects(
     history: &History,
     key: &Key<'_>,
-    patience: &Patience<'_>,
-) -> Result<[Windows; RUNGS.len()], OutOf> {
+    budget: &Budget<'_>,
+) -> Result<[Windows; RUNGS.len()], Exhausted> {
     let mut sessions: FxHashMap<u32, Newest> = FxHashMap::default();
     let mut suspects: [Vec<(u32, u32)>; RUNGS.len()] = Default::default();
     for &index in &key.suspects {
-        patience.step()?;
+        budget.step()?;
         let step = key.step(index);
         let newest = sessions.entry(history.operations[step.operation as usize].process).or_default();
         for (value, touch) in touches(step) {
@@ -119,8 +119,8 @@ pub(super) fn refute(
     key: &Key<'_>,
     rung: Consistency,
     suspects: &Windows,
-    patience: &Patience<'_>,
-) -> Result<Option<Vec<Pair>>, OutOf> {
+    budget: &Budget<'_>,
+) -> Result<Option<Vec<Pair>>, Exhausted> {
     if suspects.is_empty() {
         return Ok(None);
     }
@@ -132,10 +132,10 @@ pub(super) fn refute(
         _ => Pairs::Next(|_| true),
     };
     // A step has at most two touches, and usually up to three edges.
-    patience.room(key.suspects.len() * (2 * size_of::<(u32, Touched)>() + 3 * size_of::<Edge>()))?;
+    budget.may_take(key.suspects.len() * (2 * size_of::<(u32, Touched)>() + 3 * size_of::<Edge>()))?;
     let mut all: Vec<(u32, Touched)> = Vec::new();
     for &index in &key.suspects {
-        patience.step()?;
+        budget.step()?;
         let step = key.step(index);
         let process = history.operations[step.operation as usize].process;
         all.extend(touches(step).filter_map(|(value, touch)| {
@@ -147,7 +147,7 @@ pub(super) fn refute(
     let initial = suspects.number(key.chains.places[INITIAL as usize].0);
     let mut build = Build::new(suspects.len, initial.unwrap_or(ELSEWHERE));
     for session in all.chunk_by(|a, b| a.0 == b.0) {
-        patience.steps(session.len())?;
+        budget.steps(session.len())?;
         let touched = session.iter().map(|&(_, touched)| touched);
         let found = match pairs {
             Pairs::Next(counts) => build.next(touched.filter(|touched| counts(touched.touch))),
@@ -157,7 +157,7 @@ pub(super) fn refute(
             return Ok(found);
         }
     }
-    Ok(ring(build.nodes, &build.edges, patience)?.map(|ring| told(&ring)))
+    Ok(ring(build.nodes, &build.edges, budget)?.map(|ring| told(&ring)))
 }
 
 /// Returns the pairs behind the edges of a cycle: edges to and from helper nodes name one step or none.

@@ -9,10 +9,11 @@ use super::{
     versions::Pair,
 };
 use crate::{
-    Evidence, Options, UnknownWhy, Witness, evidence,
-    evidence::{Gather, Words},
+    Evidence, Options, UnknownWhy, Witness,
+    evidence::{self, Gather},
     prepare::{Action, Prepared, Step, Val},
     shrink::Problem,
+    words::Words,
     zones::{NO_STEP, Violation},
 };
 

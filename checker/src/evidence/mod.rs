@@ -5,20 +5,20 @@ pub(crate) mod possible;
 pub(crate) mod revisions;
 mod sentences;
 mod stale;
-mod words;
 
 use histories::{History, Operation};
 
 use crate::{
     Evidence, Limits, Options, UnknownWhy,
-    generic::By,
-    model::Register,
-    opinion::refute,
-    patience::Patience,
+    budget::Budget,
+    generic::{By, second_opinion::refute},
+    objects::register::specification::Register,
     prepare::{Action, Prepared, Preparer, Step, Steps},
-    shrink::{MAX_EVIDENCE, Problem, by_specification},
+    report::MAX_EVIDENCE,
+    shrink::{Problem, by_specification},
     staleness::bounds::BYTES,
     verify::register_calls,
+    words::Words,
     zones::{Clusters, NO_STEP, Violation, Zones, zones},
 };
 
@@ -27,7 +27,6 @@ const CAS_AS_WRITE: &str = "where a cas counts as a write if only others set wha
 
 pub(crate) use gather::Gather;
 use sentences::Told;
-pub(crate) use words::Words;
 
 /// Returns evidence for a violation of the zones. Among several violations the stalest read is reported, since it is
 /// the clearest and its staleness is certain. If no read is certainly stale, the first violation found is reported.
@@ -39,9 +38,9 @@ pub(crate) fn of_zones(
     clusters: &Clusters,
 ) -> Result<Evidence, UnknownWhy> {
     let is_order = matches!(violation, Violation::Inversion { .. } | Violation::Meeting { .. });
-    let patience = Patience::new(&options.limits);
+    let budget = Budget::new(&options.limits);
     let bytes = clusters.len() as usize * BYTES;
-    let is_told = is_order && patience.ask().and_then(|()| patience.room(bytes)).is_ok();
+    let is_told = is_order && budget.ask().and_then(|()| budget.may_take(bytes)).is_ok();
     let stale = if is_told { stale::stalest(history, steps, clusters) } else { None };
     let (kept, wanted) = match &stale {
         Some(stale) => gather::of_stale(steps, clusters, stale),
@@ -89,8 +88,8 @@ fn few(
     operations.sort_unstable();
     operations.dedup();
     // There are few of them, so no limit applies.
-    let patience = Patience::new(&Limits::none());
-    let prepared = Preparer::new(history, options.model, &options.initial).prepare(&operations, &patience);
+    let budget = Budget::new(&Limits::none());
+    let prepared = Preparer::new(history, options.model.has_edits(), &options.initial).prepare(&operations, &budget);
     prepared.ok().and_then(Result::ok).expect("what was a step is one")
 }
 
@@ -137,7 +136,7 @@ fn told(problem: &Problem<'_>, kept: &[u32]) -> Result<Evidence, UnknownWhy> {
     let words = Words { prepared: &alone, ..words(problem) };
     // The zones decide a few steps without querying the time. If many steps are left, the description has less
     // detail.
-    let told = match zones(&alone, &Patience::new(problem.limits)) {
+    let told = match zones(&alone, &Budget::new(problem.limits)) {
         Ok(Some(Zones::Violation(violation, clusters))) => sentences::of_violation(&words, &violation, &clusters),
         Ok(Some(Zones::Order(_) | Zones::Undecided) | None) | Err(_) => sentences::of_steps(&words),
     };

@@ -6,8 +6,8 @@ use std::{cmp::Reverse, collections::BinaryHeap};
 
 use histories::{Function, History, Operation, Outcome, ValueId};
 
-use super::words::short;
 use crate::Verdict;
+use crate::words::short;
 
 /// Operation whose answer came with a revision. Ordered by revision; for the same revision a change is greater than a
 /// look.

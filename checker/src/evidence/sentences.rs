@@ -1,13 +1,11 @@
 //! Sentences of the evidence: the claim of what is wrong, and the reasons why one operation must come before another,
 //! until they form a cycle.
 
-use super::{
-    stale::{self, Stale},
-    words::Words,
-};
+use super::stale::{self, Stale};
 use crate::{
     Staleness,
     prepare::{Action, INITIAL, Step, Val},
+    words::Words,
     zones::{Clusters, NO_STEP, Violation},
 };
 use histories::{Function, ValueId};

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     memory::{of_set, of_vec},
-    model::Specification,
+    specification::Specification,
 };
 
 /// Room reserved for calls that take effect at once; there are hardly ever more.

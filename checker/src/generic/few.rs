@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     Limits,
-    model::{Call, Specification},
+    specification::{Call, Specification},
 };
 
 /// Maximum number of queries of the limits (a few thousand steps each) for one attempt, and for all attempts to

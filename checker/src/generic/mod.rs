@@ -4,6 +4,7 @@
 mod depth;
 mod few;
 mod race;
+pub(crate) mod second_opinion;
 mod space;
 mod states;
 mod sweep;
@@ -19,14 +20,14 @@ use rustc_hash::FxHashMap;
 
 use crate::{
     Evidence, Limits, UnknownWhy,
-    model::{Call, Specification},
-    opinion::{Doubt, refute},
+    budget::{Budget, Exhausted},
     parts::in_one,
-    patience::{OutOf, Patience},
+    specification::{Call, Specification},
     verify::Verify,
 };
 
 use race::Racer;
+use second_opinion::{Doubt, refute};
 use space::Space;
 use states::States;
 
@@ -96,20 +97,20 @@ impl<S: Specification> Object for S {
 
     fn judge(&self, history: &History, operations: &[u32], limits: &Limits<'_>) -> Found {
         let (mut orders, mut undecided) = (Vec::new(), None);
-        let patience = Patience::new(limits);
-        let out_of = |out: OutOf| Found::Unknown(out.among(history, operations));
-        let parts = match parts(self, history, operations, &patience) {
+        let budget = Budget::new(limits);
+        let exhausted = |out: Exhausted| Found::Unknown(out.among(history, operations));
+        let parts = match parts(self, history, operations, &budget) {
             Ok(parts) => parts,
-            Err(out) => return out_of(out),
+            Err(out) => return exhausted(out),
         };
-        match unfounded(self, history, operations, &patience) {
-            Err(out) => return out_of(out),
+        match unfounded(self, history, operations, &budget) {
+            Err(out) => return exhausted(out),
             Ok(Some(found)) => return Found::Unfounded(found),
             Ok(None) => {}
         }
         for part in parts {
-            if let Err(out) = patience.steps(part.len()) {
-                return out_of(out);
+            if let Err(out) = budget.steps(part.len()) {
+                return exhausted(out);
             }
             let mut states = States::new(self, limits.memory);
             match race::search(&mut states, history, &part, |_| false, limits) {
@@ -148,7 +149,7 @@ pub(crate) fn can_be_ordered(
         (0..).zip(operations.iter().zip(calls)).map(|(place, (operation, call))| (place, *operation, *call)).collect();
     by_start.sort_by_key(|(_, operation, _)| operation.invoked);
     let mut states = States::new(object, limits.memory);
-    let space = Space::new(&mut states, by_start.into_iter(), |_| false, &Patience::new(&limits)).ok()?;
+    let space = Space::new(&mut states, by_start.into_iter(), |_| false, &Budget::new(&limits)).ok()?;
     let racers = if found_by == By::This { Racer::depth() } else { Racer::all() };
     match race::run(space, racers, &limits) {
         race::Found::Order(_) => Some(true),
@@ -173,15 +174,15 @@ fn unfounded<S: Specification>(
     object: &S,
     history: &History,
     operations: &[u32],
-    patience: &Patience<'_>,
-) -> Result<Option<Unfounded>, OutOf> {
+    budget: &Budget<'_>,
+) -> Result<Option<Unfounded>, Exhausted> {
     let happened = |index: &&u32| history.operations[**index as usize].outcome != Outcome::Fail;
     let call = |index: u32| Call::of(history, &history.operations[index as usize], object.asks_who());
     // The first two operations that leave each value, since an operation does not find what it leaves itself.
     // Operations are in the order of their invocations.
     let mut left: FxHashMap<Value, [Option<u32>; 2]> = FxHashMap::default();
     for &index in operations.iter().filter(happened) {
-        patience.step()?;
+        budget.step()?;
         for what in object.leaves(&call(index)) {
             let [first, second] = left.entry(what).or_default();
             let place = if first.is_none() { first } else { second };
@@ -192,7 +193,7 @@ fn unfounded<S: Specification>(
     for &operation in operations.iter().filter(happened) {
         let end = history.operations[operation as usize].completed;
         for what in object.finds(&call(operation)) {
-            patience.step()?;
+            budget.step()?;
             let others = left.get(&what).copied().unwrap_or_default().into_iter().flatten();
             let first = others.filter(|&other| other != operation).min();
             let is_late = first.is_none_or(|first| history.operations[first as usize].invoked > end);
@@ -210,14 +211,14 @@ fn parts<S: Specification>(
     object: &S,
     history: &History,
     operations: &[u32],
-    patience: &Patience<'_>,
-) -> Result<Vec<Vec<u32>>, OutOf> {
+    budget: &Budget<'_>,
+) -> Result<Vec<Vec<u32>>, Exhausted> {
     let happened = |index: &u32| history.operations[*index as usize].outcome != Outcome::Fail;
     let operations: Vec<u32> = operations.iter().copied().filter(happened).collect();
     let mut places: FxHashMap<Value, usize> = FxHashMap::default();
     let mut parts: Vec<Vec<u32>> = Vec::new();
     for &index in &operations {
-        patience.step()?;
+        budget.step()?;
         let call = Call::of(history, &history.operations[index as usize], object.asks_who());
         let Some(part) = object.part(&call) else { return Ok(vec![operations]) };
         let place = *places.entry(part).or_insert(parts.len());

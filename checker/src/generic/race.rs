@@ -7,8 +7,8 @@ use histories::History;
 use super::{depth::Depth, space::Space, states::States, sweep::Sweep};
 use crate::{
     Limits, UnknownWhy,
-    model::{Call, Specification},
-    patience::Patience,
+    budget::Budget,
+    specification::{Call, Specification},
 };
 
 /// Work of the first turn, and the additional work for each completion: enough for an order that is never in doubt.
@@ -106,7 +106,7 @@ pub(super) fn search<'a, S: Specification>(
         let operation = history.operations[index as usize];
         (index, operation, Call::of(history, &operation, asks_who))
     });
-    match Space::new(states, calls, is_optional, &Patience::new(limits)) {
+    match Space::new(states, calls, is_optional, &Budget::new(limits)) {
         Ok(space) => run(space, Racer::all(), limits),
         Err(out) => Found::Limit(out.among(history, operations)),
     }

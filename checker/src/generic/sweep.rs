@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     memory::{of_table, of_vec},
-    model::Specification,
+    specification::Specification,
 };
 
 /// Number of nodes for one completion above which the memory is freed.

@@ -2,7 +2,7 @@
 
 use histories::{History, Operation, Outcome, Value};
 
-use crate::{evidence::Words, model::Call, prepare::Prepared};
+use crate::{prepare::Prepared, specification::Call, words::Words};
 
 /// Maximum number of reasons: more would tell a reader nothing.
 const MAX_REASONS: usize = 12;

@@ -53,7 +53,7 @@ mod trail;
 
 use std::collections::VecDeque;
 
-use crate::{Limits, UnknownWhy, automaton::Automaton, patience::OutOf, prepare::Step};
+use crate::{Limits, UnknownWhy, automaton::Automaton, budget::Exhausted, prepare::Step};
 
 use sweep::{Now, Sweep};
 
@@ -236,7 +236,7 @@ impl<'a, A: Automaton, const N: usize> Drive<'a, A, N> {
     }
 
     /// Completes `step` with the first effort that lets a configuration survive.
-    fn complete(&mut self, step: u32, first: usize) -> Result<bool, OutOf> {
+    fn complete(&mut self, step: u32, first: usize) -> Result<bool, Exhausted> {
         for &effort in &self.efforts[first..] {
             if self.sweep.complete(step, effort)? {
                 self.sweep.go_on(step, effort.width);
@@ -284,7 +284,7 @@ impl<'a, A: Automaton, const N: usize> Drive<'a, A, N> {
         Found::Order(trail::unfold(self.steps, self.due, &members, self.sweep.object, &path))
     }
 
-    fn why(&self, out: OutOf) -> UnknownWhy {
+    fn why(&self, out: Exhausted) -> UnknownWhy {
         let completed = self.due.len();
         out.why(self.sweep.now.completed, completed, self.steps.len() - completed)
     }

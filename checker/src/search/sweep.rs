@@ -15,8 +15,8 @@ use super::{
 use crate::{
     Limits,
     automaton::{Automaton, State},
+    budget::Exhausted,
     memory::Share,
-    patience::OutOf,
     prepare::{Action, Step},
 };
 
@@ -187,7 +187,7 @@ impl<'a, A: Automaton, const N: usize> Sweep<'a, A, N> {
 
     /// Extends every configuration until the step `due` has taken effect, within `effort`. Returns true if some
     /// configuration survives.
-    pub(super) fn complete(&mut self, due: u32, effort: Effort) -> Result<bool, OutOf> {
+    pub(super) fn complete(&mut self, due: u32, effort: Effort) -> Result<bool, Exhausted> {
         let slot = self.now.open.slot_of(due);
         let due = Due { action: self.steps[due as usize].action, slot, dependent: self.now.open.dependent, effort };
         self.reached.clear();
@@ -385,7 +385,7 @@ impl<'a, A: Automaton, const N: usize> Sweep<'a, A, N> {
     }
 
     /// Queries the time limit from time to time, and asks for memory before anything grows.
-    fn ask(&mut self) -> Result<(), OutOf> {
+    fn ask(&mut self) -> Result<(), Exhausted> {
         let compared = self.reached.compared() + self.next.compared();
         self.until_question = self.until_question.saturating_sub(1 + compared / COMPARED_PER_STEP);
         // One configuration leads to at most this many.
@@ -399,7 +399,7 @@ impl<'a, A: Automaton, const N: usize> Sweep<'a, A, N> {
             return Ok(());
         }
         if !self.memory.hold(self.bytes(more)) {
-            return Err(OutOf::Memory);
+            return Err(Exhausted::Memory);
         }
         self.reached.reserve(more);
         self.next.reserve(more);

@@ -8,7 +8,7 @@ use rustc_hash::FxHashSet;
 
 use super::Problem;
 use crate::{
-    model::register::{as_text, is_text},
+    objects::register::specification::{as_text, is_text},
     prepare::{Action, INITIAL, Step, Val},
 };
 

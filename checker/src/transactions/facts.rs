@@ -52,7 +52,7 @@ pub(super) struct ByKey<T> {
 impl<T: Copy> ByKey<T> {
     /// Groups rows by a counting sort. Rows of one key keep their order.
     fn new(keys: usize, rows: &[(u32, T)], limit: &Limit<'_>) -> Result<Self, UnknownWhy> {
-        limit.room(2 * (keys + 1) * size_of::<u32>() + rows.len() * (size_of::<u32>() + size_of::<T>()))?;
+        limit.may_take(2 * (keys + 1) * size_of::<u32>() + rows.len() * (size_of::<u32>() + size_of::<T>()))?;
         let mut begins = vec![0_u32; keys + 1];
         for (key, _) in rows {
             begins[*key as usize + 1] += 1;
@@ -279,7 +279,7 @@ fn classify(history: &History, initial: &Initial, limit: &Limit<'_>) -> Result<K
     const WRITTEN: u8 = 2;
     const READ_LIST: u8 = 4;
     const READ_VALUE: u8 = 8;
-    limit.room(history.values.len() * size_of::<u32>())?;
+    limit.may_take(history.values.len() * size_of::<u32>())?;
     let (mut keys, mut number, mut uses) = (Vec::new(), vec![NONE; history.values.len()], Vec::new());
     for transaction in 0..history.transactions.len() {
         limit.step()?;

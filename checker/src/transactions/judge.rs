@@ -348,7 +348,7 @@ impl<'h> Case<'_, 'h> {
         }
         let bytes =
             self.graph.edges.len() * 2 * size_of::<(u32, u32)>() + self.facts.changes.rows.len() * size_of::<Item>();
-        self.limit.room(bytes)?;
+        self.limit.may_take(bytes)?;
         let rank = |t: u32| {
             let operation = self.facts.operation(t);
             if operation.outcome == Outcome::Ok { operation.completed } else { operation.invoked }

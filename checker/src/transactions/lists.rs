@@ -73,7 +73,7 @@ impl<'h> Lists<'h> {
     ) -> Result<Self, UnknownWhy> {
         let keys = facts.keys.len();
         let bytes = keys * (size_of::<Option<Shown<'_>>>() + size_of::<usize>() + 1) + facts.changes.rows.len();
-        limit.room(bytes + facts.history.values.len() * size_of::<u32>())?;
+        limit.may_take(bytes + facts.history.values.len() * size_of::<u32>())?;
         let mut lists = Self {
             longest: vec![None; keys],
             begins: vec![0; keys],
@@ -165,7 +165,7 @@ impl<'h> Lists<'h> {
         graph: &mut Graph,
         limit: &Limit<'_>,
     ) -> Result<(), UnknownWhy> {
-        limit.room(3 * facts.happened.len() * size_of::<u32>())?;
+        limit.may_take(3 * facts.happened.len() * size_of::<u32>())?;
         let mut scratch = Scratch {
             changed: vec![NONE; facts.happened.len()],
             unread: vec![NONE; facts.happened.len()],

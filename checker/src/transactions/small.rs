@@ -436,7 +436,7 @@ impl Tried<'_> {
             return Ok(false);
         }
         if self.states.len() == self.states.capacity() {
-            self.limit.room((self.states.len() + 1) * 2 * (64 + 4 * contents.len()))?;
+            self.limit.may_take((self.states.len() + 1) * 2 * (64 + 4 * contents.len()))?;
         }
         Ok(self.states.insert((done, contents.into())))
     }

@@ -53,7 +53,7 @@ mod order;
 mod violation;
 
 use crate::{
-    patience::{OutOf, Patience},
+    budget::{Budget, Exhausted},
     prepare::Steps,
     windows::Windows,
 };
@@ -91,24 +91,24 @@ pub(crate) struct Placed {
 const VALUE_BYTES: usize = size_of::<Cluster>() + 2 * size_of::<Zone>() + size_of::<u32>();
 
 /// Decides the key with these steps. Returns `None` if its values are not unique.
-pub(crate) fn zones(steps: &impl Steps, patience: &Patience<'_>) -> Result<Option<Zones>, OutOf> {
-    let Some(placed) = place(steps, patience)? else { return Ok(None) };
+pub(crate) fn zones(steps: &impl Steps, budget: &Budget<'_>) -> Result<Option<Zones>, Exhausted> {
+    let Some(placed) = place(steps, budget)? else { return Ok(None) };
     if let Some(violation) = placed.violation {
         return Ok(Some(Zones::Violation(violation, placed.clusters)));
     }
-    Ok(Some(order(steps, &placed, patience)?.map_or(Zones::Undecided, Zones::Order)))
+    Ok(Some(order(steps, &placed, budget)?.map_or(Zones::Undecided, Zones::Order)))
 }
 
 /// Does the same as [`zones`], without writing out the order and without placing each cas that did not match.
-pub(crate) fn place(steps: &impl Steps, patience: &Patience<'_>) -> Result<Option<Placed>, OutOf> {
-    patience.room(steps.values() * VALUE_BYTES + steps.end() as usize * size_of::<u32>())?;
-    let Some(mut clusters) = Clusters::gather(steps, patience)? else { return Ok(None) };
-    let unplaceable = clusters.include(patience)?;
+pub(crate) fn place(steps: &impl Steps, budget: &Budget<'_>) -> Result<Option<Placed>, Exhausted> {
+    budget.may_take(steps.values() * VALUE_BYTES + steps.end() as usize * size_of::<u32>())?;
+    let Some(mut clusters) = Clusters::gather(steps, budget)? else { return Ok(None) };
+    let unplaceable = clusters.include(budget)?;
     let contradiction = clusters.contradiction.map(|step| Violation::Contradiction { step });
     if let Some(violation) = contradiction.or(unplaceable) {
         return Ok(Some(Placed { clusters, zones: Vec::new(), violation: Some(violation) }));
     }
-    let Blocks { mut zones, inverted, has_rings, mut violation } = clusters.zones(patience)?;
+    let Blocks { mut zones, inverted, has_rings, mut violation } = clusters.zones(budget)?;
     sort_nearly_sorted(&mut zones, Zone::left);
     if violation.is_none() {
         violation = meeting(zones.iter().copied()).map(|origins| {

@@ -7,7 +7,7 @@ use super::{
     clusters::{Cluster, Clusters, NO_STEP, begin, finish},
 };
 use crate::{
-    patience::{OutOf, Patience},
+    budget::{Budget, Exhausted},
     prepare::{Action, Step, Steps, Val},
 };
 
@@ -18,12 +18,12 @@ const NOWHERE: u32 = u32::MAX;
 pub(crate) fn order(
     steps: &impl Steps,
     Placed { clusters, zones, .. }: &Placed,
-    patience: &Patience<'_>,
-) -> Result<Option<Vec<u32>>, OutOf> {
+    budget: &Budget<'_>,
+) -> Result<Option<Vec<u32>>, Exhausted> {
     let levels = || zones.iter().flat_map(|zone| clusters.chain(zone.origin));
     let mut looks_at: FxHashMap<Val, Vec<u32>> = FxHashMap::default();
     if clusters.has_looks {
-        patience.steps(steps.end() as usize)?;
+        budget.steps(steps.end() as usize)?;
         let Some(placed) = place_looks(steps, clusters, &levels().collect::<Vec<_>>()) else { return Ok(None) };
         for (look, value) in placed {
             looks_at.entry(value).or_default().push(look);
@@ -35,7 +35,7 @@ pub(crate) fn order(
         sorted.extend(Some(clusters[value].writer).filter(|&writer| writer != NO_STEP));
         let first = sorted.len();
         sorted.extend(clusters.readers(value));
-        patience.steps(1 + sorted.len() - first)?;
+        budget.steps(1 + sorted.len() - first)?;
         if let Some(looks) = looks_at.get(&value) {
             sorted.extend(looks);
             sorted[first..].sort_unstable();

@@ -6,6 +6,8 @@ use histories::{Event, EventType, History, HistoryBuilder, Operation, Outcome, P
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 
+use crate::oracles::share_of;
+
 const HISTORIES: u64 = 100_000;
 const LISTS: u64 = 1_000_000;
 const SETS: u64 = 500_000;
@@ -306,19 +308,19 @@ fn agree(model: Model, histories: u64) {
 
 #[test]
 fn sets() {
-    agree(Model::Set, crate::histories(SETS));
+    agree(Model::Set, share_of(SETS));
 }
 
 #[test]
 fn lists() {
-    agree(Model::List, crate::histories(LISTS));
+    agree(Model::List, share_of(LISTS));
 }
 
 macro_rules! each_agrees {
     ($($name:ident: $model:ident,)*) => {
         $(#[test]
         fn $name() {
-            agree(Model::$model, crate::histories(HISTORIES));
+            agree(Model::$model, share_of(HISTORIES));
         })*
     };
 }
