@@ -18,6 +18,7 @@ mod mutex;
 mod priority_queue;
 mod queue;
 pub(crate) mod register;
+mod semaphore;
 mod set;
 mod stack;
 #[cfg(test)]
@@ -89,6 +90,9 @@ models! {
     /// `Mutex` whose `acquire` answers with a fencing token: a number larger than all before it, and than
     /// [`Options::initial`](crate::Options::initial) if that is a number.
     FencedLock: fenced_lock::DEFINITION,
+    /// Semaphore: `acquire` of a permit, or of several at once, and `release` by a process that holds as many. Begins
+    /// with the number of permits [`Options::initial`](crate::Options::initial), or 1 if that is absent.
+    Semaphore: semaphore::DEFINITION,
 }
 
 /// Method of a model: decides one key, or names an operation that it lacks.
