@@ -21,9 +21,6 @@ fn violated(dir: &Path, workload: &str) -> Value {
     assert_eq!(results["verdict"], "not-linearizable");
     let coverage = &results["coverage"];
     assert!(coverage["writes"].as_u64() > Some(0) && coverage["deposed"]["reads_answered"].as_u64() > Some(0));
-    let answered =
-        |kind: &str| results["availability"].as_array().unwrap().iter().all(|node| node[kind]["answered"] != 0);
-    assert!(answered("reads") && answered("writes"), "probes are answered: {}", results["availability"]);
     assert_eq!(results["not_recovered"], Value::Null, "final reads succeed");
     results
 }
@@ -90,7 +87,7 @@ fn a_workload_that_there_is_not_is_refused_with_those_that_there_are() {
     let dir = tempfile::tempdir().unwrap();
     for command in [["run", "--workload"], ["campaign", "--workloads"]] {
         let ended = run(dir.path(), &[command[0], command[1], "bank"]);
-        assert_eq!(ended.code, Some(2), "{ended:?}");
+        assert_eq!(ended.code, Some(64), "{ended:?}");
         assert!(ended.err.contains("bank") && ended.err.contains("register, set, queue, append"), "{}", ended.err);
     }
 }
