@@ -2,7 +2,7 @@
 
 use std::{ops::RangeInclusive, time::Duration};
 
-use nemesis::{FaultSpecs, Planned, ScheduleOptions};
+use nemesis::{FaultSpecs, PlannedFault, ScheduleOptions};
 use serde::{Deserialize, Serialize};
 use workloads::{WORKLOADS, Workload};
 
@@ -49,7 +49,7 @@ pub(crate) struct Plan {
     /// Time that a client waits for an answer, ms.
     pub(crate) operation_timeout_ms: u64,
     pub(crate) settings: Settings,
-    pub(crate) schedule: Vec<Planned>,
+    pub(crate) schedule: Vec<PlannedFault>,
 }
 
 impl Default for Plan {

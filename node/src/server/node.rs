@@ -20,11 +20,11 @@ use crate::{
     event::{Event, Log},
     kv::{Applied, Command, Machine, MachineError},
     raft::{
-        Elections, Entry, Incredible, LogIndex, Message, NodeId, ProposalOutcome, Raft, ReadMode, ReadOutcome, Role,
-        Snapshot, Status, Term, Time,
+        Elections, Entry, InvalidMessage, LogIndex, Message, NodeId, ProposalOutcome, Raft, ReadMode, ReadOutcome,
+        Role, Snapshot, Status, Term, Time,
     },
     request::{Counters, Failure, Happened, Input, Mode, Reason, Reply, Request, StatusReport},
-    storage::{Beginning, Compacted, Storage},
+    storage::{Beginning, CompactionOutcome, Storage},
     trace::Trace,
     transport::{Frame, Links},
 };
@@ -191,7 +191,7 @@ impl Node {
     }
 
     /// Logs a refused message; only some of many, so that nobody can fill the disk with them.
-    fn refuse_message(&mut self, peer: NodeId, why: &Incredible) {
+    fn refuse_message(&mut self, peer: NodeId, why: &InvalidMessage) {
         self.refused_messages += 1;
         if self.refused_messages.is_power_of_two() {
             let (reason, count) = (why.to_string(), self.refused_messages);
@@ -380,13 +380,13 @@ impl Node {
     /// thread.
     fn compact(&mut self, now: Instant) -> Result<(), Error> {
         match self.storage.finish_compaction().map_err(|source| self.broken(source))? {
-            Some(Compacted::Done(snapshot)) => {
+            Some(CompactionOutcome::Done(snapshot)) => {
                 let Snapshot { last_index, .. } = snapshot;
                 self.log.write(Event::SnapshotMade { last_index, bytes: snapshot.data.len() });
                 self.snapshot_index = last_index;
                 self.raft.compact(snapshot);
             }
-            Some(Compacted::GivenUp) => self.compact_after = now + COMPACTION_RETRY,
+            Some(CompactionOutcome::Abandoned) => self.compact_after = now + COMPACTION_RETRY,
             None => {}
         }
         let last_index = self.machine.applied();
