@@ -32,3 +32,4 @@ mod shrink;
 mod store;
 mod support;
 mod usage;
+mod workloads;
