@@ -2,7 +2,7 @@
 //! been wrong.
 
 use histories::{History, Operation, Outcome, ValueId};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     Model, Verdict,
@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Reason why a verdict of linearizable says nothing about the system.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Weak {
     /// Lack of any answer.

@@ -6,6 +6,7 @@ use nemesis::{FaultSpecs, Planned, ScheduleOptions};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    store::SchemaVersion,
     systems::schism::{ReadMode, Settings},
     terminal::words::counted,
 };
@@ -16,6 +17,8 @@ pub(crate) const NODES: RangeInclusive<u16> = 1..=9;
 /// Plan of one run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Plan {
+    #[serde(default = "SchemaVersion::unnamed")]
+    pub(crate) schema_version: SchemaVersion,
     /// Version of schism that made the plan.
     pub(crate) version: String,
     pub(crate) system: String,
@@ -43,6 +46,7 @@ impl Default for Plan {
     /// Returns a plan of five nodes and 25 clients with 500 operations per second on 5 keys for 20 s.
     fn default() -> Self {
         Self {
+            schema_version: SchemaVersion::default(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             system: "schism".to_owned(),
             nodes: 5,
