@@ -7,7 +7,7 @@ use nemesis::{FaultSpec, FaultSpecs};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    run::plan::NODES,
+    run::plan::{NODES, check_workload},
     systems::schism::{Elections, ReadMode},
 };
 
@@ -297,11 +297,10 @@ impl CampaignPlan {
         if let Some((name, _)) = empty.iter().find(|(_, is_empty)| *is_empty) {
             return Err(format!("`{name}` is empty: a campaign needs at least one of each"));
         }
-        for (name, found, known) in [("system", &self.systems, "schism"), ("workload", &self.workloads, "register")] {
-            if let Some(other) = found.iter().find(|found| *found != known) {
-                return Err(format!("there is no {name} {other:?}; there is: {known}"));
-            }
+        if let Some(other) = self.systems.iter().find(|system| *system != "schism") {
+            return Err(format!("there is no system {other:?}; there is: schism"));
         }
+        self.workloads.iter().try_for_each(|workload| check_workload(workload))?;
         if let Some(nodes) = self.nodes.iter().find(|nodes| !NODES.contains(nodes)) {
             return Err(format!("a cluster has from 1 to 9 nodes, not {nodes}"));
         }

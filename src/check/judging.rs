@@ -277,6 +277,17 @@ impl Judging {
 /// The name of the event that says how a history is to be judged, by no client.
 pub(crate) const JUDGE_AS: &str = "judge-as";
 
+/// The model of this name; none for transactions, whose keys say themselves what they are.
+pub(crate) fn model_named(name: &str) -> Option<Model> {
+    ModelName::from_str(name, false).ok()?.of_keys()
+}
+
+/// The event that says that a history is to be judged by the model of this name; none where it shows without being said.
+pub(crate) fn judge_by(name: &str) -> Option<Event<'static>> {
+    let model = model_named(name).filter(|model| *model != Model::Register)?;
+    judge_as(&Options::new(model), 0)
+}
+
 /// The event that says how a history is to be judged where nobody says otherwise: what is left of a history no longer tells.
 pub(crate) fn judge_as(options: &Options<'_>, time: u64) -> Option<Event<'static>> {
     let name =
@@ -332,5 +343,24 @@ fn initial_of(model: Model, history: &History) -> Value {
     match model {
         Model::KeyValue if !history.operations.iter().any(names_null) => "".into(),
         _ => Value::Nil,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_workload_names_a_model_that_there_is_and_its_history_says_which() {
+        for workload in workloads::WORKLOADS {
+            let named = ModelName::from_str(workload.model(), false).unwrap();
+            assert_eq!(model_named(workload.model()), named.of_keys());
+            let mut history = History::default();
+            history.others.extend(judge_by(workload.model()));
+            match model_named(workload.model()) {
+                Some(model) => assert_eq!(kept(&history).map_or(Model::Register, |kept| kept.0), model),
+                None => assert!(history.others.is_empty(), "transactions are known by themselves"),
+            }
+        }
     }
 }

@@ -15,6 +15,6 @@ pub(crate) mod transactions;
 pub(crate) use self::{
     budget::{Budget, Exhausted},
     guard::guard,
-    judging::{JUDGE_AS, Judging, LimitArgs, judge_as, processors, status_of, status_of_report},
+    judging::{JUDGE_AS, Judging, LimitArgs, judge_as, judge_by, model_named, processors, status_of, status_of_report},
     meaning::Meaning,
 };

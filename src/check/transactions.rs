@@ -2,9 +2,12 @@
 
 use std::borrow::Cow;
 
-use checker::{Level, Status, TransactionReport, UnknownWhy, Weak, check_transactions_from};
+use checker::{
+    Evidence, KeyReport, Level, Method, Report, Status, TransactionReport, UnknownWhy, Verdict, Weak,
+    check_transactions_from,
+};
 use clap::ValueEnum;
-use histories::{Found, History, MicroOperation, Value};
+use histories::{Found, History, MicroOperation, Outcome, Value};
 
 use super::{budget::Budget, judging::Judging};
 use crate::error::ExitStatus;
@@ -97,6 +100,49 @@ pub(crate) fn judge<'a>(history: &'a History, judging: &Judging, budget: &Budget
     let is_internal = matches!(report.why, Some(UnknownWhy::Internal { .. }));
     let status = if is_internal { ExitStatus::Internal } else { status };
     JudgedTransactions { history, status, report, level, weak }
+}
+
+/// The report on strict serializability in the terms of linearizability, which it is of all keys as one object: the
+/// clearest anomaly is the evidence.
+pub(crate) fn as_report(history: &History, found: &TransactionReport) -> Report {
+    let level = Level::StrictSerializable;
+    let verdict = match found.status(level) {
+        Status::Holds => Verdict::Linearizable,
+        Status::Refuted => Verdict::NotLinearizable,
+        Status::NotRefuted | Status::Unknown => Verdict::Unknown,
+    };
+    let evidence = found.anomalies.iter().find(|anomaly| anomaly.refutes <= level).map(|anomaly| {
+        let mut operations = anomaly.operations.clone();
+        operations.sort_unstable();
+        Evidence {
+            operations,
+            besides: None,
+            claim: format!("{}: {}", anomaly.name, anomaly.claim),
+            reasons: anomaly.links.iter().map(|link| link.sentence.clone()).collect(),
+            staleness: None,
+            possible: None,
+            revisions: None,
+        }
+    });
+    let (operations, answered) = (history.operations.len(), found.answered);
+    let unanswered = history.operations.iter().filter(|operation| operation.outcome == Outcome::Info).count();
+    let weak = if verdict == Verdict::Linearizable { weak(found) } else { None };
+    let (why, order, revisions) = (found.why.clone(), None, None);
+    let (key, method) = (Value::Nil, Method::Object);
+    let keys = vec![KeyReport {
+        key,
+        verdict,
+        why,
+        method,
+        operations,
+        answered,
+        unanswered,
+        weak,
+        evidence,
+        order,
+        revisions,
+    }];
+    Report { verdict, why: None, keys, operations, answered, unanswered, weak }
 }
 
 /// Why it says nothing that a level holds, if it does.

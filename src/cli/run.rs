@@ -2,8 +2,12 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use clap::{Args, ValueEnum};
+use clap::{
+    Args,
+    builder::{PossibleValue, PossibleValuesParser},
+};
 use nemesis::FaultSpecs;
+use workloads::WORKLOADS;
 
 use super::elections::ElectionArgs;
 use crate::{
@@ -42,8 +46,8 @@ pub(crate) struct RunArgs {
     #[arg(long, value_enum, value_name = "MODE", default_value = "quorum")]
     read: ReadMode,
     /// What clients do.
-    #[arg(long, value_enum, value_name = "NAME", default_value = "register")]
-    workload: Workload,
+    #[arg(long, value_name = "NAME", default_value = "register", value_parser = workload_names())]
+    workload: String,
     /// What is broken meanwhile.
     #[arg(long, value_name = "LIST", default_value = "partition:isolate-leader")]
     faults: FaultSpecs,
@@ -59,7 +63,7 @@ pub(crate) struct RunArgs {
     /// How many keys are in use at once.
     #[arg(long, value_name = "K", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=1024))]
     keys: u16,
-    /// Reads in a hundred operations; the rest is four writes to one cas.
+    /// Operations in a hundred that only read; of a register's others, a fifth is cas.
     #[arg(long, value_name = "PERCENT", default_value_t = 50, value_parser = clap::value_parser!(u8).range(0..=100))]
     read_share: u8,
     /// Decides everything that is left to chance [default: drawn, and shown].
@@ -84,10 +88,9 @@ pub(crate) struct RunArgs {
     json: bool,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Workload {
-    /// reads, writes of unique values and cas on several independent keys
-    Register,
+fn workload_names() -> PossibleValuesParser {
+    let known = WORKLOADS.iter().map(|workload| PossibleValue::new(workload.name()).help(workload.about()));
+    PossibleValuesParser::new(known)
 }
 
 impl RunArgs {
@@ -120,10 +123,10 @@ impl RunArgs {
 
     fn plan(self) -> Plan {
         let settings = Settings { elections: self.elections(), trace: self.trace, ..Settings::default() };
-        let Workload::Register = self.workload;
         Plan {
             nodes: self.nodes,
             read: self.read,
+            workload: self.workload,
             faults: self.faults,
             seed: self.seed.unwrap_or_else(draw_seed),
             time_limit_ms: u64::try_from(self.time_limit.as_millis()).unwrap_or(u64::MAX),

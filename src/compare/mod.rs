@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use checker::{Consistency, Share, Verdict};
 use hdrhistogram::Histogram;
-use histories::{Function, Outcome};
+use histories::Outcome;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -201,7 +201,7 @@ impl<'a> Gathered<'a> {
                 continue;
             }
             ok += 1;
-            let of_kind = if operation.function == Function::Read { &mut self.reads } else { &mut self.writes };
+            let of_kind = if workloads::only_reads(history, index) { &mut self.reads } else { &mut self.writes };
             of_kind.saturating_record(times.completed_ns.saturating_sub(times.invoked_ns) / 1000);
         }
         self.ok += ok;
@@ -229,10 +229,10 @@ impl<'a> Gathered<'a> {
                 None => self.holds = Some(strongest),
             }
         }
-        let reads = history
-            .operations
-            .iter()
-            .filter(|operation| operation.function == Function::Read && operation.outcome == Outcome::Ok);
+        let reads =
+            history.operations.iter().enumerate().filter(|(index, operation)| {
+                operation.outcome == Outcome::Ok && workloads::only_reads(history, *index)
+            });
         self.all_reads += reads.count();
         if let Some(staleness) = &results.staleness {
             let reads = &staleness.reads;

@@ -1,6 +1,9 @@
 //! The results of a run, in words.
 
-use super::{hierarchy, verdict::describe};
+use checker::Level;
+use histories::Function;
+
+use super::{hierarchy, transactions, verdict::describe};
 use crate::{
     run::{Counts, Coverage, Finished, Latency},
     store::REPORT_FILE,
@@ -14,13 +17,11 @@ pub(crate) fn describe_run(finished: &Finished) -> String {
     text += &explain(finished);
     let Coverage { longest_gap_ms, .. } = results.coverage;
     let Counts { ok, mismatch, fail, info } = results.counts;
-    text += &format!(
-        "\n  {} ok, {} cas that found another value, {} failed, {} of unknown outcome\n",
-        grouped(ok),
-        grouped(mismatch),
-        grouped(fail),
-        grouped(info),
-    );
+    let has_cas = finished.history.operations.iter().any(|operation| operation.function == Function::Cas);
+    let mismatch =
+        if has_cas { format!("{} cas that found another value, ", grouped(mismatch)) } else { String::new() };
+    text +=
+        &format!("\n  {} ok, {mismatch}{} failed, {} of unknown outcome\n", grouped(ok), grouped(fail), grouped(info));
     for (what, latency) in [("reads", results.reads), ("writes", results.writes)] {
         let Latency { p50_ms, p99_ms, max_ms } = latency;
         text += &format!("  {what:<6} took {p50_ms:.1} ms at p50, {p99_ms:.1} ms at p99, {max_ms:.1} ms at most\n");
@@ -45,7 +46,11 @@ pub(crate) fn describe_run(finished: &Finished) -> String {
 
 /// Describes the verdict with its evidence and the context of the violation.
 pub(crate) fn explain(finished: &Finished) -> String {
-    let mut text = describe(&finished.history, &finished.results.report);
+    let Finished { history, results, .. } = finished;
+    let mut text = results.transactions.as_ref().map_or_else(
+        || describe(history, &results.report),
+        |report| transactions::describe(history, report, Level::StrictSerializable, results.report.weak),
+    );
     if let Some(ladder) = &finished.results.ladder {
         text += &hierarchy::describe(ladder, false);
     }

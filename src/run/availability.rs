@@ -50,7 +50,7 @@ impl Prober {
             connect_timeout: wait / 2,
             operation_timeout: wait,
         });
-        let probing = Probing { every: wait, limit: wait, key: KEY };
+        let probing = Probing { workload: plan.workload(), every: wait, limit: wait, key: KEY };
         Self { probing, connector, found: Arc::default(), origin: Instant::from_std(origin) }
     }
 

@@ -1,7 +1,7 @@
 //! Coverage of a run: whether it could have caught a violation. If nothing dangerous happened, it means little that
 //! the history is linearizable.
 
-use histories::{Function, History, Operation, Outcome, Times};
+use histories::{History, Operation, Outcome, Times};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -83,7 +83,7 @@ pub(crate) fn measure(
         deposed: deposed_coverage(history, reigns, faults),
         retired: RetiredCoverage::default(),
         faults: faults.iter().map(|window| fault_coverage(history, window)).collect(),
-        writes: history.operations.iter().filter(|operation| is_acknowledged_write(operation)).count(),
+        writes: timed(history).filter(is_acknowledged_write).count(),
         longest_gap_ms: gap_ns / 1_000_000,
         weak: Vec::new(),
     };
@@ -127,15 +127,15 @@ fn deposed_coverage(history: &History, reigns: &[Reign], faults: &[FaultWindow])
         }
         let waiting = |times: Times| reachable.iter().any(|span| span.overlaps(times.invoked_ns, times.completed_ns));
         let within = |time_ns| reachable.iter().any(|span| span.contains(time_ns));
-        let reads = timed(history).filter(|(read, _, asked)| read.function == Function::Read && *asked == node);
+        let reads = timed(history).filter(|read| read.only_reads && read.node == node);
         sum.times += 1;
         sum.reachable_ms += reachable.iter().map(|span| span.length_ns()).sum::<u64>() / 1_000_000;
-        sum.reads_asked += reads.clone().filter(|(_, times, _)| waiting(*times)).count();
+        sum.reads_asked += reads.clone().filter(|read| waiting(read.times)).count();
         sum.reads_answered +=
-            reads.filter(|(read, times, _)| read.outcome == Outcome::Ok && within(times.completed_ns)).count();
+            reads.filter(|read| read.operation.outcome == Outcome::Ok && within(read.times.completed_ns)).count();
         sum.writes_elsewhere += timed(history)
-            .filter(|(write, times, asked)| {
-                is_acknowledged_write(write) && *asked != node && deposed.span.contains(times.completed_ns)
+            .filter(|write| {
+                is_acknowledged_write(write) && write.node != node && deposed.span.contains(write.times.completed_ns)
             })
             .count();
     }
@@ -161,33 +161,46 @@ fn retired_coverage(history: &History, reigns: &[Reign], faults: &[FaultWindow])
         let around = Span { from_ns, ..after };
         sum.times += 1;
         sum.reads_asked += timed(history)
-            .filter(|(read, times, asked)| {
-                let there = around.overlaps(times.invoked_ns, times.completed_ns);
-                read.function == Function::Read && *asked == old.node && there
+            .filter(|read| {
+                let there = around.overlaps(read.times.invoked_ns, read.times.completed_ns);
+                read.only_reads && read.node == old.node && there
             })
             .count();
         sum.writes_elsewhere += timed(history)
-            .filter(|(write, times, asked)| {
-                is_acknowledged_write(write) && *asked != old.node && after.contains(times.completed_ns)
+            .filter(|write| {
+                is_acknowledged_write(write) && write.node != old.node && after.contains(write.times.completed_ns)
             })
             .count();
     }
     sum
 }
 
-/// Iterates over all operations with their times and the node that was asked.
-fn timed(history: &History) -> impl Iterator<Item = (&Operation, Times, u16)> + Clone {
-    history.operations.iter().enumerate().map(|(index, it)| (it, history.times(index), history.node(index)))
+/// Operation with its times and the node that was asked.
+#[derive(Clone, Copy)]
+struct Timed<'a> {
+    operation: &'a Operation,
+    times: Times,
+    node: u16,
+    only_reads: bool,
 }
 
-fn is_acknowledged_write(operation: &Operation) -> bool {
-    operation.outcome == Outcome::Ok && operation.function != Function::Read
+/// Iterates over all operations.
+fn timed(history: &History) -> impl Iterator<Item = Timed<'_>> + Clone {
+    history.operations.iter().enumerate().map(|(index, operation)| Timed {
+        operation,
+        times: history.times(index),
+        node: history.node(index),
+        only_reads: workloads::only_reads(history, index),
+    })
+}
+
+fn is_acknowledged_write(write: &Timed<'_>) -> bool {
+    write.operation.outcome == Outcome::Ok && !write.only_reads
 }
 
 fn fault_coverage(history: &History, window: &FaultWindow) -> FaultCoverage {
-    let during = timed(history).filter(|(_, times, _)| window.span.contains(times.invoked_ns));
-    let count =
-        |wanted: &[Outcome]| during.clone().filter(|(operation, ..)| wanted.contains(&operation.outcome)).count();
+    let during = timed(history).filter(|during| window.span.contains(during.times.invoked_ns));
+    let count = |wanted: &[Outcome]| during.clone().filter(|during| wanted.contains(&during.operation.outcome)).count();
     FaultCoverage {
         fault: window.words.clone(),
         span: window.span,
@@ -199,8 +212,8 @@ fn fault_coverage(history: &History, window: &FaultWindow) -> FaultCoverage {
 
 fn longest_gap_ns(history: &History, load: Span) -> u64 {
     let mut successes: Vec<u64> = timed(history)
-        .filter(|(operation, ..)| matches!(operation.outcome, Outcome::Ok | Outcome::Mismatch))
-        .map(|(_, times, _)| times.completed_ns)
+        .filter(|success| matches!(success.operation.outcome, Outcome::Ok | Outcome::Mismatch))
+        .map(|success| success.times.completed_ns)
         .filter(|time_ns| load.contains(*time_ns))
         .chain([load.from_ns, load.until_ns])
         .collect();

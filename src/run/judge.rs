@@ -6,8 +6,8 @@ use std::{
     time::Duration,
 };
 
-use checker::{Model, Options, Verdict};
-use histories::RunDir;
+use checker::{Ladder, Limits, Model, Options, Report, StalenessReport, TransactionReport, Verdict};
+use histories::{History, RunDir};
 use serde::de::DeserializeOwned;
 
 use super::{
@@ -20,7 +20,7 @@ use super::{
     results::{Counts, Latency, LiveResults, RESULTS_FILE, Results, START_FILE},
 };
 use crate::{
-    check::{Budget, Meaning, evidence, processors},
+    check::{Budget, Meaning, evidence, model_named, processors, transactions::as_report},
     error::{ExitStatus, Failure},
     store::{ConfinedFolder, SchemaVersion, refused},
 };
@@ -28,6 +28,7 @@ use crate::{
 /// Limits of the checker: its time and memory.
 const CHECK_LIMIT: Duration = Duration::from_mins(2);
 const CHECK_MEMORY_BYTES: usize = 4 << 30;
+
 /// Judges a stored run again; one that is under way or was killed, as far as it got.
 ///
 /// # Errors
@@ -68,16 +69,9 @@ pub(super) fn judge(plan: Plan, dir: RunDir, live: LiveResults, budget: Budget) 
     let folder = ConfinedFolder::of(dir.path()).map_err(refused(dir.path()))?;
     let history_path = history_of(&folder)?;
     let history = budget.read_whole(&history_path, Meaning::default())?;
-    let (report, ladder, staleness) = budget.within(history.operations.len(), |limits| {
-        let options = &Options { limits: *limits, threads: processors(), ..Options::new(Model::Register) };
-        let report = checker::check(&history, options);
-        let violated = report.verdict == Verdict::NotLinearizable;
-        let (mut ladder, staleness) = violated.then(|| checker::instead(&history, options)).unzip();
-        if let Some(ladder) = &mut ladder {
-            evidence::align(ladder, &report);
-        }
-        (report, ladder, staleness)
-    });
+    let model = model_named(plan.workload().model());
+    let Judgement { report, transactions, ladder, staleness } =
+        budget.within(history.operations.len(), |limits| Judgement::of(&history, model, limits));
     let ends = (0..history.operations.len()).map(|index| history.times(index).completed_ns);
     let end_ns = ends.chain(live.load.map(|load| load.until_ns)).max().unwrap_or_default();
     let load = live.load.unwrap_or(Span { from_ns: 0, until_ns: end_ns });
@@ -105,11 +99,40 @@ pub(super) fn judge(plan: Plan, dir: RunDir, live: LiveResults, budget: Budget) 
         missed_heartbeats: beliefs::without_a_fault(&missed, &faults, load),
         coverage,
         report,
+        transactions,
         ladder,
         staleness,
         reigns,
     };
     Ok(Finished { plan, history, results, windows, dir, folder, history_path, kept: Ok(()), budget })
+}
+
+/// Judgement of a history by the model of its workload.
+struct Judgement {
+    report: Report,
+    transactions: Option<TransactionReport>,
+    ladder: Option<Ladder>,
+    staleness: Option<StalenessReport>,
+}
+
+impl Judgement {
+    /// Judges by `model`, or as transactions if there is none. Weaker models and staleness are defined for reads and
+    /// writes only.
+    fn of(history: &History, model: Option<Model>, limits: &Limits<'_>) -> Self {
+        let Some(model) = model else {
+            let found = checker::check_transactions(history, limits);
+            let report = as_report(history, &found);
+            return Self { report, transactions: Some(found), ladder: None, staleness: None };
+        };
+        let options = &Options { limits: *limits, threads: processors(), ..Options::new(model) };
+        let report = checker::check(history, options);
+        let has_weaker = report.verdict == Verdict::NotLinearizable && model.has("cas");
+        let (mut ladder, staleness) = has_weaker.then(|| checker::instead(history, options)).unzip();
+        if let Some(ladder) = &mut ladder {
+            evidence::align(ladder, &report);
+        }
+        Self { report, transactions: None, ladder, staleness }
+    }
 }
 
 /// Returns the path of a run's history, compressed or not.

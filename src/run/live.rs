@@ -6,9 +6,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use histories::{Recorder, RunDir};
+use histories::{Event, Recorder, RunDir};
 use tokio::sync::watch;
-use workloads::{Driven, FinalReads, HttpConnector, HttpOptions, Load, RegisterOptions};
+use workloads::{Driven, FinalReads, HttpConnector, HttpOptions, Load, Mix, Workload};
 
 use super::{
     Host,
@@ -21,9 +21,12 @@ use super::{
     plan::Plan,
     results::{LiveResults, RunStart, START_FILE},
 };
-use crate::terminal::{
-    Progress,
-    words::{counted, grouped},
+use crate::{
+    check::judge_by,
+    terminal::{
+        Progress,
+        words::{counted, grouped},
+    },
 };
 
 /// Time limit for establishing a connection; less than the limit of any operation.
@@ -56,6 +59,9 @@ async fn on_cluster(plan: &Plan, cluster: &Cluster, dir: &RunDir, progress: &Pro
     dir.write_json(START_FILE, &start)?;
     let origin = Instant::now();
     let recorder = Arc::new(Recorder::create(&dir.history_path(), origin)?);
+    if let Some(Event { f, value: Some(model), .. }) = judge_by(plan.workload().model()) {
+        recorder.nemesis(&f, model, None)?;
+    }
     let (stopper, stop) = watch::channel(false);
     let interrupt = tokio::spawn(host::watch_for_interrupt(stopper));
     let in_force = InForce::default();
@@ -82,7 +88,7 @@ async fn on_cluster(plan: &Plan, cluster: &Cluster, dir: &RunDir, progress: &Pro
     progress.phase("healing");
     let healed = breaking::heal_all(cluster, &recorder, &in_force).await;
     let interrupted = *stop.borrow();
-    let recovery = recover(&driven?, cluster, connector, &recorder, counts, stop).await;
+    let recovery = recover(plan.workload(), &driven?, cluster, connector, &recorder, counts, stop).await;
     interrupt.abort();
     recorder.close()?;
     // This was a failure of the harness, not of the system.
@@ -102,6 +108,7 @@ async fn on_cluster(plan: &Plan, cluster: &Cluster, dir: &RunDir, progress: &Pro
 /// Waits until the healed cluster settles, and reads every key once more on every node. Describes what did not come
 /// back, if anything.
 async fn recover(
+    workload: &'static dyn Workload,
     driven: &Driven,
     cluster: &Cluster,
     connector: HttpConnector,
@@ -116,6 +123,7 @@ async fn recover(
         return Ok(Some(seen));
     }
     let reads = FinalReads {
+        workload,
         keys: driven.keys.clone(),
         max_keys: FINAL_READS_KEYS,
         first_process: driven.next_process,
@@ -138,11 +146,12 @@ fn load(plan: &Plan) -> Load {
         rate: plan.rate,
         time_limit: plan.time_limit(),
         operation_limit: Duration::from_millis(plan.operation_timeout_ms) + CUT_OFF_AFTER,
-        register: RegisterOptions {
+        workload: plan.workload(),
+        mix: Mix {
             keys: plan.keys,
             read_percent: plan.read_percent,
             cas_percent: writes_percent / 5,
-            ..RegisterOptions::default()
+            ..Mix::default()
         },
     }
 }

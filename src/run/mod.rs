@@ -21,7 +21,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use checker::{Model, Options, Prefix};
+use checker::{Options, Prefix};
 use histories::{History, RunDir, Store, Value};
 use serde::Serialize;
 
@@ -37,7 +37,7 @@ pub(crate) use self::{
     results::{Counts, Latency, RESULTS_FILE, Results},
 };
 use crate::{
-    check::Budget,
+    check::{Budget, model_named},
     store::{ConfinedFolder, write_inside},
     systems::schism::TRACE_FILE,
     terminal::Progress,
@@ -87,7 +87,10 @@ impl Finished {
 
     /// Writes the results. The verdict stands even if this fails.
     fn keep(&self) -> anyhow::Result<()> {
-        write_inside(&self.folder, COLUMNS_FILE, |out| Ok(histories::write_columns(out, &self.history)?))?;
+        // Transactions have no columns.
+        if self.history.transactions.is_empty() {
+            write_inside(&self.folder, COLUMNS_FILE, |out| Ok(histories::write_columns(out, &self.history)?))?;
+        }
         self.dir.write_json(RESULTS_FILE, &self.results)?;
         Ok(())
     }
@@ -99,8 +102,9 @@ impl Finished {
 
     /// Returns the longest prefix of a key's operations that can be ordered.
     pub(crate) fn prefix(&self, key: &Value) -> Option<Prefix> {
+        let model = model_named(self.plan.workload().model())?;
         self.budget.within(self.history.operations.len(), |limits| {
-            let options = Options { limits: *limits, ..Options::new(Model::Register) };
+            let options = Options { limits: *limits, ..Options::new(model) };
             checker::longest_prefix(&self.history, &options, key)
         })
     }

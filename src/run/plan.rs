@@ -2,8 +2,9 @@
 
 use std::{ops::RangeInclusive, time::Duration};
 
-use nemesis::{FaultSpecs, Planned, ScheduleOptions};
+use nemesis::{FaultSpecs, PlannedFault, ScheduleOptions};
 use serde::{Deserialize, Serialize};
+use workloads::{WORKLOADS, Workload};
 
 use crate::{
     store::SchemaVersion,
@@ -13,6 +14,18 @@ use crate::{
 
 /// Number of nodes that a cluster may have.
 pub(crate) const NODES: RangeInclusive<u16> = 1..=9;
+
+/// Checks that there is a workload of this name.
+///
+/// # Errors
+/// Fails with the names of those that there are.
+pub(crate) fn check_workload(name: &str) -> Result<(), String> {
+    if workloads::workload(name).is_some() {
+        return Ok(());
+    }
+    let known: Vec<_> = WORKLOADS.iter().map(|workload| workload.name()).collect();
+    Err(format!("there is no workload {name:?}; there are: {}", known.join(", ")))
+}
 
 /// Plan of one run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -39,7 +52,7 @@ pub(crate) struct Plan {
     /// Time that a client waits for an answer, ms.
     pub(crate) operation_timeout_ms: u64,
     pub(crate) settings: Settings,
-    pub(crate) schedule: Vec<Planned>,
+    pub(crate) schedule: Vec<PlannedFault>,
 }
 
 impl Default for Plan {
@@ -79,6 +92,16 @@ impl Plan {
         self
     }
 
+    /// Returns the workload, whose name was checked.
+    pub(crate) fn workload(&self) -> &'static dyn Workload {
+        workloads::workload(&self.workload).expect("a plan that was checked has a workload that exists")
+    }
+
+    /// Returns the name of the workload with `before` in front of it; nothing for the default one.
+    fn workload_after(&self, before: &str) -> String {
+        if self.workload == Self::default().workload { String::new() } else { format!("{before}{}", self.workload) }
+    }
+
     pub(crate) fn time_limit(&self) -> Duration {
         Duration::from_millis(self.time_limit_ms)
     }
@@ -86,7 +109,8 @@ impl Plan {
     /// Summarizes the run in a few words.
     pub(crate) fn summary(&self) -> String {
         let nodes = counted(self.nodes.into(), "node");
-        format!("{nodes}, {} reads, faults {}, seed {}", self.read.name(), self.faults, self.seed)
+        let workload = self.workload_after(", workload ");
+        format!("{nodes}, {} reads{workload}, faults {}, seed {}", self.read.name(), self.faults, self.seed)
     }
 
     /// Returns the command that repeats the run.
@@ -94,8 +118,9 @@ impl Plan {
         let elections = Some(self.settings.elections).filter(|elections| *elections != self.read.elections());
         let elections = elections.map_or_else(String::new, |elections| format!(" --elections {}", elections.name()));
         let trace = if self.settings.trace { " --trace" } else { "" };
+        let workload = self.workload_after(" --workload ");
         format!(
-            "schism run --read {} --faults {} --nodes {} --read-share {} --time-limit {}ms --rate {} --concurrency {} --keys {} --seed {}{elections}{trace}",
+            "schism run --read {}{workload} --faults {} --nodes {} --read-share {} --time-limit {}ms --rate {} --concurrency {} --keys {} --seed {}{elections}{trace}",
             self.read.name(),
             self.faults,
             self.nodes,
@@ -111,8 +136,9 @@ impl Plan {
     /// Checks that the plan is possible.
     ///
     /// # Errors
-    /// Fails if the number of nodes is out of range.
+    /// Fails if the number of nodes is out of range, or there is no such workload.
     pub(crate) fn check(&self) -> Result<(), String> {
+        check_workload(&self.workload)?;
         if NODES.contains(&self.nodes) {
             return Ok(());
         }

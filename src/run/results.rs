@@ -1,7 +1,7 @@
 //! Results of a run, written to `results.json` and reported on the terminal.
 
-use checker::{Ladder, Report, StalenessReport, Verdict};
-use histories::{Function, History, Outcome};
+use checker::{Ladder, Report, StalenessReport, TransactionReport, Verdict};
+use histories::{History, Outcome};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -28,6 +28,9 @@ pub(crate) struct Results {
     pub(crate) missed_heartbeats: Vec<Missed>,
     pub(crate) coverage: Coverage,
     pub(crate) report: Report,
+    /// Isolation levels and anomalies, if the history is one of transactions; `report` has the clearest anomaly.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) transactions: Option<TransactionReport>,
     /// Weaker models that hold, if the history is not linearizable.
     #[serde(default)]
     pub(crate) ladder: Option<Ladder>,
@@ -127,10 +130,10 @@ pub(crate) struct Latency {
 }
 
 impl Latency {
-    /// Computes the latency of all reads, or of all other operations.
+    /// Computes the latency of all operations that only read, or of all others.
     pub(crate) fn of(history: &History, reads: bool) -> Self {
         let done = history.operations.iter().enumerate().filter(|(_, operation)| operation.outcome == Outcome::Ok);
-        let wanted = done.filter(|(_, operation)| (operation.function == Function::Read) == reads);
+        let wanted = done.filter(|(index, _)| workloads::only_reads(history, *index) == reads);
         let times = wanted.map(|(index, _)| history.times(index));
         Self::from_ns(times.map(|times| times.completed_ns - times.invoked_ns).collect())
     }

@@ -31,3 +31,4 @@ mod shrink;
 mod store;
 mod support;
 mod usage;
+mod workloads;

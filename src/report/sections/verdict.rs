@@ -1,12 +1,17 @@
 //! Section with the verdict in one sentence, and the command that reproduces it.
 
+use checker::{Level, TransactionReport};
 use maud::{Markup, html};
 
 use super::super::{
     Facts, Section,
     page::{badge, text},
 };
-use crate::{check::hints::failed_cas, render::verdict::counts_in_words};
+use crate::{
+    check::hints::failed_cas,
+    render::{transactions, verdict::counts_in_words},
+    terminal::words::counted,
+};
 
 pub(super) const SECTION: Section = Section { id: "verdict", title: "Verdict", body };
 
@@ -20,7 +25,11 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
     Some(html! {
         h1 { (badge(report.verdict)) " " (text(&facts.name)) }
         p {
-            (counts_in_words(report)) ", judged by schism " (env!("CARGO_PKG_VERSION")) "."
+            @match facts.run.and_then(|run| run.results.transactions.as_ref()) {
+                Some(transactions) => { (transactions_in_words(transactions)) }
+                None => { (counts_in_words(report)) }
+            }
+            ", judged by schism " (env!("CARGO_PKG_VERSION")) "."
             @if let Some(why) = weak { " " strong { "Weak evidence" } ": " (why) "." }
         }
         @if let Some(taken) = taken { p { (taken) "." } }
@@ -30,4 +39,12 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
         pre class="wrap" tabindex="0" { (text(&facts.command)) }
         button class="controls" type="button" data-copy=(text(&facts.command)) { "Copy" }
     })
+}
+
+fn transactions_in_words(report: &TransactionReport) -> String {
+    format!(
+        "{}: {}",
+        counted(report.transactions, "transaction"),
+        transactions::verdict(report, Level::StrictSerializable)
+    )
 }

@@ -36,7 +36,7 @@ pub(super) enum Keyed {
 
 /// Features of the values of a history's clients, as far as they decide whether these are keyed.
 #[derive(Debug, Default)]
-pub(super) struct Shape {
+pub(super) struct KeyDetector {
     evidence: bool,
     plain: bool,
     reads_with_arguments: bool,
@@ -50,7 +50,7 @@ pub(super) struct Shape {
     open: FxHashMap<Process, [Value; 2]>,
 }
 
-impl Shape {
+impl KeyDetector {
     /// Takes the next event into account.
     pub(super) fn see(&mut self, event: &Event<'_>) {
         if !event.process.is_client() {

@@ -15,7 +15,7 @@ pub(super) enum Moment {
 
 /// Event under construction.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Draft<'a> {
+pub(super) struct EventBuilder<'a> {
     event: Event<'a>,
     time: Option<Moment>,
     /// Bit set of the fields that were given. A field that may be given as null counts only if it was not null.
@@ -24,7 +24,7 @@ pub(super) struct Draft<'a> {
 
 /// Event with the fields that have no place in [`Event`].
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Drafted<'a> {
+pub(super) struct ParsedEvent<'a> {
     /// The event; its `time` is set later, once the unit of `time` is known.
     pub(super) event: Event<'a>,
     pub(super) time: Option<Moment>,
@@ -69,7 +69,7 @@ impl Field {
     }
 }
 
-impl<'a> Draft<'a> {
+impl<'a> EventBuilder<'a> {
     pub(super) fn new() -> Self {
         Self { event: Event::new(Process::Client(0), EventType::Info, ""), time: None, said: 0 }
     }
@@ -128,7 +128,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Returns the event; `sign` is the prefix of names in its format.
-    pub(super) fn finish(mut self, sign: &str) -> Result<Drafted<'a>, String> {
+    pub(super) fn finish(mut self, sign: &str) -> Result<ParsedEvent<'a>, String> {
         let lacks = |name: &str| format!("expected {sign}{name} in the operation");
         if !self.has(Field::Type) {
             return Err(lacks("type"));
@@ -144,7 +144,7 @@ impl<'a> Draft<'a> {
         if is_nobody && self.event.kind == EventType::Invoke {
             return Err(lacks("process") + ": only histories of completions alone can do without");
         }
-        Ok(Drafted { event: self.event, time: self.time, is_nobody })
+        Ok(ParsedEvent { event: self.event, time: self.time, is_nobody })
     }
 }
 

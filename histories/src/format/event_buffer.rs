@@ -3,9 +3,9 @@
 
 use super::{
     ReadOptions,
+    interpreter::Interpreter,
+    key_detector::{KeyDetector, Keyed},
     lines::Place,
-    shape::{Keyed, Shape},
-    taking::Taking,
 };
 use crate::{
     Event, History, HistoryBuilder, ReadError, TRANSACTION, Values, transactions::Columns, transactions::functions,
@@ -16,21 +16,21 @@ pub(super) type Each<'a> = Option<&'a mut dyn FnMut(&Event<'_>)>;
 
 /// Events with their lines, kept until it is known whether their values are keyed; mostly the first events show that
 /// they are not.
-pub(super) struct Gathering {
-    /// Shape of the values; none if it is already known whether they are keyed.
-    shape: Option<Shape>,
+pub(super) struct EventBuffer {
+    /// `KeyDetector` of the values; none if it is already known whether they are keyed.
+    shape: Option<KeyDetector>,
     kept: Vec<(u64, Event<'static>)>,
     /// True if values are read as keyed, although a later event may still contradict it.
     is_supposed: bool,
     pairing: Pairing,
 }
 
-impl Gathering {
+impl EventBuffer {
     /// Creates it with the options of the reader, and with the result of an earlier reading, if there was one.
     pub(super) fn new(options: &ReadOptions<'_>, found: Option<bool>) -> Self {
         let keyed = options.keyed.or(found);
-        let taking = Taking::new(options.failed_cas).keyed(keyed == Some(true));
-        let shape = keyed.is_none().then(Shape::default);
+        let taking = Interpreter::new(options.failed_cas).keyed(keyed == Some(true));
+        let shape = keyed.is_none().then(KeyDetector::default);
         let pairing = Pairing { builder: HistoryBuilder::default(), taking };
         Self { shape, kept: Vec::new(), is_supposed: false, pairing }
     }
@@ -69,7 +69,7 @@ impl Gathering {
 
     /// Goes on as if values were keyed, if some event shows that and none contradicts it; returns true if it does.
     pub(super) fn suppose(&mut self, place: Place<'_>, each: &mut Each<'_>) -> Result<bool, ReadError> {
-        if !self.is_supposed && self.shape.as_ref().is_some_and(Shape::is_evident) {
+        if !self.is_supposed && self.shape.as_ref().is_some_and(KeyDetector::is_evident) {
             self.is_supposed = true;
             self.pair_kept(true, place, each)?;
         }
@@ -83,7 +83,7 @@ impl Gathering {
 
     /// Returns true if an event contradicts the assumption that values are keyed.
     pub(super) fn is_refuted(&self) -> bool {
-        self.is_supposed && self.shape.as_ref().is_some_and(Shape::is_plain)
+        self.is_supposed && self.shape.as_ref().is_some_and(KeyDetector::is_plain)
     }
 
     /// Adds the next event, if it is a transaction whose micro-operations `read` can add; otherwise returns `None` with
@@ -131,7 +131,7 @@ impl Gathering {
 }
 
 /// Decides whether values are pairs of key and value; returns an error if that is ambiguous.
-pub(super) fn is_keyed(shape: &Shape, place: Place<'_>) -> Result<bool, ReadError> {
+pub(super) fn is_keyed(shape: &KeyDetector, place: Place<'_>) -> Result<bool, ReadError> {
     match shape.keyed() {
         Keyed::Yes => Ok(true),
         Keyed::No => Ok(false),
@@ -144,7 +144,7 @@ pub(super) fn is_keyed(shape: &Shape, place: Place<'_>) -> Result<bool, ReadErro
 /// Builder of a history, with the interpretation of its events.
 struct Pairing {
     builder: HistoryBuilder,
-    taking: Taking,
+    taking: Interpreter,
 }
 
 impl Pairing {

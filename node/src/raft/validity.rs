@@ -14,7 +14,7 @@ const MAX_INDEX: LogIndex = LogIndex(1 << 62);
 
 /// Reason why a message was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum Incredible {
+pub enum InvalidMessage {
     /// A term that is too far ahead of this node's.
     #[error("{from} speaks of term {term}, which is more than {MAX_TERM_STEP} elections after term {own}")]
     Term {
@@ -47,16 +47,16 @@ pub enum Incredible {
 
 impl Message {
     /// Checks whether a node in the term `own` may believe this message.
-    pub(super) fn check(&self, own: Term) -> Result<(), Incredible> {
+    pub(super) fn check(&self, own: Term) -> Result<(), InvalidMessage> {
         let &Self { from, term, .. } = self;
         if term.0.saturating_sub(own.0) > MAX_TERM_STEP {
-            return Err(Incredible::Term { from, term, own });
+            return Err(InvalidMessage::Term { from, term, own });
         }
         let index = self.body.last_index_named();
         if index > MAX_INDEX {
-            return Err(Incredible::Index { from, index });
+            return Err(InvalidMessage::Index { from, index });
         }
-        self.body.break_in_log(term).map_or(Ok(()), |index| Err(Incredible::Entry { from, term, index }))
+        self.body.break_in_log(term).map_or(Ok(()), |index| Err(InvalidMessage::Entry { from, term, index }))
     }
 }
 
@@ -69,13 +69,16 @@ impl Body {
                 let entries = entries.iter().map(|entry| entry.index);
                 entries.fold((*prev_log_index).max(*leader_commit), LogIndex::max)
             }
-            Self::Appended { result: AppendResult::Matched(index), .. }
-            | Self::ReadIndexed { index: Some(index), .. } => *index,
-            Self::Appended { result: AppendResult::Conflict { refused, first, .. }, .. } => (*refused).max(*first),
-            Self::InstallSnapshot { last_included_index, .. } | Self::SnapshotChunk { last_included_index, .. } => {
-                *last_included_index
+            Self::AppendEntriesResponse { result: AppendResult::Matched(index), .. }
+            | Self::ReadIndexResponse { index: Some(index), .. } => *index,
+            Self::AppendEntriesResponse { result: AppendResult::Conflict { refused, first, .. }, .. } => {
+                (*refused).max(*first)
             }
-            Self::Vote { .. } | Self::ReadIndex { .. } | Self::ReadIndexed { index: None, .. } => LogIndex(0),
+            Self::InstallSnapshot { last_included_index, .. }
+            | Self::InstallSnapshotResponse { last_included_index, .. } => *last_included_index,
+            Self::RequestVoteResponse { .. } | Self::ReadIndex { .. } | Self::ReadIndexResponse { index: None, .. } => {
+                LogIndex(0)
+            }
         }
     }
 

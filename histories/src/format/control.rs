@@ -29,7 +29,7 @@ pub struct Reading {
 }
 
 /// Control shared by everything that takes part in reading one file.
-pub(super) struct Watch<'a> {
+pub(super) struct ReadControl<'a> {
     options: &'a ReadOptions<'a>,
     reading: Cell<Reading>,
     /// Number of bytes of text parsed since the last question.
@@ -39,7 +39,7 @@ pub(super) struct Watch<'a> {
     is_again: Cell<bool>,
 }
 
-impl<'a> Watch<'a> {
+impl<'a> ReadControl<'a> {
     pub(super) fn new(options: &'a ReadOptions<'a>) -> Self {
         Self {
             options,
@@ -56,7 +56,7 @@ impl<'a> Watch<'a> {
         self.way.get()
     }
 
-    /// Requests that the file be read again in another way. As with [`Watch::ask`], the error only interrupts the
+    /// Requests that the file be read again in another way. As with [`ReadControl::ask`], the error only interrupts the
     /// reading.
     pub(super) fn again(&self, way: Way) -> ReadError {
         debug_assert!(way != self.way.get(), "a file is read again as before: {way:?}");
@@ -79,7 +79,7 @@ impl<'a> Watch<'a> {
         self.options
     }
 
-    /// Asks whether `needs` bytes of memory may be taken. The error only interrupts the reading: [`Watch::outcome`]
+    /// Asks whether `needs` bytes of memory may be taken. The error only interrupts the reading: [`ReadControl::outcome`]
     /// replaces it by the real one.
     pub(super) fn ask(&self, needs: usize) -> io::Result<()> {
         let reading = Reading { needs, ..self.reading.get() };
@@ -126,14 +126,14 @@ impl<'a> Watch<'a> {
 }
 
 /// Reader that asks before it reads on.
-pub(super) struct Watched<'a, R> {
+pub(super) struct ControlledReader<'a, R> {
     pub(super) input: R,
-    pub(super) watch: &'a Watch<'a>,
+    pub(super) watch: &'a ReadControl<'a>,
     /// True if it reads the file itself rather than the unpacked content.
     pub(super) is_file: bool,
 }
 
-impl<R: Read> Read for Watched<'_, R> {
+impl<R: Read> Read for ControlledReader<'_, R> {
     fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
         const MOST: usize = 256 << 10;
         let most = room.len().min(MOST);

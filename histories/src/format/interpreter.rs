@@ -3,14 +3,14 @@
 
 use rustc_hash::FxHashSet;
 
-use super::shape::{cas_of_three, pair_of};
+use super::key_detector::{cas_of_three, pair_of};
 use crate::{
     Event, EventType, FailedCas, Function, Process, TRANSACTION, Value, history::FailedCasCounts, transactions,
 };
 
 /// Interpretation of the events of one file, in sequence.
 #[derive(Debug, Default)]
-pub(super) struct Taking {
+pub(super) struct Interpreter {
     /// True if values are pairs of key and value.
     is_keyed: bool,
     /// True if the first client invoked a transaction, under whatever name: then every operation that looks like one is
@@ -26,7 +26,7 @@ pub(super) struct Taking {
     counts: FailedCasCounts,
 }
 
-impl Taking {
+impl Interpreter {
     pub(super) fn new(failed_cas: Option<FailedCas>) -> Self {
         Self { failed_cas, ..Self::default() }
     }
@@ -65,7 +65,7 @@ impl Taking {
         self.counts
     }
 
-    /// Notes that a transaction was added without [`Taking::apply`].
+    /// Notes that a transaction was added without [`Interpreter::apply`].
     pub(super) fn saw_transaction(&mut self) {
         self.are_transactions = Some(true);
     }
