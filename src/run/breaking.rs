@@ -10,7 +10,7 @@ use super::{
     cluster::Cluster,
     faults::{record_attempt, record_heal, record_outcome},
 };
-use crate::{systems::schism::Observer, ui::Progress};
+use crate::{systems::schism::Observer, terminal::Progress};
 
 /// Maximum time to look for a leader to aim at.
 const AIM_LIMIT: Duration = Duration::from_secs(1);

@@ -6,7 +6,7 @@ use histories::{Event, RecordError, Recorder, Value};
 use nemesis::{NodeId, Outcome, ResolvedFault};
 
 use super::beliefs::Span;
-use crate::ui::verdict::plain;
+use crate::terminal::words::plain;
 
 /// A fault with the span in which it was in force.
 #[derive(Clone, Debug, PartialEq)]

@@ -12,9 +12,9 @@ use crate::{Event, EventType, Process, TRANSACTION, Value, transactions::functio
 /// each.
 #[derive(Debug, Default)]
 pub struct EdnStyle {
-    /// KeyDetector of the events with values as they are.
+    /// `KeyDetector` of the events with values as they are.
     shape: KeyDetector,
-    /// KeyDetector of the events with keys and values in pairs.
+    /// `KeyDetector` of the events with keys and values in pairs.
     tuples: KeyDetector,
     /// True if some event of a client has no key.
     keyless: bool,

@@ -17,7 +17,7 @@ pub(super) type Each<'a> = Option<&'a mut dyn FnMut(&Event<'_>)>;
 /// Events with their lines, kept until it is known whether their values are keyed; mostly the first events show that
 /// they are not.
 pub(super) struct EventBuffer {
-    /// KeyDetector of the values; none if it is already known whether they are keyed.
+    /// `KeyDetector` of the values; none if it is already known whether they are keyed.
     shape: Option<KeyDetector>,
     kept: Vec<(u64, Event<'static>)>,
     /// True if values are read as keyed, although a later event may still contradict it.

@@ -18,7 +18,7 @@ use crate::{
     config::Config,
     error::{Error, StorageError, in_full},
     event::{Event, Log},
-    kv::{Applied, Command, Machine, MachineError, Op},
+    kv::{Applied, Command, Machine, MachineError},
     raft::{
         Elections, Entry, InvalidMessage, LogIndex, Message, NodeId, ProposalOutcome, Raft, ReadMode, ReadOutcome,
         Role, Snapshot, Status, Term, Time,
@@ -228,8 +228,8 @@ impl Node {
             Request::Read { mode: Mode::Leader, .. } => self.raft.read(now, id, ReadMode::Leader),
             Request::Read { mode: Mode::Lease, .. } => self.raft.read(now, id, ReadMode::Lease),
             Request::Read { mode: Mode::Quorum, .. } => self.raft.read(now, id, ReadMode::Quorum),
-            Request::Read { key, mode: Mode::Log } => {
-                self.raft.propose(now, id, Command { session: None, op: Op::Get { key } }.encode());
+            Request::Read { query, mode: Mode::Log } => {
+                self.raft.propose(now, id, Command { session: None, op: query.into_op() }.encode());
             }
             Request::Write(command) => self.raft.propose(now, id, command.encode()),
         }
@@ -346,8 +346,8 @@ impl Node {
         }
         for mut waiting in std::mem::take(&mut self.homeless) {
             waiting.asked = self.following();
-            let (key, mode) = waiting.read.clone().expect("only reads are asked again");
-            self.begin(waiting, Request::Read { key, mode }, now);
+            let (query, mode) = waiting.read.clone().expect("only reads are asked again");
+            self.begin(waiting, Request::Read { query, mode }, now);
         }
     }
 
@@ -402,9 +402,9 @@ impl Node {
 
     /// Answers a read from the current state.
     fn answer_read(&mut self, mut waiting: Waiting) {
-        let (key, _) = waiting.read.take().expect("only reads get here");
-        let found = self.machine.get(&key);
-        self.answer(waiting, Ok(Applied::Got(found)));
+        let (query, _) = waiting.read.take().expect("only reads get here");
+        let answer = self.machine.answer(&query);
+        self.answer(waiting, Ok(answer));
     }
 
     /// Answers that a request did not and will not happen.

@@ -13,7 +13,7 @@ use tokio::{
 use super::*;
 use crate::{
     event::Captured,
-    kv::{Found, Json},
+    kv::{Found, Json, Op, Query},
     raft::{AppendResult, Body, Payload, Standing},
     transport::accept_links,
 };
@@ -159,7 +159,7 @@ fn a_forwarded_request_is_never_passed_on() {
         _ => None,
     };
     assert_eq!(bench.hear(3, answered), (7, refused(Reason::NoLeader)));
-    let read = Request::Read { key: "k".into(), mode: Mode::Leader };
+    let read = Request::Read { query: Query::Value("k".into()), mode: Mode::Leader };
     let _answer = bench.ask(read.clone());
     let first = bench.hear(2, |frame| match frame {
         Frame::Forward { request, .. } => Some(request),
@@ -202,7 +202,7 @@ fn a_deposed_leaders_write_is_denied_only_once_another_entry_has_its_place() {
 /// Makes node 1 follow node 2 and forward a write and two reads of its own clients.
 fn passed_on(bench: &mut Bench) -> [oneshot::Receiver<Reply>; 3] {
     bench.append(2, 1, vec![], 0);
-    let read = |mode| Request::Read { key: "k".into(), mode };
+    let read = |mode| Request::Read { query: Query::Value("k".into()), mode };
     let answers = [Request::Write(put(1)), read(Mode::Leader), read(Mode::Quorum)].map(|request| bench.ask(request));
     bench.hear(2, |frame| matches!(frame, Frame::Forward { request: Request::Write(_), .. }).then_some(()));
     answers
@@ -346,7 +346,7 @@ fn the_first_read_after_a_restart_sees_the_snapshot() {
         .unwrap();
     drop(storage);
     let mut bench = Bench::new(dir.path());
-    let mut answer = bench.ask(Request::Read { key: "k".into(), mode: Mode::Local });
+    let mut answer = bench.ask(Request::Read { query: Query::Value("k".into()), mode: Mode::Local });
     let found = Found { value: Json::new(&json!(5)), revision: LogIndex(1) };
     assert_eq!(answer.try_recv().unwrap().result, Ok(Applied::Got(found)));
 }
