@@ -18,11 +18,11 @@ use crate::{
     evidence::{self, possible, revisions},
     generic::{self, Object},
     objects::{self, Question, register::specification::Register},
-    prepare::{Keys, Prepared, Preparer, Whole},
-    search::Found,
+    prepare::{Keys, Preparation, Prepared, Preparer, SingleKeySteps},
+    search::SearchResult,
     shrink::{Problem, Stage, by_search, fewest_steps},
-    verify::{Unconfirmed, Verify, replay_register},
-    weight::Tally,
+    tally::Tally,
+    verify::{ReplayError, Verify, replay_register},
     zones::{Zones, zones},
 };
 
@@ -39,13 +39,15 @@ pub fn check(history: &History, options: &Options<'_>) -> Report {
     };
     let history = &*told;
     if let Err(allowed) = options.model.begins_with(&options.initial) {
-        return Report::undecided(history.operations.len(), UnknownWhy::Initial { allowed });
+        return Report::undecided(history.operations.len(), UnknownWhy::Initial { allowed: allowed.to_owned() });
     }
     over_keys(history, options, Some(options.model), || {
         let mut preparer = Preparer::new(history, options.model.has_edits(), &options.initial);
         move |operations: &[u32]| {
             let decision = decide(history, options, &mut preparer, operations);
-            decision.unless_doubted(history, options, operations).beside_the_possible(history, options, operations)
+            decision
+                .withdraw_if_doubted(history, options, operations)
+                .with_possible_answers(history, options, operations)
         }
     })
 }
@@ -181,13 +183,13 @@ impl Decision {
     }
 
     /// Withdraws a "not linearizable" if the model is in doubt.
-    fn unless_doubted(self, history: &History, options: &Options<'_>, operations: &[u32]) -> Self {
+    fn withdraw_if_doubted(self, history: &History, options: &Options<'_>, operations: &[u32]) -> Self {
         let doubt = (self.verdict == Verdict::NotLinearizable).then(|| doubt(history, options, operations));
         doubt.flatten().map_or(self, Self::unknown)
     }
 
     /// Adds to the evidence what a correct register could have answered.
-    fn beside_the_possible(self, history: &History, options: &Options<'_>, operations: &[u32]) -> Self {
+    fn with_possible_answers(self, history: &History, options: &Options<'_>, operations: &[u32]) -> Self {
         if !options.model.is_register() {
             return self;
         }
@@ -221,7 +223,7 @@ impl Decision {
 
     /// Returns "linearizable" with this order of the operations, if the second opinion confirmed it.
     fn confirmed(
-        replayed: Result<(), Unconfirmed>,
+        replayed: Result<(), ReplayError>,
         method: Method,
         history: &History,
         options: &Options<'_>,
@@ -229,8 +231,8 @@ impl Decision {
     ) -> Self {
         match replayed {
             Ok(()) => Self::yes(method, options.keep_order.then_some(order)),
-            Err(Unconfirmed::Exhausted(out)) => Self::exhausted(out, history, operations),
-            Err(Unconfirmed::Wrong(why)) => {
+            Err(ReplayError::Exhausted(out)) => Self::exhausted(out, history, operations),
+            Err(ReplayError::Wrong(why)) => {
                 let what = format!("an order by {method} is none: {why}");
                 Self { method, ..Self::unknown(UnknownWhy::Internal { what }) }
             }
@@ -259,19 +261,19 @@ fn by_model(history: &History, object: &dyn Object, options: &Options<'_>, opera
         return Decision::unknown(why);
     }
     match object.judge(history, operations, &options.limits) {
-        generic::Found::Order(order) => {
+        generic::Judgment::Order(order) => {
             let replayed = object.replay(history, operations, &order, &Budget::new(&options.limits));
             Decision::confirmed(replayed, Method::Search, history, options, (operations, order))
         }
-        generic::Found::Violation(small) => {
+        generic::Judgment::Violation(small) => {
             let evidence = generic::evidence(history, object, &small, &options.limits);
             Decision::refuted(Method::Search, evidence)
         }
-        generic::Found::Unfounded(found) => {
-            let evidence = generic::unfounded_evidence(history, object, &found, &options.limits);
+        generic::Judgment::UnexplainedValue(found) => {
+            let evidence = generic::unexplained_evidence(history, object, &found, &options.limits);
             Decision::refuted(Method::Search, evidence)
         }
-        generic::Found::Unknown(why) => Decision { method: Method::Search, ..Decision::unknown(why) },
+        generic::Judgment::Unknown(why) => Decision { method: Method::Search, ..Decision::unknown(why) },
     }
 }
 
@@ -292,8 +294,8 @@ pub(crate) fn decide(
         let replayed = replay_register(history, &options.initial, operations, &order, &budget);
         Decision::confirmed(replayed, Method::Zones, history, options, (operations, order))
     };
-    let whole =
-        Whole::of(history, options.model.has_edits(), &options.initial, operations).filter(|_| !options.search_only);
+    let whole = SingleKeySteps::of(history, options.model.has_edits(), &options.initial, operations)
+        .filter(|_| !options.search_only);
     if let Some(whole) = whole {
         match zones(&whole, &budget) {
             Err(out) => return Decision::exhausted(out, history, operations),
@@ -307,10 +309,10 @@ pub(crate) fn decide(
     }
     let prepared = match preparer.prepare(operations, &budget) {
         Err(out) => return Decision::exhausted(out, history, operations),
-        Ok(Ok(prepared)) => prepared,
-        Ok(Err(foreign)) => {
+        Ok(Preparation::Steps(prepared)) => prepared,
+        Ok(Preparation::UnknownOperation(unknown)) => {
             let object = options.model.specification(&options.initial);
-            return Decision::unknown(object.knows(history, &[foreign]).expect_err("the model does not have it"));
+            return Decision::unknown(object.knows(history, &[unknown]).expect_err("the model does not have it"));
         }
     };
     let found = if options.search_only { Ok(None) } else { zones(&prepared, &budget) };
@@ -338,12 +340,12 @@ fn by_general_search(history: &History, options: &Options<'_>, prepared: &Prepar
     }
     let mut problem = Problem::new(history, initial, prepared, limits);
     let mut found = by_search(history, initial, prepared, limits, Stage::Narrow);
-    if let Found::Lost(step) | Found::Dead(step) = found
-        && let Some(evidence) = evidence::of_unfounded(&problem, step)
+    if let SearchResult::GaveUp(step) | SearchResult::Refuted(step) = found
+        && let Some(evidence) = evidence::of_unexplained_value(&problem, step)
     {
         return Decision::refuted(Method::Search, evidence);
     }
-    if let Found::Lost(step) = found {
+    if let SearchResult::GaveUp(step) = found {
         if let Some(evidence) = evidence::of_lost(&mut problem, step) {
             return Decision::refuted(Method::Search, evidence);
         }
@@ -351,15 +353,15 @@ fn by_general_search(history: &History, options: &Options<'_>, prepared: &Prepar
         let keep_going = || left.fetch_sub(1, Ordering::Relaxed) > 1 && (limits.keep_going)();
         let few = Limits { keep_going: &keep_going, abandon: false, ..*limits };
         found = by_search(history, initial, prepared, &few, Stage::Relaxed);
-        if !matches!(found, Found::Dead(_)) {
+        if !matches!(found, SearchResult::Refuted(_)) {
             found = by_search(history, initial, prepared, limits, Stage::Wide);
         }
-        if matches!(found, Found::Lost(_)) {
+        if matches!(found, SearchResult::GaveUp(_)) {
             found = by_search(history, initial, prepared, limits, Stage::Exact);
         }
     }
     match found {
-        Found::Order(order) => {
+        SearchResult::Order(order) => {
             let order: Vec<u32> = order.iter().map(|&step| prepared.steps[step as usize].operation).collect();
             let budget = Budget::new(limits);
             let replayed = match options.model {
@@ -368,8 +370,8 @@ fn by_general_search(history: &History, options: &Options<'_>, prepared: &Prepar
             };
             Decision::confirmed(replayed, Method::Search, history, options, (operations, order))
         }
-        Found::Dead(step) => Decision::refuted(Method::Search, evidence::of_search(&mut problem, step)),
-        Found::Lost(_) => unreachable!("the exact search gives nothing up"),
-        Found::Limit(why) => Decision { method: Method::Search, ..Decision::unknown(why) },
+        SearchResult::Refuted(step) => Decision::refuted(Method::Search, evidence::of_search(&mut problem, step)),
+        SearchResult::GaveUp(_) => unreachable!("the exact search gives nothing up"),
+        SearchResult::Limit(why) => Decision { method: Method::Search, ..Decision::unknown(why) },
     }
 }

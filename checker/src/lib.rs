@@ -6,32 +6,32 @@
 mod automaton;
 mod budget;
 mod check;
+mod conflict_ranges;
 mod consistency;
 mod doubt;
 mod evidence;
 mod generic;
+mod liveness;
 mod memory;
+mod merge;
 mod objects;
 mod options;
 #[cfg(test)]
 #[path = "../tests/it/oracles.rs"]
 mod oracles;
-mod parts;
 mod prefix;
 mod prepare;
 mod registers;
-mod relevance;
 mod report;
 mod search;
 mod shrink;
 mod specification;
 mod staleness;
+mod tally;
 mod transactions;
 mod unknown;
 mod verify;
 mod weaker;
-mod weight;
-mod windows;
 mod words;
 mod zones;
 

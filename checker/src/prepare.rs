@@ -8,7 +8,7 @@ use crate::{
     memory::of_vec,
     report::key_order,
     specification::{Argument, is_compound},
-    weight::Tally,
+    tally::Tally,
 };
 
 /// Number of a value within one key.
@@ -132,14 +132,14 @@ impl Steps for Prepared {
 /// Steps of a history with a single key, computed on each access instead of stored, because memory access dominates
 /// the time. Steps have the numbers of their operations; values have their numbers in the history plus one.
 #[derive(Debug)]
-pub(crate) struct Whole<'a> {
+pub(crate) struct SingleKeySteps<'a> {
     history: &'a History,
     /// True if keys can be appended to and deleted.
     edits: bool,
     initial: Option<ValueId>,
 }
 
-impl<'a> Whole<'a> {
+impl<'a> SingleKeySteps<'a> {
     /// Returns `None` if these operations are not all of the history.
     pub(crate) fn of(history: &'a History, edits: bool, initial: &Value, operations: &[u32]) -> Option<Self> {
         let fits = operations.len() == history.operations.len();
@@ -147,7 +147,7 @@ impl<'a> Whole<'a> {
     }
 }
 
-impl Steps for Whole<'_> {
+impl Steps for SingleKeySteps<'_> {
     fn end(&self) -> u32 {
         u32::try_from(self.history.operations.len()).expect("operations are numbered by u32")
     }
@@ -177,6 +177,24 @@ impl Steps for Whole<'_> {
     }
 }
 
+/// Result of preparing one key.
+pub(crate) enum Preparation {
+    /// Steps of all operations that took place or may have.
+    Steps(Prepared),
+    /// Index of the first operation that may have taken place and that the model does not have.
+    UnknownOperation(u32),
+}
+
+impl Preparation {
+    /// Returns the steps, if the model has all operations.
+    pub(crate) fn steps(self) -> Option<Prepared> {
+        match self {
+            Self::Steps(prepared) => Some(prepared),
+            Self::UnknownOperation(_) => None,
+        }
+    }
+}
+
 /// Prepares one key after another, reusing its tables.
 #[derive(Debug)]
 pub(crate) struct Preparer<'a> {
@@ -200,13 +218,8 @@ impl<'a> Preparer<'a> {
             + of_vec(&self.numbers, self.history.values.len() - self.numbers.len())
     }
 
-    /// Returns the steps of the operations with these indexes, or (as the inner error) the index of the first
-    /// operation that may have taken place and that the model does not have.
-    pub(crate) fn prepare(
-        &mut self,
-        operations: &[u32],
-        budget: &Budget<'_>,
-    ) -> Result<Result<Prepared, u32>, Exhausted> {
+    /// Prepares the operations with these indexes.
+    pub(crate) fn prepare(&mut self, operations: &[u32], budget: &Budget<'_>) -> Result<Preparation, Exhausted> {
         budget.may_take(self.bytes(operations.len()))?;
         self.numbers.resize(self.history.values.len(), ABSENT);
         let mut prepared =
@@ -238,13 +251,13 @@ impl<'a> Preparer<'a> {
                     None
                 }
                 Ok(None) => None,
-                Err(Foreign) => Some(Ok(index)),
+                Err(UnknownFunction) => Some(Ok(index)),
             }
         });
         for value in prepared.values.iter().flatten() {
             self.numbers[value.0 as usize] = ABSENT;
         }
-        ended.transpose().map(|unknown| unknown.map_or(Ok(prepared), Err))
+        ended.transpose().map(|unknown| unknown.map_or(Preparation::Steps(prepared), Preparation::UnknownOperation))
     }
 }
 
@@ -258,7 +271,7 @@ fn end(operation: &Operation) -> u32 {
 }
 
 /// Error: the model has no such operation.
-struct Foreign;
+struct UnknownFunction;
 
 /// Returns the effect of an operation, given the number of each value. Returns `None` if it did not take place, or
 /// was a read of unknown result.
@@ -267,11 +280,13 @@ fn action(
     operation: &Operation,
     edits: bool,
     mut number: impl FnMut(ValueId) -> Val,
-) -> Result<Option<Action>, Foreign> {
+) -> Result<Option<Action>, UnknownFunction> {
     let certain = match operation.outcome {
         Outcome::Fail => return Ok(None),
         // A read with an argument asks for something that these models do not have.
-        _ if operation.function == Function::Read && !Argument::NoneOrAnswer.fits(operation) => return Err(Foreign),
+        _ if operation.function == Function::Read && !Argument::NoneOrAnswer.fits(operation) => {
+            return Err(UnknownFunction);
+        }
         Outcome::Info => false,
         Outcome::Ok | Outcome::Mismatch => true,
     };
@@ -293,7 +308,7 @@ fn action(
         (Function::Write, _) => Action::Write(number(operation.input)),
         (Function::Append, true) => Action::Append(number(operation.input)),
         (Function::Delete, true) if operation.input == ValueId::NIL => Action::Write(INITIAL),
-        _ => return Err(Foreign),
+        _ => return Err(UnknownFunction),
     };
     Ok(Some(action))
 }

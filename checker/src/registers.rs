@@ -6,8 +6,8 @@ use crate::{
     Options,
     budget::{Budget, Exhausted},
     doubt::doubt,
-    prepare::{Keys, Prepared, Preparer},
-    zones::{Placed, place},
+    prepare::{Keys, Preparation, Prepared, Preparer},
+    zones::{KeyZones, place},
 };
 
 /// Reasons why a key has no place on the ladder and no staleness.
@@ -36,7 +36,7 @@ pub(crate) fn each_key(
     history: &History,
     options: &Options<'_>,
     keys: &Result<Keys, Exhausted>,
-    mut take: impl FnMut(&Value, Result<(Prepared, Placed), &'static str>, &Budget<'_>) -> Result<(), Exhausted>,
+    mut take: impl FnMut(&Value, Result<(Prepared, KeyZones), &'static str>, &Budget<'_>) -> Result<(), Exhausted>,
 ) -> Result<(), Exhausted> {
     let budget = Budget::new(&options.limits);
     let mut preparer = Preparer::new(history, options.model.has_edits(), &options.initial);
@@ -44,9 +44,9 @@ pub(crate) fn each_key(
     let numbers = if are_registers(options) { 0..keys.len() } else { 0..0 };
     for number in numbers {
         let key = match preparer.prepare(keys.operations(number), &budget)? {
-            Ok(_) if doubt(history, options, keys.operations(number)).is_some() => Err(NO_REGISTER),
-            Ok(prepared) => place(&prepared, &budget)?.map(|placed| (prepared, placed)).ok_or(REPEATS),
-            Err(_) => Err(UNKNOWN_FUNCTION),
+            Preparation::Steps(_) if doubt(history, options, keys.operations(number)).is_some() => Err(NO_REGISTER),
+            Preparation::Steps(prepared) => place(&prepared, &budget)?.map(|placed| (prepared, placed)).ok_or(REPEATS),
+            Preparation::UnknownOperation(_) => Err(UNKNOWN_FUNCTION),
         };
         take(history.value(keys.id(number)), key, &budget)?;
     }

@@ -12,12 +12,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::{
     Limits,
-    automaton::{Plain, Register, Text},
+    automaton::{Register, SpecificationRegister, Text},
     budget::{Budget, Exhausted},
+    liveness::Liveness,
     prepare::{Action, INITIAL, Prepared, Step, Val},
-    relevance::Relevance,
     report::MAX_EVIDENCE,
-    search::{EXACT, Effort, Found, GUIDED_LEVELS, LEVELS, Supply, TEXT_LEVELS, search},
+    search::{EXACT, Effort, GUIDED_LEVELS, LEVELS, SearchResult, Supply, TEXT_LEVELS, search},
 };
 
 use histories::{History, NEVER, Value};
@@ -321,12 +321,12 @@ impl<'a> Problem<'a> {
         let limits = Limits { keep_going: &keep_going, abandon: false, ..*self.limits };
         let by = |stage| by_search(self.history, self.initial, &alone, &limits, stage);
         match by(Stage::Relaxed) {
-            Found::Dead(_) => true,
-            Found::Order(_) | Found::Limit(_) => false,
-            Found::Lost(_) => match by(Stage::Narrow) {
-                Found::Dead(_) => true,
-                Found::Order(_) | Found::Limit(_) => false,
-                Found::Lost(_) => matches!(by(Stage::Exact), Found::Dead(_)),
+            SearchResult::Refuted(_) => true,
+            SearchResult::Order(_) | SearchResult::Limit(_) => false,
+            SearchResult::GaveUp(_) => match by(Stage::Narrow) {
+                SearchResult::Refuted(_) => true,
+                SearchResult::Order(_) | SearchResult::Limit(_) => false,
+                SearchResult::GaveUp(_) => matches!(by(Stage::Exact), SearchResult::Refuted(_)),
             },
         }
     }
@@ -355,11 +355,11 @@ pub(crate) fn by_search(
     prepared: &Prepared,
     limits: &Limits<'_>,
     stage: Stage,
-) -> Found {
+) -> SearchResult {
     let steps = &prepared.steps;
     let exhausted = |out: Exhausted| {
         let completed = steps.iter().filter(|step| step.is_certain()).count();
-        Found::Limit(out.why(0, completed, steps.len() - completed))
+        SearchResult::Limit(out.why(0, completed, steps.len() - completed))
     };
     let has_appends = has_appends(steps);
     let bytes = if has_appends { Text::bytes(history, prepared) } else { prepared.values.len() * size_of::<u32>() };
@@ -381,10 +381,10 @@ pub(crate) fn by_search(
         let way = way(if text.is_guided() { &GUIDED_LEVELS } else { &TEXT_LEVELS });
         let found = way.map(|(efforts, supply)| search(steps, &mut text, limits, efforts, supply));
         limits.give_back(text);
-        return found.unwrap_or(Found::Lost(steps.len()));
+        return found.unwrap_or(SearchResult::GaveUp(steps.len()));
     }
-    let Some((efforts, supply)) = way(&LEVELS) else { return Found::Lost(steps.len()) };
-    let mut register = Register::new(Relevance::new(steps, prepared.values.len()));
+    let Some((efforts, supply)) = way(&LEVELS) else { return SearchResult::GaveUp(steps.len()) };
+    let mut register = Register::new(Liveness::new(steps, prepared.values.len()));
     search(steps, &mut register, limits, efforts, supply)
 }
 
@@ -399,19 +399,19 @@ pub(crate) fn by_specification(
     let left = AtomicU32::new(MAX_PLAIN_QUESTIONS);
     let keep_going = || left.fetch_sub(1, Ordering::Relaxed) > 1 && (limits.keep_going)();
     let limits = Limits { keep_going: &keep_going, abandon: false, ..*limits };
-    Budget::new(&limits).may_take(Plain::bytes(history, prepared)).ok()?;
-    let mut plain = Plain::new(history, initial, prepared);
+    Budget::new(&limits).may_take(SpecificationRegister::bytes(history, prepared)).ok()?;
+    let mut plain = SpecificationRegister::new(history, initial, prepared);
     // Steps without an order even if unknown changes take effect any number of times have none; otherwise each takes
     // effect at most once.
     match search(&prepared.steps, &mut plain, &limits, &EXACT, Supply::Endless) {
-        Found::Dead(_) => return Some(false),
-        Found::Limit(_) => return None,
-        Found::Order(_) | Found::Lost(_) => {}
+        SearchResult::Refuted(_) => return Some(false),
+        SearchResult::Limit(_) => return None,
+        SearchResult::Order(_) | SearchResult::GaveUp(_) => {}
     }
     match search(&prepared.steps, &mut plain, &limits, &EXACT, Supply::Counted) {
-        Found::Dead(_) => Some(false),
-        Found::Order(_) => Some(true),
-        Found::Lost(_) | Found::Limit(_) => None,
+        SearchResult::Refuted(_) => Some(false),
+        SearchResult::Order(_) => Some(true),
+        SearchResult::GaveUp(_) | SearchResult::Limit(_) => None,
     }
 }
 
@@ -453,7 +453,7 @@ mod tests {
             let keys = Keys::split(&history, &Budget::endless()).unwrap();
             let has_edits = matches!(kind, Kind::Text | Kind::Mixed) || is_grown;
             let mut preparer = Preparer::new(&history, has_edits, &Value::Nil);
-            let prepared = preparer.prepare(keys.operations(0), &Budget::endless()).unwrap().unwrap();
+            let prepared = preparer.prepare(keys.operations(0), &Budget::endless()).unwrap().steps().unwrap();
             let limits = Limits::none();
             let truth = oracle::is_linearizable(&history, &Value::Nil);
             hits += u64::from(test(&mut Problem::new(&history, &Value::Nil, &prepared, &limits), truth));
@@ -535,13 +535,13 @@ mod tests {
                 [Stage::Narrow, Stage::Wide, Stage::Relaxed, Stage::Exact].into_iter().zip(&mut decided)
             {
                 match by_search(history, initial, prepared, limits, stage) {
-                    Found::Order(_) => assert!(truth, "{stage:?}: {:#?}", prepared.steps),
-                    Found::Dead(_) => assert!(!truth, "{stage:?}: {:#?}", prepared.steps),
-                    Found::Lost(_) => {
+                    SearchResult::Order(_) => assert!(truth, "{stage:?}: {:#?}", prepared.steps),
+                    SearchResult::Refuted(_) => assert!(!truth, "{stage:?}: {:#?}", prepared.steps),
+                    SearchResult::GaveUp(_) => {
                         assert_ne!(stage, Stage::Exact);
                         continue;
                     }
-                    Found::Limit(why) => panic!("{why}"),
+                    SearchResult::Limit(why) => panic!("{why}"),
                 }
                 *decided += 1;
             }

@@ -20,20 +20,20 @@ const TRIES_PER_QUESTION: usize = 256;
 
 /// Reason why an order is not confirmed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Unconfirmed {
+pub(crate) enum ReplayError {
     /// The order is no linearization, for this reason.
     Wrong(String),
     /// A limit was reached first.
     Exhausted(Exhausted),
 }
 
-impl From<String> for Unconfirmed {
+impl From<String> for ReplayError {
     fn from(why: String) -> Self {
         Self::Wrong(why)
     }
 }
 
-impl From<Exhausted> for Unconfirmed {
+impl From<Exhausted> for ReplayError {
     fn from(out: Exhausted) -> Self {
         Self::Exhausted(out)
     }
@@ -46,7 +46,7 @@ pub(crate) trait Verify: Sync {
     ///
     /// # Errors
     /// The reason why `order` is not a linearization, or the limit that was reached.
-    fn replay(&self, history: &History, all: &[u32], order: &[u32], budget: &Budget<'_>) -> Result<(), Unconfirmed>;
+    fn replay(&self, history: &History, all: &[u32], order: &[u32], budget: &Budget<'_>) -> Result<(), ReplayError>;
 
     /// Returns true if some order explains these operations (indexes) alone, or `None` if there are too many of them
     /// to try within `tries`.
@@ -55,7 +55,7 @@ pub(crate) trait Verify: Sync {
 }
 
 impl<S: Specification> Verify for S {
-    fn replay(&self, history: &History, all: &[u32], order: &[u32], budget: &Budget<'_>) -> Result<(), Unconfirmed> {
+    fn replay(&self, history: &History, all: &[u32], order: &[u32], budget: &Budget<'_>) -> Result<(), ReplayError> {
         let mut state = self.initial();
         replay_by(history, all, order, budget, |operation| {
             self.apply(&mut state, &Call::of(history, operation, self.asks_who()))
@@ -79,7 +79,7 @@ pub(crate) fn replay_register(
     all: &[u32],
     order: &[u32],
     budget: &Budget<'_>,
-) -> Result<(), Unconfirmed> {
+) -> Result<(), ReplayError> {
     // No other value has this number, so it can stand for an initial value that the history does not mention.
     let initial = history.values.find(initial).unwrap_or(ValueId::UNKNOWN);
     let mut value = initial;
@@ -107,7 +107,7 @@ fn replay_by(
     order: &[u32],
     budget: &Budget<'_>,
     mut apply: impl FnMut(&Operation) -> bool,
-) -> Result<(), Unconfirmed> {
+) -> Result<(), ReplayError> {
     let first = all.first().map_or(0, |index| index / 64);
     let mut seen = vec![0_u64; all.last().map_or(0, |index| (index / 64 - first + 1) as usize)];
     let mut last_start = 0;
@@ -351,7 +351,7 @@ mod tests {
         };
         let replay = |order: &[u32]| replay_of(&[0, 1, 2], order);
         let why_not = |order: &[u32]| {
-            let Err(Unconfirmed::Wrong(why)) = replay(order) else { panic!("{order:?} is wrong") };
+            let Err(ReplayError::Wrong(why)) = replay(order) else { panic!("{order:?} is wrong") };
             why
         };
         assert_eq!(replay(&[0, 1, 2]), Ok(()));

@@ -4,7 +4,7 @@ use histories::History;
 
 use crate::{
     Ladder, Options, StalenessReport,
-    consistency::Climb,
+    consistency::Evaluation,
     registers::{each_key, split},
     staleness::Measure,
 };
@@ -15,10 +15,10 @@ use crate::{
 /// If the checker contradicts itself, which would be a bug in it.
 pub fn instead(history: &History, options: &Options<'_>) -> (Ladder, StalenessReport) {
     let keys = split(history, options);
-    let (mut climb, mut measure) = (Climb::new(history, options), Measure::new(history));
+    let (mut evaluation, mut measure) = (Evaluation::new(history, options), Measure::new(history));
     let done = each_key(history, options, &keys, |name, key, budget| {
         measure.key(key.as_ref().map_err(|&why| why), budget)?;
-        climb.key(name, key, budget)
+        evaluation.key(name, key, budget)
     });
-    (climb.ladder(&keys, done), measure.report(options, &keys, done))
+    (evaluation.ladder(&keys, done), measure.report(options, &keys, done))
 }

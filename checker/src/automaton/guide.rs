@@ -74,12 +74,12 @@ impl<'t> Makers<'t> {
 
 /// Texts that the steps write and append.
 #[derive(Default)]
-pub(super) struct Made<'t> {
+pub(super) struct TextMakers<'t> {
     pub written: Makers<'t>,
     pub appended: Makers<'t>,
 }
 
-impl<'t> Made<'t> {
+impl<'t> TextMakers<'t> {
     pub(super) fn by(steps: &[Step], texts: &'t [Cow<'_, str>], budget: &Budget<'_>) -> Result<Self, Exhausted> {
         let mut made = Self::default();
         for (index, step) in steps.iter().enumerate() {
@@ -99,7 +99,7 @@ const PER_TEXT: usize = 8;
 
 /// Returns the position of each value in the guessed order: smaller values come first, 0 means unknown.
 pub(super) fn places(
-    Made { written, appended }: &Made<'_>,
+    TextMakers { written, appended }: &TextMakers<'_>,
     texts: &[Cow<'_, str>],
     steps: &[Step],
     budget: &Budget<'_>,

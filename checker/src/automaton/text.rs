@@ -18,7 +18,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
     Automaton, State,
-    guide::{Made, places},
+    guide::{TextMakers, places},
 };
 use crate::{
     budget::{Budget, Exhausted},
@@ -49,7 +49,7 @@ struct Beginning {
 
 /// Expected texts, sorted, with the rank up to which each is expected.
 #[derive(Debug)]
-struct Asked<'a> {
+struct ExpectedTexts<'a> {
     texts: Vec<Cow<'a, str>>,
     /// Segment tree over the ranks of the texts: each node holds the maximum of its two children, leaves last.
     latest: Vec<u32>,
@@ -57,16 +57,16 @@ struct Asked<'a> {
     first_bytes: Vec<u8>,
 }
 
-impl<'a> Asked<'a> {
+impl<'a> ExpectedTexts<'a> {
     /// Collects the expected texts with the rank up to which each is expected, and the rank up to which any value but
     /// a given one is expected (by a cas that did not match).
     ///
     /// A cas of unknown outcome expects its old value for as long as its new value can be observed, as in
-    /// [`crate::relevance`].
+    /// [`crate::liveness`].
     fn by(
         steps: &[Step],
         texts: &[Cow<'a, str>],
-        made: &Made<'_>,
+        made: &TextMakers<'_>,
         budget: &Budget<'_>,
     ) -> Result<(Self, u32), Exhausted> {
         let looked_for = |step: &Step| match step.action {
@@ -182,7 +182,7 @@ impl<'a> Asked<'a> {
 pub(crate) struct Text<'a> {
     /// Text of each value.
     texts: Vec<Cow<'a, str>>,
-    asked: Asked<'a>,
+    asked: ExpectedTexts<'a>,
     states: Vec<Beginning>,
     /// State of a text by the start of its range and its length.
     numbers: FxHashMap<(u32, u32), State>,
@@ -197,7 +197,7 @@ pub(crate) struct Text<'a> {
 impl<'a> Text<'a> {
     /// Returns the estimated memory for the texts of the history, in bytes.
     pub(crate) fn bytes(history: &History, prepared: &Prepared) -> usize {
-        /// Estimated bytes for each value, in these tables and in [`Made`].
+        /// Estimated bytes for each value, in these tables and in [`TextMakers`].
         const OF_VALUE: usize = 2 * size_of::<Cow<'_, str>>() + size_of::<Beginning>() + 128;
         const OF_STEP: usize = 4 * size_of::<usize>();
         /// Estimated bytes for each byte that is searched for in all texts.
@@ -222,8 +222,8 @@ impl<'a> Text<'a> {
         let steps = &prepared.steps;
         let values = prepared.values.iter().map(|id| id.map_or(initial, |id| history.value(id)));
         let texts: Vec<Cow<'a, str>> = values.clone().map(as_text).collect();
-        let made = Made::by(steps, &texts, budget)?;
-        let (asked, other_until) = Asked::by(steps, &texts, &made, budget)?;
+        let made = TextMakers::by(steps, &texts, budget)?;
+        let (asked, other_until) = ExpectedTexts::by(steps, &texts, &made, budget)?;
         let places = places(&made, &texts, steps, budget)?;
         let mut states = vec![Beginning::default(); texts.len()];
         let mut numbers = FxHashMap::default();
@@ -295,8 +295,8 @@ impl<'a> Text<'a> {
 /// Returns for each append of unknown outcome the rank up to which a text is expected that contains the appended
 /// text, where the rest before and after it can have been made by other steps.
 fn seen_until(
-    asked: &Asked<'_>,
-    made: &Made<'_>,
+    asked: &ExpectedTexts<'_>,
+    made: &TextMakers<'_>,
     texts: &[Cow<'_, str>],
     steps: &[Step],
     budget: &Budget<'_>,
@@ -333,7 +333,7 @@ fn seen_until(
 
 /// Returns the rank up to which a text is expected that an append of empty text makes of a value that is not text.
 /// (Appending more than that gives the same result for the value and for its text.)
-fn as_text_until(asked: &Asked<'_>, texts: &[Cow<'_, str>], is_text: &[bool], steps: &[Step]) -> u32 {
+fn as_text_until(asked: &ExpectedTexts<'_>, texts: &[Cow<'_, str>], is_text: &[bool], steps: &[Step]) -> u32 {
     let mut sought = vec![false; texts.len()];
     let mut becomes_text = vec![INITIAL];
     for step in steps {
@@ -451,7 +451,7 @@ mod tests {
         let history = builder.finish();
         let keys = Keys::split(&history, &Budget::endless()).unwrap();
         let mut preparer = Preparer::new(&history, true, initial);
-        let prepared = preparer.prepare(keys.operations(0), &Budget::endless()).unwrap().unwrap();
+        let prepared = preparer.prepare(keys.operations(0), &Budget::endless()).unwrap().steps().unwrap();
         test(&mut Text::new(&history, initial, &prepared, &Budget::endless()).unwrap())
     }
 

@@ -7,14 +7,14 @@
 //! that holds of each key need not hold of all together: only linearizability is local.
 //!
 //! Most histories that are not linearizable nearly are: the order of the zones explains all but a few of the answers.
-//! So the tests look only where that order can be contradicted (`zones/mod.rs`, `windows.rs`, `moments.rs`).
+//! So the tests look only where that order can be contradicted (`zones/mod.rs`, `conflict_ranges.rs`, `candidates.rs`).
 
+mod candidates;
 mod causal;
 mod converged;
 mod graph;
 mod key;
 mod ladder;
-mod moments;
 mod regular;
 #[cfg(test)]
 mod tests;
@@ -29,13 +29,13 @@ use crate::{
     budget::{Budget, Exhausted},
     prepare::{Keys, Prepared},
     registers::{are_registers, count, each_key, split},
-    zones::{Placed, order},
+    zones::{KeyZones, order},
 };
-use causal::{Events, uncausal};
+use candidates::CausalCandidates;
+use causal::{Events, find_causal_violation};
 use key::Key;
 pub use ladder::{Consistency, Ladder, Rung, Standing, Witness};
-use moments::Moments;
-use witness::{Teller, of_uncausal};
+use witness::{WitnessBuilder, of_causal_violation};
 
 const UNSAID: &str = "some cas did not match and did not say what they found";
 
@@ -48,20 +48,20 @@ const UNSAID: &str = "some cas did not match and did not say what they found";
 /// If the checker contradicts itself, which would be a bug in it.
 pub fn consistency(history: &History, options: &Options<'_>) -> Ladder {
     let keys = split(history, options);
-    let mut climb = Climb::new(history, options);
-    let done = each_key(history, options, &keys, |name, key, budget| climb.key(name, key, budget));
-    climb.ladder(&keys, done)
+    let mut evaluation = Evaluation::new(history, options);
+    let done = each_key(history, options, &keys, |name, key, budget| evaluation.key(name, key, budget));
+    evaluation.ladder(&keys, done)
 }
 
 /// Result for one rung so far.
 #[derive(Clone, Debug, Default)]
-struct Known {
+struct RungResult {
     failing: usize,
     witness: Option<Witness>,
     why: Option<String>,
 }
 
-impl Known {
+impl RungResult {
     /// Returns the result: a failure outweighs a reason why something was not checked.
     fn standing(self) -> Standing {
         match (self.witness, self.why) {
@@ -82,21 +82,21 @@ impl Known {
 
 /// Evaluation of the ladder, key by key.
 #[derive(Debug)]
-pub(crate) struct Climb<'a> {
+pub(crate) struct Evaluation<'a> {
     history: &'a History,
     options: &'a Options<'a>,
     /// Results so far, in the order of [`Consistency::ALL`].
-    rungs: [Known; Consistency::ALL.len()],
+    rungs: [RungResult; Consistency::ALL.len()],
     /// Keys that can be checked.
-    keys: Vec<(Prepared, Placed)>,
+    keys: Vec<(Prepared, KeyZones)>,
 }
 
-impl<'a> Climb<'a> {
+impl<'a> Evaluation<'a> {
     pub(crate) fn new(history: &'a History, options: &'a Options<'a>) -> Self {
         Self { history, options, rungs: Default::default(), keys: Vec::new() }
     }
 
-    fn of(&mut self, model: Consistency) -> &mut Known {
+    fn of(&mut self, model: Consistency) -> &mut RungResult {
         &mut self.rungs[model as usize]
     }
 
@@ -111,7 +111,7 @@ impl<'a> Climb<'a> {
     pub(crate) fn key(
         &mut self,
         name: &Value,
-        key: Result<(Prepared, Placed), &str>,
+        key: Result<(Prepared, KeyZones), &str>,
         budget: &Budget<'_>,
     ) -> Result<(), Exhausted> {
         match key {
@@ -119,7 +119,7 @@ impl<'a> Climb<'a> {
                 if let Some(violation) = &placed.violation {
                     let key = &Key::new(&prepared, &placed, violation);
                     let (history, options) = (self.history, self.options);
-                    self.climb(&Teller { history, options, key, name }, budget)?;
+                    self.evaluation(&WitnessBuilder { history, options, key, name }, budget)?;
                 } else if placed.clusters.has_looks && order(&prepared, &placed, budget)?.is_none() {
                     self.skip(UNSAID);
                 }
@@ -148,7 +148,7 @@ impl<'a> Climb<'a> {
     }
 
     /// Tests every rung but the causal one on a key that is not linearizable.
-    fn climb(&mut self, teller: &Teller<'_>, budget: &Budget<'_>) -> Result<(), Exhausted> {
+    fn evaluation(&mut self, teller: &WitnessBuilder<'_>, budget: &Budget<'_>) -> Result<(), Exhausted> {
         let key = teller.key;
         self.of(Consistency::Linearizable).fail(teller.of_zones());
         let mut open = Vec::new();
@@ -189,7 +189,7 @@ impl<'a> Climb<'a> {
     }
 
     /// Returns the evidence against convergence, if there is any.
-    fn final_reads(&mut self, teller: &Teller<'_>) -> Option<Witness> {
+    fn final_reads(&mut self, teller: &WitnessBuilder<'_>) -> Option<Witness> {
         let reads = converged::final_reads(teller.history, teller.key);
         if reads.is_empty() {
             let why = "nobody read after the last change of a key";
@@ -207,22 +207,22 @@ impl<'a> Climb<'a> {
         }
         let (history, options) = (self.history, self.options);
         let steps = self.keys.iter().map(|(prepared, _)| prepared.steps.len()).sum();
-        budget.may_take(steps * Moments::BYTES)?;
-        let (mut moments, mut unsaid) = (Moments::with_capacity(steps), false);
+        budget.may_take(steps * CausalCandidates::BYTES)?;
+        let (mut moments, mut unsaid) = (CausalCandidates::with_capacity(steps), false);
         for (prepared, placed) in self.keys.drain(..) {
             unsaid |= placed.clusters.has_looks || placed.clusters.contradiction.is_some();
             moments.add(history, prepared, placed, budget)?;
         }
         let events = moments.suspects(budget)?;
         let Events { events: all, keys, initial } = moments.events;
-        let found = uncausal(&Events { events, keys, initial }, options.limits.memory, budget)?;
+        let found = find_causal_violation(&Events { events, keys, initial }, options.limits.memory, budget)?;
         let rung = self.of(Consistency::Causal);
         match &found {
-            Some(causal::Uncausal::TooMany { bytes }) => {
+            Some(causal::CausalViolation::TooMany { bytes }) => {
                 rung.why = Some(format!("its vector clocks would take {} MiB", bytes >> 20));
             }
             Some(found) => {
-                if let Some(witness) = of_uncausal(history, &options.initial, &all, found) {
+                if let Some(witness) = of_causal_violation(history, &options.initial, &all, found) {
                     rung.fail(witness);
                 }
             }

@@ -6,19 +6,19 @@ use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 
 use super::{
-    causal::{Events, uncausal},
-    key::{Key, Touch},
-    moments::Moments,
+    candidates::CausalCandidates,
+    causal::{Events, find_causal_violation},
+    key::{AccessKind, Key},
     regular, versions,
 };
 use crate::{
     Memory, Model, Options,
     budget::{Budget, Exhausted},
+    conflict_ranges::ConflictRanges,
     oracles::share_of,
     prepare::{Keys, Prepared, Preparer},
     staleness::Measure,
-    windows::Windows,
-    zones::{Placed, place},
+    zones::{KeyZones, place},
 };
 
 /// Open call: function, key, and the value of the key when it began.
@@ -73,7 +73,7 @@ fn history(seed: u64) -> History {
 }
 
 /// Returns all results about the staleness of a key.
-fn measured(history: &History, keys: &Result<Keys, Exhausted>, key: &(Prepared, Placed)) -> String {
+fn measured(history: &History, keys: &Result<Keys, Exhausted>, key: &(Prepared, KeyZones)) -> String {
     let mut measure = Measure::new(history);
     measure.key(Ok(key), &Budget::endless()).unwrap();
     format!("{:?}", measure.report(&Options::new(Model::Register), keys, Ok(())))
@@ -90,9 +90,9 @@ fn nothing_is_missed_where_an_order_is_right() {
         let split = Keys::split(&history, &budget);
         let keys = split.as_ref().unwrap();
         let mut preparer = Preparer::new(&history, false, &Value::Nil);
-        let mut moments = Moments::with_capacity(0);
+        let mut moments = CausalCandidates::with_capacity(0);
         for number in 0..keys.len() {
-            let prepared = preparer.prepare(keys.operations(number), &budget).unwrap().unwrap();
+            let prepared = preparer.prepare(keys.operations(number), &budget).unwrap().steps().unwrap();
             let placed = place(&prepared, &budget).unwrap().unwrap();
             let again = place(&prepared, &budget).unwrap().unwrap();
             moments.add(&history, prepared.clone(), again, &budget).unwrap();
@@ -114,7 +114,7 @@ fn nothing_is_missed_where_an_order_is_right() {
             narrowed += u64::from(key.suspects.len() < whole.suspects.len());
             let suspects = versions::suspects(&history, &key, &budget).unwrap();
             let chains = u32::try_from(few.1.zones.len()).unwrap();
-            let everywhere = Windows::new(vec![(0, chains - 1)]);
+            let everywhere = ConflictRanges::new(vec![(0, chains - 1)]);
             for (at, rung) in versions::RUNGS.into_iter().enumerate() {
                 let refute = |key, windows| versions::refute(&history, key, rung, windows, &budget).unwrap();
                 let fails = refute(&whole, &everywhere).is_some();
@@ -124,13 +124,13 @@ fn nothing_is_missed_where_an_order_is_right() {
             }
         }
         let mut all = moments.events.events.clone();
-        all.sort_unstable_by_key(|event| (event.process, event.operation, event.touch == Touch::Set));
+        all.sort_unstable_by_key(|event| (event.process, event.operation, event.touch == AccessKind::Set));
         let suspects = moments.suspects(&budget).unwrap();
         narrowed += u64::from(suspects.len() < all.len());
         let Events { keys, initial, .. } = moments.events;
         let [everything, few] = [all, suspects].map(|events| {
             let events = Events { events, keys: keys.clone(), initial: initial.clone() };
-            uncausal(&events, &memory, &budget).unwrap().is_some()
+            find_causal_violation(&events, &memory, &budget).unwrap().is_some()
         });
         assert_eq!(few, everything, "causal of {seed}");
         (if few { &mut refuted } else { &mut held })[5] += 1;

@@ -3,7 +3,7 @@
 
 use histories::Operation;
 
-use super::{By, can_be_ordered};
+use super::{ViolationOrigin, can_be_ordered};
 use crate::{
     Limits, UnknownWhy,
     budget::Budget,
@@ -16,14 +16,14 @@ const MAX_TRIES: usize = 20_000;
 
 /// Reason not to believe a violation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Doubt {
+pub(crate) enum RefuteError {
     /// A valid order exists.
     Explained,
     /// Undecided: no method could decide within the limits.
     Unconfirmed,
 }
 
-impl Doubt {
+impl RefuteError {
     /// Returns the reason for an unknown verdict, given the number of operations in the violation and the claim about
     /// them.
     pub(crate) fn why(self, operations: usize, claim: &str) -> UnknownWhy {
@@ -43,16 +43,16 @@ pub(crate) fn refute(
     object: &impl Specification,
     operations: &[Operation],
     calls: &[Call<'_>],
-    found_by: By,
+    found_by: ViolationOrigin,
     another: impl FnOnce() -> Option<bool>,
     limits: &Limits<'_>,
-) -> Result<(), Doubt> {
+) -> Result<(), RefuteError> {
     let is_explained = some_order(object, operations, calls, MAX_TRIES, &Budget::new(limits))
         .or_else(another)
         .or_else(|| can_be_ordered(object, operations, calls, found_by, limits));
     match is_explained {
-        Some(true) => Err(Doubt::Explained),
+        Some(true) => Err(RefuteError::Explained),
         Some(false) => Ok(()),
-        None => Err(Doubt::Unconfirmed),
+        None => Err(RefuteError::Unconfirmed),
     }
 }

@@ -138,7 +138,7 @@ impl Sweep {
             }
             let Some(entry) = self.now.entries.get(self.at) else {
                 if self.next.entries.is_empty() {
-                    return Some(End::Dead(self.farthest));
+                    return Some(End::Refuted(self.farthest));
                 }
                 std::mem::swap(&mut self.now, &mut self.next);
                 self.next.clear();

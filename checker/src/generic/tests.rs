@@ -8,7 +8,7 @@ use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 
 use super::{
-    race::{Found, Racer, race},
+    race::{RaceResult, Racer, race},
     space::Space,
     states::States,
 };
@@ -65,7 +65,7 @@ fn history(events: impl IntoIterator<Item = (EventType, u64, &'static str, Optio
 
 use EventType::{Info as Lost, Invoke, Ok as Done};
 
-fn alone<S: Specification>(object: &S, history: &History, which: usize, limits: &Limits<'_>) -> Found {
+fn alone<S: Specification>(object: &S, history: &History, which: usize, limits: &Limits<'_>) -> RaceResult {
     let all: Vec<u32> = (0..).take(history.operations.len()).collect();
     let mut states = States::new(object, limits.memory);
     let asks_who = object.asks_who();
@@ -130,14 +130,14 @@ fn each_search_alone_agrees_with_trying_every_order() {
                 alone(&register, &history, which, &limits)
             };
             match found {
-                Found::Order(order) => {
+                RaceResult::Order(order) => {
                     assert_eq!(
                         object.replay(&history, &all, &order, &Budget::endless()),
                         Ok(()),
                         "{which} {history:#?}"
                     );
                 }
-                Found::Dead(rank) => {
+                RaceResult::Refuted(rank) => {
                     assert!(!truth, "{which} {history:#?}");
                     // Everything that completed earlier can be ordered, and everything that began by then cannot.
                     let operation = |&index: &usize| history.operations[index];
@@ -149,7 +149,7 @@ fn each_search_alone_agrees_with_trying_every_order() {
                         "{which} {history:#?}"
                     );
                 }
-                Found::Limit(why) => panic!("{why}"),
+                RaceResult::Limit(why) => panic!("{why}"),
             }
         }
     }
@@ -174,7 +174,7 @@ fn the_race_ends_where_either_search_alone_does_not() {
     });
     let deep = history(lost.chain([(Invoke, 99, "read", None), (Done, 99, "read", Some(99))]));
     let register = Register::new(&Value::Nil, false);
-    let ends = |found: &Found| !matches!(found, Found::Limit(UnknownWhy::Time { .. }));
+    let ends = |found: &RaceResult| !matches!(found, RaceResult::Limit(UnknownWhy::Time { .. }));
     let (depth, sweep, both) = (0, 1, 2);
     let on_wide = |which| ends(&within(50, |limits| alone(&Tail, &wide, which, limits)));
     let on_deep = |which| ends(&within(50, |limits| alone(&register, &deep, which, limits)));

@@ -8,11 +8,11 @@ use super::{Model, counter::specification::Counter, list::specification::List, s
 use crate::{
     Evidence, Limits, UnknownWhy,
     budget::{Budget, Exhausted},
-    generic::By,
+    generic::ViolationOrigin,
     memory::Share,
     prepare::{Prepared, Step},
     report::MAX_EVIDENCE,
-    verify::Unconfirmed,
+    verify::ReplayError,
     words::Words,
 };
 
@@ -172,8 +172,8 @@ impl Key<'_> {
         match claim {
             Claim::Order(order) => match object.replay(self.history, operations, &order, &self.budget) {
                 Ok(()) => Found::Order(order),
-                Err(Unconfirmed::Exhausted(out)) => Found::Unknown(self.exhausted(out, 0)),
-                Err(Unconfirmed::Wrong(why)) => {
+                Err(ReplayError::Exhausted(out)) => Found::Unknown(self.exhausted(out, 0)),
+                Err(ReplayError::Wrong(why)) => {
                     let what = format!("the method for {:?} found an order that is none: {why}", self.model);
                     Found::Unknown(UnknownWhy::Internal { what })
                 }
@@ -209,7 +209,7 @@ impl Key<'_> {
         let mut operations: Vec<usize> = operations.into_iter().map(|index| index as usize).collect();
         operations.sort_unstable();
         operations.dedup();
-        if let Err(doubt) = object.refute(self.history, &operations, By::Another, self.limits) {
+        if let Err(doubt) = object.refute(self.history, &operations, ViolationOrigin::OtherMethod, self.limits) {
             return Found::Unknown(doubt.why(operations.len(), &violation.claim));
         }
         let Violation { claim, reasons, .. } = violation;

@@ -18,7 +18,7 @@ use crate::{
     budget::{Budget, Exhausted},
     prepare::{Action, Keys, Prepared, Val},
     registers::{are_registers, count, each_key, split},
-    zones::{Clusters, Placed, Violation},
+    zones::{Clusters, KeyZones, Violation},
 };
 use bounds::Bounds;
 pub use report::{Distribution, NodeStaleness, NotMeasured, Share, StaleReads, StalenessReport};
@@ -70,7 +70,11 @@ impl<'a> Measure<'a> {
     }
 
     /// Measures a key, or records why it is not measured. Changes nothing if a limit is reached.
-    pub(crate) fn key(&mut self, key: Result<&(Prepared, Placed), &str>, budget: &Budget<'_>) -> Result<(), Exhausted> {
+    pub(crate) fn key(
+        &mut self,
+        key: Result<&(Prepared, KeyZones), &str>,
+        budget: &Budget<'_>,
+    ) -> Result<(), Exhausted> {
         match key {
             Ok((prepared, placed)) => match placed.violation {
                 None => self.reads(prepared),

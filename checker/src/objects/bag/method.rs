@@ -14,7 +14,7 @@
 
 use super::specification::NAMES;
 use crate::objects::{
-    container::{Container, Kind, Trouble, gaps},
+    container::{Container, Kind, SolveError, gaps},
     key::Key,
 };
 
@@ -28,6 +28,6 @@ pub(super) const KIND: Kind = Kind {
     may_peek: false,
 };
 
-fn solve(key: &Key<'_>, bag: &Container) -> Result<Vec<u32>, Trouble> {
+fn solve(key: &Key<'_>, bag: &Container) -> Result<Vec<u32>, SolveError> {
     gaps::fill(key, bag, bag.items.iter(), |_, _, item| Ok(item.take_start))
 }

@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 
 use histories::NEVER;
 
-use super::{Container, Item, Trouble};
+use super::{Container, Item, SolveError};
 use crate::{
     UnknownWhy,
     objects::key::{Key, Violation},
@@ -37,8 +37,8 @@ pub(in crate::objects) fn fill<'a>(
     key: &Key<'_>,
     container: &Container,
     items: impl Iterator<Item = &'a Item>,
-    mut taken: impl FnMut(&mut Cover, usize, &Item) -> Result<u32, Trouble>,
-) -> Result<Vec<u32>, Trouble> {
+    mut taken: impl FnMut(&mut Cover, usize, &Item) -> Result<u32, SolveError>,
+) -> Result<Vec<u32>, SolveError> {
     let mut cover = Cover::new(container.gaps);
     let mut turns: Vec<(u32, Turn, u32)> = Vec::with_capacity(2 * container.items.len() + container.empties.len());
     for (place, item) in items.enumerate() {
@@ -59,7 +59,7 @@ pub(in crate::objects) fn fill<'a>(
         key.steps(1, 0)?;
         let gap = cover.free(empty.start);
         if gap >= empty.end {
-            return Err(Trouble::Violation(key.never_empty(container, empty)));
+            return Err(SolveError::Violation(key.never_empty(container, empty)));
         }
         turns.push((gap, Turn::Empty, empty.operation));
     }
@@ -77,7 +77,13 @@ struct Looks {
 }
 
 impl Looks {
-    fn at(key: &Key<'_>, container: &Container, cover: &mut Cover, item: &Item, taken: u32) -> Result<Self, Trouble> {
+    fn at(
+        key: &Key<'_>,
+        container: &Container,
+        cover: &mut Cover,
+        item: &Item,
+        taken: u32,
+    ) -> Result<Self, SolveError> {
         let put = taken.min(item.put_end - 1);
         let mut looks = Self { put, at_put: Vec::new(), inside: Vec::new(), at_take: Vec::new() };
         for peek in container.peeks(item) {
@@ -92,7 +98,7 @@ impl Looks {
                 let Some(gap) = gap.filter(|&gap| gap >= peek.start.max(item.put_start)) else {
                     // The operations involved are determined by the caller.
                     let operations = vec![item.put, peek.operation];
-                    return Err(Trouble::Violation(Violation::new(operations, String::new())));
+                    return Err(SolveError::Violation(Violation::new(operations, String::new())));
                 };
                 looks.put = looks.put.min(gap);
                 looks.at_put.push(peek.operation);

@@ -29,7 +29,7 @@ pub(super) struct Kind {
     pub names: &'static Names,
     /// Method that finds an order of everything, or the reason why there is none. Exact if nothing has an unknown
     /// outcome.
-    pub solve: fn(&Key<'_>, &Container) -> Result<Vec<u32>, Trouble>,
+    pub solve: fn(&Key<'_>, &Container) -> Result<Vec<u32>, SolveError>,
     /// Ranks of an item that decide whether a value, if it is inside when the take of another one begins, must have
     /// been removed before that one: it must if its first rank is greater than the second rank of the other.
     pub blocks: fn(&Item) -> (u64, u64),
@@ -41,14 +41,14 @@ pub(super) struct Kind {
 }
 
 /// Reason why there is no order.
-pub(super) enum Trouble {
+pub(super) enum SolveError {
     /// Violation: operations without an order.
     Violation(Violation),
     /// Limit that was reached, or another reason why this method cannot decide.
     Limit(UnknownWhy),
 }
 
-impl From<UnknownWhy> for Trouble {
+impl From<UnknownWhy> for SolveError {
     fn from(why: UnknownWhy) -> Self {
         Self::Limit(why)
     }
@@ -232,7 +232,7 @@ fn check_once(key: &Key<'_>, kind: &Kind) -> Result<Claim, UnknownWhy> {
     found
 }
 
-impl Trouble {
+impl SolveError {
     fn claim(self) -> Result<Claim, UnknownWhy> {
         match self {
             Self::Violation(violation) => Ok(Claim::Violation(violation)),
@@ -244,15 +244,15 @@ impl Trouble {
 impl Container {
     fn decide(&mut self, key: &Key<'_>, kind: &Kind) -> Result<Claim, UnknownWhy> {
         if self.adrift.is_empty() {
-            return (kind.solve)(key, self).map(Claim::Order).or_else(Trouble::claim);
+            return (kind.solve)(key, self).map(Claim::Order).or_else(SolveError::claim);
         }
         if let Err(trouble) = self.assign(key, kind) {
             return trouble.claim();
         }
         match (kind.solve)(key, self) {
             Ok(order) => return Ok(Claim::Order(order)),
-            Err(Trouble::Limit(why)) => return Err(why),
-            Err(Trouble::Violation(_)) => {}
+            Err(SolveError::Limit(why)) => return Err(why),
+            Err(SolveError::Violation(_)) => {}
         }
         let known = |item: &Item| item.take != NEVER && key.operation(item.take).outcome == Outcome::Ok;
         self.items.retain(known);
@@ -262,7 +262,7 @@ impl Container {
         }
     }
 
-    fn gather(key: &Key<'_>, kind: &Kind) -> Result<Self, Trouble> {
+    fn gather(key: &Key<'_>, kind: &Kind) -> Result<Self, SolveError> {
         if items(key.initial).is_some_and(|items| !items.is_empty()) {
             return Err(UnknownWhy::Unsupported { what: format!("a {} that is not empty at first", kind.noun) }.into());
         }
@@ -317,7 +317,7 @@ impl Container {
                 let what = format!("{} that says not what it took", key.name(operation));
                 return Err(UnknownWhy::Unsupported { what }.into());
             }
-            container.take(key, &mut puts, index, start, end).map_err(Trouble::Violation)?;
+            container.take(key, &mut puts, index, start, end).map_err(SolveError::Violation)?;
         }
         container.peek(key, &puts, peeks)?;
         container.adrift.sort_unstable();
@@ -371,7 +371,7 @@ impl Container {
     }
 
     /// Assigns each peek to the value that it found.
-    fn peek(&mut self, key: &Key<'_>, puts: &Puts, peeks: Vec<Peek>) -> Result<(), Trouble> {
+    fn peek(&mut self, key: &Key<'_>, puts: &Puts, peeks: Vec<Peek>) -> Result<(), SolveError> {
         let mut found: Vec<(usize, Peek)> = Vec::with_capacity(peeks.len());
         for peek in peeks {
             key.steps(1, 0)?;
@@ -392,14 +392,14 @@ impl Container {
             }
             let Some(&place) = puts.first.get(&operation.output) else {
                 let claim = format!("{} returned {value}, which nobody ever put in", who());
-                return Err(Trouble::Violation(Violation::new(vec![peek.operation], claim)));
+                return Err(SolveError::Violation(Violation::new(vec![peek.operation], claim)));
             };
             let item = &mut self.items[place];
             if peek.end < item.put_start || (item.take != NEVER && peek.start > item.take_end) {
                 let claim = format!("{} returned {value}, which cannot have been inside then", who());
                 let operations = [item.put, peek.operation, item.take];
                 let operations = operations.into_iter().filter(|&operation| operation != NEVER).collect();
-                return Err(Trouble::Violation(Violation::new(operations, claim)));
+                return Err(SolveError::Violation(Violation::new(operations, claim)));
             }
             item.put_end = item.put_end.min(peek.end);
             item.peeked = item.peeked.max(peek.start);
@@ -458,7 +458,7 @@ impl Container {
     }
 
     /// Assigns a take of unknown outcome to every value that must have been removed and that no other took.
-    fn assign(&mut self, key: &Key<'_>, kind: &Kind) -> Result<(), Trouble> {
+    fn assign(&mut self, key: &Key<'_>, kind: &Kind) -> Result<(), SolveError> {
         let due = self.deadlines(key, kind)?;
         for (number, &(deadline, place, _)) in due.iter().enumerate() {
             match self.adrift.get(number) {
@@ -467,7 +467,7 @@ impl Container {
                     (item.take, item.take_start) = (take, start.max(item.put_start).max(item.peeked));
                     item.take_end = self.gaps - 3;
                 }
-                _ => return Err(Trouble::Violation(self.too_few(key, kind, &due[..=number]))),
+                _ => return Err(SolveError::Violation(self.too_few(key, kind, &due[..=number]))),
             }
         }
         Ok(())

@@ -33,7 +33,7 @@ const BYTES: usize = 4 + 16 + 64 + 8 + 1;
 /// an increment that is still open, and those that complete later are then added to it.
 pub(super) fn decide(key: &Key<'_>) -> Result<Claim, UnknownWhy> {
     let _held = key.affords(key.operations.len() * BYTES)?;
-    let mut sweep = Sweep::new(key)?;
+    let mut sweep = CounterSweep::new(key)?;
     let mut ends: Vec<u32> = sweep.certain();
     ends.sort_unstable_by_key(|&index| key.operation(index).completed);
     let mut begun = key.operations.iter().copied().peekable();
@@ -51,7 +51,7 @@ pub(super) fn decide(key: &Key<'_>) -> Result<Claim, UnknownWhy> {
     Ok(Claim::Order(sweep.order))
 }
 
-struct Sweep<'a> {
+struct CounterSweep<'a> {
     key: &'a Key<'a>,
     initial: i128,
     count: i128,
@@ -64,7 +64,7 @@ struct Sweep<'a> {
     order: Vec<u32>,
 }
 
-impl<'a> Sweep<'a> {
+impl<'a> CounterSweep<'a> {
     fn new(key: &'a Key<'a>) -> Result<Self, UnknownWhy> {
         for &index in &key.operations {
             key.steps(1, 0)?;

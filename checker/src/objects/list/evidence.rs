@@ -19,7 +19,7 @@ const MAX_SEARCHED: usize = 200_000;
 const MAX_SHOWN: usize = 8;
 
 /// Kind of violation.
-pub(super) enum Wrong {
+pub(super) enum ListViolation {
     /// Read that does not begin with the initial list.
     NotInitial(u32),
     /// Two reads, neither of which begins with the other.
@@ -31,7 +31,7 @@ pub(super) enum Wrong {
     Missing { place: usize, needed_by: u32, longest: u32 },
 }
 
-impl Wrong {
+impl ListViolation {
     /// Describes the violation, with operations that show it.
     pub(super) fn told(self, key: &Key<'_>) -> Violation {
         match self {

@@ -6,7 +6,7 @@ use std::{cmp::Reverse, collections::BinaryHeap};
 use histories::{NEVER, Outcome, Value, ValueId};
 use rustc_hash::FxHashMap;
 
-use super::{evidence::Wrong, specification::appends};
+use super::{evidence::ListViolation, specification::appends};
 use crate::{
     UnknownWhy,
     objects::key::{Claim, Key, says_nothing},
@@ -35,7 +35,7 @@ pub(super) fn decide(key: &Key<'_>) -> Result<Claim, UnknownWhy> {
 }
 
 /// Returns an order, or the violation.
-pub(super) fn order(key: &Key<'_>) -> Result<Result<Vec<u32>, Wrong>, UnknownWhy> {
+pub(super) fn order(key: &Key<'_>) -> Result<Result<Vec<u32>, ListViolation>, UnknownWhy> {
     for &index in &key.operations {
         key.steps(1, 0)?;
         let operation = key.operation(index);
@@ -57,7 +57,7 @@ pub(super) fn order(key: &Key<'_>) -> Result<Result<Vec<u32>, Wrong>, UnknownWhy
     let _list = key.affords(list.len() * 60)?;
     let id = |element: &Value| key.history.values.find(element).unwrap_or(ValueId::UNKNOWN);
     let list: Vec<ValueId> = list.iter().map(id).collect();
-    let mut sweep = Sweep {
+    let mut sweep = ListSweep {
         key,
         level: begin,
         elements: FxHashMap::default(),
@@ -89,21 +89,21 @@ pub(super) fn seen<'a>(key: &Key<'a>, read: u32) -> Option<&'a [Value]> {
 }
 
 /// Returns the first of the longest reads, after comparing all shorter ones with it.
-fn longest(key: &Key<'_>) -> Result<Result<Option<u32>, Wrong>, UnknownWhy> {
+fn longest(key: &Key<'_>) -> Result<Result<Option<u32>, ListViolation>, UnknownWhy> {
     let reads = || key.operations.iter().copied().filter(|&index| is_read(key, index));
     let of = |read| seen(key, read).unwrap_or_default();
     let Some(longest) = reads().max_by_key(|&read| (of(read).len(), Reverse(read))) else { return Ok(Ok(None)) };
     let list = of(longest);
     if !list.starts_with(initial(key)) {
-        return Ok(Err(Wrong::NotInitial(longest)));
+        return Ok(Err(ListViolation::NotInitial(longest)));
     }
     for read in reads() {
         key.steps(1 + of(read).len(), 0)?;
         if of(read).len() < initial(key).len() {
-            return Ok(Err(Wrong::NotInitial(read)));
+            return Ok(Err(ListViolation::NotInitial(read)));
         }
         if !list.starts_with(of(read)) {
-            return Ok(Err(Wrong::Fork(read, longest)));
+            return Ok(Err(ListViolation::Fork(read, longest)));
         }
     }
     Ok(Ok(Some(longest)))
@@ -124,7 +124,7 @@ struct Element {
     taken: usize,
 }
 
-struct Sweep<'a> {
+struct ListSweep<'a> {
     key: &'a Key<'a>,
     /// Longest list that was read.
     list: Vec<ValueId>,
@@ -138,8 +138,8 @@ struct Sweep<'a> {
     order: Vec<u32>,
 }
 
-impl Sweep<'_> {
-    fn run(mut self, longest: Option<u32>) -> Result<Result<Vec<u32>, Wrong>, UnknownWhy> {
+impl ListSweep<'_> {
+    fn run(mut self, longest: Option<u32>) -> Result<Result<Vec<u32>, ListViolation>, UnknownWhy> {
         let key = self.key;
         let certain = |&index: &u32| key.operation(index).outcome == Outcome::Ok;
         let mut ends: Vec<u32> = key.operations.iter().copied().filter(certain).collect();
@@ -153,8 +153,10 @@ impl Sweep<'_> {
             }
             if let Err(place) = self.complete(index) {
                 return Ok(Err(match place {
-                    None => Wrong::Stale { read: index, longest: longest.unwrap_or(index) },
-                    Some(place) => Wrong::Missing { place, needed_by: index, longest: longest.unwrap_or(index) },
+                    None => ListViolation::Stale { read: index, longest: longest.unwrap_or(index) },
+                    Some(place) => {
+                        ListViolation::Missing { place, needed_by: index, longest: longest.unwrap_or(index) }
+                    }
                 }));
             }
         }

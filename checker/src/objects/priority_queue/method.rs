@@ -16,7 +16,7 @@ use super::specification::NAMES;
 use crate::{
     UnknownWhy,
     objects::{
-        container::{Container, Item, Kind, Trouble, gaps},
+        container::{Container, Item, Kind, SolveError, gaps},
         key::Key,
     },
 };
@@ -31,7 +31,7 @@ pub(super) const KIND: Kind = Kind {
     may_peek: true,
 };
 
-fn solve(key: &Key<'_>, queue: &Container) -> Result<Vec<u32>, Trouble> {
+fn solve(key: &Key<'_>, queue: &Container) -> Result<Vec<u32>, SolveError> {
     let mut items: Vec<&Item> = queue.items.iter().collect();
     if items.iter().any(|item| !matches!(key.history.value(item.value), Value::Int(_))) {
         return Err(UnknownWhy::Unsupported { what: "a priority queue of anything but numbers".to_owned() }.into());
@@ -44,6 +44,6 @@ fn solve(key: &Key<'_>, queue: &Container) -> Result<Vec<u32>, Trouble> {
         }
         let chain = Container::chain(items[..place].iter().copied(), item.take_start, item.take_end);
         let why = "something smaller was in the queue at every moment of it";
-        Err(Trouble::Violation(key.never_free(item.take, Some(item.put), &chain, why)))
+        Err(SolveError::Violation(key.never_free(item.take, Some(item.put), &chain, why)))
     })
 }

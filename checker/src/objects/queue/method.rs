@@ -21,7 +21,7 @@ use histories::NEVER;
 
 use super::specification::NAMES;
 use crate::objects::{
-    container::{Container, Item, Kind, Trouble, gaps::Cover},
+    container::{Container, Item, Kind, SolveError, gaps::Cover},
     key::{Key, Violation},
 };
 
@@ -35,7 +35,7 @@ pub(super) const KIND: Kind = Kind {
     may_peek: false,
 };
 
-fn solve(key: &Key<'_>, queue: &Container) -> Result<Vec<u32>, Trouble> {
+fn solve(key: &Key<'_>, queue: &Container) -> Result<Vec<u32>, SolveError> {
     let mut cover = Cover::new(queue.gaps);
     cover.add_all(key, &queue.items)?;
     let mut cuts = Vec::new();
@@ -43,7 +43,7 @@ fn solve(key: &Key<'_>, queue: &Container) -> Result<Vec<u32>, Trouble> {
         key.steps(1, 0)?;
         let gap = cover.free(empty.start);
         if gap >= empty.end {
-            return Err(Trouble::Violation(key.never_empty(queue, empty)));
+            return Err(SolveError::Violation(key.never_empty(queue, empty)));
         }
         cuts.push((gap, empty.operation));
     }
@@ -68,7 +68,7 @@ fn solve(key: &Key<'_>, queue: &Container) -> Result<Vec<u32>, Trouble> {
 }
 
 /// Returns these items in the order in which they go through the queue.
-fn sequence<'a>(key: &Key<'_>, items: &[&'a Item]) -> Result<Vec<&'a Item>, Trouble> {
+fn sequence<'a>(key: &Key<'_>, items: &[&'a Item]) -> Result<Vec<&'a Item>, SolveError> {
     let sorted = |by: fn(&Item) -> u32| {
         let mut places: Vec<usize> = (0..items.len()).collect();
         places.sort_by_key(|&place| by(items[place]));
@@ -100,7 +100,7 @@ fn sequence<'a>(key: &Key<'_>, items: &[&'a Item]) -> Result<Vec<&'a Item>, Trou
             is_free[place] += 1;
             ready.extend((is_free[place] == 2).then_some(place));
         }
-        let Some(next) = ready.pop() else { return Err(Trouble::Violation(overtaken(key, items[v], items[w]))) };
+        let Some(next) = ready.pop() else { return Err(SolveError::Violation(overtaken(key, items[v], items[w]))) };
         is_done[next] = true;
         sequence.push(items[next]);
     }

@@ -28,7 +28,7 @@ use super::specification::{NAMES, Queue};
 use crate::{
     Limits, UnknownWhy,
     budget::{Budget, Exhausted},
-    generic::{Object, Searched, Small, few_by, tell},
+    generic::{Object, RaceResult, SmallViolation, shrink_by, tell},
     memory::{of_set, of_vec},
     objects::key::{Claim, Key, Violation},
 };
@@ -125,14 +125,14 @@ pub(super) fn decide(key: &Key<'_>) -> Result<Claim, UnknownWhy> {
     let queue = Queue::new(key.initial);
     queue.knows(key.history, &key.operations)?;
     match search(key, &key.operations, &FxHashSet::default(), key.limits)? {
-        Searched::Order(order) => Ok(Claim::Order(order)),
-        Searched::Limit(why) => Err(why),
-        Searched::Dead(rank) => {
+        RaceResult::Order(order) => Ok(Claim::Order(order)),
+        RaceResult::Limit(why) => Err(why),
+        RaceResult::Refuted(rank) => {
             let mut oracle = |all: &[u32], spare: &FxHashSet<u32>, limits: &Limits<'_>| {
-                search(key, all, spare, limits).unwrap_or_else(Searched::Limit)
+                search(key, all, spare, limits).unwrap_or_else(RaceResult::Limit)
             };
-            let Small { shown: few, last } =
-                few_by(&queue, key.history, &key.operations, rank, key.limits, &mut oracle);
+            let SmallViolation { shown: few, last } =
+                shrink_by(&queue, key.history, &key.operations, rank, key.limits, &mut oracle);
             let (claim, reasons) = tell(key.history, &few, last);
             Ok(Claim::Violation(Violation { reasons, ..Violation::new(few, claim) }))
         }
@@ -145,7 +145,7 @@ fn search(
     operations: &[u32],
     spare: &FxHashSet<u32>,
     limits: &Limits<'_>,
-) -> Result<Searched, UnknownWhy> {
+) -> Result<RaceResult, UnknownWhy> {
     let budget = Budget::new(limits);
     let exhausted = |out: Exhausted| out.among(key.history, operations);
     let fifo = Fifo::new(key, operations, spare, &budget)?;
@@ -380,7 +380,7 @@ impl Fifo {
         children
     }
 
-    fn run(&self, limits: &Limits<'_>, budget: &Budget<'_>) -> Result<Searched, Exhausted> {
+    fn run(&self, limits: &Limits<'_>, budget: &Budget<'_>) -> Result<RaceResult, Exhausted> {
         let mut memory = limits.memory.share();
         let mut seen: FxHashSet<Rc<Node>> = FxHashSet::default();
         let (mut path, mut moves, mut bytes, mut farthest) = (Vec::<Frame>::new(), Vec::<Move>::new(), 0, 0);
@@ -391,7 +391,7 @@ impl Fifo {
                 self.settle(&mut node, |step| moves.push(step));
                 farthest = farthest.max(node.over as usize);
                 if node.over as usize == self.events.len() {
-                    return Ok(Searched::Order(self.order(&moves)));
+                    return Ok(RaceResult::Order(self.order(&moves)));
                 }
                 let size = 4 * (node.gone.len() + node.done.len()) + size_of::<(usize, usize, Node)>();
                 budget.steps(1 + size / 256)?;
@@ -409,7 +409,7 @@ impl Fifo {
             }
             let Some(frame) = path.last_mut() else {
                 let rank = self.events[farthest].end();
-                return Ok(Searched::Dead(u32::try_from(rank).expect("an event of the history")));
+                return Ok(RaceResult::Refuted(u32::try_from(rank).expect("an event of the history")));
             };
             moves.truncate(frame.moves);
             next = frame.children.pop();

@@ -6,13 +6,13 @@ use super::{
     placement::place,
     snapshots,
     specification::{Function, Set},
-    switch::{Solved, solve},
+    switch::{SwitchResult, solve},
 };
 use crate::{
     UnknownWhy,
     generic::Object,
+    merge::merge_orders,
     objects::key::{Claim, Found, Key, Scope, Violation, says_nothing},
-    parts::in_one,
     prepare::{Action, Step},
     specification::items,
 };
@@ -42,7 +42,7 @@ pub(super) fn decide(key: &Key<'_>) -> Result<Found, UnknownWhy> {
         key.steps(group.len(), 0)?;
         let steps: Vec<Step> = group.iter().filter_map(|&(_, step)| step).collect();
         match solve(&steps, key.limits) {
-            Solved::Order(order) => {
+            SwitchResult::Order(order) => {
                 let index = |place: &u32| steps[*place as usize].operation;
                 let all: Vec<u32> = steps.iter().map(|step| step.operation).collect();
                 match key.verified(&all, Claim::Order(order.iter().map(index).collect())) {
@@ -50,15 +50,15 @@ pub(super) fn decide(key: &Key<'_>) -> Result<Found, UnknownWhy> {
                     other => return Ok(other),
                 }
             }
-            Solved::Dead(place) => {
+            SwitchResult::Refuted(place) => {
                 let operations: Vec<u32> = steps.iter().map(|step| step.operation).collect();
                 return Ok(key.verified(&operations, Claim::Violation(violation(key, steps, place))));
             }
-            Solved::Limit(why @ UnknownWhy::Time { .. }) => return Err(why),
-            Solved::Limit(why) => undecided = Some(why),
+            SwitchResult::Limit(why @ UnknownWhy::Time { .. }) => return Err(why),
+            SwitchResult::Limit(why) => undecided = Some(why),
         }
     }
-    let order = if key.keep_order { in_one(key.history, &orders) } else { Vec::new() };
+    let order = if key.keep_order { merge_orders(key.history, &orders) } else { Vec::new() };
     Ok(undecided.map_or(Found::Order(order), Found::Unknown))
 }
 

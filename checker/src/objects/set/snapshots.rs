@@ -22,7 +22,7 @@ use crate::{
 
 /// Operation with its level: twice the number of distinct sets below it, and one more for an add.
 #[derive(Clone, Copy)]
-struct Placed {
+struct LeveledOperation {
     level: usize,
     operation: u32,
 }
@@ -34,7 +34,7 @@ pub(super) fn check(key: &Key<'_>) -> Result<Claim, UnknownWhy> {
         Ok(placed) => placed,
         Err(violation) => return Ok(Claim::Violation(violation)),
     };
-    let mut last: Option<Placed> = None;
+    let mut last: Option<LeveledOperation> = None;
     for &now in &placed {
         if let Some(last) = last
             && key.operation(now.operation).completed < key.operation(last.operation).invoked
@@ -88,7 +88,7 @@ fn place(
     key: &Key<'_>,
     adds: &FxHashMap<&Value, u32>,
     reads: &mut [u32],
-) -> Result<Result<Vec<Placed>, Violation>, UnknownWhy> {
+) -> Result<Result<Vec<LeveledOperation>, Violation>, UnknownWhy> {
     reads.sort_by_key(|&read| seen(key, read).len());
     let mut now: FxHashSet<&Value> = initial(key).iter().collect();
     let mut placed = Vec::with_capacity(key.operations.len());
@@ -116,14 +116,14 @@ fn place(
         level += usize::from(!newer.is_empty()) * 2;
         for (element, add) in newer {
             now.insert(element);
-            placed.push(Placed { level: level - 1, operation: add });
+            placed.push(LeveledOperation { level: level - 1, operation: add });
         }
-        placed.push(Placed { level, operation: read });
+        placed.push(LeveledOperation { level, operation: read });
         before = Some(read);
     }
     let unseen = adds.iter().filter(|(element, _)| !now.contains(*element)).map(|(_, &add)| add);
     let unseen = unseen.filter(|&add| key.operation(add).outcome == Outcome::Ok);
-    placed.extend(unseen.map(|operation| Placed { level: level + 1, operation }));
+    placed.extend(unseen.map(|operation| LeveledOperation { level: level + 1, operation }));
     placed.sort_unstable_by_key(|placed| (placed.level, placed.operation));
     Ok(Ok(placed))
 }
@@ -160,7 +160,13 @@ fn not_in_a_row(
 }
 
 /// Describes an operation of a `lower` level that began after one of a `higher` level had ended.
-fn too_late(key: &Key<'_>, adds: &FxHashMap<&Value, u32>, reads: &[u32], lower: Placed, higher: Placed) -> Violation {
+fn too_late(
+    key: &Key<'_>,
+    adds: &FxHashMap<&Value, u32>,
+    reads: &[u32],
+    lower: LeveledOperation,
+    higher: LeveledOperation,
+) -> Violation {
     let (low, high) = (lower.operation, higher.operation);
     let ended = key.ended(high);
     let element = |index: u32| key.history.value(key.operation(index).input);

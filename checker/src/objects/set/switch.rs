@@ -11,11 +11,11 @@ use crate::{
 };
 
 /// Result of the search.
-pub(super) enum Solved {
+pub(super) enum SwitchResult {
     /// Order of the steps that took place, by their places.
     Order(Vec<u32>),
     /// Place of the step whose completion no configuration survives.
-    Dead(u32),
+    Refuted(u32),
     /// Limit that was reached.
     Limit(UnknownWhy),
 }
@@ -35,7 +35,7 @@ struct Config {
     used: Vec<u32>,
     /// Number of writes of unknown outcome that have changed the state, by value.
     unknown: [usize; 2],
-    /// Last change in [`Sweep::flips`].
+    /// Last change in [`SwitchSweep::flips`].
     trace: u32,
 }
 
@@ -50,7 +50,7 @@ impl Config {
     }
 }
 
-struct Sweep<'a> {
+struct SwitchSweep<'a> {
     steps: &'a [Step],
     /// Writes that are open and will end, by value: (end, place).
     open: [BTreeSet<(u32, u32)>; 2],
@@ -73,8 +73,8 @@ struct Sweep<'a> {
 /// unsatisfied step completes, or a write completes, which is its last chance to be a change (once, or right after
 /// its opposite; of three changes at once, the last two achieve nothing that one does not). Of several writes that
 /// can make a change, the one that ends first does: exchanging it for another leaves an order.
-pub(super) fn solve(steps: &[Step], limits: &Limits<'_>) -> Solved {
-    let mut sweep = Sweep {
+pub(super) fn solve(steps: &[Step], limits: &Limits<'_>) -> SwitchResult {
+    let mut sweep = SwitchSweep {
         steps,
         open: Default::default(),
         due: Default::default(),
@@ -93,7 +93,7 @@ pub(super) fn solve(steps: &[Step], limits: &Limits<'_>) -> Solved {
             let unknown_outcomes = steps.len() - completed;
             let asked = if memory.hold(bytes) { limits.ask() } else { Err(Exhausted::Memory) };
             if let Err(out) = asked {
-                return Solved::Limit(out.why(explained, completed, unknown_outcomes));
+                return SwitchResult::Limit(out.why(explained, completed, unknown_outcomes));
             }
         }
         while begun < steps.len() && steps[begun].start < steps[place as usize].end {
@@ -102,10 +102,10 @@ pub(super) fn solve(steps: &[Step], limits: &Limits<'_>) -> Solved {
         }
         configs = sweep.complete(place, configs);
         if configs.is_empty() {
-            return Solved::Dead(place);
+            return SwitchResult::Refuted(place);
         }
     }
-    Solved::Order(sweep.order(configs[0].trace))
+    SwitchResult::Order(sweep.order(configs[0].trace))
 }
 
 /// Returns the value that a step finds or sets.
@@ -116,7 +116,7 @@ fn value(step: &Step) -> usize {
     }
 }
 
-impl Sweep<'_> {
+impl SwitchSweep<'_> {
     fn begin(&mut self, at: usize) {
         let (place, step) = (u32::try_from(at).expect("steps are numbered by u32"), &self.steps[at]);
         let value = value(step);

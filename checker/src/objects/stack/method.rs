@@ -29,7 +29,7 @@ use super::{
     specification::NAMES,
 };
 use crate::objects::{
-    container::{Container, Item, Kind, Peek, Trouble, gaps::Cover},
+    container::{Container, Item, Kind, Peek, SolveError, gaps::Cover},
     key::{Key, Violation},
 };
 
@@ -46,7 +46,7 @@ pub(super) const KIND: Kind = Kind {
     may_peek: true,
 };
 
-fn solve(key: &Key<'_>, stack: &Container) -> Result<Vec<u32>, Trouble> {
+fn solve(key: &Key<'_>, stack: &Container) -> Result<Vec<u32>, SolveError> {
     let mut cover = Cover::new(stack.gaps);
     cover.add_all(key, &stack.items)?;
     let mut empties = Vec::new();
@@ -54,7 +54,7 @@ fn solve(key: &Key<'_>, stack: &Container) -> Result<Vec<u32>, Trouble> {
         key.steps(1, 0)?;
         let gap = cover.free(empty.start);
         if gap >= empty.end {
-            return Err(Trouble::Violation(key.never_empty(stack, empty)));
+            return Err(SolveError::Violation(key.never_empty(stack, empty)));
         }
         empties.push((gap, empty.operation));
     }
@@ -118,7 +118,7 @@ impl<'a> Blocks<'a> {
     }
 
     /// Returns all pushes and pops of these items, and the empty pops, with their gaps.
-    fn nest(mut self, key: &Key<'_>, empties: &[(u32, u32)]) -> Result<Vec<(u32, u32)>, Trouble> {
+    fn nest(mut self, key: &Key<'_>, empties: &[(u32, u32)]) -> Result<Vec<(u32, u32)>, SolveError> {
         let mut order = Vec::with_capacity(2 * self.items.len() + empties.len());
         let mut empties = empties.iter().peekable();
         let mut open = vec![Block { bottom: None, looks: Vec::new(), from: 0, end: NEVER }];
@@ -161,7 +161,7 @@ impl<'a> Blocks<'a> {
         first: usize,
         start: u32,
         end: u32,
-    ) -> Result<(usize, Vec<(u32, u32)>), Trouble> {
+    ) -> Result<(usize, Vec<(u32, u32)>), SolveError> {
         let mut at = first;
         while let Some(place) = self.push_starts.first_below(at, start).filter(|&at| self.items[at].put_end < end) {
             key.steps(1, 2 * self.push_starts.removed())?;
@@ -177,12 +177,12 @@ impl<'a> Blocks<'a> {
         }
         if self.stack.has_peeks() {
             // The operations involved are determined by the caller.
-            return Err(Trouble::Violation(Violation::new(Vec::new(), String::new())));
+            return Err(SolveError::Violation(Violation::new(Vec::new(), String::new())));
         }
         let here = (first..).zip(&self.items[first..]).take_while(|(_, item)| item.put_end < end);
         let left = here.filter(|&(place, _)| self.push_starts.has(place)).map(|(_, item)| item);
         let chain = Container::chain(left, start, end);
-        Err(Trouble::Violation(no_bottom(key, shortest(&chain))))
+        Err(SolveError::Violation(no_bottom(key, shortest(&chain))))
     }
 }
 

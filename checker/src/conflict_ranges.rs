@@ -7,7 +7,7 @@
 
 /// Ranges that do not overlap, ascending, both ends included.
 #[derive(Debug, Default)]
-pub(crate) struct Windows {
+pub(crate) struct ConflictRanges {
     ranges: Vec<(u32, u32)>,
     /// Number of the first place of each range, counting only places in ranges.
     offsets: Vec<u32>,
@@ -15,7 +15,7 @@ pub(crate) struct Windows {
     pub len: u32,
 }
 
-impl Windows {
+impl ConflictRanges {
     /// Merges ranges that overlap.
     pub(crate) fn new(mut all: Vec<(u32, u32)>) -> Self {
         all.sort_unstable();
@@ -54,15 +54,15 @@ impl Windows {
 
 #[cfg(test)]
 mod tests {
-    use super::Windows;
+    use super::ConflictRanges;
 
     #[test]
     fn ranges_that_overlap_are_one_and_their_places_are_counted() {
-        let windows = Windows::new(vec![(7, 9), (1, 2), (2, 4), (8, 8)]);
+        let windows = ConflictRanges::new(vec![(7, 9), (1, 2), (2, 4), (8, 8)]);
         let numbers: Vec<Option<u32>> = (0..11).map(|place| windows.number(place)).collect();
         let expected = [None, Some(0), Some(1), Some(2), Some(3), None, None, Some(4), Some(5), Some(6), None];
         assert_eq!((numbers, windows.len), (expected.to_vec(), 7));
         assert_eq!(windows.places().collect::<Vec<_>>(), [1, 2, 3, 4, 7, 8, 9]);
-        assert!(!windows.is_empty() && Windows::new(Vec::new()).is_empty());
+        assert!(!windows.is_empty() && ConflictRanges::new(Vec::new()).is_empty());
     }
 }

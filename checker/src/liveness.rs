@@ -5,11 +5,11 @@ use crate::prepare::{Action, Step, Val};
 
 /// Rank, for each value, of the last completion of a step that can observe it.
 #[derive(Debug, Default)]
-pub(crate) struct Relevance {
+pub(crate) struct Liveness {
     asked_until: Vec<u32>,
 }
 
-impl Relevance {
+impl Liveness {
     /// Computes the ranks for a key without appends that has `values` values.
     ///
     /// A step that certainly took place expects what it finds until it completes. A cas of unknown outcome expects

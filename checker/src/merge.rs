@@ -8,7 +8,7 @@ use histories::History;
 /// The linearization point of each operation is the last start among the operations of its part up to and including
 /// itself. That is no later than its own end, because the order of its part is a linearization. If an operation of
 /// another part ended before it began, the linearization point of that one comes first.
-pub(crate) fn in_one(history: &History, orders: &[Vec<u32>]) -> Vec<u32> {
+pub(crate) fn merge_orders(history: &History, orders: &[Vec<u32>]) -> Vec<u32> {
     let mut moments: Vec<(u32, u32)> = Vec::with_capacity(orders.iter().map(Vec::len).sum());
     for order in orders {
         let mut moment = 0;
@@ -26,7 +26,7 @@ pub(crate) fn in_one(history: &History, orders: &[Vec<u32>]) -> Vec<u32> {
 mod tests {
     use histories::{Event, EventType, HistoryBuilder, Process, Value};
 
-    use super::in_one;
+    use super::merge_orders;
     use crate::{Model, budget::Budget};
 
     #[test]
@@ -48,7 +48,7 @@ mod tests {
             builder.push(event).unwrap();
         }
         let history = builder.finish();
-        let order = in_one(&history, &[vec![1, 0], vec![3, 2]]);
+        let order = merge_orders(&history, &[vec![1, 0], vec![3, 2]]);
         let set = Model::Set.specification(&Value::Nil);
         assert_eq!(set.replay(&history, &[0, 1, 2, 3], &order, &Budget::endless()), Ok(()));
     }

@@ -13,13 +13,13 @@ use super::{
 };
 
 /// Describes cycles in words.
-pub(super) struct Teller<'a, 'h> {
+pub(super) struct LinkWriter<'a, 'h> {
     pub facts: &'a Facts<'h>,
     pub lists: &'a Lists<'h>,
     pub registers: &'a Registers,
 }
 
-impl Teller<'_, '_> {
+impl LinkWriter<'_, '_> {
     /// Returns the operations of a cycle, the claim, and a link for each edge.
     pub(super) fn cycle(&self, cycle: &Cycle) -> (Vec<usize>, String, Vec<Link>) {
         let operation = |t: u32| self.facts.history.transactions.operation(t as usize);

@@ -20,7 +20,7 @@ use histories::{History, Outcome, Value};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
-    race::{Found, search},
+    race::{RaceResult, search},
     states::States,
 };
 use crate::{
@@ -43,17 +43,17 @@ const OPERATIONS_PER_QUESTION: usize = 4_096;
 const MAX_SHOWN: usize = 128;
 
 /// Search for an order of the operations given first; those given second need not take place.
-pub(crate) type Oracle<'o> = dyn FnMut(&[u32], &FxHashSet<u32>, &Limits<'_>) -> Found + 'o;
+pub(crate) type Oracle<'o> = dyn FnMut(&[u32], &FxHashSet<u32>, &Limits<'_>) -> RaceResult + 'o;
 
 /// Violation of few operations.
-pub(crate) struct Small {
+pub(crate) struct SmallViolation {
     /// Operations as they were recorded, ascending.
     pub shown: Vec<u32>,
     /// Operation that completed when no order was left.
     pub last: u32,
 }
 
-struct Few<'s, 'a, S> {
+struct Shrinker<'s, 'a, S> {
     object: &'s S,
     oracle: &'s mut Oracle<'a>,
     history: &'a History,
@@ -69,33 +69,33 @@ struct Few<'s, 'a, S> {
 }
 
 /// Shrinks the operations of a violation, given that no order explains what happened until this rank.
-pub(super) fn few<'a, S: Specification>(
+pub(super) fn shrink<'a, S: Specification>(
     states: &mut States<'a, S>,
     history: &'a History,
     operations: &[u32],
     rank: u32,
     limits: &Limits<'_>,
-) -> Small {
+) -> SmallViolation {
     let object = states.object;
     let mut oracle = |all: &[u32], spare: &FxHashSet<u32>, limits: &Limits<'_>| {
         search(states, history, all, |index| spare.contains(&index), limits)
     };
-    few_by(object, history, operations, rank, limits, &mut oracle)
+    shrink_by(object, history, operations, rank, limits, &mut oracle)
 }
 
 /// Shrinks a violation like [`few`], using another search.
-pub(crate) fn few_by<'a, S: Specification>(
+pub(crate) fn shrink_by<'a, S: Specification>(
     object: &S,
     history: &'a History,
     operations: &[u32],
     rank: u32,
     limits: &Limits<'_>,
     oracle: &mut Oracle<'a>,
-) -> Small {
+) -> SmallViolation {
     let is_certain = |&index: &u32| history.operations[index as usize].outcome != Outcome::Info;
     let (certain, spare) = operations.iter().copied().partition(is_certain);
     let questions = MAX_ALL_QUESTIONS;
-    let mut few = Few { object, oracle, history, limits, certain, spare, rank, questions, unanswered: 0 };
+    let mut few = Shrinker { object, oracle, history, limits, certain, spare, rank, questions, unanswered: 0 };
     few.cut();
     few.keep_groups();
     few.drop_reads();
@@ -106,10 +106,10 @@ pub(crate) fn few_by<'a, S: Specification>(
     let shown = few.shown(&recorded, &needed);
     let last = few.certain.iter().copied().find(|&index| history.operations[index as usize].completed == few.rank);
     let last = last.expect("the rank is that of a completion, and what is looked at there stays");
-    Small { shown, last }
+    SmallViolation { shown, last }
 }
 
-impl<'a, S: Specification> Few<'_, 'a, S> {
+impl<'a, S: Specification> Shrinker<'_, 'a, S> {
     fn call(&self, index: u32) -> Call<'a> {
         Call::of(self.history, &self.history.operations[index as usize], self.object.asks_who())
     }
@@ -137,7 +137,7 @@ impl<'a, S: Specification> Few<'_, 'a, S> {
     }
 
     /// Searches for an order of these operations within what is left of the budget.
-    fn search(&mut self, certain: &[u32], spare: &[u32]) -> Option<Found> {
+    fn search(&mut self, certain: &[u32], spare: &[u32]) -> Option<RaceResult> {
         let mut all = [certain, spare].concat();
         all.sort_unstable();
         let spare: FxHashSet<u32> = spare.iter().copied().collect();
@@ -153,13 +153,13 @@ impl<'a, S: Specification> Few<'_, 'a, S> {
         let limits = Limits { keep_going: &keep_going, abandon: false, ..*self.limits };
         let found = (self.oracle)(&all, &spare, &limits);
         self.questions -= before - left.into_inner();
-        self.unanswered += usize::from(matches!(found, Found::Limit(_)));
+        self.unanswered += usize::from(matches!(found, RaceResult::Limit(_)));
         Some(found)
     }
 
     /// Continues with these operations if they have no order either. Returns `None` if the budget is used up.
-    fn goes_on_with(&mut self, certain: Vec<u32>, spare: Vec<u32>) -> Option<bool> {
-        let Found::Dead(rank) = self.search(&certain, &spare)? else { return Some(false) };
+    fn try_shrink(&mut self, certain: Vec<u32>, spare: Vec<u32>) -> Option<bool> {
+        let RaceResult::Refuted(rank) = self.search(&certain, &spare)? else { return Some(false) };
         (self.certain, self.spare, self.rank) = (certain, spare, rank);
         Some(true)
     }
@@ -181,7 +181,7 @@ impl<'a, S: Specification> Few<'_, 'a, S> {
             let stays = |index: &u32| groups.get(index).is_some_and(|group| names.contains(group));
             let certain = self.certain.iter().copied().filter(stays).collect();
             let spare = self.spare.iter().copied().filter(|index| loose.contains(index) || stays(index)).collect();
-            self.goes_on_with(certain, spare)
+            self.try_shrink(certain, spare)
         });
         self.cut();
     }
@@ -216,7 +216,7 @@ impl<'a, S: Specification> Few<'_, 'a, S> {
         let (reads, changes): (Vec<u32>, Vec<u32>) = self.certain.iter().copied().partition(is_read);
         minimal(reads, |reads| {
             let certain = merged(&changes, reads);
-            self.goes_on_with(certain, self.spare.clone())
+            self.try_shrink(certain, self.spare.clone())
         });
         self.cut();
     }
@@ -228,7 +228,7 @@ impl<'a, S: Specification> Few<'_, 'a, S> {
         minimal(changes, |changes| {
             let kept: FxHashSet<u32> = changes.iter().copied().collect();
             let loose: Vec<u32> = all.iter().copied().filter(|index| !kept.contains(index)).collect();
-            self.goes_on_with(merged(&reads, changes), merged(&spare, &loose))
+            self.try_shrink(merged(&reads, changes), merged(&spare, &loose))
         });
         self.cut();
     }
@@ -258,20 +258,20 @@ impl<'a, S: Specification> Few<'_, 'a, S> {
         recorded: &[u32],
         has_order_without: &mut FxHashMap<u32, bool>,
     ) -> Option<bool> {
-        if !matches!(self.search(these, &[])?, Found::Dead(_)) {
+        if !matches!(self.search(these, &[])?, RaceResult::Refuted(_)) {
             return Some(false);
         }
         for left_out in self.certain.clone() {
             let without =
                 |all: &[u32]| -> Vec<u32> { all.iter().copied().filter(|&index| index != left_out).collect() };
-            if matches!(self.search(&without(these), &[])?, Found::Order(_)) {
+            if matches!(self.search(&without(these), &[])?, RaceResult::Order(_)) {
                 continue;
             }
             let is_possible = if let Some(&known) = has_order_without.get(&left_out) {
                 known
             } else {
                 // If it is undecided, assume that it has one.
-                let is_possible = !matches!(self.search(&without(recorded), &[])?, Found::Dead(_));
+                let is_possible = !matches!(self.search(&without(recorded), &[])?, RaceResult::Refuted(_));
                 has_order_without.insert(left_out, is_possible);
                 is_possible
             };
@@ -291,11 +291,11 @@ impl<'a, S: Specification> Few<'_, 'a, S> {
         for left_out in self.certain.clone() {
             let others: Vec<u32> = self.certain.iter().copied().filter(|&index| index != left_out).collect();
             let spare = self.spare.clone();
-            let Some(Found::Order(order)) = self.search(&others, &spare) else { continue };
+            let Some(RaceResult::Order(order)) = self.search(&others, &spare) else { continue };
             let used: Vec<u32> = self.spare.iter().copied().filter(|index| order.contains(index)).collect();
             let used = minimal(used, |used| {
                 let spare = merged(&needed, used);
-                Some(matches!(self.search(&others, &spare)?, Found::Order(_)))
+                Some(matches!(self.search(&others, &spare)?, RaceResult::Order(_)))
             });
             needed = merged(&needed, &used);
         }

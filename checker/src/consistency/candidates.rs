@@ -15,13 +15,13 @@ use histories::History;
 
 use super::{
     causal::{Event, Events},
-    key::{Touch, took_place},
+    key::{AccessKind, took_place},
 };
 use crate::{
     budget::{Budget, Exhausted},
+    conflict_ranges::ConflictRanges,
     prepare::{INITIAL, Prepared},
-    windows::Windows,
-    zones::{NO_STEP, Placed, begin, finish},
+    zones::{KeyZones, NO_STEP, begin, finish},
 };
 
 /// Placeholder for no moment or place.
@@ -33,7 +33,7 @@ const LOOK_BACK: usize = 1 << 12;
 
 /// Events of all keys that took place, with their moments.
 #[derive(Debug, Default)]
-pub(super) struct Moments {
+pub(super) struct CausalCandidates {
     /// Events, key by key.
     pub events: Events,
     /// Moment of each event.
@@ -44,7 +44,7 @@ pub(super) struct Moments {
     broken: bool,
 }
 
-impl Moments {
+impl CausalCandidates {
     /// Memory for each step, in bytes: an event with its moment (growing can take twice as much), then their order
     /// and the worst case of what is derived from it.
     pub(super) const BYTES: usize = 2 * size_of::<Event>() + 4 * size_of::<u32>();
@@ -59,7 +59,7 @@ impl Moments {
         &mut self,
         history: &History,
         mut prepared: Prepared,
-        placed: Placed,
+        placed: KeyZones,
         budget: &Budget<'_>,
     ) -> Result<(), Exhausted> {
         let clusters = &placed.clusters;
@@ -76,7 +76,7 @@ impl Moments {
             budget.step()?;
             for event in Event::of(history, step, offset) {
                 let set = values[(event.value - offset) as usize];
-                let moment = if event.touch == Touch::Look { set.max(begin(step.start)) } else { set };
+                let moment = if event.touch == AccessKind::Look { set.max(begin(step.start)) } else { set };
                 self.broken |= set == NONE || !(begin(step.start)..=finish(step.end)).contains(&moment);
                 self.events.events.push(event);
                 self.moments.push(moment);
@@ -100,7 +100,7 @@ impl Moments {
             let events = (0..).zip(order.iter().map(|&at| all[at as usize]));
             if windows.is_empty() { Vec::new() } else { events.filter(is_inside).map(|(_, event)| event).collect() }
         };
-        events.sort_unstable_by_key(|event| (event.process, event.operation, event.touch == Touch::Set));
+        events.sort_unstable_by_key(|event| (event.process, event.operation, event.touch == AccessKind::Set));
         Ok(events)
     }
 
@@ -124,7 +124,7 @@ impl Moments {
         }
         let key = |&at: &u32| {
             let Event { value, touch, .. } = self.events.events[at as usize];
-            (self.moments[at as usize], self.numbers[value as usize], touch == Touch::Look)
+            (self.moments[at as usize], self.numbers[value as usize], touch == AccessKind::Look)
         };
         for at in 1..order.len() {
             budget.step()?;
@@ -139,7 +139,7 @@ impl Moments {
 
     /// Returns the ranges of this order from the setting of a value to a look that finds it although another was set
     /// last, and the place at which each value is set.
-    fn windows(&self, order: &[u32], budget: &Budget<'_>) -> Result<(Windows, Vec<u32>), Exhausted> {
+    fn windows(&self, order: &[u32], budget: &Budget<'_>) -> Result<(ConflictRanges, Vec<u32>), Exhausted> {
         let Events { events, keys, initial } = &self.events;
         let mut last_set = initial.clone();
         let mut set_at = vec![NONE; keys.len()];
@@ -148,22 +148,22 @@ impl Moments {
             budget.step()?;
             let Event { value, touch, .. } = events[at as usize];
             let key = keys[value as usize] as usize;
-            if touch == Touch::Set {
+            if touch == AccessKind::Set {
                 last_set[key] = value;
                 set_at[value as usize] = place;
             } else if last_set[key] != value {
                 let from = match set_at[value as usize] {
-                    NONE => self.knew_better(order, place, &set_at),
+                    NONE => self.first_newer_value(order, place, &set_at),
                     set => set,
                 };
                 ranges.push((from, place));
             }
         }
-        Ok((Windows::new(ranges), set_at))
+        Ok((ConflictRanges::new(ranges), set_at))
     }
 
     /// Returns the place from which on it is certain that the session of this look should not find an initial value.
-    fn knew_better(&self, order: &[u32], place: u32, set_at: &[u32]) -> u32 {
+    fn first_newer_value(&self, order: &[u32], place: u32, set_at: &[u32]) -> u32 {
         let Events { events, keys, .. } = &self.events;
         let event = |place: u32| events[order[place as usize] as usize];
         let look = event(place);
@@ -178,8 +178,8 @@ impl Moments {
 }
 
 /// Returns for each value the moment at which it is set, and its number in the order of the zones.
-fn of_values(placed: &Placed) -> (Vec<u32>, Vec<u32>) {
-    let Placed { clusters, zones, .. } = placed;
+fn of_values(placed: &KeyZones) -> (Vec<u32>, Vec<u32>) {
+    let KeyZones { clusters, zones, .. } = placed;
     let (mut moments, mut numbers) = (vec![NONE; clusters.len() as usize], vec![NONE; clusters.len() as usize]);
     let (mut held_until, mut number) = (0, 0);
     for zone in zones {
