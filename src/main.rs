@@ -1,19 +1,21 @@
 //! The `schism` command: parses the command line, executes it, exits.
 
 mod campaign;
+mod check;
 mod cli;
 mod compare;
-mod exit;
-mod host;
-mod inside;
-mod kept;
-mod plan;
+mod error;
+mod render;
 mod report;
 mod run;
+mod store;
 mod systems;
-mod ui;
+mod terminal;
 
-use std::process::ExitCode;
+use std::{
+    panic,
+    process::{self, ExitCode},
+};
 
 use clap::Parser as _;
 use nemesis::{Entry, HostMemory};
@@ -21,6 +23,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::{
     cli::{Cli, Command},
+    error::host_limits,
     run::Host,
 };
 
@@ -29,16 +32,28 @@ use crate::{
 static MEMORY: HostMemory = HostMemory;
 
 fn main() -> ExitCode {
-    host::blame_for_missing_threads();
+    report_missing_threads();
     let asked = match Cli::try_parse() {
         Ok(cli) => cli.command,
-        Err(asked) => return ui::usage(&asked).into(),
+        Err(asked) => return terminal::usage(&asked).into(),
     };
     allow_many_connections();
     match carry_out(asked) {
         Ok(code) => code,
-        Err(error) => ui::failure(&error).into(),
+        Err(error) => terminal::failure(&error).into(),
     }
+}
+
+/// Installs a panic hook that ends the command with a message and the right exit code if a library panics because it
+/// cannot start a thread.
+fn report_missing_threads() {
+    let usual = panic::take_hook();
+    panic::set_hook(Box::new(move |panic| {
+        let Some(failure) = panic.payload_as_str().and_then(host_limits::thread_failure) else { return usual(panic) };
+        let status = terminal::failure(&failure.into());
+        #[expect(clippy::exit, reason = "nobody can go on, and whatever was started ends with this process")]
+        process::exit(status.code().into());
+    }));
 }
 
 /// Raises the limit on open files as far as possible, as a thousand clients need more than the usual 1024. A failure
@@ -80,7 +95,7 @@ fn carry_out(command: Command) -> anyhow::Result<ExitCode> {
         Command::Shrink(args) => args.execute(),
         Command::Doctor(args) => args.execute(),
         Command::Node(args) => args.execute(),
-        Command::Version => ui::print(&format!("schism {}\n", env!("CARGO_PKG_VERSION"))),
+        Command::Version => terminal::print(&format!("schism {}\n", env!("CARGO_PKG_VERSION"))),
     };
     Ok(status?.into())
 }

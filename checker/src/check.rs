@@ -39,7 +39,7 @@ pub fn check(history: &History, options: &Options<'_>) -> Report {
     };
     let history = &*told;
     if let Err(allowed) = options.model.begins_with(&options.initial) {
-        return Report::undecided(history.operations.len(), UnknownWhy::Initial { allowed });
+        return Report::undecided(history.operations.len(), UnknownWhy::Initial { allowed: allowed.to_owned() });
     }
     over_keys(history, options, Some(options.model), || {
         let mut preparer = Preparer::new(history, options.model.has_edits(), &options.initial);

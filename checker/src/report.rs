@@ -3,12 +3,12 @@
 use std::{cmp::Ordering, fmt};
 
 use histories::Value;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{UnknownWhy, budget::Exhausted};
 
 /// Answer to the question if some order of the operations explains everything that clients saw.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// Yes: there is such an order, and it was verified.
@@ -42,7 +42,7 @@ impl fmt::Display for Verdict {
 }
 
 /// Method that decided a key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Method {
     /// Zones of unique values (Gibbons and Korach 1997), with cas chains. Near-linear.
@@ -68,7 +68,7 @@ impl fmt::Display for Method {
 }
 
 /// Verdict on a history, and on each of its keys.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// Verdict on all keys together.
     pub verdict: Verdict,
@@ -108,7 +108,7 @@ impl Report {
 }
 
 /// Verdict on one key.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct KeyReport {
     /// Name of the key; [`Value::Nil`] if the history names no keys.
     pub key: Value,
@@ -139,7 +139,7 @@ pub struct KeyReport {
 }
 
 /// Reason why a verdict of linearizable says nothing about the system.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Weak {
     /// Lack of any answer.
@@ -166,7 +166,7 @@ impl Weak {
 pub(crate) const MAX_EVIDENCE: usize = 24;
 
 /// Evidence of a violation in one key.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evidence {
     /// Operations, as few as possible, that already cannot be ordered, as indexes into
     /// [`histories::History::operations`], ascending.
@@ -194,7 +194,7 @@ pub struct Evidence {
 }
 
 /// Certain lower bounds on how stale a read was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Staleness {
     /// Nanoseconds from the moment when a newer value was certainly in effect until the read began.
     pub behind_ns: u64,

@@ -3,12 +3,12 @@
 use std::fmt;
 
 use histories::{History, Outcome};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::budget::Exhausted;
 
 /// Reason why a key could not be decided. `Display` gives a sentence that includes what would help.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "reason")]
 pub enum UnknownWhy {
     /// Time ran out: [`crate::Limits::keep_going`] returned false.
@@ -57,7 +57,7 @@ pub enum UnknownWhy {
     /// Initial value that the model cannot have.
     Initial {
         /// Description of the allowed initial values.
-        allowed: &'static str,
+        allowed: String,
     },
     /// Violation in another key, which ended the check before this key.
     NotChecked,
@@ -105,7 +105,7 @@ impl fmt::Display for UnknownWhy {
                 f,
                 "{what}, and nothing of the kind was ever written: this may be no register, and nobody said that it is one"
             ),
-            Self::Initial { allowed } => write!(f, "the model begins with {allowed}"),
+            Self::Initial { ref allowed } => write!(f, "the model begins with {allowed}"),
             Self::NotChecked => f.write_str("not checked, since another key is already not linearizable"),
             Self::Unconfirmed { operations } => write!(
                 f,

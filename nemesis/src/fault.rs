@@ -140,7 +140,7 @@ fn write_clock(f: &mut fmt::Formatter<'_>, whose: &dyn fmt::Display, rate: f64, 
 /// Fault aimed at named nodes: the effect on the cluster, as kept in the ledger.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Resolved {
+pub enum ResolvedFault {
     /// Kill of these nodes' processes.
     Kill {
         /// Nodes to kill; not empty.
@@ -169,7 +169,7 @@ pub enum Resolved {
     },
 }
 
-impl fmt::Display for Resolved {
+impl fmt::Display for ResolvedFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Kill { nodes } => write!(f, "kill {}", names(nodes)),
@@ -199,7 +199,7 @@ pub enum Outcome {
         /// Identifier for healing.
         id: FaultId,
         /// Fault, with the nodes that it hit.
-        fault: Resolved,
+        fault: ResolvedFault,
     },
     /// The fault was skipped without effect.
     Skipped {
@@ -211,7 +211,7 @@ pub enum Outcome {
         /// Identifier for healing.
         id: FaultId,
         /// Fault, with the nodes that it was aimed at.
-        fault: Resolved,
+        fault: ResolvedFault,
         /// Reason in words.
         why: String,
     },
@@ -250,7 +250,7 @@ mod tests {
         let clock = Fault::Clock { target: Target::Leader, rate: 0.2, jump_ns: 0 };
         assert_eq!(words(clock), "bend the clock of the leader to 0.2 of its speed");
         let nodes = BTreeSet::from([NodeId(1), NodeId(2)]);
-        let bent = Resolved::Clock { nodes, rate: 1.0, jump_ns: -1_500_000_000 };
+        let bent = ResolvedFault::Clock { nodes, rate: 1.0, jump_ns: -1_500_000_000 };
         assert_eq!(bent.to_string(), "bend the clock of n1 n2 to 1 of its speed and -1500 ms");
     }
 
@@ -260,7 +260,7 @@ mod tests {
         let text = serde_json::to_string(&fault).unwrap();
         assert_eq!(text, r#"{"partition":{"shape":{"isolate":{"node":2}}}}"#);
         assert_eq!(serde_json::from_str::<Fault>(&text).unwrap(), fault);
-        let fault = Resolved::Kill { nodes: BTreeSet::from([NodeId(1)]) };
+        let fault = ResolvedFault::Kill { nodes: BTreeSet::from([NodeId(1)]) };
         let outcome = Outcome::Indeterminate { id: FaultId(7), fault, why: "w".into() };
         let text = serde_json::to_string(&outcome).unwrap();
         assert_eq!(serde_json::from_str::<Outcome>(&text).unwrap(), outcome);

@@ -2,24 +2,24 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::fault::{FaultId, NodeId, Resolved};
+use crate::fault::{FaultId, NodeId, ResolvedFault};
 
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
-    in_force: BTreeMap<FaultId, Resolved>,
+    in_force: BTreeMap<FaultId, ResolvedFault>,
     entered: u32,
 }
 
 impl Ledger {
     /// Records a fault as in force. Identifiers are never reused.
-    pub(crate) fn enter(&mut self, fault: Resolved) -> FaultId {
+    pub(crate) fn enter(&mut self, fault: ResolvedFault) -> FaultId {
         self.entered += 1;
         let id = FaultId(self.entered);
         self.in_force.insert(id, fault);
         id
     }
 
-    pub(crate) fn get(&self, id: FaultId) -> Option<&Resolved> {
+    pub(crate) fn get(&self, id: FaultId) -> Option<&ResolvedFault> {
         self.in_force.get(&id)
     }
 
@@ -31,31 +31,31 @@ impl Ledger {
         self.in_force.keys().copied().collect()
     }
 
-    pub(crate) fn faults(&self) -> impl Iterator<Item = &Resolved> {
+    pub(crate) fn faults(&self) -> impl Iterator<Item = &ResolvedFault> {
         self.in_force.values()
     }
 
     /// Returns the nodes that are killed or paused.
     pub(crate) fn down(&self) -> BTreeSet<NodeId> {
         self.nodes(|fault| match fault {
-            Resolved::Kill { nodes } | Resolved::Pause { nodes } => Some(nodes),
-            Resolved::Partition { .. } | Resolved::Clock { .. } => None,
+            ResolvedFault::Kill { nodes } | ResolvedFault::Pause { nodes } => Some(nodes),
+            ResolvedFault::Partition { .. } | ResolvedFault::Clock { .. } => None,
         })
     }
 
     /// Returns the nodes whose clock is skewed.
     pub(crate) fn bent(&self) -> BTreeSet<NodeId> {
         self.nodes(|fault| match fault {
-            Resolved::Clock { nodes, .. } => Some(nodes),
-            Resolved::Kill { .. } | Resolved::Pause { .. } | Resolved::Partition { .. } => None,
+            ResolvedFault::Clock { nodes, .. } => Some(nodes),
+            ResolvedFault::Kill { .. } | ResolvedFault::Pause { .. } | ResolvedFault::Partition { .. } => None,
         })
     }
 
     pub(crate) fn is_partitioned(&self) -> bool {
-        self.faults().any(|fault| matches!(fault, Resolved::Partition { .. }))
+        self.faults().any(|fault| matches!(fault, ResolvedFault::Partition { .. }))
     }
 
-    fn nodes(&self, of: impl Fn(&Resolved) -> Option<&BTreeSet<NodeId>>) -> BTreeSet<NodeId> {
+    fn nodes(&self, of: impl Fn(&ResolvedFault) -> Option<&BTreeSet<NodeId>>) -> BTreeSet<NodeId> {
         self.faults().filter_map(of).flatten().copied().collect()
     }
 }
@@ -68,9 +68,9 @@ mod tests {
     fn the_ledger_knows_who_is_hit_until_the_fault_is_struck() {
         let set = |id| BTreeSet::from([NodeId(id)]);
         let mut ledger = Ledger::default();
-        let kill = ledger.enter(Resolved::Kill { nodes: set(1) });
-        ledger.enter(Resolved::Pause { nodes: set(2) });
-        ledger.enter(Resolved::Clock { nodes: set(3), rate: 0.2, jump_ns: 0 });
+        let kill = ledger.enter(ResolvedFault::Kill { nodes: set(1) });
+        ledger.enter(ResolvedFault::Pause { nodes: set(2) });
+        ledger.enter(ResolvedFault::Clock { nodes: set(3), rate: 0.2, jump_ns: 0 });
         assert_eq!(ledger.down(), BTreeSet::from([NodeId(1), NodeId(2)]));
         assert_eq!(ledger.bent(), set(3));
         assert!(!ledger.is_partitioned());
@@ -78,6 +78,6 @@ mod tests {
         ledger.strike(kill);
         assert_eq!(ledger.down(), set(2));
         assert_eq!(ledger.ids(), [FaultId(2), FaultId(3)]);
-        assert_eq!(ledger.enter(Resolved::Kill { nodes: set(1) }), FaultId(4));
+        assert_eq!(ledger.enter(ResolvedFault::Kill { nodes: set(1) }), FaultId(4));
     }
 }

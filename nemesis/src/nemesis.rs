@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 
 use crate::clock::ClockFile;
 use crate::error::Error;
-use crate::fault::{FaultId, NodeId, Outcome, Resolved};
+use crate::fault::{FaultId, NodeId, Outcome, ResolvedFault};
 use crate::host::Hosts;
 use crate::ledger::Ledger;
 use crate::net::CommandError;
 use crate::process::{NodeCommand, NodeProcess};
 use crate::resolve::{View, resolve};
-use crate::schedule::Planned;
+use crate::schedule::PlannedFault;
 
 #[derive(Debug)]
 struct Node {
@@ -68,7 +68,7 @@ impl Nemesis {
     /// # Errors
     /// Returns an error if the harness failed. The part of the fault that was done is undone, or else stays in the
     /// ledger for [`Self::heal_all`].
-    pub fn inject(&mut self, planned: &Planned, leader: Option<NodeId>) -> Result<Outcome, Error> {
+    pub fn inject(&mut self, planned: &PlannedFault, leader: Option<NodeId>) -> Result<Outcome, Error> {
         let nodes: Vec<NodeId> = self.nodes.keys().copied().collect();
         let (down, bent) = (self.ledger.down(), self.ledger.bent());
         let view = View { nodes: &nodes, leader, down: &down, bent: &bent };
@@ -96,21 +96,23 @@ impl Nemesis {
 
     /// Returns the reason why this fault cannot be injected in addition to those in force, on these hosts, if there
     /// is one.
-    fn cannot(&mut self, fault: &Resolved) -> Result<Option<String>, Error> {
+    fn cannot(&mut self, fault: &ResolvedFault) -> Result<Option<String>, Error> {
         let mut why = None;
         match fault {
-            Resolved::Partition { .. } if self.ledger.is_partitioned() => why = Some("a partition is in force".into()),
-            Resolved::Partition { .. } if !self.hosts.can_be_partitioned() => {
+            ResolvedFault::Partition { .. } if self.ledger.is_partitioned() => {
+                why = Some("a partition is in force".into())
+            }
+            ResolvedFault::Partition { .. } if !self.hosts.can_be_partitioned() => {
                 why = Some("these hosts cannot be partitioned".into());
             }
-            Resolved::Partition { .. } => {}
-            Resolved::Clock { nodes, .. } => self.each(nodes, |id, node| {
+            ResolvedFault::Partition { .. } => {}
+            ResolvedFault::Clock { nodes, .. } => self.each(nodes, |id, node| {
                 if node.clock.is_none() {
                     why = Some(format!("{id} reads no clock file"));
                 }
                 Ok(())
             })?,
-            Resolved::Kill { nodes } | Resolved::Pause { nodes } => self.each(nodes, |id, node| {
+            ResolvedFault::Kill { nodes } | ResolvedFault::Pause { nodes } => self.each(nodes, |id, node| {
                 if !node.process.is_running()? {
                     why = Some(format!("{id} has ended by itself"));
                 }
@@ -121,18 +123,20 @@ impl Nemesis {
     }
 
     /// Carries the fault out; returns the reason if it is not known to be in force.
-    fn carry_out(&mut self, fault: &Resolved) -> Result<Option<String>, Error> {
+    fn carry_out(&mut self, fault: &ResolvedFault) -> Result<Option<String>, Error> {
         let mut why = None;
         match fault {
-            Resolved::Kill { nodes } => self.each(nodes, |_, node| node.process.kill().map(drop))?,
-            Resolved::Pause { nodes } => self.each(nodes, |id, node| {
+            ResolvedFault::Kill { nodes } => self.each(nodes, |_, node| node.process.kill().map(drop))?,
+            ResolvedFault::Pause { nodes } => self.each(nodes, |id, node| {
                 if !node.process.pause()? {
                     why = Some(format!("{id} is not known to stand still"));
                 }
                 Ok(())
             })?,
-            Resolved::Partition { grudge, .. } => self.hosts.drop_packets(grudge)?,
-            Resolved::Clock { nodes, rate, jump_ns } => self.each(nodes, |id, node| node.bend(id, *rate, *jump_ns))?,
+            ResolvedFault::Partition { grudge, .. } => self.hosts.drop_packets(grudge)?,
+            ResolvedFault::Clock { nodes, rate, jump_ns } => {
+                self.each(nodes, |id, node| node.bend(id, *rate, *jump_ns))?
+            }
         }
         Ok(why)
     }
@@ -145,14 +149,14 @@ impl Nemesis {
     pub fn heal(&mut self, id: FaultId) -> Result<(), Error> {
         let Some(fault) = self.ledger.get(id).cloned() else { return Ok(()) };
         match &fault {
-            Resolved::Kill { nodes } => {
+            ResolvedFault::Kill { nodes } => {
                 for node in nodes {
                     self.restart(*node)?;
                 }
             }
-            Resolved::Pause { nodes } => self.each(nodes, |_, node| node.process.resume())?,
-            Resolved::Partition { .. } => self.hosts.drop_nothing()?,
-            Resolved::Clock { nodes, .. } => self.each(nodes, |id, node| node.bend(id, 1.0, 0))?,
+            ResolvedFault::Pause { nodes } => self.each(nodes, |_, node| node.process.resume())?,
+            ResolvedFault::Partition { .. } => self.hosts.drop_nothing()?,
+            ResolvedFault::Clock { nodes, .. } => self.each(nodes, |id, node| node.bend(id, 1.0, 0))?,
         }
         self.ledger.strike(id);
         Ok(())
@@ -173,7 +177,7 @@ impl Nemesis {
     }
 
     /// Returns the faults in force, in the order of injection.
-    pub fn in_force(&self) -> impl Iterator<Item = &Resolved> {
+    pub fn in_force(&self) -> impl Iterator<Item = &ResolvedFault> {
         self.ledger.faults()
     }
 
@@ -189,8 +193,9 @@ impl Nemesis {
                 crashed.push((id, status));
             }
         }
-        let killed =
-            |id| self.ledger.faults().any(|fault| matches!(fault, Resolved::Kill { nodes } if nodes.contains(&id)));
+        let killed = |id| {
+            self.ledger.faults().any(|fault| matches!(fault, ResolvedFault::Kill { nodes } if nodes.contains(&id)))
+        };
         crashed.retain(|(id, _)| !killed(*id));
         Ok(crashed)
     }

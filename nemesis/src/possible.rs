@@ -14,7 +14,7 @@ use crate::spec::{FaultSpec, FaultSpecs};
 /// Fault that would be skipped at any time.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("`{fault}` cannot work with {nodes} node{}: {why}; {instead}", if *nodes == 1 { "" } else { "s" })]
-pub struct Impossible {
+pub struct ImpossibleFault {
     /// Fault in the syntax of the user.
     pub fault: String,
     /// Number of nodes.
@@ -30,11 +30,11 @@ impl FaultSpecs {
     ///
     /// # Errors
     /// Returns the first that cannot, with an alternative.
-    pub fn check(&self, nodes: u16) -> Result<(), Impossible> {
+    pub fn check(&self, nodes: u16) -> Result<(), ImpossibleFault> {
         self.0.iter().try_for_each(|spec| {
             // A target or shape left open is drawn from those that work.
             let Err(why) = any_works(spec, nodes) else { return Ok(()) };
-            Err(Impossible { fault: spec.to_string(), nodes, why, instead: instead(spec, nodes) })
+            Err(ImpossibleFault { fault: spec.to_string(), nodes, why, instead: instead(spec, nodes) })
         })
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::fault::{Fault, NodeId, Resolved, Shape, Target};
+use crate::fault::{Fault, NodeId, ResolvedFault, Shape, Target};
 use crate::grudge::{self, Direction};
 use crate::random::Random;
 
@@ -30,15 +30,15 @@ pub fn leader_of(claims: &[(NodeId, u64)]) -> Option<NodeId> {
 ///
 /// # Errors
 /// Returns the reason why the fault has to be skipped, in words.
-pub(crate) fn resolve(fault: &Fault, draw: u64, view: &View<'_>) -> Result<Resolved, String> {
+pub(crate) fn resolve(fault: &Fault, draw: u64, view: &View<'_>) -> Result<ResolvedFault, String> {
     let mut random = Random::split(draw, "target");
     match *fault {
-        Fault::Kill { target } => Ok(Resolved::Kill { nodes: take_down(target, &mut random, view)? }),
-        Fault::Pause { target } => Ok(Resolved::Pause { nodes: take_down(target, &mut random, view)? }),
+        Fault::Kill { target } => Ok(ResolvedFault::Kill { nodes: take_down(target, &mut random, view)? }),
+        Fault::Pause { target } => Ok(ResolvedFault::Pause { nodes: take_down(target, &mut random, view)? }),
         Fault::Clock { target, rate, jump_ns } => {
             let nodes = pick(target, &mut random, view)?;
             if nodes.is_disjoint(view.bent) {
-                Ok(Resolved::Clock { nodes, rate, jump_ns })
+                Ok(ResolvedFault::Clock { nodes, rate, jump_ns })
             } else {
                 Err("its clock is bent already".into())
             }
@@ -64,7 +64,7 @@ pub(crate) fn resolve(fault: &Fault, draw: u64, view: &View<'_>) -> Result<Resol
                 let are = if count == 1 { "node is" } else { "nodes are" };
                 return Err(format!("{count} {are} too few for it"));
             }
-            Ok(Resolved::Partition { shape, grudge })
+            Ok(ResolvedFault::Partition { shape, grudge })
         }
     }
 }
@@ -126,13 +126,19 @@ mod tests {
         (1..=count).map(NodeId).collect()
     }
 
-    fn aim(fault: &Fault, count: u16, leader: Option<u16>, down: &[u16], bent: &[u16]) -> Result<Resolved, String> {
+    fn aim(
+        fault: &Fault,
+        count: u16,
+        leader: Option<u16>,
+        down: &[u16],
+        bent: &[u16],
+    ) -> Result<ResolvedFault, String> {
         let set = |ids: &[u16]| ids.iter().copied().map(NodeId).collect::<BTreeSet<_>>();
         let (nodes, down, bent) = (nodes(count), set(down), set(bent));
         resolve(fault, 42, &View { nodes: &nodes, leader: leader.map(NodeId), down: &down, bent: &bent })
     }
 
-    fn skip(why: &str) -> Result<Resolved, String> {
+    fn skip(why: &str) -> Result<ResolvedFault, String> {
         Err(why.into())
     }
 
@@ -161,10 +167,10 @@ mod tests {
         assert_eq!(aim(&kill(Target::Minority), 5, None, &[1, 2], &[]), skip("no node is left for it"));
         assert_eq!(aim(&kill(Target::Leader), 5, Some(1), &[1], &[]), skip("n1 is down already"));
         assert_eq!(aim(&kill(Target::Node(NodeId(9))), 3, None, &[], &[]), skip("there is no n9"));
-        let all = Resolved::Kill { nodes: nodes(3).into_iter().collect() };
+        let all = ResolvedFault::Kill { nodes: nodes(3).into_iter().collect() };
         assert_eq!(aim(&kill(Target::All), 3, None, &[], &[]), Ok(all));
         match aim(&Fault::Pause { target: Target::Minority }, 5, None, &[3], &[]) {
-            Ok(Resolved::Pause { nodes }) => assert!(nodes.len() == 1 && !nodes.contains(&NodeId(3)), "{nodes:?}"),
+            Ok(ResolvedFault::Pause { nodes }) => assert!(nodes.len() == 1 && !nodes.contains(&NodeId(3)), "{nodes:?}"),
             other => panic!("{other:?}"),
         }
     }
@@ -174,7 +180,7 @@ mod tests {
         let isolate = Fault::Partition { shape: Shape::Isolate(Target::Bent) };
         let expected = |lone| {
             let shape = Shape::Isolate(Target::Bent);
-            Ok(Resolved::Partition { shape, grudge: grudge::isolate(&nodes(3), NodeId(lone)) })
+            Ok(ResolvedFault::Partition { shape, grudge: grudge::isolate(&nodes(3), NodeId(lone)) })
         };
         assert_eq!(aim(&isolate, 3, Some(1), &[], &[2]), expected(2));
         assert_eq!(aim(&isolate, 3, Some(1), &[], &[]), expected(1));

@@ -16,7 +16,7 @@ const SHORTEST_WINDOW: Duration = Duration::from_secs(1);
 
 /// Fault with its time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Planned {
+pub struct PlannedFault {
     /// Time of injection, from the start of the workload.
     pub at: Duration,
     /// Time for which it stays in force.
@@ -27,7 +27,7 @@ pub struct Planned {
     pub draw: u64,
 }
 
-impl Planned {
+impl PlannedFault {
     /// Returns the time of healing, from the start of the workload.
     pub fn until(&self) -> Duration {
         self.at + self.lasts
@@ -69,7 +69,7 @@ impl Default for ScheduleOptions {
 }
 
 /// Returns the faults of a run, in the order of their times.
-pub fn plan(seed: u64, options: &ScheduleOptions) -> Vec<Planned> {
+pub fn plan(seed: u64, options: &ScheduleOptions) -> Vec<PlannedFault> {
     let is_clock = |spec: &&FaultSpec| matches!(spec, FaultSpec::Clock { .. });
     let partitions = options.faults.iter().any(|spec| matches!(spec, FaultSpec::Partition(_)));
     // In combination with partitions a clock fault takes no turn of its own: it precedes each of them.
@@ -152,12 +152,12 @@ impl Planner {
         others[self.random.below(others.len())].clone()
     }
 
-    fn window(&mut self, spec: &FaultSpec, at: Duration, until: Duration, bent: bool) -> Planned {
+    fn window(&mut self, spec: &FaultSpec, at: Duration, until: Duration, bent: bool) -> PlannedFault {
         let lone = Fault::Partition { shape: Shape::Isolate(Target::Leader) };
         let lone_and_slow = Fault::Partition { shape: Shape::Isolate(Target::Bent) };
         let drawn = self.draw(spec);
         let fault = if bent && drawn == lone { lone_and_slow } else { drawn };
-        Planned { at, lasts: until.saturating_sub(at), fault, draw: self.random.next_u64() }
+        PlannedFault { at, lasts: until.saturating_sub(at), fault, draw: self.random.next_u64() }
     }
 }
 
@@ -173,7 +173,7 @@ mod tests {
         ScheduleOptions { faults, time_limit: Duration::from_secs(seconds), ..ScheduleOptions::default() }
     }
 
-    fn kind(planned: &Planned) -> &'static str {
+    fn kind(planned: &PlannedFault) -> &'static str {
         match planned.fault {
             Fault::Kill { .. } => "kill",
             Fault::Pause { .. } => "pause",

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
 use crate::{
-    kv::{Applied, Command},
+    kv::{Applied, Command, Query},
     raft::{Elections, LogIndex, NodeId, Role, Term},
     transport::Frame,
 };
@@ -55,10 +55,10 @@ impl Mode {
 /// Request that the loop carries out, here or at the leader.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Request {
-    /// Read of a key.
+    /// Question about the state.
     Read {
-        /// Key to read.
-        key: String,
+        /// Question to answer.
+        query: Query,
         /// Method of the read.
         mode: Mode,
     },

@@ -145,7 +145,7 @@ impl Content {
                 let message = if *pre { MessageKind::PreVote } else { MessageKind::RequestVote };
                 Self { message, index: Some(*last_log_index), ..content }
             }
-            Body::Vote { pre, granted } => {
+            Body::RequestVoteResponse { pre, granted } => {
                 let message = if *pre { MessageKind::PreVoted } else { MessageKind::Voted };
                 Self { message, agrees: Some(*granted), ..content }
             }
@@ -154,7 +154,7 @@ impl Content {
                 let index = Some(entries.last().map_or(*prev_log_index, |entry| entry.index));
                 Self { message, index, entries: Some(entries.len()), commit: Some(*leader_commit), ..content }
             }
-            Body::Appended { result, .. } => {
+            Body::AppendEntriesResponse { result, .. } => {
                 let (index, agrees) = match *result {
                     AppendResult::Matched(index) => (index, true),
                     AppendResult::Conflict { refused, .. } => (refused, false),
@@ -164,11 +164,11 @@ impl Content {
             Body::InstallSnapshot { last_included_index, .. } => {
                 Self { message: MessageKind::InstallSnapshot, index: Some(*last_included_index), ..content }
             }
-            Body::SnapshotChunk { last_included_index, .. } => {
+            Body::InstallSnapshotResponse { last_included_index, .. } => {
                 Self { message: MessageKind::SnapshotChunk, index: Some(*last_included_index), ..content }
             }
             Body::ReadIndex { .. } => Self { message: MessageKind::ReadIndex, ..content },
-            Body::ReadIndexed { index, .. } => {
+            Body::ReadIndexResponse { index, .. } => {
                 Self { message: MessageKind::ReadIndexed, index: *index, agrees: Some(index.is_some()), ..content }
             }
         };

@@ -17,24 +17,31 @@ use super::{
     summary::Summary,
 };
 use crate::{
-    exit::ExitStatus,
-    inside::{Inside, refused},
-    ui::{self, Failure},
+    error::{ExitStatus, Failure},
+    store::{ConfinedFolder, SchemaVersion, refused, write_inside},
 };
 
 /// Content of `plan.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Asked {
+pub(crate) struct StoredPlan {
+    #[serde(default = "SchemaVersion::unnamed")]
+    pub(crate) schema_version: SchemaVersion,
     #[serde(flatten)]
     pub(crate) plan: CampaignPlan,
     pub(crate) shard: Option<Shard>,
 }
 
+impl StoredPlan {
+    pub(crate) fn new(plan: CampaignPlan, shard: Option<Shard>) -> Self {
+        Self { schema_version: SchemaVersion::default(), plan, shard }
+    }
+}
+
 /// Exclusive access to the folder of a campaign.
 #[derive(Debug)]
 pub(crate) struct Folder {
-    inside: Inside,
-    pub(crate) asked: Asked,
+    inside: ConfinedFolder,
+    pub(crate) asked: StoredPlan,
     /// Lock file, held as long as this value lives.
     _lock: File,
 }
@@ -46,7 +53,7 @@ impl Folder {
     /// # Errors
     /// Fails if the folder holds another campaign, holds one but `resume` is false, holds none and none is asked for,
     /// or is in use by another process.
-    pub(crate) fn open(path: &Path, asked: Option<Asked>, resume: bool) -> anyhow::Result<Self> {
+    pub(crate) fn open(path: &Path, asked: Option<StoredPlan>, resume: bool) -> anyhow::Result<Self> {
         let wrong = |what: String, hint: &str| Err(Failure::new(ExitStatus::Usage, what).hint(hint).into());
         let known = read_plan(path)?;
         let shown = path.display();
@@ -70,7 +77,7 @@ impl Folder {
             (None, Some(asked)) => asked,
         };
         fs::create_dir_all(path).with_context(|| format!("cannot make {shown}"))?;
-        let inside = Inside::of(path).with_context(|| format!("cannot find {shown}"))?;
+        let inside = ConfinedFolder::of(path).with_context(|| format!("cannot find {shown}"))?;
         let lock = lock(&inside)?;
         write_json(&inside, PLAN_FILE, &asked)?;
         Ok(Self { inside, asked, _lock: lock })
@@ -81,7 +88,7 @@ impl Folder {
     }
 
     /// Returns the folder as a root that no path can lead out of.
-    pub(crate) fn inside(&self) -> &Inside {
+    pub(crate) fn inside(&self) -> &ConfinedFolder {
         &self.inside
     }
 
@@ -200,7 +207,7 @@ fn log_name(run: &RunPlan) -> PathBuf {
     Path::new(LOGS).join(format!("{}.log", run.id().replace('/', "-")))
 }
 
-fn lock(folder: &Inside) -> anyhow::Result<File> {
+fn lock(folder: &ConfinedFolder) -> anyhow::Result<File> {
     let file = folder.path().join(".lock");
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(false).custom_flags(nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK);
@@ -219,9 +226,9 @@ fn lock(folder: &Inside) -> anyhow::Result<File> {
 ///
 /// # Errors
 /// Fails if `plan.json` exists, but cannot be read or is not a valid plan.
-pub(crate) fn read_plan(path: &Path) -> anyhow::Result<Option<Asked>> {
-    let Ok(folder) = Inside::of(path) else { return Ok(None) };
-    let Some(asked) = read_json::<Asked>(&folder, PLAN_FILE)? else { return Ok(None) };
+pub(crate) fn read_plan(path: &Path) -> anyhow::Result<Option<StoredPlan>> {
+    let Ok(folder) = ConfinedFolder::of(path) else { return Ok(None) };
+    let Some(asked) = read_json::<StoredPlan>(&folder, PLAN_FILE)? else { return Ok(None) };
     let wrong = asked.plan.check().err().or_else(|| asked.shard.and_then(|shard| shard.check().err()));
     match wrong {
         None => Ok(Some(asked)),
@@ -236,7 +243,7 @@ pub(crate) fn read_plan(path: &Path) -> anyhow::Result<Option<Asked>> {
 ///
 /// # Errors
 /// Fails if the record exists, but cannot be read or belongs to another run.
-pub(crate) fn read_record(folder: &Inside, run: &RunPlan) -> anyhow::Result<Option<Record>> {
+pub(crate) fn read_record(folder: &ConfinedFolder, run: &RunPlan) -> anyhow::Result<Option<Record>> {
     let file = run_name(&run.id()).join(RECORD_FILE);
     let Some(record) = read_json::<Record>(folder, &file)? else { return Ok(None) };
     if record.is_of(run) {
@@ -251,10 +258,10 @@ pub(crate) fn read_record(folder: &Inside, run: &RunPlan) -> anyhow::Result<Opti
 /// # Errors
 /// Fails if there is no campaign, or if a file cannot be read.
 pub(crate) fn stored_summary(path: &Path) -> anyhow::Result<Summary> {
-    let Some(Asked { plan, shard }) = read_plan(path)? else {
+    let Some(StoredPlan { plan, shard, .. }) = read_plan(path)? else {
         anyhow::bail!(Failure::new(ExitStatus::Unreadable, format!("there is no campaign in {}", path.display())));
     };
-    let folder = Inside::of(path).map_err(refused(path))?;
+    let folder = ConfinedFolder::of(path).map_err(refused(path))?;
     let mut records = Vec::new();
     for run in plan.runs() {
         records.extend(read_record(&folder, &run)?);
@@ -264,7 +271,10 @@ pub(crate) fn stored_summary(path: &Path) -> anyhow::Result<Summary> {
 
 const DAMAGED: &str = "the file is damaged, or from another version of schism";
 
-fn read_json<T: for<'de> Deserialize<'de>>(folder: &Inside, file: impl AsRef<Path>) -> anyhow::Result<Option<T>> {
+fn read_json<T: for<'de> Deserialize<'de>>(
+    folder: &ConfinedFolder,
+    file: impl AsRef<Path>,
+) -> anyhow::Result<Option<T>> {
     let shown = folder.path().join(&file);
     let Some(text) = folder.read(file).map_err(refused(&shown))? else { return Ok(None) };
     let read = serde_json::from_slice(&text)
@@ -272,8 +282,8 @@ fn read_json<T: for<'de> Deserialize<'de>>(folder: &Inside, file: impl AsRef<Pat
     Ok(Some(read))
 }
 
-fn write_json(folder: &Inside, file: &str, content: &impl Serialize) -> anyhow::Result<()> {
-    ui::write_inside(folder, file, |out| {
+fn write_json(folder: &ConfinedFolder, file: &str, content: &impl Serialize) -> anyhow::Result<()> {
+    write_inside(folder, file, |out| {
         serde_json::to_writer_pretty(&mut *out, content)?;
         Ok(out.write_all(b"\n")?)
     })

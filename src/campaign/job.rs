@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::Context as _;
 
-use crate::host;
+use crate::error::host_limits;
 
 /// Maximum time that a run may take in addition to its load: for a leader, healing, final reads, the verdict.
 const AROUND_THE_LOAD: Duration = Duration::from_mins(4);
@@ -58,7 +58,7 @@ pub(crate) fn carry_out(
     let mut child = match started {
         Ok(child) => child,
         Err(error) => {
-            let why = host::lacking(&error).map(|why| format!(": {why}")).unwrap_or_default();
+            let why = host_limits::lacking(&error).map(|why| format!(": {why}")).unwrap_or_default();
             return Ok(Ended::NotStarted(format!("cannot start a run: {error}{why}")));
         }
     };

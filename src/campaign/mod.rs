@@ -2,8 +2,8 @@
 
 pub(crate) mod folder;
 mod job;
-pub(crate) mod outputs;
 pub(crate) mod plan;
+mod progress;
 pub(crate) mod record;
 pub(crate) mod summary;
 
@@ -22,6 +22,7 @@ use nix::sys::{
     time::TimeValLike as _,
 };
 
+pub(crate) use self::progress::MatrixProgress;
 use self::{
     folder::Folder,
     job::Ended,
@@ -30,10 +31,8 @@ use self::{
     summary::Summary,
 };
 use crate::{
-    cli::judging::processors,
-    exit::ExitStatus,
-    host,
-    ui::{Failure, MatrixProgress},
+    check::processors,
+    error::{ExitStatus, Failure, host_limits},
 };
 
 /// Maximum number of times that a run is started if it fails by itself.
@@ -88,7 +87,7 @@ pub(crate) fn carry_out(
                         done.send((own, outcome)).ok();
                     };
                     if let Err(error) = thread::Builder::new().spawn_scoped(scope, carry_out) {
-                        let failed = Ended::NotStarted(host::no_threads(&error).what);
+                        let failed = Ended::NotStarted(host_limits::no_threads(&error).what);
                         campaign.take(task, (Ok(failed), Duration::ZERO, 0.0))?;
                     }
                     continue;

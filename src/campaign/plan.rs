@@ -6,7 +6,10 @@ use std::{collections::HashSet, fmt, str::FromStr};
 use nemesis::{FaultSpec, FaultSpecs};
 use serde::{Deserialize, Serialize};
 
-use crate::plan::{Elections, NODES, ReadMode};
+use crate::{
+    run::plan::{NODES, check_workload},
+    systems::schism::{Elections, ReadMode},
+};
 
 /// Maximum number of runs in a campaign.
 const MAX_RUNS: usize = 100_000;
@@ -71,7 +74,7 @@ mod humantime_text {
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
-        crate::cli::run::parse_time_limit(&String::deserialize(from)?).map_err(D::Error::custom)
+        crate::run::plan::parse_time_limit(&String::deserialize(from)?).map_err(D::Error::custom)
     }
 }
 
@@ -294,11 +297,10 @@ impl CampaignPlan {
         if let Some((name, _)) = empty.iter().find(|(_, is_empty)| *is_empty) {
             return Err(format!("`{name}` is empty: a campaign needs at least one of each"));
         }
-        for (name, found, known) in [("system", &self.systems, "schism"), ("workload", &self.workloads, "register")] {
-            if let Some(other) = found.iter().find(|found| *found != known) {
-                return Err(format!("there is no {name} {other:?}; there is: {known}"));
-            }
+        if let Some(other) = self.systems.iter().find(|system| *system != "schism") {
+            return Err(format!("there is no system {other:?}; there is: schism"));
         }
+        self.workloads.iter().try_for_each(|workload| check_workload(workload))?;
         if let Some(nodes) = self.nodes.iter().find(|nodes| !NODES.contains(nodes)) {
             return Err(format!("a cluster has from 1 to 9 nodes, not {nodes}"));
         }
@@ -448,7 +450,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::{CampaignPlan, Expected, Seeds, Shard, parse_mixes};
-    use crate::plan::{Elections, ReadMode};
+    use crate::systems::schism::{Elections, ReadMode};
 
     #[test]
     fn shards_are_all_runs_and_each_once() {

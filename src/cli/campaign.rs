@@ -17,15 +17,16 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::elections::ElectionArgs;
 use crate::{
     campaign::{
-        self, Manner,
-        folder::{Asked, Folder},
-        outputs,
+        self, Manner, MatrixProgress,
+        folder::{Folder, StoredPlan},
         plan::{CampaignPlan, FaultMix, Seeds, Shard, parse_mixes},
     },
-    exit::ExitStatus,
-    host,
-    plan::ReadMode,
-    ui::{self, Failure, MatrixProgress, describe_campaign},
+    error::{ExitStatus, Failure, host_limits},
+    render::describe_campaign,
+    report::outputs,
+    run::plan::parse_time_limit,
+    systems::schism::ReadMode,
+    terminal,
 };
 
 /// Carries out a matrix of runs (read modes × faults × seeds), each a process of its own, and tells which cells hold.
@@ -78,7 +79,7 @@ pub(crate) struct CampaignArgs {
     #[command(flatten)]
     elections: ElectionArgs,
     /// How long the clients of each run are busy.
-    #[arg(long, value_name = "TIME", value_parser = super::run::parse_time_limit)]
+    #[arg(long, value_name = "TIME", value_parser = parse_time_limit)]
     time_limit: Option<Duration>,
     /// Operations each second of each run.
     #[arg(long, value_name = "R")]
@@ -122,15 +123,15 @@ impl CampaignArgs {
         let progress = MatrixProgress::new(&folder.asked.plan, &folder.runs());
         let summary = campaign::carry_out(&folder, manner, &stop, &progress)?;
         drop(progress);
-        let status = ui::beside(summary.status(), outputs::write(folder.inside(), &summary));
-        let status = ui::beside(status, show(&summary, folder.path(), self.json));
+        let status = terminal::beside(summary.status(), outputs::write(folder.inside(), &summary));
+        let status = terminal::beside(status, show(&summary, folder.path(), self.json));
         let cut_short =
             summary.finished < summary.planned && !(self.until_failure && status == ExitStatus::NotLinearizable);
         Ok(if cut_short { status.worst(ExitStatus::Interrupted) } else { status })
     }
 
     /// The plan that was asked for; nothing where the folder says it.
-    fn asked(&self) -> anyhow::Result<Option<Asked>> {
+    fn asked(&self) -> anyhow::Result<Option<StoredPlan>> {
         let mut plan = match &self.plan {
             Some(path) => read_plan(path)?,
             None => CampaignPlan::default(),
@@ -150,7 +151,7 @@ impl CampaignArgs {
             return Ok(None);
         }
         plan.check().map_err(|why| Failure::new(ExitStatus::Usage, why))?;
-        Ok(Some(Asked { plan, shard: self.shard }))
+        Ok(Some(StoredPlan::new(plan, self.shard)))
     }
 }
 
@@ -169,9 +170,9 @@ fn read_plan(path: &Path) -> anyhow::Result<CampaignPlan> {
 /// Prints what a campaign came to.
 pub(super) fn show(summary: &campaign::summary::Summary, folder: &Path, json: bool) -> anyhow::Result<()> {
     if json {
-        ui::print_json(summary)?;
+        terminal::print_json(summary)?;
     } else {
-        ui::print(&format!("{}\nkept in {}\n", describe_campaign(summary), folder.display()))?;
+        terminal::print(&format!("{}\nkept in {}\n", describe_campaign(summary), folder.display()))?;
     }
     Ok(())
 }
@@ -179,7 +180,7 @@ pub(super) fn show(summary: &campaign::summary::Summary, folder: &Path, json: bo
 /// Is set when somebody interrupts this process. Runs that are under way are ended, and done again on --resume.
 pub(super) fn stop_on_signal() -> anyhow::Result<Arc<AtomicBool>> {
     let stopped = Arc::new(AtomicBool::new(false));
-    let runtime = host::small_runtime()?;
+    let runtime = host_limits::small_runtime()?;
     let (mut interrupt, mut terminate) = {
         let _inside = runtime.enter();
         (signal(SignalKind::interrupt()).context("watching for signals")?, signal(SignalKind::terminate())?)
@@ -192,9 +193,9 @@ pub(super) fn stop_on_signal() -> anyhow::Result<Arc<AtomicBool>> {
                 _ = terminate.recv() => {}
             }
         });
-        ui::note("interrupted: ending the runs that are under way; --resume does them again");
+        terminal::note("interrupted: ending the runs that are under way; --resume does them again");
         stop.store(true, Ordering::Relaxed);
     };
-    std::thread::Builder::new().spawn(wait).map_err(|error| host::no_threads(&error))?;
+    std::thread::Builder::new().spawn(wait).map_err(|error| host_limits::no_threads(&error))?;
     Ok(stopped)
 }

@@ -14,21 +14,15 @@ use histories::{Event, History, Value};
 use serde::{Serialize, Serializer};
 use serde_json::json;
 
-use super::{
-    allowance::{Allowance, Cut},
-    fail_on::FailOn,
-    files,
-    guard::guard,
-    hints,
-    judging::{Judging, status_of, status_of_report},
-    linearization,
-};
+use super::fail_on::FailOn;
 use crate::{
-    exit::ExitStatus,
-    ui::{
-        self, Failure, ReportTable, Row, ladder, prefix,
-        verdict::{self, plain},
+    check::{
+        Budget, Exhausted, Judging, evidence, files, guard, hints, linearization, status_of, status_of_report,
+        transactions::{self, JudgedTransactions},
     },
+    error::{ExitStatus, Failure},
+    render::{self, ReportTable, Row, hierarchy, prefix, verdict},
+    terminal::{self, words::plain},
 };
 
 /// Decides whether recorded histories are linearizable.
@@ -79,18 +73,18 @@ impl CheckArgs {
     pub(crate) fn execute(mut self) -> ExitStatus {
         self.files = files::expand(self.files);
         if let Err(refused) = self.check_options() {
-            return ui::failure(&refused);
+            return terminal::failure(&refused);
         }
         let Some(path) = &self.linearization else { return self.check(None).0 };
         let mut judged = None;
-        let written = ui::write_whole(path, |out| {
+        let written = terminal::write_whole(path, |out| {
             let (status, orders) = self.check(Some(out));
             judged = Some(status);
             orders
         });
         // Where the orders cannot be written, the verdicts stand all the same.
         let status = judged.unwrap_or_else(|| self.check(None).0);
-        ui::beside(status, written)
+        terminal::beside(status, written)
     }
 
     /// # Errors
@@ -106,16 +100,16 @@ impl CheckArgs {
 
     /// Judges every file; the orders that were found go to `orders`. How it ended, and whether all orders were written.
     fn check(&self, mut orders: Option<&mut dyn Write>) -> (ExitStatus, anyhow::Result<()>) {
-        let allowance = self.judging.allowance();
+        let budget = self.judging.budget();
         let (mut worst, mut written) = (ExitStatus::Linearizable, Ok(()));
         let (mut said, mut table) = (Vec::new(), ReportTable::new());
         for file in &self.files {
             let started = Instant::now();
-            let read = guard(|| files::matched(file).and_then(|()| allowance.read(file, self.judging.meaning())));
+            let read = guard(|| files::matched(file).and_then(|()| budget.read(file, self.judging.meaning())));
             let status = match read.unwrap_or_else(|panic| Err(unread(file, &panic).into())) {
                 Ok(found) => {
                     let judged = match &found {
-                        Ok(history) => guard(|| self.judge(history, &allowance))
+                        Ok(history) => guard(|| self.judge(history, &budget))
                             .unwrap_or_else(|panic| Ok(Judged::of_panic(history, panic))),
                         Err(cut) => Ok(Judged::of_cut(cut)),
                     };
@@ -123,14 +117,14 @@ impl CheckArgs {
                         Ok(judged) => judged.with_notes(found.as_ref().ok()),
                         Err(error) => {
                             table.add_unreadable(file);
-                            worst = worst.worst(ui::failure(&error.context(file.display().to_string())));
-                            allowance.give_back(found);
+                            worst = worst.worst(terminal::failure(&error.context(file.display().to_string())));
+                            budget.give_back(found);
                             continue;
                         }
                     };
                     table.add(file, &judged.row, started.elapsed());
                     if let (Some(out), Ok(history)) = (&mut orders, &found)
-                        && let Err(error) = self.write_orders(out, file, history, &judged.orders, &allowance)
+                        && let Err(error) = self.write_orders(out, file, history, &judged.orders, &budget)
                     {
                         (written, orders) = (Err(error), None);
                     }
@@ -138,43 +132,44 @@ impl CheckArgs {
                     if self.json {
                         said.push(Said::of(file, judged, self.explain));
                     } else if self.files.len() == 1 {
-                        status = ui::beside(status, ui::print(&format!("{}: {}", file.display(), judged.words)));
+                        status =
+                            terminal::beside(status, terminal::print(&format!("{}: {}", file.display(), judged.words)));
                     }
-                    allowance.give_back(found);
+                    budget.give_back(found);
                     status
                 }
                 Err(error) => {
                     table.add_unreadable(file);
-                    ui::failure(&error)
+                    terminal::failure(&error)
                 }
             };
             worst = worst.worst(status);
         }
         if self.json {
-            worst = ui::beside(worst, ui::print_json(&said));
+            worst = terminal::beside(worst, terminal::print_json(&said));
         } else if self.files.len() > 1 {
-            worst = ui::beside(worst, ui::print(&format!("{table}\n")));
+            worst = terminal::beside(worst, terminal::print(&format!("{table}\n")));
         }
         (worst, written)
     }
 
     /// # Errors
     /// An option was given that means nothing to such a history.
-    fn judge(&self, history: &History, allowance: &Allowance) -> anyhow::Result<Judged> {
+    fn judge(&self, history: &History, budget: &Budget) -> anyhow::Result<Judged> {
         if self.judging.are_transactions(history)? {
             if self.explain {
                 let what = "--explain has no meaning for transactions";
                 let hint = "leave it out: what refutes each level is told anyway, and --json has all of it";
                 return Err(Failure::new(ExitStatus::Usage, what).hint(hint).into());
             }
-            return Ok(super::transactions::judge(history, &self.judging, allowance));
+            return Ok(Judged::of_transactions(transactions::judge(history, &self.judging, budget)));
         }
         self.judging.check_initial(Some(history))?;
-        let mut report = self.judging.judge(history, self.all, self.linearization.is_some(), allowance);
+        let mut report = self.judging.judge(history, self.all, self.linearization.is_some(), budget);
         // Linearizable implies all the others.
         let wanted = self.json || report.verdict == Verdict::NotLinearizable && self.files.len() == 1;
-        let instead = wanted.then(|| guard(|| self.judging.instead(history, &report, allowance)));
-        let found = self.explain.then(|| guard(|| self.prefixes(history, &report, allowance)));
+        let instead = wanted.then(|| guard(|| self.judging.instead(history, &report, budget)));
+        let found = self.explain.then(|| guard(|| self.prefixes(history, &report, budget)));
         let options = self.judging.options(history);
         let notes = hints::all(history, &report, &options, self.judging.says_initial());
         let mut words = verdict::describe(history, &report);
@@ -194,8 +189,8 @@ impl CheckArgs {
         words += &found.first().map_or_else(String::new, |(_, found)| prefix::describe(history, found));
         let is_register = matches!(options.model, Model::Register | Model::KeyValue);
         if report.verdict == Verdict::NotLinearizable && is_register {
-            words += &ladder.as_ref().map_or_else(String::new, |ladder| ladder::describe(ladder, self.explain));
-            words += &staleness.as_ref().map_or_else(String::new, ladder::staleness);
+            words += &ladder.as_ref().map_or_else(String::new, |ladder| hierarchy::describe(ladder, self.explain));
+            words += &staleness.as_ref().map_or_else(String::new, hierarchy::staleness);
         }
         let prefixes = found.iter().map(|(key, found)| {
             let around = prefix::around(history, found.until_ns);
@@ -218,13 +213,13 @@ impl CheckArgs {
     }
 
     /// How far the keys that are shown can be ordered, the clearest violation first: in JSON a few more.
-    fn prefixes<'a>(&self, history: &History, report: &'a Report, allowance: &Allowance) -> Vec<(&'a Value, Prefix)> {
+    fn prefixes<'a>(&self, history: &History, report: &'a Report, budget: &Budget) -> Vec<(&'a Value, Prefix)> {
         const MOST: usize = 8;
-        let violated = verdict::of(report, Verdict::NotLinearizable);
-        let first = verdict::clearest(&violated).map(|(key, _)| key);
+        let violated = evidence::keys_with(report, Verdict::NotLinearizable);
+        let first = evidence::clearest(&violated).map(|(key, _)| key);
         let others = violated.iter().copied().filter(|key| first.is_none_or(|first| first.key != key.key));
         let shown = first.into_iter().chain(others).take(if self.json { MOST } else { 1 });
-        shown.filter_map(|key| Some((&key.key, self.judging.prefix(history, &key.key, allowance)?))).collect()
+        shown.filter_map(|key| Some((&key.key, self.judging.prefix(history, &key.key, budget)?))).collect()
     }
 
     /// Writes what was found, if there is time for all of it.
@@ -234,18 +229,20 @@ impl CheckArgs {
         file: &Path,
         history: &History,
         orders: &[Order],
-        allowance: &Allowance,
+        budget: &Budget,
     ) -> anyhow::Result<()> {
         let name = file.display().to_string();
         for order in orders {
             match &order.found {
                 Ok(found) => {
                     let name = (self.files.len() > 1).then_some(&*name);
-                    if !linearization::write(out, name, history, found, || allowance.has_time())? {
+                    if !linearization::write(out, name, history, found, || budget.has_time())? {
                         return Err(unwritten(file).into());
                     }
                 }
-                Err(verdict) => ui::note(&format!("{name}: {}: {verdict}, so there is no order to write", order.of)),
+                Err(verdict) => {
+                    terminal::note(&format!("{name}: {}: {verdict}, so there is no order to write", order.of));
+                }
             }
         }
         Ok(())
@@ -325,6 +322,27 @@ impl Judged {
         }
     }
 
+    /// Of transactions.
+    fn of_transactions(judged: JudgedTransactions<'_>) -> Self {
+        let JudgedTransactions { history, status, mut report, level, weak } = judged;
+        let order = report.order.take().filter(|_| status == ExitStatus::Linearizable);
+        Self {
+            status,
+            row: render::transactions::row(&history, &report, level, weak),
+            words: render::transactions::describe(&history, &report, level, weak),
+            weak,
+            notes: Vec::new(),
+            orders: vec![Order {
+                of: "transactions".to_owned(),
+                found: order.ok_or_else(|| render::transactions::verdict(&report, level)),
+            }],
+            report: Told::Transactions(report),
+            ladder: None,
+            staleness: None,
+            prefixes: Vec::new(),
+        }
+    }
+
     /// With what is to be known of how the history was read.
     fn with_notes(mut self, history: Option<&History>) -> Self {
         for note in history.iter().flat_map(|history| &history.notes).map(ToString::to_string) {
@@ -335,7 +353,7 @@ impl Judged {
     }
 
     /// Of a file that was not read to its end.
-    fn of_cut(cut: &Cut) -> Self {
+    fn of_cut(cut: &Exhausted) -> Self {
         let verdict = Verdict::Unknown;
         Self {
             status: status_of(verdict),

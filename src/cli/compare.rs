@@ -9,15 +9,16 @@ use comfy_table::{Table, presets};
 use super::{campaign::stop_on_signal, elections::ElectionArgs};
 use crate::{
     campaign::{
-        self, Manner,
-        folder::{Asked, Folder},
+        self, Manner, MatrixProgress,
+        folder::{Folder, StoredPlan},
         plan::{CampaignPlan, FaultMix, Seeds},
     },
     compare::{self, Comparison, order_in_words},
-    exit::ExitStatus,
-    plan::ReadMode,
+    error::{ExitStatus, Failure},
     report,
-    ui::{self, Failure, MatrixProgress},
+    run::plan::parse_time_limit,
+    systems::schism::ReadMode,
+    terminal,
 };
 
 /// Compares read modes: the same load and the same faults on each, in turn, one run at a time, so that a busy machine hurts all alike.
@@ -57,7 +58,7 @@ pub(crate) struct CompareArgs {
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
     /// How long the clients of each run are busy.
-    #[arg(long, value_name = "TIME", default_value = "6s", value_parser = super::run::parse_time_limit)]
+    #[arg(long, value_name = "TIME", default_value = "6s", value_parser = parse_time_limit)]
     time_limit: Duration,
     /// Operations each second, all clients together; 0 is as fast as it goes, so that throughput can be compared.
     #[arg(long, value_name = "R", default_value_t = 0)]
@@ -91,20 +92,20 @@ impl CompareArgs {
             ..CampaignPlan::default()
         };
         plan.check().map_err(|why| Failure::new(ExitStatus::Usage, why))?;
-        let folder = Folder::open(&self.store, Some(Asked { plan, shard: None }), self.resume)?;
+        let folder = Folder::open(&self.store, Some(StoredPlan::new(plan, None)), self.resume)?;
         let stop = stop_on_signal()?;
         let progress = MatrixProgress::new(&folder.asked.plan, &folder.runs());
         let manner = Manner { at_once: Some(1), until_failure: false };
         let summary = campaign::carry_out(&folder, manner, &stop, &progress)?;
         drop(progress);
-        campaign::outputs::write(folder.inside(), &summary)?;
+        report::outputs::write(folder.inside(), &summary)?;
         let comparison = compare::measure(&summary, folder.inside())?;
         folder.write("compare.json", &comparison)?;
         report::compare::write(&comparison, folder.inside())?;
         if self.json {
-            ui::print_json(&comparison)?;
+            terminal::print_json(&comparison)?;
         } else {
-            ui::print(&format!("{}\nkept in {}\n", describe(&comparison), folder.path().display()))?;
+            terminal::print(&format!("{}\nkept in {}\n", describe(&comparison), folder.path().display()))?;
         }
         let done = summary.runs.iter().filter(|run| run.facts.is_some()).count();
         Ok(match (done == summary.planned, summary.finished == summary.planned) {

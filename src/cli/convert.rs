@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use histories::{Compression, EdnStyle, Event, OurRules, ReadOptions, Way};
 
-use super::{allowance::Allowance, judging::LimitArgs, meaning::Meaning};
 use crate::{
-    exit::ExitStatus,
-    ui::{self, Failure},
+    check::{Budget, LimitArgs, Meaning},
+    error::{ExitStatus, Failure},
+    terminal,
 };
 
 /// Writes a history in another format.
@@ -56,13 +56,13 @@ impl ConvertArgs {
             Failure::new(ExitStatus::Usage, what)
                 .hint("end its name in .jsonl, .edn or .columns, or say --to jsonl, --to edn or --to columns")
         })?;
-        let allowance = self.limits.allowance();
+        let budget = self.limits.budget();
         if target == Target::Columns {
-            let history = allowance.read_whole(&self.input, self.meaning)?;
-            return ui::write_whole(&self.output, |out| Ok(histories::write_columns(out, &history)?));
+            let history = budget.read_whole(&self.input, self.meaning)?;
+            return terminal::write_whole(&self.output, |out| Ok(histories::write_columns(out, &history)?));
         }
         let (mut style, mut rules) = (EdnStyle::default(), OurRules::default());
-        let way = self.read(&allowance, Way::default(), |event| {
+        let way = self.read(&budget, Way::default(), |event| {
             if let Some(event) = event {
                 style.see(event);
                 rules.see(event);
@@ -70,9 +70,9 @@ impl ConvertArgs {
                 (style, rules) = (EdnStyle::default(), OurRules::default());
             }
         })?;
-        ui::write_whole(&self.output, |mut out| {
+        terminal::write_whole(&self.output, |mut out| {
             let mut written = Ok(());
-            self.read(&allowance, way, |event| {
+            self.read(&budget, way, |event| {
                 let event = event.expect("a file is not read again in the way that was found");
                 if written.is_ok() {
                     written = match target {
@@ -87,8 +87,8 @@ impl ConvertArgs {
     }
 
     /// Twice: what all events are decides how each is written, and memory is for more than events. Returns how the file was read.
-    fn read(&self, allowance: &Allowance, way: Way, mut each: impl FnMut(Option<&Event<'_>>)) -> anyhow::Result<Way> {
-        let found = allowance.watched_again(&self.input, self.meaning, |options| {
+    fn read(&self, budget: &Budget, way: Way, mut each: impl FnMut(Option<&Event<'_>>)) -> anyhow::Result<Way> {
+        let found = budget.watched_again(&self.input, self.meaning, |options| {
             histories::read_events(&self.input, &ReadOptions { way, ..*options }, &mut each)
         })?;
         found.map(|history| history.way()).map_err(|cut| cut.failure(&self.input).into())

@@ -8,15 +8,14 @@ use comfy_table::{Table, presets};
 
 use super::run::draw_seed;
 use crate::{
-    exit::ExitStatus,
-    plan::{Plan, ReadMode},
+    error::ExitStatus,
+    render::run_summary::{coverage_in_words, explain},
     report,
-    run::{Finished, Host, Place},
-    systems::schism::Settings,
-    ui::{
+    run::{Finished, Host, Place, plan::Plan},
+    systems::schism::{ReadMode, Settings},
+    terminal::{
         self,
-        summary::{coverage_in_words, explain},
-        verdict::{grouped, seconds},
+        words::{grouped, seconds},
     },
 };
 
@@ -51,12 +50,12 @@ impl DemoArgs {
             unwritten.extend(report::of_run(&run).err());
             unwritten.extend(std::mem::replace(&mut run.kept, Ok(())).err());
             finished.push(run);
-            if finished.last().is_some_and(|last| last.results.interrupted) {
+            if finished.last().is_some_and(|last| last.results.live.interrupted) {
                 break;
             }
         }
-        let status = ui::beside(status(&finished), ui::print(&describe(&finished)));
-        Ok(unwritten.into_iter().fold(status, |status, error| ui::beside::<()>(status, Err(error))))
+        let status = terminal::beside(status(&finished), terminal::print(&describe(&finished)));
+        Ok(unwritten.into_iter().fold(status, |status, error| terminal::beside::<()>(status, Err(error))))
     }
 }
 
@@ -69,7 +68,7 @@ fn status(finished: &[Finished]) -> ExitStatus {
             (false, ReadMode::Leader) => ExitStatus::Failed,
             _ => run.results.status(),
         };
-        let interrupted = if run.results.interrupted { ExitStatus::Interrupted } else { ExitStatus::Linearizable };
+        let interrupted = if run.results.live.interrupted { ExitStatus::Interrupted } else { ExitStatus::Linearizable };
         status = status.worst(shown).worst(interrupted);
     }
     status
@@ -115,7 +114,7 @@ fn table(finished: &[Finished]) -> Table {
             format!("{:.1} ms", results.reads.p50_ms),
             format!("{:.1} ms", results.reads.p99_ms),
             results.stalest_ns().map_or_else(|| "-".to_owned(), seconds),
-            format!("{} ms", results.leader_after_ms),
+            format!("{} ms", results.live.start.leader_after_ms),
         ]);
     }
     table

@@ -7,7 +7,7 @@ use comfy_table::{ContentArrangement, Table, presets};
 use nemesis::Capability;
 use serde_json::json;
 
-use crate::{exit::ExitStatus, ui};
+use crate::{error::ExitStatus, terminal};
 
 /// Shows which faults this host can inject, and what to do about those that it cannot.
 #[derive(Debug, Args)]
@@ -26,7 +26,7 @@ impl DoctorArgs {
         let store = writable(&self.store);
         if self.json {
             let rows = json!({ "capabilities": can.list(), "store": store.as_ref().err() });
-            return ui::print_json(&rows);
+            return terminal::print_json(&rows);
         }
         let mut table = Table::new();
         table.load_style(presets::UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic);
@@ -37,7 +37,7 @@ impl DoctorArgs {
         let detail = store.as_ref().err().map_or_else(|| self.store.display().to_string(), Clone::clone);
         let remedy = if store.is_ok() { "" } else { "choose another with --store" };
         table.add_row(["writable store", yes_or_no(store.is_ok()), &detail, "keeping runs", remedy]);
-        ui::print(&format!("{table}\n"))
+        terminal::print(&format!("{table}\n"))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::plan::Elections;
+use crate::systems::schism::Elections;
 
 /// The options.
 #[derive(Clone, Copy, Debug, Args)]

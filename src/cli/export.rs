@@ -4,11 +4,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{judging::Judging, report::with_facts};
+use super::report::with_facts;
 use crate::{
-    exit::ExitStatus,
+    check::Judging,
+    error::{ExitStatus, Failure},
     report::timeline,
-    ui::{self, Failure},
+    terminal,
 };
 
 /// Writes the timeline of a violation as a picture that stands alone.
@@ -37,6 +38,6 @@ impl ExportArgs {
             let what = format!("{}: there is no violation to draw", self.what.display());
             return Err(Failure::new(ExitStatus::Failed, what).hint("`schism report` shows the whole run").into());
         };
-        ui::write_whole(&self.output, |out| Ok(out.write_all(picture.into_string().as_bytes())?))
+        terminal::write_whole(&self.output, |out| Ok(out.write_all(picture.into_string().as_bytes())?))
     }
 }

@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 
-use crate::exit::ExitStatus;
+use crate::error::ExitStatus;
 
 /// What shall not end as success.
 #[derive(Clone, Copy, Debug, Args)]

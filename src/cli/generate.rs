@@ -6,8 +6,8 @@ use clap::{Args, ValueEnum};
 use workloads::{SimulatedModel, Simulation, TransactionSimulation, Violation};
 
 use crate::{
-    exit::ExitStatus,
-    ui::{self, Failure},
+    error::{ExitStatus, Failure},
+    terminal,
 };
 
 /// Makes up the history of concurrent clients of a store, in virtual time.
@@ -122,7 +122,7 @@ impl GenerateArgs {
             violation: self.violation.wanted(),
             seed: self.seed,
         };
-        ui::write_whole(&self.out, |mut out| {
+        terminal::write_whole(&self.out, |mut out| {
             let planted = simulation.run(|event| histories::write_event(&mut out, event))?;
             if planted { Ok(()) } else { Err(not_planted().into()) }
         })
@@ -147,7 +147,7 @@ impl GenerateArgs {
             violations: self.violations,
             seed: self.seed,
         };
-        ui::write_whole(&self.out, |mut out| {
+        terminal::write_whole(&self.out, |mut out| {
             let planted = simulation.run(|event| histories::write_event(&mut out, event))?;
             if planted { Ok(()) } else { Err(not_planted().into()) }
         })

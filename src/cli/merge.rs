@@ -12,14 +12,14 @@ use clap::Args;
 use super::campaign::show;
 use crate::{
     campaign::{
-        folder::{Asked, Folder, read_plan, read_record, run_name},
-        outputs,
+        folder::{Folder, StoredPlan, read_plan, read_record, run_name},
         plan::{CampaignPlan, RunPlan},
         record::Record,
     },
-    exit::ExitStatus,
-    inside::{Inside, refused},
-    ui::{self, Failure},
+    error::{ExitStatus, Failure},
+    report::outputs,
+    store::{ConfinedFolder, refused},
+    terminal,
 };
 
 /// Puts the parts of a campaign together that were done apart, by --shard or by chance.
@@ -43,7 +43,7 @@ pub(crate) struct MergeArgs {
 
 /// Where the result of a run comes from.
 struct Chosen<'a> {
-    part: &'a Inside,
+    part: &'a ConfinedFolder,
     run: RunPlan,
     record: Record,
 }
@@ -54,7 +54,7 @@ impl MergeArgs {
         let parts = self.different_parts()?;
         // All is read before the first is written.
         let chosen = choose(&plan, &parts)?;
-        let whole = Folder::open(&self.into, Some(Asked { plan, shard: None }), false)?;
+        let whole = Folder::open(&self.into, Some(StoredPlan::new(plan, None)), false)?;
         let mut records = BTreeMap::new();
         for Chosen { part, run, record } in chosen {
             let name = run_name(&run.id());
@@ -64,26 +64,29 @@ impl MergeArgs {
             records.insert(record.id.clone(), record);
         }
         let summary = whole.write_summary(&records)?;
-        let status = ui::beside(summary.status(), outputs::write(whole.inside(), &summary));
-        let status = ui::beside(status, show(&summary, whole.path(), self.json));
+        let status = terminal::beside(summary.status(), outputs::write(whole.inside(), &summary));
+        let status = terminal::beside(status, show(&summary, whole.path(), self.json));
         let missing = summary.planned - summary.finished;
         if missing == 0 {
             return Ok(status);
         }
-        ui::note(&format!("{missing} runs are missing: schism campaign --resume --store {}", self.into.display()));
+        terminal::note(&format!(
+            "{missing} runs are missing: schism campaign --resume --store {}",
+            self.into.display()
+        ));
         Ok(status.worst(ExitStatus::Interrupted))
     }
 
     /// The folders of the parts, of which none is another or holds another, nor the whole.
-    fn different_parts(&self) -> anyhow::Result<Vec<Inside>> {
+    fn different_parts(&self) -> anyhow::Result<Vec<ConfinedFolder>> {
         let wrong = |one: &Path, other: &Path, how: &str| {
             let what = format!("{} {how} {}", one.display(), other.display());
             Err(Failure::new(ExitStatus::Usage, what).hint("each part and the whole need a folder of their own").into())
         };
         let into = real(&self.into).with_context(|| format!("cannot find {}", self.into.display()))?;
-        let mut parts: Vec<Inside> = Vec::new();
+        let mut parts: Vec<ConfinedFolder> = Vec::new();
         for named in &self.parts {
-            let part = Inside::of(named).map_err(refused(named))?;
+            let part = ConfinedFolder::of(named).map_err(refused(named))?;
             let path = part.path();
             if let Some(known) = parts.iter().find(|known| known.path() == path) {
                 return wrong(named, known.path(), "is named twice: it is");
@@ -99,7 +102,7 @@ impl MergeArgs {
     fn common_plan(&self) -> anyhow::Result<CampaignPlan> {
         let mut common: Option<(&Path, CampaignPlan)> = None;
         for part in &self.parts {
-            let Some(Asked { plan, .. }) = read_plan(part)? else {
+            let Some(StoredPlan { plan, .. }) = read_plan(part)? else {
                 let what = format!("there is no campaign in {}", part.display());
                 return Err(Failure::new(ExitStatus::Unreadable, what)
                     .hint("name the folders given to --store")
@@ -121,10 +124,10 @@ impl MergeArgs {
 }
 
 /// For each run that some part has, the part with the worst result; of equal ones the first.
-fn choose<'a>(plan: &CampaignPlan, parts: &'a [Inside]) -> anyhow::Result<Vec<Chosen<'a>>> {
+fn choose<'a>(plan: &CampaignPlan, parts: &'a [ConfinedFolder]) -> anyhow::Result<Vec<Chosen<'a>>> {
     let mut chosen = Vec::new();
     for run in plan.runs() {
-        let mut worst: Option<(&Inside, Record)> = None;
+        let mut worst: Option<(&ConfinedFolder, Record)> = None;
         for part in parts {
             let Some(record) = read_record(part, &run)? else { continue };
             let Some((other, known)) = &worst else {
@@ -133,7 +136,11 @@ fn choose<'a>(plan: &CampaignPlan, parts: &'a [Inside]) -> anyhow::Result<Vec<Ch
             };
             let is_worse = record.category > known.category;
             let left_out = if is_worse { other } else { &part };
-            ui::note(&format!("{} is in several parts; that of {} is left out", record.id, left_out.path().display()));
+            terminal::note(&format!(
+                "{} is in several parts; that of {} is left out",
+                record.id,
+                left_out.path().display()
+            ));
             if is_worse {
                 worst = Some((part, record));
             }
@@ -157,7 +164,7 @@ fn real(path: &Path) -> io::Result<PathBuf> {
 }
 
 /// All files and folders of a run. Links, pipes and devices are none of its own.
-fn copy(from: &Inside, to: &Inside) -> anyhow::Result<()> {
+fn copy(from: &ConfinedFolder, to: &ConfinedFolder) -> anyhow::Result<()> {
     for (name, kind) in from.entries().map_err(refused(from.path()))? {
         let shown = from.path().join(&name);
         let wrong = || format!("cannot copy {} to {}", shown.display(), to.path().display());
@@ -170,7 +177,7 @@ fn copy(from: &Inside, to: &Inside) -> anyhow::Result<()> {
             let mut copied = to.create(&name).with_context(wrong)?;
             io::copy(&mut content, &mut copied).with_context(wrong)?;
         } else {
-            ui::note(&format!("{} is no regular file, and is left out", shown.display()));
+            terminal::note(&format!("{} is no regular file, and is left out", shown.display()));
         }
     }
     Ok(())

@@ -1,6 +1,5 @@
 //! The command line as typed. Each command is one file that turns what was typed into what is meant and carries it out.
 
-pub(crate) mod allowance;
 pub(crate) mod campaign;
 pub(crate) mod check;
 pub(crate) mod compare;
@@ -10,26 +9,18 @@ pub(crate) mod doctor;
 mod elections;
 pub(crate) mod export;
 mod fail_on;
-mod files;
 pub(crate) mod generate;
-mod guard;
-mod hints;
-pub(crate) mod judging;
-mod linearization;
-pub(crate) mod meaning;
 pub(crate) mod merge;
 pub(crate) mod node;
 pub(crate) mod report;
 pub(crate) mod run;
 pub(crate) mod serve;
 pub(crate) mod shrink;
-mod source;
 pub(crate) mod store;
-mod transactions;
 
 use clap::{Parser, Subcommand};
 
-use crate::exit::ExitStatus;
+use crate::error::ExitStatus;
 
 /// Splits a cluster and asks whether what its clients saw could still have been one history.
 ///

@@ -6,7 +6,10 @@ use clap::Args;
 use node::{StorageError, raft::NodeId};
 
 use super::elections::ElectionArgs;
-use crate::{exit::ExitStatus, plan::Elections, ui::Failure};
+use crate::{
+    error::{ExitStatus, Failure},
+    systems::schism::Elections,
+};
 
 /// Runs one node of the Raft key-value store (`schism run` starts these itself).
 #[derive(Debug, Args)]

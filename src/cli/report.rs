@@ -9,21 +9,19 @@ use anyhow::Context as _;
 use checker::{Report, Verdict};
 use clap::Args;
 
-use super::{
-    allowance::Allowance,
-    fail_on::FailOn,
-    judging::{Judging, status_of_report},
-};
+use super::fail_on::FailOn;
 use crate::{
     campaign,
-    exit::ExitStatus,
-    inside::{Inside, refused},
+    check::{
+        Budget, Judging,
+        evidence::{clearest, keys_with},
+        status_of_report,
+    },
+    error::{ExitStatus, Failure},
     report::{self, Facts},
     run::{self, Exchange, windows},
-    ui::{
-        self, Failure,
-        verdict::{clearest, of},
-    },
+    store::{ConfinedFolder, REPORT_FILE, refused},
+    terminal,
 };
 
 /// Makes the page of a run, a campaign or a history: one file that opens in any browser, without a server or a network.
@@ -53,7 +51,7 @@ impl ReportArgs {
             return self.of_campaign();
         }
         let in_folder = || {
-            if self.what.is_dir() { self.what.join(report::FILE) } else { self.what.with_extension("html") }
+            if self.what.is_dir() { self.what.join(REPORT_FILE) } else { self.what.with_extension("html") }
         };
         let output = self.output.clone().unwrap_or_else(in_folder);
         let (verdict, status, is_weak, written) = with_facts(&self.judging, &self.what, |facts| {
@@ -65,8 +63,8 @@ impl ReportArgs {
             Ok((facts.report.verdict, status_of_report(facts.report), is_weak, written))
         })?;
         let shown = if is_weak { format!("{verdict} (weak)") } else { verdict.to_string() };
-        let printed = written.and_then(|()| ui::print(&format!("{shown}: {}\n", output.display())));
-        Ok(ui::beside(self.fail_on.status(status, is_weak), printed))
+        let printed = written.and_then(|()| terminal::print(&format!("{shown}: {}\n", output.display())));
+        Ok(terminal::beside(self.fail_on.status(status, is_weak), printed))
     }
 
     fn of_campaign(&self) -> anyhow::Result<ExitStatus> {
@@ -80,11 +78,11 @@ impl ReportArgs {
             return Err(Failure::new(ExitStatus::Usage, what).hint("leave out --fail-on").into());
         }
         let summary = campaign::folder::stored_summary(&self.what)?;
-        let folder = Inside::of(&self.what).map_err(refused(&self.what))?;
+        let folder = ConfinedFolder::of(&self.what).map_err(refused(&self.what))?;
         let written = report::campaign::write(&summary, &folder);
         let index = self.what.join(report::campaign::INDEX);
-        let printed = written.and_then(|()| ui::print(&format!("{}\n", index.display())));
-        Ok(ui::beside(summary.status(), printed))
+        let printed = written.and_then(|()| terminal::print(&format!("{}\n", index.display())));
+        Ok(terminal::beside(summary.status(), printed))
     }
 }
 
@@ -96,9 +94,9 @@ const PAGE_BYTES: usize = 200;
 ///
 /// # Errors
 /// There is not, with the verdict as it stands.
-fn affords_page(allowance: &Allowance, report: &Report, what: &Path) -> anyhow::Result<()> {
+fn affords_page(budget: &Budget, report: &Report, what: &Path) -> anyhow::Result<()> {
     let time = Duration::from_nanos(PAGE_NS * report.operations as u64);
-    let Some(lacking) = allowance.lacks(time, PAGE_BYTES * report.operations) else { return Ok(()) };
+    let Some(lacking) = budget.lacks(time, PAGE_BYTES * report.operations) else { return Ok(()) };
     let why = format!("{}: {}, but there is too little {lacking} left for a page", what.display(), report.verdict);
     let status = ExitStatus::Unknown.worst(status_of_report(report));
     Err(Failure::new(status, why).hint("give a higher limit; `schism check` needs less").into())
@@ -111,27 +109,27 @@ pub(super) fn with_facts<T>(
     tell: impl FnOnce(&Facts<'_>) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
     judging.check_initial(None)?;
-    let allowance = judging.allowance();
+    let budget = judging.budget();
     if what.is_dir() {
         judging.refuse_options("a run's folder says how it is judged")?;
-        let run = run::again(what, allowance)?;
+        let run = run::again(what, budget)?;
         let facts = report::facts_of(&run);
-        affords_page(&run.allowance, facts.report, what)?;
+        affords_page(&run.budget, facts.report, what)?;
         return tell(&facts);
     }
-    let history = allowance.read_whole(what, judging.meaning())?;
+    let history = budget.read_whole(what, judging.meaning())?;
     if judging.are_transactions(&history)? {
         let why = format!("{}: there is no page for transactions yet", what.display());
         return Err(Failure::new(ExitStatus::Usage, why).hint("`schism check` tells of them").into());
     }
     judging.check_initial(Some(&history))?;
-    let judged = judging.judge(&history, true, false, &allowance);
+    let judged = judging.judge(&history, true, false, &budget);
     let violated = judged.verdict == Verdict::NotLinearizable;
-    let (ladder, staleness) = violated.then(|| judging.instead(&history, &judged, &allowance)).unzip();
+    let (ladder, staleness) = violated.then(|| judging.instead(&history, &judged, &budget)).unzip();
     let file = what.file_name().context("a history is a file")?.to_string_lossy().into_owned();
-    let prefix = clearest(&of(&judged, Verdict::NotLinearizable))
-        .and_then(|(key, _)| judging.prefix(&history, &key.key, &allowance));
-    affords_page(&allowance, &judged, what)?;
+    let prefix = clearest(&keys_with(&judged, Verdict::NotLinearizable))
+        .and_then(|(key, _)| judging.prefix(&history, &key.key, &budget));
+    affords_page(&budget, &judged, what)?;
     tell(&Facts {
         command: judging.command(what),
         name: file,

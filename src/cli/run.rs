@@ -2,17 +2,24 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use clap::{Args, ValueEnum};
+use clap::{
+    Args,
+    builder::{PossibleValue, PossibleValuesParser},
+};
 use nemesis::FaultSpecs;
+use workloads::WORKLOADS;
 
 use super::elections::ElectionArgs;
 use crate::{
-    exit::ExitStatus,
-    plan::{Elections, Plan, ReadMode},
+    error::{ExitStatus, Failure},
+    render::run_summary,
     report,
-    run::{Host, Place},
-    systems::schism::Settings,
-    ui::{self, Failure, summary},
+    run::{
+        Host, Place,
+        plan::{Plan, parse_time_limit},
+    },
+    systems::schism::{Elections, ReadMode, Settings},
+    terminal,
 };
 
 /// Starts a cluster, lets clients read and write while faults come and go, and judges what they saw.
@@ -39,8 +46,8 @@ pub(crate) struct RunArgs {
     #[arg(long, value_enum, value_name = "MODE", default_value = "quorum")]
     read: ReadMode,
     /// What clients do.
-    #[arg(long, value_enum, value_name = "NAME", default_value = "register")]
-    workload: Workload,
+    #[arg(long, value_name = "NAME", default_value = "register", value_parser = workload_names())]
+    workload: String,
     /// What is broken meanwhile.
     #[arg(long, value_name = "LIST", default_value = "partition:isolate-leader")]
     faults: FaultSpecs,
@@ -56,7 +63,7 @@ pub(crate) struct RunArgs {
     /// How many keys are in use at once.
     #[arg(long, value_name = "K", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=1024))]
     keys: u16,
-    /// Reads in a hundred operations; the rest is four writes to one cas.
+    /// Operations in a hundred that only read; of a register's others, a fifth is cas.
     #[arg(long, value_name = "PERCENT", default_value_t = 50, value_parser = clap::value_parser!(u8).range(0..=100))]
     read_share: u8,
     /// Decides everything that is left to chance [default: drawn, and shown].
@@ -81,10 +88,9 @@ pub(crate) struct RunArgs {
     json: bool,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Workload {
-    /// reads, writes of unique values and cas on several independent keys
-    Register,
+fn workload_names() -> PossibleValuesParser {
+    let known = WORKLOADS.iter().map(|workload| PossibleValue::new(workload.name()).help(workload.about()));
+    PossibleValuesParser::new(known)
 }
 
 impl RunArgs {
@@ -94,10 +100,13 @@ impl RunArgs {
         self.elections().check(self.read).map_err(|why| Failure::new(ExitStatus::Usage, why))?;
         let finished = host.run(&self.plan(), &place)?;
         let page = report::of_run(&finished);
-        let printed =
-            if json { ui::print_json(&finished.as_json()) } else { ui::print(&summary::describe_run(&finished)) };
-        let status = ui::beside(finished.results.status(), printed);
-        Ok(ui::beside(ui::beside(status, page), finished.kept))
+        let printed = if json {
+            terminal::print_json(&finished.as_json())
+        } else {
+            terminal::print(&run_summary::describe_run(&finished))
+        };
+        let status = terminal::beside(finished.results.status(), printed);
+        Ok(terminal::beside(terminal::beside(status, page), finished.kept))
     }
 
     /// Whether what is asked for can be done at all.
@@ -114,10 +123,10 @@ impl RunArgs {
 
     fn plan(self) -> Plan {
         let settings = Settings { elections: self.elections(), trace: self.trace, ..Settings::default() };
-        let Workload::Register = self.workload;
         Plan {
             nodes: self.nodes,
             read: self.read,
+            workload: self.workload,
             faults: self.faults,
             seed: self.seed.unwrap_or_else(draw_seed),
             time_limit_ms: u64::try_from(self.time_limit.as_millis()).unwrap_or(u64::MAX),
@@ -136,12 +145,4 @@ impl RunArgs {
 pub(crate) fn draw_seed() -> u64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     u64::from(now.subsec_nanos() ^ std::process::id().rotate_left(16)) % 1_000_000
-}
-
-pub(crate) fn parse_time_limit(text: &str) -> Result<Duration, String> {
-    let limit = humantime::parse_duration(text).map_err(|error| error.to_string())?;
-    match limit.as_secs() {
-        1..=86_400 => Ok(limit),
-        _ => Err("a run lasts from 1s to 24h".to_owned()),
-    }
 }

@@ -29,8 +29,11 @@ use tokio::{
 use tower_http::services::ServeFile;
 
 use self::names::Names;
-use super::allowance::Allowance;
-use crate::{exit::ExitStatus, host, kept, report, run, ui};
+use crate::{
+    check::Budget,
+    error::{ExitStatus, host_limits},
+    report, run, store, terminal,
+};
 
 /// How often the page of a run that is under way is made again.
 const REFRESH_SECONDS: &str = "3";
@@ -65,9 +68,9 @@ struct Served {
 
 impl ServeArgs {
     pub(crate) fn execute(self) -> anyhow::Result<ExitStatus> {
-        kept::find(&self.store)?;
+        store::find(&self.store)?;
         let served = Arc::new(Served { root: self.store.canonicalize()?, makes: Semaphore::new(1) });
-        let runtime = host::small_runtime()?;
+        let runtime = host_limits::small_runtime()?;
         let ended = runtime.block_on(self.listen(served));
         // Whatever is still read or made is for nobody.
         runtime.shutdown_background();
@@ -81,9 +84,9 @@ impl ServeArgs {
         let mut interrupt = signal(SignalKind::interrupt()).context("watching for signals")?;
         let mut terminate = signal(SignalKind::terminate()).context("watching for signals")?;
         if !address.ip().is_loopback() {
-            ui::note("anyone who reaches this address can read the store");
+            terminal::note("anyone who reaches this address can read the store");
         }
-        ui::print(&format!("http://{address}/\n"))?;
+        terminal::print(&format!("http://{address}/\n"))?;
         let app = Router::new()
             .route("/", get(index))
             .route("/live/{*path}", get(live))
@@ -101,7 +104,7 @@ impl ServeArgs {
 
 async fn index(State(served): State<Arc<Served>>) -> Response {
     let listed = tokio::task::spawn_blocking(move || {
-        kept::find(&served.root).map(|all| report::store::page(&served.root, &all))
+        store::find(&served.root).map(|all| report::store::page(&served.root, &all))
     });
     match listed.await {
         Ok(Ok(page)) => html(page.into_string()),
@@ -114,8 +117,8 @@ async fn live(State(served): State<Arc<Served>>, Asked(path): Asked<String>) -> 
     let Some(whole) = inside(&served.root, &path).await else { return nothing() };
     let Ok(_place) = served.makes.acquire().await else { return nothing() };
     let told = tokio::task::spawn_blocking(move || {
-        let allowance = Allowance::new(LIVE_LIMIT, LIVE_MEMORY_BYTES);
-        run::again(&whole, allowance).map(|run| report::html(&report::facts_of(&run)))
+        let budget = Budget::new(LIVE_LIMIT, LIVE_MEMORY_BYTES);
+        run::again(&whole, budget).map(|run| report::html(&report::facts_of(&run)))
     });
     let refresh = [(header::REFRESH, REFRESH_SECONDS)];
     match told.await {

@@ -11,16 +11,17 @@ use histories::{
     EdnStyle, Event, EventType, Function, History, HistoryBuilder, Operation, OurRules, Outcome, ReadOptions, Value,
 };
 
-use super::{
-    allowance::Allowance,
-    fail_on::FailOn,
-    judging::{Judging, judge_as, status_of_report},
-};
+use super::fail_on::FailOn;
 use crate::{
-    exit::ExitStatus,
-    ui::{
-        self, Failure,
-        verdict::{clearest, counted, grouped, of, plain},
+    check::{
+        Budget, Judging,
+        evidence::{clearest, keys_with},
+        judge_as, status_of_report,
+    },
+    error::{ExitStatus, Failure},
+    terminal::{
+        self,
+        words::{counted, grouped, plain},
     },
 };
 
@@ -49,8 +50,8 @@ pub(crate) struct ShrinkArgs {
 impl ShrinkArgs {
     pub(crate) fn execute(self) -> anyhow::Result<ExitStatus> {
         self.judging.check_initial(None)?;
-        let allowance = self.judging.allowance();
-        let history = allowance.watched_again(&self.file, self.judging.meaning(), |options| {
+        let budget = self.judging.budget();
+        let history = budget.watched_again(&self.file, self.judging.meaning(), |options| {
             histories::read_file_with(&self.file, options)
         })?;
         let history = history.map_err(|cut| cut.failure(&self.file))?;
@@ -59,28 +60,28 @@ impl ShrinkArgs {
             return Err(failure.hint("`schism check` names the few that contradict each other").into());
         }
         self.judging.check_initial(Some(&history))?;
-        let report = self.judging.judge(&history, true, false, &allowance);
+        let report = self.judging.judge(&history, true, false, &budget);
         let Some((key, mut kept, is_alone)) = beginning(&history, &report) else {
             let weak = report.weak.map_or_else(String::new, |weak| format!(" (weak evidence: {})", weak.reason()));
-            ui::note(&format!("{}: {}{weak}: nothing is written", self.file.display(), report.verdict));
+            terminal::note(&format!("{}: {}{weak}: nothing is written", self.file.display(), report.verdict));
             return Ok(self.fail_on.status(status_of_report(&report), report.weak.is_some()));
         };
         if !is_alone {
             let_stand_alone(&history, &key, &mut kept);
         }
         loop {
-            let events = self.events(&history, &kept, &allowance)?;
-            let (events, verdict) = self.alone(&history, events, &allowance)?;
+            let events = self.events(&history, &kept, &budget)?;
+            let (events, verdict) = self.alone(&history, events, &budget)?;
             if verdict == Verdict::NotLinearizable {
                 let written = self.write(&events);
                 let from = grouped(history.operations.len());
                 let few = counted(kept.len(), "operation");
-                ui::note(&format!(
+                terminal::note(&format!(
                     "{}: key {}: {few} of {from} are not linearizable by themselves",
                     self.file.display(),
                     plain(&key)
                 ));
-                return Ok(ui::beside(ExitStatus::NotLinearizable, written));
+                return Ok(terminal::beside(ExitStatus::NotLinearizable, written));
             }
             if !grow(&history, &key, &mut kept) {
                 let what = format!("the operations of key {} are {} by themselves", plain(&key), verdict);
@@ -97,31 +98,26 @@ impl ShrinkArgs {
         &self,
         history: &History,
         mut events: Vec<Event<'static>>,
-        allowance: &Allowance,
+        budget: &Budget,
     ) -> anyhow::Result<(Vec<Event<'static>>, Verdict)> {
         let nobody = self.judging.without_saying();
         let told = |options: Options<'static>| (options.model, options.initial);
         let asked = self.judging.options(history);
         let alone = paired(&self.file, &events)?;
         if told(nobody.options(&alone)) == told(asked.clone()) {
-            let verdict = nobody.judge(&alone, true, false, allowance).verdict;
+            let verdict = nobody.judge(&alone, true, false, budget).verdict;
             if verdict == Verdict::NotLinearizable {
                 return Ok((events, verdict));
             }
         }
         let begin = events.first().map_or(0, |event| event.time);
         events.splice(0..0, judge_as(&asked, begin));
-        let verdict = nobody.judge(&paired(&self.file, &events)?, true, false, allowance).verdict;
+        let verdict = nobody.judge(&paired(&self.file, &events)?, true, false, budget).verdict;
         Ok((events, verdict))
     }
 
     /// The events of these operations, as our rules demand them.
-    fn events(
-        &self,
-        history: &History,
-        kept: &HashSet<usize>,
-        allowance: &Allowance,
-    ) -> anyhow::Result<Vec<Event<'static>>> {
+    fn events(&self, history: &History, kept: &HashSet<usize>, budget: &Budget) -> anyhow::Result<Vec<Event<'static>>> {
         let invoked: HashSet<u32> = kept.iter().map(|&place| history.operations[place].invoked).collect();
         let (mut rank, mut open, mut events) = (0_u32, HashSet::new(), Vec::new());
         let mut see = |event: Option<&Event<'_>>| {
@@ -137,7 +133,7 @@ impl ShrinkArgs {
             }
             rank += 1;
         };
-        allowance
+        budget
             .watched_again(&self.file, self.judging.meaning(), |options| {
                 histories::read_events(&self.file, &ReadOptions { way: history.way(), ..*options }, &mut see)
             })?
@@ -154,7 +150,7 @@ impl ShrinkArgs {
         for event in events {
             style.see(event);
         }
-        ui::write_whole(&self.output, |mut out| {
+        terminal::write_whole(&self.output, |mut out| {
             events.iter().try_for_each(|event| histories::write_event(&mut out, &style.explicit(event.clone())))?;
             Ok(())
         })
@@ -164,7 +160,7 @@ impl ShrinkArgs {
 /// The key and the operations of the clearest evidence, and whether they contradict each other as they are; all that the key has, where
 /// there is no evidence.
 fn beginning(history: &History, report: &Report) -> Option<(Value, HashSet<usize>, bool)> {
-    let violated = of(report, Verdict::NotLinearizable);
+    let violated = keys_with(report, Verdict::NotLinearizable);
     match clearest(&violated) {
         Some((key, evidence)) => {
             Some((key.key.clone(), evidence.operations.iter().copied().collect(), evidence.besides.is_none()))

@@ -13,12 +13,11 @@ use comfy_table::{Table, presets};
 use serde::Serialize;
 
 use crate::{
-    exit::ExitStatus,
-    inside::{Inside, refused},
-    kept::{Kept, find, is_run},
+    error::{ExitStatus, Failure},
     run::COLUMNS_FILE,
+    store::{ConfinedFolder, StoredRun, find, is_run, refused, write_inside},
     systems::schism::TRACE_FILE,
-    ui::{self, Failure, harmless},
+    terminal::{self, sanitize},
 };
 
 /// Lists, removes and compresses past runs.
@@ -76,7 +75,7 @@ impl StoreArgs {
 #[derive(Debug, Serialize)]
 struct Row<'a> {
     #[serde(flatten)]
-    kept: &'a Kept,
+    kept: &'a StoredRun,
     bytes: u64,
 }
 
@@ -84,7 +83,7 @@ fn list(store: &Path, json: bool) -> anyhow::Result<ExitStatus> {
     let all = find(store)?;
     let rows: Vec<Row<'_>> = all.iter().map(|kept| Row { kept, bytes: size(&kept.path) }).collect();
     if json {
-        return ui::print_json(&rows);
+        return terminal::print_json(&rows);
     }
     let mut table = Table::new();
     table.load_style(presets::UTF8_FULL_CONDENSED);
@@ -94,14 +93,14 @@ fn list(store: &Path, json: bool) -> anyhow::Result<ExitStatus> {
         bytes += of_run;
         let path = kept.path.strip_prefix(store).unwrap_or(&kept.path).display().to_string();
         table.add_row([
-            harmless::line(&path),
-            harmless::line(&kept.verdict),
-            harmless::line(&kept.faults),
+            sanitize::line(&path),
+            sanitize::line(&kept.verdict),
+            sanitize::line(&kept.faults),
             kept.seed.to_string(),
             mib(*of_run),
         ]);
     }
-    ui::print(&format!("{table}\n{} runs, {}\n", rows.len(), mib(bytes)))
+    terminal::print(&format!("{table}\n{} runs, {}\n", rows.len(), mib(bytes)))
 }
 
 fn remove(runs: &[PathBuf]) -> anyhow::Result<ExitStatus> {
@@ -157,7 +156,7 @@ fn forget(run: &Path) -> io::Result<()> {
 fn collect(store: &Path, older_than: Option<Duration>, dry_run: bool) -> anyhow::Result<ExitStatus> {
     let (mut removed, mut packed, mut freed) = (0, 0, 0_u64);
     for kept in find(store)?.into_iter().filter(|kept| kept.is_over) {
-        let run = Inside::of(&kept.path).map_err(refused(&kept.path))?;
+        let run = ConfinedFolder::of(&kept.path).map_err(refused(&kept.path))?;
         let before = size(&kept.path);
         let age =
             fs::metadata(&kept.path)?.modified().ok().and_then(|time| SystemTime::now().duration_since(time).ok());
@@ -181,11 +180,11 @@ fn collect(store: &Path, older_than: Option<Duration>, dry_run: bool) -> anyhow:
         }
     }
     let would = if dry_run { "would be " } else { "" };
-    ui::print(&format!("{removed} runs {would}removed, {packed} files {would}compressed, {} freed\n", mib(freed)))
+    terminal::print(&format!("{removed} runs {would}removed, {packed} files {would}compressed, {} freed\n", mib(freed)))
 }
 
 /// The run's large files that are not compressed yet: the history and the nodes' traces.
-fn loose(run: &Inside) -> Vec<PathBuf> {
+fn loose(run: &ConfinedFolder) -> Vec<PathBuf> {
     let nodes = run.folder("nodes").ok().flatten();
     let nodes = nodes.and_then(|nodes| nodes.entries().ok()).unwrap_or_default();
     let traces = nodes.iter().map(|(node, _)| Path::new("nodes").join(node).join(TRACE_FILE));
@@ -193,12 +192,10 @@ fn loose(run: &Inside) -> Vec<PathBuf> {
 }
 
 /// Compressed beside it, then taken away: a file is never only half there.
-fn pack(run: &Inside, file: &Path) -> anyhow::Result<()> {
+fn pack(run: &ConfinedFolder, file: &Path) -> anyhow::Result<()> {
     let shown = run.path().join(file);
     let Some(mut from) = run.open(file).map_err(refused(&shown))? else { return Ok(()) };
-    ui::write_inside(run, file.with_added_extension("zst"), |out| {
-        io::copy(&mut from, out).map(drop).map_err(Into::into)
-    })?;
+    write_inside(run, file.with_added_extension("zst"), |out| io::copy(&mut from, out).map(drop).map_err(Into::into))?;
     run.remove(file).with_context(|| format!("cannot remove {}", shown.display()))
 }
 

@@ -3,7 +3,7 @@
 use nemesis::FaultSpec;
 
 use super::{Comparison, Mode, Setting};
-use crate::{plan::ReadMode, ui::verdict::counted};
+use crate::{systems::schism::ReadMode, terminal::words::counted};
 
 /// Minimum number of runs that show how much runs vary.
 const FEWEST_RUNS: usize = 3;

@@ -6,7 +6,8 @@ use crate::{
         record::Category,
         summary::{Summary, tests::made_up},
     },
-    plan::ReadMode,
+    store::SchemaVersion,
+    systems::schism::ReadMode,
 };
 
 /// Makes up a campaign in which every run ended in this category.
@@ -23,7 +24,8 @@ fn mode(summary: &Summary, read: ReadMode, p50: f64, throughput: f64) -> Mode {
 
 fn comparison(summary: &Summary, modes: Vec<Mode>) -> Comparison {
     Comparison {
-        version: "0",
+        schema_version: SchemaVersion::default(),
+        version: "0".to_owned(),
         plan: summary.plan.clone(),
         planned: summary.planned,
         finished: summary.finished,

@@ -3,17 +3,14 @@
 use checker::Share;
 use maud::{Markup, html};
 
-use super::{
-    FILE,
-    page::{frame, text},
-};
+use super::page::{frame, text};
 use crate::{
     campaign::{
         record::{Category, Facts, Record},
         summary::{CellSummary, Summary},
     },
-    inside::Inside,
-    ui::{verdict::counted, write_inside},
+    store::{ConfinedFolder, REPORT_FILE, write_inside},
+    terminal::words::counted,
 };
 
 /// Name of the page in a campaign's folder.
@@ -23,7 +20,7 @@ pub(crate) const INDEX: &str = "index.html";
 ///
 /// # Errors
 /// Fails if the file cannot be written.
-pub(crate) fn write(summary: &Summary, folder: &Inside) -> anyhow::Result<()> {
+pub(crate) fn write(summary: &Summary, folder: &ConfinedFolder) -> anyhow::Result<()> {
     let html = frame(&title(summary), &body(summary)).into_string();
     write_inside(folder, INDEX, |out| Ok(out.write_all(html.as_bytes())?)).map(drop)
 }
@@ -158,5 +155,5 @@ fn of_seed(summary: &Summary, seed: u64, so_far: &[u64]) -> Markup {
 }
 
 fn link(run: &Record) -> String {
-    format!("runs/{}/{FILE}", run.id.replace('%', "%25").replace('+', "%2B"))
+    format!("runs/{}/{REPORT_FILE}", run.id.replace('%', "%25").replace('+', "%2B"))
 }

@@ -5,8 +5,8 @@ use maud::{Markup, PreEscaped, html};
 use super::page::{PLOTS, frame, script_json, text};
 use crate::{
     compare::{Comparison, Latencies, Mode, Setting, order_in_words},
-    inside::Inside,
-    ui::{verdict::grouped, write_inside},
+    store::{ConfinedFolder, write_inside},
+    terminal::words::grouped,
 };
 
 /// Name of the page in the folder.
@@ -17,7 +17,7 @@ const SCRIPT: &str = include_str!("assets/compare.js");
 ///
 /// # Errors
 /// Fails if the file cannot be written.
-pub(crate) fn write(comparison: &Comparison, folder: &Inside) -> anyhow::Result<()> {
+pub(crate) fn write(comparison: &Comparison, folder: &ConfinedFolder) -> anyhow::Result<()> {
     let html = frame("Read modes compared", &body(comparison)).into_string();
     write_inside(folder, FILE, |out| Ok(out.write_all(html.as_bytes())?)).map(drop)
 }

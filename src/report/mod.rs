@@ -4,6 +4,7 @@
 pub(crate) mod campaign;
 pub(crate) mod compare;
 mod data;
+pub(crate) mod outputs;
 mod page;
 mod sections;
 pub(crate) mod store;
@@ -17,15 +18,11 @@ use maud::Markup;
 
 pub(crate) use self::page::POLICY;
 use crate::{
+    check::evidence::{clearest, keys_with},
     run::{Exchange, FaultWindow, Finished, Reign},
-    ui::{
-        verdict::{clearest, of, seconds},
-        write_inside, write_whole,
-    },
+    store::{REPORT_FILE, write_inside},
+    terminal::{words::seconds, write_whole},
 };
-
-/// Name of the page in a run's folder.
-pub(crate) const FILE: &str = "report.html";
 
 /// Duration of an event in pictures of histories without times.
 const EVENT_NS: u64 = 1_000_000;
@@ -54,7 +51,7 @@ pub(crate) struct Facts<'a> {
 impl Facts<'_> {
     /// Returns the evidence that is easiest to understand.
     pub(crate) fn evidence(&self) -> Option<&Evidence> {
-        clearest(&of(self.report, Verdict::NotLinearizable)).map(|(_, evidence)| evidence)
+        clearest(&keys_with(self.report, Verdict::NotLinearizable)).map(|(_, evidence)| evidence)
     }
 
     /// Returns the operations of that evidence.
@@ -95,8 +92,6 @@ impl Facts<'_> {
 
 /// One section of the page.
 pub(crate) struct Section {
-    /// Position on the page: sections are sorted by it.
-    pub(crate) order: u32,
     /// Anchor that links point to.
     pub(crate) id: &'static str,
     pub(crate) title: &'static str,
@@ -104,15 +99,13 @@ pub(crate) struct Section {
     pub(crate) body: fn(&Facts<'_>) -> Option<Markup>,
 }
 
-inventory::collect!(Section);
-
 /// Writes the page of a run into its folder.
 ///
 /// # Errors
 /// Fails if the file cannot be written.
 pub(crate) fn of_run(finished: &Finished) -> anyhow::Result<()> {
     let html = html(&facts_of(finished));
-    write_inside(finished.folder(), FILE, |out| Ok(out.write_all(html.as_bytes())?)).map(drop)
+    write_inside(finished.folder(), REPORT_FILE, |out| Ok(out.write_all(html.as_bytes())?)).map(drop)
 }
 
 /// Collects everything that the page of a run shows.
@@ -128,7 +121,8 @@ pub(crate) fn facts_of(finished: &Finished) -> Facts<'_> {
         staleness: results.staleness.as_ref(),
         windows: &finished.windows,
         reigns: &results.reigns,
-        prefix: clearest(&of(&results.report, Verdict::NotLinearizable)).and_then(|(key, _)| finished.prefix(&key.key)),
+        prefix: clearest(&keys_with(&results.report, Verdict::NotLinearizable))
+            .and_then(|(key, _)| finished.prefix(&key.key)),
         exchange: Exchange::default(),
     };
     let exchange = timeline::around(&facts).map(|during| finished.exchange(during)).unwrap_or_default();
@@ -147,22 +141,4 @@ pub(crate) fn html(facts: &Facts<'_>) -> String {
 pub(crate) fn write(facts: &Facts<'_>, to: &Path) -> anyhow::Result<()> {
     let html = html(facts);
     write_whole(to, |out| Ok(out.write_all(html.as_bytes())?)).map(drop)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::{collections::BTreeSet, fs};
-
-    use super::Section;
-
-    #[test]
-    fn every_file_in_the_folder_is_a_section() {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/report/sections");
-        let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-        let names = files.filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()));
-        let names: BTreeSet<String> = names.filter(|name| name != "mod").collect();
-        let known: BTreeSet<String> =
-            inventory::iter::<Section>.into_iter().map(|section| section.id.to_owned()).collect();
-        assert_eq!(names, known);
-    }
 }

@@ -4,8 +4,8 @@ use checker::Verdict;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde::Serialize;
 
-use super::{Facts, Section, data};
-use crate::ui::harmless;
+use super::{Facts, Section, data, sections::SECTIONS};
+use crate::terminal::sanitize;
 
 const STYLE: &str = include_str!("assets/report.css");
 const SCRIPT: &str = include_str!("assets/report.js");
@@ -18,10 +18,8 @@ const MOST_TEXT: usize = 400;
 
 /// Renders the page of a run or a history.
 pub(super) fn render(facts: &Facts<'_>) -> Markup {
-    let mut sections: Vec<&Section> = inventory::iter::<Section>.into_iter().collect();
-    sections.sort_by_key(|section| section.order);
     let shown: Vec<(&Section, Markup)> =
-        sections.into_iter().filter_map(|section| Some((section, (section.body)(facts)?))).collect();
+        SECTIONS.iter().filter_map(|section| Some((section, (section.body)(facts)?))).collect();
     let body = html! {
         nav aria-label="Sections" {
             @for (section, _) in &shown { a href={ "#" (section.id) } { (section.title) } " " }
@@ -97,7 +95,7 @@ pub(super) fn script_json(of: &impl Serialize) -> String {
     for c in text.chars() {
         match c {
             '<' | '>' | '&' => safe += &format!("\\u{:04x}", u32::from(c)),
-            c if harmless::does_harm(c) => {
+            c if sanitize::does_harm(c) => {
                 for unit in c.encode_utf16(&mut [0; 2]) {
                     safe += &format!("\\u{unit:04x}");
                 }
@@ -110,7 +108,7 @@ pub(super) fn script_json(of: &impl Serialize) -> String {
 
 /// Makes text from a history safe to show: on one line, without control characters, cut if too long.
 pub(super) fn text(of: &str) -> String {
-    let plain = harmless::line(of);
+    let plain = sanitize::line(of);
     match plain.char_indices().nth(MOST_TEXT) {
         Some((end, _)) => format!("{}… ({} characters)", &plain[..end], plain.chars().count()),
         None => plain,

@@ -4,15 +4,12 @@ use std::path::Path;
 
 use maud::{Markup, PreEscaped, html};
 
-use super::{
-    FILE,
-    page::{frame, text},
-};
-use crate::kept::Kept;
+use super::page::{frame, text};
+use crate::store::{REPORT_FILE, StoredRun};
 
 const SCRIPT: &str = include_str!("assets/store.js");
 
-pub(crate) fn page(root: &Path, all: &[Kept]) -> Markup {
+pub(crate) fn page(root: &Path, all: &[StoredRun]) -> Markup {
     let under_way = all.iter().any(|kept| !kept.is_over);
     frame(
         &format!("{} runs", all.len()),
@@ -32,7 +29,7 @@ pub(crate) fn page(root: &Path, all: &[Kept]) -> Markup {
                             @for kept in all {
                                 @let name = kept.path.strip_prefix(root).unwrap_or(&kept.path).display().to_string();
                                 tr data-verdict=(text(&kept.verdict)) {
-                                    td { @if kept.path.join(FILE).exists() { a href={ "/" (encoded(&name)) "/" (FILE) } { (text(&name)) } } @else { a href={ "/live/" (encoded(&name)) } { (text(&name)) } } }
+                                    td { @if kept.path.join(REPORT_FILE).exists() { a href={ "/" (encoded(&name)) "/" (REPORT_FILE) } { (text(&name)) } } @else { a href={ "/live/" (encoded(&name)) } { (text(&name)) } } }
                                     td { (text(&kept.verdict)) } td { (text(&kept.system)) } td { (text(&kept.read)) } td { (text(&kept.faults)) } td class="number" { (kept.seed) }
                                 }
                             }

@@ -6,8 +6,9 @@ use maud::{Markup, PreEscaped, html};
 
 use super::{Facts, page::text};
 use crate::{
+    render::verdict::{operation_in_words, values_in_words},
     run::Span,
-    ui::verdict::{operation_in_words, plain, seconds, values_in_words},
+    terminal::words::{plain, seconds},
 };
 
 pub(super) const WIDTH: f64 = 960.0;

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use workloads::{HttpConnector, HttpOptions, Probes, Probing};
 
 use super::{beliefs::Span, cluster::Cluster};
-use crate::plan::Plan;
+use crate::run::plan::Plan;
 
 /// Interval between probes of a node, and time limit of each, in heartbeats.
 const HEARTBEATS: u32 = 2;
@@ -50,7 +50,7 @@ impl Prober {
             connect_timeout: wait / 2,
             operation_timeout: wait,
         });
-        let probing = Probing { every: wait, limit: wait, key: KEY };
+        let probing = Probing { workload: plan.workload(), every: wait, limit: wait, key: KEY };
         Self { probing, connector, found: Arc::default(), origin: Instant::from_std(origin) }
     }
 

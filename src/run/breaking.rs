@@ -3,14 +3,14 @@
 use std::{collections::BTreeMap, sync::Mutex, time::Duration};
 
 use histories::Recorder;
-use nemesis::{FaultId, NodeId, Outcome, Planned};
+use nemesis::{FaultId, NodeId, Outcome, PlannedFault};
 use tokio::{sync::watch, time::Instant};
 
 use super::{
     cluster::Cluster,
     faults::{record_attempt, record_heal, record_outcome},
 };
-use crate::{systems::schism::Observer, ui::Progress};
+use crate::{systems::schism::Observer, terminal::Progress};
 
 /// Maximum time to look for a leader to aim at.
 const AIM_LIMIT: Duration = Duration::from_secs(1);
@@ -44,7 +44,7 @@ enum Step {
 /// # Errors
 /// Fails if the harness failed, or the history could not be written.
 pub(crate) async fn carry_out(
-    schedule: &[Planned],
+    schedule: &[PlannedFault],
     cluster: &Cluster,
     recorder: &Recorder,
     in_force: &InForce,
@@ -93,7 +93,7 @@ pub(crate) async fn heal_all(cluster: &Cluster, recorder: &Recorder, in_force: &
 }
 
 async fn inject(
-    planned: &Planned,
+    planned: &PlannedFault,
     cluster: &Cluster,
     recorder: &Recorder,
     in_force: &InForce,
@@ -135,7 +135,7 @@ async fn aim(observer: &Observer) -> Option<u16> {
     }
 }
 
-fn agenda(schedule: &[Planned]) -> Vec<(Duration, Step)> {
+fn agenda(schedule: &[PlannedFault]) -> Vec<(Duration, Step)> {
     let steps = schedule
         .iter()
         .enumerate()
@@ -149,13 +149,13 @@ fn agenda(schedule: &[Planned]) -> Vec<(Duration, Step)> {
 mod tests {
     use std::time::Duration;
 
-    use nemesis::{Fault, Planned, Target};
+    use nemesis::{Fault, PlannedFault, Target};
 
     use super::{Step, agenda};
 
     #[test]
     fn an_end_comes_before_a_beginning_of_the_same_moment() {
-        let planned = |at, lasts| Planned {
+        let planned = |at, lasts| PlannedFault {
             at: Duration::from_secs(at),
             lasts: Duration::from_secs(lasts),
             fault: Fault::Pause { target: Target::Leader },

@@ -11,11 +11,9 @@ use histories::RunDir;
 use nemesis::{Capabilities, Hosts, Nemesis, NodeCommand, NodeId, Sandbox};
 
 use crate::{
-    exit::ExitStatus,
-    host,
-    plan::Plan,
+    error::{ExitStatus, Failure, host_limits},
+    run::plan::Plan,
     systems::schism::{Address, INIT, Observer, Status, is_settled, leader_of, node_arguments},
-    ui::Failure,
 };
 
 /// Maximum time in which a cluster must elect its first leader.
@@ -120,7 +118,7 @@ impl Cluster {
         let log = self.dir.path().join("nodes").join(node.0.to_string()).join("node.log");
         let said = fs::read(log).unwrap_or_default();
         let last = String::from_utf8_lossy(&said[said.len().saturating_sub(LAST_WORDS_BYTES)..]).into_owned();
-        if host::is_blamed_in(&last) {
+        if host_limits::is_blamed_in(&last) {
             let words: Vec<&str> = last.lines().filter(|line| !line.starts_with('{')).map(str::trim).collect();
             let what = format!("{what}: {}", words.join(" ").trim());
             return Err(Failure::new(ExitStatus::Failed, what).into());

@@ -7,7 +7,7 @@ use super::{
     beliefs::{Deposed, Reign, deposed},
     faults::FaultWindow,
 };
-use crate::ui::verdict::seconds;
+use crate::terminal::words::seconds;
 
 /// Describes the moment at which the last operation of the evidence was invoked, which is presented as the wrong one.
 pub(crate) fn around(history: &History, evidence: &Evidence, reigns: &[Reign], faults: &[FaultWindow]) -> Vec<String> {

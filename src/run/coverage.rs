@@ -1,22 +1,23 @@
 //! Coverage of a run: whether it could have caught a violation. If nothing dangerous happened, it means little that
 //! the history is linearizable.
 
-use histories::{Function, History, Operation, Outcome, Times};
-use serde::Serialize;
+use histories::{History, Operation, Outcome, Times};
+use serde::{Deserialize, Serialize};
 
 use super::{
     availability::{self, NodeAvailability},
     beliefs::{Reign, Span, deposed},
     faults::FaultWindow,
 };
-use crate::plan::Elections;
+use crate::systems::schism::Elections;
 
 /// Events in a run that could have led a wrong server into a violation.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Coverage {
     /// Number of times that another node became leader.
     pub(crate) leader_changes: usize,
     pub(crate) deposed: DeposedCoverage,
+    #[serde(default)]
     pub(crate) retired: RetiredCoverage,
     pub(crate) faults: Vec<FaultCoverage>,
     /// Number of acknowledged writes, including those by cas.
@@ -25,11 +26,11 @@ pub(crate) struct Coverage {
     /// longest time in which no client's operation succeeded.
     pub(crate) longest_gap_ms: u64,
     /// Reasons why a verdict of linearizable would be weak evidence; empty if there are none.
-    pub(crate) weak: Vec<&'static str>,
+    pub(crate) weak: Vec<String>,
 }
 
 /// Coverage of deposed leaders: nodes that still believed that they led while another node led a later term.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct DeposedCoverage {
     pub(crate) times: usize,
     /// Total time in which they were running and reachable by their clients.
@@ -44,7 +45,7 @@ pub(crate) struct DeposedCoverage {
 /// Coverage of leaders that stepped down by themselves, while running, before another led, as check-quorum demands.
 /// The reads and writes around that time would have exposed a leader that stepped down too late, or voters that
 /// elected another too early.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct RetiredCoverage {
     pub(crate) times: usize,
     /// Reads that these nodes were asked around the change.
@@ -54,7 +55,7 @@ pub(crate) struct RetiredCoverage {
 }
 
 /// Outcomes of the operations invoked while a fault was in force.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct FaultCoverage {
     pub(crate) fault: String,
     #[serde(flatten)]
@@ -82,7 +83,7 @@ pub(crate) fn measure(
         deposed: deposed_coverage(history, reigns, faults),
         retired: RetiredCoverage::default(),
         faults: faults.iter().map(|window| fault_coverage(history, window)).collect(),
-        writes: history.operations.iter().filter(|operation| is_acknowledged_write(operation)).count(),
+        writes: timed(history).filter(is_acknowledged_write).count(),
         longest_gap_ms: gap_ns / 1_000_000,
         weak: Vec::new(),
     };
@@ -93,7 +94,7 @@ pub(crate) fn measure(
     coverage
 }
 
-fn weaknesses(coverage: &Coverage) -> Vec<&'static str> {
+fn weaknesses(coverage: &Coverage) -> Vec<String> {
     let mut why = Vec::new();
     if coverage.writes == 0 {
         why.push("nothing was written");
@@ -107,7 +108,7 @@ fn weaknesses(coverage: &Coverage) -> Vec<&'static str> {
     } else if deposed.writes_elsewhere == 0 && retired.writes_elsewhere == 0 {
         why.push("nothing was written elsewhere while a deposed leader was asked");
     }
-    why
+    why.into_iter().map(str::to_owned).collect()
 }
 
 fn leader_changes(reigns: &[Reign]) -> usize {
@@ -126,15 +127,15 @@ fn deposed_coverage(history: &History, reigns: &[Reign], faults: &[FaultWindow])
         }
         let waiting = |times: Times| reachable.iter().any(|span| span.overlaps(times.invoked_ns, times.completed_ns));
         let within = |time_ns| reachable.iter().any(|span| span.contains(time_ns));
-        let reads = timed(history).filter(|(read, _, asked)| read.function == Function::Read && *asked == node);
+        let reads = timed(history).filter(|read| read.only_reads && read.node == node);
         sum.times += 1;
         sum.reachable_ms += reachable.iter().map(|span| span.length_ns()).sum::<u64>() / 1_000_000;
-        sum.reads_asked += reads.clone().filter(|(_, times, _)| waiting(*times)).count();
+        sum.reads_asked += reads.clone().filter(|read| waiting(read.times)).count();
         sum.reads_answered +=
-            reads.filter(|(read, times, _)| read.outcome == Outcome::Ok && within(times.completed_ns)).count();
+            reads.filter(|read| read.operation.outcome == Outcome::Ok && within(read.times.completed_ns)).count();
         sum.writes_elsewhere += timed(history)
-            .filter(|(write, times, asked)| {
-                is_acknowledged_write(write) && *asked != node && deposed.span.contains(times.completed_ns)
+            .filter(|write| {
+                is_acknowledged_write(write) && write.node != node && deposed.span.contains(write.times.completed_ns)
             })
             .count();
     }
@@ -160,33 +161,46 @@ fn retired_coverage(history: &History, reigns: &[Reign], faults: &[FaultWindow])
         let around = Span { from_ns, ..after };
         sum.times += 1;
         sum.reads_asked += timed(history)
-            .filter(|(read, times, asked)| {
-                let there = around.overlaps(times.invoked_ns, times.completed_ns);
-                read.function == Function::Read && *asked == old.node && there
+            .filter(|read| {
+                let there = around.overlaps(read.times.invoked_ns, read.times.completed_ns);
+                read.only_reads && read.node == old.node && there
             })
             .count();
         sum.writes_elsewhere += timed(history)
-            .filter(|(write, times, asked)| {
-                is_acknowledged_write(write) && *asked != old.node && after.contains(times.completed_ns)
+            .filter(|write| {
+                is_acknowledged_write(write) && write.node != old.node && after.contains(write.times.completed_ns)
             })
             .count();
     }
     sum
 }
 
-/// Iterates over all operations with their times and the node that was asked.
-fn timed(history: &History) -> impl Iterator<Item = (&Operation, Times, u16)> + Clone {
-    history.operations.iter().enumerate().map(|(index, it)| (it, history.times(index), history.node(index)))
+/// Operation with its times and the node that was asked.
+#[derive(Clone, Copy)]
+struct Timed<'a> {
+    operation: &'a Operation,
+    times: Times,
+    node: u16,
+    only_reads: bool,
 }
 
-fn is_acknowledged_write(operation: &Operation) -> bool {
-    operation.outcome == Outcome::Ok && operation.function != Function::Read
+/// Iterates over all operations.
+fn timed(history: &History) -> impl Iterator<Item = Timed<'_>> + Clone {
+    history.operations.iter().enumerate().map(|(index, operation)| Timed {
+        operation,
+        times: history.times(index),
+        node: history.node(index),
+        only_reads: workloads::only_reads(history, index),
+    })
+}
+
+fn is_acknowledged_write(write: &Timed<'_>) -> bool {
+    write.operation.outcome == Outcome::Ok && !write.only_reads
 }
 
 fn fault_coverage(history: &History, window: &FaultWindow) -> FaultCoverage {
-    let during = timed(history).filter(|(_, times, _)| window.span.contains(times.invoked_ns));
-    let count =
-        |wanted: &[Outcome]| during.clone().filter(|(operation, ..)| wanted.contains(&operation.outcome)).count();
+    let during = timed(history).filter(|during| window.span.contains(during.times.invoked_ns));
+    let count = |wanted: &[Outcome]| during.clone().filter(|during| wanted.contains(&during.operation.outcome)).count();
     FaultCoverage {
         fault: window.words.clone(),
         span: window.span,
@@ -198,8 +212,8 @@ fn fault_coverage(history: &History, window: &FaultWindow) -> FaultCoverage {
 
 fn longest_gap_ns(history: &History, load: Span) -> u64 {
     let mut successes: Vec<u64> = timed(history)
-        .filter(|(operation, ..)| matches!(operation.outcome, Outcome::Ok | Outcome::Mismatch))
-        .map(|(_, times, _)| times.completed_ns)
+        .filter(|success| matches!(success.operation.outcome, Outcome::Ok | Outcome::Mismatch))
+        .map(|success| success.times.completed_ns)
         .filter(|time_ns| load.contains(*time_ns))
         .chain([load.from_ns, load.until_ns])
         .collect();
@@ -213,11 +227,11 @@ mod tests {
 
     use super::{Coverage, DeposedCoverage, RetiredCoverage, measure};
     use crate::{
-        plan::Elections,
         run::{
             beliefs::{Reign, Span},
             faults::FaultWindow,
         },
+        systems::schism::Elections,
     };
 
     const MS: u64 = 1_000_000;

@@ -3,10 +3,10 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use histories::{Event, RecordError, Recorder, Value};
-use nemesis::{NodeId, Outcome, Resolved};
+use nemesis::{NodeId, Outcome, ResolvedFault};
 
 use super::beliefs::Span;
-use crate::ui::verdict::plain;
+use crate::terminal::words::plain;
 
 /// A fault with the span in which it was in force.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,7 +52,7 @@ pub(crate) fn record_outcome(recorder: &Recorder, kind: &str, outcome: &Outcome)
             ("fault", fault.to_string().as_str().into()),
             ("nodes", Value::List(nodes)),
         ]);
-        if let Resolved::Clock { rate, jump_ns, .. } = fault {
+        if let ResolvedFault::Clock { rate, jump_ns, .. } = fault {
             value.extend([("rate", Value::from_f64(*rate)), ("jump_s", Value::from_f64(jump_s(*jump_ns)))]);
         }
     }
@@ -75,10 +75,12 @@ pub(crate) fn record_heal(
     recorder.nemesis(&format!("stop-{kind}"), map(value), error).map(drop)
 }
 
-fn nodes_of(fault: &Resolved) -> impl Iterator<Item = NodeId> {
+fn nodes_of(fault: &ResolvedFault) -> impl Iterator<Item = NodeId> {
     let nodes = match fault {
-        Resolved::Kill { nodes } | Resolved::Pause { nodes } | Resolved::Clock { nodes, .. } => Some(nodes),
-        Resolved::Partition { .. } => None,
+        ResolvedFault::Kill { nodes } | ResolvedFault::Pause { nodes } | ResolvedFault::Clock { nodes, .. } => {
+            Some(nodes)
+        }
+        ResolvedFault::Partition { .. } => None,
     };
     nodes.into_iter().flatten().copied()
 }
@@ -145,7 +147,7 @@ fn map<'a>(fields: impl IntoIterator<Item = (&'a str, Value)>) -> Value {
 mod tests {
     use std::{collections::BTreeSet, time::Instant};
 
-    use nemesis::{FaultId, NodeId, Outcome, Resolved};
+    use nemesis::{FaultId, NodeId, Outcome, ResolvedFault};
 
     use super::{
         super::beliefs::Span, Bend, FaultWindow, clock_offset_s, record_attempt, record_heal, record_outcome, windows,
@@ -156,14 +158,14 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("history.jsonl");
         let recorder = histories::Recorder::create(&path, Instant::now()).unwrap();
-        let kill = Resolved::Kill { nodes: BTreeSet::from([NodeId(2), NodeId(4)]) };
+        let kill = ResolvedFault::Kill { nodes: BTreeSet::from([NodeId(2), NodeId(4)]) };
         record_attempt(&recorder, "kill", "kill a random minority").unwrap();
         record_outcome(&recorder, "kill", &Outcome::Installed { id: FaultId(1), fault: kill.clone() }).unwrap();
         record_outcome(&recorder, "pause", &Outcome::Skipped { why: "no leader".to_owned() }).unwrap();
         record_heal(&recorder, "kill", FaultId(1), false, None).unwrap();
         record_heal(&recorder, "kill", FaultId(1), true, None).unwrap();
         record_outcome(&recorder, "kill", &Outcome::Installed { id: FaultId(2), fault: kill }).unwrap();
-        let clock = Resolved::Clock { nodes: BTreeSet::from([NodeId(1)]), rate: 0.2, jump_ns: -1_500_000_000 };
+        let clock = ResolvedFault::Clock { nodes: BTreeSet::from([NodeId(1)]), rate: 0.2, jump_ns: -1_500_000_000 };
         record_outcome(&recorder, "clock", &Outcome::Installed { id: FaultId(3), fault: clock }).unwrap();
         let lines = std::fs::read_to_string(&path).unwrap();
         let events: Vec<_> =

@@ -18,10 +18,9 @@ use tokio::{
 
 use super::{Finished, Place};
 use crate::{
-    exit::ExitStatus,
-    host,
-    plan::Plan,
-    ui::{self, Failure},
+    error::{ExitStatus, Failure, host_limits},
+    run::plan::Plan,
+    terminal,
 };
 
 /// Number of threads of a run: few suffice, as the work is done by the nodes.
@@ -38,7 +37,7 @@ impl Host {
     /// Probes the capabilities of this host, and prints a note if there is no sandbox.
     pub(crate) fn new(sandbox: Sandbox) -> Self {
         if let Sandbox::Plain { reason } = &sandbox {
-            ui::note(&format!(
+            terminal::note(&format!(
                 "no sandbox on this host ({reason}): all nodes share 127.0.0.1, and there are no partitions. \
                  `schism doctor` says what to do about it."
             ));
@@ -61,7 +60,7 @@ impl Host {
         match self.refuse_unsupported(&plan) {
             Ok(()) => Ok(plan.faults),
             Err(refused) => {
-                ui::note(&format!("{refused:#}; pausing leaders instead"));
+                terminal::note(&format!("{refused:#}; pausing leaders instead"));
                 Ok("pause:leader".parse()?)
             }
         }
@@ -74,8 +73,8 @@ impl Host {
     /// itself fails.
     pub(crate) fn run(&self, plan: &Plan, place: &Place) -> anyhow::Result<Finished> {
         self.refuse_unsupported(plan)?;
-        host::can_open(files_of(plan), "this run")?;
-        let runtime = host::runtime(THREADS)?;
+        host_limits::can_open(files_of(plan), "this run")?;
+        let runtime = host_limits::runtime(THREADS)?;
         let finished = runtime.block_on(super::run(plan, self, place));
         runtime.shutdown_timeout(Duration::from_secs(1));
         finished
@@ -134,7 +133,7 @@ pub(super) async fn watch_for_interrupt(stopper: watch::Sender<bool>) {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
     }
-    ui::note("interrupted: healing, saving and checking what there is");
+    terminal::note("interrupted: healing, saving and checking what there is");
     stopper.send(true).ok();
     std::future::pending::<()>().await;
 }

@@ -10,8 +10,6 @@ use std::{
 use nemesis::NodeId;
 use serde::{Deserialize, Serialize};
 
-use crate::plan::Elections;
-
 /// Port for peers if each node has an address of its own.
 const PEER_PORT: u16 = 7000;
 /// Port for clients if each node has an address of its own.
@@ -33,6 +31,79 @@ impl Address {
     /// Returns the addresses of a node on a host that it shares with others.
     pub(crate) fn with_ports(host: IpAddr, peer: u16, client: u16) -> Self {
         Self { peer: SocketAddr::new(host, peer), client: SocketAddr::new(host, client) }
+    }
+}
+
+/// Read mode of a node; see the README for the guarantees of each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ReadMode {
+    /// any node, from its own state; elections: basic, since they change nothing about it
+    Local,
+    /// whoever believes that it leads; elections: basic, for these are the reads of the paper's figure 2
+    Leader,
+    /// the leader, while its lease runs by its own clock; elections: check-quorum, for a lease rests on loyal voters
+    Lease,
+    /// the leader, after a round of heartbeats (`ReadIndex`); elections: basic, where deposed leaders linger that it
+    /// must withstand
+    Quorum,
+    /// as an entry of the log; elections: basic, as for quorum
+    Log,
+}
+
+/// Election mode: the duties of leaders and voters beyond the votes themselves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Elections {
+    /// figure 2 alone: a leader leads until it hears of a later term, and voters vote whomever they hear
+    #[default]
+    Basic,
+    /// a leader that no majority answers steps down, and voters are loyal to the leader that they hear (as in etcd;
+    /// leases need it)
+    CheckQuorum,
+}
+
+impl Elections {
+    /// Returns the name used on the node's command line.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Basic => "basic",
+            Self::CheckQuorum => "check-quorum",
+        }
+    }
+
+    /// Checks that reads of this mode make sense with these elections.
+    ///
+    /// # Errors
+    /// Fails for lease reads with basic elections, as another leader could be elected during the lease.
+    pub(crate) fn check(self, read: ReadMode) -> Result<(), String> {
+        if (self, read) == (Self::Basic, ReadMode::Lease) {
+            let why = "lease reads need loyal voters, which basic Raft has not: another leader could be elected while the lease runs. \
+                       Leave `lease` out, or ask for --elections check-quorum";
+            return Err(why.to_owned());
+        }
+        Ok(())
+    }
+}
+
+impl ReadMode {
+    /// Returns the name used in the node's API.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::Leader => "leader",
+            Self::Lease => "lease",
+            Self::Quorum => "quorum",
+            Self::Log => "log",
+        }
+    }
+
+    /// Returns the default elections of this read mode; the help of each mode gives the reason.
+    pub(crate) fn elections(self) -> Elections {
+        match self {
+            Self::Lease => Elections::CheckQuorum,
+            Self::Local | Self::Leader | Self::Quorum | Self::Log => Elections::Basic,
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use tokio::{
     time::Instant,
 };
 
-use crate::{ClientError, Connect, Register, RegisterOptions, pace::Pace, worker::Worker};
+use crate::{ClientError, Connect, Generator, Mix, Workload, pace::Pace, worker::Worker};
 
 /// Delay between the starts of two workers.
 const STAGGER: Duration = Duration::from_millis(1);
@@ -33,8 +33,10 @@ pub struct Load {
     pub time_limit: Duration,
     /// Maximum duration of an operation; a client that exceeds it is cut off (its own limit should be a little lower).
     pub operation_limit: Duration,
-    /// Mix of operations.
-    pub register: RegisterOptions,
+    /// Operations of the clients.
+    pub workload: &'static dyn Workload,
+    /// Mix of these operations.
+    pub mix: Mix,
 }
 
 /// Counters of the operations completed so far, readable during the run.
@@ -113,7 +115,7 @@ pub(crate) struct Shared<C> {
 /// Source of requests.
 #[derive(Debug)]
 pub(crate) struct Source {
-    pub(crate) register: Register,
+    pub(crate) generator: Box<dyn Generator>,
     pub(crate) pace: Pace,
 }
 
@@ -135,8 +137,8 @@ pub async fn drive<C: Connect>(
         return Err(DriveError::Nobody);
     }
     let start = Instant::now();
-    let register = Register::new(load.seed, load.register.clone());
-    let source = Mutex::new(Source { register, pace: Pace::new(load.rate, start, load.seed) });
+    let generator = load.workload.generator(load.seed, &load.mix);
+    let source = Mutex::new(Source { generator, pace: Pace::new(load.rate, start, load.seed) });
     let operation_limit = load.operation_limit;
     let shared = Arc::new(Shared { connect, recorder, progress, operation_limit, source });
     let mut workers = JoinSet::new();
@@ -151,8 +153,5 @@ pub async fn drive<C: Connect>(
         next_process = next_process.max(process + 1);
     }
     let source = shared.source.lock().expect("no worker panicked");
-    let live: Vec<u32> = source.register.live_keys().collect();
-    let retired = (0..source.register.keys_used()).filter(|key| !live.contains(key));
-    let keys = retired.chain(live.iter().copied()).collect();
-    Ok(Driven { next_process, keys })
+    Ok(Driven { next_process, keys: source.generator.keys() })
 }

@@ -1,5 +1,5 @@
 //! Final reads, after all faults are healed: every node is asked for every key once more, to reveal lost writes and
-//! nodes that did not converge.
+//! nodes that did not converge. The workload says what a final read is.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,7 +7,7 @@ use histories::{EventType, Recorder};
 use tokio::{sync::watch, task::JoinSet, time::Instant};
 
 use crate::{
-    Action, Connect, DriveError, Progress, Request,
+    Connect, DriveError, Progress, Workload,
     worker::{Session, wait_until},
 };
 
@@ -17,6 +17,8 @@ const RETRY_AFTER: Duration = Duration::from_millis(50);
 /// Options of the final reads.
 #[derive(Clone, Debug)]
 pub struct FinalReads {
+    /// Workload whose keys these are.
+    pub workload: &'static dyn Workload,
     /// Keys, in the order of [`crate::Driven::keys`]; if there are more than `max_keys`, the last ones are read.
     pub keys: Vec<u32>,
     /// Maximum number of keys read on each node.
@@ -54,6 +56,7 @@ pub async fn final_reads<C: Connect>(
     let connect = Arc::new(connect);
     let end = Instant::now() + reads.time_limit;
     let mut nodes = JoinSet::new();
+    let step = connect.nodes().len() as u64;
     for (process, node) in (reads.first_process..).zip(connect.nodes().to_vec()) {
         let session = Session { process, node, client: connect.open(node)? };
         let reader = Reader {
@@ -61,7 +64,9 @@ pub async fn final_reads<C: Connect>(
             recorder: Arc::clone(&recorder),
             progress: Arc::clone(&progress),
             operation_limit: reads.operation_limit,
+            workload: reads.workload,
             session,
+            step,
         };
         nodes.spawn(reader.read_all(Arc::clone(&keys), end, stop.clone()));
     }
@@ -78,7 +83,10 @@ struct Reader<C: Connect> {
     recorder: Arc<Recorder>,
     progress: Arc<Progress>,
     operation_limit: Duration,
+    workload: &'static dyn Workload,
     session: Session<C::Client>,
+    /// Difference between a new process number and the previous one.
+    step: u64,
 }
 
 impl<C: Connect> Reader<C> {
@@ -93,12 +101,16 @@ impl<C: Connect> Reader<C> {
         while let Some(key) = left.peek().copied()
             && wait_until(ready, end, &mut stop).await.is_some()
         {
-            let request = Request { key, action: Action::Read };
-            let (_, ended) = self.session.ask(&request, &self.recorder, &self.progress, self.operation_limit).await?;
+            let request = self.workload.final_read(key);
+            let (answer, ended) =
+                self.session.ask(&request, &self.recorder, &self.progress, self.operation_limit).await?;
             ready = Instant::now();
-            if ended.kind == EventType::Ok {
-                left.next();
-            } else {
+            match ended.kind {
+                EventType::Ok if self.workload.ends_final_read(&answer) => drop(left.next()),
+                EventType::Info => self.session.process += self.step,
+                _ => {}
+            }
+            if ended.kind != EventType::Ok {
                 ready += RETRY_AFTER;
             }
             if ended.reconnect {

@@ -3,10 +3,10 @@
 use std::{net::SocketAddr, time::Duration};
 
 use histories::Value;
-use reqwest::{Response, StatusCode, redirect, retry};
+use reqwest::{RequestBuilder, Response, StatusCode, redirect, retry};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::{Action, Answer, Answered, Client, ClientError, Connect, Request};
+use crate::{Action, Answer, Answered, Client, ClientError, Connect, MicroOperation, Request};
 
 /// Maximum size of a response body, bytes.
 const MAX_BODY_BYTES: usize = 1 << 20;
@@ -46,7 +46,7 @@ impl HttpConnector {
 #[derive(Debug)]
 pub struct HttpClient {
     http: reqwest::Client,
-    /// Prefix of all URLs: `http://address/v1/kv/`.
+    /// Prefix of all URLs: `http://address/v1/`.
     base: String,
     read_mode: String,
 }
@@ -77,7 +77,7 @@ impl Connect for HttpConnector {
             .timeout(operation_timeout)
             .build()
             .map_err(|error| failed(error.to_string()))?;
-        Ok(HttpClient { http, base: format!("http://{address}/v1/kv/"), read_mode: self.options.read_mode.clone() })
+        Ok(HttpClient { http, base: format!("http://{address}/v1/"), read_mode: self.options.read_mode.clone() })
     }
 }
 
@@ -92,14 +92,41 @@ struct Cas {
     to: i64,
 }
 
+#[derive(Serialize)]
+struct Transaction {
+    /// Micro-operations: name, key, and argument.
+    ops: Vec<(&'static str, String, Option<i64>)>,
+}
+
+impl Transaction {
+    fn of(micro_operations: &[MicroOperation]) -> Self {
+        Self { ops: micro_operations.iter().map(|it| (it.name(), it.key_name(), it.value)).collect() }
+    }
+}
+
+impl HttpClient {
+    /// Returns the HTTP request for a request.
+    fn request(&self, request: &Request) -> RequestBuilder {
+        let mode = &self.read_mode;
+        let url = format!("{}kv/{}", self.base, request.key_name().unwrap_or_default());
+        match &request.action {
+            Action::Read | Action::Elements => self.http.get(format!("{url}?read={mode}")),
+            Action::Peek => self.http.get(format!("{url}/first?read={mode}")),
+            Action::Write(value) => self.http.put(url).json(&Put { value: *value }),
+            Action::Cas { from, to } => self.http.post(format!("{url}/cas")).json(&Cas { from: *from, to: *to }),
+            Action::Add(value) => self.http.post(format!("{url}/add")).json(&Put { value: *value }),
+            Action::Enqueue(value) => self.http.post(format!("{url}/enqueue")).json(&Put { value: *value }),
+            Action::Dequeue => self.http.post(format!("{url}/dequeue")),
+            Action::Transaction(micro_operations) => {
+                self.http.post(format!("{}txn?read={mode}", self.base)).json(&Transaction::of(micro_operations))
+            }
+        }
+    }
+}
+
 impl Client for HttpClient {
     async fn invoke(&mut self, request: &Request) -> Answered {
-        let (base, key) = (&self.base, request.key);
-        let sent = match request.action {
-            Action::Read => self.http.get(format!("{base}k{key}?read={}", self.read_mode)),
-            Action::Write(value) => self.http.put(format!("{base}k{key}")).json(&Put { value }),
-            Action::Cas { from, to } => self.http.post(format!("{base}k{key}/cas")).json(&Cas { from, to }),
-        };
+        let sent = self.request(request);
         let received = async {
             let response = sent.send().await?;
             let status = response.status();
@@ -140,6 +167,8 @@ struct Body {
     #[serde(default, deserialize_with = "present")]
     value: Option<Value>,
     swapped: Option<bool>,
+    added: Option<bool>,
+    ops: Option<Vec<(String, String, Value)>>,
     #[serde(default, deserialize_with = "present")]
     observed: Option<Value>,
     revision: Option<u64>,
@@ -163,7 +192,7 @@ fn understand(request: &Request, status: StatusCode, text: &[u8]) -> Answered {
         Ok(body) => body,
         Err(error) => return unclear(&error.to_string()),
     };
-    if body.key.as_ref().is_some_and(|key| *key != request.key_name()) {
+    if body.key.is_some() && body.key != request.key_name() {
         return unclear("it is about another key");
     }
     if status.is_client_error() || status.is_server_error() {
@@ -178,15 +207,52 @@ fn understand(request: &Request, status: StatusCode, text: &[u8]) -> Answered {
         return unclear("expected 200, 4xx or 5xx");
     }
     let revision = body.revision;
-    let answer = match (request.action, body) {
-        (Action::Read, Body { value: Some(value), .. }) => Answer::Value(value),
-        (Action::Read, _) => return unclear("it has no \"value\""),
-        (Action::Write(_), Body { revision: Some(_), .. }) | (Action::Cas { .. }, Body { swapped: Some(true), .. }) => {
-            Answer::Done
-        }
-        (Action::Write(_), _) => return unclear("it has no \"revision\""),
-        (Action::Cas { .. }, Body { swapped: Some(false), observed: Some(found), .. }) => Answer::Mismatch(found),
-        (Action::Cas { .. }, _) => return unclear("it lacks \"swapped\" or \"observed\""),
+    let answer = match understand_success(&request.action, body) {
+        Ok(answer) => answer,
+        Err(why) => return unclear(why),
     };
-    Answered { answer, revision }
+    // Only what is known of a register's revisions is known to hold for every store.
+    let is_register = matches!(request.action, Action::Read | Action::Write(_) | Action::Cas { .. });
+    Answered { answer, revision: revision.filter(|_| is_register) }
+}
+
+/// Returns the answer in the body of a successful response, or what that lacks.
+fn understand_success(action: &Action, body: Body) -> Result<Answer, &'static str> {
+    match (action, body) {
+        (Action::Read | Action::Peek | Action::Dequeue, Body { value: Some(value), .. })
+        | (Action::Elements, Body { value: Some(value @ Value::List(_)), .. }) => Ok(Answer::Value(value)),
+        (Action::Elements, Body { value: Some(Value::Nil), .. }) => Ok(Answer::Value(Value::List(Vec::new()))),
+        (Action::Elements, Body { value: Some(_), .. }) => Err("its \"value\" is no list"),
+        (Action::Read | Action::Peek | Action::Dequeue | Action::Elements, _) => Err("it has no \"value\""),
+        (Action::Write(_) | Action::Enqueue(_), Body { revision: Some(_), .. })
+        | (Action::Cas { .. }, Body { swapped: Some(true), .. })
+        | (Action::Add(_), Body { added: Some(_), .. }) => Ok(Answer::Done),
+        (Action::Write(_) | Action::Enqueue(_), _) => Err("it has no \"revision\""),
+        (Action::Cas { .. }, Body { swapped: Some(false), observed: Some(found), .. }) => Ok(Answer::Mismatch(found)),
+        (Action::Cas { .. }, _) => Err("it lacks \"swapped\" or \"observed\""),
+        (Action::Add(_), _) => Err("it has no \"added\""),
+        (Action::Transaction(asked), Body { ops: Some(done), .. }) => transaction(asked, done),
+        (Action::Transaction(_), _) => Err("it has no \"ops\""),
+    }
+}
+
+/// Returns the micro-operations that were asked for with the values that were read. An absent key is an empty list.
+fn transaction(asked: &[MicroOperation], done: Vec<(String, String, Value)>) -> Result<Answer, &'static str> {
+    if asked.len() != done.len() {
+        return Err("its \"ops\" are not those that were asked for");
+    }
+    let mut all = Vec::with_capacity(done.len());
+    for (asked, (name, key, value)) in asked.iter().zip(done) {
+        let found = match value {
+            value @ Value::List(_) if asked.value.is_none() => value,
+            Value::Nil if asked.value.is_none() => Value::List(Vec::new()),
+            value if asked.value.map(Value::from) == Some(value.clone()) => Value::Nil,
+            _ => return Err("its \"ops\" have other values than were asked for, or no lists"),
+        };
+        if name != asked.name() || key != asked.key_name() {
+            return Err("its \"ops\" are not those that were asked for");
+        }
+        all.push(asked.in_history(found));
+    }
+    Ok(Answer::Value(Value::List(all)))
 }

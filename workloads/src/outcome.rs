@@ -4,14 +4,15 @@
 
 use histories::{EventType, Value};
 
-use crate::Action;
+use crate::{Action, Request};
 
 /// Answer to a request: what is certain about its outcome.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// A read returned this value; [`Value::Nil`] if the key is absent.
+    /// The operation took effect and returned this value; [`Value::Nil`] if there is none at the key, or in the queue. A
+    /// transaction returns its micro-operations, each as `[name, key, value]`.
     Value(Value),
-    /// A write or cas took effect.
+    /// The operation took effect, and returns nothing.
     Done,
     /// A cas changed nothing, since it found this value instead.
     Mismatch(Value),
@@ -50,16 +51,24 @@ pub(crate) struct Completion {
 impl Completion {
     /// Returns the completion for an answer. A read with an unknown outcome is a `fail`: in any case, it changed
     /// nothing.
-    pub(crate) fn of(action: Action, answer: Answer) -> Self {
-        let end = |kind| Self { kind, value: None, observed: None, error: None, reconnect: false };
+    pub(crate) fn of(request: &Request, answer: Answer) -> Self {
+        let action = &request.action;
+        // Of a transaction, every event says what it is about.
+        let value = if matches!(action, Action::Transaction(_)) { request.argument() } else { None };
+        let end = |kind| Self { kind, value: value.clone(), observed: None, error: None, reconnect: false };
+        let kind = if action.is_read() { EventType::Fail } else { EventType::Info };
         match (action, answer) {
-            (Action::Read, Answer::Value(value)) => Self { value: Some(value), ..end(EventType::Ok) },
-            (Action::Write(_) | Action::Cas { .. }, Answer::Done) => end(EventType::Ok),
-            (Action::Cas { .. }, Answer::Mismatch(found)) => Self { observed: Some(found), ..end(EventType::Fail) },
             (_, Answer::NotDone(why)) => Self { error: Some(why), ..end(EventType::Fail) },
-            (Action::Read, Answer::Unknown(why)) => Self { error: Some(why), reconnect: true, ..end(EventType::Fail) },
-            (_, Answer::Unknown(why)) => Self { error: Some(why), reconnect: true, ..end(EventType::Info) },
-            (action, other) => Self::of(action, Answer::Unknown(format!("the client answered {other:?}"))),
+            (_, Answer::Unknown(why)) => Self { error: Some(why), reconnect: true, ..end(kind) },
+            (Action::Read | Action::Peek | Action::Dequeue, Answer::Value(value))
+            | (Action::Elements | Action::Transaction(_), Answer::Value(value @ Value::List(_))) => {
+                Self { value: Some(value), ..end(EventType::Ok) }
+            }
+            (Action::Write(_) | Action::Cas { .. } | Action::Add(_) | Action::Enqueue(_), Answer::Done) => {
+                end(EventType::Ok)
+            }
+            (Action::Cas { .. }, Answer::Mismatch(found)) => Self { observed: Some(found), ..end(EventType::Fail) },
+            (_, other) => Self::of(request, Answer::Unknown(format!("the client answered {other:?}"))),
         }
     }
 }
@@ -67,12 +76,17 @@ impl Completion {
 #[cfg(test)]
 mod tests {
     use super::{Answer, Completion};
-    use crate::Action;
-    use histories::EventType::{Fail, Info, Ok as Done};
+    use crate::{Action, MicroOperation, Request};
+    use histories::{
+        EventType::{Fail, Info, Ok as Done},
+        Value,
+    };
 
     const READ: Action = Action::Read;
     const WRITE: Action = Action::Write(2);
     const CAS: Action = Action::Cas { from: 1, to: 2 };
+
+    const ADD: Action = Action::Add(2);
 
     #[test]
     fn the_table() {
@@ -80,6 +94,9 @@ mod tests {
         let found = || Answer::Mismatch(5.into());
         let not_done = || Answer::NotDone("refused".to_owned());
         let unknown = || Answer::Unknown("reset".to_owned());
+        let list = || Answer::Value(Value::List(vec![5.into()]));
+        let reads = || Action::Transaction(vec![MicroOperation::read(1)]);
+        let appends = || Action::Transaction(vec![MicroOperation::read(1), MicroOperation::append(1, 2)]);
         for (action, answer, kind, reconnect) in [
             (READ, value(), Done, false),
             (READ, not_done(), Fail, false),
@@ -91,16 +108,43 @@ mod tests {
             (CAS, found(), Fail, false),
             (CAS, not_done(), Fail, false),
             (CAS, unknown(), Info, true),
+            (ADD, Answer::Done, Done, false),
+            (ADD, not_done(), Fail, false),
+            (ADD, unknown(), Info, true),
+            (Action::Elements, list(), Done, false),
+            (Action::Elements, unknown(), Fail, true),
+            (Action::Enqueue(2), Answer::Done, Done, false),
+            (Action::Enqueue(2), unknown(), Info, true),
+            (Action::Peek, value(), Done, false),
+            (Action::Peek, unknown(), Fail, true),
+            (Action::Dequeue, value(), Done, false),
+            (Action::Dequeue, not_done(), Fail, false),
+            (Action::Dequeue, unknown(), Info, true),
+            (reads(), list(), Done, false),
+            (reads(), unknown(), Fail, true),
+            (appends(), list(), Done, false),
+            (appends(), not_done(), Fail, false),
+            (appends(), unknown(), Info, true),
             // A client that answers another question than it was asked is not trusted.
             (READ, Answer::Done, Fail, true),
             (READ, found(), Fail, true),
             (WRITE, value(), Info, true),
             (WRITE, found(), Info, true),
             (CAS, value(), Info, true),
+            (ADD, value(), Info, true),
+            (Action::Elements, value(), Fail, true),
+            (Action::Dequeue, Answer::Done, Info, true),
+            (appends(), Answer::Done, Info, true),
         ] {
-            let end = Completion::of(action, answer.clone());
+            let request = match &action {
+                Action::Transaction(micro_operations) => Request::transaction(micro_operations.clone()),
+                action => Request::new(1, action.clone()),
+            };
+            let end = Completion::of(&request, answer.clone());
             assert_eq!((end.kind, end.reconnect), (kind, reconnect), "{action:?} {answer:?}");
-            assert_eq!(end.value.is_some(), action == READ && kind == Done, "{action:?} {answer:?}");
+            let is_transaction = matches!(action, Action::Transaction(_));
+            let answers = kind == Done && matches!(answer, Answer::Value(_));
+            assert_eq!(end.value.is_some(), is_transaction || answers, "{action:?} {answer:?}");
             assert_eq!(end.observed.is_some(), action == CAS && answer == found(), "{action:?} {answer:?}");
             let explained = end.error.is_some() || kind == Done || end.observed.is_some();
             assert!(explained, "{action:?} {answer:?}");

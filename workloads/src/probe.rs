@@ -13,7 +13,7 @@ use tokio::{
     time::{Instant, sleep_until, timeout},
 };
 
-use crate::{Action, Answer, ClientError, Connect, DriveError, Request};
+use crate::{Answer, ClientError, Connect, DriveError, Workload};
 
 /// Divisor of the pause after a failed probe, so that the end of an outage is noticed soon.
 const HASTE: u32 = 4;
@@ -23,11 +23,13 @@ const MAX_OUTAGES: usize = 10_000;
 /// Options of the probes.
 #[derive(Clone, Copy, Debug)]
 pub struct Probing {
+    /// Workload whose reads and writes these are.
+    pub workload: &'static dyn Workload,
     /// Interval between the beginnings of two probes.
     pub every: Duration,
     /// Time limit of a probe: a later answer does not count.
     pub limit: Duration,
-    /// Key that is read and written; must not be used by the load.
+    /// Highest key that is read and written; must be far above those of the load.
     pub key: u32,
 }
 
@@ -120,12 +122,12 @@ struct Prober<C> {
 
 impl<C: Connect> Prober<C> {
     async fn run(self) -> Result<Infallible, ClientError> {
-        let Probing { every, limit, key } = self.probing;
+        let Probing { workload, every, limit, key } = self.probing;
         let mut client = self.connect.open(self.node)?;
         for number in 0.. {
-            let action = if self.writes { Action::Write(number) } else { Action::Read };
+            let request = if self.writes { workload.probe_write(key, number) } else { workload.probe_read(key) };
             let began = Instant::now();
-            let answer = timeout(limit, crate::Client::invoke(&mut client, &Request { key, action })).await;
+            let answer = timeout(limit, crate::Client::invoke(&mut client, &request)).await;
             let answer = answer.map_or(Answer::Unknown(String::new()), |answered| answered.answer);
             let answered = matches!(answer, Answer::Value(_) | Answer::Done);
             {

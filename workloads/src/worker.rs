@@ -62,10 +62,10 @@ impl<C: Connect> Worker<C> {
     }
 
     async fn step(&mut self) -> Result<(), DriveError> {
-        let request = self.shared.source.lock().expect("no worker panicked").register.next(self.number);
+        let request = self.shared.source.lock().expect("no worker panicked").generator.next(self.number);
         let Shared { recorder, progress, operation_limit, .. } = &*self.shared;
         let (answer, end) = self.session.ask(&request, recorder, progress, *operation_limit).await?;
-        self.shared.source.lock().expect("no worker panicked").register.observe(self.number, &request, &answer);
+        self.shared.source.lock().expect("no worker panicked").generator.observe(self.number, &request, &answer);
         self.backoff = match answer {
             Answer::NotDone(_) | Answer::Unknown(_) => (self.backoff * 2).clamp(MIN_BACKOFF, MAX_BACKOFF),
             _ => Duration::ZERO,
@@ -90,7 +90,7 @@ impl<K: Client> Session<K> {
         limit: Duration,
     ) -> Result<(Answer, Completion), RecordError> {
         let event = |kind| Event {
-            key: Some(request.key_name().as_str().into()),
+            key: request.key_name().map(|key| key.as_str().into()),
             ..Event::new(Process::Client(self.process), kind, request.f())
         };
         let invocation = event(EventType::Invoke);
@@ -98,7 +98,7 @@ impl<K: Client> Session<K> {
         let answered = timeout(limit, self.client.invoke(request)).await;
         let Answered { answer, revision } =
             answered.unwrap_or_else(|_| Answer::Unknown(format!("no answer within {} ms", limit.as_millis())).into());
-        let end = Completion::of(request.action, answer.clone());
+        let end = Completion::of(request, answer.clone());
         progress.count(end.kind);
         let completion = Event { value: end.value.clone(), observed: end.observed.clone(), ..event(end.kind) };
         recorder.record(Event {

@@ -4,10 +4,10 @@
 use std::{borrow::Cow, io::Read, path::Path};
 
 use super::{
-    cursor::{Cursor, Trouble},
+    control::ReadControl,
+    cursor::{Cursor, ParseError},
     lines::{Place, line_ends},
     records::Records,
-    watch::Watch,
 };
 use crate::{ReadError, Value};
 
@@ -18,7 +18,7 @@ const MAX_FORM_BYTES: usize = 16 << 20;
 /// Buffered input, with the position of its next byte.
 pub(super) struct Chunks<'a, R> {
     input: R,
-    watch: &'a Watch<'a>,
+    watch: &'a ReadControl<'a>,
     path: &'a Path,
     bytes: Vec<u8>,
     /// Range of `bytes` that was read but not passed yet.
@@ -31,7 +31,7 @@ pub(super) struct Chunks<'a, R> {
 }
 
 impl<'a, R: Read> Chunks<'a, R> {
-    pub(super) fn new(path: &'a Path, input: R, watch: &'a Watch<'a>) -> Self {
+    pub(super) fn new(path: &'a Path, input: R, watch: &'a ReadControl<'a>) -> Self {
         Self { input, watch, path, bytes: Vec::new(), start: 0, end: 0, is_last: false, line: 1, column: 1 }
     }
 
@@ -47,15 +47,15 @@ impl<'a, R: Read> Chunks<'a, R> {
     }
 
     /// Reads more input if the form was cut off; otherwise returns the error, with `expected` before its reason.
-    fn more(&mut self, trouble: Trouble, expected: &str) -> Result<(), ReadError> {
+    fn more(&mut self, trouble: ParseError, expected: &str) -> Result<(), ReadError> {
         match trouble {
-            Trouble::Wrong(at, why) if why.starts_with("expected") => Err(self.wrong(at, why)),
-            Trouble::Wrong(at, why) => Err(self.wrong(at, format!("{expected}{why}"))),
-            Trouble::Cut if self.is_last => {
+            ParseError::Malformed(at, why) if why.starts_with("expected") => Err(self.wrong(at, why)),
+            ParseError::Malformed(at, why) => Err(self.wrong(at, format!("{expected}{why}"))),
+            ParseError::Incomplete if self.is_last => {
                 let at = self.end - self.start;
                 Err(self.wrong(at, format!("{expected}it ends too early")))
             }
-            Trouble::Cut => self.fill(),
+            ParseError::Incomplete => self.fill(),
         }
     }
 
@@ -64,7 +64,7 @@ impl<'a, R: Read> Chunks<'a, R> {
     pub(super) fn take(
         &mut self,
         expected: &str,
-        mut take: impl FnMut(Place<'a>, Cursor<'_>) -> Result<(usize, Result<(), ReadError>), Trouble>,
+        mut take: impl FnMut(Place<'a>, Cursor<'_>) -> Result<(usize, Result<(), ReadError>), ParseError>,
     ) -> Result<(), ReadError> {
         loop {
             match take(self.place(), self.cursor()) {
@@ -82,7 +82,7 @@ impl<'a, R: Read> Chunks<'a, R> {
     /// any does.
     pub(super) fn skip(
         &mut self,
-        blank: impl Fn(Cursor<'_>) -> (usize, Result<Option<u8>, Trouble>),
+        blank: impl Fn(Cursor<'_>) -> (usize, Result<Option<u8>, ParseError>),
     ) -> Result<Option<u8>, ReadError> {
         loop {
             let (used, found) = blank(self.cursor());
@@ -100,15 +100,15 @@ impl<'a, R: Read> Chunks<'a, R> {
     /// of records; returns their reader if it does.
     pub(super) fn records(
         &mut self,
-        value: impl Fn(Cursor<'_>) -> Result<Value, Trouble>,
+        value: impl Fn(Cursor<'_>) -> Result<Value, ParseError>,
     ) -> Result<Option<Records>, ReadError> {
         loop {
             match value(self.cursor()) {
                 Ok(value) => return Ok(Records::of_first(&value)),
                 // What is wrong is said where the operation is read.
-                Err(Trouble::Wrong(..)) => return Ok(None),
-                Err(Trouble::Cut) if self.is_last => return Ok(None),
-                Err(Trouble::Cut) => self.fill()?,
+                Err(ParseError::Malformed(..)) => return Ok(None),
+                Err(ParseError::Incomplete) if self.is_last => return Ok(None),
+                Err(ParseError::Incomplete) => self.fill()?,
             }
         }
     }

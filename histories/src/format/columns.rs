@@ -27,7 +27,7 @@ use std::{
 use rustc_hash::{FxHashMap, FxHashSet};
 use serde::{Deserialize, Serialize};
 
-use super::{lines::Place, watch::Watch};
+use super::{control::ReadControl, lines::Place};
 use crate::{
     Event, Function, History, NEVER, Note, Operation, Outcome, Process, ReadError, Times, Value, ValueId,
     history::{MAX_REVISION, NO_REVISION},
@@ -94,7 +94,7 @@ pub fn write_columns(out: &mut dyn Write, history: &History) -> io::Result<()> {
     if !back.values.iter().map(|(id, value)| (*id, value)).eq(text.values.iter().copied()) {
         return unsupported("a value has no form in JSON: keep the history as it is");
     }
-    let mut out = Summing { inner: out, sum: 0 };
+    let mut out = ChecksumStream { inner: out, sum: 0 };
     out.write_all(MAGICS[usize::from(!history.revisions.is_empty())])?;
     for length in [json.len(), history.values.len() - 1, history.operations.len()] {
         out.write_all(&(length as u64).to_le_bytes())?;
@@ -139,12 +139,12 @@ fn function_number(function: Function) -> u8 {
 }
 
 /// Reader or writer that computes a checksum of the bytes that pass through it.
-struct Summing<T> {
+struct ChecksumStream<T> {
     inner: T,
     sum: u32,
 }
 
-impl<W: Write> Write for Summing<W> {
+impl<W: Write> Write for ChecksumStream<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.inner.write(bytes)?;
         self.sum = crc32c::crc32c_append(self.sum, &bytes[..written]);
@@ -156,7 +156,7 @@ impl<W: Write> Write for Summing<W> {
     }
 }
 
-impl<R: Read> Read for Summing<R> {
+impl<R: Read> Read for ChecksumStream<R> {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
         let read = self.inner.read(bytes)?;
         self.sum = crc32c::crc32c_append(self.sum, &bytes[..read]);
@@ -164,7 +164,7 @@ impl<R: Read> Read for Summing<R> {
     }
 }
 
-pub(super) fn read(path: &Path, input: impl Read, watch: &Watch<'_>) -> Result<History, ReadError> {
+pub(super) fn read(path: &Path, input: impl Read, watch: &ReadControl<'_>) -> Result<History, ReadError> {
     let place = Place { path, line: 1 };
     match columns(input, watch) {
         Ok(history) if history.operations.is_empty() => Err(place.empty()),
@@ -198,8 +198,8 @@ impl From<&str> for Wrong {
     }
 }
 
-fn columns(input: impl Read, watch: &Watch<'_>) -> Result<History, Wrong> {
-    let mut input = Summing { inner: input, sum: 0 };
+fn columns(input: impl Read, watch: &ReadControl<'_>) -> Result<History, Wrong> {
+    let mut input = ChecksumStream { inner: input, sum: 0 };
     let [magic, text_bytes, values, operations] = {
         let mut header = [0; 32];
         input.read_exact(&mut header)?;
@@ -368,7 +368,7 @@ fn take_revisions(revisions: &mut Vec<u64>, block: &[u8], count: usize) -> Resul
 
 /// Checks that the ranks can be those of events: each belongs to one event, a completion comes after its invocation,
 /// and a process has one operation at a time.
-fn check_ranks(history: &History, watch: &Watch<'_>) -> Result<(), Wrong> {
+fn check_ranks(history: &History, watch: &ReadControl<'_>) -> Result<(), Wrong> {
     let events = 2 * history.operations.len() + history.others.len();
     let mut taken = vec![0_u64; events.div_ceil(64)];
     let mut busy: FxHashMap<u32, u32> = FxHashMap::default();

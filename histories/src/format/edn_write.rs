@@ -5,17 +5,17 @@
 
 use std::io;
 
-use super::shape::{Keyed, Shape};
+use super::key_detector::{KeyDetector, Keyed};
 use crate::{Event, EventType, Process, TRANSACTION, Value, transactions::functions, value::push_edn};
 
 /// Style in which a history is written, which depends on all its events: pass each to [`EdnStyle::see`], then write
 /// each.
 #[derive(Debug, Default)]
 pub struct EdnStyle {
-    /// Shape of the events with values as they are.
-    shape: Shape,
-    /// Shape of the events with keys and values in pairs.
-    tuples: Shape,
+    /// `KeyDetector` of the events with values as they are.
+    shape: KeyDetector,
+    /// `KeyDetector` of the events with keys and values in pairs.
+    tuples: KeyDetector,
     /// True if some event of a client has no key.
     keyless: bool,
 }

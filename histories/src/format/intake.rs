@@ -5,12 +5,12 @@
 //! otherwise, the file is read again in that way ([`Way`]); each way leads to a few others, and none leads back.
 
 use super::{
-    draft::{Drafted, Moment},
-    keys::{Each, Gathering, is_keyed},
+    control::ReadControl,
+    event_buffer::{Each, EventBuffer, is_keyed},
+    event_builder::{Moment, ParsedEvent},
+    key_detector::KeyDetector,
     lines::Place,
-    order::{Broken, Waiting, by_time},
-    shape::Shape,
-    watch::Watch,
+    order::{PendingEvent, RuleViolation, by_time},
 };
 use crate::{
     Event, EventType, History, HistoryBuilder, Note, PairingError, Process, ReadError, TRANSACTION, Value, Values,
@@ -57,17 +57,17 @@ impl Keys {
 
 /// Receiver of events, in the order of the file.
 pub(super) struct Intake<'w, 'e> {
-    watch: &'w Watch<'w>,
+    watch: &'w ReadControl<'w>,
     each: Each<'e>,
     way: Way,
-    gathering: Gathering,
+    gathering: EventBuffer,
     /// True once a client has acted.
     has_begun: bool,
     is_log: bool,
-    shape: Shape,
+    shape: KeyDetector,
     clock: Clock,
     /// Events that wait for the end of the file; `is_waiting_for` is the reason.
-    waiting: Vec<Waiting>,
+    waiting: Vec<PendingEvent>,
     is_waiting_for: Option<Reason>,
     /// True if the file consists of records of whole operations, so that the order of lines means nothing.
     are_records: bool,
@@ -103,16 +103,16 @@ struct Clock {
 }
 
 impl<'w, 'e> Intake<'w, 'e> {
-    pub(super) fn new(watch: &'w Watch<'w>, each: Each<'e>) -> Self {
+    pub(super) fn new(watch: &'w ReadControl<'w>, each: Each<'e>) -> Self {
         let way = watch.way();
         Self {
             watch,
             each,
             way,
-            gathering: Gathering::new(watch.options(), way.keys.found()),
+            gathering: EventBuffer::new(watch.options(), way.keys.found()),
             has_begun: false,
             is_log: false,
-            shape: Shape::default(),
+            shape: KeyDetector::default(),
             clock: Clock::default(),
             waiting: Vec::new(),
             is_waiting_for: (way.order == Order::Times).then_some(Reason::Times),
@@ -140,7 +140,7 @@ impl<'w, 'e> Intake<'w, 'e> {
     }
 
     /// Processes the next event, which is written as `text` at this position.
-    pub(super) fn take(&mut self, place: Place<'_>, text: &[u8], drafted: Drafted<'_>) -> Result<(), ReadError> {
+    pub(super) fn take(&mut self, place: Place<'_>, text: &[u8], drafted: ParsedEvent<'_>) -> Result<(), ReadError> {
         self.watch.text(text.len(), self.builder()).map_err(|source| place.unread(source))?;
         let is_client = drafted.event.process.is_client();
         if self.way.keys == Keys::Asked {
@@ -300,10 +300,10 @@ impl<'w, 'e> Intake<'w, 'e> {
 
     fn keep(&mut self, place: Place<'_>, event: Event<'_>, time: i128) -> Result<(), ReadError> {
         if self.waiting.len() == self.waiting.capacity() {
-            let needs = 2 * self.waiting.capacity() * size_of::<Waiting>();
+            let needs = 2 * self.waiting.capacity() * size_of::<PendingEvent>();
             self.watch.ask(needs).map_err(|source| place.unread(source))?;
         }
-        self.waiting.push(Waiting { line: place.line, time, event: event.into_owned() });
+        self.waiting.push(PendingEvent { line: place.line, time, event: event.into_owned() });
         Ok(())
     }
 
@@ -342,7 +342,7 @@ impl<'w, 'e> Intake<'w, 'e> {
             return self.push_all(end, waiting, shift);
         }
         let arranged =
-            by_time(waiting).map_err(|Broken { line, text, rule }| Place { line, ..end }.broken(&text, rule))?;
+            by_time(waiting).map_err(|RuleViolation { line, text, rule }| Place { line, ..end }.broken(&text, rule))?;
         let mut events = arranged.events;
         let indexes: Vec<u64> = events.iter().filter_map(|waiting| waiting.event.index).collect();
         if !indexes.is_sorted_by(|one, other| one < other) {
@@ -367,7 +367,7 @@ impl<'w, 'e> Intake<'w, 'e> {
     }
 
     /// Processes events that are in their final order.
-    fn push_all(&mut self, end: Place<'_>, events: Vec<Waiting>, shift: i128) -> Result<(), ReadError> {
+    fn push_all(&mut self, end: Place<'_>, events: Vec<PendingEvent>, shift: i128) -> Result<(), ReadError> {
         let found = match (self.watch.options().keyed, self.way.keys.found()) {
             (None, None) => {
                 for waiting in &events {
@@ -377,9 +377,9 @@ impl<'w, 'e> Intake<'w, 'e> {
             }
             (told, found) => told.or(found).unwrap_or(false),
         };
-        let gathering = Gathering::new(self.watch.options(), Some(found));
+        let gathering = EventBuffer::new(self.watch.options(), Some(found));
         self.gathering = if self.is_log { gathering.in_logs() } else { gathering };
-        for Waiting { line, time, event } in events {
+        for PendingEvent { line, time, event } in events {
             let place = Place { line, ..end };
             self.watch.text(1, self.builder()).map_err(|source| place.unread(source))?;
             let time = narrow(time + shift).map_err(|rule| place.broken(b"", rule))?;
@@ -389,7 +389,7 @@ impl<'w, 'e> Intake<'w, 'e> {
     }
 
     /// Keeps a completion of a history that has only completions.
-    fn wait_completed(&mut self, place: Place<'_>, text: &[u8], drafted: Drafted<'_>) -> Result<(), ReadError> {
+    fn wait_completed(&mut self, place: Place<'_>, text: &[u8], drafted: ParsedEvent<'_>) -> Result<(), ReadError> {
         let event = drafted.event;
         let first = self.order.contradiction.get_or_insert_with(|| {
             let rule = PairingError::NotOpen { process: event.process.clone(), f: event.f.clone().into_owned() };
@@ -421,13 +421,13 @@ impl<'w, 'e> Intake<'w, 'e> {
             }
         }
         let clients = completions.iter().filter(|waiting| waiting.event.process.is_client());
-        let invoked = |waiting: &Waiting| {
+        let invoked = |waiting: &PendingEvent| {
             let event = &waiting.event;
             let bare = Event::new(event.process.clone(), EventType::Invoke, TRANSACTION);
             let event = Event { key: event.key.clone(), value: event.value.clone(), node: event.node, ..bare };
-            Waiting { event, ..*waiting }
+            PendingEvent { event, ..*waiting }
         };
-        let mut events: Vec<Waiting> = clients.map(invoked).collect();
+        let mut events: Vec<PendingEvent> = clients.map(invoked).collect();
         events.extend(completions);
         self.note(Note::CompletionsOnly);
         self.push_all(end, events, 0)

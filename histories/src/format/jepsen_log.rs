@@ -7,12 +7,12 @@
 use std::{io::Read, path::Path};
 
 use super::{
-    draft::{self, Drafted},
+    control::ReadControl,
     edn,
+    event_buffer::Each,
+    event_builder::{self, ParsedEvent},
     intake::Intake,
-    keys::Each,
     lines::Lines,
-    watch::Watch,
 };
 use crate::{Event, History, Process, ReadError};
 
@@ -20,7 +20,12 @@ use crate::{Event, History, Process, ReadError};
 const MARKER: &[u8] = b"jepsen.util - ";
 const TYPES: [&[u8]; 4] = [b":invoke", b":ok", b":fail", b":info"];
 
-pub(super) fn read(path: &Path, input: impl Read, watch: &Watch<'_>, each: Each<'_>) -> Result<History, ReadError> {
+pub(super) fn read(
+    path: &Path,
+    input: impl Read,
+    watch: &ReadControl<'_>,
+    each: Each<'_>,
+) -> Result<History, ReadError> {
     let mut lines = Lines::new(path, input);
     let mut intake = Intake::new(watch, each).in_logs();
     while let Some((place, text)) = lines.next()? {
@@ -28,7 +33,7 @@ pub(super) fn read(path: &Path, input: impl Read, watch: &Watch<'_>, each: Each<
             let line = std::str::from_utf8(text)
                 .map_err(|error| place.malformed(text, error.valid_up_to() + 1, "expected UTF-8"))?;
             let event = event(line).map_err(|(column, reason)| place.malformed(text, column + 1, reason))?;
-            intake.take(place, text, Drafted { event, time: None, is_nobody: false })?;
+            intake.take(place, text, ParsedEvent { event, time: None, is_nobody: false })?;
         }
     }
     intake.finish(lines.end())
@@ -65,7 +70,7 @@ fn event(line: &str) -> Result<Event<'static>, (usize, String)> {
     let process = edn::parse(process)
         .and_then(|process| Process::from_value(process).map_err(|error| error.to_string()))
         .map_err(|why| (process_at, why))?;
-    let kind = edn::parse(kind).and_then(|kind| draft::kind(&kind)).map_err(|why| (type_at, why))?;
+    let kind = edn::parse(kind).and_then(|kind| event_builder::kind(&kind)).map_err(|why| (type_at, why))?;
 
     let mut rest = &line[type_at..];
     let mut next = |name| {
@@ -78,7 +83,7 @@ fn event(line: &str) -> Result<Event<'static>, (usize, String)> {
     let f = next("function")?;
     let value = next("value")?;
     let error = rest.trim();
-    let mut event = Event::new(process, kind, draft::function(&f).map_err(|why| (type_at, why))?.to_owned());
+    let mut event = Event::new(process, kind, event_builder::function(&f).map_err(|why| (type_at, why))?.to_owned());
     event.value = Some(value);
     event.error = (!error.is_empty()).then(|| error.to_owned().into());
     Ok(event)

@@ -5,17 +5,22 @@ use std::{borrow::Cow, io::Read, path::Path};
 
 use super::{
     chunks::Chunks,
-    cursor::{Cursor, MAX_DEPTH, Trouble, unicode},
-    draft::{Draft, Drafted, Field, kind_named},
+    control::ReadControl,
+    cursor::{Cursor, MAX_DEPTH, ParseError, unicode},
+    event_buffer::Each,
+    event_builder::{EventBuilder, Field, ParsedEvent, kind_named},
     intake::Intake,
     json_value::unescaped,
-    keys::Each,
-    watch::Watch,
 };
 use crate::{History, ReadError, Value, value::ESCAPE};
 
 /// Reads operations that may span lines.
-pub(super) fn read(path: &Path, input: impl Read, watch: &Watch<'_>, each: Each<'_>) -> Result<History, ReadError> {
+pub(super) fn read(
+    path: &Path,
+    input: impl Read,
+    watch: &ReadControl<'_>,
+    each: Each<'_>,
+) -> Result<History, ReadError> {
     let mut chunks = Chunks::new(path, input, watch);
     let mut intake = Intake::new(watch, each);
     let mut records = None;
@@ -71,14 +76,14 @@ pub(super) fn read(path: &Path, input: impl Read, watch: &Watch<'_>, each: Each<
 pub(super) const EXPECTED: &str = "expected an event as JSON, but ";
 
 /// Skips what stands between operations.
-fn blank(cursor: Cursor<'_>) -> (usize, Result<Option<u8>, Trouble>) {
+fn blank(cursor: Cursor<'_>) -> (usize, Result<Option<u8>, ParseError>) {
     let mut scanner = Scanner { cursor };
     let found = scanner.blank();
     (scanner.cursor.at, found)
 }
 
 /// Parses the event on this line; returns the byte at which that fails, and why.
-pub(super) fn event(line: &str) -> Result<Drafted<'_>, (usize, Cow<'static, str>)> {
+pub(super) fn event(line: &str) -> Result<ParsedEvent<'_>, (usize, Cow<'static, str>)> {
     whole(line, Scanner::operation)
 }
 
@@ -89,7 +94,7 @@ pub(super) fn value(line: &str) -> Result<Value, (usize, Cow<'static, str>)> {
 
 fn whole<'a, T>(
     line: &'a str,
-    read: impl FnOnce(&mut Scanner<'a>) -> Result<T, Trouble>,
+    read: impl FnOnce(&mut Scanner<'a>) -> Result<T, ParseError>,
 ) -> Result<T, (usize, Cow<'static, str>)> {
     let mut scanner = Scanner { cursor: Cursor::new(line.as_bytes()) };
     let found = read(&mut scanner).and_then(|found| match scanner.blank()? {
@@ -97,8 +102,8 @@ fn whole<'a, T>(
         Some(_) => Err(scanner.cursor.wrong("something stands behind it on the line")),
     });
     found.map_err(|trouble| match trouble {
-        Trouble::Cut => (line.len(), "it ends too early".into()),
-        Trouble::Wrong(at, why) => (at, why),
+        ParseError::Incomplete => (line.len(), "it ends too early".into()),
+        ParseError::Malformed(at, why) => (at, why),
     })
 }
 
@@ -114,7 +119,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Skips blanks; returns the byte that follows, if any does.
-    fn blank(&mut self) -> Result<Option<u8>, Trouble> {
+    fn blank(&mut self) -> Result<Option<u8>, ParseError> {
         loop {
             match self.cursor.peek()? {
                 Some(b' ' | b'\n' | b'\r' | b'\t') => self.cursor.at += 1,
@@ -123,23 +128,23 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    fn begin(&mut self) -> Result<u8, Trouble> {
-        self.blank()?.ok_or(Trouble::Cut)
+    fn begin(&mut self) -> Result<u8, ParseError> {
+        self.blank()?.ok_or(ParseError::Incomplete)
     }
 
     /// Parses the next operation.
-    fn operation(&mut self) -> Result<Drafted<'a>, Trouble> {
+    fn operation(&mut self) -> Result<ParsedEvent<'a>, ParseError> {
         if self.begin()? != b'{' {
             return Err(self.cursor.wrong("expected an operation: an object with \"process\", \"type\" and \"f\""));
         }
         let start = self.cursor.at;
-        let mut draft = Draft::new();
+        let mut draft = EventBuilder::new();
         self.pairs(|scanner, at, name| {
             let Some(field) = Field::named(name.as_bytes()) else {
                 return scanner.value(1).map(drop);
             };
             if !draft.is_new(field) {
-                return Err(Trouble::Wrong(at, format!("an operation says \"{name}\" twice").into()));
+                return Err(ParseError::Malformed(at, format!("an operation says \"{name}\" twice").into()));
             }
             let next = scanner.begin()?;
             let at = scanner.cursor.at;
@@ -148,31 +153,31 @@ impl<'a> Scanner<'a> {
                 (Field::Type, b'"') => {
                     let name = scanner.text()?;
                     let why = || format!("expected a type, which is invoke, ok, fail or info, not \"{name}\"");
-                    draft.set_kind(kind_named(&name).ok_or_else(|| Trouble::Wrong(at, why().into()))?);
+                    draft.set_kind(kind_named(&name).ok_or_else(|| ParseError::Malformed(at, why().into()))?);
                 }
                 (Field::F, b'"') => {
                     let name = scanner.text()?;
                     if name.is_empty() {
-                        return Err(Trouble::Wrong(at, "expected a function, a name such as read".into()));
+                        return Err(ParseError::Malformed(at, "expected a function, a name such as read".into()));
                     }
                     draft.set_function(name);
                 }
                 _ => {
                     let value = scanner.value(1)?;
-                    draft.take(field, value).map_err(|why| Trouble::Wrong(at, why.into()))?;
+                    draft.take(field, value).map_err(|why| ParseError::Malformed(at, why.into()))?;
                 }
             }
             Ok(())
         })?;
-        draft.finish("").map_err(|why| Trouble::Wrong(start, why.into()))
+        draft.finish("").map_err(|why| ParseError::Malformed(start, why.into()))
     }
 
     /// Parses the next object; calls `each` with the position and the text of each name, to parse the value that
     /// follows.
     fn pairs(
         &mut self,
-        mut each: impl FnMut(&mut Self, usize, Cow<'a, str>) -> Result<(), Trouble>,
-    ) -> Result<(), Trouble> {
+        mut each: impl FnMut(&mut Self, usize, Cow<'a, str>) -> Result<(), ParseError>,
+    ) -> Result<(), ParseError> {
         self.cursor.at += 1;
         if self.begin()? == b'}' {
             self.cursor.at += 1;
@@ -200,7 +205,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Parses the next value, at this nesting depth.
-    fn value(&mut self, depth: u32) -> Result<Value, Trouble> {
+    fn value(&mut self, depth: u32) -> Result<Value, ParseError> {
         // The array of operations, the operation, and its value.
         if depth > MAX_DEPTH + 2 {
             return Err(self.cursor.wrong(format!("values are nested at most {MAX_DEPTH} deep")));
@@ -213,7 +218,7 @@ impl<'a> Scanner<'a> {
                 let at = self.cursor.at;
                 let word = self.word()?;
                 Value::from_json_number(self.cursor.utf8(word)?)
-                    .map_err(|error| Trouble::Wrong(at, error.to_string().into()))
+                    .map_err(|error| ParseError::Malformed(at, error.to_string().into()))
             }
             _ => {
                 let at = self.cursor.at;
@@ -221,19 +226,19 @@ impl<'a> Scanner<'a> {
                     b"null" => Ok(Value::Nil),
                     b"true" => Ok(Value::Bool(true)),
                     b"false" => Ok(Value::Bool(false)),
-                    _ => Err(Trouble::Wrong(at, "expected a value".into())),
+                    _ => Err(ParseError::Malformed(at, "expected a value".into())),
                 }
             }
         }
     }
 
-    fn word(&mut self) -> Result<&'a [u8], Trouble> {
+    fn word(&mut self) -> Result<&'a [u8], ParseError> {
         let is_end =
             |byte: u8| byte.is_ascii_whitespace() || matches!(byte, b',' | b':' | b'[' | b']' | b'{' | b'}' | b'"');
         self.cursor.until(is_end)
     }
 
-    fn items(&mut self, depth: u32) -> Result<Vec<Value>, Trouble> {
+    fn items(&mut self, depth: u32) -> Result<Vec<Value>, ParseError> {
         self.cursor.at += 1;
         let mut items = Vec::new();
         if self.begin()? != b']' {
@@ -250,7 +255,7 @@ impl<'a> Scanner<'a> {
         Ok(items)
     }
 
-    fn map(&mut self, depth: u32) -> Result<Value, Trouble> {
+    fn map(&mut self, depth: u32) -> Result<Value, ParseError> {
         let start = self.cursor.at;
         let mut pairs = Vec::new();
         self.pairs(|scanner, _, name| {
@@ -261,16 +266,17 @@ impl<'a> Scanner<'a> {
             [(Value::Str(name), Value::Str(text))] if **name == *ESCAPE => unescaped(text),
             _ => Value::map(pairs).map_err(|error| error.to_string()),
         };
-        found.map_err(|why| Trouble::Wrong(start, why.into()))
+        found.map_err(|why| ParseError::Malformed(start, why.into()))
     }
 
     /// Parses text in quotes.
-    fn text(&mut self) -> Result<Cow<'a, str>, Trouble> {
+    fn text(&mut self) -> Result<Cow<'a, str>, ParseError> {
         self.cursor.at += 1;
         let mut whole = String::new();
         loop {
             let rest = &self.cursor.bytes[self.cursor.at..];
-            let length = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20)).ok_or(Trouble::Cut)?;
+            let length =
+                rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20)).ok_or(ParseError::Incomplete)?;
             let part = self.cursor.utf8(&rest[..length])?;
             self.cursor.at += length;
             match rest[length] {
@@ -288,9 +294,9 @@ impl<'a> Scanner<'a> {
     }
 
     /// Parses an escape within text.
-    fn escape(&mut self) -> Result<char, Trouble> {
+    fn escape(&mut self) -> Result<char, ParseError> {
         let at = self.cursor.at + 1;
-        let (c, length) = match *self.cursor.bytes.get(at).ok_or(Trouble::Cut)? {
+        let (c, length) = match *self.cursor.bytes.get(at).ok_or(ParseError::Incomplete)? {
             b't' => ('\t', 1),
             b'r' => ('\r', 1),
             b'n' => ('\n', 1),

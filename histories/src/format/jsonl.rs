@@ -3,14 +3,14 @@
 use std::{io, path::Path};
 
 use super::{
-    draft::{Drafted, Moment},
+    control::ReadControl,
+    event_buffer::Each,
+    event_builder::{Moment, ParsedEvent},
     fast,
     intake::Intake,
     json,
-    keys::Each,
     lines::Lines,
     records::Records,
-    watch::Watch,
 };
 use crate::{Event, History, ReadError, TRANSACTION};
 
@@ -23,7 +23,12 @@ pub fn write_event(out: &mut impl io::Write, event: &Event<'_>) -> io::Result<()
     out.write_all(b"\n")
 }
 
-pub(super) fn read(path: &Path, input: impl io::Read, watch: &Watch<'_>, each: Each<'_>) -> Result<History, ReadError> {
+pub(super) fn read(
+    path: &Path,
+    input: impl io::Read,
+    watch: &ReadControl<'_>,
+    each: Each<'_>,
+) -> Result<History, ReadError> {
     let mut lines = Lines::new(path, input);
     let mut intake = Intake::new(watch, each);
     let (mut is_first, mut records) = (true, None);
@@ -50,7 +55,7 @@ pub(super) fn read(path: &Path, input: impl io::Read, watch: &Watch<'_>, each: E
             continue;
         }
         let drafted = match fast::event(line) {
-            Some(event) => Drafted { time: Some(Moment::Whole(event.time.into())), event, is_nobody: false },
+            Some(event) => ParsedEvent { time: Some(Moment::Whole(event.time.into())), event, is_nobody: false },
             None => json::event(line).map_err(wrong)?,
         };
         after_transaction = drafted.event.f == TRANSACTION;

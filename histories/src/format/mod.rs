@@ -4,41 +4,41 @@
 mod chunks;
 mod columns;
 mod compressed;
+mod control;
 mod cursor;
-mod draft;
 mod edn;
 mod edn_write;
+mod event_buffer;
+mod event_builder;
 mod fast;
 mod intake;
+mod interpreter;
 mod jepsen_log;
 mod json;
 mod json_value;
 mod jsonl;
-mod keys;
+mod key_detector;
 mod lines;
 mod order;
 mod origin;
 mod records;
-mod shape;
-mod taking;
-mod watch;
 
 use std::{fmt, fs::File, io::Read, path::Path};
 
 pub use columns::write_columns;
 use compressed::unpacked_within;
 pub use compressed::{Compression, Packer, unpacked};
+pub use control::Reading;
 pub use edn_write::EdnStyle;
 pub use intake::Way;
 pub use json_value::parse_value;
 pub use jsonl::write_event;
-pub use watch::Reading;
 
 use crate::{Event, History, ReadError};
-use keys::Each;
+use control::{ControlledReader, ReadControl};
+use event_buffer::Each;
 use lines::{Place, line_ends};
 use origin::Origin;
-use watch::{Watch, Watched};
 
 /// Format of a history file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -173,7 +173,7 @@ fn read(
     options: &ReadOptions<'_>,
     mut each: Option<EachOrAgain<'_>>,
 ) -> Result<History, ReadError> {
-    let watch = Watch::new(options);
+    let watch = ReadControl::new(options);
     loop {
         let found = match &mut each {
             None => read_watched(path, &mut *origin, options.format, &watch, None),
@@ -196,12 +196,13 @@ fn read_watched(
     path: &Path,
     input: impl Read,
     asked: Option<Format>,
-    watch: &Watch<'_>,
+    watch: &ReadControl<'_>,
     each: Each<'_>,
 ) -> Result<History, ReadError> {
     let io = |source| ReadError::Io { path: path.to_owned(), source };
-    let input = unpacked_within(Watched { input, watch, is_file: true }, |bytes| watch.ask(bytes)).map_err(io)?;
-    let mut input = Watched { input, watch, is_file: false };
+    let input =
+        unpacked_within(ControlledReader { input, watch, is_file: true }, |bytes| watch.ask(bytes)).map_err(io)?;
+    let mut input = ControlledReader { input, watch, is_file: false };
     let mut start = Vec::new();
     input.by_ref().take(SNIFF_BYTES as u64).read_to_end(&mut start).map_err(io)?;
     if start.starts_with(BYTE_ORDER_MARK) {

@@ -13,7 +13,7 @@ use crate::{Event, EventType, PairingError, Process};
 
 /// Event to be sorted.
 #[derive(Clone, Debug)]
-pub(super) struct Waiting {
+pub(super) struct PendingEvent {
     pub(super) line: u64,
     pub(super) time: i128,
     pub(super) event: Event<'static>,
@@ -21,23 +21,23 @@ pub(super) struct Waiting {
 
 /// Events in the order of their times.
 #[derive(Debug)]
-pub(super) struct Arranged {
-    pub(super) events: Vec<Waiting>,
+pub(super) struct SortedEvents {
+    pub(super) events: Vec<PendingEvent>,
     /// Number of times that a client had to continue as a new one.
     pub(super) splits: usize,
 }
 
 /// Event that breaks a rule.
 #[derive(Debug)]
-pub(super) struct Broken {
+pub(super) struct RuleViolation {
     pub(super) line: u64,
     /// The event as JSON.
     pub(super) text: Vec<u8>,
     pub(super) rule: PairingError,
 }
 
-impl Broken {
-    fn new(waiting: &Waiting, rule: PairingError) -> Self {
+impl RuleViolation {
+    fn new(waiting: &PendingEvent, rule: PairingError) -> Self {
         let event = Event { time: u64::try_from(waiting.time).unwrap_or(0), ..waiting.event.clone() };
         Self { line: waiting.line, text: serde_json::to_vec(&event).unwrap_or_default(), rule }
     }
@@ -47,7 +47,7 @@ impl Broken {
 ///
 /// # Errors
 /// Returns the event that no order can place.
-pub(super) fn by_time(mut events: Vec<Waiting>) -> Result<Arranged, Broken> {
+pub(super) fn by_time(mut events: Vec<PendingEvent>) -> Result<SortedEvents, RuleViolation> {
     let mut clients: FxHashMap<Process, Vec<usize>> = FxHashMap::default();
     let mut next_process = 0;
     for (place, waiting) in events.iter().enumerate() {
@@ -74,13 +74,13 @@ pub(super) fn by_time(mut events: Vec<Waiting>) -> Result<Arranged, Broken> {
         let turn = if phases[place] == Phase::Chain { turn[place] } else { 0 };
         (events[place].time, phases[place], turn, place)
     });
-    let mut slots: Vec<Option<Waiting>> = events.into_iter().map(Some).collect();
+    let mut slots: Vec<Option<PendingEvent>> = events.into_iter().map(Some).collect();
     let events = order.into_iter().map(|place| slots[place].take().expect("each place comes once")).collect();
-    Ok(Arranged { events, splits })
+    Ok(SortedEvents { events, splits })
 }
 
 /// Sorts the events of one client by time.
-fn in_own_order(events: &[Waiting], sequence: &mut [usize]) -> Result<(), Broken> {
+fn in_own_order(events: &[PendingEvent], sequence: &mut [usize]) -> Result<(), RuleViolation> {
     if sequence.is_sorted_by_key(|&place| events[place].time) {
         return Ok(());
     }
@@ -91,18 +91,18 @@ fn in_own_order(events: &[Waiting], sequence: &mut [usize]) -> Result<(), Broken
     }
     let early = written.chunks(2).find(|pair| pair.len() == 2 && events[pair[1]].time < events[pair[0]].time);
     let Some(&[invoked, completed]) = early else { return Ok(()) };
-    let Waiting { time, event, .. } = &events[completed];
+    let PendingEvent { time, event, .. } = &events[completed];
     let rule = PairingError::EndsBeforeItBegins {
         process: event.process.clone(),
         f: event.f.clone().into_owned(),
         invoked_ns: events[invoked].time,
         completed_ns: *time,
     };
-    Err(Broken::new(&events[completed], rule))
+    Err(RuleViolation::new(&events[completed], rule))
 }
 
 /// Returns true if invocations and completions alternate.
-fn is_paired(events: &[Waiting], sequence: &[usize]) -> bool {
+fn is_paired(events: &[PendingEvent], sequence: &[usize]) -> bool {
     sequence.iter().enumerate().all(|(turn, &place)| (events[place].event.kind == EventType::Invoke) == (turn % 2 == 0))
 }
 
@@ -116,11 +116,11 @@ enum Phase {
 }
 
 fn phases(
-    events: &mut [Waiting],
+    events: &mut [PendingEvent],
     sequences: &[Vec<usize>],
     mut next_process: u64,
-) -> Result<(Vec<Phase>, usize), Broken> {
-    let of_kind = |waiting: &Waiting| match waiting.event.kind {
+) -> Result<(Vec<Phase>, usize), RuleViolation> {
+    let of_kind = |waiting: &PendingEvent| match waiting.event.kind {
         EventType::Invoke => Phase::Invocation,
         _ => Phase::Completion,
     };
@@ -157,23 +157,23 @@ fn phases(
 }
 
 /// Rejects a client of a lock that would have to continue as a new one, since a lock depends on who holds it.
-fn refuse_lock(waiting: &Waiting) -> Result<(), Broken> {
+fn refuse_lock(waiting: &PendingEvent) -> Result<(), RuleViolation> {
     if !matches!(&*waiting.event.f, "acquire" | "release" | "lock" | "unlock") {
         return Ok(());
     }
     let (process, time) = (waiting.event.process.clone(), waiting.time);
-    Err(Broken::new(waiting, PairingError::SameMoment { process, time }))
+    Err(RuleViolation::new(waiting, PairingError::SameMoment { process, time }))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Broken, Waiting, by_time};
+    use super::{PendingEvent, RuleViolation, by_time};
     use crate::{Event, EventType, PairingError, Process};
 
     use EventType::{Invoke, Ok as Done};
 
-    fn events(all: &[(u64, EventType, i128)]) -> Vec<Waiting> {
-        let event = |(line, &(process, kind, time)): (usize, &(u64, EventType, i128))| Waiting {
+    fn events(all: &[(u64, EventType, i128)]) -> Vec<PendingEvent> {
+        let event = |(line, &(process, kind, time)): (usize, &(u64, EventType, i128))| PendingEvent {
             line: line as u64 + 1,
             time,
             event: Event::new(Process::Client(process), kind, "read"),
@@ -250,13 +250,13 @@ mod tests {
         for waiting in &mut all {
             waiting.event.f = "acquire".into();
         }
-        let Broken { line, rule, .. } = by_time(all).expect_err("who holds it?");
+        let RuleViolation { line, rule, .. } = by_time(all).expect_err("who holds it?");
         assert_eq!((line, rule), (6, PairingError::SameMoment { process: Process::Client(1), time: 5 }));
     }
 
     #[test]
     fn an_end_before_its_beginning_is_named() {
-        let Broken { line, rule, text } =
+        let RuleViolation { line, rule, text } =
             by_time(events(&[(1, Invoke, 100), (1, Done, 90), (0, Invoke, 120)])).expect_err("it cannot be");
         assert_eq!(text, br#"{"time":90,"process":1,"type":"ok","f":"read"}"#);
         let said = rule.to_string();

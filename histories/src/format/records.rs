@@ -8,7 +8,7 @@
 //! change the meaning of the request.
 
 use super::{
-    draft::{Moment, moment},
+    event_builder::{Moment, moment},
     intake::Intake,
     lines::Place,
 };
@@ -97,15 +97,15 @@ struct Record<'a> {
     client: Option<&'a Value>,
     call: Option<Moment>,
     returned: Option<Moment>,
-    asked: Said<'a>,
-    answered: Said<'a>,
+    asked: RecordFields<'a>,
+    answered: RecordFields<'a>,
     /// True if fields of the input stand in the record itself.
     is_flat: bool,
 }
 
 /// Fields of an input or an output.
 #[derive(Debug, Default)]
-struct Said<'a> {
+struct RecordFields<'a> {
     /// The value, if it is not an object with fields.
     bare: Option<&'a Value>,
     parts: Vec<(Role, &'a Value)>,
@@ -113,7 +113,7 @@ struct Said<'a> {
     is_there: bool,
 }
 
-impl<'a> Said<'a> {
+impl<'a> RecordFields<'a> {
     fn get(&self, role: Role) -> Option<&'a Value> {
         self.parts.iter().find(|(found, _)| *found == role).map(|(_, value)| *value)
     }
@@ -289,7 +289,7 @@ impl<'a> Record<'a> {
     }
 }
 
-impl<'a> Said<'a> {
+impl<'a> RecordFields<'a> {
     fn read(&mut self, of: &str, value: &'a Value) -> Result<(), String> {
         self.is_there = true;
         let Value::Map(pairs) = value else {
@@ -309,7 +309,7 @@ impl<'a> Said<'a> {
 }
 
 /// Returns the name of the function; numbers are those of porcupine's models.
-fn function(named: &Value, asked: &Said<'_>) -> Result<String, String> {
+fn function(named: &Value, asked: &RecordFields<'_>) -> Result<String, String> {
     let pairs = asked.get(Role::From).is_some() || asked.get(Role::To).is_some();
     let name = match named {
         Value::Int(0) => "read".to_owned(),

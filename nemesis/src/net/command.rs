@@ -106,7 +106,7 @@ pub enum CommandError {
 
 /// Record of a finished command, for the log.
 #[derive(Debug)]
-pub struct Ran<'a> {
+pub struct FinishedCommand<'a> {
     /// Command that was run.
     pub command: &'a Command,
     /// Time from start to end.
@@ -116,13 +116,13 @@ pub struct Ran<'a> {
 }
 
 /// Callback that receives each command after it ran, from any thread.
-pub type Log = Arc<dyn Fn(&Ran<'_>) + Send + Sync>;
+pub type Log = Arc<dyn Fn(&FinishedCommand<'_>) + Send + Sync>;
 
 /// Runs a command to its end, in its namespace, and reports it to the log. Returns its standard output.
 pub(crate) fn run(command: &Command, log: &Log) -> Result<String, CommandError> {
     let started = Instant::now();
     let result = run_silently(command);
-    log(&Ran { command, took: started.elapsed(), error: result.as_ref().err() });
+    log(&FinishedCommand { command, took: started.elapsed(), error: result.as_ref().err() });
     result
 }
 

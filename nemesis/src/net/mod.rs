@@ -4,6 +4,6 @@ pub(crate) mod command;
 pub(crate) mod firewall;
 pub(crate) mod links;
 
-pub use command::{Command, CommandError, Log, Ran, quoted};
+pub use command::{Command, CommandError, FinishedCommand, Log, quoted};
 pub use firewall::Firewall;
 pub(crate) use links::MOST_HOSTS;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nemesis::{
-    Capabilities, Error, Firewall, Hosts, Log, Nemesis, NodeCommand, NodeId, Outcome, Planned, Sandbox,
+    Capabilities, Error, Firewall, Hosts, Log, Nemesis, NodeCommand, NodeId, Outcome, PlannedFault, Sandbox,
     ScheduleOptions, plan, probe,
 };
 
@@ -63,7 +63,7 @@ pub(crate) fn inject(nemesis: &mut Nemesis, fault: &str, leader: Option<NodeId>)
     nemesis.inject(&planned(fault), leader).unwrap()
 }
 
-fn planned(fault: &str) -> Planned {
+fn planned(fault: &str) -> PlannedFault {
     let faults = fault.parse::<nemesis::FaultSpecs>().unwrap().0;
     let plan = plan(1, &ScheduleOptions { faults, ..ScheduleOptions::default() });
     plan.into_iter().next().unwrap()
@@ -117,7 +117,7 @@ pub(crate) fn partitions(sandbox: &Sandbox) {
         let started = Instant::now();
         let outcome = inject(&mut nemesis, &format!("partition:{fault}"), Some(NodeId(1)));
         let installed = started.elapsed();
-        let Outcome::Installed { id, fault: nemesis::Resolved::Partition { grudge, .. } } = outcome else {
+        let Outcome::Installed { id, fault: nemesis::ResolvedFault::Partition { grudge, .. } } = outcome else {
             panic!("{outcome:?}")
         };
         await_grudge(nemesis.hosts(), |a, b| grudge.0.get(&a).is_some_and(|dropped| dropped.contains(&b)));

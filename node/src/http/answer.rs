@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::{
-    kv::{self, Applied},
+    kv::{self, Applied, MicroOperation},
     raft::{LogIndex, NodeId, Role, Term},
     request::{Failure, Happened, Reason},
 };
@@ -17,12 +17,22 @@ use crate::{
 /// Successful operation, with the node that answered.
 #[derive(Debug)]
 pub(super) struct Answer {
-    /// Key of the operation; `None` for a registration.
-    pub(super) key: Option<String>,
+    pub(super) subject: Subject,
     pub(super) applied: Applied,
     pub(super) node: NodeId,
     pub(super) role: Role,
     pub(super) term: Term,
+}
+
+/// Subject of an operation, which its answer repeats.
+#[derive(Debug)]
+pub(super) enum Subject {
+    /// Subject of a registration.
+    None,
+    /// Key of the operation.
+    Key(String),
+    /// Micro-operations of a transaction.
+    Transaction(Vec<MicroOperation>),
 }
 
 /// Body of any response; fields that do not apply are left out.
@@ -37,6 +47,10 @@ struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     swapped: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    added: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ops: Option<Vec<(&'static str, &'a str, &'a RawValue)>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     observed: Option<&'a RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
     revision: Option<LogIndex>,
@@ -48,10 +62,21 @@ struct Body<'a> {
 impl IntoResponse for Answer {
     fn into_response(self) -> Response {
         let unknown = |reason| ApiError::from(Failure { reason, happened: Happened::Unknown }).into_response();
-        let &Self { ref key, node, role, term, .. } = &self;
-        let key = key.as_deref();
-        let body =
-            Body { key, client: None, value: None, swapped: None, observed: None, revision: None, node, role, term };
+        let &Self { ref subject, node, role, term, .. } = &self;
+        let key = if let Subject::Key(key) = subject { Some(key.as_str()) } else { None };
+        let body = Body {
+            key,
+            client: None,
+            value: None,
+            swapped: None,
+            added: None,
+            ops: None,
+            observed: None,
+            revision: None,
+            node,
+            role,
+            term,
+        };
         let body = match &self.applied {
             Applied::Got(found) => {
                 Body { value: Some(json(found.value.as_ref())), revision: Some(found.revision), ..body }
@@ -61,12 +86,29 @@ impl IntoResponse for Answer {
                 let observed = Some(json(observed.as_ref()));
                 Body { swapped: Some(*swapped), observed, revision: Some(*revision), ..body }
             }
+            Applied::Added { added, revision } => Body { added: Some(*added), revision: Some(*revision), ..body },
+            Applied::Transaction { found, revision } => {
+                Body { ops: Some(answered(subject, found)), revision: Some(*revision), ..body }
+            }
+            Applied::Refused(refusal) => {
+                return ApiError::refused(StatusCode::CONFLICT, refusal.to_string()).into_response();
+            }
             Applied::Registered(client) => Body { client: Some(client.to_string()), ..body },
             Applied::OutOfSequence { latest } => return unknown(Reason::OutOfSequence { latest: *latest }),
             Applied::Expired => return unknown(Reason::SessionExpired),
         };
         Json(body).into_response()
     }
+}
+
+/// Returns the micro-operations of a transaction with the values that they read.
+fn answered<'a>(subject: &'a Subject, found: &'a [Option<kv::Json>]) -> Vec<(&'static str, &'a str, &'a RawValue)> {
+    let Subject::Transaction(micro_operations) = subject else { return Vec::new() };
+    let with_found = |(micro_operation, found): (&'a MicroOperation, &'a Option<kv::Json>)| match micro_operation {
+        MicroOperation::Append { key, value } => ("append", key.as_str(), json(Some(value))),
+        MicroOperation::Read { key } => ("r", key.as_str(), json(found.as_ref())),
+    };
+    micro_operations.iter().zip(found).map(with_found).collect()
 }
 
 /// Returns a stored value as raw JSON, and an absent one as `null`.

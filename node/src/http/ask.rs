@@ -3,8 +3,8 @@
 use axum::{
     body::Bytes,
     extract::{
-        Path,
-        rejection::{BytesRejection, PathRejection},
+        Path, Query,
+        rejection::{BytesRejection, PathRejection, QueryRejection},
     },
 };
 use serde::{Deserialize, de::DeserializeOwned};
@@ -12,13 +12,14 @@ use serde_json::Value;
 
 use super::answer::ApiError;
 use crate::{
-    kv::{Json, Session},
+    kv::{Json, MAX_MICRO_OPERATIONS, MicroOperation, Session},
     raft::LogIndex,
     request::Mode,
 };
 
 /// Maximum length of a key, in bytes.
 const MAX_KEY_BYTES: usize = 256;
+
 /// Query `?read=…`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -46,20 +47,74 @@ pub(super) struct CasBody {
     pub(super) seq: Option<u64>,
 }
 
+/// Body of an operation without arguments.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SessionBody {
+    pub(super) client: Option<String>,
+    pub(super) seq: Option<u64>,
+}
+
+/// Body of a transaction.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TransactionBody {
+    /// Micro-operations: name, key, and argument.
+    pub(super) ops: Vec<(String, String, Value)>,
+    pub(super) client: Option<String>,
+    pub(super) seq: Option<u64>,
+}
+
+pub(super) fn mode(query: Result<Query<ReadQuery>, QueryRejection>) -> Result<Mode, ApiError> {
+    let Query(ReadQuery { read }) = query.map_err(|rejection| ApiError::bad(rejection.body_text()))?;
+    Ok(read)
+}
+
 pub(super) fn key(key: Result<Path<String>, PathRejection>) -> Result<String, ApiError> {
     let Path(key) = key.map_err(|rejection| ApiError::bad(rejection.body_text()))?;
+    check_key(&key)?;
+    Ok(key)
+}
+
+fn check_key(key: &str) -> Result<(), ApiError> {
     if key.len() > MAX_KEY_BYTES {
         return Err(ApiError::bad(format!("a key has at most {MAX_KEY_BYTES} bytes")));
     }
     if key.chars().any(char::is_control) {
         return Err(ApiError::bad("a key has no control characters"));
     }
-    Ok(key)
+    Ok(())
+}
+
+/// Returns the micro-operations of a transaction; refuses none at all, too many, and any that it does not know.
+pub(super) fn micro_operations(ops: &[(String, String, Value)]) -> Result<Vec<MicroOperation>, ApiError> {
+    if !(1..=MAX_MICRO_OPERATIONS).contains(&ops.len()) {
+        return Err(ApiError::bad(format!("a transaction has from 1 to {MAX_MICRO_OPERATIONS} operations")));
+    }
+    ops.iter().map(|(name, key, argument)| micro_operation(name, key, argument)).collect()
+}
+
+fn micro_operation(name: &str, key: &str, argument: &Value) -> Result<MicroOperation, ApiError> {
+    if key.is_empty() {
+        return Err(ApiError::bad("a key is not empty"));
+    }
+    check_key(key)?;
+    match name {
+        "append" => Ok(MicroOperation::Append { key: key.to_owned(), value: value("append", argument)? }),
+        "r" if argument.is_null() => Ok(MicroOperation::Read { key: key.to_owned() }),
+        "r" => Err(ApiError::bad("`r` has no argument: it is [\"r\", key, null]")),
+        _ => Err(ApiError::bad("an operation of a transaction is [\"append\", key, value] or [\"r\", key, null]")),
+    }
 }
 
 pub(super) fn body<T: DeserializeOwned>(body: Result<Bytes, BytesRejection>) -> Result<T, ApiError> {
     let bytes = body.map_err(|rejection| ApiError::refused(rejection.status(), rejection.body_text()))?;
     serde_json::from_slice(&bytes).map_err(|error| ApiError::bad(format!("the body: {error}")))
+}
+
+/// Returns the body, which may be left out.
+pub(super) fn body_if_any<T: DeserializeOwned + Default>(found: Result<Bytes, BytesRejection>) -> Result<T, ApiError> {
+    if found.as_ref().is_ok_and(Bytes::is_empty) { Ok(T::default()) } else { body(found) }
 }
 
 /// Converts a value to be written; refuses `null`.

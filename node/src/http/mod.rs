@@ -4,8 +4,18 @@
 //!   0.
 //! - `PUT /v1/kv/{key}` with `{"value": …}` writes.
 //! - `POST /v1/kv/{key}/cas` with `{"from": …, "to": …}` writes if the value is `from`; `null` is "absent".
+//! - `POST /v1/kv/{key}/add` with `{"value": …}` adds to a list unless it has the value already: a set. The answer says
+//!   in `"added"` which of the two.
+//! - `POST /v1/kv/{key}/enqueue` with `{"value": …}` adds at the end of a list, `POST /v1/kv/{key}/dequeue` takes the
+//!   first element out and answers with it as `"value"`, and `GET /v1/kv/{key}/first?read=…` reads it. Of an empty list,
+//!   which an absent key is, it is `null`.
+//! - `POST /v1/txn?read=…` with `{"ops": [["append", key, value], ["r", key, null], …]}` does all of this at one moment,
+//!   or none of it, and answers with the same `"ops"`, in which each `"r"` has the value that it read. One that only
+//!   reads is read in this mode; any other is an entry of the log.
 //! - `POST /v1/sessions` begins a session and answers with its `"client"`.
 //! - `GET /v1/status` describes the state of the node.
+//!
+//! An operation that needs a list and finds another value, or a list at its limit of 64 KiB, is refused with 409.
 //!
 //! A write may carry the `"client"` of a session and a `"seq"`: sent again with the same two, to any node, it takes
 //! effect once. The cluster remembers 4,096 sessions and forgets the one that was idle longest; later requests of a
@@ -36,12 +46,12 @@ use tokio::{net::TcpListener, sync::oneshot, time::timeout};
 
 pub(crate) use self::connections::Limits;
 use self::{
-    answer::{Answer, ApiError},
-    ask::{CasBody, PutBody, ReadQuery},
+    answer::{Answer, ApiError, Subject},
+    ask::{CasBody, PutBody, ReadQuery, SessionBody, TransactionBody},
     connections::Guest,
 };
 use crate::{
-    kv::{Command, Op},
+    kv::{Command, MicroOperation, Op, Query as Question},
     request::{Happened, Input, Inputs, Reason, Reply, Request, StatusReport},
 };
 
@@ -54,6 +64,11 @@ fn router(inputs: Inputs, limits: Limits) -> Router {
     Router::new()
         .route("/v1/kv/{key}", get(read).put(put))
         .route("/v1/kv/{key}/cas", post(cas))
+        .route("/v1/kv/{key}/add", post(add))
+        .route("/v1/kv/{key}/enqueue", post(enqueue))
+        .route("/v1/kv/{key}/dequeue", post(dequeue))
+        .route("/v1/kv/{key}/first", get(first))
+        .route("/v1/txn", post(transact))
         .route("/v1/sessions", post(register))
         .route("/v1/status", get(status))
         .fallback(async || ApiError::refused(StatusCode::NOT_FOUND, "no such route"))
@@ -82,23 +97,43 @@ async fn with_whole_body(request: extract::Request, limit: Duration) -> Result<e
 
 type Key = Result<Path<String>, PathRejection>;
 type Body = Result<Bytes, BytesRejection>;
+type Reading = Result<Query<ReadQuery>, QueryRejection>;
 
-async fn read(
-    State(inputs): State<Inputs>,
-    key: Key,
-    query: Result<Query<ReadQuery>, QueryRejection>,
-) -> Result<Answer, ApiError> {
-    let key = ask::key(key)?;
-    let Query(ReadQuery { read: mode }) = query.map_err(|rejection| ApiError::bad(rejection.body_text()))?;
-    ask_server(&inputs, Some(key.clone()), Request::Read { key, mode }).await
+async fn read(State(inputs): State<Inputs>, key: Key, reading: Reading) -> Result<Answer, ApiError> {
+    let (key, mode) = (ask::key(key)?, ask::mode(reading)?);
+    let query = Question::Value(key.clone());
+    ask_server(&inputs, Subject::Key(key), Request::Read { query, mode }).await
+}
+
+async fn first(State(inputs): State<Inputs>, key: Key, reading: Reading) -> Result<Answer, ApiError> {
+    let (key, mode) = (ask::key(key)?, ask::mode(reading)?);
+    let query = Question::First(key.clone());
+    ask_server(&inputs, Subject::Key(key), Request::Read { query, mode }).await
 }
 
 async fn put(State(inputs): State<Inputs>, key: Key, body: Body) -> Result<Answer, ApiError> {
+    write_value(&inputs, key, body, |key, value| Op::Put { key, value }).await
+}
+
+async fn add(State(inputs): State<Inputs>, key: Key, body: Body) -> Result<Answer, ApiError> {
+    write_value(&inputs, key, body, |key, value| Op::Add { key, value }).await
+}
+
+async fn enqueue(State(inputs): State<Inputs>, key: Key, body: Body) -> Result<Answer, ApiError> {
+    write_value(&inputs, key, body, |key, value| Op::Enqueue { key, value }).await
+}
+
+async fn write_value(
+    inputs: &Inputs,
+    key: Key,
+    body: Body,
+    op: fn(String, crate::kv::Json) -> Op,
+) -> Result<Answer, ApiError> {
     let key = ask::key(key)?;
     let PutBody { value, client, seq } = ask::body(body)?;
-    let op = Op::Put { key: key.clone(), value: ask::value("value", &value)? };
+    let op = op(key.clone(), ask::value("value", &value)?);
     let command = Command { session: ask::session(client, seq)?, op };
-    ask_server(&inputs, Some(key), Request::Write(command)).await
+    ask_server(inputs, Subject::Key(key), Request::Write(command)).await
 }
 
 async fn cas(State(inputs): State<Inputs>, key: Key, body: Body) -> Result<Answer, ApiError> {
@@ -106,11 +141,35 @@ async fn cas(State(inputs): State<Inputs>, key: Key, body: Body) -> Result<Answe
     let CasBody { from, to, client, seq } = ask::body(body)?;
     let op = Op::Cas { key: key.clone(), from: crate::kv::Json::new(&from), to: ask::value("to", &to)? };
     let command = Command { session: ask::session(client, seq)?, op };
-    ask_server(&inputs, Some(key), Request::Write(command)).await
+    ask_server(&inputs, Subject::Key(key), Request::Write(command)).await
+}
+
+async fn dequeue(State(inputs): State<Inputs>, key: Key, body: Body) -> Result<Answer, ApiError> {
+    let key = ask::key(key)?;
+    let SessionBody { client, seq } = ask::body_if_any(body)?;
+    let command = Command { session: ask::session(client, seq)?, op: Op::Dequeue { key: key.clone() } };
+    ask_server(&inputs, Subject::Key(key), Request::Write(command)).await
+}
+
+async fn transact(State(inputs): State<Inputs>, reading: Reading, body: Body) -> Result<Answer, ApiError> {
+    let mode = ask::mode(reading)?;
+    let TransactionBody { ops, client, seq } = ask::body(body)?;
+    let micro_operations = ask::micro_operations(&ops)?;
+    let session = ask::session(client, seq)?;
+    let key_read = |micro_operation: &MicroOperation| match micro_operation {
+        MicroOperation::Read { key } => Some(key.clone()),
+        MicroOperation::Append { .. } => None,
+    };
+    let keys_read: Option<Vec<String>> = micro_operations.iter().map(key_read).collect();
+    let request = keys_read.map_or_else(
+        || Request::Write(Command { session, op: Op::Transaction { micro_operations: micro_operations.clone() } }),
+        |keys| Request::Read { query: Question::Values(keys), mode },
+    );
+    ask_server(&inputs, Subject::Transaction(micro_operations), request).await
 }
 
 async fn register(State(inputs): State<Inputs>) -> Result<Answer, ApiError> {
-    ask_server(&inputs, None, Request::Write(Command { session: None, op: Op::Register })).await
+    ask_server(&inputs, Subject::None, Request::Write(Command { session: None, op: Op::Register })).await
 }
 
 async fn status(State(inputs): State<Inputs>) -> Result<Json<StatusReport>, ApiError> {
@@ -120,7 +179,7 @@ async fn status(State(inputs): State<Inputs>) -> Result<Json<StatusReport>, ApiE
 }
 
 /// Hands a request to the server's loop, which answers it by the deadline, if only with an error.
-async fn ask_server(inputs: &Inputs, key: Option<String>, request: Request) -> Result<Answer, ApiError> {
+async fn ask_server(inputs: &Inputs, subject: Subject, request: Request) -> Result<Answer, ApiError> {
     let unanswered = if matches!(request, Request::Write(_)) { Happened::Unknown } else { Happened::No };
     let (reply, answer) = oneshot::channel();
     let full = |_| ApiError::unavailable(&Reason::Overloaded, Happened::No);
@@ -128,7 +187,7 @@ async fn ask_server(inputs: &Inputs, key: Option<String>, request: Request) -> R
     let Reply { node, role, term, result } =
         answer.await.map_err(|_| ApiError::unavailable(&Reason::Stopping, unanswered))?;
     let applied = result.map_err(ApiError::from)?;
-    Ok(Answer { key, applied, node, role, term })
+    Ok(Answer { subject, applied, node, role, term })
 }
 
 #[cfg(test)]

@@ -82,7 +82,7 @@ async fn a_read_names_its_mode_and_gets_value_revision_and_node() {
         let found = Found { value: stored(&json!({"b": [1, "x"]})), revision: LogIndex(17) };
         let path = format!("/v1/kv/k{query}");
         let (request, status, body) = api.answered(Method::GET, &path, "", Ok(Applied::Got(found))).await;
-        assert_eq!(request, Request::Read { key: "k".into(), mode });
+        assert_eq!(request, Request::Read { query: Question::Value("k".into()), mode });
         let expected =
             json!({"key": "k", "value": {"b": [1, "x"]}, "revision": 17, "node": 2, "role": "follower", "term": 3});
         assert_eq!((status, body), (200, expected));
@@ -94,7 +94,7 @@ async fn an_absent_key_is_null_at_revision_zero() {
     let api = Api::new(8).await;
     let found = Found { value: None, revision: LogIndex(0) };
     let (request, status, body) = api.answered(Method::GET, "/v1/kv/a%2Fb%20c", "", Ok(Applied::Got(found))).await;
-    assert_eq!(request, Request::Read { key: "a/b c".into(), mode: Mode::Quorum });
+    assert_eq!(request, Request::Read { query: Question::Value("a/b c".into()), mode: Mode::Quorum });
     assert_eq!(
         (status, &body["key"], &body["value"], &body["revision"]),
         (200, &json!("a/b c"), &json!(null), &json!(0))
@@ -123,11 +123,104 @@ async fn writes_and_cas_carry_their_session_and_tell_what_they_did() {
 }
 
 #[tokio::test]
+async fn sets_and_queues_are_asked_by_key() {
+    let api = Api::new(8).await;
+    let node = |mut body: Value| {
+        let about = json!({"key": "k", "node": 2, "role": "follower", "term": 3});
+        body.as_object_mut().unwrap().extend(about.as_object().unwrap().clone());
+        body
+    };
+    let (key, value) = (|| "k".to_owned(), || stored(&json!([5])).unwrap());
+    let session = Some(crate::kv::Session { client: LogIndex(17), seq: 1 });
+    let got = |value: Value| Ok(Applied::Got(Found { value: stored(&value), revision: LogIndex(9) }));
+    for (path, body, op, result, expected) in [
+        (
+            "add",
+            r#"{"value": [5]}"#,
+            Op::Add { key: key(), value: value() },
+            Ok(Applied::Added { added: false, revision: LogIndex(9) }),
+            json!({"added": false, "revision": 9}),
+        ),
+        (
+            "enqueue",
+            r#"{"value": [5]}"#,
+            Op::Enqueue { key: key(), value: value() },
+            Ok(Applied::Put(LogIndex(9))),
+            json!({"revision": 9}),
+        ),
+        ("dequeue", "", Op::Dequeue { key: key() }, got(json!(5)), json!({"value": 5, "revision": 9})),
+        ("dequeue", "{}", Op::Dequeue { key: key() }, got(json!(null)), json!({"value": null, "revision": 9})),
+    ] {
+        let (request, status, answer) =
+            api.answered(Method::POST, &format!("/v1/kv/k/{path}"), body, result.clone()).await;
+        assert_eq!(request, Request::Write(Command { session: None, op: op.clone() }));
+        assert_eq!((status, answer), (200, node(expected)));
+        let with_session = r#"{"value": [5], "client": "17", "seq": 1}"#;
+        let with_session = if path == "dequeue" { r#"{"client": "17", "seq": 1}"# } else { with_session };
+        let (request, ..) = api.answered(Method::POST, &format!("/v1/kv/k/{path}"), with_session, result).await;
+        assert_eq!(request, Request::Write(Command { session, op }));
+    }
+    let (request, status, answer) =
+        api.answered(Method::GET, "/v1/kv/k/first?read=leader", "", got(json!({"a": 1}))).await;
+    assert_eq!(request, Request::Read { query: Question::First(key()), mode: Mode::Leader });
+    assert_eq!((status, answer), (200, node(json!({"value": {"a": 1}, "revision": 9}))));
+}
+
+#[tokio::test]
+async fn a_transaction_is_answered_with_what_it_read() {
+    let api = Api::new(8).await;
+    let read = |key: &str| MicroOperation::Read { key: key.into() };
+    let micro_operations =
+        vec![MicroOperation::Append { key: "a".into(), value: stored(&json!(5)).unwrap() }, read("a"), read("b")];
+    let found = vec![None, stored(&json!([1, 5])), None];
+    let applied = Ok(Applied::Transaction { found, revision: LogIndex(9) });
+    let body = r#"{"ops": [["append", "a", 5], ["r", "a", null], ["r", "b", null]], "client": "17", "seq": 2}"#;
+    let (request, status, answer) = api.answered(Method::POST, "/v1/txn?read=leader", body, applied).await;
+    let session = Some(crate::kv::Session { client: LogIndex(17), seq: 2 });
+    assert_eq!(request, Request::Write(Command { session, op: Op::Transaction { micro_operations } }), "never a read");
+    let ops = json!([["append", "a", 5], ["r", "a", [1, 5]], ["r", "b", null]]);
+    assert_eq!((status, answer), (200, json!({"ops": ops, "revision": 9, "node": 2, "role": "follower", "term": 3})));
+
+    let found = vec![stored(&json!([7])), None];
+    let applied = Ok(Applied::Transaction { found, revision: LogIndex(4) });
+    let body = r#"{"ops": [["r", "a", null], ["r", "b", null]]}"#;
+    let (request, _, answer) = api.answered(Method::POST, "/v1/txn?read=leader", body, applied).await;
+    let query = Question::Values(vec!["a".into(), "b".into()]);
+    assert_eq!(request, Request::Read { query, mode: Mode::Leader });
+    assert_eq!((&answer["ops"], &answer["revision"]), (&json!([["r", "a", [7]], ["r", "b", null]]), &json!(4)));
+}
+
+#[tokio::test]
+async fn an_operation_that_does_not_fit_the_value_has_not_happened() {
+    let api = Api::new(8).await;
+    let refused = Ok(Applied::Refused(crate::kv::Refusal::NotAList));
+    let (_, status, body) = api.answered(Method::POST, "/v1/kv/k/dequeue", "", refused).await;
+    assert_eq!((status, body), (409, json!({"error": "the value of the key is no list", "happened": "no"})));
+}
+
+#[tokio::test]
 async fn wrong_input_is_refused_and_never_reaches_the_loop() {
     let api = Api::new(8).await;
     let long_key = format!("/v1/kv/{}", "k".repeat(257));
     let large = json!({ "value": "x".repeat(MAX_BODY_BYTES) }).to_string();
     let cases = [
+        (Method::POST, "/v1/txn", "{}", 400, "missing field `ops`"),
+        (Method::POST, "/v1/txn", r#"{"ops": []}"#, 400, "from 1 to 16 operations"),
+        (Method::POST, "/v1/txn", r#"{"ops": [["r", "k"]]}"#, 400, "invalid length"),
+        (Method::POST, "/v1/txn", r#"{"ops": [["r", 5, null]]}"#, 400, "expected a string"),
+        (Method::POST, "/v1/txn", r#"{"ops": [["r", "", null]]}"#, 400, "a key is not empty"),
+        (Method::POST, "/v1/txn", r#"{"ops": [["r", "\u0001", null]]}"#, 400, "control characters"),
+        (Method::POST, "/v1/txn", r#"{"ops": [["r", "k", [1]]]}"#, 400, "`r` has no argument"),
+        (Method::POST, "/v1/txn", r#"{"ops": [["w", "k", 1]]}"#, 400, "[\"append\", key, value] or"),
+        (Method::POST, "/v1/txn", r#"{"ops": [["append", "k", null]]}"#, 400, "`append` is null"),
+        (Method::POST, "/v1/txn?read=eventual", r#"{"ops": [["r", "k", null]]}"#, 400, "unknown variant `eventual`"),
+        (Method::POST, "/v1/txn", r#"{"ops": [["r", "k", null]], "seq": 1}"#, 400, "`client` and `seq` go together"),
+        (Method::POST, "/v1/kv/k/add", r#"{"value": null}"#, 400, "`value` is null"),
+        (Method::POST, "/v1/kv/k/enqueue", "", 400, "EOF while parsing"),
+        (Method::POST, "/v1/kv/k/dequeue", r#"{"value": 1}"#, 400, "unknown field `value`"),
+        (Method::GET, "/v1/kv/k/first?raed=log", "", 400, "unknown field `raed`"),
+        (Method::GET, "/v1/kv/k/dequeue", "", 405, "no such method"),
+        (Method::GET, "/v1/txn", "", 405, "no such method"),
         (Method::GET, "/v1/kv/k?read=eventual", "", 400, "unknown variant `eventual`, expected one of `local`"),
         (Method::GET, "/v1/kv/k?raed=log", "", 400, "unknown field `raed`"),
         (Method::GET, long_key.as_str(), "", 400, "a key has at most 256 bytes"),
@@ -178,6 +271,17 @@ async fn each_failure_has_its_status_and_says_whether_it_may_have_happened() {
     assert_eq!((status, &body["happened"]), (409, &json!("unknown")));
     let (_, status, body) = api.answered(Method::PUT, "/v1/kv/k", r#"{"value":1}"#, Ok(Applied::Expired)).await;
     assert_eq!((status, &body["happened"]), (410, &json!("unknown")), "it may be a retry of what happened long ago");
+}
+
+#[tokio::test]
+async fn a_transaction_has_a_bounded_number_of_operations() {
+    let api = Api::with(8, Limits::new(100, 10_000)).await;
+    let many = |count: usize| json!({ "ops": vec![json!(["r", "k", null]); count] }).to_string();
+    let (status, body) = api.call(Method::POST, "/v1/txn", &many(17)).await;
+    assert_eq!(status, 400, "{body}");
+    assert!(body["error"].as_str().unwrap().contains("from 1 to 16 operations"), "{body}");
+    let applied = Ok(Applied::Transaction { found: vec![None; 16], revision: LogIndex(1) });
+    assert_eq!(api.answered(Method::POST, "/v1/txn", &many(16), applied).await.1, 200);
 }
 
 #[tokio::test]

@@ -1,12 +1,15 @@
 //! State machine that applies committed entries in order, each once. Deterministic: no clock, no randomness, no hash
 //! order.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Applied, Command, Found, Op,
+    Applied, Command, Found, Json, MicroOperation, Op, Query, Refusal,
     cells::{Cell, Cells},
+    list::{self, MAX_LIST_BYTES},
     session::Sessions,
 };
 use crate::raft::{Entry, LogIndex, Payload};
@@ -51,6 +54,25 @@ impl Machine {
             Some(cell) => Found { value: Some(cell.value.clone()), revision: cell.revision },
             None => Found { value: None, revision: LogIndex(0) },
         }
+    }
+
+    /// Answers a question from the current state.
+    pub(crate) fn answer(&self, query: &Query) -> Applied {
+        match query {
+            Query::Value(key) => Applied::Got(self.get(key)),
+            Query::First(key) => self.first(key),
+            Query::Values(keys) => {
+                let reads: Vec<_> = keys.iter().map(|key| MicroOperation::Read { key: key.clone() }).collect();
+                let read = self.transact(&reads).map(|(found, _)| found);
+                let revision = self.applied;
+                read.map_or_else(Applied::Refused, |found| Applied::Transaction { found, revision })
+            }
+        }
+    }
+
+    fn first(&self, key: &str) -> Applied {
+        let Found { value, revision } = self.get(key);
+        list::first(value.as_ref()).map_or_else(Applied::Refused, |value| Applied::Got(Found { value, revision }))
     }
 
     /// Applies the next entry; returns `None` for one without a command.
@@ -98,7 +120,73 @@ impl Machine {
                 }
                 Applied::Cas { swapped, observed, revision: if swapped { at } else { revision } }
             }
+            Op::First { key } => self.first(&key),
+            Op::Add { key, value } => self.add(key, &value, at).unwrap_or_else(Applied::Refused),
+            Op::Enqueue { key, value } => match list::push(self.get(&key).value.as_ref(), &value) {
+                Ok(value) => {
+                    self.state.cells.insert(key, Cell { value, revision: at });
+                    Applied::Put(at)
+                }
+                Err(refusal) => Applied::Refused(refusal),
+            },
+            Op::Dequeue { key } => self.dequeue(key, at).unwrap_or_else(Applied::Refused),
+            Op::Transaction { micro_operations } => match self.transact(&micro_operations) {
+                Ok((found, changed)) => {
+                    for (key, value) in changed {
+                        self.state.cells.insert(key, Cell { value, revision: at });
+                    }
+                    Applied::Transaction { found, revision: at }
+                }
+                Err(refusal) => Applied::Refused(refusal),
+            },
         }
+    }
+
+    fn add(&mut self, key: String, value: &Json, at: LogIndex) -> Result<Applied, Refusal> {
+        let Found { value: list, revision } = self.get(&key);
+        if list::contains(list.as_ref(), value)? {
+            return Ok(Applied::Added { added: false, revision });
+        }
+        let list = list::push(list.as_ref(), value)?;
+        self.state.cells.insert(key, Cell { value: list, revision: at });
+        Ok(Applied::Added { added: true, revision: at })
+    }
+
+    fn dequeue(&mut self, key: String, at: LogIndex) -> Result<Applied, Refusal> {
+        let Found { value: list, revision } = self.get(&key);
+        let Some((first, others)) = list::split_first(list.as_ref())? else {
+            return Ok(Applied::Got(Found { value: None, revision }));
+        };
+        self.state.cells.insert(key, Cell { value: others, revision: at });
+        Ok(Applied::Got(Found { value: Some(first), revision: at }))
+    }
+
+    /// Returns the values that a transaction reads and those that it leaves, without changing anything.
+    #[expect(clippy::type_complexity, reason = "a pair that is taken apart at once")]
+    fn transact(
+        &self,
+        micro_operations: &[MicroOperation],
+    ) -> Result<(Vec<Option<Json>>, BTreeMap<String, Json>), Refusal> {
+        let (mut found, mut changed) = (Vec::with_capacity(micro_operations.len()), BTreeMap::new());
+        let mut read_bytes = 0;
+        for micro_operation in micro_operations {
+            let (MicroOperation::Append { key, .. } | MicroOperation::Read { key }) = micro_operation;
+            let now = changed.get(key).cloned().or_else(|| self.get(key).value);
+            match micro_operation {
+                MicroOperation::Append { value, .. } => {
+                    changed.insert(key.clone(), list::push(now.as_ref(), value)?);
+                    found.push(None);
+                }
+                MicroOperation::Read { .. } => {
+                    read_bytes += now.as_ref().map_or(0, |value| value.as_str().len());
+                    if read_bytes > MAX_LIST_BYTES {
+                        return Err(Refusal::TooMuchRead);
+                    }
+                    found.push(now);
+                }
+            }
+        }
+        Ok((found, changed))
     }
 
     /// Returns a function that encodes the current state as the data of a snapshot at `applied`, on any thread. The
@@ -120,145 +208,4 @@ impl Machine {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-    use crate::{
-        kv::{Json, Session},
-        raft::Term,
-    };
-
-    fn value(value: &serde_json::Value) -> Json {
-        Json::new(value).unwrap()
-    }
-
-    fn put(key: &str, to: u64) -> Op {
-        Op::Put { key: key.into(), value: value(&json!(to)) }
-    }
-
-    fn cas(key: &str, from: Option<u64>, to: u64) -> Op {
-        Op::Cas { key: key.into(), from: from.map(|from| value(&json!(from))), to: value(&json!(to)) }
-    }
-
-    fn apply(machine: &mut Machine, session: Option<(u64, u64)>, op: Op) -> Applied {
-        let session = session.map(|(client, seq)| Session { client: LogIndex(client), seq });
-        let payload = Payload::Command(Command { session, op }.encode());
-        let entry = Entry { index: LogIndex(machine.applied().0 + 1), term: Term(1), payload };
-        machine.apply(&entry).unwrap().unwrap()
-    }
-
-    fn found(to: u64, revision: u64) -> Found {
-        Found { value: Some(value(&json!(to))), revision: LogIndex(revision) }
-    }
-
-    #[test]
-    fn equal_values_have_one_form() {
-        let one = serde_json::from_str(r#"{"b":[1, 2],"a":"x"}"#).unwrap();
-        let other = serde_json::from_str(r#"{ "a" : "x", "b":[1,2] }"#).unwrap();
-        assert_eq!(Json::new(&one), Json::new(&other));
-        assert_ne!(Json::new(&json!(1)), Json::new(&json!("1")));
-        assert_eq!(Json::new(&json!(null)), None);
-    }
-
-    #[test]
-    fn absent_is_not_a_value() {
-        let mut machine = Machine::default();
-        assert_eq!(machine.get("k"), Found { value: None, revision: LogIndex(0) });
-        assert_eq!(apply(&mut machine, None, Op::Get { key: "k".into() }), Applied::Got(machine.get("k")));
-    }
-
-    #[test]
-    fn a_write_is_read_with_its_index_as_revision() {
-        let mut machine = Machine::default();
-        assert_eq!(apply(&mut machine, None, put("k", 5)), Applied::Put(LogIndex(1)));
-        apply(&mut machine, None, put("other", 6));
-        assert_eq!(machine.get("k"), found(5, 1));
-    }
-
-    #[test]
-    fn cas_compares_when_it_is_applied_and_tells_what_it_found() {
-        let mut machine = Machine::default();
-        let swapped = |observed: Option<u64>, revision| Applied::Cas {
-            swapped: true,
-            observed: observed.map(|it| value(&json!(it))),
-            revision: LogIndex(revision),
-        };
-        assert_eq!(apply(&mut machine, None, cas("k", None, 1)), swapped(None, 1));
-        assert_eq!(
-            apply(&mut machine, None, cas("k", None, 2)),
-            Applied::Cas { swapped: false, observed: Some(value(&json!(1))), revision: LogIndex(1) }
-        );
-        assert_eq!(apply(&mut machine, None, cas("k", Some(1), 3)), swapped(Some(1), 3));
-        assert_eq!(machine.get("k"), found(3, 3));
-    }
-
-    #[test]
-    fn a_retry_gets_the_first_answer_and_changes_nothing() {
-        let mut machine = Machine::default();
-        assert_eq!(apply(&mut machine, None, Op::Register), Applied::Registered(LogIndex(1)));
-        let first = apply(&mut machine, Some((1, 1)), cas("k", None, 1));
-        apply(&mut machine, None, put("k", 9));
-        assert_eq!(apply(&mut machine, Some((1, 1)), cas("k", None, 1)), first);
-        assert_eq!(machine.get("k"), found(9, 3));
-        apply(&mut machine, Some((1, 3)), put("k", 10));
-        assert_eq!(apply(&mut machine, Some((1, 2)), put("k", 11)), Applied::OutOfSequence { latest: 3 });
-        assert_eq!(machine.get("k"), found(10, 5));
-    }
-
-    /// A retry that comes after its session has expired must not overwrite later writes, nor be answered as if it had
-    /// succeeded.
-    #[test]
-    fn a_retry_of_an_expired_session_changes_nothing_and_is_told_so_after_a_snapshot_too() {
-        let mut machine = Machine::default();
-        apply(&mut machine, None, Op::Register);
-        apply(&mut machine, Some((1, 1)), put("k", 1));
-        apply(&mut machine, None, put("k", 2));
-        for _ in 0..crate::kv::session::MAX_CLIENTS {
-            apply(&mut machine, None, Op::Register);
-        }
-        let mut other = Machine::default();
-        other.restore(machine.applied(), &machine.freeze()()).unwrap();
-        for machine in [&mut machine, &mut other] {
-            for seq in [1, 2] {
-                assert_eq!(apply(machine, Some((1, seq)), put("k", 1)), Applied::Expired);
-            }
-            assert_eq!(machine.get("k"), found(2, 3));
-        }
-    }
-
-    #[test]
-    fn a_snapshot_carries_values_revisions_and_sessions_and_replaces_all() {
-        let mut machine = Machine::default();
-        apply(&mut machine, None, Op::Register);
-        let first = apply(&mut machine, Some((1, 1)), put("k", 1));
-        let mut other = Machine::default();
-        apply(&mut other, None, put("gone", 1));
-        other.restore(machine.applied(), &machine.freeze()()).unwrap();
-        assert_eq!(other.state, machine.state);
-        assert_eq!(other.applied(), LogIndex(2));
-        assert_eq!(apply(&mut other, Some((1, 1)), put("k", 1)), first, "still once after a restart from a snapshot");
-    }
-
-    #[test]
-    fn an_unreadable_snapshot_or_entry_is_an_error_and_changes_nothing() {
-        let mut machine = Machine::default();
-        apply(&mut machine, None, put("k", 1));
-        let state = machine.freeze()();
-        assert_eq!(machine.restore(LogIndex(9), &[0xff; 3]), Err(MachineError::Snapshot(LogIndex(9))));
-        let entry = Entry { index: LogIndex(2), term: Term(1), payload: Payload::Command(Bytes::from_static(&[9])) };
-        assert_eq!(machine.apply(&entry), Err(MachineError::Entry(LogIndex(2))));
-        assert_eq!((machine.freeze()(), machine.applied), (state, LogIndex(1)));
-    }
-
-    #[test]
-    fn a_gap_and_a_repetition_are_refused() {
-        let mut machine = Machine::default();
-        let entry = |index| Entry { index: LogIndex(index), term: Term(1), payload: Payload::Noop };
-        assert_eq!(machine.apply(&entry(1)), Ok(None));
-        for index in [1, 3] {
-            let refused = MachineError::NotNext { applied: LogIndex(1), found: LogIndex(index) };
-            assert_eq!(machine.apply(&entry(index)), Err(refused));
-        }
-    }
-}
+mod tests;

@@ -1,9 +1,10 @@
 //! Replicated state machine: a map from keys to JSON values, with retries that take effect once.
 //!
-//! Commands and results are here; `machine` applies them, `cells` holds the map, `session` remembers the registered
-//! clients and the answers they got.
+//! Commands and results are here; `machine` applies them, `cells` holds the map, `list` changes values that are lists,
+//! `session` remembers the registered clients and the answers they got.
 
 mod cells;
+mod list;
 mod machine;
 mod session;
 
@@ -14,7 +15,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::raft::LogIndex;
 
+pub(crate) use list::MAX_LIST_BYTES;
 pub(crate) use machine::{Machine, MachineError};
+
+/// Maximum number of micro-operations in a transaction.
+pub(crate) const MAX_MICRO_OPERATIONS: usize = 16;
 
 /// JSON value in canonical form: compact, object keys sorted, so that equal values have equal text. Never `null`,
 /// which stands for "absent" in the API. Integers beyond 64 bits become floating-point numbers, as in most JSON
@@ -85,6 +90,77 @@ pub(crate) enum Op {
     },
     /// Registration of a client, under whose name retries take effect once.
     Register,
+    /// Addition of a value to a list that has it not yet.
+    Add {
+        /// Key of the list.
+        key: String,
+        /// Value to add.
+        value: Json,
+    },
+    /// Addition of a value at the end of a list.
+    Enqueue {
+        /// Key of the list.
+        key: String,
+        /// Value to add.
+        value: Json,
+    },
+    /// Removal of the first element of a list.
+    Dequeue {
+        /// Key of the list.
+        key: String,
+    },
+    /// Read through the log of the first element of a list.
+    First {
+        /// Key of the list.
+        key: String,
+    },
+    /// Transaction: all of its micro-operations, or none if one of them is refused.
+    Transaction {
+        /// Micro-operations, in the order in which they take effect.
+        micro_operations: Vec<MicroOperation>,
+    },
+}
+
+/// Part of a transaction.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum MicroOperation {
+    /// Addition of a value at the end of a list.
+    Append {
+        /// Key of the list.
+        key: String,
+        /// Value to add.
+        value: Json,
+    },
+    /// Read of a value, which shows the earlier appends of the same transaction.
+    Read {
+        /// Key to read.
+        key: String,
+    },
+}
+
+/// Question about the state, which changes nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Query {
+    /// Value of a key.
+    Value(String),
+    /// First element of the list at a key.
+    First(String),
+    /// Values of several keys at the same moment.
+    Values(Vec<String>),
+}
+
+impl Query {
+    /// Returns the operation that answers the question through the log.
+    pub(crate) fn into_op(self) -> Op {
+        match self {
+            Self::Value(key) => Op::Get { key },
+            Self::First(key) => Op::First { key },
+            Self::Values(keys) => {
+                let micro_operations = keys.into_iter().map(|key| MicroOperation::Read { key }).collect();
+                Op::Transaction { micro_operations }
+            }
+        }
+    }
 }
 
 impl Command {
@@ -129,4 +205,34 @@ pub(crate) enum Applied {
     Registered(LogIndex),
     /// Refusal of a client that is unknown or forgotten. The command took no effect now, but may have earlier.
     Expired,
+    /// Result of an addition to a list that has each value once.
+    Added {
+        /// True if the value was not there before.
+        added: bool,
+        /// Revision of the key after the operation.
+        revision: LogIndex,
+    },
+    /// Result of a transaction.
+    Transaction {
+        /// Value that each micro-operation read; `None` for an append and an absent key.
+        found: Vec<Option<Json>>,
+        /// Log index of the state that was read or made.
+        revision: LogIndex,
+    },
+    /// Refusal of an operation that does not fit the values. It took no effect.
+    Refused(Refusal),
+}
+
+/// Reason why an operation does not fit the values that it is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub(crate) enum Refusal {
+    /// The value is no list.
+    #[error("the value of the key is no list")]
+    NotAList,
+    /// The list would exceed its maximum size.
+    #[error("the list would have more than {MAX_LIST_BYTES} bytes")]
+    ListFull,
+    /// The values that a transaction reads exceed the maximum size of its answer.
+    #[error("what the transaction reads has more than {MAX_LIST_BYTES} bytes")]
+    TooMuchRead,
 }

@@ -140,7 +140,7 @@ impl Config {
 
 /// Durable state at the start of the node; the default is a node that never ran.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Stored {
+pub struct StoredState {
     /// Current term, and the vote in it.
     pub hard_state: HardState,
     /// Newest snapshot.

@@ -118,7 +118,12 @@ impl Raft {
     }
 
     pub(super) fn answer_vote(&mut self, to: NodeId, term: Term, pre: bool, granted: bool) {
-        self.out.messages.push(Message { from: self.config.id, to, term, body: Body::Vote { pre, granted } });
+        self.out.messages.push(Message {
+            from: self.config.id,
+            to,
+            term,
+            body: Body::RequestVoteResponse { pre, granted },
+        });
     }
 
     /// Counts a vote: each voter once, only for the current election, in its own term (§5.2).

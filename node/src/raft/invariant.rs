@@ -4,7 +4,7 @@
 use super::{HardState, LogIndex, Raft, Role, node::State};
 
 /// State of a node before an input, for comparison with the state after it.
-pub(super) struct Mark {
+pub(super) struct StateBefore {
     hard_state: HardState,
     role: Role,
     commit: LogIndex,
@@ -12,7 +12,7 @@ pub(super) struct Mark {
     last_index: LogIndex,
 }
 
-impl Mark {
+impl StateBefore {
     pub(super) fn of(raft: &Raft) -> Self {
         Self {
             hard_state: raft.hard_state,

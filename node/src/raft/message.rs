@@ -31,7 +31,7 @@ pub enum Body {
         last_log_term: Term,
     },
     /// The answer to `RequestVote`.
-    Vote {
+    RequestVoteResponse {
         /// True if this answers a pre-vote.
         pre: bool,
         /// True if the sender grants its vote.
@@ -56,7 +56,7 @@ pub enum Body {
         standing: Standing,
     },
     /// The answer to `AppendEntries` and to the last chunk of a snapshot.
-    Appended {
+    AppendEntriesResponse {
         /// Result: on success, the last index up to which the log equals the leader's and is durable; on failure, the
         /// conflict hint.
         result: AppendResult,
@@ -81,7 +81,7 @@ pub enum Body {
         standing: Standing,
     },
     /// The answer to a snapshot's chunk that is not the last.
-    SnapshotChunk {
+    InstallSnapshotResponse {
         /// Index of the last entry that the snapshot replaces.
         last_included_index: LogIndex,
         /// Number of bytes of it that the follower has: the offset of the next chunk.
@@ -96,7 +96,7 @@ pub enum Body {
         context: u64,
     },
     /// The answer to `ReadIndex`.
-    ReadIndexed {
+    ReadIndexResponse {
         /// Context of the request.
         context: u64,
         /// Index to apply before answering; `None` if the sender does not lead and cannot say.

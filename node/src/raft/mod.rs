@@ -10,7 +10,6 @@
 
 mod commit;
 mod config;
-mod credible;
 mod election;
 mod invariant;
 mod io;
@@ -24,11 +23,12 @@ mod replication;
 mod snapshot;
 mod status;
 mod types;
+mod validity;
 
-pub use config::{Config, ConfigError, Elections, StartError, Stored};
-pub use credible::Incredible;
+pub use config::{Config, ConfigError, Elections, StartError, StoredState};
 pub use io::{Output, Persist, ProposalOutcome, ReadMode, ReadOutcome, Snapshot};
 pub use message::{AppendResult, Body, Message, Standing};
 pub use node::Raft;
 pub use status::Status;
 pub use types::{Entry, HardState, LogIndex, NodeId, Payload, Role, Term, Time};
+pub use validity::InvalidMessage;

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use rand_pcg::{Pcg64, rand_core::SeedableRng as _};
 
 use super::{
-    AppendResult, Body, Config, Elections, Entry, HardState, Incredible, LogIndex, Message, NodeId, Output, Payload,
-    ProposalOutcome, ReadMode, Snapshot, Standing, StartError, Stored, Term, Time,
+    AppendResult, Body, Config, Elections, Entry, HardState, InvalidMessage, LogIndex, Message, NodeId, Output,
+    Payload, ProposalOutcome, ReadMode, Snapshot, Standing, StartError, StoredState, Term, Time,
     election::timers,
     invariant,
     lease::Rounds,
@@ -15,7 +15,7 @@ use super::{
     progress::Progress,
     read::Reads,
     replication::Append,
-    snapshot::{Chunk, Incoming},
+    snapshot::{Chunk, IncomingSnapshot},
 };
 
 /// One member of a cluster.
@@ -44,7 +44,7 @@ pub struct Raft {
     /// Time at which this node last heard from a leader, or may have before it restarted.
     pub(super) last_heard: Option<Time>,
     pub(super) election_deadline: Time,
-    pub(super) incoming: Option<Incoming>,
+    pub(super) incoming: Option<IncomingSnapshot>,
     pub(super) reads: Reads,
     pub(super) out: Output,
     /// True if `take_output` may find something to send.
@@ -92,9 +92,9 @@ impl Raft {
     ///
     /// # Errors
     /// Returns an error if the settings contradict each other, or if the stored log has a gap or an impossible term.
-    pub fn new(config: Config, stored: Stored, now: Time) -> Result<Self, StartError> {
+    pub fn new(config: Config, stored: StoredState, now: Time) -> Result<Self, StartError> {
         config.validate()?;
-        let Stored { hard_state, snapshot, entries } = stored;
+        let StoredState { hard_state, snapshot, entries } = stored;
         let (index, term) = snapshot.as_ref().map_or_else(Default::default, |at| (at.last_index, at.last_term));
         if term > hard_state.term {
             return Err(StartError::Term(index));
@@ -141,7 +141,7 @@ impl Raft {
     ///
     /// # Errors
     /// Returns an error if no correct member can have sent the message; the node then behaves as if it had been lost.
-    pub fn step(&mut self, now: Time, message: Message) -> Result<(), Incredible> {
+    pub fn step(&mut self, now: Time, message: Message) -> Result<(), InvalidMessage> {
         let known = message.to == self.config.id && self.config.peers().any(|peer| peer == message.from);
         if known {
             message.check(self.hard_state.term)?;
@@ -236,7 +236,7 @@ impl Raft {
 
     /// Performs an action and asserts afterwards that it kept the invariants.
     fn checked(&mut self, act: impl FnOnce(&mut Self)) {
-        let before = invariant::Mark::of(self);
+        let before = invariant::StateBefore::of(self);
         act(self);
         before.assert_kept_by(self);
     }
@@ -288,7 +288,8 @@ impl Raft {
             return self.refuse_stale(from, &body);
         }
         // Pre-votes have no consequences; for a vote request, `on_request_vote` decides.
-        let consequential = !matches!(body, Body::RequestVote { .. } | Body::Vote { pre: true, granted: true });
+        let consequential =
+            !matches!(body, Body::RequestVote { .. } | Body::RequestVoteResponse { pre: true, granted: true });
         if term > own && consequential {
             self.become_follower(term, None);
         }
@@ -296,19 +297,19 @@ impl Raft {
             Body::RequestVote { pre, last_log_index, last_log_term } => {
                 self.on_request_vote(from, term, pre, (last_log_term, last_log_index));
             }
-            Body::Vote { pre, granted } => self.on_vote(from, term, pre, granted),
+            Body::RequestVoteResponse { pre, granted } => self.on_vote(from, term, pre, granted),
             Body::AppendEntries { prev_log_index, prev_log_term, entries, leader_commit, round, standing } => {
                 self.hear_from(from, standing);
                 let prev = (prev_log_index, prev_log_term);
                 self.on_append_entries(from, Append { prev, entries, leader_commit, round });
             }
-            Body::Appended { result, round } => self.on_appended(from, result, round),
+            Body::AppendEntriesResponse { result, round } => self.on_appended(from, result, round),
             Body::InstallSnapshot { last_included_index, last_included_term, offset, data, done, round, standing } => {
                 self.hear_from(from, standing);
                 let last = (last_included_index, last_included_term);
                 self.on_install_snapshot(from, &Chunk { last, offset, data, done, round });
             }
-            Body::SnapshotChunk { last_included_index, received, round } => {
+            Body::InstallSnapshotResponse { last_included_index, received, round } => {
                 if let State::Leader(leadership) = &mut self.state
                     && let Some(progress) = leadership.followers.get_mut(&from)
                 {
@@ -317,7 +318,7 @@ impl Raft {
                 self.on_acknowledged(from, round);
             }
             Body::ReadIndex { context } => self.on_read_index(from, context),
-            Body::ReadIndexed { context, index } => self.on_read_indexed(context, index),
+            Body::ReadIndexResponse { context, index } => self.on_read_indexed(context, index),
         }
     }
 
@@ -329,10 +330,13 @@ impl Raft {
             &Body::RequestVote { pre, .. } => self.answer_vote(from, self.hard_state.term, pre, false),
             Body::AppendEntries { .. } | Body::InstallSnapshot { .. } => {
                 let result = AppendResult::Conflict { refused: LogIndex(0), term: None, first: LogIndex(0) };
-                self.send(from, Body::Appended { result, round: 0 });
+                self.send(from, Body::AppendEntriesResponse { result, round: 0 });
             }
-            &Body::ReadIndex { context } => self.send(from, Body::ReadIndexed { context, index: None }),
-            Body::Vote { .. } | Body::Appended { .. } | Body::SnapshotChunk { .. } | Body::ReadIndexed { .. } => {}
+            &Body::ReadIndex { context } => self.send(from, Body::ReadIndexResponse { context, index: None }),
+            Body::RequestVoteResponse { .. }
+            | Body::AppendEntriesResponse { .. }
+            | Body::InstallSnapshotResponse { .. }
+            | Body::ReadIndexResponse { .. } => {}
         }
     }
 

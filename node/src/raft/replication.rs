@@ -31,7 +31,7 @@ impl Raft {
             }
             Err(Conflict { term, first }) => AppendResult::Conflict { refused: prev_index, term, first },
         };
-        self.send(leader, Body::Appended { result, round: append.round });
+        self.send(leader, Body::AppendEntriesResponse { result, round: append.round });
     }
 
     /// Appends new entries; a conflicting old suffix is removed first (§5.3, figure 2 steps 3 and 4).

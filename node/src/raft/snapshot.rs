@@ -8,7 +8,7 @@ use super::{AppendResult, Body, LogIndex, NodeId, Raft, Snapshot, Standing, Term
 /// Snapshot that has arrived in part. It is dropped when the term changes: another leader may encode the same state
 /// in other bytes.
 #[derive(Debug)]
-pub(super) struct Incoming {
+pub(super) struct IncomingSnapshot {
     last_index: LogIndex,
     last_term: Term,
     data: BytesMut,
@@ -48,25 +48,26 @@ impl Raft {
         // An old snapshot must not take the state back: the entries committed here already cover it.
         if last_index <= self.commit {
             let result = AppendResult::Matched(self.commit);
-            return self.send(leader, Body::Appended { result, round });
+            return self.send(leader, Body::AppendEntriesResponse { result, round });
         }
         let (received, complete) = self.receive(chunk);
         if !complete {
-            return self.send(leader, Body::SnapshotChunk { last_included_index: last_index, received, round });
+            return self
+                .send(leader, Body::InstallSnapshotResponse { last_included_index: last_index, received, round });
         }
         let incoming = self.incoming.take().expect("the last chunk was just received");
         self.install(Snapshot { last_index, last_term, data: incoming.data.freeze() });
-        self.send(leader, Body::Appended { result: AppendResult::Matched(last_index), round });
+        self.send(leader, Body::AppendEntriesResponse { result: AppendResult::Matched(last_index), round });
     }
 
     /// Adds a chunk if it is the next one. Returns how many bytes have arrived, and whether that is all.
     fn receive(&mut self, chunk: &Chunk) -> (u64, bool) {
         let (last_index, last_term) = chunk.last;
-        let same = |incoming: &&mut Incoming| (incoming.last_index, incoming.last_term) == chunk.last;
+        let same = |incoming: &&mut IncomingSnapshot| (incoming.last_index, incoming.last_term) == chunk.last;
         let incoming = match self.incoming.as_mut().filter(same) {
             Some(incoming) => incoming,
             None if chunk.offset == 0 => {
-                self.incoming.insert(Incoming { last_index, last_term, data: BytesMut::new() })
+                self.incoming.insert(IncomingSnapshot { last_index, last_term, data: BytesMut::new() })
             }
             None => return (0, false),
         };

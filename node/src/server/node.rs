@@ -18,13 +18,13 @@ use crate::{
     config::Config,
     error::{Error, StorageError, in_full},
     event::{Event, Log},
-    kv::{Applied, Command, Machine, MachineError, Op},
+    kv::{Applied, Command, Machine, MachineError},
     raft::{
-        Elections, Entry, Incredible, LogIndex, Message, NodeId, ProposalOutcome, Raft, ReadMode, ReadOutcome, Role,
-        Snapshot, Status, Term, Time,
+        Elections, Entry, InvalidMessage, LogIndex, Message, NodeId, ProposalOutcome, Raft, ReadMode, ReadOutcome,
+        Role, Snapshot, Status, Term, Time,
     },
     request::{Counters, Failure, Happened, Input, Mode, Reason, Reply, Request, StatusReport},
-    storage::{Beginning, Compacted, Storage},
+    storage::{Beginning, CompactionOutcome, Storage},
     trace::Trace,
     transport::{Frame, Links},
 };
@@ -191,7 +191,7 @@ impl Node {
     }
 
     /// Logs a refused message; only some of many, so that nobody can fill the disk with them.
-    fn refuse_message(&mut self, peer: NodeId, why: &Incredible) {
+    fn refuse_message(&mut self, peer: NodeId, why: &InvalidMessage) {
         self.refused_messages += 1;
         if self.refused_messages.is_power_of_two() {
             let (reason, count) = (why.to_string(), self.refused_messages);
@@ -228,8 +228,8 @@ impl Node {
             Request::Read { mode: Mode::Leader, .. } => self.raft.read(now, id, ReadMode::Leader),
             Request::Read { mode: Mode::Lease, .. } => self.raft.read(now, id, ReadMode::Lease),
             Request::Read { mode: Mode::Quorum, .. } => self.raft.read(now, id, ReadMode::Quorum),
-            Request::Read { key, mode: Mode::Log } => {
-                self.raft.propose(now, id, Command { session: None, op: Op::Get { key } }.encode());
+            Request::Read { query, mode: Mode::Log } => {
+                self.raft.propose(now, id, Command { session: None, op: query.into_op() }.encode());
             }
             Request::Write(command) => self.raft.propose(now, id, command.encode()),
         }
@@ -346,8 +346,8 @@ impl Node {
         }
         for mut waiting in std::mem::take(&mut self.homeless) {
             waiting.asked = self.following();
-            let (key, mode) = waiting.read.clone().expect("only reads are asked again");
-            self.begin(waiting, Request::Read { key, mode }, now);
+            let (query, mode) = waiting.read.clone().expect("only reads are asked again");
+            self.begin(waiting, Request::Read { query, mode }, now);
         }
     }
 
@@ -380,13 +380,13 @@ impl Node {
     /// thread.
     fn compact(&mut self, now: Instant) -> Result<(), Error> {
         match self.storage.finish_compaction().map_err(|source| self.broken(source))? {
-            Some(Compacted::Done(snapshot)) => {
+            Some(CompactionOutcome::Done(snapshot)) => {
                 let Snapshot { last_index, .. } = snapshot;
                 self.log.write(Event::SnapshotMade { last_index, bytes: snapshot.data.len() });
                 self.snapshot_index = last_index;
                 self.raft.compact(snapshot);
             }
-            Some(Compacted::GivenUp) => self.compact_after = now + COMPACTION_RETRY,
+            Some(CompactionOutcome::Abandoned) => self.compact_after = now + COMPACTION_RETRY,
             None => {}
         }
         let last_index = self.machine.applied();
@@ -402,9 +402,9 @@ impl Node {
 
     /// Answers a read from the current state.
     fn answer_read(&mut self, mut waiting: Waiting) {
-        let (key, _) = waiting.read.take().expect("only reads get here");
-        let found = self.machine.get(&key);
-        self.answer(waiting, Ok(Applied::Got(found)));
+        let (query, _) = waiting.read.take().expect("only reads get here");
+        let answer = self.machine.answer(&query);
+        self.answer(waiting, Ok(answer));
     }
 
     /// Answers that a request did not and will not happen.

@@ -12,6 +12,7 @@ use std::{
 use tokio::sync::oneshot;
 
 use crate::{
+    kv::Query,
     raft::{LogIndex, NodeId, Term},
     request::{Failure, Happened, Mode, Reason, Reply, Request},
 };
@@ -32,8 +33,8 @@ pub(super) type Following = (Term, Option<NodeId>);
 #[derive(Debug)]
 pub(super) struct Waiting {
     pub(super) asker: Asker,
-    /// Key and mode, if it is a read.
-    pub(super) read: Option<(String, Mode)>,
+    /// Question and mode, if it is a read.
+    pub(super) read: Option<(Query, Mode)>,
     /// Deadline by the host's clock: whatever happens to the node's own clock, a client does not wait longer.
     pub(super) deadline: Instant,
     /// Leader that this node followed when it asked.
@@ -43,7 +44,7 @@ pub(super) struct Waiting {
 impl Waiting {
     pub(super) fn new(asker: Asker, request: &Request, deadline: Instant, asked: Following) -> Self {
         let read = match request {
-            Request::Read { key, mode } => Some((key.clone(), *mode)),
+            Request::Read { query, mode } => Some((query.clone(), *mode)),
             Request::Write(_) => None,
         };
         Self { asker, read, deadline, asked }
@@ -192,7 +193,7 @@ mod tests {
     }
 
     fn read(deadline: Instant) -> Waiting {
-        waiting(&Request::Read { key: "k".into(), mode: Mode::Quorum }, deadline)
+        waiting(&Request::Read { query: Query::Value("k".into()), mode: Mode::Quorum }, deadline)
     }
 
     /// Adds requests whose deadlines lie `id` × 10 ms after the returned time.

@@ -190,6 +190,37 @@ fn a_cas_swaps_only_what_it_expects() {
     assert_eq!(cluster.read(other, "k", "quorum").1["value"], 1);
 }
 
+/// Returns the last values of an answer: that of a read, or those of the micro-operations.
+fn micro_operations(answer: &Value) -> Vec<Value> {
+    answer["ops"].as_array().map_or_else(Vec::new, |ops| ops.iter().map(|op| op[2].clone()).collect())
+}
+
+#[test]
+fn sets_queues_and_transactions_work_through_every_node_in_every_mode() {
+    let (cluster, leader) = Cluster::running(3, |_| {});
+    let [follower, other] = others(leader);
+    let post = |id, path: &str, body: Value| cluster.call(id, reqwest::Method::POST, path, &body.to_string());
+    for (id, element) in [(leader, 1), (follower, 2), (other, 2)] {
+        assert_eq!(post(id, "/v1/kv/s/add", json!({"value": element})).0, 200);
+        assert_eq!(post(id, "/v1/kv/q/enqueue", json!({"value": element})).0, 200);
+        let ops = json!([["append", "a", element], ["append", "b", element]]);
+        assert_eq!(post(id, "/v1/txn", json!({"ops": ops})).0, 200);
+    }
+    let both = json!({"ops": [["r", "a", null], ["r", "b", null]]});
+    for (id, mode) in [leader, follower, other].into_iter().flat_map(|id| MODES.map(|mode| (id, mode))) {
+        poll("the last write in every state", || cluster.read(id, "b", "local").1["value"] == json!([1, 2, 2]));
+        assert_eq!(cluster.read(id, "s", mode).1["value"], json!([1, 2]), "{mode} on {id}");
+        let (_, first) = cluster.call(id, reqwest::Method::GET, &format!("/v1/kv/q/first?read={mode}"), "");
+        assert_eq!(first["value"], 1, "{mode} on {id}: {first}");
+        let (_, read) = post(id, &format!("/v1/txn?read={mode}"), both.clone());
+        assert_eq!(micro_operations(&read), [json!([1, 2, 2]), json!([1, 2, 2])], "{mode} on {id}: {read}");
+    }
+    let (_, mixed) = post(follower, "/v1/txn?read=local", json!({"ops": [["append", "a", 3], ["r", "a", null]]}));
+    assert_eq!((micro_operations(&mixed), &mixed["node"]), (vec![json!(3), json!([1, 2, 2, 3])], &json!(leader)));
+    let taken = [follower, other, leader, leader].map(|id| post(id, "/v1/kv/q/dequeue", json!({})).1["value"].clone());
+    assert_eq!(taken, [json!(1), json!(2), json!(2), json!(null)]);
+}
+
 #[test]
 fn a_retry_through_another_node_and_after_a_change_of_leader_takes_effect_once() {
     let (mut cluster, leader) = Cluster::running(3, |_| {});
@@ -201,8 +232,17 @@ fn a_retry_through_another_node_and_after_a_change_of_leader_takes_effect_once()
     assert_eq!(first["swapped"], true);
     let (_, again) = cluster.cas(other, "k", &swap);
     assert_eq!((&again["swapped"], &again["revision"]), (&json!(true), &first["revision"]));
+    let post = |cluster: &Cluster, id, operation, body: &Value| {
+        cluster.call(id, reqwest::Method::POST, &format!("/v1/kv/q/{operation}"), &body.to_string()).1
+    };
+    (1..=2).for_each(|element| drop(post(&cluster, follower, "enqueue", &json!({"value": element}))));
+    let (_, session) = cluster.call(other, reqwest::Method::POST, "/v1/sessions", "");
+    let take = json!({"client": session["client"], "seq": 1});
+    assert_eq!(post(&cluster, follower, "dequeue", &take)["value"], 1);
     cluster.stop(leader);
     cluster.leader();
+    assert_eq!(post(&cluster, other, "dequeue", &take)["value"], 1, "the same element, which was taken once");
+    assert_eq!(cluster.read(other, "q", "quorum").1["value"], json!([2]));
     let (_, late) = cluster.cas(other, "k", &swap);
     assert_eq!((&late["swapped"], &late["revision"]), (&json!(true), &first["revision"]));
 }

@@ -23,14 +23,14 @@ pub(super) const MADE_WAL: &str = "wal.made";
 #[derive(Debug)]
 pub(super) struct Compaction<M: Medium> {
     /// Thread that writes the files; `None` once joined.
-    thread: Option<thread::JoinHandle<Result<Made<M>, StorageError>>>,
+    thread: Option<thread::JoinHandle<Result<NewFiles<M>, StorageError>>>,
     /// Batches appended since the compaction began.
     since: Vec<Batch>,
 }
 
 /// Two durable files that have not been renamed yet.
 #[derive(Debug)]
-struct Made<M: Medium> {
+struct NewFiles<M: Medium> {
     snapshot: Snapshot,
     wal: M::File,
     end: u64,
@@ -38,12 +38,12 @@ struct Made<M: Medium> {
 
 /// Outcome of a compaction.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Compacted {
+pub(crate) enum CompactionOutcome {
     /// The snapshot durably replaces the log up to its last index.
     Done(Snapshot),
     /// The compaction was given up without effect: the leader's snapshot was faster, or there were no descriptors
     /// left for the files.
-    GivenUp,
+    Abandoned,
 }
 
 impl<M: Medium> Compaction<M> {
@@ -88,7 +88,7 @@ impl<M: Medium> Storage<M> {
             let snapshot = Snapshot { last_index, last_term, data: state() };
             files.write_new(MADE_SNAPSHOT, &encode(&snapshot))?;
             let (wal, end) = files.write_new(MADE_WAL, &encode(&start))?;
-            Ok(Made { snapshot, wal, end })
+            Ok(NewFiles { snapshot, wal, end })
         };
         let thread = thread::Builder::new().name("compaction".into()).spawn(make).ok();
         self.compaction = thread.map(|thread| Compaction { thread: Some(thread), since: Vec::new() });
@@ -100,7 +100,7 @@ impl<M: Medium> Storage<M> {
     /// # Errors
     /// Returns an error if writing or replacing the files failed; the consequences are those of
     /// [`persist`](Self::persist).
-    pub(crate) fn finish_compaction(&mut self) -> Result<Option<Compacted>, StorageError> {
+    pub(crate) fn finish_compaction(&mut self) -> Result<Option<CompactionOutcome>, StorageError> {
         let finished =
             |compaction: &mut Compaction<M>| compaction.thread.as_ref().is_none_or(thread::JoinHandle::is_finished);
         let Some(mut compaction) = self.compaction.take_if(finished) else { return Ok(None) };
@@ -110,18 +110,18 @@ impl<M: Medium> Storage<M> {
         self.unless_failed(|storage| match made {
             Ok(made) => storage.take_over(made, since),
             Err(StorageError::Io { action: "creating", source, .. }) if lacks_descriptors(&source) => {
-                Ok(Compacted::GivenUp)
+                Ok(CompactionOutcome::Abandoned)
             }
             Err(error) => Err(error),
         })
         .map(Some)
     }
 
-    fn take_over(&mut self, made: Made<M>, since: Vec<Batch>) -> Result<Compacted, StorageError> {
-        let Made { snapshot, wal, end } = made;
+    fn take_over(&mut self, made: NewFiles<M>, since: Vec<Batch>) -> Result<CompactionOutcome, StorageError> {
+        let NewFiles { snapshot, wal, end } = made;
         if snapshot.last_index <= self.snapshot_index {
             self.files.remove_leftovers();
-            return Ok(Compacted::GivenUp);
+            return Ok(CompactionOutcome::Abandoned);
         }
         let path = self.files.path(MADE_WAL);
         let mut records = Vec::new();
@@ -139,7 +139,7 @@ impl<M: Medium> Storage<M> {
         self.snapshot_index = snapshot.last_index;
         (self.wal, self.end) = (wal, end + records.len() as u64);
         self.fsyncs += 5; // two files, what was added to one, and the directory after each
-        Ok(Compacted::Done(snapshot))
+        Ok(CompactionOutcome::Done(snapshot))
     }
 }
 

@@ -48,10 +48,10 @@ use self::{
 };
 use crate::{
     error::StorageError,
-    raft::{LogIndex, NodeId, Persist, Snapshot, Stored},
+    raft::{LogIndex, NodeId, Persist, Snapshot, StoredState},
 };
 
-pub(crate) use compaction::Compacted;
+pub(crate) use compaction::CompactionOutcome;
 
 const LOCK: &str = "lock";
 const WAL: &str = "wal";
@@ -108,7 +108,7 @@ impl Storage {
         id: NodeId,
         members: &[NodeId],
         beginning: Beginning,
-    ) -> Result<(Self, Stored), StorageError> {
+    ) -> Result<(Self, StoredState), StorageError> {
         match beginning {
             Beginning::New => create_directories(dir).map_err(failed("creating", dir))?,
             Beginning::Restart if dir.try_exists().map_err(failed("looking for", dir))? => {}
@@ -126,7 +126,7 @@ impl<M: Medium> Storage<M> {
         owner: Owner,
         beginning: Beginning,
         lock: Option<File>,
-    ) -> Result<(Self, Stored), StorageError> {
+    ) -> Result<(Self, StoredState), StorageError> {
         files.remove_leftovers();
         files.medium.sync_dir().map_err(failed("syncing", &files.dir))?;
         let (snapshot, bytes) = (files.read_snapshot()?, files.read(WAL)?);
@@ -142,7 +142,7 @@ impl<M: Medium> Storage<M> {
         drop(bytes);
         let snapshot_index = snapshot.as_ref().map_or(LogIndex(0), |snapshot| snapshot.last_index);
         let (wal, end) = files.replace(WAL, &encode(&start(&owner, snapshot_index, &image)))?;
-        let stored = Stored { hard_state: image.hard_state, snapshot, entries: image.entries.clone() };
+        let stored = StoredState { hard_state: image.hard_state, snapshot, entries: image.entries.clone() };
         let storage = Self {
             compaction: None,
             files,

@@ -122,12 +122,12 @@ impl Simulated {
         simulated
     }
 
-    pub(super) fn open(&self, beginning: Beginning) -> Result<(Storage<Self>, Stored), StorageError> {
+    pub(super) fn open(&self, beginning: Beginning) -> Result<(Storage<Self>, StoredState), StorageError> {
         let files = Files { dir: "simulated".into(), medium: self.clone() };
         Storage::open_in(files, Owner { id: NodeId(1), members: MEMBERS.to_vec() }, beginning, None)
     }
 
-    pub(super) fn restart(&self) -> (Storage<Self>, Stored) {
+    pub(super) fn restart(&self) -> (Storage<Self>, StoredState) {
         self.open(Beginning::Restart).unwrap()
     }
 }
@@ -230,7 +230,7 @@ fn life() -> Vec<Step> {
     ]
 }
 
-fn follow_step(model: &Stored, step: &Step) -> Stored {
+fn follow_step(model: &StoredState, step: &Step) -> StoredState {
     let mut model = model.clone();
     match step {
         Step::Persist(persist) => follow(&mut model, persist),
@@ -250,8 +250,8 @@ fn carry_out(storage: &mut Storage<Simulated>, step: &Step) -> Result<(), Storag
 
 /// Runs all steps of [`life`] until something goes wrong. Returns the states that may be found afterwards, the last
 /// one reported durable and the one in progress, and the storage, if there is one.
-fn live(disk: &Simulated) -> (Vec<Stored>, Option<Storage<Simulated>>) {
-    let mut model = Stored::default();
+fn live(disk: &Simulated) -> (Vec<StoredState>, Option<Storage<Simulated>>) {
+    let mut model = StoredState::default();
     let Ok((mut storage, found)) = disk.open(Beginning::New) else { return (vec![model], None) };
     assert_eq!(found, model);
     for step in life() {
@@ -259,7 +259,7 @@ fn live(disk: &Simulated) -> (Vec<Stored>, Option<Storage<Simulated>>) {
         if carry_out(&mut storage, &step).is_err() {
             // The parts of a snapshot installation become durable one by one: the term comes first.
             let mut states = vec![model.clone(), next.clone()];
-            states.push(Stored { hard_state: next.hard_state, ..model });
+            states.push(StoredState { hard_state: next.hard_state, ..model });
             return (states, Some(storage));
         }
         model = next;
@@ -291,7 +291,7 @@ fn what_a_restarted_node_believes_is_durable() {
             let opened = disk.open(Beginning::Restart);
             let Ok((storage, believed)) = opened else {
                 assert!(matches!(opened, Err(StorageError::Empty { .. })), "{trouble:?} at {at}: {opened:?}");
-                assert_eq!(states, [Stored::default()], "it had not even begun");
+                assert_eq!(states, [StoredState::default()], "it had not even begun");
                 continue;
             };
             assert!(states.contains(&believed), "{trouble:?} at {at}: {believed:?}");
@@ -334,7 +334,9 @@ fn a_loss_of_power_leaves_all_or_nothing_of_the_last_step() {
             drop(storage);
             match disk.open(Beginning::Restart) {
                 Ok((_, found)) => assert!(states.contains(&found), "at {at}, seed {seed}: {found:?}"),
-                Err(StorageError::Empty { .. }) => assert_eq!(states, [Stored::default()], "it had not even begun"),
+                Err(StorageError::Empty { .. }) => {
+                    assert_eq!(states, [StoredState::default()], "it had not even begun")
+                }
                 Err(other) => panic!("at {at}, seed {seed}: {other}"),
             }
         }
@@ -359,7 +361,7 @@ fn a_compaction_without_descriptors_is_given_up_and_nothing_else() {
     storage.persist(&entries(1..=5, 1)).unwrap();
     disk.disk().full = true;
     assert!(storage.begin_compaction((LogIndex(4), Term(1)), || snapshot(4, 1).data));
-    assert_eq!(finish(&mut storage).unwrap(), Compacted::GivenUp);
+    assert_eq!(finish(&mut storage).unwrap(), CompactionOutcome::Abandoned);
     storage.persist(&entries(6..=6, 1)).unwrap();
     disk.disk().full = false;
     compact(&mut storage, &snapshot(4, 1)).unwrap();

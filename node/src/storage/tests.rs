@@ -16,7 +16,7 @@ use crate::raft::{Entry, HardState, Payload, Term};
 pub(super) const MEMBERS: [NodeId; 3] = [NodeId(1), NodeId(2), NodeId(3)];
 
 /// Opens the directory, as a new node if nothing is there.
-fn open(dir: &Path) -> Result<(Storage, Stored), StorageError> {
+fn open(dir: &Path) -> Result<(Storage, StoredState), StorageError> {
     let new = !dir.join(WAL).exists() && !dir.join(SNAPSHOT).exists();
     Storage::open(dir, NodeId(1), &MEMBERS, if new { Beginning::New } else { Beginning::Restart })
 }
@@ -25,11 +25,11 @@ fn open(dir: &Path) -> Result<(Storage, Stored), StorageError> {
 pub(super) fn compact<M: Medium>(storage: &mut Storage<M>, snapshot: &Snapshot) -> Result<(), StorageError> {
     let data = snapshot.data.clone();
     assert!(storage.begin_compaction((snapshot.last_index, snapshot.last_term), || data));
-    assert_eq!(finish(storage)?, Compacted::Done(snapshot.clone()));
+    assert_eq!(finish(storage)?, CompactionOutcome::Done(snapshot.clone()));
     Ok(())
 }
 
-pub(super) fn finish<M: Medium>(storage: &mut Storage<M>) -> Result<Compacted, StorageError> {
+pub(super) fn finish<M: Medium>(storage: &mut Storage<M>) -> Result<CompactionOutcome, StorageError> {
     let start = Instant::now();
     loop {
         if let Some(compacted) = storage.finish_compaction()? {
@@ -40,7 +40,7 @@ pub(super) fn finish<M: Medium>(storage: &mut Storage<M>) -> Result<Compacted, S
     }
 }
 
-fn stored(dir: &Path) -> Stored {
+fn stored(dir: &Path) -> StoredState {
     open(dir).unwrap().1
 }
 
@@ -62,7 +62,7 @@ pub(super) fn snapshot(index: u64, term: u64) -> Snapshot {
 }
 
 /// Returns a directory after three batches, with the end of the log and the state after each.
-fn three_batches() -> (TempDir, Vec<(u64, Stored)>) {
+fn three_batches() -> (TempDir, Vec<(u64, StoredState)>) {
     let dir = tempdir().unwrap();
     let (mut storage, mut model) = open(dir.path()).unwrap();
     let mut steps = vec![(storage.end, model.clone())];
@@ -76,7 +76,7 @@ fn three_batches() -> (TempDir, Vec<(u64, Stored)>) {
 }
 
 /// Applies the contract of `Persist` in the simplest way.
-pub(super) fn follow(model: &mut Stored, persist: &Persist) {
+pub(super) fn follow(model: &mut StoredState, persist: &Persist) {
     if let Some(hard_state) = persist.hard_state {
         model.hard_state = hard_state;
     }
@@ -274,7 +274,7 @@ fn a_directory_has_one_node_for_life_and_one_process_at_a_time() {
 /// A step that a core could request, as numbers; `plan` makes it fit the log so far.
 type Draw = (Option<u64>, u8, u8, u8);
 
-fn plan(model: &Stored, (term, cut, length, kind): Draw) -> Persist {
+fn plan(model: &StoredState, (term, cut, length, kind): Draw) -> Persist {
     let base = model.snapshot.as_ref().map_or(0, |snapshot| snapshot.last_index.0);
     let last = model.entries.last().map_or(base, |entry| entry.index.0);
     let hard_state = term.map(|more| vote(model.hard_state.term.0 + more));
@@ -368,7 +368,7 @@ fn the_log_goes_on_while_a_snapshot_is_made() {
     go_on(&mut storage, &Persist { truncate_from: Some(LogIndex(7)), hard_state: Some(vote(2)), ..entries(7..=8, 2) });
     assert_eq!(storage.finish_compaction().unwrap(), None);
     free.send(()).unwrap();
-    assert_eq!(finish(&mut storage).unwrap(), Compacted::Done(made.clone()));
+    assert_eq!(finish(&mut storage).unwrap(), CompactionOutcome::Done(made.clone()));
     follow(&mut model, &Persist { snapshot: Some(made), ..Persist::default() });
     drop(storage);
     assert_eq!(stored(dir.path()), model);
@@ -392,7 +392,7 @@ fn a_snapshot_of_the_leaders_outruns_one_that_is_being_made() {
     assert!(storage.begin_compaction((LogIndex(4), Term(1)), state));
     storage.persist(&steps[1]).unwrap();
     free.send(()).unwrap();
-    assert_eq!(finish(&mut storage).unwrap(), Compacted::GivenUp);
+    assert_eq!(finish(&mut storage).unwrap(), CompactionOutcome::Abandoned);
     storage.persist(&steps[2]).unwrap();
     drop(storage);
     for step in &steps {

@@ -18,7 +18,7 @@ use tokio::{net::TcpStream, runtime};
 
 use crate::{
     event::Log,
-    kv::{Applied, Json, Op},
+    kv::{Applied, Json, MicroOperation, Op, Query},
     raft::{Body, Entry, Message, NodeId, Payload},
     request::{Reply, Request},
 };
@@ -91,13 +91,18 @@ impl Frame {
                 _ => 0,
             },
             Self::Forward { request: Request::Write(command), .. } => match &command.op {
-                Op::Get { .. } | Op::Register => 0,
-                Op::Put { value, .. } => value.as_str().len(),
+                Op::Get { .. } | Op::First { .. } | Op::Dequeue { .. } | Op::Register => 0,
+                Op::Put { value, .. } | Op::Add { value, .. } | Op::Enqueue { value, .. } => value.as_str().len(),
                 Op::Cas { from, to, .. } => value_weight(from.as_ref()) + to.as_str().len(),
+                Op::Transaction { micro_operations } => micro_operations.iter().map(micro_operation_weight).sum(),
             },
+            Self::Forward { request: Request::Read { query: Query::Values(keys), .. }, .. } => {
+                keys.iter().map(String::len).sum()
+            }
             Self::Forwarded { reply, .. } => match &reply.result {
                 Ok(Applied::Got(found)) => value_weight(found.value.as_ref()),
                 Ok(Applied::Cas { observed, .. }) => value_weight(observed.as_ref()),
+                Ok(Applied::Transaction { found, .. }) => found.iter().map(|value| value_weight(value.as_ref())).sum(),
                 _ => 0,
             },
             Self::Ping | Self::Forward { .. } => 0,
@@ -108,6 +113,13 @@ impl Frame {
 fn entry_weight(entry: &Entry) -> usize {
     let command = if let Payload::Command(command) = &entry.payload { command.len() } else { 0 };
     size_of::<Entry>() + command
+}
+
+fn micro_operation_weight(micro_operation: &MicroOperation) -> usize {
+    match micro_operation {
+        MicroOperation::Append { key, value } => key.len() + value.as_str().len(),
+        MicroOperation::Read { key } => key.len(),
+    }
 }
 
 fn value_weight(value: Option<&Json>) -> usize {

@@ -26,7 +26,7 @@ fn log(id: u64) -> Log {
 }
 
 fn message(from: u64, to: u64, term: u64) -> Frame {
-    let body = Body::Vote { pre: false, granted: true };
+    let body = Body::RequestVoteResponse { pre: false, granted: true };
     Frame::Raft { id: term, message: Message { from: NodeId(from), to: NodeId(to), term: Term(term), body } }
 }
 

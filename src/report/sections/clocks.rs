@@ -7,7 +7,7 @@ use maud::{Markup, html};
 use super::super::{Facts, Section, page};
 use crate::run::clock_offset_s;
 
-inventory::submit! { Section { order: 65, id: "clocks", title: "Clocks", body } }
+pub(super) const SECTION: Section = Section { id: "clocks", title: "Clocks", body };
 
 fn body(facts: &Facts<'_>) -> Option<Markup> {
     let mut nodes: Vec<u16> =
@@ -18,7 +18,8 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
         return None;
     }
     let end_ns = facts.end_ns();
-    let mut times: Vec<u64> = facts.windows.iter().flat_map(|window| [window.span.from_ns, window.span.until_ns]).collect();
+    let mut times: Vec<u64> =
+        facts.windows.iter().flat_map(|window| [window.span.from_ns, window.span.until_ns]).collect();
     // A jump takes no time, so a time just after each edge is needed too.
     times.extend(times.clone().into_iter().map(|time_ns| time_ns + 1));
     times.extend([0, end_ns]);

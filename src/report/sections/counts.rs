@@ -6,9 +6,9 @@ use histories::{Event, EventType, Outcome, ReadOptions};
 use maud::{Markup, html};
 
 use super::super::{Facts, Section, page::text};
-use crate::{run::Finished, ui::verdict::grouped};
+use crate::{run::Finished, terminal::words::grouped};
 
-inventory::submit! { Section { order: 70, id: "counts", title: "Counts", body } }
+pub(super) const SECTION: Section = Section { id: "counts", title: "Counts", body };
 
 /// Maximum number of error kinds listed; the rest is only counted.
 const MOST_KINDS: usize = 40;
@@ -65,7 +65,7 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
             }
             @if let Some(run) = facts.run {
                 (errors(run))
-                p { "The nodes sent " (run.results.cost.messages) " messages to each other and made " (run.results.cost.fsyncs) " fsyncs under load." }
+                p { "The nodes sent " (run.results.live.cost.messages) " messages to each other and made " (run.results.live.cost.fsyncs) " fsyncs under load." }
             }
         }
     })

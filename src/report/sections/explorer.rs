@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::super::{Facts, Section};
 
-inventory::submit! { Section { order: 30, id: "explorer", title: "Every operation", body } }
+pub(super) const SECTION: Section = Section { id: "explorer", title: "Every operation", body };
 
 fn body(facts: &Facts<'_>) -> Option<Markup> {
     if facts.history.operations.is_empty() {

@@ -4,9 +4,9 @@ use checker::{Distribution, Standing};
 use maud::{Markup, html};
 
 use super::super::{Facts, Section, page::text};
-use crate::ui::verdict::{grouped, lasting};
+use crate::terminal::words::{grouped, lasting};
 
-inventory::submit! { Section { order: 40, id: "ladder", title: "What holds instead", body } }
+pub(super) const SECTION: Section = Section { id: "ladder", title: "What holds instead", body };
 
 fn body(facts: &Facts<'_>) -> Option<Markup> {
     let ladder = facts.ladder?;

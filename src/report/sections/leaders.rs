@@ -4,9 +4,9 @@
 use maud::{Markup, html};
 
 use super::super::{Facts, Section, page::text};
-use crate::ui::verdict::seconds;
+use crate::terminal::words::seconds;
 
-inventory::submit! { Section { order: 60, id: "leaders", title: "Leaders and faults", body } }
+pub(super) const SECTION: Section = Section { id: "leaders", title: "Leaders and faults", body };
 
 fn body(facts: &Facts<'_>) -> Option<Markup> {
     if facts.reigns.is_empty() && facts.windows.is_empty() {

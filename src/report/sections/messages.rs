@@ -11,10 +11,10 @@ use super::super::{
 use crate::{
     run::{Message, Reign},
     systems::schism::TRACE_FILE,
-    ui::verdict::{counted, grouped, seconds},
+    terminal::words::{counted, grouped, seconds},
 };
 
-inventory::submit! { Section { order: 25, id: "messages", title: "Who told whom what", body } }
+pub(super) const SECTION: Section = Section { id: "messages", title: "Who told whom what", body };
 
 /// Maximum number of messages drawn: the last ones before the violation.
 const MOST: usize = 120;
@@ -76,11 +76,17 @@ fn fates(diagram: &Diagram<'_>) -> String {
     let times = |index: usize| diagram.facts.history.times(index);
     let asked = diagram.facts.history.node(diagram.wrong);
     let moment = times(diagram.wrong);
-    let before = diagram.facts.contradicting().iter().map(|&index| times(index).completed_ns).filter(|ended| *ended < moment.invoked_ns);
+    let before = diagram
+        .facts
+        .contradicting()
+        .iter()
+        .map(|&index| times(index).completed_ns)
+        .filter(|ended| *ended < moment.invoked_ns);
     let since_ns = before.max().unwrap_or_default().max(diagram.facts.exchange.during.from_ns);
     let fate = |mine: bool| {
         let during = |message: &&Message| (since_ns..moment.completed_ns).contains(&message.sent_ns);
-        let sent = || diagram.facts.exchange.messages.iter().filter(during).filter(|message| (message.from == asked) == mine);
+        let sent =
+            || diagram.facts.exchange.messages.iter().filter(during).filter(|message| (message.from == asked) == mine);
         (sent().count(), sent().filter(|message| message.received_ns.is_none()).count())
     };
     let words = |(sent, lost): (usize, usize)| match (sent, lost) {
@@ -262,7 +268,10 @@ fn words(message: &Message) -> String {
 
 fn arrival(message: &Message) -> String {
     match message.received_ns {
-        Some(time_ns) => format!("after {} µs", grouped(usize::try_from(time_ns.saturating_sub(message.sent_ns) / 1000).unwrap_or(usize::MAX))),
+        Some(time_ns) => format!(
+            "after {} µs",
+            grouped(usize::try_from(time_ns.saturating_sub(message.sent_ns) / 1000).unwrap_or(usize::MAX))
+        ),
         None => "never".to_owned(),
     }
 }

@@ -3,11 +3,13 @@
 use maud::{Markup, html};
 
 use super::super::{Facts, Section};
-use crate::ui::harmless;
+use crate::terminal::sanitize;
 
-inventory::submit! { Section { order: 90, id: "parameters", title: "All parameters", body } }
+pub(super) const SECTION: Section = Section { id: "parameters", title: "All parameters", body };
 
 fn body(facts: &Facts<'_>) -> Option<Markup> {
     let text = serde_json::to_string_pretty(&facts.run?.plan).ok()?;
-    Some(html! { details { summary { "test.json" } pre tabindex="0" { @for line in text.lines() { (harmless::line(line)) "\n" } } } })
+    Some(
+        html! { details { summary { "test.json" } pre tabindex="0" { @for line in text.lines() { (sanitize::line(line)) "\n" } } } },
+    )
 }

@@ -4,9 +4,9 @@ use histories::Outcome;
 use maud::{Markup, html};
 
 use super::super::{Facts, Section};
-use crate::ui::verdict::seconds;
+use crate::terminal::words::seconds;
 
-inventory::submit! { Section { order: 50, id: "performance", title: "Latency and throughput", body } }
+pub(super) const SECTION: Section = Section { id: "performance", title: "Latency and throughput", body };
 
 /// Maximum number of gaps listed.
 const MOST: usize = 5;

@@ -3,9 +3,12 @@
 use maud::{Markup, html};
 
 use super::super::{Facts, Section, page::text, timeline};
-use crate::ui::verdict::{grouped, operation_in_words, plain, what_contradicts};
+use crate::{
+    render::verdict::{operation_in_words, what_contradicts},
+    terminal::words::{grouped, plain},
+};
 
-inventory::submit! { Section { order: 20, id: "story", title: "What went wrong", body } }
+pub(super) const SECTION: Section = Section { id: "story", title: "What went wrong", body };
 
 /// Maximum number of operations listed: the last ones.
 const MOST: usize = 40;

@@ -1,14 +1,19 @@
 //! Section with the verdict in one sentence, and the command that reproduces it.
 
+use checker::{Level, TransactionReport};
 use maud::{Markup, html};
 
 use super::super::{
     Facts, Section,
     page::{badge, text},
 };
-use crate::ui::verdict::{counts_in_words, failed_cas};
+use crate::{
+    check::hints::failed_cas,
+    render::{transactions, verdict::counts_in_words},
+    terminal::words::counted,
+};
 
-inventory::submit! { Section { order: 10, id: "verdict", title: "Verdict", body } }
+pub(super) const SECTION: Section = Section { id: "verdict", title: "Verdict", body };
 
 #[expect(clippy::unnecessary_wraps, reason = "a section may have nothing to show; this one always has")]
 fn body(facts: &Facts<'_>) -> Option<Markup> {
@@ -16,11 +21,15 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
     let weak = facts.run.filter(|run| run.results.weak).map(|run| run.results.coverage.weak.join("; "));
     let weak = weak.or_else(|| report.weak.map(|weak| weak.reason().to_owned()));
     let taken = failed_cas(facts.history, report.verdict);
-    let failed = facts.run.and_then(|run| run.results.not_recovered.as_deref());
+    let failed = facts.run.and_then(|run| run.results.live.not_recovered.as_deref());
     Some(html! {
         h1 { (badge(report.verdict)) " " (text(&facts.name)) }
         p {
-            (counts_in_words(report)) ", judged by schism " (env!("CARGO_PKG_VERSION")) "."
+            @match facts.run.and_then(|run| run.results.transactions.as_ref()) {
+                Some(transactions) => { (transactions_in_words(transactions)) }
+                None => { (counts_in_words(report)) }
+            }
+            ", judged by schism " (env!("CARGO_PKG_VERSION")) "."
             @if let Some(why) = weak { " " strong { "Weak evidence" } ": " (why) "." }
         }
         @if let Some(taken) = taken { p { (taken) "." } }
@@ -30,4 +39,12 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
         pre class="wrap" tabindex="0" { (text(&facts.command)) }
         button class="controls" type="button" data-copy=(text(&facts.command)) { "Copy" }
     })
+}
+
+fn transactions_in_words(report: &TransactionReport) -> String {
+    format!(
+        "{}: {}",
+        counted(report.transactions, "transaction"),
+        transactions::verdict(report, Level::StrictSerializable)
+    )
 }

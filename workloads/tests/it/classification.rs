@@ -6,7 +6,9 @@ use std::{net::SocketAddr, time::Duration};
 use histories::Value;
 use serde_json::json;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use workloads::{Action, Answer, Answered, Client as _, Connect as _, HttpConnector, HttpOptions, Request};
+use workloads::{
+    Action, Answer, Answered, Client as _, Connect as _, HttpConnector, HttpOptions, MicroOperation, Request,
+};
 
 use crate::server::{Reply, Server};
 
@@ -29,7 +31,10 @@ async fn ask(address: SocketAddr, action: Action) -> Answer {
 
 async fn answered(address: SocketAddr, action: Action) -> Answered {
     let mut client = connector(address).open(1).unwrap();
-    let request = Request { key: 3, action };
+    let request = match action {
+        Action::Transaction(micro_operations) => Request::transaction(micro_operations),
+        action => Request::new(3, action),
+    };
     tokio::time::timeout(Duration::from_secs(5), client.invoke(&request)).await.expect("a client keeps its own limit")
 }
 
@@ -163,11 +168,67 @@ async fn a_revision_is_what_an_answer_carries_that_is_understood() {
     ] {
         let server = Server::start(move |_| Reply::json(status, &body)).await;
         for action in [READ, WRITE, CAS] {
-            assert_eq!(answered(server.address, action).await.revision, expected, "{status} {action:?}");
+            assert_eq!(answered(server.address, action.clone()).await.revision, expected, "{status} {action:?}");
         }
     }
     let server = Server::start(|_| Reply::json(200, &json!({"value": 4, "swapped": true}))).await;
     assert_eq!(answered(server.address, READ).await, Answer::Value(4.into()).into());
+}
+
+fn transaction() -> Action {
+    Action::Transaction(vec![MicroOperation::append(3, 5), MicroOperation::read(4)])
+}
+
+/// Returns the answer to one request that is answered so.
+async fn answer_to(action: Action, body: serde_json::Value) -> Answer {
+    let server = Server::start(move |_| Reply::json(200, &body)).await;
+    ask(server.address, action).await
+}
+
+#[tokio::test]
+async fn sets_and_queues_are_answered_as_promised_or_not_understood() {
+    let list = Answer::Value(Value::List(vec![4.into(), 5.into()]));
+    for (action, body, expected) in [
+        (Action::Elements, json!({"value": [4, 5], "revision": 7}), Some(list)),
+        (Action::Elements, json!({"value": null, "revision": 0}), Some(Answer::Value(Value::List(Vec::new())))),
+        (Action::Elements, json!({"value": 5}), None),
+        (Action::Elements, json!({}), None),
+        (Action::Add(5), json!({"added": true, "revision": 7}), Some(Answer::Done)),
+        (Action::Add(5), json!({"revision": 7}), None),
+        (Action::Enqueue(5), json!({"revision": 7}), Some(Answer::Done)),
+        (Action::Enqueue(5), json!({"value": 5}), None),
+        (Action::Dequeue, json!({"value": 5, "revision": 7}), Some(Answer::Value(5.into()))),
+        (Action::Dequeue, json!({"value": null, "revision": 7}), Some(Answer::Value(Value::Nil))),
+        (Action::Dequeue, json!({"revision": 7}), None),
+        (Action::Peek, json!({"value": 5}), Some(Answer::Value(5.into()))),
+        (Action::Peek, json!({}), None),
+    ] {
+        let answer = answer_to(action.clone(), body.clone()).await;
+        assert!(expected.map_or_else(|| is_unknown(&answer), |it| it == answer), "{action:?} {body}: {answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_transaction_is_answered_by_its_own_micro_operations() {
+    let micro = |name: &str, key: &str, value: Value| Value::List(vec![name.into(), key.into(), value]);
+    let done = |read: Vec<Value>| {
+        let micros = vec![micro("append", "k3", 5.into()), micro("r", "k4", Value::List(read))];
+        Some(Answer::Value(Value::List(micros)))
+    };
+    for (ops, expected) in [
+        (json!([["append", "k3", 5], ["r", "k4", [1, 2]]]), done(vec![1.into(), 2.into()])),
+        (json!([["append", "k3", 5], ["r", "k4", null]]), done(Vec::new())),
+        (json!([["append", "k3", 5], ["r", "k4", 7]]), None),
+        (json!([["append", "k3", 6], ["r", "k4", []]]), None),
+        (json!([["append", "k3", null], ["r", "k4", []]]), None),
+        (json!([["append", "k3", 5], ["r", "k3", []]]), None),
+        (json!([["append", "k3", 5], ["append", "k4", []]]), None),
+        (json!([["append", "k3", 5]]), None),
+        (json!(null), None),
+    ] {
+        let answer = answer_to(transaction(), json!({"ops": ops, "revision": 7})).await;
+        assert!(expected.map_or_else(|| is_unknown(&answer), |it| it == answer), "{ops}: {answer:?}");
+    }
 }
 
 #[tokio::test]
@@ -180,6 +241,12 @@ async fn each_request_is_what_the_api_expects() {
         (READ, "GET /v1/kv/k3?read=leader null"),
         (WRITE, r#"PUT /v1/kv/k3 {"value":5}"#),
         (CAS, r#"POST /v1/kv/k3/cas {"from":4,"to":5}"#),
+        (Action::Elements, "GET /v1/kv/k3?read=leader null"),
+        (Action::Add(5), r#"POST /v1/kv/k3/add {"value":5}"#),
+        (Action::Enqueue(5), r#"POST /v1/kv/k3/enqueue {"value":5}"#),
+        (Action::Dequeue, "POST /v1/kv/k3/dequeue null"),
+        (Action::Peek, "GET /v1/kv/k3/first?read=leader null"),
+        (transaction(), r#"POST /v1/txn?read=leader {"ops":[["append","k3",5],["r","k4",null]]}"#),
     ] {
         assert_eq!(ask(server.address, action).await, Answer::NotDone(expected.to_owned()));
     }
@@ -195,7 +262,7 @@ async fn a_connection_that_was_closed_while_idle_is_replaced_and_the_request_sen
     for sent in 1..=20 {
         // The close may or may not be noticed before the next request is sent: in either case it must not be sent
         // twice.
-        done += u32::from(client.invoke(&Request { key: 3, action: WRITE }).await.answer == Answer::Done);
+        done += u32::from(client.invoke(&Request::new(3, WRITE)).await.answer == Answer::Done);
         assert!(server.asked() <= sent, "a request was sent twice");
     }
     assert!(done <= server.asked());

@@ -18,7 +18,7 @@ use serde_json::json;
 use tokio::{net::TcpListener, sync::watch};
 use workloads::{
     Action, Answer, Answered, Client, ClientError, Connect, DriveError, Driven, FinalReads, HttpConnector, HttpOptions,
-    Load, Probing, Progress, RegisterOptions, Request, Unread, drive, final_reads, keep_probing,
+    Load, Mix, Probing, Progress, Request, Unread, Workload, drive, final_reads, keep_probing, workload,
 };
 
 use crate::server::{Asked, Reply, Server};
@@ -59,6 +59,10 @@ impl Bench {
     }
 }
 
+fn register() -> &'static dyn Workload {
+    workload("register").unwrap()
+}
+
 fn load(concurrency: u16, rate: u32, milliseconds: u64) -> Load {
     Load {
         seed: 7,
@@ -66,7 +70,8 @@ fn load(concurrency: u16, rate: u32, milliseconds: u64) -> Load {
         rate,
         time_limit: Duration::from_millis(milliseconds),
         operation_limit: Duration::from_secs(2),
-        register: RegisterOptions { mutations_per_key: 50, ..RegisterOptions::default() },
+        workload: register(),
+        mix: Mix { mutations_per_key: 50, ..Mix::default() },
     }
 }
 
@@ -133,10 +138,7 @@ fn written(operation: &Operation) -> ValueId {
 async fn all_clients_contend_for_the_same_keys() {
     let servers = Server::cluster(2, never).await;
     let bench = Bench::new();
-    let load = Load {
-        register: RegisterOptions { keys: 2, mutations_per_key: 1000, ..RegisterOptions::default() },
-        ..load(4, 0, 300)
-    };
+    let load = Load { mix: Mix { keys: 2, mutations_per_key: 1000, ..Mix::default() }, ..load(4, 0, 300) };
     bench.drive(&load, to(&servers)).await.unwrap();
     let mut clients: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
     for operation in bench.history().operations {
@@ -166,8 +168,8 @@ async fn a_process_that_ended_in_info_is_followed_by_a_new_one_on_the_same_node(
 async fn a_read_with_an_unknown_end_is_a_fail() {
     let server = Server::start(|_| Reply::Close).await;
     let bench = Bench::new();
-    let register = RegisterOptions { read_percent: 100, cas_percent: 0, ..RegisterOptions::default() };
-    bench.drive(&Load { register, ..load(1, 0, 200) }, connector([&server.address])).await.unwrap();
+    let mix = Mix { read_percent: 100, cas_percent: 0, ..Mix::default() };
+    bench.drive(&Load { mix, ..load(1, 0, 200) }, connector([&server.address])).await.unwrap();
     let history = bench.history();
     assert!(history.operations.iter().all(|op| op.outcome == Outcome::Fail && op.process == 0));
 }
@@ -340,6 +342,7 @@ async fn after_an_unknown_outcome_the_connections_are_dropped_with_the_client() 
 
 fn reads(keys: Vec<u32>) -> FinalReads {
     FinalReads {
+        workload: register(),
         keys,
         max_keys: 3,
         first_process: 100,
@@ -380,6 +383,43 @@ async fn what_could_not_be_read_is_told() {
     assert!(bench.events().iter().all(|event| event.process != Process::Client(0)));
 }
 
+/// Node with a queue of two elements, which is silent at the first request.
+struct Hesitant(Arc<AtomicU32>);
+
+impl Connect for Hesitant {
+    type Client = Self;
+    fn nodes(&self) -> &[u16] {
+        &[1]
+    }
+    fn open(&self, _: u16) -> Result<Self, ClientError> {
+        Ok(Self(Arc::clone(&self.0)))
+    }
+}
+
+impl Client for Hesitant {
+    async fn invoke(&mut self, request: &Request) -> Answered {
+        assert_eq!(*request, Request::new(4, Action::Dequeue));
+        match self.0.fetch_add(1, Ordering::SeqCst) {
+            0 => Answer::Unknown("reset".to_owned()),
+            asked @ 1..=2 => Answer::Value(i64::from(asked).into()),
+            _ => Answer::Value(histories::Value::Nil),
+        }
+        .into()
+    }
+}
+
+#[tokio::test]
+async fn a_queue_is_read_until_it_is_empty_by_a_new_process_after_an_unknown_outcome() {
+    let bench = Bench::new();
+    let reads = FinalReads { workload: workload("queue").unwrap(), ..reads(vec![4]) };
+    assert_eq!(bench.final_reads(&reads, Hesitant(Arc::default())).await, []);
+    let history = bench.history();
+    let seen: Vec<_> = history.operations.iter().map(|op| (op.process, op.outcome)).collect();
+    assert_eq!(seen, [(100, Outcome::Info), (101, Outcome::Ok), (101, Outcome::Ok), (101, Outcome::Ok)]);
+    let last = history.operations.last().unwrap();
+    assert_eq!((history.function_name(last.function), last.output), ("dequeue", ValueId::NIL));
+}
+
 /// Checks that a silent node counts as unavailable, however patient the clients of a load are, that others do not, and
 /// that reads and writes are counted apart.
 #[tokio::test]
@@ -398,7 +438,7 @@ async fn probes_tell_which_node_can_be_read_and_which_can_be_written() {
         operation_timeout: Duration::from_millis(60),
     });
     let wait = Duration::from_millis(60);
-    let probing = Probing { every: wait, limit: wait, key: 7 };
+    let probing = Probing { workload: register(), every: wait, limit: wait, key: 7 };
     let found = Arc::new(workloads::Availability::default());
     let seen = async {
         loop {

@@ -9,16 +9,21 @@ use std::{io::Read, path::Path};
 
 use super::{
     chunks::Chunks,
-    cursor::{Cursor, Trouble},
-    draft::{Draft, Drafted, Field, kind_named},
+    control::ReadControl,
+    cursor::{Cursor, ParseError},
+    event_buffer::Each,
+    event_builder::{EventBuilder, Field, ParsedEvent, kind_named},
     intake::Intake,
-    keys::Each,
-    watch::Watch,
 };
 use crate::{History, ReadError, Value};
 use scan::{Scanner, deeper};
 
-pub(super) fn read(path: &Path, input: impl Read, watch: &Watch<'_>, each: Each<'_>) -> Result<History, ReadError> {
+pub(super) fn read(
+    path: &Path,
+    input: impl Read,
+    watch: &ReadControl<'_>,
+    each: Each<'_>,
+) -> Result<History, ReadError> {
     let mut chunks = Chunks::new(path, input, watch);
     let mut intake = Intake::new(watch, each);
     let mut records = None;
@@ -70,7 +75,7 @@ pub(super) fn read(path: &Path, input: impl Read, watch: &Watch<'_>, each: Each<
 }
 
 /// Skips what stands between operations.
-fn blank(cursor: Cursor<'_>) -> (usize, Result<Option<u8>, Trouble>) {
+fn blank(cursor: Cursor<'_>) -> (usize, Result<Option<u8>, ParseError>) {
     let mut scanner = Scanner { cursor };
     let found = scanner.blank(0);
     (scanner.cursor.at, found)
@@ -83,7 +88,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Parses the next operation.
-    fn operation(&mut self) -> Result<Drafted<'a>, Trouble> {
+    fn operation(&mut self) -> Result<ParsedEvent<'a>, ParseError> {
         let start = self.cursor.at;
         let mut depth = 0;
         loop {
@@ -94,7 +99,7 @@ impl<'a> Scanner<'a> {
                     let at = self.cursor.at;
                     let tag = self.tag()?;
                     if !tag.ends_with("Op") {
-                        return Err(Trouble::Wrong(at, format!("expected an operation, not #{tag}").into()));
+                        return Err(ParseError::Malformed(at, format!("expected an operation, not #{tag}").into()));
                     }
                 }
                 byte @ (b')' | b']' | b'}') => {
@@ -106,7 +111,7 @@ impl<'a> Scanner<'a> {
             depth = deeper(&self.cursor, depth)?;
         }
         self.cursor.at += 1;
-        let mut draft = Draft::new();
+        let mut draft = EventBuilder::new();
         loop {
             match self.begin(1)? {
                 b'}' => break,
@@ -115,11 +120,11 @@ impl<'a> Scanner<'a> {
             }
         }
         self.cursor.at += 1;
-        draft.finish(":").map_err(|why| Trouble::Wrong(start, why.into()))
+        draft.finish(":").map_err(|why| ParseError::Malformed(start, why.into()))
     }
 
     /// Parses a key of an operation and its value.
-    fn field(&mut self, draft: &mut Draft<'a>) -> Result<(), Trouble> {
+    fn field(&mut self, draft: &mut EventBuilder<'a>) -> Result<(), ParseError> {
         let at = self.cursor.at;
         self.cursor.at += 1;
         let name = self.word()?;
@@ -129,7 +134,10 @@ impl<'a> Scanner<'a> {
             return self.value(1).map(drop);
         };
         if !draft.is_new(field) {
-            return Err(Trouble::Wrong(at, format!("an operation says :{} twice", self.cursor.utf8(name)?).into()));
+            return Err(ParseError::Malformed(
+                at,
+                format!("an operation says :{} twice", self.cursor.utf8(name)?).into(),
+            ));
         }
         let next = self.begin(1)?;
         let at = self.cursor.at;
@@ -138,12 +146,12 @@ impl<'a> Scanner<'a> {
             (Field::Type, b':') => {
                 let name = self.keyword()?;
                 let why = || format!("expected a type, :invoke, :ok, :fail or :info, not :{name}");
-                draft.set_kind(kind_named(name).ok_or_else(|| Trouble::Wrong(at, why().into()))?);
+                draft.set_kind(kind_named(name).ok_or_else(|| ParseError::Malformed(at, why().into()))?);
             }
             (Field::F, b':') => draft.set_function(self.keyword()?),
             _ => {
                 let value = self.value(1)?;
-                draft.take(field, value).map_err(|why| Trouble::Wrong(at, why.into()))?;
+                draft.take(field, value).map_err(|why| ParseError::Malformed(at, why.into()))?;
             }
         }
         Ok(())
@@ -163,8 +171,8 @@ pub(super) fn parse_first(text: &str) -> Result<(Value, &str), String> {
     let mut scanner = Scanner::new(text.as_bytes());
     match scanner.value(0) {
         Ok(value) => Ok((value, &text[scanner.cursor.at..])),
-        Err(Trouble::Cut) => Err("expected an EDN value, but it ends too early".to_owned()),
-        Err(Trouble::Wrong(_, why)) => Err(format!("expected an EDN value, but {why}")),
+        Err(ParseError::Incomplete) => Err("expected an EDN value, but it ends too early".to_owned()),
+        Err(ParseError::Malformed(_, why)) => Err(format!("expected an EDN value, but {why}")),
     }
 }
 

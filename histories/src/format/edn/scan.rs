@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::format::cursor::{Cursor, MAX_DEPTH, Trouble, unicode};
+use crate::format::cursor::{Cursor, MAX_DEPTH, ParseError, unicode};
 use crate::{Edn, Value, ValueError};
 
 /// Bytes that end a number, keyword or symbol.
@@ -43,7 +43,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Skips blanks, commas, comments and forms discarded by `#_`; returns the byte that follows, if any does.
-    pub(super) fn blank(&mut self, depth: u32) -> Result<Option<u8>, Trouble> {
+    pub(super) fn blank(&mut self, depth: u32) -> Result<Option<u8>, ParseError> {
         loop {
             let Some(byte) = self.cursor.peek()? else { return Ok(None) };
             match byte {
@@ -56,7 +56,7 @@ impl<'a> Scanner<'a> {
                             self.cursor.at += 2;
                             self.value(deeper(&self.cursor, depth)?)?;
                         }
-                        None if !self.cursor.is_last => return Err(Trouble::Cut),
+                        None if !self.cursor.is_last => return Err(ParseError::Incomplete),
                         _ => return Ok(Some(byte)),
                     }
                 }
@@ -67,11 +67,11 @@ impl<'a> Scanner<'a> {
     }
 
     /// Skips a blank outside ASCII, if one comes next.
-    fn is_wide_blank(&mut self) -> Result<bool, Trouble> {
+    fn is_wide_blank(&mut self) -> Result<bool, ParseError> {
         let rest = &self.cursor.bytes[self.cursor.at..];
         let Some(c) = rest[..rest.len().min(4)].utf8_chunks().next().and_then(|chunk| chunk.valid().chars().next())
         else {
-            return if rest.len() < 4 && !self.cursor.is_last { Err(Trouble::Cut) } else { Ok(false) };
+            return if rest.len() < 4 && !self.cursor.is_last { Err(ParseError::Incomplete) } else { Ok(false) };
         };
         if c.is_whitespace() {
             self.cursor.at += c.len_utf8();
@@ -81,7 +81,7 @@ impl<'a> Scanner<'a> {
 
     /// Returns the first byte of the next form, which must be there.
     #[inline]
-    pub(super) fn begin(&mut self, depth: u32) -> Result<u8, Trouble> {
+    pub(super) fn begin(&mut self, depth: u32) -> Result<u8, ParseError> {
         // Mostly a form stands here, or behind one blank or comma.
         for _ in 0..3 {
             match self.cursor.bytes.get(self.cursor.at) {
@@ -90,11 +90,11 @@ impl<'a> Scanner<'a> {
                 _ => break,
             }
         }
-        self.blank(depth)?.ok_or(Trouble::Cut)
+        self.blank(depth)?.ok_or(ParseError::Incomplete)
     }
 
     /// Parses the next form, at this nesting depth.
-    pub(super) fn value(&mut self, depth: u32) -> Result<Value, Trouble> {
+    pub(super) fn value(&mut self, depth: u32) -> Result<Value, ParseError> {
         match self.begin(depth)? {
             b'0'..=b'9' => self.number(),
             b'"' => Ok(Value::Str(self.text()?.into())),
@@ -120,22 +120,22 @@ impl<'a> Scanner<'a> {
     }
 
     /// Returns true if a digit follows the sign that comes next.
-    fn is_number(&self) -> Result<bool, Trouble> {
+    fn is_number(&self) -> Result<bool, ParseError> {
         match self.cursor.bytes.get(self.cursor.at + 1) {
             Some(byte) => Ok(byte.is_ascii_digit()),
             None if self.cursor.is_last => Ok(false),
-            None => Err(Trouble::Cut),
+            None => Err(ParseError::Incomplete),
         }
     }
 
     /// Parses and drops the metadata of the form that follows; it is no part of that form's value.
-    pub(super) fn metadata(&mut self, depth: u32) -> Result<(), Trouble> {
+    pub(super) fn metadata(&mut self, depth: u32) -> Result<(), ParseError> {
         self.cursor.at += 1;
         self.value(deeper(&self.cursor, depth)?).map(drop)
     }
 
     /// Returns the bytes up to the next one that ends words.
-    pub(super) fn word(&mut self) -> Result<&'a [u8], Trouble> {
+    pub(super) fn word(&mut self) -> Result<&'a [u8], ParseError> {
         self.cursor.until(|byte| IS_END[usize::from(byte)])
     }
 
@@ -157,7 +157,7 @@ impl<'a> Scanner<'a> {
         None
     }
 
-    fn number(&mut self) -> Result<Value, Trouble> {
+    fn number(&mut self) -> Result<Value, ParseError> {
         if let Some(number) = self.natural() {
             return Ok(Value::Int(number));
         }
@@ -167,22 +167,22 @@ impl<'a> Scanner<'a> {
     }
 
     /// Parses a keyword and returns its name, without the colon.
-    pub(super) fn keyword(&mut self) -> Result<&'a str, Trouble> {
+    pub(super) fn keyword(&mut self) -> Result<&'a str, ParseError> {
         let start = self.cursor.at;
         self.cursor.at += 1;
         let word = self.word()?;
         let name = self.cursor.utf8(word)?;
         let (Some(first), Some(last)) = (word.first(), word.last()) else {
-            return Err(Trouble::Wrong(start, "`:` is no keyword".into()));
+            return Err(ParseError::Malformed(start, "`:` is no keyword".into()));
         };
         let is_name = !matches!(first, b':' | b'/') && !matches!(last, b':' | b'/');
         if is_name || name == "/" {
             return Ok(name);
         }
-        Err(Trouble::Wrong(start, format!("`:{}` is no keyword", shown(name)).into()))
+        Err(ParseError::Malformed(start, format!("`:{}` is no keyword", shown(name)).into()))
     }
 
-    fn symbol(&mut self) -> Result<Value, Trouble> {
+    fn symbol(&mut self) -> Result<Value, ParseError> {
         let start = self.cursor.at;
         let word = self.word()?;
         Ok(match self.cursor.utf8(word)? {
@@ -190,17 +190,17 @@ impl<'a> Scanner<'a> {
             "true" => Value::Bool(true),
             "false" => Value::Bool(false),
             name if is_symbol(name) => Value::symbol(name),
-            name => return Err(Trouble::Wrong(start, format!("`{}` is no EDN value", shown(name)).into())),
+            name => return Err(ParseError::Malformed(start, format!("`{}` is no EDN value", shown(name)).into())),
         })
     }
 
     /// Parses text in quotes.
-    pub(super) fn text(&mut self) -> Result<Cow<'a, str>, Trouble> {
+    pub(super) fn text(&mut self) -> Result<Cow<'a, str>, ParseError> {
         self.cursor.at += 1;
         let mut whole = String::new();
         loop {
             let rest = &self.cursor.bytes[self.cursor.at..];
-            let length = memchr::memchr2(b'"', b'\\', rest).ok_or(Trouble::Cut)?;
+            let length = memchr::memchr2(b'"', b'\\', rest).ok_or(ParseError::Incomplete)?;
             let part = self.cursor.utf8(&rest[..length])?;
             self.cursor.at += length;
             if rest[length] == b'"' {
@@ -213,9 +213,9 @@ impl<'a> Scanner<'a> {
     }
 
     /// Parses an escape within text.
-    fn escape(&mut self) -> Result<char, Trouble> {
+    fn escape(&mut self) -> Result<char, ParseError> {
         let at = self.cursor.at + 1;
-        let byte = *self.cursor.bytes.get(at).ok_or(Trouble::Cut)?;
+        let byte = *self.cursor.bytes.get(at).ok_or(ParseError::Incomplete)?;
         let (c, length) = match byte {
             b't' => ('\t', 1),
             b'r' => ('\r', 1),
@@ -235,19 +235,20 @@ impl<'a> Scanner<'a> {
     }
 
     /// Parses one to three octal digits at `at`; returns the character and the number of digits.
-    fn octal(&self, at: usize) -> Result<(char, usize), Trouble> {
+    fn octal(&self, at: usize) -> Result<(char, usize), ParseError> {
         let rest = &self.cursor.bytes[at..];
         let length = rest.iter().take(3).take_while(|digit| matches!(digit, b'0'..=b'7')).count();
         if length == rest.len() && !self.cursor.is_last {
-            return Err(Trouble::Cut);
+            return Err(ParseError::Incomplete);
         }
         let code = rest[..length].iter().fold(0, |code, digit| code * 8 + u32::from(digit - b'0'));
         let c = char::from_u32(code).filter(|_| length > 0 && code <= 0o377);
-        c.map(|c| (c, length)).ok_or_else(|| Trouble::Wrong(at, "expected up to three octal digits, to 377".into()))
+        c.map(|c| (c, length))
+            .ok_or_else(|| ParseError::Malformed(at, "expected up to three octal digits, to 377".into()))
     }
 
     /// Parses a single character, such as `\a`, `\newline`, `\u00e9`.
-    fn character(&mut self) -> Result<char, Trouble> {
+    fn character(&mut self) -> Result<char, ParseError> {
         let start = self.cursor.at;
         self.cursor.at += 1;
         let rest = &self.cursor.bytes[self.cursor.at..];
@@ -255,7 +256,7 @@ impl<'a> Scanner<'a> {
         let first = rest[..rest.len().min(4)].utf8_chunks().next().and_then(|chunk| chunk.valid().chars().next());
         let Some(first) = first else {
             let is_short = rest.len() < 4 && !self.cursor.is_last || rest.is_empty();
-            return Err(if is_short { Trouble::Cut } else { self.cursor.wrong("expected UTF-8") });
+            return Err(if is_short { ParseError::Incomplete } else { self.cursor.wrong("expected UTF-8") });
         };
         self.cursor.at += first.len_utf8();
         let word = self.word()?;
@@ -278,11 +279,11 @@ impl<'a> Scanner<'a> {
             }
             _ => None,
         };
-        found.ok_or_else(|| Trouble::Wrong(start, format!("`\\{}` is no character", shown(name)).into()))
+        found.ok_or_else(|| ParseError::Malformed(start, format!("`\\{}` is no character", shown(name)).into()))
     }
 
     /// Parses the forms between an opening bracket, which comes next, and the one that closes it.
-    fn items(&mut self, close: u8, depth: u32) -> Result<Vec<Value>, Trouble> {
+    fn items(&mut self, close: u8, depth: u32) -> Result<Vec<Value>, ParseError> {
         let depth = deeper(&self.cursor, depth)?;
         self.cursor.at += 1;
         let mut items = Vec::new();
@@ -294,7 +295,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Parses a map, whose bracket comes next; the namespace is that of `#:a{…}`.
-    fn map(&mut self, namespace: Option<&str>, depth: u32) -> Result<Value, Trouble> {
+    fn map(&mut self, namespace: Option<&str>, depth: u32) -> Result<Value, ParseError> {
         let start = self.cursor.at;
         let depth = deeper(&self.cursor, depth)?;
         self.cursor.at += 1;
@@ -312,9 +313,9 @@ impl<'a> Scanner<'a> {
     }
 
     /// Parses a form that begins with `#`.
-    fn dispatched(&mut self, depth: u32) -> Result<Value, Trouble> {
+    fn dispatched(&mut self, depth: u32) -> Result<Value, ParseError> {
         let start = self.cursor.at;
-        match *self.cursor.bytes.get(start + 1).ok_or(Trouble::Cut)? {
+        match *self.cursor.bytes.get(start + 1).ok_or(ParseError::Incomplete)? {
             b'{' => {
                 self.cursor.at += 1;
                 let items = self.items(b'}', depth)?;
@@ -350,7 +351,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Parses a tag, such as `#inst`, and returns its name without the sign.
-    pub(super) fn tag(&mut self) -> Result<&'a str, Trouble> {
+    pub(super) fn tag(&mut self) -> Result<&'a str, ParseError> {
         let start = self.cursor.at;
         self.cursor.at += 1;
         let word = self.word()?;
@@ -358,12 +359,12 @@ impl<'a> Scanner<'a> {
         if tag.starts_with(char::is_alphabetic) && is_symbol(tag) {
             return Ok(tag);
         }
-        Err(Trouble::Wrong(start, format!("`#{}` is no tag that can be read", shown(tag)).into()))
+        Err(ParseError::Malformed(start, format!("`#{}` is no tag that can be read", shown(tag)).into()))
     }
 }
 
 /// Returns the depth one level deeper, or an error if that exceeds the limit.
-pub(super) fn deeper(cursor: &Cursor<'_>, depth: u32) -> Result<u32, Trouble> {
+pub(super) fn deeper(cursor: &Cursor<'_>, depth: u32) -> Result<u32, ParseError> {
     // The vector of operations, the operation, and its value.
     if depth > MAX_DEPTH + 2 {
         return Err(cursor.wrong(format!("values are nested at most {MAX_DEPTH} deep")));
@@ -371,8 +372,8 @@ pub(super) fn deeper(cursor: &Cursor<'_>, depth: u32) -> Result<u32, Trouble> {
     Ok(depth + 1)
 }
 
-fn wrong_value(at: usize, error: &ValueError) -> Trouble {
-    Trouble::Wrong(at, error.to_string().into())
+fn wrong_value(at: usize, error: &ValueError) -> ParseError {
+    ParseError::Malformed(at, error.to_string().into())
 }
 
 /// Returns the full form of a key within `#:namespace{…}`: a key with a namespace keeps it, and the namespace `_`

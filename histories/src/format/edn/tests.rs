@@ -5,7 +5,7 @@ use clojure_reader::edn as judge;
 use proptest::prelude::*;
 
 use super::parse;
-use crate::{Value, format::cursor::Trouble};
+use crate::{Value, format::cursor::ParseError};
 
 /// Converts the form that the other reader returned to a value.
 fn judged(form: &judge::Edn<'_>) -> Result<Value, String> {
@@ -120,7 +120,7 @@ proptest! {
         let cursor = Cursor { bytes: &text.as_bytes()[..at], at: 0, is_last: false };
         match (Scanner { cursor }).value(0) {
             Ok(found) => prop_assert_eq!(found, whole, "{} of {}", at, text),
-            Err(trouble) => prop_assert_eq!(trouble, Trouble::Cut, "{} of {}", at, text),
+            Err(trouble) => prop_assert_eq!(trouble, ParseError::Incomplete, "{} of {}", at, text),
         }
     }
 }

@@ -13,7 +13,7 @@ use tokio::{
 use super::*;
 use crate::{
     event::Captured,
-    kv::{Found, Json},
+    kv::{Found, Json, Op, Query},
     raft::{AppendResult, Body, Payload, Standing},
     transport::accept_links,
 };
@@ -131,7 +131,7 @@ impl Bench {
 }
 
 fn vote(term: Term, pre: bool) -> Message {
-    Message { from: NodeId(2), to: NodeId(1), term, body: Body::Vote { pre, granted: true } }
+    Message { from: NodeId(2), to: NodeId(1), term, body: Body::RequestVoteResponse { pre, granted: true } }
 }
 
 fn put(value: u64) -> Command {
@@ -159,7 +159,7 @@ fn a_forwarded_request_is_never_passed_on() {
         _ => None,
     };
     assert_eq!(bench.hear(3, answered), (7, refused(Reason::NoLeader)));
-    let read = Request::Read { key: "k".into(), mode: Mode::Leader };
+    let read = Request::Read { query: Query::Value("k".into()), mode: Mode::Leader };
     let _answer = bench.ask(read.clone());
     let first = bench.hear(2, |frame| match frame {
         Frame::Forward { request, .. } => Some(request),
@@ -202,7 +202,7 @@ fn a_deposed_leaders_write_is_denied_only_once_another_entry_has_its_place() {
 /// Makes node 1 follow node 2 and forward a write and two reads of its own clients.
 fn passed_on(bench: &mut Bench) -> [oneshot::Receiver<Reply>; 3] {
     bench.append(2, 1, vec![], 0);
-    let read = |mode| Request::Read { key: "k".into(), mode };
+    let read = |mode| Request::Read { query: Query::Value("k".into()), mode };
     let answers = [Request::Write(put(1)), read(Mode::Leader), read(Mode::Quorum)].map(|request| bench.ask(request));
     bench.hear(2, |frame| matches!(frame, Frame::Forward { request: Request::Write(_), .. }).then_some(()));
     answers
@@ -230,7 +230,7 @@ fn a_change_of_leader_ends_what_was_passed_on() {
     let reply = Reply { node: NodeId(3), role: Role::Leader, term: Term(2), result: Ok(found.clone()) };
     bench.take_in(Input::Peer(NodeId(3), Frame::Forwarded { id, reply }));
     assert_eq!(read.try_recv().unwrap().result, Ok(found.clone()), "asked again of the new leader");
-    let body = Body::ReadIndexed { context: 0, index: Some(LogIndex(0)) };
+    let body = Body::ReadIndexResponse { context: 0, index: Some(LogIndex(0)) };
     bench.message(3, 2, body);
     assert_eq!(quorum.try_recv(), Err(TryRecvError::Empty), "that was no answer to it");
     assert_eq!(bench.node.homeless.len() + bench.node.pending.len(), 1, "but it was asked again, too");
@@ -284,7 +284,7 @@ fn a_write_is_answered_when_a_majority_holds_it_and_not_before() {
     let term = bench.elect().0;
     let mut answer = bench.ask(Request::Write(put(1)));
     assert_eq!(answer.try_recv(), Err(TryRecvError::Empty));
-    bench.message(2, term, Body::Appended { result: AppendResult::Matched(LogIndex(2)), round: 0 });
+    bench.message(2, term, Body::AppendEntriesResponse { result: AppendResult::Matched(LogIndex(2)), round: 0 });
     assert_eq!(answer.try_recv().unwrap().result, Ok(Applied::Put(LogIndex(2))));
 }
 
@@ -327,7 +327,7 @@ fn too_many_bytes_that_nobody_has_are_refused() {
     assert!((20..40).contains(&waiting.len()), "{} MiB were taken", waiting.len());
     let (last, own) = (bench.node.raft.status().last_index, LogIndex(1));
     assert_eq!(last.0 - own.0, waiting.len() as u64, "the refused one is in no log");
-    bench.message(2, term.0, Body::Appended { result: AppendResult::Matched(last), round: 0 });
+    bench.message(2, term.0, Body::AppendEntriesResponse { result: AppendResult::Matched(last), round: 0 });
     assert!(waiting.iter_mut().all(|answer| answer.try_recv().unwrap().result.is_ok()));
     assert_eq!(bench.ask(large()).try_recv(), Err(TryRecvError::Empty), "it takes more again");
 }
@@ -346,7 +346,7 @@ fn the_first_read_after_a_restart_sees_the_snapshot() {
         .unwrap();
     drop(storage);
     let mut bench = Bench::new(dir.path());
-    let mut answer = bench.ask(Request::Read { key: "k".into(), mode: Mode::Local });
+    let mut answer = bench.ask(Request::Read { query: Query::Value("k".into()), mode: Mode::Local });
     let found = Found { value: Json::new(&json!(5)), revision: LogIndex(1) };
     assert_eq!(answer.try_recv().unwrap().result, Ok(Applied::Got(found)));
 }

@@ -14,7 +14,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use node::raft::{
     AppendResult, Body, Config, Elections, Entry, HardState, LogIndex, Message, NodeId, Output, Payload,
-    ProposalOutcome, Raft, ReadMode, ReadOutcome, Role, Snapshot, Standing, Stored, Term, Time,
+    ProposalOutcome, Raft, ReadMode, ReadOutcome, Role, Snapshot, Standing, StoredState, Term, Time,
 };
 
 const MS: u64 = 1_000_000;
@@ -57,9 +57,9 @@ fn entries(first: u64, terms: &[u64]) -> Vec<Entry> {
     (first..).zip(terms).map(entry).collect()
 }
 
-fn stored(term: u64, voted_for: Option<u64>, log: &[u64]) -> Stored {
+fn stored(term: u64, voted_for: Option<u64>, log: &[u64]) -> StoredState {
     let hard_state = HardState { term: Term(term), voted_for: voted_for.map(NodeId) };
-    Stored { hard_state, snapshot: None, entries: entries(1, log) }
+    StoredState { hard_state, snapshot: None, entries: entries(1, log) }
 }
 
 fn append(prev: (u64, u64), terms: &[u64], commit: u64, round: u64) -> Body {
@@ -74,7 +74,7 @@ fn append(prev: (u64, u64), terms: &[u64], commit: u64, round: u64) -> Body {
 }
 
 fn matched(index: u64, round: u64) -> Body {
-    Body::Appended { result: AppendResult::Matched(LogIndex(index)), round }
+    Body::AppendEntriesResponse { result: AppendResult::Matched(LogIndex(index)), round }
 }
 
 fn request_vote(pre: bool, last: (u64, u64)) -> Body {
@@ -82,17 +82,17 @@ fn request_vote(pre: bool, last: (u64, u64)) -> Body {
 }
 
 fn vote(pre: bool, granted: bool) -> Body {
-    Body::Vote { pre, granted }
+    Body::RequestVoteResponse { pre, granted }
 }
 
 impl Node {
-    fn new(config: Config, stored: Stored) -> Self {
+    fn new(config: Config, stored: StoredState) -> Self {
         Self { raft: Raft::new(config, stored, Time(0)).unwrap(), ms: 0, reads: Vec::new() }
     }
 
     /// Creates a node of `members` that never ran.
     fn fresh(members: u64) -> Self {
-        Self::new(config(1, members), Stored::default())
+        Self::new(config(1, members), StoredState::default())
     }
 
     /// Creates a node whose log has these terms, so long after its start that it may vote for anybody.

@@ -26,7 +26,7 @@ fn no_read_before_an_entry_of_the_own_term_is_committed() {
     for mode in [ReadMode::Quorum, ReadMode::Lease] {
         let mut leader = Node::leader(3, 1, &[1]);
         let refusal = AppendResult::Conflict { refused: LogIndex(0), term: None, first: LogIndex(0) };
-        leader.receive(2, 2, Body::Appended { result: refusal, round: 1 });
+        leader.receive(2, 2, Body::AppendEntriesResponse { result: refusal, round: 1 });
         assert_eq!(leader.read(mode), None, "a quorum answered, but nothing is committed");
         leader.receive(2, 2, matched(2, 1));
         assert_eq!((leader.commit(), leader.outcome()), (2, None), "now it wants a round of its own");
@@ -69,8 +69,8 @@ fn a_read_needs_a_majority_of_members() {
 #[test]
 fn any_answer_of_the_term_confirms_the_leader() {
     let conflict = AppendResult::Conflict { refused: LogIndex(2), term: None, first: LogIndex(1) };
-    let chunk = Body::SnapshotChunk { last_included_index: LogIndex(1), received: 4, round: 2 };
-    for answer in [Body::Appended { result: conflict, round: 2 }, chunk] {
+    let chunk = Body::InstallSnapshotResponse { last_included_index: LogIndex(1), received: 4, round: 2 };
+    for answer in [Body::AppendEntriesResponse { result: conflict, round: 2 }, chunk] {
         let mut leader = serving(3);
         assert_eq!(leader.read(ReadMode::Quorum), None);
         leader.receive(2, 2, answer);
@@ -114,7 +114,7 @@ fn a_deposed_leader_refuses_what_waits() {
     let output = leader.receive(2, 3, append((2, 2), &[], 0, 1));
     assert_eq!(leader.outcome(), refused(None));
     let answer = output.early.iter().find(|message| message.to == NodeId(3)).unwrap();
-    assert_eq!(answer.body, Body::ReadIndexed { context: 5, index: None });
+    assert_eq!(answer.body, Body::ReadIndexResponse { context: 5, index: None });
     leader.receive(2, 2, matched(2, 2));
     assert_eq!(leader.reads.len(), 1, "answered once");
 }
@@ -132,12 +132,12 @@ fn a_follower_asks_the_leader() {
     let output = follower.settle();
     let &Body::ReadIndex { context } = &only(&output).body else { panic!("{output:?}") };
     assert_eq!(only(&output).to, NodeId(3));
-    follower.receive(3, 2, Body::ReadIndexed { context: context ^ 1, index: Some(LogIndex(1)) });
+    follower.receive(3, 2, Body::ReadIndexResponse { context: context ^ 1, index: Some(LogIndex(1)) });
     assert_eq!(follower.outcome(), None, "an answer to another question");
-    follower.receive(3, 2, Body::ReadIndexed { context, index: Some(LogIndex(9)) });
+    follower.receive(3, 2, Body::ReadIndexResponse { context, index: Some(LogIndex(9)) });
     let both = [(7, ReadOutcome::Ready(LogIndex(9))), (8, ReadOutcome::Ready(LogIndex(9)))];
     assert_eq!(follower.reads, both, "even if it has not that much yet: whoever answers waits");
-    follower.receive(3, 2, Body::ReadIndexed { context, index: Some(LogIndex(9)) });
+    follower.receive(3, 2, Body::ReadIndexResponse { context, index: Some(LogIndex(9)) });
     assert_eq!(follower.reads.len(), 2, "answered once");
 }
 
@@ -169,10 +169,10 @@ fn the_leader_answers_a_follower_after_a_round() {
     let output = leader.receive(3, 2, Body::ReadIndex { context: 5 });
     assert_eq!(output.early.len(), 2, "a round");
     let output = leader.receive(2, 2, matched(2, 2));
-    assert_eq!(only(&output).body, Body::ReadIndexed { context: 5, index: Some(LogIndex(2)) });
+    assert_eq!(only(&output).body, Body::ReadIndexResponse { context: 5, index: Some(LogIndex(2)) });
     let mut follower = Node::with_log(3, 2, &[1]);
     let output = follower.receive(3, 2, Body::ReadIndex { context: 6 });
-    assert_eq!(only(&output).body, Body::ReadIndexed { context: 6, index: None });
+    assert_eq!(only(&output).body, Body::ReadIndexResponse { context: 6, index: None });
 }
 
 /// A waiting read ends when the leader that was asked changes, or after an election timeout.

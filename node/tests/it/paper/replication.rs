@@ -16,7 +16,8 @@ fn replicate(leader: &mut Node, follower: &mut Node, mut output: Output) -> usiz
         for message in messages {
             follower.raft.step(follower.now(), message).unwrap();
             for answer in follower.settle().messages {
-                let refused = matches!(answer.body, Body::Appended { result: AppendResult::Conflict { .. }, .. });
+                let refused =
+                    matches!(answer.body, Body::AppendEntriesResponse { result: AppendResult::Conflict { .. }, .. });
                 refusals += usize::from(refused);
                 leader.raft.step(leader.now(), answer).unwrap();
             }
@@ -120,7 +121,7 @@ fn a_follower_appends_what_follows_on_and_answers_once_it_is_durable() {
         let refusal = only(&node.receive(2, 2, append(prev, &[2], 0, 8))).body.clone();
         let result =
             AppendResult::Conflict { refused: LogIndex(prev.0), term: hint.0.map(Term), first: LogIndex(hint.1) };
-        assert_eq!(refusal, Body::Appended { result, round: 8 });
+        assert_eq!(refusal, Body::AppendEntriesResponse { result, round: 8 });
         assert_eq!(node.last(), (4, 2));
     }
 }
@@ -222,7 +223,7 @@ fn figure_8_an_older_term_is_not_committed_by_counting() {
 #[test]
 fn a_late_or_repeated_answer_moves_no_index_back() {
     let mut leader = Node::leader(3, 1, &[1, 1, 1]);
-    let refusal = |refused, first, round| Body::Appended {
+    let refusal = |refused, first, round| Body::AppendEntriesResponse {
         result: AppendResult::Conflict { refused: LogIndex(refused), term: None, first: LogIndex(first) },
         round,
     };
@@ -248,7 +249,7 @@ fn what_was_lost_is_sent_again() {
     let to_two = heartbeat.early.iter().find(|message| message.to == NodeId(2)).unwrap();
     let Body::AppendEntries { prev_log_index: LogIndex(3), round, .. } = to_two.body else { panic!("{to_two:?}") };
     let result = AppendResult::Conflict { refused: LogIndex(3), term: None, first: LogIndex(2) };
-    let output = leader.receive(2, 2, Body::Appended { result, round });
+    let output = leader.receive(2, 2, Body::AppendEntriesResponse { result, round });
     let Body::AppendEntries { prev_log_index, ref entries, .. } = only(&output).body else { panic!("{output:?}") };
     assert_eq!((prev_log_index.0, entries.len()), (1, 2));
 }

@@ -15,7 +15,7 @@ fn chunk(last: (u64, u64), offset: u64, data: &'static [u8], done: bool) -> Body
 }
 
 fn received(index: u64, received: u64) -> Body {
-    Body::SnapshotChunk { last_included_index: LogIndex(index), received, round: 3 }
+    Body::InstallSnapshotResponse { last_included_index: LogIndex(index), received, round: 3 }
 }
 
 /// Returns a leader of term 2 with entries 1 to 3 committed, of which a snapshot has replaced 1 and 2.
@@ -96,13 +96,13 @@ fn chunks_are_put_together_by_their_offsets() {
 fn a_leader_sends_a_snapshot_where_its_log_does_not_reach() {
     let mut leader = compacted_leader();
     let behind = AppendResult::Conflict { refused: LogIndex(2), term: None, first: LogIndex(1) };
-    let output = leader.receive(3, 2, Body::Appended { result: behind, round: 1 });
+    let output = leader.receive(3, 2, Body::AppendEntriesResponse { result: behind, round: 1 });
     let sent_chunk = |output: &Output| match &only(output).body {
         Body::InstallSnapshot { offset, data, done, .. } => (*offset, data.clone(), *done),
         other => panic!("a chunk, not {other:?}"),
     };
     assert_eq!(sent_chunk(&output), (0, Bytes::from_static(b"0123"), false));
-    let answer = |received| Body::SnapshotChunk { last_included_index: LogIndex(2), received, round: 1 };
+    let answer = |received| Body::InstallSnapshotResponse { last_included_index: LogIndex(2), received, round: 1 };
     let output = leader.receive(3, 2, answer(4));
     assert_eq!(sent_chunk(&output), (4, Bytes::from_static(b"4567"), false));
     assert!(sent(&leader.receive(3, 2, answer(4))).is_empty(), "a repeated answer sends nothing");
@@ -117,7 +117,7 @@ fn a_leader_sends_a_snapshot_where_its_log_does_not_reach() {
 fn a_lost_chunk_is_sent_again() {
     let mut leader = compacted_leader();
     let behind = AppendResult::Conflict { refused: LogIndex(2), term: None, first: LogIndex(1) };
-    leader.receive(3, 2, Body::Appended { result: behind, round: 1 });
+    leader.receive(3, 2, Body::AppendEntriesResponse { result: behind, round: 1 });
     let to_three = |output: &Output| -> Vec<bool> {
         let bodies = output.early.iter().filter(|message| message.to == NodeId(3));
         bodies.map(|message| matches!(message.body, Body::InstallSnapshot { offset: 0, .. })).collect()
@@ -132,9 +132,10 @@ fn a_lost_chunk_is_sent_again() {
 fn a_transfer_outlives_the_next_compaction() {
     let mut leader = compacted_leader();
     let behind = AppendResult::Conflict { refused: LogIndex(2), term: None, first: LogIndex(1) };
-    leader.receive(3, 2, Body::Appended { result: behind, round: 1 });
+    leader.receive(3, 2, Body::AppendEntriesResponse { result: behind, round: 1 });
     leader.raft.compact(snapshot(3, 2, b"newer"));
-    let output = leader.receive(3, 2, Body::SnapshotChunk { last_included_index: LogIndex(2), received: 4, round: 1 });
+    let output =
+        leader.receive(3, 2, Body::InstallSnapshotResponse { last_included_index: LogIndex(2), received: 4, round: 1 });
     assert!(matches!(only(&output).body, Body::InstallSnapshot { last_included_index: LogIndex(2), offset: 4, .. }));
     let output = leader.receive(3, 2, matched(2, 1));
     assert!(matches!(only(&output).body, Body::InstallSnapshot { last_included_index: LogIndex(3), offset: 0, .. }));
@@ -175,7 +176,7 @@ fn a_follower_that_lags_a_little_needs_no_snapshot() {
     assert_eq!((status.first_index, status.snapshot_index, status.last_index), (LogIndex(4), LogIndex(5), LogIndex(5)));
     let behind = |first| {
         let result = AppendResult::Conflict { refused: LogIndex(4), term: None, first: LogIndex(first) };
-        Body::Appended { result, round: 1 }
+        Body::AppendEntriesResponse { result, round: 1 }
     };
     assert_eq!(only(&leader.receive(3, 2, behind(4))).body, append((3, 1), &[1, 2], 5, 1));
     leader.raft.compact(snapshot(5, 2, b"again"));
@@ -186,7 +187,7 @@ fn a_follower_that_lags_a_little_needs_no_snapshot() {
 #[test]
 fn a_restarted_node_begins_with_its_snapshot() {
     let kept =
-        Stored { snapshot: Some(snapshot(2, 1, b"state")), entries: entries(3, &[2, 2]), ..stored(2, None, &[]) };
+        StoredState { snapshot: Some(snapshot(2, 1, b"state")), entries: entries(3, &[2, 2]), ..stored(2, None, &[]) };
     let mut node = Node::new(config(1, 3), kept);
     let output = node.settle();
     assert_eq!((output.restore, output.committed), (Some(snapshot(2, 1, b"state")), Vec::new()));
@@ -197,7 +198,7 @@ fn a_restarted_node_begins_with_its_snapshot() {
 /// A snapshot's last index and term count in elections when the log is empty (§5.4.1).
 #[test]
 fn a_snapshot_counts_as_log() {
-    let kept = Stored { snapshot: Some(snapshot(5, 2, b"state")), ..stored(2, None, &[]) };
+    let kept = StoredState { snapshot: Some(snapshot(5, 2, b"state")), ..stored(2, None, &[]) };
     let mut node = Node::new(config(1, 3), kept);
     node.settle();
     node.ms = 1_000;

@@ -13,7 +13,7 @@ fn any_message_of_a_later_term_makes_a_follower() {
         vote(false, true),
         request_vote(false, (9, 9)),
         Body::ReadIndex { context: 1 },
-        Body::SnapshotChunk { last_included_index: LogIndex(1), received: 1, round: 1 },
+        Body::InstallSnapshotResponse { last_included_index: LogIndex(1), received: 1, round: 1 },
     ];
     for body in bodies {
         let mut leader = Node::leader(3, 1, &[1]);
@@ -42,7 +42,10 @@ fn a_request_of_a_past_term_is_refused_in_the_own_term() {
         let output = node.receive(2, 2, body);
         let answer = only(&output);
         assert_eq!(answer.term, Term(3));
-        assert!(matches!(answer.body, Body::Appended { result: AppendResult::Conflict { .. }, .. }), "{answer:?}");
+        assert!(
+            matches!(answer.body, Body::AppendEntriesResponse { result: AppendResult::Conflict { .. }, .. }),
+            "{answer:?}"
+        );
         assert_eq!((node.last(), node.commit()), ((1, 1), 0), "nothing was taken over");
         assert_eq!(node.raft.deadline(), before, "the timer runs on: that was no leader (students' guide)");
     }
@@ -57,7 +60,7 @@ fn a_request_of_a_past_term_is_refused_in_the_own_term() {
 fn a_refusal_of_a_past_term_confirms_no_round() {
     let mut node = Node::with_log(3, 3, &[1]);
     let output = node.receive(2, 2, append((0, 0), &[], 0, 50));
-    let Body::Appended { round, .. } = only(&output).body else { panic!("{output:?}") };
+    let Body::AppendEntriesResponse { round, .. } = only(&output).body else { panic!("{output:?}") };
     assert_eq!(round, 0);
 }
 
@@ -172,8 +175,8 @@ fn entries_that_cannot_stand_in_a_log_are_refused() {
         append((1, 1), &[], u64::MAX, 1),
         request_vote(true, (u64::MAX, 1)),
         matched(u64::MAX, 1),
-        Body::Appended { result: conflict, round: 1 },
-        Body::ReadIndexed { context: 1, index: Some(far) },
+        Body::AppendEntriesResponse { result: conflict, round: 1 },
+        Body::ReadIndexResponse { context: 1, index: Some(far) },
         chunk(u64::MAX, 2),
         chunk(5, 3),
     ] {

@@ -428,7 +428,7 @@ impl Cluster {
     /// Checks that the promises of a message are on disk when it leaves.
     fn check_promise(&self, host: usize, message: &Message) {
         let disk = &self.hosts[host].disk;
-        if matches!(message.body, Body::Vote { pre: true, .. } | Body::RequestVote { pre: true, .. }) {
+        if matches!(message.body, Body::RequestVoteResponse { pre: true, .. } | Body::RequestVote { pre: true, .. }) {
             return;
         }
         assert!(disk.hard_state.term >= message.term, "sent in a term that is not durable: {message:?}");
@@ -436,8 +436,10 @@ impl Cluster {
             return;
         }
         match message.body {
-            Body::Vote { granted: true, .. } => assert_eq!(disk.hard_state.voted_for, Some(message.to), "{message:?}"),
-            Body::Appended { result: AppendResult::Matched(index), .. } => {
+            Body::RequestVoteResponse { granted: true, .. } => {
+                assert_eq!(disk.hard_state.voted_for, Some(message.to), "{message:?}")
+            }
+            Body::AppendEntriesResponse { result: AppendResult::Matched(index), .. } => {
                 assert!(index.0 <= disk.last_index(), "claims more than is durable: {message:?}");
             }
             _ => {}
@@ -492,7 +494,7 @@ impl Cluster {
     /// reached.
     fn invent_answer(&mut self, request: &Message, round: u64) {
         let result = AppendResult::Conflict { refused: LogIndex(0), term: None, first: LogIndex(0) };
-        let body = Body::Appended { result, round };
+        let body = Body::AppendEntriesResponse { result, round };
         self.schedule(0, Event::Deliver(Message { from: request.to, to: request.from, term: request.term, body }));
     }
 

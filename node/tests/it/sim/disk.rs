@@ -1,6 +1,6 @@
 //! Simulated disk: durable state, by the contract of `Persist`.
 
-use node::raft::{Entry, HardState, LogIndex, Persist, Snapshot, Stored, Term};
+use node::raft::{Entry, HardState, LogIndex, Persist, Snapshot, StoredState, Term};
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Disk {
@@ -70,7 +70,7 @@ impl Disk {
         self.entries.pop();
     }
 
-    pub(crate) fn stored(&self) -> Stored {
-        Stored { hard_state: self.hard_state, snapshot: self.snapshot.clone(), entries: self.entries.clone() }
+    pub(crate) fn stored(&self) -> StoredState {
+        StoredState { hard_state: self.hard_state, snapshot: self.snapshot.clone(), entries: self.entries.clone() }
     }
 }

@@ -1,0 +1,240 @@
+//! Tests of the state machine by hand-made entries.
+
+use serde_json::json;
+
+use super::*;
+use crate::{
+    kv::{Json, Session},
+    raft::Term,
+};
+
+fn value(value: &serde_json::Value) -> Json {
+    Json::new(value).unwrap()
+}
+
+fn put(key: &str, to: u64) -> Op {
+    Op::Put { key: key.into(), value: value(&json!(to)) }
+}
+
+fn cas(key: &str, from: Option<u64>, to: u64) -> Op {
+    Op::Cas { key: key.into(), from: from.map(|from| value(&json!(from))), to: value(&json!(to)) }
+}
+
+fn apply(machine: &mut Machine, session: Option<(u64, u64)>, op: Op) -> Applied {
+    let session = session.map(|(client, seq)| Session { client: LogIndex(client), seq });
+    let payload = Payload::Command(Command { session, op }.encode());
+    let entry = Entry { index: LogIndex(machine.applied().0 + 1), term: Term(1), payload };
+    machine.apply(&entry).unwrap().unwrap()
+}
+
+fn found(to: u64, revision: u64) -> Found {
+    Found { value: Some(value(&json!(to))), revision: LogIndex(revision) }
+}
+
+#[test]
+fn equal_values_have_one_form() {
+    let one = serde_json::from_str(r#"{"b":[1, 2],"a":"x"}"#).unwrap();
+    let other = serde_json::from_str(r#"{ "a" : "x", "b":[1,2] }"#).unwrap();
+    assert_eq!(Json::new(&one), Json::new(&other));
+    assert_ne!(Json::new(&json!(1)), Json::new(&json!("1")));
+    assert_eq!(Json::new(&json!(null)), None);
+}
+
+#[test]
+fn absent_is_not_a_value() {
+    let mut machine = Machine::default();
+    assert_eq!(machine.get("k"), Found { value: None, revision: LogIndex(0) });
+    assert_eq!(apply(&mut machine, None, Op::Get { key: "k".into() }), Applied::Got(machine.get("k")));
+}
+
+#[test]
+fn a_write_is_read_with_its_index_as_revision() {
+    let mut machine = Machine::default();
+    assert_eq!(apply(&mut machine, None, put("k", 5)), Applied::Put(LogIndex(1)));
+    apply(&mut machine, None, put("other", 6));
+    assert_eq!(machine.get("k"), found(5, 1));
+}
+
+#[test]
+fn cas_compares_when_it_is_applied_and_tells_what_it_found() {
+    let mut machine = Machine::default();
+    let swapped = |observed: Option<u64>, revision| Applied::Cas {
+        swapped: true,
+        observed: observed.map(|it| value(&json!(it))),
+        revision: LogIndex(revision),
+    };
+    assert_eq!(apply(&mut machine, None, cas("k", None, 1)), swapped(None, 1));
+    assert_eq!(
+        apply(&mut machine, None, cas("k", None, 2)),
+        Applied::Cas { swapped: false, observed: Some(value(&json!(1))), revision: LogIndex(1) }
+    );
+    assert_eq!(apply(&mut machine, None, cas("k", Some(1), 3)), swapped(Some(1), 3));
+    assert_eq!(machine.get("k"), found(3, 3));
+}
+
+#[test]
+fn a_retry_gets_the_first_answer_and_changes_nothing() {
+    let mut machine = Machine::default();
+    assert_eq!(apply(&mut machine, None, Op::Register), Applied::Registered(LogIndex(1)));
+    let first = apply(&mut machine, Some((1, 1)), cas("k", None, 1));
+    apply(&mut machine, None, put("k", 9));
+    assert_eq!(apply(&mut machine, Some((1, 1)), cas("k", None, 1)), first);
+    assert_eq!(machine.get("k"), found(9, 3));
+    apply(&mut machine, Some((1, 3)), put("k", 10));
+    assert_eq!(apply(&mut machine, Some((1, 2)), put("k", 11)), Applied::OutOfSequence { latest: 3 });
+    assert_eq!(machine.get("k"), found(10, 5));
+}
+
+fn queued(key: &str, element: u64) -> Op {
+    Op::Enqueue { key: key.into(), value: value(&json!(element)) }
+}
+
+fn append(key: &str, element: u64) -> MicroOperation {
+    MicroOperation::Append { key: key.into(), value: value(&json!(element)) }
+}
+
+fn read(key: &str) -> MicroOperation {
+    MicroOperation::Read { key: key.into() }
+}
+
+fn transaction(micro_operations: &[MicroOperation]) -> Op {
+    Op::Transaction { micro_operations: micro_operations.to_vec() }
+}
+
+#[test]
+fn a_set_takes_each_value_once_and_is_read_like_any_value() {
+    let mut machine = Machine::default();
+    let add = |element: u64| Op::Add { key: "s".into(), value: value(&json!(element)) };
+    let added = |added, revision| Applied::Added { added, revision: LogIndex(revision) };
+    assert_eq!(apply(&mut machine, None, add(5)), added(true, 1));
+    assert_eq!(apply(&mut machine, None, add(7)), added(true, 2));
+    assert_eq!(apply(&mut machine, None, add(5)), added(false, 2), "unchanged since then");
+    assert_eq!(machine.get("s").value, Some(value(&json!([5, 7]))));
+}
+
+#[test]
+fn a_queue_gives_back_in_order_what_it_got_and_a_peek_takes_nothing() {
+    let mut machine = Machine::default();
+    let got = |element: Option<u64>, revision| {
+        let value = element.map(|element| value(&json!(element)));
+        Applied::Got(Found { value, revision: LogIndex(revision) })
+    };
+    let (dequeue, first) = (Op::Dequeue { key: "q".into() }, Op::First { key: "q".into() });
+    assert_eq!(apply(&mut machine, None, dequeue.clone()), got(None, 0));
+    assert_eq!(apply(&mut machine, None, queued("q", 5)), Applied::Put(LogIndex(2)));
+    apply(&mut machine, None, queued("q", 6));
+    for _ in 0..2 {
+        assert_eq!(machine.answer(&Query::First("q".into())), got(Some(5), 3));
+        assert_eq!(apply(&mut machine, None, first.clone()), got(Some(5), 3), "through the log, too");
+    }
+    assert_eq!(apply(&mut machine, None, dequeue.clone()), got(Some(5), 6));
+    assert_eq!(apply(&mut machine, None, dequeue.clone()), got(Some(6), 7));
+    assert_eq!(apply(&mut machine, None, dequeue), got(None, 7), "emptied at 7");
+}
+
+#[test]
+fn a_retried_dequeue_takes_one_element_and_answers_with_it_again() {
+    let mut machine = Machine::default();
+    apply(&mut machine, None, Op::Register);
+    apply(&mut machine, None, queued("q", 5));
+    apply(&mut machine, None, queued("q", 6));
+    let dequeue = || Op::Dequeue { key: "q".into() };
+    let first = apply(&mut machine, Some((1, 1)), dequeue());
+    assert_eq!(first, Applied::Got(found(5, 4)));
+    assert_eq!(apply(&mut machine, Some((1, 1)), dequeue()), first);
+    assert_eq!(machine.get("q").value, Some(value(&json!([6]))));
+}
+
+#[test]
+fn a_transaction_is_one_step_and_sees_its_own_appends() {
+    let mut machine = Machine::default();
+    let micros = [read("a"), append("a", 1), read("a"), append("b", 2), append("a", 3)];
+    let list = |elements: &[u64]| Some(value(&json!(elements)));
+    let expected = vec![None, None, list(&[1]), None, None];
+    let applied = apply(&mut machine, None, transaction(&micros));
+    assert_eq!(applied, Applied::Transaction { found: expected, revision: LogIndex(1) });
+    apply(&mut machine, None, put("other", 0));
+    let both = Query::Values(vec!["b".into(), "a".into(), "none".into()]);
+    let found = vec![list(&[2]), list(&[1, 3]), None];
+    assert_eq!(machine.answer(&both), Applied::Transaction { found: found.clone(), revision: LogIndex(2) });
+    let logged = apply(&mut machine, None, both.into_op());
+    assert_eq!(logged, Applied::Transaction { found, revision: LogIndex(3) });
+}
+
+#[test]
+fn a_transaction_that_is_refused_changes_nothing_at_all() {
+    let mut machine = Machine::default();
+    apply(&mut machine, None, put("number", 5));
+    for _ in 0..2 {
+        let long = value(&json!("x".repeat(MAX_LIST_BYTES / 2 - 10)));
+        apply(&mut machine, None, Op::Enqueue { key: "long".into(), value: long });
+    }
+    let before = machine.freeze()();
+    let full = MicroOperation::Append { key: "long".into(), value: value(&json!("y".repeat(100))) };
+    for (last, refusal) in [(append("number", 1), Refusal::NotAList), (full, Refusal::ListFull)] {
+        let refused = apply(&mut machine, None, transaction(&[append("a", 1), last]));
+        assert_eq!(refused, Applied::Refused(refusal));
+    }
+    let much = transaction(&[append("a", 1), read("long"), read("long")]);
+    assert_eq!(apply(&mut machine, None, much), Applied::Refused(Refusal::TooMuchRead));
+    assert_eq!(machine.freeze()(), before);
+    for op in [queued("number", 1), Op::Dequeue { key: "number".into() }, Op::First { key: "number".into() }] {
+        assert_eq!(apply(&mut machine, None, op), Applied::Refused(Refusal::NotAList));
+    }
+}
+
+/// A retry that comes after its session has expired must not overwrite later writes, nor be answered as if it had
+/// succeeded.
+#[test]
+fn a_retry_of_an_expired_session_changes_nothing_and_is_told_so_after_a_snapshot_too() {
+    let mut machine = Machine::default();
+    apply(&mut machine, None, Op::Register);
+    apply(&mut machine, Some((1, 1)), put("k", 1));
+    apply(&mut machine, None, put("k", 2));
+    for _ in 0..crate::kv::session::MAX_CLIENTS {
+        apply(&mut machine, None, Op::Register);
+    }
+    let mut other = Machine::default();
+    other.restore(machine.applied(), &machine.freeze()()).unwrap();
+    for machine in [&mut machine, &mut other] {
+        for seq in [1, 2] {
+            assert_eq!(apply(machine, Some((1, seq)), put("k", 1)), Applied::Expired);
+        }
+        assert_eq!(machine.get("k"), found(2, 3));
+    }
+}
+
+#[test]
+fn a_snapshot_carries_values_revisions_and_sessions_and_replaces_all() {
+    let mut machine = Machine::default();
+    apply(&mut machine, None, Op::Register);
+    let first = apply(&mut machine, Some((1, 1)), put("k", 1));
+    let mut other = Machine::default();
+    apply(&mut other, None, put("gone", 1));
+    other.restore(machine.applied(), &machine.freeze()()).unwrap();
+    assert_eq!(other.state, machine.state);
+    assert_eq!(other.applied(), LogIndex(2));
+    assert_eq!(apply(&mut other, Some((1, 1)), put("k", 1)), first, "still once after a restart from a snapshot");
+}
+
+#[test]
+fn an_unreadable_snapshot_or_entry_is_an_error_and_changes_nothing() {
+    let mut machine = Machine::default();
+    apply(&mut machine, None, put("k", 1));
+    let state = machine.freeze()();
+    assert_eq!(machine.restore(LogIndex(9), &[0xff; 3]), Err(MachineError::Snapshot(LogIndex(9))));
+    let entry = Entry { index: LogIndex(2), term: Term(1), payload: Payload::Command(Bytes::from_static(&[9])) };
+    assert_eq!(machine.apply(&entry), Err(MachineError::Entry(LogIndex(2))));
+    assert_eq!((machine.freeze()(), machine.applied), (state, LogIndex(1)));
+}
+
+#[test]
+fn a_gap_and_a_repetition_are_refused() {
+    let mut machine = Machine::default();
+    let entry = |index| Entry { index: LogIndex(index), term: Term(1), payload: Payload::Noop };
+    assert_eq!(machine.apply(&entry(1)), Ok(None));
+    for index in [1, 3] {
+        let refused = MachineError::NotNext { applied: LogIndex(1), found: LogIndex(index) };
+        assert_eq!(machine.apply(&entry(index)), Err(refused));
+    }
+}

@@ -1,0 +1,200 @@
+//! The budget of a command: time, from its start on, and memory, of the whole process.
+
+use std::{
+    cell::Cell,
+    fmt,
+    fs::{self, File},
+    mem::ManuallyDrop,
+    os::unix::fs::FileExt as _,
+    path::Path,
+    sync::atomic::Ordering,
+    time::{Duration, Instant},
+};
+
+use checker::{Limits, Memory};
+use histories::{History, ReadError, ReadOptions, Reading};
+use nix::unistd::{SysconfVar, sysconf};
+
+use super::{
+    meaning::{Meaning, unread},
+    source::Source,
+};
+use crate::{
+    error::{ExitStatus, Failure},
+    terminal::Bar,
+};
+
+/// How long it takes to give back an operation that was read, if its values are texts; nanoseconds.
+const GIVEN_BACK_IN_NS: u64 = 150;
+
+/// Time and memory that one command may take, reading included.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    deadline: Instant,
+    memory: Memory,
+}
+
+impl Budget {
+    /// So much from now on.
+    pub(crate) fn new(time: Duration, memory_bytes: usize) -> Self {
+        let memory = match resident_bytes() {
+            Some(in_use) => Memory::measured(memory_bytes, in_use),
+            None => Memory::new(memory_bytes),
+        };
+        Self { deadline: Instant::now() + time, memory }
+    }
+
+    /// Whether there is time left.
+    pub(crate) fn has_time(&self) -> bool {
+        Instant::now() < self.deadline
+    }
+
+    /// Gives back what was held, or leaves it where time has run out.
+    pub(crate) fn give_back<T>(&self, held: T) {
+        let held = ManuallyDrop::new(held);
+        if self.has_time() {
+            drop(ManuallyDrop::into_inner(held));
+        }
+    }
+
+    /// Whether something that takes about so much fits into what is left; if not, what runs out.
+    pub(crate) fn lacks(&self, time: Duration, memory_bytes: usize) -> Option<&'static str> {
+        if Instant::now() + time >= self.deadline {
+            return Some("time");
+        }
+        (!self.memory.has_room(memory_bytes)).then_some("memory")
+    }
+
+    /// Does `work` on so many operations within what is left.
+    pub(crate) fn within<T>(&self, operations: usize, work: impl FnOnce(&Limits<'_>) -> T) -> T {
+        let bar = Bar::of_check(operations);
+        let keep_going = || {
+            bar.alive();
+            self.has_time()
+        };
+        let decided = |operations| bar.reach(operations as u64);
+        work(&Limits { keep_going: &keep_going, memory: &self.memory, abandon: true, decided: &decided })
+    }
+
+    /// Reads a history within what is left; one that cannot be read has an exit code of its own.
+    pub(crate) fn read(&self, file: &Path, meaning: Meaning) -> anyhow::Result<Result<History, Exhausted>> {
+        self.watched(file, meaning, |input, options| histories::read_open(file, input, options))
+    }
+
+    /// As [`Budget::read`], where nothing can be done with a part of it.
+    pub(crate) fn read_whole(&self, file: &Path, meaning: Meaning) -> anyhow::Result<History> {
+        self.read(file, meaning)?.map_err(|cut| cut.failure(file).into())
+    }
+
+    /// Lets `read` read a file, or what else has a name, within what is left.
+    fn watched<T>(
+        &self,
+        file: &Path,
+        meaning: Meaning,
+        read: impl FnOnce(File, &ReadOptions<'_>) -> Result<T, ReadError>,
+    ) -> anyhow::Result<Result<T, Exhausted>> {
+        let input = Source::open(file, self.deadline);
+        let input = input.map_err(|source| unread(&ReadError::Io { path: file.to_owned(), source }))?;
+        let came_late = input.lateness();
+        let found = self.limited(file, meaning, |options| read(input.file, options));
+        // What ended too early looks damaged.
+        let is_late = came_late.load(Ordering::SeqCst);
+        if is_late { Ok(Err(Exhausted { is_late, operations: 0, bytes: 0, file_bytes: 0 })) } else { found }
+    }
+
+    /// Lets `read` read a file within what is left; not for the first time, perhaps.
+    pub(crate) fn watched_again<T>(
+        &self,
+        file: &Path,
+        meaning: Meaning,
+        read: impl FnOnce(&ReadOptions<'_>) -> Result<T, ReadError>,
+    ) -> anyhow::Result<Result<T, Exhausted>> {
+        if fs::metadata(file).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
+            let what = format!("{} is no regular file, and has to be read more than once", file.display());
+            return Err(Failure::new(ExitStatus::Usage, what).hint("keep what it gives in a file first").into());
+        }
+        self.limited(file, meaning, read)
+    }
+
+    fn limited<T>(
+        &self,
+        file: &Path,
+        meaning: Meaning,
+        read: impl FnOnce(&ReadOptions<'_>) -> Result<T, ReadError>,
+    ) -> anyhow::Result<Result<T, Exhausted>> {
+        let file_bytes = fs::metadata(file).map_or(0, |metadata| metadata.len());
+        let bar = Bar::of_reading(file_bytes);
+        let is_late = Cell::new(false);
+        let keep_going = |reading: Reading| {
+            bar.reach(reading.bytes);
+            // What is taken at once is also filled at once, and what was read is given back.
+            let soon = Duration::from_nanos(reading.needs as u64 + GIVEN_BACK_IN_NS * reading.operations as u64);
+            is_late.set(Instant::now() + soon >= self.deadline);
+            !is_late.get() && self.memory.has_room(reading.needs)
+        };
+        match read(&ReadOptions { keep_going: &keep_going, ..meaning.options() }) {
+            Ok(found) => Ok(Ok(found)),
+            Err(ReadError::Stopped { reading, .. }) => Ok(Err(Exhausted {
+                is_late: is_late.get(),
+                operations: reading.operations,
+                bytes: reading.bytes,
+                file_bytes,
+            })),
+            Err(error) => Err(unread(&error).into()),
+        }
+    }
+}
+
+/// How far a file was read when a limit was reached.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Exhausted {
+    is_late: bool,
+    operations: usize,
+    bytes: u64,
+    file_bytes: u64,
+}
+
+impl Exhausted {
+    /// Which limit.
+    pub(crate) fn reason(&self) -> &'static str {
+        if self.is_late { "time" } else { "memory" }
+    }
+
+    /// How many operations were read before.
+    pub(crate) fn operations(&self) -> usize {
+        self.operations
+    }
+
+    /// Where nothing can be done without all of the history.
+    pub(crate) fn failure(&self, file: &Path) -> Failure {
+        Failure::new(ExitStatus::Unknown, format!("{}: {self}", file.display()))
+    }
+}
+
+impl fmt::Display for Exhausted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { is_late, operations, bytes, file_bytes } = *self;
+        let percent = (100 * bytes).checked_div(file_bytes).unwrap_or(0).min(100);
+        let read = crate::terminal::words::grouped(operations);
+        write!(f, "{} ran out after {read} operations were read, from {percent} % of the file; ", self.reason())?;
+        f.write_str(if is_late {
+            "a longer --time-limit would help, or columns, which are read faster (`schism convert`)"
+        } else {
+            "a higher --memory-limit would help, or a shorter history"
+        })
+    }
+}
+
+/// What the process holds in memory, as the kernel counts it; nothing where the kernel does not say.
+fn resident_bytes() -> Option<impl Fn() -> usize + Send + Sync + 'static> {
+    let page_bytes = usize::try_from(sysconf(SysconfVar::PAGE_SIZE).ok()??).ok()?;
+    let counts = File::open("/proc/self/statm").ok()?;
+    let pages = move || {
+        let mut text = [0; 64];
+        let length = counts.read_at(&mut text, 0).ok()?;
+        let mut words = text[..length].split(|byte| *byte == b' ');
+        str::from_utf8(words.nth(1)?).ok()?.parse::<usize>().ok()
+    };
+    pages()?;
+    Some(move || pages().map_or(usize::MAX, |pages| pages * page_bytes))
+}

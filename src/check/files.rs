@@ -1,0 +1,68 @@
+//! The files that a command was given: patterns that the shell left alone stand for what they match, a run's folder for the history in it.
+
+use std::path::{Path, PathBuf};
+
+use glob::MatchOptions;
+
+use crate::error::{ExitStatus, Failure};
+
+/// As most shells match: `*` stays within a folder, and hidden files must be asked for.
+const LIKE_A_SHELL: MatchOptions =
+    MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: true };
+
+/// What the history in a run's folder is called, and how it may be compressed, in the order in which it is looked for.
+const NAMES: [&str; 4] = ["history.jsonl", "history.edn", "history.json", "history.columns"];
+const ENDS: [&str; 3] = ["", ".gz", ".zst"];
+
+/// Each pattern replaced by what it matches, sorted, and each run's folder by its history. What exists by its literal name is no
+/// pattern; what stands for nothing stays, for [`matched`] to refuse.
+pub(crate) fn expand(named: Vec<PathBuf>) -> Vec<PathBuf> {
+    let mut files = Vec::with_capacity(named.len());
+    for name in named {
+        let before = files.len();
+        if let Some(pattern) = pattern(&name)
+            && let Ok(found) = glob::glob_with(pattern, LIKE_A_SHELL)
+        {
+            // A folder that cannot be looked into is named, so that reading it says why.
+            files.extend(found.map(|path| path.unwrap_or_else(|error| error.path().to_owned())));
+        }
+        if files.len() == before {
+            files.push(name);
+        } else {
+            files[before..].sort();
+        }
+    }
+    files.into_iter().map(|file| in_folder(&file).unwrap_or(file)).collect()
+}
+
+/// The history of a run, whose folder this is.
+fn in_folder(folder: &Path) -> Option<PathBuf> {
+    if !folder.is_dir() {
+        return None;
+    }
+    let names = NAMES.iter().flat_map(|name| ENDS.iter().map(move |end| folder.join(format!("{name}{end}"))));
+    names.into_iter().find(|path| path.is_file())
+}
+
+/// Whether a file is one at all.
+///
+/// # Errors
+/// It is a pattern that matched nothing, or a folder without a history.
+pub(crate) fn matched(file: &Path) -> anyhow::Result<()> {
+    if file.is_dir() {
+        let what = format!("{}: there is no history in this folder: no {}", file.display(), NAMES.join(", no "));
+        let hint = "name the folder of one run, or its history; a pattern such as 'store/*/*' stands for the folders that it matches";
+        return Err(Failure::new(ExitStatus::Unreadable, what).hint(hint).into());
+    }
+    let Some(pattern) = pattern(file) else { return Ok(()) };
+    let what = match glob::Pattern::new(pattern) {
+        Ok(_) => format!("{pattern}: no file matches this pattern"),
+        Err(error) => format!("{pattern}: no such file, and no pattern: {error}"),
+    };
+    Err(Failure::new(ExitStatus::Unreadable, what).into())
+}
+
+/// The name as a pattern, if no file has just this name.
+fn pattern(name: &Path) -> Option<&str> {
+    name.to_str().filter(|text| text.contains(['*', '?', '['])).filter(|_| name.symlink_metadata().is_err())
+}

@@ -1,0 +1,27 @@
+//! A panic in one part of the work, as an error of that part alone: what goes on beside it has verdicts of its own.
+
+use std::{
+    any::Any,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
+
+/// What `work` gives, or the message of its panic.
+pub(crate) fn guard<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| said(panic.as_ref()))
+}
+
+fn said(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    text.unwrap_or("a panic without a message").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::guard;
+
+    #[test]
+    fn a_panic_is_an_error_with_its_message() {
+        assert_eq!(guard(|| 1), Ok(1));
+        assert_eq!(guard(|| -> u8 { panic!("no {}", "way") }), Err("no way".to_owned()));
+    }
+}

@@ -1,0 +1,123 @@
+//! What to try next where a verdict may have come of how the history was asked about.
+
+use std::collections::HashMap;
+
+use checker::{Evidence, Model, Options, Report, UnknownWhy, Verdict};
+use clap::ValueEnum;
+use histories::{FailedCasCounts, Function, History, Operation, Outcome, TRANSACTION, Value, ValueId};
+
+use super::judging::ModelName;
+use crate::terminal::words::grouped;
+
+/// All that there is to say below a verdict, a line each.
+pub(crate) fn all(history: &History, report: &Report, options: &Options<'_>, is_said: bool) -> Vec<String> {
+    let initial = if is_said { None } else { initial_value(history, report, options) };
+    [other_models(report), guessed(report), initial, failed_cas(history, report.verdict)]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+/// Which models would know the function that the chosen one lacks, if that is why a key is undecided.
+fn other_models(report: &Report) -> Option<String> {
+    let name = report.keys.iter().find_map(|key| match &key.why {
+        Some(UnknownWhy::Function { name }) => Some(name),
+        _ => None,
+    })?;
+    let knows = |model: &&ModelName| model.of_keys().map_or(name == TRANSACTION, |model| model.has(name));
+    let knowing = ModelName::value_variants().iter().filter(knows).filter_map(ValueEnum::to_possible_value);
+    let names: Vec<String> = knowing.map(|value| value.get_name().to_owned()).collect();
+    Some(if names.is_empty() {
+        format!("no model has {name}")
+    } else {
+        format!("models that have {name}: {}; --model chooses one", names.join(", "))
+    })
+}
+
+/// That somebody has to say what it is.
+fn guessed(report: &Report) -> Option<String> {
+    let is_guessed = report.keys.iter().any(|key| matches!(key.why, Some(UnknownWhy::Guessed { .. })));
+    let hint = "--model says what it is (--model register: one register indeed); --initial, with what it began";
+    is_guessed.then(|| hint.to_owned())
+}
+
+/// The value with which all began, by what was seen first on each key, if nobody ever wrote it.
+fn initial_value(history: &History, report: &Report, options: &Options<'_>) -> Option<String> {
+    if report.verdict != Verdict::NotLinearizable || !matches!(options.model, Model::Register | Model::KeyValue) {
+        return None;
+    }
+    if !report.keys.iter().filter_map(|key| key.evidence.as_ref()).any(|found| sees_what_nobody_sets(history, found)) {
+        return None;
+    }
+    let mut first: HashMap<ValueId, (&Operation, ValueId)> = HashMap::new();
+    for operation in &history.operations {
+        if let Some(seen) = sees(operation) {
+            let earliest = first.entry(operation.key).or_insert((operation, seen));
+            *earliest = if operation.completed < earliest.0.completed { (operation, seen) } else { *earliest };
+        }
+    }
+    for operation in &history.operations {
+        // Nobody saw what was there at first who came when something had been written.
+        let is_over = |look: &Operation| operation.outcome == Outcome::Ok && operation.completed < look.invoked;
+        if let Some(value) = sets(operation)
+            && first.get(&operation.key).is_some_and(|(look, seen)| *seen == value || is_over(look))
+        {
+            first.remove(&operation.key);
+        }
+    }
+    let mut unwritten = first.values().map(|(_, seen)| *seen);
+    let seen = unwritten.next().filter(|seen| history.value(*seen) != &options.initial)?;
+    let is_plain =
+        matches!(history.value(seen), Value::Nil | Value::Bool(_) | Value::Int(_) | Value::Number(_) | Value::Str(_));
+    if !is_plain || unwritten.any(|other| other != seen) {
+        return None;
+    }
+    let json = serde_json::to_string(history.value(seen)).ok()?;
+    let initial = nemesis::quoted(&json);
+    Some(format!("an initial value? {json} was seen first, and nobody ever wrote it: try `--initial {initial}`"))
+}
+
+/// Whether these few operations see a value that none of them sets.
+fn sees_what_nobody_sets(history: &History, evidence: &Evidence) -> bool {
+    let operations = || evidence.operations.iter().map(|&index| &history.operations[index]);
+    operations().filter_map(sees).any(|seen| !operations().filter_map(sets).any(|set| set == seen))
+}
+
+/// What an operation sets, if it happened or may have.
+fn sets(operation: &Operation) -> Option<ValueId> {
+    match (operation.function, operation.outcome) {
+        (_, Outcome::Mismatch) => None,
+        (Function::Write | Function::Append, _) => Some(operation.input),
+        (Function::Cas, _) => Some(operation.to),
+        (Function::Delete, _) => Some(ValueId::NIL),
+        _ => None,
+    }
+}
+
+/// What an operation saw for certain.
+fn sees(operation: &Operation) -> Option<ValueId> {
+    let seen = match (operation.function, operation.outcome) {
+        (Function::Read, Outcome::Ok) | (Function::Cas, Outcome::Mismatch) => operation.output,
+        (Function::Cas, Outcome::Ok) => operation.input,
+        _ => return None,
+    };
+    (seen != ValueId::UNKNOWN).then_some(seen)
+}
+
+/// Describes how failed cas were interpreted, if the verdict may depend on it.
+pub(crate) fn failed_cas(history: &History, verdict: Verdict) -> Option<String> {
+    let FailedCasCounts { mismatch, nothing } = history.failed_cas;
+    match verdict {
+        Verdict::NotLinearizable if mismatch > 0 => Some(format!(
+            "{} cas failed without a word of what was found, and count as having found another value than was expected; with --failed-cas \
+             nothing they did not happen",
+            grouped(mismatch)
+        )),
+        Verdict::Linearizable | Verdict::Unknown if nothing > 0 => Some(format!(
+            "{} cas failed without a word of what was found, and count as not having happened; with --failed-cas mismatch they found another \
+             value than was expected",
+            grouped(nothing)
+        )),
+        _ => None,
+    }
+}

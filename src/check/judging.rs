@@ -1,0 +1,357 @@
+//! Judging of histories, whichever command asks: the options that say how, and the verdict.
+
+use std::{panic, path::Path, sync::LazyLock, thread, time::Duration};
+
+use checker::{Ladder, Model, Options, Prefix, Report, StalenessReport, Verdict};
+use clap::{Args, ValueEnum, builder::PossibleValue};
+use histories::{Event, EventType, Function, History, Operation, Outcome, Process, Value, ValueId};
+
+use super::{
+    budget::Budget,
+    evidence,
+    meaning::Meaning,
+    transactions::{self, LevelName},
+};
+use crate::error::{ExitStatus, Failure};
+
+/// What the ladder and staleness take together for each operation of a history that is not linearizable, in bytes, by and large.
+const SIDE_BY_SIDE_BYTES: usize = 256;
+
+/// What a command may take.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct LimitArgs {
+    /// Give up after this time, for all files together, reading them included.
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = humantime::parse_duration)]
+    time_limit: Duration,
+    /// Give up before the process takes more than this many MiB of memory, the history included.
+    #[arg(long, value_name = "MIB", default_value_t = 4096, value_parser = clap::value_parser!(u32).range(1..))]
+    memory_limit: u32,
+}
+
+impl LimitArgs {
+    /// What the command may take, from now on.
+    pub(crate) fn budget(&self) -> Budget {
+        Budget::new(self.time_limit, self.memory_limit as usize * (1 << 20))
+    }
+}
+
+/// How histories are read and judged.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Judging {
+    /// What a key is; if not given, transactions where there are any, `kv` where something is appended or deleted, else
+    /// `register`.
+    #[arg(long, value_enum)]
+    model: Option<ModelName>,
+    /// Of transactions, and of nothing else: the level that they must keep [default: strict-serializable].
+    #[arg(long, value_enum)]
+    level: Option<LevelName>,
+    #[command(flatten)]
+    meaning: Meaning,
+    /// What a key holds before anything is written, as JSON or EDN [default: null; for `kv`, "" where no read is answered with null, and no
+    /// cas finds or expects it].
+    #[arg(long, value_name = "VALUE", value_parser = histories::parse_value)]
+    initial: Option<Value>,
+    #[command(flatten)]
+    limits: LimitArgs,
+    /// How many keys to check at once [default: one for each processor].
+    #[arg(short = 'j', long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    threads: Option<u16>,
+}
+
+/// Name of a model: of single operations, by the checker's own list, or of transactions.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum ModelName {
+    Single(Model),
+    /// Another name of a register.
+    CasRegister,
+    ListAppend,
+    RwRegister,
+}
+
+impl ModelName {
+    /// The model of single operations; none for transactions, whose keys say themselves what they are.
+    pub(crate) fn of_keys(self) -> Option<Model> {
+        match self {
+            Self::Single(model) => Some(model),
+            Self::CasRegister => Some(Model::Register),
+            Self::ListAppend | Self::RwRegister => None,
+        }
+    }
+}
+
+impl ValueEnum for ModelName {
+    fn value_variants<'a>() -> &'a [Self] {
+        static ALL: LazyLock<Vec<ModelName>> = LazyLock::new(|| {
+            let mut all = Vec::new();
+            for model in Model::ALL {
+                all.push(ModelName::Single(*model));
+                all.extend((*model == Model::Register).then_some(ModelName::CasRegister));
+            }
+            all.extend([ModelName::ListAppend, ModelName::RwRegister]);
+            all
+        });
+        &ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let (name, functions) = match self {
+            Self::Single(model) => (model.name(), model.functions()),
+            Self::CasRegister => ("cas-register", "read, write and cas"),
+            Self::ListAppend => ("list-append", "transactions that append to lists and read them"),
+            Self::RwRegister => ("rw-register", "transactions that write registers and read them"),
+        };
+        Some(PossibleValue::new(name).help(functions))
+    }
+}
+
+impl Judging {
+    /// What the command may take, from now on.
+    pub(crate) fn budget(&self) -> Budget {
+        self.limits.budget()
+    }
+
+    /// What the events of the files are said to mean.
+    pub(crate) fn meaning(&self) -> Meaning {
+        self.meaning
+    }
+
+    fn threads(&self) -> usize {
+        self.threads.map_or_else(processors, usize::from)
+    }
+
+    /// The level that transactions must keep.
+    pub(crate) fn level(&self) -> checker::Level {
+        self.level.unwrap_or(LevelName::StrictSerializable).into()
+    }
+
+    /// What every key of transactions holds before anything is written.
+    pub(crate) fn initial_of_transactions(&self) -> &Value {
+        self.initial.as_ref().unwrap_or(&Value::Nil)
+    }
+
+    /// Whether the history is one of transactions.
+    ///
+    /// # Errors
+    /// An option was given that means nothing to it.
+    pub(crate) fn are_transactions(&self, history: &History) -> Result<bool, Failure> {
+        let found = self.model.map_or(!history.transactions.is_empty(), |model| model.of_keys().is_none());
+        let refused = |what: String, hint: &str| Err(Failure::new(ExitStatus::Usage, what).hint(hint));
+        if found {
+            let misfit = transactions::misfit(history, self.initial_of_transactions());
+            return misfit.map_or(Ok(true), |what| {
+                refused(what, "lists begin as a list such as `--initial '[1]'`, registers as any other value")
+            });
+        }
+        if let Some(level) = self.level.and_then(|level| level.to_possible_value()) {
+            let what = format!("--level {}: only transactions have a level, and there are none here", level.get_name());
+            return refused(what, "without --level, each object is checked for linearizability");
+        }
+        Ok(false)
+    }
+
+    /// The verdict on a history without transactions.
+    pub(crate) fn judge(&self, history: &History, all: bool, keep_order: bool, budget: &Budget) -> Report {
+        budget.within(history.operations.len(), |limits| {
+            let threads = self.threads();
+            let options = Options { all, keep_order, threads, limits: *limits, ..self.options(history) };
+            checker::check(history, &options)
+        })
+    }
+
+    /// What holds of a history that is not linearizable, and how stale its reads were; side by side where there are two
+    /// threads and memory for both.
+    pub(crate) fn instead(&self, history: &History, report: &Report, budget: &Budget) -> (Ladder, StalenessReport) {
+        let (mut ladder, staleness) = budget.within(history.operations.len(), |limits| {
+            let options = Options { limits: *limits, ..self.options(history) };
+            let is_tight = !limits.memory.has_room(history.operations.len() * SIDE_BY_SIDE_BYTES);
+            if is_tight || self.threads() == 1 {
+                return checker::instead(history, &options);
+            }
+            thread::scope(|scope| {
+                let measure = || checker::staleness(history, &options);
+                let Ok(measured) = thread::Builder::new().spawn_scoped(scope, measure) else {
+                    return checker::instead(history, &options);
+                };
+                (
+                    checker::consistency(history, &options),
+                    measured.join().unwrap_or_else(|panic| panic::resume_unwind(panic)),
+                )
+            })
+        });
+        evidence::align(&mut ladder, report);
+        (ladder, staleness)
+    }
+
+    /// The command that judges this file in the same way.
+    pub(crate) fn command(&self, what: &Path) -> String {
+        let mut words = vec!["schism".to_owned(), "check".to_owned(), "--all".to_owned()];
+        let name = |value: Option<PossibleValue>| value.map(|value| value.get_name().to_owned());
+        let mut option = |option: &str, value: Option<String>| {
+            words.extend(value.into_iter().flat_map(|value| [option.to_owned(), value]));
+        };
+        option("--model", name(self.model.as_ref().and_then(ValueEnum::to_possible_value)));
+        for (given, value) in self.meaning.given() {
+            option(given, Some(value));
+        }
+        option("--level", name(self.level.as_ref().and_then(ValueEnum::to_possible_value)));
+        option("--initial", self.initial.as_ref().and_then(|initial| serde_json::to_string(initial).ok()));
+        let file = what.to_string_lossy();
+        words.extend(file.starts_with('-').then(|| "--".to_owned()));
+        words.push(file.into_owned());
+        words.iter().map(|word| nemesis::quoted(word)).collect::<Vec<_>>().join(" ")
+    }
+
+    /// How far a key's operations can be ordered.
+    pub(crate) fn prefix(&self, history: &History, key: &Value, budget: &Budget) -> Option<Prefix> {
+        budget.within(history.operations.len(), |limits| {
+            checker::longest_prefix(history, &Options { limits: *limits, ..self.options(history) }, key)
+        })
+    }
+
+    pub(crate) fn options(&self, history: &History) -> Options<'static> {
+        let kept = kept(history);
+        let said = self.model.and_then(ModelName::of_keys);
+        let model = said.or(kept.as_ref().map(|kept| kept.0)).unwrap_or_else(|| model_of(history));
+        let kept = kept.filter(|(of, _)| *of == model);
+        let guessed = said.is_none() && kept.is_none();
+        let initial = self.initial.clone().or(kept.map(|(_, initial)| initial));
+        let initial = initial.unwrap_or_else(|| initial_of(model, history));
+        Options { initial, guessed, ..Options::new(model) }
+    }
+
+    /// The same limits, but nobody says what a history is.
+    pub(crate) fn without_saying(&self) -> Self {
+        let meaning = Meaning::default();
+        Self { model: None, initial: None, meaning, ..self.clone() }
+    }
+
+    /// Whether somebody says with what keys begin.
+    pub(crate) fn says_initial(&self) -> bool {
+        self.initial.is_some()
+    }
+
+    /// Whether the model of a history without transactions can begin as it is said to; before it is read, the model that is given.
+    ///
+    /// # Errors
+    /// It cannot, with what it can begin with.
+    pub(crate) fn check_initial(&self, history: Option<&History>) -> anyhow::Result<()> {
+        let model = match self.model {
+            Some(name) => name.of_keys(),
+            None => history.map(|history| self.options(history).model),
+        };
+        let (Some(model), Some(initial)) = (model, &self.initial) else { return Ok(()) };
+        let Err(allowed) = model.begins_with(initial) else { return Ok(()) };
+        let name = ModelName::value_variants().iter().find(|name| name.of_keys() == Some(model));
+        let name =
+            name.and_then(ValueEnum::to_possible_value).map_or_else(String::new, |name| name.get_name().to_owned());
+        let what = format!("a {name} cannot begin with {initial}, which --initial says");
+        Err(Failure::new(ExitStatus::Usage, what).hint(format!("a {name} begins with {allowed}")).into())
+    }
+
+    /// Refuses options that have no meaning for what is judged already.
+    ///
+    /// # Errors
+    /// One was given; `why` says why it has none.
+    pub(crate) fn refuse_options(&self, why: &str) -> anyhow::Result<()> {
+        let mut given = self.meaning.given();
+        given.extend(self.model.map(|_| ("--model", String::new())));
+        given.extend(self.initial.as_ref().map(|_| ("--initial", String::new())));
+        given.extend(self.level.map(|_| ("--level", String::new())));
+        given.extend(self.threads.map(|_| ("-j", String::new())));
+        let Some((option, _)) = given.first() else { return Ok(()) };
+        Err(Failure::new(ExitStatus::Usage, format!("{option} has no meaning here: {why}"))
+            .hint(format!("leave out {option}"))
+            .into())
+    }
+}
+
+/// The name of the event that says how a history is to be judged, by no client.
+pub(crate) const JUDGE_AS: &str = "judge-as";
+
+/// The model of this name; none for transactions, whose keys say themselves what they are.
+pub(crate) fn model_named(name: &str) -> Option<Model> {
+    ModelName::from_str(name, false).ok()?.of_keys()
+}
+
+/// The event that says that a history is to be judged by the model of this name; none where it shows without being said.
+pub(crate) fn judge_by(name: &str) -> Option<Event<'static>> {
+    let model = model_named(name).filter(|model| *model != Model::Register)?;
+    judge_as(&Options::new(model), 0)
+}
+
+/// The event that says how a history is to be judged where nobody says otherwise: what is left of a history no longer tells.
+pub(crate) fn judge_as(options: &Options<'_>, time: u64) -> Option<Event<'static>> {
+    let name =
+        ModelName::value_variants().iter().find(|name| name.of_keys() == Some(options.model))?.to_possible_value()?;
+    let value = [("model", Value::from(name.get_name())), ("initial", options.initial.clone())];
+    let value = Value::map(value.into_iter().map(|(name, value)| (name.into(), value)).collect()).ok()?;
+    Some(Event { time, value: Some(value), ..Event::new(Process::nemesis(), EventType::Info, JUDGE_AS) })
+}
+
+/// What such an event says.
+fn kept(history: &History) -> Option<(Model, Value)> {
+    let event = history.others.iter().find(|event| event.f == JUDGE_AS)?;
+    let Some(Value::Map(said)) = &event.value else { return None };
+    let name = ModelName::from_str(said.named("model")?.name()?, false).ok()?;
+    Some((name.of_keys()?, said.named("initial").cloned().unwrap_or_default()))
+}
+
+/// The exit status that says a verdict.
+pub(crate) fn status_of(verdict: Verdict) -> ExitStatus {
+    match verdict {
+        Verdict::Linearizable => ExitStatus::Linearizable,
+        Verdict::NotLinearizable => ExitStatus::NotLinearizable,
+        Verdict::Unknown => ExitStatus::Unknown,
+    }
+}
+
+/// The exit status that says a report: as its verdict, unless that is unknown because the checker contradicted itself.
+pub(crate) fn status_of_report(report: &Report) -> ExitStatus {
+    let internal = if report.has_internal_error() { ExitStatus::Internal } else { ExitStatus::Linearizable };
+    status_of(report.verdict).worst(internal)
+}
+
+/// How many threads can run at once here.
+pub(crate) fn processors() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
+}
+
+fn model_of(history: &History) -> Model {
+    let edits = |function| matches!(function, Function::Append | Function::Delete);
+    if history.operations.iter().any(|operation| edits(operation.function)) { Model::KeyValue } else { Model::Register }
+}
+
+/// The value that a key holds before anything is written, where nobody says it: null. But some key-value stores answer an absent key with
+/// empty text, and who does never names null: so it is empty text for `kv` if no read was answered with null, and no cas found or expected it.
+fn initial_of(model: Model, history: &History) -> Value {
+    let names_null = |operation: &Operation| match (operation.function, operation.outcome) {
+        (Function::Read, Outcome::Ok) => operation.output == ValueId::NIL,
+        (Function::Cas, outcome) => {
+            operation.input == ValueId::NIL || outcome == Outcome::Mismatch && operation.output == ValueId::NIL
+        }
+        _ => false,
+    };
+    match model {
+        Model::KeyValue if !history.operations.iter().any(names_null) => "".into(),
+        _ => Value::Nil,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_workload_names_a_model_that_there_is_and_its_history_says_which() {
+        for workload in workloads::WORKLOADS {
+            let named = ModelName::from_str(workload.model(), false).unwrap();
+            assert_eq!(model_named(workload.model()), named.of_keys());
+            let mut history = History::default();
+            history.others.extend(judge_by(workload.model()));
+            match model_named(workload.model()) {
+                Some(model) => assert_eq!(kept(&history).map_or(Model::Register, |kept| kept.0), model),
+                None => assert!(history.others.is_empty(), "transactions are known by themselves"),
+            }
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! Judging of recorded histories: how a file is read and within which limits, what its events mean, by which model it
+//! is judged, and what comes of it.
+
+mod budget;
+pub(crate) mod evidence;
+pub(crate) mod files;
+mod guard;
+pub(crate) mod hints;
+mod judging;
+pub(crate) mod linearization;
+mod meaning;
+mod source;
+pub(crate) mod transactions;
+
+pub(crate) use self::{
+    budget::{Budget, Exhausted},
+    guard::guard,
+    judging::{JUDGE_AS, Judging, LimitArgs, judge_as, judge_by, model_named, processors, status_of, status_of_report},
+    meaning::Meaning,
+};

@@ -1,0 +1,98 @@
+//! What a command reads: a file; or a pipe or a device, which may keep silent for ever and is waited for no longer than there is time.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{self, Read as _, Write as _},
+    os::{fd::AsFd as _, unix::fs::OpenOptionsExt as _},
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use nix::{
+    errno::Errno,
+    fcntl::OFlag,
+    libc::O_NONBLOCK,
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+    unistd::pipe2,
+};
+
+const BUFFER_BYTES: usize = 64 << 10;
+/// The longest that is waited at once: the kernel counts milliseconds in few bits.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+
+/// Something to be read, within its time.
+pub(crate) struct Source {
+    pub(crate) file: File,
+    is_late: Arc<AtomicBool>,
+}
+
+impl Source {
+    /// Opens what `path` names; `-` is standard input. What is no regular file ends at `deadline` at the latest.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub(crate) fn open(path: &Path, deadline: Instant) -> io::Result<Self> {
+        let file = if path == "-" {
+            File::from(io::stdin().as_fd().try_clone_to_owned()?)
+        } else {
+            // A pipe that nobody writes to would hold whoever opens it.
+            OpenOptions::new().read(true).custom_flags(O_NONBLOCK).open(path)?
+        };
+        let kind = file.metadata()?.file_type();
+        let is_late = Arc::new(AtomicBool::new(false));
+        // To read a folder says what is wrong with it.
+        let file =
+            if kind.is_file() || kind.is_dir() { file } else { forwarded(file, deadline, Arc::clone(&is_late))? };
+        Ok(Self { file, is_late })
+    }
+
+    /// Tells, once all was read, whether the end came because time ran out.
+    pub(crate) fn lateness(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.is_late)
+    }
+}
+
+/// The same bytes, by way of a pipe of our own, which can be closed when time runs out.
+fn forwarded(mut from: File, deadline: Instant, is_late: Arc<AtomicBool>) -> io::Result<File> {
+    let (ours, end) = pipe2(OFlag::O_CLOEXEC)?;
+    let mut to = File::from(end);
+    let forward = move || {
+        let mut buffer = vec![0; BUFFER_BYTES];
+        loop {
+            match has_more(&from, deadline) {
+                Ok(true) => {}
+                Ok(false) => return is_late.store(true, Ordering::SeqCst),
+                // What is wrong with it shows as an early end.
+                Err(_) => return,
+            }
+            match from.read(&mut buffer) {
+                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
+                Ok(count @ 1..) if to.write_all(&buffer[..count]).is_ok() => {}
+                _ => return,
+            }
+        }
+    };
+    thread::Builder::new().name("reader".into()).spawn(forward)?;
+    Ok(File::from(ours))
+}
+
+/// Waits until there is something to read, or the end; no, if time runs out before.
+fn has_more(from: &File, deadline: Instant) -> io::Result<bool> {
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Ok(false);
+        }
+        let wait = PollTimeout::try_from(left.min(LONGEST_WAIT)).unwrap_or(PollTimeout::MAX);
+        match poll(&mut [PollFd::new(from.as_fd(), PollFlags::POLLIN)], wait) {
+            Ok(0) | Err(Errno::EINTR) => {}
+            Ok(_) => return Ok(true),
+            Err(error) => return Err(error.into()),
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! Transactions: the level that they must keep, and what is found.
+
+use std::borrow::Cow;
+
+use checker::{
+    Evidence, KeyReport, Level, Method, Report, Status, TransactionReport, UnknownWhy, Verdict, Weak,
+    check_transactions_from,
+};
+use clap::ValueEnum;
+use histories::{Found, History, MicroOperation, Outcome, Value};
+
+use super::{budget::Budget, judging::Judging};
+use crate::error::ExitStatus;
+
+/// A level of isolation.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum LevelName {
+    /// an order of all transactions in which each stands between its begin and its end
+    StrictSerializable,
+    /// an order of all transactions that keeps the order of each process
+    StrongSessionSerializable,
+    /// an order of all transactions
+    Serializable,
+    /// each reads one snapshot, and of two that change the same one sees the other
+    SnapshotIsolation,
+    /// nothing that is aborted or intermediate is read
+    ReadCommitted,
+    /// writes do not mix
+    ReadUncommitted,
+}
+
+impl From<LevelName> for Level {
+    fn from(name: LevelName) -> Self {
+        match name {
+            LevelName::StrictSerializable => Self::StrictSerializable,
+            LevelName::StrongSessionSerializable => Self::StrongSessionSerializable,
+            LevelName::Serializable => Self::Serializable,
+            LevelName::SnapshotIsolation => Self::SnapshotIsolation,
+            LevelName::ReadCommitted => Self::ReadCommitted,
+            LevelName::ReadUncommitted => Self::ReadUncommitted,
+        }
+    }
+}
+
+/// Why transactions cannot begin with this; nothing if they can: lists begin as a list, registers as any other value.
+pub(crate) fn misfit(history: &History, initial: &Value) -> Option<String> {
+    let is_list = match initial {
+        Value::Nil => return None,
+        initial => matches!(initial, Value::List(_)),
+    };
+    let all = (0..history.transactions.len()).flat_map(|at| history.transactions.micro_operations(at));
+    let misfits = all.filter_map(|micro| match micro {
+        MicroOperation::Append { key, .. } | MicroOperation::Read { key, found: Found::List(_) } if !is_list => {
+            Some((key, "a list"))
+        }
+        MicroOperation::Write { key, .. } if is_list => Some((key, "a register")),
+        MicroOperation::Read { key, found: Found::Value(value) } if is_list && *history.value(value) != Value::Nil => {
+            Some((key, "a register"))
+        }
+        _ => None,
+    });
+    let (key, what) = misfits.into_iter().next()?;
+    Some(format!("--initial {initial}: key {} is {what}, which cannot begin so", history.value(key)))
+}
+
+/// What was found out about the transactions of a history.
+pub(crate) struct JudgedTransactions<'a> {
+    /// The history as it was judged, all its keys as one.
+    pub(crate) history: Cow<'a, History>,
+    pub(crate) status: ExitStatus,
+    pub(crate) report: TransactionReport,
+    /// The level that they must keep.
+    pub(crate) level: Level,
+    /// Why a yes says nothing.
+    pub(crate) weak: Option<Weak>,
+}
+
+/// Judges transactions by the level that they must keep.
+pub(crate) fn judge<'a>(history: &'a History, judging: &Judging, budget: &Budget) -> JudgedTransactions<'a> {
+    let level = judging.level();
+    let are_several = history.operations.windows(2).any(|pair| pair[0].key != pair[1].key);
+    let history = history.with_keys_joined();
+    let initial = judging.initial_of_transactions();
+    let mut report =
+        budget.within(history.operations.len(), |limits| check_transactions_from(&history, initial, limits));
+    if are_several && level == Level::StrongSessionSerializable {
+        // Of each key alone a process may have an order that it has not of all together.
+        let what = "the order of each process over several independent keys".to_owned();
+        report.why = Some(UnknownWhy::Unsupported { what });
+        report.levels.iter_mut().for_each(|found| found.status = Status::Unknown);
+        report.anomalies.clear();
+        report.counts.clear();
+    }
+    let weak = if report.status(level) == Status::Holds { weak(&report) } else { None };
+    let status = match report.status(level) {
+        Status::Holds => ExitStatus::Linearizable,
+        Status::Refuted => ExitStatus::NotLinearizable,
+        Status::NotRefuted | Status::Unknown => ExitStatus::Unknown,
+    };
+    let is_internal = matches!(report.why, Some(UnknownWhy::Internal { .. }));
+    let status = if is_internal { ExitStatus::Internal } else { status };
+    JudgedTransactions { history, status, report, level, weak }
+}
+
+/// The report on strict serializability in the terms of linearizability, which it is of all keys as one object: the
+/// clearest anomaly is the evidence.
+pub(crate) fn as_report(history: &History, found: &TransactionReport) -> Report {
+    let level = Level::StrictSerializable;
+    let verdict = match found.status(level) {
+        Status::Holds => Verdict::Linearizable,
+        Status::Refuted => Verdict::NotLinearizable,
+        Status::NotRefuted | Status::Unknown => Verdict::Unknown,
+    };
+    let evidence = found.anomalies.iter().find(|anomaly| anomaly.refutes <= level).map(|anomaly| {
+        let mut operations = anomaly.operations.clone();
+        operations.sort_unstable();
+        Evidence {
+            operations,
+            besides: None,
+            claim: format!("{}: {}", anomaly.name, anomaly.claim),
+            reasons: anomaly.links.iter().map(|link| link.sentence.clone()).collect(),
+            staleness: None,
+            possible: None,
+            revisions: None,
+        }
+    });
+    let (operations, answered) = (history.operations.len(), found.answered);
+    let unanswered = history.operations.iter().filter(|operation| operation.outcome == Outcome::Info).count();
+    let weak = if verdict == Verdict::Linearizable { weak(found) } else { None };
+    let (why, order, revisions) = (found.why.clone(), None, None);
+    let (key, method) = (Value::Nil, Method::Object);
+    let keys = vec![KeyReport {
+        key,
+        verdict,
+        why,
+        method,
+        operations,
+        answered,
+        unanswered,
+        weak,
+        evidence,
+        order,
+        revisions,
+    }];
+    Report { verdict, why: None, keys, operations, answered, unanswered, weak }
+}
+
+/// Why it says nothing that a level holds, if it does.
+fn weak(report: &TransactionReport) -> Option<Weak> {
+    match report {
+        TransactionReport { answered: 0, .. } => Some(Weak::NothingAnswered),
+        TransactionReport { reads: 0, .. } => Some(Weak::NothingRead),
+        TransactionReport { dependencies: 0, .. } => Some(Weak::NothingRelated),
+        _ => None,
+    }
+}

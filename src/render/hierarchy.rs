@@ -1,0 +1,148 @@
+//! The consistency ladder in words: the levels that hold or fail for a history that is not linearizable, and the
+//! staleness of its reads.
+
+use checker::{Consistency, Ladder, StalenessReport, Standing};
+
+use crate::terminal::{
+    sanitize,
+    words::{counted, grouped, lasting},
+};
+
+/// Describes in a few lines the levels that hold, fail, or were not checked; if `explain`, also the evidence for each
+/// failure.
+pub(crate) fn describe(ladder: &Ladder, explain: bool) -> String {
+    let strongest = ladder.strongest();
+    let holds: Vec<String> = strongest.iter().map(|&model| name(model)).collect();
+    let below = ladder.rungs.iter().filter(|rung| rung.model != Consistency::Linearizable);
+    let (mut fails, mut told, mut unknown) = (Vec::new(), String::new(), Vec::new());
+    for rung in below {
+        match &rung.standing {
+            Standing::Holds => {}
+            Standing::Fails { witness, keys } => {
+                let on = witness.key.as_ref().map_or_else(String::new, |_| format!(" ({keys} of {})", ladder.keys));
+                fails.push(format!("{}{on}", rung.model));
+                told += &format!("    not {}: {}\n", rung.model, sanitize::line(&witness.claim));
+            }
+            Standing::NotChecked { why } if !unknown.iter().any(|(_, other)| other == why) => {
+                unknown.push((vec![rung.model.to_string()], why.clone()));
+            }
+            Standing::NotChecked { why } => {
+                let models = unknown.iter_mut().find(|(_, other)| other == why);
+                if let Some((models, _)) = models {
+                    models.push(rung.model.to_string());
+                }
+            }
+        }
+    }
+    let mut text = String::new();
+    if !holds.is_empty() || !fails.is_empty() {
+        text += &format!(
+            "\n  What holds instead: {}\n",
+            if holds.is_empty() { "nothing of what was tested".to_owned() } else { holds.join(", ") }
+        );
+    }
+    if !fails.is_empty() {
+        text += &format!("  What fails (on so many keys): {}\n", fails.join(", "));
+    }
+    for (models, why) in unknown {
+        text += &format!("  Not checked: {}: {why}\n", models.join(", "));
+    }
+    if explain && !told.is_empty() {
+        text += &told;
+        text += &format!(
+            "    ({}: one process each; a process ends with an operation of unknown outcome. Over several keys, sequential consistency is NP-complete: \
+             each key is tested by itself, and causal consistency over all.)\n",
+            counted(ladder.sessions, "session")
+        );
+    }
+    text
+}
+
+/// Describes in a line or two how many reads were certainly stale, and by how much.
+pub(crate) fn staleness(report: &StalenessReport) -> String {
+    let mut text = String::new();
+    if report.keys > 0 {
+        text += &format!("  {}\n", stale_reads(report));
+    }
+    for skipped in &report.not_measured {
+        text += &format!("  Stale reads not measured on {}: {}\n", counted(skipped.keys, "key"), skipped.why);
+    }
+    text
+}
+
+fn stale_reads(report: &StalenessReport) -> String {
+    let reads = &report.reads;
+    let mut parts = match (reads.behind_ns, reads.versions) {
+        (Some(behind), Some(versions)) => vec![
+            format!(
+                "Stale reads: {} of {} ({:.1} %, 95 % interval {:.1} to {:.1} %), by {} at most, {} at p50",
+                grouped(reads.stale.count),
+                grouped(reads.reads),
+                reads.stale.share * 100.0,
+                reads.stale.low * 100.0,
+                reads.stale.high * 100.0,
+                lasting(behind.max),
+                lasting(behind.p50),
+            ),
+            format!("up to {} behind", counted(usize::try_from(versions.max).unwrap_or(usize::MAX), "version")),
+        ],
+        _ => vec![format!("Stale reads: none of {} is certain", grouped(reads.reads))],
+    };
+    if let Some(pairs) = report.flip_flops {
+        parts.push(format!("{} of values that took turns", counted(pairs.count, "pair")));
+    }
+    parts.push(report.delta_ns.map_or_else(
+        || "no Δ would make it linearizable".to_owned(),
+        |delta_ns| format!("Δ = {} (reads that much earlier would be linearizable)", lasting(delta_ns)),
+    ));
+    parts.join("; ")
+}
+
+fn name(model: Consistency) -> String {
+    match model {
+        Consistency::SequentialPerKey => "sequential per key (all four session guarantees)".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{describe, staleness};
+    use checker::{Model, Options, consistency};
+    use histories::{Format, read_bytes};
+
+    /// Tests a history in which n1 still returns 41 after the write of 57 is acknowledged, and later returns 57.
+    #[test]
+    fn a_stale_read_that_catches_up_is_told() {
+        let line = |time: u64, process: u32, node: u32, kind: &str, f: &str, value: &str| {
+            format!(
+                "{{\"time\":{time}000000,\"process\":{process},\"node\":{node},\"type\":\"{kind}\",\"f\":\"{f}\",\"key\":\"k3\",\"value\":{value}}}\n"
+            )
+        };
+        let lines = [
+            line(1, 0, 2, "invoke", "write", "41"),
+            line(2, 0, 2, "ok", "write", "41"),
+            line(3, 1, 2, "invoke", "write", "57"),
+            line(4, 1, 2, "ok", "write", "57"),
+            line(5, 2, 1, "invoke", "read", "null"),
+            line(6, 2, 1, "ok", "read", "41"),
+            line(7, 2, 1, "invoke", "read", "null"),
+            line(8, 2, 1, "ok", "read", "57"),
+            line(9, 1, 2, "invoke", "read", "null"),
+            line(10, 1, 2, "ok", "read", "57"),
+        ];
+        let history = read_bytes("test", lines.concat().as_bytes(), None::<Format>).unwrap();
+        let ladder = consistency(&history, &Options::new(Model::Register));
+        let expected = "
+  What holds instead: sequential per key (all four session guarantees), causal, converged in the end
+  What fails (on so many keys): regular (1 of 1)
+    not regular: read of k3 by process 2 at 0.005 s on n1 returned 41, although the write of 57 had been acknowledged at 0.004 s, which had begun after the write of 41 had been acknowledged at 0.002 s
+    (3 sessions: one process each; a process ends with an operation of unknown outcome. Over several keys, sequential consistency is NP-complete: each key is tested by itself, and causal consistency over all.)
+";
+        assert_eq!(describe(&ladder, true), expected);
+        let measured = checker::staleness(&history, &Options::new(Model::Register));
+        let expected = "  Stale reads: 1 of 3 (33.3 %, 95 % interval 6.1 to 79.2 %), by 1.0 ms at most, 1.0 ms at p50; \
+                        up to 1 version behind; Δ = 1.0 ms (reads that much earlier would be linearizable)\n";
+        assert_eq!(staleness(&measured), expected);
+    }
+}

@@ -1,0 +1,84 @@
+//! The results of a campaign: the matrix of verdicts, and what contradicts theory.
+
+use comfy_table::{Table, presets};
+
+use crate::{
+    campaign::{
+        record::{Category, Record},
+        summary::{CellSummary, Summary},
+    },
+    terminal::words::{counted, shortened},
+};
+
+/// Maximum number of violations listed at the end.
+const MOST_TOLD: usize = 5;
+
+/// Describes the results of a campaign.
+pub(crate) fn describe_campaign(summary: &Summary) -> String {
+    let (rows, columns) = summary.axes();
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_FULL);
+    table.set_header(std::iter::once("reads").chain(columns.iter().map(String::as_str)));
+    for row in &rows {
+        let cells = columns.iter().map(|column| summary.cell(row, column).map_or_else(String::new, cell));
+        table.add_row(std::iter::once(row.clone()).chain(cells));
+    }
+    let mut text = format!("{table}\n");
+    text += "Runs with a violation, of those that could have found one; below, the 95 % interval of that share.\n";
+    let counts = Category::ALL.map(|category| (summary.count(category), category.name()));
+    let counts: Vec<String> =
+        counts.iter().filter(|(count, _)| *count > 0).map(|(count, name)| format!("{count} {name}")).collect();
+    text += &format!("{} of {}: {}\n", summary.finished, counted(summary.planned, "run"), counts.join(", "));
+    let mut surprised = false;
+    for CellSummary { cell, .. } in summary.surprises() {
+        surprised = true;
+        text += &format!("not as theory has it: {} reads under {}\n", cell.read.name(), cell.faults);
+    }
+    if !surprised && summary.finished > 0 {
+        text += "nothing contradicts theory\n";
+    }
+    let cells = summary.cells.iter().filter_map(|cell| summary.run(cell.shortest.as_deref()?));
+    let mut shortest: Vec<&Record> = cells.collect();
+    shortest.sort_by_key(|run| run.facts.as_ref().and_then(|facts| facts.evidence_operations).unwrap_or(usize::MAX));
+    if !shortest.is_empty() {
+        text += "\nThe smallest counterexamples:\n";
+    }
+    for run in shortest.iter().take(MOST_TOLD) {
+        text += &format!("  {}: {}\n", run.id, shortened(&run.told()));
+    }
+    let failed = summary
+        .runs
+        .iter()
+        .filter(|run| matches!(run.category, Category::HarnessFailure | Category::RecoveryFailure | Category::Unknown));
+    for run in failed.take(MOST_TOLD) {
+        text += &format!("  {}: {}: {}\n", run.id, run.category.name(), shortened(&run.told()));
+    }
+    text
+}
+
+fn cell(cell: &CellSummary) -> String {
+    let mark = if cell.as_expected == Some(false) { " (!)" } else { "" };
+    cell.words().join("\n") + mark
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{describe_campaign, shortened};
+    use crate::campaign::{record::Category, summary::tests::made_up};
+
+    #[test]
+    fn the_table_names_what_contradicts_theory() {
+        let text = describe_campaign(&made_up(|_| Some(Category::NoViolation)));
+        assert!(text.contains("not as theory has it: local reads under none"), "{text}");
+        assert!(!text.contains("quorum reads under"), "{text}");
+        assert!(text.contains("90 of 90 runs: 90 no violation"), "{text}");
+    }
+
+    #[test]
+    fn hostile_text_does_not_steer_the_terminal() {
+        let text = describe_campaign(&made_up(|_| Some(Category::Violation)));
+        assert!(!text.contains('\u{1b}') && !text.contains('\0'), "{text}");
+        assert_eq!(shortened("a\u{202e}b\nc"), "a\u{fffd}b c");
+        assert_eq!(shortened(&"x".repeat(1000)).chars().count(), 161);
+    }
+}

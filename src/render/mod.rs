@@ -1,0 +1,12 @@
+//! Text for people: verdicts and evidence, the hierarchy of consistency models, runs and campaigns.
+
+pub(crate) mod hierarchy;
+mod matrix;
+pub(crate) mod prefix;
+pub(crate) mod run_summary;
+mod table;
+pub(crate) mod transactions;
+pub(crate) mod verdict;
+
+pub(crate) use matrix::describe_campaign;
+pub(crate) use table::{ReportTable, Row};

@@ -1,0 +1,103 @@
+//! The results of a run, in words.
+
+use checker::Level;
+use histories::Function;
+
+use super::{hierarchy, transactions, verdict::describe};
+use crate::{
+    run::{Counts, Coverage, Finished, Latency},
+    store::REPORT_FILE,
+    terminal::words::{counted, grouped, seconds},
+};
+
+/// Describes everything that a user of `schism run` wants to know first.
+pub(crate) fn describe_run(finished: &Finished) -> String {
+    let results = &finished.results;
+    let mut text = format!("{}\n", finished.plan.summary());
+    text += &explain(finished);
+    let Coverage { longest_gap_ms, .. } = results.coverage;
+    let Counts { ok, mismatch, fail, info } = results.counts;
+    let has_cas = finished.history.operations.iter().any(|operation| operation.function == Function::Cas);
+    let mismatch =
+        if has_cas { format!("{} cas that found another value, ", grouped(mismatch)) } else { String::new() };
+    text +=
+        &format!("\n  {} ok, {mismatch}{} failed, {} of unknown outcome\n", grouped(ok), grouped(fail), grouped(info));
+    for (what, latency) in [("reads", results.reads), ("writes", results.writes)] {
+        let Latency { p50_ms, p99_ms, max_ms } = latency;
+        text += &format!("  {what:<6} took {p50_ms:.1} ms at p50, {p99_ms:.1} ms at p99, {max_ms:.1} ms at most\n");
+    }
+    text += &coverage_in_words(&results.coverage);
+    text += &format!(
+        "  longest time in which no node answered: {} ms; a leader after {} ms\n",
+        longest_gap_ms, results.live.start.leader_after_ms
+    );
+    if let Some(why) = &results.live.harness_failed {
+        text += &format!("  the run itself failed: {why}\n");
+    }
+    if let Some(why) = &results.live.not_recovered {
+        text += &format!("  the cluster did not come back after healing: {why}\n");
+    }
+    if results.weak {
+        text += &format!("  weak evidence: {}\n", results.coverage.weak.join("; "));
+    }
+    let dir = finished.shown_dir();
+    text + &format!("  kept in {}; to look at: {}\n", dir.display(), dir.join(REPORT_FILE).display())
+}
+
+/// Describes the verdict with its evidence and the context of the violation.
+pub(crate) fn explain(finished: &Finished) -> String {
+    let Finished { history, results, .. } = finished;
+    let mut text = results.transactions.as_ref().map_or_else(
+        || describe(history, &results.report),
+        |report| transactions::describe(history, report, Level::StrictSerializable, results.report.weak),
+    );
+    if let Some(ladder) = &finished.results.ladder {
+        text += &hierarchy::describe(ladder, false);
+    }
+    text += &finished.results.staleness.as_ref().map_or_else(String::new, hierarchy::staleness);
+    if !finished.results.context.is_empty() {
+        text += "\n  What went on at that moment:\n";
+        for sentence in &finished.results.context {
+            text += &format!("    {sentence}\n");
+        }
+    }
+    text
+}
+
+/// Describes what the run could have caught, and the outcomes of operations under each fault.
+pub(crate) fn coverage_in_words(coverage: &Coverage) -> String {
+    let deposed = &coverage.deposed;
+    let mut text = format!("  what this run could have caught: {}", counted(coverage.leader_changes, "leader change"));
+    if deposed.times > 0 {
+        text += &format!(
+            "; {} within reach for {}, asked for {} ({} answered) while others had {} acknowledged",
+            counted(deposed.times, "deposed leader"),
+            seconds(deposed.reachable_ms * 1_000_000),
+            counted(deposed.reads_asked, "read"),
+            grouped(deposed.reads_answered),
+            counted(deposed.writes_elsewhere, "write"),
+        );
+    }
+    let retired = coverage.retired;
+    if retired.times > 0 {
+        text += &format!(
+            "; {} stepped down before another led, asked for {} around that time, right after which others had {} acknowledged",
+            counted(retired.times, "leader"),
+            counted(retired.reads_asked, "read"),
+            counted(retired.writes_elsewhere, "write"),
+        );
+    }
+    text.push('\n');
+    for fault in &coverage.faults {
+        text += &format!(
+            "    {} to {}  {}: {} ok, {} failed, {} unknown\n",
+            seconds(fault.span.from_ns),
+            seconds(fault.span.until_ns),
+            fault.fault,
+            grouped(fault.ok),
+            grouped(fault.fail),
+            grouped(fault.info),
+        );
+    }
+    text
+}

@@ -1,0 +1,87 @@
+//! The verdicts on several histories, as a table.
+
+use std::{fmt, path::Path, time::Duration};
+
+use checker::{Report, Verdict};
+use comfy_table::{Table, presets};
+
+use crate::{
+    check::evidence::keys_with,
+    terminal::words::{grouped, plain},
+};
+
+/// One row of the table: the verdict on a file.
+#[derive(Debug)]
+pub(crate) struct Row {
+    pub(crate) verdict: String,
+    /// Key with the violation, number of such keys, or name of the anomaly.
+    pub(crate) violated: String,
+    pub(crate) keys: String,
+    /// Number of operations, and of those answered if fewer.
+    pub(crate) operations: String,
+    pub(crate) methods: String,
+}
+
+impl Row {
+    /// Creates the row of a report on keys.
+    pub(crate) fn of(report: &Report) -> Self {
+        let mut methods: Vec<String> = report.keys.iter().map(|key| key.method.to_string()).collect();
+        methods.sort();
+        methods.dedup();
+        let violated = match keys_with(report, Verdict::NotLinearizable)[..] {
+            [] => "-".to_owned(),
+            [only] => plain(&only.key),
+            ref several => format!("{} keys", grouped(several.len())),
+        };
+        Self {
+            verdict: if report.weak.is_some() {
+                format!("{} (weak)", report.verdict)
+            } else {
+                report.verdict.to_string()
+            },
+            violated,
+            keys: grouped(report.keys.len()),
+            operations: if report.answered == report.operations {
+                grouped(report.operations)
+            } else {
+                format!("{} of {}", grouped(report.answered), grouped(report.operations))
+            },
+            methods: methods.join(", "),
+        }
+    }
+
+    /// Creates the row of a history of which only the given number of operations was read.
+    pub(crate) fn unread(verdict: Verdict, operations: usize) -> Self {
+        let [violated, keys, methods] = ["-"; 3].map(str::to_owned);
+        Self { verdict: verdict.to_string(), violated, keys, operations: grouped(operations), methods }
+    }
+}
+
+/// Table of files and verdicts.
+#[derive(Debug)]
+pub(crate) struct ReportTable(Table);
+
+impl ReportTable {
+    pub(crate) fn new() -> Self {
+        let mut table = Table::new();
+        table.load_style(presets::UTF8_FULL_CONDENSED);
+        table.set_header(["file", "verdict", "violated", "keys", "answered", "methods", "time"]);
+        Self(table)
+    }
+
+    pub(crate) fn add(&mut self, file: &Path, row: &Row, took: Duration) {
+        let Row { verdict, violated, keys, operations, methods } = row;
+        let (file, took) = (file.display().to_string(), format!("{} ms", took.as_millis()));
+        self.0.add_row([&file, verdict, violated, keys, operations, methods, &took]);
+    }
+
+    pub(crate) fn add_unreadable(&mut self, file: &Path) {
+        self.0.add_row([&file.display().to_string(), "cannot be read", "-", "-", "-", "-", "-"]);
+    }
+}
+
+impl fmt::Display for ReportTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}

@@ -1,0 +1,113 @@
+//! The report on transactions, in words.
+
+use checker::{Anomaly, Level, Status, TransactionReport, Weak};
+use histories::{Found, History, MicroOperation, Value};
+
+use super::{Row, verdict::actor_in_words};
+use crate::terminal::words::{counted, grouped, plain, push_line};
+
+/// Maximum length of a list that is shown whole; of a longer one, only its end is shown.
+const SHOWN: usize = 8;
+
+/// Describes the report on one history: whether `level` holds, the clearest anomaly that refutes it, and the counts of
+/// all anomalies.
+pub(crate) fn describe(history: &History, report: &TransactionReport, level: Level, weak: Option<Weak>) -> String {
+    let mut text = format!("{}: {}", verdict(report, level), counted(report.transactions, "transaction"));
+    if report.answered < report.transactions {
+        text += &format!(", {} of them answered", grouped(report.answered));
+    }
+    text.push('\n');
+    if let Some(weak) = weak {
+        push_line(&mut text, format_args!("  weak evidence: {}, so this says nothing of the system", weak.reason()));
+    }
+    if let Some(why) = &report.why {
+        push_line(&mut text, format_args!("  {why}"));
+    }
+    if let Some(anomaly) = report.anomalies.iter().find(|anomaly| anomaly.refutes <= level) {
+        in_words(&mut text, history, anomaly);
+    }
+    if !report.counts.is_empty() {
+        let counts = report.counts.iter().map(|count| format!("{} {}", grouped(count.count), count.name));
+        push_line(&mut text, format_args!("\n  Found: {}", counts.collect::<Vec<_>>().join(", ")));
+    }
+    if report.status(level) != Status::Holds
+        && let Some(strongest) = report.strongest()
+    {
+        let what = if strongest.status == Status::Holds { "that holds" } else { "that nothing refutes" };
+        push_line(&mut text, format_args!("  The strongest level {what}: {}", strongest.level));
+        if strongest.status == Status::NotRefuted {
+            push_line(
+                &mut text,
+                format_args!("  (in which order versions were there could not be found out of every key)"),
+            );
+        }
+    }
+    text
+}
+
+/// Tells whether `level` holds.
+pub(crate) fn verdict(report: &TransactionReport, level: Level) -> String {
+    match report.status(level) {
+        Status::Holds => level.to_string(),
+        Status::Refuted => format!("not {level}"),
+        Status::NotRefuted => format!("unknown: nothing refutes that it is {level}"),
+        Status::Unknown => "unknown".to_owned(),
+    }
+}
+
+/// Returns the report as a row of the table of histories.
+pub(crate) fn row(history: &History, report: &TransactionReport, level: Level, weak: Option<Weak>) -> Row {
+    let violated = report.anomalies.iter().find(|anomaly| anomaly.refutes <= level);
+    Row {
+        verdict: verdict(report, level) + if weak.is_some() { " (weak)" } else { "" },
+        violated: violated.map_or_else(|| "-".to_owned(), |anomaly| anomaly.name.clone()),
+        keys: "-".to_owned(),
+        operations: grouped(history.operations.len()),
+        methods: "transactions".to_owned(),
+    }
+}
+
+fn in_words(text: &mut String, history: &History, anomaly: &Anomaly) {
+    push_line(text, format_args!("\n  {}: {}", anomaly.name, anomaly.claim));
+    for (number, &operation) in (1..).zip(&anomaly.operations) {
+        push_line(text, format_args!("    T{number}  {}", transaction(history, operation)));
+    }
+    if !anomaly.links.is_empty() {
+        push_line(text, format_args!("\n  Why no order can explain it:"));
+        for (number, link) in (1..).zip(&anomaly.links) {
+            push_line(text, format_args!("   {number}. {}", link.sentence));
+        }
+    }
+}
+
+fn transaction(history: &History, index: usize) -> String {
+    format!("{}: {}", actor_in_words(history, index), micro_operations(history, index))
+}
+
+/// Describes the micro-operations of a transaction with the values that it read.
+pub(super) fn micro_operations(history: &History, index: usize) -> String {
+    let micros = history.transactions.at(index).map(|at| history.transactions.micro_operations(at));
+    let micros: Vec<String> = micros.into_iter().flatten().map(|micro| micro_operation(history, micro)).collect();
+    micros.join(", ")
+}
+
+fn micro_operation(history: &History, micro: MicroOperation<'_>) -> String {
+    let value = |id| history.value(id);
+    match micro {
+        MicroOperation::Append { key, value: added } => format!("append {} to {}", value(added), plain(value(key))),
+        MicroOperation::Write { key, value: written } => format!("w {} to {}", value(written), plain(value(key))),
+        MicroOperation::Read { key, found } => {
+            let found = match found {
+                Found::Unknown => "?".to_owned(),
+                Found::Value(found) => value(found).to_string(),
+                Found::List(list) => {
+                    let skipped = list.len().saturating_sub(SHOWN);
+                    let shown: Vec<String> = list[skipped..].iter().map(|id| Value::to_string(value(*id))).collect();
+                    let dots = if skipped > 0 { "… " } else { "" };
+                    format!("[{dots}{}]", shown.join(" "))
+                }
+            };
+            format!("r {} -> {found}", plain(value(key)))
+        }
+    }
+}

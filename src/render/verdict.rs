@@ -1,0 +1,195 @@
+//! The report of the checker, in words.
+
+use checker::{Evidence, KeyReport, Report, UnknownWhy, Verdict, Weak};
+use histories::{Function, History, Outcome, Value, ValueId};
+
+use crate::{
+    check::evidence::{clearest, keys_with},
+    terminal::{
+        sanitize,
+        words::{counted, grouped, plain, push_line, seconds},
+    },
+};
+
+/// Describes the report on one history: the verdict, and for a violation the clearest evidence.
+pub(crate) fn describe(history: &History, report: &Report) -> String {
+    let mut text = format!("{}: {}\n", report.verdict, counts_in_words(report));
+    text.push_str(&weakness(report));
+    let violated: Vec<&KeyReport> = keys_with(report, Verdict::NotLinearizable);
+    if let Some((key, evidence)) = clearest(&violated) {
+        evidence_in_words(&mut text, history, evidence);
+        let others = violated.iter().filter(|other| other.key != key.key).map(|other| other.key.to_string());
+        let others: Vec<String> = others.collect();
+        if !others.is_empty() {
+            push_line(&mut text, format_args!("\n  Not linearizable either: {}.", shortened(&others)));
+        }
+    }
+    text.push_str(&doubts(report));
+    if let Some(why) = &report.why {
+        push_line(&mut text, format_args!("  {why}"));
+    }
+    let unknown = keys_with(report, Verdict::Unknown);
+    let reasons = unknown.iter().filter_map(|key| key.why.as_ref().map(|why| (key, why)));
+    let (skipped, undecided): (Vec<_>, Vec<_>) = reasons.partition(|(_, why)| **why == UnknownWhy::NotChecked);
+    for (key, why) in undecided.iter().take(3) {
+        let of = if key.key == Value::Nil { String::new() } else { format!(" for key {}", plain(&key.key)) };
+        push_line(&mut text, format_args!("  unknown{of}: {why}"));
+    }
+    if !skipped.is_empty() {
+        push_line(
+            &mut text,
+            format_args!("\n  {} not checked any more; --all checks every key", counted(skipped.len(), "key")),
+        );
+    }
+    text
+}
+
+/// Describes the number of operations checked, and their outcomes if not all were answered.
+pub(crate) fn counts_in_words(report: &Report) -> String {
+    let Report { operations, answered, unanswered, .. } = *report;
+    let all = format!("{} on {}", counted(operations, "operation"), counted(report.keys.len(), "key"));
+    if answered == operations || report.keys.is_empty() {
+        return all;
+    }
+    let failed = operations - answered - unanswered;
+    let others = [(unanswered, "of unknown outcome"), (failed, "failed")];
+    let others =
+        others.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{} {what}", grouped(*count)));
+    let parts: Vec<String> = std::iter::once(format!("{} answered", grouped(answered))).chain(others).collect();
+    format!("{all}: {}", parts.join(", "))
+}
+
+/// Warns if a positive verdict is weak evidence, on all keys or on some.
+fn weakness(report: &Report) -> String {
+    let mut text = String::new();
+    let weak: Vec<(&KeyReport, Weak)> = report.keys.iter().filter_map(|key| Some((key, key.weak?))).collect();
+    if let Some(why) = report.weak {
+        push_line(&mut text, format_args!("  weak evidence: {}, so this says nothing of the system", why.reason()));
+    } else if let Some((_, why)) = weak.first() {
+        let names: Vec<String> = weak.iter().map(|(key, _)| plain(&key.key)).collect();
+        let of = format!("{} of {}", grouped(weak.len()), counted(report.keys.len(), "key"));
+        push_line(&mut text, format_args!("  weak evidence on {of} ({}): {}", shortened(&names), why.reason()));
+    }
+    text
+}
+
+/// Maximum number of keys whose impossible revisions are described: the first ones.
+const MAX_DOUBTS: usize = 3;
+
+/// Describes where the store's own revisions cannot be right.
+fn doubts(report: &Report) -> String {
+    let mut text = String::new();
+    let doubted = report.keys.iter().filter_map(|key| key.revisions.as_ref().map(|said| (key, said)));
+    for (key, said) in doubted.clone().take(MAX_DOUBTS) {
+        let of = if key.key == Value::Nil { String::new() } else { format!(" for key {}", plain(&key.key)) };
+        push_line(&mut text, format_args!("\n  note{of}, on which no verdict rests: {said}"));
+    }
+    let more = doubted.count().saturating_sub(MAX_DOUBTS);
+    if more > 0 {
+        push_line(&mut text, format_args!("  ({} more with such a note; --json has them all)", counted(more, "key")));
+    }
+    text
+}
+
+/// Maximum number of operations shown: the last ones.
+const MAX_OPERATIONS: usize = 24;
+
+fn evidence_in_words(text: &mut String, history: &History, evidence: &Evidence) {
+    push_line(text, format_args!("\n  {}", evidence.claim));
+    if !evidence.reasons.is_empty() {
+        push_line(text, format_args!("\n  Why no order can explain it:"));
+        for (number, reason) in (1..).zip(&evidence.reasons) {
+            push_line(text, format_args!("   {number}. {reason}"));
+        }
+    }
+    for said in evidence.possible.iter().chain(&evidence.revisions) {
+        push_line(text, format_args!("\n  {said}."));
+    }
+    push_line(text, format_args!("\n  {}:", what_contradicts(evidence)));
+    let skipped = evidence.operations.len().saturating_sub(MAX_OPERATIONS);
+    if skipped > 0 {
+        push_line(text, format_args!("    ({skipped} earlier ones; --json names them all)"));
+    }
+    for &place in &evidence.operations[skipped..] {
+        push_line(text, format_args!("    {}", operation_in_words(history, place)));
+    }
+}
+
+/// States that the operations of the evidence contradict each other, alone or together with something else.
+pub(crate) fn what_contradicts(evidence: &Evidence) -> String {
+    match &evidence.besides {
+        None => "These operations alone already contradict each other".to_owned(),
+        Some(besides) => format!("These operations contradict each other, {besides}"),
+    }
+}
+
+/// Describes one operation with its process and times.
+pub(crate) fn operation_in_words(history: &History, index: usize) -> String {
+    let operation = &history.operations[index];
+    let key =
+        if operation.key == ValueId::NIL { String::new() } else { format!(" {}", plain(history.value(operation.key))) };
+    let function = sanitize::line(history.function_name(operation.function));
+    let what = format!("{function}{key}{}", sanitize::line(&values_in_words(history, index)));
+    format!("{what:<28} {}", actor_in_words(history, index))
+}
+
+/// Describes the process, the node, and the times of invocation and completion.
+pub(super) fn actor_in_words(history: &History, index: usize) -> String {
+    let (operation, times) = (&history.operations[index], history.times(index));
+    let node = match history.node(index) {
+        0 => String::new(),
+        node => format!(" on n{node}"),
+    };
+    let ended = || moment(history, times.completed_ns, operation.completed);
+    let end = match operation.outcome {
+        Outcome::Ok | Outcome::Mismatch => format!("to {}", ended()),
+        Outcome::Fail => format!("failed at {}", ended()),
+        Outcome::Info => "outcome unknown".to_owned(),
+    };
+    format!(
+        "process {}{node}, {} {end}",
+        history.process(operation.process),
+        moment(history, times.invoked_ns, operation.invoked)
+    )
+}
+
+/// Formats a time as `4.182 s`, or `event 17` if the history has no times.
+pub(super) fn moment(history: &History, time_ns: u64, rank: u32) -> String {
+    if history.has_times() { seconds(time_ns) } else { format!("event {rank}") }
+}
+
+/// Describes the input and output of an operation; for a transaction, its micro-operations.
+pub(crate) fn values_in_words(history: &History, index: usize) -> String {
+    if history.transactions.at(index).is_some() {
+        return format!(" {}", super::transactions::micro_operations(history, index));
+    }
+    let operation = &history.operations[index];
+    let value = |id| history.value(id);
+    match (operation.function, operation.outcome) {
+        (Function::Read, Outcome::Ok) => format!(" -> {}", value(operation.output)),
+        (Function::Read | Function::Delete, _) => String::new(),
+        (Function::Cas, outcome) => {
+            let swap = format!(" {} => {}", value(operation.input), value(operation.to));
+            match outcome {
+                Outcome::Mismatch if operation.output == ValueId::UNKNOWN => format!("{swap}, found another value"),
+                Outcome::Mismatch => format!("{swap}, found {}", value(operation.output)),
+                Outcome::Ok | Outcome::Fail | Outcome::Info => swap,
+            }
+        }
+        (Function::Write | Function::Append, _) => format!(" {}", value(operation.input)),
+        (Function::Other(_), outcome) => {
+            let shown = |id| Some(value(id)).filter(|value| **value != Value::Nil);
+            let asked = shown(operation.input).map_or_else(String::new, |asked| format!(" {asked}"));
+            // An output that only repeats the input is no answer.
+            let answer =
+                shown(operation.output).filter(|_| outcome == Outcome::Ok && operation.output != operation.input);
+            asked + &answer.map_or_else(String::new, |answer| format!(" -> {answer}"))
+        }
+    }
+}
+
+fn shortened(names: &[String]) -> String {
+    const MOST: usize = 10;
+    let shown = names.iter().take(MOST).map(|name| name.trim_matches('"')).collect::<Vec<_>>().join(", ");
+    if names.len() > MOST { format!("{shown} and {} more", names.len() - MOST) } else { shown }
+}

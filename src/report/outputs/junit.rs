@@ -1,0 +1,62 @@
+//! Output as `JUnit` XML: a suite for each row of the matrix, a case for each run.
+
+use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
+
+use crate::terminal::sanitize::xml;
+
+use crate::campaign::{
+    record::{Category, Record},
+    summary::Summary,
+};
+
+pub(super) fn report(summary: &Summary) -> anyhow::Result<String> {
+    let mut report = Report::new("schism campaign");
+    for row in summary.axes().0 {
+        let mut suite = TestSuite::new(xml(&format!("{row} reads")));
+        for run in summary.runs.iter().filter(|run| run.cell.row(&summary.plan) == row) {
+            suite.add_test_case(case(summary, run));
+        }
+        report.add_test_suite(suite);
+    }
+    Ok(report.to_string()?)
+}
+
+fn case(summary: &Summary, run: &Record) -> TestCase {
+    let mut status = match run.category {
+        Category::NoViolation | Category::Weak => TestCaseStatus::success(),
+        Category::Violation => TestCaseStatus::non_success(NonSuccessKind::Failure),
+        Category::Unknown | Category::RecoveryFailure | Category::HarnessFailure => {
+            TestCaseStatus::non_success(NonSuccessKind::Error)
+        }
+    };
+    let told = xml(&run.told());
+    if !matches!(run.category, Category::NoViolation | Category::Weak) {
+        status.set_type(run.category.name());
+        status.set_message(told.clone());
+    }
+    let mut case = TestCase::new(xml(&format!("{}, seed {}", run.cell.column(&summary.plan), run.seed)), status);
+    case.set_time(std::time::Duration::from_millis(run.took_ms));
+    case.set_classname(run.cell.name());
+    case.set_system_out(format!("{}: {told}\n{}\nruns/{}\n", run.category.name(), xml(&run.command), run.id));
+    case
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::campaign::{record::Category, summary::tests::made_up};
+
+    #[test]
+    fn failures_and_errors_are_told_apart_and_hostile_text_stays_text() {
+        let summary = made_up(|place| {
+            Some(match place {
+                0 => Category::Violation,
+                1 => Category::HarnessFailure,
+                _ => Category::NoViolation,
+            })
+        });
+        let xml = super::report(&summary).unwrap();
+        assert!(xml.contains("tests=\"90\" skipped=\"0\" failures=\"1\" errors=\"1\""), "{}", &xml[..300]);
+        assert!(!xml.contains("<b>") && xml.contains("&lt;b&gt;"), "{}", &xml[..900]);
+        assert!(xml.chars().all(|c| c >= ' ' || c == '\n' || c == '\t'), "a control character is left");
+    }
+}

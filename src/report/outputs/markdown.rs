@@ -1,0 +1,70 @@
+//! Output as Markdown: the summary for the page of a CI.
+
+use crate::campaign::{
+    record::Category,
+    summary::{CellSummary, Summary},
+};
+use crate::terminal::sanitize::{markdown as text, markdown_code as code};
+
+/// Maximum number of violations listed.
+const MOST: usize = 20;
+
+pub(super) fn page(summary: &Summary) -> String {
+    let (rows, columns) = summary.axes();
+    let mut page = format!("## schism campaign: {} of {} runs\n\n", summary.finished, summary.planned);
+    let head: Vec<String> = columns.iter().map(|column| text(column)).collect();
+    page += &format!("| reads | {} |\n|---|{}\n", head.join(" | "), "---|".repeat(columns.len()));
+    for row in &rows {
+        let cells = columns.iter().map(|column| summary.cell(row, column).map_or_else(String::new, cell));
+        page += &format!("| {} | {} |\n", text(row), cells.collect::<Vec<_>>().join(" | "));
+    }
+    page += "\nIn each cell: runs with a violation, of those that could have found one, with the 95 % interval of that share.\n";
+    let counts = Category::ALL.iter().map(|category| (summary.count(*category), category.name()));
+    let counts: Vec<String> =
+        counts.filter(|(count, _)| *count > 0).map(|(count, name)| format!("{count} {name}")).collect();
+    page += &format!("\nRuns: {}.\n", counts.join(", "));
+    let surprises: Vec<&CellSummary> = summary.surprises().collect();
+    if surprises.is_empty() {
+        page += "\nNothing contradicts theory.\n";
+    }
+    for cell in surprises {
+        page += &format!(
+            "\n**Not as theory has it**: {} reads under {}.\n",
+            cell.cell.read.name(),
+            text(&cell.cell.faults.to_string())
+        );
+    }
+    let violations: Vec<_> = summary.runs.iter().filter(|run| run.category == Category::Violation).collect();
+    for run in violations.iter().take(MOST) {
+        page += &format!("\n- {}: {}\n  repeat: {}\n", code(&run.id), text(&run.told()), code(&run.command));
+    }
+    if violations.len() > MOST {
+        page += &format!("\nand {} more violations.\n", violations.len() - MOST);
+    }
+    page
+}
+
+fn cell(cell: &CellSummary) -> String {
+    let sign = match (cell.as_expected, cell.violations.count) {
+        (Some(false), _) => "⚠️ ",
+        (_, 1..) => "❌ ",
+        (Some(true), _) if cell.of > 0 => "✅ ",
+        _ => "",
+    };
+    format!("{sign}{}", cell.words().join("<br>"))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::campaign::{record::Category, summary::tests::made_up};
+
+    #[test]
+    fn a_page_has_the_matrix_and_no_foreign_markup() {
+        let page = super::page(&made_up(|_| Some(Category::Violation)));
+        assert!(page.contains("| reads | none | kill | pause | partition | clock | all |"), "{page}");
+        assert!(page.contains("| quorum | ⚠️ 3 of 3 fail<br>44 to 100 % |"), "{page}");
+        assert!(page.contains("**Not as theory has it**: quorum reads under kill."), "{page}");
+        assert!(!page.contains("<b>") && page.contains("&lt;b&gt;broke"), "{page}");
+        assert!(page.contains("and 70 more violations"), "{page}");
+    }
+}

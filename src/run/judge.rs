@@ -1,0 +1,177 @@
+//! Judging of a run by the files that it left, right after its end or at any later time.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use checker::{Ladder, Limits, Model, Options, Report, StalenessReport, TransactionReport, Verdict};
+use histories::{History, RunDir};
+use serde::de::DeserializeOwned;
+
+use super::{
+    Finished, LOG_FILE,
+    beliefs::{self, Beliefs, Span},
+    context, coverage,
+    faults::{FaultWindow, windows},
+    node_file,
+    plan::Plan,
+    results::{Counts, Latency, LiveResults, RESULTS_FILE, Results, START_FILE},
+};
+use crate::{
+    check::{Budget, Meaning, evidence, model_named, processors, transactions::as_report},
+    error::{ExitStatus, Failure},
+    store::{ConfinedFolder, SchemaVersion, refused},
+};
+
+/// Limits of the checker: its time and memory.
+const CHECK_LIMIT: Duration = Duration::from_mins(2);
+const CHECK_MEMORY_BYTES: usize = 4 << 30;
+
+/// Judges a stored run again; one that is under way or was killed, as far as it got.
+///
+/// # Errors
+/// Fails if a file of the run is missing or cannot be read.
+pub(crate) fn again(path: &Path, budget: Budget) -> anyhow::Result<Finished> {
+    let dir = RunDir::open(path)?;
+    let folder = ConfinedFolder::of(path).map_err(refused(path))?;
+    let plan: Plan = read_json(&folder, "test.json")?;
+    if let Err(why) = plan.check() {
+        let what = format!("{}: {why}", folder.path().join("test.json").display());
+        return Err(Failure::new(ExitStatus::Unreadable, what).into());
+    }
+    let live = if folder.has(RESULTS_FILE) || !folder.has(START_FILE) {
+        read_json(&folder, RESULTS_FILE)?
+    } else {
+        LiveResults { start: read_json(&folder, START_FILE)?, interrupted: true, ..LiveResults::default() }
+    };
+    judge(plan, dir, live, budget)
+}
+
+fn read_json<T: DeserializeOwned>(folder: &ConfinedFolder, file: &str) -> anyhow::Result<T> {
+    let unreadable = |why: String| {
+        let failure = Failure::new(ExitStatus::Unreadable, format!("{}: {why}", folder.path().join(file).display()));
+        failure.hint("a run that was killed too early has no results")
+    };
+    let found = folder.read(file).and_then(|found| found.ok_or_else(|| io::ErrorKind::NotFound.into()));
+    let text = found.map_err(|error| unreadable(error.to_string()))?;
+    Ok(serde_json::from_slice(&text).map_err(|error| unreadable(error.to_string()))?)
+}
+
+/// Returns the default limits for checking a run.
+pub(crate) fn check_budget() -> Budget {
+    Budget::new(CHECK_LIMIT, CHECK_MEMORY_BYTES)
+}
+
+/// Checks the history of a run and collects everything that explains the verdict.
+pub(super) fn judge(plan: Plan, dir: RunDir, live: LiveResults, budget: Budget) -> anyhow::Result<Finished> {
+    let folder = ConfinedFolder::of(dir.path()).map_err(refused(dir.path()))?;
+    let history_path = history_of(&folder)?;
+    let history = budget.read_whole(&history_path, Meaning::default())?;
+    let model = model_named(plan.workload().model());
+    let Judgement { report, transactions, ladder, staleness } =
+        budget.within(history.operations.len(), |limits| Judgement::of(&history, model, limits));
+    let ends = (0..history.operations.len()).map(|index| history.times(index).completed_ns);
+    let end_ns = ends.chain(live.load.map(|load| load.until_ns)).max().unwrap_or_default();
+    let load = live.load.unwrap_or(Span { from_ns: 0, until_ns: end_ns });
+    let origin_mono_ns = live.start.origin_mono_ns;
+    let windows = windows(&history.others, end_ns);
+    let beliefs = beliefs(&plan, &folder, &windows, origin_mono_ns, end_ns, &budget);
+    // A violation takes precedence over the failure to explain it.
+    let Beliefs { reigns, missed } = beliefs.map_err(|error| match report.verdict {
+        Verdict::NotLinearizable => Failure::new(ExitStatus::NotLinearizable, format!("{error:#}")).into(),
+        _ => error,
+    })?;
+    let faults: Vec<Span> = windows.iter().map(|window| window.span).collect();
+    let coverage = coverage::measure(&history, &reigns, &windows, load, plan.settings.elections, &live.availability);
+    let violated = evidence::keys_with(&report, Verdict::NotLinearizable);
+    let evidence = evidence::clearest(&violated).map(|(_, evidence)| evidence);
+    let results = Results {
+        schema_version: SchemaVersion::default(),
+        verdict: report.verdict,
+        weak: report.verdict == Verdict::Linearizable && !coverage.weak.is_empty(),
+        live: LiveResults { load: Some(load), ..live },
+        counts: Counts::of(&history),
+        reads: Latency::of(&history, true),
+        writes: Latency::of(&history, false),
+        context: evidence.map_or_else(Vec::new, |evidence| context::around(&history, evidence, &reigns, &windows)),
+        missed_heartbeats: beliefs::without_a_fault(&missed, &faults, load),
+        coverage,
+        report,
+        transactions,
+        ladder,
+        staleness,
+        reigns,
+    };
+    Ok(Finished { plan, history, results, windows, dir, folder, history_path, kept: Ok(()), budget })
+}
+
+/// Judgement of a history by the model of its workload.
+struct Judgement {
+    report: Report,
+    transactions: Option<TransactionReport>,
+    ladder: Option<Ladder>,
+    staleness: Option<StalenessReport>,
+}
+
+impl Judgement {
+    /// Judges by `model`, or as transactions if there is none. Weaker models and staleness are defined for reads and
+    /// writes only.
+    fn of(history: &History, model: Option<Model>, limits: &Limits<'_>) -> Self {
+        let Some(model) = model else {
+            let found = checker::check_transactions(history, limits);
+            let report = as_report(history, &found);
+            return Self { report, transactions: Some(found), ladder: None, staleness: None };
+        };
+        let options = &Options { limits: *limits, threads: processors(), ..Options::new(model) };
+        let report = checker::check(history, options);
+        let has_weaker = report.verdict == Verdict::NotLinearizable && model.has("cas");
+        let (mut ladder, staleness) = has_weaker.then(|| checker::instead(history, options)).unzip();
+        if let Some(ladder) = &mut ladder {
+            evidence::align(ladder, &report);
+        }
+        Self { report, transactions: None, ladder, staleness }
+    }
+}
+
+/// Returns the path of a run's history, compressed or not.
+fn history_of(folder: &ConfinedFolder) -> anyhow::Result<PathBuf> {
+    let [plain, compressed] = ["history.jsonl", "history.jsonl.zst"];
+    let refuse = |name| refused(&folder.path().join(name));
+    if let Some(path) = folder.file(plain).map_err(refuse(plain))? {
+        return Ok(path);
+    }
+    let found = folder.file(compressed).map_err(refuse(compressed))?;
+    found.ok_or_else(|| refuse(plain)(io::ErrorKind::NotFound.into()))
+}
+
+fn beliefs(
+    plan: &Plan,
+    folder: &ConfinedFolder,
+    windows: &[FaultWindow],
+    origin_ns: u64,
+    end_ns: u64,
+    budget: &Budget,
+) -> anyhow::Result<Beliefs> {
+    let mut all = Beliefs::default();
+    for id in 1..=plan.nodes {
+        let kills = windows.iter().filter(|window| window.kind == "kill" && window.nodes.contains(&id));
+        let deaths: Vec<u64> = kills.map(|window| window.span.from_ns).collect();
+        let name = node_file(id, LOG_FILE);
+        let bytes = folder.open(&name).ok().flatten().and_then(|log| log.metadata().ok()).map_or(0, |log| log.len());
+        // A log that is not valid UTF-8 is held in memory twice.
+        if let Some(lacking) = budget.lacks(Duration::ZERO, usize::try_from(2 * bytes).unwrap_or(usize::MAX)) {
+            let what = format!("{}: there is too little {lacking} left for it", folder.path().join(name).display());
+            return Err(Failure::new(ExitStatus::Unknown, what).hint("give a higher limit").into());
+        }
+        let said = folder.read(&name).and_then(|found| found.ok_or_else(|| io::ErrorKind::NotFound.into()));
+        let said = said.map_err(refused(&folder.path().join(name)))?;
+        let Beliefs { reigns, missed } = beliefs::beliefs(id, &said, origin_ns, &deaths, end_ns);
+        all.reigns.extend(reigns);
+        all.missed.extend(missed);
+    }
+    all.reigns.sort_by_key(|reign| (reign.term, reign.node));
+    all.missed.sort_by_key(|missed| missed.time_ns);
+    Ok(all)
+}

@@ -1,0 +1,181 @@
+//! The live part of a run: cluster up, load and faults side by side, heal, final reads. It leaves files and a few
+//! figures.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use histories::{Event, Recorder, RunDir};
+use tokio::sync::watch;
+use workloads::{Driven, FinalReads, HttpConnector, HttpOptions, Load, Mix, Workload};
+
+use super::{
+    Host,
+    availability::Prober,
+    beliefs::Span,
+    breaking::{self, InForce},
+    cluster::Cluster,
+    host,
+    meter::Meter,
+    plan::Plan,
+    results::{LiveResults, RunStart, START_FILE},
+};
+use crate::{
+    check::judge_by,
+    terminal::{
+        Progress,
+        words::{counted, grouped},
+    },
+};
+
+/// Time limit for establishing a connection; less than the limit of any operation.
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(300);
+/// Time that a client is given beyond its own timeout before it is cut off.
+const CUT_OFF_AFTER: Duration = Duration::from_millis(250);
+/// Limits of the final reads: their time, and the number of keys per node.
+const FINAL_READS_LIMIT: Duration = Duration::from_secs(10);
+const FINAL_READS_KEYS: usize = 200;
+/// Interval at which the figures of the progress bar are updated.
+const PROGRESS_EVERY: Duration = Duration::from_millis(200);
+
+/// Carries out the live part of a run. However it ends after the first process has started, all nodes are stopped and
+/// all faults undone.
+pub(super) async fn live(plan: &Plan, host: &Host, dir: &RunDir, progress: &Progress) -> anyhow::Result<LiveResults> {
+    progress.phase(format!("starting {}", counted(plan.nodes.into(), "node")));
+    let cluster = Cluster::up(plan, dir, host.sandbox(), host.capabilities(), host::command_log(dir)?)?;
+    let results = on_cluster(plan, &cluster, dir, progress).await;
+    let down = cluster.down().await;
+    let results = results?;
+    down?;
+    Ok(results)
+}
+
+async fn on_cluster(plan: &Plan, cluster: &Cluster, dir: &RunDir, progress: &Progress) -> anyhow::Result<LiveResults> {
+    let leader_after = cluster.wait_for_leader().await?;
+    let origin_mono_ns = host::monotonic_ns();
+    let leader_after_ms = u64::try_from(leader_after.as_millis()).unwrap_or(u64::MAX);
+    let start = RunStart { leader_after_ms, origin_mono_ns };
+    dir.write_json(START_FILE, &start)?;
+    let origin = Instant::now();
+    let recorder = Arc::new(Recorder::create(&dir.history_path(), origin)?);
+    if let Some(Event { f, value: Some(model), .. }) = judge_by(plan.workload().model()) {
+        recorder.nemesis(&f, model, None)?;
+    }
+    let (stopper, stop) = watch::channel(false);
+    let interrupt = tokio::spawn(host::watch_for_interrupt(stopper));
+    let in_force = InForce::default();
+    let counts = Arc::new(workloads::Progress::default());
+    progress.phase(format!("a leader after {leader_after_ms} ms; clients for {:?}", plan.time_limit()));
+
+    let connector = connector(plan, cluster);
+    let from_ns = elapsed_ns(origin_mono_ns);
+    let load = load(plan);
+    let driving = workloads::drive(&load, connector.clone(), Arc::clone(&recorder), Arc::clone(&counts), stop.clone());
+    let breaking = breaking::carry_out(&plan.schedule, cluster, &recorder, &in_force, progress, stop.clone());
+    let (meter, prober) = (Meter::default(), Prober::new(plan, cluster, origin));
+    let before = meter.read(cluster).await;
+    let (driven, broken) = tokio::select! {
+        both = async { tokio::join!(driving, breaking) } => both,
+        () = show_figures(progress, &counts, &in_force) => unreachable!("figures are shown for ever"),
+        () = meter.keep_reading(cluster) => unreachable!("the meter is read for ever"),
+        error = prober.keep_probing() => return Err(error.context("probing the nodes")),
+    };
+    let cost = meter.read(cluster).await.since(before);
+    let load = Span { from_ns, until_ns: elapsed_ns(origin_mono_ns) };
+    let availability = prober.found(load.until_ns);
+
+    progress.phase("healing");
+    let healed = breaking::heal_all(cluster, &recorder, &in_force).await;
+    let interrupted = *stop.borrow();
+    let recovery = recover(plan.workload(), &driven?, cluster, connector, &recorder, counts, stop).await;
+    interrupt.abort();
+    recorder.close()?;
+    // This was a failure of the harness, not of the system.
+    let harness_failed = [broken.err(), healed.err()].into_iter().flatten().map(|error| format!("{error:#}"));
+    let harness_failed = harness_failed.reduce(|all, next| format!("{all}; {next}"));
+    Ok(LiveResults {
+        start,
+        load: Some(load),
+        interrupted,
+        harness_failed,
+        not_recovered: recovery?,
+        cost,
+        availability,
+    })
+}
+
+/// Waits until the healed cluster settles, and reads every key once more on every node. Describes what did not come
+/// back, if anything.
+async fn recover(
+    workload: &'static dyn Workload,
+    driven: &Driven,
+    cluster: &Cluster,
+    connector: HttpConnector,
+    recorder: &Arc<Recorder>,
+    counts: Arc<workloads::Progress>,
+    stop: watch::Receiver<bool>,
+) -> anyhow::Result<Option<String>> {
+    if *stop.borrow() {
+        return Ok(None);
+    }
+    if let Some(seen) = cluster.settle().await? {
+        return Ok(Some(seen));
+    }
+    let reads = FinalReads {
+        workload,
+        keys: driven.keys.clone(),
+        max_keys: FINAL_READS_KEYS,
+        first_process: driven.next_process,
+        time_limit: FINAL_READS_LIMIT,
+        operation_limit: FINAL_READS_LIMIT,
+    };
+    let unread = workloads::final_reads(&reads, connector, Arc::clone(recorder), counts, stop.clone()).await?;
+    let interrupted = *stop.borrow();
+    let first = unread.first().filter(|_| !interrupted);
+    Ok(first.map(|first| {
+        format!("{} final reads failed, the first that of key k{} on n{}", unread.len(), first.key, first.node)
+    }))
+}
+
+fn load(plan: &Plan) -> Load {
+    let writes_percent = 100 - plan.read_percent;
+    Load {
+        seed: plan.seed,
+        concurrency: plan.concurrency,
+        rate: plan.rate,
+        time_limit: plan.time_limit(),
+        operation_limit: Duration::from_millis(plan.operation_timeout_ms) + CUT_OFF_AFTER,
+        workload: plan.workload(),
+        mix: Mix {
+            keys: plan.keys,
+            read_percent: plan.read_percent,
+            cas_percent: writes_percent / 5,
+            ..Mix::default()
+        },
+    }
+}
+
+fn connector(plan: &Plan, cluster: &Cluster) -> HttpConnector {
+    HttpConnector::new(HttpOptions {
+        nodes: (1..).zip(cluster.addresses.iter().map(|address| address.client)).collect(),
+        read_mode: plan.read.name().to_owned(),
+        connect_timeout: CONNECT_TIMEOUT,
+        operation_timeout: Duration::from_millis(plan.operation_timeout_ms),
+    })
+}
+
+async fn show_figures(progress: &Progress, counts: &workloads::Progress, in_force: &InForce) {
+    loop {
+        let kinds = in_force.kinds();
+        let faults = if kinds.is_empty() { String::new() } else { format!("; in force: {}", kinds.join(", ")) };
+        let [ok, fail, info] = [counts.ok(), counts.fail(), counts.info()]
+            .map(|count| grouped(usize::try_from(count).unwrap_or(usize::MAX)));
+        progress.update(format!("load: {ok} ok, {fail} failed, {info} unknown{faults}"));
+        tokio::time::sleep(PROGRESS_EVERY).await;
+    }
+}
+
+fn elapsed_ns(origin_mono_ns: u64) -> u64 {
+    host::monotonic_ns() - origin_mono_ns
+}

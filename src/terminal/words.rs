@@ -1,0 +1,82 @@
+//! Words for numbers, times and keys.
+
+use histories::Value;
+
+use super::sanitize::{self, does_harm};
+
+/// Formats a key for people: text without quotes.
+pub(crate) fn plain(key: &Value) -> String {
+    match key {
+        Value::Str(text) => text.chars().map(|c| if does_harm(c) { '?' } else { c }).collect(),
+        other => other.to_string(),
+    }
+}
+
+/// Formats a duration in ns: in ms if it is shorter than a second.
+#[allow(clippy::cast_precision_loss, reason = "milliseconds to a tenth")]
+pub(crate) fn lasting(time_ns: u64) -> String {
+    if time_ns < 1_000_000_000 { format!("{:.1} ms", time_ns as f64 / 1e6) } else { seconds(time_ns) }
+}
+
+/// Formats nanoseconds as seconds, to the millisecond.
+pub(crate) fn seconds(time_ns: u64) -> String {
+    format!("{}.{:03} s", time_ns / 1_000_000_000, time_ns / 1_000_000 % 1000)
+}
+
+/// Formats 1234567 as 1,234,567.
+pub(crate) fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Formats a number with its noun: "1 key", "2 keys".
+pub(crate) fn counted(number: usize, noun: &str) -> String {
+    format!("{} {noun}{}", grouped(number), if number == 1 { "" } else { "s" })
+}
+
+/// Adds a line of sanitized text; line breaks at its beginning stay.
+pub(crate) fn push_line(text: &mut String, arguments: std::fmt::Arguments<'_>) {
+    let all = arguments.to_string();
+    let said = all.trim_start_matches('\n');
+    // Only leading line breaks may start a new line.
+    text.push_str(&all[..all.len() - said.len()]);
+    text.push_str(&sanitize::line(said));
+    text.push('\n');
+}
+
+/// Maximum length of a line about a run, in characters.
+const MAX_LINE_CHARS: usize = 160;
+
+/// Cuts text to the length of a line, without characters that could control a terminal.
+pub(crate) fn shortened(text: &str) -> String {
+    let plain = sanitize::line(text);
+    match plain.char_indices().nth(MAX_LINE_CHARS) {
+        Some((end, _)) => format!("{}…", &plain[..end]),
+        None => plain,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{counted, grouped, plain, seconds};
+
+    #[test]
+    fn numbers_read_well() {
+        assert_eq!([0, 999, 1000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
+        assert_eq!(counted(1, "key"), "1 key");
+        assert_eq!(counted(1200, "key"), "1,200 keys");
+        assert_eq!(seconds(4_182_999_999), "4.182 s");
+    }
+
+    #[test]
+    fn a_key_cannot_drive_the_terminal() {
+        assert_eq!(plain(&"a\u{1b}[31mb\n".into()), "a?[31mb?");
+    }
+}

@@ -1,0 +1,93 @@
+//! Tests of the workloads on real processes: what each finds, and that its run is judged again without being told how.
+
+use std::{fs, path::Path};
+
+use serde_json::Value;
+
+use crate::support::{Ended, run};
+
+/// Runs a workload against basic Raft reads, which must not pass, and returns its results.
+fn violated(dir: &Path, workload: &str) -> Value {
+    let arguments = ["run", "--workload", workload, "--read", "leader", "--time-limit", "6s", "--seed", "1"];
+    let ended = run(dir, &arguments);
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.out.contains(&format!(", leader reads, workload {workload}, faults ")), "{}", ended.out);
+    let latest = dir.join("store/latest");
+    let name = fs::canonicalize(&latest).unwrap().parent().unwrap().file_name().unwrap().to_owned();
+    assert_eq!(name, *format!("schism-{workload}-leader"));
+    let read = |file: &str| serde_json::from_slice::<Value>(&fs::read(latest.join(file)).unwrap()).unwrap();
+    assert_eq!(read("test.json")["workload"], workload);
+    let results = read("results.json");
+    assert_eq!(results["verdict"], "not-linearizable");
+    let coverage = &results["coverage"];
+    assert!(coverage["writes"].as_u64() > Some(0) && coverage["deposed"]["reads_answered"].as_u64() > Some(0));
+    assert_eq!(results["not_recovered"], Value::Null, "final reads succeed");
+    results
+}
+
+fn judged_again(dir: &Path, claim: &str) -> Ended {
+    let report = run(dir, &["report", "store/latest"]);
+    assert_eq!(report.code, Some(1), "{report:?}");
+    let page = fs::read_to_string(dir.join("store/latest/report.html")).unwrap();
+    assert!(page.contains("What went wrong") && page.contains(claim), "{claim} is not on the page");
+    assert!(!page.contains("What holds instead"), "weaker models are those of reads and writes");
+    let ended = run(dir, &["check", "store/latest"]);
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    ended
+}
+
+#[test]
+fn a_stale_read_of_a_set_lacks_what_was_added() {
+    let dir = tempfile::tempdir().unwrap();
+    let results = violated(dir.path(), "set");
+    assert_eq!((&results["ladder"], &results["staleness"]), (&Value::Null, &Value::Null));
+    let ended = judged_again(dir.path(), "read by process");
+    assert!(ended.out.contains("not linearizable: "), "{}", ended.out);
+}
+
+#[test]
+fn a_stale_peek_at_a_queue_is_found() {
+    let dir = tempfile::tempdir().unwrap();
+    violated(dir.path(), "queue");
+    let ended = judged_again(dir.path(), "peek");
+    assert!(ended.out.contains("not linearizable: ") && ended.out.contains("peek"), "{}", ended.out);
+}
+
+#[test]
+fn a_stale_transaction_is_not_strict_serializable() {
+    let dir = tempfile::tempdir().unwrap();
+    let results = violated(dir.path(), "append");
+    let anomaly = results["transactions"]["anomalies"][0]["name"].as_str().unwrap();
+    assert!(anomaly.contains("realtime"), "serializable all the same: {anomaly}");
+    let ended = judged_again(dir.path(), "not strict serializable");
+    assert!(ended.out.contains("not strict serializable: "), "{}", ended.out);
+}
+
+#[test]
+fn a_campaign_goes_over_workloads() {
+    let dir = tempfile::tempdir().unwrap();
+    let workloads = ["register", "set", "queue", "append"];
+    let list = workloads.join(",");
+    let small =
+        ["campaign", "--store", "all", "--nodes", "3", "--time-limit", "1s", "--rate", "100", "--faults", "none"];
+    let all: Vec<&str> = small.into_iter().chain(["--reads", "quorum", "--seeds", "1", "--workloads", &list]).collect();
+    let ended = run(dir.path(), &all);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let summary = dir.path().join("all/campaign.json");
+    let summary: Value = serde_json::from_slice(&fs::read(summary).unwrap()).unwrap();
+    let runs = summary["runs"].as_array().unwrap().iter();
+    assert_eq!(runs.map(|run| run["workload"].as_str().unwrap()).collect::<Vec<_>>(), workloads);
+    for workload in workloads {
+        assert!(ended.out.contains(&format!(", {workload}")), "{workload} has a column: {}", ended.out);
+    }
+}
+
+#[test]
+fn a_workload_that_there_is_not_is_refused_with_those_that_there_are() {
+    let dir = tempfile::tempdir().unwrap();
+    for command in [["run", "--workload"], ["campaign", "--workloads"]] {
+        let ended = run(dir.path(), &[command[0], command[1], "bank"]);
+        assert_eq!(ended.code, Some(64), "{ended:?}");
+        assert!(ended.err.contains("bank") && ended.err.contains("register, set, queue, append"), "{}", ended.err);
+    }
+}

@@ -1,0 +1,105 @@
+//! Keys of a load: a few at a time, each replaced by a new one before it has too many changes.
+
+use crate::{Mix, random::Random};
+
+/// Keys in use, each at a place of its own. The number of operations on each key is bounded while all clients still
+/// contend for the same few keys.
+#[derive(Clone, Debug)]
+pub(crate) struct Keys {
+    places: Random,
+    mutations_per_key: u32,
+    unknowns_per_key: u32,
+    next_key: u32,
+    slots: Vec<Slot>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    key: u32,
+    mutations: u32,
+    unknowns: u32,
+}
+
+impl Keys {
+    /// Creates the keys from 0 to one below `mix.keys`. `concern` names the random numbers that choose among them.
+    pub(crate) fn new(seed: u64, concern: &str, mix: &Mix) -> Self {
+        let keys = u32::from(mix.keys.max(1));
+        Self {
+            places: Random::new(seed, concern),
+            mutations_per_key: mix.mutations_per_key,
+            unknowns_per_key: mix.unknowns_per_key,
+            next_key: keys,
+            slots: (0..keys).map(|key| Slot { key, mutations: 0, unknowns: 0 }).collect(),
+        }
+    }
+
+    /// Draws a key in use.
+    pub(crate) fn draw(&mut self) -> u32 {
+        let slots = u32::try_from(self.slots.len()).expect("there are at most 2^16 slots");
+        self.slots[self.places.below(slots) as usize].key
+    }
+
+    /// Returns true if the key is in use.
+    pub(crate) fn is_live(&self, key: u32) -> bool {
+        self.place_of(key).is_some()
+    }
+
+    /// Counts a change of a key.
+    pub(crate) fn changes(&mut self, key: u32) {
+        let Some(place) = self.place_of(key) else { return };
+        self.slots[place].mutations += 1;
+        if self.slots[place].mutations >= self.mutations_per_key {
+            self.retire(place);
+        }
+    }
+
+    /// Counts a change of unknown outcome; one of a retired key does not matter.
+    pub(crate) fn is_unsure_of(&mut self, key: u32) {
+        let Some(place) = self.place_of(key) else { return };
+        self.slots[place].unknowns += 1;
+        if self.slots[place].unknowns >= self.unknowns_per_key {
+            self.retire(place);
+        }
+    }
+
+    /// Returns all keys so far, retired ones first.
+    pub(crate) fn all(&self) -> Vec<u32> {
+        let retired = (0..self.next_key).filter(|key| !self.is_live(*key));
+        retired.chain(self.slots.iter().map(|slot| slot.key)).collect()
+    }
+
+    fn place_of(&self, key: u32) -> Option<usize> {
+        self.slots.iter().position(|slot| slot.key == key)
+    }
+
+    fn retire(&mut self, place: usize) {
+        self.slots[place] = Slot { key: self.next_key, mutations: 0, unknowns: 0 };
+        self.next_key += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_gives_way_after_so_many_changes_or_unknown_outcomes() {
+        let mut keys =
+            Keys::new(1, "test", &Mix { keys: 2, mutations_per_key: 3, unknowns_per_key: 2, ..Mix::default() });
+        assert_eq!(keys.all(), [0, 1]);
+        for _ in 0..2 {
+            keys.changes(0);
+        }
+        assert!(keys.is_live(0));
+        keys.changes(0);
+        assert!(!keys.is_live(0) && keys.is_live(2));
+        keys.is_unsure_of(1);
+        assert!(keys.is_live(1));
+        keys.is_unsure_of(1);
+        assert_eq!(keys.all(), [0, 1, 2, 3], "retired ones first");
+        keys.changes(0);
+        keys.is_unsure_of(0);
+        assert_eq!(keys.all(), [0, 1, 2, 3], "late news of a retired key changes nothing");
+        assert!((0..100).all(|_| matches!(keys.draw(), 2 | 3)));
+    }
+}

@@ -1,0 +1,99 @@
+//! Workload `set`: additions of unique elements to a few sets, and reads of a whole set.
+
+use crate::{Action, Answer, Generator, Mix, Request, Workload, keys::Keys, random::Random};
+
+/// Maximum number of additions to a set: each read returns all elements.
+const MAX_ADDITIONS: u32 = 200;
+
+/// Workload of sets that only grow.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Set;
+
+impl Workload for Set {
+    fn name(&self) -> &'static str {
+        "set"
+    }
+
+    fn about(&self) -> &'static str {
+        "additions of unique elements to several sets, and reads of a whole set"
+    }
+
+    fn model(&self) -> &'static str {
+        "set"
+    }
+
+    fn generator(&self, seed: u64, mix: &Mix) -> Box<dyn Generator> {
+        let mix = Mix { mutations_per_key: mix.mutations_per_key.min(MAX_ADDITIONS), ..mix.clone() };
+        Box::new(Sets {
+            functions: Random::new(seed, "set function"),
+            keys: Keys::new(seed, "set key", &mix),
+            read_percent: mix.read_percent,
+            next_element: 1,
+        })
+    }
+
+    fn final_read(&self, key: u32) -> Request {
+        Request::new(key, Action::Elements)
+    }
+
+    fn probe_read(&self, key: u32) -> Request {
+        self.final_read(key)
+    }
+
+    /// Adds the same element again and again.
+    fn probe_write(&self, key: u32, _number: u32) -> Request {
+        Request::new(key, Action::Add(0))
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Sets {
+    functions: Random,
+    keys: Keys,
+    read_percent: u8,
+    next_element: i64,
+}
+
+impl Generator for Sets {
+    fn next(&mut self, _worker: u16) -> Request {
+        let key = self.keys.draw();
+        if self.functions.below(100) < u32::from(self.read_percent) {
+            return Request::new(key, Action::Elements);
+        }
+        self.keys.changes(key);
+        self.next_element += 1;
+        Request::new(key, Action::Add(self.next_element - 1))
+    }
+
+    fn observe(&mut self, _worker: u16, request: &Request, answer: &Answer) {
+        if let (Some(key), Action::Add(_), Answer::Unknown(_)) = (request.key, &request.action, answer) {
+            self.keys.is_unsure_of(key);
+        }
+    }
+
+    fn keys(&self) -> Vec<u32> {
+        self.keys.all()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use super::*;
+
+    #[test]
+    fn elements_are_unique_and_sets_stay_small() {
+        let mut generator = Set.generator(1, &Mix { read_percent: 30, ..Mix::default() });
+        let (mut elements, mut sizes) = (BTreeSet::new(), BTreeMap::<_, u32>::new());
+        for _ in 0..10_000 {
+            let Request { key, action } = generator.next(0);
+            if let Action::Add(element) = action {
+                assert!(elements.insert(element));
+                *sizes.entry(key).or_default() += 1;
+            }
+        }
+        assert!(elements.len() > 6500);
+        assert!(sizes.values().all(|size| *size <= MAX_ADDITIONS));
+    }
+}
