@@ -85,10 +85,10 @@ fn module_graph(sources: &Sources) -> Graph {
     let modules = declared_modules(&lib);
     let mut exports: BTreeMap<String, String> = BTreeMap::new();
     for (at, _) in lib.match_indices("pub use ") {
-        for path in use_paths(&lib[at + "pub use ".len()..]) {
+        for (path, name) in use_paths(&lib[at + "pub use ".len()..]) {
             let path: UsePath = path.into_iter().filter(|part| part != "crate" && part != "self").collect();
             if modules.contains(&path[0]) {
-                exports.insert(path[path.len() - 1].clone(), path[0].clone());
+                exports.insert(name, path[0].clone());
             }
         }
     }
@@ -124,22 +124,22 @@ fn paths_from_the_top(code: &str, depth: usize) -> Vec<UsePath> {
             // In a module within the file, `super` leads only to the file's own.
             let is_nested = start == up && code[..at].matches('{').count() != code[..at].matches('}').count();
             if !is_nested && !before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == ':' || c == '$') {
-                paths.extend(use_paths(&code[at + start.len()..]));
+                paths.extend(use_paths(&code[at + start.len()..]).into_iter().map(|(path, _)| path));
             }
         }
     }
     paths
 }
 
-/// Returns the paths of the `use` tree that the text begins with, each without its alias.
-fn use_paths(text: &str) -> Vec<UsePath> {
+/// Returns the paths of the `use` tree that the text begins with, each with the name that it has from then on.
+fn use_paths(text: &str) -> Vec<(UsePath, String)> {
     let mut paths = Vec::new();
     use_tree(text, &mut Vec::new(), &mut paths);
     paths
 }
 
 /// Reads one `use` tree and returns what follows it.
-fn use_tree<'a>(text: &'a str, prefix: &mut UsePath, paths: &mut Vec<UsePath>) -> &'a str {
+fn use_tree<'a>(text: &'a str, prefix: &mut UsePath, paths: &mut Vec<(UsePath, String)>) -> &'a str {
     let text = text.trim_start();
     if let Some(mut rest) = text.strip_prefix('{') {
         loop {
@@ -167,11 +167,13 @@ fn use_tree<'a>(text: &'a str, prefix: &mut UsePath, paths: &mut Vec<UsePath>) -
     if let Some(deeper) = rest.strip_prefix("::") {
         return use_tree(deeper, prefix, paths);
     }
-    if !prefix.is_empty() {
-        paths.push(prefix.clone());
+    let alias = rest.trim_start().strip_prefix("as ").map(str::trim_start);
+    let rest = alias.map_or(rest, |alias| alias.trim_start_matches(|c: char| c.is_alphanumeric() || c == '_'));
+    if let Some(last) = prefix.last() {
+        let name = alias.map_or(last.as_str(), |alias| &alias[..alias.len() - rest.len()]);
+        paths.push((prefix.clone(), name.to_owned()));
     }
-    let alias = rest.trim_start().strip_prefix("as ");
-    alias.map_or(rest, |alias| alias.trim_start().trim_start_matches(|c: char| c.is_alphanumeric() || c == '_'))
+    rest
 }
 
 /// Returns the modules of the smallest set of modules each of which leads to all the others, if there is one.
