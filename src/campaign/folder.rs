@@ -18,22 +18,30 @@ use super::{
 };
 use crate::{
     error::{ExitStatus, Failure},
-    store::{ConfinedFolder, refused, write_inside},
+    store::{ConfinedFolder, SchemaVersion, refused, write_inside},
 };
 
 /// Content of `plan.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Asked {
+pub(crate) struct StoredPlan {
+    #[serde(default = "SchemaVersion::unnamed")]
+    pub(crate) schema_version: SchemaVersion,
     #[serde(flatten)]
     pub(crate) plan: CampaignPlan,
     pub(crate) shard: Option<Shard>,
+}
+
+impl StoredPlan {
+    pub(crate) fn new(plan: CampaignPlan, shard: Option<Shard>) -> Self {
+        Self { schema_version: SchemaVersion::default(), plan, shard }
+    }
 }
 
 /// Exclusive access to the folder of a campaign.
 #[derive(Debug)]
 pub(crate) struct Folder {
     inside: ConfinedFolder,
-    pub(crate) asked: Asked,
+    pub(crate) asked: StoredPlan,
     /// Lock file, held as long as this value lives.
     _lock: File,
 }
@@ -45,7 +53,7 @@ impl Folder {
     /// # Errors
     /// Fails if the folder holds another campaign, holds one but `resume` is false, holds none and none is asked for,
     /// or is in use by another process.
-    pub(crate) fn open(path: &Path, asked: Option<Asked>, resume: bool) -> anyhow::Result<Self> {
+    pub(crate) fn open(path: &Path, asked: Option<StoredPlan>, resume: bool) -> anyhow::Result<Self> {
         let wrong = |what: String, hint: &str| Err(Failure::new(ExitStatus::Usage, what).hint(hint).into());
         let known = read_plan(path)?;
         let shown = path.display();
@@ -218,9 +226,9 @@ fn lock(folder: &ConfinedFolder) -> anyhow::Result<File> {
 ///
 /// # Errors
 /// Fails if `plan.json` exists, but cannot be read or is not a valid plan.
-pub(crate) fn read_plan(path: &Path) -> anyhow::Result<Option<Asked>> {
+pub(crate) fn read_plan(path: &Path) -> anyhow::Result<Option<StoredPlan>> {
     let Ok(folder) = ConfinedFolder::of(path) else { return Ok(None) };
-    let Some(asked) = read_json::<Asked>(&folder, PLAN_FILE)? else { return Ok(None) };
+    let Some(asked) = read_json::<StoredPlan>(&folder, PLAN_FILE)? else { return Ok(None) };
     let wrong = asked.plan.check().err().or_else(|| asked.shard.and_then(|shard| shard.check().err()));
     match wrong {
         None => Ok(Some(asked)),
@@ -250,7 +258,7 @@ pub(crate) fn read_record(folder: &ConfinedFolder, run: &RunPlan) -> anyhow::Res
 /// # Errors
 /// Fails if there is no campaign, or if a file cannot be read.
 pub(crate) fn stored_summary(path: &Path) -> anyhow::Result<Summary> {
-    let Some(Asked { plan, shard }) = read_plan(path)? else {
+    let Some(StoredPlan { plan, shard, .. }) = read_plan(path)? else {
         anyhow::bail!(Failure::new(ExitStatus::Unreadable, format!("there is no campaign in {}", path.display())));
     };
     let folder = ConfinedFolder::of(path).map_err(refused(path))?;

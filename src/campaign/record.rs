@@ -1,12 +1,14 @@
 //! The record of one run of a campaign: a small file beside the run's own, computed from them.
 
 use anyhow::Context as _;
+use checker::Verdict;
 use serde::{Deserialize, Serialize};
 
 use super::plan::{Cell, RunPlan};
 use crate::{
     error::ExitStatus,
-    store::{ConfinedFolder, refused},
+    run::{RESULTS_FILE, Results},
+    store::{ConfinedFolder, SchemaVersion, refused},
 };
 
 /// Classification of a run. A violation takes precedence over any later failure.
@@ -65,6 +67,8 @@ impl Category {
 /// Record of a finished run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Record {
+    #[serde(default = "SchemaVersion::unnamed")]
+    pub(crate) schema_version: SchemaVersion,
     /// Identifier made of cell and seed; also the folder below `runs/`.
     pub(crate) id: String,
     #[serde(flatten)]
@@ -109,81 +113,6 @@ pub(crate) struct Facts {
 /// Name of the file in a run's folder that marks the run as over.
 pub(crate) const RECORD_FILE: &str = "record.json";
 
-/// The part of `results.json` that a record needs.
-#[derive(Debug, Deserialize)]
-struct Results {
-    verdict: String,
-    weak: bool,
-    interrupted: bool,
-    #[serde(default)]
-    harness_failed: Option<String>,
-    not_recovered: Option<String>,
-    missed_heartbeats: Vec<serde::de::IgnoredAny>,
-    counts: Counts,
-    reads: Latency,
-    writes: Latency,
-    coverage: Coverage,
-    report: Report,
-    staleness: Option<Staleness>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Counts {
-    ok: usize,
-    fail: usize,
-    info: usize,
-}
-
-#[derive(Debug, Deserialize)]
-struct Latency {
-    p50_ms: f64,
-    p99_ms: f64,
-}
-
-#[derive(Debug, Deserialize)]
-struct Coverage {
-    longest_gap_ms: u64,
-    weak: Vec<String>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Report {
-    operations: usize,
-    keys: Vec<Key>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Key {
-    evidence: Option<Evidence>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Evidence {
-    operations: Vec<u64>,
-    claim: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Staleness {
-    reads: StaleReads,
-}
-
-#[derive(Debug, Deserialize)]
-struct StaleReads {
-    stale: Share,
-    behind_ns: Option<Distribution>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Share {
-    count: usize,
-}
-
-#[derive(Debug, Deserialize)]
-struct Distribution {
-    max: u64,
-}
-
 /// Circumstances under which a run was carried out.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Carried {
@@ -200,23 +129,22 @@ impl Record {
     /// # Errors
     /// Fails if the file exists, but cannot be read.
     pub(crate) fn of_finished(folder: &ConfinedFolder, run: &RunPlan, how: Carried) -> anyhow::Result<Option<Self>> {
-        const FILE: &str = "results.json";
-        let path = folder.path().join(FILE);
-        let Some(text) = folder.read(FILE).map_err(refused(&path))? else { return Ok(None) };
+        let path = folder.path().join(RESULTS_FILE);
+        let Some(text) = folder.read(RESULTS_FILE).map_err(refused(&path))? else { return Ok(None) };
         let results: Results = serde_json::from_slice(&text).with_context(|| format!("reading {}", path.display()))?;
-        if results.interrupted {
+        if results.live.interrupted {
             return Ok(None);
         }
-        let category = match &*results.verdict {
-            "not-linearizable" => Category::Violation,
-            _ if results.harness_failed.is_some() => Category::HarnessFailure,
-            _ if results.not_recovered.is_some() => Category::RecoveryFailure,
-            "unknown" => Category::Unknown,
+        let category = match results.verdict {
+            Verdict::NotLinearizable => Category::Violation,
+            _ if results.live.harness_failed.is_some() => Category::HarnessFailure,
+            _ if results.live.not_recovered.is_some() => Category::RecoveryFailure,
+            Verdict::Unknown => Category::Unknown,
             _ if results.weak => Category::Weak,
-            _ => Category::NoViolation,
+            Verdict::Linearizable => Category::NoViolation,
         };
         let weak = (category == Category::Weak).then(|| results.coverage.weak.join("; "));
-        let why = results.harness_failed.clone().or_else(|| results.not_recovered.clone()).or(weak);
+        let why = results.live.harness_failed.clone().or_else(|| results.live.not_recovered.clone()).or(weak);
         let missed_heartbeats = results.missed_heartbeats.len();
         Ok(Some(Self::new(run, category, why, how, missed_heartbeats, Some(Facts::of(results)))))
     }
@@ -236,7 +164,21 @@ impl Record {
     ) -> Self {
         let Carried { attempts, alone, took_ms, command } = how;
         let (id, cell, seed) = (run.id(), run.cell.clone(), run.seed);
-        Self { id, cell, seed, category, why, attempts, alone, missed_heartbeats, took_ms, facts, command }
+        let schema_version = SchemaVersion::default();
+        Self {
+            schema_version,
+            id,
+            cell,
+            seed,
+            category,
+            why,
+            attempts,
+            alone,
+            missed_heartbeats,
+            took_ms,
+            facts,
+            command,
+        }
     }
 
     /// Returns true if this is the record of the given run.
@@ -262,14 +204,14 @@ impl Facts {
         let evidence = results.report.keys.iter().filter_map(|key| key.evidence.as_ref());
         let shortest = evidence.min_by_key(|evidence| evidence.operations.len());
         let stale = results.staleness.map(|staleness| staleness.reads);
-        let stalest = stale.as_ref().and_then(|reads| reads.behind_ns.as_ref()).map(|behind| behind.max);
+        let stalest = stale.as_ref().and_then(|reads| reads.behind_ns).map(|behind| behind.max);
         Self {
             operations: results.report.operations,
             ok: results.counts.ok,
             fail: results.counts.fail,
             info: results.counts.info,
             evidence_operations: shortest.map(|evidence| evidence.operations.len()),
-            violation: shortest.and_then(|evidence| evidence.claim.clone()),
+            violation: shortest.map(|evidence| evidence.claim.clone()),
             stale_reads: stale.as_ref().map(|reads| reads.stale.count),
             stalest_ms: stalest.map(|behind_ns| std::time::Duration::from_nanos(behind_ns).as_secs_f64() * 1e3),
             read_p50_ms: results.reads.p50_ms,

@@ -3,19 +3,21 @@
 use std::collections::HashMap;
 
 use checker::Share;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
     plan::{CampaignPlan, Cell, Expected, RunPlan, Shard},
     record::{Category, Record},
 };
-use crate::error::ExitStatus;
+use crate::{error::ExitStatus, store::SchemaVersion};
 
 /// Summary of a campaign, as stored in `campaign.json`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Summary {
     /// Version of schism that wrote the summary.
-    pub(crate) version: &'static str,
+    #[serde(default = "SchemaVersion::unnamed")]
+    pub(crate) schema_version: SchemaVersion,
+    pub(crate) version: String,
     pub(crate) plan: CampaignPlan,
     /// The part of the plan summarized, if not all of it.
     pub(crate) shard: Option<Shard>,
@@ -29,7 +31,7 @@ pub(crate) struct Summary {
 }
 
 /// Summary of a cell's runs.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct CellSummary {
     #[serde(flatten)]
     pub(crate) cell: Cell,
@@ -57,7 +59,8 @@ impl Summary {
         runs.sort_by_key(|run| in_order.get(&run.id).copied());
         let cells = plan.cells().into_iter().map(|cell| CellSummary::new(cell, &runs)).collect();
         let (plan, finished) = (plan.clone(), runs.len());
-        Self { version: env!("CARGO_PKG_VERSION"), plan, shard, planned, finished, cells, runs }
+        let version = env!("CARGO_PKG_VERSION").to_owned();
+        Self { schema_version: SchemaVersion::default(), version, plan, shard, planned, finished, cells, runs }
     }
 
     /// Returns the exit status of the worst run.

@@ -18,7 +18,7 @@ use super::elections::ElectionArgs;
 use crate::{
     campaign::{
         self, Manner, MatrixProgress,
-        folder::{Asked, Folder},
+        folder::{Folder, StoredPlan},
         plan::{CampaignPlan, FaultMix, Seeds, Shard, parse_mixes},
     },
     error::{ExitStatus, Failure, host_limits},
@@ -131,7 +131,7 @@ impl CampaignArgs {
     }
 
     /// The plan that was asked for; nothing where the folder says it.
-    fn asked(&self) -> anyhow::Result<Option<Asked>> {
+    fn asked(&self) -> anyhow::Result<Option<StoredPlan>> {
         let mut plan = match &self.plan {
             Some(path) => read_plan(path)?,
             None => CampaignPlan::default(),
@@ -151,7 +151,7 @@ impl CampaignArgs {
             return Ok(None);
         }
         plan.check().map_err(|why| Failure::new(ExitStatus::Usage, why))?;
-        Ok(Some(Asked { plan, shard: self.shard }))
+        Ok(Some(StoredPlan::new(plan, self.shard)))
     }
 }
 

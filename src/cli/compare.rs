@@ -10,7 +10,7 @@ use super::{campaign::stop_on_signal, elections::ElectionArgs};
 use crate::{
     campaign::{
         self, Manner, MatrixProgress,
-        folder::{Asked, Folder},
+        folder::{Folder, StoredPlan},
         plan::{CampaignPlan, FaultMix, Seeds},
     },
     compare::{self, Comparison, order_in_words},
@@ -92,7 +92,7 @@ impl CompareArgs {
             ..CampaignPlan::default()
         };
         plan.check().map_err(|why| Failure::new(ExitStatus::Usage, why))?;
-        let folder = Folder::open(&self.store, Some(Asked { plan, shard: None }), self.resume)?;
+        let folder = Folder::open(&self.store, Some(StoredPlan::new(plan, None)), self.resume)?;
         let stop = stop_on_signal()?;
         let progress = MatrixProgress::new(&folder.asked.plan, &folder.runs());
         let manner = Manner { at_once: Some(1), until_failure: false };

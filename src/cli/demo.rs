@@ -50,7 +50,7 @@ impl DemoArgs {
             unwritten.extend(report::of_run(&run).err());
             unwritten.extend(std::mem::replace(&mut run.kept, Ok(())).err());
             finished.push(run);
-            if finished.last().is_some_and(|last| last.results.interrupted) {
+            if finished.last().is_some_and(|last| last.results.live.interrupted) {
                 break;
             }
         }
@@ -68,7 +68,7 @@ fn status(finished: &[Finished]) -> ExitStatus {
             (false, ReadMode::Leader) => ExitStatus::Failed,
             _ => run.results.status(),
         };
-        let interrupted = if run.results.interrupted { ExitStatus::Interrupted } else { ExitStatus::Linearizable };
+        let interrupted = if run.results.live.interrupted { ExitStatus::Interrupted } else { ExitStatus::Linearizable };
         status = status.worst(shown).worst(interrupted);
     }
     status
@@ -114,7 +114,7 @@ fn table(finished: &[Finished]) -> Table {
             format!("{:.1} ms", results.reads.p50_ms),
             format!("{:.1} ms", results.reads.p99_ms),
             results.stalest_ns().map_or_else(|| "-".to_owned(), seconds),
-            format!("{} ms", results.leader_after_ms),
+            format!("{} ms", results.live.start.leader_after_ms),
         ]);
     }
     table

@@ -12,7 +12,7 @@ use clap::Args;
 use super::campaign::show;
 use crate::{
     campaign::{
-        folder::{Asked, Folder, read_plan, read_record, run_name},
+        folder::{Folder, StoredPlan, read_plan, read_record, run_name},
         plan::{CampaignPlan, RunPlan},
         record::Record,
     },
@@ -54,7 +54,7 @@ impl MergeArgs {
         let parts = self.different_parts()?;
         // All is read before the first is written.
         let chosen = choose(&plan, &parts)?;
-        let whole = Folder::open(&self.into, Some(Asked { plan, shard: None }), false)?;
+        let whole = Folder::open(&self.into, Some(StoredPlan::new(plan, None)), false)?;
         let mut records = BTreeMap::new();
         for Chosen { part, run, record } in chosen {
             let name = run_name(&run.id());
@@ -102,7 +102,7 @@ impl MergeArgs {
     fn common_plan(&self) -> anyhow::Result<CampaignPlan> {
         let mut common: Option<(&Path, CampaignPlan)> = None;
         for part in &self.parts {
-            let Some(Asked { plan, .. }) = read_plan(part)? else {
+            let Some(StoredPlan { plan, .. }) = read_plan(part)? else {
                 let what = format!("there is no campaign in {}", part.display());
                 return Err(Failure::new(ExitStatus::Unreadable, what)
                     .hint("name the folders given to --store")

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use checker::{Consistency, Share, Verdict};
 use hdrhistogram::Histogram;
 use histories::Outcome;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     campaign::{
@@ -16,7 +16,7 @@ use crate::{
         summary::{CellSummary, Summary},
     },
     run::{self, FaultWindow, Finished},
-    store::{ConfinedFolder, refused},
+    store::{ConfinedFolder, SchemaVersion, refused},
     systems::schism::ReadMode,
 };
 
@@ -27,9 +27,11 @@ const MOST_US: u64 = 3_600_000_000;
 pub(crate) const SAME: f64 = 0.15;
 
 /// Result of a comparison.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Comparison {
-    pub(crate) version: &'static str,
+    #[serde(default = "SchemaVersion::unnamed")]
+    pub(crate) schema_version: SchemaVersion,
+    pub(crate) version: String,
     pub(crate) plan: CampaignPlan,
     /// Number of runs planned, and of those that are over.
     pub(crate) planned: usize,
@@ -39,7 +41,7 @@ pub(crate) struct Comparison {
 }
 
 /// Read modes under the same conditions.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Setting {
     /// Faults and the other parameters that vary.
     pub(crate) name: String,
@@ -51,7 +53,7 @@ pub(crate) struct Setting {
 }
 
 /// Figures of one read mode over all seeds.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Mode {
     pub(crate) read: ReadMode,
     /// Number of runs that were measured.
@@ -87,7 +89,7 @@ pub(crate) struct Mode {
 }
 
 /// Spread of a figure over the runs.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Spread {
     pub(crate) least: f64,
     pub(crate) median: f64,
@@ -95,7 +97,7 @@ pub(crate) struct Spread {
 }
 
 /// Latencies of successful operations, ms.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Latencies {
     pub(crate) count: u64,
     pub(crate) p50: f64,
@@ -133,7 +135,8 @@ pub(crate) fn measure(summary: &Summary, folder: &ConfinedFolder) -> anyhow::Res
     let settings =
         columns.into_iter().map(|(name, modes)| Setting::new(name, modes.into_values().map(Gathered::done).collect()));
     Ok(Comparison {
-        version: env!("CARGO_PKG_VERSION"),
+        schema_version: SchemaVersion::default(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
         plan: plan.clone(),
         planned: summary.planned,
         finished: summary.finished,
@@ -189,10 +192,12 @@ impl<'a> Gathered<'a> {
 
     fn take(&mut self, run: &Finished) {
         let (history, results) = (&run.history, &run.results);
+        // A run that was judged has a load.
+        let load = results.live.load.unwrap_or_default();
         let mut ok = 0;
         for (index, operation) in history.operations.iter().enumerate() {
             let times = history.times(index);
-            if operation.outcome != Outcome::Ok || !results.load.contains(times.invoked_ns) {
+            if operation.outcome != Outcome::Ok || !load.contains(times.invoked_ns) {
                 continue;
             }
             ok += 1;
@@ -200,18 +205,18 @@ impl<'a> Gathered<'a> {
             of_kind.saturating_record(times.completed_ns.saturating_sub(times.invoked_ns) / 1000);
         }
         self.ok += ok;
-        let load = std::time::Duration::from_nanos(results.load.length_ns());
-        self.throughputs.push(f64::from(u32::try_from(ok).unwrap_or(u32::MAX)) / load.as_secs_f64());
+        let load_time = std::time::Duration::from_nanos(load.length_ns());
+        self.throughputs.push(f64::from(u32::try_from(ok).unwrap_or(u32::MAX)) / load_time.as_secs_f64());
         if results.reads.p50_ms > 0.0 {
             self.read_p50s.push(results.reads.p50_ms);
         }
-        self.messages += results.cost.messages;
-        self.fsyncs += results.cost.fsyncs;
+        self.messages += results.live.cost.messages;
+        self.fsyncs += results.live.cost.fsyncs;
         self.gaps_ms.push(results.coverage.longest_gap_ms);
         let late_ns = run.plan.settings.election_timeout_ms * 1_000_000;
-        let recovery_ns = |window: &FaultWindow| run::recovery_ns(&results.availability, window.span, late_ns);
+        let recovery_ns = |window: &FaultWindow| run::recovery_ns(&results.live.availability, window.span, late_ns);
         self.recoveries_ms.extend(run.windows.iter().filter_map(recovery_ns).map(|ns| ns / 1_000_000));
-        for node in &results.availability {
+        for node in &results.live.availability {
             for (sum, answers) in [(&mut self.read_probes, &node.reads), (&mut self.write_probes, &node.writes)] {
                 sum.0 += answers.answered;
                 sum.1 += answers.probes;

@@ -6,6 +6,7 @@ use crate::{
         record::Category,
         summary::{Summary, tests::made_up},
     },
+    store::SchemaVersion,
     systems::schism::ReadMode,
 };
 
@@ -23,7 +24,8 @@ fn mode(summary: &Summary, read: ReadMode, p50: f64, throughput: f64) -> Mode {
 
 fn comparison(summary: &Summary, modes: Vec<Mode>) -> Comparison {
     Comparison {
-        version: "0",
+        schema_version: SchemaVersion::default(),
+        version: "0".to_owned(),
         plan: summary.plan.clone(),
         planned: summary.planned,
         finished: summary.finished,

@@ -29,12 +29,12 @@ pub(crate) fn describe_run(finished: &Finished) -> String {
     text += &coverage_in_words(&results.coverage);
     text += &format!(
         "  longest time in which no node answered: {} ms; a leader after {} ms\n",
-        longest_gap_ms, results.leader_after_ms
+        longest_gap_ms, results.live.start.leader_after_ms
     );
-    if let Some(why) = &results.harness_failed {
+    if let Some(why) = &results.live.harness_failed {
         text += &format!("  the run itself failed: {why}\n");
     }
-    if let Some(why) = &results.not_recovered {
+    if let Some(why) = &results.live.not_recovered {
         text += &format!("  the cluster did not come back after healing: {why}\n");
     }
     if results.weak {

@@ -34,7 +34,7 @@ impl Span {
 }
 
 /// Span of time in which a node believed that it led a term.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Reign {
     pub(crate) node: u16,
     pub(crate) term: u64,
@@ -43,7 +43,7 @@ pub(crate) struct Reign {
 }
 
 /// Event of a node that missed its leader's heartbeats for so long that it stood for election.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Missed {
     pub(crate) node: u16,
     pub(crate) time_ns: u64,

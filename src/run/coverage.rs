@@ -2,7 +2,7 @@
 //! the history is linearizable.
 
 use histories::{History, Operation, Outcome, Times};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
     availability::{self, NodeAvailability},
@@ -12,11 +12,12 @@ use super::{
 use crate::systems::schism::Elections;
 
 /// Events in a run that could have led a wrong server into a violation.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Coverage {
     /// Number of times that another node became leader.
     pub(crate) leader_changes: usize,
     pub(crate) deposed: DeposedCoverage,
+    #[serde(default)]
     pub(crate) retired: RetiredCoverage,
     pub(crate) faults: Vec<FaultCoverage>,
     /// Number of acknowledged writes, including those by cas.
@@ -25,11 +26,11 @@ pub(crate) struct Coverage {
     /// longest time in which no client's operation succeeded.
     pub(crate) longest_gap_ms: u64,
     /// Reasons why a verdict of linearizable would be weak evidence; empty if there are none.
-    pub(crate) weak: Vec<&'static str>,
+    pub(crate) weak: Vec<String>,
 }
 
 /// Coverage of deposed leaders: nodes that still believed that they led while another node led a later term.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct DeposedCoverage {
     pub(crate) times: usize,
     /// Total time in which they were running and reachable by their clients.
@@ -44,7 +45,7 @@ pub(crate) struct DeposedCoverage {
 /// Coverage of leaders that stepped down by themselves, while running, before another led, as check-quorum demands.
 /// The reads and writes around that time would have exposed a leader that stepped down too late, or voters that
 /// elected another too early.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct RetiredCoverage {
     pub(crate) times: usize,
     /// Reads that these nodes were asked around the change.
@@ -54,7 +55,7 @@ pub(crate) struct RetiredCoverage {
 }
 
 /// Outcomes of the operations invoked while a fault was in force.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct FaultCoverage {
     pub(crate) fault: String,
     #[serde(flatten)]
@@ -93,7 +94,7 @@ pub(crate) fn measure(
     coverage
 }
 
-fn weaknesses(coverage: &Coverage) -> Vec<&'static str> {
+fn weaknesses(coverage: &Coverage) -> Vec<String> {
     let mut why = Vec::new();
     if coverage.writes == 0 {
         why.push("nothing was written");
@@ -107,7 +108,7 @@ fn weaknesses(coverage: &Coverage) -> Vec<&'static str> {
     } else if deposed.writes_elsewhere == 0 && retired.writes_elsewhere == 0 {
         why.push("nothing was written elsewhere while a deposed leader was asked");
     }
-    why
+    why.into_iter().map(str::to_owned).collect()
 }
 
 fn leader_changes(reigns: &[Reign]) -> usize {

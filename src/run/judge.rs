@@ -17,17 +17,18 @@ use super::{
     faults::{FaultWindow, windows},
     node_file,
     plan::Plan,
-    results::{BEGUN_FILE, Begun, Cost, Counts, Latency, Lived, Results},
+    results::{Counts, Latency, LiveResults, RESULTS_FILE, Results, START_FILE},
 };
 use crate::{
     check::{Budget, Meaning, evidence, model_named, processors, transactions::as_report},
     error::{ExitStatus, Failure},
-    store::{ConfinedFolder, refused},
+    store::{ConfinedFolder, SchemaVersion, refused},
 };
 
 /// Limits of the checker: its time and memory.
 const CHECK_LIMIT: Duration = Duration::from_mins(2);
 const CHECK_MEMORY_BYTES: usize = 4 << 30;
+
 /// Judges a stored run again; one that is under way or was killed, as far as it got.
 ///
 /// # Errors
@@ -35,28 +36,20 @@ const CHECK_MEMORY_BYTES: usize = 4 << 30;
 pub(crate) fn again(path: &Path, budget: Budget) -> anyhow::Result<Finished> {
     let dir = RunDir::open(path)?;
     let folder = ConfinedFolder::of(path).map_err(refused(path))?;
-    let plan: Plan = kept(&folder, "test.json")?;
+    let plan: Plan = read_json(&folder, "test.json")?;
     if let Err(why) = plan.check() {
         let what = format!("{}: {why}", folder.path().join("test.json").display());
         return Err(Failure::new(ExitStatus::Unreadable, what).into());
     }
-    let lived = if folder.has("results.json") || !folder.has(BEGUN_FILE) {
-        kept(&folder, "results.json")?
+    let live = if folder.has(RESULTS_FILE) || !folder.has(START_FILE) {
+        read_json(&folder, RESULTS_FILE)?
     } else {
-        Lived {
-            begun: kept(&folder, BEGUN_FILE)?,
-            load: None,
-            interrupted: true,
-            harness_failed: None,
-            not_recovered: None,
-            cost: Cost::default(),
-            availability: Vec::new(),
-        }
+        LiveResults { start: read_json(&folder, START_FILE)?, interrupted: true, ..LiveResults::default() }
     };
-    judge(plan, dir, lived, budget)
+    judge(plan, dir, live, budget)
 }
 
-fn kept<T: DeserializeOwned>(folder: &ConfinedFolder, file: &str) -> anyhow::Result<T> {
+fn read_json<T: DeserializeOwned>(folder: &ConfinedFolder, file: &str) -> anyhow::Result<T> {
     let unreadable = |why: String| {
         let failure = Failure::new(ExitStatus::Unreadable, format!("{}: {why}", folder.path().join(file).display()));
         failure.hint("a run that was killed too early has no results")
@@ -72,7 +65,7 @@ pub(crate) fn check_budget() -> Budget {
 }
 
 /// Checks the history of a run and collects everything that explains the verdict.
-pub(super) fn judge(plan: Plan, dir: RunDir, lived: Lived, budget: Budget) -> anyhow::Result<Finished> {
+pub(super) fn judge(plan: Plan, dir: RunDir, live: LiveResults, budget: Budget) -> anyhow::Result<Finished> {
     let folder = ConfinedFolder::of(dir.path()).map_err(refused(dir.path()))?;
     let history_path = history_of(&folder)?;
     let history = budget.read_whole(&history_path, Meaning::default())?;
@@ -80,9 +73,9 @@ pub(super) fn judge(plan: Plan, dir: RunDir, lived: Lived, budget: Budget) -> an
     let Judgement { report, transactions, ladder, staleness } =
         budget.within(history.operations.len(), |limits| Judgement::of(&history, model, limits));
     let ends = (0..history.operations.len()).map(|index| history.times(index).completed_ns);
-    let end_ns = ends.chain(lived.load.map(|load| load.until_ns)).max().unwrap_or_default();
-    let load = lived.load.unwrap_or(Span { from_ns: 0, until_ns: end_ns });
-    let Begun { leader_after_ms, origin_mono_ns } = lived.begun;
+    let end_ns = ends.chain(live.load.map(|load| load.until_ns)).max().unwrap_or_default();
+    let load = live.load.unwrap_or(Span { from_ns: 0, until_ns: end_ns });
+    let origin_mono_ns = live.start.origin_mono_ns;
     let windows = windows(&history.others, end_ns);
     let beliefs = beliefs(&plan, &folder, &windows, origin_mono_ns, end_ns, &budget);
     // A violation takes precedence over the failure to explain it.
@@ -91,31 +84,25 @@ pub(super) fn judge(plan: Plan, dir: RunDir, lived: Lived, budget: Budget) -> an
         _ => error,
     })?;
     let faults: Vec<Span> = windows.iter().map(|window| window.span).collect();
-    let coverage = coverage::measure(&history, &reigns, &windows, load, plan.settings.elections, &lived.availability);
+    let coverage = coverage::measure(&history, &reigns, &windows, load, plan.settings.elections, &live.availability);
     let violated = evidence::keys_with(&report, Verdict::NotLinearizable);
     let evidence = evidence::clearest(&violated).map(|(_, evidence)| evidence);
     let results = Results {
+        schema_version: SchemaVersion::default(),
         verdict: report.verdict,
         weak: report.verdict == Verdict::Linearizable && !coverage.weak.is_empty(),
-        interrupted: lived.interrupted,
-        harness_failed: lived.harness_failed,
-        not_recovered: lived.not_recovered,
+        live: LiveResults { load: Some(load), ..live },
         counts: Counts::of(&history),
         reads: Latency::of(&history, true),
         writes: Latency::of(&history, false),
-        leader_after_ms,
-        load,
         context: evidence.map_or_else(Vec::new, |evidence| context::around(&history, evidence, &reigns, &windows)),
         missed_heartbeats: beliefs::without_a_fault(&missed, &faults, load),
-        cost: lived.cost,
-        availability: lived.availability,
         coverage,
         report,
         transactions,
         ladder,
         staleness,
         reigns,
-        origin_mono_ns,
     };
     Ok(Finished { plan, history, results, windows, dir, folder, history_path, kept: Ok(()), budget })
 }

@@ -19,7 +19,7 @@ use super::{
     host,
     meter::Meter,
     plan::Plan,
-    results::{BEGUN_FILE, Begun, Lived},
+    results::{LiveResults, RunStart, START_FILE},
 };
 use crate::{
     check::judge_by,
@@ -41,22 +41,22 @@ const PROGRESS_EVERY: Duration = Duration::from_millis(200);
 
 /// Carries out the live part of a run. However it ends after the first process has started, all nodes are stopped and
 /// all faults undone.
-pub(super) async fn live(plan: &Plan, host: &Host, dir: &RunDir, progress: &Progress) -> anyhow::Result<Lived> {
+pub(super) async fn live(plan: &Plan, host: &Host, dir: &RunDir, progress: &Progress) -> anyhow::Result<LiveResults> {
     progress.phase(format!("starting {}", counted(plan.nodes.into(), "node")));
     let cluster = Cluster::up(plan, dir, host.sandbox(), host.capabilities(), host::command_log(dir)?)?;
-    let lived = on_cluster(plan, &cluster, dir, progress).await;
+    let results = on_cluster(plan, &cluster, dir, progress).await;
     let down = cluster.down().await;
-    let lived = lived?;
+    let results = results?;
     down?;
-    Ok(lived)
+    Ok(results)
 }
 
-async fn on_cluster(plan: &Plan, cluster: &Cluster, dir: &RunDir, progress: &Progress) -> anyhow::Result<Lived> {
+async fn on_cluster(plan: &Plan, cluster: &Cluster, dir: &RunDir, progress: &Progress) -> anyhow::Result<LiveResults> {
     let leader_after = cluster.wait_for_leader().await?;
     let origin_mono_ns = host::monotonic_ns();
     let leader_after_ms = u64::try_from(leader_after.as_millis()).unwrap_or(u64::MAX);
-    let begun = Begun { leader_after_ms, origin_mono_ns };
-    dir.write_json(BEGUN_FILE, &begun)?;
+    let start = RunStart { leader_after_ms, origin_mono_ns };
+    dir.write_json(START_FILE, &start)?;
     let origin = Instant::now();
     let recorder = Arc::new(Recorder::create(&dir.history_path(), origin)?);
     if let Some(Event { f, value: Some(model), .. }) = judge_by(plan.workload().model()) {
@@ -94,7 +94,15 @@ async fn on_cluster(plan: &Plan, cluster: &Cluster, dir: &RunDir, progress: &Pro
     // This was a failure of the harness, not of the system.
     let harness_failed = [broken.err(), healed.err()].into_iter().flatten().map(|error| format!("{error:#}"));
     let harness_failed = harness_failed.reduce(|all, next| format!("{all}; {next}"));
-    Ok(Lived { begun, load: Some(load), interrupted, harness_failed, not_recovered: recovery?, cost, availability })
+    Ok(LiveResults {
+        start,
+        load: Some(load),
+        interrupted,
+        harness_failed,
+        not_recovered: recovery?,
+        cost,
+        availability,
+    })
 }
 
 /// Waits until the healed cluster settles, and reads every key once more on every node. Describes what did not come

@@ -25,6 +25,7 @@ use checker::{Options, Prefix};
 use histories::{History, RunDir, Store, Value};
 use serde::Serialize;
 
+use self::plan::Plan;
 pub(crate) use self::{
     availability::recovery_ns,
     beliefs::{Reign, Span},
@@ -33,9 +34,8 @@ pub(crate) use self::{
     host::Host,
     judge::{again, check_budget},
     messages::{Exchange, Message},
-    results::{Counts, Latency},
+    results::{Counts, Latency, RESULTS_FILE, Results},
 };
-use self::{plan::Plan, results::Results};
 use crate::{
     check::{Budget, model_named},
     store::{ConfinedFolder, write_inside},
@@ -77,7 +77,7 @@ impl Finished {
         };
         let traces = (1..=self.plan.nodes).filter_map(trace);
         let keep_going = || self.budget.lacks(Duration::ZERO, 0).is_none();
-        Exchange::read(traces, self.results.origin_mono_ns, during, &keep_going)
+        Exchange::read(traces, self.results.live.start.origin_mono_ns, during, &keep_going)
     }
 
     /// Returns a node's log; empty if it cannot be read.
@@ -91,7 +91,7 @@ impl Finished {
         if self.history.transactions.is_empty() {
             write_inside(&self.folder, COLUMNS_FILE, |out| Ok(histories::write_columns(out, &self.history)?))?;
         }
-        self.dir.write_json("results.json", &self.results)?;
+        self.dir.write_json(RESULTS_FILE, &self.results)?;
         Ok(())
     }
 
@@ -181,10 +181,10 @@ impl Place {
 pub(crate) async fn run(plan: &Plan, host: &Host, place: &Place) -> anyhow::Result<Finished> {
     let dir = place.begin(plan)?;
     let progress = Progress::new(&format!("{} reads", plan.read.name()));
-    let lived = live::live(plan, host, &dir, &progress).await?;
+    let live = live::live(plan, host, &dir, &progress).await?;
     progress.phase("checking");
     let plan = plan.clone();
-    let judging = tokio::task::spawn_blocking(move || judge::judge(plan, dir, lived, check_budget()));
+    let judging = tokio::task::spawn_blocking(move || judge::judge(plan, dir, live, check_budget()));
     let mut finished = judging.await.context("the checker ended in a panic")??;
     finished.kept = finished.keep();
     Ok(finished)

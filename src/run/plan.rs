@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use workloads::{WORKLOADS, Workload};
 
 use crate::{
+    store::SchemaVersion,
     systems::schism::{ReadMode, Settings},
     terminal::words::counted,
 };
@@ -29,6 +30,8 @@ pub(crate) fn check_workload(name: &str) -> Result<(), String> {
 /// Plan of one run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Plan {
+    #[serde(default = "SchemaVersion::unnamed")]
+    pub(crate) schema_version: SchemaVersion,
     /// Version of schism that made the plan.
     pub(crate) version: String,
     pub(crate) system: String,
@@ -56,6 +59,7 @@ impl Default for Plan {
     /// Returns a plan of five nodes and 25 clients with 500 operations per second on 5 keys for 20 s.
     fn default() -> Self {
         Self {
+            schema_version: SchemaVersion::default(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             system: "schism".to_owned(),
             nodes: 5,

@@ -9,33 +9,22 @@ use super::{
     beliefs::{Missed, Reign, Span},
     coverage::Coverage,
 };
-use crate::{check::status_of, error::ExitStatus};
+use crate::{check::status_of, error::ExitStatus, store::SchemaVersion};
 
-/// Results of a run.
-#[derive(Debug, Serialize)]
+/// Results of a run: those of its live part, and what judging made of the files that it left.
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Results {
+    #[serde(default = "SchemaVersion::unnamed")]
+    pub(crate) schema_version: SchemaVersion,
     pub(crate) verdict: Verdict,
     /// True if the history is linearizable, but the run could not have caught much; `coverage.weak` gives the reasons.
     pub(crate) weak: bool,
-    /// True if the run was interrupted.
-    pub(crate) interrupted: bool,
-    /// Error in injecting or healing faults, which says nothing about the system.
-    pub(crate) harness_failed: Option<String>,
-    /// Reason why the cluster did not recover after healing, if it did not.
-    pub(crate) not_recovered: Option<String>,
+    #[serde(flatten)]
+    pub(crate) live: LiveResults,
     pub(crate) counts: Counts,
     pub(crate) reads: Latency,
     pub(crate) writes: Latency,
-    /// Time from the start of the first process to a leader that a majority follows.
-    pub(crate) leader_after_ms: u64,
-    /// Time in which clients were active.
-    pub(crate) load: Span,
-    /// Cost in that time, as counted by the nodes.
-    pub(crate) cost: Cost,
-    /// Availability of each node in that time, by probes.
-    pub(crate) availability: Vec<NodeAvailability>,
-    /// Heartbeats missed in that time although no fault was in force: the host was too busy, or the system is to
-    /// blame.
+    /// Heartbeats missed under load although no fault was in force: the host was too busy, or the system is to blame.
     pub(crate) missed_heartbeats: Vec<Missed>,
     pub(crate) coverage: Coverage,
     pub(crate) report: Report,
@@ -43,15 +32,17 @@ pub(crate) struct Results {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) transactions: Option<TransactionReport>,
     /// Weaker models that hold, if the history is not linearizable.
+    #[serde(default)]
     pub(crate) ladder: Option<Ladder>,
     /// Staleness of the reads, if the history is not linearizable.
+    #[serde(default)]
     pub(crate) staleness: Option<StalenessReport>,
     /// Sentences on the context of the violation.
+    #[serde(default)]
     pub(crate) context: Vec<String>,
     /// Spans of time in which each node believed that it led.
+    #[serde(default)]
     pub(crate) reigns: Vec<Reign>,
-    /// Reading of the host's monotonic clock at time 0 of the history, ns; relates the nodes' logs to the history.
-    pub(crate) origin_mono_ns: u64,
 }
 
 impl Results {
@@ -61,10 +52,10 @@ impl Results {
         if self.report.has_internal_error() {
             status = status.worst(ExitStatus::Internal);
         }
-        if self.not_recovered.is_some() || self.harness_failed.is_some() {
+        if self.live.not_recovered.is_some() || self.live.harness_failed.is_some() {
             status = status.worst(ExitStatus::Failed);
         }
-        if self.interrupted {
+        if self.live.interrupted {
             status = status.worst(ExitStatus::Interrupted);
         }
         status
@@ -104,10 +95,11 @@ impl std::ops::Add for Cost {
 }
 
 /// Number of operations by outcome.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Counts {
     pub(crate) ok: usize,
     /// Operations of cas that found another value.
+    #[serde(default)]
     pub(crate) mismatch: usize,
     pub(crate) fail: usize,
     pub(crate) info: usize,
@@ -129,10 +121,11 @@ impl Counts {
 }
 
 /// Latency of successful operations, ms.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Latency {
     pub(crate) p50_ms: f64,
     pub(crate) p99_ms: f64,
+    #[serde(default)]
     pub(crate) max_ms: f64,
 }
 
@@ -159,35 +152,86 @@ impl Latency {
 }
 
 /// Facts known before the load begins; written at once, so that a run that is under way or was killed can be checked.
-#[derive(Debug, Deserialize, Serialize)]
-pub(crate) struct Begun {
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct RunStart {
+    /// Time from the start of the first process to a leader that a majority follows.
     pub(crate) leader_after_ms: u64,
+    /// Reading of the host's monotonic clock at time 0 of the history, ns; relates the nodes' logs to the history.
     pub(crate) origin_mono_ns: u64,
 }
 
 /// Name of the file with these facts.
-pub(crate) const BEGUN_FILE: &str = "begun.json";
+pub(crate) const START_FILE: &str = "begun.json";
 
-/// Results of the live part of a run, needed to judge it; for a stored run, read from `results.json`.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Lived {
+/// Name of the file with the results.
+pub(crate) const RESULTS_FILE: &str = "results.json";
+
+/// Results of the live part of a run, needed to judge it.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct LiveResults {
     #[serde(flatten)]
-    pub(crate) begun: Begun,
-    /// Time of the load; none for a run that was killed or is under way, whose load lasts as long as its operations.
+    pub(crate) start: RunStart,
+    /// Time in which clients were active; none for a run that was killed or is under way, whose load lasts as long as
+    /// its operations.
     pub(crate) load: Option<Span>,
+    /// True if the run was interrupted.
     pub(crate) interrupted: bool,
+    /// Error in injecting or healing faults, which says nothing about the system.
     #[serde(default)]
     pub(crate) harness_failed: Option<String>,
+    /// Reason why the cluster did not recover after healing, if it did not.
     pub(crate) not_recovered: Option<String>,
+    /// Cost of the load, as counted by the nodes.
+    #[serde(default)]
     pub(crate) cost: Cost,
-    /// Availability of the nodes; empty for runs without probes.
+    /// Availability of each node under load, by probes; empty for runs without probes.
     #[serde(default)]
     pub(crate) availability: Vec<NodeAvailability>,
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Latency;
+    use super::{Latency, LiveResults, Results};
+
+    /// Results as a schism wrote them that knew of no schema version, probes, or leaders that step down.
+    const OLD: &str = r#"{
+        "verdict": "not-linearizable", "weak": false, "interrupted": false, "not_recovered": null,
+        "counts": {"ok": 5, "fail": 1, "info": 2},
+        "reads": {"p50_ms": 0.5, "p99_ms": 1.5}, "writes": {"p50_ms": 1.0, "p99_ms": 2.0},
+        "leader_after_ms": 400, "origin_mono_ns": 7, "load": {"from_ns": 1, "until_ns": 9},
+        "cost": {"messages": 3, "fsyncs": 2}, "missed_heartbeats": [{"node": 2, "time_ns": 8}],
+        "coverage": {"leader_changes": 1, "deposed": {"times": 1, "reachable_ms": 2, "reads_asked": 3,
+            "reads_answered": 4, "writes_elsewhere": 5}, "faults": [{"fault": "kill n1", "from_ns": 1, "until_ns": 2,
+            "ok": 1, "fail": 0, "info": 0}], "writes": 6, "longest_gap_ms": 7, "weak": ["nothing was written"]},
+        "report": {"verdict": "not-linearizable", "why": null, "operations": 8, "answered": 5, "unanswered": 2,
+            "weak": null, "keys": [{"key": "k3", "verdict": "not-linearizable", "why": null, "method": "zones",
+            "operations": 8, "answered": 5, "unanswered": 2, "weak": null, "evidence": {"operations": [1, 2],
+            "claim": "stale", "reasons": ["so"], "staleness": {"behind_ns": 62, "writes": 1}}},
+            {"key": "k4", "verdict": "unknown", "why": {"reason": "initial", "allowed": "null"}, "method": "none",
+            "operations": 0, "answered": 0, "unanswered": 0, "weak": "nothing-read", "evidence": null}]},
+        "ladder": {"rungs": [{"model": "regular", "standing": {"is": "fails", "witness": {"operations": [1], "key": "k3",
+            "claim": "old"}, "keys": 1}}], "keys": 1, "sessions": 2},
+        "staleness": null, "context": ["n1 led term 2."], "reigns": [{"node": 1, "term": 2, "from_ns": 0, "until_ns": 9}]
+    }"#;
+
+    #[test]
+    fn results_without_a_schema_version_are_read() {
+        let old: Results = serde_json::from_str(OLD).unwrap();
+        assert_eq!((old.status().code(), old.stalest_ns(), old.coverage.retired.times), (1, Some(62), 0));
+        let live: LiveResults = serde_json::from_str(OLD).unwrap();
+        assert_eq!((live.start.origin_mono_ns, live.cost.fsyncs, live.availability.len()), (7, 2, 0));
+    }
+
+    #[test]
+    fn results_are_read_back_as_written() {
+        let results: Results = serde_json::from_str(OLD).unwrap();
+        let written = serde_json::to_value(&results).unwrap();
+        let again: Results = serde_json::from_value(written.clone()).unwrap();
+        assert_eq!(serde_json::to_value(&again).unwrap(), written);
+        let old: serde_json::Value = serde_json::from_str(OLD).unwrap();
+        let missing: Vec<_> = old.as_object().unwrap().keys().filter(|name| written.get(name).is_none()).collect();
+        assert!(missing.is_empty(), "{missing:?}");
+    }
 
     #[test]
     fn percentiles_are_of_the_nearest_rank() {

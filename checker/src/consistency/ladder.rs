@@ -4,10 +4,10 @@
 use std::fmt;
 
 use histories::Value;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Consistency model, in order from strong to weak. Each is defined in the module that tests it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Consistency {
     /// Linearizability: one order of all operations that respects real time explains every answer (Herlihy and Wing
@@ -79,7 +79,7 @@ impl fmt::Display for Consistency {
 }
 
 /// Result for one model on a history.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "is")]
 pub enum Standing {
     /// The model holds.
@@ -99,7 +99,7 @@ pub enum Standing {
 }
 
 /// Operations, as few as possible, that already violate a model.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Witness {
     /// Indexes into [`histories::History::operations`], ascending. They stand alone, as
     /// [`crate::Evidence::operations`] do.
@@ -111,7 +111,7 @@ pub struct Witness {
 }
 
 /// Model with its result.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Rung {
     /// Consistency model.
     pub model: Consistency,
@@ -120,7 +120,7 @@ pub struct Rung {
 }
 
 /// Results for all models.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ladder {
     /// Results in the order of [`Consistency::ALL`].
     pub rungs: Vec<Rung>,

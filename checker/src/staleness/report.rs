@@ -1,10 +1,10 @@
 //! Report on the staleness of a history.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Staleness of the reads of registers with unique values, and the shift of reads that would make the history
 /// linearizable.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StalenessReport {
     /// Number of keys that were measured.
     pub keys: usize,
@@ -24,7 +24,7 @@ pub struct StalenessReport {
 }
 
 /// Keys that were not measured for one reason.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NotMeasured {
     /// Reason, in a few words.
     pub why: String,
@@ -33,7 +33,7 @@ pub struct NotMeasured {
 }
 
 /// Staleness of the reads of one node.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NodeStaleness {
     /// Number of the node.
     pub node: u16,
@@ -42,7 +42,7 @@ pub struct NodeStaleness {
 }
 
 /// Staleness of reads, including each cas that did not match and reported what it found.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StaleReads {
     /// Number of reads.
     pub reads: usize,
@@ -55,7 +55,7 @@ pub struct StaleReads {
 }
 
 /// Share of a total, with its confidence interval.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Share {
     /// Number of cases.
     pub count: usize,
@@ -86,7 +86,7 @@ impl Share {
 }
 
 /// Distribution of several numbers. Percentiles use the nearest rank.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Distribution {
     /// Number of values.
     pub count: usize,

@@ -23,7 +23,7 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
         for line in String::from_utf8_lossy(&log).lines() {
             let Ok(Value::Object(mut said)) = serde_json::from_str(line) else { continue };
             let mono_ns = said.remove("mono_ns").and_then(|time| time.as_u64()).unwrap_or_default();
-            let time_ns = mono_ns.saturating_sub(run.results.origin_mono_ns);
+            let time_ns = mono_ns.saturating_sub(run.results.live.start.origin_mono_ns);
             if time_ns.abs_diff(moment_ns) <= AROUND_NS {
                 said.remove("node");
                 let words: Vec<String> = said.iter().map(|(name, value)| format!("{name}={value}")).collect();

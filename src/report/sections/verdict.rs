@@ -21,7 +21,7 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
     let weak = facts.run.filter(|run| run.results.weak).map(|run| run.results.coverage.weak.join("; "));
     let weak = weak.or_else(|| report.weak.map(|weak| weak.reason().to_owned()));
     let taken = failed_cas(facts.history, report.verdict);
-    let failed = facts.run.and_then(|run| run.results.not_recovered.as_deref());
+    let failed = facts.run.and_then(|run| run.results.live.not_recovered.as_deref());
     Some(html! {
         h1 { (badge(report.verdict)) " " (text(&facts.name)) }
         p {

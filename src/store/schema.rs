@@ -1,0 +1,55 @@
+//! The version of the files that schism writes.
+
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+
+/// Version of the layout of a file. It grows with every change after which an older schism would misread the file.
+///
+/// Two versions are always equal, since files that differ in nothing else mean the same.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct SchemaVersion(u32);
+
+/// Version that is written now.
+const CURRENT: u32 = 1;
+
+impl SchemaVersion {
+    /// Returns the version of a file that names none: those before 1.
+    pub(crate) fn unnamed() -> Self {
+        Self(0)
+    }
+}
+
+impl Default for SchemaVersion {
+    fn default() -> Self {
+        Self(CURRENT)
+    }
+}
+
+impl PartialEq for SchemaVersion {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl<'de> Deserialize<'de> for SchemaVersion {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        match u32::deserialize(from)? {
+            version @ ..=CURRENT => Ok(Self(version)),
+            newer => Err(D::Error::custom(format!(
+                "schema version {newer} is of a later schism: this one reads versions up to {CURRENT}"
+            ))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CURRENT, SchemaVersion};
+
+    #[test]
+    fn a_later_version_is_refused_and_an_older_one_read() {
+        assert!(serde_json::from_str::<SchemaVersion>("0").is_ok());
+        assert!(serde_json::from_str::<SchemaVersion>(&CURRENT.to_string()).is_ok());
+        let error = serde_json::from_str::<SchemaVersion>(&(CURRENT + 1).to_string()).unwrap_err().to_string();
+        assert!(error.contains("of a later schism"), "{error}");
+    }
+}
