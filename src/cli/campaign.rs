@@ -67,7 +67,7 @@ pub(crate) struct CampaignArgs {
     /// Faults, each a column; + combines several in one.
     #[arg(long, value_name = "LIST", value_parser = parse_list)]
     faults: Option<Mixes>,
-    /// Workloads.
+    /// Workloads, each a column: register, set, queue, append.
     #[arg(long, value_delimiter = ',', value_name = "LIST")]
     workloads: Option<Vec<String>>,
     /// How many seeds, counted from 1.

@@ -1,7 +1,7 @@
 //! The report of the checker, in words.
 
 use checker::{Evidence, KeyReport, Report, UnknownWhy, Verdict, Weak};
-use histories::{Function, History, Outcome, Value, ValueId};
+use histories::{Function, History, Operation, Outcome, Value, ValueId};
 
 use crate::{
     check::evidence::{clearest, keys_with},
@@ -183,9 +183,16 @@ pub(crate) fn values_in_words(history: &History, index: usize) -> String {
             // An output that only repeats the input is no answer.
             let answer =
                 shown(operation.output).filter(|_| outcome == Outcome::Ok && operation.output != operation.input);
+            let finds_nothing = outcome == Outcome::Ok && operation.output == ValueId::NIL;
+            let answer = answer.or_else(|| finds_nothing.then_some(&Value::Nil).filter(|_| looks(history, operation)));
             asked + &answer.map_or_else(String::new, |answer| format!(" -> {answer}"))
         }
     }
+}
+
+/// Returns true if the operation takes or looks at an element of a collection: nil says then that it was empty.
+fn looks(history: &History, operation: &Operation) -> bool {
+    matches!(history.function_name(operation.function), "dequeue" | "poll" | "pop" | "take" | "receive" | "peek")
 }
 
 fn shortened(names: &[String]) -> String {
