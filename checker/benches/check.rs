@@ -12,7 +12,7 @@ mod texts;
 use checker::{
     Level, Limits, Model, Options, Status, Verdict, check, check_transactions, check_with, consistency, staleness,
 };
-use std::{cell::LazyCell, path::Path, time::Duration};
+use std::{cell::LazyCell, path::PathBuf, time::Duration};
 
 use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
 use histories::{Event, EventType, History, HistoryBuilder, Process, Value, read_file};
@@ -197,18 +197,24 @@ fn measure(c: &mut Criterion, name: &str, load: Load, search_only: bool, threads
     group.finish();
 }
 
+/// Returns the folder with the histories of other checkers, if there is one.
+fn peer_histories() -> Option<PathBuf> {
+    let folder = std::env::var_os("SCHISM_PEER_HISTORIES").map(PathBuf::from);
+    if folder.is_none() {
+        eprintln!("SKIPPED: set SCHISM_PEER_HISTORIES to a folder with porcupine's and Knossos' test data");
+    }
+    folder
+}
+
 /// The histories that other checkers are tested on, each folder in one go, without reading them.
 fn measure_peers(c: &mut Criterion) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/peer-histories");
+    let Some(folder) = peer_histories() else { return };
     for (name, initial, model) in [
         ("etcd", Value::Nil, Model::Register),
         ("knossos", Value::Nil, Model::Register),
         ("kv", Value::from(""), Model::KeyValue),
     ] {
-        let Ok(files) = std::fs::read_dir(folder.join(name)) else {
-            eprintln!("SKIPPED: {} is not here", folder.join(name).display());
-            continue;
-        };
+        let files = std::fs::read_dir(folder.join(name)).expect("a folder of each");
         let histories: Vec<History> =
             files.map(|file| read_file(&file.expect("a file").path()).expect("a history")).collect();
         let options = Options { initial, ..Options::new(model) };
@@ -220,12 +226,9 @@ fn measure_peers(c: &mut Criterion) {
 
 /// Key-value histories of them as one object, by a model of the whole store.
 fn measure_unsplit(c: &mut Criterion) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/peer-histories/kv");
+    let Some(folder) = peer_histories() else { return };
     for name in ["c01-bad", "c10-ok", "c10-bad"] {
-        let Ok(history) = read_file(&folder.join(format!("{name}.txt"))) else {
-            eprintln!("SKIPPED: {name} is not here");
-            continue;
-        };
+        let history = read_file(&folder.join(format!("kv/{name}.txt"))).expect("a history");
         let (history, options) = (unsplit(&history), Options::new(Model::Register));
         let expected = if name == "c10-ok" { Verdict::Linearizable } else { Verdict::NotLinearizable };
         let mut group = c.benchmark_group("a store without splitting it by key");

@@ -5,11 +5,11 @@ mod plain;
 mod text;
 
 use crate::{
+    liveness::Liveness,
     prepare::{Action, INITIAL},
-    relevance::Relevance,
 };
 
-pub(crate) use plain::Plain;
+pub(crate) use plain::SpecificationRegister;
 pub(crate) use text::Text;
 
 /// Number of a state. Equal states have equal numbers.
@@ -59,15 +59,15 @@ pub(crate) trait Automaton {
 /// Register with read, write and cas. Its state is its value.
 #[derive(Debug)]
 pub(crate) struct Register {
-    relevance: Relevance,
+    liveness: Liveness,
 }
 
 /// State of every value that no later operation observes.
 const SETTLED: State = State::MAX;
 
 impl Register {
-    pub(crate) fn new(relevance: Relevance) -> Self {
-        Self { relevance }
+    pub(crate) fn new(liveness: Liveness) -> Self {
+        Self { liveness }
     }
 }
 
@@ -87,11 +87,11 @@ impl Automaton for Register {
     }
 
     fn settle(&self, state: State, rank: u32) -> State {
-        if state == SETTLED || self.relevance.asked_until(state) < rank { SETTLED } else { state }
+        if state == SETTLED || self.liveness.asked_until(state) < rank { SETTLED } else { state }
     }
 
     fn useful_until(&self, action: Action) -> u32 {
-        action.installs().map_or(0, |value| self.relevance.asked_until(value))
+        action.installs().map_or(0, |value| self.liveness.asked_until(value))
     }
 
     fn memory_bytes(&self, _more: usize) -> usize {

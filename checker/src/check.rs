@@ -13,16 +13,16 @@ use histories::{History, ValueId};
 
 use crate::{
     Evidence, KeyReport, Limits, Method, Model, Options, Report, Specification, UnknownWhy, Verdict,
+    budget::{Budget, Exhausted},
     doubt::doubt,
     evidence::{self, possible, revisions},
     generic::{self, Object},
-    model, objects,
-    patience::{OutOf, Patience},
-    prepare::{Keys, Prepared, Preparer, Whole},
-    search::Found,
-    shrink::{Problem, Stage, by_search},
-    verify::{Unconfirmed, Verify, replay_register},
-    weight::{Tally, is_told},
+    objects::{self, Question, register::specification::Register},
+    prepare::{Keys, Preparation, Prepared, Preparer, SingleKeySteps},
+    search::SearchResult,
+    shrink::{Problem, Stage, by_search, fewest_steps},
+    tally::Tally,
+    verify::{ReplayError, Verify, replay_register},
     zones::{Zones, zones},
 };
 
@@ -42,10 +42,12 @@ pub fn check(history: &History, options: &Options<'_>) -> Report {
         return Report::undecided(history.operations.len(), UnknownWhy::Initial { allowed: allowed.to_owned() });
     }
     over_keys(history, options, Some(options.model), || {
-        let mut preparer = Preparer::new(history, options.model, &options.initial);
+        let mut preparer = Preparer::new(history, options.model.has_edits(), &options.initial);
         move |operations: &[u32]| {
             let decision = decide(history, options, &mut preparer, operations);
-            decision.unless_doubted(history, options, operations).beside_the_possible(history, options, operations)
+            decision
+                .withdraw_if_doubted(history, options, operations)
+                .with_possible_answers(history, options, operations)
         }
     })
 }
@@ -74,9 +76,9 @@ fn over_keys<D: FnMut(&[u32]) -> Decision>(
     model: Option<Model>,
     decider: impl Fn() -> D + Sync,
 ) -> Report {
-    let patience = Patience::new(&options.limits);
-    let keys = Keys::split(history, &patience).and_then(|keys| {
-        patience.room(keys.len() * KEY_BYTES)?;
+    let budget = Budget::new(&options.limits);
+    let keys = Keys::split(history, &budget).and_then(|keys| {
+        budget.may_take(keys.len() * KEY_BYTES)?;
         Ok(keys)
     });
     let keys = match keys {
@@ -90,13 +92,13 @@ fn over_keys<D: FnMut(&[u32]) -> Decision>(
     let reports = Mutex::new(vec![None; keys.len()]);
     let work = || {
         let mut decide = decider();
-        let patience = Patience::new(&options.limits);
+        let budget = Budget::new(&options.limits);
         while let Some(&key) = largest_first.get(next.fetch_add(1, Ordering::Relaxed)) {
             let operations = keys.operations(key);
             let asked = if is_late.load(Ordering::Relaxed) {
-                Err(OutOf::Time)
+                Err(Exhausted::Time)
             } else {
-                patience.steps(STEPS_PER_KEY + operations.len())
+                budget.steps(STEPS_PER_KEY + operations.len())
             };
             let decision = match asked {
                 _ if stop.load(Ordering::Relaxed) => Decision::unknown(UnknownWhy::NotChecked),
@@ -105,7 +107,7 @@ fn over_keys<D: FnMut(&[u32]) -> Decision>(
                     decide = decider();
                     Decision::unknown(UnknownWhy::Internal { what: said(panic.as_ref()) })
                 }),
-                Err(out) => Decision::out_of(out, history, operations),
+                Err(out) => Decision::exhausted(out, history, operations),
             };
             if decision.verdict == Verdict::NotLinearizable && !options.all {
                 stop.store(true, Ordering::Relaxed);
@@ -181,14 +183,14 @@ impl Decision {
     }
 
     /// Withdraws a "not linearizable" if the model is in doubt.
-    fn unless_doubted(self, history: &History, options: &Options<'_>, operations: &[u32]) -> Self {
+    fn withdraw_if_doubted(self, history: &History, options: &Options<'_>, operations: &[u32]) -> Self {
         let doubt = (self.verdict == Verdict::NotLinearizable).then(|| doubt(history, options, operations));
         doubt.flatten().map_or(self, Self::unknown)
     }
 
     /// Adds to the evidence what a correct register could have answered.
-    fn beside_the_possible(self, history: &History, options: &Options<'_>, operations: &[u32]) -> Self {
-        if !matches!(options.model, Model::Register | Model::KeyValue) {
+    fn with_possible_answers(self, history: &History, options: &Options<'_>, operations: &[u32]) -> Self {
+        if !options.model.is_register() {
             return self;
         }
         let possible = |few: &[usize]| possible::answer(history, &options.initial, operations, few);
@@ -209,19 +211,19 @@ impl Decision {
         let beside = |found: Evidence| Evidence { revisions: revisions::beside(history, &found.operations), ..found };
         let (key, evidence) = (history.value(key).clone(), evidence.map(beside));
         let revisions = revisions::contradiction(history, operations, verdict);
-        let told = |&index: &u32| is_told(history, model, &history.operations[index as usize]);
+        let told = |&index: &u32| objects::is_informative(history, model, &history.operations[index as usize]);
         let weak = tally.weak(verdict, || operations.iter().any(told));
         let (operations, Tally { answered, unanswered }) = (operations.len(), tally);
         KeyReport { key, verdict, why, method, operations, answered, unanswered, weak, evidence, order, revisions }
     }
 
-    fn out_of(out: OutOf, history: &History, operations: &[u32]) -> Self {
+    fn exhausted(out: Exhausted, history: &History, operations: &[u32]) -> Self {
         Self::unknown(out.among(history, operations))
     }
 
     /// Returns "linearizable" with this order of the operations, if the second opinion confirmed it.
     fn confirmed(
-        replayed: Result<(), Unconfirmed>,
+        replayed: Result<(), ReplayError>,
         method: Method,
         history: &History,
         options: &Options<'_>,
@@ -229,8 +231,8 @@ impl Decision {
     ) -> Self {
         match replayed {
             Ok(()) => Self::yes(method, options.keep_order.then_some(order)),
-            Err(Unconfirmed::OutOf(out)) => Self::out_of(out, history, operations),
-            Err(Unconfirmed::Wrong(why)) => {
+            Err(ReplayError::Exhausted(out)) => Self::exhausted(out, history, operations),
+            Err(ReplayError::Wrong(why)) => {
                 let what = format!("an order by {method} is none: {why}");
                 Self { method, ..Self::unknown(UnknownWhy::Internal { what }) }
             }
@@ -243,7 +245,9 @@ fn by_method(history: &History, options: &Options<'_>, operations: &[u32]) -> Op
     if options.search_only {
         return None;
     }
-    match objects::decide(history, options, operations)? {
+    let Options { model, ref initial, ref limits, keep_order, .. } = *options;
+    let question = Question { history, model, initial, limits, keep_order, fewest_steps };
+    match objects::decide(&question, operations)? {
         objects::Found::Order(order) => Some(Decision::yes(Method::Object, options.keep_order.then_some(order))),
         objects::Found::Violation(evidence) => Some(Decision::no(Method::Object, evidence)),
         objects::Found::Unknown(UnknownWhy::Function { .. } | UnknownWhy::Unsupported { .. }) => None,
@@ -257,19 +261,19 @@ fn by_model(history: &History, object: &dyn Object, options: &Options<'_>, opera
         return Decision::unknown(why);
     }
     match object.judge(history, operations, &options.limits) {
-        generic::Found::Order(order) => {
-            let replayed = object.replay(history, operations, &order, &Patience::new(&options.limits));
+        generic::Judgment::Order(order) => {
+            let replayed = object.replay(history, operations, &order, &Budget::new(&options.limits));
             Decision::confirmed(replayed, Method::Search, history, options, (operations, order))
         }
-        generic::Found::Violation(small) => {
+        generic::Judgment::Violation(small) => {
             let evidence = generic::evidence(history, object, &small, &options.limits);
             Decision::refuted(Method::Search, evidence)
         }
-        generic::Found::Unfounded(found) => {
-            let evidence = generic::unfounded_evidence(history, object, &found, &options.limits);
+        generic::Judgment::UnexplainedValue(found) => {
+            let evidence = generic::unexplained_evidence(history, object, &found, &options.limits);
             Decision::refuted(Method::Search, evidence)
         }
-        generic::Found::Unknown(why) => Decision { method: Method::Search, ..Decision::unknown(why) },
+        generic::Judgment::Unknown(why) => Decision { method: Method::Search, ..Decision::unknown(why) },
     }
 }
 
@@ -280,20 +284,21 @@ pub(crate) fn decide(
     preparer: &mut Preparer<'_>,
     operations: &[u32],
 ) -> Decision {
-    if !matches!(options.model, Model::Register | Model::KeyValue) {
+    if !options.model.is_register() {
         let object = options.model.specification(&options.initial);
         return by_method(history, options, operations)
             .unwrap_or_else(|| by_model(history, object.as_ref(), options, operations));
     }
-    let patience = Patience::new(&options.limits);
+    let budget = Budget::new(&options.limits);
     let confirmed = |order: Vec<u32>| {
-        let replayed = replay_register(history, &options.initial, operations, &order, &patience);
+        let replayed = replay_register(history, &options.initial, operations, &order, &budget);
         Decision::confirmed(replayed, Method::Zones, history, options, (operations, order))
     };
-    let whole = Whole::of(history, options.model, &options.initial, operations).filter(|_| !options.search_only);
+    let whole = SingleKeySteps::of(history, options.model.has_edits(), &options.initial, operations)
+        .filter(|_| !options.search_only);
     if let Some(whole) = whole {
-        match zones(&whole, &patience) {
-            Err(out) => return Decision::out_of(out, history, operations),
+        match zones(&whole, &budget) {
+            Err(out) => return Decision::exhausted(out, history, operations),
             Ok(Some(Zones::Order(order))) => return confirmed(order),
             Ok(Some(Zones::Violation(violation, clusters))) => {
                 let evidence = evidence::of_zones(history, options, &whole, &violation, &clusters);
@@ -302,17 +307,17 @@ pub(crate) fn decide(
             Ok(Some(Zones::Undecided) | None) => {}
         }
     }
-    let prepared = match preparer.prepare(operations, &patience) {
-        Err(out) => return Decision::out_of(out, history, operations),
-        Ok(Ok(prepared)) => prepared,
-        Ok(Err(foreign)) => {
+    let prepared = match preparer.prepare(operations, &budget) {
+        Err(out) => return Decision::exhausted(out, history, operations),
+        Ok(Preparation::Steps(prepared)) => prepared,
+        Ok(Preparation::UnknownOperation(unknown)) => {
             let object = options.model.specification(&options.initial);
-            return Decision::unknown(object.knows(history, &[foreign]).expect_err("the model does not have it"));
+            return Decision::unknown(object.knows(history, &[unknown]).expect_err("the model does not have it"));
         }
     };
-    let found = if options.search_only { Ok(None) } else { zones(&prepared, &patience) };
+    let found = if options.search_only { Ok(None) } else { zones(&prepared, &budget) };
     match found {
-        Err(out) => return Decision::out_of(out, history, operations),
+        Err(out) => return Decision::exhausted(out, history, operations),
         Ok(Some(Zones::Order(order))) => {
             return confirmed(order.into_iter().map(|step| prepared.steps[step as usize].operation).collect());
         }
@@ -330,17 +335,17 @@ pub(crate) fn decide(
 /// for an order; the exact search.
 fn by_general_search(history: &History, options: &Options<'_>, prepared: &Prepared, operations: &[u32]) -> Decision {
     let Options { initial, limits, .. } = options;
-    if let Err(out) = Patience::new(limits).room(Problem::bytes(prepared)) {
-        return Decision::out_of(out, history, operations);
+    if let Err(out) = Budget::new(limits).may_take(Problem::bytes(prepared)) {
+        return Decision::exhausted(out, history, operations);
     }
     let mut problem = Problem::new(history, initial, prepared, limits);
     let mut found = by_search(history, initial, prepared, limits, Stage::Narrow);
-    if let Found::Lost(step) | Found::Dead(step) = found
-        && let Some(evidence) = evidence::of_unfounded(&problem, step)
+    if let SearchResult::GaveUp(step) | SearchResult::Refuted(step) = found
+        && let Some(evidence) = evidence::of_unexplained_value(&problem, step)
     {
         return Decision::refuted(Method::Search, evidence);
     }
-    if let Found::Lost(step) = found {
+    if let SearchResult::GaveUp(step) = found {
         if let Some(evidence) = evidence::of_lost(&mut problem, step) {
             return Decision::refuted(Method::Search, evidence);
         }
@@ -348,25 +353,25 @@ fn by_general_search(history: &History, options: &Options<'_>, prepared: &Prepar
         let keep_going = || left.fetch_sub(1, Ordering::Relaxed) > 1 && (limits.keep_going)();
         let few = Limits { keep_going: &keep_going, abandon: false, ..*limits };
         found = by_search(history, initial, prepared, &few, Stage::Relaxed);
-        if !matches!(found, Found::Dead(_)) {
+        if !matches!(found, SearchResult::Refuted(_)) {
             found = by_search(history, initial, prepared, limits, Stage::Wide);
         }
-        if matches!(found, Found::Lost(_)) {
+        if matches!(found, SearchResult::GaveUp(_)) {
             found = by_search(history, initial, prepared, limits, Stage::Exact);
         }
     }
     match found {
-        Found::Order(order) => {
+        SearchResult::Order(order) => {
             let order: Vec<u32> = order.iter().map(|&step| prepared.steps[step as usize].operation).collect();
-            let patience = Patience::new(limits);
+            let budget = Budget::new(limits);
             let replayed = match options.model {
-                Model::KeyValue => model::Register::new(initial, true).replay(history, operations, &order, &patience),
-                _ => replay_register(history, initial, operations, &order, &patience),
+                Model::KeyValue => Register::new(initial, true).replay(history, operations, &order, &budget),
+                _ => replay_register(history, initial, operations, &order, &budget),
             };
             Decision::confirmed(replayed, Method::Search, history, options, (operations, order))
         }
-        Found::Dead(step) => Decision::refuted(Method::Search, evidence::of_search(&mut problem, step)),
-        Found::Lost(_) => unreachable!("the exact search gives nothing up"),
-        Found::Limit(why) => Decision { method: Method::Search, ..Decision::unknown(why) },
+        SearchResult::Refuted(step) => Decision::refuted(Method::Search, evidence::of_search(&mut problem, step)),
+        SearchResult::GaveUp(_) => unreachable!("the exact search gives nothing up"),
+        SearchResult::Limit(why) => Decision { method: Method::Search, ..Decision::unknown(why) },
     }
 }

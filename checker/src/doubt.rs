@@ -6,13 +6,12 @@
 
 use histories::{Function, History, Operation, Outcome, ValueId};
 
-use crate::{Model, Options, UnknownWhy, model::is_compound};
+use crate::{Options, UnknownWhy, specification::is_compound};
 
 /// Returns the reason to doubt that these operations are those of a register, if [`Options::guessed`] says that the
 /// model was guessed.
 pub(crate) fn doubt(history: &History, options: &Options<'_>, operations: &[u32]) -> Option<UnknownWhy> {
-    if !options.guessed || !matches!(options.model, Model::Register | Model::KeyValue) || is_compound(&options.initial)
-    {
+    if !options.guessed || !options.model.is_register() || is_compound(&options.initial) {
         return None;
     }
     let is_made_of_values = |id: ValueId| id != ValueId::UNKNOWN && is_compound(history.value(id));

@@ -4,43 +4,50 @@
 //! by a callback ([`Limits`]).
 
 mod automaton;
+mod budget;
 mod check;
+mod conflict_ranges;
 mod consistency;
 mod doubt;
 mod evidence;
 mod generic;
-mod instead;
+mod liveness;
 mod memory;
-mod model;
+mod merge;
 mod objects;
-mod opinion;
 mod options;
-mod parts;
-mod patience;
+#[cfg(test)]
+#[path = "../tests/it/oracles.rs"]
+mod oracles;
 mod prefix;
 mod prepare;
-mod relevance;
+mod registers;
 mod report;
 mod search;
 mod shrink;
+mod specification;
 mod staleness;
+mod tally;
 mod transactions;
+mod unknown;
 mod verify;
-mod weight;
-mod windows;
+mod weaker;
+mod words;
 mod zones;
 
+pub use budget::Limits;
 pub use check::{check, check_with};
 pub use consistency::{Consistency, Ladder, Rung, Standing, Witness, consistency};
-pub use instead::instead;
 pub use memory::Memory;
-pub use model::{Call, Specification};
-pub use options::{Limits, Model, Options};
+pub use objects::Model;
+pub use options::Options;
 pub use prefix::{Prefix, longest_prefix};
-pub use report::{Evidence, KeyReport, Method, Report, Staleness, UnknownWhy, Verdict};
+pub use report::{Evidence, KeyReport, Method, Report, Staleness, Verdict, Weak};
+pub use specification::{Call, Specification};
 pub use staleness::{Distribution, NodeStaleness, NotMeasured, Share, StaleReads, StalenessReport, staleness};
 pub use transactions::{
     Anomaly, AnomalyKind, Because, Count, Level, LevelReport, Link, Orders, Status, TransactionReport,
     check_transactions, check_transactions_from,
 };
-pub use weight::Weak;
+pub use unknown::UnknownWhy;
+pub use weaker::instead;

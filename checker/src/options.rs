@@ -1,66 +1,8 @@
-//! Options of a check: the model, and the limits.
-
-use std::{fmt, mem::ManuallyDrop};
+//! Options of a check: the model, the initial value, and how thorough it is.
 
 use histories::Value;
 
-use crate::{
-    memory::Memory,
-    patience::{OutOf, Patience},
-};
-
-/// Type of the object under each key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Model {
-    /// Register with `read`, `write` and `cas`.
-    Register,
-    /// `Register` with `append` (adds text at the end; an absent value counts as empty text) and `delete` (sets the
-    /// value back to [`Options::initial`]).
-    KeyValue,
-    /// Several registers that are accessed together: `read` and `write` of values such as `{"x": 1}`, or Jepsen's
-    /// `txn` with `[["r", "x", 1], ["w", "y", 2]]`. [`Options::initial`] is the value of each register, or a map from
-    /// registers to values.
-    MultiRegister,
-    /// Set with `add`, `remove` and `contains` of an element, and `read` of all elements. If [`Options::initial`] is
-    /// a list, the set begins with its elements, as do all collections.
-    Set,
-    /// Counter with `inc` and `dec`, by 1 or a given number, `add` and `subtract` of a number, and `read`. Begins
-    /// with the number [`Options::initial`], or 0 if that is absent.
-    Counter,
-    /// Queue, first in, first out: `enqueue`, `dequeue` and `peek`. As in all collections, the answer is `null` if it
-    /// is empty.
-    Queue,
-    /// Bag with `add`, and `take` of any element.
-    Bag,
-    /// Stack, last in, first out: `push`, `pop` and `peek`.
-    Stack,
-    /// Priority queue with `insert` of integers, and `poll` and `peek` of the smallest.
-    PriorityQueue,
-    /// Lock with `acquire`, and `release` by the process that holds it. Free at first.
-    Mutex,
-    /// `Mutex` whose `acquire` answers with a fencing token: a number larger than all before it, and than
-    /// [`Options::initial`] if that is a number.
-    FencedLock,
-    /// List with `append` at the end, and `read` of the whole list.
-    List,
-}
-
-static ROOMY: Memory = Memory::new(4 << 30);
-
-/// Limits of a check, and callbacks for its progress. Keys that are not decided when a limit is reached are
-/// [`crate::Verdict::Unknown`].
-#[derive(Clone, Copy)]
-pub struct Limits<'a> {
-    /// Called every few thousand steps, from any of the checking threads; `false` ends the check.
-    pub keep_going: &'a (dyn Fn() -> bool + Sync),
-    /// Memory budget of all threads together.
-    pub memory: &'a Memory,
-    /// True if a search that `keep_going` ended leaks its memory until the process ends: freeing millions of states
-    /// can take half the time that it took to find them.
-    pub abandon: bool,
-    /// Called after each key with the number of operations decided so far, from any of the checking threads.
-    pub decided: &'a (dyn Fn(usize) + Sync),
-}
+use crate::{Limits, Model};
 
 /// Model of the history, limits, and how to check it.
 #[derive(Clone, Debug)]
@@ -86,28 +28,6 @@ pub struct Options<'a> {
     pub threads: usize,
 }
 
-impl Limits<'static> {
-    /// Sets no time limit and a memory budget of 4 GiB, shared by all uses of these limits. Progress is not reported.
-    pub fn none() -> Self {
-        Self { keep_going: &|| true, memory: &ROOMY, abandon: false, decided: &|_| {} }
-    }
-}
-
-impl Limits<'_> {
-    /// Frees what a search held, or leaks it if the time is up and `abandon` is set.
-    pub(crate) fn give_back<T>(&self, held: T) {
-        let held = ManuallyDrop::new(held);
-        if !self.abandon || (self.keep_going)() {
-            drop(ManuallyDrop::into_inner(held));
-        }
-    }
-
-    /// Returns an error if the time or the memory is used up.
-    pub(crate) fn ask(&self) -> Result<(), OutOf> {
-        Patience::new(self).ask()
-    }
-}
-
 impl Options<'static> {
     /// Checks every key of `model`, initially absent, on one thread without a time limit.
     pub fn new(model: Model) -> Self {
@@ -121,11 +41,5 @@ impl Options<'static> {
             limits: Limits::none(),
             threads: 1,
         }
-    }
-}
-
-impl fmt::Debug for Limits<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Limits").field("memory", &self.memory).finish_non_exhaustive()
     }
 }

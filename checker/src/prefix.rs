@@ -11,8 +11,8 @@ use serde::Serialize;
 
 use crate::{
     Options, Verdict,
+    budget::Budget,
     check::decide,
-    patience::Patience,
     prepare::{Keys, Preparer},
 };
 
@@ -40,10 +40,10 @@ pub struct Prefix {
 /// # Panics
 /// If the checker contradicts itself, which would be a bug in it.
 pub fn longest_prefix(history: &History, options: &Options<'_>, key: &Value) -> Option<Prefix> {
-    let patience = Patience::new(&options.limits);
-    let keys = Keys::split(history, &patience).ok()?;
+    let budget = Budget::new(&options.limits);
+    let keys = Keys::split(history, &budget).ok()?;
     let operations = (0..keys.len()).find(|&at| history.value(keys.id(at)) == key).map(|at| keys.operations(at))?;
-    patience.room(history.operations.len() * OPERATION_BYTES + history.values.len() * VALUE_BYTES).ok()?;
+    budget.may_take(history.operations.len() * OPERATION_BYTES + history.values.len() * VALUE_BYTES).ok()?;
     let mut completions: Vec<u32> = (operations.iter().map(|&index| history.operations[index as usize]))
         .filter(|operation| matches!(operation.outcome, Outcome::Ok | Outcome::Mismatch))
         .map(|operation| operation.completed)
@@ -53,7 +53,7 @@ pub fn longest_prefix(history: &History, options: &Options<'_>, key: &Value) -> 
     let mut cut = history.clone();
     // Order of the prefix with this many completions: `Err` if there is none, `None` if a limit was reached.
     let mut order = |completed: usize| {
-        patience.steps(operations.len()).ok()?;
+        budget.steps(operations.len()).ok()?;
         let last = completed.checked_sub(1).map(|at| completions[at])?;
         let begun = operations.partition_point(|&index| history.operations[index as usize].invoked < last);
         for &index in operations {
@@ -69,7 +69,7 @@ pub fn longest_prefix(history: &History, options: &Options<'_>, key: &Value) -> 
                 (operation.completed, operation.output, operation.outcome) = (NEVER, ValueId::UNKNOWN, Outcome::Info);
             }
         }
-        let mut preparer = Preparer::new(&cut, options.model, &options.initial);
+        let mut preparer = Preparer::new(&cut, options.model.has_edits(), &options.initial);
         let decided = decide(&cut, &options, &mut preparer, &operations[..begun]);
         match decided.verdict {
             Verdict::Linearizable => Some(Ok(decided.order.unwrap_or_default())),

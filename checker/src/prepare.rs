@@ -4,12 +4,11 @@
 use histories::{Function, History, NEVER, Operation, Outcome, Value, ValueId};
 
 use crate::{
-    Model,
+    budget::{Budget, Exhausted},
     memory::of_vec,
-    model::{Argument, is_compound},
-    patience::{OutOf, Patience},
     report::key_order,
-    weight::Tally,
+    specification::{Argument, is_compound},
+    tally::Tally,
 };
 
 /// Number of a value within one key.
@@ -133,21 +132,22 @@ impl Steps for Prepared {
 /// Steps of a history with a single key, computed on each access instead of stored, because memory access dominates
 /// the time. Steps have the numbers of their operations; values have their numbers in the history plus one.
 #[derive(Debug)]
-pub(crate) struct Whole<'a> {
+pub(crate) struct SingleKeySteps<'a> {
     history: &'a History,
-    model: Model,
+    /// True if keys can be appended to and deleted.
+    edits: bool,
     initial: Option<ValueId>,
 }
 
-impl<'a> Whole<'a> {
+impl<'a> SingleKeySteps<'a> {
     /// Returns `None` if these operations are not all of the history.
-    pub(crate) fn of(history: &'a History, model: Model, initial: &Value, operations: &[u32]) -> Option<Self> {
+    pub(crate) fn of(history: &'a History, edits: bool, initial: &Value, operations: &[u32]) -> Option<Self> {
         let fits = operations.len() == history.operations.len();
-        fits.then(|| Self { history, model, initial: history.values.find(initial) })
+        fits.then(|| Self { history, edits, initial: history.values.find(initial) })
     }
 }
 
-impl Steps for Whole<'_> {
+impl Steps for SingleKeySteps<'_> {
     fn end(&self) -> u32 {
         u32::try_from(self.history.operations.len()).expect("operations are numbered by u32")
     }
@@ -161,7 +161,7 @@ impl Steps for Whole<'_> {
         let operation = &self.history.operations[number as usize];
         let value = |id: ValueId| if self.initial == Some(id) { INITIAL } else { id.0 + 1 };
         // An operation that the model lacks becomes an append, which no method for plain registers accepts either.
-        let action = action(operation, self.model, value).unwrap_or(Some(Action::Append(INITIAL)))?;
+        let action = action(operation, self.edits, value).unwrap_or(Some(Action::Append(INITIAL)))?;
         Some(Step::of(operation, number, action))
     }
 
@@ -177,18 +177,37 @@ impl Steps for Whole<'_> {
     }
 }
 
+/// Result of preparing one key.
+pub(crate) enum Preparation {
+    /// Steps of all operations that took place or may have.
+    Steps(Prepared),
+    /// Index of the first operation that may have taken place and that the model does not have.
+    UnknownOperation(u32),
+}
+
+impl Preparation {
+    /// Returns the steps, if the model has all operations.
+    pub(crate) fn steps(self) -> Option<Prepared> {
+        match self {
+            Self::Steps(prepared) => Some(prepared),
+            Self::UnknownOperation(_) => None,
+        }
+    }
+}
+
 /// Prepares one key after another, reusing its tables.
 #[derive(Debug)]
 pub(crate) struct Preparer<'a> {
     history: &'a History,
-    model: Model,
+    /// True if keys can be appended to and deleted.
+    edits: bool,
     initial: Option<ValueId>,
     numbers: Vec<Val>,
 }
 
 impl<'a> Preparer<'a> {
-    pub(crate) fn new(history: &'a History, model: Model, initial: &Value) -> Self {
-        Self { history, model, initial: history.values.find(initial), numbers: Vec::new() }
+    pub(crate) fn new(history: &'a History, edits: bool, initial: &Value) -> Self {
+        Self { history, edits, initial: history.values.find(initial), numbers: Vec::new() }
     }
 
     /// Returns the memory for its tables and the steps of this many operations, in bytes.
@@ -199,14 +218,9 @@ impl<'a> Preparer<'a> {
             + of_vec(&self.numbers, self.history.values.len() - self.numbers.len())
     }
 
-    /// Returns the steps of the operations with these indexes, or (as the inner error) the index of the first
-    /// operation that may have taken place and that the model does not have.
-    pub(crate) fn prepare(
-        &mut self,
-        operations: &[u32],
-        patience: &Patience<'_>,
-    ) -> Result<Result<Prepared, u32>, OutOf> {
-        patience.room(self.bytes(operations.len()))?;
+    /// Prepares the operations with these indexes.
+    pub(crate) fn prepare(&mut self, operations: &[u32], budget: &Budget<'_>) -> Result<Preparation, Exhausted> {
+        budget.may_take(self.bytes(operations.len()))?;
         self.numbers.resize(self.history.values.len(), ABSENT);
         let mut prepared =
             Prepared { steps: Vec::with_capacity(operations.len()), values: vec![self.initial], failed: Vec::new() };
@@ -214,7 +228,7 @@ impl<'a> Preparer<'a> {
             self.numbers[initial.0 as usize] = INITIAL;
         }
         let ended = operations.iter().find_map(|&index| {
-            if let Err(out) = patience.step() {
+            if let Err(out) = budget.step() {
                 return Some(Err(out));
             }
             let operation = &self.history.operations[index as usize];
@@ -230,20 +244,20 @@ impl<'a> Preparer<'a> {
                 }
                 *number
             };
-            match action(operation, self.model, number) {
+            match action(operation, self.edits, number) {
                 Ok(Some(Action::Append(_))) if is_compound(self.history.value(operation.input)) => Some(Ok(index)),
                 Ok(Some(action)) => {
                     prepared.steps.push(Step::of(operation, index, action));
                     None
                 }
                 Ok(None) => None,
-                Err(Foreign) => Some(Ok(index)),
+                Err(UnknownFunction) => Some(Ok(index)),
             }
         });
         for value in prepared.values.iter().flatten() {
             self.numbers[value.0 as usize] = ABSENT;
         }
-        ended.transpose().map(|unknown| unknown.map_or(Ok(prepared), Err))
+        ended.transpose().map(|unknown| unknown.map_or(Preparation::Steps(prepared), Preparation::UnknownOperation))
     }
 }
 
@@ -257,26 +271,28 @@ fn end(operation: &Operation) -> u32 {
 }
 
 /// Error: the model has no such operation.
-struct Foreign;
+struct UnknownFunction;
 
 /// Returns the effect of an operation, given the number of each value. Returns `None` if it did not take place, or
 /// was a read of unknown result.
 #[inline]
 fn action(
     operation: &Operation,
-    model: Model,
+    edits: bool,
     mut number: impl FnMut(ValueId) -> Val,
-) -> Result<Option<Action>, Foreign> {
+) -> Result<Option<Action>, UnknownFunction> {
     let certain = match operation.outcome {
         Outcome::Fail => return Ok(None),
         // A read with an argument asks for something that these models do not have.
-        _ if operation.function == Function::Read && !Argument::NoneOrAnswer.fits(operation) => return Err(Foreign),
+        _ if operation.function == Function::Read && !Argument::NoneOrAnswer.fits(operation) => {
+            return Err(UnknownFunction);
+        }
         Outcome::Info => false,
         Outcome::Ok | Outcome::Mismatch => true,
     };
     // An unknown value counts as nil.
     let mut number = |id: ValueId| number(if id == ValueId::UNKNOWN { ValueId(0) } else { id });
-    let action = match (operation.function, model) {
+    let action = match (operation.function, edits) {
         (Function::Read, _) if !certain || operation.output == ValueId::UNKNOWN => return Ok(None),
         (Function::Read, _) => Action::Read(number(operation.output)),
         (Function::Cas, _) if operation.outcome == Outcome::Mismatch => {
@@ -290,9 +306,9 @@ fn action(
         (Function::Cas, _) => Action::Cas { from: number(operation.input), to: number(operation.to) },
         (_, _) if operation.outcome == Outcome::Mismatch => return Ok(None),
         (Function::Write, _) => Action::Write(number(operation.input)),
-        (Function::Append, Model::KeyValue) => Action::Append(number(operation.input)),
-        (Function::Delete, Model::KeyValue) if operation.input == ValueId::NIL => Action::Write(INITIAL),
-        _ => return Err(Foreign),
+        (Function::Append, true) => Action::Append(number(operation.input)),
+        (Function::Delete, true) if operation.input == ValueId::NIL => Action::Write(INITIAL),
+        _ => return Err(UnknownFunction),
     };
     Ok(Some(action))
 }
@@ -306,9 +322,9 @@ pub(crate) struct Keys {
 }
 
 impl Keys {
-    pub(crate) fn split(history: &History, patience: &Patience<'_>) -> Result<Self, OutOf> {
+    pub(crate) fn split(history: &History, budget: &Budget<'_>) -> Result<Self, Exhausted> {
         let all = &history.operations;
-        patience.room(all.len() * size_of::<u32>())?;
+        budget.may_take(all.len() * size_of::<u32>())?;
         let mut tally = Tally::default();
         let mut is_of = |operation: &Operation, key| {
             tally.add(operation);
@@ -318,14 +334,14 @@ impl Keys {
             let operations = (0..).zip(all).map(|(index, _)| index).collect();
             return Ok(Self { operations, keys: vec![(first.key, 0..all.len())], whole: Some(tally) });
         }
-        patience.room(all.len() * size_of::<u32>() + history.values.len() * size_of::<usize>())?;
+        budget.may_take(all.len() * size_of::<u32>() + history.values.len() * size_of::<usize>())?;
         let mut ends = vec![0_usize; history.values.len()];
         for operation in &history.operations {
             ends[operation.key.0 as usize] += 1;
         }
         let count = ends.iter().filter(|end| **end > 0).count();
         // The sort of the keys needs room for half of them.
-        patience.room(all.len() * size_of::<u32>() + 2 * count * size_of::<(ValueId, std::ops::Range<usize>)>())?;
+        budget.may_take(all.len() * size_of::<u32>() + 2 * count * size_of::<(ValueId, std::ops::Range<usize>)>())?;
         let mut keys = Vec::with_capacity(count);
         let mut total = 0;
         for (id, end) in ends.iter_mut().enumerate() {

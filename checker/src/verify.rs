@@ -8,8 +8,8 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::{
     Limits,
-    model::{Call, Specification},
-    patience::{OutOf, Patience},
+    budget::{Budget, Exhausted},
+    specification::{Call, Specification},
 };
 
 /// Maximum number of operations of which every order is tried.
@@ -20,22 +20,22 @@ const TRIES_PER_QUESTION: usize = 256;
 
 /// Reason why an order is not confirmed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Unconfirmed {
+pub(crate) enum ReplayError {
     /// The order is no linearization, for this reason.
     Wrong(String),
     /// A limit was reached first.
-    OutOf(OutOf),
+    Exhausted(Exhausted),
 }
 
-impl From<String> for Unconfirmed {
+impl From<String> for ReplayError {
     fn from(why: String) -> Self {
         Self::Wrong(why)
     }
 }
 
-impl From<OutOf> for Unconfirmed {
-    fn from(out: OutOf) -> Self {
-        Self::OutOf(out)
+impl From<Exhausted> for ReplayError {
+    fn from(out: Exhausted) -> Self {
+        Self::Exhausted(out)
     }
 }
 
@@ -46,8 +46,7 @@ pub(crate) trait Verify: Sync {
     ///
     /// # Errors
     /// The reason why `order` is not a linearization, or the limit that was reached.
-    fn replay(&self, history: &History, all: &[u32], order: &[u32], patience: &Patience<'_>)
-    -> Result<(), Unconfirmed>;
+    fn replay(&self, history: &History, all: &[u32], order: &[u32], budget: &Budget<'_>) -> Result<(), ReplayError>;
 
     /// Returns true if some order explains these operations (indexes) alone, or `None` if there are too many of them
     /// to try within `tries`.
@@ -56,15 +55,9 @@ pub(crate) trait Verify: Sync {
 }
 
 impl<S: Specification> Verify for S {
-    fn replay(
-        &self,
-        history: &History,
-        all: &[u32],
-        order: &[u32],
-        patience: &Patience<'_>,
-    ) -> Result<(), Unconfirmed> {
+    fn replay(&self, history: &History, all: &[u32], order: &[u32], budget: &Budget<'_>) -> Result<(), ReplayError> {
         let mut state = self.initial();
-        replay_by(history, all, order, patience, |operation| {
+        replay_by(history, all, order, budget, |operation| {
             self.apply(&mut state, &Call::of(history, operation, self.asks_who()))
         })
     }
@@ -74,7 +67,7 @@ impl<S: Specification> Verify for S {
         let operations: Vec<Operation> = indexes.iter().map(|&index| history.operations[index]).collect();
         let calls: Vec<Call<'_>> =
             operations.iter().map(|operation| Call::of(history, operation, self.asks_who())).collect();
-        some_order(self, &operations, &calls, tries, &Patience::new(&Limits::none()))
+        some_order(self, &operations, &calls, tries, &Budget::new(&Limits::none()))
     }
 }
 
@@ -85,12 +78,12 @@ pub(crate) fn replay_register(
     initial: &Value,
     all: &[u32],
     order: &[u32],
-    patience: &Patience<'_>,
-) -> Result<(), Unconfirmed> {
+    budget: &Budget<'_>,
+) -> Result<(), ReplayError> {
     // No other value has this number, so it can stand for an initial value that the history does not mention.
     let initial = history.values.find(initial).unwrap_or(ValueId::UNKNOWN);
     let mut value = initial;
-    replay_by(history, all, order, patience, |operation| {
+    replay_by(history, all, order, budget, |operation| {
         let Operation { function, input, output, .. } = *operation;
         let is_mismatch = operation.outcome == Outcome::Mismatch;
         match function {
@@ -112,15 +105,15 @@ fn replay_by(
     history: &History,
     all: &[u32],
     order: &[u32],
-    patience: &Patience<'_>,
+    budget: &Budget<'_>,
     mut apply: impl FnMut(&Operation) -> bool,
-) -> Result<(), Unconfirmed> {
+) -> Result<(), ReplayError> {
     let first = all.first().map_or(0, |index| index / 64);
     let mut seen = vec![0_u64; all.last().map_or(0, |index| (index / 64 - first + 1) as usize)];
     let mut last_start = 0;
     let mut certain = 0;
     for &index in order {
-        patience.step()?;
+        budget.step()?;
         let operation = &history.operations[index as usize];
         let word = &mut seen[(index / 64 - first) as usize];
         if *word >> (index % 64) & 1 == 1 {
@@ -198,7 +191,7 @@ pub(crate) fn explains_answer(
     if let Some(last) = calls.last_mut() {
         last.output = Some(answer);
     }
-    some_order(object, operations, &calls, tries, &Patience::new(&Limits::none()))
+    some_order(object, operations, &calls, tries, &Budget::new(&Limits::none()))
 }
 
 /// Returns true if some order explains these calls, the i-th made by the i-th operation. Returns `None` if deciding
@@ -208,12 +201,12 @@ pub(crate) fn some_order<S: Specification>(
     operations: &[Operation],
     calls: &[Call<'_>],
     tries: usize,
-    patience: &Patience<'_>,
+    budget: &Budget<'_>,
 ) -> Option<bool> {
     if operations.len() > MAX_OPERATIONS {
         return None;
     }
-    Trial::new(object, operations, calls).go(tries, patience)
+    Trial::new(object, operations, calls).go(tries, budget)
 }
 
 /// Set of operations that took place, as a bit set in words of 64.
@@ -253,7 +246,7 @@ impl<'a, S: Specification> Trial<'a, S> {
         Self { object, operations, calls, twins, dead_ends: FxHashSet::default() }
     }
 
-    fn go(mut self, tries: usize, patience: &Patience<'_>) -> Option<bool> {
+    fn go(mut self, tries: usize, budget: &Budget<'_>) -> Option<bool> {
         let done = vec![0; self.operations.len().div_ceil(64)].into_boxed_slice();
         let Some(first) = self.begin(done, self.object.initial()) else { return Some(true) };
         let (mut path, mut left) = (vec![first], tries);
@@ -266,7 +259,7 @@ impl<'a, S: Specification> Trial<'a, S> {
             if self.dead_ends.insert((further.done.clone(), further.state.clone())) {
                 left = left.checked_sub(1)?;
                 if left.is_multiple_of(TRIES_PER_QUESTION) {
-                    patience.ask().ok()?;
+                    budget.ask().ok()?;
                 }
                 path.push(further);
             }
@@ -317,14 +310,14 @@ fn is_done(done: &[u64], place: usize) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Register;
+    use crate::objects::register::specification::Register;
     use histories::{Event, EventType, HistoryBuilder, Process};
 
     /// Returns true if some order explains these operations of a register alone.
     fn can_be_ordered(history: &History, indexes: &[usize], tries: usize) -> Option<bool> {
         let operations: Vec<Operation> = indexes.iter().map(|&index| history.operations[index]).collect();
         let calls = register_calls(history, &Value::Nil, &operations);
-        some_order(&Register::new(&Value::Nil, true), &operations, &calls, tries, &Patience::endless())
+        some_order(&Register::new(&Value::Nil, true), &operations, &calls, tries, &Budget::endless())
     }
 
     /// Builds a history from events: process, kind, function, value.
@@ -351,14 +344,14 @@ mod tests {
             (1, Done, "write", 2.into()),
         ]);
         let replay_of = |all: &[u32], order: &[u32]| {
-            let patience = Patience::endless();
-            let by_numbers = replay_register(&history, &Value::Nil, all, order, &patience);
-            assert_eq!(by_numbers, Register::new(&Value::Nil, true).replay(&history, all, order, &patience));
+            let budget = Budget::endless();
+            let by_numbers = replay_register(&history, &Value::Nil, all, order, &budget);
+            assert_eq!(by_numbers, Register::new(&Value::Nil, true).replay(&history, all, order, &budget));
             by_numbers
         };
         let replay = |order: &[u32]| replay_of(&[0, 1, 2], order);
         let why_not = |order: &[u32]| {
-            let Err(Unconfirmed::Wrong(why)) = replay(order) else { panic!("{order:?} is wrong") };
+            let Err(ReplayError::Wrong(why)) = replay(order) else { panic!("{order:?} is wrong") };
             why
         };
         assert_eq!(replay(&[0, 1, 2]), Ok(()));

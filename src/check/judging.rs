@@ -1,6 +1,6 @@
 //! Judging of histories, whichever command asks: the options that say how, and the verdict.
 
-use std::{panic, path::Path, thread, time::Duration};
+use std::{panic, path::Path, sync::LazyLock, thread, time::Duration};
 
 use checker::{Ladder, Model, Options, Prefix, Report, StalenessReport, Verdict};
 use clap::{Args, ValueEnum, builder::PossibleValue};
@@ -58,58 +58,49 @@ pub(crate) struct Judging {
     threads: Option<u16>,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
+/// Name of a model: of single operations, by the checker's own list, or of transactions.
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum ModelName {
-    /// read and write (and cas, where there is any)
-    Register,
-    /// read, write and cas
+    Single(Model),
+    /// Another name of a register.
     CasRegister,
-    /// get, put, append, delete and cas on text
-    Kv,
-    /// several registers, read and written at once
-    MultiRegister,
-    /// add, remove, contains and read
-    Set,
-    /// inc, dec, add and read
-    Counter,
-    /// enqueue and dequeue, first in first out
-    Queue,
-    /// add and take, in any order
-    Bag,
-    /// push and pop, last in first out
-    Stack,
-    /// insert, and poll of the smallest
-    PriorityQueue,
-    /// append, and read of the whole list
-    List,
-    /// acquire, and release by the process that holds it
-    Mutex,
-    /// as mutex, and each acquire returns a larger token than all before
-    FencedLock,
-    /// transactions that append to lists and read them
     ListAppend,
-    /// transactions that write registers and read them
     RwRegister,
 }
 
 impl ModelName {
     /// The model of single operations; none for transactions, whose keys say themselves what they are.
     pub(crate) fn of_keys(self) -> Option<Model> {
-        Some(match self {
-            Self::Register | Self::CasRegister => Model::Register,
-            Self::Kv => Model::KeyValue,
-            Self::MultiRegister => Model::MultiRegister,
-            Self::Set => Model::Set,
-            Self::Counter => Model::Counter,
-            Self::Queue => Model::Queue,
-            Self::Bag => Model::Bag,
-            Self::Stack => Model::Stack,
-            Self::PriorityQueue => Model::PriorityQueue,
-            Self::List => Model::List,
-            Self::Mutex => Model::Mutex,
-            Self::FencedLock => Model::FencedLock,
-            Self::ListAppend | Self::RwRegister => return None,
-        })
+        match self {
+            Self::Single(model) => Some(model),
+            Self::CasRegister => Some(Model::Register),
+            Self::ListAppend | Self::RwRegister => None,
+        }
+    }
+}
+
+impl ValueEnum for ModelName {
+    fn value_variants<'a>() -> &'a [Self] {
+        static ALL: LazyLock<Vec<ModelName>> = LazyLock::new(|| {
+            let mut all = Vec::new();
+            for model in Model::ALL {
+                all.push(ModelName::Single(*model));
+                all.extend((*model == Model::Register).then_some(ModelName::CasRegister));
+            }
+            all.extend([ModelName::ListAppend, ModelName::RwRegister]);
+            all
+        });
+        &ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let (name, functions) = match self {
+            Self::Single(model) => (model.name(), model.functions()),
+            Self::CasRegister => ("cas-register", "read, write and cas"),
+            Self::ListAppend => ("list-append", "transactions that append to lists and read them"),
+            Self::RwRegister => ("rw-register", "transactions that write registers and read them"),
+        };
+        Some(PossibleValue::new(name).help(functions))
     }
 }
 

@@ -109,6 +109,7 @@ fn an_initial_value_that_is_none_is_refused_with_those_that_are() {
         ("priority-queue", "[\"a\"]", "whole numbers"),
         ("counter", "[]", "a whole number"),
         ("fenced-lock", "\"a\"", "a whole number"),
+        ("semaphore", "-1", "a number of permits"),
         ("kv", "[1]", "text"),
     ] {
         for command in ["check", "shrink", "report"] {

@@ -7,7 +7,7 @@ type Call = (&'static str, &'static str, &'static str, &'static str);
 
 const NIL: &str = "null";
 
-const MODELS: [(&str, &[Call]); 15] = [
+const MODELS: [(&str, &[Call]); 16] = [
     ("register", &[("write", "1", "1", "1"), ("read", NIL, "1", "2")]),
     ("cas-register", &[("write", "1", "1", "1"), ("cas", "[1,2]", "[1,2]", "[1,2]"), ("read", NIL, "2", "1")]),
     ("kv", &[("append", r#""a""#, NIL, NIL), ("append", r#""b""#, NIL, NIL), ("get", NIL, r#""ab""#, r#""ba""#)]),
@@ -24,6 +24,7 @@ const MODELS: [(&str, &[Call]); 15] = [
     ("list", &[("append", "1", NIL, NIL), ("append", "2", NIL, NIL), ("read", NIL, "[1,2]", "[2,1]")]),
     ("mutex", &[("acquire", NIL, NIL, NIL)]),
     ("fenced-lock", &[("acquire", NIL, "1", "1"), ("release", NIL, NIL, NIL), ("acquire", NIL, "2", "1")]),
+    ("semaphore", &[("acquire", NIL, NIL, NIL)]),
     (
         "list-append",
         &[

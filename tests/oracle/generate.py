@@ -279,6 +279,7 @@ def all_models():
         Model("list", (), models.a_list, ask_one_of(("append", 1), ("read", 0)), wrong_list(mixed), mixed),
         Model("mutex", None, models.mutex, ask_lock, wrong_scalar([None])),
         Model("fenced-lock", (None, None, -(2**63)), models.fenced_lock, ask_lock, wrong_scalar([1])),
+        Model("semaphore", (), models.semaphore, ask_lock, wrong_scalar([None])),
         Model("list-append", frozenset(), None, ask_transaction(["r", "append"]), wrong_transaction(values, True),
               range(1, 40), share=2),
         Model("rw-register", frozenset(), None, ask_transaction(["r", "w"]), wrong_transaction(values, False),

@@ -165,6 +165,16 @@ def fenced_lock(state, call):
     return [(None, None, highest)] if call.value == token else []
 
 
+def semaphore(state, call):
+    """A semaphore of two permits; the state names the processes that hold them."""
+    if call.f == "acquire":
+        return [tuple(sorted(state + (call.process,)))] if len(state) < 2 else []
+    if call.process not in state:
+        return []
+    place = state.index(call.process)
+    return [state[:place] + state[place + 1:]]
+
+
 def is_linearizable(calls, spans, initial, step):
     """Whether some order explains all answers. `spans` are (invocation, completion) of each call; no completion is infinity."""
     certain = sum(1 << number for number, call in enumerate(calls) if call.outcome != "info")

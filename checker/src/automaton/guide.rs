@@ -13,7 +13,7 @@ use petgraph::unionfind::UnionFind;
 use rustc_hash::FxHashMap;
 
 use crate::{
-    patience::{OutOf, Patience},
+    budget::{Budget, Exhausted},
     prepare::{Action, Step, Val},
 };
 
@@ -74,16 +74,16 @@ impl<'t> Makers<'t> {
 
 /// Texts that the steps write and append.
 #[derive(Default)]
-pub(super) struct Made<'t> {
+pub(super) struct TextMakers<'t> {
     pub written: Makers<'t>,
     pub appended: Makers<'t>,
 }
 
-impl<'t> Made<'t> {
-    pub(super) fn by(steps: &[Step], texts: &'t [Cow<'_, str>], patience: &Patience<'_>) -> Result<Self, OutOf> {
+impl<'t> TextMakers<'t> {
+    pub(super) fn by(steps: &[Step], texts: &'t [Cow<'_, str>], budget: &Budget<'_>) -> Result<Self, Exhausted> {
         let mut made = Self::default();
         for (index, step) in steps.iter().enumerate() {
-            patience.step()?;
+            budget.step()?;
             match step.action {
                 Action::Write(value) | Action::Cas { to: value, .. } => made.written.add(&texts[value as usize], index),
                 Action::Append(suffix) => made.appended.add(&texts[suffix as usize], index),
@@ -99,11 +99,11 @@ const PER_TEXT: usize = 8;
 
 /// Returns the position of each value in the guessed order: smaller values come first, 0 means unknown.
 pub(super) fn places(
-    Made { written, appended }: &Made<'_>,
+    TextMakers { written, appended }: &TextMakers<'_>,
     texts: &[Cow<'_, str>],
     steps: &[Step],
-    patience: &Patience<'_>,
-) -> Result<Vec<u32>, OutOf> {
+    budget: &Budget<'_>,
+) -> Result<Vec<u32>, Exhausted> {
     let mut blocks = UnionFind::<usize>::new(steps.len());
     let mut block_of: Vec<Option<Option<usize>>> = vec![None; texts.len()];
     let mut block = |blocks: &mut UnionFind<usize>, value: Val| {
@@ -118,7 +118,7 @@ pub(super) fn places(
         })
     };
     for (index, step) in steps.iter().enumerate() {
-        patience.steps(PER_TEXT)?;
+        budget.steps(PER_TEXT)?;
         match step.action {
             Action::Read(value) => {
                 if let Some(block) = block(&mut blocks, value) {

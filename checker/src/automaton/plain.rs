@@ -11,15 +11,16 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::{Automaton, State};
 use crate::{
     memory::{of_table, of_vec},
-    model::{Call, Register, Specification, register::as_text},
+    objects::register::specification::{Register, as_text},
     prepare::{Action, INITIAL, Prepared, Val},
+    specification::{Call, Specification},
 };
 
 /// State of all values that no operation expects and that cannot become expected without a write.
 const BLANK: State = State::MAX;
 
 #[derive(Debug)]
-pub(crate) struct Plain<'a> {
+pub(crate) struct SpecificationRegister<'a> {
     register: Register<'a>,
     /// Values by their numbers in the key.
     values: Vec<&'a Value>,
@@ -32,7 +33,7 @@ pub(crate) struct Plain<'a> {
     bytes: usize,
 }
 
-impl<'a> Plain<'a> {
+impl<'a> SpecificationRegister<'a> {
     pub(crate) fn new(history: &'a History, initial: &'a Value, prepared: &Prepared) -> Self {
         let values: Vec<&Value> = prepared.values.iter().map(|id| id.map_or(initial, |id| history.value(id))).collect();
         let asked: FxHashSet<&Value> =
@@ -108,7 +109,7 @@ fn wanted(action: Action) -> Option<Val> {
     }
 }
 
-impl Automaton for Plain<'_> {
+impl Automaton for SpecificationRegister<'_> {
     fn initial(&self) -> State {
         self.numbers[self.values[INITIAL as usize]]
     }

@@ -18,12 +18,12 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
     Automaton, State,
-    guide::{Made, places},
+    guide::{TextMakers, places},
 };
 use crate::{
+    budget::{Budget, Exhausted},
     memory::{of_table, of_vec},
-    model::register::{as_text, is_text},
-    patience::{OutOf, Patience},
+    objects::register::specification::{as_text, is_text},
     prepare::{Action, INITIAL, Prepared, Step, Val},
 };
 
@@ -49,7 +49,7 @@ struct Beginning {
 
 /// Expected texts, sorted, with the rank up to which each is expected.
 #[derive(Debug)]
-struct Asked<'a> {
+struct ExpectedTexts<'a> {
     texts: Vec<Cow<'a, str>>,
     /// Segment tree over the ranks of the texts: each node holds the maximum of its two children, leaves last.
     latest: Vec<u32>,
@@ -57,25 +57,25 @@ struct Asked<'a> {
     first_bytes: Vec<u8>,
 }
 
-impl<'a> Asked<'a> {
+impl<'a> ExpectedTexts<'a> {
     /// Collects the expected texts with the rank up to which each is expected, and the rank up to which any value but
     /// a given one is expected (by a cas that did not match).
     ///
     /// A cas of unknown outcome expects its old value for as long as its new value can be observed, as in
-    /// [`crate::relevance`].
+    /// [`crate::liveness`].
     fn by(
         steps: &[Step],
         texts: &[Cow<'a, str>],
-        made: &Made<'_>,
-        patience: &Patience<'_>,
-    ) -> Result<(Self, u32), OutOf> {
+        made: &TextMakers<'_>,
+        budget: &Budget<'_>,
+    ) -> Result<(Self, u32), Exhausted> {
         let looked_for = |step: &Step| match step.action {
             Action::Read(value) | Action::NotEqual(value) | Action::Cas { from: value, .. } => Some(value as usize),
             Action::Write(_) | Action::Append(_) | Action::Contradiction(_) => None,
         };
         let (mut until, mut is_asked, mut other_until) = (vec![0; texts.len()], vec![false; texts.len()], 0);
         for step in steps {
-            patience.step()?;
+            budget.step()?;
             let Some(value) = looked_for(step) else { continue };
             is_asked[value] = true;
             if step.is_certain() {
@@ -92,7 +92,7 @@ impl<'a> Asked<'a> {
         let latest = vec![0; 2 * all.len()];
         let mut asked = Self { texts: all, latest, first_bytes: made.appended.first_bytes() };
         for (text, &until) in texts.iter().zip(&until).filter(|(_, until)| **until > 0) {
-            patience.step()?;
+            budget.step()?;
             asked.raise(asked.place(text), until);
         }
         let mut unknown = Vec::new();
@@ -104,7 +104,7 @@ impl<'a> Asked<'a> {
         let mut has_changed = true;
         while std::mem::replace(&mut has_changed, false) {
             for &(from, to, start) in unknown.iter().rev() {
-                patience.step()?;
+                budget.step()?;
                 let until = asked.beginning(to).map_or(0, |to| to.until).max(other_until);
                 if until > start && until > asked.until(from, from + 1) {
                     asked.raise(from, until);
@@ -182,7 +182,7 @@ impl<'a> Asked<'a> {
 pub(crate) struct Text<'a> {
     /// Text of each value.
     texts: Vec<Cow<'a, str>>,
-    asked: Asked<'a>,
+    asked: ExpectedTexts<'a>,
     states: Vec<Beginning>,
     /// State of a text by the start of its range and its length.
     numbers: FxHashMap<(u32, u32), State>,
@@ -197,7 +197,7 @@ pub(crate) struct Text<'a> {
 impl<'a> Text<'a> {
     /// Returns the estimated memory for the texts of the history, in bytes.
     pub(crate) fn bytes(history: &History, prepared: &Prepared) -> usize {
-        /// Estimated bytes for each value, in these tables and in [`Made`].
+        /// Estimated bytes for each value, in these tables and in [`TextMakers`].
         const OF_VALUE: usize = 2 * size_of::<Cow<'_, str>>() + size_of::<Beginning>() + 128;
         const OF_STEP: usize = 4 * size_of::<usize>();
         /// Estimated bytes for each byte that is searched for in all texts.
@@ -217,14 +217,14 @@ impl<'a> Text<'a> {
         history: &'a History,
         initial: &'a Value,
         prepared: &Prepared,
-        patience: &Patience<'_>,
-    ) -> Result<Self, OutOf> {
+        budget: &Budget<'_>,
+    ) -> Result<Self, Exhausted> {
         let steps = &prepared.steps;
         let values = prepared.values.iter().map(|id| id.map_or(initial, |id| history.value(id)));
         let texts: Vec<Cow<'a, str>> = values.clone().map(as_text).collect();
-        let made = Made::by(steps, &texts, patience)?;
-        let (asked, other_until) = Asked::by(steps, &texts, &made, patience)?;
-        let places = places(&made, &texts, steps, patience)?;
+        let made = TextMakers::by(steps, &texts, budget)?;
+        let (asked, other_until) = ExpectedTexts::by(steps, &texts, &made, budget)?;
+        let places = places(&made, &texts, steps, budget)?;
         let mut states = vec![Beginning::default(); texts.len()];
         let mut numbers = FxHashMap::default();
         let is_text: Vec<bool> = values.map(is_text).collect();
@@ -237,7 +237,7 @@ impl<'a> Text<'a> {
         };
         name(INITIAL);
         for step in steps {
-            patience.step()?;
+            budget.step()?;
             match step.action {
                 Action::Read(value) | Action::NotEqual(value) | Action::Write(value) => name(value),
                 Action::Cas { from, to } => {
@@ -247,7 +247,7 @@ impl<'a> Text<'a> {
                 Action::Append(_) | Action::Contradiction(_) => {}
             }
         }
-        let mut seen_until = seen_until(&asked, &made, &texts, steps, patience)?;
+        let mut seen_until = seen_until(&asked, &made, &texts, steps, budget)?;
         let as_text_until = as_text_until(&asked, &texts, &is_text, steps);
         for step in steps.iter().filter(|step| !step.is_certain()) {
             if let Action::Append(suffix) = step.action
@@ -295,12 +295,12 @@ impl<'a> Text<'a> {
 /// Returns for each append of unknown outcome the rank up to which a text is expected that contains the appended
 /// text, where the rest before and after it can have been made by other steps.
 fn seen_until(
-    asked: &Asked<'_>,
-    made: &Made<'_>,
+    asked: &ExpectedTexts<'_>,
+    made: &TextMakers<'_>,
     texts: &[Cow<'_, str>],
     steps: &[Step],
-    patience: &Patience<'_>,
-) -> Result<FxHashMap<Val, u32>, OutOf> {
+    budget: &Budget<'_>,
+) -> Result<FxHashMap<Val, u32>, Exhausted> {
     let mut suffixes: Vec<Val> = (steps.iter().filter(|step| !step.is_certain()))
         .filter_map(|step| if let Action::Append(suffix) = step.action { Some(suffix) } else { None })
         .filter(|&suffix| !texts[suffix as usize].is_empty())
@@ -315,7 +315,7 @@ fn seen_until(
         return Ok(suffixes.into_iter().map(|suffix| (suffix, u32::MAX)).collect());
     };
     for (place, text) in (0..).zip(&asked.texts) {
-        patience.steps(1 + text.len() / BYTES_PER_STEP)?;
+        budget.steps(1 + text.len() / BYTES_PER_STEP)?;
         let until = asked.until(place, place + 1);
         for found in search.find_overlapping_iter(text.as_bytes()) {
             let (before, after) = (&text.as_bytes()[..found.start()], &text.as_bytes()[found.end()..]);
@@ -333,7 +333,7 @@ fn seen_until(
 
 /// Returns the rank up to which a text is expected that an append of empty text makes of a value that is not text.
 /// (Appending more than that gives the same result for the value and for its text.)
-fn as_text_until(asked: &Asked<'_>, texts: &[Cow<'_, str>], is_text: &[bool], steps: &[Step]) -> u32 {
+fn as_text_until(asked: &ExpectedTexts<'_>, texts: &[Cow<'_, str>], is_text: &[bool], steps: &[Step]) -> u32 {
     let mut sought = vec![false; texts.len()];
     let mut becomes_text = vec![INITIAL];
     for step in steps {
@@ -426,10 +426,7 @@ mod tests {
     use histories::{Event, EventType, HistoryBuilder, Process};
 
     use super::*;
-    use crate::{
-        Model,
-        prepare::{Keys, Preparer},
-    };
+    use crate::prepare::{Keys, Preparer};
 
     /// Runs `test` on the automaton of these operations, one after the other: function, argument or answer, and
     /// whether it completed.
@@ -452,10 +449,10 @@ mod tests {
             }
         }
         let history = builder.finish();
-        let keys = Keys::split(&history, &Patience::endless()).unwrap();
-        let mut preparer = Preparer::new(&history, Model::KeyValue, initial);
-        let prepared = preparer.prepare(keys.operations(0), &Patience::endless()).unwrap().unwrap();
-        test(&mut Text::new(&history, initial, &prepared, &Patience::endless()).unwrap())
+        let keys = Keys::split(&history, &Budget::endless()).unwrap();
+        let mut preparer = Preparer::new(&history, true, initial);
+        let prepared = preparer.prepare(keys.operations(0), &Budget::endless()).unwrap().steps().unwrap();
+        test(&mut Text::new(&history, initial, &prepared, &Budget::endless()).unwrap())
     }
 
     /// Number of the first value that the operations mention: values are numbered from 1 in the order of their first

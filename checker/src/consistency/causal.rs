@@ -19,10 +19,10 @@
 use histories::History;
 use rustc_hash::FxHashMap;
 
-use super::key::{Touch, touches};
+use super::key::{AccessKind, touches};
 use crate::{
     Memory,
-    patience::{OutOf, Patience},
+    budget::{Budget, Exhausted},
     prepare::Step,
 };
 
@@ -39,7 +39,7 @@ pub(super) struct Event {
     /// Number of the value.
     pub value: u32,
     /// Kind of access; the look of a cas comes before its set.
-    pub touch: Touch,
+    pub touch: AccessKind,
     /// True if the outcome of the operation is known.
     pub certain: bool,
 }
@@ -65,7 +65,7 @@ pub(super) struct Events {
 
 /// Reason why no causal order explains everything. Operations are given by index.
 #[derive(Debug)]
-pub(super) enum Uncausal {
+pub(super) enum CausalViolation {
     /// Look at a value that was never set.
     Unset { looker: u32 },
     /// Look at an overwritten value: the looker knows of the newer change, which has the change that was found in its
@@ -85,7 +85,7 @@ struct Change {
     event: u32,
 }
 
-struct Sweep<'a> {
+struct CausalSweep<'a> {
     all: &'a Events,
     /// Start of each session's events, and the end of the last.
     starts: Vec<usize>,
@@ -108,15 +108,19 @@ struct Sweep<'a> {
 }
 
 /// Returns the reason why `all`, session by session, is not causally consistent, or `None` if it is.
-pub(super) fn uncausal(all: &Events, memory: &Memory, patience: &Patience<'_>) -> Result<Option<Uncausal>, OutOf> {
-    let mut sweep = match Sweep::new(all, memory) {
+pub(super) fn find_causal_violation(
+    all: &Events,
+    memory: &Memory,
+    budget: &Budget<'_>,
+) -> Result<Option<CausalViolation>, Exhausted> {
+    let mut sweep = match CausalSweep::new(all, memory) {
         Ok(sweep) => sweep,
-        Err(bytes) => return Ok(Some(Uncausal::TooMany { bytes })),
+        Err(bytes) => return Ok(Some(CausalViolation::TooMany { bytes })),
     };
     let sessions = u32::try_from(sweep.at.len()).expect("processes are u32");
     let mut ready: Vec<u32> = (0..sessions).rev().collect();
     while let Some(session) = ready.pop() {
-        let found = sweep.go_on(session, &mut ready, patience)?;
+        let found = sweep.go_on(session, &mut ready, budget)?;
         if found.is_some() {
             return Ok(found);
         }
@@ -124,7 +128,7 @@ pub(super) fn uncausal(all: &Events, memory: &Memory, patience: &Patience<'_>) -
     Ok((0..sessions).find(|&session| sweep.is_stuck(session)).map(|session| sweep.ring(session)))
 }
 
-impl<'a> Sweep<'a> {
+impl<'a> CausalSweep<'a> {
     fn new(all: &'a Events, memory: &Memory) -> Result<Self, usize> {
         let mut starts = vec![0];
         starts.extend((1..all.events.len()).filter(|&at| all.events[at - 1].process != all.events[at].process));
@@ -137,7 +141,7 @@ impl<'a> Sweep<'a> {
             let mut own = Vec::new();
             for at in bounds[0]..bounds[1] {
                 let Event { value, touch, .. } = all.events[at];
-                if touch == Touch::Set {
+                if touch == AccessKind::Set {
                     let number = u32::try_from(own.len() + 1).expect("operations are counted by u32");
                     let changer = u32::try_from(by_key.len()).expect("processes are u32");
                     let event = u32::try_from(at).expect("operations are counted by u32");
@@ -195,13 +199,13 @@ impl<'a> Sweep<'a> {
         &mut self,
         session: u32,
         ready: &mut Vec<u32>,
-        patience: &Patience<'_>,
-    ) -> Result<Option<Uncausal>, OutOf> {
+        budget: &Budget<'_>,
+    ) -> Result<Option<CausalViolation>, Exhausted> {
         while self.is_stuck(session) {
-            patience.steps(self.sets.len())?;
+            budget.steps(self.sets.len())?;
             let (at, knows) = &mut self.at[session as usize];
             let Event { operation, value, touch, .. } = self.all.events[*at];
-            if touch == Touch::Set {
+            if touch == AccessKind::Set {
                 let Change { session: own, number, .. } = self.changes[value as usize];
                 knows[own as usize] = number;
                 self.clock_of[value as usize] =
@@ -210,7 +214,7 @@ impl<'a> Sweep<'a> {
                 ready.extend(self.waiting.remove(&value).into_iter().flatten());
             } else if self.changes[value as usize].session == NONE {
                 if self.all.initial[self.all.keys[value as usize] as usize] != value {
-                    return Ok(Some(Uncausal::Unset { looker: operation }));
+                    return Ok(Some(CausalViolation::Unset { looker: operation }));
                 }
                 if let Some(found) = self.overwritten(session, value) {
                     return Ok(Some(found));
@@ -234,7 +238,7 @@ impl<'a> Sweep<'a> {
 
     /// Returns the violation if the session, which looks at `value`, knows of a change of that key with `value`'s
     /// change in its past.
-    fn overwritten(&self, session: u32, value: u32) -> Option<Uncausal> {
+    fn overwritten(&self, session: u32, value: u32) -> Option<CausalViolation> {
         let (at, knows) = &self.at[session as usize];
         let change = self.changes[value as usize];
         let clock = self.clock(value);
@@ -256,7 +260,7 @@ impl<'a> Sweep<'a> {
                 }
                 let of = |at: usize| self.all.events[at].operation;
                 let (looker, writer, newer) = (of(*at), writer.map(of), of(newer));
-                return Some(Uncausal::Overwritten { looker, writer, newer, way });
+                return Some(CausalViolation::Overwritten { looker, writer, newer, way });
             }
         }
         None
@@ -283,7 +287,7 @@ impl<'a> Sweep<'a> {
                     came.insert(before, at);
                 }
                 let change = self.changes[events[before].value as usize];
-                if events[before].touch == Touch::Look && change.session != NONE {
+                if events[before].touch == AccessKind::Look && change.session != NONE {
                     let writer = change.event as usize;
                     if !came.contains_key(&writer) && writer != to {
                         came.insert(writer, before);
@@ -306,7 +310,7 @@ impl<'a> Sweep<'a> {
     }
 
     /// Returns the cycle of sessions that wait for each other, found from a session that waits.
-    fn ring(&self, session: u32) -> Uncausal {
+    fn ring(&self, session: u32) -> CausalViolation {
         let mut order = Vec::new();
         let mut seen = FxHashMap::default();
         let mut session = session as usize;
@@ -318,7 +322,7 @@ impl<'a> Sweep<'a> {
             session =
                 self.changers.iter().position(|&changer| changer == change.session).expect("it changes something");
         }
-        Uncausal::Ring { ring: order.split_off(seen[&session]).into_flattened() }
+        CausalViolation::Ring { ring: order.split_off(seen[&session]).into_flattened() }
     }
 }
 
@@ -328,18 +332,18 @@ impl<'a> Sweep<'a> {
 pub(super) fn show(all: &[Event], kept: &mut Vec<u32>) {
     let find = |kept: &[u32], values: &[u32]| {
         let sees = |event: &&Event| {
-            event.touch == Touch::Look && values.contains(&event.value) && !kept.contains(&event.operation)
+            event.touch == AccessKind::Look && values.contains(&event.value) && !kept.contains(&event.operation)
         };
         all.iter().filter(sees).max_by_key(|event| event.certain).map(|event| event.operation)
     };
     let sets =
-        |operation: u32| all.iter().filter(move |event| event.touch == Touch::Set && event.operation == operation);
+        |operation: u32| all.iter().filter(move |event| event.touch == AccessKind::Set && event.operation == operation);
     let mut at = 0;
     while at < kept.len() {
         let operation = kept[at];
         at += 1;
         let Some(set) = sets(operation).find(|event| !event.certain) else { continue };
-        let sees = |event: &Event| event.touch == Touch::Look && event.value == set.value;
+        let sees = |event: &Event| event.touch == AccessKind::Look && event.value == set.value;
         let is_seen = |event: &Event| event.operation != operation && kept.contains(&event.operation) && sees(event);
         if !all.iter().any(is_seen) {
             kept.extend(find(kept, &[set.value]));

@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 
-use crate::patience::{OutOf, Patience};
+use crate::budget::{Budget, Exhausted};
 
 /// Edge with the two steps that imply it. A step that a neighbouring edge names may be left out.
 #[derive(Clone, Copy, Debug)]
@@ -22,15 +22,15 @@ const MAX_STARTS: usize = 64;
 const MAX_LOOKS: usize = 4_000_000;
 
 /// Returns the edges of a short cycle, or `None` if there is no cycle.
-pub(super) fn ring(nodes: u32, edges: &[Edge], patience: &Patience<'_>) -> Result<Option<Vec<Edge>>, OutOf> {
+pub(super) fn ring(nodes: u32, edges: &[Edge], budget: &Budget<'_>) -> Result<Option<Vec<Edge>>, Exhausted> {
     // Both adjacency lists, and for each node its number of predecessors left, whether it is ready, and whether it is
     // left over.
-    patience.room(2 * (edges.len() + nodes as usize) * size_of::<u32>() + nodes as usize * 10)?;
+    budget.may_take(2 * (edges.len() + nodes as usize) * size_of::<u32>() + nodes as usize * 10)?;
     let forward = Adjacency::new(nodes, edges, |edge| edge.from);
-    let Some(mut left) = forward.not_sorted(edges, |edge| edge.to, patience)? else { return Ok(None) };
+    let Some(mut left) = forward.not_sorted(edges, |edge| edge.to, budget)? else { return Ok(None) };
     let backward = Adjacency::new(nodes, edges, |edge| edge.to);
     // Nodes that lead nowhere are on no cycle either.
-    if let Some(also) = backward.not_sorted(edges, |edge| edge.from, patience)? {
+    if let Some(also) = backward.not_sorted(edges, |edge| edge.from, budget)? {
         left.iter_mut().zip(also).for_each(|(left, also)| *left &= also);
     }
     let candidates: Vec<u32> = (0..nodes).filter(|&node| left[node as usize]).collect();
@@ -38,7 +38,7 @@ pub(super) fn ring(nodes: u32, edges: &[Edge], patience: &Patience<'_>) -> Resul
     let mut best: Option<Vec<Edge>> = None;
     for &start in candidates.iter().step_by(candidates.len().div_ceil(MAX_STARTS).max(1)) {
         // A cycle that was found is a cycle even if it is not the shortest.
-        if best.is_some() && patience.steps(MAX_LOOKS / MAX_STARTS).is_err() {
+        if best.is_some() && budget.steps(MAX_LOOKS / MAX_STARTS).is_err() {
             break;
         }
         let found = forward.way_back(edges, start, &left, &mut looks, best.as_ref().map_or(usize::MAX, Vec::len));
@@ -84,8 +84,8 @@ impl Adjacency {
         &self,
         edges: &[Edge],
         other: fn(&Edge) -> u32,
-        patience: &Patience<'_>,
-    ) -> Result<Option<Vec<bool>>, OutOf> {
+        budget: &Budget<'_>,
+    ) -> Result<Option<Vec<bool>>, Exhausted> {
         let nodes = self.starts.len() - 2;
         let mut waiting = vec![0_u32; nodes];
         for edge in edges {
@@ -95,7 +95,7 @@ impl Adjacency {
         let mut sorted = 0;
         while let Some(node) = ready.pop() {
             sorted += 1;
-            patience.steps(1 + self.of(node).len())?;
+            budget.steps(1 + self.of(node).len())?;
             for &edge in self.of(node) {
                 let next = other(&edges[edge as usize]);
                 waiting[next as usize] -= 1;
@@ -158,16 +158,14 @@ impl Adjacency {
 
 #[cfg(test)]
 mod tests {
-    use super::{Edge, Patience, ring};
+    use super::{Budget, Edge, ring};
 
     fn edges(pairs: &[(u32, u32)]) -> Vec<Edge> {
         pairs.iter().map(|&(from, to)| Edge { from, to, first: from, second: to }).collect()
     }
 
     fn around(nodes: u32, pairs: &[(u32, u32)]) -> Option<Vec<u32>> {
-        ring(nodes, &edges(pairs), &Patience::endless())
-            .unwrap()
-            .map(|ring| ring.iter().map(|edge| edge.from).collect())
+        ring(nodes, &edges(pairs), &Budget::endless()).unwrap().map(|ring| ring.iter().map(|edge| edge.from).collect())
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use crate::{
     prepare::{Action, Prepared, Step, Val},
-    zones::{Clusters, NO_STEP, Placed, Violation, Zone},
+    zones::{Clusters, KeyZones, NO_STEP, Violation, Zone},
 };
 
 /// Placeholder for the chain of a value that did not come about.
@@ -13,7 +13,7 @@ pub(super) const NOWHERE: u32 = u32::MAX;
 
 /// Kind of access to a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Touch {
+pub(super) enum AccessKind {
     /// The step finds the value.
     Look,
     /// The step sets the value.
@@ -34,8 +34,8 @@ pub(super) struct Key<'a> {
 
 impl<'a> Key<'a> {
     /// Prepares a key for this violation from values that have no order.
-    pub(super) fn new(prepared: &'a Prepared, placed: &'a Placed, violation: &'a Violation) -> Self {
-        let Placed { clusters, zones, .. } = placed;
+    pub(super) fn new(prepared: &'a Prepared, placed: &'a KeyZones, violation: &'a Violation) -> Self {
+        let KeyZones { clusters, zones, .. } = placed;
         let mut key =
             Self { prepared, clusters, violation, chains: Chains::new(clusters, zones), suspects: Vec::new() };
         key.suspects = if clusters.suspects.is_some() {
@@ -102,14 +102,14 @@ impl Chains {
 }
 
 /// Returns the values that a step touches, in order.
-pub(super) fn touches(step: &Step) -> impl Iterator<Item = (Val, Touch)> {
+pub(super) fn touches(step: &Step) -> impl Iterator<Item = (Val, AccessKind)> {
     let (look, set) = match step.action {
         Action::Read(value) => (Some(value), None),
         Action::Write(value) => (None, Some(value)),
         Action::Cas { from, to } => (Some(from), Some(to)),
         Action::NotEqual(_) | Action::Contradiction(_) | Action::Append(_) => (None, None),
     };
-    look.map(|value| (value, Touch::Look)).into_iter().chain(set.map(|value| (value, Touch::Set)))
+    look.map(|value| (value, AccessKind::Look)).into_iter().chain(set.map(|value| (value, AccessKind::Set)))
 }
 
 /// Returns true if a step took place: it is certain, or its value was observed.

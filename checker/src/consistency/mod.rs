@@ -7,14 +7,14 @@
 //! that holds of each key need not hold of all together: only linearizability is local.
 //!
 //! Most histories that are not linearizable nearly are: the order of the zones explains all but a few of the answers.
-//! So the tests look only where that order can be contradicted (`zones/mod.rs`, `windows.rs`, `moments.rs`).
+//! So the tests look only where that order can be contradicted (`zones/mod.rs`, `conflict_ranges.rs`, `candidates.rs`).
 
+mod candidates;
 mod causal;
 mod converged;
 mod graph;
 mod key;
 mod ladder;
-mod moments;
 mod regular;
 #[cfg(test)]
 mod tests;
@@ -26,16 +26,16 @@ use rustc_hash::FxHashSet;
 
 use crate::{
     Options,
-    instead::{are_registers, count, each_key, split},
-    patience::{OutOf, Patience},
+    budget::{Budget, Exhausted},
     prepare::{Keys, Prepared},
-    zones::{Placed, order},
+    registers::{are_registers, count, each_key, split},
+    zones::{KeyZones, order},
 };
-use causal::{Events, uncausal};
+use candidates::CausalCandidates;
+use causal::{Events, find_causal_violation};
 use key::Key;
 pub use ladder::{Consistency, Ladder, Rung, Standing, Witness};
-use moments::Moments;
-use witness::{Teller, of_uncausal};
+use witness::{WitnessBuilder, of_causal_violation};
 
 const UNSAID: &str = "some cas did not match and did not say what they found";
 
@@ -48,20 +48,20 @@ const UNSAID: &str = "some cas did not match and did not say what they found";
 /// If the checker contradicts itself, which would be a bug in it.
 pub fn consistency(history: &History, options: &Options<'_>) -> Ladder {
     let keys = split(history, options);
-    let mut climb = Climb::new(history, options);
-    let done = each_key(history, options, &keys, |name, key, patience| climb.key(name, key, patience));
-    climb.ladder(&keys, done)
+    let mut evaluation = Evaluation::new(history, options);
+    let done = each_key(history, options, &keys, |name, key, budget| evaluation.key(name, key, budget));
+    evaluation.ladder(&keys, done)
 }
 
 /// Result for one rung so far.
 #[derive(Clone, Debug, Default)]
-struct Known {
+struct RungResult {
     failing: usize,
     witness: Option<Witness>,
     why: Option<String>,
 }
 
-impl Known {
+impl RungResult {
     /// Returns the result: a failure outweighs a reason why something was not checked.
     fn standing(self) -> Standing {
         match (self.witness, self.why) {
@@ -82,21 +82,21 @@ impl Known {
 
 /// Evaluation of the ladder, key by key.
 #[derive(Debug)]
-pub(crate) struct Climb<'a> {
+pub(crate) struct Evaluation<'a> {
     history: &'a History,
     options: &'a Options<'a>,
     /// Results so far, in the order of [`Consistency::ALL`].
-    rungs: [Known; Consistency::ALL.len()],
+    rungs: [RungResult; Consistency::ALL.len()],
     /// Keys that can be checked.
-    keys: Vec<(Prepared, Placed)>,
+    keys: Vec<(Prepared, KeyZones)>,
 }
 
-impl<'a> Climb<'a> {
+impl<'a> Evaluation<'a> {
     pub(crate) fn new(history: &'a History, options: &'a Options<'a>) -> Self {
         Self { history, options, rungs: Default::default(), keys: Vec::new() }
     }
 
-    fn of(&mut self, model: Consistency) -> &mut Known {
+    fn of(&mut self, model: Consistency) -> &mut RungResult {
         &mut self.rungs[model as usize]
     }
 
@@ -111,16 +111,16 @@ impl<'a> Climb<'a> {
     pub(crate) fn key(
         &mut self,
         name: &Value,
-        key: Result<(Prepared, Placed), &str>,
-        patience: &Patience<'_>,
-    ) -> Result<(), OutOf> {
+        key: Result<(Prepared, KeyZones), &str>,
+        budget: &Budget<'_>,
+    ) -> Result<(), Exhausted> {
         match key {
             Ok((prepared, placed)) => {
                 if let Some(violation) = &placed.violation {
                     let key = &Key::new(&prepared, &placed, violation);
                     let (history, options) = (self.history, self.options);
-                    self.climb(&Teller { history, options, key, name }, patience)?;
-                } else if placed.clusters.has_looks && order(&prepared, &placed, patience)?.is_none() {
+                    self.evaluation(&WitnessBuilder { history, options, key, name }, budget)?;
+                } else if placed.clusters.has_looks && order(&prepared, &placed, budget)?.is_none() {
                     self.skip(UNSAID);
                 }
                 self.keys.push((prepared, placed));
@@ -131,10 +131,10 @@ impl<'a> Climb<'a> {
     }
 
     /// Returns the ladder from all keys together, given the result of processing them.
-    pub(crate) fn ladder(mut self, keys: &Result<Keys, OutOf>, done: Result<(), OutOf>) -> Ladder {
+    pub(crate) fn ladder(mut self, keys: &Result<Keys, Exhausted>, done: Result<(), Exhausted>) -> Ladder {
         if !are_registers(self.options) {
             self.skip("only registers are on the ladder");
-        } else if let Err(out) = done.and_then(|()| self.causal(&Patience::new(&self.options.limits))) {
+        } else if let Err(out) = done.and_then(|()| self.causal(&Budget::new(&self.options.limits))) {
             self.skip(&out.to_string());
         }
         // One by one, because collecting would reserve room for as many as there are operations.
@@ -148,11 +148,11 @@ impl<'a> Climb<'a> {
     }
 
     /// Tests every rung but the causal one on a key that is not linearizable.
-    fn climb(&mut self, teller: &Teller<'_>, patience: &Patience<'_>) -> Result<(), OutOf> {
+    fn evaluation(&mut self, teller: &WitnessBuilder<'_>, budget: &Budget<'_>) -> Result<(), Exhausted> {
         let key = teller.key;
         self.of(Consistency::Linearizable).fail(teller.of_zones());
         let mut open = Vec::new();
-        match regular::irregular(key, patience)? {
+        match regular::irregular(key, budget)? {
             Some(found) => self.of(Consistency::Regular).fail(teller.of_irregular(found)),
             None => open.push(Consistency::Regular),
         }
@@ -163,12 +163,12 @@ impl<'a> Climb<'a> {
         let no_versions = key.no_versions();
         let suspects = match no_versions {
             Some(_) => Default::default(),
-            None => versions::suspects(teller.history, key, patience)?,
+            None => versions::suspects(teller.history, key, budget)?,
         };
         for (model, suspects) in versions::RUNGS.into_iter().zip(suspects) {
             let found = match &no_versions {
                 Some(violation) => Some(teller.of_no_versions(violation)),
-                None => versions::refute(teller.history, key, model, &suspects, patience)?
+                None => versions::refute(teller.history, key, model, &suspects, budget)?
                     .map(|pairs| teller.of_pairs(&pairs)),
             };
             match found {
@@ -189,7 +189,7 @@ impl<'a> Climb<'a> {
     }
 
     /// Returns the evidence against convergence, if there is any.
-    fn final_reads(&mut self, teller: &Teller<'_>) -> Option<Witness> {
+    fn final_reads(&mut self, teller: &WitnessBuilder<'_>) -> Option<Witness> {
         let reads = converged::final_reads(teller.history, teller.key);
         if reads.is_empty() {
             let why = "nobody read after the last change of a key";
@@ -201,28 +201,28 @@ impl<'a> Climb<'a> {
     }
 
     /// Tests the causal rung, unless the history is linearizable.
-    fn causal(&mut self, patience: &Patience<'_>) -> Result<(), OutOf> {
+    fn causal(&mut self, budget: &Budget<'_>) -> Result<(), Exhausted> {
         if self.of(Consistency::Linearizable).failing == 0 {
             return Ok(());
         }
         let (history, options) = (self.history, self.options);
         let steps = self.keys.iter().map(|(prepared, _)| prepared.steps.len()).sum();
-        patience.room(steps * Moments::BYTES)?;
-        let (mut moments, mut unsaid) = (Moments::with_capacity(steps), false);
+        budget.may_take(steps * CausalCandidates::BYTES)?;
+        let (mut moments, mut unsaid) = (CausalCandidates::with_capacity(steps), false);
         for (prepared, placed) in self.keys.drain(..) {
             unsaid |= placed.clusters.has_looks || placed.clusters.contradiction.is_some();
-            moments.add(history, prepared, placed, patience)?;
+            moments.add(history, prepared, placed, budget)?;
         }
-        let events = moments.suspects(patience)?;
+        let events = moments.suspects(budget)?;
         let Events { events: all, keys, initial } = moments.events;
-        let found = uncausal(&Events { events, keys, initial }, options.limits.memory, patience)?;
+        let found = find_causal_violation(&Events { events, keys, initial }, options.limits.memory, budget)?;
         let rung = self.of(Consistency::Causal);
         match &found {
-            Some(causal::Uncausal::TooMany { bytes }) => {
+            Some(causal::CausalViolation::TooMany { bytes }) => {
                 rung.why = Some(format!("its vector clocks would take {} MiB", bytes >> 20));
             }
             Some(found) => {
-                if let Some(witness) = of_uncausal(history, &options.initial, &all, found) {
+                if let Some(witness) = of_causal_violation(history, &options.initial, &all, found) {
                     rung.fail(witness);
                 }
             }

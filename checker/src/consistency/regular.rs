@@ -16,16 +16,16 @@
 
 use std::{cmp::Reverse, collections::BinaryHeap};
 
-use super::key::{Key, Touch, touches};
+use super::key::{AccessKind, Key, touches};
 use crate::{
-    patience::{OutOf, Patience},
+    budget::{Budget, Exhausted},
     prepare::{Action, INITIAL, Step},
     zones::NO_STEP,
 };
 
 /// Look that fits no order of the changes.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Irregular {
+pub(super) enum RegularityViolation {
     /// Look at a value that was never set, or with a contradictory answer.
     Unset { looker: u32 },
     /// Look that was over before the change began whose value it found.
@@ -35,12 +35,12 @@ pub(super) enum Irregular {
 }
 
 /// Returns the first look that is not regular, or `None` if all are.
-pub(super) fn irregular(key: &Key<'_>, patience: &Patience<'_>) -> Result<Option<Irregular>, OutOf> {
+pub(super) fn irregular(key: &Key<'_>, budget: &Budget<'_>) -> Result<Option<RegularityViolation>, Exhausted> {
     // Changes that have begun and not ended, by their ends; and the last start among those that have ended.
     let mut open: BinaryHeap<Reverse<(u32, u32)>> = BinaryHeap::new();
     let mut newest = None;
     for &index in &key.suspects {
-        patience.step()?;
+        budget.step()?;
         let step = key.step(index);
         while let Some(&Reverse((end, start))) = open.peek()
             && end < step.start
@@ -59,7 +59,7 @@ pub(super) fn irregular(key: &Key<'_>, patience: &Patience<'_>) -> Result<Option
 }
 
 /// Returns the first of these looks that is not regular. All of them began after every certain change had ended.
-pub(super) fn irregular_final(key: &Key<'_>, reads: &[u32]) -> Option<Irregular> {
+pub(super) fn irregular_final(key: &Key<'_>, reads: &[u32]) -> Option<RegularityViolation> {
     let changes = key.prepared.steps.iter().rev().filter(|step| step.action.installs().is_some());
     let newest = changes.into_iter().find(|step| step.is_certain()).map(|step| step.start);
     reads.iter().find_map(|&read| fits_nothing(key, read, newest))
@@ -67,32 +67,32 @@ pub(super) fn irregular_final(key: &Key<'_>, reads: &[u32]) -> Option<Irregular>
 
 /// Returns the reason why a look fits no order of the changes, given the last start among the changes that ended
 /// before it.
-fn fits_nothing(key: &Key<'_>, looker: u32, newest: Option<u32>) -> Option<Irregular> {
+fn fits_nothing(key: &Key<'_>, looker: u32, newest: Option<u32>) -> Option<RegularityViolation> {
     let step = key.step(looker);
     if let Action::Contradiction(_) = step.action {
-        return Some(Irregular::Unset { looker });
+        return Some(RegularityViolation::Unset { looker });
     }
-    let (value, _) = touches(step).find(|(_, touch)| *touch == Touch::Look)?;
+    let (value, _) = touches(step).find(|(_, touch)| *touch == AccessKind::Look)?;
     let writer = key.clusters[value].writer;
     if writer == NO_STEP {
         return match value {
             INITIAL if newest.is_some() => Some(replaced(key, looker, writer)),
             INITIAL => None,
-            _ => Some(Irregular::Unset { looker }),
+            _ => Some(RegularityViolation::Unset { looker }),
         };
     }
     let set: &Step = key.step(writer);
     if step.end < set.start || writer == looker {
-        return Some(Irregular::Early { looker, writer });
+        return Some(RegularityViolation::Early { looker, writer });
     }
     newest.filter(|&newest| newest > set.end).map(|_| replaced(key, looker, writer))
 }
 
 /// Returns the look with the change that ended first among those that began after the writer had ended. One exists,
 /// and it ended before the look.
-fn replaced(key: &Key<'_>, looker: u32, writer: u32) -> Irregular {
+fn replaced(key: &Key<'_>, looker: u32, writer: u32) -> RegularityViolation {
     let after = if writer == NO_STEP { 0 } else { key.step(writer).end };
     let changes = (0..).zip(&key.prepared.steps).filter(|(_, step)| step.action.installs().is_some());
     let newer = changes.filter(|(_, step)| writer == NO_STEP || step.start > after).min_by_key(|(_, step)| step.end);
-    Irregular::Replaced { looker, writer, newer: newer.map_or(NO_STEP, |(newer, _)| newer) }
+    RegularityViolation::Replaced { looker, writer, newer: newer.map_or(NO_STEP, |(newer, _)| newer) }
 }

@@ -27,20 +27,20 @@
 //! # Suspects
 //! The order of the zones is nearly a version order: in a linearizable history it is one for all rungs. So one sweep
 //! over the steps that can contradict it finds those that do, and the test is made only on the values between those
-//! (`windows.rs`).
+//! (`conflict_ranges.rs`).
 
 use histories::History;
 use rustc_hash::FxHashMap;
 
 use super::{
     graph::{Edge, ring},
-    key::{Key, Touch, touches},
+    key::{AccessKind, Key, touches},
 };
 use crate::{
     Consistency,
-    patience::{OutOf, Patience},
+    budget::{Budget, Exhausted},
+    conflict_ranges::ConflictRanges,
     prepare::INITIAL,
-    windows::Windows,
 };
 
 /// Pair of steps of one session: the second must not touch an older value than the first.
@@ -53,9 +53,9 @@ const ELSEWHERE: u32 = u32::MAX;
 #[derive(Clone, Copy)]
 enum Pairs {
     /// Pairs of each touch that counts with the next one.
-    Next(fn(Touch) -> bool),
+    Next(fn(AccessKind) -> bool),
     /// Pairs of each touch of this kind with all later ones of the other kind.
-    Before(Touch),
+    Before(AccessKind),
 }
 
 /// Rungs in the order of [`suspects`].
@@ -83,33 +83,33 @@ struct Newest {
 pub(super) fn suspects(
     history: &History,
     key: &Key<'_>,
-    patience: &Patience<'_>,
-) -> Result<[Windows; RUNGS.len()], OutOf> {
+    budget: &Budget<'_>,
+) -> Result<[ConflictRanges; RUNGS.len()], Exhausted> {
     let mut sessions: FxHashMap<u32, Newest> = FxHashMap::default();
     let mut suspects: [Vec<(u32, u32)>; RUNGS.len()] = Default::default();
     for &index in &key.suspects {
-        patience.step()?;
+        budget.step()?;
         let step = key.step(index);
         let newest = sessions.entry(history.operations[step.operation as usize].process).or_default();
         for (value, touch) in touches(step) {
             let place = key.chains.places[value as usize];
             let older = |before: Option<Place>| {
-                before.filter(|&before| place < before || place == before && touch == Touch::Set)
+                before.filter(|&before| place < before || place == before && touch == AccessKind::Set)
             };
             let Newest { touched, looked, set } = *newest;
             let compared = match touch {
-                Touch::Look => [touched, looked[0], None, set[1], None],
-                Touch::Set => [touched, None, set[0], None, looked[1]],
+                AccessKind::Look => [touched, looked[0], None, set[1], None],
+                AccessKind::Set => [touched, None, set[0], None, looked[1]],
             };
             for (suspects, before) in suspects.iter_mut().zip(compared) {
                 suspects.extend(older(before).map(|before| (place.0, before.0)));
             }
-            let own = if touch == Touch::Look { &mut newest.looked } else { &mut newest.set };
+            let own = if touch == AccessKind::Look { &mut newest.looked } else { &mut newest.set };
             *own = [Some(place), own[1].max(Some(place))];
             newest.touched = Some(place);
         }
     }
-    Ok(suspects.map(Windows::new))
+    Ok(suspects.map(ConflictRanges::new))
 }
 
 /// Returns pairs of touches that no version order allows together, or `None` if some version order meets `rung`.
@@ -118,36 +118,36 @@ pub(super) fn refute(
     history: &History,
     key: &Key<'_>,
     rung: Consistency,
-    suspects: &Windows,
-    patience: &Patience<'_>,
-) -> Result<Option<Vec<Pair>>, OutOf> {
+    suspects: &ConflictRanges,
+    budget: &Budget<'_>,
+) -> Result<Option<Vec<Pair>>, Exhausted> {
     if suspects.is_empty() {
         return Ok(None);
     }
     let pairs = match rung {
-        Consistency::MonotonicReads => Pairs::Next(|touch| touch == Touch::Look),
-        Consistency::MonotonicWrites => Pairs::Next(|touch| touch == Touch::Set),
-        Consistency::ReadYourWrites => Pairs::Before(Touch::Set),
-        Consistency::WritesFollowReads => Pairs::Before(Touch::Look),
+        Consistency::MonotonicReads => Pairs::Next(|touch| touch == AccessKind::Look),
+        Consistency::MonotonicWrites => Pairs::Next(|touch| touch == AccessKind::Set),
+        Consistency::ReadYourWrites => Pairs::Before(AccessKind::Set),
+        Consistency::WritesFollowReads => Pairs::Before(AccessKind::Look),
         _ => Pairs::Next(|_| true),
     };
     // A step has at most two touches, and usually up to three edges.
-    patience.room(key.suspects.len() * (2 * size_of::<(u32, Touched)>() + 3 * size_of::<Edge>()))?;
-    let mut all: Vec<(u32, Touched)> = Vec::new();
+    budget.may_take(key.suspects.len() * (2 * size_of::<(u32, SessionAccess)>() + 3 * size_of::<Edge>()))?;
+    let mut all: Vec<(u32, SessionAccess)> = Vec::new();
     for &index in &key.suspects {
-        patience.step()?;
+        budget.step()?;
         let step = key.step(index);
         let process = history.operations[step.operation as usize].process;
         all.extend(touches(step).filter_map(|(value, touch)| {
             let (chain, place) = key.chains.places[value as usize];
-            Some((process, Touched { step: index, block: suspects.number(chain)?, place, touch }))
+            Some((process, SessionAccess { step: index, block: suspects.number(chain)?, place, touch }))
         }));
     }
     all.sort_by_key(|&(process, _)| process);
     let initial = suspects.number(key.chains.places[INITIAL as usize].0);
     let mut build = Build::new(suspects.len, initial.unwrap_or(ELSEWHERE));
     for session in all.chunk_by(|a, b| a.0 == b.0) {
-        patience.steps(session.len())?;
+        budget.steps(session.len())?;
         let touched = session.iter().map(|&(_, touched)| touched);
         let found = match pairs {
             Pairs::Next(counts) => build.next(touched.filter(|touched| counts(touched.touch))),
@@ -157,7 +157,7 @@ pub(super) fn refute(
             return Ok(found);
         }
     }
-    Ok(ring(build.nodes, &build.edges, patience)?.map(|ring| told(&ring)))
+    Ok(ring(build.nodes, &build.edges, budget)?.map(|ring| told(&ring)))
 }
 
 /// Returns the pairs behind the edges of a cycle: edges to and from helper nodes name one step or none.
@@ -177,31 +177,31 @@ fn told(ring: &[Edge]) -> Vec<Pair> {
 }
 
 #[derive(Clone, Copy)]
-struct Touched {
+struct SessionAccess {
     step: u32,
     /// Chain of the value; `place` is its position in the chain.
     block: u32,
     place: u32,
-    touch: Touch,
+    touch: AccessKind,
 }
 
-impl Touched {
+impl SessionAccess {
     /// Returns true if this touch must not come after position `place` of its own chain.
     fn is_behind(&self, place: u32) -> bool {
-        place > self.place || place == self.place && self.touch == Touch::Set
+        place > self.place || place == self.place && self.touch == AccessKind::Set
     }
 }
 
 /// Source of the current session, and the helper node that stands for it and all sources before it.
 #[derive(Clone, Copy)]
 struct Source {
-    touched: Touched,
+    touched: SessionAccess,
     helper: u32,
 }
 
 /// Sources of one session in one chain.
 #[derive(Clone, Copy, Default)]
-struct Seen {
+struct ChainSources {
     /// Number of the session, counted from 1.
     session: u32,
     /// First source in this chain, by its number within the session.
@@ -220,18 +220,18 @@ struct Build {
     session: u32,
     sources: Vec<Source>,
     /// Sources seen in each chain.
-    seen: Vec<Seen>,
+    seen: Vec<ChainSources>,
 }
 
 impl Build {
     fn new(chains: u32, initial: u32) -> Self {
-        let seen = vec![Seen::default(); chains as usize];
+        let seen = vec![ChainSources::default(); chains as usize];
         Self { initial, edges: Vec::new(), nodes: chains, session: 0, sources: Vec::new(), seen }
     }
 
     /// Adds edges between neighbours. Returns a pair that fails by itself.
-    fn next(&mut self, touched: impl Iterator<Item = Touched>) -> Option<Vec<Pair>> {
-        let mut last: Option<Touched> = None;
+    fn next(&mut self, touched: impl Iterator<Item = SessionAccess>) -> Option<Vec<Pair>> {
+        let mut last: Option<SessionAccess> = None;
         for next in touched {
             let Some(before) = last.replace(next) else { continue };
             let fails =
@@ -247,7 +247,7 @@ impl Build {
     }
 
     /// Adds edges from all sources of one session to each later target. Returns pairs that fail by themselves.
-    fn before(&mut self, touched: impl Iterator<Item = Touched>, source: Touch) -> Option<Vec<Pair>> {
+    fn before(&mut self, touched: impl Iterator<Item = SessionAccess>, source: AccessKind) -> Option<Vec<Pair>> {
         self.session += 1;
         self.sources.clear();
         // Last target in a chain that also had a source: the chain, the step, and the number of sources at that time.
@@ -262,11 +262,11 @@ impl Build {
         None
     }
 
-    fn source(&mut self, touched: Touched) {
+    fn source(&mut self, touched: SessionAccess) {
         let count = self.sources.len();
         let seen = &mut self.seen[touched.block as usize];
         if seen.session != self.session {
-            *seen = Seen { session: self.session, first: count, furthest: (0, touched.step), told: 0 };
+            *seen = ChainSources { session: self.session, first: count, furthest: (0, touched.step), told: 0 };
         }
         seen.furthest = seen.furthest.max((touched.place, touched.step));
         let last = self.sources.last().copied();
@@ -282,7 +282,7 @@ impl Build {
         self.sources.push(Source { touched, helper });
     }
 
-    fn target(&mut self, target: Touched, returned: &mut Option<(u32, u32, usize)>) -> Option<Vec<Pair>> {
+    fn target(&mut self, target: SessionAccess, returned: &mut Option<(u32, u32, usize)>) -> Option<Vec<Pair>> {
         let (to, second) = (target.block, target.step);
         let seen = self.seen[to as usize];
         let is_source = seen.session == self.session;

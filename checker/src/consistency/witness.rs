@@ -3,28 +3,29 @@
 use histories::{History, Value};
 
 use super::{
-    causal::{self, Event, Uncausal},
+    causal::{self, CausalViolation, Event},
     key::Key,
-    regular::Irregular,
+    regular::RegularityViolation,
     versions::Pair,
 };
 use crate::{
-    Evidence, Options, UnknownWhy, Witness, evidence,
-    evidence::{Gather, Words},
+    Evidence, Options, UnknownWhy, Witness,
+    evidence::{self, Gather},
     prepare::{Action, Prepared, Step, Val},
     shrink::Problem,
+    words::Words,
     zones::{NO_STEP, Violation},
 };
 
 /// Describes the violations of one key.
-pub(super) struct Teller<'a> {
+pub(super) struct WitnessBuilder<'a> {
     pub history: &'a History,
     pub options: &'a Options<'a>,
     pub key: &'a Key<'a>,
     pub name: &'a Value,
 }
 
-impl Teller<'_> {
+impl WitnessBuilder<'_> {
     fn words(&self) -> Words<'_> {
         Words { history: self.history, initial: &self.options.initial, prepared: self.key.prepared }
     }
@@ -63,21 +64,22 @@ impl Teller<'_> {
     }
 
     /// Returns the witness for a look that is not regular.
-    pub(super) fn of_irregular(&self, found: Irregular) -> Witness {
+    pub(super) fn of_irregular(&self, found: RegularityViolation) -> Witness {
         let words = self.words();
-        let (Irregular::Unset { looker } | Irregular::Early { looker, .. } | Irregular::Replaced { looker, .. }) =
-            found;
+        let (RegularityViolation::Unset { looker }
+        | RegularityViolation::Early { looker, .. }
+        | RegularityViolation::Replaced { looker, .. }) = found;
         let step = self.key.step(looker);
         let (who, saw) = (words.who(step), saw(&words, step));
         let mut kept = Gather::new(self.key.prepared, self.key.clusters, vec![looker]);
         let claim = match found {
-            Irregular::Unset { .. } => format!("{who} {saw}, which nobody had set"),
-            Irregular::Early { writer, .. } => {
+            RegularityViolation::Unset { .. } => format!("{who} {saw}, which nobody had set"),
+            RegularityViolation::Early { writer, .. } => {
                 kept.keep(writer);
                 let writer = self.key.step(writer);
                 format!("{who} {saw}, although {} only began at {}", words.short(writer), words.began(writer))
             }
-            Irregular::Replaced { writer, newer, .. } => {
+            RegularityViolation::Replaced { writer, newer, .. } => {
                 kept.keep(writer);
                 kept.keep(newer);
                 let newer = self.key.step(newer);
@@ -148,7 +150,12 @@ impl Teller<'_> {
 }
 
 /// Returns the witness for a history that is not causally consistent, or `None` if it was not checked.
-pub(super) fn of_uncausal(history: &History, initial: &Value, events: &[Event], found: &Uncausal) -> Option<Witness> {
+pub(super) fn of_causal_violation(
+    history: &History,
+    initial: &Value,
+    events: &[Event],
+    found: &CausalViolation,
+) -> Option<Witness> {
     let nothing = Prepared { steps: Vec::new(), values: vec![None], failed: Vec::new() };
     let words = Words { history, initial, prepared: &nothing };
     let step = |index: u32| {
@@ -156,13 +163,13 @@ pub(super) fn of_uncausal(history: &History, initial: &Value, events: &[Event], 
         Step { operation: index, start: operation.invoked, end: operation.completed, action: Action::NotEqual(0) }
     };
     let (mut operations, claim) = match found {
-        Uncausal::TooMany { .. } => return None,
-        Uncausal::Unset { looker } => {
+        CausalViolation::TooMany { .. } => return None,
+        CausalViolation::Unset { looker } => {
             let looker_step = step(*looker);
             let claim = format!("{} {}, which nobody had set", words.who(&looker_step), found_by(&words, &looker_step));
             (vec![*looker], claim)
         }
-        Uncausal::Overwritten { looker, writer, newer, way } => {
+        CausalViolation::Overwritten { looker, writer, newer, way } => {
             let (looked, new) = (step(*looker), step(*newer));
             let knows = writer.map_or_else(
                 || "that this was no longer what was there at first".to_owned(),
@@ -177,7 +184,7 @@ pub(super) fn of_uncausal(history: &History, initial: &Value, events: &[Event], 
             let all = [*looker, *newer].into_iter().chain(*writer).chain(way.iter().copied());
             (all.collect(), claim)
         }
-        Uncausal::Ring { ring } => {
+        CausalViolation::Ring { ring } => {
             let told: Vec<String> = ring.iter().map(|&index| words.short(&step(index))).collect();
             (ring.clone(), format!("each of these would have to come after the next: {}", told.join(", ")))
         }

@@ -5,20 +5,20 @@ pub(crate) mod possible;
 pub(crate) mod revisions;
 mod sentences;
 mod stale;
-mod words;
 
 use histories::{History, Operation};
 
 use crate::{
     Evidence, Limits, Options, UnknownWhy,
-    generic::By,
-    model::Register,
-    opinion::refute,
-    patience::Patience,
-    prepare::{Action, Prepared, Preparer, Step, Steps},
-    shrink::{MAX_EVIDENCE, Problem, by_specification},
+    budget::Budget,
+    generic::{ViolationOrigin, second_opinion::refute},
+    objects::register::specification::Register,
+    prepare::{Action, Preparation, Prepared, Preparer, Step, Steps},
+    report::MAX_EVIDENCE,
+    shrink::{Problem, by_specification},
     staleness::bounds::BYTES,
     verify::register_calls,
+    words::Words,
     zones::{Clusters, NO_STEP, Violation, Zones, zones},
 };
 
@@ -26,8 +26,7 @@ use crate::{
 const CAS_AS_WRITE: &str = "where a cas counts as a write if only others set what it expected";
 
 pub(crate) use gather::Gather;
-use sentences::Told;
-pub(crate) use words::Words;
+use sentences::Description;
 
 /// Returns evidence for a violation of the zones. Among several violations the stalest read is reported, since it is
 /// the clearest and its staleness is certain. If no read is certainly stale, the first violation found is reported.
@@ -39,9 +38,9 @@ pub(crate) fn of_zones(
     clusters: &Clusters,
 ) -> Result<Evidence, UnknownWhy> {
     let is_order = matches!(violation, Violation::Inversion { .. } | Violation::Meeting { .. });
-    let patience = Patience::new(&options.limits);
+    let budget = Budget::new(&options.limits);
     let bytes = clusters.len() as usize * BYTES;
-    let is_told = is_order && patience.ask().and_then(|()| patience.room(bytes)).is_ok();
+    let is_told = is_order && budget.ask().and_then(|()| budget.may_take(bytes)).is_ok();
     let stale = if is_told { stale::stalest(history, steps, clusters) } else { None };
     let (kept, wanted) = match &stale {
         Some(stale) => gather::of_stale(steps, clusters, stale),
@@ -89,9 +88,9 @@ fn few(
     operations.sort_unstable();
     operations.dedup();
     // There are few of them, so no limit applies.
-    let patience = Patience::new(&Limits::none());
-    let prepared = Preparer::new(history, options.model, &options.initial).prepare(&operations, &patience);
-    prepared.ok().and_then(Result::ok).expect("what was a step is one")
+    let budget = Budget::new(&Limits::none());
+    let prepared = Preparer::new(history, options.model.has_edits(), &options.initial).prepare(&operations, &budget);
+    prepared.ok().and_then(Preparation::steps).expect("what was a step is one")
 }
 
 /// Returns evidence with all steps that belong to this very violation; others may also show that there is no order.
@@ -117,11 +116,11 @@ pub(crate) fn of_lost(problem: &mut Problem<'_>, lost: usize) -> Option<Result<E
 
 /// Returns evidence of a step that found a value which cannot have been made by the time it ended. Returns `None` if
 /// it can, or if deciding that takes too long.
-pub(crate) fn of_unfounded(problem: &Problem<'_>, step: usize) -> Option<Result<Evidence, UnknownWhy>> {
+pub(crate) fn of_unexplained_value(problem: &Problem<'_>, step: usize) -> Option<Result<Evidence, UnknownWhy>> {
     let step = u32::try_from(step).expect("steps are numbered by u32");
     // A step that set the value too late belongs to the evidence.
     let late = problem.setter_after(step);
-    problem.is_unfounded(step).then(|| told(problem, &[step].into_iter().chain(late).collect::<Vec<u32>>()))
+    problem.cannot_have_been_made(step).then(|| told(problem, &[step].into_iter().chain(late).collect::<Vec<u32>>()))
 }
 
 fn words<'a>(problem: &Problem<'a>) -> Words<'a> {
@@ -137,11 +136,11 @@ fn told(problem: &Problem<'_>, kept: &[u32]) -> Result<Evidence, UnknownWhy> {
     let words = Words { prepared: &alone, ..words(problem) };
     // The zones decide a few steps without querying the time. If many steps are left, the description has less
     // detail.
-    let told = match zones(&alone, &Patience::new(problem.limits)) {
+    let told = match zones(&alone, &Budget::new(problem.limits)) {
         Ok(Some(Zones::Violation(violation, clusters))) => sentences::of_violation(&words, &violation, &clusters),
         Ok(Some(Zones::Order(_) | Zones::Undecided) | None) | Err(_) => sentences::of_steps(&words),
     };
-    let Told { claim, reasons, staleness, failed } = told;
+    let Description { claim, reasons, staleness, failed } = told;
     let mut operations: Vec<usize> =
         alone.steps.iter().map(|step| step.operation).chain(failed).map(|index| index as usize).collect();
     operations.sort_unstable();
@@ -149,8 +148,15 @@ fn told(problem: &Problem<'_>, kept: &[u32]) -> Result<Evidence, UnknownWhy> {
     let these: Vec<Operation> = operations.iter().map(|&index| problem.history.operations[index]).collect();
     let calls = register_calls(problem.history, problem.initial, &these);
     let another = || by_specification(problem.history, problem.initial, &alone, problem.limits);
-    refute(&Register::new(problem.initial, true), &these, &calls, By::Another, another, problem.limits)
-        .map_err(|doubt| doubt.why(operations.len(), &claim))?;
+    refute(
+        &Register::new(problem.initial, true),
+        &these,
+        &calls,
+        ViolationOrigin::OtherMethod,
+        another,
+        problem.limits,
+    )
+    .map_err(|doubt| doubt.why(operations.len(), &claim))?;
     let is_relaxed =
         kept.iter().zip(&alone.steps).any(|(&index, step)| problem.prepared.steps[index as usize] != *step);
     let besides = is_relaxed.then(|| CAS_AS_WRITE.to_owned());

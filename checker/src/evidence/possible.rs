@@ -9,7 +9,7 @@ use histories::{Function, History, Operation, Outcome, Value, ValueId};
 
 use rustc_hash::FxHashMap;
 
-use crate::{model::Register, verify::explains_answer};
+use crate::{objects::register::specification::Register, verify::explains_answer};
 
 /// Maximum number of values that are named.
 const MAX_NAMED: usize = 3;

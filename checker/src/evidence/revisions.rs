@@ -6,20 +6,20 @@ use std::{cmp::Reverse, collections::BinaryHeap};
 
 use histories::{Function, History, Operation, Outcome, ValueId};
 
-use super::words::short;
 use crate::Verdict;
+use crate::words::short;
 
 /// Operation whose answer came with a revision. Ordered by revision; for the same revision a change is greater than a
 /// look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Numbered {
+struct RevisedOperation {
     revision: u64,
     /// True if it set the value with this revision, false if it observed it.
     is_change: bool,
     index: usize,
 }
 
-impl Numbered {
+impl RevisedOperation {
     fn of(history: &History, index: usize) -> Option<Self> {
         let Operation { function, outcome, .. } = history.operations[index];
         let is_answered = matches!(outcome, Outcome::Ok | Outcome::Mismatch) && !matches!(function, Function::Other(_));
@@ -41,7 +41,7 @@ impl Numbered {
 /// Returns what the revisions of a violation's operations (of one key, ascending) say about it: the last operation
 /// whose revision is lower than that of an operation that was over before it began.
 pub(crate) fn beside(history: &History, operations: &[usize]) -> Option<String> {
-    let numbered = operations.iter().filter_map(|&index| Numbered::of(history, index));
+    let numbered = operations.iter().filter_map(|&index| RevisedOperation::of(history, index));
     let (earlier, later) = backwards(history, numbered).last()?;
     let (before, after) = (earlier.told(history), later.told(history));
     Some(format!(
@@ -53,7 +53,7 @@ pub(crate) fn beside(history: &History, operations: &[usize]) -> Option<String> 
 /// Returns a contradiction among the revisions of the operations of one key (ascending), or between them and the
 /// verdict.
 pub(crate) fn contradiction(history: &History, operations: &[u32], verdict: Verdict) -> Option<String> {
-    let numbered = || operations.iter().filter_map(|&index| Numbered::of(history, index as usize));
+    let numbered = || operations.iter().filter_map(|&index| RevisedOperation::of(history, index as usize));
     if let Some([a, b]) = twice(history, numbered()) {
         let (revision, a, b) = (a.revision, short(history, a.index), short(history, b.index));
         return Some(format!(
@@ -71,10 +71,10 @@ pub(crate) fn contradiction(history: &History, operations: &[u32], verdict: Verd
 }
 
 /// Returns two changes to different values with the same revision.
-fn twice(history: &History, numbered: impl Iterator<Item = Numbered>) -> Option<[Numbered; 2]> {
-    let mut changes: Vec<Numbered> = numbered.filter(|one| one.is_change).collect();
+fn twice(history: &History, numbered: impl Iterator<Item = RevisedOperation>) -> Option<[RevisedOperation; 2]> {
+    let mut changes: Vec<RevisedOperation> = numbered.filter(|one| one.is_change).collect();
     changes.sort_unstable();
-    let set = |change: &Numbered| match *change.operation(history) {
+    let set = |change: &RevisedOperation| match *change.operation(history) {
         Operation { function: Function::Cas, to, .. } => to,
         Operation { input, .. } => input,
     };
@@ -85,8 +85,8 @@ fn twice(history: &History, numbered: impl Iterator<Item = Numbered>) -> Option<
 /// with the highest such revision.
 fn backwards(
     history: &History,
-    numbered: impl Iterator<Item = Numbered>,
-) -> impl Iterator<Item = (Numbered, Numbered)> {
+    numbered: impl Iterator<Item = RevisedOperation>,
+) -> impl Iterator<Item = (RevisedOperation, RevisedOperation)> {
     let (mut open, mut highest) = (BinaryHeap::new(), None);
     numbered.filter_map(move |later| {
         let Operation { invoked, completed, .. } = *later.operation(history);
@@ -95,6 +95,6 @@ fn backwards(
             open.pop();
         }
         open.push(Reverse((completed, later)));
-        highest.filter(|earlier: &Numbered| earlier.revision > later.revision).map(|earlier| (earlier, later))
+        highest.filter(|earlier: &RevisedOperation| earlier.revision > later.revision).map(|earlier| (earlier, later))
     })
 }

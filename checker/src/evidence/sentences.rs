@@ -1,20 +1,18 @@
 //! Sentences of the evidence: the claim of what is wrong, and the reasons why one operation must come before another,
 //! until they form a cycle.
 
-use super::{
-    stale::{self, Stale},
-    words::Words,
-};
+use super::stale::{self, Stale};
 use crate::{
     Staleness,
     prepare::{Action, INITIAL, Step, Val},
+    words::Words,
     zones::{Clusters, NO_STEP, Violation},
 };
 use histories::{Function, ValueId};
 
 /// Evidence in words.
 #[derive(Debug, Default)]
-pub(super) struct Told {
+pub(super) struct Description {
     pub claim: String,
     pub reasons: Vec<String>,
     pub staleness: Option<Staleness>,
@@ -23,7 +21,7 @@ pub(super) struct Told {
 }
 
 /// Describes a violation that the zones found in just these steps.
-pub(super) fn of_violation(words: &Words<'_>, violation: &Violation, clusters: &Clusters) -> Told {
+pub(super) fn of_violation(words: &Words<'_>, violation: &Violation, clusters: &Clusters) -> Description {
     let step = |index: u32| &words.prepared.steps[index as usize];
     match *violation {
         Violation::Contradiction { step: index } => {
@@ -33,7 +31,7 @@ pub(super) fn of_violation(words: &Words<'_>, violation: &Violation, clusters: &
                 words.who(step),
                 words.answer(step)
             );
-            Told { claim, ..Told::default() }
+            Description { claim, ..Description::default() }
         }
         Violation::NeverSet { value, observer } => never_set(words, value, step(observer)),
         Violation::TwoCas { from, to } => two_cas(words, from, to.map(|value| step(clusters[value].writer))),
@@ -53,7 +51,7 @@ pub(super) fn of_violation(words: &Words<'_>, violation: &Violation, clusters: &
     }
 }
 
-fn of_stale(words: &Words<'_>, clusters: &Clusters, stale: &Stale) -> Told {
+fn of_stale(words: &Words<'_>, clusters: &Clusters, stale: &Stale) -> Description {
     let step = |index: u32| &words.prepared.steps[index as usize];
     let (looker, proof) = (step(stale.looker), step(stale.new_proof));
     let (old, new) = (words.value(stale.old), words.value(stale.new));
@@ -87,11 +85,11 @@ fn of_stale(words: &Words<'_>, clusters: &Clusters, stale: &Stale) -> Told {
             "but it {answer}, which was set only once, and was replaced by then: so it must come before {new} was set"
         ),
     ];
-    Told { claim, reasons, staleness: Some(stale.staleness), failed: Vec::new() }
+    Description { claim, reasons, staleness: Some(stale.staleness), failed: Vec::new() }
 }
 
 /// Describes a read of a value that was never set, or only by an operation that did not take place.
-fn never_set(words: &Words<'_>, value: Val, observer: &Step) -> Told {
+fn never_set(words: &Words<'_>, value: Val, observer: &Step) -> Description {
     let saw = match observer.action {
         Action::Cas { .. } => format!("{}, so it found {}", words.answer(observer), words.value(value)),
         _ => words.answer(observer),
@@ -104,7 +102,7 @@ fn never_set(words: &Words<'_>, value: Val, observer: &Step) -> Told {
         id == Some(set) && set != ValueId::UNKNOWN && operation.function != Function::Read
     });
     let Some(index) = failed else {
-        return Told { claim: format!("{who} {saw}, which nobody ever wrote"), ..Told::default() };
+        return Description { claim: format!("{who} {saw}, which nobody ever wrote"), ..Description::default() };
     };
     let failed = Step { operation: index, ..*observer };
     let attempt = format!("{} by process {}", words.short(&failed), words.process(&failed));
@@ -113,10 +111,10 @@ fn never_set(words: &Words<'_>, value: Val, observer: &Step) -> Told {
         format!("{attempt} ended as failed: it did not happen, and never will"),
         format!("but {} was there to be seen, so it did happen", words.value(value)),
     ];
-    Told { claim, reasons, staleness: None, failed: vec![index] }
+    Description { claim, reasons, staleness: None, failed: vec![index] }
 }
 
-fn two_cas(words: &Words<'_>, from: Val, both: [&Step; 2]) -> Told {
+fn two_cas(words: &Words<'_>, from: Val, both: [&Step; 2]) -> Description {
     let [first, second] = both;
     let from = words.value(from);
     let claim = format!(
@@ -128,10 +126,10 @@ fn two_cas(words: &Words<'_>, from: Val, both: [&Step; 2]) -> Told {
     );
     let after =
         |a: &Step, b: &Step| format!("{} replaced {from}, so {} must come before it", words.short(a), words.short(b));
-    Told { claim, reasons: vec![after(first, second), after(second, first)], ..Told::default() }
+    Description { claim, reasons: vec![after(first, second), after(second, first)], ..Description::default() }
 }
 
-fn ring(words: &Words<'_>, steps: &[&Step]) -> Told {
+fn ring(words: &Words<'_>, steps: &[&Step]) -> Description {
     let claim = match steps {
         [one] => format!("{} {}, although nobody else ever set what it expected", words.who(one), words.answer(one)),
         [first, ..] => format!(
@@ -148,11 +146,11 @@ fn ring(words: &Words<'_>, steps: &[&Step]) -> Told {
             format!("{} must come before {}, which expects what it set", words.short(step), words.short(next))
         })
         .collect();
-    Told { claim, reasons, ..Told::default() }
+    Description { claim, reasons, ..Description::default() }
 }
 
 /// Describes an inversion: `later` found what only `earlier` makes possible, but was over when `earlier` began.
-fn inversion(words: &Words<'_>, later: &Step, earlier: &Step) -> Told {
+fn inversion(words: &Words<'_>, later: &Step, earlier: &Step) -> Description {
     let (l, e) = (words.times(later.operation), words.times(earlier.operation));
     let apart = words.apart(e.invoked_ns.saturating_sub(l.completed_ns), "after");
     let (who, answer, noun) = (words.who(later), words.answer(later), words.noun(later));
@@ -166,11 +164,11 @@ fn inversion(words: &Words<'_>, later: &Step, earlier: &Step) -> Told {
         ),
         format!("but it could only happen after {short}, directly or by way of the cas between"),
     ];
-    Told { claim, reasons, ..Told::default() }
+    Description { claim, reasons, ..Description::default() }
 }
 
 /// Describes two values that must each come before the other, with no read that is certainly stale by itself.
-fn meeting(words: &Words<'_>, first_ends: [u32; 2], last_begins: [u32; 2]) -> Told {
+fn meeting(words: &Words<'_>, first_ends: [u32; 2], last_begins: [u32; 2]) -> Description {
     let step = |index: u32| &words.prepared.steps[index as usize];
     // The initial value, if it is one of them, or else the side whose last look came last: there the value came back.
     let initial = first_ends.iter().position(|&first| first == NO_STEP);
@@ -208,14 +206,14 @@ fn meeting(words: &Words<'_>, first_ends: [u32; 2], last_begins: [u32; 2]) -> To
         seen(other),
         seen(again)
     );
-    Told { claim, reasons: vec![before, after], ..Told::default() }
+    Description { claim, reasons: vec![before, after], ..Description::default() }
 }
 
 /// Maximum number of steps that are described one by one.
 const MAX_TOLD: usize = 12;
 
 /// Describes steps that only exhaustive search shows to be impossible.
-pub(super) fn of_steps(words: &Words<'_>) -> Told {
+pub(super) fn of_steps(words: &Words<'_>) -> Description {
     let steps = &words.prepared.steps;
     let looks = |step: &&Step| step.is_certain() && !matches!(step.action, Action::Write(_) | Action::Append(_));
     let last = steps.iter().filter(looks).max_by_key(|step| step.end).or(steps.last());
@@ -241,5 +239,5 @@ pub(super) fn of_steps(words: &Words<'_>) -> Told {
             "every order that respects these times was tried, and each contradicts one of these answers".to_owned(),
         ))
         .collect();
-    Told { claim, reasons, ..Told::default() }
+    Description { claim, reasons, ..Description::default() }
 }

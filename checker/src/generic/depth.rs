@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     memory::{of_set, of_vec},
-    model::Specification,
+    specification::Specification,
 };
 
 /// Room reserved for calls that take effect at once; there are hardly ever more.
@@ -49,7 +49,7 @@ impl Depth {
             return Some(End::Order(std::mem::take(&mut self.order)));
         }
         while slice.lasts(space, self.bytes()) {
-            let Some(frame) = self.frames.last_mut() else { return Some(End::Dead(self.farthest)) };
+            let Some(frame) = self.frames.last_mut() else { return Some(End::Refuted(self.farthest)) };
             self.order.truncate(frame.ordered);
             if frame.next == space.candidates(&frame.node) {
                 self.frames.pop();

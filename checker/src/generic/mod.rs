@@ -2,8 +2,9 @@
 //! models without.
 
 mod depth;
-mod few;
 mod race;
+pub(crate) mod second_opinion;
+mod shrinker;
 mod space;
 mod states;
 mod sweep;
@@ -19,19 +20,19 @@ use rustc_hash::FxHashMap;
 
 use crate::{
     Evidence, Limits, UnknownWhy,
-    model::{Call, Specification},
-    opinion::{Doubt, refute},
-    parts::in_one,
-    patience::{OutOf, Patience},
+    budget::{Budget, Exhausted},
+    merge::merge_orders,
+    specification::{Call, Specification},
     verify::Verify,
 };
 
 use race::Racer;
+use second_opinion::{RefuteError, refute};
 use space::Space;
 use states::States;
 
-pub(crate) use few::{Small, few_by, minimal};
-pub(crate) use race::Found as Searched;
+pub(crate) use race::RaceResult;
+pub(crate) use shrinker::{SmallViolation, minimal, shrink_by};
 pub(crate) use transactions::as_values;
 pub(crate) use words::tell;
 
@@ -40,21 +41,21 @@ const MAX_QUESTIONS: usize = 1 << 14;
 
 /// Origin of a violation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum By {
+pub(crate) enum ViolationOrigin {
     /// Violation found by the searches in this module.
-    This,
+    GenericSearch,
     /// Violation found by a method that shares nothing with them.
-    Another,
+    OtherMethod,
 }
 
 /// Decision about one object.
-pub(crate) enum Found {
+pub(crate) enum Judgment {
     /// Linearization that explains everything.
     Order(Vec<u32>),
     /// Violation: a few operations that have no order.
-    Violation(Small),
+    Violation(SmallViolation),
     /// Violation: an operation that found a value which cannot have been left by any other.
-    Unfounded(Unfounded),
+    UnexplainedValue(UnexplainedValue),
     /// Limit that was reached, or another reason for an unknown verdict.
     Unknown(UnknownWhy),
 }
@@ -71,13 +72,19 @@ pub(crate) trait Object: Verify {
     fn knows(&self, history: &History, operations: &[u32]) -> Result<(), UnknownWhy>;
 
     /// Decides the operations with these indexes, which are ascending.
-    fn judge(&self, history: &History, operations: &[u32], limits: &Limits<'_>) -> Found;
+    fn judge(&self, history: &History, operations: &[u32], limits: &Limits<'_>) -> Judgment;
 
     /// Confirms as a second opinion that these operations (indexes) have no order.
     ///
     /// # Errors
     /// They have an order, or no method could decide.
-    fn refute(&self, history: &History, indexes: &[usize], found_by: By, limits: &Limits<'_>) -> Result<(), Doubt>;
+    fn refute(
+        &self,
+        history: &History,
+        indexes: &[usize],
+        found_by: ViolationOrigin,
+        limits: &Limits<'_>,
+    ) -> Result<(), RefuteError>;
 }
 
 impl<S: Specification> Object for S {
@@ -94,37 +101,43 @@ impl<S: Specification> Object for S {
             .try_for_each(|operation| self.accepts(&Call::of(history, operation, self.asks_who())))
     }
 
-    fn judge(&self, history: &History, operations: &[u32], limits: &Limits<'_>) -> Found {
+    fn judge(&self, history: &History, operations: &[u32], limits: &Limits<'_>) -> Judgment {
         let (mut orders, mut undecided) = (Vec::new(), None);
-        let patience = Patience::new(limits);
-        let out_of = |out: OutOf| Found::Unknown(out.among(history, operations));
-        let parts = match parts(self, history, operations, &patience) {
+        let budget = Budget::new(limits);
+        let exhausted = |out: Exhausted| Judgment::Unknown(out.among(history, operations));
+        let parts = match parts(self, history, operations, &budget) {
             Ok(parts) => parts,
-            Err(out) => return out_of(out),
+            Err(out) => return exhausted(out),
         };
-        match unfounded(self, history, operations, &patience) {
-            Err(out) => return out_of(out),
-            Ok(Some(found)) => return Found::Unfounded(found),
+        match find_unexplained_value(self, history, operations, &budget) {
+            Err(out) => return exhausted(out),
+            Ok(Some(found)) => return Judgment::UnexplainedValue(found),
             Ok(None) => {}
         }
         for part in parts {
-            if let Err(out) = patience.steps(part.len()) {
-                return out_of(out);
+            if let Err(out) = budget.steps(part.len()) {
+                return exhausted(out);
             }
             let mut states = States::new(self, limits.memory);
             match race::search(&mut states, history, &part, |_| false, limits) {
-                race::Found::Order(order) => orders.push(order),
-                race::Found::Limit(why @ UnknownWhy::Time { .. }) => return Found::Unknown(why),
-                race::Found::Limit(why) => undecided = Some(why),
-                race::Found::Dead(rank) => {
-                    return Found::Violation(few::few(&mut states, history, &part, rank, limits));
+                RaceResult::Order(order) => orders.push(order),
+                RaceResult::Limit(why @ UnknownWhy::Time { .. }) => return Judgment::Unknown(why),
+                RaceResult::Limit(why) => undecided = Some(why),
+                RaceResult::Refuted(rank) => {
+                    return Judgment::Violation(shrinker::shrink(&mut states, history, &part, rank, limits));
                 }
             }
         }
-        undecided.map_or_else(|| Found::Order(in_one(history, &orders)), Found::Unknown)
+        undecided.map_or_else(|| Judgment::Order(merge_orders(history, &orders)), Judgment::Unknown)
     }
 
-    fn refute(&self, history: &History, indexes: &[usize], found_by: By, limits: &Limits<'_>) -> Result<(), Doubt> {
+    fn refute(
+        &self,
+        history: &History,
+        indexes: &[usize],
+        found_by: ViolationOrigin,
+        limits: &Limits<'_>,
+    ) -> Result<(), RefuteError> {
         let operations: Vec<Operation> = indexes.iter().map(|&index| history.operations[index]).collect();
         let calls: Vec<Call<'_>> = operations.iter().map(|o| Call::of(history, o, self.asks_who())).collect();
         refute(self, &operations, &calls, found_by, || None, limits)
@@ -138,7 +151,7 @@ pub(crate) fn can_be_ordered(
     object: &impl Specification,
     operations: &[Operation],
     calls: &[Call<'_>],
-    found_by: By,
+    found_by: ViolationOrigin,
     limits: &Limits<'_>,
 ) -> Option<bool> {
     let left = AtomicUsize::new(MAX_QUESTIONS);
@@ -148,19 +161,19 @@ pub(crate) fn can_be_ordered(
         (0..).zip(operations.iter().zip(calls)).map(|(place, (operation, call))| (place, *operation, *call)).collect();
     by_start.sort_by_key(|(_, operation, _)| operation.invoked);
     let mut states = States::new(object, limits.memory);
-    let space = Space::new(&mut states, by_start.into_iter(), |_| false, &Patience::new(&limits)).ok()?;
-    let racers = if found_by == By::This { Racer::depth() } else { Racer::all() };
+    let space = Space::new(&mut states, by_start.into_iter(), |_| false, &Budget::new(&limits)).ok()?;
+    let racers = if found_by == ViolationOrigin::GenericSearch { Racer::depth() } else { Racer::all() };
     match race::run(space, racers, &limits) {
-        race::Found::Order(_) => Some(true),
-        race::Found::Dead(_) => Some(false),
-        race::Found::Limit(_) => None,
+        RaceResult::Order(_) => Some(true),
+        RaceResult::Refuted(_) => Some(false),
+        RaceResult::Limit(_) => None,
     }
 }
 
 /// Operation that found a value which no other can have left by then, and the first operation that left it too late,
 /// if any.
 #[derive(Clone, Debug)]
-pub(crate) struct Unfounded {
+pub(crate) struct UnexplainedValue {
     operation: u32,
     what: Value,
     late: Option<u32>,
@@ -169,35 +182,35 @@ pub(crate) struct Unfounded {
 /// Returns the operation that ends first among those that found a value which no other can have left by then. This
 /// needs no search, and where there is such an operation a search may never end: no order of the other operations
 /// helps.
-fn unfounded<S: Specification>(
+fn find_unexplained_value<S: Specification>(
     object: &S,
     history: &History,
     operations: &[u32],
-    patience: &Patience<'_>,
-) -> Result<Option<Unfounded>, OutOf> {
+    budget: &Budget<'_>,
+) -> Result<Option<UnexplainedValue>, Exhausted> {
     let happened = |index: &&u32| history.operations[**index as usize].outcome != Outcome::Fail;
     let call = |index: u32| Call::of(history, &history.operations[index as usize], object.asks_who());
     // The first two operations that leave each value, since an operation does not find what it leaves itself.
     // Operations are in the order of their invocations.
     let mut left: FxHashMap<Value, [Option<u32>; 2]> = FxHashMap::default();
     for &index in operations.iter().filter(happened) {
-        patience.step()?;
+        budget.step()?;
         for what in object.leaves(&call(index)) {
             let [first, second] = left.entry(what).or_default();
             let place = if first.is_none() { first } else { second };
             place.get_or_insert(index);
         }
     }
-    let mut worst: Option<(u32, Unfounded)> = None;
+    let mut worst: Option<(u32, UnexplainedValue)> = None;
     for &operation in operations.iter().filter(happened) {
         let end = history.operations[operation as usize].completed;
         for what in object.finds(&call(operation)) {
-            patience.step()?;
+            budget.step()?;
             let others = left.get(&what).copied().unwrap_or_default().into_iter().flatten();
             let first = others.filter(|&other| other != operation).min();
             let is_late = first.is_none_or(|first| history.operations[first as usize].invoked > end);
             if is_late && worst.as_ref().is_none_or(|(before, _)| end < *before) {
-                worst = Some((end, Unfounded { operation, what, late: first }));
+                worst = Some((end, UnexplainedValue { operation, what, late: first }));
             }
         }
     }
@@ -210,14 +223,14 @@ fn parts<S: Specification>(
     object: &S,
     history: &History,
     operations: &[u32],
-    patience: &Patience<'_>,
-) -> Result<Vec<Vec<u32>>, OutOf> {
+    budget: &Budget<'_>,
+) -> Result<Vec<Vec<u32>>, Exhausted> {
     let happened = |index: &u32| history.operations[*index as usize].outcome != Outcome::Fail;
     let operations: Vec<u32> = operations.iter().copied().filter(happened).collect();
     let mut places: FxHashMap<Value, usize> = FxHashMap::default();
     let mut parts: Vec<Vec<u32>> = Vec::new();
     for &index in &operations {
-        patience.step()?;
+        budget.step()?;
         let call = Call::of(history, &history.operations[index as usize], object.asks_who());
         let Some(part) = object.part(&call) else { return Ok(vec![operations]) };
         let place = *places.entry(part).or_insert(parts.len());
@@ -236,12 +249,14 @@ fn parts<S: Specification>(
 pub(crate) fn evidence(
     history: &History,
     object: &dyn Object,
-    small: &Small,
+    small: &SmallViolation,
     limits: &Limits<'_>,
 ) -> Result<Evidence, UnknownWhy> {
     let (claim, reasons) = tell(history, &small.shown, small.last);
     let operations: Vec<usize> = small.shown.iter().map(|&index| index as usize).collect();
-    object.refute(history, &operations, By::This, limits).map_err(|doubt| doubt.why(operations.len(), &claim))?;
+    object
+        .refute(history, &operations, ViolationOrigin::GenericSearch, limits)
+        .map_err(|doubt| doubt.why(operations.len(), &claim))?;
     Ok(Evidence { operations, besides: None, claim, reasons, staleness: None, revisions: None, possible: None })
 }
 
@@ -249,16 +264,18 @@ pub(crate) fn evidence(
 ///
 /// # Errors
 /// The reason why the violation is not believed.
-pub(crate) fn unfounded_evidence(
+pub(crate) fn unexplained_evidence(
     history: &History,
     object: &dyn Object,
-    found: &Unfounded,
+    found: &UnexplainedValue,
     limits: &Limits<'_>,
 ) -> Result<Evidence, UnknownWhy> {
-    let (claim, reasons) = words::unfounded(history, found.operation, &found.what, found.late);
+    let (claim, reasons) = words::find_unexplained_value(history, found.operation, &found.what, found.late);
     let mut operations: Vec<usize> =
         found.late.into_iter().chain([found.operation]).map(|index| index as usize).collect();
     operations.sort_unstable();
-    object.refute(history, &operations, By::Another, limits).map_err(|doubt| doubt.why(operations.len(), &claim))?;
+    object
+        .refute(history, &operations, ViolationOrigin::OtherMethod, limits)
+        .map_err(|doubt| doubt.why(operations.len(), &claim))?;
     Ok(Evidence { operations, besides: None, claim, reasons, staleness: None, revisions: None, possible: None })
 }

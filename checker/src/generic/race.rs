@@ -7,8 +7,8 @@ use histories::History;
 use super::{depth::Depth, space::Space, states::States, sweep::Sweep};
 use crate::{
     Limits, UnknownWhy,
-    model::{Call, Specification},
-    patience::Patience,
+    budget::Budget,
+    specification::{Call, Specification},
 };
 
 /// Work of the first turn, and the additional work for each completion: enough for an order that is never in doubt.
@@ -19,11 +19,11 @@ const FIRST_TURN_PER_COMPLETION: usize = 32;
 const WORK_PER_QUESTION: usize = 2048;
 
 /// Result of a search.
-pub(crate) enum Found {
+pub(crate) enum RaceResult {
     /// Linearization, as indexes of operations.
     Order(Vec<u32>),
     /// Violation: no order explains even what happened until this rank.
-    Dead(u32),
+    Refuted(u32),
     /// Limit that was reached.
     Limit(UnknownWhy),
 }
@@ -31,7 +31,7 @@ pub(crate) enum Found {
 /// Result of one of the searches: an order of items, or a completion that no order reaches.
 pub(super) enum End {
     Order(Vec<u32>),
-    Dead(u32),
+    Refuted(u32),
 }
 
 /// Share of work and memory for one run of a search.
@@ -100,20 +100,24 @@ pub(super) fn search<'a, S: Specification>(
     operations: &[u32],
     is_optional: impl Fn(u32) -> bool,
     limits: &Limits<'_>,
-) -> Found {
+) -> RaceResult {
     let asks_who = states.object.asks_who();
     let calls = operations.iter().map(|&index| {
         let operation = history.operations[index as usize];
         (index, operation, Call::of(history, &operation, asks_who))
     });
-    match Space::new(states, calls, is_optional, &Patience::new(limits)) {
+    match Space::new(states, calls, is_optional, &Budget::new(limits)) {
         Ok(space) => run(space, Racer::all(), limits),
-        Err(out) => Found::Limit(out.among(history, operations)),
+        Err(out) => RaceResult::Limit(out.among(history, operations)),
     }
 }
 
 /// Runs these searches against each other.
-pub(super) fn run<S: Specification>(mut space: Space<'_, '_, S>, mut racers: Vec<Racer>, limits: &Limits<'_>) -> Found {
+pub(super) fn run<S: Specification>(
+    mut space: Space<'_, '_, S>,
+    mut racers: Vec<Racer>,
+    limits: &Limits<'_>,
+) -> RaceResult {
     let found = race(&mut space, &mut racers, limits);
     limits.give_back((space, racers));
     found
@@ -123,7 +127,7 @@ pub(super) fn race<S: Specification>(
     space: &mut Space<'_, '_, S>,
     racers: &mut Vec<Racer>,
     limits: &Limits<'_>,
-) -> Found {
+) -> RaceResult {
     let mut turn = FIRST_TURN + FIRST_TURN_PER_COMPLETION * space.completions();
     let mut explained = 0;
     loop {
@@ -136,15 +140,15 @@ pub(super) fn race<S: Specification>(
                 let until_work = until.min(space.states.work + WORK_PER_QUESTION);
                 match racers[at].run(space, Slice { until_work, max_bytes }) {
                     Some(End::Order(items)) => {
-                        return Found::Order(items.into_iter().map(|item| space.index(item)).collect());
+                        return RaceResult::Order(items.into_iter().map(|item| space.index(item)).collect());
                     }
-                    Some(End::Dead(due)) => return Found::Dead(space.end(due)),
+                    Some(End::Refuted(due)) => return RaceResult::Refuted(space.end(due)),
                     None => {}
                 }
                 explained = explained.max(racers[at].farthest() as usize);
                 let (completed, unknown_outcomes) = (space.completions(), space.unknown_outcomes());
                 if let Err(out) = limits.ask() {
-                    return Found::Limit(out.why(explained, completed, unknown_outcomes));
+                    return RaceResult::Limit(out.why(explained, completed, unknown_outcomes));
                 }
                 let bytes = space.bytes() + others + racers[at].bytes();
                 if !space.states.memory.hold(bytes) {
@@ -153,7 +157,7 @@ pub(super) fn race<S: Specification>(
                     racers.remove(largest.expect("one is running"));
                     let bytes = racers.iter().map(Racer::bytes).sum::<usize>() + space.bytes();
                     if racers.is_empty() || !space.states.memory.hold(bytes) {
-                        return Found::Limit(UnknownWhy::Memory { explained, completed, unknown_outcomes });
+                        return RaceResult::Limit(UnknownWhy::Memory { explained, completed, unknown_outcomes });
                     }
                     at = at.min(racers.len() - 1);
                 }

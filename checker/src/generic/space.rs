@@ -15,8 +15,8 @@ use rustc_hash::FxHashMap;
 
 use super::states::{States, number};
 use crate::{
-    model::{Call, Specification},
-    patience::{OutOf, Patience},
+    budget::{Budget, Exhausted},
+    specification::{Call, Specification},
 };
 
 /// Operation that counts.
@@ -82,12 +82,12 @@ impl<'s, 'a, S: Specification> Space<'s, 'a, S> {
         states: &'s mut States<'a, S>,
         calls: impl Iterator<Item = (u32, Operation, Call<'a>)>,
         is_optional: impl Fn(u32) -> bool,
-        patience: &Patience<'_>,
-    ) -> Result<Self, OutOf> {
+        budget: &Budget<'_>,
+    ) -> Result<Self, Exhausted> {
         let mut items = Vec::new();
         let (mut due, mut classes): (Vec<u32>, FxHashMap<u32, Vec<u32>>) = (Vec::new(), FxHashMap::default());
         for (index, operation, call) in calls {
-            patience.step()?;
+            budget.step()?;
             if operation.outcome == Outcome::Fail {
                 continue;
             }
@@ -108,7 +108,7 @@ impl<'s, 'a, S: Specification> Space<'s, 'a, S> {
         due.sort_unstable_by_key(|&item| items[item as usize].end);
         let mut classes: Vec<Class> = classes.into_iter().map(|(kind, items)| Class { kind, items }).collect();
         classes.sort_unstable_by_key(|class| class.items[0]);
-        let (open, from) = open_at(&items, &due, patience)?;
+        let (open, from) = open_at(&items, &due, budget)?;
         let bytes = items.capacity() * size_of::<Item>() + 4 * open.capacity() + 16 * due.capacity();
         Ok(Self { states, items, due, open, from, classes, bytes })
     }
@@ -208,7 +208,7 @@ impl<'s, 'a, S: Specification> Space<'s, 'a, S> {
 
 /// Returns the certain items that are open at each completion, by their ends, and the offsets of each completion's
 /// items.
-fn open_at(items: &[Item], due: &[u32], patience: &Patience<'_>) -> Result<(Vec<u32>, Vec<usize>), OutOf> {
+fn open_at(items: &[Item], due: &[u32], budget: &Budget<'_>) -> Result<(Vec<u32>, Vec<usize>), Exhausted> {
     let mut begun = (0..number(items.len())).filter(|&item| items[item as usize].end != NEVER).peekable();
     let mut open: Vec<u32> = Vec::new();
     let (mut all, mut from) = (Vec::new(), vec![0]);
@@ -218,7 +218,7 @@ fn open_at(items: &[Item], due: &[u32], patience: &Patience<'_>) -> Result<(Vec<
             let place = open.partition_point(|&other| items[other as usize].end < items[next as usize].end);
             open.insert(place, next);
         }
-        patience.steps(1 + open.len())?;
+        budget.steps(1 + open.len())?;
         all.extend_from_slice(&open);
         from.push(all.len());
         open.remove(0);

@@ -11,7 +11,7 @@ use rustc_hash::{FxBuildHasher, FxHashMap};
 use crate::{
     Memory,
     memory::{Share, of_table, of_vec},
-    model::{Call, Specification},
+    specification::{Call, Specification},
 };
 
 /// Number of new states in a row of which the size of one is measured.

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     memory::{of_table, of_vec},
-    model::Specification,
+    specification::Specification,
 };
 
 /// Number of nodes for one completion above which the memory is freed.
@@ -138,7 +138,7 @@ impl Sweep {
             }
             let Some(entry) = self.now.entries.get(self.at) else {
                 if self.next.entries.is_empty() {
-                    return Some(End::Dead(self.farthest));
+                    return Some(End::Refuted(self.farthest));
                 }
                 std::mem::swap(&mut self.now, &mut self.next);
                 self.next.clear();

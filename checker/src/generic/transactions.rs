@@ -7,7 +7,7 @@ use histories::{Found, History, MicroOperation, Operation, Outcome, Times, Value
 
 use crate::{
     Limits,
-    patience::{OutOf, Patience},
+    budget::{Budget, Exhausted},
 };
 
 /// Estimated bytes of a micro-operation as a value: its list, key and function, once in an argument and once in an
@@ -18,16 +18,16 @@ const OPERATION_BYTES: usize = size_of::<Operation>() + size_of::<Times>() + 8 *
 
 /// Returns the history with each transaction's micro-operations also as its argument and, if its outcome and all its
 /// reads are known, as its answer.
-pub(crate) fn as_values<'h>(history: &'h History, limits: &Limits<'_>) -> Result<Cow<'h, History>, OutOf> {
+pub(crate) fn as_values<'h>(history: &'h History, limits: &Limits<'_>) -> Result<Cow<'h, History>, Exhausted> {
     if history.transactions.is_empty() {
         return Ok(Cow::Borrowed(history));
     }
-    let patience = Patience::new(limits);
+    let budget = Budget::new(limits);
     let micros = history.transactions.micro_operation_count();
-    patience.room(micros * MICRO_BYTES + history.operations.len() * OPERATION_BYTES)?;
+    budget.may_take(micros * MICRO_BYTES + history.operations.len() * OPERATION_BYTES)?;
     let mut told = history.clone();
     for transaction in 0..history.transactions.len() {
-        patience.step()?;
+        budget.step()?;
         let micros = || history.transactions.micro_operations(transaction);
         let operation = &mut told.operations[history.transactions.operation(transaction)];
         let asked = micros().map(|micro| part(history, micro, false)).collect();

@@ -2,7 +2,7 @@
 
 use histories::{History, Operation, Outcome, Value};
 
-use crate::{evidence::Words, model::Call, prepare::Prepared};
+use crate::{prepare::Prepared, specification::Call, words::Words};
 
 /// Maximum number of reasons: more would tell a reader nothing.
 const MAX_REASONS: usize = 12;
@@ -30,7 +30,12 @@ pub(crate) fn tell(history: &History, operations: &[u32], last: u32) -> (String,
 
 /// Returns the claim that an operation found a value which no other can have left, and as reason the one that left it
 /// too late, if any.
-pub(super) fn unfounded(history: &History, operation: u32, what: &Value, late: Option<u32>) -> (String, Vec<String>) {
+pub(super) fn find_unexplained_value(
+    history: &History,
+    operation: u32,
+    what: &Value,
+    late: Option<u32>,
+) -> (String, Vec<String>) {
     let nothing = Prepared { steps: Vec::new(), values: Vec::new(), failed: Vec::new() };
     let words = Words { history, initial: &Value::Nil, prepared: &nothing };
     let (who_found, found) = (who(&words, operation), answer(history, &history.operations[operation as usize]));

@@ -1,4 +1,8 @@
-//! Objects other than registers, each decided by a method of its own that is exact and near-linear.
+//! Objects: one folder each, with the specification (the behaviour under one call after another) and, where there is
+//! one, the method that decides the object exactly and in near-linear time.
+//!
+//! The table below registers them. A new model is a folder (or a file) with a [`Definition`], its `mod` line, and its
+//! row in the table.
 //!
 //! Every method answers with an order or with a few operations that have none. Both are verified by [`crate::verify`]
 //! before they are believed.
@@ -6,128 +10,184 @@
 mod bag;
 mod container;
 mod counter;
-mod fifo;
-mod gaps;
+mod fenced_lock;
+mod key;
 mod list;
+mod multi_register;
 mod mutex;
-mod place;
 mod priority_queue;
 mod queue;
-mod segments;
+pub(crate) mod register;
+mod semaphore;
 mod set;
-mod snapshots;
 mod stack;
-mod switch;
+#[cfg(test)]
+mod tests;
 
-use histories::{Function, History, Operation, Outcome, Process, Value, ValueId};
-use rustc_hash::FxHashSet;
+use histories::{Function, History, Operation, Outcome, Value, ValueId};
 
 use crate::{
-    Evidence, Limits, Model, Options, UnknownWhy,
-    evidence::Words,
-    generic::By,
-    memory::Share,
-    model::{Argument, Counter, List, Set},
-    patience::{OutOf, Patience},
-    prepare::Prepared,
-    shrink::MAX_EVIDENCE,
-    verify::Unconfirmed,
+    UnknownWhy,
+    budget::Budget,
+    generic::Object,
+    specification::{Argument, Call},
 };
+use key::Key;
+pub(crate) use key::{Found, Question};
 
-/// Decision about one key.
-pub(crate) enum Found {
-    /// Linearization, which was replayed. May be empty unless [`Options::keep_order`] is set.
-    Order(Vec<u32>),
-    /// Violation: no order exists.
-    Violation(Evidence),
-    /// Limit that was reached, or an operation that the method lacks.
-    Unknown(UnknownWhy),
+/// Defines [`Model`] from the rows of the table: documentation, name, and definition of each.
+macro_rules! models {
+    ($($(#[$documentation:meta])* $model:ident: $definition:expr,)*) => {
+        /// Type of the object under each key.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Model {
+            $($(#[$documentation])* $model,)*
+        }
+
+        impl Model {
+            /// All models, in the order in which they are listed for a user.
+            pub const ALL: &'static [Self] = &[$(Self::$model),*];
+
+            fn definition(self) -> &'static Definition {
+                match self {
+                    $(Self::$model => &$definition,)*
+                }
+            }
+        }
+    };
 }
 
-/// Claim of a method: an order (indexes of operations), or a few operations that have none.
-enum Claim {
-    Order(Vec<u32>),
-    Violation(Violation),
+models! {
+    /// Register with `read`, `write` and `cas`.
+    Register: register::REGISTER,
+    /// `Register` with `append` (adds text at the end; an absent value counts as empty text) and `delete` (sets the
+    /// value back to [`Options::initial`](crate::Options::initial)).
+    KeyValue: register::KEY_VALUE,
+    /// Several registers that are accessed together: `read` and `write` of values such as `{"x": 1}`, or Jepsen's
+    /// `txn` with `[["r", "x", 1], ["w", "y", 2]]`. [`Options::initial`](crate::Options::initial) is the value of each
+    /// register, or a map from registers to values.
+    MultiRegister: multi_register::DEFINITION,
+    /// Set with `add`, `remove` and `contains` of an element, and `read` of all elements. If
+    /// [`Options::initial`](crate::Options::initial) is a list, the set begins with its elements, as do all
+    /// collections.
+    Set: set::DEFINITION,
+    /// Counter with `inc` and `dec`, by 1 or a given number, `add` and `subtract` of a number, and `read`. Begins
+    /// with the number [`Options::initial`](crate::Options::initial), or 0 if that is absent.
+    Counter: counter::DEFINITION,
+    /// Queue, first in, first out: `enqueue`, `dequeue` and `peek`. As in all collections, the answer is `null` if it
+    /// is empty.
+    Queue: queue::DEFINITION,
+    /// Bag with `add`, and `take` of any element.
+    Bag: bag::DEFINITION,
+    /// Stack, last in, first out: `push`, `pop` and `peek`.
+    Stack: stack::DEFINITION,
+    /// Priority queue with `insert` of integers, and `poll` and `peek` of the smallest.
+    PriorityQueue: priority_queue::DEFINITION,
+    /// List with `append` at the end, and `read` of the whole list.
+    List: list::DEFINITION,
+    /// Lock with `acquire`, and `release` by the process that holds it. Free at first.
+    Mutex: mutex::DEFINITION,
+    /// `Mutex` whose `acquire` answers with a fencing token: a number larger than all before it, and than
+    /// [`Options::initial`](crate::Options::initial) if that is a number.
+    FencedLock: fenced_lock::DEFINITION,
+    /// Semaphore: `acquire` of a permit, or of several at once, and `release` by a process that holds as many. Begins
+    /// with the number of permits [`Options::initial`](crate::Options::initial), or 1 if that is absent.
+    Semaphore: semaphore::DEFINITION,
 }
 
-/// Operations that have no order, and the reasons.
-struct Violation {
-    operations: Vec<u32>,
-    claim: String,
-    reasons: Vec<String>,
-    scope: Scope,
+/// Method of a model: decides one key, or names an operation that it lacks.
+type Method = fn(&Key<'_>) -> Result<Found, UnknownWhy>;
+
+/// Definition of a model: everything that the table needs to know of it.
+struct Definition {
+    /// Name as a user types it.
+    name: &'static str,
+    /// Functions in a few words, for a list of models.
+    functions: &'static str,
+    /// Sequential specification of an object that begins with this value.
+    specification: for<'a> fn(&'a Value) -> Box<dyn Object + 'a>,
+    /// Initial values in a few words, and whether this is one of them.
+    initial: (&'static str, fn(&Value) -> bool),
+    /// Method of its own. The general search decides where there is none, or where it does not fit.
+    method: Option<Method>,
+    /// Argument that a function of this name takes, as far as that is known without looking at values; any argument
+    /// for a function that the model does not have.
+    argument: fn(&str) -> Argument,
+    /// True of a call that has an answer which could be wrong. In a model in which any write is possible, only reads
+    /// have one.
+    is_informative: fn(&Call<'_>) -> bool,
 }
 
-/// Assumption about the rest of the history under which the operations of a violation have no order.
-enum Scope {
-    /// Absence of any assumption: they stand alone.
-    Whole,
-    /// Assumption named in these words.
-    Among(String),
-    /// Assumption that others may increment the counter too.
-    AmongIncrements,
-    /// Assumption that the list or set may hold elements other than these.
-    Elements(Vec<Value>),
-}
-
-impl Violation {
-    fn new(operations: Vec<u32>, claim: String) -> Self {
-        Self { operations, claim, reasons: Vec::new(), scope: Scope::Whole }
+impl Definition {
+    /// Defines a model without a method, which begins with any value, and whose functions take any argument.
+    const fn new(
+        name: &'static str,
+        functions: &'static str,
+        specification: for<'a> fn(&'a Value) -> Box<dyn Object + 'a>,
+    ) -> Self {
+        Self {
+            name,
+            functions,
+            specification,
+            initial: ("any value", |_| true),
+            method: None,
+            argument: |_| Argument::Any,
+            is_informative: |call| call.output.is_some(),
+        }
     }
 }
 
-/// Key of an object.
-struct Key<'a> {
-    history: &'a History,
-    model: Model,
-    initial: &'a Value,
-    limits: &'a Limits<'a>,
-    patience: Patience<'a>,
-    keep_order: bool,
-    /// Indexes of the operations that took place or may have, ascending.
-    operations: Vec<u32>,
+impl Model {
+    /// Returns the name of the model as a user types it: `priority-queue`.
+    pub fn name(self) -> &'static str {
+        self.definition().name
+    }
+
+    /// Returns the functions of the model in a few words: `enqueue and dequeue, first in first out`.
+    pub fn functions(self) -> &'static str {
+        self.definition().functions
+    }
+
+    /// Checks that objects of this model can begin with this value.
+    ///
+    /// # Errors
+    /// A description of the allowed initial values, if they cannot.
+    pub fn begins_with(self, initial: &Value) -> Result<(), &'static str> {
+        let (allowed, fits) = self.definition().initial;
+        if fits(initial) { Ok(()) } else { Err(allowed) }
+    }
+
+    /// Returns true if objects of this model have a function of this name.
+    pub fn has(self, function: &str) -> bool {
+        self.specification(&Value::Nil).has(function)
+    }
+
+    /// Returns the sequential specification of this model.
+    pub(crate) fn specification(self, initial: &Value) -> Box<dyn Object + '_> {
+        (self.definition().specification)(initial)
+    }
 }
 
 /// Decides one key. Returns `None` if the model has no method of its own.
-pub(crate) fn decide(history: &History, options: &Options<'_>, operations: &[u32]) -> Option<Found> {
-    if matches!(options.model, Model::Register | Model::KeyValue) {
-        return None;
-    }
-    let happened = |&index: &u32| history.operations[index as usize].outcome != Outcome::Fail;
-    let Options { model, ref initial, ref limits, keep_order, .. } = *options;
-    let patience = Patience::new(limits);
-    if let Err(out) = patience.room(2 * size_of_val(operations)) {
+pub(crate) fn decide(question: &Question<'_>, operations: &[u32]) -> Option<Found> {
+    let Question { history, model, limits, .. } = *question;
+    let method = model.definition().method?;
+    if let Err(out) = Budget::new(limits).may_take(2 * size_of_val(operations)) {
         return Some(Found::Unknown(out.among(history, operations)));
     }
     // Arguments that no method looks at are left to the specification.
     let mut arguments: [Option<Argument>; FUNCTIONS] = [None; FUNCTIONS];
     let fits = |&index: &u32| {
         let operation = &history.operations[index as usize];
-        let known = &mut arguments[number(operation.function)];
-        known.get_or_insert_with(|| model.argument(history.function_name(operation.function))).fits(operation)
+        let argument = || (model.definition().argument)(history.function_name(operation.function));
+        arguments[number(operation.function)].get_or_insert_with(argument).fits(operation)
     };
+    let happened = |&index: &u32| history.operations[index as usize].outcome != Outcome::Fail;
     let operations: Vec<u32> = operations.iter().copied().filter(happened).collect();
     if !operations.iter().all(fits) {
         return None;
     }
-    let key = Key { history, model, initial, limits, patience, keep_order, operations };
-    let found = match model {
-        Model::Set => set::check(&key),
-        Model::Counter => counter::check(&key).map(|claim| key.verified(&key.operations, claim)),
-        Model::List => list::check(&key).map(|claim| key.verified(&key.operations, claim)),
-        Model::Mutex | Model::FencedLock => mutex::check(&key).map(|claim| key.verified(&key.operations, claim)),
-        Model::Bag => key.contained(&bag::KIND),
-        Model::Queue => match key.contained(&queue::KIND) {
-            Err(UnknownWhy::Function { .. } | UnknownWhy::Unsupported { .. }) => {
-                fifo::check(&key).map(|claim| key.verified(&key.operations, claim))
-            }
-            found => found,
-        },
-        Model::Stack => key.contained(&stack::KIND),
-        Model::PriorityQueue => key.contained(&priority_queue::KIND),
-        _ => return None,
-    };
-    Some(found.unwrap_or_else(Found::Unknown))
+    Some(method(&Key::new(question, operations)).unwrap_or_else(Found::Unknown))
 }
 
 /// Number of functions that a history can have.
@@ -145,180 +205,12 @@ fn number(function: Function) -> usize {
     }
 }
 
-impl<'a> Key<'a> {
-    /// Returns the same key with only these operations, which are ascending.
-    fn of(&self, operations: Vec<u32>) -> Key<'a> {
-        let Self { history, model, initial, limits, keep_order, .. } = *self;
-        Key { history, model, initial, limits, patience: Patience::new(limits), keep_order, operations }
+/// Returns true if an operation was answered with something that could have been wrong; for a custom model, with
+/// anything.
+pub(crate) fn is_informative(history: &History, model: Option<Model>, operation: &Operation) -> bool {
+    if !matches!(operation.outcome, Outcome::Ok | Outcome::Mismatch) {
+        return false;
     }
-}
-
-impl Key<'_> {
-    /// Decides a container.
-    fn contained(&self, kind: &container::Kind) -> Result<Found, UnknownWhy> {
-        container::check(self, kind).map(|claim| self.verified(&self.operations, claim))
-    }
-
-    fn operation(&self, index: u32) -> &Operation {
-        &self.history.operations[index as usize]
-    }
-
-    fn name(&self, operation: &Operation) -> &str {
-        self.history.function_name(operation.function)
-    }
-
-    fn lacks(&self, operation: &Operation) -> UnknownWhy {
-        UnknownWhy::Function { name: self.name(operation).to_owned() }
-    }
-
-    fn words(&self, tell: impl FnOnce(&Words<'_>) -> String) -> String {
-        let prepared = Prepared { steps: Vec::new(), values: Vec::new(), failed: Vec::new() };
-        tell(&Words { history: self.history, initial: self.initial, prepared: &prepared })
-    }
-
-    /// Counts steps, some of which query the limits. `explained` is the approximate number of completed operations
-    /// explained so far.
-    fn steps(&self, more: usize, explained: usize) -> Result<(), UnknownWhy> {
-        self.patience.steps(more).map_err(|out| self.out_of(out, explained))
-    }
-
-    fn out_of(&self, out: OutOf, explained: usize) -> UnknownWhy {
-        let (completed, unknown_outcomes) = self.counts();
-        out.why(explained.min(completed), completed, unknown_outcomes)
-    }
-
-    /// Reserves memory for a method, as long as it keeps the share that is returned.
-    fn affords(&self, bytes: usize) -> Result<Share<'_>, UnknownWhy> {
-        self.patience.room(bytes).map_err(|out| self.out_of(out, 0))?;
-        let mut share = self.limits.memory.share();
-        share.account(bytes);
-        Ok(share)
-    }
-
-    /// Returns the number of operations that completed, and of those of unknown outcome.
-    fn counts(&self) -> (usize, usize) {
-        let completed = self.operations.iter().filter(|&&index| self.operation(index).outcome != Outcome::Info).count();
-        (completed, self.operations.len() - completed)
-    }
-
-    /// Formats an operation: `read by process 3 at 1.200 s on n1`.
-    fn who(&self, what: &str, index: u32) -> String {
-        let node = match self.history.node(index as usize) {
-            0 => String::new(),
-            node => format!(" on n{node}"),
-        };
-        format!("{what} by process {} at {}{node}", self.process(index), self.began(index))
-    }
-
-    /// Returns the process that made the call, as the history names it.
-    fn process(&self, index: u32) -> Process {
-        self.history.process(self.operation(index).process)
-    }
-
-    fn began(&self, index: u32) -> String {
-        self.words(|words| words.moment(words.times(index).invoked_ns, self.operation(index).invoked))
-    }
-
-    fn ended(&self, index: u32) -> String {
-        self.words(|words| words.moment(words.times(index).completed_ns, self.operation(index).completed))
-    }
-
-    /// Returns the decision that a claim about these operations leads to, after the second opinion.
-    fn verified(&self, operations: &[u32], claim: Claim) -> Found {
-        let object = self.model.specification(self.initial);
-        match claim {
-            Claim::Order(order) => match object.replay(self.history, operations, &order, &self.patience) {
-                Ok(()) => Found::Order(order),
-                Err(Unconfirmed::OutOf(out)) => Found::Unknown(self.out_of(out, 0)),
-                Err(Unconfirmed::Wrong(why)) => {
-                    let what = format!("the method for {:?} found an order that is none: {why}", self.model);
-                    Found::Unknown(UnknownWhy::Internal { what })
-                }
-            },
-            Claim::Violation(violation) => self.refuted(violation),
-        }
-    }
-
-    /// Returns the decision for a violation, if the second opinion confirms it. If few additional operations make it
-    /// stand alone, these are added.
-    fn refuted(&self, violation: Violation) -> Found {
-        let (mut operations, mut besides) = (violation.operations.clone(), None);
-        let mut object = self.model.specification(self.initial);
-        match &violation.scope {
-            Scope::Whole => {}
-            Scope::Among(besides_what) => besides = Some(besides_what.clone()),
-            scope => {
-                let alone = self.alone(&operations);
-                if alone.len() <= MAX_EVIDENCE {
-                    operations = alone;
-                } else {
-                    besides = Some(scope.in_words().to_owned());
-                    object = match scope {
-                        Scope::Elements(elements) if self.model == Model::Set => {
-                            Box::new(Set::of_only(self.initial, elements))
-                        }
-                        Scope::Elements(elements) => Box::new(List::of_only(self.initial, elements)),
-                        _ => Box::new(Counter::among_others(self.initial)),
-                    };
-                }
-            }
-        }
-        let mut operations: Vec<usize> = operations.into_iter().map(|index| index as usize).collect();
-        operations.sort_unstable();
-        operations.dedup();
-        if let Err(doubt) = object.refute(self.history, &operations, By::Another, self.limits) {
-            return Found::Unknown(doubt.why(operations.len(), &violation.claim));
-        }
-        let Violation { claim, reasons, .. } = violation;
-        Found::Violation(Evidence {
-            operations,
-            besides,
-            claim,
-            reasons,
-            staleness: None,
-            revisions: None,
-            possible: None,
-        })
-    }
-
-    /// Returns these operations, with all increments that began before their end, or all that added an element that
-    /// they saw.
-    fn alone(&self, operations: &[u32]) -> Vec<u32> {
-        let is_read = |index: u32| self.operation(index).function == Function::Read;
-        let end = operations.iter().map(|&index| self.operation(index).completed).max().unwrap_or(0);
-        let mut elements: FxHashSet<&Value> = FxHashSet::default();
-        for &index in operations {
-            match self.history.value(self.operation(index).output) {
-                Value::List(seen) if is_read(index) => elements.extend(seen),
-                _ if !is_read(index) => elements.extend([self.history.value(self.operation(index).input)]),
-                _ => {}
-            }
-        }
-        let changes = |&index: &u32| {
-            let operation = self.operation(index);
-            let counts = self.model == Model::Counter || elements.contains(self.history.value(operation.input));
-            !is_read(index) && counts && operation.invoked < end
-        };
-        let mut all: Vec<u32> =
-            self.operations.iter().copied().filter(changes).chain(operations.iter().copied()).collect();
-        all.sort_unstable();
-        all.dedup();
-        all
-    }
-}
-
-impl Scope {
-    fn in_words(&self) -> &str {
-        match self {
-            Self::Whole => "",
-            Self::Among(besides) => besides,
-            Self::AmongIncrements => "however often others incremented the counter",
-            Self::Elements(_) => "whatever other elements were added",
-        }
-    }
-}
-
-/// Returns true if the answer only says that the call took place: it is absent, nil, or equal to the argument.
-fn says_nothing(operation: &Operation) -> bool {
-    [ValueId::UNKNOWN, ValueId::NIL, operation.input].contains(&operation.output)
+    let call = Call::of(history, operation, false);
+    model.map_or(operation.output != ValueId::UNKNOWN, |model| (model.definition().is_informative)(&call))
 }

@@ -29,7 +29,7 @@
 //!   as much, spent at most as much and used at most as many unknown changes of each class can do all that another
 //!   can: only it is kept. (The dependent changes must be equal because each is an obligation and a means at once.)
 //! - An unknown change is not tried once it cannot be observed any more, and states that no later step expects are
-//!   merged (`relevance`).
+//!   merged (`liveness`).
 //!
 //! # Yes, no, and neither
 //! A narrow search ([`LEVELS`]) gives up most configurations. Where none is left, it widens its effort at that
@@ -53,20 +53,20 @@ mod trail;
 
 use std::collections::VecDeque;
 
-use crate::{Limits, UnknownWhy, automaton::Automaton, patience::OutOf, prepare::Step};
+use crate::{Limits, UnknownWhy, automaton::Automaton, budget::Exhausted, prepare::Step};
 
-use sweep::{Now, Sweep};
+use sweep::{Sweep, SweepState};
 
 /// Result of the search.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Found {
+pub(crate) enum SearchResult {
     /// Order of steps (by their indexes) that explains every answer.
     Order(Vec<u32>),
     /// Step (its index) whose completion no configuration survived: a violation.
-    Dead(usize),
-    /// Step as in `Dead`, but this proves nothing: a configuration that was given up before might have survived, or
+    Refuted(usize),
+    /// Step as in `Refuted`, but this proves nothing: a configuration that was given up before might have survived, or
     /// the supply was endless.
-    Lost(usize),
+    GaveUp(usize),
     /// Limit that was reached.
     Limit(UnknownWhy),
 }
@@ -155,15 +155,15 @@ pub(crate) fn search<A: Automaton>(
     limits: &Limits<'_>,
     efforts: &[Effort],
     supply: Supply,
-) -> Found {
+) -> SearchResult {
     let mut due: Vec<u32> = (0..).zip(steps).filter(|(_, step)| step.is_certain()).map(|(index, _)| index).collect();
     due.sort_unstable_by_key(|&index| steps[index as usize].end);
     match most_open(steps, &due) {
-        0..=64 => Drive::<A, 1>::new(steps, &due, object, limits, efforts, supply).run(),
-        65..=128 => Drive::<A, 2>::new(steps, &due, object, limits, efforts, supply).run(),
-        129..=512 => Drive::<A, 8>::new(steps, &due, object, limits, efforts, supply).run(),
-        513..=MAX_OPEN => Drive::<A, 64>::new(steps, &due, object, limits, efforts, supply).run(),
-        _ => Found::Limit(UnknownWhy::Open { limit: MAX_OPEN }),
+        0..=64 => SearchDriver::<A, 1>::new(steps, &due, object, limits, efforts, supply).run(),
+        65..=128 => SearchDriver::<A, 2>::new(steps, &due, object, limits, efforts, supply).run(),
+        129..=512 => SearchDriver::<A, 8>::new(steps, &due, object, limits, efforts, supply).run(),
+        513..=MAX_OPEN => SearchDriver::<A, 64>::new(steps, &due, object, limits, efforts, supply).run(),
+        _ => SearchResult::Limit(UnknownWhy::Open { limit: MAX_OPEN }),
     }
 }
 
@@ -180,17 +180,17 @@ fn most_open(steps: &[Step], due: &[u32]) -> usize {
     most
 }
 
-struct Drive<'a, A, const N: usize> {
+struct SearchDriver<'a, A, const N: usize> {
     steps: &'a [Step],
     due: &'a [u32],
     limits: &'a Limits<'a>,
     efforts: &'a [Effort],
     supply: Supply,
     sweep: Sweep<'a, A, N>,
-    snapshots: VecDeque<Now<N>>,
+    snapshots: VecDeque<SweepState<N>>,
 }
 
-impl<'a, A: Automaton, const N: usize> Drive<'a, A, N> {
+impl<'a, A: Automaton, const N: usize> SearchDriver<'a, A, N> {
     fn new(
         steps: &'a [Step],
         due: &'a [u32],
@@ -203,7 +203,7 @@ impl<'a, A: Automaton, const N: usize> Drive<'a, A, N> {
         Self { steps, due, limits, efforts, supply, sweep, snapshots: VecDeque::new() }
     }
 
-    fn run(mut self) -> Found {
+    fn run(mut self) -> SearchResult {
         // Up to completion `until`, no effort below `least` suffices.
         let (mut least, mut until) = (0, 0);
         while let Some(&step) = self.due.get(self.sweep.now.completed) {
@@ -217,17 +217,17 @@ impl<'a, A: Automaton, const N: usize> Drive<'a, A, N> {
                     least = if at <= until { least + 1 } else { 1 };
                     until = until.max(at);
                     if !self.sweep.now.gave_up {
-                        return Found::Dead(step as usize);
+                        return SearchResult::Refuted(step as usize);
                     }
                     if least >= self.efforts.len() {
-                        return Found::Lost(self.due[until] as usize);
+                        return SearchResult::GaveUp(self.due[until] as usize);
                     }
                     self.rewind(1 << least);
                 }
                 Err(out) => {
                     let why = self.why(out);
                     self.limits.give_back(self);
-                    return Found::Limit(why);
+                    return SearchResult::Limit(why);
                 }
             }
             self.tidy();
@@ -236,7 +236,7 @@ impl<'a, A: Automaton, const N: usize> Drive<'a, A, N> {
     }
 
     /// Completes `step` with the first effort that lets a configuration survive.
-    fn complete(&mut self, step: u32, first: usize) -> Result<bool, OutOf> {
+    fn complete(&mut self, step: u32, first: usize) -> Result<bool, Exhausted> {
         for &effort in &self.efforts[first..] {
             if self.sweep.complete(step, effort)? {
                 self.sweep.go_on(step, effort.width);
@@ -255,7 +255,7 @@ impl<'a, A: Automaton, const N: usize> Drive<'a, A, N> {
                 self.snapshots.pop_front();
             }
             self.snapshots.push_back(self.sweep.now.clone());
-            self.sweep.held_bytes = self.snapshots.iter().map(Now::memory_bytes).sum();
+            self.sweep.held_bytes = self.snapshots.iter().map(SweepState::memory_bytes).sum();
         }
     }
 
@@ -263,7 +263,7 @@ impl<'a, A: Automaton, const N: usize> Drive<'a, A, N> {
     fn rewind(&mut self, places: usize) {
         self.snapshots.truncate(self.snapshots.len().saturating_sub(places - 1).max(1));
         self.sweep.now = self.snapshots.back().expect("the beginning or a later place is held").clone();
-        self.sweep.held_bytes = self.snapshots.iter().map(Now::memory_bytes).sum();
+        self.sweep.held_bytes = self.snapshots.iter().map(SweepState::memory_bytes).sum();
     }
 
     fn tidy(&mut self) {
@@ -274,17 +274,17 @@ impl<'a, A: Automaton, const N: usize> Drive<'a, A, N> {
         }
     }
 
-    fn order(self) -> Found {
+    fn order(self) -> SearchResult {
         let last = self.due.last().map_or(0, |&step| step as usize);
         let Some(config) = self.sweep.now.frontier.first().filter(|_| self.supply == Supply::Counted) else {
-            return Found::Lost(last);
+            return SearchResult::GaveUp(last);
         };
         let path = self.sweep.trail.path(config.trail);
         let members = self.sweep.members();
-        Found::Order(trail::unfold(self.steps, self.due, &members, self.sweep.object, &path))
+        SearchResult::Order(trail::unfold(self.steps, self.due, &members, self.sweep.object, &path))
     }
 
-    fn why(&self, out: OutOf) -> UnknownWhy {
+    fn why(&self, out: Exhausted) -> UnknownWhy {
         let completed = self.due.len();
         out.why(self.sweep.now.completed, completed, self.steps.len() - completed)
     }
@@ -297,18 +297,18 @@ mod tests {
     use super::*;
     use crate::{
         automaton::Register,
+        liveness::Liveness,
         prepare::{Action, INITIAL},
-        relevance::Relevance,
     };
 
-    fn run(steps: &[(u32, u32, Action)]) -> Found {
+    fn run(steps: &[(u32, u32, Action)]) -> SearchResult {
         let steps: Vec<Step> =
             (0..).zip(steps).map(|(operation, &(start, end, action))| Step { operation, start, end, action }).collect();
-        search(&steps, &mut Register::new(Relevance::new(&steps, 10)), &Limits::none(), &EXACT, Supply::Counted)
+        search(&steps, &mut Register::new(Liveness::new(&steps, 10)), &Limits::none(), &EXACT, Supply::Counted)
     }
 
-    fn is_ordered(found: &Found) -> bool {
-        matches!(found, Found::Order(_))
+    fn is_ordered(found: &SearchResult) -> bool {
+        matches!(found, SearchResult::Order(_))
     }
 
     use Action::{Cas, NotEqual, Read, Write};
@@ -316,13 +316,13 @@ mod tests {
     #[test]
     fn a_read_sees_the_last_write_before_it() {
         assert!(is_ordered(&run(&[(0, 1, Write(1)), (2, 3, Read(1))])));
-        assert_eq!(run(&[(0, 1, Write(1)), (2, 3, Read(INITIAL))]), Found::Dead(1));
+        assert_eq!(run(&[(0, 1, Write(1)), (2, 3, Read(INITIAL))]), SearchResult::Refuted(1));
     }
 
     #[test]
     fn a_read_beside_a_write_may_see_either() {
         assert!(is_ordered(&run(&[(0, 3, Write(1)), (1, 2, Read(INITIAL)), (4, 5, Read(1))])));
-        assert_eq!(run(&[(0, 5, Write(1)), (1, 2, Read(1)), (3, 4, Read(INITIAL))]), Found::Dead(2));
+        assert_eq!(run(&[(0, 5, Write(1)), (1, 2, Read(1)), (3, 4, Read(INITIAL))]), SearchResult::Refuted(2));
     }
 
     #[test]
@@ -330,7 +330,7 @@ mod tests {
         assert!(is_ordered(&run(&[(0, NEVER, Write(1)), (1, 2, Read(INITIAL)), (3, 4, Read(1))])));
         assert!(is_ordered(&run(&[(0, NEVER, Write(1)), (1, 2, Read(INITIAL))])));
         let twice = [(0, NEVER, Write(1)), (1, 2, Read(1)), (3, 4, Write(2)), (5, 6, Read(2)), (7, 8, Read(1))];
-        assert_eq!(run(&twice), Found::Dead(4));
+        assert_eq!(run(&twice), SearchResult::Refuted(4));
     }
 
     #[test]
@@ -345,21 +345,27 @@ mod tests {
             ]);
         }
         assert!(is_ordered(&run(&steps[..8])));
-        assert_eq!(run(&steps), Found::Dead(8));
+        assert_eq!(run(&steps), SearchResult::Refuted(8));
     }
 
     #[test]
     fn a_cas_takes_what_it_expects() {
         let chain = [(0, 1, Cas { from: INITIAL, to: 1 }), (2, 3, Cas { from: 1, to: 2 }), (4, 5, Read(2))];
         assert!(is_ordered(&run(&chain)));
-        assert_eq!(run(&[(0, 3, Cas { from: INITIAL, to: 1 }), (1, 2, Cas { from: INITIAL, to: 2 })]), Found::Dead(0));
+        assert_eq!(
+            run(&[(0, 3, Cas { from: INITIAL, to: 1 }), (1, 2, Cas { from: INITIAL, to: 2 })]),
+            SearchResult::Refuted(0)
+        );
     }
 
     #[test]
     fn a_cas_that_did_not_match_saw_something_else() {
-        assert_eq!(run(&[(0, 1, NotEqual(INITIAL))]), Found::Dead(0));
+        assert_eq!(run(&[(0, 1, NotEqual(INITIAL))]), SearchResult::Refuted(0));
         assert!(is_ordered(&run(&[(0, 3, Write(1)), (1, 2, NotEqual(INITIAL))])));
         assert!(is_ordered(&run(&[(0, NEVER, Write(1)), (1, 2, NotEqual(INITIAL))])));
-        assert_eq!(run(&[(0, NEVER, Write(1)), (1, 2, NotEqual(INITIAL)), (3, 4, Read(INITIAL))]), Found::Dead(2));
+        assert_eq!(
+            run(&[(0, NEVER, Write(1)), (1, 2, NotEqual(INITIAL)), (3, 4, Read(INITIAL))]),
+            SearchResult::Refuted(2)
+        );
     }
 }

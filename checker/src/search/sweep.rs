@@ -15,8 +15,8 @@ use super::{
 use crate::{
     Limits,
     automaton::{Automaton, State},
+    budget::Exhausted,
     memory::Share,
-    patience::OutOf,
     prepare::{Action, Step},
 };
 
@@ -41,7 +41,7 @@ struct Class {
 
 /// State of the sweep between completions: what a rewind restores.
 #[derive(Clone)]
-pub(super) struct Now<const N: usize> {
+pub(super) struct SweepState<const N: usize> {
     pub open: Open<N>,
     pub frontier: Vec<Config<N>>,
     /// Number of steps that began.
@@ -59,7 +59,7 @@ pub(super) struct Now<const N: usize> {
 
 /// Completion that is being processed.
 #[derive(Clone, Copy)]
-struct Due<const N: usize> {
+struct DueStep<const N: usize> {
     action: Action,
     slot: usize,
     /// Slots of the open changes that depend on the state.
@@ -67,7 +67,7 @@ struct Due<const N: usize> {
     effort: Effort,
 }
 
-impl<const N: usize> Now<N> {
+impl<const N: usize> SweepState<N> {
     /// Returns the memory held, in bytes.
     pub(super) fn memory_bytes(&self) -> usize {
         self.frontier.capacity() * size_of::<Config<N>>()
@@ -84,7 +84,7 @@ pub(super) struct Sweep<'a, A, const N: usize> {
     /// Bytes held by the snapshots.
     pub held_bytes: usize,
     supply: Supply,
-    pub now: Now<N>,
+    pub now: SweepState<N>,
     classes: Vec<Class>,
     class_of: FxHashMap<Action, u32>,
     counts: Counts,
@@ -97,7 +97,7 @@ pub(super) struct Sweep<'a, A, const N: usize> {
 
 impl<'a, A: Automaton, const N: usize> Sweep<'a, A, N> {
     pub(super) fn new(steps: &'a [Step], object: &'a mut A, limits: &'a Limits<'a>, supply: Supply) -> Self {
-        let now = Now {
+        let now = SweepState {
             open: Open::new(),
             frontier: vec![Config::new(object.initial())],
             invoked: 0,
@@ -187,9 +187,9 @@ impl<'a, A: Automaton, const N: usize> Sweep<'a, A, N> {
 
     /// Extends every configuration until the step `due` has taken effect, within `effort`. Returns true if some
     /// configuration survives.
-    pub(super) fn complete(&mut self, due: u32, effort: Effort) -> Result<bool, OutOf> {
+    pub(super) fn complete(&mut self, due: u32, effort: Effort) -> Result<bool, Exhausted> {
         let slot = self.now.open.slot_of(due);
-        let due = Due { action: self.steps[due as usize].action, slot, dependent: self.now.open.dependent, effort };
+        let due = DueStep { action: self.steps[due as usize].action, slot, dependent: self.now.open.dependent, effort };
         self.reached.clear();
         self.next.clear();
         for at in 0..self.now.frontier.len() {
@@ -225,7 +225,7 @@ impl<'a, A: Automaton, const N: usize> Sweep<'a, A, N> {
     }
 
     /// Enters a configuration as it is before the completion, before any change.
-    fn enter(&mut self, config: Config<N>, due: Due<N>) {
+    fn enter(&mut self, config: Config<N>, due: DueStep<N>) {
         let is_done = config.done.has(due.slot);
         if is_done {
             self.survive(config, due);
@@ -237,7 +237,7 @@ impl<'a, A: Automaton, const N: usize> Sweep<'a, A, N> {
     }
 
     /// Records that `config` has nothing left to do before the completion.
-    fn survive(&mut self, mut config: Config<N>, due: Due<N>) {
+    fn survive(&mut self, mut config: Config<N>, due: DueStep<N>) {
         config.done.remove(due.slot);
         config.spent.remove(due.slot);
         config.bare = false;
@@ -247,7 +247,7 @@ impl<'a, A: Automaton, const N: usize> Sweep<'a, A, N> {
     }
 
     /// Extends `config` by one change in every possible way.
-    fn extend(&mut self, config: Config<N>, due: Due<N>) {
+    fn extend(&mut self, config: Config<N>, due: DueStep<N>) {
         let is_look = is_look(due.action);
         if !(is_look || config.bare && is_blind(due.action)) {
             self.finish(config, due);
@@ -291,7 +291,7 @@ impl<'a, A: Automaton, const N: usize> Sweep<'a, A, N> {
     }
 
     /// Lets the due change take effect, as the last one.
-    fn finish(&mut self, config: Config<N>, due: Due<N>) {
+    fn finish(&mut self, config: Config<N>, due: DueStep<N>) {
         let Some(state) = self.object.step(config.state, due.action) else { return };
         let step = Change::Step(self.now.open.slots[due.slot]);
         self.changed(config, due, state, is_blind(due.action), step, |sweep, config| sweep.survive(config, due));
@@ -310,7 +310,7 @@ impl<'a, A: Automaton, const N: usize> Sweep<'a, A, N> {
     fn change(
         &mut self,
         config: Config<N>,
-        due: Due<N>,
+        due: DueStep<N>,
         action: Action,
         change: Change,
         slot: Option<usize>,
@@ -362,7 +362,7 @@ impl<'a, A: Automaton, const N: usize> Sweep<'a, A, N> {
     fn changed(
         &mut self,
         config: Config<N>,
-        due: Due<N>,
+        due: DueStep<N>,
         state: State,
         is_blind: bool,
         change: Change,
@@ -385,7 +385,7 @@ impl<'a, A: Automaton, const N: usize> Sweep<'a, A, N> {
     }
 
     /// Queries the time limit from time to time, and asks for memory before anything grows.
-    fn ask(&mut self) -> Result<(), OutOf> {
+    fn ask(&mut self) -> Result<(), Exhausted> {
         let compared = self.reached.compared() + self.next.compared();
         self.until_question = self.until_question.saturating_sub(1 + compared / COMPARED_PER_STEP);
         // One configuration leads to at most this many.
@@ -399,7 +399,7 @@ impl<'a, A: Automaton, const N: usize> Sweep<'a, A, N> {
             return Ok(());
         }
         if !self.memory.hold(self.bytes(more)) {
-            return Err(OutOf::Memory);
+            return Err(Exhausted::Memory);
         }
         self.reached.reserve(more);
         self.next.reserve(more);

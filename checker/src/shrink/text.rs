@@ -8,7 +8,7 @@ use rustc_hash::FxHashSet;
 
 use super::Problem;
 use crate::{
-    model::register::{as_text, is_text},
+    objects::register::specification::{as_text, is_text},
     prepare::{Action, INITIAL, Step, Val},
 };
 
@@ -116,7 +116,7 @@ impl Problem<'_> {
 
     /// Returns true if a step found a value that cannot have been made by then: neither the initial value, nor one
     /// set by a step that began before this one ended, nor a text made of these by such appends.
-    pub(crate) fn is_unfounded(&self, looker: u32) -> bool {
+    pub(crate) fn cannot_have_been_made(&self, looker: u32) -> bool {
         let looker = &self.prepared.steps[looker as usize];
         let (Action::Read(seen) | Action::Cas { from: seen, .. }) = looker.action else { return false };
         let begun = || {

@@ -23,7 +23,7 @@ pub(crate) type End = (u32, u32);
 
 /// Lifetime of a value.
 #[derive(Clone, Copy, Debug)]
-struct Life {
+struct Lifetime {
     /// Start of the step that set it.
     begin: u32,
     /// Latest end by which it was in effect.
@@ -36,7 +36,7 @@ pub(crate) const BYTES: usize = 112;
 /// Placeholder for no end.
 const NOWHERE: End = (u32::MAX, NO_STEP);
 
-impl Life {
+impl Lifetime {
     /// Returns the end by which it was in effect, or `None` if it was observed before its setter began: that is a
     /// violation of its own, which proves nothing more.
     fn sound(self) -> Option<End> {
@@ -49,7 +49,7 @@ pub(crate) struct Bounds<'a, S> {
     clusters: &'a Clusters,
     steps: &'a S,
     /// Lifetimes of the values of all suspects, by value in ascending order.
-    lives: Vec<(Val, Life)>,
+    lives: Vec<(Val, Lifetime)>,
     /// Position of each value in `lives`, counted from 1, or 0.
     places: Vec<u32>,
     /// Values by their begin, each with the first effect among it and all that began later.
@@ -72,7 +72,7 @@ impl<'a, S: Steps> Bounds<'a, S> {
         bounds
     }
 
-    fn life(&self, value: Val) -> Option<Life> {
+    fn life(&self, value: Val) -> Option<Lifetime> {
         let place = self.places[value as usize].checked_sub(1)?;
         Some(self.lives[place as usize].1)
     }
@@ -160,7 +160,7 @@ impl<'a, S: Steps> Bounds<'a, S> {
     }
 }
 
-fn lives(clusters: &Clusters) -> Vec<(Val, Life)> {
+fn lives(clusters: &Clusters) -> Vec<(Val, Lifetime)> {
     let mut lives = Vec::new();
     let mut chain = Vec::new();
     for &origin in &*clusters.suspects() {
@@ -174,7 +174,7 @@ fn lives(clusters: &Clusters) -> Vec<(Val, Life)> {
             } else if cluster.ended != NEVER {
                 first = first.min((cluster.ended, cluster.writer));
             }
-            lives.push((value, Life { begin: cluster.begun, effect: first }));
+            lives.push((value, Lifetime { begin: cluster.begun, effect: first }));
         }
     }
     sort_nearly_sorted(&mut lives, |&(value, _)| value);

@@ -15,7 +15,7 @@
 //!   open at once, because those of a linearizable key do not overlap.
 
 use crate::{
-    patience::{OutOf, Patience},
+    budget::{Budget, Exhausted},
     prepare::{Step, Val},
     zones::{Clusters, NO_STEP, sort_nearly_sorted},
 };
@@ -49,8 +49,8 @@ pub(super) fn costs<'a>(
     clusters: &Clusters,
     steps: &[Step],
     between_ns: &'a dyn Fn(u32, u32) -> u64,
-    patience: &Patience<'_>,
-) -> Result<Costs<'a>, OutOf> {
+    budget: &Budget<'_>,
+) -> Result<Costs<'a>, Exhausted> {
     let mut costs = Costs { between_ns, delta_ns: Some(0), flip_flops_ns: Vec::new() };
     let mut reached = 0;
     let mut extents = Vec::new();
@@ -64,7 +64,7 @@ pub(super) fn costs<'a>(
         costs.delta_ns = None;
     }
     costs.forced(&extents);
-    costs.flip_flops(extents, patience)?;
+    costs.flip_flops(extents, budget)?;
     Ok(costs)
 }
 
@@ -133,13 +133,13 @@ impl Costs<'_> {
     }
 
     /// Records the cost of pairs in which neither block is certainly newer.
-    fn flip_flops(&mut self, mut extents: Vec<Extent>, patience: &Patience<'_>) -> Result<(), OutOf> {
+    fn flip_flops(&mut self, mut extents: Vec<Extent>, budget: &Budget<'_>) -> Result<(), Exhausted> {
         let left = |extent: &Extent| extent.read.0.min(extent.first_end.0);
         extents.retain(|extent| extent.read.1 != NO_STEP);
         sort_nearly_sorted(&mut extents, left);
         let mut open: Vec<Extent> = Vec::new();
         for a in extents {
-            patience.steps(1 + open.len())?;
+            budget.steps(1 + open.len())?;
             open.retain(|b| b.read.0 > left(&a));
             for b in &open {
                 let neither = a.changed <= b.first_end.0 && b.changed <= a.first_end.0;

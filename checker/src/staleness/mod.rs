@@ -15,10 +15,10 @@ use histories::History;
 
 use crate::{
     Options,
-    instead::{are_registers, count, each_key, split},
-    patience::{OutOf, Patience},
+    budget::{Budget, Exhausted},
     prepare::{Action, Keys, Prepared, Val},
-    zones::{Clusters, Placed, Violation},
+    registers::{are_registers, count, each_key, split},
+    zones::{Clusters, KeyZones, Violation},
 };
 use bounds::Bounds;
 pub use report::{Distribution, NodeStaleness, NotMeasured, Share, StaleReads, StalenessReport};
@@ -32,7 +32,7 @@ pub fn staleness(history: &History, options: &Options<'_>) -> StalenessReport {
     let keys = split(history, options);
     let mut measure = Measure::new(history);
     let done =
-        each_key(history, options, &keys, |_, key, patience| measure.key(key.as_ref().map_err(|&why| why), patience));
+        each_key(history, options, &keys, |_, key, budget| measure.key(key.as_ref().map_err(|&why| why), budget));
     measure.report(options, &keys, done)
 }
 
@@ -70,12 +70,16 @@ impl<'a> Measure<'a> {
     }
 
     /// Measures a key, or records why it is not measured. Changes nothing if a limit is reached.
-    pub(crate) fn key(&mut self, key: Result<&(Prepared, Placed), &str>, patience: &Patience<'_>) -> Result<(), OutOf> {
+    pub(crate) fn key(
+        &mut self,
+        key: Result<&(Prepared, KeyZones), &str>,
+        budget: &Budget<'_>,
+    ) -> Result<(), Exhausted> {
         match key {
             Ok((prepared, placed)) => match placed.violation {
                 None => self.reads(prepared),
                 Some(Violation::Meeting { .. } | Violation::Inversion { .. }) => {
-                    self.measure(prepared, &placed.clusters, patience)?;
+                    self.measure(prepared, &placed.clusters, budget)?;
                 }
                 Some(_) => self.skip("a violation leaves open which value is newer", 1),
             },
@@ -101,11 +105,11 @@ impl<'a> Measure<'a> {
     }
 
     /// Measures a key whose operations have no linearization.
-    fn measure(&mut self, prepared: &Prepared, clusters: &Clusters, patience: &Patience<'_>) -> Result<(), OutOf> {
+    fn measure(&mut self, prepared: &Prepared, clusters: &Clusters, budget: &Budget<'_>) -> Result<(), Exhausted> {
         let (history, steps) = (self.history, &prepared.steps);
         let times = |step: u32| history.times(steps[step as usize].operation as usize);
         let between_ns = |end: u32, begin: u32| times(begin).invoked_ns.saturating_sub(times(end).completed_ns);
-        patience.room(clusters.len() as usize * bounds::BYTES + steps.len() * size_of::<(u32, u64)>())?;
+        budget.may_take(clusters.len() as usize * bounds::BYTES + steps.len() * size_of::<(u32, u64)>())?;
         let bounds = Bounds::new(clusters, prepared);
         let mut stale: Vec<(u32, Val, u32)> = Vec::new();
         for (old, (proof, _)) in bounds.replaced() {
@@ -115,9 +119,9 @@ impl<'a> Measure<'a> {
         stale.sort_unstable();
         let (stale, proofs): (Vec<(u32, Val)>, Vec<u32>) =
             stale.into_iter().map(|(looker, old, proof)| ((looker, old), proof)).unzip();
-        patience.steps(steps.len())?;
+        budget.steps(steps.len())?;
         let versions = bounds.versions_behind(&stale);
-        let costs = delta::costs(clusters, steps, &between_ns, patience)?;
+        let costs = delta::costs(clusters, steps, &between_ns, budget)?;
         self.reads(prepared);
         for ((&(looker, _), proof), versions) in stale.iter().zip(proofs).zip(versions) {
             let operation = steps[looker as usize].operation as usize;
@@ -134,8 +138,8 @@ impl<'a> Measure<'a> {
     pub(crate) fn report(
         mut self,
         options: &Options<'_>,
-        keys: &Result<Keys, OutOf>,
-        done: Result<(), OutOf>,
+        keys: &Result<Keys, Exhausted>,
+        done: Result<(), Exhausted>,
     ) -> StalenessReport {
         let left = count(keys) - self.keys - self.not_measured.iter().map(|other| other.keys).sum::<usize>();
         if !are_registers(options) {

@@ -34,7 +34,7 @@ pub(super) struct Read<'h> {
 /// Stray read: one that contradicts what the transaction read or wrote before. Its value still came from some
 /// transaction.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Stray<'h> {
+pub(super) struct InconsistentRead<'h> {
     pub transaction: u32,
     /// Elements of the list, without those at its end that the transaction itself had added.
     pub list: &'h [ValueId],
@@ -52,7 +52,7 @@ pub(super) struct ByKey<T> {
 impl<T: Copy> ByKey<T> {
     /// Groups rows by a counting sort. Rows of one key keep their order.
     fn new(keys: usize, rows: &[(u32, T)], limit: &Limit<'_>) -> Result<Self, UnknownWhy> {
-        limit.room(2 * (keys + 1) * size_of::<u32>() + rows.len() * (size_of::<u32>() + size_of::<T>()))?;
+        limit.may_take(2 * (keys + 1) * size_of::<u32>() + rows.len() * (size_of::<u32>() + size_of::<T>()))?;
         let mut begins = vec![0_u32; keys + 1];
         for (key, _) in rows {
             begins[*key as usize + 1] += 1;
@@ -121,7 +121,7 @@ pub(super) struct Facts<'h> {
     pub classes: Vec<Class>,
     pub changes: ByKey<Change>,
     pub reads: ByKey<Read<'h>>,
-    pub strays: ByKey<Stray<'h>>,
+    pub strays: ByKey<InconsistentRead<'h>>,
     /// Values that several changes may have written, by key: reads of them prove nothing. Lists are processed before
     /// registers, so keys are not added in order.
     pub written_twice: BTreeMap<u32, Vec<ValueId>>,
@@ -163,8 +163,14 @@ impl<'h> Facts<'h> {
                     }
                 }
                 if ok {
-                    let mut of_key =
-                        OfKey { initial, transaction, steps: of_key, kept: None, strays: Vec::new(), lacks: false };
+                    let mut of_key = KeyAccesses {
+                        initial,
+                        transaction,
+                        steps: of_key,
+                        kept: None,
+                        strays: Vec::new(),
+                        lacks: false,
+                    };
                     match classes[key as usize] {
                         Class::List => of_key.list(),
                         Class::Register => of_key.register(),
@@ -279,7 +285,7 @@ fn classify(history: &History, initial: &Initial, limit: &Limit<'_>) -> Result<K
     const WRITTEN: u8 = 2;
     const READ_LIST: u8 = 4;
     const READ_VALUE: u8 = 8;
-    limit.room(history.values.len() * size_of::<u32>())?;
+    limit.may_take(history.values.len() * size_of::<u32>())?;
     let (mut keys, mut number, mut uses) = (Vec::new(), vec![NONE; history.values.len()], Vec::new());
     for transaction in 0..history.transactions.len() {
         limit.step()?;
@@ -317,17 +323,17 @@ fn classify(history: &History, initial: &Initial, limit: &Limit<'_>) -> Result<K
 }
 
 /// Operations of one committed transaction on one key, and what it read there.
-struct OfKey<'a, 'h> {
+struct KeyAccesses<'a, 'h> {
     initial: &'a Initial,
     transaction: u32,
     steps: &'a [(u32, MicroOperation<'h>)],
     kept: Option<Read<'h>>,
-    strays: Vec<Stray<'h>>,
+    strays: Vec<InconsistentRead<'h>>,
     /// True if a list was read without its initial elements.
     lacks: bool,
 }
 
-impl<'h> OfKey<'_, 'h> {
+impl<'h> KeyAccesses<'_, 'h> {
     fn reads(&self) -> usize {
         let known = |found: Found<'_>| found != Found::Unknown;
         self.steps
@@ -387,7 +393,7 @@ impl<'h> OfKey<'_, 'h> {
             } else {
                 let others = list.iter().rposition(|element| !own.contains(element)).map_or(0, |last| last + 1);
                 let list = &list[..others];
-                self.strays.push(Stray { transaction: self.transaction, list, value: ValueId::UNKNOWN });
+                self.strays.push(InconsistentRead { transaction: self.transaction, list, value: ValueId::UNKNOWN });
             }
         }
     }
@@ -411,7 +417,7 @@ impl<'h> OfKey<'_, 'h> {
                 }
                 MicroOperation::Read { found: Found::Value(value), .. } if holds != Some(value) => {
                     let value = if own.contains(&value) { ValueId::UNKNOWN } else { value };
-                    self.strays.push(Stray { transaction: self.transaction, list: &[], value });
+                    self.strays.push(InconsistentRead { transaction: self.transaction, list: &[], value });
                 }
                 MicroOperation::Read { .. } | MicroOperation::Append { .. } => {}
             }

@@ -87,7 +87,7 @@ impl Graph {
         counts: impl Fn(&Edge) -> bool,
         limit: &Limit<'_>,
     ) -> Result<Result<Vec<u32>, Vec<bool>>, UnknownWhy> {
-        limit.room(self.vertices as usize)?;
+        limit.may_take(self.vertices as usize)?;
         let mut alive = vec![true; self.vertices as usize];
         let order = self.peel(&counts, &mut alive, limit, |edge| (edge.from, edge.to))?;
         if order.len() == alive.len() {
@@ -111,7 +111,7 @@ impl Graph {
             let needed = self.edges.iter().filter(|edge| counts(edge));
             needed.map(&ends).filter(|&(from, to)| live(from, to))
         };
-        limit.room((4 * self.vertices as usize + self.edges.len()) * size_of::<u32>())?;
+        limit.may_take((4 * self.vertices as usize + self.edges.len()) * size_of::<u32>())?;
         let mut begins = vec![0_u32; self.vertices as usize + 1];
         let mut waits = vec![0_u32; self.vertices as usize];
         for (from, to) in edges() {

@@ -9,12 +9,12 @@ use super::{
     findings::Findings,
     graph::{Edge, Graph, Kind, Needs},
     limit::Limit,
+    links::LinkWriter,
     lists::Lists,
     polygraph::{Item, Polygraph, Solution},
     registers::{self, Registers},
     report::{AnomalyKind, Level, Status},
-    small::{self, Decision, Small},
-    tell::Teller,
+    small::{self, Decision, SmallHistory},
     verify::{self, Replay},
     versions,
 };
@@ -135,7 +135,7 @@ impl<'h> Case<'_, 'h> {
         let Err(alive) = self.graph.order(Needs::Realtime, self.limit)? else { return Ok(()) };
         self.add_processes()?;
         self.limit.keep_going()?;
-        let teller = Teller { facts: &self.facts, lists: &self.lists, registers: &self.registers };
+        let teller = LinkWriter { facts: &self.facts, lists: &self.lists, registers: &self.registers };
         let is_certain =
             |vertex: u32| vertex as usize >= self.facts.happened.len() || self.facts.outcome(vertex) == Outcome::Ok;
         let mut wrong = None;
@@ -348,7 +348,7 @@ impl<'h> Case<'_, 'h> {
         }
         let bytes =
             self.graph.edges.len() * 2 * size_of::<(u32, u32)>() + self.facts.changes.rows.len() * size_of::<Item>();
-        self.limit.room(bytes)?;
+        self.limit.may_take(bytes)?;
         let rank = |t: u32| {
             let operation = self.facts.operation(t);
             if operation.outcome == Outcome::Ok { operation.completed } else { operation.invoked }
@@ -402,7 +402,7 @@ impl<'h> Case<'_, 'h> {
 
     fn is_refuted(&self, transactions: &[u32], level: Level) -> Result<bool, UnknownWhy> {
         let operations: Vec<u32> = transactions.iter().map(|t| self.operation(*t)).collect();
-        let small = Small::new(self.history, self.initial, &operations, false);
+        let small = SmallHistory::new(self.history, self.initial, &operations, false);
         Ok(matches!(small.decide(level, CONFIRMED, self.limit)?, Decision::Refuted))
     }
 
@@ -413,7 +413,7 @@ impl<'h> Case<'_, 'h> {
             return Ok(());
         }
         let operations: Vec<u32> = all.iter().map(|t| self.operation(*t)).collect();
-        let small = Small::new(self.history, self.initial, &operations, true);
+        let small = SmallHistory::new(self.history, self.initial, &operations, true);
         for level in Level::ALL.into_iter().rev() {
             let is_refuted = findings.weakest().is_some_and(|weakest| weakest <= level);
             if is_refuted || levels.status(level) != Status::NotRefuted {

@@ -6,8 +6,8 @@ use super::{
 };
 use crate::{
     Limits, UnknownWhy,
+    budget::{Budget, Exhausted},
     memory::of_vec,
-    patience::{OutOf, Patience},
 };
 
 /// Bytes of an edge, which may be half of what is reserved, and of its target in an order.
@@ -21,12 +21,12 @@ pub(super) struct Limit<'a> {
     limits: &'a Limits<'a>,
     /// Number of transactions in all.
     transactions: usize,
-    patience: Patience<'a>,
+    budget: Budget<'a>,
 }
 
 impl<'a> Limit<'a> {
     pub(super) fn new(limits: &'a Limits<'a>, transactions: usize) -> Self {
-        Self { limits, transactions, patience: Patience::new(limits) }
+        Self { limits, transactions, budget: Budget::new(limits) }
     }
 
     /// Counts one step; some steps query the limits.
@@ -36,25 +36,25 @@ impl<'a> Limit<'a> {
 
     /// Counts `more` steps.
     pub(super) fn steps(&self, more: usize) -> Result<(), UnknownWhy> {
-        self.patience.steps(more).map_err(|out| self.out_of(out))
+        self.budget.steps(more).map_err(|out| self.exhausted(out))
     }
 
     /// Queries the limits now.
     pub(super) fn keep_going(&self) -> Result<(), UnknownWhy> {
-        self.patience.ask().map_err(|out| self.out_of(out))
+        self.budget.ask().map_err(|out| self.exhausted(out))
     }
 
     /// Asks for this many bytes at once.
-    pub(super) fn room(&self, bytes: usize) -> Result<(), UnknownWhy> {
-        self.patience.room(bytes).map_err(|out| self.out_of(out))
+    pub(super) fn may_take(&self, bytes: usize) -> Result<(), UnknownWhy> {
+        self.budget.may_take(bytes).map_err(|out| self.exhausted(out))
     }
 
     /// Asks for memory before a full vector grows.
     pub(super) fn grow<T>(&self, vec: &Vec<T>) -> Result<(), UnknownWhy> {
-        if vec.len() < vec.capacity() { Ok(()) } else { self.room(of_vec(vec, 1)) }
+        if vec.len() < vec.capacity() { Ok(()) } else { self.may_take(of_vec(vec, 1)) }
     }
 
-    fn out_of(&self, out: OutOf) -> UnknownWhy {
+    fn exhausted(&self, out: Exhausted) -> UnknownWhy {
         out.why(0, self.transactions, 0)
     }
 
@@ -71,7 +71,7 @@ impl<'a> Limit<'a> {
         if edges.len() + more <= edges.capacity() {
             return Ok(());
         }
-        self.room(of_vec(edges, more) - edges.capacity() * size_of::<Edge>())
+        self.may_take(of_vec(edges, more) - edges.capacity() * size_of::<Edge>())
     }
 
     /// Checks that the graph fits into memory, if memory in use is not measured: at most 2 vertices and 8 edges for
@@ -87,6 +87,6 @@ impl<'a> Limit<'a> {
         if self.limits.memory.share().hold(edges * EDGE_BYTES + vertices * VERTEX_BYTES) {
             return Ok(());
         }
-        Err(self.out_of(OutOf::Memory))
+        Err(self.exhausted(Exhausted::Memory))
     }
 }

@@ -28,7 +28,7 @@ use crate::UnknownWhy;
 
 /// List that a transaction read.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Shown<'h> {
+pub(super) struct ListRead<'h> {
     pub transaction: u32,
     pub list: &'h [ValueId],
 }
@@ -37,7 +37,7 @@ pub(super) struct Shown<'h> {
 #[derive(Debug)]
 pub(super) struct Lists<'h> {
     /// Longest read of each key, or `None` if there is no read. If reads contradict each other, their common prefix.
-    pub longest: Vec<Option<Shown<'h>>>,
+    pub longest: Vec<Option<ListRead<'h>>>,
     /// Start of each key's longest read in `writers`.
     begins: Vec<usize>,
     /// Place of the change that added each element; [`NONE`] if there is none, [`SEVERAL`] if there may be several.
@@ -72,8 +72,8 @@ impl<'h> Lists<'h> {
         limit: &Limit<'_>,
     ) -> Result<Self, UnknownWhy> {
         let keys = facts.keys.len();
-        let bytes = keys * (size_of::<Option<Shown<'_>>>() + size_of::<usize>() + 1) + facts.changes.rows.len();
-        limit.room(bytes + facts.history.values.len() * size_of::<u32>())?;
+        let bytes = keys * (size_of::<Option<ListRead<'_>>>() + size_of::<usize>() + 1) + facts.changes.rows.len();
+        limit.may_take(bytes + facts.history.values.len() * size_of::<u32>())?;
         let mut lists = Self {
             longest: vec![None; keys],
             begins: vec![0; keys],
@@ -133,8 +133,8 @@ impl<'h> Lists<'h> {
             let both = if other == longest.transaction { &both[..1] } else { &both };
             findings.add(AnomalyKind::IncompatibleOrder, Level::ReadCommitted, both, claim);
         }
-        self.longest[key as usize] = Some(Shown { list: &longest.list[..trunk], ..longest });
-        let mut look = Look { facts, findings, key, slots, several: Vec::new(), told: 0 };
+        self.longest[key as usize] = Some(ListRead { list: &longest.list[..trunk], ..longest });
+        let mut look = ElementInspector { facts, findings, key, slots, several: Vec::new(), told: 0 };
         for place in 0..longest.list[..trunk].len() {
             limit.step()?;
             self.writers.push(look.element(longest, place));
@@ -165,7 +165,7 @@ impl<'h> Lists<'h> {
         graph: &mut Graph,
         limit: &Limit<'_>,
     ) -> Result<(), UnknownWhy> {
-        limit.room(3 * facts.happened.len() * size_of::<u32>())?;
+        limit.may_take(3 * facts.happened.len() * size_of::<u32>())?;
         let mut scratch = Scratch {
             changed: vec![NONE; facts.happened.len()],
             unread: vec![NONE; facts.happened.len()],
@@ -231,16 +231,16 @@ fn name(facts: &Facts<'_>, key: u32) -> String {
 }
 
 /// Returns all lists that were read of a key.
-fn shown<'h>(facts: &Facts<'h>, key: u32) -> impl Iterator<Item = Shown<'h>> {
-    let reads = facts.reads.of(key).iter().map(|read| Shown { transaction: read.transaction, list: read.list });
-    reads.chain(facts.strays.of(key).iter().map(|stray| Shown { transaction: stray.transaction, list: stray.list }))
+fn shown<'h>(facts: &Facts<'h>, key: u32) -> impl Iterator<Item = ListRead<'h>> {
+    let reads = facts.reads.of(key).iter().map(|read| ListRead { transaction: read.transaction, list: read.list });
+    reads.chain(facts.strays.of(key).iter().map(|stray| ListRead { transaction: stray.transaction, list: stray.list }))
 }
 
 /// Maximum number of duplicate elements for which the additions are counted.
 const TOLD: usize = 64;
 
 /// Inspection of the elements of a key's lists, one by one.
-struct Look<'a, 'h> {
+struct ElementInspector<'a, 'h> {
     facts: &'a mut Facts<'h>,
     findings: &'a mut Findings<'h>,
     key: u32,
@@ -252,7 +252,7 @@ struct Look<'a, 'h> {
     told: usize,
 }
 
-impl<'h> Look<'_, 'h> {
+impl<'h> ElementInspector<'_, 'h> {
     /// Returns the place of the change that added this element.
     fn writer(&self, element: ValueId) -> u32 {
         self.slots[element.0 as usize]
@@ -260,7 +260,7 @@ impl<'h> Look<'_, 'h> {
 
     /// Returns the writer of an element of a read, and records that it happened. Reports the element if it was never
     /// added, or by a failed transaction.
-    fn element(&mut self, read: Shown<'h>, place: usize) -> u32 {
+    fn element(&mut self, read: ListRead<'h>, place: usize) -> u32 {
         let element = read.list[place];
         let writer = self.writer(element);
         if writer == SEVERAL {
@@ -287,7 +287,7 @@ impl<'h> Look<'_, 'h> {
 
     /// Marks all additions of a value with several writers as seen. Reports the value if the list has more
     /// occurrences than were added.
-    fn mark_several(&mut self, read: Shown<'h>, place: usize, seen: &mut [bool]) {
+    fn mark_several(&mut self, read: ListRead<'h>, place: usize, seen: &mut [bool]) {
         let element = read.list[place];
         if self.writer(element) != SEVERAL {
             return;
@@ -307,7 +307,7 @@ impl<'h> Look<'_, 'h> {
 
     /// Reports an element that occurs more often than it was added. Returns true if it occurs too often even with the
     /// additions of failed operations, or if several operations may have added it.
-    fn is_twice(&mut self, read: Shown<'h>, place: usize) -> bool {
+    fn is_twice(&mut self, read: ListRead<'h>, place: usize) -> bool {
         self.told += 1;
         if self.told > TOLD {
             return false;
@@ -331,7 +331,7 @@ impl<'h> Look<'_, 'h> {
     }
 
     /// Reports an element that comes before an earlier addition of the same transaction.
-    fn is_in_order(&mut self, read: Shown<'h>, place: usize, writer: u32, seen: &[bool]) {
+    fn is_in_order(&mut self, read: ListRead<'h>, place: usize, writer: u32, seen: &[bool]) {
         let facts = &*self.facts;
         let transaction = facts.changes.rows[writer as usize].transaction;
         let is_first = writer as usize == facts.changes.range(self.key).start
@@ -348,7 +348,7 @@ impl<'h> Look<'_, 'h> {
     /// or occur too often.
     fn beyond(&mut self, trunk: usize, limit: &Limit<'_>) -> Result<(), UnknownWhy> {
         let mut looked_at = FxHashSet::default();
-        let reads: Vec<Shown<'h>> = shown(self.facts, self.key).filter(|read| read.list.len() > trunk).collect();
+        let reads: Vec<ListRead<'h>> = shown(self.facts, self.key).filter(|read| read.list.len() > trunk).collect();
         for read in reads {
             let mut own = FxHashSet::default();
             limit.steps(read.list.len())?;

@@ -17,13 +17,13 @@ mod findings;
 mod graph;
 mod judge;
 mod limit;
+mod links;
 mod lists;
 mod polygraph;
 mod registers;
 mod report;
 mod schedule;
 mod small;
-mod tell;
 mod uncommitted;
 mod verify;
 mod versions;
@@ -90,7 +90,7 @@ pub fn check_transactions_from(history: &History, initial: &Value, limits: &Limi
 fn add_realtime(facts: &Facts<'_>, graph: &mut Graph, limit: &Limit<'_>) -> Result<(), UnknownWhy> {
     let happened = || (0..graph_len(facts)).filter(|&t| facts.happened[t as usize]);
     let ended = happened().map(|t| (facts.operation(t).completed, t)).filter(|(rank, _)| *rank != NEVER);
-    limit.room(facts.happened.len() * 2 * size_of::<(u32, u32)>())?;
+    limit.may_take(facts.happened.len() * 2 * size_of::<(u32, u32)>())?;
     let mut ended: Vec<(u32, u32)> = ended.collect();
     ended.sort_unstable();
     let mut ended = ended.into_iter().peekable();

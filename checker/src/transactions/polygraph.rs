@@ -463,7 +463,7 @@ pub(super) struct Ahead {
 impl Ahead {
     pub(super) fn new(graph: &Polygraph, edges: usize, limit: &Limit<'_>) -> Result<Self, UnknownWhy> {
         let vertices = graph.vertices as usize;
-        limit.room((3 * vertices + edges) * size_of::<u32>())?;
+        limit.may_take((3 * vertices + edges) * size_of::<u32>())?;
         limit.steps(edges)?;
         let (mut begins, mut waits) = (vec![0_u32; vertices + 1], vec![0_u32; vertices]);
         for (from, to) in &graph.edges[..edges] {
@@ -524,7 +524,7 @@ impl Table {
         }
         let (columns, vertices) = (graph.columns(), graph.vertices as usize);
         let words = columns.div_ceil(64);
-        limit.room(words * vertices * 8 + vertices * 4)?;
+        limit.may_take(words * vertices * 8 + vertices * 4)?;
         let (mut bits, mut place) = (vec![0_u64; words * vertices], vec![0_u32; vertices]);
         for (at, &vertex) in (0_u32..).zip(&order) {
             place[vertex as usize] = at;

@@ -38,7 +38,7 @@ pub(super) fn relate<'h>(
     limit: &Limit<'_>,
 ) -> Result<Registers, UnknownWhy> {
     let numbers = facts.history.values.len() + facts.changes.rows.len() + 2 * facts.happened.len();
-    limit.room(numbers * size_of::<u32>())?;
+    limit.may_take(numbers * size_of::<u32>())?;
     let mut slots = vec![NONE; facts.history.values.len()];
     // The change after each change, and at the end the one after the initial value.
     let mut next = vec![NONE; facts.changes.rows.len() + 1];

@@ -46,7 +46,7 @@ pub(super) fn schedule(
 ) -> Result<Result<Vec<u32>, Vec<At>>, UnknownWhy> {
     let ahead = Ahead::new(graph, graph.edges.len(), limit)?;
     let (count, objects) = (graph.count as usize, graph.objects.len());
-    limit.room(3 * count * size_of::<Vec<At>>() + 16 * graph.vertices as usize)?;
+    limit.may_take(3 * count * size_of::<Vec<At>>() + 16 * graph.vertices as usize)?;
     let mut schedule = Schedule {
         graph,
         rank,

@@ -64,7 +64,7 @@ pub(super) enum Step {
 }
 
 /// Transactions to be put in order.
-pub(super) struct Small<'h> {
+pub(super) struct SmallHistory<'h> {
     pub transactions: Vec<Transaction>,
     /// Lists that were read, one after the other.
     pub lists: Vec<&'h [ValueId]>,
@@ -87,7 +87,7 @@ pub(super) enum Decision {
     Open,
 }
 
-impl<'h> Small<'h> {
+impl<'h> SmallHistory<'h> {
     /// Collects the transactions in `operations`, in the order of their invocations. If these are not `all`
     /// transactions that did not fail, a read of what another may have written proves nothing.
     pub(super) fn new(history: &'h History, initial: &Value, operations: &[u32], all: bool) -> Self {
@@ -186,7 +186,7 @@ impl<'h> Small<'h> {
 
     /// Decides if these transactions can be explained at this level, within this many states.
     pub(super) fn decide(&self, level: Level, most: usize, limit: &Limit<'_>) -> Result<Decision, UnknownWhy> {
-        let mut tried = Tried { states: FxHashSet::default(), limit, most, full: false };
+        let mut tried = VisitedStates { states: FxHashSet::default(), limit, most, full: false };
         let mut order = Vec::new();
         let found = match level {
             Level::ReadUncommitted => return uncommitted::decide(self, limit),
@@ -250,7 +250,7 @@ impl<'h> Small<'h> {
         done: u64,
         contents: &[[u32; 2]],
         order: &mut Vec<usize>,
-        tried: &mut Tried<'_>,
+        tried: &mut VisitedStates<'_>,
     ) -> Result<bool, UnknownWhy> {
         if self.all_certain(done) {
             return Ok(true);
@@ -293,7 +293,7 @@ impl<'h> Small<'h> {
         [begun, committed]: [u64; 2],
         contents: &[[u32; 2]],
         order: &mut Vec<usize>,
-        tried: &mut Tried<'_>,
+        tried: &mut VisitedStates<'_>,
     ) -> Result<bool, UnknownWhy> {
         if begun == committed && self.all_certain(committed) {
             return Ok(true);
@@ -331,7 +331,7 @@ impl<'h> Small<'h> {
         growth: &mut Growth<'h>,
         done: u64,
         order: &mut Vec<usize>,
-        tried: &mut Tried<'_>,
+        tried: &mut VisitedStates<'_>,
     ) -> Result<bool, UnknownWhy> {
         if self.all_certain(done) && growth.is_over() {
             return Ok(true);
@@ -420,7 +420,7 @@ fn added_by_others(history: &History, operations: &[u32], failed: bool) -> FxHas
 }
 
 /// States that were tried and lead nowhere.
-struct Tried<'a> {
+struct VisitedStates<'a> {
     states: FxHashSet<([u64; 2], Box<[u32]>)>,
     limit: &'a Limit<'a>,
     most: usize,
@@ -428,7 +428,7 @@ struct Tried<'a> {
     full: bool,
 }
 
-impl Tried<'_> {
+impl VisitedStates<'_> {
     fn is_new(&mut self, done: [u64; 2], contents: &[u32]) -> Result<bool, UnknownWhy> {
         self.limit.step()?;
         if self.states.len() >= self.most {
@@ -436,7 +436,7 @@ impl Tried<'_> {
             return Ok(false);
         }
         if self.states.len() == self.states.capacity() {
-            self.limit.room((self.states.len() + 1) * 2 * (64 + 4 * contents.len()))?;
+            self.limit.may_take((self.states.len() + 1) * 2 * (64 + 4 * contents.len()))?;
         }
         Ok(self.states.insert((done, contents.into())))
     }
@@ -454,7 +454,7 @@ struct Growth<'h> {
 }
 
 impl<'h> Growth<'h> {
-    fn new(small: &Small<'h>) -> Option<Self> {
+    fn new(small: &SmallHistory<'h>) -> Option<Self> {
         let mut paths: Vec<&'h [ValueId]> = Vec::new();
         for claims in small.claims() {
             let path = claims.iter().copied().max_by_key(|claim| claim.len()).unwrap_or(&[]);

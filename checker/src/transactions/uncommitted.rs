@@ -10,7 +10,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
     limit::Limit,
-    small::{Decision, Small, Step},
+    small::{Decision, SmallHistory, Step},
 };
 use crate::UnknownWhy;
 
@@ -23,7 +23,7 @@ struct Order<'h> {
     foreign: FxHashSet<ValueId>,
 }
 
-pub(super) fn decide(small: &Small<'_>, limit: &Limit<'_>) -> Result<Decision, UnknownWhy> {
+pub(super) fn decide(small: &SmallHistory<'_>, limit: &Limit<'_>) -> Result<Decision, UnknownWhy> {
     let certain: Vec<usize> = (0..small.transactions.len()).filter(|at| small.transactions[*at].certain).collect();
     let (mut orders, mut before) = (Vec::new(), vec![0_u64; small.transactions.len()]);
     for (key, claims) in small.claims().into_iter().enumerate() {
@@ -47,7 +47,7 @@ fn without<'h>(list: &'h [ValueId], initial: &[ValueId]) -> &'h [ValueId] {
     &list[same..]
 }
 
-fn added(small: &Small<'_>, at: usize, key: usize) -> impl Iterator<Item = ValueId> {
+fn added(small: &SmallHistory<'_>, at: usize, key: usize) -> impl Iterator<Item = ValueId> {
     small.transactions[at].steps.iter().filter_map(move |step| match *step {
         Step::Append { key: other, value } if other == key => Some(value),
         _ => None,
@@ -55,7 +55,7 @@ fn added(small: &Small<'_>, at: usize, key: usize) -> impl Iterator<Item = Value
 }
 
 /// Returns the pairs of transactions of which the first added something before the second, as far as reads agree.
-fn pairs(small: &Small<'_>, key: usize, claims: &[&[ValueId]], certain: &[usize]) -> Vec<(usize, usize)> {
+fn pairs(small: &SmallHistory<'_>, key: usize, claims: &[&[ValueId]], certain: &[usize]) -> Vec<(usize, usize)> {
     let writer = |value: ValueId| {
         let mut all = (0..small.transactions.len()).filter(|at| added(small, *at, key).any(|other| other == value));
         let is_failed = small.failed(key).any(|other| other == value);
@@ -83,7 +83,7 @@ fn pairs(small: &Small<'_>, key: usize, claims: &[&[ValueId]], certain: &[usize]
 }
 
 impl<'h> Order<'h> {
-    fn new(small: &Small<'_>, key: usize, list: &'h [ValueId]) -> Self {
+    fn new(small: &SmallHistory<'_>, key: usize, list: &'h [ValueId]) -> Self {
         let mut of_certain: FxHashSet<ValueId> = FxHashSet::default();
         let mut foreign = FxHashSet::default();
         let mut all = Vec::new();
@@ -139,7 +139,7 @@ impl<'h> Order<'h> {
 }
 
 struct Search<'a, 'h> {
-    small: &'a Small<'h>,
+    small: &'a SmallHistory<'h>,
     certain: Vec<usize>,
     orders: Vec<Order<'h>>,
     /// Transactions whose elements come before those of each transaction, as bits.

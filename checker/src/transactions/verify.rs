@@ -35,7 +35,7 @@ impl Replay<'_> {
     pub(super) fn serially(&mut self, order: &[u32], level: Level) -> Replayed {
         let history = self.history;
         let mut contents = Contents::new(history, self.initial);
-        let mut seen = Seen::new(history);
+        let mut seen = OrderCoverage::new(history);
         let (mut last_start, mut last_of): (u32, FxHashMap<u32, u32>) = (0, FxHashMap::default());
         for &index in order {
             let operation = &history.operations[index as usize];
@@ -68,7 +68,7 @@ impl Replay<'_> {
     pub(super) fn by_snapshots(&mut self, events: &[u32]) -> Replayed {
         let history = self.history;
         let mut contents = Contents::new(history, self.initial);
-        let mut seen = Seen::new(history);
+        let mut seen = OrderCoverage::new(history);
         // Transactions that have begun and not committed yet.
         let mut open: FxHashMap<u32, Vec<ValueId>> = FxHashMap::default();
         for &index in events {
@@ -107,7 +107,7 @@ impl Replay<'_> {
     pub(super) fn committed(&mut self, order: &[u32]) -> Replayed {
         let history = self.history;
         let mut contents = Contents::new(history, self.initial);
-        let mut seen = Seen::new(history);
+        let mut seen = OrderCoverage::new(history);
         // Values that each register has held between transactions, and the lengths of each list.
         let mut held: FxHashSet<(ValueId, ValueId)> = FxHashSet::default();
         let mut lengths: FxHashSet<(ValueId, usize)> = FxHashSet::default();
@@ -254,13 +254,13 @@ impl Contents {
 }
 
 /// Operations that an order contained.
-struct Seen<'a> {
+struct OrderCoverage<'a> {
     history: &'a History,
     seen: Vec<bool>,
     certain: usize,
 }
 
-impl<'a> Seen<'a> {
+impl<'a> OrderCoverage<'a> {
     fn new(history: &'a History) -> Self {
         Self { history, seen: vec![false; history.operations.len()], certain: 0 }
     }

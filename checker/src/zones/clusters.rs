@@ -6,7 +6,7 @@ use histories::NEVER;
 
 use super::Violation;
 use crate::{
-    patience::{OutOf, Patience},
+    budget::{Budget, Exhausted},
     prepare::{Action, INITIAL, Steps, Val},
 };
 
@@ -143,12 +143,12 @@ impl std::ops::Index<Val> for Clusters {
 impl Clusters {
     /// Collects the clusters. Returns `None` if a value is set twice, if the initial value is set, or if there are
     /// appends.
-    pub(crate) fn gather(steps: &impl Steps, patience: &Patience<'_>) -> Result<Option<Self>, OutOf> {
+    pub(crate) fn gather(steps: &impl Steps, budget: &Budget<'_>) -> Result<Option<Self>, Exhausted> {
         let mut all = vec![Cluster::EMPTY; steps.values()];
         let mut earlier = vec![0; steps.end() as usize];
         let (mut contradiction, mut has_looks) = (None, false);
         for index in 0..steps.end() {
-            patience.step()?;
+            budget.step()?;
             let Some(step) = steps.step(index) else { continue };
             let (value, from) = match step.action {
                 Action::Read(value) => {
@@ -187,7 +187,7 @@ impl Clusters {
     }
 
     /// Determines which changes took place, and links the chains. Returns the first violation found on the way.
-    pub(super) fn include(&mut self, patience: &Patience<'_>) -> Result<Option<Violation>, OutOf> {
+    pub(super) fn include(&mut self, budget: &Budget<'_>) -> Result<Option<Violation>, Exhausted> {
         self.all[INITIAL as usize].included = true;
         let (mut open, mut found) = (Vec::new(), None);
         for value in 1..self.len() {
@@ -197,7 +197,7 @@ impl Clusters {
             }
             open.push((value, cluster.first_end.1));
             while let Some((value, observer)) = open.pop() {
-                patience.step()?;
+                budget.step()?;
                 let cluster = &mut self.all[value as usize];
                 if cluster.writer == NO_STEP && value != INITIAL {
                     found.get_or_insert(Violation::NeverSet { value, observer });
@@ -232,7 +232,7 @@ impl Clusters {
 
     /// Returns the zone of each block, the blocks whose levels contradict real time, and the first violation: one of
     /// those, or a ring of values that belongs to no block.
-    pub(super) fn zones(&self, patience: &Patience<'_>) -> Result<Blocks, OutOf> {
+    pub(super) fn zones(&self, budget: &Budget<'_>) -> Result<Blocks, Exhausted> {
         let (mut zones, mut inverted, mut found) = (Vec::with_capacity(self.all.len()), Vec::new(), None);
         let (mut included, mut visited) = (0, 0);
         for (origin, cluster) in (0..).zip(&self.all).filter(|(_, cluster)| cluster.included) {
@@ -245,7 +245,7 @@ impl Clusters {
             inverted.extend(inversion.is_some().then_some(origin));
             found = found.or(inversion);
             let levels = if cluster.next == NO_VALUE { 1 } else { self.chain(origin).count() };
-            patience.steps(levels)?;
+            budget.steps(levels)?;
             visited += levels;
         }
         let has_rings = visited < included;

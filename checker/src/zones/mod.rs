@@ -53,9 +53,9 @@ mod order;
 mod violation;
 
 use crate::{
-    patience::{OutOf, Patience},
+    budget::{Budget, Exhausted},
+    conflict_ranges::ConflictRanges,
     prepare::Steps,
-    windows::Windows,
 };
 use clusters::Blocks;
 
@@ -77,7 +77,7 @@ pub(crate) enum Zones {
 
 /// Unique values of a key, and their zones.
 #[derive(Debug)]
-pub(crate) struct Placed {
+pub(crate) struct KeyZones {
     /// Values of the key.
     pub clusters: Clusters,
     /// Zones of the blocks by their left ends: this is a valid order if there is any. Empty if the violation leaves
@@ -91,24 +91,24 @@ pub(crate) struct Placed {
 const VALUE_BYTES: usize = size_of::<Cluster>() + 2 * size_of::<Zone>() + size_of::<u32>();
 
 /// Decides the key with these steps. Returns `None` if its values are not unique.
-pub(crate) fn zones(steps: &impl Steps, patience: &Patience<'_>) -> Result<Option<Zones>, OutOf> {
-    let Some(placed) = place(steps, patience)? else { return Ok(None) };
+pub(crate) fn zones(steps: &impl Steps, budget: &Budget<'_>) -> Result<Option<Zones>, Exhausted> {
+    let Some(placed) = place(steps, budget)? else { return Ok(None) };
     if let Some(violation) = placed.violation {
         return Ok(Some(Zones::Violation(violation, placed.clusters)));
     }
-    Ok(Some(order(steps, &placed, patience)?.map_or(Zones::Undecided, Zones::Order)))
+    Ok(Some(order(steps, &placed, budget)?.map_or(Zones::Undecided, Zones::Order)))
 }
 
 /// Does the same as [`zones`], without writing out the order and without placing each cas that did not match.
-pub(crate) fn place(steps: &impl Steps, patience: &Patience<'_>) -> Result<Option<Placed>, OutOf> {
-    patience.room(steps.values() * VALUE_BYTES + steps.end() as usize * size_of::<u32>())?;
-    let Some(mut clusters) = Clusters::gather(steps, patience)? else { return Ok(None) };
-    let unplaceable = clusters.include(patience)?;
+pub(crate) fn place(steps: &impl Steps, budget: &Budget<'_>) -> Result<Option<KeyZones>, Exhausted> {
+    budget.may_take(steps.values() * VALUE_BYTES + steps.end() as usize * size_of::<u32>())?;
+    let Some(mut clusters) = Clusters::gather(steps, budget)? else { return Ok(None) };
+    let unplaceable = clusters.include(budget)?;
     let contradiction = clusters.contradiction.map(|step| Violation::Contradiction { step });
     if let Some(violation) = contradiction.or(unplaceable) {
-        return Ok(Some(Placed { clusters, zones: Vec::new(), violation: Some(violation) }));
+        return Ok(Some(KeyZones { clusters, zones: Vec::new(), violation: Some(violation) }));
     }
-    let Blocks { mut zones, inverted, has_rings, mut violation } = clusters.zones(patience)?;
+    let Blocks { mut zones, inverted, has_rings, mut violation } = clusters.zones(budget)?;
     sort_nearly_sorted(&mut zones, Zone::left);
     if violation.is_none() {
         violation = meeting(zones.iter().copied()).map(|origins| {
@@ -124,11 +124,11 @@ pub(crate) fn place(steps: &impl Steps, patience: &Patience<'_>) -> Result<Optio
         suspects.dedup();
         clusters.suspects = Some(suspects);
     }
-    Ok(Some(Placed { clusters, zones, violation }))
+    Ok(Some(KeyZones { clusters, zones, violation }))
 }
 
 /// Returns the ranges of places between conflicting zones, in the order of their left ends.
-fn windows(zones: &[Zone]) -> Windows {
+fn windows(zones: &[Zone]) -> ConflictRanges {
     let mut ranges = Vec::new();
     let (mut widest, mut right) = (0, 0);
     for (place, zone) in (0..).zip(zones) {
@@ -139,5 +139,5 @@ fn windows(zones: &[Zone]) -> Windows {
             (widest, right) = (place, zone.right());
         }
     }
-    Windows::new(ranges)
+    ConflictRanges::new(ranges)
 }

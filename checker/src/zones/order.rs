@@ -3,11 +3,11 @@
 use rustc_hash::FxHashMap;
 
 use super::{
-    Placed,
+    KeyZones,
     clusters::{Cluster, Clusters, NO_STEP, begin, finish},
 };
 use crate::{
-    patience::{OutOf, Patience},
+    budget::{Budget, Exhausted},
     prepare::{Action, Step, Steps, Val},
 };
 
@@ -17,13 +17,13 @@ const NOWHERE: u32 = u32::MAX;
 /// where it fits. Returns `None` if one of those fits nowhere.
 pub(crate) fn order(
     steps: &impl Steps,
-    Placed { clusters, zones, .. }: &Placed,
-    patience: &Patience<'_>,
-) -> Result<Option<Vec<u32>>, OutOf> {
+    KeyZones { clusters, zones, .. }: &KeyZones,
+    budget: &Budget<'_>,
+) -> Result<Option<Vec<u32>>, Exhausted> {
     let levels = || zones.iter().flat_map(|zone| clusters.chain(zone.origin));
     let mut looks_at: FxHashMap<Val, Vec<u32>> = FxHashMap::default();
     if clusters.has_looks {
-        patience.steps(steps.end() as usize)?;
+        budget.steps(steps.end() as usize)?;
         let Some(placed) = place_looks(steps, clusters, &levels().collect::<Vec<_>>()) else { return Ok(None) };
         for (look, value) in placed {
             looks_at.entry(value).or_default().push(look);
@@ -35,7 +35,7 @@ pub(crate) fn order(
         sorted.extend(Some(clusters[value].writer).filter(|&writer| writer != NO_STEP));
         let first = sorted.len();
         sorted.extend(clusters.readers(value));
-        patience.steps(1 + sorted.len() - first)?;
+        budget.steps(1 + sorted.len() - first)?;
         if let Some(looks) = looks_at.get(&value) {
             sorted.extend(looks);
             sorted[first..].sort_unstable();
@@ -52,7 +52,7 @@ pub(crate) fn order(
 fn place_looks(steps: &impl Steps, clusters: &Clusters, levels: &[Val]) -> Option<Vec<(u32, Val)>> {
     let is_look = |step: &Step| matches!(step.action, Action::NotEqual(_));
     let looks = || (0..steps.end()).filter_map(|index| Some((index, steps.step(index).filter(is_look)?)));
-    let window = Windows::new(clusters, levels);
+    let window = ConflictRanges::new(clusters, levels);
     let mut by_end: Vec<(u32, u32)> = looks().map(|(index, look)| (look.end, index)).collect();
     by_end.sort_unstable();
     let mut placed = vec![NOWHERE; steps.end() as usize];
@@ -77,14 +77,14 @@ fn place_looks(steps: &impl Steps, clusters: &Clusters, levels: &[Val]) -> Optio
 }
 
 /// Interval, for each level, in which a look at it keeps the order valid.
-struct Windows {
+struct ConflictRanges {
     /// Last start of all steps before the reads of the level.
     opens: Vec<u32>,
     /// First end of all steps after the reads of the level.
     closes: Vec<u32>,
 }
 
-impl Windows {
+impl ConflictRanges {
     fn new(clusters: &Clusters, levels: &[Val]) -> Self {
         let mut last = 0;
         let opens = (levels.iter())

@@ -5,6 +5,7 @@ use histories::{EventType, Value};
 
 use crate::{
     oracle,
+    oracles::share_of,
     random::{self, Kind},
 };
 
@@ -67,7 +68,7 @@ fn agree_on(kind: Kind, model: Model, salt: u64, seeds: std::ops::Range<u64>) ->
 
 #[test]
 fn unique_values() {
-    let histories = crate::histories(HISTORIES);
+    let histories = share_of(HISTORIES);
     let tally = agree(Kind::Unique, Model::Register, 1, histories);
     assert!(tally.by_zones * 10 >= histories * 9, "the zones must decide most: {tally:?}");
 }
@@ -75,24 +76,24 @@ fn unique_values() {
 #[test]
 fn repeated_values() {
     for (domain, salt) in [(2, 2), (3, 3), (4, 4)] {
-        agree(Kind::Repeated(domain), Model::Register, salt, crate::histories(HISTORIES).div_ceil(3));
+        agree(Kind::Repeated(domain), Model::Register, salt, share_of(HISTORIES).div_ceil(3));
     }
 }
 
 #[test]
 fn text() {
-    agree(Kind::Text, Model::KeyValue, 5, crate::histories(HISTORIES));
+    agree(Kind::Text, Model::KeyValue, 5, share_of(HISTORIES));
 }
 
 #[test]
 fn text_that_grows() {
-    agree(Kind::Grown, Model::KeyValue, 6, crate::histories(HISTORIES).div_ceil(4));
-    agree(Kind::Parts, Model::KeyValue, 7, crate::histories(HISTORIES).div_ceil(4));
+    agree(Kind::Grown, Model::KeyValue, 6, share_of(HISTORIES).div_ceil(4));
+    agree(Kind::Parts, Model::KeyValue, 7, share_of(HISTORIES).div_ceil(4));
 }
 
 #[test]
 fn text_and_what_is_none() {
-    agree(Kind::Mixed, Model::KeyValue, 9, crate::histories(HISTORIES));
+    agree(Kind::Mixed, Model::KeyValue, 9, share_of(HISTORIES));
 }
 
 #[test]

@@ -7,6 +7,7 @@ use histories::{Event, EventType, History, Outcome, Process, Value, ValueId};
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 
+use crate::oracles::share_of;
 use crate::random::paired;
 
 const HISTORIES: u64 = 200_000;
@@ -202,7 +203,7 @@ fn is_asked(event: &Event<'_>) -> bool {
 
 #[test]
 fn objects_that_are_looked_at_and_values_that_repeat() {
-    let histories = crate::histories(HISTORIES);
+    let histories = share_of(HISTORIES);
     let (mut counts, mut planted, mut alone) = ([0_u64; 2], 0, 0);
     for (seed, kind) in (0..histories).zip(KINDS.into_iter().cycle()) {
         let mut rng = Pcg64::seed_from_u64(11 << 40 | seed);

@@ -8,7 +8,7 @@ use histories::{Event, EventType, History, Operation, Outcome, Process, Value, V
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 
-use crate::{build::history, random::paired};
+use crate::{build::history, oracles::share_of, random::paired};
 
 const HISTORIES: u64 = 1_000_000;
 const MAX_OPERATIONS: usize = 8;
@@ -190,7 +190,7 @@ fn random(model: Model, seed: u64) -> History {
 }
 
 fn agree(model: Model) {
-    let histories = crate::histories(HISTORIES);
+    let histories = share_of(HISTORIES);
     let (mut yes, mut no) = (0, 0);
     for seed in 0..histories {
         let history = random(model, seed);

@@ -9,6 +9,8 @@ use histories::{Event, EventType, History, HistoryBuilder, Process, Value};
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 
+use crate::oracles::share_of;
+
 const HISTORIES: u64 = 8_000;
 const KEYS: usize = 3;
 
@@ -531,7 +533,7 @@ impl Draw {
 /// holds.
 fn agree(mix: Mix) -> Vec<[u64; 2]> {
     let mut tally = vec![[0; 2]; Level::ALL.len()];
-    for seed in 0..crate::histories(HISTORIES) {
+    for seed in 0..share_of(HISTORIES) {
         let drawn = draw(mix, seed);
         let report = drawn.check();
         for (place, level) in Level::ALL.into_iter().enumerate() {
@@ -553,7 +555,7 @@ fn agree(mix: Mix) -> Vec<[u64; 2]> {
 /// Checks that each level is refuted while the one below holds, and that it holds, in at least one of a thousand
 /// histories.
 fn occur(tally: &[[u64; 2]]) {
-    let least = crate::histories(HISTORIES) / 1000;
+    let least = share_of(HISTORIES) / 1000;
     for pair in tally.windows(2) {
         assert!(pair[0][0] >= pair[1][0] + least, "{tally:?}");
     }
@@ -564,7 +566,7 @@ fn occur(tally: &[[u64; 2]]) {
 fn of_few_lists_every_level_is_what_its_definition_says() {
     let tally = agree(Mix::Lists);
     occur(&tally);
-    assert!(tally[5][0] > crate::histories(HISTORIES) / 1000, "{tally:?}");
+    assert!(tally[5][0] > share_of(HISTORIES) / 1000, "{tally:?}");
 }
 
 #[test]

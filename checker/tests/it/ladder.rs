@@ -8,6 +8,7 @@ use rand_pcg::Pcg64;
 
 use crate::{
     build::history,
+    oracles::share_of,
     random,
     random::Kind,
     rungs::{self, some_key_is_unread},
@@ -123,19 +124,16 @@ fn compare(history: &History, tally: &mut [[u64; 3]; 9]) {
 #[test]
 fn anything_that_clients_could_see() {
     let mut tally = [[0; 3]; 9];
-    (0..crate::histories(HISTORIES)).for_each(|seed| compare(&anything(seed), &mut tally));
+    (0..share_of(HISTORIES)).for_each(|seed| compare(&anything(seed), &mut tally));
     for (model, [holds, fails, _]) in Consistency::ALL.into_iter().zip(tally) {
-        assert!(
-            holds.min(fails) * 200 >= crate::histories(HISTORIES),
-            "{model} must often hold and often fail: {tally:?}"
-        );
+        assert!(holds.min(fails) * 200 >= share_of(HISTORIES), "{model} must often hold and often fail: {tally:?}");
     }
 }
 
 #[test]
 fn what_clients_of_a_register_see() {
     let mut tally = [[0; 3]; 9];
-    (0..crate::histories(HISTORIES) / 2)
+    (0..share_of(HISTORIES) / 2)
         .for_each(|seed| compare(&random::history(Kind::Unique, 77 << 32 | seed, 7), &mut tally));
 }
 

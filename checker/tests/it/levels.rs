@@ -10,6 +10,7 @@ use histories::EventType;
 
 use crate::{
     anomalies::check,
+    oracles::share_of,
     transactions::{Kind, Micro, Transaction, history, random},
 };
 
@@ -85,7 +86,7 @@ fn apply(kind: Kind, state: &mut Vec<i64>, value: i64) {
 /// Compares with the oracle; returns how often snapshot isolation is refuted, left open, and holds.
 fn agree(kind: Kind) -> [u64; 3] {
     let mut tally = [0; 3];
-    for seed in 0..crate::histories(HISTORIES) {
+    for seed in 0..share_of(HISTORIES) {
         let all = random(kind, seed);
         let report = check_transactions(&history(kind, &all), &Limits::none());
         let truth = explained_by_snapshots(kind, &all);

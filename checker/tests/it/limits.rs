@@ -82,7 +82,7 @@ fn right(model: Model) -> History {
         Model::Bag => put_and_take("add", "take"),
         Model::Stack => put_and_take("push", "pop"),
         Model::PriorityQueue => put_and_take("insert", "poll"),
-        Model::Mutex => by_one(calls(|_| [("acquire", nil(), nil()), ("release", nil(), nil())])),
+        Model::Mutex | Model::Semaphore => by_one(calls(|_| [("acquire", nil(), nil()), ("release", nil(), nil())])),
         Model::FencedLock => by_one(calls(|n| [("acquire", nil(), int(n + 1)), ("release", nil(), nil())])),
         Model::List => history(calls(|n| match n {
             0 => [("append", int(0), nil()), ("read", nil(), list([int(0)]))],
@@ -90,21 +90,6 @@ fn right(model: Model) -> History {
         })),
     }
 }
-
-const MODELS: [Model; 12] = [
-    Model::Register,
-    Model::KeyValue,
-    Model::MultiRegister,
-    Model::Set,
-    Model::Counter,
-    Model::Queue,
-    Model::Bag,
-    Model::Stack,
-    Model::PriorityQueue,
-    Model::Mutex,
-    Model::FencedLock,
-    Model::List,
-];
 
 fn within<'a>(model: Model, limits: &Limits<'a>) -> Options<'a> {
     Options { limits: *limits, ..Options::new(model) }
@@ -144,7 +129,7 @@ fn is_time(why: Option<&UnknownWhy>) -> bool {
 
 #[test]
 fn every_model_stops_when_it_is_told_to() {
-    for model in MODELS {
+    for model in Model::ALL.iter().copied() {
         let history = right(model);
         // In the general search, each state of a list contains the whole list.
         for search_only in [false, true].into_iter().take(if model == Model::List { 1 } else { 2 }) {

@@ -18,8 +18,10 @@ mod limits;
 mod memory;
 mod metamorphic;
 mod models;
+mod modules;
 mod objects;
 mod oracle;
+mod oracles;
 mod peers;
 mod possible;
 mod prefix;
@@ -32,8 +34,3 @@ mod store;
 mod transactions;
 mod undecided;
 mod wide;
-
-/// Returns the number of random histories compared with an oracle: `usual`, or `ORACLE_HISTORIES` if that is set.
-fn histories(usual: u64) -> u64 {
-    std::env::var("ORACLE_HISTORIES").map_or(usual, |count| count.parse().unwrap())
-}

@@ -6,9 +6,14 @@ use histories::{Event, EventType, History, HistoryBuilder, Operation, Outcome, P
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 
+use crate::oracles::share_of;
+
 const HISTORIES: u64 = 100_000;
 const LISTS: u64 = 1_000_000;
 const SETS: u64 = 500_000;
+
+/// Permits of a semaphore.
+const PERMITS: i64 = 2;
 
 const NIL: Value = Value::Nil;
 
@@ -59,6 +64,7 @@ fn outcomes(model: Model, state: &[Value], f: &str, input: &Value, process: u32)
             let held = |at: usize| state.get(at).cloned().unwrap_or_default();
             vec![(state.to_vec(), Value::Map([("x", held(0)), ("y", held(1))].into_iter().collect()))]
         }
+        (Model::Semaphore, _) => semaphore(state, f, &me).into_iter().map(|next| (next, NIL)).collect(),
         (Model::Mutex | Model::FencedLock, "release") => {
             let owned = state.first() == Some(&me);
             if owned { vec![(with(&|next| next[0] = NIL), NIL)] } else { Vec::new() }
@@ -82,6 +88,19 @@ fn outcomes(model: Model, state: &[Value], f: &str, input: &Value, process: u32)
             vec![(if f == "peek" { state.to_vec() } else { without(at) }, state[at].clone())]
         }
     }
+}
+
+/// Returns the next state of a semaphore, which names the holders of its permits, if the call can succeed.
+fn semaphore(holders: &[Value], f: &str, me: &Value) -> Option<Vec<Value>> {
+    let mut next = holders.to_vec();
+    if f == "release" {
+        next.remove(holders.iter().position(|holder| holder == me)?);
+    } else if holders.len() < usize::try_from(PERMITS).unwrap() {
+        next.push(me.clone());
+    } else {
+        return None;
+    }
+    Some(next)
 }
 
 fn true_() -> Value {
@@ -173,7 +192,11 @@ pub(crate) fn random(model: Model, seed: u64) -> History {
     };
     for number in 1..=rng.random_range(4..9) {
         let effect = number * 10;
-        let process = if matches!(model, Model::Mutex | Model::FencedLock) { rng.random_range(0..2) } else { number };
+        let process = match model {
+            Model::Mutex | Model::FencedLock => rng.random_range(0..2),
+            Model::Semaphore => rng.random_range(0..3),
+            _ => number,
+        };
         let functions = if only_grows { &["add", "read"][..] } else { functions(model) };
         let f = functions[rng.random_range(0..functions.len())];
         let input = argument(f, model, most, &mut rng);
@@ -193,7 +216,11 @@ pub(crate) fn random(model: Model, seed: u64) -> History {
                 state = next;
                 answer.then_some(if only_grows && f == "add" { NIL } else { said })
             }
-            _ if answer && rng.random_bool(if model == Model::Mutex { 0.6 } else { 0.8 }) => continue,
+            _ if answer
+                && rng.random_bool(if matches!(model, Model::Mutex | Model::Semaphore) { 0.6 } else { 0.8 }) =>
+            {
+                continue;
+            }
             _ if model == Model::FencedLock && f == "acquire" => answer.then(|| Value::Int(rng.random_range(1..4))),
             _ => answer.then_some(NIL),
         };
@@ -212,7 +239,7 @@ fn mutate(model: Model, made: &mut [Made], rng: &mut Pcg64) {
         else {
             continue;
         };
-        let alone = !matches!(model, Model::Mutex | Model::FencedLock);
+        let alone = !matches!(model, Model::Mutex | Model::FencedLock | Model::Semaphore);
         if alone && rng.random_bool(0.4) {
             // The whole operation happens earlier or later.
             let by = rng.random_range(0..30);
@@ -277,7 +304,8 @@ fn build(made: &[Made]) -> History {
 
 fn agree(model: Model, histories: u64) {
     let (mut yes, mut no) = (0, 0);
-    let options = Options { keep_order: true, ..Options::new(model) };
+    let initial = if model == Model::Semaphore { Value::Int(PERMITS) } else { NIL };
+    let options = Options { keep_order: true, initial, ..Options::new(model) };
     for seed in 0..histories {
         let history = random(model, seed);
         if history.operations.is_empty() {
@@ -306,19 +334,19 @@ fn agree(model: Model, histories: u64) {
 
 #[test]
 fn sets() {
-    agree(Model::Set, crate::histories(SETS));
+    agree(Model::Set, share_of(SETS));
 }
 
 #[test]
 fn lists() {
-    agree(Model::List, crate::histories(LISTS));
+    agree(Model::List, share_of(LISTS));
 }
 
 macro_rules! each_agrees {
     ($($name:ident: $model:ident,)*) => {
         $(#[test]
         fn $name() {
-            agree(Model::$model, crate::histories(HISTORIES));
+            agree(Model::$model, share_of(HISTORIES));
         })*
     };
 }
@@ -332,6 +360,7 @@ each_agrees! {
     several_registers: MultiRegister,
     locks: Mutex,
     locks_with_tokens: FencedLock,
+    semaphores: Semaphore,
 }
 
 /// Returns a history of transactions on two registers, the last of which reads `last` from `y`.

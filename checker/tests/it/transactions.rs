@@ -7,6 +7,8 @@ use histories::{Event, EventType, History, HistoryBuilder, Process, Value};
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 
+use crate::oracles::share_of;
+
 const HISTORIES: u64 = 300_000;
 const KEYS: [&str; 3] = ["x", "y", "z"];
 
@@ -225,7 +227,7 @@ fn check(history: &History) -> TransactionReport {
 #[test]
 fn of_lists_every_level_with_an_order_is_decided_as_by_trying_all_orders() {
     let mut tally = [[0_u64; 2]; 3];
-    for seed in 0..crate::histories(HISTORIES) {
+    for seed in 0..share_of(HISTORIES) {
         let all = random(Kind::Lists, seed);
         let report = check(&history(Kind::Lists, &all));
         for (place, level) in EXACT.into_iter().enumerate() {
@@ -243,10 +245,10 @@ fn of_lists_every_level_with_an_order_is_decided_as_by_trying_all_orders() {
     }
     // Histories that satisfy one level and not the next occur.
     assert!(
-        tally[0][0] > tally[1][0] && tally[1][0] > tally[2][0] && tally[2][0] * 10 > crate::histories(HISTORIES),
+        tally[0][0] > tally[1][0] && tally[1][0] > tally[2][0] && tally[2][0] * 10 > share_of(HISTORIES),
         "{tally:?}"
     );
-    assert!(tally[0][1] * 5 > crate::histories(HISTORIES), "{tally:?}");
+    assert!(tally[0][1] * 5 > share_of(HISTORIES), "{tally:?}");
 }
 
 #[test]
@@ -254,7 +256,7 @@ fn of_registers_nothing_is_said_that_trying_all_orders_contradicts() {
     // For each level: histories that cannot be ordered, those of them that are found; histories that can, and those of
     // them that are proven.
     let mut tally = [[0_u64; 4]; 3];
-    for seed in 0..crate::histories(HISTORIES) {
+    for seed in 0..share_of(HISTORIES) {
         let all = random(Kind::Registers, seed);
         let report = check(&history(Kind::Registers, &all));
         for (place, level) in EXACT.into_iter().enumerate() {
@@ -268,7 +270,7 @@ fn of_registers_nothing_is_said_that_trying_all_orders_contradicts() {
         }
     }
     for [wrong, refuted, right, proven] in tally {
-        assert!(wrong * 10 > crate::histories(HISTORIES) && right * 10 > crate::histories(HISTORIES), "{tally:?}");
+        assert!(wrong * 10 > share_of(HISTORIES) && right * 10 > share_of(HISTORIES), "{tally:?}");
         assert!(refuted * 100 > wrong * 98 && proven * 100 > right * 90, "{tally:?}");
     }
 }
@@ -277,7 +279,7 @@ fn of_registers_nothing_is_said_that_trying_all_orders_contradicts() {
 fn what_leaves_an_order_possible_keeps_every_level_that_held() {
     let mut rng = Pcg64::seed_from_u64(99);
     let mut held = 0;
-    for seed in 0..crate::histories(HISTORIES) / 10 {
+    for seed in 0..share_of(HISTORIES) / 10 {
         let all = random(Kind::Lists, seed);
         let before = check(&history(Kind::Lists, &all));
         // The processes are renumbered, and one end is moved behind everything or becomes unknown.
@@ -302,7 +304,7 @@ fn what_leaves_an_order_possible_keeps_every_level_that_held() {
             }
         }
     }
-    assert!(held > crate::histories(HISTORIES) / 20, "{held}: the test compares nothing");
+    assert!(held > share_of(HISTORIES) / 20, "{held}: the test compares nothing");
 }
 
 #[test]

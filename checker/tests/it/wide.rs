@@ -6,6 +6,7 @@ use histories::{Event, EventType, Process, Value};
 
 use crate::{
     oracle,
+    oracles::share_of,
     random::{Kind, paired, simulated},
 };
 
@@ -32,7 +33,7 @@ fn crowd(size: u64) -> [Vec<Event<'static>>; 2] {
 
 fn agree_among(size: u64) {
     let (mut yes, mut no) = (0, 0);
-    for seed in 0..HISTORIES {
+    for seed in 0..share_of(HISTORIES) {
         let kind = if seed.is_multiple_of(2) { Kind::Repeated(3) } else { Kind::Unique };
         let mut simulation = simulated(kind, 96 << 32 | seed, MAX_OPERATIONS);
         simulation.mutate();
@@ -50,7 +51,7 @@ fn agree_among(size: u64) {
         }
         *if truth { &mut yes } else { &mut no } += 1;
     }
-    assert!(yes.min(no) * 8 >= HISTORIES, "both verdicts must be well represented: {yes} {no}");
+    assert!(yes.min(no) * 8 >= share_of(HISTORIES), "both verdicts must be well represented: {yes} {no}");
 }
 
 #[test]

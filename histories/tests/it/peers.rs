@@ -1,16 +1,16 @@
 //! Test that all histories used to test other checkers can be read, with as many operations as their list states.
 
-use std::{fs, path::Path};
+use std::{fs, path::PathBuf};
 
 use histories::read_file;
 
 #[test]
 fn the_histories_of_others_have_as_many_operations_as_their_list_says() {
-    let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/peer-histories"));
-    let Ok(list) = fs::read_to_string(folder.join("verdicts.tsv")) else {
-        eprintln!("SKIPPED: {} is not there", folder.display());
+    let Some(folder) = std::env::var_os("SCHISM_PEER_HISTORIES").map(PathBuf::from) else {
+        eprintln!("SKIPPED: set SCHISM_PEER_HISTORIES to a folder with porcupine's and Knossos' test data");
         return;
     };
+    let list = fs::read_to_string(folder.join("verdicts.tsv")).unwrap();
     let mut read = 0;
     for line in list.lines().skip(1) {
         let fields: Vec<_> = line.split('\t').collect();

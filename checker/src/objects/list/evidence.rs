@@ -6,12 +6,11 @@
 use histories::{Outcome, Value};
 use rustc_hash::FxHashSet;
 
-use super::{initial, order, seen};
-use crate::{
-    model::appends,
-    objects::{Key, Scope, Violation},
-    patience::Patience,
+use super::{
+    method::{initial, order, seen},
+    specification::appends,
 };
+use crate::objects::key::{Key, Scope, Violation};
 
 /// Maximum number of operations that are looked at while the evidence is shrunk, over all attempts.
 const MAX_SEARCHED: usize = 200_000;
@@ -20,7 +19,7 @@ const MAX_SEARCHED: usize = 200_000;
 const MAX_SHOWN: usize = 8;
 
 /// Kind of violation.
-pub(super) enum Wrong {
+pub(super) enum ListViolation {
     /// Read that does not begin with the initial list.
     NotInitial(u32),
     /// Two reads, neither of which begins with the other.
@@ -32,7 +31,7 @@ pub(super) enum Wrong {
     Missing { place: usize, needed_by: u32, longest: u32 },
 }
 
-impl Wrong {
+impl ListViolation {
     /// Describes the violation, with operations that show it.
     pub(super) fn told(self, key: &Key<'_>) -> Violation {
         match self {
@@ -222,9 +221,7 @@ fn repeated(key: &Key<'_>, last: u32, longest: u32) -> Violation {
     let end = key.operation(last).completed.max(key.operation(longest).completed);
     let began = |index: &u32| key.operation(*index).invoked < end;
     let operations = key.operations.iter().copied().filter(began).collect();
-    let Key { history, model, initial, limits, .. } = *key;
-    let patience = Patience::new(limits);
-    let mut few = Key { history, model, initial, limits, patience, keep_order: false, operations };
+    let mut few = Key { keep_order: false, ..key.of(operations) };
     let mut searched = 0;
     for at in (0..few.operations.len()).rev() {
         searched += few.operations.len();
@@ -242,7 +239,7 @@ fn repeated(key: &Key<'_>, last: u32, longest: u32) -> Violation {
     }
     let operation = key.operation(last);
     let claim = if appends(key.name(operation)) == Some(true) {
-        let what = format!("{} {}", key.name(operation), history.value(operation.input));
+        let what = format!("{} {}", key.name(operation), key.history.value(operation.input));
         format!("{} was acknowledged, which no order of the operations before it explains", key.who(&what, last))
     } else {
         format!("{}, which no order of the operations before it explains", returned(key, last))

@@ -1,0 +1,58 @@
+//! Second opinion on a violation: tries every order of its operations. If there are too many orders, another method
+//! must confirm that none is valid. A violation that nothing confirms is not reported.
+
+use histories::Operation;
+
+use super::{ViolationOrigin, can_be_ordered};
+use crate::{
+    Limits, UnknownWhy,
+    budget::Budget,
+    specification::{Call, Specification},
+    verify::some_order,
+};
+
+/// Maximum number of orders of a violation's operations that are tried.
+const MAX_TRIES: usize = 20_000;
+
+/// Reason not to believe a violation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RefuteError {
+    /// A valid order exists.
+    Explained,
+    /// Undecided: no method could decide within the limits.
+    Unconfirmed,
+}
+
+impl RefuteError {
+    /// Returns the reason for an unknown verdict, given the number of operations in the violation and the claim about
+    /// them.
+    pub(crate) fn why(self, operations: usize, claim: &str) -> UnknownWhy {
+        match self {
+            Self::Explained => {
+                let what = format!("{operations} operations can be ordered, although it found: {claim}");
+                UnknownWhy::Internal { what }
+            }
+            Self::Unconfirmed => UnknownWhy::Unconfirmed { operations },
+        }
+    }
+}
+
+/// Confirms that these calls, the i-th made by the i-th operation, have no valid order. `found_by` names the method
+/// that found the violation, which is not asked to confirm itself. `another` is tried before the generic search.
+pub(crate) fn refute(
+    object: &impl Specification,
+    operations: &[Operation],
+    calls: &[Call<'_>],
+    found_by: ViolationOrigin,
+    another: impl FnOnce() -> Option<bool>,
+    limits: &Limits<'_>,
+) -> Result<(), RefuteError> {
+    let is_explained = some_order(object, operations, calls, MAX_TRIES, &Budget::new(limits))
+        .or_else(another)
+        .or_else(|| can_be_ordered(object, operations, calls, found_by, limits));
+    match is_explained {
+        Some(true) => Err(RefuteError::Explained),
+        Some(false) => Ok(()),
+        None => Err(RefuteError::Unconfirmed),
+    }
+}

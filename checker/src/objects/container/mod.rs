@@ -1,0 +1,666 @@
+//! Containers: the common part of queues, stacks, priority queues and bags in which each value is put in once. It
+//! finds the operations of each value, when it was certainly inside, and which values a take of unknown outcome may
+//! have removed.
+//!
+//! Moments are gaps between events: gap `g` follows the key's event number `g`. An operation that starts at event `s`
+//! and ends at event `e` can take effect in the gaps `s..e`. A value is certainly inside in the gaps
+//! `put_end..take_start`.
+
+pub(super) mod gaps;
+pub(super) mod names;
+
+use histories::{NEVER, Outcome, Value, ValueId};
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use names::Names;
+
+use super::key::{Claim, Found, Key, Violation, says_nothing};
+use crate::{
+    UnknownWhy,
+    generic::{minimal, tell},
+    specification::items,
+};
+
+/// Kind of container.
+pub(super) struct Kind {
+    /// Name for messages.
+    pub noun: &'static str,
+    /// Names of its functions.
+    pub names: &'static Names,
+    /// Method that finds an order of everything, or the reason why there is none. Exact if nothing has an unknown
+    /// outcome.
+    pub solve: fn(&Key<'_>, &Container) -> Result<Vec<u32>, SolveError>,
+    /// Ranks of an item that decide whether a value, if it is inside when the take of another one begins, must have
+    /// been removed before that one: it must if its first rank is greater than the second rank of the other.
+    pub blocks: fn(&Item) -> (u64, u64),
+    /// True if a value may be put in more than once: then the k-th put of it by start belongs to the k-th take of it
+    /// by end. Only for kinds in which the order of takes of different values does not matter.
+    pub may_repeat: bool,
+    /// True if `solve` finds places for peeks at the value that would be taken next.
+    pub may_peek: bool,
+}
+
+/// Reason why there is no order.
+pub(super) enum SolveError {
+    /// Violation: operations without an order.
+    Violation(Violation),
+    /// Limit that was reached, or another reason why this method cannot decide.
+    Limit(UnknownWhy),
+}
+
+impl From<UnknownWhy> for SolveError {
+    fn from(why: UnknownWhy) -> Self {
+        Self::Limit(why)
+    }
+}
+
+/// Value with the operations that put it in and took it out, and their times.
+#[derive(Clone, Copy)]
+pub(super) struct Item {
+    pub value: ValueId,
+    /// Number, or 0 if the value is not a number; used only by priority queues.
+    pub number: i64,
+    /// Index of the operation that put it in.
+    pub put: u32,
+    /// Index of the operation that took it out; [`NEVER`] if none did.
+    pub take: u32,
+    pub put_start: u32,
+    /// End of the put; no later than `take_end`.
+    pub put_end: u32,
+    /// Start of the take; no earlier than `put_start`.
+    pub take_start: u32,
+    pub take_end: u32,
+    /// Range of its peeks among all peeks, and in `peeked` their last start, which is no later than `take_start`.
+    pub peeks: (u32, u32),
+    pub peeked: u32,
+}
+
+/// Peek that found the value that would be taken next.
+#[derive(Clone, Copy)]
+pub(super) struct Peek {
+    pub operation: u32,
+    pub start: u32,
+    pub end: u32,
+}
+
+/// Take (or peek) that found the container empty.
+#[derive(Clone, Copy)]
+pub(super) struct Empty {
+    pub operation: u32,
+    pub start: u32,
+    pub end: u32,
+}
+
+/// Placeholder for the place of an item.
+const NO_ITEM: usize = usize::MAX;
+
+/// Puts of each value, in the order of their starts.
+struct Puts {
+    /// Item that the next take of each value gets; the last one stays.
+    first: FxHashMap<ValueId, usize>,
+    /// Next item of the same value after each item.
+    next: Vec<usize>,
+}
+
+/// History of one container.
+pub(super) struct Container {
+    /// Name for messages.
+    noun: &'static str,
+    pub items: Vec<Item>,
+    pub empties: Vec<Empty>,
+    /// Peeks by the values that they found.
+    peeks: Vec<Peek>,
+    /// Number of gaps; each event number is less.
+    pub gaps: u32,
+    /// Takes of unknown outcome by their starts: (start, operation).
+    adrift: Vec<(u32, u32)>,
+    /// True if some value was put in more than once.
+    repeats: bool,
+}
+
+/// Decides a container of this kind.
+pub(super) fn decide(key: &Key<'_>, kind: &Kind) -> Result<Found, UnknownWhy> {
+    Ok(key.verified(&key.operations, check(key, kind)?))
+}
+
+/// Decides one container of values that are put in once each.
+///
+/// A put of unknown outcome whose value was never taken need not have happened: without its value, every take still
+/// finds what it found. A take of unknown outcome may have removed a value that no other took. Some values must have
+/// been removed, since something was taken that could not be taken while they were inside: whichever take removed
+/// such a value began before that other take ended. So a schedule by earliest deadline first finds a take for each of
+/// them, or there are too few takes in every order. With these takes assigned, an order is an order. If there is
+/// none, the values whose takes are known may still have none by themselves, which is a violation. Anything else is
+/// not decided here.
+///
+/// A peek at the value that would be taken next shows that it was inside: it was put in by the end of the peek, and
+/// is taken after its start.
+fn check(key: &Key<'_>, kind: &Kind) -> Result<Claim, UnknownWhy> {
+    let claim = check_once(key, kind)?;
+    let peeks = |index: &u32| kind.names.peek.contains(&key.name(key.operation(*index)));
+    let Claim::Violation(mut violation) = claim else { return Ok(claim) };
+    if key.operations.iter().any(peeks) {
+        return Ok(Claim::Violation(smaller(key, kind)));
+    }
+    add_adrift(key, kind, &mut violation.operations);
+    Ok(Claim::Violation(violation))
+}
+
+/// Adds the takes of unknown outcome that may have removed a value of these operations: with a different answer of
+/// one of them, a value that no other took might have to be gone. As many as there are values suffice, those that
+/// began first, because they have no ends; and none that began after everything else ended.
+fn add_adrift(key: &Key<'_>, kind: &Kind, operations: &mut Vec<u32>) {
+    let is_of = |names: &[&str], index: u32| names.contains(&key.name(key.operation(index)));
+    let ends =
+        operations.iter().map(|&index| key.operation(index)).filter(|operation| operation.outcome == Outcome::Ok);
+    let end = ends.map(|operation| operation.completed).max().unwrap_or(0);
+    let values = operations.iter().filter(|&&index| is_of(kind.names.put, index)).count();
+    let is_adrift = |index: &u32| {
+        let operation = key.operation(*index);
+        operation.outcome != Outcome::Ok && operation.invoked < end && is_of(kind.names.take, *index)
+    };
+    let mut adrift: Vec<u32> = key.operations.iter().copied().filter(is_adrift).collect();
+    adrift.sort_unstable_by_key(|&index| key.operation(index).invoked);
+    operations.extend(adrift.into_iter().take(values));
+    operations.sort_unstable();
+    operations.dedup();
+}
+
+/// Shrinks a violation in which peeks may be involved to fewer values and peeks that have no order either. An order
+/// of a container stays an order without all operations about some values, and without any peeks.
+fn smaller(key: &Key<'_>, kind: &Kind) -> Violation {
+    let is_of = |names: &[&str], index: u32| names.contains(&key.name(key.operation(index)));
+    let is_adrift = |&index: &u32| is_of(kind.names.take, index) && key.operation(index).outcome != Outcome::Ok;
+    let (adrift, others): (Vec<u32>, Vec<u32>) = key.operations.iter().copied().partition(is_adrift);
+    let mut of_value: FxHashMap<ValueId, Vec<u32>> = FxHashMap::default();
+    let mut units: Vec<Vec<u32>> = Vec::new();
+    let mut looks: Vec<u32> = Vec::new();
+    for index in others {
+        let operation = key.operation(index);
+        let is_put = is_of(kind.names.put, index);
+        let value = if is_put { operation.input } else { operation.output };
+        if is_of(kind.names.peek, index) {
+            looks.push(index);
+        } else if is_put || value != ValueId::NIL {
+            of_value.entry(value).or_default().push(index);
+        } else {
+            units.push(vec![index]);
+        }
+    }
+    units.extend(of_value.into_values());
+    units.sort_unstable();
+    let fails = |units: &[Vec<u32>], looks: &[u32]| {
+        let values: FxHashSet<ValueId> = units
+            .iter()
+            .flatten()
+            .flat_map(|&index| [key.operation(index).input, key.operation(index).output])
+            .collect();
+        let sees = |&&look: &&u32| {
+            let seen = key.operation(look).output;
+            seen == ValueId::NIL || values.contains(&seen)
+        };
+        let mut all: Vec<u32> =
+            units.iter().flatten().chain(looks.iter().filter(sees)).chain(&adrift).copied().collect();
+        all.sort_unstable();
+        key.steps(all.len(), 0).ok()?;
+        Some(matches!(check_once(&key.of(all), kind), Ok(Claim::Violation(_))))
+    };
+    let units = minimal(units, |units| fails(units, &looks));
+    let looks = minimal(looks.clone(), |looks| fails(&units, looks));
+    let mut operations: Vec<u32> = units.into_iter().flatten().chain(looks).collect();
+    let last = operations
+        .iter()
+        .copied()
+        .max_by_key(|&index| (key.operation(index).outcome == Outcome::Ok, key.operation(index).completed));
+    add_adrift(key, kind, &mut operations);
+    let (claim, reasons) = tell(key.history, &operations, last.expect("nothing at all has an order"));
+    Violation { reasons, ..Violation::new(operations, claim) }
+}
+
+fn check_once(key: &Key<'_>, kind: &Kind) -> Result<Claim, UnknownWhy> {
+    let mut container = match Container::gather(key, kind) {
+        Ok(container) => container,
+        Err(trouble) => return trouble.claim(),
+    };
+    let found = container.decide(key, kind);
+    if container.repeats && matches!(found, Ok(Claim::Violation(_))) {
+        // Other pairs of puts and takes may have an order.
+        return Err(UnknownWhy::Unsupported {
+            what: format!("a {} with a value that is put in more than once", kind.noun),
+        });
+    }
+    found
+}
+
+impl SolveError {
+    fn claim(self) -> Result<Claim, UnknownWhy> {
+        match self {
+            Self::Violation(violation) => Ok(Claim::Violation(violation)),
+            Self::Limit(why) => Err(why),
+        }
+    }
+}
+
+impl Container {
+    fn decide(&mut self, key: &Key<'_>, kind: &Kind) -> Result<Claim, UnknownWhy> {
+        if self.adrift.is_empty() {
+            return (kind.solve)(key, self).map(Claim::Order).or_else(SolveError::claim);
+        }
+        if let Err(trouble) = self.assign(key, kind) {
+            return trouble.claim();
+        }
+        match (kind.solve)(key, self) {
+            Ok(order) => return Ok(Claim::Order(order)),
+            Err(SolveError::Limit(why)) => return Err(why),
+            Err(SolveError::Violation(_)) => {}
+        }
+        let known = |item: &Item| item.take != NEVER && key.operation(item.take).outcome == Outcome::Ok;
+        self.items.retain(known);
+        match (kind.solve)(key, self) {
+            Ok(_) => Err(UnknownWhy::Unsupported { what: format!("a {} with takes of unknown outcome", kind.noun) }),
+            Err(trouble) => trouble.claim(),
+        }
+    }
+
+    fn gather(key: &Key<'_>, kind: &Kind) -> Result<Self, SolveError> {
+        if items(key.initial).is_some_and(|items| !items.is_empty()) {
+            return Err(UnknownWhy::Unsupported { what: format!("a {} that is not empty at first", kind.noun) }.into());
+        }
+        let (spans, events) = spans(key)?;
+        let gaps = events + 4;
+        let (items, empties, adrift) = (Vec::new(), Vec::new(), Vec::new());
+        let peeks = Vec::new();
+        let mut container = Self { noun: kind.noun, items, empties, peeks, gaps, adrift, repeats: false };
+        let (mut takes, mut peeks) = (Vec::new(), Vec::new());
+        for (&index, &(start, end)) in key.operations.iter().zip(&spans) {
+            key.steps(1, 0)?;
+            let operation = key.operation(index);
+            let name = key.name(operation);
+            if kind.names.put.contains(&name) {
+                let value = operation.input;
+                let says_nothing = says_nothing(operation) || *key.history.value(operation.output) == Value::Bool(true);
+                if value == ValueId::NIL || !says_nothing {
+                    return Err(UnknownWhy::Unsupported { what: format!("such a {name}") }.into());
+                }
+                let number = if let Value::Int(number) = *key.history.value(value) { number } else { 0 };
+                let (take_start, take_end) = (events + 2, events + 3);
+                let (put, put_start, put_end, take) = (index, start, end, NEVER);
+                let (peeks, peeked) = ((0, 0), 0);
+                container.items.push(Item {
+                    value,
+                    number,
+                    put,
+                    take,
+                    put_start,
+                    put_end,
+                    take_start,
+                    take_end,
+                    peeks,
+                    peeked,
+                });
+            } else if kind.names.take.contains(&name) {
+                takes.push((index, start, end));
+            } else if kind.may_peek && kind.names.peek.contains(&name) {
+                peeks.push(Peek { operation: index, start, end });
+            } else {
+                return Err(key.lacks(operation).into());
+            }
+        }
+        let mut puts = container.puts(kind)?;
+        if container.repeats {
+            takes.sort_unstable_by_key(|&(_, _, end)| end);
+        }
+        for (index, start, end) in takes {
+            key.steps(1, 0)?;
+            let operation = key.operation(index);
+            if operation.outcome == Outcome::Ok && operation.output == ValueId::UNKNOWN {
+                let what = format!("{} that says not what it took", key.name(operation));
+                return Err(UnknownWhy::Unsupported { what }.into());
+            }
+            container.take(key, &mut puts, index, start, end).map_err(SolveError::Violation)?;
+        }
+        container.peek(key, &puts, peeks)?;
+        container.adrift.sort_unstable();
+        let was_seen = |item: &Item| item.take != NEVER || item.peeks.0 < item.peeks.1;
+        let happened = |item: &Item| was_seen(item) || key.operation(item.put).outcome == Outcome::Ok;
+        container.items.retain(happened);
+        Ok(container)
+    }
+
+    /// Finds the puts of each value.
+    fn puts(&mut self, kind: &Kind) -> Result<Puts, UnknownWhy> {
+        let mut puts = Puts { first: FxHashMap::default(), next: vec![NO_ITEM; self.items.len()] };
+        for (place, item) in self.items.iter().enumerate().rev() {
+            if let Some(next) = puts.first.insert(item.value, place) {
+                puts.next[place] = next;
+                self.repeats = true;
+            }
+        }
+        if self.repeats && !kind.may_repeat {
+            let what = format!("a {} with a value that is put in more than once", kind.noun);
+            return Err(UnknownWhy::Unsupported { what });
+        }
+        Ok(puts)
+    }
+
+    fn take(&mut self, key: &Key<'_>, puts: &mut Puts, index: u32, start: u32, end: u32) -> Result<(), Violation> {
+        let operation = key.operation(index);
+        if operation.outcome != Outcome::Ok {
+            self.adrift.push((start, index));
+            return Ok(());
+        }
+        if operation.output == ValueId::NIL {
+            self.empties.push(Empty { operation: index, start, end });
+            return Ok(());
+        }
+        let Some(first) = puts.first.get_mut(&operation.output) else {
+            let (value, who) = (key.history.value(operation.output), key.who(key.name(operation), index));
+            return Err(Violation::new(vec![index], format!("{who} returned {value}, which nobody ever put in")));
+        };
+        let place = *first;
+        let item = &mut self.items[place];
+        if item.take != NEVER || end < item.put_start {
+            return Err(self.taken_too_often(key, place, index, end));
+        }
+        if puts.next[place] != NO_ITEM {
+            *first = puts.next[place];
+        }
+        (item.take, item.take_start, item.take_end) = (index, start.max(item.put_start), end);
+        item.put_end = item.put_end.min(end);
+        Ok(())
+    }
+
+    /// Assigns each peek to the value that it found.
+    fn peek(&mut self, key: &Key<'_>, puts: &Puts, peeks: Vec<Peek>) -> Result<(), SolveError> {
+        let mut found: Vec<(usize, Peek)> = Vec::with_capacity(peeks.len());
+        for peek in peeks {
+            key.steps(1, 0)?;
+            let operation = key.operation(peek.operation);
+            let (who, value) = (|| key.who(key.name(operation), peek.operation), key.history.value(operation.output));
+            match operation.output {
+                _ if operation.outcome != Outcome::Ok => continue,
+                ValueId::UNKNOWN => {
+                    let what = format!("a look into a {} that says not what it found", self.noun);
+                    return Err(UnknownWhy::Unsupported { what }.into());
+                }
+                ValueId::NIL => {
+                    let Peek { operation, start, end } = peek;
+                    self.empties.push(Empty { operation, start, end });
+                    continue;
+                }
+                _ => {}
+            }
+            let Some(&place) = puts.first.get(&operation.output) else {
+                let claim = format!("{} returned {value}, which nobody ever put in", who());
+                return Err(SolveError::Violation(Violation::new(vec![peek.operation], claim)));
+            };
+            let item = &mut self.items[place];
+            if peek.end < item.put_start || (item.take != NEVER && peek.start > item.take_end) {
+                let claim = format!("{} returned {value}, which cannot have been inside then", who());
+                let operations = [item.put, peek.operation, item.take];
+                let operations = operations.into_iter().filter(|&operation| operation != NEVER).collect();
+                return Err(SolveError::Violation(Violation::new(operations, claim)));
+            }
+            item.put_end = item.put_end.min(peek.end);
+            item.peeked = item.peeked.max(peek.start);
+            item.take_start = item.take_start.max(peek.start);
+            found.push((place, peek));
+        }
+        found.sort_by_key(|&(place, peek)| (place, peek.operation));
+        let number = |of: usize| u32::try_from(of).expect("a history has fewer operations than 2^32");
+        for group in found.chunk_by(|a, b| a.0 == b.0) {
+            let first = number(self.peeks.len());
+            self.peeks.extend(group.iter().map(|&(_, peek)| peek));
+            self.items[group[0].0].peeks = (first, number(self.peeks.len()));
+        }
+        Ok(())
+    }
+
+    /// Returns the peeks at this item, in the order of their starts.
+    pub(super) fn peeks(&self, item: &Item) -> &[Peek] {
+        &self.peeks[item.peeks.0 as usize..item.peeks.1 as usize]
+    }
+
+    /// Returns true if there are any peeks.
+    pub(super) fn has_peeks(&self) -> bool {
+        !self.peeks.is_empty()
+    }
+
+    /// Describes a take of a value that had not been put in often enough by then, given the item whose put comes
+    /// next, or last.
+    fn taken_too_often(&self, key: &Key<'_>, place: usize, take: u32, end: u32) -> Violation {
+        let (next, operation) = (&self.items[place], key.operation(take));
+        let (who, value) = (key.who(key.name(operation), take), key.history.value(next.value));
+        let put = key.name(key.operation(next.put));
+        let earlier: Vec<&Item> = self.items.iter().filter(|i| i.value == next.value && i.put_start < end).collect();
+        let claim = match earlier[..] {
+            [] => {
+                let claim =
+                    format!("{who} returned {value}, although {put} {value} only began at {}", key.began(next.put));
+                return Violation::new(vec![next.put, take], claim);
+            }
+            [only] => {
+                let (process, began) = (key.process(only.take), key.began(only.take));
+                format!("{who} returned {value}, which process {process} took out too, at {began}")
+            }
+            _ => format!(
+                "{who} returned {value} for the {} time, although {put} {value} had only begun {} times by then",
+                ordinal(earlier.len() + 1),
+                earlier.len()
+            ),
+        };
+        let once = match earlier[..] {
+            [only] => vec![format!("there was only one {}", key.who(&format!("{put} {value}"), only.put))],
+            _ => Vec::new(),
+        };
+        let operations = earlier.iter().flat_map(|item| [item.put, item.take]).chain([take]).collect();
+        Violation { reasons: once, ..Violation::new(operations, claim) }
+    }
+
+    /// Assigns a take of unknown outcome to every value that must have been removed and that no other took.
+    fn assign(&mut self, key: &Key<'_>, kind: &Kind) -> Result<(), SolveError> {
+        let due = self.deadlines(key, kind)?;
+        for (number, &(deadline, place, _)) in due.iter().enumerate() {
+            match self.adrift.get(number) {
+                Some(&(start, take)) if start < deadline => {
+                    let item = &mut self.items[place];
+                    (item.take, item.take_start) = (take, start.max(item.put_start).max(item.peeked));
+                    item.take_end = self.gaps - 3;
+                }
+                _ => return Err(SolveError::Violation(self.too_few(key, kind, &due[..=number]))),
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the values that no known take removed, but which must be gone before some operation ends, earliest
+    /// first: the time of that end, the value's place, and that operation.
+    fn deadlines(&self, key: &Key<'_>, kind: &Kind) -> Result<Vec<(u32, usize, u32)>, UnknownWhy> {
+        let size = self.gaps as usize;
+        // For all takes that begin at this event or later, the one that ends first: a Fenwick tree, from the end.
+        let mut first_end = vec![(NEVER, NEVER); size + 1];
+        let add = |tree: &mut Vec<(u32, u32)>, start: u32, end: u32, operation: u32| {
+            let mut at = size - start as usize;
+            while at <= size {
+                tree[at] = tree[at].min((end, operation));
+                at += at & at.wrapping_neg();
+            }
+        };
+        for empty in &self.empties {
+            add(&mut first_end, empty.start, empty.end, empty.operation);
+        }
+        let mut order: Vec<(u64, bool, usize)> = Vec::with_capacity(self.items.len());
+        for (place, item) in self.items.iter().enumerate() {
+            let (first, second) = (kind.blocks)(item);
+            let is_taken = item.take != NEVER;
+            order.push((if is_taken { second } else { first }, is_taken, place));
+        }
+        order.sort_unstable();
+        let mut due = Vec::new();
+        for (_, is_taken, place) in order {
+            key.steps(1, 0)?;
+            let item = &self.items[place];
+            if is_taken {
+                add(&mut first_end, item.take_start, item.take_end, item.take);
+                continue;
+            }
+            let mut at = size - item.put_end as usize;
+            let mut first = (NEVER, NEVER);
+            while at > 0 {
+                first = first.min(first_end[at]);
+                at &= at - 1;
+            }
+            if first.0 != NEVER {
+                due.push((first.0, place, first.1));
+            }
+        }
+        due.sort_unstable();
+        Ok(due)
+    }
+
+    fn too_few(&self, key: &Key<'_>, kind: &Kind, due: &[(u32, usize, u32)]) -> Violation {
+        let (deadline, _, last) = due[due.len() - 1];
+        let takes: Vec<u32> =
+            self.adrift.iter().filter(|(start, _)| *start < deadline).map(|(_, take)| *take).collect();
+        let mut operations = takes.clone();
+        let mut reasons = Vec::new();
+        for &(_, place, blocked) in due {
+            let item = &self.items[place];
+            operations.extend([item.put, blocked]);
+            operations.extend(self.items.iter().find(|other| other.take == blocked).map(|other| other.put));
+            let put = key.name(key.operation(item.put));
+            let value = key.history.value(item.value);
+            reasons.push(format!(
+                "{put} {value} had ended at {}; it must have been removed before {} could {}",
+                key.ended(item.put),
+                key.who(key.name(key.operation(blocked)), blocked),
+                key.found(blocked)
+            ));
+        }
+        operations.sort_unstable();
+        operations.dedup();
+        let could = match takes.len() {
+            0 => "nothing can have removed it".to_owned(),
+            1 => "only one take of unknown outcome can have removed any of them".to_owned(),
+            count => format!("only {count} takes of unknown outcome can have removed any of them"),
+        };
+        let gone = match due.len() {
+            1 => "a value".to_owned(),
+            count => format!("{count} values"),
+        };
+        let claim = format!(
+            "{} {}, although {gone} that had been put in the {} before it must have been removed by then, and {could}",
+            key.who(key.name(key.operation(last)), last),
+            key.found_past(last),
+            kind.noun
+        );
+        Violation { reasons, ..Violation::new(operations, claim) }
+    }
+
+    /// Returns a minimal set of these items that cover the gaps from `start` to `end` by being certainly inside. All
+    /// of these gaps must be covered.
+    pub(super) fn chain<'a>(items: impl Iterator<Item = &'a Item>, start: u32, end: u32) -> Vec<&'a Item> {
+        let mut inside: Vec<&Item> = items
+            .filter(|item| item.put_end < item.take_start && item.put_end < end && item.take_start > start)
+            .collect();
+        inside.sort_unstable_by_key(|item| item.put_end);
+        let mut inside = inside.into_iter().peekable();
+        let (mut chain, mut at) = (Vec::new(), start);
+        while at < end {
+            let mut best: Option<&Item> = None;
+            while let Some(item) = inside.next_if(|item| item.put_end <= at) {
+                best = best.filter(|best| best.take_start >= item.take_start).or(Some(item));
+            }
+            let best = best.filter(|best| best.take_start > at).expect("all of these gaps are covered");
+            chain.push(best);
+            at = best.take_start;
+        }
+        chain
+    }
+}
+
+impl Key<'_> {
+    /// Formats the result of a take, to follow "could".
+    fn found(&self, take: u32) -> String {
+        match self.operation(take).output {
+            ValueId::NIL | ValueId::UNKNOWN => "find nothing".to_owned(),
+            value => format!("return {}", self.history.value(value)),
+        }
+    }
+
+    /// Formats the result of a take, to follow the take.
+    pub(super) fn found_past(&self, take: u32) -> String {
+        match self.operation(take).output {
+            ValueId::NIL | ValueId::UNKNOWN => "found nothing".to_owned(),
+            value => format!("returned {}", self.history.value(value)),
+        }
+    }
+
+    /// Formats the time in which an item was certainly inside.
+    pub(super) fn inside(&self, item: &Item) -> String {
+        let (put, value) = (self.name(self.operation(item.put)), self.history.value(item.value));
+        let until = match item.take {
+            NEVER => "nothing ever took it out".to_owned(),
+            take => {
+                format!("the {} that took it out only began at {}", self.name(self.operation(take)), self.began(take))
+            }
+        };
+        format!("{} had ended at {}, and {until}", self.who(&format!("{put} {value}"), item.put), self.ended(item.put))
+    }
+
+    /// Returns the violation that a take found the container empty, although at every moment of it something was
+    /// inside.
+    pub(super) fn never_empty(&self, container: &Container, empty: &Empty) -> Violation {
+        let chain = Container::chain(container.items.iter(), empty.start, empty.end);
+        let why = format!("the {} was not empty at any moment of it", container.noun);
+        self.never_free(empty.operation, None, &chain, &why)
+    }
+
+    /// Returns the violation that a take was impossible, because at every moment of it one of these items was inside.
+    pub(super) fn never_free(&self, take: u32, own: Option<u32>, chain: &[&Item], why: &str) -> Violation {
+        let operations = chain.iter().flat_map(|item| [item.put, item.take]).chain(own).chain([take]);
+        let claim =
+            format!("{} {}, although {why}", self.who(self.name(self.operation(take)), take), self.found_past(take));
+        let reasons = chain.iter().map(|item| self.inside(item)).collect();
+        Violation { reasons, ..Violation::new(operations.filter(|&operation| operation != NEVER).collect(), claim) }
+    }
+}
+
+/// Formats an ordinal number: `2nd`, `3rd`, `11th`.
+fn ordinal(number: usize) -> String {
+    let ending = match (number % 10, number % 100) {
+        (_, 11..=13) => "th",
+        (1, _) => "st",
+        (2, _) => "nd",
+        (3, _) => "rd",
+        _ => "th",
+    };
+    format!("{number}{ending}")
+}
+
+/// Returns the start and the end of each operation, numbered by the key's own events, and the number of events.
+fn spans(key: &Key<'_>) -> Result<(Vec<(u32, u32)>, u32), UnknownWhy> {
+    let _held = key.affords(key.operations.len() * 160)?;
+    let mut events: Vec<(u32, u32, bool)> = Vec::with_capacity(2 * key.operations.len());
+    for (place, &index) in (0_u32..).zip(&key.operations) {
+        key.steps(1, 0)?;
+        let operation = key.operation(index);
+        events.push((operation.invoked, place, false));
+        if operation.outcome == Outcome::Ok {
+            events.push((operation.completed, place, true));
+        }
+    }
+    events.sort_unstable();
+    let count = u32::try_from(events.len()).expect("ranks are u32");
+    let mut spans = vec![(0, count + 1); key.operations.len()];
+    for (rank, (_, place, is_end)) in (0_u32..).zip(events) {
+        key.steps(1, 0)?;
+        let span = &mut spans[place as usize];
+        if is_end {
+            span.1 = rank;
+        } else {
+            span.0 = rank;
+        }
+    }
+    Ok((spans, count))
+}

@@ -1,0 +1,267 @@
+//! Key of an object as its method sees it: the operations, the limits, the claim of a method, and the second opinion on
+//! that claim.
+
+use histories::{Function, History, Operation, Outcome, Process, Value, ValueId};
+use rustc_hash::FxHashSet;
+
+use super::{Model, counter::specification::Counter, list::specification::List, set::specification::Set};
+use crate::{
+    Evidence, Limits, UnknownWhy,
+    budget::{Budget, Exhausted},
+    generic::ViolationOrigin,
+    memory::Share,
+    prepare::{Prepared, Step},
+    report::MAX_EVIDENCE,
+    verify::ReplayError,
+    words::Words,
+};
+
+/// Function that returns the few of these steps of a register of two values that already have no order, given the place
+/// of the step whose completion no order reaches. It lives above the objects, among the searches for registers.
+pub(crate) type FewestSteps = fn(&History, &Value, Vec<Step>, u32, &Limits<'_>) -> Vec<Step>;
+
+/// Question about one key: all but its operations.
+#[derive(Clone, Copy)]
+pub(crate) struct Question<'a> {
+    pub history: &'a History,
+    pub model: Model,
+    pub initial: &'a Value,
+    pub limits: &'a Limits<'a>,
+    /// True if the order that is found matters to the caller.
+    pub keep_order: bool,
+    pub fewest_steps: FewestSteps,
+}
+
+/// Decision about one key.
+pub(crate) enum Found {
+    /// Linearization, which was replayed. May be empty unless [`Question::keep_order`] is set.
+    Order(Vec<u32>),
+    /// Violation: no order exists.
+    Violation(Evidence),
+    /// Limit that was reached, or an operation that the method lacks.
+    Unknown(UnknownWhy),
+}
+
+/// Claim of a method: an order (indexes of operations), or a few operations that have none.
+pub(super) enum Claim {
+    Order(Vec<u32>),
+    Violation(Violation),
+}
+
+/// Operations that have no order, and the reasons.
+pub(super) struct Violation {
+    pub operations: Vec<u32>,
+    pub claim: String,
+    pub reasons: Vec<String>,
+    pub scope: Scope,
+}
+
+/// Assumption about the rest of the history under which the operations of a violation have no order.
+pub(super) enum Scope {
+    /// Absence of any assumption: they stand alone.
+    Whole,
+    /// Assumption named in these words.
+    Among(String),
+    /// Assumption that others may increment the counter too.
+    AmongIncrements,
+    /// Assumption that the list or set may hold elements other than these.
+    Elements(Vec<Value>),
+}
+
+impl Violation {
+    pub(super) fn new(operations: Vec<u32>, claim: String) -> Self {
+        Self { operations, claim, reasons: Vec::new(), scope: Scope::Whole }
+    }
+}
+
+/// Key of an object.
+pub(crate) struct Key<'a> {
+    pub(super) history: &'a History,
+    pub(super) model: Model,
+    pub(super) initial: &'a Value,
+    pub(super) limits: &'a Limits<'a>,
+    pub(super) budget: Budget<'a>,
+    pub(super) keep_order: bool,
+    pub(super) fewest_steps: FewestSteps,
+    /// Indexes of the operations that took place or may have, ascending.
+    pub(super) operations: Vec<u32>,
+}
+
+impl<'a> Key<'a> {
+    /// Returns the same key with only these operations, which are ascending.
+    pub(super) fn of(&self, operations: Vec<u32>) -> Key<'a> {
+        let Self { history, model, initial, limits, keep_order, fewest_steps, .. } = *self;
+        Key { history, model, initial, limits, budget: Budget::new(limits), keep_order, fewest_steps, operations }
+    }
+
+    /// Makes the key of these operations, which are asked about.
+    pub(super) fn new(question: &Question<'a>, operations: Vec<u32>) -> Self {
+        let Question { history, model, initial, limits, keep_order, fewest_steps } = *question;
+        Self { history, model, initial, limits, budget: Budget::new(limits), keep_order, fewest_steps, operations }
+    }
+}
+
+impl Key<'_> {
+    pub(super) fn operation(&self, index: u32) -> &Operation {
+        &self.history.operations[index as usize]
+    }
+
+    pub(super) fn name(&self, operation: &Operation) -> &str {
+        self.history.function_name(operation.function)
+    }
+
+    pub(super) fn lacks(&self, operation: &Operation) -> UnknownWhy {
+        UnknownWhy::Function { name: self.name(operation).to_owned() }
+    }
+
+    pub(super) fn words(&self, tell: impl FnOnce(&Words<'_>) -> String) -> String {
+        let prepared = Prepared { steps: Vec::new(), values: Vec::new(), failed: Vec::new() };
+        tell(&Words { history: self.history, initial: self.initial, prepared: &prepared })
+    }
+
+    /// Counts steps, some of which query the limits. `explained` is the approximate number of completed operations
+    /// explained so far.
+    pub(super) fn steps(&self, more: usize, explained: usize) -> Result<(), UnknownWhy> {
+        self.budget.steps(more).map_err(|out| self.exhausted(out, explained))
+    }
+
+    pub(super) fn exhausted(&self, out: Exhausted, explained: usize) -> UnknownWhy {
+        let (completed, unknown_outcomes) = self.counts();
+        out.why(explained.min(completed), completed, unknown_outcomes)
+    }
+
+    /// Reserves memory for a method, as long as it keeps the share that is returned.
+    pub(super) fn affords(&self, bytes: usize) -> Result<Share<'_>, UnknownWhy> {
+        self.budget.may_take(bytes).map_err(|out| self.exhausted(out, 0))?;
+        let mut share = self.limits.memory.share();
+        share.account(bytes);
+        Ok(share)
+    }
+
+    /// Returns the number of operations that completed, and of those of unknown outcome.
+    pub(super) fn counts(&self) -> (usize, usize) {
+        let completed = self.operations.iter().filter(|&&index| self.operation(index).outcome != Outcome::Info).count();
+        (completed, self.operations.len() - completed)
+    }
+
+    /// Formats an operation: `read by process 3 at 1.200 s on n1`.
+    pub(super) fn who(&self, what: &str, index: u32) -> String {
+        let node = match self.history.node(index as usize) {
+            0 => String::new(),
+            node => format!(" on n{node}"),
+        };
+        format!("{what} by process {} at {}{node}", self.process(index), self.began(index))
+    }
+
+    /// Returns the process that made the call, as the history names it.
+    pub(super) fn process(&self, index: u32) -> Process {
+        self.history.process(self.operation(index).process)
+    }
+
+    pub(super) fn began(&self, index: u32) -> String {
+        self.words(|words| words.moment(words.times(index).invoked_ns, self.operation(index).invoked))
+    }
+
+    pub(super) fn ended(&self, index: u32) -> String {
+        self.words(|words| words.moment(words.times(index).completed_ns, self.operation(index).completed))
+    }
+
+    /// Returns the decision that a claim about these operations leads to, after the second opinion.
+    pub(super) fn verified(&self, operations: &[u32], claim: Claim) -> Found {
+        let object = self.model.specification(self.initial);
+        match claim {
+            Claim::Order(order) => match object.replay(self.history, operations, &order, &self.budget) {
+                Ok(()) => Found::Order(order),
+                Err(ReplayError::Exhausted(out)) => Found::Unknown(self.exhausted(out, 0)),
+                Err(ReplayError::Wrong(why)) => {
+                    let what = format!("the method for {:?} found an order that is none: {why}", self.model);
+                    Found::Unknown(UnknownWhy::Internal { what })
+                }
+            },
+            Claim::Violation(violation) => self.refuted(violation),
+        }
+    }
+
+    /// Returns the decision for a violation, if the second opinion confirms it. If few additional operations make it
+    /// stand alone, these are added.
+    fn refuted(&self, violation: Violation) -> Found {
+        let (mut operations, mut besides) = (violation.operations.clone(), None);
+        let mut object = self.model.specification(self.initial);
+        match &violation.scope {
+            Scope::Whole => {}
+            Scope::Among(besides_what) => besides = Some(besides_what.clone()),
+            scope => {
+                let alone = self.alone(&operations);
+                if alone.len() <= MAX_EVIDENCE {
+                    operations = alone;
+                } else {
+                    besides = Some(scope.in_words().to_owned());
+                    object = match scope {
+                        Scope::Elements(elements) if self.model == Model::Set => {
+                            Box::new(Set::of_only(self.initial, elements))
+                        }
+                        Scope::Elements(elements) => Box::new(List::of_only(self.initial, elements)),
+                        _ => Box::new(Counter::among_others(self.initial)),
+                    };
+                }
+            }
+        }
+        let mut operations: Vec<usize> = operations.into_iter().map(|index| index as usize).collect();
+        operations.sort_unstable();
+        operations.dedup();
+        if let Err(doubt) = object.refute(self.history, &operations, ViolationOrigin::OtherMethod, self.limits) {
+            return Found::Unknown(doubt.why(operations.len(), &violation.claim));
+        }
+        let Violation { claim, reasons, .. } = violation;
+        Found::Violation(Evidence {
+            operations,
+            besides,
+            claim,
+            reasons,
+            staleness: None,
+            revisions: None,
+            possible: None,
+        })
+    }
+
+    /// Returns these operations, with all increments that began before their end, or all that added an element that
+    /// they saw.
+    pub(super) fn alone(&self, operations: &[u32]) -> Vec<u32> {
+        let is_read = |index: u32| self.operation(index).function == Function::Read;
+        let end = operations.iter().map(|&index| self.operation(index).completed).max().unwrap_or(0);
+        let mut elements: FxHashSet<&Value> = FxHashSet::default();
+        for &index in operations {
+            match self.history.value(self.operation(index).output) {
+                Value::List(seen) if is_read(index) => elements.extend(seen),
+                _ if !is_read(index) => elements.extend([self.history.value(self.operation(index).input)]),
+                _ => {}
+            }
+        }
+        let changes = |&index: &u32| {
+            let operation = self.operation(index);
+            let counts = self.model == Model::Counter || elements.contains(self.history.value(operation.input));
+            !is_read(index) && counts && operation.invoked < end
+        };
+        let mut all: Vec<u32> =
+            self.operations.iter().copied().filter(changes).chain(operations.iter().copied()).collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+}
+
+impl Scope {
+    fn in_words(&self) -> &str {
+        match self {
+            Self::Whole => "",
+            Self::Among(besides) => besides,
+            Self::AmongIncrements => "however often others incremented the counter",
+            Self::Elements(_) => "whatever other elements were added",
+        }
+    }
+}
+
+/// Returns true if the answer only says that the call took place: it is absent, nil, or equal to the argument.
+pub(super) fn says_nothing(operation: &Operation) -> bool {
+    [ValueId::UNKNOWN, ValueId::NIL, operation.input].contains(&operation.output)
+}

@@ -1,0 +1,172 @@
+//! Locks: `acquire` and `release` by the process that holds the lock, with or without fencing tokens.
+
+use histories::{NEVER, Operation, Outcome, Value, ValueId};
+
+use super::specification::acquires;
+use crate::{
+    Model, UnknownWhy,
+    objects::key::{Claim, Key, Scope, Violation, says_nothing},
+};
+
+/// Section in which a process certainly holds the lock: from the end of an acquire to the start of its release.
+#[derive(Clone, Copy)]
+struct Section {
+    acquire: u32,
+    release: Option<u32>,
+    from: u32,
+    until: u32,
+}
+
+/// Bytes held for each operation: its place among those of its process, twice for sorting, its section with room to
+/// grow, and the order.
+const BYTES: usize = 8 + 2 * size_of::<Section>() + 8;
+
+/// Decides one lock in O(n log n), exactly.
+///
+/// A process has one operation at a time, so its own acquires and releases must alternate, or no order exists. If
+/// they do, an order exists if and only if no two sections overlap. If two overlap, both hold the lock at one time.
+/// If none do, each acquire takes effect right before its end and each release right after its start, and the
+/// sections follow each other. An acquire of unknown outcome after which its process does nothing more need not have
+/// taken effect, and leaving it out only makes more room; a release of unknown outcome takes effect at once, for the
+/// same reason. If a process continues after an unknown outcome, this method does not decide.
+///
+/// Fencing tokens must grow from section to section, because sections that do not overlap have only one order: if one
+/// ended before the other began, its acquire had ended before the other's release started.
+pub(in crate::objects) fn decide(key: &Key<'_>) -> Result<Claim, UnknownWhy> {
+    for &index in &key.operations {
+        key.steps(1, 0)?;
+        let operation = key.operation(index);
+        let name = key.name(operation);
+        match acquires(name) {
+            Some(true) if key.model == Model::FencedLock && token(key, operation).is_some() => {}
+            Some(true) if key.model == Model::FencedLock && operation.outcome == Outcome::Info => {}
+            Some(true) if key.model == Model::Mutex && says_nothing(operation) => {}
+            Some(false)
+                if (key.model == Model::Mutex || operation.input == ValueId::NIL) && says_nothing(operation) => {}
+            Some(_) => return Err(UnknownWhy::Unsupported { what: format!("an answer of {name}") }),
+            None => return Err(key.lacks(operation)),
+        }
+    }
+    let _held = key.affords(key.operations.len() * BYTES)?;
+    let mut by_process = key.operations.clone();
+    by_process.sort_by_key(|&index| key.operation(index).process);
+    let mut sections = Vec::new();
+    let mut wrong = None;
+    for group in by_process.chunk_by(|&a, &b| key.operation(a).process == key.operation(b).process) {
+        key.steps(group.len(), 0)?;
+        if let Some((_, before)) = group.split_last()
+            && before.iter().any(|&index| key.operation(index).outcome != Outcome::Ok)
+        {
+            let what = "a process that goes on after an acquire or release of unknown outcome".to_owned();
+            return Err(UnknownWhy::Unsupported { what });
+        }
+        wrong = wrong.or(turns(key, group, &mut sections).err());
+    }
+    sections.sort_unstable_by_key(|section| section.from);
+    let overlap = sections.windows(2).find(|pair| pair[0].until > pair[1].from);
+    let wrong = overlap.map(|pair| both_hold(key, pair[0], pair[1])).or(wrong).or_else(|| not_larger(key, &sections));
+    Ok(match wrong {
+        Some(wrong) => Claim::Violation(wrong),
+        None => Claim::Order(
+            sections.iter().flat_map(|section| [Some(section.acquire), section.release]).flatten().collect(),
+        ),
+    })
+}
+
+/// Adds the sections of one process. Returns the violation if its acquires and releases do not alternate.
+fn turns(key: &Key<'_>, group: &[u32], sections: &mut Vec<Section>) -> Result<(), Violation> {
+    let mut held: Option<u32> = None;
+    let mut released: Option<Section> = None;
+    for &index in group {
+        let operation = key.operation(index);
+        let certain = operation.outcome == Outcome::Ok;
+        match (acquires(key.name(operation)) == Some(true), held) {
+            (true, None) if certain => held = Some(index),
+            (false, Some(acquire)) => {
+                let from = key.operation(acquire).completed;
+                let section = Section { acquire, release: Some(index), from, until: operation.invoked };
+                sections.push(section);
+                (held, released) = (None, Some(section));
+            }
+            (true, Some(first)) if certain => {
+                let claim = format!(
+                    "{} succeeded, although the same process had already acquired the lock at {} and not released it",
+                    key.who("acquire", index),
+                    key.ended(first)
+                );
+                return Err(wrong(vec![first, index], claim));
+            }
+            (false, None) if certain => {
+                let claim =
+                    format!("{} succeeded, although the process did not hold the lock", key.who("release", index));
+                let before = released.map(|section| [Some(section.acquire), section.release]);
+                let operations = before.into_iter().flatten().flatten().chain([index]).collect();
+                return Err(wrong(operations, claim));
+            }
+            // It has an unknown outcome, and is impossible or useless: it did not take effect.
+            (true, _) | (false, None) => {}
+        }
+    }
+    if let Some(acquire) = held {
+        sections.push(Section { acquire, release: None, from: key.operation(acquire).completed, until: NEVER });
+    }
+    Ok(())
+}
+
+/// Returns the token that an acquire answered with.
+fn token(key: &Key<'_>, acquire: &Operation) -> Option<i64> {
+    if let Value::Int(token) = key.history.value(acquire.output) { Some(*token) } else { None }
+}
+
+/// Describes an acquire whose token is not larger than the one before it.
+fn not_larger(key: &Key<'_>, sections: &[Section]) -> Option<Violation> {
+    let number = |section: &Section| token(key, key.operation(section.acquire));
+    let least = if let Value::Int(least) = *key.initial { Some(least) } else { None };
+    let claim = |section: &Section, got: i64| {
+        format!("{} answered with the fencing token {got}", key.who("acquire", section.acquire))
+    };
+    if let Some((first, got, least)) = sections.first().and_then(|first| Some((first, number(first)?, least?)))
+        && got <= least
+    {
+        let claim = format!("{}, although all are larger than {least}", claim(first, got));
+        return Some(wrong(vec![first.acquire], claim));
+    }
+    sections.windows(2).find_map(|pair| {
+        let (before, got) = (number(&pair[0])?, number(&pair[1])?);
+        let claim = format!("{}, although process {} had got {before} before it", claim(&pair[1], got), {
+            key.process(pair[0].acquire)
+        });
+        let operations = [Some(pair[0].acquire), pair[0].release, Some(pair[1].acquire), pair[1].release];
+        let reasons = vec![format!("it had got it by {}; tokens only grow", key.ended(pair[0].acquire))];
+        let operations = operations.into_iter().flatten().collect();
+        (got <= before).then(|| Violation { reasons, ..wrong(operations, claim) })
+    })
+}
+
+fn wrong(operations: Vec<u32>, claim: String) -> Violation {
+    Violation { operations, claim, reasons: Vec::new(), scope: Scope::Whole }
+}
+
+fn both_hold(key: &Key<'_>, first: Section, second: Section) -> Violation {
+    let holds = |section: Section| {
+        let process = key.process(section.acquire);
+        let from = key.ended(section.acquire);
+        match section.release {
+            Some(release) => {
+                format!(
+                    "process {process} held it from {from} at the latest until {} at the earliest",
+                    key.began(release)
+                )
+            }
+            None => format!("process {process} held it from {from} at the latest and never released it"),
+        }
+    };
+    let claim = format!(
+        "{} succeeded, although process {} certainly held the lock",
+        key.who("acquire", second.acquire),
+        key.process(first.acquire)
+    );
+    let operations =
+        [first, second].into_iter().flat_map(|section| [Some(section.acquire), section.release]).flatten().collect();
+    Violation { operations, claim, reasons: vec![holds(first), holds(second)], scope: Scope::Whole }
+}

@@ -1,0 +1,19 @@
+//! Locks, decided by the sections in which a process certainly holds them. [`super::fenced_lock`] has the same method.
+
+pub(super) mod method;
+pub(super) mod specification;
+
+use histories::Value;
+
+use super::Definition;
+use crate::specification::Argument;
+use specification::Mutex;
+
+pub(super) const DEFINITION: Definition = Definition {
+    initial: ("nobody holding it, which needs not be said", |initial| *initial == Value::Nil),
+    method: Some(|key| Ok(key.verified(&key.operations, method::decide(key)?))),
+    argument: |_| Argument::None,
+    // A lock that one process holds is not free for others.
+    is_informative: |_| true,
+    ..Definition::new("mutex", "acquire, and release by the process that holds it", |_| Box::new(Mutex))
+};

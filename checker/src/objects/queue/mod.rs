@@ -1,0 +1,34 @@
+//! Queues, first in, first out: unique values are decided by pairs of values, repeated ones by a search of their own.
+
+mod method;
+mod repeated;
+pub(super) mod specification;
+
+use histories::Value;
+
+use super::{
+    Definition, container,
+    key::{Found, Key},
+};
+use crate::{UnknownWhy, specification::is_list_of};
+use specification::{NAMES, Queue};
+
+pub(super) const DEFINITION: Definition = Definition {
+    initial: ("a list of values other than null, or null for none", |initial| {
+        is_list_of(initial, |element| *element != Value::Nil)
+    }),
+    method: Some(decide),
+    argument: |function| NAMES.argument(function),
+    is_informative: |call| NAMES.finds_something(call),
+    ..Definition::new("queue", "enqueue and dequeue, first in first out", |initial| Box::new(Queue::new(initial)))
+};
+
+/// Decides a queue by the method for unique values, or by the other one where that does not fit.
+fn decide(key: &Key<'_>) -> Result<Found, UnknownWhy> {
+    match container::decide(key, &method::KIND) {
+        Err(UnknownWhy::Function { .. } | UnknownWhy::Unsupported { .. }) => {
+            Ok(key.verified(&key.operations, repeated::decide(key)?))
+        }
+        found => found,
+    }
+}

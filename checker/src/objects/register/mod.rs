@@ -1,0 +1,38 @@
+//! Registers, of any value or of text. Their methods are not here: zones (`zones/`) and searches (`search/`).
+
+pub(crate) mod specification;
+
+use super::{Definition, Model};
+use crate::specification::{Call, is_compound};
+use specification::Register;
+
+pub(super) const REGISTER: Definition = Definition {
+    is_informative,
+    ..Definition::new("register", "read and write (and cas, where there is any)", |initial| {
+        Box::new(Register::new(initial, false))
+    })
+};
+
+pub(super) const KEY_VALUE: Definition = Definition {
+    initial: ("null, text, a number, true or false", |initial| !is_compound(initial)),
+    is_informative,
+    ..Definition::new("kv", "get, put, append, delete and cas on text", |initial| {
+        Box::new(Register::new(initial, true))
+    })
+};
+
+fn is_informative(call: &Call<'_>) -> bool {
+    call.output.is_some() || call.function == "cas"
+}
+
+impl Model {
+    /// Returns true if the object is a single register, with or without text.
+    pub fn is_register(self) -> bool {
+        matches!(self, Self::Register | Self::KeyValue)
+    }
+
+    /// Returns true if the object is a register that can be appended to and deleted.
+    pub(crate) fn has_edits(self) -> bool {
+        self == Self::KeyValue
+    }
+}

@@ -1,0 +1,137 @@
+//! Sets: `add`, `remove` and `contains`, each of one element; for reads of the whole set see [`snapshots`].
+
+use histories::{NEVER, Outcome, Value, ValueId};
+
+use super::{
+    placement::place,
+    snapshots,
+    specification::{Function, Set},
+    switch::{SwitchResult, solve},
+};
+use crate::{
+    UnknownWhy,
+    generic::Object,
+    merge::merge_orders,
+    objects::key::{Claim, Found, Key, Scope, Violation, says_nothing},
+    prepare::{Action, Step},
+    specification::items,
+};
+
+/// Bytes for each operation: a step with its element, and its place while these are sorted.
+const BYTES: usize = 3 * (size_of::<Option<Step>>() + size_of::<ValueId>()) / 2;
+
+/// Decides each element on its own: whether it is in the set does not depend on the others, so it is an object of its
+/// own, and linearizability is local (Herlihy and Wing 1990, theorem 1). One element is a [`switch`](super::switch).
+pub(super) fn decide(key: &Key<'_>) -> Result<Found, UnknownWhy> {
+    let is_snapshot = |&index: &u32| {
+        let operation = key.operation(index);
+        operation.outcome == Outcome::Ok && Function::named(key.name(operation)) == Some(Function::Read)
+    };
+    if key.operations.iter().any(is_snapshot) {
+        return whole(key).map(|claim| key.verified(&key.operations, claim));
+    }
+    let _held = key.affords(key.operations.len() * BYTES)?;
+    let mut by_element = Vec::with_capacity(key.operations.len());
+    for &index in &key.operations {
+        key.steps(1, 0)?;
+        by_element.push((key.operation(index).input, step(key, index)?));
+    }
+    by_element.sort_by_key(|&(element, _)| element);
+    let (mut orders, mut undecided) = (Vec::new(), None);
+    for group in by_element.chunk_by(|a, b| a.0 == b.0) {
+        key.steps(group.len(), 0)?;
+        let steps: Vec<Step> = group.iter().filter_map(|&(_, step)| step).collect();
+        match solve(&steps, key.limits) {
+            SwitchResult::Order(order) => {
+                let index = |place: &u32| steps[*place as usize].operation;
+                let all: Vec<u32> = steps.iter().map(|step| step.operation).collect();
+                match key.verified(&all, Claim::Order(order.iter().map(index).collect())) {
+                    Found::Order(order) => orders.push(order),
+                    other => return Ok(other),
+                }
+            }
+            SwitchResult::Refuted(place) => {
+                let operations: Vec<u32> = steps.iter().map(|step| step.operation).collect();
+                return Ok(key.verified(&operations, Claim::Violation(violation(key, steps, place))));
+            }
+            SwitchResult::Limit(why @ UnknownWhy::Time { .. }) => return Err(why),
+            SwitchResult::Limit(why) => undecided = Some(why),
+        }
+    }
+    let order = if key.keep_order { merge_orders(key.history, &orders) } else { Vec::new() };
+    Ok(undecided.map_or(Found::Order(order), Found::Unknown))
+}
+
+/// Decides a set that is read as a whole: first without its `contains` calls; if that has an order, these must have
+/// places in it.
+fn whole(key: &Key<'_>) -> Result<Claim, UnknownWhy> {
+    let asks = |&&index: &&u32| Function::named(key.name(key.operation(index))) == Some(Function::Contains);
+    let (looks, others): (Vec<u32>, Vec<u32>) = key.operations.iter().partition(|index| asks(index));
+    if looks.is_empty() {
+        return snapshots::check(key);
+    }
+    let set = Set::new(key.initial);
+    set.knows(key.history, &looks)?;
+    let looks: Vec<u32> = looks.into_iter().filter(|&look| key.operation(look).outcome == Outcome::Ok).collect();
+    match snapshots::check(&key.of(others))? {
+        Claim::Order(order) => {
+            place(key, &set, &order, &looks)?.map(Claim::Order).ok_or_else(|| UnknownWhy::Unsupported {
+                what: "a set that is read as a whole and asked for elements in between".to_owned(),
+            })
+        }
+        violation @ Claim::Violation(_) => Ok(violation),
+    }
+}
+
+/// Returns the effect of an operation on its element, whose value is 0 in its initial state and 1 otherwise. Returns
+/// `None` for a look of unknown result.
+fn step(key: &Key<'_>, index: u32) -> Result<Option<Step>, UnknownWhy> {
+    let operation = key.operation(index);
+    let certain = operation.outcome == Outcome::Ok;
+    let answer = key.history.value(operation.output);
+    let state = |present| u32::from(present != is_there_at_first(key, operation.input));
+    let name = key.name(operation);
+    let action = match (Function::named(name).ok_or_else(|| key.lacks(operation))?, answer) {
+        (Function::Contains | Function::Read, _) if !certain => return Ok(None),
+        (Function::Contains, &Value::Bool(present)) => Action::Read(state(present)),
+        (Function::Add, _) if says_nothing(operation) => Action::Write(state(true)),
+        (Function::Remove, _) if says_nothing(operation) => Action::Write(state(false)),
+        (_, answer) => {
+            let what = format!("a set's {name} that answers {answer}");
+            return Err(UnknownWhy::Unsupported { what });
+        }
+    };
+    let end = if certain { operation.completed } else { NEVER };
+    Ok(Some(Step { operation: index, start: operation.invoked, end, action }))
+}
+
+fn is_there_at_first(key: &Key<'_>, element: ValueId) -> bool {
+    items(key.initial).is_some_and(|items| items.contains(key.history.value(element)))
+}
+
+/// Describes a few of these steps that cannot be ordered.
+fn violation(key: &Key<'_>, steps: Vec<Step>, dead: u32) -> Violation {
+    let kept = (key.fewest_steps)(key.history, key.initial, steps, dead, key.limits);
+    let looker = kept.iter().filter(|step| step.action.is_read_only()).max_by_key(|step| step.end);
+    let looker = looker.expect("writes alone can always be ordered");
+    let element = key.history.value(key.operation(looker.operation).input);
+    let who = key.who(&format!("contains {element}"), looker.operation);
+    let answer = key.history.value(key.operation(looker.operation).output);
+    let Action::Read(seen) = looker.action else { unreachable!("it looked") };
+    let against = kept.iter().filter(|step| step.end < looker.start && step.action == Action::Write(1 - seen));
+    let against = against.max_by_key(|step| step.end);
+    let back = |after: &Step| kept.iter().any(|step| step.action == Action::Write(seen) && step.end > after.start);
+    let claim = match against.filter(|change| !back(change)) {
+        Some(change) => {
+            let name = key.name(key.operation(change.operation));
+            let ended = key.ended(change.operation);
+            format!("{who} returned {answer}, although {name} {element} had been acknowledged at {ended}")
+        }
+        None => format!("{who} returned {answer}, which no order of the adds and removes of {element} explains"),
+    };
+    let reasons = match against.filter(|change| !back(change)) {
+        Some(_) => vec![format!("nothing that changed {element} back can have come between the two")],
+        None => Vec::new(),
+    };
+    Violation { operations: kept.iter().map(|step| step.operation).collect(), claim, reasons, scope: Scope::Whole }
+}

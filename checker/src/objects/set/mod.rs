@@ -1,0 +1,38 @@
+//! Sets, decided element by element, or by the sets that were read.
+
+mod method;
+mod placement;
+mod snapshots;
+pub(super) mod specification;
+mod switch;
+
+use std::collections::BTreeSet;
+
+use histories::Value;
+
+use super::Definition;
+use crate::specification::{Argument, Call, elements, is_collection_of};
+use specification::{Function, Set};
+
+pub(super) const DEFINITION: Definition = Definition {
+    initial: ("a list of different elements, or null for none", can_be_initial),
+    method: Some(method::decide),
+    argument: |function| match Function::named(function) {
+        Some(Function::Read) => Argument::NoneOrAnswer,
+        _ => Argument::Any,
+    },
+    is_informative,
+    ..Definition::new("set", "add, remove, contains and read", |initial| Box::new(Set::new(initial)))
+};
+
+fn can_be_initial(initial: &Value) -> bool {
+    let all: Vec<Value> = elements(initial).collect();
+    is_collection_of(initial, |_| true) && all.iter().collect::<BTreeSet<_>>().len() == all.len()
+}
+
+fn is_informative(call: &Call<'_>) -> bool {
+    match Function::named(call.function) {
+        Some(Function::Add | Function::Remove) => !call.says_nothing(),
+        _ => call.output.is_some(),
+    }
+}

@@ -1,0 +1,116 @@
+//! Set: `add`, `remove`, `contains` of an element, and `read` of all elements. `add` and `remove` may answer whether
+//! they changed it.
+
+use std::collections::BTreeSet;
+
+use histories::Value;
+
+use crate::{
+    UnknownWhy,
+    specification::{Call, Specification, elements, items},
+};
+
+#[derive(Debug)]
+pub(crate) struct Set<'a> {
+    initial: BTreeSet<Value>,
+    /// Elements that count, or `None` if all do.
+    only: Option<&'a [Value]>,
+}
+
+/// Functions of a set.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Function {
+    Add,
+    Remove,
+    Contains,
+    Read,
+}
+
+impl<'a> Set<'a> {
+    pub(crate) fn new(initial: &Value) -> Self {
+        Self { initial: elements(initial).collect(), only: None }
+    }
+
+    /// Makes a set that ignores all elements but these.
+    pub(crate) fn of_only(initial: &Value, only: &'a [Value]) -> Self {
+        Self { initial: elements(initial).filter(|element| only.contains(element)).collect(), only: Some(only) }
+    }
+}
+
+impl Function {
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "add" | "insert" => Self::Add,
+            "remove" | "delete" | "discard" => Self::Remove,
+            "contains" | "member" | "has" => Self::Contains,
+            "read" | "elements" => Self::Read,
+            _ => return None,
+        })
+    }
+}
+
+impl Specification for Set<'_> {
+    type State = BTreeSet<Value>;
+
+    fn initial(&self) -> Self::State {
+        self.initial.clone()
+    }
+
+    fn apply(&self, set: &mut Self::State, call: &Call<'_>) -> bool {
+        match Function::named(call.function) {
+            Some(Function::Add) => call.may_say(set.insert(call.input.clone())),
+            Some(Function::Remove) => call.may_say(set.remove(call.input)),
+            Some(Function::Contains) => call.may_answer(&Value::Bool(set.contains(call.input))),
+            Some(Function::Read) => match call.output {
+                None => true,
+                Some(said) => items(said).is_some_and(|seen| {
+                    let counts = |element: &&Value| self.only.is_none_or(|only| only.contains(element));
+                    let seen: Vec<&Value> = seen.iter().filter(counts).collect();
+                    seen.len() == set.len() && seen.into_iter().collect::<BTreeSet<_>>().into_iter().eq(set.iter())
+                }),
+            },
+            None => false,
+        }
+    }
+
+    fn accepts(&self, call: &Call<'_>) -> Result<(), UnknownWhy> {
+        let known = match Function::named(call.function).ok_or_else(|| call.unknown_function())? {
+            Function::Add | Function::Remove => call.says_nothing() || matches!(call.output, Some(Value::Bool(_))),
+            Function::Contains => matches!(call.output, None | Some(Value::Bool(_))),
+            Function::Read => call.output.is_none_or(|said| items(said).is_some()),
+        };
+        if Function::named(call.function) == Some(Function::Read) && !call.asks_for_nothing() {
+            return Err(call.unsupported_input());
+        }
+        if known { Ok(()) } else { Err(call.unsupported_output()) }
+    }
+
+    fn is_read_only(&self, call: &Call<'_>) -> bool {
+        matches!(Function::named(call.function), Some(Function::Contains | Function::Read))
+    }
+
+    fn part(&self, call: &Call<'_>) -> Option<Value> {
+        (!matches!(Function::named(call.function), Some(Function::Read))).then(|| call.input.clone())
+    }
+
+    fn finds(&self, call: &Call<'_>) -> Vec<Value> {
+        let seen = match (Function::named(call.function), call.output) {
+            (Some(Function::Contains | Function::Remove), Some(Value::Bool(true)))
+                if call.output != Some(call.input) =>
+            {
+                std::slice::from_ref(call.input)
+            }
+            (Some(Function::Read), Some(Value::List(seen))) => seen,
+            _ => &[],
+        };
+        seen.iter().filter(|element| !self.initial.contains(element)).cloned().collect()
+    }
+
+    fn leaves(&self, call: &Call<'_>) -> Vec<Value> {
+        if Function::named(call.function) == Some(Function::Add) { vec![call.input.clone()] } else { Vec::new() }
+    }
+
+    fn asks_who(&self) -> bool {
+        false
+    }
+}

@@ -1,0 +1,285 @@
+//! Links of a cycle: its edges as links between operations, each with its evidence and a sentence.
+
+use histories::{Outcome, Value, ValueId};
+
+use super::{
+    cycles::Cycle,
+    facts::{Class, Facts, Read},
+    graph::{Edge, Kind, NONE, Needs},
+    lists::Lists,
+    registers::Registers,
+    report::{AnomalyKind, Because, Link, Orders},
+    words,
+};
+
+/// Describes cycles in words.
+pub(super) struct LinkWriter<'a, 'h> {
+    pub facts: &'a Facts<'h>,
+    pub lists: &'a Lists<'h>,
+    pub registers: &'a Registers,
+}
+
+impl LinkWriter<'_, '_> {
+    /// Returns the operations of a cycle, the claim, and a link for each edge.
+    pub(super) fn cycle(&self, cycle: &Cycle) -> (Vec<usize>, String, Vec<Link>) {
+        let operation = |t: u32| self.facts.history.transactions.operation(t as usize);
+        let count = cycle.edges.len();
+        let links: Vec<Link> = (0..count)
+            .map(|place| self.link(&cycle.edges[place], [place + 1, (place + 1) % count + 1], place + 1 == count))
+            .collect();
+        (cycle.edges.iter().map(|edge| operation(edge.from)).collect(), claim(cycle), links)
+    }
+
+    fn link(&self, edge: &Edge, [from_name, to_name]: [usize; 2], closes: bool) -> Link {
+        let history = self.facts.history;
+        let [from, to] = [edge.from, edge.to].map(|t| history.transactions.operation(t as usize));
+        let [from_began, from_ended, to_began, to_ended] = [
+            words::began(history, from),
+            words::ended(history, from),
+            words::began(history, to),
+            words::ended(history, to),
+        ];
+        let (a, b) = (format!("T{from_name}"), format!("T{to_name}"));
+        let (because, why) = match edge.kind {
+            Kind::Realtime | Kind::Onward => {
+                (Because::Realtime, format!("{a} had ended at {from_ended}, before {b} was invoked at {to_began}"))
+            }
+            Kind::Process => {
+                let process = history.process(history.operations[from].process);
+                let why = format!("process {process} ended {a} at {from_ended} and then invoked {b} at {to_began}");
+                (Because::Process, why)
+            }
+            Kind::Wr => {
+                let (key, value) = (self.key(edge), self.seen(edge));
+                let name = words::key(&key);
+                let why = format!("{b} read {value} in {name} (it ended at {to_ended}), which {a} wrote there");
+                (Because::Read { key, value }, why)
+            }
+            Kind::Rw if self.facts.classes[edge.key as usize] == Class::List => {
+                let (key, value) = (self.key(edge), self.missed(edge));
+                let name = words::key(&key);
+                let why = format!("{a} read {name} at {from_began} without {value}, which {b} appended");
+                (Because::Missed { key, value }, why)
+            }
+            Kind::Ww if self.facts.classes[edge.key as usize] == Class::List => self.overwritten(edge, &a, &b),
+            Kind::Ww | Kind::Rw => self.replaced(edge, &a, &b),
+        };
+        let so = if closes { "yet " } else { "" };
+        let sentence = format!("{so}{why}: so {a} must come before {b}");
+        Link { from, to, because, sentence }
+    }
+
+    fn key(&self, edge: &Edge) -> Value {
+        self.facts.history.value(self.facts.keys[edge.key as usize]).clone()
+    }
+
+    fn value(&self, id: ValueId) -> Value {
+        self.facts.history.value(id).clone()
+    }
+
+    /// Returns what a transaction changed in the edge's key: only those values that no other may have written, if
+    /// there are any.
+    fn changes(&self, edge: &Edge, transaction: u32) -> std::vec::IntoIter<ValueId> {
+        let all = self.facts.changes.of(edge.key).iter();
+        let all = all.filter(move |change| change.transaction == transaction).map(|change| change.value);
+        let sure: Vec<ValueId> =
+            all.clone().filter(|value| !self.facts.twice(edge.key).any(|other| other == *value)).collect();
+        if sure.is_empty() { all.collect::<Vec<_>>().into_iter() } else { sure.into_iter() }
+    }
+
+    fn read(&self, edge: &Edge, transaction: u32) -> &Read<'_> {
+        let mut all = self.facts.reads.of(edge.key).iter();
+        all.find(|read| read.transaction == transaction).expect("the edge comes from what it read")
+    }
+
+    /// Returns a value that the later transaction read and the earlier one wrote.
+    fn seen(&self, edge: &Edge) -> Value {
+        let reads = self.facts.reads.of(edge.key).iter().filter(|read| read.transaction == edge.to);
+        let strays = self.facts.strays.of(edge.key).iter().filter(|stray| stray.transaction == edge.to);
+        let all = reads.map(|read| (&read.list[..read.base as usize], read.value));
+        let all: Vec<(&[ValueId], ValueId)> = all.chain(strays.map(|stray| (stray.list, stray.value))).collect();
+        let seen = |value: &ValueId| all.iter().any(|(list, found)| list.contains(value) || found == value);
+        let value = self.changes(edge, edge.from).rev().find(seen);
+        self.value(value.expect("the edge comes from what it read"))
+    }
+
+    /// Returns a value that the later transaction added and the earlier one did not read.
+    fn missed(&self, edge: &Edge) -> Value {
+        let read = self.read(edge, edge.from);
+        let value = self.changes(edge, edge.to).find(|value| !read.list.contains(value));
+        self.value(value.expect("the edge comes from what it did not read"))
+    }
+
+    fn overwritten(&self, edge: &Edge, a: &str, b: &str) -> (Because, String) {
+        let longest = self.lists.longest[edge.key as usize].expect("only what was read has an order");
+        let history = self.facts.history;
+        let place = |value: ValueId| longest.list.iter().position(|element| *element == value);
+        let first = self.changes(edge, edge.from).filter(|value| place(*value).is_some());
+        let first = first.min_by_key(|value| place(*value)).expect("the earlier one was read");
+        let later = self.changes(edge, edge.to).max_by_key(|value| place(*value).unwrap_or(usize::MAX));
+        let later = later.expect("the later one added something");
+        let (key, value, later_value) = (self.key(edge), self.value(first), self.value(later));
+        let witness = history.transactions.operation(longest.transaction as usize);
+        let (name, began) = (words::key(&key), words::began(history, witness));
+        let process = history.process(history.operations[witness].process);
+        let shows = if place(later).is_some() { "before" } else { "without" };
+        let why = format!(
+            "{a} appended {value} to {name} and {b} appended {later_value}: process {process} read {value} {shows} {later_value} at {began}"
+        );
+        (Because::Overwritten { key, value, later: later_value, witness }, why)
+    }
+
+    /// Returns the version that the earlier transaction of a register's edge wrote or read, and the one that the
+    /// later transaction left behind.
+    fn versions(&self, edge: &Edge) -> [ValueId; 2] {
+        let last = |transaction| self.changes(edge, transaction).next_back().expect("it wrote");
+        let before = if edge.kind == Kind::Ww { last(edge.from) } else { self.read(edge, edge.from).value };
+        [before, last(edge.to)]
+    }
+
+    fn replaced(&self, edge: &Edge, a: &str, b: &str) -> (Because, String) {
+        let [before, after] = self.versions(edge);
+        let (key, value, later) = (self.key(edge), self.value(before), self.value(after));
+        let (name, did) = (words::key(&key), if edge.kind == Kind::Ww { "wrote" } else { "read" });
+        if edge.needs > Needs::Snapshots {
+            let (because, shown) = self.later(edge, [before, after]);
+            return (because, format!("{a} {did} {value} in {name} and {b} wrote {later}, which came later: {shown}"));
+        }
+        let mut reads = self.facts.reads.of(edge.key).iter();
+        if reads.any(|read| read.transaction == edge.to && read.value == before) {
+            let why = format!("{a} {did} {value} in {name}, and {b} read {value} there and replaced it by {later}");
+            return (Because::Replaced { key, value, later }, why);
+        }
+        let chain = self.chain(edge.key, before);
+        let chain: Vec<usize> = chain.into_iter().filter_map(|version| self.operation(version)).collect();
+        if chain.is_empty() {
+            let why = format!("{a} read {name} before anything was written there, and {b} wrote {later} there");
+            return (Because::First { key, later, chain }, why);
+        }
+        let came = if chain.len() == 1 {
+            "right after what was there at first".to_owned()
+        } else {
+            format!("from what was there at first{}", counted_replacements(chain.len()))
+        };
+        let why = format!("{a} {did} {value} in {name}, which came {came}, and {b} wrote {later} there");
+        (Because::First { key, later, chain }, why)
+    }
+
+    fn operation(&self, change: u32) -> Option<usize> {
+        let change = self.facts.changes.rows.get(change as usize)?;
+        Some(self.facts.history.transactions.operation(change.transaction as usize))
+    }
+
+    /// Returns the changes of a version's chain up to it, from the first. Empty for the initial value.
+    fn chain(&self, key: u32, version: ValueId) -> Vec<u32> {
+        let (range, next) = (self.facts.changes.range(key), &self.registers.next);
+        let rows = &self.facts.changes.rows;
+        let register = self.registers.all.iter().find(|register| register.key == key);
+        let first = register.map_or(NONE, |register| register.first);
+        let number = |place: usize| u32::try_from(place).expect("it was counted");
+        let is_final = |place: &usize| rows[*place].value == version && self.facts.is_final(key, number(*place));
+        let Some(mut place) = range.clone().find(is_final).map(number) else { return Vec::new() };
+        let mut chain = vec![place];
+        while place != first && chain.len() <= range.len() {
+            let Some(before) = range.clone().find(|&before| next[before] == place) else { return reversed(chain) };
+            place = number(before);
+            chain.push(place);
+        }
+        reversed(chain)
+    }
+
+    /// Returns all changes of a version's chain, in order.
+    fn whole_chain(&self, key: u32, version: ValueId) -> Vec<u32> {
+        let mut chain = self.chain(key, version);
+        while let Some(&next) = chain.last().and_then(|last| self.registers.next.get(*last as usize)) {
+            if next == NONE || chain.contains(&next) {
+                break;
+            }
+            chain.push(next);
+        }
+        chain
+    }
+
+    /// Returns the evidence that one version came before the other by time.
+    fn later(&self, edge: &Edge, [before, after]: [ValueId; 2]) -> (Because, String) {
+        let history = self.facts.history;
+        let orders = if edge.needs == Needs::Process { Orders::Process } else { Orders::Realtime };
+        let of = |t: u32| self.facts.operation(t);
+        let accesses = |version| {
+            let chain = self.whole_chain(edge.key, version);
+            let places = 0..chain.len();
+            let all = places.flat_map(|place| {
+                self.accesses(edge.key, self.facts.changes.rows[chain[place] as usize].value).map(move |t| (place, t))
+            });
+            let all: Vec<(usize, u32)> = all.collect();
+            (chain, all)
+        };
+        let ((one, ended), (other, began)) = (accesses(before), accesses(after));
+        let ended = ended.into_iter().filter(|(_, t)| self.facts.outcome(*t) == Outcome::Ok);
+        let pairs = ended.flat_map(|a| began.iter().map(move |b| (a, *b))).filter(|((_, t), (_, other))| {
+            let issued = orders == Orders::Realtime || of(*t).process == of(*other).process;
+            issued && of(*t).completed < of(*other).invoked
+        });
+        let pair = pairs.min_by_key(|((_, t), (_, other))| of(*other).invoked - of(*t).completed);
+        let ((place, first), (last, then)) = pair.expect("the edge comes from what shows it");
+        let operations = |chain: &[u32]| chain.iter().filter_map(|version| self.operation(*version)).collect();
+        let value_at = |chain: &[u32], place: usize| self.value(self.facts.changes.rows[chain[place] as usize].value);
+        let (shown_first, shown_then) = (value_at(&one, place), value_at(&other, last));
+        let end = one.iter().position(|version| self.facts.changes.rows[*version as usize].value == before);
+        let end = end.expect("a version lies on its chain");
+        let (before_it, after_it): (Vec<usize>, Vec<usize>) =
+            (operations(one.get(place + 1..=end).unwrap_or_default()), operations(&other[1..=last]));
+        let [first, then] = [first, then].map(|t| history.transactions.operation(t as usize));
+        let [process, other_process] =
+            [first, then].map(|operation| history.process(history.operations[operation].process));
+        let (done, began) = (words::ended(history, first), words::began(history, then));
+        let (key, value, later) = (self.key(edge), self.value(before), self.value(after));
+        let mut why = format!(
+            "process {process} was done with {shown_first} at {done}, before process {other_process} began what had to do with {shown_then} at {began}"
+        );
+        if !before_it.is_empty() {
+            why += &format!(", and {value} came from {shown_first}{}", counted_replacements(before_it.len()));
+        }
+        if !after_it.is_empty() {
+            why += &format!(", and {shown_then} came from {later}{}", counted_replacements(after_it.len()));
+        }
+        (Because::Later { key, value, later, first, then, orders, before: before_it, after: after_it }, why)
+    }
+
+    /// Returns the transactions that wrote or read a version of a register.
+    fn accesses(&self, key: u32, version: ValueId) -> impl Iterator<Item = u32> {
+        let wrote = self.facts.changes.of(key).iter().filter(move |change| change.value == version);
+        let wrote = wrote.map(|change| change.transaction).filter(|t| self.facts.happened[*t as usize]);
+        let read = self.facts.reads.of(key).iter().filter(move |read| read.value == version);
+        wrote.chain(read.map(|read| read.transaction))
+    }
+}
+
+fn reversed(mut chain: Vec<u32>) -> Vec<u32> {
+    chain.reverse();
+    chain
+}
+
+/// Formats the number of transactions that replaced a version, each having read it.
+fn counted_replacements(count: usize) -> String {
+    match count {
+        1 => " by one who had read it".to_owned(),
+        many => format!(" through {many} who had each read the one before"),
+    }
+}
+
+fn claim(cycle: &Cycle) -> String {
+    let count = cycle.edges.len();
+    let order = match cycle.orders {
+        Orders::Data => "",
+        Orders::Process => ", by what they read and wrote and the order in which processes issued them",
+        Orders::Realtime => ", by what they read and wrote and by when they took place",
+    };
+    let what = match cycle.kind {
+        AnomalyKind::G0 => "each overwrote what the one before had written",
+        AnomalyKind::G1c => "each read or overwrote what the one before had written",
+        AnomalyKind::GSingle => "one of them read a version that was already replaced",
+        _ => "some of them read versions that others replaced",
+    };
+    format!("{count} transactions must each come before the next, and the last before the first{order}: {what}")
+}

@@ -1,0 +1,145 @@
+//! Wording of operations, values and times in evidence.
+
+use histories::{Function, History, Operation, Outcome, Process, Times, Value};
+
+use crate::prepare::{Prepared, Step, Val};
+
+/// Formatter for the operations of one key.
+pub(crate) struct Words<'a> {
+    pub history: &'a History,
+    pub initial: &'a Value,
+    pub prepared: &'a Prepared,
+}
+
+impl Words<'_> {
+    pub(crate) fn operation(&self, step: &Step) -> &Operation {
+        &self.history.operations[step.operation as usize]
+    }
+
+    /// Returns the times at which the operation with this index began and ended.
+    pub(crate) fn times(&self, operation: u32) -> Times {
+        self.history.times(operation as usize)
+    }
+
+    pub(crate) fn value(&self, value: Val) -> &Value {
+        self.prepared.values[value as usize].map_or(self.initial, |id| self.history.value(id))
+    }
+
+    /// Formats a time: `4.182 s`, or `event 17` if the history has no times.
+    pub(crate) fn moment(&self, time_ns: u64, rank: u32) -> String {
+        if self.history.has_times() {
+            format!("{}.{:03} s", time_ns / 1_000_000_000, time_ns / 1_000_000 % 1000)
+        } else {
+            format!("event {rank}")
+        }
+    }
+
+    /// Formats the time of invocation.
+    pub(crate) fn began(&self, step: &Step) -> String {
+        self.moment(self.times(step.operation).invoked_ns, step.start)
+    }
+
+    /// Formats the time of completion.
+    pub(crate) fn ended(&self, step: &Step) -> String {
+        self.moment(self.times(step.operation).completed_ns, step.end)
+    }
+
+    /// Formats a time difference: `62 ms before`, `0.4 ms after`, or only `before`, `after` if the history has no
+    /// times.
+    pub(crate) fn apart(&self, ns: u64, relation: &str) -> String {
+        match ns {
+            _ if !self.history.has_times() => relation.to_owned(),
+            0..1_000 => format!("{ns} ns {relation}"),
+            1_000..1_000_000 => format!("{} µs {relation}", ns / 1_000),
+            1_000_000..10_000_000_000 => format!("{} ms {relation}", ns / 1_000_000),
+            _ => format!("{} s {relation}", ns / 1_000_000_000),
+        }
+    }
+
+    /// Returns the name of the register, as in `read of k3`.
+    pub(crate) fn key(&self, step: &Step) -> String {
+        match self.history.value(self.operation(step).key) {
+            Value::Nil => "the register".to_owned(),
+            Value::Str(name) => name.to_string(),
+            other => format!("key {other}"),
+        }
+    }
+
+    /// Returns the name of the function: `read`, `write`, …
+    pub(crate) fn noun(&self, step: &Step) -> &str {
+        self.history.function_name(self.operation(step).function)
+    }
+
+    /// Formats an operation in short: `the write of 57`, `the cas from 41 to 57`, `the read of 57 by process 5`.
+    pub(crate) fn short(&self, step: &Step) -> String {
+        short(self.history, step.operation as usize)
+    }
+
+    /// Formats an operation in full: `read of k3 by process 7 at 4.182 s on n1`.
+    pub(crate) fn who(&self, step: &Step) -> String {
+        let operation = self.operation(step);
+        let (key, value) = (self.key(step), |id| self.history.value(id));
+        let what = match operation.function {
+            Function::Cas => format!("cas of {key} from {} to {}", value(operation.input), value(operation.to)),
+            Function::Write | Function::Append => format!("{} of {} to {key}", self.noun(step), value(operation.input)),
+            Function::Read | Function::Delete | Function::Other(_) => format!("{} of {key}", self.noun(step)),
+        };
+        let node = match self.history.node(step.operation as usize) {
+            0 => String::new(),
+            node => format!(" on n{node}"),
+        };
+        format!("{what} by process {} at {}{node}", self.process(step), self.began(step))
+    }
+
+    /// Returns the process that made the call, as the history names it.
+    pub(crate) fn process(&self, step: &Step) -> Process {
+        self.history.process(self.operation(step).process)
+    }
+
+    /// Formats the answer: `returned 41`.
+    pub(crate) fn answer(&self, step: &Step) -> String {
+        let operation = self.operation(step);
+        match (operation.function, operation.outcome) {
+            (Function::Read, _) => format!("returned {}", self.history.value(operation.output)),
+            (_, Outcome::Mismatch) if operation.output == histories::ValueId::UNKNOWN => "did not match".to_owned(),
+            (_, Outcome::Mismatch) => format!("found {}", self.history.value(operation.output)),
+            (_, Outcome::Info) => "took effect".to_owned(),
+            (Function::Cas, _) => "succeeded".to_owned(),
+            _ => "was acknowledged".to_owned(),
+        }
+    }
+
+    /// Formats an operation as already completed: `the write of 57 had been acknowledged at 4.120 s`, `process 5 had
+    /// already read 57 at 4.120 s`.
+    pub(crate) fn was_done(&self, step: &Step) -> String {
+        let operation = self.operation(step);
+        let (process, at) = (self.process(step), self.ended(step));
+        match (operation.function, operation.outcome) {
+            (Function::Read, _) => {
+                format!("process {process} had already read {} at {at}", self.history.value(operation.output))
+            }
+            (_, Outcome::Mismatch) => {
+                format!("a cas of process {process} had already found {} at {at}", self.history.value(operation.output))
+            }
+            _ => format!("{} had been acknowledged at {at}", self.short(step)),
+        }
+    }
+}
+
+/// Formats the operation with this index, like [`Words::short`].
+pub(crate) fn short(history: &History, index: usize) -> String {
+    let operation = &history.operations[index];
+    let (noun, value) = (history.function_name(operation.function), |id| history.value(id));
+    let process = history.process(operation.process);
+    match operation.function {
+        Function::Read => format!("the read of {} by process {process}", value(operation.output)),
+        Function::Cas if operation.outcome == Outcome::Mismatch => {
+            format!("the cas from {} by process {process} that did not match", value(operation.input))
+        }
+        Function::Cas => format!("the cas from {} to {}", value(operation.input), value(operation.to)),
+        Function::Delete => format!("the delete by process {process}"),
+        Function::Write | Function::Append | Function::Other(_) => {
+            format!("the {noun} of {}", value(operation.input))
+        }
+    }
+}
