@@ -102,18 +102,15 @@ pub(crate) fn measure(
     if coverage.writes == 0 {
         coverage.weak.push("nothing was written".to_owned());
     }
-    match leadership {
-        Some(Leadership { elections, .. }) => {
-            if elections == Elections::CheckQuorum {
-                coverage.retired = retired_coverage(history, reigns, faults);
-            }
-            let why = weaknesses_of_leadership(&coverage);
-            coverage.weak.extend(why.into_iter().map(str::to_owned));
+    if let Some(Leadership { elections, .. }) = leadership {
+        if elections == Elections::CheckQuorum {
+            coverage.retired = retired_coverage(history, reigns, faults);
         }
-        None => {
-            let what = "who led, and so whether a deposed leader was asked: the system does not say";
-            coverage.unseen.push(what.to_owned());
-        }
+        let why = weaknesses_of_leadership(&coverage);
+        coverage.weak.extend(why.into_iter().map(str::to_owned));
+    } else {
+        let what = "who led, and so whether a deposed leader was asked: the system does not say";
+        coverage.unseen.push(what.to_owned());
     }
     coverage
 }
