@@ -100,7 +100,7 @@ impl Nemesis {
         let mut why = None;
         match fault {
             ResolvedFault::Partition { .. } if self.ledger.is_partitioned() => {
-                why = Some("a partition is in force".into())
+                why = Some("a partition is in force".into());
             }
             ResolvedFault::Partition { .. } if !self.hosts.can_be_partitioned() => {
                 why = Some("these hosts cannot be partitioned".into());
@@ -135,7 +135,7 @@ impl Nemesis {
             })?,
             ResolvedFault::Partition { grudge, .. } => self.hosts.drop_packets(grudge)?,
             ResolvedFault::Clock { nodes, rate, jump_ns } => {
-                self.each(nodes, |id, node| node.bend(id, *rate, *jump_ns))?
+                self.each(nodes, |id, node| node.bend(id, *rate, *jump_ns))?;
             }
         }
         Ok(why)

@@ -8,7 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     run::plan::{NODES, check_workload},
-    systems::schism::{Elections, ReadMode},
+    systems::{
+        check_system,
+        schism::{Elections, ReadMode},
+    },
 };
 
 /// Maximum number of runs in a campaign.
@@ -297,9 +300,7 @@ impl CampaignPlan {
         if let Some((name, _)) = empty.iter().find(|(_, is_empty)| *is_empty) {
             return Err(format!("`{name}` is empty: a campaign needs at least one of each"));
         }
-        if let Some(other) = self.systems.iter().find(|system| *system != "schism") {
-            return Err(format!("there is no system {other:?}; there is: schism"));
-        }
+        self.systems.iter().try_for_each(|name| check_system(name))?;
         self.workloads.iter().try_for_each(|workload| check_workload(workload))?;
         if let Some(nodes) = self.nodes.iter().find(|nodes| !NODES.contains(nodes)) {
             return Err(format!("a cluster has from 1 to 9 nodes, not {nodes}"));

@@ -16,7 +16,7 @@ use crate::{
     error::{ExitStatus, Failure},
     run::COLUMNS_FILE,
     store::{ConfinedFolder, StoredRun, find, is_run, refused, write_inside},
-    systems::schism::TRACE_FILE,
+    systems::trace_files,
     terminal::{self, sanitize},
 };
 
@@ -187,7 +187,8 @@ fn collect(store: &Path, older_than: Option<Duration>, dry_run: bool) -> anyhow:
 fn loose(run: &ConfinedFolder) -> Vec<PathBuf> {
     let nodes = run.folder("nodes").ok().flatten();
     let nodes = nodes.and_then(|nodes| nodes.entries().ok()).unwrap_or_default();
-    let traces = nodes.iter().map(|(node, _)| Path::new("nodes").join(node).join(TRACE_FILE));
+    let traces =
+        nodes.iter().flat_map(|(node, _)| trace_files().map(move |file| Path::new("nodes").join(node).join(file)));
     iter::once(PathBuf::from("history.jsonl")).chain(traces).filter(|file| run.has(file)).collect()
 }
 

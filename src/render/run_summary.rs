@@ -88,6 +88,9 @@ pub(crate) fn coverage_in_words(coverage: &Coverage) -> String {
         );
     }
     text.push('\n');
+    for what in &coverage.unseen {
+        text += &format!("  what could not be seen: {what}\n");
+    }
     for fault in &coverage.faults {
         text += &format!(
             "    {} to {}  {}: {} ok, {} failed, {} unknown\n",

@@ -44,7 +44,7 @@ pub(crate) struct Prober {
 impl Prober {
     pub(crate) fn new(plan: &Plan, cluster: &Cluster, origin: std::time::Instant) -> Self {
         let wait = Duration::from_millis(plan.settings.heartbeat_interval_ms) * HEARTBEATS;
-        let connector = HttpConnector::new(HttpOptions {
+        let connector = plan.system().connector(HttpOptions {
             nodes: (1..).zip(cluster.addresses.iter().map(|address| address.client)).collect(),
             read_mode: plan.read.name().to_owned(),
             connect_timeout: wait / 2,

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::systems::{LogEvent, LogEventKind, Role, System};
+
 /// Span of time in nanoseconds since the run began, without its end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Span {
@@ -56,40 +58,29 @@ pub(crate) struct Beliefs {
     pub(crate) missed: Vec<Missed>,
 }
 
-/// The relevant fields of a line in a node's log.
-#[derive(Debug, Deserialize)]
-struct Line<'a> {
-    mono_ns: u64,
-    event: &'a str,
-    role: Option<&'a str>,
-    term: Option<u64>,
-}
-
-/// Reads a node's log. Other kinds of lines are skipped, as is a last line that a killed node left unfinished.
-pub(crate) fn beliefs(node: u16, log: &[u8], origin_ns: u64, deaths_ns: &[u64], end_ns: u64) -> Beliefs {
-    let text = String::from_utf8_lossy(log);
-    Beliefs { reigns: reigns_in(node, &text, origin_ns, deaths_ns, end_ns), missed: missed_in(node, &text, origin_ns) }
-}
-
-fn lines(log: &str) -> impl Iterator<Item = Line<'_>> {
-    log.lines().filter_map(|line| serde_json::from_str::<Line<'_>>(line).ok())
+/// Reads a node's log.
+pub(crate) fn beliefs(
+    system: &dyn System,
+    node: u16,
+    log: &[u8],
+    origin_ns: u64,
+    deaths_ns: &[u64],
+    end_ns: u64,
+) -> Beliefs {
+    let log = system.read_log(&String::from_utf8_lossy(log));
+    Beliefs { reigns: reigns_in(node, &log, origin_ns, deaths_ns, end_ns), missed: missed_in(node, &log, origin_ns) }
 }
 
 /// Finds the moments at which a follower became a pre-candidate, or without pre-votes a candidate. A candidate that
 /// fails and tries again has missed nothing new.
-fn missed_in(node: u16, log: &str, origin_ns: u64) -> Vec<Missed> {
+fn missed_in(node: u16, log: &[LogEvent], origin_ns: u64) -> Vec<Missed> {
     let mut was_follower = false;
     let mut missed = Vec::new();
-    for line in lines(log) {
-        match (line.event, line.role) {
-            ("role-changed", Some("pre-candidate" | "candidate")) if was_follower => {
-                missed.push(Missed { node, time_ns: line.mono_ns.saturating_sub(origin_ns) });
-                was_follower = false;
-            }
-            ("role-changed", role) => was_follower = role == Some("follower"),
-            ("started" | "stopped", _) => was_follower = false,
-            _ => {}
+    for event in log {
+        if was_follower && event.kind == LogEventKind::Role(Role::Candidate) {
+            missed.push(Missed { node, time_ns: event.mono_ns.saturating_sub(origin_ns) });
         }
+        was_follower = event.kind == LogEventKind::Role(Role::Follower);
     }
     missed
 }
@@ -108,7 +99,7 @@ pub(crate) fn without_a_fault(missed: &[Missed], faults: &[Span], load: Span) ->
     missed.iter().copied().filter(|missed| load.contains(missed.time_ns) && !excused(missed.time_ns)).collect()
 }
 
-fn reigns_in(node: u16, log: &str, origin_ns: u64, deaths_ns: &[u64], end_ns: u64) -> Vec<Reign> {
+fn reigns_in(node: u16, log: &[LogEvent], origin_ns: u64, deaths_ns: &[u64], end_ns: u64) -> Vec<Reign> {
     let mut reigns = Vec::new();
     let mut current: Option<(u64, u64)> = None;
     let mut close = |current: &mut Option<(u64, u64)>, until_ns: u64| {
@@ -117,16 +108,15 @@ fn reigns_in(node: u16, log: &str, origin_ns: u64, deaths_ns: &[u64], end_ns: u6
             reigns.push(Reign { node, term, span: Span { from_ns, until_ns: until_ns.min(death) } });
         }
     };
-    for line in lines(log) {
-        let now_ns = line.mono_ns.saturating_sub(origin_ns);
-        match (line.event, line.role, line.term) {
-            ("role-changed", Some("leader"), Some(term)) if current.is_none_or(|(known, _)| known != term) => {
+    for event in log {
+        let now_ns = event.mono_ns.saturating_sub(origin_ns);
+        match event.kind {
+            LogEventKind::Role(Role::Leader { term: Some(term) }) if current.is_none_or(|(known, _)| known != term) => {
                 close(&mut current, now_ns);
                 current = Some((term, now_ns));
             }
-            ("role-changed", Some("leader"), _) => {}
-            ("role-changed" | "started" | "stopped", _, _) => close(&mut current, now_ns),
-            _ => {}
+            LogEventKind::Role(Role::Leader { .. }) => {}
+            LogEventKind::Role(_) | LogEventKind::Process => close(&mut current, now_ns),
         }
     }
     close(&mut current, end_ns);
@@ -160,6 +150,11 @@ pub(crate) fn deposed(reigns: &[Reign]) -> Vec<Deposed> {
 #[cfg(test)]
 mod tests {
     use super::{Deposed, Missed, Reign, Span, deposed, missed_in, reigns_in, without_a_fault};
+    use crate::systems::{LogEvent, system};
+
+    fn events(log: &str) -> Vec<LogEvent> {
+        system("schism").unwrap().read_log(log)
+    }
 
     fn span(from_ns: u64, until_ns: u64) -> Span {
         Span { from_ns, until_ns }
@@ -177,7 +172,7 @@ mod tests {
             + &line(170, r#""event":"role-changed","role":"leader","term":4,"leader":1"#);
         let expected =
             [Reign { node: 1, term: 2, span: span(90, 140) }, Reign { node: 1, term: 4, span: span(160, 500) }];
-        assert_eq!(reigns_in(1, &log, 10, &[], 500), expected);
+        assert_eq!(reigns_in(1, &events(&log), 10, &[], 500), expected);
     }
 
     #[test]
@@ -185,7 +180,7 @@ mod tests {
         let log = line(100, r#""event":"role-changed","role":"leader","term":2,"leader":1"#)
             + &line(300, r#""event":"started","term":2,"last_index":9"#)
             + "{\"mono_ns\":310,\"eve";
-        assert_eq!(reigns_in(1, &log, 0, &[200], 500), [Reign { node: 1, term: 2, span: span(100, 200) }]);
+        assert_eq!(reigns_in(1, &events(&log), 0, &[200], 500), [Reign { node: 1, term: 2, span: span(100, 200) }]);
     }
 
     #[test]
@@ -228,7 +223,7 @@ mod tests {
             + &role(50, "follower")
             + &line(60, r#""event":"started","term":2,"last_index":9"#)
             + &role(70, "pre-candidate");
-        assert_eq!(missed_in(4, &log, 5), [Missed { node: 4, time_ns: 25 }]);
+        assert_eq!(missed_in(4, &events(&log), 5), [Missed { node: 4, time_ns: 25 }]);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::{
     cluster::Cluster,
     faults::{record_attempt, record_heal, record_outcome},
 };
-use crate::{systems::schism::Observer, terminal::Progress};
+use crate::{systems::StatusClient, terminal::Progress};
 
 /// Maximum time to look for a leader to aim at.
 const AIM_LIMIT: Duration = Duration::from_secs(1);
@@ -123,8 +123,11 @@ async fn heal(id: FaultId, cluster: &Cluster, recorder: &Recorder, in_force: &In
     Ok(healed?)
 }
 
-/// Returns the leader, after waiting for a short time if there is none.
-async fn aim(observer: &Observer) -> Option<u16> {
+/// Returns the leader, after waiting for a short time if there is none; none if the system does not say who leads.
+async fn aim(observer: &StatusClient) -> Option<u16> {
+    if !observer.has_roles() {
+        return None;
+    }
     let end = Instant::now() + AIM_LIMIT;
     loop {
         let leader = observer.leader().await;

@@ -13,7 +13,7 @@ use nemesis::{Capabilities, Hosts, Nemesis, NodeCommand, NodeId, Sandbox};
 use crate::{
     error::{ExitStatus, Failure, host_limits},
     run::plan::Plan,
-    systems::schism::{Address, INIT, Observer, Status, is_settled, leader_of, node_arguments},
+    systems::{Address, NodeSetup, Status, StatusClient, System, is_ready, is_settled},
 };
 
 /// Maximum time in which a cluster must elect its first leader.
@@ -31,7 +31,7 @@ const POLL: Duration = Duration::from_millis(10);
 #[derive(Debug)]
 pub(crate) struct Cluster {
     nemesis: Arc<Mutex<Nemesis>>,
-    pub(crate) observer: Observer,
+    pub(crate) observer: StatusClient,
     pub(crate) addresses: Vec<Address>,
     dir: RunDir,
     started: Instant,
@@ -48,45 +48,48 @@ impl Cluster {
     ) -> anyhow::Result<Self> {
         let started = Instant::now();
         let hosts = Hosts::create(plan.nodes, sandbox, can, log).context("making the nodes' hosts")?;
-        let addresses = addresses(&hosts)?;
+        let system = plan.system();
+        let addresses = addresses(system, &hosts)?;
         let mut nemesis = Nemesis::new(hosts);
         for id in 1..=plan.nodes {
             let node_dir = dir.node_dir(id)?;
             let clock = node_dir.join("clock");
+            let (addresses, settings) = (&*addresses, &plan.settings);
+            let start =
+                system.start_command(&NodeSetup { id, addresses, dir: &node_dir, clock_file: &clock, settings });
             let command = NodeCommand {
-                program: "/proc/self/exe".into(),
-                args: node_arguments(id, &addresses, &node_dir, &clock, &plan.settings),
-                first_args: vec![INIT.into()],
+                program: start.program,
+                args: start.args,
+                first_args: start.first_args,
                 env: Vec::new(),
                 log: node_dir.join("node.log"),
                 clock: Some(clock),
             };
             nemesis.start(NodeId(id), command).with_context(|| format!("starting n{id}"))?;
         }
-        let observer = Observer::new(&addresses)?;
+        let observer = StatusClient::new(system, &addresses)?;
         Ok(Self { nemesis: Arc::new(Mutex::new(nemesis)), observer, addresses, dir: dir.clone(), started })
     }
 
-    /// Waits for a leader that a majority follows, and until every node answers, as a node that is killed before it
-    /// has any data would not start again. Returns the time since the creation of the cluster began.
-    pub(crate) async fn wait_for_leader(&self) -> anyhow::Result<Duration> {
-        let led = |statuses: &[Option<Status>]| {
-            let Some(leader) = leader_of(statuses) else { return false };
-            let followers = statuses.iter().flatten().filter(|status| status.leader == Some(leader)).count();
-            followers > statuses.len() / 2 && statuses.iter().all(Option::is_some)
-        };
-        match self.wait(LEADER_LIMIT, led).await? {
+    /// Waits until the cluster is ready. Returns the time since its creation began.
+    pub(crate) async fn wait_until_ready(&self) -> anyhow::Result<Duration> {
+        let has_roles = self.observer.has_roles();
+        match self.wait(LEADER_LIMIT, |statuses| is_ready(has_roles, statuses)).await? {
             Ok(()) => Ok(self.started.elapsed()),
-            Err(seen) => Err(Failure::new(ExitStatus::Failed, format!("no leader within {LEADER_LIMIT:?}: {seen}"))
-                .hint(format!("the nodes' logs are in {}", self.dir.path().join("nodes").display()))
-                .into()),
+            Err(seen) => {
+                let missing = if has_roles { "no leader" } else { "not all nodes are up" };
+                Err(Failure::new(ExitStatus::Failed, format!("{missing} within {LEADER_LIMIT:?}: {seen}"))
+                    .hint(format!("the nodes' logs are in {}", self.dir.path().join("nodes").display()))
+                    .into())
+            }
         }
     }
 
     /// Waits until all nodes follow one leader and have caught up. If they do not in time, returns what was seen
     /// instead.
     pub(crate) async fn settle(&self) -> anyhow::Result<Option<String>> {
-        Ok(self.wait(SETTLE_LIMIT, is_settled).await?.err())
+        let has_roles = self.observer.has_roles();
+        Ok(self.wait(SETTLE_LIMIT, |statuses| is_settled(has_roles, statuses)).await?.err())
     }
 
     async fn wait(
@@ -146,9 +149,10 @@ impl Cluster {
     }
 }
 
-fn addresses(hosts: &Hosts) -> anyhow::Result<Vec<Address>> {
+fn addresses(system: &dyn System, hosts: &Hosts) -> anyhow::Result<Vec<Address>> {
     if hosts.are_separate() {
-        return Ok(hosts.iter().map(|host| Address::on_host(host.address)).collect());
+        let own = system.ports();
+        return Ok(hosts.iter().map(|host| Address::with_ports(host.address, own.peer, own.client)).collect());
     }
     let ports = nemesis::free_ports(2 * hosts.iter().count()).context("finding free ports")?;
     let pairs = hosts.iter().zip(ports.chunks(2));
@@ -157,7 +161,8 @@ fn addresses(hosts: &Hosts) -> anyhow::Result<Vec<Address>> {
 
 fn describe(statuses: &[Option<Status>]) -> String {
     let nodes = (1..).zip(statuses).map(|(id, status): (u16, _)| match status {
-        Some(status) => format!("n{id} is {} in term {}", status.role, status.term),
+        Some(Status { role: Some(role), .. }) => format!("n{id} is {} in term {}", role.name, role.term),
+        Some(_) => format!("n{id} answers"),
         None => format!("n{id} does not answer"),
     });
     nodes.collect::<Vec<_>>().join(", ")

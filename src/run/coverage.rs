@@ -25,6 +25,9 @@ pub(crate) struct Coverage {
     /// Longest time in which no node answered a probe, neither of reads nor of writes. In a run without probes, the
     /// longest time in which no client's operation succeeded.
     pub(crate) longest_gap_ms: u64,
+    /// Things that could not be seen, since the system does not tell them; empty if there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) unseen: Vec<String>,
     /// Reasons why a verdict of linearizable would be weak evidence; empty if there are none.
     pub(crate) weak: Vec<String>,
 }
@@ -68,16 +71,24 @@ pub(crate) struct FaultCoverage {
 /// Time before and after a change of leaders that counts as dangerous: well over an election timeout.
 const AROUND_NS: u64 = 500_000_000;
 
-/// Measures the coverage of a run. `load` is the time in which clients were active.
+/// What the nodes said about who led.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Leadership<'a> {
+    pub(crate) reigns: &'a [Reign],
+    pub(crate) elections: Elections,
+}
+
+/// Measures the coverage of a run. `load` is the time in which clients were active. Without `leadership` nobody can
+/// say whether a deposed leader was asked; the coverage says so.
 pub(crate) fn measure(
     history: &History,
-    reigns: &[Reign],
+    leadership: Option<Leadership<'_>>,
     faults: &[FaultWindow],
     load: Span,
-    elections: Elections,
     availability: &[NodeAvailability],
 ) -> Coverage {
     let gap_ns = availability::longest_gap_ns(availability).unwrap_or_else(|| longest_gap_ns(history, load));
+    let reigns = leadership.map_or(&[][..], |leadership| leadership.reigns);
     let mut coverage = Coverage {
         leader_changes: leader_changes(reigns),
         deposed: deposed_coverage(history, reigns, faults),
@@ -85,20 +96,27 @@ pub(crate) fn measure(
         faults: faults.iter().map(|window| fault_coverage(history, window)).collect(),
         writes: timed(history).filter(is_acknowledged_write).count(),
         longest_gap_ms: gap_ns / 1_000_000,
+        unseen: Vec::new(),
         weak: Vec::new(),
     };
-    if elections == Elections::CheckQuorum {
-        coverage.retired = retired_coverage(history, reigns, faults);
+    if coverage.writes == 0 {
+        coverage.weak.push("nothing was written".to_owned());
     }
-    coverage.weak = weaknesses(&coverage);
+    if let Some(Leadership { elections, .. }) = leadership {
+        if elections == Elections::CheckQuorum {
+            coverage.retired = retired_coverage(history, reigns, faults);
+        }
+        let why = weaknesses_of_leadership(&coverage);
+        coverage.weak.extend(why.into_iter().map(str::to_owned));
+    } else {
+        let what = "who led, and so whether a deposed leader was asked: the system does not say";
+        coverage.unseen.push(what.to_owned());
+    }
     coverage
 }
 
-fn weaknesses(coverage: &Coverage) -> Vec<String> {
+fn weaknesses_of_leadership(coverage: &Coverage) -> Vec<&'static str> {
     let mut why = Vec::new();
-    if coverage.writes == 0 {
-        why.push("nothing was written");
-    }
     if coverage.leader_changes == 0 {
         why.push("the leader never changed");
     }
@@ -108,7 +126,7 @@ fn weaknesses(coverage: &Coverage) -> Vec<String> {
     } else if deposed.writes_elsewhere == 0 && retired.writes_elsewhere == 0 {
         why.push("nothing was written elsewhere while a deposed leader was asked");
     }
-    why.into_iter().map(str::to_owned).collect()
+    why
 }
 
 fn leader_changes(reigns: &[Reign]) -> usize {
@@ -225,7 +243,7 @@ fn longest_gap_ns(history: &History, load: Span) -> u64 {
 mod tests {
     use histories::{Event, EventType, HistoryBuilder, Process};
 
-    use super::{Coverage, DeposedCoverage, RetiredCoverage, measure};
+    use super::{Coverage, DeposedCoverage, Leadership, RetiredCoverage, measure};
     use crate::{
         run::{
             beliefs::{Reign, Span},
@@ -259,7 +277,7 @@ mod tests {
         for event in events {
             builder.push(event).unwrap();
         }
-        measure(&builder.finish(), reigns, faults, span(0, 1000), elections, &[])
+        measure(&builder.finish(), Some(Leadership { reigns, elections }), faults, span(0, 1000), &[])
     }
 
     #[test]
@@ -326,5 +344,12 @@ mod tests {
         assert_eq!(found.deposed, DeposedCoverage { times: 1, reachable_ms: 100, ..DeposedCoverage::default() });
         assert_eq!(found.weak, ["nothing was written", "no deposed leader was asked for a read"]);
         assert_eq!((found.faults[0].ok, found.faults[0].fail, found.faults[0].info), (0, 1, 0));
+    }
+
+    #[test]
+    fn a_system_that_does_not_say_who_leads_is_not_blamed_for_its_leaders() {
+        let found = measure(&HistoryBuilder::default().finish(), None, &[], span(0, 1000), &[]);
+        assert_eq!(found.weak, ["nothing was written"]);
+        assert!(found.unseen[0].starts_with("who led"), "{:?}", found.unseen);
     }
 }

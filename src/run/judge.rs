@@ -13,7 +13,8 @@ use serde::de::DeserializeOwned;
 use super::{
     Finished, LOG_FILE,
     beliefs::{self, Beliefs, Span},
-    context, coverage,
+    context,
+    coverage::{self, Leadership},
     faults::{FaultWindow, windows},
     node_file,
     plan::Plan,
@@ -84,7 +85,9 @@ pub(super) fn judge(plan: Plan, dir: RunDir, live: LiveResults, budget: Budget) 
         _ => error,
     })?;
     let faults: Vec<Span> = windows.iter().map(|window| window.span).collect();
-    let coverage = coverage::measure(&history, &reigns, &windows, load, plan.settings.elections, &live.availability);
+    let leadership =
+        plan.system().has_roles().then_some(Leadership { reigns: &reigns, elections: plan.settings.elections });
+    let coverage = coverage::measure(&history, leadership, &windows, load, &live.availability);
     let violated = evidence::keys_with(&report, Verdict::NotLinearizable);
     let evidence = evidence::clearest(&violated).map(|(_, evidence)| evidence);
     let results = Results {
@@ -155,6 +158,9 @@ fn beliefs(
     budget: &Budget,
 ) -> anyhow::Result<Beliefs> {
     let mut all = Beliefs::default();
+    if !plan.system().has_roles() {
+        return Ok(all);
+    }
     for id in 1..=plan.nodes {
         let kills = windows.iter().filter(|window| window.kind == "kill" && window.nodes.contains(&id));
         let deaths: Vec<u64> = kills.map(|window| window.span.from_ns).collect();
@@ -167,7 +173,7 @@ fn beliefs(
         }
         let said = folder.read(&name).and_then(|found| found.ok_or_else(|| io::ErrorKind::NotFound.into()));
         let said = said.map_err(refused(&folder.path().join(name)))?;
-        let Beliefs { reigns, missed } = beliefs::beliefs(id, &said, origin_ns, &deaths, end_ns);
+        let Beliefs { reigns, missed } = beliefs::beliefs(plan.system(), id, &said, origin_ns, &deaths, end_ns);
         all.reigns.extend(reigns);
         all.missed.extend(missed);
     }

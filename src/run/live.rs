@@ -52,7 +52,7 @@ pub(super) async fn live(plan: &Plan, host: &Host, dir: &RunDir, progress: &Prog
 }
 
 async fn on_cluster(plan: &Plan, cluster: &Cluster, dir: &RunDir, progress: &Progress) -> anyhow::Result<LiveResults> {
-    let leader_after = cluster.wait_for_leader().await?;
+    let leader_after = cluster.wait_until_ready().await?;
     let origin_mono_ns = host::monotonic_ns();
     let leader_after_ms = u64::try_from(leader_after.as_millis()).unwrap_or(u64::MAX);
     let start = RunStart { leader_after_ms, origin_mono_ns };
@@ -157,7 +157,7 @@ fn load(plan: &Plan) -> Load {
 }
 
 fn connector(plan: &Plan, cluster: &Cluster) -> HttpConnector {
-    HttpConnector::new(HttpOptions {
+    plan.system().connector(HttpOptions {
         nodes: (1..).zip(cluster.addresses.iter().map(|address| address.client)).collect(),
         read_mode: plan.read.name().to_owned(),
         connect_timeout: CONNECT_TIMEOUT,

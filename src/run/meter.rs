@@ -29,7 +29,7 @@ impl Meter {
         let mut counters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for (node, status) in statuses.iter().enumerate() {
             let Some(status) = status else { continue };
-            let read = Cost { messages: status.counters.messages_sent, fsyncs: status.counters.fsyncs };
+            let read = Cost { messages: status.counters.messages, fsyncs: status.counters.fsyncs };
             counters.entry(node).or_default().read(read);
         }
         counters.values().map(|counter| counter.before + counter.now).fold(Cost::default(), |sum, node| sum + node)

@@ -39,7 +39,6 @@ pub(crate) use self::{
 use crate::{
     check::{Budget, model_named},
     store::{ConfinedFolder, write_inside},
-    systems::schism::TRACE_FILE,
     terminal::Progress,
 };
 
@@ -70,8 +69,9 @@ impl Finished {
 
     /// Reads the messages between the nodes in a span, if the nodes traced them.
     pub(crate) fn exchange(&self, during: Span) -> Exchange {
+        let file = self.plan.system().trace_file();
         let trace = |id: u16| {
-            let name = node_file(id, TRACE_FILE);
+            let name = node_file(id, file?);
             let found = self.folder.open(&name).ok().flatten();
             found.or_else(|| self.folder.open(name.with_added_extension("zst")).ok().flatten())
         };

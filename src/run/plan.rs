@@ -8,7 +8,11 @@ use workloads::{WORKLOADS, Workload};
 
 use crate::{
     store::SchemaVersion,
-    systems::schism::{ReadMode, Settings},
+    systems::{
+        System, check_system,
+        schism::{ReadMode, Settings},
+        system,
+    },
     terminal::words::counted,
 };
 
@@ -92,6 +96,11 @@ impl Plan {
         self
     }
 
+    /// Returns the system under test, whose name was checked.
+    pub(crate) fn system(&self) -> &'static dyn System {
+        system(&self.system).expect("a plan that was checked has a system that exists")
+    }
+
     /// Returns the workload, whose name was checked.
     pub(crate) fn workload(&self) -> &'static dyn Workload {
         workloads::workload(&self.workload).expect("a plan that was checked has a workload that exists")
@@ -136,8 +145,9 @@ impl Plan {
     /// Checks that the plan is possible.
     ///
     /// # Errors
-    /// Fails if the number of nodes is out of range, or there is no such workload.
+    /// Fails if the number of nodes is out of range, or there is no such system or workload.
     pub(crate) fn check(&self) -> Result<(), String> {
+        check_system(&self.system)?;
         check_workload(&self.workload)?;
         if NODES.contains(&self.nodes) {
             return Ok(());

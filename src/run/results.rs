@@ -29,7 +29,8 @@ pub(crate) struct Results {
     pub(crate) coverage: Coverage,
     pub(crate) report: Report,
     /// Isolation levels and anomalies, if the history is one of transactions; `report` has the clearest anomaly.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Only written, as nothing reads it back.
+    #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
     pub(crate) transactions: Option<TransactionReport>,
     /// Weaker models that hold, if the history is not linearizable.
     #[serde(default)]

@@ -1,38 +1,18 @@
-//! Our own Raft server as a system under test: the command line of a node, and its status page.
+//! Our own Raft server as a system under test: the command line of a node, its read modes, its status page, and the
+//! lines of its log.
 
-use std::{
-    ffi::OsString,
-    net::{IpAddr, SocketAddr},
-    path::Path,
-    time::Duration,
-};
+use std::{ffi::OsString, path::Path};
 
-use nemesis::NodeId;
 use serde::{Deserialize, Serialize};
+
+use super::{
+    Address, Counters, LogEvent, LogEventKind, NodeSetup, Ports, Role, RoleStatus, StartCommand, Status, System,
+};
 
 /// Port for peers if each node has an address of its own.
 const PEER_PORT: u16 = 7000;
 /// Port for clients if each node has an address of its own.
 const CLIENT_PORT: u16 = 8000;
-
-/// Addresses of one node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Address {
-    pub(crate) peer: SocketAddr,
-    pub(crate) client: SocketAddr,
-}
-
-impl Address {
-    /// Returns the addresses of a node on a host of its own.
-    pub(crate) fn on_host(host: IpAddr) -> Self {
-        Self::with_ports(host, PEER_PORT, CLIENT_PORT)
-    }
-
-    /// Returns the addresses of a node on a host that it shares with others.
-    pub(crate) fn with_ports(host: IpAddr, peer: u16, client: u16) -> Self {
-        Self { peer: SocketAddr::new(host, peer), client: SocketAddr::new(host, client) }
-    }
-}
 
 /// Read mode of a node; see the README for the guarantees of each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -108,9 +88,9 @@ impl ReadMode {
 }
 
 /// Option that tells a node that it is new; without it, a node that finds no data refuses to start.
-pub(crate) const INIT: &str = "--init";
+const INIT: &str = "--init";
 /// Name of the file in a node's folder that its trace of messages goes to.
-pub(crate) const TRACE_FILE: &str = "trace.jsonl";
+const TRACE_FILE: &str = "trace.jsonl";
 
 /// Options of the nodes that a run may choose.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -134,7 +114,7 @@ impl Default for Settings {
 
 /// Returns the arguments that start node `id` (counted from 1) of a cluster with these addresses. At the first start,
 /// [`INIT`] must be added.
-pub(crate) fn node_arguments(
+fn node_arguments(
     id: u16,
     addresses: &[Address],
     node_dir: &Path,
@@ -163,113 +143,85 @@ pub(crate) fn node_arguments(
     arguments
 }
 
-/// Status that a node reports of itself.
+/// Status page of a node.
 #[derive(Clone, Debug, Deserialize)]
-pub(crate) struct Status {
-    pub(crate) role: String,
-    pub(crate) term: u64,
-    pub(crate) leader: Option<u16>,
-    pub(crate) applied: u64,
-    pub(crate) commit: u64,
-    pub(crate) counters: Counters,
+struct StatusPage {
+    role: String,
+    term: u64,
+    leader: Option<u16>,
+    applied: u64,
+    commit: u64,
+    counters: StatusCounters,
 }
 
-/// Counters of a node since its process started.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-pub(crate) struct Counters {
-    /// Messages sent to peers.
-    pub(crate) messages_sent: u64,
-    pub(crate) fsyncs: u64,
+#[derive(Clone, Copy, Debug, Deserialize)]
+struct StatusCounters {
+    messages_sent: u64,
+    fsyncs: u64,
 }
 
-/// Client that asks the nodes for their status, with a time limit for each request.
-#[derive(Clone, Debug)]
-pub(crate) struct Observer {
-    client: reqwest::Client,
-    urls: Vec<String>,
+/// The relevant fields of a line in a node's log.
+#[derive(Debug, Deserialize)]
+struct LogLine<'a> {
+    mono_ns: u64,
+    event: &'a str,
+    role: Option<&'a str>,
+    term: Option<u64>,
 }
 
-impl Observer {
-    /// Creates an observer of the nodes at these addresses.
-    ///
-    /// # Errors
-    /// Fails if the HTTP client cannot be built.
-    pub(crate) fn new(addresses: &[Address]) -> anyhow::Result<Self> {
-        let client = reqwest::Client::builder()
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(Duration::from_millis(200))
-            .timeout(Duration::from_millis(400))
-            .pool_max_idle_per_host(0)
-            .build()?;
-        let urls = addresses.iter().map(|address| format!("http://{}/v1/status", address.client)).collect();
-        Ok(Self { client, urls })
+/// Our own Raft server.
+#[derive(Debug)]
+pub(crate) struct Schism;
+
+impl System for Schism {
+    fn name(&self) -> &'static str {
+        "schism"
     }
 
-    /// Returns the status of each node, in order of their ids; `None` for a node that does not answer in time.
-    pub(crate) async fn statuses(&self) -> Vec<Option<Status>> {
-        let asked: Vec<_> = self
-            .urls
-            .iter()
-            .map(|url| {
-                let request = self.client.get(url).send();
-                tokio::spawn(async move { request.await.ok()?.json::<Status>().await.ok() })
-            })
-            .collect();
-        let mut statuses = Vec::with_capacity(asked.len());
-        for answer in asked {
-            statuses.push(answer.await.ok().flatten());
+    fn ports(&self) -> Ports {
+        Ports { peer: PEER_PORT, client: CLIENT_PORT }
+    }
+
+    fn start_command(&self, node: &NodeSetup<'_>) -> StartCommand {
+        StartCommand {
+            program: "/proc/self/exe".into(),
+            args: node_arguments(node.id, node.addresses, node.dir, node.clock_file, node.settings),
+            first_args: vec![INIT.into()],
         }
-        statuses
     }
 
-    /// Returns the node that claims to lead; of several, the one in the latest term.
-    pub(crate) async fn leader(&self) -> Option<u16> {
-        leader_of(&self.statuses().await)
-    }
-}
-
-/// Returns the node that claims to lead; of several, the one in the latest term.
-pub(crate) fn leader_of(statuses: &[Option<Status>]) -> Option<u16> {
-    let claims = (1..).zip(statuses).filter_map(|(id, status)| status.as_ref().map(|status| (NodeId(id), status)));
-    let leading: Vec<_> =
-        claims.filter(|(_, status)| status.role == "leader").map(|(id, status)| (id, status.term)).collect();
-    nemesis::leader_of(&leading).map(|leader| leader.0)
-}
-
-/// Returns true if all nodes answer, follow the same leader in the same term, and have applied everything that it
-/// knows to be committed.
-pub(crate) fn is_settled(statuses: &[Option<Status>]) -> bool {
-    let Some(leader) = leader_of(statuses) else { return false };
-    let Some(head) = &statuses[usize::from(leader) - 1] else { return false };
-    let agrees =
-        |status: &Status| status.leader == Some(leader) && status.term == head.term && status.applied >= head.commit;
-    statuses.iter().all(|status| status.as_ref().is_some_and(agrees))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Counters, Status, is_settled, leader_of};
-
-    fn status(role: &str, term: u64, leader: Option<u16>, applied: u64) -> Status {
-        Status { role: role.to_owned(), term, leader, applied, commit: applied, counters: Counters::default() }
+    fn status_path(&self) -> &'static str {
+        "/v1/status"
     }
 
-    #[test]
-    fn of_two_claims_the_later_term_leads() {
-        let statuses = [Some(status("leader", 2, Some(1), 5)), None, Some(status("leader", 3, Some(3), 5))];
-        assert_eq!(leader_of(&statuses), Some(3));
-        assert_eq!(leader_of(&[None, Some(status("follower", 3, None, 5))]), None);
+    fn read_status(&self, page: &[u8]) -> Option<Status> {
+        let StatusPage { role, term, leader, applied, commit, counters } = serde_json::from_slice(page).ok()?;
+        let role = RoleStatus { leads: role == "leader", name: role, term, leader, applied, commit };
+        let counters = Counters { messages: counters.messages_sent, fsyncs: counters.fsyncs };
+        Some(Status { role: Some(role), counters })
     }
 
-    #[test]
-    fn a_cluster_is_settled_when_all_follow_one_leader_and_have_caught_up() {
-        let follower = |applied| Some(status("follower", 3, Some(2), applied));
-        let leader = |term| Some(status("leader", term, Some(2), 5));
-        assert!(is_settled(&[follower(5), leader(3), follower(6)]));
-        assert!(!is_settled(&[None, leader(3), follower(5)]));
-        assert!(!is_settled(&[follower(4), leader(3), follower(5)]));
-        assert!(!is_settled(&[Some(status("leader", 2, Some(1), 5)), leader(3), follower(5)]));
-        assert!(!is_settled(&[follower(5), follower(5), follower(5)]));
+    fn has_roles(&self) -> bool {
+        true
+    }
+
+    fn trace_file(&self) -> Option<&'static str> {
+        Some(TRACE_FILE)
+    }
+
+    fn read_log(&self, log: &str) -> Vec<LogEvent> {
+        let event = |line: &str| {
+            let LogLine { mono_ns, event, role, term } = serde_json::from_str(line).ok()?;
+            let kind = match (event, role) {
+                ("role-changed", Some("leader")) => LogEventKind::Role(Role::Leader { term }),
+                ("role-changed", Some("follower")) => LogEventKind::Role(Role::Follower),
+                ("role-changed", Some("pre-candidate" | "candidate")) => LogEventKind::Role(Role::Candidate),
+                ("role-changed", _) => LogEventKind::Role(Role::Other),
+                ("started" | "stopped", _) => LogEventKind::Process,
+                _ => return None,
+            };
+            Some(LogEvent { mono_ns, kind })
+        };
+        log.lines().filter_map(event).collect()
     }
 }

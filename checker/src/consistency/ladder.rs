@@ -80,7 +80,7 @@ impl fmt::Display for Consistency {
 
 /// Result for one model on a history.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "is")]
+#[serde(rename_all = "kebab-case", tag = "is", try_from = "StandingFields")]
 pub enum Standing {
     /// The model holds.
     Holds,
@@ -96,6 +96,30 @@ pub enum Standing {
         /// Reason, in a few words.
         why: String,
     },
+}
+
+/// Fields of any standing, as they are read: values cannot be read through serde's own tagged enums.
+#[derive(Deserialize)]
+struct StandingFields {
+    is: String,
+    witness: Option<Witness>,
+    keys: Option<usize>,
+    why: Option<String>,
+}
+
+impl TryFrom<StandingFields> for Standing {
+    type Error = String;
+
+    fn try_from(fields: StandingFields) -> Result<Self, String> {
+        match fields {
+            StandingFields { is, .. } if is == "holds" => Ok(Self::Holds),
+            StandingFields { is, witness: Some(witness), keys: Some(keys), .. } if is == "fails" => {
+                Ok(Self::Fails { witness, keys })
+            }
+            StandingFields { is, why: Some(why), .. } if is == "not-checked" => Ok(Self::NotChecked { why }),
+            StandingFields { is, .. } => Err(format!("no standing: {is:?}")),
+        }
+    }
 }
 
 /// Operations, as few as possible, that already violate a model.

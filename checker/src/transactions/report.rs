@@ -3,12 +3,12 @@
 use std::fmt;
 
 use histories::Value;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::UnknownWhy;
 
 /// Isolation level, in order from the weakest to the strongest; each implies all weaker ones.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Level {
     /// Read uncommitted, PL-1: writes of transactions do not interleave (no G0).
@@ -52,7 +52,7 @@ impl fmt::Display for Level {
 }
 
 /// Result for a level.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Status {
     /// The level holds: from serializable on, there is an order that was replayed.
@@ -67,7 +67,7 @@ pub enum Status {
 }
 
 /// Kind of anomaly, the worst first. Names by Adya (1999), and by Kingsbury and Alvaro (VLDB 2020).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub enum AnomalyKind {
     /// Cycle of write-write dependencies.
     G0,
@@ -133,7 +133,7 @@ impl AnomalyKind {
 }
 
 /// Order that an anomaly needs besides that of reads and writes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Orders {
     /// Data dependencies only.
@@ -145,7 +145,7 @@ pub enum Orders {
 }
 
 /// Anomaly with the operations that show it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Anomaly {
     /// Name, such as `G-single-realtime`.
     pub name: String,
@@ -175,7 +175,7 @@ impl Anomaly {
 }
 
 /// Reason why one operation must come before another.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Link {
     /// Operation that comes first.
     pub from: usize,
@@ -188,7 +188,7 @@ pub struct Link {
 }
 
 /// Evidence that one operation must come before another.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum Because {
     /// Write-write dependency of a list: an operation read the earlier value before the later one, or without it.
@@ -268,7 +268,7 @@ pub enum Because {
 }
 
 /// Result for one level.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct LevelReport {
     /// Isolation level.
     pub level: Level,
@@ -277,7 +277,7 @@ pub struct LevelReport {
 }
 
 /// Number of anomalies of one name.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Count {
     /// Name, as in [`Anomaly::name`].
     pub name: String,
@@ -286,7 +286,7 @@ pub struct Count {
 }
 
 /// Verdict on a history of transactions.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TransactionReport {
     /// Number of transactions of any outcome.
     pub transactions: usize,

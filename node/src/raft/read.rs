@@ -185,7 +185,7 @@ impl Raft {
             (Origin::Client(id), Some(index)) => self.out.reads.push((id, ReadOutcome::Ready(index))),
             (Origin::Client(id), None) => self.out.reads.push((id, ReadOutcome::NotLeader { leader: None })),
             (Origin::Follower { node, context }, index) => {
-                self.send_early(node, Body::ReadIndexResponse { context, index })
+                self.send_early(node, Body::ReadIndexResponse { context, index });
             }
         }
     }

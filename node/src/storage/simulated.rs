@@ -335,7 +335,7 @@ fn a_loss_of_power_leaves_all_or_nothing_of_the_last_step() {
             match disk.open(Beginning::Restart) {
                 Ok((_, found)) => assert!(states.contains(&found), "at {at}, seed {seed}: {found:?}"),
                 Err(StorageError::Empty { .. }) => {
-                    assert_eq!(states, [StoredState::default()], "it had not even begun")
+                    assert_eq!(states, [StoredState::default()], "it had not even begun");
                 }
                 Err(other) => panic!("at {at}, seed {seed}: {other}"),
             }

@@ -10,7 +10,6 @@ use super::super::{
 };
 use crate::{
     run::{Message, Reign},
-    systems::schism::TRACE_FILE,
     terminal::words::{counted, grouped, seconds},
 };
 
@@ -35,7 +34,8 @@ struct Diagram<'a> {
 }
 
 fn body(facts: &Facts<'_>) -> Option<Markup> {
-    let nodes = facts.run?.plan.nodes;
+    let plan = &facts.run?.plan;
+    let nodes = plan.nodes;
     let (during, wrong) = (facts.exchange.during, facts.wrong()?);
     let until_ns = during.until_ns.min(facts.history.times(wrong).completed_ns + 2_000_000);
     let shown = most_telling(&facts.exchange.messages, until_ns);
@@ -50,7 +50,7 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
             "Each arrow is a message, drawn from the moment it was sent to the moment it was taken in; a broken one with a cross was lost. "
             "Small strokes on a node's line: it learnt that more of the log is committed. Bars: the operations that contradict each other. "
             @let more = facts.exchange.messages.len() - diagram.shown.len();
-            @if more > 0 { (counted(more, "more message")) " between " (seconds(during.from_ns)) " and " (seconds(during.until_ns)) " are in nodes/*/" (TRACE_FILE) "." }
+            @if more > 0 { (counted(more, "more message")) " between " (seconds(during.from_ns)) " and " (seconds(during.until_ns)) " are in nodes/*/" (plan.system().trace_file().unwrap_or_default()) "." }
         }
         details {
             summary { "The same in a table" }

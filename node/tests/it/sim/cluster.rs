@@ -437,7 +437,7 @@ impl Cluster {
         }
         match message.body {
             Body::RequestVoteResponse { granted: true, .. } => {
-                assert_eq!(disk.hard_state.voted_for, Some(message.to), "{message:?}")
+                assert_eq!(disk.hard_state.voted_for, Some(message.to), "{message:?}");
             }
             Body::AppendEntriesResponse { result: AppendResult::Matched(index), .. } => {
                 assert!(index.0 <= disk.last_index(), "claims more than is durable: {message:?}");
