@@ -84,7 +84,8 @@ impl fmt::Display for UnknownWhy {
                 ),
                 n => write!(
                     f,
-                    "the key has {n} changes of unknown outcome: fewer of them per key, by moving on to new keys, would help"
+                    "the key has {n} changes of unknown outcome: fewer of them per key, by moving on to new keys, \
+                    would help"
                 ),
             }
         };
@@ -103,18 +104,21 @@ impl fmt::Display for UnknownWhy {
             Self::WrittenTwice { ref what } => f.write_str(what),
             Self::Guessed { ref what } => write!(
                 f,
-                "{what}, and nothing of the kind was ever written: this may be no register, and nobody said that it is one"
+                "{what}, and nothing of the kind was ever written: this may be no register, and nobody said that it \
+                is one"
             ),
             Self::Initial { ref allowed } => write!(f, "the model begins with {allowed}"),
             Self::NotChecked => f.write_str("not checked, since another key is already not linearizable"),
             Self::Unconfirmed { operations } => write!(
                 f,
-                "{operations} operations seem to contradict each other, but a second method could not confirm it; a higher limit, or \
+                "{operations} operations seem to contradict each other, but a second method could not confirm it; a \
+                higher limit, or \
                  fewer operations per key, would help"
             ),
             Self::Internal { ref what } => write!(
                 f,
-                "the checker contradicted itself, so it says neither yes nor no: {what}. This is a bug in schism: please report it, with \
+                "the checker contradicted itself, so it says neither yes nor no: {what}. This is a bug in schism: \
+                please report it, with \
                  the history"
             ),
         }

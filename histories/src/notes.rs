@@ -30,15 +30,18 @@ impl fmt::Display for Note {
         match self {
             Self::ByTime { line } => write!(
                 f,
-                "the order of lines contradicts the times, in line {line} first: the times count, and what has one time is concurrent"
+                "the order of lines contradicts the times, in line {line} first: the times count, and what has one \
+                time is concurrent"
             ),
             Self::EqualTimes { times } => write!(
                 f,
-                "{times} times a client went on in the moment of its completion, as did another: what is concurrent by its time has no \
+                "{times} times a client went on in the moment of its completion, as did another: what is concurrent \
+                by its time has no \
                  order of the client there"
             ),
             Self::CompletionsOnly => f.write_str(
-                "only completions are known: every transaction may have come before or after every other, so nothing is said of real time \
+                "only completions are known: every transaction may have come before or after every other, so nothing \
+                is said of real time \
                  or of the order of a client",
             ),
             Self::NoClients => {

@@ -14,7 +14,8 @@ use crate::{
 pub enum PairingError {
     /// A process invokes an operation while another of its operations is open.
     #[error(
-        "process {process} invokes {f} while its operation from event {open} is still open; a process has one operation at a time"
+        "process {process} invokes {f} while its operation from event {open} is still open; a process has one \
+        operation at a time"
     )]
     AlreadyOpen {
         /// The process.
@@ -63,7 +64,8 @@ pub enum PairingError {
     },
     /// An operation ends before it begins.
     #[error(
-        "process {process} completes {f} at {completed_ns} ns, before it invoked it at {invoked_ns} ns; an operation cannot end before it begins"
+        "process {process} completes {f} at {completed_ns} ns, before it invoked it at {invoked_ns} ns; an operation \
+        cannot end before it begins"
     )]
     EndsBeforeItBegins {
         /// The process.
@@ -77,7 +79,8 @@ pub enum PairingError {
     },
     /// The times of the calls of a lock do not decide who held it.
     #[error(
-        "process {process} ends a call of a lock and makes another at {time} ns, as another process does; times as coarse as that do not say who held it when"
+        "process {process} ends a call of a lock and makes another at {time} ns, as another process does; times as \
+        coarse as that do not say who held it when"
     )]
     SameMoment {
         /// The process.

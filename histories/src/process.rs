@@ -22,7 +22,8 @@ pub enum Process {
 /// Error for a value that names no process.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "a process is a number from 0 on, or a name (text, a keyword or a symbol), not {0}; only \"nemesis\", :nemesis and -1 are no clients"
+    "a process is a number from 0 on, or a name (text, a keyword or a symbol), not {0}; only \"nemesis\", :nemesis \
+    and -1 are no clients"
 )]
 pub struct ProcessError(Value);
 

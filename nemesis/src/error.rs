@@ -54,7 +54,8 @@ pub enum Error {
     #[error("{0} is still there after SIGKILL")]
     Unkillable(NodeId),
     /// Healing failed for some faults; they stay in the ledger.
-    #[error("not healed: {}", failures.iter().map(|(id, error)| format!("fault {}: {error}", id.0)).collect::<Vec<_>>().join("; "))]
+    #[error("not healed: {}", failures.iter().map(|(id, error)| format!("fault {}: \
+    {error}", id.0)).collect::<Vec<_>>().join("; "))]
     NotHealed {
         /// Faults that stay, each with its error.
         failures: Vec<(FaultId, Error)>,

@@ -91,7 +91,8 @@ mod tests {
             (
                 "kill:n9",
                 5,
-                "`kill:n9` cannot work with 5 nodes: there is no n9; aim at leader, random, minority, all, or a node from n1 to n5",
+                "`kill:n9` cannot work with 5 nodes: there is no n9; aim at leader, random, minority, all, or a node \
+                from n1 to n5",
             ),
             (
                 "partition",
@@ -112,13 +113,15 @@ mod tests {
             (
                 "kill:all,clock:target=n4",
                 3,
-                "`clock:rate=0.2,jump=0ms,target=n4` cannot work with 3 nodes: there is no n4; aim at leader, random, minority, all, or \
+                "`clock:rate=0.2,jump=0ms,target=n4` cannot work with 3 nodes: there is no n4; aim at leader, random, \
+                minority, all, or \
                  a node from n1 to n3",
             ),
             (
                 "clock:rate=1",
                 3,
-                "`clock:rate=1,jump=0ms,target=leader` cannot work with 3 nodes: a clock at rate 1 that does not jump is an honest one; \
+                "`clock:rate=1,jump=0ms,target=leader` cannot work with 3 nodes: a clock at rate 1 that does not jump \
+                is an honest one; \
                  choose another rate, or a jump",
             ),
         ] {

@@ -267,7 +267,8 @@ mod tests {
             ("kill:n0", "`n0` cannot be aimed at; there are: leader, random, minority, all, or a node such as n1"),
             (
                 "partition:half",
-                "there is no partition `half`; there are: isolate-leader, isolate-random, halves, one-way, bridge, ring",
+                "there is no partition `half`; there are: isolate-leader, isolate-random, halves, one-way, bridge, \
+                ring",
             ),
             (
                 "clock:speed=2",

@@ -114,7 +114,8 @@ impl fmt::Display for Reason {
             Self::Superseded => f.write_str("another leader's entry took the place of this one"),
             Self::LeaderChanged => f.write_str("the leader changed before it answered"),
             Self::NoLeases => f.write_str(
-                "lease reads need loyal voters, which basic Raft has not: start every node with --elections check-quorum, or read otherwise",
+                "lease reads need loyal voters, which basic Raft has not: start every node with --elections \
+                check-quorum, or read otherwise",
             ),
             Self::SessionExpired => {
                 f.write_str("the session has expired, or never was: begin another with POST /v1/sessions")

@@ -51,7 +51,8 @@ fn in_folder(folder: &Path) -> Option<PathBuf> {
 pub(crate) fn matched(file: &Path) -> anyhow::Result<()> {
     if file.is_dir() {
         let what = format!("{}: there is no history in this folder: no {}", file.display(), NAMES.join(", no "));
-        let hint = "name the folder of one run, or its history; a pattern such as 'store/*/*' stands for the folders that it matches";
+        let hint = "name the folder of one run, or its history; a pattern such as 'store/*/*' stands for the folders \
+        that it matches";
         return Err(Failure::new(ExitStatus::Unreadable, what).hint(hint).into());
     }
     let Some(pattern) = pattern(file) else { return Ok(()) };

@@ -109,12 +109,14 @@ pub(crate) fn failed_cas(history: &History, verdict: Verdict) -> Option<String> 
     let FailedCasCounts { mismatch, nothing } = history.failed_cas;
     match verdict {
         Verdict::NotLinearizable if mismatch > 0 => Some(format!(
-            "{} cas failed without a word of what was found, and count as having found another value than was expected; with --failed-cas \
+            "{} cas failed without a word of what was found, and count as having found another value than was \
+            expected; with --failed-cas \
              nothing they did not happen",
             grouped(mismatch)
         )),
         Verdict::Linearizable | Verdict::Unknown if nothing > 0 => Some(format!(
-            "{} cas failed without a word of what was found, and count as not having happened; with --failed-cas mismatch they found another \
+            "{} cas failed without a word of what was found, and count as not having happened; with --failed-cas \
+            mismatch they found another \
              value than was expected",
             grouped(nothing)
         )),

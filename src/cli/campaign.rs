@@ -51,7 +51,8 @@ A plan is TOML; what it leaves out is as above:
   rate = 500
   concurrency = 25
   keys = 5
-  elections = \"basic\"                                         # or \"check-quorum\", for all; left out: what each read mode says
+  elections = \"basic\"                                         # or \"check-quorum\", for all; left out: what each \
+  read mode says
   trace = false                                               # true: reports with message diagrams, 0.8 MB a second
 
 In the folder: campaign.json, campaign.sqlite (tables runs and cells), junit.xml, summary.md, and runs/<cell>/seed-<n>/ with all

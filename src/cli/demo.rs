@@ -123,7 +123,8 @@ fn table(finished: &[Finished]) -> Table {
 fn conclusion(finished: &[Finished]) -> String {
     let as_expected = finished.len() == EXPECTED.len() && status(finished) == ExitStatus::Linearizable;
     let text = if as_expected {
-        "\nBasic Raft reads are not linearizable: a leader that does not know yet that it was deposed answers from its own state.\n\
+        "\nBasic Raft reads are not linearizable: a leader that does not know yet that it was deposed answers from \
+        its own state.\n\
          Quorum reads are: before it answers, a leader makes sure that a majority still follows it.\n"
     } else {
         "\nThis is not what theory says. Please look at the histories above, and try another --seed.\n"

@@ -91,7 +91,8 @@ fn explain(id: u64, error: node::Error) -> anyhow::Error {
         }
         node::Error::Storage { source: StorageError::NotEmpty { .. }, .. } => "start it without --init",
         node::Error::Storage { source: StorageError::Damaged { .. }, .. } => {
-            "keep the directory for whoever looks into it, and do not start the node on an empty one: the others go on without it"
+            "keep the directory for whoever looks into it, and do not start the node on an empty one: the others go \
+            on without it"
         }
         _ => return anyhow::Error::new(error).context("running the node"),
     };

@@ -69,7 +69,8 @@ impl Comparison {
         if !violated.is_empty() {
             let stalest_ms = self.of_mode(read).map(|(_, mode)| mode.stalest_ms).max().unwrap_or_default();
             return format!(
-                "{name} reads were not linearizable under {}, by up to {stalest_ms} ms: choose them only where that is acceptable{}. ",
+                "{name} reads were not linearizable under {}, by up to {stalest_ms} ms: choose them only where that \
+                is acceptable{}. ",
                 violated.join(" and "),
                 if read == ReadMode::Lease { ", or where clocks can be trusted" } else { "" },
             );
@@ -104,7 +105,8 @@ impl Comparison {
         let fewest = first.modes.iter().map(|mode| mode.runs).min().unwrap_or_default();
         if fewest < FEWEST_RUNS {
             return format!(
-                "No advice on speed: {} of a mode under {} do not show how much runs differ; --rounds {FEWEST_RUNS} or more would. ",
+                "No advice on speed: {} of a mode under {} do not show how much runs differ; --rounds {FEWEST_RUNS} \
+                or more would. ",
                 counted(fewest, "run"),
                 first.name
             );

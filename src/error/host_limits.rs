@@ -12,7 +12,8 @@ use tokio::runtime::{Builder, Runtime};
 use super::{ExitStatus, Failure};
 
 /// Explanation for the user if threads or processes run out.
-const NO_THREADS: &str = "this host makes no further thread or process: raise the limit (`ulimit -u`, or the container's), or end something else";
+const NO_THREADS: &str = "this host makes no further thread or process: raise the limit (`ulimit -u`, or the \
+container's), or end something else";
 const NO_FILES: &str = "this host opens no further file: raise the limit (`ulimit -n`)";
 const NO_MEMORY: &str = "this host gives no more memory: see `ulimit -v` and the memory that is free";
 

@@ -50,7 +50,8 @@ pub(crate) fn describe(ladder: &Ladder, explain: bool) -> String {
     if explain && !told.is_empty() {
         text += &told;
         text += &format!(
-            "    ({}: one process each; a process ends with an operation of unknown outcome. Over several keys, sequential consistency is NP-complete: \
+            "    ({}: one process each; a process ends with an operation of unknown outcome. Over several keys, \
+            sequential consistency is NP-complete: \
              each key is tested by itself, and causal consistency over all.)\n",
             counted(ladder.sessions, "session")
         );

@@ -81,7 +81,8 @@ pub(crate) fn coverage_in_words(coverage: &Coverage) -> String {
     let retired = coverage.retired;
     if retired.times > 0 {
         text += &format!(
-            "; {} stepped down before another led, asked for {} around that time, right after which others had {} acknowledged",
+            "; {} stepped down before another led, asked for {} around that time, right after which others had {} \
+            acknowledged",
             counted(retired.times, "leader"),
             counted(retired.reads_asked, "read"),
             counted(retired.writes_elsewhere, "write"),

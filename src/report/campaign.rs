@@ -37,19 +37,22 @@ fn body(summary: &Summary) -> Markup {
         main {
             h1 { (title(summary)) }
             p {
-                @for (count, category) in counts.iter().filter(|(count, _)| *count > 0) { (count) " " (category.name()) " (" (category.sign()) ")  " }
+                @for (count, category) in counts.iter().filter(|(count, _)| *count > 0) { (count) " \
+                " (category.name()) " (" (category.sign()) ")  " }
             }
             p {
                 @if surprises.is_empty() { "Nothing contradicts what theory says of the read modes." }
                 @else {
                     strong class="bad" { "Not as theory has it: " }
-                    @for cell in &surprises { (cell.cell.read.name()) " reads under " (text(&cell.cell.faults.to_string())) "; " }
+                    @for cell in &surprises { (cell.cell.read.name()) " reads under \
+                    " (text(&cell.cell.faults.to_string())) "; " }
                 }
             }
             h2 { "The matrix" }
             div class="wide" tabindex="0" role="region" aria-label="Matrix of read modes and faults" {
                 table class="matrix" {
-                    caption class="quiet" { "Runs with a violation, of those that could have found one, with the 95 % interval of that share; below, each seed in its order, as a link to its report." }
+                    caption class="quiet" { "Runs with a violation, of those that could have found one, with the 95 % \
+                    interval of that share; below, each seed in its order, as a link to its report." }
                     thead { tr { th scope="col" { "reads" } @for column in &columns { th scope="col" { (text(column)) } } } }
                     tbody {
                         @for row in &rows {
@@ -61,8 +64,10 @@ fn body(summary: &Summary) -> Markup {
             (counterexamples(summary))
             (over_the_seeds(summary))
             h2 { "Beside this page" }
-            p { "campaign.json and campaign.sqlite (tables runs and cells) hold all figures, junit.xml and summary.md the same for a CI; runs/ has a folder for each run." }
-            p class="quiet" { "Written by schism " (summary.version) "; each run is repeated by the command in its report." }
+            p { "campaign.json and campaign.sqlite (tables runs and cells) hold all figures, junit.xml and summary.md \
+            the same for a CI; runs/ has a folder for each run." }
+            p class="quiet" { "Written by schism " (summary.version) "; each run is repeated by the command in its \
+            report." }
         }
     }
 }
@@ -81,7 +86,10 @@ fn cell(summary: &Summary, cell: Option<&CellSummary>) -> Markup {
             @if cell.as_expected == Some(false) { strong { "not as theory has it" } br; }
             span class="runs" {
                 @for run in runs {
-                    a href=(link(run)) title={ "seed " (run.seed) ": " (run.category.name()) } aria-label={ (run.cell.read.name()) ", " (text(&run.cell.faults.to_string())) ", seed " (run.seed) ": " (run.category.name()) } { (run.category.sign()) }
+                    a href=(link(run)) title={ "seed " (run.seed) ": \
+                    " (run.category.name()) } aria-label={ (run.cell.read.name()) ", \
+                    " (text(&run.cell.faults.to_string())) ", seed " (run.seed) ": \
+                    " (run.category.name()) } { (run.category.sign()) }
                 }
             }
         }
@@ -94,7 +102,8 @@ fn counterexamples(summary: &Summary) -> Markup {
         @if !found.is_empty() {
             h2 { "The smallest counterexample of each cell" }
             @for run in found {
-                h3 { a href=(link(run)) { (run.cell.read.name()) " reads, " (text(&run.cell.faults.to_string())) ", seed " (run.seed) } }
+                h3 { a href=(link(run)) { (run.cell.read.name()) " reads, " (text(&run.cell.faults.to_string())) ", \
+                seed " (run.seed) } }
                 p { (text(&run.told())) }
             }
         }
@@ -116,7 +125,8 @@ fn over_the_seeds(summary: &Summary) -> Markup {
             h2 { "Over the seeds" }
             div class="wide" tabindex="0" role="region" aria-label="Figures of each seed" {
                 table {
-                    caption class="quiet" { "All cells together; times are medians of the runs' own, gaps and staleness the worst." }
+                    caption class="quiet" { "All cells together; times are medians of the runs' own, gaps and \
+                    staleness the worst." }
                     thead { tr { @for name in ["seed", "runs", "violations", "so far", "95 % interval", "stale reads", "stale by", "reads p50", "writes p50", "longest gap"] { th scope="col" class="number" { (name) } } } }
                     tbody {
                         @for (at, seed) in seeds.iter().enumerate() { (of_seed(summary, *seed, &seeds[..=at])) }

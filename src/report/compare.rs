@@ -30,7 +30,8 @@ fn body(comparison: &Comparison) -> Markup {
             @for (number, setting) in comparison.settings.iter().enumerate() { (of_setting(number, setting)) }
             p { "The runs, with a report each: " a href=(super::campaign::INDEX) { "the matrix" } "." }
             p class="quiet" {
-                "Modes ran in turn, one run at a time; ≈ joins those that differ by less than " (format!("{:.0} %", crate::compare::SAME * 100.0))
+                "Modes ran in turn, one run at a time; ≈ joins those that differ by less than " (format!("{:.0} \
+                %", crate::compare::SAME * 100.0))
                 ". Written by schism " (comparison.version) "."
             }
         }
@@ -44,14 +45,18 @@ fn of_setting(number: usize, setting: &Setting) -> Markup {
     html! {
         section {
             h2 { "Under " (text(&setting.name)) }
-            p { "Reads, fastest first: " strong { (order_in_words(&setting.by_read_latency, " < ")) } ". Throughput, highest first: "
+            p { "Reads, fastest first: " strong { (order_in_words(&setting.by_read_latency, " < ")) } ". Throughput, \
+            highest first: "
                 strong { (order_in_words(&setting.by_throughput, " > ")) } "." }
-            div class="plot" data-setting=(number) role="img" aria-label="Read latency by percentile, logarithmic; the figures are in the table" {}
+            div class="plot" data-setting=(number) role="img" aria-label="Read latency by percentile, logarithmic; \
+            the figures are in the table" {}
             div class="wide" tabindex="0" role="region" aria-label={ "Figures under " (text(&setting.name)) } {
                 table {
                     thead { tr {
                         th scope="col" { "reads" }
-                        @for name in ["ops/s", "read p50", "p90", "p99", "p99.9", "max ms", "write p50", "p90", "p99", "p99.9", "max ms", "messages/op", "fsyncs/op", "longest gap ms", "recovery ms", "reads up %", "writes up %", "verdicts", "stale reads", "stale by ms"] {
+                        @for name in ["ops/s", "read p50", "p90", "p99", "p99.9", "max ms", "write \
+                        p50", "p90", "p99", "p99.9", "max ms", "messages/op", "fsyncs/op", "longest gap \
+                        ms", "recovery ms", "reads up %", "writes up %", "verdicts", "stale reads", "stale by ms"] {
                             th scope="col" class="number" { (name) }
                         }
                         th scope="col" { "holds instead" }

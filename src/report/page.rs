@@ -12,7 +12,8 @@ const SCRIPT: &str = include_str!("assets/report.js");
 pub(super) const PLOTS: &str = include_str!("assets/vendor/uplot-1.6.32/uPlot.iife.min.js");
 const PLOTS_STYLE: &str = include_str!("assets/vendor/uplot-1.6.32/uPlot.min.css");
 /// Content security policy of every page: it loads nothing and sends nothing.
-pub(crate) const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; form-action 'none'; base-uri 'none'";
+pub(crate) const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src \
+data:; form-action 'none'; base-uri 'none'";
 /// Maximum length of a text from a history in characters; longer ones are cut.
 const MOST_TEXT: usize = 400;
 

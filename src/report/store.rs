@@ -19,7 +19,8 @@ pub(crate) fn page(root: &Path, all: &[StoredRun]) -> Markup {
                 p class="controls" {
                     label { "Verdict " select id="filter" {
                         option value="" { "all" }
-                        @for verdict in ["not-linearizable", "linearizable", "unknown", "under way or killed"] { option { (verdict) } }
+                        @for verdict in ["not-linearizable", "linearizable", "unknown", "under way or \
+                        killed"] { option { (verdict) } }
                     } }
                 }
                 div class="wide" tabindex="0" role="region" aria-label="Runs" {

@@ -61,7 +61,8 @@ pub(crate) fn svg(facts: &Facts<'_>, alone: bool) -> Option<Markup> {
             @for (number, window) in facts.windows.iter().filter(|window| scale.shows(window.span.from_ns, window.span.until_ns)).enumerate() {
                 @let (from, until) = (scale.x(window.span.from_ns), scale.x(window.span.until_ns));
                 g class="fault" {
-                    title { (text(&window.words)) ", " (seconds(window.span.from_ns)) " to " (seconds(window.span.until_ns)) }
+                    title { (text(&window.words)) ", " (seconds(window.span.from_ns)) " to \
+                    " (seconds(window.span.until_ns)) }
                     rect x=(px(from)) y="26" width=(px(until - from)) height=(px(height - 56.0)) {}
                     text x=(px(from + 4.0)) y=(if number % 2 == 0 { "20" } else { "9" }) { (short(&window.words, 60)) }
                 }
@@ -74,7 +75,8 @@ pub(crate) fn svg(facts: &Facts<'_>, alone: bool) -> Option<Markup> {
             }
             @for (number, process) in processes.iter().enumerate() {
                 @let y = lane(nodes.len() + number);
-                text class={ "name" @if facts.history.operations[wrong].process == *process { " wrong" } } x="8" y=(px(y + 17.0)) { "process " (text(&facts.history.process(*process).to_string())) }
+                text class={ "name" @if facts.history.operations[wrong].process == *process { " \
+                wrong" } } x="8" y=(px(y + 17.0)) { "process " (text(&facts.history.process(*process).to_string())) }
                 line class="lane" x1=(px(LEFT)) x2=(px(RIGHT)) y1=(px(y + 12.0)) y2=(px(y + 12.0)) {}
                 @for &index in shown.iter().filter(|&&index| facts.history.operations[index].process == *process) {
                     (operation(facts, index, index == wrong, y, scale))
@@ -110,10 +112,12 @@ fn ends(facts: &Facts<'_>, scale: Scale, height: f64) -> Markup {
     html! {
         @if scale.shows(until_ns, until_ns + 1) {
             g class="ends" {
-                title { "Up to here everything can be ordered, the dots show how; no order survives the end of this: " (operation_on_one_line(facts, dies_at)) }
+                title { "Up to here everything can be ordered, the dots show how; no order survives the end of this: \
+                " (operation_on_one_line(facts, dies_at)) }
                 line x1=(px(x)) x2=(px(x)) y1="30" y2=(px(height - 22.0)) {}
                 text x=(px(x - 5.0)) y="36" text-anchor="end" {
-                    @if facts.contradicting().contains(&dies_at) { "every order ends here" } @else { "every order of all operations ends here already" }
+                    @if facts.contradicting().contains(&dies_at) { "every order ends here" } @else { "every order of \
+                    all operations ends here already" }
                 }
             }
         }
@@ -169,7 +173,8 @@ fn node_lane(facts: &Facts<'_>, node: u16, asked: bool, y: f64, scale: Scale) ->
             @let newer = facts.reigns.iter().filter(|other| other.term > reign.term).map(|other| other.span.from_ns).min();
             @let deposed = newer.filter(|newer| *newer < reign.span.until_ns);
             g class="reign" {
-                title { "n" (node) " believed that it led term " (reign.term) ", " (seconds(reign.span.from_ns)) " to " (seconds(reign.span.until_ns)) }
+                title { "n" (node) " believed that it led term " (reign.term) ", " (seconds(reign.span.from_ns)) " to \
+                " (seconds(reign.span.until_ns)) }
                 rect x=(px(from)) y=(px(y + 3.0)) width=(px((until - from).max(1.0))) height="18" {}
                 @if let Some(deposed) = deposed {
                     @let at = scale.x(deposed.max(reign.span.from_ns));
@@ -208,7 +213,8 @@ fn operation(facts: &Facts<'_>, index: usize, wrong: bool, y: f64, scale: Scale)
     };
     let before = from > LEFT + (RIGHT - LEFT) * 0.55;
     html! {
-        g class={ "operation" @if wrong { " wrong" } @if operation.completed == histories::NEVER { " unknown" } } tabindex="0" role="img"
+        g class={ "operation" @if wrong { " wrong" } @if operation.completed == histories::NEVER { " \
+        unknown" } } tabindex="0" role="img"
             aria-label=(told) data-tip=(told) {
             rect x=(px(from)) y=(px(y + 3.0)) width=(px(width)) height="18" rx="3" {}
             @if wrong { path d={ "M" (px(from + width / 2.0)) " " (px(y + 2.0)) "l-6 -9h12z" } {} }

@@ -129,7 +129,8 @@ impl Plan {
         let trace = if self.settings.trace { " --trace" } else { "" };
         let workload = self.workload_after(" --workload ");
         format!(
-            "schism run --read {}{workload} --faults {} --nodes {} --read-share {} --time-limit {}ms --rate {} --concurrency {} --keys {} --seed {}{elections}{trace}",
+            "schism run --read {}{workload} --faults {} --nodes {} --read-share {} --time-limit {}ms --rate {} \
+            --concurrency {} --keys {} --seed {}{elections}{trace}",
             self.read.name(),
             self.faults,
             self.nodes,

@@ -212,7 +212,8 @@ mod tests {
             "operations": 0, "answered": 0, "unanswered": 0, "weak": "nothing-read", "evidence": null}]},
         "ladder": {"rungs": [{"model": "regular", "standing": {"is": "fails", "witness": {"operations": [1], "key": "k3",
             "claim": "old"}, "keys": 1}}], "keys": 1, "sessions": 2},
-        "staleness": null, "context": ["n1 led term 2."], "reigns": [{"node": 1, "term": 2, "from_ns": 0, "until_ns": 9}]
+        "staleness": null, "context": ["n1 led term \
+        2."], "reigns": [{"node": 1, "term": 2, "from_ns": 0, "until_ns": 9}]
     }"#;
 
     #[test]

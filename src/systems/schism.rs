@@ -58,7 +58,8 @@ impl Elections {
     /// Fails for lease reads with basic elections, as another leader could be elected during the lease.
     pub(crate) fn check(self, read: ReadMode) -> Result<(), String> {
         if (self, read) == (Self::Basic, ReadMode::Lease) {
-            let why = "lease reads need loyal voters, which basic Raft has not: another leader could be elected while the lease runs. \
+            let why = "lease reads need loyal voters, which basic Raft has not: another leader could be elected while \
+            the lease runs. \
                        Leave `lease` out, or ask for --elections check-quorum";
             return Err(why.to_owned());
         }

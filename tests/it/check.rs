@@ -9,7 +9,8 @@ fn a_stale_read_is_told_with_times_and_nodes() {
     let (dir, path) = file(stale_read());
     let ended = run(dir.path(), &["check", path.to_str().unwrap()]);
     assert_eq!(ended.code, Some(1), "{ended:?}");
-    let claim = "read of k3 by process 6 at 4.182 s on n1 returned 41, although the write of 57 had been acknowledged at 4.120 s, \
+    let claim = "read of k3 by process 6 at 4.182 s on n1 returned 41, although the write of 57 had been acknowledged \
+    at 4.120 s, \
                  62 ms before the read began";
     assert!(ended.out.contains(claim), "{}", ended.out);
 }
@@ -61,7 +62,8 @@ fn numbered(history: &str, revisions: [u64; 3]) -> String {
 #[test]
 fn revisions_are_told_beside_a_violation_whatever_the_format() {
     let (dir, _) = file(numbered(&stale_read(), [790, 812, 790]));
-    let said = "The store itself numbered them: the write of 57 is its revision 812, and the read of 41 by process 6 was answered at \
+    let said = "The store itself numbered them: the write of 57 is its revision 812, and the read of 41 by process 6 \
+    was answered at \
                 revision 790, 22 earlier";
     for name in ["history.jsonl", "history.edn", "history.columns"] {
         if name != "history.jsonl" {
@@ -83,8 +85,10 @@ fn revisions_that_contradict_the_verdict_are_told_and_change_no_exit_code() {
     let (dir, path) = file(numbered(&fresh, [790, 812, 811]));
     let ended = run(dir.path(), &["check", path.to_str().unwrap()]);
     assert_eq!(ended.code, Some(0), "{ended:?}");
-    let note = "note for key k3, on which no verdict rests: The store's own revisions are not consistent with real time: the write of 57 \
-                is its revision 812, and the read of 57 by process 6 was answered at revision 811, although that began after the other \
+    let note = "note for key k3, on which no verdict rests: The store's own revisions are not consistent with real \
+    time: the write of 57 \
+                is its revision 812, and the read of 57 by process 6 was answered at revision 811, although that \
+                began after the other \
                 had ended\n";
     assert!(ended.out.contains(note), "{}", ended.out);
 }

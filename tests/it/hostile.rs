@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use crate::support::{Ended, run};
 
 /// Text with colours, a window title, reversed direction, a workflow command on its own line, and a hidden letter.
-const HOSTILE: &str = "k\u{1b}[31m\u{1b}]0;title\u{7}\u{9b}31m\u{202e}\r\n::error::x\n  ::add-mask::y\n##[group]z\u{200b}\u{2028}\u{feff}|<b>";
+const HOSTILE: &str = "k\u{1b}[31m\u{1b}]0;title\u{7}\u{9b}31m\u{202e}\r\n::error::x\n  \
+::add-mask::y\n##[group]z\u{200b}\u{2028}\u{feff}|<b>";
 
 fn does_harm(c: char) -> bool {
     c != '\n' && c.is_control()

@@ -10,7 +10,8 @@ fn what_is_written_is_small_and_fails_by_itself() {
     for (model, values) in [("register", "unique"), ("cas-register", "unique"), ("cas-register", "5"), ("kv", "unique")]
     {
         let options = format!(
-            "generate --model {model} --values {values} --ops 2000 --clients 4 --keys 2 --unknown 0 --violation stale-read --out h.jsonl"
+            "generate --model {model} --values {values} --ops 2000 --clients 4 --keys 2 --unknown 0 --violation \
+            stale-read --out h.jsonl"
         );
         assert_eq!(run(dir.path(), &options.split(' ').collect::<Vec<_>>()).code, Some(0));
         let ended = run(dir.path(), &["shrink", "--model", model, "h.jsonl", "-o", "small.jsonl"]);

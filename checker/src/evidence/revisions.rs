@@ -64,7 +64,8 @@ pub(crate) fn contradiction(history: &History, operations: &[u32], verdict: Verd
     let present = numbered().filter(|looked| looked.operation(history).output != ValueId::NIL);
     let (earlier, later) = backwards(history, present).next().filter(|_| verdict == Verdict::Linearizable)?;
     Some(format!(
-        "The store's own revisions are not consistent with real time: {}, and {}, although that began after the other had ended",
+        "The store's own revisions are not consistent with real time: {}, and {}, although that began after the other \
+        had ended",
         earlier.told(history),
         later.told(history)
     ))

@@ -254,7 +254,8 @@ impl<'h> Case<'_, 'h> {
                     let claim = || {
                         let all = if stuck.len() == 1 { "T1" } else { "each of them" };
                         format!(
-                            "{all} read what only others of these wrote, or what was replaced before anybody could have read it"
+                            "{all} read what only others of these wrote, or what was replaced before anybody could \
+                            have read it"
                         )
                     };
                     findings.add(AnomalyKind::G1c, Level::ReadCommitted, &stuck, claim);

@@ -124,7 +124,8 @@ impl LinkWriter<'_, '_> {
         let process = history.process(history.operations[witness].process);
         let shows = if place(later).is_some() { "before" } else { "without" };
         let why = format!(
-            "{a} appended {value} to {name} and {b} appended {later_value}: process {process} read {value} {shows} {later_value} at {began}"
+            "{a} appended {value} to {name} and {b} appended {later_value}: process {process} read {value} {shows} \
+            {later_value} at {began}"
         );
         (Because::Overwritten { key, value, later: later_value, witness }, why)
     }
@@ -235,7 +236,8 @@ impl LinkWriter<'_, '_> {
         let (done, began) = (words::ended(history, first), words::began(history, then));
         let (key, value, later) = (self.key(edge), self.value(before), self.value(after));
         let mut why = format!(
-            "process {process} was done with {shown_first} at {done}, before process {other_process} began what had to do with {shown_then} at {began}"
+            "process {process} was done with {shown_first} at {done}, before process {other_process} began what had \
+            to do with {shown_then} at {began}"
         );
         if !before_it.is_empty() {
             why += &format!(", and {value} came from {shown_first}{}", counted_replacements(before_it.len()));

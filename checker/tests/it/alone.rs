@@ -235,7 +235,8 @@ fn objects_that_are_looked_at_and_values_that_repeat() {
             alone += 1;
             assert!(
                 is_ordered(kind.0, &history, &without(&evidence.operations)),
-                "seed {seed} of {kind:?}: without the answer that was changed, {:?} are no violation of the rest: {evidence:#?}\n{:#?}",
+                "seed {seed} of {kind:?}: without the answer that was changed, {:?} are no violation of the rest: \
+                {evidence:#?}\n{:#?}",
                 evidence.operations,
                 history.operations
             );

@@ -58,7 +58,8 @@ fn counters_pass_the_greatest_number() {
     let back = format!("0 invoke dec {least}\n0 ok dec\n0 invoke add -1\n0 ok add\n0 invoke read\n0 ok read {most}");
     assert_eq!(verdict(Model::Counter, Value::Int(0), &back), Verdict::Linearizable);
     let around = format!(
-        "0 invoke add {most}\n0 ok add\n0 invoke add {most}\n0 ok add\n0 invoke add 2\n0 ok add\n0 invoke read\n0 ok read 0"
+        "0 invoke add {most}\n0 ok add\n0 invoke add {most}\n0 ok add\n0 invoke add 2\n0 ok add\n0 invoke read\n0 ok \
+        read 0"
     );
     assert_eq!(verdict(Model::Counter, Value::Int(0), &around), Verdict::NotLinearizable);
 }

@@ -222,18 +222,21 @@ fn anomalies_are_told_in_words() {
         "T1 contradicts itself: what it read of x is not what it read or wrote there before",
     );
     claims("0 0 1 ok append x 1\n1 2 3 ok r x 1 2", "T1 read 2 in x, which nobody ever added");
-    let overwrote = "2 transactions must each come before the next, and the last before the first: each overwrote what the \
+    let overwrote = "2 transactions must each come before the next, and the last before the first: each overwrote \
+    what the \
         one before had written";
     claims("0 0 9 ok append x 1; append y 1\n1 0 9 ok append x 2; append y 2\n2 10 11 ok r x 1 2; r y 2 1", overwrote);
     let torn = "0 0 9 ok append x 1; append y 1\n1 0 9 ok r x 1; r y";
-    let replaced = "2 transactions must each come before the next, and the last before the first: one of them read a version \
+    let replaced = "2 transactions must each come before the next, and the last before the first: one of them read a \
+    version \
         that was already replaced";
     claims(torn, replaced);
     claims(torn, "T1 read y at 0.000 s without 1, which T2 appended: so T1 must come before T2");
     claims(torn, "yet T1 read 1 in x (it ended at 0.009 s), which T2 wrote there: so T2 must come before T1");
     let lost = "0 0 9 ok r x nil; w x 1\n1 0 9 ok r x nil; w x 2";
     claims(lost, "T1 read nil in x, and T2 read nil there and replaced it by 1: so T1 must come before T2");
-    let after = "yet T2 wrote 1 in x, which came right after what was there at first, and T1 wrote 2 there: so T2 must come \
+    let after = "yet T2 wrote 1 in x, which came right after what was there at first, and T1 wrote 2 there: so T2 \
+    must come \
         before T1";
     claims(lost, after);
     let first = "T1 read y before anything was written there, and T2 wrote 1 there: so T1 must come before T2";

@@ -288,7 +288,8 @@ fn an_early_read_can_need_an_increment_that_is_still_open() {
     let text = "0 invoke inc\n1 invoke read\n1 ok read 1\n2 invoke inc\n2 ok inc\n1 invoke read\n1 ok read 1";
     assert_eq!(
         claim(Model::Counter, text),
-        "read by process 1 at 0.005 s returned 1, although process 1 had already read 1 at 0.002 s, and 1 more increments \
+        "read by process 1 at 0.005 s returned 1, although process 1 had already read 1 at 0.002 s, and 1 more \
+        increments \
          had begun and ended since"
     );
     assert_eq!(
@@ -327,7 +328,8 @@ fn a_list_only_grows() {
     );
     assert_eq!(
         claim("1 invoke read\n1 ok read [1,3,2]"),
-        "read by process 1 at 0.006 s returned [1,3,2], with 3 as element 2 and 2 only as element 3, although append 2 had \
+        "read by process 1 at 0.006 s returned [1,3,2], with 3 as element 2 and 2 only as element 3, although append \
+        2 had \
          been acknowledged at 0.003 s, before append 3 by process 1 at 0.004 s began"
     );
     assert_eq!(
@@ -353,7 +355,8 @@ fn a_set_that_is_read_as_a_whole_only_grows() {
     );
     assert_eq!(
         claim(&(read(2, "[1,2]") + &read(3, "[1,3]"))),
-        "read by process 3 at 0.006 s returned 3 without 2, although read by process 2 at 0.004 s returned 2 without 3: one \
+        "read by process 3 at 0.006 s returned 3 without 2, although read by process 2 at 0.004 s returned 2 without \
+        3: one \
          of the two had been there before the other"
     );
     assert_eq!(
@@ -372,7 +375,8 @@ fn a_set_that_is_read_as_a_whole_only_grows() {
     );
     assert_eq!(
         claim("2 invoke read\n0 ok add\n3 invoke add 4\n2 ok read [1,4]"),
-        "read by process 2 at 0.004 s returned 4 without 2, although add 2 had been acknowledged at 0.005 s, before add 4 by \
+        "read by process 2 at 0.004 s returned 4 without 2, although add 2 had been acknowledged at 0.005 s, before \
+        add 4 by \
          process 3 at 0.006 s began"
     );
 }

@@ -110,7 +110,8 @@ fn a_lower_revision_of_a_linearizable_key_is_no_violation_but_is_told() {
          3 ok read 1 #8",
     );
     assert_eq!(report.verdict, Verdict::Linearizable);
-    let said = "The store's own revisions are not consistent with real time: the write of 1 is its revision 8, and the cas from 2 by \
+    let said = "The store's own revisions are not consistent with real time: the write of 1 is its revision 8, and \
+    the cas from 2 by \
                 process 2 that did not match was answered at revision 7, although that began after the other had ended";
     assert_eq!(report.revisions.as_deref(), Some(said));
 }
@@ -135,7 +136,8 @@ fn two_changes_with_one_revision_contradict_each_other() {
                 2 ok cas #8";
     let told = report(text);
     assert_eq!(told.verdict, Verdict::Linearizable);
-    let said = "The store's own revisions contradict each other: the write of 1 and the cas from 1 to 3 are both its revision 8";
+    let said = "The store's own revisions contradict each other: the write of 1 and the cas from 1 to 3 are both its \
+    revision 8";
     assert_eq!(told.revisions.as_deref(), Some(said));
     let same = report(&text.replace("cas 1 3", "write 1").replace("cas", "write"));
     assert_eq!(same.revisions, None, "a store may leave a value alone that is already there");

@@ -41,8 +41,10 @@ fn a_stale_read() {
     assert_eq!(
         evidence.reasons,
         [
-            "the write of 41 had been acknowledged at 0.001 s, before the write of 57 was invoked at 0.002 s: so 57 came after 41",
-            "the write of 57 had been acknowledged at 0.003 s, before this read was invoked at 0.004 s: so it comes after 57 was set",
+            "the write of 41 had been acknowledged at 0.001 s, before the write of 57 was invoked at 0.002 s: so 57 \
+            came after 41",
+            "the write of 57 had been acknowledged at 0.003 s, before this read was invoked at 0.004 s: so it comes \
+            after 57 was set",
             "but it returned 41, which was set only once, and was replaced by then: so it must come before 57 was set",
         ]
     );
@@ -66,7 +68,8 @@ fn of_several_stale_reads_the_stalest_is_told() {
     );
     assert_eq!(
         evidence.claim,
-        "read of the register by process 1 at 0.008 s returned 1, although the write of 2 had been acknowledged at 0.003 s, \
+        "read of the register by process 1 at 0.008 s returned 1, although the write of 2 had been acknowledged at \
+        0.003 s, \
          5 ms before the read began"
     );
     assert_eq!(evidence.operations, [0, 1, 4]);
@@ -78,7 +81,8 @@ fn the_initial_value_cannot_come_back() {
     let evidence = rejected("0 invoke write 1\n 0 ok write\n 1 invoke read\n 1 ok read nil");
     assert_eq!(
         evidence.claim,
-        "read of the register by process 1 at 0.002 s returned nil, although the write of 1 had been acknowledged at 0.001 s, \
+        "read of the register by process 1 at 0.002 s returned nil, although the write of 1 had been acknowledged at \
+        0.001 s, \
          1 ms before the read began"
     );
     assert_eq!(
@@ -124,7 +128,8 @@ fn a_value_that_goes_and_comes_back() {
     );
     assert_eq!(
         evidence.claim,
-        "read of the register by process 2 at 0.006 s returned 1, although process 2 had already read 2 at 0.005 s before that \
+        "read of the register by process 2 at 0.006 s returned 1, although process 2 had already read 2 at 0.005 s \
+        before that \
          read began: it went from 1 to 2 and back, and each was set only once"
     );
     assert_eq!(evidence.staleness, None, "no read is certainly stale: both writes were still open");
@@ -177,7 +182,8 @@ fn cas_chains() {
     let evidence = rejected("0 invoke cas nil 1\n 1 invoke cas nil 2\n 0 ok cas\n 1 ok cas");
     assert_eq!(
         evidence.claim,
-        "cas of the register from nil to 2 by process 1 at 0.001 s succeeded, although the cas from nil to 1 by process 0 \
+        "cas of the register from nil to 2 by process 1 at 0.001 s succeeded, although the cas from nil to 1 by \
+        process 0 \
          took the same nil away, which was there only once"
     );
     let evidence = rejected("0 invoke cas 9 1\n 0 ok cas");
@@ -200,7 +206,8 @@ fn a_cas_that_did_not_match() {
     let evidence = rejected("0 invoke write 1\n 0 ok write\n 1 invoke cas 1 6\n 1 fail cas found 1");
     assert_eq!(
         evidence.claim,
-        "cas of the register from 1 to 6 by process 1 at 0.002 s did not match, and yet found 1, the value that it expected"
+        "cas of the register from 1 to 6 by process 1 at 0.002 s did not match, and yet found 1, the value that it \
+        expected"
     );
     accepted("0 invoke write 1\n 0 ok write\n 1 invoke cas 5 6\n 1 fail cas mismatch");
     accepted("0 invoke cas 5 6\n 0 fail cas");
@@ -319,7 +326,8 @@ fn repeated_values_are_told_in_the_same_words_where_the_few_operations_allow() {
     let evidence = report.evidence.unwrap();
     assert_eq!(
         evidence.claim,
-        "read of the register by process 1 at 0.008 s returned 1, although the write of 2 had been acknowledged at 0.007 s, \
+        "read of the register by process 1 at 0.008 s returned 1, although the write of 2 had been acknowledged at \
+        0.007 s, \
          1 ms before the read began"
     );
     assert_eq!(evidence.operations, [2, 3, 4], "{evidence:#?}");

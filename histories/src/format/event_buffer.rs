@@ -136,7 +136,8 @@ pub(super) fn is_keyed(shape: &KeyDetector, place: Place<'_>) -> Result<bool, Re
         Keyed::Yes => Ok(true),
         Keyed::No => Ok(false),
         Keyed::Either(what) => Err(place.unkeyed(format!(
-            "all values are pairs, which may be [key, value] or values as they stand: there is {what}, and nothing that tells"
+            "all values are pairs, which may be [key, value] or values as they stand: there is {what}, and nothing \
+            that tells"
         ))),
     }
 }

@@ -183,7 +183,8 @@ pub(super) fn function(value: &Value) -> Result<&str, String> {
 pub(super) fn moment(value: &Value) -> Result<Option<Moment>, String> {
     let wrong = || {
         format!(
-            "expected a time, a whole number of nanoseconds or a decimal number of seconds within centuries, not {value}"
+            "expected a time, a whole number of nanoseconds or a decimal number of seconds within centuries, not \
+            {value}"
         )
     };
     match value {

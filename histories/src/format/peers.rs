@@ -254,7 +254,8 @@ fn a_process_goes_on_after_an_unknown_outcome_in_every_format() {
 #[test]
 fn transactions_need_no_function() {
     let [edn, json] = [
-        "{:process 1 :type :invoke :value [[:append 8 1] [:r 8]]}\n{:process 1 :type :ok :value [[:append 8 1] [:r 8 [1]]]}",
+        "{:process 1 :type :invoke :value [[:append 8 1] [:r 8]]}\n{:process 1 :type :ok :value [[:append 8 1] [:r 8 \
+        [1]]]}",
         "{\"process\":1,\"type\":\"invoke\",\"value\":[[\"append\",8,1],[\"r\",8]]}\n{\"process\":1,\"type\":\"ok\",\"value\":[[\"append\",8,1],[\"r\",8,[1]]]}",
     ];
     for text in [edn, json] {
@@ -272,7 +273,8 @@ fn transactions_need_no_function() {
 #[test]
 fn of_completions_alone_all_overlap() {
     let texts = [
-        "{:type :ok, :value [[:append 1 1]]}\n{:type :info, :value [[:append 1 2]]}\n{:type :ok, :value [[:r 1 [1]]]}\n{:type :fail, :value nil, :f :txn}",
+        "{:type :ok, :value [[:append 1 1]]}\n{:type :info, :value [[:append 1 2]]}\n{:type :ok, :value [[:r 1 \
+        [1]]]}\n{:type :fail, :value nil, :f :txn}",
         "[{\"process\":0,\"type\":\"ok\",\"f\":\"txn\",\"value\":[[\"append\",1,1]]},{\"process\":0,\"type\":\"info\",\"value\":[[\"append\",1,2]]},{\"process\":0,\"type\":\"ok\",\"value\":[[\"r\",1,[1]]]}]",
     ];
     for text in texts {

@@ -265,7 +265,8 @@ fn edn_is_read_as_clojure_prints_it() {
 fn a_keyed_history_without_reads_is_told_by_what_needs_no_argument() {
     let queues = read(
         "{:process 0, :type :invoke, :f :enqueue, :value [7 1]}\n{:process 0, :type :ok, :f :enqueue, :value [7 1]}\n\
-         {:process 1, :type :invoke, :f :dequeue, :value [7 nil]}\n{:process 1, :type :ok, :f :dequeue, :value [7 1]}\n",
+         {:process 1, :type :invoke, :f :dequeue, :value [7 nil]}\n{:process 1, :type :ok, :f :dequeue, :value [7 \
+         1]}\n",
     );
     let parts: Vec<_> = queues.operations.iter().map(|op| (queues.value(op.key), queues.value(op.input))).collect();
     assert_eq!(parts, [(&7.into(), &1.into()), (&7.into(), &Value::Nil)]);

@@ -145,7 +145,8 @@ fn edn_has_keywords() {
     assert_eq!(shown(&read(text).unwrap(), 0), r#"append 5 1, r :x ["4", "5"]"#);
     let long = "{:process 0, :type :invoke, :f :txn, :value [[:write :x 1] [:read :y nil]]}";
     assert_eq!(shown(&read(long).unwrap(), 0), "w :x 1, r :y ?", "as Knossos says it of several registers");
-    let log = "INFO  jepsen.util - 0\t:invoke\t:txn\t[[:append 5 1] [:r 5 nil]]\nINFO  jepsen.util - 0\t:info\t:txn\t:timed-out\n";
+    let log = "INFO  jepsen.util - 0\t:invoke\t:txn\t[[:append 5 1] [:r 5 nil]]\nINFO  jepsen.util - \
+    0\t:info\t:txn\t:timed-out\n";
     assert_eq!(shown(&read(log).unwrap(), 0), "append 5 1, r 5 ?");
 }
 

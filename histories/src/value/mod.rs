@@ -64,7 +64,8 @@ pub enum Edn {
 pub enum ValueError {
     /// The text is not a number, or is a number beyond any practical limit.
     #[error(
-        "{0} cannot be read as a number (exponents have at most 18 digits, both parts of a ratio at most 36, numbers in \
+        "{0} cannot be read as a number (exponents have at most 18 digits, both parts of a ratio at most 36, numbers \
+        in \
          another base than ten at most 4096)"
     )]
     Number(String),

@@ -26,8 +26,10 @@ const SEEDS: [&str; 10] = [
     ),
     r#"[{:process 0 :type :invoke :f :write :value [1 -7] :time 12 :index 0} #jepsen.history.Op{:process :nemesis, :type :info, :f :kill, :value {:n1 "a\n"}}
 {:process 0 :type :ok :f :write :value [1 -7] :revision 12}]"#,
-    "{:process 0, :type :invoke, :f :cas, :value #jepsen.independent/tuple [k [1 2]]}\n; why\n{:process 0, :type :info, :f :cas, :value [k [1 2]], :error :timeout}\n",
-    "INFO  jepsen.util - 0\t:invoke\t:write\t3\nINFO  jepsen.util - :nemesis\t:info\t:start\tnil\nINFO  jepsen.util - 0\t:ok\t:write\t3\n",
+    "{:process 0, :type :invoke, :f :cas, :value #jepsen.independent/tuple [k [1 2]]}\n; why\n{:process 0, :type \
+    :info, :f :cas, :value [k [1 2]], :error :timeout}\n",
+    "INFO  jepsen.util - 0\t:invoke\t:write\t3\nINFO  jepsen.util - :nemesis\t:info\t:start\tnil\nINFO  jepsen.util - \
+    0\t:ok\t:write\t3\n",
     concat!(
         r##"{"process":"w","type":"invoke","f":"write","value":{"$edn":"#{:a 1/2}"}}"##,
         "\n",
@@ -38,7 +40,9 @@ const SEEDS: [&str; 10] = [
         r#"{"process":18446744073709551616,"type":"ok","f":"read","value":{"b":1e400,"a":-0.50}}"#,
         "\n",
     ),
-    "[{:process :w, :type :invoke, :f :write, :value #:a{:x 1N, :_/y 2.50M, b \\c}}\n {:process :w, :type :ok, :f :write, :value {a/b \\c :y 2.5M :a/x 0x1}}\n {:process \"r\", :type :invoke, :f :read, :value nil} {:process \"r\", :type :ok, :f :read, :value #{[:a/b 1e400] #inst \"2020\" #uuid \"1-2-3-4-5\" ##Inf}}]",
+    "[{:process :w, :type :invoke, :f :write, :value #:a{:x 1N, :_/y 2.50M, b \\c}}\n {:process :w, :type :ok, :f \
+    :write, :value {a/b \\c :y 2.5M :a/x 0x1}}\n {:process \"r\", :type :invoke, :f :read, :value nil} {:process \
+    \"r\", :type :ok, :f :read, :value #{[:a/b 1e400] #inst \"2020\" #uuid \"1-2-3-4-5\" ##Inf}}]",
     concat!(
         r#"[{"process":0,"type":"invoke","f":"write","value":7,"time":0.5},"#,
         "\n ",
@@ -50,7 +54,9 @@ const SEEDS: [&str; 10] = [
         r#"{"client":2,"input":{"op":"get","key":"a"},"output":{"value":"x"},"call":150,"return":200}"#,
         "\n",
     ),
-    "{:process 0, :type :invoke, :f :put, :key \"0\", :value \"x\"}\n{:process 0, :type :ok, :f :put, :key \"0\", :value \"x\"}\n{:process 0, :type :invoke, :f :get, :key \"0\", :value nil}\n{:process 0, :type :ok, :f :get, :key \"0\", :value \"x\"}\n",
+    "{:process 0, :type :invoke, :f :put, :key \"0\", :value \"x\"}\n{:process 0, :type :ok, :f :put, :key \"0\", \
+    :value \"x\"}\n{:process 0, :type :invoke, :f :get, :key \"0\", :value nil}\n{:process 0, :type :ok, :f :get, \
+    :key \"0\", :value \"x\"}\n",
 ];
 
 /// Fragments that parsers stumble over, to be inserted into files.

@@ -105,7 +105,8 @@ mod tests {
 
     #[test]
     fn what_is_laid_is_removed() {
-        let expected = "/bin/ip -batch - <<'END'\nlink del to-n1\nnetns del n1\nlink del to-n2\nnetns del n2\nlink del schism\nEND";
+        let expected = "/bin/ip -batch - <<'END'\nlink del to-n1\nnetns del n1\nlink del to-n2\nnetns del n2\nlink \
+        del schism\nEND";
         assert_eq!(remove("/bin/ip", &[NodeId(1), NodeId(2)]).to_string(), expected);
     }
 }

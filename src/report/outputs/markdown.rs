@@ -18,7 +18,8 @@ pub(super) fn page(summary: &Summary) -> String {
         let cells = columns.iter().map(|column| summary.cell(row, column).map_or_else(String::new, cell));
         page += &format!("| {} | {} |\n", text(row), cells.collect::<Vec<_>>().join(" | "));
     }
-    page += "\nIn each cell: runs with a violation, of those that could have found one, with the 95 % interval of that share.\n";
+    page += "\nIn each cell: runs with a violation, of those that could have found one, with the 95 % interval of \
+    that share.\n";
     let counts = Category::ALL.iter().map(|category| (summary.count(*category), category.name()));
     let counts: Vec<String> =
         counts.filter(|(count, _)| *count > 0).map(|(count, name)| format!("{count} {name}")).collect();

@@ -65,7 +65,8 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
             }
             @if let Some(run) = facts.run {
                 (errors(run))
-                p { "The nodes sent " (run.results.live.cost.messages) " messages to each other and made " (run.results.live.cost.fsyncs) " fsyncs under load." }
+                p { "The nodes sent " (run.results.live.cost.messages) " messages to each other and made \
+                " (run.results.live.cost.fsyncs) " fsyncs under load." }
             }
         }
     })

@@ -22,8 +22,10 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
         canvas id="explorer-picture" tabindex="0" role="application" aria-describedby="explorer-help explorer-said"
             aria-label="Operations by time, in lanes of the node that was asked" {}
         p id="explorer-help" class="quiet" {
-            "Blue succeeded, grey failed or is unknown, red is the evidence; dark beds are times in which the node believed that it led, "
-            "light ones faults. Drag to move, hold Shift (or focus the picture) and turn the wheel to zoom, hover for details. Keys: + and -, arrows, "
+            "Blue succeeded, grey failed or is unknown, red is the evidence; dark beds are times in which the node \
+            believed that it led, "
+            "light ones faults. Drag to move, hold Shift (or focus the picture) and turn the wheel to zoom, hover for \
+            details. Keys: + and -, arrows, "
             "Home for all, n and p for the operations of the evidence."
         }
         p id="explorer-said" aria-live="polite" {}

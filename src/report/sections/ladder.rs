@@ -13,15 +13,18 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
     Some(html! {
         div class="wide" tabindex="0" role="region" aria-label="Consistency models" {
             table {
-                thead { tr { th scope="col" { "model" } th scope="col" { "holds" } th scope="col" { "what shows it" } } }
+                thead { tr { th scope="col" { "model" } th scope="col" { "holds" } th scope="col" { "what shows \
+                it" } } }
                 tbody {
                     @for rung in &ladder.rungs {
                         tr {
                             th scope="row" { (rung.model.to_string()) }
                             @match &rung.standing {
                                 Standing::Holds => { td class="good" { "✓ yes" } td {} }
-                                Standing::Fails { witness, .. } => { td class="bad" { "✗ no" } td { (text(&witness.claim)) } }
-                                Standing::NotChecked { why } => { td class="unsure" { "not checked" } td { (text(why)) } }
+                                Standing::Fails { witness, .. } => { td class="bad" { "✗ \
+                                no" } td { (text(&witness.claim)) } }
+                                Standing::NotChecked { why } => { td class="unsure" { "not \
+                                checked" } td { (text(why)) } }
                             }
                         }
                     }
@@ -32,15 +35,19 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
             @let reads = &staleness.reads;
             p {
                 (grouped(reads.stale.count)) " of " (grouped(reads.reads)) " reads were certainly stale ("
-                (format!("{:.2} %, 95 % interval {:.2} to {:.2} %", reads.stale.share * 100.0, reads.stale.low * 100.0, reads.stale.high * 100.0)) ")"
+                (format!("{:.2} %, 95 % interval {:.2} to {:.2} \
+                %", reads.stale.share * 100.0, reads.stale.low * 100.0, reads.stale.high * 100.0)) ")"
                 @if let Some(Distribution { p50, p90, p99, max, .. }) = reads.behind_ns {
-                    ": by " (lasting(p50)) " at p50, " (lasting(p90)) " at p90, " (lasting(p99)) " at p99, " (lasting(max)) " at most"
+                    ": by " (lasting(p50)) " at p50, " (lasting(p90)) " at p90, " (lasting(p99)) " at p99, \
+                    " (lasting(max)) " at most"
                 }
-                @if let Some(Distribution { max, .. }) = reads.versions { "; up to " (grouped(usize::try_from(max).unwrap_or(usize::MAX))) " versions behind" }
+                @if let Some(Distribution { max, .. }) = reads.versions { "; up to \
+                " (grouped(usize::try_from(max).unwrap_or(usize::MAX))) " versions behind" }
                 "."
             }
             @if let Some(delta_ns) = staleness.delta_ns {
-                p { "Δ = " (lasting(delta_ns)) ": had each read begun that much earlier, the history would be linearizable." }
+                p { "Δ = " (lasting(delta_ns)) ": had each read begun that much earlier, the history would be \
+                linearizable." }
             }
         }
     })

@@ -22,7 +22,8 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
                         tr {
                             td class="number" { (reign.term) } td { "n" (reign.node) }
                             td { (seconds(reign.span.from_ns)) } td { (seconds(reign.span.until_ns)) }
-                            td { @if let Some(newer) = newer.filter(|newer| *newer < reign.span.until_ns) { "for " (seconds(reign.span.until_ns - newer.max(reign.span.from_ns))) } }
+                            td { @if let Some(newer) = newer.filter(|newer| *newer < reign.span.until_ns) { "for \
+                            " (seconds(reign.span.until_ns - newer.max(reign.span.from_ns))) } }
                         }
                     }
                 }

@@ -36,7 +36,8 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
     (!lines.is_empty()).then(|| {
         html! {
             @if skipped > 0 { p class="quiet" { (skipped) " more lines are in nodes/*/node.log." } }
-            pre tabindex="0" { @for (time_ns, line) in lines.iter().take(MOST) { (seconds(*time_ns)) "  " (text(line)) "\n" } }
+            pre tabindex="0" { @for (time_ns, line) in lines.iter().take(MOST) { (seconds(*time_ns)) "  \
+            " (text(line)) "\n" } }
         }
     })
 }

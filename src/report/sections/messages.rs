@@ -47,10 +47,13 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
         p { (fates(&diagram)) }
         div class="wide" tabindex="0" role="region" aria-label="Diagram of the messages" { (diagram.svg()) }
         p class="quiet" {
-            "Each arrow is a message, drawn from the moment it was sent to the moment it was taken in; a broken one with a cross was lost. "
-            "Small strokes on a node's line: it learnt that more of the log is committed. Bars: the operations that contradict each other. "
+            "Each arrow is a message, drawn from the moment it was sent to the moment it was taken in; a broken one \
+            with a cross was lost. "
+            "Small strokes on a node's line: it learnt that more of the log is committed. Bars: the operations that \
+            contradict each other. "
             @let more = facts.exchange.messages.len() - diagram.shown.len();
-            @if more > 0 { (counted(more, "more message")) " between " (seconds(during.from_ns)) " and " (seconds(during.until_ns)) " are in nodes/*/" (plan.system().trace_file().unwrap_or_default()) "." }
+            @if more > 0 { (counted(more, "more message")) " between " (seconds(during.from_ns)) " and \
+            " (seconds(during.until_ns)) " are in nodes/*/" (plan.system().trace_file().unwrap_or_default()) "." }
         }
         details {
             summary { "The same in a table" }
@@ -113,7 +116,8 @@ impl Diagram<'_> {
         let height = TOP + LANE * f64::from(self.nodes) + 34.0;
         html! {
             svg class="timeline messages" viewBox={ "0 0 " (WIDTH) " " (height) } role="img"
-                aria-label={ "Messages between the nodes from " (seconds(self.scale.from_ns)) " to " (seconds(self.scale.until_ns)) "; the table below has the same" } {
+                aria-label={ "Messages between the nodes from " (seconds(self.scale.from_ns)) " to \
+                " (seconds(self.scale.until_ns)) "; the table below has the same" } {
                 @for node in 1..=self.nodes { (self.lane(node)) }
                 @for lost in [false, true] {
                     @for message in self.shown.iter().filter(|message| message.received_ns.is_none() == lost) { (self.arrow(message)) }
@@ -192,7 +196,8 @@ impl Diagram<'_> {
         let (dx, dy) = ((x2 - x1) / length * HEAD, (y2 - y1) / length * HEAD);
         let along = format!("M{} {}L{} {}", px(x1), px(y1), px(x2), px(y2));
         html! {
-            g class={ "message " (family(message.content.message)) @if arrived.is_none() { " lost" } } data-tip=(words(message)) {
+            g class={ "message " (family(message.content.message)) @if arrived.is_none() { " \
+            lost" } } data-tip=(words(message)) {
                 path class="hit" d=(along) {}
                 path d=(along) {}
                 @if arrived.is_some() {
@@ -213,7 +218,8 @@ impl Diagram<'_> {
         html! {
             @if node > 0 && self.scale.shows(times.invoked_ns, times.completed_ns) {
                 @let (from, until) = (self.scale.x(times.invoked_ns), self.scale.x(times.completed_ns));
-                g class={ "operation" @if wrong { " wrong" } } data-tip=(timeline::operation_on_one_line(self.facts, index)) {
+                g class={ "operation" @if wrong { " \
+                wrong" } } data-tip=(timeline::operation_on_one_line(self.facts, index)) {
                     rect x=(px(from)) width=(px((until - from).max(5.0))) y=(px(Self::y(node) + 7.0)) height="7" rx="2" {}
                 }
             }

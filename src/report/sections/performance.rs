@@ -17,7 +17,8 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
     }
     Some(html! {
         h3 { "Latency, each operation" }
-        div id="latency" class="plot" role="img" aria-label="Latency of each operation over time, logarithmic; the figures are in the table of counts" {}
+        div id="latency" class="plot" role="img" aria-label="Latency of each operation over time, logarithmic; the \
+        figures are in the table of counts" {}
         h3 { "Operations ended each second" }
         div id="throughput" class="plot" role="img" aria-label="Operations that ended in each second, by outcome" {}
         p class="quiet" { "Shaded: a fault was in force. Drag to zoom, double-click to see all again." }

@@ -183,7 +183,8 @@ fn too_high(key: &Key<'_>, read: u32, seen: i128, initial: i128) -> Violation {
         begun.filter(|&o| !is_read(key, key.operation(o)) && key.operation(o).invoked < end).collect();
     let most = operations.len();
     let claim = format!(
-        "{} returned {seen}, although the counter began at {initial} and only {} had even begun by the time the read ended",
+        "{} returned {seen}, although the counter began at {initial} and only {} had even begun by the time the read \
+        ended",
         key.who("read", read),
         increments(most)
     );
@@ -236,7 +237,8 @@ fn too_low(key: &Key<'_>, read: u32, seen: i128, initial: i128) -> Violation {
             format!("{who} returned {seen}, although {already}, and {needed} more increments had begun and ended since")
         }
         (None, _) => format!(
-            "{who} returned {seen}, although the counter began at {then} and {} had been acknowledged before the read began",
+            "{who} returned {seen}, although the counter began at {then} and {} had been acknowledged before the read \
+            began",
             self::increments(increments.len())
         ),
     };

@@ -188,7 +188,8 @@ fn missing(key: &Key<'_>, place: usize, needed_by: u32, longest: u32) -> Option<
             }
             (0, _) if times == 1 => format!("{}, although nobody ever appended {element}", returned(key, reader)),
             (count, _) => format!(
-                "{}, in which {element} stands {times} times, although only {count} append{} of it had begun by the time the read ended",
+                "{}, in which {element} stands {times} times, although only {count} append{} of it had begun by the \
+                time the read ended",
                 returned(key, reader),
                 if count == 1 { "" } else { "s" }
             ),

@@ -151,7 +151,8 @@ fn not_in_a_row(
     let other = seen(key, read).iter().find(|element| !there.contains(element));
     let other = other.expect("it is no smaller, and lacks something");
     let claim = format!(
-        "{who} returned {other} without {lost}, although {} returned {lost} without {other}: one of the two had been there \
+        "{who} returned {other} without {lost}, although {} returned {lost} without {other}: one of the two had been \
+        there \
          before the other",
         key.who("read", before)
     );

@@ -238,7 +238,8 @@ fn no_bottom(key: &Key<'_>, chain: &[&Item]) -> Violation {
     };
     let mut reasons: Vec<String> = chain.iter().map(|item| key.inside(item)).collect();
     reasons.push(format!(
-        "so from {} to {} the stack was never empty, and one of these was at its bottom all the time; but each was put in after that \
+        "so from {} to {} the stack was never empty, and one of these was at its bottom all the time; but each was \
+        put in after that \
          time began, or was out before it ended",
         key.ended(first.put),
         if last.take == NEVER { "the end".to_owned() } else { key.began(last.take) }
