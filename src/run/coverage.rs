@@ -71,7 +71,7 @@ pub(crate) struct FaultCoverage {
 /// Time before and after a change of leaders that counts as dangerous: well over an election timeout.
 const AROUND_NS: u64 = 500_000_000;
 
-/// What the nodes said about who led.
+/// Statements of the nodes about who led.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Leadership<'a> {
     pub(crate) reigns: &'a [Reign],

@@ -1,4 +1,4 @@
-//! What past runs left in a store: their folders, which no name in them leads out of, and what is in them.
+//! Past runs in a store: their folders, which no name in them leads out of, and their content.
 
 mod confined;
 mod schema;

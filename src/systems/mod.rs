@@ -102,7 +102,7 @@ impl Address {
     }
 }
 
-/// What the command that starts a node depends on.
+/// Parameters of the command that starts a node.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct NodeSetup<'a> {
     /// Number of the node, from 1.

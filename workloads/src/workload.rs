@@ -5,7 +5,7 @@ use std::fmt::Debug;
 
 use crate::{Answer, Request, append::Append, queue::Queue, register::Register, set::Set};
 
-/// All workloads, in the order in which they are offered.
+/// List of the workloads, in the order in which they are offered.
 pub static WORKLOADS: [&dyn Workload; 4] = [&Register, &Set, &Queue, &Append];
 
 /// Returns the workload of this name.

@@ -45,7 +45,7 @@ macro_rules! models {
         }
 
         impl Model {
-            /// All models, in the order in which they are listed for a user.
+            /// List of the models, in the order in which users see them.
             pub const ALL: &'static [Self] = &[$(Self::$model),*];
 
             fn definition(self) -> &'static Definition {
