@@ -1,4 +1,5 @@
-//! What a command reads: a file; or a pipe or a device, which may keep silent for ever and is waited for no longer than there is time.
+//! What a command reads: a file; or a pipe or a device, which may keep silent for ever and is waited for no longer than
+//! there is time.
 
 use std::{
     fs::{File, OpenOptions},

@@ -1,5 +1,5 @@
-//! Whom a request is meant for. A page of somebody else can let its own name mean our address (DNS rebinding), and would read the store
-//! then: only requests for the names that we go by are answered.
+//! Whom a request is meant for. A page of somebody else can let its own name mean our address (DNS rebinding), and
+//! would read the store then: only requests for the names that we go by are answered.
 
 use std::net::{IpAddr, SocketAddr};
 
