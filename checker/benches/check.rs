@@ -351,8 +351,8 @@ fn measure_objects(c: &mut Criterion) {
     }
 }
 
-/// A million transactions of four micro-operations on ten lists at once, by twenty clients; of their reads, `stale`
-/// miss the last element.
+/// Simulates a million transactions of four micro-operations on ten lists at once, by twenty clients; `stale` of their
+/// reads miss the last element.
 fn simulate_transactions(stale: usize) -> History {
     const CLIENTS: usize = 20;
     const TRANSACTIONS: usize = 1_000_000;

@@ -1,5 +1,4 @@
-//! What the events of a file mean where that is not said by the file alone: its format, keys within values, cas that
-//! failed.
+//! Meaning of the events of a file where the file alone does not tell: its format, keys within values, failed cas.
 
 use clap::{Args, ValueEnum, builder::PossibleValue};
 use histories::{FailedCas, Format, ReadError, ReadOptions};

@@ -87,8 +87,8 @@ impl ConvertArgs {
         })
     }
 
-    /// Twice: what all events are decides how each is written, and memory is for more than events. Returns how the file
-    /// was read.
+    /// Reads the input once, and gives each event to `each`. Conversion reads twice: how an event is written depends on
+    /// all others, and they may not fit in memory. Returns how the file was read.
     fn read(&self, budget: &Budget, way: Way, mut each: impl FnMut(Option<&Event<'_>>)) -> anyhow::Result<Way> {
         let found = budget.watched_again(&self.input, self.meaning, |options| {
             histories::read_events(&self.input, &ReadOptions { way, ..*options }, &mut each)
