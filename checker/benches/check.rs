@@ -2,8 +2,8 @@
 #![allow(clippy::disallowed_methods, clippy::print_stderr, reason = "benches may read files and say what they skip")]
 //! How long a check takes: every figure that we claim.
 //!
-//! `cargo bench -p checker`. Histories are simulated: each client thinks, invokes, waits, and the operation takes effect somewhere
-//! between.
+//! `cargo bench -p checker`. Histories are simulated: each client thinks, invokes, waits, and the operation takes
+//! effect somewhere between.
 
 #[path = "../tests/it/store.rs"]
 mod store;
@@ -351,7 +351,8 @@ fn measure_objects(c: &mut Criterion) {
     }
 }
 
-/// A million transactions of four micro-operations on ten lists at once, by twenty clients; of their reads, `stale` miss the last element.
+/// Simulates a million transactions of four micro-operations on ten lists at once, by twenty clients; `stale` of their
+/// reads miss the last element.
 fn simulate_transactions(stale: usize) -> History {
     const CLIENTS: usize = 20;
     const TRANSACTIONS: usize = 1_000_000;

@@ -4,5 +4,6 @@
 #SBATCH --array=1-3
 #SBATCH --output=part-%a.log
 set -euo pipefail
-schism campaign "${PLAN:-campaign.toml}" --shard "$SLURM_ARRAY_TASK_ID/$SLURM_ARRAY_TASK_COUNT" --store "part-$SLURM_ARRAY_TASK_ID" \
+schism campaign "${PLAN:-campaign.toml}" \
+    --shard "$SLURM_ARRAY_TASK_ID/$SLURM_ARRAY_TASK_COUNT" --store "part-$SLURM_ARRAY_TASK_ID" \
     || [ $? -eq 1 ]   # a violation is an answer

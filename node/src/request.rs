@@ -39,7 +39,8 @@ impl Mode {
                 "from whoever believes that it leads; stale while a deposed leader is cut off"
             }
             (Self::Leader, Elections::CheckQuorum) => {
-                "from whoever believes that it leads; stale until a deposed leader steps down, an election timeout later"
+                "from whoever believes that it leads; stale until a deposed leader steps down, an election timeout \
+                later"
             }
             (Self::Lease, Elections::Basic) => {
                 "refused: voters that are not loyal can elect another while the lease runs"

@@ -1,4 +1,5 @@
-//! The files that a command was given: patterns that the shell left alone stand for what they match, a run's folder for the history in it.
+//! The files that a command was given: a pattern that the shell left alone stands for what it matches, a run's folder
+//! for the history in it.
 
 use std::path::{Path, PathBuf};
 
@@ -14,8 +15,8 @@ const LIKE_A_SHELL: MatchOptions =
 const NAMES: [&str; 4] = ["history.jsonl", "history.edn", "history.json", "history.columns"];
 const ENDS: [&str; 3] = ["", ".gz", ".zst"];
 
-/// Each pattern replaced by what it matches, sorted, and each run's folder by its history. What exists by its literal name is no
-/// pattern; what stands for nothing stays, for [`matched`] to refuse.
+/// Replaces each pattern by what it matches, sorted, and each run's folder by its history. What exists by its literal
+/// name is no pattern; a pattern without a match stays, for [`matched`] to refuse.
 pub(crate) fn expand(named: Vec<PathBuf>) -> Vec<PathBuf> {
     let mut files = Vec::with_capacity(named.len());
     for name in named {

@@ -14,7 +14,8 @@ use super::{
 };
 use crate::error::{ExitStatus, Failure};
 
-/// What the ladder and staleness take together for each operation of a history that is not linearizable, in bytes, by and large.
+/// Bytes that the ladder and staleness take together, roughly, for each operation of a history that is not
+/// linearizable.
 const SIDE_BY_SIDE_BYTES: usize = 256;
 
 /// What a command may take.
@@ -47,8 +48,8 @@ pub(crate) struct Judging {
     level: Option<LevelName>,
     #[command(flatten)]
     meaning: Meaning,
-    /// What a key holds before anything is written, as JSON or EDN [default: null; for `kv`, "" where no read is answered with null, and no
-    /// cas finds or expects it].
+    /// What a key holds before anything is written, as JSON or EDN [default: null; for `kv`, "" where no read is
+    /// answered with null, and no cas finds or expects it].
     #[arg(long, value_name = "VALUE", value_parser = histories::parse_value)]
     initial: Option<Value>,
     #[command(flatten)]
@@ -230,10 +231,11 @@ impl Judging {
         self.initial.is_some()
     }
 
-    /// Whether the model of a history without transactions can begin as it is said to; before it is read, the model that is given.
+    /// Checks that the model can begin with the value of `--initial`: the model of a history without transactions;
+    /// before it is read, the model that is given.
     ///
     /// # Errors
-    /// It cannot, with what it can begin with.
+    /// Fails if it cannot, and says what it can begin with.
     pub(crate) fn check_initial(&self, history: Option<&History>) -> anyhow::Result<()> {
         let model = match self.model {
             Some(name) => name.of_keys(),
@@ -273,13 +275,14 @@ pub(crate) fn model_named(name: &str) -> Option<Model> {
     ModelName::from_str(name, false).ok()?.of_keys()
 }
 
-/// The event that says that a history is to be judged by the model of this name; none where it shows without being said.
+/// Returns the event that says that a history is to be judged by the model of this name; none if the history shows it
+/// by itself.
 pub(crate) fn judge_by(name: &str) -> Option<Event<'static>> {
     let model = model_named(name).filter(|model| *model != Model::Register)?;
     judge_as(&Options::new(model), 0)
 }
 
-/// The event that says how a history is to be judged where nobody says otherwise: what is left of a history no longer tells.
+/// Returns the event that says how a history is to be judged by default: a part of a history may no longer show it.
 pub(crate) fn judge_as(options: &Options<'_>, time: u64) -> Option<Event<'static>> {
     let name =
         ModelName::value_variants().iter().find(|name| name.of_keys() == Some(options.model))?.to_possible_value()?;
@@ -321,8 +324,9 @@ fn model_of(history: &History) -> Model {
     if history.operations.iter().any(|operation| edits(operation.function)) { Model::KeyValue } else { Model::Register }
 }
 
-/// The value that a key holds before anything is written, where nobody says it: null. But some key-value stores answer an absent key with
-/// empty text, and who does never names null: so it is empty text for `kv` if no read was answered with null, and no cas found or expected it.
+/// Returns the default initial value of a key: null. But some key-value stores answer with empty text for an absent
+/// key, and never with null: so it is empty text for `kv` if no read was answered with null, and no cas found or
+/// expected it.
 fn initial_of(model: Model, history: &History) -> Value {
     let names_null = |operation: &Operation| match (operation.function, operation.outcome) {
         (Function::Read, Outcome::Ok) => operation.output == ValueId::NIL,

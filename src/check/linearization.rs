@@ -31,8 +31,8 @@ struct Line<'a> {
 /// So many lines are written between two questions whether to go on.
 const LINES_PER_QUESTION: usize = 4096;
 
-/// Writes the operations with these indexes, in this order; `file` names the history, where there are several. Whether all were
-/// written before `keep_going` said no.
+/// Writes the operations with these indexes, in this order; `file` names the history, where there are several. Returns
+/// whether all were written before `keep_going` said no.
 pub(crate) fn write(
     out: &mut dyn Write,
     file: Option<&str>,

@@ -1,4 +1,4 @@
-//! What the events of a file mean where that is not said by the file alone: its format, keys within values, cas that failed.
+//! Meaning of the events of a file where the file alone does not tell: its format, keys within values, failed cas.
 
 use clap::{Args, ValueEnum, builder::PossibleValue};
 use histories::{FailedCas, Format, ReadError, ReadOptions};
@@ -11,11 +11,12 @@ pub(crate) struct Meaning {
     /// In which format the files are [default: as the content of each says].
     #[arg(long, value_enum, value_name = "FORMAT")]
     format: Option<FormatName>,
-    /// Whether the values of clients are pairs [key, value], as Jepsen's `independent` has them; an error where it cannot be told.
+    /// Whether the values of clients are pairs [key, value], as Jepsen's `independent` has them; an error where it
+    /// cannot be told.
     #[arg(long, value_enum, value_name = "WHETHER", default_value_t = Keyed::Auto)]
     keyed: Keyed,
-    /// What a cas is taken for that ended as failed, without a word about what it found or why [default: nothing; in Jepsen's log lines a
-    /// mismatch].
+    /// What a cas is taken for that ended as failed, without a word about what it found or why [default: nothing; in
+    /// Jepsen's log lines a mismatch].
     #[arg(long, value_enum, value_name = "WHAT")]
     failed_cas: Option<FailedCasName>,
 }

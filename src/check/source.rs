@@ -1,4 +1,5 @@
-//! What a command reads: a file; or a pipe or a device, which may keep silent for ever and is waited for no longer than there is time.
+//! Input of a command: a file; or a pipe or a device, which may stay silent for ever and is waited for only within the
+//! time limit.
 
 use std::{
     fs::{File, OpenOptions},

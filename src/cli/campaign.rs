@@ -31,8 +31,8 @@ use crate::{
 
 /// Carries out a matrix of runs (read modes × faults × seeds), each a process of its own, and tells which cells hold.
 ///
-/// Without a plan or flags: all five read modes under none, kill, pause, partition, clock and all of them, three seeds each. A
-/// campaign is kept in one folder; one that was interrupted, however that happened, goes on with --resume.
+/// Without a plan or flags: all five read modes under none, kill, pause, partition, clock and all of them, three seeds
+/// each. A campaign is kept in one folder; one that was interrupted, however that happened, goes on with --resume.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   schism campaign
@@ -55,8 +55,10 @@ A plan is TOML; what it leaves out is as above:
   read mode says
   trace = false                                               # true: reports with message diagrams, 0.8 MB a second
 
-In the folder: campaign.json, campaign.sqlite (tables runs and cells), junit.xml, summary.md, and runs/<cell>/seed-<n>/ with all
-of each run. On GitHub Actions, annotations and the step's summary are written too. The exit code is that of the worst run.")]
+In the folder: campaign.json, campaign.sqlite (tables runs and cells), junit.xml, summary.md, and \
+runs/<cell>/seed-<n>/ with all
+of each run. On GitHub Actions, annotations and the step's summary are written too. The exit code is that of the \
+worst run.")]
 #[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 pub(crate) struct CampaignArgs {
     /// The plan; flags override what it says.

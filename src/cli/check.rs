@@ -27,13 +27,14 @@ use crate::{
 
 /// Decides whether recorded histories are linearizable.
 ///
-/// Reads schism's own JSON Lines, also as one JSON array, Jepsen's, Knossos' and Elle's EDN, Jepsen's log lines, porcupine's key-value
-/// histories and records of one operation each (client, input, call, output, return), also compressed by gzip or zstd; which of them a
-/// file is, its content tells. A run's folder stands for its history, and - for standard input. Each key is checked on its own. Several
-/// files give a table, and the exit code of the worst.
+/// Reads schism's own JSON Lines, also as one JSON array, Jepsen's, Knossos' and Elle's EDN, Jepsen's log lines,
+/// porcupine's key-value histories and records of one operation each (client, input, call, output, return), also
+/// compressed by gzip or zstd; which of them a file is, its content tells. A run's folder stands for its history, and -
+/// for standard input. Each key is checked on its own. Several files give a table, and the exit code of the worst.
 ///
-/// The order of lines is that of events. Where times contradict it and every event of a client has one, the times count, which the verdict
-/// says; what has one time is then concurrent, as it is among records. Times are whole nanoseconds, or seconds where some are decimals.
+/// The order of lines is that of events. Where times contradict it and every event of a client has one, the times
+/// count, which the verdict says; what has one time is then concurrent, as it is among records. Times are whole
+/// nanoseconds, or seconds where some are decimals.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   schism check store/latest
@@ -43,7 +44,8 @@ use crate::{
 A line of a linearization is an operation, in the order in which they can have taken effect, one key after another:
   {\"key\":\"k3\",\"index\":1,\"process\":4,\"node\":2,\"type\":\"ok\",\"f\":\"write\",\"value\":57}
   {\"key\":\"k3\",\"index\":2,\"process\":6,\"node\":1,\"type\":\"ok\",\"f\":\"read\",\"answer\":57}
-`index` is its number among all that clients invoked, from 0; what had no effect, or need not have had any, is left out; with
+`index` is its number among all that clients invoked, from 0; what had no effect, or need not have had any, is left \
+out; with
 several files each line also names its `file`.")]
 pub(crate) struct CheckArgs {
     #[command(flatten)]
@@ -53,8 +55,8 @@ pub(crate) struct CheckArgs {
     /// Check every key, even after a violation.
     #[arg(long)]
     all: bool,
-    /// Say how far the operations can be ordered, what was done to the system then, and of each weaker consistency model that fails
-    /// what shows it.
+    /// Say how far the operations can be ordered, what was done to the system then, and of each weaker consistency
+    /// model that fails what shows it.
     #[arg(long)]
     explain: bool,
     /// Print the verdicts as JSON.
@@ -63,8 +65,8 @@ pub(crate) struct CheckArgs {
     /// Write here, as JSON Lines, an order of the operations of each linearizable key that explains every answer.
     #[arg(long, value_name = "OUT", value_parser = parse_output)]
     linearization: Option<PathBuf>,
-    /// The histories, or runs' folders; a pattern such as 'store/*/*/history.jsonl' stands for all that it matches, and - for standard
-    /// input.
+    /// The histories, or runs' folders; a pattern such as 'store/*/*/history.jsonl' stands for all that it matches,
+    /// and - for standard input.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 }

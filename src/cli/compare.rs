@@ -21,13 +21,15 @@ use crate::{
     terminal,
 };
 
-/// Compares read modes: the same load and the same faults on each, in turn, one run at a time, so that a busy machine hurts all alike.
+/// Compares read modes: the same load and the same faults on each, in turn, one run at a time, so that a busy machine
+/// hurts all alike.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   schism compare
   schism compare --reads lease,quorum --nodes 3,5 --read-shares 50,95 --rounds 5 --store lease-or-quorum
 
-In the folder: compare.json, compare.html, and all that a campaign has. Exit code 0 when all runs came to a verdict, whichever.")]
+In the folder: compare.json, compare.html, and all that a campaign has. Exit code 0 when all runs came to a \
+verdict, whichever.")]
 pub(crate) struct CompareArgs {
     /// Read modes.
     #[arg(

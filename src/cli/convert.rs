@@ -13,10 +13,11 @@ use crate::{
 
 /// Writes a history in another format.
 ///
-/// Reads whatever `schism check` reads, and writes JSON Lines or EDN as Jepsen has it (one operation a line; keys as `independent` tuples).
-/// What EDN has no name for goes into further keys (:observed, :mismatch, :node, :revision), which schism reads back. In JSON Lines a process that
-/// went on after an unknown outcome gets a new number. A name that ends in .gz or .zst is compressed so. A history that breaks the rules is
-/// not converted. Columns are what a checker needs and no more: they are read several times faster, and cannot be converted back.
+/// Reads whatever `schism check` reads, and writes JSON Lines or EDN as Jepsen has it (one operation a line; keys as
+/// `independent` tuples). What EDN has no name for goes into further keys (:observed, :mismatch, :node, :revision),
+/// which schism reads back. In JSON Lines a process that went on after an unknown outcome gets a new number. A name
+/// that ends in .gz or .zst is compressed so. A history that breaks the rules is not converted. Columns are what a
+/// checker needs and no more: they are read several times faster, and cannot be converted back.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   schism convert store/latest/history.jsonl history.edn
@@ -86,7 +87,8 @@ impl ConvertArgs {
         })
     }
 
-    /// Twice: what all events are decides how each is written, and memory is for more than events. Returns how the file was read.
+    /// Reads the input once, and gives each event to `each`. Conversion reads twice: how an event is written depends on
+    /// all others, and they may not fit in memory. Returns how the file was read.
     fn read(&self, budget: &Budget, way: Way, mut each: impl FnMut(Option<&Event<'_>>)) -> anyhow::Result<Way> {
         let found = budget.watched_again(&self.input, self.meaning, |options| {
             histories::read_events(&self.input, &ReadOptions { way, ..*options }, &mut each)

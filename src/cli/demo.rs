@@ -21,8 +21,9 @@ use crate::{
 
 /// Shows on real processes that basic Raft reads are not linearizable and that quorum reads are.
 ///
-/// Five nodes, leaders cut off from the others again and again; once the node that believes to lead answers reads on its own (basic Raft),
-/// once it asks a majority first. Exit code 0 if the first is found not linearizable and the second linearizable.
+/// Five nodes, leaders cut off from the others again and again; once the node that believes to lead answers reads on
+/// its own (basic Raft), once it asks a majority first. Exit code 0 if the first is found not linearizable and the
+/// second linearizable.
 #[derive(Debug, Args)]
 pub(crate) struct DemoArgs {
     /// Decides everything that is left to chance [default: drawn, and shown].

@@ -12,9 +12,9 @@ use crate::{
 
 /// Makes up the history of concurrent clients of a store, in virtual time.
 ///
-/// The store is linearizable, unless a violation is asked for: then one is planted near the end, and only where it can be proven that no
-/// order of the operations explains it. The same options and seed give the same bytes. Half of the operations read; unknown outcomes
-/// (`info`) take effect in time, late or never.
+/// The store is linearizable, unless a violation is asked for: then one is planted near the end, and only where it can
+/// be proven that no order of the operations explains it. The same options and seed give the same bytes. Half of the
+/// operations read; unknown outcomes (`info`) take effect in time, late or never.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   schism generate --ops 1000000 --clients 20 --values unique --out m1.jsonl
@@ -25,7 +25,12 @@ pub(crate) struct GenerateArgs {
     #[arg(long, value_enum, default_value_t = ModelName::Register)]
     model: ModelName,
     /// How many operations.
-    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 10_000,
+        value_parser = clap::value_parser!(u64).range(1..=1_000_000_000)
+    )]
     ops: u64,
     /// How many clients at once.
     #[arg(long, value_name = "C", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=10_000))]

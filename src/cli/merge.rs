@@ -24,8 +24,8 @@ use crate::{
 
 /// Puts the parts of a campaign together that were done apart, by --shard or by chance.
 ///
-/// All must have the same plan. Of a run that several parts have, the worst result counts: a violation before all else. What no part
-/// has is missing, and `schism campaign --resume` does it.
+/// All must have the same plan. Of a run that several parts have, the worst result counts: a violation before all else.
+/// What no part has is missing, and `schism campaign --resume` does it.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   schism merge night-1 night-2 night-3 --into night")]

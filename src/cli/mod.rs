@@ -24,8 +24,9 @@ use crate::error::ExitStatus;
 
 /// Splits a cluster and asks whether what its clients saw could still have been one history.
 ///
-/// schism starts real node processes, lets concurrent clients read and write, cuts networks, kills, pauses and bends clocks, records
-/// every operation, and decides whether the history is linearizable. It needs no root and leaves nothing behind.
+/// schism starts real node processes, lets concurrent clients read and write, cuts networks, kills, pauses and bends
+/// clocks, records every operation, and decides whether the history is linearizable. It needs no root and leaves
+/// nothing behind.
 #[derive(Debug, Parser)]
 #[command(name = "schism", version, after_help = ExitStatus::help(), after_long_help = examples())]
 pub(crate) struct Cli {

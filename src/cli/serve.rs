@@ -41,13 +41,14 @@ const REFRESH_SECONDS: &str = "3";
 const LIVE_LIMIT: Duration = Duration::from_secs(20);
 const LIVE_MEMORY_BYTES: usize = 2 << 30;
 
-/// Lists the store in a browser: a table that can be sorted and filtered, with the report of each run; it refreshes itself while runs
-/// are under way.
+/// Lists the store in a browser: a table that can be sorted and filtered, with the report of each run; it refreshes
+/// itself while runs are under way.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   schism serve store                     # then open http://127.0.0.1:8090/
 
-Only requests for the names of this address are answered (127.0.0.1, localhost, [::1], or the address of --listen), so that no other
+Only requests for the names of this address are answered (127.0.0.1, localhost, [::1], or the address of --listen), \
+so that no other
 page in the browser can read the store.")]
 pub(crate) struct ServeArgs {
     /// The store.

@@ -27,9 +27,10 @@ use crate::{
 
 /// Writes the few operations of a history that are not linearizable by themselves.
 ///
-/// It holds the operations of the clearest evidence, with the events as they were recorded, and is judged again before it is written. Where these
-/// no longer tell how they are to be judged, an event before them does (`judge-as`, with model and initial value), which `schism check` follows.
-/// The exit code is the verdict's, as that of `schism check`: where a history is linearizable or unknown, nothing is written.
+/// It holds the operations of the clearest evidence, with the events as they were recorded, and is judged again before
+/// it is written. Where these no longer tell how they are to be judged, an event before them does (`judge-as`, with
+/// model and initial value), which `schism check` follows. The exit code is the verdict's, as that of `schism check`:
+/// where a history is linearizable or unknown, nothing is written.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   schism shrink store/latest/history.jsonl
@@ -92,8 +93,8 @@ impl ShrinkArgs {
         }
     }
 
-    /// The events as they are written, and the verdict on them where nobody says how to judge them: if they do not tell it themselves any
-    /// more, they begin with an event that does.
+    /// Returns the events as they are written, and the verdict on them without options: if they do not show by
+    /// themselves how to judge them, they begin with an event that says it.
     fn alone(
         &self,
         history: &History,
@@ -157,8 +158,8 @@ impl ShrinkArgs {
     }
 }
 
-/// The key and the operations of the clearest evidence, and whether they contradict each other as they are; all that the key has, where
-/// there is no evidence.
+/// Returns the key and the operations of the clearest evidence, and whether they contradict each other by themselves;
+/// without evidence, all operations of the key.
 fn beginning(history: &History, report: &Report) -> Option<(Value, HashSet<usize>, bool)> {
     let violated = keys_with(report, Verdict::NotLinearizable);
     match clearest(&violated) {
@@ -169,8 +170,9 @@ fn beginning(history: &History, report: &Report) -> Option<(Value, HashSet<usize
     }
 }
 
-/// Adds what else counts for evidence that does not stand alone, so that what is written shows the same and not that something is missing: who
-/// set what a cas expected, and who set what these expected; or every change of the key, for who looks can always go.
+/// Adds what else counts for evidence that does not stand alone, so that the result shows the same violation and not
+/// that something is missing: who set what a cas expected, and who set what these expected; or, without a cas, every
+/// change of the key, since only reads can always be left out.
 fn let_stand_alone(history: &History, key: &Value, kept: &mut HashSet<usize>) {
     let is_cas = |place: &usize| history.operations[*place].function == Function::Cas;
     if kept.iter().any(is_cas) {

@@ -117,7 +117,8 @@ mod tests {
     fn a_stale_read_that_catches_up_is_told() {
         let line = |time: u64, process: u32, node: u32, kind: &str, f: &str, value: &str| {
             format!(
-                "{{\"time\":{time}000000,\"process\":{process},\"node\":{node},\"type\":\"{kind}\",\"f\":\"{f}\",\"key\":\"k3\",\"value\":{value}}}\n"
+                "{{\"time\":{time}000000,\"process\":{process},\"node\":{node},\"type\":\"{kind}\",\"f\":\"{f}\",\
+                \"key\":\"k3\",\"value\":{value}}}\n"
             )
         };
         let lines = [
@@ -137,8 +138,10 @@ mod tests {
         let expected = "
   What holds instead: sequential per key (all four session guarantees), causal, converged in the end
   What fails (on so many keys): regular (1 of 1)
-    not regular: read of k3 by process 2 at 0.005 s on n1 returned 41, although the write of 57 had been acknowledged at 0.004 s, which had begun after the write of 41 had been acknowledged at 0.002 s
-    (3 sessions: one process each; a process ends with an operation of unknown outcome. Over several keys, sequential consistency is NP-complete: each key is tested by itself, and causal consistency over all.)
+    not regular: read of k3 by process 2 at 0.005 s on n1 returned 41, although the write of 57 had been \
+acknowledged at 0.004 s, which had begun after the write of 41 had been acknowledged at 0.002 s
+    (3 sessions: one process each; a process ends with an operation of unknown outcome. Over several \
+keys, sequential consistency is NP-complete: each key is tested by itself, and causal consistency over all.)
 ";
         assert_eq!(describe(&ladder, true), expected);
         let measured = checker::staleness(&history, &Options::new(Model::Register));

@@ -53,10 +53,16 @@ fn body(summary: &Summary) -> Markup {
                 table class="matrix" {
                     caption class="quiet" { "Runs with a violation, of those that could have found one, with the 95 % \
                     interval of that share; below, each seed in its order, as a link to its report." }
-                    thead { tr { th scope="col" { "reads" } @for column in &columns { th scope="col" { (text(column)) } } } }
+                    thead { tr {
+                        th scope="col" { "reads" }
+                        @for column in &columns { th scope="col" { (text(column)) } }
+                    } }
                     tbody {
                         @for row in &rows {
-                            tr { th scope="row" { (row) } @for column in &columns { (cell(summary, summary.cell(row, column))) } }
+                            tr {
+                                th scope="row" { (row) }
+                                @for column in &columns { (cell(summary, summary.cell(row, column))) }
+                            }
                         }
                     }
                 }
@@ -107,7 +113,10 @@ fn counterexamples(summary: &Summary) -> Markup {
                 p { (text(&run.told())) }
             }
         }
-        @let failed: Vec<&Record> = summary.runs.iter().filter(|run| !matches!(run.category, Category::Violation | Category::NoViolation | Category::Weak)).collect();
+        @let has_verdict = |run: &Record| {
+            matches!(run.category, Category::Violation | Category::NoViolation | Category::Weak)
+        };
+        @let failed: Vec<&Record> = summary.runs.iter().filter(|run| !has_verdict(run)).collect();
         @if !failed.is_empty() {
             h2 { "Runs without a verdict" }
             @for run in failed { p { code { (text(&run.id)) } ": " (run.category.name()) ": " (text(&run.told())) } }
@@ -127,7 +136,12 @@ fn over_the_seeds(summary: &Summary) -> Markup {
                 table {
                     caption class="quiet" { "All cells together; times are medians of the runs' own, gaps and \
                     staleness the worst." }
-                    thead { tr { @for name in ["seed", "runs", "violations", "so far", "95 % interval", "stale reads", "stale by", "reads p50", "writes p50", "longest gap"] { th scope="col" class="number" { (name) } } } }
+                    thead { tr {
+                        @for name in [
+                            "seed", "runs", "violations", "so far", "95 % interval", "stale reads", "stale by",
+                            "reads p50", "writes p50", "longest gap",
+                        ] { th scope="col" class="number" { (name) } }
+                    } }
                     tbody {
                         @for (at, seed) in seeds.iter().enumerate() { (of_seed(summary, *seed, &seeds[..=at])) }
                     }
@@ -155,10 +169,15 @@ fn of_seed(summary: &Summary, seed: u64, so_far: &[u64]) -> Markup {
     };
     html! {
         tr {
-            td class="number" { (seed) } td class="number" { (runs.len()) } td class="number" { (runs.iter().filter(violations).count()) }
-            td class="number" { (found) " of " (of) } td class="number" { (format!("{:.0} to {:.0} %", share.low * 100.0, share.high * 100.0)) }
-            td class="number" { (stale) } td class="number" { (format!("{stalest_ms:.0} ms")) }
-            td class="number" { (median(|facts| facts.read_p50_ms)) } td class="number" { (median(|facts| facts.write_p50_ms)) }
+            td class="number" { (seed) }
+            td class="number" { (runs.len()) }
+            td class="number" { (runs.iter().filter(violations).count()) }
+            td class="number" { (found) " of " (of) }
+            td class="number" { (format!("{:.0} to {:.0} %", share.low * 100.0, share.high * 100.0)) }
+            td class="number" { (stale) }
+            td class="number" { (format!("{stalest_ms:.0} ms")) }
+            td class="number" { (median(|facts| facts.read_p50_ms)) }
+            td class="number" { (median(|facts| facts.write_p50_ms)) }
             td class="number" { (gap_ms) " ms" }
         }
     }

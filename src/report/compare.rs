@@ -97,5 +97,7 @@ fn tint(mode: &Mode) -> &'static str {
 }
 
 fn latencies(of: &Latencies) -> Markup {
-    html! { @for figure in [of.p50, of.p90, of.p99, of.p999, of.max] { td class="number" { (format!("{figure:.2}")) } } }
+    html! {
+        @for figure in [of.p50, of.p90, of.p99, of.p999, of.max] { td class="number" { (format!("{figure:.2}")) } }
+    }
 }

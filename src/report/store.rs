@@ -25,13 +25,27 @@ pub(crate) fn page(root: &Path, all: &[StoredRun]) -> Markup {
                 }
                 div class="wide" tabindex="0" role="region" aria-label="Runs" {
                     table id="runs" {
-                        thead { tr { @for name in ["run", "verdict", "system", "reads", "faults", "seed"] { th scope="col" { button type="button" { (name) } } } } }
+                        thead { tr {
+                            @for name in ["run", "verdict", "system", "reads", "faults", "seed"] {
+                                th scope="col" { button type="button" { (name) } }
+                            }
+                        } }
                         tbody {
                             @for kept in all {
                                 @let name = kept.path.strip_prefix(root).unwrap_or(&kept.path).display().to_string();
                                 tr data-verdict=(text(&kept.verdict)) {
-                                    td { @if kept.path.join(REPORT_FILE).exists() { a href={ "/" (encoded(&name)) "/" (REPORT_FILE) } { (text(&name)) } } @else { a href={ "/live/" (encoded(&name)) } { (text(&name)) } } }
-                                    td { (text(&kept.verdict)) } td { (text(&kept.system)) } td { (text(&kept.read)) } td { (text(&kept.faults)) } td class="number" { (kept.seed) }
+                                    td {
+                                        @if kept.path.join(REPORT_FILE).exists() {
+                                            a href={ "/" (encoded(&name)) "/" (REPORT_FILE) } { (text(&name)) }
+                                        } @else {
+                                            a href={ "/live/" (encoded(&name)) } { (text(&name)) }
+                                        }
+                                    }
+                                    td { (text(&kept.verdict)) }
+                                    td { (text(&kept.system)) }
+                                    td { (text(&kept.read)) }
+                                    td { (text(&kept.faults)) }
+                                    td class="number" { (kept.seed) }
                                 }
                             }
                         }

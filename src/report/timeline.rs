@@ -58,7 +58,9 @@ pub(crate) fn svg(facts: &Facts<'_>, alone: bool) -> Option<Markup> {
         svg class="timeline" xmlns="http://www.w3.org/2000/svg" viewBox={ "0 0 " (WIDTH) " " (height) } role="group"
             aria-label="The operations that contradict each other, and what the nodes believed" {
             @if alone { style { (PreEscaped(STYLE)) } rect class="paper" width="100%" height="100%" {} }
-            @for (number, window) in facts.windows.iter().filter(|window| scale.shows(window.span.from_ns, window.span.until_ns)).enumerate() {
+            @let windows = facts.windows.iter();
+            @let windows = windows.filter(|window| scale.shows(window.span.from_ns, window.span.until_ns));
+            @for (number, window) in windows.enumerate() {
                 @let (from, until) = (scale.x(window.span.from_ns), scale.x(window.span.until_ns));
                 g class="fault" {
                     title { (text(&window.words)) ", " (seconds(window.span.from_ns)) " to \
@@ -84,7 +86,8 @@ pub(crate) fn svg(facts: &Facts<'_>, alone: bool) -> Option<Markup> {
             }
             (ends(facts, scale, height))
             @for (index, time_ns) in points(facts) {
-                @if let Some(number) = processes.iter().position(|process| shown.contains(&index) && facts.history.operations[index].process == *process) {
+                @let process = facts.history.operations[index].process;
+                @if let Some(number) = processes.iter().position(|it| shown.contains(&index) && process == *it) {
                     circle class="point" cx=(px(scale.x(time_ns))) cy=(px(lane(nodes.len() + number) + 12.0)) r="3.5" {}
                 }
             }
@@ -170,7 +173,8 @@ fn node_lane(facts: &Facts<'_>, node: u16, asked: bool, y: f64, scale: Scale) ->
         line class="follows" x1=(px(LEFT)) x2=(px(RIGHT)) y1=(px(y + 12.0)) y2=(px(y + 12.0)) {}
         @for reign in reigns.filter(|reign| scale.shows(reign.span.from_ns, reign.span.until_ns)) {
             @let (from, until) = (scale.x(reign.span.from_ns), scale.x(reign.span.until_ns));
-            @let newer = facts.reigns.iter().filter(|other| other.term > reign.term).map(|other| other.span.from_ns).min();
+            @let newer = facts.reigns.iter().filter(|other| other.term > reign.term);
+            @let newer = newer.map(|other| other.span.from_ns).min();
             @let deposed = newer.filter(|newer| *newer < reign.span.until_ns);
             g class="reign" {
                 title { "n" (node) " believed that it led term " (reign.term) ", " (seconds(reign.span.from_ns)) " to \

@@ -159,17 +159,24 @@ mod tests {
 
     use super::*;
 
-    const FIRST: &str = r#"{"mono_ns":900,"node":1,"event":"committed","commit":3}
+    const FIRST: &str = concat!(
+        r#"{"mono_ns":900,"node":1,"event":"committed","commit":3}
 {"mono_ns":950,"node":1,"event":"committed","commit":4}
 {"mono_ns":990,"node":1,"event":"sent","to":2,"id":6,"message":"heartbeat","term":2}
-{"mono_ns":1010,"node":1,"event":"sent","to":2,"id":7,"message":"append-entries","term":2,"index":5,"entries":1,"commit":4}
-{"mono_ns":1020,"node":1,"event":"sent","to":3,"id":8,"message":"append-entries","term":2,"index":5,"entries":1,"commit":4}
+{"mono_ns":1010,"node":1,"event":"sent","to":2,"id":7,"message":"append-entries","term":2,"#,
+        r#""index":5,"entries":1,"commit":4}
+{"mono_ns":1020,"node":1,"event":"sent","to":3,"id":8,"message":"append-entries","term":2,"#,
+        r#""index":5,"entries":1,"commit":4}
 {"mono_ns":1060,"node":1,"event":"committed","commit":5}
-{"mono_ns":1300,"node":1,"event":"sent","to":2,"id":9,"mess"#;
-    const SECOND: &str = r#"{"mono_ns":1000,"node":2,"event":"received","from":1,"id":6,"message":"heartbeat","term":2}
-{"mono_ns":1210,"node":2,"event":"received","from":1,"id":7,"message":"append-entries","term":2,"index":5,"entries":1,"commit":4}
+{"mono_ns":1300,"node":1,"event":"sent","to":2,"id":9,"mess"#
+    );
+    const SECOND: &str = concat!(
+        r#"{"mono_ns":1000,"node":2,"event":"received","from":1,"id":6,"message":"heartbeat","term":2}
+{"mono_ns":1210,"node":2,"event":"received","from":1,"id":7,"message":"append-entries","term":2,"#,
+        r#""index":5,"entries":1,"commit":4}
 {"mono_ns":1215,"node":2,"event":"received","from":3,"id":8,"message":"append-entries","term":2}
-"#;
+"#
+    );
 
     fn exchange() -> Exchange {
         let dir = tempfile::tempdir().unwrap();

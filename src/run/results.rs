@@ -210,10 +210,10 @@ mod tests {
             "claim": "stale", "reasons": ["so"], "staleness": {"behind_ns": 62, "writes": 1}}},
             {"key": "k4", "verdict": "unknown", "why": {"reason": "initial", "allowed": "null"}, "method": "none",
             "operations": 0, "answered": 0, "unanswered": 0, "weak": "nothing-read", "evidence": null}]},
-        "ladder": {"rungs": [{"model": "regular", "standing": {"is": "fails", "witness": {"operations": [1], "key": "k3",
-            "claim": "old"}, "keys": 1}}], "keys": 1, "sessions": 2},
-        "staleness": null, "context": ["n1 led term \
-        2."], "reigns": [{"node": 1, "term": 2, "from_ns": 0, "until_ns": 9}]
+        "ladder": {"rungs": [{"model": "regular", "standing": {"is": "fails", "witness": {"operations": [1],
+            "key": "k3", "claim": "old"}, "keys": 1}}], "keys": 1, "sessions": 2},
+        "staleness": null, "context": ["n1 led term 2."],
+        "reigns": [{"node": 1, "term": 2, "from_ns": 0, "until_ns": 9}]
     }"#;
 
     #[test]

@@ -206,8 +206,8 @@ pub(crate) fn refused(path: &Path) -> impl FnOnce(io::Error) -> anyhow::Error + 
     move |error| Failure::new(ExitStatus::Unreadable, format!("{}: {error}", path.display())).into()
 }
 
-/// Fills a file in a folder like [`terminal::write_whole`], even if others have written to the folder: a link of this name is
-/// replaced, not followed.
+/// Writes a file in a folder like [`terminal::write_whole`], even if others have written to the folder: a link of this
+/// name is replaced, not followed.
 ///
 /// # Errors
 /// Fails like [`terminal::write_whole`], or if the name leads out of the folder.

@@ -93,10 +93,10 @@ fn run_folder(seed: u64) -> String {
 
 fn record(seed: u64, category: &str) -> Value {
     json!({
-        "id": format!("001-schism-quorum-none/seed-{seed}"), "number": 1, "system": "schism", "workload": "register", "nodes": 3,
-        "read_share": 50, "faults": "none", "read": "quorum", "seed": seed, "category": category, "why": null, "attempts": 1,
-        "alone": true, "missed_heartbeats": 0, "took_ms": 1000, "facts": null, "command": format!("schism run --seed \
-        {seed}"),
+        "id": format!("001-schism-quorum-none/seed-{seed}"), "number": 1, "system": "schism", "workload": "register",
+        "nodes": 3, "read_share": 50, "faults": "none", "read": "quorum", "seed": seed, "category": category,
+        "why": null, "attempts": 1, "alone": true, "missed_heartbeats": 0, "took_ms": 1000, "facts": null,
+        "command": format!("schism run --seed {seed}"),
     })
 }
 

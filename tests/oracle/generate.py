@@ -1,4 +1,4 @@
-"""Random small histories of every model: a correct object answers, then now and then somebody tampers with an answer."""
+"""Random small histories of every model: a correct object answers, and now and then an answer is tampered with."""
 
 import json
 
@@ -7,7 +7,8 @@ from models import NIL, Call
 
 NUMBERS = [0, 1, 2, -1, 7]
 STRANGE = [
-    None, True, False, "", "a", "1", ":a", 0, 1, 1.0, 0.5, -0.0, 2**63 - 1, 2**63, 2**64, 2**64 + 1, -(2**63), 10**30, 10**30 + 1,
+    None, True, False, "", "a", "1", ":a", 0, 1, 1.0, 0.5, -0.0, 2**63 - 1, 2**63, 2**64, 2**64 + 1, -(2**63),
+    10**30, 10**30 + 1,
     [], [1], [1, 2], ["1"], [None], {"a": 1, "b": 2}, {"b": 2, "a": 1}, {"a": 1}, {},
 ]
 TEXTS = ["", "a", "b", "ab", "0", None, 0, 7]
@@ -74,7 +75,11 @@ def wrong_transaction(values, lists):
         output = [list(part) for part in call.output]
         reads = [part for part in output if part[0] == "r"]
         if reads:
-            rng.choice(reads)[2] = [rng.choice(values) for _ in range(rng.randint(0, 3))] if lists else rng.choice([None, *values])
+            if lists:
+                answer = [rng.choice(values) for _ in range(rng.randint(0, 3))]
+            else:
+                answer = rng.choice([None, *values])
+            rng.choice(reads)[2] = answer
         return output
     return wrong
 
@@ -189,7 +194,8 @@ def events(calls, spans):
     """The lines of the history, in order, as objects."""
     lines = []
     for call, (begin, end) in zip(calls, spans):
-        value = {} if call.f == "read" or call.value is None and call.f not in ("write", "append") else {"value": call.value}
+        has_none = call.f == "read" or call.value is None and call.f not in ("write", "append")
+        value = {} if has_none else {"value": call.value}
         line = {"process": call.process, "f": call.f}
         lines.append((begin, line | {"type": "invoke"} | value))
         if end == float("inf"):
@@ -214,13 +220,15 @@ def as_json_lines(lines):
 
 def as_edn(lines):
     """As Jepsen prints operations."""
-    return "".join("{" + ", ".join(f":{name} {edn_field(name, value)}" for name, value in line.items()) + "}\n" for line in lines)
+    fields = (", ".join(f":{name} {edn_field(name, value)}" for name, value in line.items()) for line in lines)
+    return "".join("{" + line + "}\n" for line in fields)
 
 
 def edn_field(name, value):
     if name in ("type", "f") or name == "process" and isinstance(value, str):
         return f":{value}"
-    if name == "value" and isinstance(value, list) and value and isinstance(value[0], list) and value[0][0] in ("r", "w", "append"):
+    has_lists = isinstance(value, list) and value and isinstance(value[0], list)
+    if name == "value" and has_lists and value[0][0] in ("r", "w", "append"):
         return "[" + " ".join(f"[:{f} {edn(key)} {edn(item)}]" for f, key, item in value) + "]"
     return edn(value)
 
@@ -267,11 +275,13 @@ def all_models():
         Model("queue", (), models.queue,
               ask_one_of(("enqueue", 1), ("enqueue", 1), ("dequeue", 0), ("dequeue", 0), ("peek", 0)),
               wrong_scalar([None, *mixed]), mixed),
-        Model("queue", (), models.queue, ask_one_of(("enqueue", 1), ("dequeue", 0)), wrong_scalar([None, *range(9)]), range(40)),
+        Model("queue", (), models.queue, ask_one_of(("enqueue", 1), ("dequeue", 0)),
+              wrong_scalar([None, *range(9)]), range(40)),
         Model("stack", (), models.stack,
               ask_one_of(("push", 1), ("push", 1), ("pop", 0), ("pop", 0), ("peek", 0)),
               wrong_scalar([None, *mixed]), mixed),
-        Model("stack", (), models.stack, ask_one_of(("push", 1), ("pop", 0)), wrong_scalar([None, *range(9)]), range(40)),
+        Model("stack", (), models.stack, ask_one_of(("push", 1), ("pop", 0)),
+              wrong_scalar([None, *range(9)]), range(40)),
         Model("priority-queue", (), models.priority_queue,
               ask_one_of(("insert", 1), ("insert", 1), ("poll", 0), ("poll", 0), ("peek", 0)),
               wrong_scalar([None, *NUMBERS]), NUMBERS),

@@ -1,7 +1,7 @@
 """Objects by their definition, one call after another, and a search over all orders.
 
-Shares nothing with the checker under test but the meaning of each model, as the README tells it. A value is kept in a canonical
-form in which Python's own `==` is equality as JSON has it: numbers by size, objects without order.
+Shares nothing with the checker under test but the meaning of each model, as the README tells it. A value is kept in a
+canonical form in which Python's own `==` is equality as JSON has it: numbers by size, objects without order.
 """
 
 from fractions import Fraction
@@ -148,7 +148,7 @@ def mutex(state, call):
 
 
 def fenced_lock(state, call):
-    """The state is owner, token (`None` if nobody knows it), and the lowest number that the last token can have been."""
+    """State: owner, token (`None` if nobody knows it), and the lowest number that the last token can have been."""
     owner, token, highest = state
     if call.f == "acquire":
         if owner is not None:
@@ -176,7 +176,10 @@ def semaphore(state, call):
 
 
 def is_linearizable(calls, spans, initial, step):
-    """Whether some order explains all answers. `spans` are (invocation, completion) of each call; no completion is infinity."""
+    """Whether some order explains all answers.
+
+    `spans` are (invocation, completion) of each call; no completion is infinity.
+    """
     certain = sum(1 << number for number, call in enumerate(calls) if call.outcome != "info")
     seen = set()
 
@@ -245,8 +248,8 @@ def is_serializable(calls, spans, level, lists):
 
 
 def is_snapshot_isolated(calls, lists):
-    """Whether there are moments of begin and commit such that each transaction reads what was committed when it began, and of two
-    that overlap no key is changed by both (Berenson et al. 1995, first committer wins)."""
+    """Whether there are moments of begin and commit such that each transaction reads what was committed when it
+    began, and of two that overlap no key is changed by both (Berenson et al. 1995, first committer wins)."""
     certain = sum(1 << number for number, call in enumerate(calls) if call.outcome == "ok")
     changes = [{key for f, key, _ in call.value if f != "r"} for call in calls]
     seen = set()

@@ -9,8 +9,8 @@ use crate::{Action, Request};
 /// Answer to a request: what is certain about its outcome.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// The operation took effect and returned this value; [`Value::Nil`] if there is none at the key, or in the queue. A
-    /// transaction returns its micro-operations, each as `[name, key, value]`.
+    /// The operation took effect and returned this value; [`Value::Nil`] if there is none at the key, or in the queue.
+    /// A transaction returns its micro-operations, each as `[name, key, value]`.
     Value(Value),
     /// The operation took effect, and returns nothing.
     Done,

@@ -12,8 +12,8 @@ struct Call {
     answer: Option<Value>,
 }
 
-/// Of clients that are always inside an operation; parts out of `parts` many, or new ones each time if 0; changes of which so many in
-/// a hundred have an unknown outcome. The last read may be of what was there long before.
+/// Simulates clients that are always inside an operation. Each part is one of `parts` many, or a new one each time if
+/// that is 0; `unknown` in a hundred changes have an unknown outcome. If `is_stale`, the last read returns an old text.
 pub(crate) fn simulate(operations: usize, clients: usize, parts: u32, unknown: u32, is_stale: bool) -> History {
     let mut rng = Pcg64::seed_from_u64(11);
     let (mut text, mut old, mut next) = (None::<String>, None::<String>, 0);

@@ -79,8 +79,8 @@ impl<'a> ReadControl<'a> {
         self.options
     }
 
-    /// Asks whether `needs` bytes of memory may be taken. The error only interrupts the reading: [`ReadControl::outcome`]
-    /// replaces it by the real one.
+    /// Asks whether `needs` bytes of memory may be taken. The error only interrupts the reading:
+    /// [`ReadControl::outcome`] replaces it by the real one.
     pub(super) fn ask(&self, needs: usize) -> io::Result<()> {
         let reading = Reading { needs, ..self.reading.get() };
         if (self.options.keep_going)(reading) {

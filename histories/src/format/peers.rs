@@ -256,7 +256,8 @@ fn transactions_need_no_function() {
     let [edn, json] = [
         "{:process 1 :type :invoke :value [[:append 8 1] [:r 8]]}\n{:process 1 :type :ok :value [[:append 8 1] [:r 8 \
         [1]]]}",
-        "{\"process\":1,\"type\":\"invoke\",\"value\":[[\"append\",8,1],[\"r\",8]]}\n{\"process\":1,\"type\":\"ok\",\"value\":[[\"append\",8,1],[\"r\",8,[1]]]}",
+        "{\"process\":1,\"type\":\"invoke\",\"value\":[[\"append\",8,1],[\"r\",8]]}\n\
+        {\"process\":1,\"type\":\"ok\",\"value\":[[\"append\",8,1],[\"r\",8,[1]]]}",
     ];
     for text in [edn, json] {
         let history = read(text);
@@ -275,7 +276,9 @@ fn of_completions_alone_all_overlap() {
     let texts = [
         "{:type :ok, :value [[:append 1 1]]}\n{:type :info, :value [[:append 1 2]]}\n{:type :ok, :value [[:r 1 \
         [1]]]}\n{:type :fail, :value nil, :f :txn}",
-        "[{\"process\":0,\"type\":\"ok\",\"f\":\"txn\",\"value\":[[\"append\",1,1]]},{\"process\":0,\"type\":\"info\",\"value\":[[\"append\",1,2]]},{\"process\":0,\"type\":\"ok\",\"value\":[[\"r\",1,[1]]]}]",
+        "[{\"process\":0,\"type\":\"ok\",\"f\":\"txn\",\"value\":[[\"append\",1,1]]},\
+        {\"process\":0,\"type\":\"info\",\"value\":[[\"append\",1,2]]},\
+        {\"process\":0,\"type\":\"ok\",\"value\":[[\"r\",1,[1]]]}]",
     ];
     for text in texts {
         let history = read(text);
@@ -318,7 +321,7 @@ fn records_of_whole_operations_are_read_in_many_forms() {
         r#"{"ClientId":0,"Input":{"op":"put","key":"a","value":"x"},"Call":0,"Output":{},"Return":100}
            {"ClientId":1,"Input":{"op":"get","key":"a"},"Call":110,"Output":{"value":"x"},"Return":120}"#,
         r#"[{"client_id":0,"input":{"Op":1,"Key":"a","Value":"x"},"call_time":0,"output":{"Value":""},"return_time":100},
-            {"client_id":1,"input":{"Op":0,"Key":"a","Value":""},"call_time":110,"output":{"Value":"x"},"return_time":120}]"#,
+    {"client_id":1,"input":{"Op":0,"Key":"a","Value":""},"call_time":110,"output":{"Value":"x"},"return_time":120}]"#,
         r#"{"process":0,"op":"PUT","key":"a","value":"x","start_ns":0,"end_ns":100}
            {"process":1,"op":"GET","key":"a","value":"x","start_ns":110,"end_ns":120}"#,
         r#"{"client":0,"op":"write","key":"a","value":"x","start":0,"end":100,"ok":true}

@@ -263,7 +263,9 @@ proptest! {
 
     #[test]
     fn a_damaged_history_in_a_whole_package(
-        seed in prop::sample::select(&SEEDS[..]), damages in vec(damage(), 0..3), name in prop::sample::select(&["a.gz", "a.zst"][..])
+        seed in prop::sample::select(&SEEDS[..]),
+        damages in vec(damage(), 0..3),
+        name in prop::sample::select(&["a.gz", "a.zst"][..]),
     ) {
         let bytes = damaged(seed.as_bytes().to_vec(), &damages);
         is_read_or_refused(&packed(name, &bytes), bytes.len())?;
@@ -271,7 +273,9 @@ proptest! {
 
     #[test]
     fn a_damaged_package(
-        seed in prop::sample::select(&SEEDS[..]), damages in vec(damage(), 1..4), name in prop::sample::select(&["a.gz", "a.zst"][..])
+        seed in prop::sample::select(&SEEDS[..]),
+        damages in vec(damage(), 1..4),
+        name in prop::sample::select(&["a.gz", "a.zst"][..]),
     ) {
         // A flipped bit may ask for a long run of one byte, but a package of this size can only unpack to a limited
         // length.

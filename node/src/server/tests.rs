@@ -174,7 +174,12 @@ fn the_status_counts_what_the_node_did() {
     );
     assert!(status["lease_remaining_ms"].as_u64().is_some_and(|it| it <= 270), "{status}");
     assert_eq!(cluster.status(follower)["lease_remaining_ms"], json!(null));
-    let led = |line: &LogLine| matches!(line.event, Event::RoleChanged { role: Role::Leader, leader: Some(NodeId(id)), .. } if id == leader);
+    let led = |line: &LogLine| {
+        matches!(
+            line.event,
+            Event::RoleChanged { role: Role::Leader, leader: Some(NodeId(id)), .. } if id == leader
+        )
+    };
     assert!(cluster.events(leader).iter().any(led), "whoever judges the run can see who led");
 }
 

@@ -296,7 +296,9 @@ proptest! {
     /// Checks that after any sequence and a crash that tears the last write anywhere, the directory holds all or
     /// nothing of that write.
     #[test]
-    fn any_sequence_recovers_to_the_model(draws in prop::collection::vec(any::<Draw>(), 1..12), tear in any::<prop::sample::Index>()) {
+    fn any_sequence_recovers_to_the_model(
+        draws in prop::collection::vec(any::<Draw>(), 1..12), tear in any::<prop::sample::Index>()
+    ) {
         let disk = Simulated::default();
         let (mut storage, mut model) = disk.open(Beginning::New).unwrap();
         for (term, cut, length, kind) in draws {

@@ -1,5 +1,5 @@
-//! Connections, within limits: how many, how long a request's head may take, how long nothing may move, and how long they outlive the
-//! wish to end.
+//! Connections, within limits: how many, how long a request's head may take, how long nothing may move, and how long
+//! they may go on at shutdown.
 
 use std::{
     io,

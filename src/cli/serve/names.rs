@@ -1,5 +1,5 @@
-//! Whom a request is meant for. A page of somebody else can let its own name mean our address (DNS rebinding), and would read the store
-//! then: only requests for the names that we go by are answered.
+//! Names that a request may be for. A foreign page can make its own name resolve to our address (DNS rebinding), and
+//! could then read the store: only requests for our own names are answered.
 
 use std::net::{IpAddr, SocketAddr};
 

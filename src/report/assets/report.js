@@ -31,9 +31,13 @@
     const d = data(), s = moment;
     const end = d.outcome[i] === 3 ? "" : " to " + s(d.until[i]);
     const led = d.reigns.filter((r) => r.node === d.node[i] && r.from <= d.from[i] && d.from[i] < r.until);
-    const belief = !d.node[i] || !d.reigns.length ? "" : led.length ? ` n${d.node[i]} believed that it led term ${led[0].term}.` : ` n${d.node[i]} did not believe that it led.`;
+    const belief = !d.node[i] || !d.reigns.length ? ""
+      : led.length ? ` n${d.node[i]} believed that it led term ${led[0].term}.`
+      : ` n${d.node[i]} did not believe that it led.`;
     const on = d.node[i] ? ` on n${d.node[i]}` : "";
-    return `${d.functions[d.function[i]]} ${d.keys[d.key[i]]}${d.values[d.value[i]]}, ${OUTCOMES[d.outcome[i]]}: process ${d.names[d.process[i]] ?? d.process[i]}${on}, ${s(d.from[i])}${end}.${belief}`;
+    const what = `${d.functions[d.function[i]]} ${d.keys[d.key[i]]}${d.values[d.value[i]]}, ${OUTCOMES[d.outcome[i]]}`;
+    const who = `process ${d.names[d.process[i]] ?? d.process[i]}${on}`;
+    return `${what}: ${who}, ${s(d.from[i])}${end}.${belief}`;
   };
   const when = (element, draw) => {
     if (!element) return;
@@ -70,13 +74,19 @@
       ctx.clearRect(0, 0, w, h);
       ctx.font = "11px system-ui,sans-serif";
       ctx.fillStyle = colour("--faultbed");
-      for (const f of d.faults) if (f.until > from && f.from < until) ctx.fillRect(Math.max(NAMES, x(f.from)), 14, x(Math.min(f.until, until)) - Math.max(NAMES, x(f.from)), h);
-      const height = Math.max(1.5, (h - 22) / rows - 1), [ok, bad, quiet, ink] = ["--ok", "--bad", "--quiet", "--ink"].map(colour);
+      for (const f of d.faults) {
+        if (f.until <= from || f.from >= until) continue;
+        const left = Math.max(NAMES, x(f.from));
+        ctx.fillRect(left, 14, x(Math.min(f.until, until)) - left, h);
+      }
+      const height = Math.max(1.5, (h - 22) / rows - 1);
+      const [ok, bad, quiet, ink] = ["--ok", "--bad", "--quiet", "--ink"].map(colour);
       for (const r of d.reigns) {
         if (r.until <= from || r.from >= until || !base.has(r.node)) continue;
         ctx.fillStyle = ink; ctx.globalAlpha = .12;
         const top = 18 + base.get(r.node) * (h - 22) / rows, lanes = free.get(r.node).length || 1;
-        ctx.fillRect(Math.max(NAMES, x(r.from)), top, x(Math.min(r.until, until)) - Math.max(NAMES, x(r.from)), lanes * (h - 22) / rows);
+        const left = Math.max(NAMES, x(r.from));
+        ctx.fillRect(left, top, x(Math.min(r.until, until)) - left, lanes * (h - 22) / rows);
         ctx.globalAlpha = 1;
       }
       for (let i = 0; i < n; i++) {
@@ -84,8 +94,12 @@
         const wrong = chosen.has(i), left = Math.max(NAMES, x(d.from[i]));
         ctx.fillStyle = wrong ? bad : d.outcome[i] < 2 ? ok : quiet;
         const end = d.outcome[i] === 3 ? d.from[i] : d.until[i];
-        ctx.fillRect(left, y(i), Math.max(wrong ? 4 : 1, x(Math.min(end, until)) - left), wrong ? Math.max(height, 6) : height);
-        if (i === picked) { ctx.strokeStyle = ink; ctx.strokeRect(left - 2, y(i) - 2, Math.max(6, x(end) - left + 4), height + 4); }
+        const width = Math.max(wrong ? 4 : 1, x(Math.min(end, until)) - left);
+        ctx.fillRect(left, y(i), width, wrong ? Math.max(height, 6) : height);
+        if (i === picked) {
+          ctx.strokeStyle = ink;
+          ctx.strokeRect(left - 2, y(i) - 2, Math.max(6, x(end) - left + 4), height + 4);
+        }
       }
       ctx.fillStyle = ink;
       for (const node of nodes) ctx.fillText(node ? "n" + node : "all", 4, 26 + base.get(node) * (h - 22) / rows);
@@ -103,20 +117,29 @@
     };
     const zoom = (factor, at = (from + until) / 2) => view(at - (at - from) * factor, at + (until - at) * factor);
     const evidence = () => {
-      const a = Math.min(...d.evidence.map((i) => d.from[i])), b = Math.max(...d.evidence.map((i) => d.outcome[i] === 3 ? d.from[i] : d.until[i]));
+      const a = Math.min(...d.evidence.map((i) => d.from[i]));
+      const b = Math.max(...d.evidence.map((i) => d.outcome[i] === 3 ? d.from[i] : d.until[i]));
       const margin = (b - a) * .08 + 2000;
       return [a - margin, b + margin];
     };
     const levels = {
       evidence: () => { only = d.key[d.evidence[0]]; view(...evidence()); },
-      neighbourhood: () => { only = -1; const [a, b] = evidence(); view(Math.max(0, a - (b - a)), Math.min(d.end, b + (b - a))); },
+      neighbourhood: () => {
+        only = -1;
+        const [a, b] = evidence();
+        view(Math.max(0, a - (b - a)), Math.min(d.end, b + (b - a)));
+      },
       whole: () => { only = -1; view(0, Math.max(1, d.end)); },
     };
     const go = (level) => {
-      for (const button of document.querySelectorAll("button[data-level]")) button.setAttribute("aria-pressed", String(button.dataset.level === level));
+      for (const button of document.querySelectorAll("button[data-level]")) {
+        button.setAttribute("aria-pressed", String(button.dataset.level === level));
+      }
       levels[level]();
     };
-    for (const button of document.querySelectorAll("button[data-level]")) button.addEventListener("click", () => go(button.dataset.level));
+    for (const button of document.querySelectorAll("button[data-level]")) {
+      button.addEventListener("click", () => go(button.dataset.level));
+    }
     const time = (event) => from + (event.offsetX - NAMES) / (canvas.clientWidth - NAMES) * (until - from);
     canvas.addEventListener("wheel", (event) => {
       if (!event.ctrlKey && !event.shiftKey && document.activeElement !== canvas) return;
@@ -124,7 +147,10 @@
       zoom(event.deltaY > 0 ? 1.25 : .8, time(event));
     }, { passive: false });
     let held = null;
-    canvas.addEventListener("pointerdown", (event) => { held = { x: event.offsetX, from, until }; canvas.setPointerCapture(event.pointerId); });
+    canvas.addEventListener("pointerdown", (event) => {
+      held = { x: event.offsetX, from, until };
+      canvas.setPointerCapture(event.pointerId);
+    });
     canvas.addEventListener("pointerup", () => { held = null; });
     const nearest = (event) => {
       let best = -1, least = 14;
@@ -147,14 +173,19 @@
     canvas.addEventListener("pointerleave", hide);
     canvas.addEventListener("keydown", (event) => {
       const width = until - from;
-      const step = { ArrowLeft: () => view(from - width / 5, until - width / 5), ArrowRight: () => view(from + width / 5, until + width / 5), "+": () => zoom(.6), "=": () => zoom(.6), "-": () => zoom(1 / .6), Home: () => go("whole"),
-        n: () => pick(1), p: () => pick(-1) }[event.key];
+      const step = {
+        ArrowLeft: () => view(from - width / 5, until - width / 5),
+        ArrowRight: () => view(from + width / 5, until + width / 5),
+        "+": () => zoom(.6), "=": () => zoom(.6), "-": () => zoom(1 / .6),
+        Home: () => go("whole"),
+        n: () => pick(1), p: () => pick(-1),
+      }[event.key];
       if (step) { event.preventDefault(); step(); }
     });
     const pick = (step) => {
       if (!d.evidence.length) return;
-      const at = d.evidence.indexOf(picked);
-      picked = d.evidence[(at < 0 ? (step > 0 ? 0 : d.evidence.length - 1) : at + step + d.evidence.length) % d.evidence.length];
+      const at = d.evidence.indexOf(picked), many = d.evidence.length;
+      picked = d.evidence[(at < 0 ? (step > 0 ? 0 : many - 1) : at + step + many) % many];
       said.textContent = tell(picked);
       draw();
     };
@@ -171,33 +202,55 @@
       u.ctx.fillRect(a, u.bbox.top, b - a, u.bbox.height);
     }
   }] } };
-  const axis = (extra) => ({ stroke: colour("--quiet"), grid: { stroke: colour("--line"), width: .5 }, ticks: { stroke: colour("--line") }, ...extra });
+  const axis = (extra) => ({
+    stroke: colour("--quiet"), grid: { stroke: colour("--line"), width: .5 }, ticks: { stroke: colour("--line") },
+    ...extra,
+  });
   const plot = (element, series, columns, y) => {
-    const options = { width: element.clientWidth, height: 240, plugins: [bands], scales: { x: { time: false }, y: y.scale }, series: [{ label: "s" }, ...series], axes: [axis({ values: (_, all) => all.map((v) => v + " s") }), axis({ size: 64, ...y.axis })], cursor: { drag: { x: true } } };
+    const options = {
+      width: element.clientWidth, height: 240, plugins: [bands],
+      scales: { x: { time: false }, y: y.scale },
+      series: [{ label: "s" }, ...series],
+      axes: [axis({ values: (_, all) => all.map((v) => v + " s") }), axis({ size: 64, ...y.axis })],
+      cursor: { drag: { x: true } },
+    };
     const drawn = new uPlot(options, columns, element);
     new ResizeObserver(() => drawn.setSize({ width: element.clientWidth, height: 240 })).observe(element);
   };
   const COLOURS = ["#2b6cb0", "#c05621", "#2f855a", "#805ad5", "#b7791f", "#319795", "#d53f8c", "#718096", "#e53e3e"];
   when(document.getElementById("latency"), (element) => {
-    const d = data(), order = [...d.until.keys()].filter((i) => d.outcome[i] !== 3).sort((a, b) => d.until[a] - d.until[b]);
-    const kinds = new Map();
-    for (const i of order) {
-      const kind = d.functions[d.function[i]] + " " + OUTCOMES[d.outcome[i]];
-      if (!kinds.has(kind)) kinds.set(kind, kinds.size);
-    }
+    const d = data();
+    const order = [...d.until.keys()].filter((i) => d.outcome[i] !== 3).sort((a, b) => d.until[a] - d.until[b]);
+    const kinds = new Map(), kind = (i) => d.functions[d.function[i]] + " " + OUTCOMES[d.outcome[i]];
+    for (const i of order) if (!kinds.has(kind(i))) kinds.set(kind(i), kinds.size);
     const columns = [order.map((i) => d.until[i] / 1e6), ...[...kinds].map(() => new Array(order.length).fill(null))];
-    order.forEach((i, at) => { columns[1 + kinds.get(d.functions[d.function[i]] + " " + OUTCOMES[d.outcome[i]])][at] = Math.max(.001, (d.until[i] - d.from[i]) / 1e3); });
-    const series = [...kinds.keys()].map((label, at) => ({ label, paths: () => null, stroke: COLOURS[at % COLOURS.length], points: { show: true, size: 3, fill: COLOURS[at % COLOURS.length] } }));
-    plot(element, series, columns, { scale: { distr: 3 }, axis: { values: (_, all) => all.map((v) => v === null ? "" : v + " ms") } });
+    order.forEach((i, at) => {
+      columns[1 + kinds.get(kind(i))][at] = Math.max(.001, (d.until[i] - d.from[i]) / 1e3);
+    });
+    const series = [...kinds.keys()].map((label, at) => ({
+      label, paths: () => null, stroke: COLOURS[at % COLOURS.length],
+      points: { show: true, size: 3, fill: COLOURS[at % COLOURS.length] },
+    }));
+    const values = (_, all) => all.map((v) => v === null ? "" : v + " ms");
+    plot(element, series, columns, { scale: { distr: 3 }, axis: { values } });
   });
   for (const element of document.querySelectorAll("[data-plot]")) when(element, () => {
     const { x, series, unit } = JSON.parse(element.dataset.plot);
-    plot(element, series.map(([label], at) => ({ label, stroke: COLOURS[at % COLOURS.length], width: 1.5, points: { show: false } })), [x, ...series.map(([, y]) => y)], { scale: {}, axis: { values: (_, all) => all.map((v) => v + " " + unit) } });
+    const lines = series.map(([label], at) => ({
+      label, stroke: COLOURS[at % COLOURS.length], width: 1.5, points: { show: false },
+    }));
+    const values = (_, all) => all.map((v) => v + " " + unit);
+    plot(element, lines, [x, ...series.map(([, y]) => y)], { scale: {}, axis: { values } });
   });
   when(document.getElementById("throughput"), (element) => {
     const d = data(), bin = Math.max(100000, Math.ceil(d.end / 200)), bins = Math.ceil((d.end + 1) / bin);
-    const columns = [Array.from({ length: bins }, (_, at) => (at + .5) * bin / 1e6), ...OUTCOMES.map(() => new Array(bins).fill(0))];
-    for (let i = 0; i < d.until.length; i++) columns[1 + d.outcome[i]][Math.min(bins - 1, Math.floor(d.until[i] / bin))] += 1e6 / bin;
-    plot(element, OUTCOMES.map((label, at) => ({ label, stroke: COLOURS[at], width: 1.5, points: { show: false } })), columns, { scale: {}, axis: { values: (_, all) => all.map((v) => v + "/s") } });
+    const middles = Array.from({ length: bins }, (_, at) => (at + .5) * bin / 1e6);
+    const columns = [middles, ...OUTCOMES.map(() => new Array(bins).fill(0))];
+    for (let i = 0; i < d.until.length; i++) {
+      columns[1 + d.outcome[i]][Math.min(bins - 1, Math.floor(d.until[i] / bin))] += 1e6 / bin;
+    }
+    const lines = OUTCOMES.map((label, at) => ({ label, stroke: COLOURS[at], width: 1.5, points: { show: false } }));
+    const values = (_, all) => all.map((v) => v + "/s");
+    plot(element, lines, columns, { scale: {}, axis: { values } });
   });
 })();

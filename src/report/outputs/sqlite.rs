@@ -7,18 +7,20 @@ use crate::store::{ConfinedFolder, write_inside};
 
 const SCHEMA: &str = "
     CREATE TABLE runs (
-        id TEXT PRIMARY KEY, system TEXT NOT NULL, workload TEXT NOT NULL, nodes INTEGER NOT NULL, read_share INTEGER NOT NULL,
-        read_mode TEXT NOT NULL, faults TEXT NOT NULL, seed INTEGER NOT NULL, category TEXT NOT NULL, why TEXT,
-        attempts INTEGER NOT NULL, alone INTEGER NOT NULL, missed_heartbeats INTEGER NOT NULL, took_ms INTEGER NOT NULL,
-        operations INTEGER, ok INTEGER, fail INTEGER, info INTEGER, evidence_operations INTEGER, violation TEXT,
+        id TEXT PRIMARY KEY, system TEXT NOT NULL, workload TEXT NOT NULL, nodes INTEGER NOT NULL,
+        read_share INTEGER NOT NULL, read_mode TEXT NOT NULL, faults TEXT NOT NULL, seed INTEGER NOT NULL,
+        category TEXT NOT NULL, why TEXT, attempts INTEGER NOT NULL, alone INTEGER NOT NULL,
+        missed_heartbeats INTEGER NOT NULL, took_ms INTEGER NOT NULL, operations INTEGER, ok INTEGER,
+        fail INTEGER, info INTEGER, evidence_operations INTEGER, violation TEXT,
         stale_reads INTEGER, stalest_ms REAL, read_p50_ms REAL, read_p99_ms REAL, write_p50_ms REAL, write_p99_ms REAL,
         longest_gap_ms INTEGER, command TEXT NOT NULL
     ) STRICT;
     CREATE TABLE cells (
         number INTEGER PRIMARY KEY, system TEXT NOT NULL, workload TEXT NOT NULL, nodes INTEGER NOT NULL,
-        read_share INTEGER NOT NULL, read_mode TEXT NOT NULL, faults TEXT NOT NULL, expected TEXT NOT NULL, as_expected INTEGER,
-        violations INTEGER NOT NULL, of INTEGER NOT NULL, low REAL NOT NULL, high REAL NOT NULL, weak INTEGER NOT NULL,
-        unknown INTEGER NOT NULL, recovery_failures INTEGER NOT NULL, harness_failures INTEGER NOT NULL, shortest TEXT
+        read_share INTEGER NOT NULL, read_mode TEXT NOT NULL, faults TEXT NOT NULL, expected TEXT NOT NULL,
+        as_expected INTEGER, violations INTEGER NOT NULL, of INTEGER NOT NULL, low REAL NOT NULL, high REAL NOT NULL,
+        weak INTEGER NOT NULL, unknown INTEGER NOT NULL, recovery_failures INTEGER NOT NULL,
+        harness_failures INTEGER NOT NULL, shortest TEXT
     ) STRICT;";
 
 /// Builds the database in memory and replaces the old file as a whole.

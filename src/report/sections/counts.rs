@@ -50,14 +50,18 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
                 table {
                     thead { tr {
                         th scope="col" { "function" }
-                        @for name in ["ok", "found another value", "failed", "unknown", "p50 ms", "p90 ms", "p99 ms", "max ms"] { th scope="col" class="number" { (name) } }
+                        @for name in [
+                            "ok", "found another value", "failed", "unknown", "p50 ms", "p90 ms", "p99 ms", "max ms",
+                        ] { th scope="col" class="number" { (name) } }
                     } }
                     tbody {
                         @for (name, row) in &rows {
                             tr {
                                 th scope="row" { (name) }
                                 @for count in row.ended { td class="number" { (grouped(count)) } }
-                                @for percent in [50, 90, 99, 100] { td class="number" { (milliseconds(row, percent).unwrap_or_default()) } }
+                                @for percent in [50, 90, 99, 100] {
+                                    td class="number" { (milliseconds(row, percent).unwrap_or_default()) }
+                                }
                             }
                         }
                     }
@@ -102,10 +106,18 @@ fn errors(run: &Finished) -> Markup {
             h3 { "Errors by kind" }
             div class="wide" tabindex="0" role="region" aria-label="Errors by kind" {
                 table {
-                    thead { tr { th scope="col" { "function" } th scope="col" { "outcome" } th scope="col" { "error" } th scope="col" class="number" { "operations" } } }
+                    thead { tr {
+                        th scope="col" { "function" }
+                        th scope="col" { "outcome" }
+                        th scope="col" { "error" }
+                        th scope="col" class="number" { "operations" }
+                    } }
                     tbody {
                         @for ((function, outcome, error), count) in &kinds {
-                            tr { td { (function) } td { (outcome) } td { (error) } td class="number" { (grouped(*count)) } }
+                            tr {
+                                td { (function) } td { (outcome) } td { (error) }
+                                td class="number" { (grouped(*count)) }
+                            }
                         }
                     }
                 }

@@ -15,10 +15,18 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
     Some(html! {
         @if !facts.reigns.is_empty() {
             table {
-                thead { tr { th scope="col" class="number" { "term" } th scope="col" { "led by" } th scope="col" { "from" } th scope="col" { "to" } th scope="col" { "deposed before it knew" } } }
+                thead { tr {
+                    th scope="col" class="number" { "term" }
+                    th scope="col" { "led by" }
+                    th scope="col" { "from" }
+                    th scope="col" { "to" }
+                    th scope="col" { "deposed before it knew" }
+                } }
                 tbody {
                     @for reign in facts.reigns {
-                        @let newer = facts.reigns.iter().filter(|other| other.term > reign.term && other.node != reign.node).map(|other| other.span.from_ns).min();
+                        @let others = facts.reigns.iter().filter(|other| other.node != reign.node);
+                        @let newer = others.filter(|other| other.term > reign.term);
+                        @let newer = newer.map(|other| other.span.from_ns).min();
                         tr {
                             td class="number" { (reign.term) } td { "n" (reign.node) }
                             td { (seconds(reign.span.from_ns)) } td { (seconds(reign.span.until_ns)) }
@@ -34,7 +42,10 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
                 thead { tr { th scope="col" { "fault" } th scope="col" { "from" } th scope="col" { "to" } } }
                 tbody {
                     @for window in facts.windows {
-                        tr { td { (text(&window.words)) } td { (seconds(window.span.from_ns)) } td { (seconds(window.span.until_ns)) } }
+                        tr {
+                            td { (text(&window.words)) }
+                            td { (seconds(window.span.from_ns)) } td { (seconds(window.span.until_ns)) }
+                        }
                     }
                 }
             }

@@ -120,7 +120,9 @@ impl Diagram<'_> {
                 " (seconds(self.scale.until_ns)) "; the table below has the same" } {
                 @for node in 1..=self.nodes { (self.lane(node)) }
                 @for lost in [false, true] {
-                    @for message in self.shown.iter().filter(|message| message.received_ns.is_none() == lost) { (self.arrow(message)) }
+                    @for message in self.shown.iter().filter(|message| message.received_ns.is_none() == lost) {
+                        (self.arrow(message))
+                    }
                 }
                 @for node in 1..=self.nodes { @for reign in self.reigns(node) { (self.claim(reign)) } }
                 @for &index in self.facts.contradicting() { (self.operation(index)) }
@@ -163,7 +165,9 @@ impl Diagram<'_> {
         let (span, deposed_ns) = (reign.span, self.deposed_ns(reign));
         html! {
             g class="reign" {
-                @for (class, from_ns, until_ns) in [("", span.from_ns, deposed_ns), ("deposed", deposed_ns, span.until_ns)] {
+                @for (class, from_ns, until_ns) in [
+                    ("", span.from_ns, deposed_ns), ("deposed", deposed_ns, span.until_ns),
+                ] {
                     @if self.scale.shows(from_ns, until_ns) {
                         @let (from, until) = (self.scale.x(from_ns), self.scale.x(until_ns));
                         rect class=(class) x=(px(from)) width=(px(until - from)) y=(px(y - 4.0)) height="8" {}
@@ -220,7 +224,8 @@ impl Diagram<'_> {
                 @let (from, until) = (self.scale.x(times.invoked_ns), self.scale.x(times.completed_ns));
                 g class={ "operation" @if wrong { " \
                 wrong" } } data-tip=(timeline::operation_on_one_line(self.facts, index)) {
-                    rect x=(px(from)) width=(px((until - from).max(5.0))) y=(px(Self::y(node) + 7.0)) height="7" rx="2" {}
+                    rect x=(px(from)) width=(px((until - from).max(5.0))) y=(px(Self::y(node) + 7.0)) height="7"
+                        rx="2" {}
                 }
             }
         }

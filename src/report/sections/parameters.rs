@@ -9,7 +9,10 @@ pub(super) const SECTION: Section = Section { id: "parameters", title: "All para
 
 fn body(facts: &Facts<'_>) -> Option<Markup> {
     let text = serde_json::to_string_pretty(&facts.run?.plan).ok()?;
-    Some(
-        html! { details { summary { "test.json" } pre tabindex="0" { @for line in text.lines() { (sanitize::line(line)) "\n" } } } },
-    )
+    Some(html! {
+        details {
+            summary { "test.json" }
+            pre tabindex="0" { @for line in text.lines() { (sanitize::line(line)) "\n" } }
+        }
+    })
 }

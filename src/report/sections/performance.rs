@@ -24,10 +24,17 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
         p class="quiet" { "Shaded: a fault was in force. Drag to zoom, double-click to see all again." }
         h3 { "The longest times without a success" }
         table {
-            thead { tr { th scope="col" { "from" } th scope="col" { "to" } th scope="col" class="number" { "lasted" } } }
+            thead { tr {
+                th scope="col" { "from" }
+                th scope="col" { "to" }
+                th scope="col" class="number" { "lasted" }
+            } }
             tbody {
                 @for (from_ns, until_ns) in gaps(facts) {
-                    tr { td { (seconds(from_ns)) } td { (seconds(until_ns)) } td class="number" { (seconds(until_ns - from_ns)) } }
+                    tr {
+                        td { (seconds(from_ns)) } td { (seconds(until_ns)) }
+                        td class="number" { (seconds(until_ns - from_ns)) }
+                    }
                 }
             }
         }

@@ -38,7 +38,9 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
         @if others > 0 {
             p class="quiet" {
                 "Not linearizable either: "
-                @for key in facts.report.keys.iter().filter(|key| key.evidence.as_ref().is_some_and(|other| other != evidence)).take(20) {
+                @let others = facts.report.keys.iter();
+                @let others = others.filter(|key| key.evidence.as_ref().is_some_and(|other| other != evidence));
+                @for key in others.take(20) {
                     (text(&plain(&key.key))) " "
                 }
             }

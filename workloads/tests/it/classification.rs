@@ -151,7 +151,12 @@ async fn a_node_may_say_whether_it_happened() {
 
 #[tokio::test]
 async fn a_good_answer_is_what_it_says() {
-    let body = |observed: serde_json::Value, swapped| json!({"key": "k3", "value": observed, "revision": 7, "swapped": swapped, "observed": observed, "node": 1, "role": "leader", "term": 3});
+    let body = |observed: serde_json::Value, swapped| {
+        json!({
+            "key": "k3", "value": observed, "revision": 7, "swapped": swapped, "observed": observed, "node": 1,
+            "role": "leader", "term": 3,
+        })
+    };
     let [read, write, cas] = answers(Reply::json(200, &body(json!(4), true))).await;
     assert_eq!((read, write, cas), (Answer::Value(4.into()), Answer::Done, Answer::Done));
     let [read, _, cas] = answers(Reply::json(200, &body(json!(null), false))).await;

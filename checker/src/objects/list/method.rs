@@ -16,10 +16,10 @@ use crate::{
 ///
 /// The final list begins with each list that was read, so each of these begins with all shorter ones, and the longest
 /// shows what the list was at each length. The length is then a counter with distinguishable increments: each place
-/// of the longest list needs an append of its element. As for a [counter](crate::objects::counter), the sweep lets the list
-/// grow only when it must: when an append completes that is not in it yet, which takes the next place of its element,
-/// or one after the longest list if there is none; or when a read completes that saw more. A place takes the open
-/// append of its element that ends first.
+/// of the longest list needs an append of its element. As for a [counter](crate::objects::counter), the sweep lets the
+/// list grow only when it must: when an append completes that is not in it yet, which takes the next place of its
+/// element, or one after the longest list if there is none; or when a read completes that saw more. A place takes the
+/// open append of its element that ends first.
 ///
 /// Sound: the result is an order. Complete: the list is never longer than in any order. If an append takes a place
 /// when it completes, then all earlier places of its element had been filled, in every order by then, each by an

@@ -102,7 +102,8 @@ proptest! {
         // It reads octal numbers as decimal ones.
         let mut words = damaged.split(|c: char| !c.is_ascii_alphanumeric());
         let is_octal = words.any(|word| word.len() > 1 && word.starts_with('0') && word.as_bytes()[1].is_ascii_digit());
-        let readable = !is_joined && !is_octal && digits < 16 && !["#_", "r", "^", "\\"].iter().any(|sign| by.contains(sign));
+        let is_strange = ["#_", "r", "^", "\\"].iter().any(|sign| by.contains(sign));
+        let readable = !is_joined && !is_octal && digits < 16 && !is_strange;
         let other = judge::read(&damaged).ok().filter(|(_, rest)| rest.trim().is_empty());
         let other = other.and_then(|(form, _)| judged(&form).ok());
         if let (Ok(ours), Some(other), true) = (parse(&damaged), other, readable) {
