@@ -50,7 +50,7 @@ pub(crate) struct Judging {
     meaning: Meaning,
     /// What a key holds before anything is written, as JSON or EDN [default: null; for `kv`, "" where no read is
     /// answered with null, and no cas finds or expects it].
-    #[arg(long, value_name = "VALUE", value_parser = histories::parse_value)]
+    #[arg(long, value_name = "VALUE", allow_negative_numbers = true, value_parser = histories::parse_value)]
     initial: Option<Value>,
     #[command(flatten)]
     limits: LimitArgs,
