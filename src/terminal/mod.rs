@@ -26,7 +26,7 @@ pub(crate) fn print(text: &str) -> anyhow::Result<ExitStatus> {
 /// Prints workflow commands for a CI that reads the output, without sanitizing them.
 ///
 /// # Errors
-/// Fails like [`print`].
+/// Fails like [`print()`].
 pub(crate) fn print_commands(commands: &str) -> anyhow::Result<ExitStatus> {
     print_as_it_is(commands)
 }
@@ -42,7 +42,7 @@ fn print_as_it_is(text: &str) -> anyhow::Result<ExitStatus> {
 /// Prints data as JSON to stdout.
 ///
 /// # Errors
-/// Fails like [`print`].
+/// Fails like [`print()`].
 pub(crate) fn print_json(data: &impl Serialize) -> anyhow::Result<ExitStatus> {
     let mut out = io::BufWriter::new(io::stdout().lock());
     let written = sanitize::write_json(&mut out, data).map_err(io::Error::from);
