@@ -189,8 +189,8 @@ fn queues_stacks_and_the_like() {
         "0 peek [7,null] ?",
         "0 read ?",
     ];
-    follow(&super::queue::specification::Queue::new(&NIL), &fifo);
-    follow(&super::queue::specification::Queue::new(&value("[1,2]")), &["0 dequeue -> 2 !", "0 dequeue -> 1"]);
+    follow(&super::queue::specification::queue(&NIL), &fifo);
+    follow(&super::queue::specification::queue(&value("[1,2]")), &["0 dequeue -> 2 !", "0 dequeue -> 1"]);
     let lifo = [
         "0 push 1",
         "0 push 2",
@@ -201,7 +201,7 @@ fn queues_stacks_and_the_like() {
         "0 pop",
         "0 pop -> null",
     ];
-    follow(&super::stack::specification::Stack::new(&NIL), &lifo);
+    follow(&super::stack::specification::stack(&NIL), &lifo);
     let smallest_first = [
         "0 insert 10",
         "0 insert 9",

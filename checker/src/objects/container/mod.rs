@@ -8,6 +8,7 @@
 
 pub(super) mod gaps;
 pub(super) mod names;
+pub(super) mod row;
 
 use histories::{NEVER, Outcome, Value, ValueId};
 use rustc_hash::{FxHashMap, FxHashSet};

@@ -15,6 +15,7 @@ pub(in crate::objects) enum Access {
 }
 
 /// Function names of a collection.
+#[derive(Debug)]
 pub(crate) struct Names {
     pub put: &'static [&'static str],
     pub take: &'static [&'static str],

@@ -11,7 +11,7 @@ use super::{
     key::{Found, Key},
 };
 use crate::{UnknownWhy, specification::is_list_of};
-use specification::{NAMES, Queue};
+use specification::{NAMES, queue};
 
 pub(super) const DEFINITION: Definition = Definition {
     initial: ("a list of values other than null, or null for none", |initial| {
@@ -20,7 +20,7 @@ pub(super) const DEFINITION: Definition = Definition {
     method: Some(decide),
     argument: |function| NAMES.argument(function),
     is_informative: |call| NAMES.finds_something(call),
-    ..Definition::new("queue", "enqueue and dequeue, first in first out", |initial| Box::new(Queue::new(initial)))
+    ..Definition::new("queue", "enqueue and dequeue, first in first out", |initial| Box::new(queue(initial)))
 };
 
 /// Decides a queue by the method for unique values, or by the other one where that does not fit.

@@ -24,7 +24,7 @@ use std::rc::Rc;
 use histories::{NEVER, Outcome, Value, ValueId};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::specification::{NAMES, Queue};
+use super::specification::{NAMES, queue};
 use crate::{
     Limits, UnknownWhy,
     budget::{Budget, Exhausted},
@@ -122,7 +122,7 @@ struct Fifo {
 
 /// Decides one queue.
 pub(super) fn decide(key: &Key<'_>) -> Result<Claim, UnknownWhy> {
-    let queue = Queue::new(key.initial);
+    let queue = queue(key.initial);
     queue.knows(key.history, &key.operations)?;
     match search(key, &key.operations, &FxHashSet::default(), key.limits)? {
         RaceResult::Order(order) => Ok(Claim::Order(order)),

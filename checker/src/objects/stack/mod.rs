@@ -8,7 +8,7 @@ use histories::Value;
 
 use super::{Definition, container};
 use crate::specification::is_list_of;
-use specification::{NAMES, Stack};
+use specification::{NAMES, stack};
 
 pub(super) const DEFINITION: Definition = Definition {
     initial: ("a list of values other than null, or null for none", |initial| {
@@ -17,5 +17,5 @@ pub(super) const DEFINITION: Definition = Definition {
     method: Some(|key| container::decide(key, &method::KIND)),
     argument: |function| NAMES.argument(function),
     is_informative: |call| NAMES.finds_something(call),
-    ..Definition::new("stack", "push and pop, last in first out", |initial| Box::new(Stack::new(initial)))
+    ..Definition::new("stack", "push and pop, last in first out", |initial| Box::new(stack(initial)))
 };
