@@ -1,6 +1,6 @@
 //! Keys of a load: a few at a time, each replaced by a new one before it has too many changes.
 
-use crate::{Mix, random::Random};
+use crate::{Answer, Mix, Request, random::Random};
 
 /// Keys in use, each at a place of its own. The number of operations on each key is bounded while all clients still
 /// contend for the same few keys.
@@ -59,6 +59,13 @@ impl Keys {
         self.slots[place].unknowns += 1;
         if self.slots[place].unknowns >= self.unknowns_per_key {
             self.retire(place);
+        }
+    }
+
+    /// Notes the outcome of a request: a key whose change has an unknown outcome counts one more of them.
+    pub(crate) fn observe(&mut self, request: &Request, answer: &Answer) {
+        if let (Some(key), false, Answer::Unknown(_)) = (request.key, request.action.is_read(), answer) {
+            self.is_unsure_of(key);
         }
     }
 

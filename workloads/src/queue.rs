@@ -78,9 +78,7 @@ impl Generator for Queues {
     }
 
     fn observe(&mut self, _worker: u16, request: &Request, answer: &Answer) {
-        if let (Some(key), false, Answer::Unknown(_)) = (request.key, request.action.is_read(), answer) {
-            self.keys.is_unsure_of(key);
-        }
+        self.keys.observe(request, answer);
     }
 
     fn keys(&self) -> Vec<u32> {

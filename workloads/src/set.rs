@@ -66,9 +66,7 @@ impl Generator for Sets {
     }
 
     fn observe(&mut self, _worker: u16, request: &Request, answer: &Answer) {
-        if let (Some(key), Action::Add(_), Answer::Unknown(_)) = (request.key, &request.action, answer) {
-            self.keys.is_unsure_of(key);
-        }
+        self.keys.observe(request, answer);
     }
 
     fn keys(&self) -> Vec<u32> {
