@@ -107,7 +107,7 @@ impl Recorder {
     /// moments. `value` describes it; `error` says why it was skipped, or why its outcome is unknown.
     ///
     /// # Errors
-    /// As for [`Recorder::record`].
+    /// Fails like [`Recorder::record`].
     pub fn nemesis(&self, f: &str, value: Value, error: Option<&str>) -> Result<u64, RecordError> {
         let event = Event::new(Process::nemesis(), EventType::Info, f);
         self.record(Event { value: Some(value), error: error.map(Into::into), ..event })

@@ -81,7 +81,7 @@ impl Budget {
         self.watched(file, meaning, |input, options| histories::read_open(file, input, options))
     }
 
-    /// As [`Budget::read`], where nothing can be done with a part of it.
+    /// Reads like [`Budget::read`], where nothing can be done with a part of it.
     pub(crate) fn read_whole(&self, file: &Path, meaning: Meaning) -> anyhow::Result<History> {
         self.read(file, meaning)?.map_err(|cut| cut.failure(file).into())
     }

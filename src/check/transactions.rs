@@ -63,7 +63,7 @@ pub(crate) fn misfit(history: &History, initial: &Value) -> Option<String> {
     Some(format!("--initial {initial}: key {} is {what}, which cannot begin so", history.value(key)))
 }
 
-/// What was found out about the transactions of a history.
+/// Findings about the transactions of a history.
 pub(crate) struct JudgedTransactions<'a> {
     /// The history as it was judged, all its keys as one.
     pub(crate) history: Cow<'a, History>,

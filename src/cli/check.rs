@@ -288,7 +288,7 @@ pub(crate) struct PrefixRow {
     around: Vec<Event<'static>>,
 }
 
-/// What was found out about a file, in every form.
+/// Findings about a file, in every form.
 pub(crate) struct Judged {
     pub(crate) status: ExitStatus,
     pub(crate) row: Row,
@@ -324,7 +324,7 @@ impl Judged {
         }
     }
 
-    /// Of transactions.
+    /// Findings about transactions.
     fn of_transactions(judged: JudgedTransactions<'_>) -> Self {
         let JudgedTransactions { history, status, mut report, level, weak } = judged;
         let order = report.order.take().filter(|_| status == ExitStatus::Linearizable);

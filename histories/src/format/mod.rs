@@ -120,8 +120,8 @@ pub fn read_file(path: &Path) -> Result<History, ReadError> {
 /// Reads a history from a file as [`read_file`] does, with options.
 ///
 /// # Errors
-/// As for [`read_file`]; also if a format is given and the file has another one, and if `options.keep_going` stopped
-/// the reading.
+/// Fails like [`read_file`]; also if a format is given and the file has another one, and if `options.keep_going`
+/// stopped the reading.
 pub fn read_file_with(path: &Path, options: &ReadOptions<'_>) -> Result<History, ReadError> {
     read_open(path, open(path)?, options)
 }
@@ -130,7 +130,7 @@ pub fn read_file_with(path: &Path, options: &ReadOptions<'_>) -> Result<History,
 /// pipe; `name` stands for its path in errors.
 ///
 /// # Errors
-/// As for [`read_file_with`].
+/// Fails like [`read_file_with`].
 pub fn read_open(name: &Path, file: File, options: &ReadOptions<'_>) -> Result<History, ReadError> {
     let mut origin = Origin::of_file(file).map_err(|source| ReadError::Io { path: name.to_owned(), source })?;
     read(name, &mut origin, options, None)
@@ -142,7 +142,7 @@ pub fn read_open(name: &Path, file: File, options: &ReadOptions<'_>) -> Result<H
 /// was read from the same file. A process may go on after an unknown outcome, which [`crate::OurRules`] corrects.
 ///
 /// # Errors
-/// As for [`read_file_with`].
+/// Fails like [`read_file_with`].
 pub fn read_events(
     path: &Path,
     options: &ReadOptions<'_>,
@@ -159,7 +159,7 @@ fn open(path: &Path) -> Result<File, ReadError> {
 /// Reads a history from memory; `name` stands for a path in errors. Without a format, it is detected by the content.
 ///
 /// # Errors
-/// As for [`read_file`].
+/// Fails like [`read_file`].
 pub fn read_bytes(name: &str, bytes: &[u8], format: Option<Format>) -> Result<History, ReadError> {
     read(Path::new(name), &mut Origin::of_bytes(bytes), &ReadOptions { format, ..ReadOptions::default() }, None)
 }

@@ -65,8 +65,9 @@ struct SwitchSweep<'a> {
 /// Finds an order of these steps: reads and writes of the values 0 (the initial one) and 1, in the order of their
 /// starts.
 ///
-/// As in Lowe ("Testing for linearizability", 2017), changes happen only at completions, as late as possible. Sound:
-/// each configuration keeps the changes of state that led to it, and everything else that completed did so while the
+/// Just-in-time linearization (Lowe, "Testing for linearizability", 2017): changes happen only at completions, as late
+/// as possible. Sound: each configuration keeps the changes of state that led to it, and everything else
+/// that completed did so while the
 /// state was its value. Complete: only the changes of state in an order matter, since any other write can happen
 /// without effect whenever the state is its value. So a step is satisfied if the state was its value at some moment
 /// since its start, which the rank of the last change tells. A change can be put off until something must happen: an
