@@ -1,4 +1,4 @@
-//! The budget of a command: time, from its start on, and memory, of the whole process.
+//! Budget of a command: time since its start, and memory of the whole process.
 
 use std::{
     cell::Cell,
@@ -24,7 +24,7 @@ use crate::{
     terminal::Bar,
 };
 
-/// How long it takes to give back an operation that was read, if its values are texts; nanoseconds.
+/// Time to free an operation that was read, if its values are texts, in nanoseconds.
 const GIVEN_BACK_IN_NS: u64 = 150;
 
 /// Time and memory that one command may take, reading included.
@@ -35,7 +35,7 @@ pub(crate) struct Budget {
 }
 
 impl Budget {
-    /// So much from now on.
+    /// Creates a budget that begins now.
     pub(crate) fn new(time: Duration, memory_bytes: usize) -> Self {
         let memory = match resident_bytes() {
             Some(in_use) => Memory::measured(memory_bytes, in_use),
@@ -44,12 +44,12 @@ impl Budget {
         Self { deadline: Instant::now() + time, memory }
     }
 
-    /// Whether there is time left.
+    /// Returns true if there is time left.
     pub(crate) fn has_time(&self) -> bool {
         Instant::now() < self.deadline
     }
 
-    /// Gives back what was held, or leaves it where time has run out.
+    /// Frees a value, or leaks it if time has run out.
     pub(crate) fn give_back<T>(&self, held: T) {
         let held = ManuallyDrop::new(held);
         if self.has_time() {
@@ -57,7 +57,7 @@ impl Budget {
         }
     }
 
-    /// Whether something that takes about so much fits into what is left; if not, what runs out.
+    /// Returns the limit that would be exceeded by something that takes about this much, if any.
     pub(crate) fn lacks(&self, time: Duration, memory_bytes: usize) -> Option<&'static str> {
         if Instant::now() + time >= self.deadline {
             return Some("time");
@@ -65,7 +65,7 @@ impl Budget {
         (!self.memory.has_room(memory_bytes)).then_some("memory")
     }
 
-    /// Does `work` on so many operations within what is left.
+    /// Does `work` on this many operations within the rest of the budget.
     pub(crate) fn within<T>(&self, operations: usize, work: impl FnOnce(&Limits<'_>) -> T) -> T {
         let bar = Bar::of_check(operations);
         let keep_going = || {
@@ -76,17 +76,17 @@ impl Budget {
         work(&Limits { keep_going: &keep_going, memory: &self.memory, abandon: true, decided: &decided })
     }
 
-    /// Reads a history within what is left; one that cannot be read has an exit code of its own.
+    /// Reads a history within the rest of the budget. If it cannot be read, the exit code says so.
     pub(crate) fn read(&self, file: &Path, meaning: Meaning) -> anyhow::Result<Result<History, Exhausted>> {
         self.watched(file, meaning, |input, options| histories::read_open(file, input, options))
     }
 
-    /// Reads like [`Budget::read`], where nothing can be done with a part of it.
+    /// Reads like [`Budget::read`], but fails if only a part could be read.
     pub(crate) fn read_whole(&self, file: &Path, meaning: Meaning) -> anyhow::Result<History> {
         self.read(file, meaning)?.map_err(|cut| cut.failure(file).into())
     }
 
-    /// Lets `read` read a file, or what else has a name, within what is left.
+    /// Reads a file, or another named input, by `read` within the rest of the budget.
     fn watched<T>(
         &self,
         file: &Path,
@@ -102,7 +102,7 @@ impl Budget {
         if is_late { Ok(Err(Exhausted { is_late, operations: 0, bytes: 0, file_bytes: 0 })) } else { found }
     }
 
-    /// Lets `read` read a file within what is left; not for the first time, perhaps.
+    /// Reads a file by `read` within the rest of the budget, perhaps not for the first time.
     pub(crate) fn watched_again<T>(
         &self,
         file: &Path,
@@ -145,7 +145,7 @@ impl Budget {
     }
 }
 
-/// How far a file was read when a limit was reached.
+/// Progress in reading a file at the time that a limit was reached.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Exhausted {
     is_late: bool,
@@ -155,17 +155,17 @@ pub(crate) struct Exhausted {
 }
 
 impl Exhausted {
-    /// Which limit.
+    /// Returns the limit.
     pub(crate) fn reason(&self) -> &'static str {
         if self.is_late { "time" } else { "memory" }
     }
 
-    /// How many operations were read before.
+    /// Returns the number of operations read before.
     pub(crate) fn operations(&self) -> usize {
         self.operations
     }
 
-    /// Where nothing can be done without all of the history.
+    /// Returns the failure of a command that needs the whole history.
     pub(crate) fn failure(&self, file: &Path) -> Failure {
         Failure::new(ExitStatus::Unknown, format!("{}: {self}", file.display()))
     }
@@ -185,7 +185,7 @@ impl fmt::Display for Exhausted {
     }
 }
 
-/// What the process holds in memory, as the kernel counts it; nothing where the kernel does not say.
+/// Returns a function for the memory that the process holds, as the kernel counts it; none if the kernel does not say.
 fn resident_bytes() -> Option<impl Fn() -> usize + Send + Sync + 'static> {
     let page_bytes = usize::try_from(sysconf(SysconfVar::PAGE_SIZE).ok()??).ok()?;
     let counts = File::open("/proc/self/statm").ok()?;

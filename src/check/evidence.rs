@@ -1,4 +1,4 @@
-//! Evidence of a violation: the keys that have some, and which of it to show.
+//! Evidence of a violation: the keys that have it, and the choice of what to show.
 
 use checker::{Evidence, KeyReport, Ladder, Report, Verdict, Witness};
 use histories::Value;

@@ -1,5 +1,5 @@
-//! The files that a command was given: a pattern that the shell left alone stands for what it matches, a run's folder
-//! for the history in it.
+//! Files named on the command line: a pattern that the shell did not expand stands for its matches, the folder of a run
+//! for its history.
 
 use std::path::{Path, PathBuf};
 
@@ -7,16 +7,16 @@ use glob::MatchOptions;
 
 use crate::error::{ExitStatus, Failure};
 
-/// As most shells match: `*` stays within a folder, and hidden files must be asked for.
+/// Options by which most shells match: `*` stays within a folder, and hidden files must be named.
 const LIKE_A_SHELL: MatchOptions =
     MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: true };
 
-/// What the history in a run's folder is called, and how it may be compressed, in the order in which it is looked for.
+/// Names of the history in a run's folder, and its compressed forms, in the order in which they are looked for.
 const NAMES: [&str; 4] = ["history.jsonl", "history.edn", "history.json", "history.columns"];
 const ENDS: [&str; 3] = ["", ".gz", ".zst"];
 
-/// Replaces each pattern by what it matches, sorted, and each run's folder by its history. What exists by its literal
-/// name is no pattern; a pattern without a match stays, for [`matched`] to refuse.
+/// Replaces each pattern by its matches, sorted, and the folder of each run by its history. An existing file is no
+/// pattern, whatever its name; a pattern without a match stays, and [`matched`] refuses it.
 pub(crate) fn expand(named: Vec<PathBuf>) -> Vec<PathBuf> {
     let mut files = Vec::with_capacity(named.len());
     for name in named {
@@ -36,7 +36,7 @@ pub(crate) fn expand(named: Vec<PathBuf>) -> Vec<PathBuf> {
     files.into_iter().map(|file| in_folder(&file).unwrap_or(file)).collect()
 }
 
-/// The history of a run, whose folder this is.
+/// Returns the history in the folder of a run.
 fn in_folder(folder: &Path) -> Option<PathBuf> {
     if !folder.is_dir() {
         return None;
@@ -45,10 +45,10 @@ fn in_folder(folder: &Path) -> Option<PathBuf> {
     names.into_iter().find(|path| path.is_file())
 }
 
-/// Whether a file is one at all.
+/// Checks that a name means a file.
 ///
 /// # Errors
-/// It is a pattern that matched nothing, or a folder without a history.
+/// Fails if it is a pattern that matched nothing, or a folder without a history.
 pub(crate) fn matched(file: &Path) -> anyhow::Result<()> {
     if file.is_dir() {
         let what = format!("{}: there is no history in this folder: no {}", file.display(), NAMES.join(", no "));
@@ -64,7 +64,7 @@ pub(crate) fn matched(file: &Path) -> anyhow::Result<()> {
     Err(Failure::new(ExitStatus::Unreadable, what).into())
 }
 
-/// The name as a pattern, if no file has just this name.
+/// Returns the name as a pattern, if no file has exactly this name.
 fn pattern(name: &Path) -> Option<&str> {
     name.to_str().filter(|text| text.contains(['*', '?', '['])).filter(|_| name.symlink_metadata().is_err())
 }

@@ -1,11 +1,11 @@
-//! A panic in one part of the work, as an error of that part alone: what goes on beside it has verdicts of its own.
+//! Panics in one part of the work as errors of that part alone: the rest keeps its verdicts.
 
 use std::{
     any::Any,
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
-/// What `work` gives, or the message of its panic.
+/// Returns the result of `work`, or the message of its panic.
 pub(crate) fn guard<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|panic| said(panic.as_ref()))
 }

@@ -1,4 +1,4 @@
-//! What to try next where a verdict may have come of how the history was asked about.
+//! Hints for the next attempt where a verdict may be due to the options.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use histories::{FailedCasCounts, Function, History, Operation, Outcome, TRANSACT
 use super::judging::ModelName;
 use crate::terminal::words::grouped;
 
-/// All that there is to say below a verdict, a line each.
+/// Returns the lines below a verdict.
 pub(crate) fn all(history: &History, report: &Report, options: &Options<'_>, is_said: bool) -> Vec<String> {
     let initial = if is_said { None } else { initial_value(history, report, options) };
     [other_models(report), guessed(report), initial, failed_cas(history, report.verdict)]
@@ -18,7 +18,7 @@ pub(crate) fn all(history: &History, report: &Report, options: &Options<'_>, is_
         .collect()
 }
 
-/// Which models would know the function that the chosen one lacks, if that is why a key is undecided.
+/// Names the models with the function that the chosen one lacks, if that is why a key is undecided.
 fn other_models(report: &Report) -> Option<String> {
     let name = report.keys.iter().find_map(|key| match &key.why {
         Some(UnknownWhy::Function { name }) => Some(name),
@@ -34,14 +34,14 @@ fn other_models(report: &Report) -> Option<String> {
     })
 }
 
-/// That somebody has to say what it is.
+/// Asks for the model where it was guessed.
 fn guessed(report: &Report) -> Option<String> {
     let is_guessed = report.keys.iter().any(|key| matches!(key.why, Some(UnknownWhy::Guessed { .. })));
     let hint = "--model says what it is (--model register: one register indeed); --initial, with what it began";
     is_guessed.then(|| hint.to_owned())
 }
 
-/// The value with which all began, by what was seen first on each key, if nobody ever wrote it.
+/// Proposes the initial value that was seen first on each key, if nobody ever wrote it.
 fn initial_value(history: &History, report: &Report, options: &Options<'_>) -> Option<String> {
     if report.verdict != Verdict::NotLinearizable || !matches!(options.model, Model::Register | Model::KeyValue) {
         return None;
@@ -77,13 +77,13 @@ fn initial_value(history: &History, report: &Report, options: &Options<'_>) -> O
     Some(format!("an initial value? {json} was seen first, and nobody ever wrote it: try `--initial {initial}`"))
 }
 
-/// Whether these few operations see a value that none of them sets.
+/// Returns true if these operations see a value that none of them sets.
 fn sees_what_nobody_sets(history: &History, evidence: &Evidence) -> bool {
     let operations = || evidence.operations.iter().map(|&index| &history.operations[index]);
     operations().filter_map(sees).any(|seen| !operations().filter_map(sets).any(|set| set == seen))
 }
 
-/// What an operation sets, if it happened or may have.
+/// Returns the value that an operation sets, if it took effect or may have.
 fn sets(operation: &Operation) -> Option<ValueId> {
     match (operation.function, operation.outcome) {
         (_, Outcome::Mismatch) => None,
@@ -94,7 +94,7 @@ fn sets(operation: &Operation) -> Option<ValueId> {
     }
 }
 
-/// What an operation saw for certain.
+/// Returns the value that an operation saw for certain.
 fn sees(operation: &Operation) -> Option<ValueId> {
     let seen = match (operation.function, operation.outcome) {
         (Function::Read, Outcome::Ok) | (Function::Cas, Outcome::Mismatch) => operation.output,

@@ -1,4 +1,4 @@
-//! Judging of histories, whichever command asks: the options that say how, and the verdict.
+//! Judging of histories for all commands: the options, and the verdict.
 
 use std::{panic, path::Path, sync::LazyLock, thread, time::Duration};
 
@@ -18,59 +18,59 @@ use crate::error::{ExitStatus, Failure};
 /// linearizable.
 const SIDE_BY_SIDE_BYTES: usize = 256;
 
-/// What a command may take.
+/// Limits of a command.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct LimitArgs {
-    /// Give up after this time, for all files together, reading them included.
+    /// Time limit for all files together, reading included.
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = humantime::parse_duration)]
     time_limit: Duration,
-    /// Give up before the process takes more than this many MiB of memory, the history included.
+    /// Memory limit of the process in MiB, the history included.
     #[arg(long, value_name = "MIB", default_value_t = 4096, value_parser = clap::value_parser!(u32).range(1..))]
     memory_limit: u32,
 }
 
 impl LimitArgs {
-    /// What the command may take, from now on.
+    /// Returns a budget of these limits, beginning now.
     pub(crate) fn budget(&self) -> Budget {
         Budget::new(self.time_limit, self.memory_limit as usize * (1 << 20))
     }
 }
 
-/// How histories are read and judged.
+/// Options for reading and judging histories.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Judging {
-    /// What a key is; if not given, transactions where there are any, `kv` where something is appended or deleted, else
-    /// `register`.
+    /// Model: the kind of object that each key is [default: transactions if there are any; `kv` if anything is appended
+    /// or deleted; else `register`].
     #[arg(long, value_enum)]
     model: Option<ModelName>,
-    /// Of transactions, and of nothing else: the level that they must keep [default: strict-serializable].
+    /// Isolation level that transactions must keep [default: strict-serializable].
     #[arg(long, value_enum)]
     level: Option<LevelName>,
     #[command(flatten)]
     meaning: Meaning,
-    /// What a key holds before anything is written, as JSON or EDN [default: null; for `kv`, "" where no read is
-    /// answered with null, and no cas finds or expects it].
+    /// Initial value of every key, as JSON or EDN [default: null; for `kv`, "" if no read is answered with null, and no
+    /// cas finds or expects it].
     #[arg(long, value_name = "VALUE", allow_negative_numbers = true, value_parser = histories::parse_value)]
     initial: Option<Value>,
     #[command(flatten)]
     limits: LimitArgs,
-    /// How many keys to check at once [default: one for each processor].
+    /// Number of keys to check at once [default: one for each processor].
     #[arg(short = 'j', long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     threads: Option<u16>,
 }
 
-/// Name of a model: of single operations, by the checker's own list, or of transactions.
+/// Name of a model: of single operations, from the checker's own list, or of transactions.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum ModelName {
     Single(Model),
-    /// Another name of a register.
+    /// Alternative name of a register.
     CasRegister,
     ListAppend,
     RwRegister,
 }
 
 impl ModelName {
-    /// The model of single operations; none for transactions, whose keys say themselves what they are.
+    /// Returns the model of single operations; none for transactions, whose keys show by themselves what they are.
     pub(crate) fn of_keys(self) -> Option<Model> {
         match self {
             Self::Single(model) => Some(model),
@@ -106,12 +106,12 @@ impl ValueEnum for ModelName {
 }
 
 impl Judging {
-    /// What the command may take, from now on.
+    /// Returns a budget of these limits, beginning now.
     pub(crate) fn budget(&self) -> Budget {
         self.limits.budget()
     }
 
-    /// What the events of the files are said to mean.
+    /// Returns the options on the meaning of events.
     pub(crate) fn meaning(&self) -> Meaning {
         self.meaning
     }
@@ -120,20 +120,20 @@ impl Judging {
         self.threads.map_or_else(processors, usize::from)
     }
 
-    /// The level that transactions must keep.
+    /// Returns the level that transactions must keep.
     pub(crate) fn level(&self) -> checker::Level {
         self.level.unwrap_or(LevelName::StrictSerializable).into()
     }
 
-    /// What every key of transactions holds before anything is written.
+    /// Returns the initial value of every key of transactions.
     pub(crate) fn initial_of_transactions(&self) -> &Value {
         self.initial.as_ref().unwrap_or(&Value::Nil)
     }
 
-    /// Whether the history is one of transactions.
+    /// Returns true if the history is one of transactions.
     ///
     /// # Errors
-    /// An option was given that means nothing to it.
+    /// Fails if an option was given that does not apply to the history.
     pub(crate) fn are_transactions(&self, history: &History) -> Result<bool, Failure> {
         let found = self.model.map_or(!history.transactions.is_empty(), |model| model.of_keys().is_none());
         let refused = |what: String, hint: &str| Err(Failure::new(ExitStatus::Usage, what).hint(hint));
@@ -150,7 +150,7 @@ impl Judging {
         Ok(false)
     }
 
-    /// The verdict on a history without transactions.
+    /// Returns the verdict on a history without transactions.
     pub(crate) fn judge(&self, history: &History, all: bool, keep_order: bool, budget: &Budget) -> Report {
         budget.within(history.operations.len(), |limits| {
             let threads = self.threads();
@@ -159,8 +159,8 @@ impl Judging {
         })
     }
 
-    /// What holds of a history that is not linearizable, and how stale its reads were; side by side where there are two
-    /// threads and memory for both.
+    /// Computes which weaker models hold of a history that is not linearizable, and how stale its reads were; side by
+    /// side if there are two threads and memory for both.
     pub(crate) fn instead(&self, history: &History, report: &Report, budget: &Budget) -> (Ladder, StalenessReport) {
         let (mut ladder, staleness) = budget.within(history.operations.len(), |limits| {
             let options = Options { limits: *limits, ..self.options(history) };
@@ -183,7 +183,7 @@ impl Judging {
         (ladder, staleness)
     }
 
-    /// The command that judges this file in the same way.
+    /// Returns the command that judges this file in the same way.
     pub(crate) fn command(&self, what: &Path) -> String {
         let mut words = vec!["schism".to_owned(), "check".to_owned(), "--all".to_owned()];
         let name = |value: Option<PossibleValue>| value.map(|value| value.get_name().to_owned());
@@ -202,7 +202,7 @@ impl Judging {
         words.iter().map(|word| nemesis::quoted(word)).collect::<Vec<_>>().join(" ")
     }
 
-    /// How far a key's operations can be ordered.
+    /// Computes how far the operations of a key can be ordered.
     pub(crate) fn prefix(&self, history: &History, key: &Value, budget: &Budget) -> Option<Prefix> {
         budget.within(history.operations.len(), |limits| {
             checker::longest_prefix(history, &Options { limits: *limits, ..self.options(history) }, key)
@@ -220,13 +220,13 @@ impl Judging {
         Options { initial, guessed, ..Options::new(model) }
     }
 
-    /// The same limits, but nobody says what a history is.
+    /// Returns the same limits without any statement on the history.
     pub(crate) fn without_saying(&self) -> Self {
         let meaning = Meaning::default();
         Self { model: None, initial: None, meaning, ..self.clone() }
     }
 
-    /// Whether somebody says with what keys begin.
+    /// Returns true if the initial value is given.
     pub(crate) fn says_initial(&self) -> bool {
         self.initial.is_some()
     }
@@ -250,10 +250,10 @@ impl Judging {
         Err(Failure::new(ExitStatus::Usage, what).hint(format!("a {name} begins with {allowed}")).into())
     }
 
-    /// Refuses options that have no meaning for what is judged already.
+    /// Refuses options that do not apply to what was judged already.
     ///
     /// # Errors
-    /// One was given; `why` says why it has none.
+    /// Fails if one was given; `why` gives the reason.
     pub(crate) fn refuse_options(&self, why: &str) -> anyhow::Result<()> {
         let mut given = self.meaning.given();
         given.extend(self.model.map(|_| ("--model", String::new())));
@@ -267,10 +267,10 @@ impl Judging {
     }
 }
 
-/// The name of the event that says how a history is to be judged, by no client.
+/// Name of the event, of no client, that says how a history is to be judged.
 pub(crate) const JUDGE_AS: &str = "judge-as";
 
-/// The model of this name; none for transactions, whose keys say themselves what they are.
+/// Returns the model of this name; none for transactions, whose keys show by themselves what they are.
 pub(crate) fn model_named(name: &str) -> Option<Model> {
     ModelName::from_str(name, false).ok()?.of_keys()
 }
@@ -291,7 +291,7 @@ pub(crate) fn judge_as(options: &Options<'_>, time: u64) -> Option<Event<'static
     Some(Event { time, value: Some(value), ..Event::new(Process::nemesis(), EventType::Info, JUDGE_AS) })
 }
 
-/// What such an event says.
+/// Returns the content of such an event.
 fn kept(history: &History) -> Option<(Model, Value)> {
     let event = history.others.iter().find(|event| event.f == JUDGE_AS)?;
     let Some(Value::Map(said)) = &event.value else { return None };
@@ -299,7 +299,7 @@ fn kept(history: &History) -> Option<(Model, Value)> {
     Some((name.of_keys()?, said.named("initial").cloned().unwrap_or_default()))
 }
 
-/// The exit status that says a verdict.
+/// Returns the exit status for a verdict.
 pub(crate) fn status_of(verdict: Verdict) -> ExitStatus {
     match verdict {
         Verdict::Linearizable => ExitStatus::Linearizable,
@@ -308,13 +308,14 @@ pub(crate) fn status_of(verdict: Verdict) -> ExitStatus {
     }
 }
 
-/// The exit status that says a report: as its verdict, unless that is unknown because the checker contradicted itself.
+/// Returns the exit status for a report: that of its verdict, unless that is unknown because the checker contradicted
+/// itself.
 pub(crate) fn status_of_report(report: &Report) -> ExitStatus {
     let internal = if report.has_internal_error() { ExitStatus::Internal } else { ExitStatus::Linearizable };
     status_of(report.verdict).worst(internal)
 }
 
-/// How many threads can run at once here.
+/// Returns the number of threads that can run at once here.
 pub(crate) fn processors() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
 }

@@ -5,20 +5,21 @@ use std::io::{self, Write};
 use histories::{Found, Function, History, MicroOperation, Outcome, Process, Value, ValueId};
 use serde::Serialize;
 
-/// A line: which operation takes effect next, with what was asked and answered.
+/// Line of the output: the operation that takes effect next, with its arguments and its result.
 #[derive(Serialize)]
 struct Line<'a> {
-    /// Which history, where there are several.
+    /// The history, if there are several.
     #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<&'a Value>,
-    /// The operation's number among the invocations of all clients, counted from 0.
+    /// Number of the operation among the invocations of all clients, counted from 0.
     index: usize,
     process: Process,
     #[serde(skip_serializing_if = "Option::is_none")]
     node: Option<u16>,
-    /// How it ended: `info` is an unknown outcome of which the order shows that it can have taken effect here.
+    /// Outcome of the operation: `info` is an unknown outcome, for which the order shows that it can have taken effect
+    /// here.
     #[serde(rename = "type")]
     outcome: &'static str,
     f: &'a str,
@@ -28,7 +29,7 @@ struct Line<'a> {
     answer: Option<&'a Value>,
 }
 
-/// So many lines are written between two questions whether to go on.
+/// Number of lines written between two questions whether to go on.
 const LINES_PER_QUESTION: usize = 4096;
 
 /// Writes the operations with these indexes, in this order; `file` names the history, where there are several. Returns

@@ -5,18 +5,18 @@ use histories::{FailedCas, Format, ReadError, ReadOptions};
 
 use crate::error::{ExitStatus, Failure, host_limits};
 
-/// How files are read.
+/// Options for reading files.
 #[derive(Clone, Copy, Debug, Default, Args)]
 pub(crate) struct Meaning {
-    /// In which format the files are [default: as the content of each says].
+    /// Format of the files [default: recognised by content].
     #[arg(long, value_enum, value_name = "FORMAT")]
     format: Option<FormatName>,
-    /// Whether the values of clients are pairs [key, value], as Jepsen's `independent` has them; an error where it
-    /// cannot be told.
+    /// Interpretation of values as pairs [key, value], as Jepsen's `independent` writes them; it is an error if that is
+    /// left open.
     #[arg(long, value_enum, value_name = "WHETHER", default_value_t = Keyed::Auto)]
     keyed: Keyed,
-    /// What a cas is taken for that ended as failed, without a word about what it found or why [default: nothing; in
-    /// Jepsen's log lines a mismatch].
+    /// Interpretation of a failed cas that says neither what it found nor why it failed [default: nothing; in Jepsen's
+    /// log lines, mismatch].
     #[arg(long, value_enum, value_name = "WHAT")]
     failed_cas: Option<FailedCasName>,
 }
@@ -49,25 +49,25 @@ impl From<FormatName> for Format {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 enum Keyed {
-    /// as reads, cas and the like tell
+    /// recognised by the results of reads, cas and the like
     #[default]
     Auto,
-    /// they are
+    /// values are pairs
     Yes,
-    /// they are values as they stand
+    /// values are values, even those that look like pairs
     No,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum FailedCasName {
-    /// it found another value than it expected
+    /// it found another value than the expected one
     Mismatch,
-    /// it did not happen, and says nothing
+    /// it had no effect, and says nothing about the value
     Nothing,
 }
 
 impl Meaning {
-    /// As a reader is told it.
+    /// Returns the options for reading.
     pub(crate) fn options(self) -> ReadOptions<'static> {
         ReadOptions {
             format: self.format.map(Format::from),
@@ -84,7 +84,7 @@ impl Meaning {
         }
     }
 
-    /// The options that were given, each with its value.
+    /// Returns the given options, each with its value.
     pub(crate) fn given(self) -> Vec<(&'static str, String)> {
         let name = |value: Option<PossibleValue>| value.map(|value| value.get_name().to_owned());
         let given = [
@@ -101,7 +101,7 @@ impl Meaning {
     }
 }
 
-/// Why a file is not read, with what to do about it: mostly the file is to blame, sometimes the host.
+/// Returns the failure to read a file, with the next step: mostly the file is to blame, sometimes the host.
 pub(crate) fn unread(error: &ReadError) -> Failure {
     let failure = |status| Failure::new(status, error.to_string());
     match error {

@@ -1,5 +1,4 @@
-//! Judging of recorded histories: how a file is read and within which limits, what its events mean, by which model it
-//! is judged, and what comes of it.
+//! Judging of recorded histories: reading within limits, meaning of events, model, verdict.
 
 mod budget;
 pub(crate) mod evidence;

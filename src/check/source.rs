@@ -23,20 +23,20 @@ use nix::{
 };
 
 const BUFFER_BYTES: usize = 64 << 10;
-/// The longest that is waited at once: the kernel counts milliseconds in few bits.
+/// Longest single wait: the kernel counts milliseconds in few bits.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
-/// Something to be read, within its time.
+/// Input that is read within its time.
 pub(crate) struct Source {
     pub(crate) file: File,
     is_late: Arc<AtomicBool>,
 }
 
 impl Source {
-    /// Opens what `path` names; `-` is standard input. What is no regular file ends at `deadline` at the latest.
+    /// Opens what `path` names; `-` is standard input. Anything but a regular file ends at `deadline` at the latest.
     ///
     /// # Errors
-    /// It cannot be read.
+    /// Fails if it cannot be read.
     pub(crate) fn open(path: &Path, deadline: Instant) -> io::Result<Self> {
         let file = if path == "-" {
             File::from(io::stdin().as_fd().try_clone_to_owned()?)
@@ -52,13 +52,13 @@ impl Source {
         Ok(Self { file, is_late })
     }
 
-    /// Tells, once all was read, whether the end came because time ran out.
+    /// Returns a flag that says, once all was read, whether time ran out before the end.
     pub(crate) fn lateness(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.is_late)
     }
 }
 
-/// The same bytes, by way of a pipe of our own, which can be closed when time runs out.
+/// Forwards the same bytes through a pipe of our own, which can be closed when time runs out.
 fn forwarded(mut from: File, deadline: Instant, is_late: Arc<AtomicBool>) -> io::Result<File> {
     let (ours, end) = pipe2(OFlag::O_CLOEXEC)?;
     let mut to = File::from(end);
@@ -82,7 +82,7 @@ fn forwarded(mut from: File, deadline: Instant, is_late: Arc<AtomicBool>) -> io:
     Ok(File::from(ours))
 }
 
-/// Waits until there is something to read, or the end; no, if time runs out before.
+/// Waits until there is something to read, or the end; returns false if time runs out before.
 fn has_more(from: &File, deadline: Instant) -> io::Result<bool> {
     loop {
         let left = deadline.saturating_duration_since(Instant::now());

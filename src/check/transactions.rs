@@ -1,4 +1,4 @@
-//! Transactions: the level that they must keep, and what is found.
+//! Transactions: the level that they must keep, and the findings.
 
 use std::borrow::Cow;
 
@@ -15,17 +15,17 @@ use crate::error::ExitStatus;
 /// A level of isolation.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum LevelName {
-    /// an order of all transactions in which each stands between its begin and its end
+    /// one order of all transactions, with each between its begin and its end
     StrictSerializable,
-    /// an order of all transactions that keeps the order of each process
+    /// one order of all transactions that keeps the order of each process
     StrongSessionSerializable,
-    /// an order of all transactions
+    /// one order of all transactions
     Serializable,
-    /// each reads one snapshot, and of two that change the same one sees the other
+    /// each transaction reads one snapshot, and of two that change the same key, one sees the other
     SnapshotIsolation,
-    /// nothing that is aborted or intermediate is read
+    /// no aborted or intermediate value is read
     ReadCommitted,
-    /// writes do not mix
+    /// writes of transactions do not interleave
     ReadUncommitted,
 }
 
@@ -42,7 +42,8 @@ impl From<LevelName> for Level {
     }
 }
 
-/// Why transactions cannot begin with this; nothing if they can: lists begin as a list, registers as any other value.
+/// Explains why transactions cannot begin with this value; nothing if they can: lists begin as a list, registers as any
+/// other value.
 pub(crate) fn misfit(history: &History, initial: &Value) -> Option<String> {
     let is_list = match initial {
         Value::Nil => return None,
@@ -65,13 +66,13 @@ pub(crate) fn misfit(history: &History, initial: &Value) -> Option<String> {
 
 /// Findings about the transactions of a history.
 pub(crate) struct JudgedTransactions<'a> {
-    /// The history as it was judged, all its keys as one.
+    /// History as it was judged, with all its keys as one.
     pub(crate) history: Cow<'a, History>,
     pub(crate) status: ExitStatus,
     pub(crate) report: TransactionReport,
-    /// The level that they must keep.
+    /// Level that the transactions must keep.
     pub(crate) level: Level,
-    /// Why a yes says nothing.
+    /// Reason why a yes says nothing, if it is weak.
     pub(crate) weak: Option<Weak>,
 }
 
@@ -102,7 +103,7 @@ pub(crate) fn judge<'a>(history: &'a History, judging: &Judging, budget: &Budget
     JudgedTransactions { history, status, report, level, weak }
 }
 
-/// The report on strict serializability in the terms of linearizability, which it is of all keys as one object: the
+/// Returns the report on strict serializability in the terms of linearizability, with all keys as one object: the
 /// clearest anomaly is the evidence.
 pub(crate) fn as_report(history: &History, found: &TransactionReport) -> Report {
     let level = Level::StrictSerializable;
@@ -145,7 +146,7 @@ pub(crate) fn as_report(history: &History, found: &TransactionReport) -> Report 
     Report { verdict, why: None, keys, operations, answered, unanswered, weak }
 }
 
-/// Why it says nothing that a level holds, if it does.
+/// Returns the reason why a level that holds says nothing, if there is one.
 fn weak(report: &TransactionReport) -> Option<Weak> {
     match report {
         TransactionReport { answered: 0, .. } => Some(Weak::NothingAnswered),

@@ -29,10 +29,11 @@ use crate::{
     terminal,
 };
 
-/// Carries out a matrix of runs (read modes × faults × seeds), each a process of its own, and tells which cells hold.
+/// Carries out a matrix of runs (read modes × faults × seeds), each in a process of its own, and shows which cells
+/// hold.
 ///
-/// Without a plan or flags: all five read modes under none, kill, pause, partition, clock and all of them, three seeds
-/// each. A campaign is kept in one folder; one that was interrupted, however that happened, goes on with --resume.
+/// Without a plan or options: all five read modes under none, kill, pause, partition, clock and all of them, with three
+/// seeds each. A campaign is kept in one folder. One that was interrupted in any way can be continued with --resume.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   schism campaign
@@ -61,48 +62,48 @@ of each run. On GitHub Actions, annotations and the step's summary are written t
 worst run.")]
 #[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 pub(crate) struct CampaignArgs {
-    /// The plan; flags override what it says.
+    /// Plan of the campaign; options override its settings.
     #[arg(value_name = "PLAN.toml")]
     plan: Option<PathBuf>,
     /// Read modes.
     #[arg(long, value_enum, value_delimiter = ',', value_name = "LIST")]
     reads: Option<Vec<ReadMode>>,
-    /// Faults, each a column; + combines several in one.
+    /// Faults, one column each; + combines several in one column.
     #[arg(long, value_name = "LIST", value_parser = parse_list)]
     faults: Option<Mixes>,
-    /// Workloads, each a column: register, set, queue, append.
+    /// Workloads, one column each: register, set, queue, append.
     #[arg(long, value_delimiter = ',', value_name = "LIST")]
     workloads: Option<Vec<String>>,
-    /// How many seeds, counted from 1.
+    /// Number of seeds for each cell, counted from 1 [default: 3].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     seeds: Option<u32>,
-    /// How many nodes a cluster has; several are columns of their own.
+    /// Sizes of the cluster, in nodes, one column each [default: 5].
     #[arg(long, value_delimiter = ',', value_name = "LIST")]
     nodes: Option<Vec<u16>>,
     #[command(flatten)]
     elections: ElectionArgs,
-    /// How long the clients of each run are busy.
+    /// Duration of each run's load [default: 8s].
     #[arg(long, value_name = "TIME", value_parser = parse_time_limit)]
     time_limit: Option<Duration>,
-    /// Operations each second of each run.
+    /// Operations per second in each run, all clients together [default: 500].
     #[arg(long, value_name = "R")]
     rate: Option<u32>,
-    /// Let nodes write down every message, for a diagram in each report.
+    /// Record every message between nodes, and draw them in each report.
     #[arg(long)]
     trace: bool,
-    /// The folder of the campaign.
+    /// Folder of the campaign.
     #[arg(long, value_name = "DIR", default_value = "store/campaign")]
     store: PathBuf,
-    /// Go on with the campaign in the folder; without a plan or flags, as it was planned.
+    /// Continue the campaign in the folder; without a plan or options, by its own plan.
     #[arg(long)]
     resume: bool,
-    /// End with the first violation.
+    /// Stop at the first violation.
     #[arg(long)]
     until_failure: bool,
-    /// Do only this part of the runs, such as 3/20.
+    /// Carry out only this part of the runs, such as 3/20.
     #[arg(long, value_name = "I/N")]
     shard: Option<Shard>,
-    /// How many runs at a time [default: as many as the machine bears, measured].
+    /// Maximum number of runs at a time [default: as many as the machine can take, measured].
     #[arg(short = 'j', long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     at_once: Option<u16>,
     /// Print campaign.json instead of the table.
@@ -133,7 +134,7 @@ impl CampaignArgs {
         Ok(if cut_short { status.worst(ExitStatus::Interrupted) } else { status })
     }
 
-    /// The plan that was asked for; nothing where the folder says it.
+    /// Returns the requested plan; none if the plan in the folder is to be used.
     fn asked(&self) -> anyhow::Result<Option<StoredPlan>> {
         let mut plan = match &self.plan {
             Some(path) => read_plan(path)?,
@@ -158,7 +159,7 @@ impl CampaignArgs {
     }
 }
 
-/// Whether there was something to replace it with.
+/// Replaces a value if there is another one, and returns whether there was.
 fn replace<T>(value: &mut T, with: Option<T>) -> bool {
     with.map(|with| *value = with).is_some()
 }
@@ -170,7 +171,7 @@ fn read_plan(path: &Path) -> anyhow::Result<CampaignPlan> {
         .map_err(|error| unreadable(error.to_string()).hint("`schism campaign --help` shows what a plan looks like"))?)
 }
 
-/// Prints what a campaign came to.
+/// Prints the results of a campaign.
 pub(super) fn show(summary: &campaign::summary::Summary, folder: &Path, json: bool) -> anyhow::Result<()> {
     if json {
         terminal::print_json(summary)?;
@@ -180,7 +181,8 @@ pub(super) fn show(summary: &campaign::summary::Summary, folder: &Path, json: bo
     Ok(())
 }
 
-/// Is set when somebody interrupts this process. Runs that are under way are ended, and done again on --resume.
+/// Returns a flag that is set when this process is interrupted. Runs under way are then ended, and repeated on
+/// --resume.
 pub(super) fn stop_on_signal() -> anyhow::Result<Arc<AtomicBool>> {
     let stopped = Arc::new(AtomicBool::new(false));
     let runtime = host_limits::small_runtime()?;

@@ -27,14 +27,15 @@ use crate::{
 
 /// Decides whether recorded histories are linearizable.
 ///
-/// Reads schism's own JSON Lines, also as one JSON array, Jepsen's, Knossos' and Elle's EDN, Jepsen's log lines,
-/// porcupine's key-value histories and records of one operation each (client, input, call, output, return), also
-/// compressed by gzip or zstd; which of them a file is, its content tells. A run's folder stands for its history, and -
-/// for standard input. Each key is checked on its own. Several files give a table, and the exit code of the worst.
+/// Reads schism's own JSON Lines (also as one JSON array), EDN of Jepsen, Knossos and Elle, Jepsen's log lines,
+/// porcupine's key-value histories, and records of one operation each (client, input, call, output, return), all of
+/// them also compressed by gzip or zstd. The format is recognised by content. The folder of a run stands for its
+/// history, and - for standard input. Each key is checked on its own. Several files give a table and the exit code of
+/// the worst.
 ///
-/// The order of lines is that of events. Where times contradict it and every event of a client has one, the times
-/// count, which the verdict says; what has one time is then concurrent, as it is among records. Times are whole
-/// nanoseconds, or seconds where some are decimals.
+/// The order of lines is the order of events. Where times contradict it and every event of a client has one, times
+/// decide, and the verdict says so; events of the same time then count as concurrent, as they do among records. Times
+/// are whole nanoseconds, or seconds if some are decimals.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   schism check store/latest
@@ -55,17 +56,18 @@ pub(crate) struct CheckArgs {
     /// Check every key, even after a violation.
     #[arg(long)]
     all: bool,
-    /// Say how far the operations can be ordered, what was done to the system then, and of each weaker consistency
-    /// model that fails what shows it.
+    /// Explain a violation: how far the operations can be ordered, what was done to the system at that point, and what
+    /// shows the failure of each weaker consistency model.
     #[arg(long)]
     explain: bool,
     /// Print the verdicts as JSON.
     #[arg(long)]
     json: bool,
-    /// Write here, as JSON Lines, an order of the operations of each linearizable key that explains every answer.
+    /// Write a linearization of each linearizable key to this file, as JSON Lines: one operation a line, in the order
+    /// that explains every answer.
     #[arg(long, value_name = "OUT", value_parser = parse_output)]
     linearization: Option<PathBuf>,
-    /// The histories, or runs' folders; a pattern such as 'store/*/*/history.jsonl' stands for all that it matches,
+    /// Histories, or folders of runs; a pattern such as 'store/*/*/history.jsonl' stands for all files that it matches,
     /// and - for standard input.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
@@ -90,7 +92,7 @@ impl CheckArgs {
     }
 
     /// # Errors
-    /// An option was given that has no meaning beside the others.
+    /// Fails if an option was given that has no meaning beside the others.
     fn check_options(&self) -> anyhow::Result<()> {
         self.judging.check_initial(None)?;
         if self.explain && !self.json && self.files.len() > 1 {
@@ -100,7 +102,8 @@ impl CheckArgs {
         Ok(())
     }
 
-    /// Judges every file; the orders that were found go to `orders`. How it ended, and whether all orders were written.
+    /// Judges every file, and writes the orders that were found to `orders`. Returns the exit status, and whether all
+    /// orders were written.
     fn check(&self, mut orders: Option<&mut dyn Write>) -> (ExitStatus, anyhow::Result<()>) {
         let budget = self.judging.budget();
         let (mut worst, mut written) = (ExitStatus::Linearizable, Ok(()));
@@ -156,7 +159,7 @@ impl CheckArgs {
     }
 
     /// # Errors
-    /// An option was given that means nothing to such a history.
+    /// Fails if an option was given that does not apply to such a history.
     fn judge(&self, history: &History, budget: &Budget) -> anyhow::Result<Judged> {
         if self.judging.are_transactions(history)? {
             if self.explain {
@@ -214,7 +217,7 @@ impl CheckArgs {
         })
     }
 
-    /// How far the keys that are shown can be ordered, the clearest violation first: in JSON a few more.
+    /// Computes how far the keys that are shown can be ordered, the clearest violation first; JSON shows a few more.
     fn prefixes<'a>(&self, history: &History, report: &'a Report, budget: &Budget) -> Vec<(&'a Value, Prefix)> {
         const MOST: usize = 8;
         let violated = evidence::keys_with(report, Verdict::NotLinearizable);
@@ -224,7 +227,7 @@ impl CheckArgs {
         shown.filter_map(|key| Some((&key.key, self.judging.prefix(history, &key.key, budget)?))).collect()
     }
 
-    /// Writes what was found, if there is time for all of it.
+    /// Writes the orders that were found, if there is time for all of them.
     fn write_orders(
         &self,
         out: &mut dyn Write,
@@ -251,35 +254,35 @@ impl CheckArgs {
     }
 }
 
-/// That a file could not be read because of a bug here.
+/// Returns the failure to read a file because of a bug in schism.
 fn unread(file: &Path, panic: &str) -> Failure {
     let what = format!("{}: an internal error while it was read: {panic}", file.display());
     Failure::new(ExitStatus::Internal, what).hint("this is a bug in schism: please report it, with the file")
 }
 
-/// That time ran out before all orders of a file were written.
+/// Returns the failure to write all orders of a file in time.
 fn unwritten(file: &Path) -> Failure {
     let what = format!("{}: time ran out while the orders were written, so there are none", file.display());
     Failure::new(ExitStatus::Unknown, what).hint("a longer --time-limit would help")
 }
 
-/// The order that was found, or why there is none.
+/// The order that was found, or the reason why there is none.
 pub(crate) struct Order {
-    /// Of what: a key, or all transactions.
+    /// Subject of the order: a key, or all transactions.
     pub(crate) of: String,
-    /// Indexes of `History::operations`; or the verdict.
+    /// Indexes of `History::operations`, or the verdict.
     pub(crate) found: Result<Vec<u32>, String>,
 }
 
 impl Order {
-    /// Takes it out of the report on a key.
+    /// Takes the order out of the report on a key.
     fn of(key: &mut KeyReport) -> Self {
         let of = format!("key {}", plain(&key.key));
         Self { of, found: key.order.take().ok_or_else(|| key.verdict.to_string()) }
     }
 }
 
-/// How far the operations of a key can be ordered, and what was done to the system around the end of that.
+/// Longest prefix of a key's operations that can be ordered, and what was done to the system around its end.
 #[derive(Serialize)]
 pub(crate) struct PrefixRow {
     key: Value,
@@ -288,14 +291,14 @@ pub(crate) struct PrefixRow {
     around: Vec<Event<'static>>,
 }
 
-/// Findings about a file, in every form.
+/// Findings about a file, for every form of output.
 pub(crate) struct Judged {
     pub(crate) status: ExitStatus,
     pub(crate) row: Row,
     pub(crate) words: String,
-    /// Why a yes says nothing.
+    /// Reason why a yes says nothing, if it is weak.
     pub(crate) weak: Option<Weak>,
-    /// What to try next, and what the verdict rests on.
+    /// Hints for the next attempt, and assumptions that the verdict rests on.
     pub(crate) notes: Vec<String>,
     pub(crate) orders: Vec<Order>,
     pub(crate) report: Told,
@@ -305,7 +308,7 @@ pub(crate) struct Judged {
 }
 
 impl Judged {
-    /// Of a history about which the checker panicked.
+    /// Returns the findings about a history on which the checker panicked.
     fn of_panic(history: &History, panic: String) -> Self {
         let why = Some(UnknownWhy::Internal { what: panic });
         let (verdict, keys, operations) = (Verdict::Unknown, Vec::new(), history.operations.len());
@@ -324,7 +327,7 @@ impl Judged {
         }
     }
 
-    /// Findings about transactions.
+    /// Returns the findings about transactions.
     fn of_transactions(judged: JudgedTransactions<'_>) -> Self {
         let JudgedTransactions { history, status, mut report, level, weak } = judged;
         let order = report.order.take().filter(|_| status == ExitStatus::Linearizable);
@@ -345,7 +348,7 @@ impl Judged {
         }
     }
 
-    /// With what is to be known of how the history was read.
+    /// Adds notes on how the history was read.
     fn with_notes(mut self, history: Option<&History>) -> Self {
         for note in history.iter().flat_map(|history| &history.notes).map(ToString::to_string) {
             self.words += &format!("\n  note: {note}\n");
@@ -354,7 +357,7 @@ impl Judged {
         self
     }
 
-    /// Of a file that was not read to its end.
+    /// Returns the findings about a file that was not read to its end.
     fn of_cut(cut: &Exhausted) -> Self {
         let verdict = Verdict::Unknown;
         Self {
@@ -377,7 +380,7 @@ impl Judged {
     }
 }
 
-/// What is said of a file in JSON.
+/// Verdict on a file in JSON.
 #[derive(Serialize)]
 struct Said<'a> {
     #[serde(serialize_with = "shown")]
@@ -391,7 +394,7 @@ struct Said<'a> {
     prefixes: Option<Vec<PrefixRow>>,
 }
 
-/// As JSON can hold it: few names are not UTF-8.
+/// Serializes a path as JSON can hold it: a few names are not UTF-8.
 fn shown<S: Serializer>(file: &Path, to: S) -> Result<S::Ok, S::Error> {
     to.collect_str(&file.display())
 }
@@ -403,13 +406,13 @@ impl<'a> Said<'a> {
     }
 }
 
-/// A report, by what it is about.
+/// A report on keys, on transactions, or on a file that was not read.
 #[derive(Serialize)]
 #[serde(untagged)]
 pub(crate) enum Told {
     Keys(Report),
     Transactions(TransactionReport),
-    /// Of a file that was not read to its end: as one on keys, of which none is known.
+    /// Report on a file that was not read to its end, in the form of one on keys, none of which is known.
     Unread {
         verdict: Verdict,
         why: serde_json::Value,
@@ -418,7 +421,7 @@ pub(crate) enum Told {
     },
 }
 
-/// The verdict goes to stdout already.
+/// Parses the argument of `--linearization`, and refuses stdout, which the verdict goes to.
 fn parse_output(text: &str) -> Result<PathBuf, String> {
     if text == "-" {
         Err("a linearization goes to a file, as the verdict goes to stdout".to_owned())

@@ -1,4 +1,4 @@
-//! `schism compare`: read modes side by side, by what they cost and what they risk.
+//! `schism compare`: read modes by cost and risk.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -21,8 +21,8 @@ use crate::{
     terminal,
 };
 
-/// Compares read modes: the same load and the same faults on each, in turn, one run at a time, so that a busy machine
-/// hurts all alike.
+/// Compares the cost and the risk of read modes. Each mode runs under the same load and faults, one run at a time and
+/// in turn, so that a busy machine affects all alike.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   schism compare
@@ -40,7 +40,7 @@ pub(crate) struct CompareArgs {
         default_value = "local,leader,lease,quorum,log"
     )]
     reads: Vec<ReadMode>,
-    /// Faults, each a setting of its own: without any, under honest clocks, with drift.
+    /// Faults, one setting each; the default has a setting without faults, one with honest clocks, and one with drift.
     #[arg(
         long,
         value_delimiter = ';',
@@ -48,30 +48,30 @@ pub(crate) struct CompareArgs {
         default_value = "none;partition:isolate-leader;clock+partition:isolate-leader"
     )]
     faults: Vec<FaultMix>,
-    /// How many nodes; several are settings of their own.
+    /// Sizes of the cluster, in nodes, one setting each.
     #[arg(long, value_delimiter = ',', value_name = "LIST", default_value = "3")]
     nodes: Vec<u16>,
-    /// Reads in a hundred operations; several are settings of their own.
+    /// Percentages of operations that read, one setting each.
     #[arg(long, value_delimiter = ',', value_name = "LIST", default_value = "80")]
     read_shares: Vec<u8>,
     #[command(flatten)]
     elections: ElectionArgs,
-    /// How often each is run, each time with another seed.
+    /// Number of runs of each mode in each setting, each with another seed.
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
-    /// How long the clients of each run are busy.
+    /// Duration of each run's load.
     #[arg(long, value_name = "TIME", default_value = "6s", value_parser = parse_time_limit)]
     time_limit: Duration,
-    /// Operations each second, all clients together; 0 is as fast as it goes, so that throughput can be compared.
+    /// Operations per second, all clients together; 0 is as fast as possible, to compare throughput.
     #[arg(long, value_name = "R", default_value_t = 0)]
     rate: u32,
-    /// How many clients.
+    /// Number of clients.
     #[arg(long, value_name = "C", default_value_t = 6)]
     concurrency: u16,
-    /// The folder of the comparison.
+    /// Folder of the comparison.
     #[arg(long, value_name = "DIR", default_value = "store/compare")]
     store: PathBuf,
-    /// Go on with the comparison in the folder.
+    /// Continue the comparison in the folder.
     #[arg(long)]
     resume: bool,
     /// Print compare.json instead of the tables.

@@ -13,11 +13,11 @@ use crate::{
 
 /// Writes a history in another format.
 ///
-/// Reads whatever `schism check` reads, and writes JSON Lines or EDN as Jepsen has it (one operation a line; keys as
+/// Reads all formats of `schism check`, and writes JSON Lines or EDN as Jepsen has it (one operation a line, keys as
 /// `independent` tuples). What EDN has no name for goes into further keys (:observed, :mismatch, :node, :revision),
-/// which schism reads back. In JSON Lines a process that went on after an unknown outcome gets a new number. A name
-/// that ends in .gz or .zst is compressed so. A history that breaks the rules is not converted. Columns are what a
-/// checker needs and no more: they are read several times faster, and cannot be converted back.
+/// which schism reads back. In JSON Lines a process that continued after an unknown outcome gets a new number. A name
+/// that ends in .gz or .zst selects compression. A history that breaks the rules is not converted. Columns hold only
+/// what a checker needs: they are read several times faster, and cannot be converted back.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   schism convert store/latest/history.jsonl history.edn
@@ -25,13 +25,13 @@ use crate::{
   schism convert large.jsonl large.columns
   schism convert jepsen.log --to jsonl -")]
 pub(crate) struct ConvertArgs {
-    /// The history.
+    /// History to convert.
     #[arg(value_name = "IN")]
     input: PathBuf,
-    /// Where to write it; `-` is stdout.
+    /// Output file; - is stdout.
     #[arg(value_name = "OUT")]
     output: PathBuf,
-    /// In which format [default: as the extension of OUT says].
+    /// Output format [default: by the extension of OUT].
     #[arg(long, value_enum, value_name = "FORMAT")]
     to: Option<Target>,
     #[command(flatten)]
@@ -87,7 +87,7 @@ impl ConvertArgs {
         })
     }
 
-    /// Reads the input once, and gives each event to `each`. Conversion reads twice: how an event is written depends on
+    /// Reads the input once, and passes each event to `each`. A conversion reads it twice: an event's form depends on
     /// all others, and they may not fit in memory. Returns how the file was read.
     fn read(&self, budget: &Budget, way: Way, mut each: impl FnMut(Option<&Event<'_>>)) -> anyhow::Result<Way> {
         let found = budget.watched_again(&self.input, self.meaning, |options| {

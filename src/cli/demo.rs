@@ -21,15 +21,15 @@ use crate::{
 
 /// Shows on real processes that basic Raft reads are not linearizable and that quorum reads are.
 ///
-/// Five nodes, leaders cut off from the others again and again; once the node that believes to lead answers reads on
-/// its own (basic Raft), once it asks a majority first. Exit code 0 if the first is found not linearizable and the
-/// second linearizable.
+/// Runs five nodes and isolates their leaders again and again: first with leader reads, which a node that believes it
+/// leads answers by itself (basic Raft), then with quorum reads, for which it asks a majority first. Exit code 0 if the
+/// first history is not linearizable and the second is. It takes half a minute.
 #[derive(Debug, Args)]
 pub(crate) struct DemoArgs {
-    /// Decides everything that is left to chance [default: drawn, and shown].
+    /// Seed of all random choices [default: drawn, and shown].
     #[arg(long, value_name = "S")]
     seed: Option<u64>,
-    /// Where runs are kept.
+    /// Folder of the stored runs.
     #[arg(long, value_name = "DIR", default_value = "store")]
     store: PathBuf,
 }
@@ -60,7 +60,7 @@ impl DemoArgs {
     }
 }
 
-/// As expected, the demo succeeded; otherwise the unexpected verdict says how it ended.
+/// Returns success if both verdicts are as expected, otherwise the status of the unexpected one.
 fn status(finished: &[Finished]) -> ExitStatus {
     let mut status = ExitStatus::Linearizable;
     for (run, (read, expected)) in finished.iter().zip(EXPECTED) {

@@ -1,4 +1,4 @@
-//! `schism doctor`: what this host can do, and what to do where it cannot.
+//! `schism doctor`: faults that this host can inject, and remedies for those that it cannot.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ use crate::{error::ExitStatus, terminal};
 /// Shows which faults this host can inject, and what to do about those that it cannot.
 #[derive(Debug, Args)]
 pub(crate) struct DoctorArgs {
-    /// The store that must be writable.
+    /// Folder of the stored runs, which must be writable.
     #[arg(long, value_name = "DIR", default_value = "store")]
     store: PathBuf,
     /// Print the table as JSON.
@@ -49,7 +49,7 @@ fn yes_or_no(present: bool) -> &'static str {
     if present { "yes" } else { "NO" }
 }
 
-/// Whether runs can be kept there; nothing is left behind of the attempt.
+/// Checks that runs can be stored there, and leaves nothing behind.
 fn writable(store: &Path) -> Result<(), String> {
     let existing = store.ancestors().find(|path| path.exists()).unwrap_or(Path::new("."));
     let existing = if existing.as_os_str().is_empty() { Path::new(".") } else { existing };

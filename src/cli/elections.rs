@@ -1,22 +1,23 @@
-//! `--elections`: which of the two kinds the nodes hold, for every command that starts some.
+//! `--elections`: the election mode of the nodes, for every command that starts some.
 
 use clap::Args;
 
 use crate::systems::schism::Elections;
 
-/// The options.
+/// Options for elections.
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct ElectionArgs {
-    /// What leaders and voters owe each other [default: what the read mode says; a node by itself: check-quorum].
+    /// Election mode: rules for leaders and voters beyond the votes themselves [default: by the read mode; for `schism
+    /// node`, check-quorum].
     #[arg(long, value_enum, value_name = "KIND")]
     elections: Option<Elections>,
-    /// The same as --elections check-quorum.
+    /// Short for --elections check-quorum.
     #[arg(long, conflicts_with = "elections")]
     check_quorum: bool,
 }
 
 impl ElectionArgs {
-    /// What was asked for, if anything was.
+    /// Returns the requested mode, if any.
     pub(crate) fn asked(self) -> Option<Elections> {
         self.elections.or(self.check_quorum.then_some(Elections::CheckQuorum))
     }

@@ -1,4 +1,4 @@
-//! `schism export`: the picture of a violation, alone.
+//! `schism export`: the timeline of a violation as a picture of its own.
 
 use std::path::PathBuf;
 
@@ -12,20 +12,20 @@ use crate::{
     terminal,
 };
 
-/// Writes the timeline of a violation as a picture that stands alone.
+/// Writes the timeline of a violation as a picture of its own.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   schism export --svg store/latest -o violation.svg")]
 pub(crate) struct ExportArgs {
     #[command(flatten)]
     judging: Judging,
-    /// As SVG, the only format there is.
+    /// Write SVG, the only format.
     #[arg(long, required = true)]
     svg: bool,
-    /// The folder of a run, or a history.
+    /// Folder of a run, or a history.
     #[arg(value_name = "DIR|FILE")]
     what: PathBuf,
-    /// Where to write it; - is stdout.
+    /// Output file; - is stdout.
     #[arg(short, long, value_name = "OUT", default_value = "-")]
     output: PathBuf,
 }

@@ -1,30 +1,30 @@
-//! Which endings a command is to tell from success, beside those that always are.
+//! `--fail-on`: further verdicts that end a command with an exit code other than 0.
 
 use clap::{Args, ValueEnum};
 
 use crate::error::ExitStatus;
 
-/// What shall not end as success.
+/// Options for exit codes.
 #[derive(Clone, Copy, Debug, Args)]
 pub(super) struct FailOn {
-    /// End with exit code 2 also where a history is linearizable only because nothing in it could have been wrong.
+    /// End with exit code 2 as well if a history is linearizable only because nothing in it could have been wrong.
     #[arg(long, value_enum, value_name = "WHAT")]
     fail_on: Option<What>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum What {
-    /// a yes that says nothing: nothing was answered, or nothing was read
+    /// a yes that says nothing, as nothing was answered or nothing was read
     Weak,
 }
 
 impl FailOn {
-    /// Whether anything is asked for.
+    /// Returns true if the option was given.
     pub(super) fn is_given(self) -> bool {
         self.fail_on.is_some()
     }
 
-    /// How a verdict ends, given whether it is weak.
+    /// Returns the exit status of a verdict, given whether it is weak.
     pub(super) fn status(self, status: ExitStatus, is_weak: bool) -> ExitStatus {
         match self.fail_on {
             Some(What::Weak) if is_weak => status.worst(ExitStatus::Unknown),

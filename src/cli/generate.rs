@@ -1,4 +1,4 @@
-//! `schism generate`: histories of simulated clients, the same for everybody who measures a checker.
+//! `schism generate`: histories of simulated clients, reproducible for everybody who measures a checker.
 
 use std::path::PathBuf;
 
@@ -10,21 +10,21 @@ use crate::{
     terminal,
 };
 
-/// Makes up the history of concurrent clients of a store, in virtual time.
+/// Generates the history of concurrent clients of a store, in virtual time.
 ///
-/// The store is linearizable, unless a violation is asked for: then one is planted near the end, and only where it can
+/// The store is linearizable unless a violation is requested. A violation is planted near the end, and only if it can
 /// be proven that no order of the operations explains it. The same options and seed give the same bytes. Half of the
-/// operations read; unknown outcomes (`info`) take effect in time, late or never.
+/// operations read; operations of unknown outcome (`info`) take effect in time, late or never.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   schism generate --ops 1000000 --clients 20 --values unique --out m1.jsonl
   schism generate --model cas-register --values 5 --overlap always --unknown 1 --ops 100000 --out small.jsonl
   schism generate --violation stale-read --seed 7 | head")]
 pub(crate) struct GenerateArgs {
-    /// What clients do to a key.
+    /// Operations on a key.
     #[arg(long, value_enum, default_value_t = ModelName::Register)]
     model: ModelName,
-    /// How many operations.
+    /// Number of operations.
     #[arg(
         long,
         value_name = "N",
@@ -32,44 +32,44 @@ pub(crate) struct GenerateArgs {
         value_parser = clap::value_parser!(u64).range(1..=1_000_000_000)
     )]
     ops: u64,
-    /// How many clients at once.
+    /// Number of concurrent clients.
     #[arg(long, value_name = "C", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=10_000))]
     clients: u16,
-    /// How many keys; each operation picks one evenly.
+    /// Number of keys; each operation picks one at random.
     #[arg(long, value_name = "K", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     keys: u32,
-    /// How many of a hundred operations have an unknown outcome.
+    /// Percentage of operations with an unknown outcome.
     #[arg(long, value_name = "PERCENT", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=100))]
     unknown: u8,
-    /// `unique`: no value is written twice; or N: values are drawn from 0 to N-1.
+    /// Values to write: `unique` writes no value twice, N draws from 0 to N-1.
     #[arg(long, value_name = "N|unique", default_value = "unique", value_parser = parse_values)]
     values: ValueRange,
-    /// How much of their time clients spend inside operations.
+    /// Share of a client's time spent inside operations.
     #[arg(long, value_enum, default_value_t = Overlap::Normal)]
     overlap: Overlap,
-    /// What to plant.
+    /// Violation to plant.
     #[arg(long, value_enum, default_value_t = Planted::None)]
     violation: Planted,
-    /// How many of it, evenly spread (list-append only).
+    /// Number of violations, evenly spread (list-append only).
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     violations: u32,
-    /// Another seed, another history.
+    /// Seed; another one gives another history.
     #[arg(long, value_name = "S", default_value_t = 1)]
     seed: u64,
-    /// Where to write it, as JSON Lines, compressed where the name ends in .gz or .zst; `-` is stdout.
+    /// Output file, JSON Lines, compressed if its name ends in .gz or .zst; - is stdout.
     #[arg(long, value_name = "FILE", default_value = "-")]
     out: PathBuf,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum ModelName {
-    /// read and write numbers
+    /// reads and writes of numbers
     Register,
-    /// read, write and cas numbers
+    /// reads, writes and cas of numbers
     CasRegister,
-    /// get, put, append, delete and cas text
+    /// get, put, append, delete and cas of text
     Kv,
-    /// transactions of four reads and appends; a key is used up after 32 appends
+    /// transactions of four reads and appends; each key takes 32 appends
     ListAppend,
 }
 
@@ -101,7 +101,7 @@ impl Planted {
     }
 }
 
-/// From how many values is drawn; `None` is `unique`.
+/// Number of values to draw from; `None` is `unique`.
 #[derive(Clone, Copy, Debug)]
 struct ValueRange(Option<u32>);
 

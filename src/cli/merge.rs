@@ -1,4 +1,4 @@
-//! `schism merge`: the parts of a campaign, done on several machines, as one.
+//! `schism merge`: parts of a campaign that ran on several machines, merged into one.
 
 use std::{
     collections::BTreeMap,
@@ -22,18 +22,18 @@ use crate::{
     terminal,
 };
 
-/// Puts the parts of a campaign together that were done apart, by --shard or by chance.
+/// Merges parts of a campaign that were carried out separately, with or without --shard.
 ///
-/// All must have the same plan. Of a run that several parts have, the worst result counts: a violation before all else.
-/// What no part has is missing, and `schism campaign --resume` does it.
+/// All parts must have the same plan. If several parts have the same run, the worst result counts, a violation first. A
+/// run that no part has is missing; `schism campaign --resume` carries it out.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   schism merge night-1 night-2 night-3 --into night")]
 pub(crate) struct MergeArgs {
-    /// The folders of the parts.
+    /// Folders of the parts.
     #[arg(required = true, value_name = "DIR")]
     parts: Vec<PathBuf>,
-    /// The folder of the whole, which must not be there yet.
+    /// Folder of the merged campaign, which must not exist.
     #[arg(long, value_name = "DIR")]
     into: PathBuf,
     /// Print campaign.json instead of the table.
@@ -41,7 +41,7 @@ pub(crate) struct MergeArgs {
     json: bool,
 }
 
-/// Where the result of a run comes from.
+/// Source of a run's result.
 struct Chosen<'a> {
     part: &'a ConfinedFolder,
     run: RunPlan,
@@ -77,7 +77,7 @@ impl MergeArgs {
         Ok(status.worst(ExitStatus::Interrupted))
     }
 
-    /// The folders of the parts, of which none is another or holds another, nor the whole.
+    /// Returns the folders of the parts, after checking that none is or contains another one or the merged one.
     fn different_parts(&self) -> anyhow::Result<Vec<ConfinedFolder>> {
         let wrong = |one: &Path, other: &Path, how: &str| {
             let what = format!("{} {how} {}", one.display(), other.display());
@@ -123,7 +123,7 @@ impl MergeArgs {
     }
 }
 
-/// For each run that some part has, the part with the worst result; of equal ones the first.
+/// Returns, for each run that some part has, the part with the worst result; of equal ones the first.
 fn choose<'a>(plan: &CampaignPlan, parts: &'a [ConfinedFolder]) -> anyhow::Result<Vec<Chosen<'a>>> {
     let mut chosen = Vec::new();
     for run in plan.runs() {
@@ -150,7 +150,7 @@ fn choose<'a>(plan: &CampaignPlan, parts: &'a [ConfinedFolder]) -> anyhow::Resul
     Ok(chosen)
 }
 
-/// Where a folder is, or would be: absolute, and without links as far as it is there.
+/// Returns the absolute path of a folder that may not exist, with symbolic links resolved as far as it does.
 fn real(path: &Path) -> io::Result<PathBuf> {
     let typed = std::path::absolute(path)?;
     for there in typed.ancestors() {
@@ -163,7 +163,7 @@ fn real(path: &Path) -> io::Result<PathBuf> {
     Ok(typed)
 }
 
-/// All files and folders of a run. Links, pipes and devices are none of its own.
+/// Copies all files and folders of a run. Links, pipes and devices are left out, as they are none of its own.
 fn copy(from: &ConfinedFolder, to: &ConfinedFolder) -> anyhow::Result<()> {
     for (name, kind) in from.entries().map_err(refused(from.path()))? {
         let shown = from.path().join(&name);

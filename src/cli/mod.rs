@@ -1,4 +1,4 @@
-//! The command line as typed. Each command is one file that turns what was typed into what is meant and carries it out.
+//! Command line. Each command is one file that parses its arguments and carries it out.
 
 pub(crate) mod campaign;
 pub(crate) mod check;
@@ -22,10 +22,10 @@ use clap::{Parser, Subcommand};
 
 use crate::error::ExitStatus;
 
-/// Splits a cluster and asks whether what its clients saw could still have been one history.
+/// Injects faults into a cluster and checks whether its clients saw a linearizable history.
 ///
-/// schism starts real node processes, lets concurrent clients read and write, cuts networks, kills, pauses and bends
-/// clocks, records every operation, and decides whether the history is linearizable. It needs no root and leaves
+/// schism starts real node processes, runs concurrent clients against them, cuts networks, kills and pauses nodes,
+/// skews clocks, records every operation, and decides whether the history is linearizable. It needs no root and leaves
 /// nothing behind.
 #[derive(Debug, Parser)]
 #[command(name = "schism", version, after_help = ExitStatus::help(), after_long_help = examples())]

@@ -1,4 +1,4 @@
-//! `schism node`: one server of the cluster under test. The control process starts it; nobody else needs to.
+//! `schism node`: one node of the cluster under test, usually started by `schism run`.
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -11,7 +11,7 @@ use crate::{
     systems::schism::Elections,
 };
 
-/// Runs one node of the Raft key-value store (`schism run` starts these itself).
+/// Runs one node of the Raft key-value store (`schism run` starts nodes by itself).
 #[derive(Debug, Args)]
 #[command(after_help = "Example, three nodes by hand:
   schism node --id 1 --peer 1=127.0.0.1:7001 --peer 2=127.0.0.1:7002 --peer 3=127.0.0.1:7003 \\
@@ -21,42 +21,43 @@ use crate::{
 --init is for the very first start. A node that was started before finds its vote and log in its
 directory; it must not come back without them, and refuses to.")]
 pub(crate) struct NodeArgs {
-    /// This node's number.
+    /// Id of this node.
     #[arg(long)]
     id: u64,
-    /// Where each member listens for its peers, this one too: ID=ADDRESS:PORT.
+    /// Address at which each member listens for its peers, this one included: ID=ADDRESS:PORT.
     #[arg(long = "peer", value_name = "ID=ADDR", required = true, value_parser = parse_peer)]
     peers: Vec<(NodeId, SocketAddr)>,
-    /// Where this node serves clients.
+    /// Address at which this node serves clients.
     #[arg(long, value_name = "ADDR")]
     client_addr: SocketAddr,
-    /// Where this node keeps its log, vote and snapshot.
+    /// Folder for the log, the vote and the snapshot of this node.
     #[arg(long, value_name = "DIR")]
     data_dir: PathBuf,
-    /// This node is new: make its directory, which must be empty. Leave it out whenever the node has run before.
+    /// Create the folder of a new node; it must be empty or absent. Leave this out whenever the node has run before.
     #[arg(long)]
     init: bool,
-    /// A file that bends this node's clock from outside.
+    /// File that skews this node's clock from outside.
     #[arg(long, value_name = "FILE")]
     clock_file: Option<PathBuf>,
-    /// Write a line of JSON to this file for each message that is sent or taken in.
+    /// File for a trace: a line of JSON for each message sent or received.
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
-    /// Shortest time without a leader before an election; the timer is drawn from here to twice as long.
+    /// Minimum time without a leader before an election; each timeout is drawn between this and twice as long.
     #[arg(long, value_name = "TIME", default_value = "300ms", value_parser = humantime::parse_duration)]
     election_timeout: Duration,
-    /// How often a leader sends heartbeats.
+    /// Interval between the heartbeats of a leader.
     #[arg(long, value_name = "TIME", default_value = "40ms", value_parser = humantime::parse_duration)]
     heartbeat_interval: Duration,
-    /// How long a confirmed heartbeat lets the leader answer lease reads [default: 90 % of the election timeout].
+    /// Duration of a leader's lease after a confirmed heartbeat, for lease reads [default: 90 % of the election
+    /// timeout].
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     lease: Option<Duration>,
     #[command(flatten)]
     elections: ElectionArgs,
-    /// After how many entries a snapshot takes the place of the log.
+    /// Number of log entries after which a snapshot replaces the log.
     #[arg(long, value_name = "ENTRIES", default_value_t = 10_000)]
     snapshot_after: u64,
-    /// Seed of the randomised timeouts, and of nothing else.
+    /// Seed of the randomised timeouts, and of nothing else [default: drawn].
     #[arg(long)]
     seed: Option<u64>,
 }
@@ -83,7 +84,7 @@ impl NodeArgs {
     }
 }
 
-/// Adds what to do next, where something can be done.
+/// Adds the next step to an error, if there is one.
 fn explain(id: u64, error: node::Error) -> anyhow::Error {
     let hint = match &error {
         node::Error::Storage { source: StorageError::Empty { .. }, .. } => {

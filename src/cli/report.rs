@@ -24,9 +24,9 @@ use crate::{
     terminal,
 };
 
-/// Makes the page of a run, a campaign or a history: one file that opens in any browser, without a server or a network.
+/// Makes the page of a run, a campaign or a history: one HTML file that opens in any browser and loads nothing.
 ///
-/// All that a run's page shows is made from the files in its folder. A history of another tool has a page too.
+/// The page of a run is made from the files in its folder alone. Histories of other tools have pages, too.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   schism report store/latest
@@ -37,10 +37,10 @@ pub(crate) struct ReportArgs {
     judging: Judging,
     #[command(flatten)]
     fail_on: FailOn,
-    /// The folder of a run or a campaign, or a history.
+    /// Folder of a run or a campaign, or a history.
     #[arg(value_name = "DIR|FILE")]
     what: PathBuf,
-    /// Where to write the page [default: report.html in the folder, or FILE with .html].
+    /// Output file [default: report.html in the folder, or FILE with .html].
     #[arg(short, long, value_name = "OUT")]
     output: Option<PathBuf>,
 }
@@ -86,14 +86,14 @@ impl ReportArgs {
     }
 }
 
-/// What the page of a history takes for each operation, by and large.
+/// Approximate time that the page of a history takes for each operation, in nanoseconds.
 const PAGE_NS: u64 = 2_000;
 const PAGE_BYTES: usize = 200;
 
-/// Whether there is time and memory for a page.
+/// Checks that there is time and memory for a page.
 ///
 /// # Errors
-/// There is not, with the verdict as it stands.
+/// Fails if there is not, and gives the verdict so far.
 fn affords_page(budget: &Budget, report: &Report, what: &Path) -> anyhow::Result<()> {
     let time = Duration::from_nanos(PAGE_NS * report.operations as u64);
     let Some(lacking) = budget.lacks(time, PAGE_BYTES * report.operations) else { return Ok(()) };
@@ -102,7 +102,7 @@ fn affords_page(budget: &Budget, report: &Report, what: &Path) -> anyhow::Result
     Err(Failure::new(status, why).hint("give a higher limit; `schism check` needs less").into())
 }
 
-/// Lets `tell` tell of a run in a folder, or of a history in a file.
+/// Calls `tell` with the facts of a run in a folder, or of a history in a file.
 pub(super) fn with_facts<T>(
     judging: &Judging,
     what: &Path,

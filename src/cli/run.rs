@@ -22,7 +22,7 @@ use crate::{
     terminal,
 };
 
-/// Starts a cluster, lets clients read and write while faults come and go, and judges what they saw.
+/// Starts a cluster, runs clients while faults come and go, and judges what the clients saw.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   schism run --read leader
@@ -39,48 +39,48 @@ Faults, separated by commas, take turns:
   none
 TARGET is leader, random, minority, all, or a node such as n1.")]
 pub(crate) struct RunArgs {
-    /// How many nodes the cluster has.
+    /// Number of nodes in the cluster.
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=9))]
     nodes: u16,
-    /// How reads are answered.
+    /// Read mode: how nodes answer reads.
     #[arg(long, value_enum, value_name = "MODE", default_value = "quorum")]
     read: ReadMode,
-    /// What clients do.
+    /// Workload: operations of the clients.
     #[arg(long, value_name = "NAME", default_value = "register", value_parser = workload_names())]
     workload: String,
-    /// What is broken meanwhile.
+    /// Faults to inject during the load.
     #[arg(long, value_name = "LIST", default_value = "partition:isolate-leader")]
     faults: FaultSpecs,
-    /// How long clients are busy.
+    /// Duration of the load.
     #[arg(long, value_name = "TIME", default_value = "20s", value_parser = parse_time_limit)]
     time_limit: Duration,
-    /// Operations each second, all clients together; 0 is as fast as it goes.
+    /// Operations per second, all clients together; 0 is as fast as possible.
     #[arg(long, value_name = "R", default_value_t = 500)]
     rate: u32,
-    /// How many clients, each bound to one node in turn.
+    /// Number of clients, each bound to one node in turn.
     #[arg(long, value_name = "C", default_value_t = 25, value_parser = clap::value_parser!(u16).range(1..=1024))]
     concurrency: u16,
-    /// How many keys are in use at once.
+    /// Number of keys in use at once.
     #[arg(long, value_name = "K", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=1024))]
     keys: u16,
-    /// Operations in a hundred that only read; of a register's others, a fifth is cas.
+    /// Percentage of operations that only read; of a register's others, a fifth is cas.
     #[arg(long, value_name = "PERCENT", default_value_t = 50, value_parser = clap::value_parser!(u8).range(0..=100))]
     read_share: u8,
-    /// Decides everything that is left to chance [default: drawn, and shown].
+    /// Seed of all random choices [default: drawn, and shown].
     #[arg(long, value_name = "S")]
     seed: Option<u64>,
-    /// Where runs are kept.
+    /// Folder of the stored runs.
     #[arg(long, value_name = "DIR", default_value = "store")]
     store: PathBuf,
-    /// Keep the run in just this folder, which must not be there yet.
+    /// Store the run in exactly this folder, which must not exist.
     #[arg(long, value_name = "DIR", hide = true, conflicts_with = "store")]
     folder: Option<PathBuf>,
-    /// End at once when this process, which started the run, does.
+    /// End as soon as this process, which started the run, does.
     #[arg(long, value_name = "PID", hide = true)]
     pub(crate) with_parent: Option<i32>,
     #[command(flatten)]
     elections: ElectionArgs,
-    /// Let nodes write down every message, for a diagram in the report.
+    /// Record every message between nodes, and draw them in the report.
     #[arg(long)]
     trace: bool,
     /// Print the results as JSON.
@@ -109,10 +109,10 @@ impl RunArgs {
         Ok(terminal::beside(terminal::beside(status, page), finished.kept))
     }
 
-    /// Whether what is asked for can be done at all.
+    /// Checks that the run is possible at all.
     ///
     /// # Errors
-    /// One of the faults cannot work in a cluster of so many nodes.
+    /// Fails if one of the faults cannot work in a cluster of this size.
     pub(crate) fn check(&self) -> anyhow::Result<()> {
         self.faults.check(self.nodes).map_err(|why| Failure::new(ExitStatus::Usage, why.to_string()).into())
     }
@@ -141,7 +141,7 @@ impl RunArgs {
     }
 }
 
-/// A seed that a person can type again.
+/// Draws a seed short enough to be typed again.
 pub(crate) fn draw_seed() -> u64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     u64::from(now.subsec_nanos() ^ std::process::id().rotate_left(16)) % 1_000_000

@@ -35,14 +35,14 @@ use crate::{
     report, run, store, terminal,
 };
 
-/// How often the page of a run that is under way is made again.
+/// Interval at which the page of a run under way is refreshed.
 const REFRESH_SECONDS: &str = "3";
-/// What the page of a run that is under way may take: whoever asks waits.
+/// Maximum time to make the page of a run under way, for which the client waits.
 const LIVE_LIMIT: Duration = Duration::from_secs(20);
 const LIVE_MEMORY_BYTES: usize = 2 << 30;
 
-/// Lists the store in a browser: a table that can be sorted and filtered, with the report of each run; it refreshes
-/// itself while runs are under way.
+/// Shows the stored runs in a browser: a table that can be sorted and filtered, with the report of each run. The table
+/// refreshes itself while runs are under way.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   schism serve store                     # then open http://127.0.0.1:8090/
@@ -51,19 +51,19 @@ Only requests for the names of this address are answered (127.0.0.1, localhost, 
 so that no other
 page in the browser can read the store.")]
 pub(crate) struct ServeArgs {
-    /// The store.
+    /// Folder of the stored runs.
     #[arg(value_name = "DIR", default_value = "store")]
     store: PathBuf,
-    /// Where to listen; whoever reaches it can read the store.
+    /// Address to listen at; everyone who can reach it can read the store.
     #[arg(long, value_name = "ADDR", default_value_t = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8090))]
     listen: SocketAddr,
 }
 
-/// What all requests share.
+/// State shared by all requests.
 #[derive(Debug)]
 struct Served {
     root: PathBuf,
-    /// Pages that are made anew are made one at a time.
+    /// Permit to make a page: pages are made one at a time.
     makes: Semaphore,
 }
 
@@ -113,7 +113,7 @@ async fn index(State(served): State<Arc<Served>>) -> Response {
     }
 }
 
-/// The page of a run that is under way, as far as it came; it refreshes itself.
+/// Makes the page of a run under way, as far as it has come; it refreshes itself.
 async fn live(State(served): State<Arc<Served>>, Asked(path): Asked<String>) -> Response {
     let Some(whole) = inside(&served.root, &path).await else { return nothing() };
     let Ok(_place) = served.makes.acquire().await else { return nothing() };
@@ -128,7 +128,7 @@ async fn live(State(served): State<Arc<Served>>, Asked(path): Asked<String>) -> 
     }
 }
 
-/// What lies at this path in the store; never what lies elsewhere.
+/// Resolves a path in the store; never one outside of it.
 async fn inside(root: &Path, path: &str) -> Option<PathBuf> {
     let relative = Path::new(path);
     let stays = relative.components().all(|part| matches!(part, Component::Normal(_)));
@@ -139,7 +139,7 @@ fn nothing() -> Response {
     (StatusCode::NOT_FOUND, "no such file").into_response()
 }
 
-/// A page that loads nothing, whatever it says itself.
+/// Answers with a page that may load nothing, whatever its content says.
 fn html(page: String) -> Response {
     guarded(Html(page).into_response())
 }
@@ -152,7 +152,7 @@ fn guarded(mut response: Response) -> Response {
     response
 }
 
-/// A file of the store.
+/// Answers with a file of the store.
 async fn file(State(served): State<Arc<Served>>, Asked(path): Asked<String>, request: Request) -> Response {
     let Some(whole) = inside(&served.root, &path).await else { return nothing() };
     // A pipe or a device would hold whoever opens it.

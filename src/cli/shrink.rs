@@ -1,4 +1,4 @@
-//! `schism shrink`: the few events of a history that already show a violation.
+//! `schism shrink`: a small part of a history that already shows a violation.
 
 use std::{
     collections::HashSet,
@@ -25,12 +25,12 @@ use crate::{
     },
 };
 
-/// Writes the few operations of a history that are not linearizable by themselves.
+/// Reduces a history to a few operations that are not linearizable by themselves.
 ///
-/// It holds the operations of the clearest evidence, with the events as they were recorded, and is judged again before
-/// it is written. Where these no longer tell how they are to be judged, an event before them does (`judge-as`, with
-/// model and initial value), which `schism check` follows. The exit code is the verdict's, as that of `schism check`:
-/// where a history is linearizable or unknown, nothing is written.
+/// The result holds the operations of the clearest evidence, with their events as recorded, and is judged again before
+/// it is written. If these no longer show how they are to be judged, an event in front of them does (`judge-as`, with
+/// model and initial value), which `schism check` follows. The exit code is that of the verdict, as for `schism check`:
+/// if a history is linearizable or unknown, nothing is written.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   schism shrink store/latest/history.jsonl
@@ -40,10 +40,10 @@ pub(crate) struct ShrinkArgs {
     judging: Judging,
     #[command(flatten)]
     fail_on: FailOn,
-    /// Where to write it, as JSON Lines, compressed where the name ends in .gz or .zst; `-` is stdout.
+    /// Output file, JSON Lines, compressed if its name ends in .gz or .zst; - is stdout.
     #[arg(short, long, value_name = "OUT", default_value = "-")]
     output: PathBuf,
-    /// The history.
+    /// History to reduce.
     #[arg(value_name = "FILE")]
     file: PathBuf,
 }
@@ -117,7 +117,7 @@ impl ShrinkArgs {
         Ok((events, verdict))
     }
 
-    /// The events of these operations, as our rules demand them.
+    /// Returns the events of these operations, as our rules demand them.
     fn events(&self, history: &History, kept: &HashSet<usize>, budget: &Budget) -> anyhow::Result<Vec<Event<'static>>> {
         let invoked: HashSet<u32> = kept.iter().map(|&place| history.operations[place].invoked).collect();
         let (mut rank, mut open, mut events) = (0_u32, HashSet::new(), Vec::new());
@@ -170,9 +170,9 @@ fn beginning(history: &History, report: &Report) -> Option<(Value, HashSet<usize
     }
 }
 
-/// Adds what else counts for evidence that does not stand alone, so that the result shows the same violation and not
-/// that something is missing: who set what a cas expected, and who set what these expected; or, without a cas, every
-/// change of the key, since only reads can always be left out.
+/// Adds what counts beside evidence that is no violation by itself, so that the result shows the same violation and not
+/// that something is missing: the operations that set what a cas expected, and those that set what these expected; or,
+/// without a cas, every change of the key, since only reads can always be left out.
 fn let_stand_alone(history: &History, key: &Value, kept: &mut HashSet<usize>) {
     let is_cas = |place: &usize| history.operations[*place].function == Function::Cas;
     if kept.iter().any(is_cas) {
@@ -192,7 +192,8 @@ fn of_key<'a>(history: &'a History, key: &'a Value) -> impl Iterator<Item = usiz
     (0..).zip(&history.operations).filter(move |(_, operation)| is_of(operation)).map(|(place, _)| place)
 }
 
-/// Adds who set what the kept cas expected; where nobody is missing, all of the key. Whether anything was added.
+/// Adds the operations that set what the kept cas expected; if any is missing, all operations of the key. Returns
+/// whether anything was added.
 fn grow(history: &History, key: &Value, kept: &mut HashSet<usize>) -> bool {
     let before = kept.len();
     add_setters(history, key, kept);
@@ -202,7 +203,7 @@ fn grow(history: &History, key: &Value, kept: &mut HashSet<usize>) -> bool {
     kept.len() > before
 }
 
-/// Adds who set what the kept cas expected.
+/// Adds the operations that set what the kept cas expected.
 fn add_setters(history: &History, key: &Value, kept: &mut HashSet<usize>) {
     let expected: HashSet<_> = (kept.iter().map(|&place| history.operations[place]))
         .filter(|operation| operation.function == Function::Cas)

@@ -1,4 +1,4 @@
-//! `schism store`: what is kept of past runs, and what it costs.
+//! `schism store`: past runs, their verdicts and sizes.
 
 use std::{
     collections::BTreeSet,
@@ -33,7 +33,7 @@ pub(crate) struct StoreArgs {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Lists runs, those of campaigns among them, with their verdicts and sizes.
+    /// Lists runs, those of campaigns included, with verdicts and sizes.
     Ls {
         /// The store.
         #[arg(value_name = "DIR", default_value = "store")]
@@ -42,9 +42,9 @@ enum Action {
         #[arg(long)]
         json: bool,
     },
-    /// Removes runs. Of `latest`, the run that it stands for; a link that leads out of its folder is refused.
+    /// Removes runs; for `latest`, the run that it links to. A link that leads out of its folder is refused.
     Rm {
-        /// The folders of the runs.
+        /// Folders of the runs.
         #[arg(required = true, value_name = "RUN")]
         runs: Vec<PathBuf>,
     },
@@ -53,10 +53,10 @@ enum Action {
         /// The store.
         #[arg(value_name = "DIR", default_value = "store")]
         store: PathBuf,
-        /// Remove runs without a violation that are older; never those of campaigns.
+        /// Remove runs without a violation that are older than this; never those of campaigns.
         #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
         older_than: Option<Duration>,
-        /// Only say what would be done.
+        /// Show what would be done, and do nothing.
         #[arg(long)]
         dry_run: bool,
     },
@@ -113,10 +113,10 @@ fn remove(runs: &[PathBuf]) -> anyhow::Result<ExitStatus> {
     Ok(ExitStatus::Linearizable)
 }
 
-/// A link so far above a run still belongs to the run's store, or to its campaign.
+/// Maximum depth below a link at which a run still belongs to the store, or to the campaign.
 const MAX_LINKS_ABOVE: usize = 4;
 
-/// The folder of the run that somebody means, without links.
+/// Returns the folder of the run that a path means, without links.
 fn meant_by(run: &Path) -> anyhow::Result<PathBuf> {
     let refuse = |what: String, hint: String| Err(Failure::new(ExitStatus::Usage, what).hint(hint).into());
     if !is_run(run) {
@@ -139,10 +139,10 @@ fn meant_by(run: &Path) -> anyhow::Result<PathBuf> {
     Ok(whole)
 }
 
-/// The link to the newest run of a store.
+/// Name of the link to the newest run of a store.
 const LATEST: &str = "latest";
 
-/// Takes away a link to the newest run of the store, if the run that is gone was that.
+/// Removes the link to the newest run of the store, if that run is gone.
 fn forget(run: &Path) -> io::Result<()> {
     for holder in run.ancestors().skip(1).take(MAX_LINKS_ABOVE) {
         let link = holder.join(LATEST);
@@ -183,7 +183,7 @@ fn collect(store: &Path, older_than: Option<Duration>, dry_run: bool) -> anyhow:
     terminal::print(&format!("{removed} runs {would}removed, {packed} files {would}compressed, {} freed\n", mib(freed)))
 }
 
-/// The run's large files that are not compressed yet: the history and the nodes' traces.
+/// Returns the large files of a run that are not compressed yet: the history and the traces of the nodes.
 fn loose(run: &ConfinedFolder) -> Vec<PathBuf> {
     let nodes = run.folder("nodes").ok().flatten();
     let nodes = nodes.and_then(|nodes| nodes.entries().ok()).unwrap_or_default();
@@ -192,7 +192,7 @@ fn loose(run: &ConfinedFolder) -> Vec<PathBuf> {
     iter::once(PathBuf::from("history.jsonl")).chain(traces).filter(|file| run.has(file)).collect()
 }
 
-/// Compressed beside it, then taken away: a file is never only half there.
+/// Compresses a file into another one beside it, then removes it: the file is never there by half.
 fn pack(run: &ConfinedFolder, file: &Path) -> anyhow::Result<()> {
     let shown = run.path().join(file);
     let Some(mut from) = run.open(file).map_err(refused(&shown))? else { return Ok(()) };
@@ -200,7 +200,7 @@ fn pack(run: &ConfinedFolder, file: &Path) -> anyhow::Result<()> {
     run.remove(file).with_context(|| format!("cannot remove {}", shown.display()))
 }
 
-/// Bytes of all files below.
+/// Returns the bytes of all files below a path.
 fn size(path: &Path) -> u64 {
     let Ok(entries) = fs::read_dir(path) else { return 0 };
     let each = entries.flatten().map(|entry| match entry.metadata() {

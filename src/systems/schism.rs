@@ -18,16 +18,17 @@ const CLIENT_PORT: u16 = 8000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum ReadMode {
-    /// any node, from its own state; elections: basic, since they change nothing about it
+    /// any node answers from its own state; elections: basic, as they make no difference to it
     Local,
-    /// whoever believes that it leads; elections: basic, for these are the reads of the paper's figure 2
+    /// a node that believes it leads answers from its own state; elections: basic, as in the paper's figure 2
     Leader,
-    /// the leader, while its lease runs by its own clock; elections: check-quorum, for a lease rests on loyal voters
+    /// the leader answers while its lease runs by its own clock; elections: check-quorum, as a lease relies on loyal
+    /// voters
     Lease,
-    /// the leader, after a round of heartbeats (`ReadIndex`); elections: basic, where deposed leaders linger that it
-    /// must withstand
+    /// the leader answers after a round of heartbeats (`ReadIndex`); elections: basic, which leaves deposed leaders
+    /// about, a harder test
     Quorum,
-    /// as an entry of the log; elections: basic, as for quorum
+    /// the read is an entry of the log; elections: basic, as for quorum
     Log,
 }
 
@@ -35,11 +36,11 @@ pub(crate) enum ReadMode {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Elections {
-    /// figure 2 alone: a leader leads until it hears of a later term, and voters vote whomever they hear
+    /// figure 2 alone: a leader leads until it hears of a later term, and voters vote for anyone
     #[default]
     Basic,
-    /// a leader that no majority answers steps down, and voters are loyal to the leader that they hear (as in etcd;
-    /// leases need it)
+    /// a leader without answers from a majority steps down, and voters are loyal to the leader that they hear (as in
+    /// etcd; leases need it)
     CheckQuorum,
 }
 

@@ -1,5 +1,5 @@
-//! Connections, within limits: how many, how long a request's head may take, how long nothing may move, and how long
-//! they may go on at shutdown.
+//! Connections within limits: on their number, on the time for the head of a request, on idle time, and on the time
+//! after shutdown.
 
 use std::{
     io,
@@ -23,15 +23,15 @@ use tokio::{
     time::{Instant, Sleep, sleep, timeout},
 };
 
-/// Browsers open six or so.
+/// Maximum number of connections; a browser opens about six.
 const MAX_CONNECTIONS: usize = 64;
-/// How long the head of a request may take, and the wait for it.
+/// Maximum time for the head of a request, and the wait for it.
 const HEAD_LIMIT: Duration = Duration::from_secs(10);
-/// How long nothing may move while an answer is made or taken.
+/// Maximum time without any byte while a response is made or sent.
 const IDLE_LIMIT: Duration = Duration::from_secs(30);
-/// How long answers that are under way may take once somebody wants to end.
+/// Maximum time that responses under way may take after shutdown.
 const GRACE: Duration = Duration::from_millis(300);
-/// How long to wait where the host lets no connection be opened.
+/// Wait before another attempt where the host cannot open a connection.
 const AGAIN: Duration = Duration::from_millis(50);
 
 /// Serves until `stop`, and a moment longer for what is under way.
@@ -81,7 +81,7 @@ async fn connection(stream: TcpStream, app: Router, mut ends: watch::Receiver<bo
     }
 }
 
-/// A stream that fails when nothing has moved for too long.
+/// Stream that fails when nothing has moved for too long.
 struct Moving {
     stream: TcpStream,
     limit: Pin<Box<Sleep>>,
@@ -92,7 +92,7 @@ impl Moving {
         Self { stream, limit: Box::pin(sleep(IDLE_LIMIT)) }
     }
 
-    /// What came of a try, or that it is too late.
+    /// Returns the result of an attempt, or an error if it came too late.
     fn in_time<T>(&mut self, cx: &mut Context<'_>, tried: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if tried.is_ready() {
             self.limit.as_mut().reset(Instant::now() + IDLE_LIMIT);

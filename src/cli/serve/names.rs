@@ -1,5 +1,5 @@
-//! Names that a request may be for. A foreign page can make its own name resolve to our address (DNS rebinding), and
-//! could then read the store: only requests for our own names are answered.
+//! Names that a request may be addressed to. A foreign page can make its own name resolve to our address (DNS
+//! rebinding), and could then read the store: only requests for our own names are answered.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -10,7 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-/// The names of an address that is listened on.
+/// Names of an address that is listened at.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Names {
     address: SocketAddr,
@@ -37,7 +37,7 @@ impl Names {
         }
     }
 
-    /// Whether all that a request says of whom it is meant for means us.
+    /// Returns true if a request is addressed to us in every respect.
     fn mean(self, request: &Request) -> bool {
         let mut said = request.headers().get_all(header::HOST).iter();
         let (Some(host), None) = (said.next(), said.next()) else { return false };
@@ -50,7 +50,7 @@ fn is_usual(named: IpAddr) -> bool {
     [IpAddr::from([127, 0, 0, 1]), IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1])].contains(&named)
 }
 
-/// Answers only what is meant for us.
+/// Answers only requests that are addressed to us.
 pub(super) async fn guard(State(names): State<Names>, request: Request, next: Next) -> Response {
     if names.mean(&request) {
         return next.run(request).await;
