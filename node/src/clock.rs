@@ -31,26 +31,26 @@ pub(crate) fn host_monotonic_ns() -> u64 {
 
 /// Line of the clock file: the rate and jump of a node's clock from now on.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Bend {
+struct ClockSkew {
     generation: u64,
     rate: f64,
     jump_ns: i64,
 }
 
-impl Bend {
-    const HONEST: Self = Self { generation: 0, rate: 1.0, jump_ns: 0 };
+impl ClockSkew {
+    const NONE: Self = Self { generation: 0, rate: 1.0, jump_ns: 0 };
 
     fn parse(line: &str) -> Option<Self> {
         let mut words = line.strip_suffix('\n')?.split(' ');
         if words.next()? != MAGIC || words.next()? != VERSION {
             return None;
         }
-        let bend = Self {
+        let skew = Self {
             generation: words.next()?.parse().ok()?,
             rate: words.next()?.parse().ok()?,
             jump_ns: words.next()?.parse().ok()?,
         };
-        (words.next().is_none() && RATE_BOUNDS.contains(&bend.rate)).then_some(bend)
+        (words.next().is_none() && RATE_BOUNDS.contains(&skew.rate)).then_some(skew)
     }
 }
 
@@ -66,7 +66,7 @@ pub fn clock_line(generation: u64, rate: f64, jump_ns: i64) -> String {
 #[derive(Debug)]
 pub(crate) struct Clock {
     file: Option<PathBuf>,
-    bend: Bend,
+    skew: ClockSkew,
     host_ns: u64,
     own_ns: u64,
 }
@@ -76,38 +76,38 @@ impl Clock {
     /// missing.
     pub(crate) fn new(file: Option<PathBuf>) -> Self {
         let host_ns = host_monotonic_ns();
-        let bend = read_bend(file.as_ref()).unwrap_or(Bend::HONEST);
-        Self { file, bend, host_ns, own_ns: host_ns }
+        let skew = read_skew(file.as_ref()).unwrap_or(ClockSkew::NONE);
+        Self { file, skew, host_ns, own_ns: host_ns }
     }
 
     /// Returns the current time of this clock.
     pub(crate) fn now(&mut self) -> Time {
-        let bend = read_bend(self.file.as_ref());
-        self.advance(host_monotonic_ns(), bend)
+        let skew = read_skew(self.file.as_ref());
+        self.advance(host_monotonic_ns(), skew)
     }
 
-    /// Advances to the host's time `host_ns`, at which the file contained `bend`.
-    fn advance(&mut self, host_ns: u64, bend: Option<Bend>) -> Time {
-        let passed = Duration::from_nanos(host_ns.saturating_sub(self.host_ns)).mul_f64(self.bend.rate);
+    /// Advances to the host's time `host_ns`, at which the file contained `skew`.
+    fn advance(&mut self, host_ns: u64, skew: Option<ClockSkew>) -> Time {
+        let passed = Duration::from_nanos(host_ns.saturating_sub(self.host_ns)).mul_f64(self.skew.rate);
         self.own_ns = self.own_ns.saturating_add(u64::try_from(passed.as_nanos()).unwrap_or(u64::MAX));
         self.host_ns = host_ns;
-        if let Some(bend) = bend.filter(|bend| bend.generation != self.bend.generation) {
-            self.own_ns = self.own_ns.saturating_add_signed(bend.jump_ns);
-            self.bend = bend;
+        if let Some(skew) = skew.filter(|skew| skew.generation != self.skew.generation) {
+            self.own_ns = self.own_ns.saturating_add_signed(skew.jump_ns);
+            self.skew = skew;
         }
         Time(self.own_ns)
     }
 
     /// Returns the time that the host must wait until this clock has advanced by `span`, at the current rate.
     pub(crate) fn host_span(&self, span: Duration) -> Duration {
-        span.div_f64(self.bend.rate)
+        span.div_f64(self.skew.rate)
     }
 }
 
-fn read_bend(file: Option<&PathBuf>) -> Option<Bend> {
+fn read_skew(file: Option<&PathBuf>) -> Option<ClockSkew> {
     let mut line = [0; MAX_LINE_BYTES];
     let length = File::open(file?).ok()?.read(&mut line).ok()?;
-    Bend::parse(std::str::from_utf8(&line[..length]).ok()?)
+    ClockSkew::parse(std::str::from_utf8(&line[..length]).ok()?)
 }
 
 #[cfg(test)]
@@ -115,20 +115,20 @@ mod tests {
     use super::*;
 
     fn clock_at_zero() -> Clock {
-        Clock { file: None, bend: Bend::HONEST, host_ns: 0, own_ns: 0 }
+        Clock { file: None, skew: ClockSkew::NONE, host_ns: 0, own_ns: 0 }
     }
 
-    fn line(generation: u64, rate: f64, jump_ns: i64) -> Option<Bend> {
-        Bend::parse(&clock_line(generation, rate, jump_ns))
+    fn line(generation: u64, rate: f64, jump_ns: i64) -> Option<ClockSkew> {
+        ClockSkew::parse(&clock_line(generation, rate, jump_ns))
     }
 
     #[test]
     fn a_line_is_read_back_as_written() {
-        for bend in [
-            Bend { generation: 7, rate: 0.2, jump_ns: -5 },
-            Bend { generation: u64::MAX, rate: 1.0, jump_ns: i64::MIN },
+        for skew in [
+            ClockSkew { generation: 7, rate: 0.2, jump_ns: -5 },
+            ClockSkew { generation: u64::MAX, rate: 1.0, jump_ns: i64::MIN },
         ] {
-            assert_eq!(line(bend.generation, bend.rate, bend.jump_ns), Some(bend));
+            assert_eq!(line(skew.generation, skew.rate, skew.jump_ns), Some(skew));
         }
     }
 
@@ -136,7 +136,7 @@ mod tests {
     fn every_torn_line_is_ignored() {
         let line = clock_line(12, 0.25, -1_000_000);
         for length in 0..line.len() {
-            assert_eq!(Bend::parse(&line[..length]), None, "{:?}", &line[..length]);
+            assert_eq!(ClockSkew::parse(&line[..length]), None, "{:?}", &line[..length]);
         }
     }
 
@@ -145,10 +145,10 @@ mod tests {
         for line in
             ["schism-clock v2 1 1 0\n", "clock v1 1 1 0\n", "schism-clock v1 1 NaN 0\n", "schism-clock v1 1 inf 0\n"]
         {
-            assert_eq!(Bend::parse(line), None, "{line}");
+            assert_eq!(ClockSkew::parse(line), None, "{line}");
         }
         for line in ["schism-clock v1 1 0 0\n", "schism-clock v1 1 -1 0\n", "schism-clock v1 1 1 0 0\n", "\n", ""] {
-            assert_eq!(Bend::parse(line), None, "{line}");
+            assert_eq!(ClockSkew::parse(line), None, "{line}");
         }
     }
 

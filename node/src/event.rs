@@ -143,10 +143,10 @@ impl fmt::Debug for Log {
 /// Log output kept in memory, for tests.
 #[cfg(test)]
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Captured(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct CapturedLog(Arc<Mutex<Vec<u8>>>);
 
 #[cfg(test)]
-impl Captured {
+impl CapturedLog {
     pub(crate) fn lines(&self) -> Vec<LogLine> {
         let bytes = self.0.lock().unwrap();
         bytes.split_inclusive(|byte| *byte == b'\n').map(|line| serde_json::from_slice(line).unwrap()).collect()
@@ -154,7 +154,7 @@ impl Captured {
 }
 
 #[cfg(test)]
-impl Write for Captured {
+impl Write for CapturedLog {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.lock().unwrap().write(bytes)
     }

@@ -1,20 +1,18 @@
-//! Requests of clients, their results, and the inputs of the server's loop.
+//! Requests of clients, and their results.
 
-use std::{collections::BTreeMap, fmt, sync::mpsc::SyncSender};
+use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
-use tokio::sync::oneshot;
 
 use crate::{
-    kv::{Applied, Command, Query},
+    kv::{Command, CommandResult, Query},
     raft::{Elections, LogIndex, NodeId, Role, Term},
-    transport::Frame,
 };
 
 /// Method by which a read is protected against staleness, if at all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Mode {
+pub(crate) enum ReadMode {
     /// Read of any node's own state, at once.
     Local,
     /// Read of the own state of a node that believes it leads.
@@ -28,7 +26,7 @@ pub(crate) enum Mode {
     Log,
 }
 
-impl Mode {
+impl ReadMode {
     pub(crate) const ALL: [Self; 5] = [Self::Local, Self::Leader, Self::Lease, Self::Quorum, Self::Log];
 
     /// Returns a description of the guarantee of this mode.
@@ -61,7 +59,7 @@ pub(crate) enum Request {
         /// Question to answer.
         query: Query,
         /// Method of the read.
-        mode: Mode,
+        mode: ReadMode,
     },
     /// Command that changes the state.
     Write(Command),
@@ -70,7 +68,7 @@ pub(crate) enum Request {
 /// Effect of a failed request, past or still to come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Happened {
+pub(crate) enum Effect {
     /// Certainly none, now and for ever: no log can hold the request.
     No,
     /// Unknown effect.
@@ -83,7 +81,7 @@ pub(crate) enum Reason {
     /// Lack of a known leader; or this node was asked as the leader without being it.
     NoLeader,
     /// Leadership without answers from a majority.
-    Deserted,
+    NoQuorum,
     /// The leader is known, but there is no working link to it.
     Unreachable(NodeId),
     /// Too many requests wait already.
@@ -108,7 +106,7 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoLeader => f.write_str("no leader"),
-            Self::Deserted => f.write_str("no majority answers the leader"),
+            Self::NoQuorum => f.write_str("no majority answers the leader"),
             Self::Unreachable(leader) => write!(f, "the leader {leader} cannot be reached"),
             Self::Overloaded => f.write_str("overloaded"),
             Self::Deadline => f.write_str("no answer in time"),
@@ -133,7 +131,7 @@ impl fmt::Display for Reason {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Failure {
     pub(crate) reason: Reason,
-    pub(crate) happened: Happened,
+    pub(crate) effect: Effect,
 }
 
 /// Result of a request, with the node that answered.
@@ -143,7 +141,7 @@ pub(crate) struct Reply {
     pub(crate) node: NodeId,
     pub(crate) role: Role,
     pub(crate) term: Term,
-    pub(crate) result: Result<Applied, Failure>,
+    pub(crate) result: Result<CommandResult, Failure>,
 }
 
 /// Status of a node; the body of `GET /v1/status`.
@@ -161,7 +159,7 @@ pub(crate) struct StatusReport {
     /// Obligations between leaders and voters in this cluster.
     pub(crate) elections: Elections,
     /// Guarantee of each mode under these elections.
-    pub(crate) read_modes: BTreeMap<Mode, &'static str>,
+    pub(crate) read_modes: BTreeMap<ReadMode, &'static str>,
     /// Remaining time, by the node's own clock, in which it may answer `lease` reads without asking.
     pub(crate) lease_remaining_ms: Option<u64>,
     pub(crate) counters: Counters,
@@ -187,19 +185,3 @@ pub(crate) struct ReadCounters {
     pub(crate) quorum: u64,
     pub(crate) log: u64,
 }
-
-/// Input of the server's loop.
-#[derive(Debug)]
-pub(crate) enum Input {
-    /// Request of a client of this node.
-    Client(Request, oneshot::Sender<Reply>),
-    /// Frame from a peer.
-    Peer(NodeId, Frame),
-    /// Request for the node's status.
-    Status(oneshot::Sender<StatusReport>),
-    /// Request to stop.
-    Stop,
-}
-
-/// Bounded queue into the loop. A sender that finds it full drops its input, or reports an overload.
-pub(crate) type Inputs = SyncSender<Input>;

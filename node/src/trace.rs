@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     clock::host_monotonic_ns,
+    frame::Frame,
     raft::{AppendResult, Body, LogIndex, NodeId, Term},
-    transport::Frame,
 };
 
 /// Size of buffered lines, in bytes, at which they are written before the end of the batch.
@@ -98,30 +98,36 @@ pub enum MessageKind {
     /// `RequestVote` without consequences (dissertation §9.6).
     PreVote,
     /// Answer to a pre-vote.
-    PreVoted,
+    #[serde(rename = "pre-voted")]
+    PreVoteResponse,
     /// `RequestVote`.
     RequestVote,
     /// Answer to `RequestVote`.
-    Voted,
+    #[serde(rename = "voted")]
+    RequestVoteResponse,
     /// `AppendEntries` without entries.
     #[default]
     Heartbeat,
     /// `AppendEntries`.
     AppendEntries,
     /// Answer to `AppendEntries`.
-    Appended,
+    #[serde(rename = "appended")]
+    AppendEntriesResponse,
     /// Chunk of a snapshot.
     InstallSnapshot,
     /// Answer to a chunk of a snapshot.
-    SnapshotChunk,
+    #[serde(rename = "snapshot-chunk")]
+    InstallSnapshotResponse,
     /// Request of a follower for a read index (dissertation §6.4).
     ReadIndex,
     /// Answer to a request for a read index.
-    ReadIndexed,
+    #[serde(rename = "read-indexed")]
+    ReadIndexResponse,
     /// Client's request, forwarded to the leader.
     Forward,
     /// Answer to a forwarded request.
-    Forwarded,
+    #[serde(rename = "forwarded")]
+    ForwardResponse,
 }
 
 impl Content {
@@ -130,23 +136,23 @@ impl Content {
         let (id, message) = match frame {
             Frame::Ping => return None,
             Frame::Forward { id, .. } => return Some((*id, Self { message: MessageKind::Forward, ..Self::default() })),
-            Frame::Forwarded { id, reply } => {
+            Frame::ForwardResponse { id, reply } => {
                 let agrees = Some(reply.result.is_ok());
                 return Some((
                     *id,
-                    Self { message: MessageKind::Forwarded, term: Some(reply.term), agrees, ..Self::default() },
+                    Self { message: MessageKind::ForwardResponse, term: Some(reply.term), agrees, ..Self::default() },
                 ));
             }
             Frame::Raft { id, message } => (*id, message),
         };
         let content = Self { term: Some(message.term), ..Self::default() };
-        let told = match &message.body {
+        let content = match &message.body {
             Body::RequestVote { pre, last_log_index, .. } => {
                 let message = if *pre { MessageKind::PreVote } else { MessageKind::RequestVote };
                 Self { message, index: Some(*last_log_index), ..content }
             }
             Body::RequestVoteResponse { pre, granted } => {
-                let message = if *pre { MessageKind::PreVoted } else { MessageKind::Voted };
+                let message = if *pre { MessageKind::PreVoteResponse } else { MessageKind::RequestVoteResponse };
                 Self { message, agrees: Some(*granted), ..content }
             }
             Body::AppendEntries { prev_log_index, entries, leader_commit, .. } => {
@@ -159,20 +165,28 @@ impl Content {
                     AppendResult::Matched(index) => (index, true),
                     AppendResult::Conflict { refused, .. } => (refused, false),
                 };
-                Self { message: MessageKind::Appended, index: Some(index), agrees: Some(agrees), ..content }
+                Self {
+                    message: MessageKind::AppendEntriesResponse,
+                    index: Some(index),
+                    agrees: Some(agrees),
+                    ..content
+                }
             }
             Body::InstallSnapshot { last_included_index, .. } => {
                 Self { message: MessageKind::InstallSnapshot, index: Some(*last_included_index), ..content }
             }
             Body::InstallSnapshotResponse { last_included_index, .. } => {
-                Self { message: MessageKind::SnapshotChunk, index: Some(*last_included_index), ..content }
+                Self { message: MessageKind::InstallSnapshotResponse, index: Some(*last_included_index), ..content }
             }
             Body::ReadIndex { .. } => Self { message: MessageKind::ReadIndex, ..content },
-            Body::ReadIndexResponse { index, .. } => {
-                Self { message: MessageKind::ReadIndexed, index: *index, agrees: Some(index.is_some()), ..content }
-            }
+            Body::ReadIndexResponse { index, .. } => Self {
+                message: MessageKind::ReadIndexResponse,
+                index: *index,
+                agrees: Some(index.is_some()),
+                ..content
+            },
         };
-        Some((id, told))
+        Some((id, content))
     }
 }
 
@@ -273,7 +287,7 @@ mod tests {
             entries: Vec::new(),
             leader_commit: LogIndex(5),
             round: 1,
-            standing: crate::raft::Standing::Firm,
+            quorum_contact: crate::raft::QuorumContact::Recent,
         };
         Frame::Raft { id: 9, message: Message { from: NodeId(1), to: NodeId(2), term: Term(term), body } }
     }
@@ -291,6 +305,21 @@ mod tests {
         let expected = r#"{"mono_ns":5,"node":1,"event":"sent","to":2,"id":9,"message":"heartbeat","term":3,"index":7,"entries":0,"commit":5}"#;
         assert_eq!(text, expected);
         assert_eq!(serde_json::from_str::<TraceLine>(&text).unwrap(), line);
+    }
+
+    /// Traces of older versions stay readable: their names of responses differ from those in the code.
+    #[test]
+    fn each_kind_has_its_name_of_old() {
+        let names = serde_json::to_value([
+            MessageKind::PreVoteResponse,
+            MessageKind::RequestVoteResponse,
+            MessageKind::AppendEntriesResponse,
+            MessageKind::InstallSnapshotResponse,
+            MessageKind::ReadIndexResponse,
+            MessageKind::ForwardResponse,
+        ]);
+        let expected = ["pre-voted", "voted", "appended", "snapshot-chunk", "read-indexed", "forwarded"];
+        assert_eq!(names.unwrap(), serde_json::json!(expected));
     }
 
     #[test]

@@ -55,30 +55,30 @@ const MAX_HEAD_BYTES: usize = 1 << 14;
 
 /// Serves clients until dropped.
 pub(super) async fn serve(listener: TcpListener, router: Router, limits: Limits) {
-    let mut guests: Vec<(Arc<Guest>, oneshot::Sender<()>)> = Vec::new();
+    let mut connections: Vec<(Arc<ConnectionState>, oneshot::Sender<()>)> = Vec::new();
     let start = Instant::now();
     loop {
         let Ok((stream, _)) = listener.accept().await else {
             sleep(RETRY_INTERVAL).await; // out of descriptors: some will come back
             continue;
         };
-        while guests.len() >= limits.connections {
-            guests.retain(|(_, connection)| !connection.is_closed());
-            if guests.len() >= limits.connections && !displace(&mut guests) {
+        while connections.len() >= limits.connections {
+            connections.retain(|(_, connection)| !connection.is_closed());
+            if connections.len() >= limits.connections && !close_idle(&mut connections) {
                 sleep(RETRY_INTERVAL).await;
             }
         }
         if tune(&stream).is_err() {
             continue; // it has gone already
         }
-        let guest = Arc::new(Guest { start, idle_since: AtomicU64::new(0) });
-        guest.rest();
+        let state = Arc::new(ConnectionState { start, idle_since: AtomicU64::new(0) });
+        state.set_idle();
         let (connection, displaced) = oneshot::channel();
-        guests.push((Arc::clone(&guest), connection));
+        connections.push((Arc::clone(&state), connection));
         let router = router.clone();
         tokio::spawn(async move {
             tokio::select! {
-                () = host(stream, router, guest, limits.head) => {}
+                () = serve_connection(stream, router, state, limits.head) => {}
                 _ = displaced => {}
             }
         });
@@ -86,11 +86,11 @@ pub(super) async fn serve(listener: TcpListener, router: Router, limits: Limits)
 }
 
 /// Closes the connection that has been idle longest; returns false if all are at work.
-fn displace(guests: &mut Vec<(Arc<Guest>, oneshot::Sender<()>)>) -> bool {
-    let oldest = guests.iter().enumerate().min_by_key(|(_, (guest, _))| guest.idle_since.load(Ordering::Relaxed));
+fn close_idle(connections: &mut Vec<(Arc<ConnectionState>, oneshot::Sender<()>)>) -> bool {
+    let oldest = connections.iter().enumerate().min_by_key(|(_, (state, _))| state.idle_since.load(Ordering::Relaxed));
     match oldest {
-        Some((at, (guest, _))) if guest.idle_since.load(Ordering::Relaxed) != AT_WORK => {
-            drop(guests.swap_remove(at));
+        Some((at, (state, _))) if state.idle_since.load(Ordering::Relaxed) != ACTIVE => {
+            drop(connections.swap_remove(at));
             true
         }
         _ => false,
@@ -105,10 +105,10 @@ fn tune(stream: &TcpStream) -> io::Result<()> {
 }
 
 /// Serves one connection until it ends. Errors are ignored, as the client notices them as well.
-async fn host(stream: TcpStream, router: Router, guest: Arc<Guest>, head: Duration) {
+async fn serve_connection(stream: TcpStream, router: Router, state: Arc<ConnectionState>, head: Duration) {
     let router = TowerToHyperService::new(router);
     let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(Arc::clone(&guest));
+        request.extensions_mut().insert(Arc::clone(&state));
         router.call(request)
     });
     let mut http = http1::Builder::new();
@@ -118,33 +118,33 @@ async fn host(stream: TcpStream, router: Router, guest: Arc<Guest>, head: Durati
 
 /// State of one connection.
 #[derive(Debug)]
-pub(super) struct Guest {
+pub(super) struct ConnectionState {
     start: Instant,
-    /// Milliseconds from `start` to the time at which it became idle, or [`AT_WORK`].
+    /// Milliseconds from `start` to the time at which it became idle, or [`ACTIVE`].
     idle_since: AtomicU64,
 }
 
-const AT_WORK: u64 = u64::MAX;
+const ACTIVE: u64 = u64::MAX;
 
-impl Guest {
+impl ConnectionState {
     /// Marks the connection as at work as long as the returned value lives.
-    pub(super) fn work(self: Arc<Self>) -> Work {
-        self.idle_since.store(AT_WORK, Ordering::Relaxed);
-        Work(self)
+    pub(super) fn begin_request(self: Arc<Self>) -> ActiveRequest {
+        self.idle_since.store(ACTIVE, Ordering::Relaxed);
+        ActiveRequest(self)
     }
 
-    fn rest(&self) {
-        let now = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(AT_WORK - 1);
+    fn set_idle(&self) {
+        let now = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(ACTIVE - 1);
         self.idle_since.store(now, Ordering::Relaxed);
     }
 }
 
 /// Request that is being carried out.
 #[derive(Debug)]
-pub(super) struct Work(Arc<Guest>);
+pub(super) struct ActiveRequest(Arc<ConnectionState>);
 
-impl Drop for Work {
+impl Drop for ActiveRequest {
     fn drop(&mut self) {
-        self.0.rest();
+        self.0.set_idle();
     }
 }

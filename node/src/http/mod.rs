@@ -24,9 +24,9 @@
 //! limited time, and its connection may be closed for others at the limit (`connections`). Integers beyond 64 bits
 //! become floating-point numbers.
 
-mod answer;
-mod ask;
 mod connections;
+mod request;
+mod response;
 
 use std::{sync::Arc, time::Duration};
 
@@ -46,13 +46,14 @@ use tokio::{net::TcpListener, sync::oneshot, time::timeout};
 
 pub(crate) use self::connections::Limits;
 use self::{
-    answer::{Answer, ApiError, Subject},
-    ask::{CasBody, PutBody, ReadQuery, SessionBody, TransactionBody},
-    connections::Guest,
+    connections::ConnectionState,
+    request::{CasBody, PutBody, ReadQuery, SessionBody, TransactionBody},
+    response::{ApiError, ApiResponse, Subject},
 };
 use crate::{
+    input::{Input, Inputs},
     kv::{Command, MicroOperation, Op, Query as Question},
-    request::{Happened, Input, Inputs, Reason, Reply, Request, StatusReport},
+    request::{Effect, Reason, Reply, Request, StatusReport},
 };
 
 /// Serves clients until dropped.
@@ -80,9 +81,9 @@ fn router(inputs: Inputs, limits: Limits) -> Router {
 
 /// Waits for the whole request, within a limit; only then does it count as being carried out.
 async fn receive(State(limit): State<Duration>, request: extract::Request, next: Next) -> Result<Response, ApiError> {
-    let guest = request.extensions().get::<Arc<Guest>>().cloned();
+    let state = request.extensions().get::<Arc<ConnectionState>>().cloned();
     let request = if request.body().is_end_stream() { request } else { with_whole_body(request, limit).await? };
-    let _work = guest.map(Guest::work);
+    let _work = state.map(ConnectionState::begin_request);
     Ok(next.run(request).await)
 }
 
@@ -95,67 +96,71 @@ async fn with_whole_body(request: extract::Request, limit: Duration) -> Result<e
     Ok(extract::Request::from_parts(parts, body.into()))
 }
 
-type Key = Result<Path<String>, PathRejection>;
-type Body = Result<Bytes, BytesRejection>;
-type Reading = Result<Query<ReadQuery>, QueryRejection>;
+type KeyPath = Result<Path<String>, PathRejection>;
+type BodyBytes = Result<Bytes, BytesRejection>;
+type ReadParameter = Result<Query<ReadQuery>, QueryRejection>;
 
-async fn read(State(inputs): State<Inputs>, key: Key, reading: Reading) -> Result<Answer, ApiError> {
-    let (key, mode) = (ask::key(key)?, ask::mode(reading)?);
+async fn read(State(inputs): State<Inputs>, key: KeyPath, reading: ReadParameter) -> Result<ApiResponse, ApiError> {
+    let (key, mode) = (request::key(key)?, request::mode(reading)?);
     let query = Question::Value(key.clone());
     ask_server(&inputs, Subject::Key(key), Request::Read { query, mode }).await
 }
 
-async fn first(State(inputs): State<Inputs>, key: Key, reading: Reading) -> Result<Answer, ApiError> {
-    let (key, mode) = (ask::key(key)?, ask::mode(reading)?);
+async fn first(State(inputs): State<Inputs>, key: KeyPath, reading: ReadParameter) -> Result<ApiResponse, ApiError> {
+    let (key, mode) = (request::key(key)?, request::mode(reading)?);
     let query = Question::First(key.clone());
     ask_server(&inputs, Subject::Key(key), Request::Read { query, mode }).await
 }
 
-async fn put(State(inputs): State<Inputs>, key: Key, body: Body) -> Result<Answer, ApiError> {
+async fn put(State(inputs): State<Inputs>, key: KeyPath, body: BodyBytes) -> Result<ApiResponse, ApiError> {
     write_value(&inputs, key, body, |key, value| Op::Put { key, value }).await
 }
 
-async fn add(State(inputs): State<Inputs>, key: Key, body: Body) -> Result<Answer, ApiError> {
+async fn add(State(inputs): State<Inputs>, key: KeyPath, body: BodyBytes) -> Result<ApiResponse, ApiError> {
     write_value(&inputs, key, body, |key, value| Op::Add { key, value }).await
 }
 
-async fn enqueue(State(inputs): State<Inputs>, key: Key, body: Body) -> Result<Answer, ApiError> {
+async fn enqueue(State(inputs): State<Inputs>, key: KeyPath, body: BodyBytes) -> Result<ApiResponse, ApiError> {
     write_value(&inputs, key, body, |key, value| Op::Enqueue { key, value }).await
 }
 
 async fn write_value(
     inputs: &Inputs,
-    key: Key,
-    body: Body,
+    key: KeyPath,
+    body: BodyBytes,
     op: fn(String, crate::kv::Json) -> Op,
-) -> Result<Answer, ApiError> {
-    let key = ask::key(key)?;
-    let PutBody { value, client, seq } = ask::body(body)?;
-    let op = op(key.clone(), ask::value("value", &value)?);
-    let command = Command { session: ask::session(client, seq)?, op };
+) -> Result<ApiResponse, ApiError> {
+    let key = request::key(key)?;
+    let PutBody { value, client, seq } = request::body(body)?;
+    let op = op(key.clone(), request::value("value", &value)?);
+    let command = Command { session: request::session(client, seq)?, op };
     ask_server(inputs, Subject::Key(key), Request::Write(command)).await
 }
 
-async fn cas(State(inputs): State<Inputs>, key: Key, body: Body) -> Result<Answer, ApiError> {
-    let key = ask::key(key)?;
-    let CasBody { from, to, client, seq } = ask::body(body)?;
-    let op = Op::Cas { key: key.clone(), from: crate::kv::Json::new(&from), to: ask::value("to", &to)? };
-    let command = Command { session: ask::session(client, seq)?, op };
+async fn cas(State(inputs): State<Inputs>, key: KeyPath, body: BodyBytes) -> Result<ApiResponse, ApiError> {
+    let key = request::key(key)?;
+    let CasBody { from, to, client, seq } = request::body(body)?;
+    let op = Op::Cas { key: key.clone(), from: crate::kv::Json::new(&from), to: request::value("to", &to)? };
+    let command = Command { session: request::session(client, seq)?, op };
     ask_server(&inputs, Subject::Key(key), Request::Write(command)).await
 }
 
-async fn dequeue(State(inputs): State<Inputs>, key: Key, body: Body) -> Result<Answer, ApiError> {
-    let key = ask::key(key)?;
-    let SessionBody { client, seq } = ask::body_if_any(body)?;
-    let command = Command { session: ask::session(client, seq)?, op: Op::Dequeue { key: key.clone() } };
+async fn dequeue(State(inputs): State<Inputs>, key: KeyPath, body: BodyBytes) -> Result<ApiResponse, ApiError> {
+    let key = request::key(key)?;
+    let SessionBody { client, seq } = request::body_if_any(body)?;
+    let command = Command { session: request::session(client, seq)?, op: Op::Dequeue { key: key.clone() } };
     ask_server(&inputs, Subject::Key(key), Request::Write(command)).await
 }
 
-async fn transact(State(inputs): State<Inputs>, reading: Reading, body: Body) -> Result<Answer, ApiError> {
-    let mode = ask::mode(reading)?;
-    let TransactionBody { ops, client, seq } = ask::body(body)?;
-    let micro_operations = ask::micro_operations(&ops)?;
-    let session = ask::session(client, seq)?;
+async fn transact(
+    State(inputs): State<Inputs>,
+    reading: ReadParameter,
+    body: BodyBytes,
+) -> Result<ApiResponse, ApiError> {
+    let mode = request::mode(reading)?;
+    let TransactionBody { ops, client, seq } = request::body(body)?;
+    let micro_operations = request::micro_operations(&ops)?;
+    let session = request::session(client, seq)?;
     let key_read = |micro_operation: &MicroOperation| match micro_operation {
         MicroOperation::Read { key } => Some(key.clone()),
         MicroOperation::Append { .. } => None,
@@ -168,26 +173,26 @@ async fn transact(State(inputs): State<Inputs>, reading: Reading, body: Body) ->
     ask_server(&inputs, Subject::Transaction(micro_operations), request).await
 }
 
-async fn register(State(inputs): State<Inputs>) -> Result<Answer, ApiError> {
+async fn register(State(inputs): State<Inputs>) -> Result<ApiResponse, ApiError> {
     ask_server(&inputs, Subject::None, Request::Write(Command { session: None, op: Op::Register })).await
 }
 
 async fn status(State(inputs): State<Inputs>) -> Result<Json<StatusReport>, ApiError> {
     let (reply, answer) = oneshot::channel();
-    inputs.try_send(Input::Status(reply)).map_err(|_| ApiError::unavailable(&Reason::Overloaded, Happened::No))?;
-    answer.await.map(Json).map_err(|_| ApiError::unavailable(&Reason::Stopping, Happened::No))
+    inputs.try_send(Input::Status(reply)).map_err(|_| ApiError::unavailable(&Reason::Overloaded, Effect::No))?;
+    answer.await.map(Json).map_err(|_| ApiError::unavailable(&Reason::Stopping, Effect::No))
 }
 
 /// Hands a request to the server's loop, which answers it by the deadline, if only with an error.
-async fn ask_server(inputs: &Inputs, subject: Subject, request: Request) -> Result<Answer, ApiError> {
-    let unanswered = if matches!(request, Request::Write(_)) { Happened::Unknown } else { Happened::No };
+async fn ask_server(inputs: &Inputs, subject: Subject, request: Request) -> Result<ApiResponse, ApiError> {
+    let unanswered = if matches!(request, Request::Write(_)) { Effect::Unknown } else { Effect::No };
     let (reply, answer) = oneshot::channel();
-    let full = |_| ApiError::unavailable(&Reason::Overloaded, Happened::No);
+    let full = |_| ApiError::unavailable(&Reason::Overloaded, Effect::No);
     inputs.try_send(Input::Client(request, reply)).map_err(full)?;
     let Reply { node, role, term, result } =
         answer.await.map_err(|_| ApiError::unavailable(&Reason::Stopping, unanswered))?;
     let applied = result.map_err(ApiError::from)?;
-    Ok(Answer { subject, applied, node, role, term })
+    Ok(ApiResponse { subject, applied, node, role, term })
 }
 
 #[cfg(test)]

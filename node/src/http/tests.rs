@@ -15,9 +15,9 @@ use tokio::{
 
 use super::*;
 use crate::{
-    kv::{Applied, Found},
+    kv::{CommandResult, VersionedValue},
     raft::{LogIndex, NodeId, Role, Term},
-    request::{Failure, Mode},
+    request::{Failure, ReadMode},
 };
 
 const MAX_BODY_BYTES: usize = 200;
@@ -54,7 +54,7 @@ impl Api {
         method: Method,
         path: &str,
         body: &str,
-        result: Result<Applied, Failure>,
+        result: Result<CommandResult, Failure>,
     ) -> (Request, u16, Value) {
         let answer = async {
             loop {
@@ -77,11 +77,11 @@ fn stored(value: &Value) -> Option<crate::kv::Json> {
 #[tokio::test]
 async fn a_read_names_its_mode_and_gets_value_revision_and_node() {
     let api = Api::new(8).await;
-    let modes = [("", Mode::Quorum), ("?read=local", Mode::Local), ("?read=leader", Mode::Leader)];
-    for (query, mode) in modes.into_iter().chain([("?read=lease", Mode::Lease), ("?read=log", Mode::Log)]) {
-        let found = Found { value: stored(&json!({"b": [1, "x"]})), revision: LogIndex(17) };
+    let modes = [("", ReadMode::Quorum), ("?read=local", ReadMode::Local), ("?read=leader", ReadMode::Leader)];
+    for (query, mode) in modes.into_iter().chain([("?read=lease", ReadMode::Lease), ("?read=log", ReadMode::Log)]) {
+        let found = VersionedValue { value: stored(&json!({"b": [1, "x"]})), revision: LogIndex(17) };
         let path = format!("/v1/kv/k{query}");
-        let (request, status, body) = api.answered(Method::GET, &path, "", Ok(Applied::Got(found))).await;
+        let (request, status, body) = api.answered(Method::GET, &path, "", Ok(CommandResult::Got(found))).await;
         assert_eq!(request, Request::Read { query: Question::Value("k".into()), mode });
         let expected =
             json!({"key": "k", "value": {"b": [1, "x"]}, "revision": 17, "node": 2, "role": "follower", "term": 3});
@@ -92,9 +92,10 @@ async fn a_read_names_its_mode_and_gets_value_revision_and_node() {
 #[tokio::test]
 async fn an_absent_key_is_null_at_revision_zero() {
     let api = Api::new(8).await;
-    let found = Found { value: None, revision: LogIndex(0) };
-    let (request, status, body) = api.answered(Method::GET, "/v1/kv/a%2Fb%20c", "", Ok(Applied::Got(found))).await;
-    assert_eq!(request, Request::Read { query: Question::Value("a/b c".into()), mode: Mode::Quorum });
+    let found = VersionedValue { value: None, revision: LogIndex(0) };
+    let (request, status, body) =
+        api.answered(Method::GET, "/v1/kv/a%2Fb%20c", "", Ok(CommandResult::Got(found))).await;
+    assert_eq!(request, Request::Read { query: Question::Value("a/b c".into()), mode: ReadMode::Quorum });
     assert_eq!(
         (status, &body["key"], &body["value"], &body["revision"]),
         (200, &json!("a/b c"), &json!(null), &json!(0))
@@ -106,13 +107,13 @@ async fn an_absent_key_is_null_at_revision_zero() {
 async fn writes_and_cas_carry_their_session_and_tell_what_they_did() {
     let api = Api::new(8).await;
     let put = r#"{"value": 5, "client": "17", "seq": 1}"#;
-    let (request, status, body) = api.answered(Method::PUT, "/v1/kv/k", put, Ok(Applied::Put(LogIndex(9)))).await;
+    let (request, status, body) = api.answered(Method::PUT, "/v1/kv/k", put, Ok(CommandResult::Put(LogIndex(9)))).await;
     let session = Some(crate::kv::Session { client: LogIndex(17), seq: 1 });
     let op = Op::Put { key: "k".into(), value: stored(&json!(5)).unwrap() };
     assert_eq!(request, Request::Write(Command { session, op }));
     assert_eq!((status, body), (200, json!({"key": "k", "revision": 9, "node": 2, "role": "follower", "term": 3})));
 
-    let applied = Applied::Cas { swapped: false, observed: stored(&json!(4)), revision: LogIndex(8) };
+    let applied = CommandResult::Cas { swapped: false, observed: stored(&json!(4)), revision: LogIndex(8) };
     let (request, status, body) =
         api.answered(Method::POST, "/v1/kv/k/cas", r#"{"from": null, "to": "x"}"#, Ok(applied)).await;
     let op = Op::Cas { key: "k".into(), from: None, to: stored(&json!("x")).unwrap() };
@@ -132,20 +133,20 @@ async fn sets_and_queues_are_asked_by_key() {
     };
     let (key, value) = (|| "k".to_owned(), || stored(&json!([5])).unwrap());
     let session = Some(crate::kv::Session { client: LogIndex(17), seq: 1 });
-    let got = |value: Value| Ok(Applied::Got(Found { value: stored(&value), revision: LogIndex(9) }));
+    let got = |value: Value| Ok(CommandResult::Got(VersionedValue { value: stored(&value), revision: LogIndex(9) }));
     for (path, body, op, result, expected) in [
         (
             "add",
             r#"{"value": [5]}"#,
             Op::Add { key: key(), value: value() },
-            Ok(Applied::Added { added: false, revision: LogIndex(9) }),
+            Ok(CommandResult::Added { added: false, revision: LogIndex(9) }),
             json!({"added": false, "revision": 9}),
         ),
         (
             "enqueue",
             r#"{"value": [5]}"#,
             Op::Enqueue { key: key(), value: value() },
-            Ok(Applied::Put(LogIndex(9))),
+            Ok(CommandResult::Put(LogIndex(9))),
             json!({"revision": 9}),
         ),
         ("dequeue", "", Op::Dequeue { key: key() }, got(json!(5)), json!({"value": 5, "revision": 9})),
@@ -162,7 +163,7 @@ async fn sets_and_queues_are_asked_by_key() {
     }
     let (request, status, answer) =
         api.answered(Method::GET, "/v1/kv/k/first?read=leader", "", got(json!({"a": 1}))).await;
-    assert_eq!(request, Request::Read { query: Question::First(key()), mode: Mode::Leader });
+    assert_eq!(request, Request::Read { query: Question::First(key()), mode: ReadMode::Leader });
     assert_eq!((status, answer), (200, node(json!({"value": {"a": 1}, "revision": 9}))));
 }
 
@@ -173,7 +174,7 @@ async fn a_transaction_is_answered_with_what_it_read() {
     let micro_operations =
         vec![MicroOperation::Append { key: "a".into(), value: stored(&json!(5)).unwrap() }, read("a"), read("b")];
     let found = vec![None, stored(&json!([1, 5])), None];
-    let applied = Ok(Applied::Transaction { found, revision: LogIndex(9) });
+    let applied = Ok(CommandResult::Transaction { found, revision: LogIndex(9) });
     let body = r#"{"ops": [["append", "a", 5], ["r", "a", null], ["r", "b", null]], "client": "17", "seq": 2}"#;
     let (request, status, answer) = api.answered(Method::POST, "/v1/txn?read=leader", body, applied).await;
     let session = Some(crate::kv::Session { client: LogIndex(17), seq: 2 });
@@ -182,18 +183,18 @@ async fn a_transaction_is_answered_with_what_it_read() {
     assert_eq!((status, answer), (200, json!({"ops": ops, "revision": 9, "node": 2, "role": "follower", "term": 3})));
 
     let found = vec![stored(&json!([7])), None];
-    let applied = Ok(Applied::Transaction { found, revision: LogIndex(4) });
+    let applied = Ok(CommandResult::Transaction { found, revision: LogIndex(4) });
     let body = r#"{"ops": [["r", "a", null], ["r", "b", null]]}"#;
     let (request, _, answer) = api.answered(Method::POST, "/v1/txn?read=leader", body, applied).await;
     let query = Question::Values(vec!["a".into(), "b".into()]);
-    assert_eq!(request, Request::Read { query, mode: Mode::Leader });
+    assert_eq!(request, Request::Read { query, mode: ReadMode::Leader });
     assert_eq!((&answer["ops"], &answer["revision"]), (&json!([["r", "a", [7]], ["r", "b", null]]), &json!(4)));
 }
 
 #[tokio::test]
 async fn an_operation_that_does_not_fit_the_value_has_not_happened() {
     let api = Api::new(8).await;
-    let refused = Ok(Applied::Refused(crate::kv::Refusal::NotAList));
+    let refused = Ok(CommandResult::Refused(crate::kv::Refusal::NotAList));
     let (_, status, body) = api.answered(Method::POST, "/v1/kv/k/dequeue", "", refused).await;
     assert_eq!((status, body), (409, json!({"error": "the value of the key is no list", "happened": "no"})));
 }
@@ -257,19 +258,19 @@ async fn wrong_input_is_refused_and_never_reaches_the_loop() {
 async fn each_failure_has_its_status_and_says_whether_it_may_have_happened() {
     let api = Api::new(8).await;
     let cases = [
-        (Reason::NoLeader, Happened::No, 503, json!({"error": "no leader", "happened": "no"})),
-        (Reason::Deadline, Happened::Unknown, 504, json!({"error": "no answer in time", "happened": "unknown"})),
-        (Reason::Overloaded, Happened::No, 503, json!({"error": "overloaded", "happened": "no"})),
+        (Reason::NoLeader, Effect::No, 503, json!({"error": "no leader", "happened": "no"})),
+        (Reason::Deadline, Effect::Unknown, 504, json!({"error": "no answer in time", "happened": "unknown"})),
+        (Reason::Overloaded, Effect::No, 503, json!({"error": "overloaded", "happened": "no"})),
     ];
-    for (reason, happened, status, expected) in cases {
-        let failure = Err(Failure { reason, happened });
+    for (reason, effect, status, expected) in cases {
+        let failure = Err(Failure { reason, effect });
         let (_, found, body) = api.answered(Method::PUT, "/v1/kv/k", r#"{"value":1}"#, failure).await;
         assert_eq!((found, body), (status, expected));
     }
-    let reused = Ok(Applied::OutOfSequence { latest: 7 });
+    let reused = Ok(CommandResult::OutOfSequence { latest: 7 });
     let (_, status, body) = api.answered(Method::PUT, "/v1/kv/k", r#"{"value":1}"#, reused).await;
     assert_eq!((status, &body["happened"]), (409, &json!("unknown")));
-    let (_, status, body) = api.answered(Method::PUT, "/v1/kv/k", r#"{"value":1}"#, Ok(Applied::Expired)).await;
+    let (_, status, body) = api.answered(Method::PUT, "/v1/kv/k", r#"{"value":1}"#, Ok(CommandResult::Expired)).await;
     assert_eq!((status, &body["happened"]), (410, &json!("unknown")), "it may be a retry of what happened long ago");
 }
 
@@ -280,14 +281,14 @@ async fn a_transaction_has_a_bounded_number_of_operations() {
     let (status, body) = api.call(Method::POST, "/v1/txn", &many(17)).await;
     assert_eq!(status, 400, "{body}");
     assert!(body["error"].as_str().unwrap().contains("from 1 to 16 operations"), "{body}");
-    let applied = Ok(Applied::Transaction { found: vec![None; 16], revision: LogIndex(1) });
+    let applied = Ok(CommandResult::Transaction { found: vec![None; 16], revision: LogIndex(1) });
     assert_eq!(api.answered(Method::POST, "/v1/txn", &many(16), applied).await.1, 200);
 }
 
 #[tokio::test]
 async fn a_session_begins_with_a_name() {
     let api = Api::new(8).await;
-    let registered = Ok(Applied::Registered(LogIndex(17)));
+    let registered = Ok(CommandResult::Registered(LogIndex(17)));
     let (request, status, body) = api.answered(Method::POST, "/v1/sessions", "", registered).await;
     assert_eq!(request, Request::Write(Command { session: None, op: Op::Register }));
     assert_eq!((status, body), (200, json!({"client": "17", "node": 2, "role": "follower", "term": 3})));
@@ -343,8 +344,8 @@ async fn half_requests_in_any_number_keep_nobody_out() {
         stream.write_all(half.as_bytes()).await.unwrap();
         halves.push(stream);
         let start = Instant::now();
-        let found = Found { value: None, revision: LogIndex(0) };
-        let (_, status, _) = api.answered(Method::GET, "/v1/kv/k", "", Ok(Applied::Got(found))).await;
+        let found = VersionedValue { value: None, revision: LogIndex(0) };
+        let (_, status, _) = api.answered(Method::GET, "/v1/kv/k", "", Ok(CommandResult::Got(found))).await;
         assert_eq!(status, 200);
         assert!(start.elapsed() < LIMIT, "long before the limits of the others");
     }
@@ -368,7 +369,7 @@ async fn whoever_is_at_work_never_gives_way() {
         assert!(api.received.try_recv().is_err());
         for input in waiting {
             let Input::Client(_, reply) = input else { panic!("{input:?}") };
-            let result = Ok(Applied::Got(Found { value: None, revision: LogIndex(0) }));
+            let result = Ok(CommandResult::Got(VersionedValue { value: None, revision: LogIndex(0) }));
             reply.send(Reply { node: NodeId(2), role: Role::Follower, term: Term(3), result }).unwrap();
         }
     };

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Applied, Command, Found, Json, MicroOperation, Op, Query, Refusal,
+    Command, CommandResult, Json, MicroOperation, Op, Query, Refusal, VersionedValue,
     cells::{Cell, Cells},
     list::{self, MAX_LIST_BYTES},
     session::Sessions,
@@ -49,37 +49,38 @@ impl Machine {
     }
 
     /// Returns the current value at `key`.
-    pub(crate) fn get(&self, key: &str) -> Found {
+    pub(crate) fn get(&self, key: &str) -> VersionedValue {
         match self.state.cells.get(key) {
-            Some(cell) => Found { value: Some(cell.value.clone()), revision: cell.revision },
-            None => Found { value: None, revision: LogIndex(0) },
+            Some(cell) => VersionedValue { value: Some(cell.value.clone()), revision: cell.revision },
+            None => VersionedValue { value: None, revision: LogIndex(0) },
         }
     }
 
     /// Answers a question from the current state.
-    pub(crate) fn answer(&self, query: &Query) -> Applied {
+    pub(crate) fn answer(&self, query: &Query) -> CommandResult {
         match query {
-            Query::Value(key) => Applied::Got(self.get(key)),
+            Query::Value(key) => CommandResult::Got(self.get(key)),
             Query::First(key) => self.first(key),
             Query::Values(keys) => {
                 let reads: Vec<_> = keys.iter().map(|key| MicroOperation::Read { key: key.clone() }).collect();
                 let read = self.transact(&reads).map(|(found, _)| found);
                 let revision = self.applied;
-                read.map_or_else(Applied::Refused, |found| Applied::Transaction { found, revision })
+                read.map_or_else(CommandResult::Refused, |found| CommandResult::Transaction { found, revision })
             }
         }
     }
 
-    fn first(&self, key: &str) -> Applied {
-        let Found { value, revision } = self.get(key);
-        list::first(value.as_ref()).map_or_else(Applied::Refused, |value| Applied::Got(Found { value, revision }))
+    fn first(&self, key: &str) -> CommandResult {
+        let VersionedValue { value, revision } = self.get(key);
+        list::first(value.as_ref())
+            .map_or_else(CommandResult::Refused, |value| CommandResult::Got(VersionedValue { value, revision }))
     }
 
     /// Applies the next entry; returns `None` for one without a command.
     ///
     /// # Errors
     /// Returns an error if the entry is not the next one, or cannot be read.
-    pub(crate) fn apply(&mut self, entry: &Entry) -> Result<Option<Applied>, MachineError> {
+    pub(crate) fn apply(&mut self, entry: &Entry) -> Result<Option<CommandResult>, MachineError> {
         if entry.index.0 != self.applied.0 + 1 {
             return Err(MachineError::NotNext { applied: self.applied, found: entry.index });
         }
@@ -94,7 +95,7 @@ impl Machine {
         Ok(applied)
     }
 
-    fn execute(&mut self, command: Command, checksum: u32, at: LogIndex) -> Applied {
+    fn execute(&mut self, command: Command, checksum: u32, at: LogIndex) -> CommandResult {
         let Some(session) = command.session else { return self.operate(command.op, at) };
         if let Some(applied) = self.state.sessions.replay(&session, checksum) {
             return applied;
@@ -104,61 +105,61 @@ impl Machine {
         applied
     }
 
-    fn operate(&mut self, op: Op, at: LogIndex) -> Applied {
+    fn operate(&mut self, op: Op, at: LogIndex) -> CommandResult {
         match op {
-            Op::Get { key } => Applied::Got(self.get(&key)),
+            Op::Get { key } => CommandResult::Got(self.get(&key)),
             Op::Put { key, value } => {
                 self.state.cells.insert(key, Cell { value, revision: at });
-                Applied::Put(at)
+                CommandResult::Put(at)
             }
             Op::Register => self.state.sessions.register(at),
             Op::Cas { key, from, to } => {
-                let Found { value: observed, revision } = self.get(&key);
+                let VersionedValue { value: observed, revision } = self.get(&key);
                 let swapped = observed == from;
                 if swapped {
                     self.state.cells.insert(key, Cell { value: to, revision: at });
                 }
-                Applied::Cas { swapped, observed, revision: if swapped { at } else { revision } }
+                CommandResult::Cas { swapped, observed, revision: if swapped { at } else { revision } }
             }
             Op::First { key } => self.first(&key),
-            Op::Add { key, value } => self.add(key, &value, at).unwrap_or_else(Applied::Refused),
+            Op::Add { key, value } => self.add(key, &value, at).unwrap_or_else(CommandResult::Refused),
             Op::Enqueue { key, value } => match list::push(self.get(&key).value.as_ref(), &value) {
                 Ok(value) => {
                     self.state.cells.insert(key, Cell { value, revision: at });
-                    Applied::Put(at)
+                    CommandResult::Put(at)
                 }
-                Err(refusal) => Applied::Refused(refusal),
+                Err(refusal) => CommandResult::Refused(refusal),
             },
-            Op::Dequeue { key } => self.dequeue(key, at).unwrap_or_else(Applied::Refused),
+            Op::Dequeue { key } => self.dequeue(key, at).unwrap_or_else(CommandResult::Refused),
             Op::Transaction { micro_operations } => match self.transact(&micro_operations) {
                 Ok((found, changed)) => {
                     for (key, value) in changed {
                         self.state.cells.insert(key, Cell { value, revision: at });
                     }
-                    Applied::Transaction { found, revision: at }
+                    CommandResult::Transaction { found, revision: at }
                 }
-                Err(refusal) => Applied::Refused(refusal),
+                Err(refusal) => CommandResult::Refused(refusal),
             },
         }
     }
 
-    fn add(&mut self, key: String, value: &Json, at: LogIndex) -> Result<Applied, Refusal> {
-        let Found { value: list, revision } = self.get(&key);
+    fn add(&mut self, key: String, value: &Json, at: LogIndex) -> Result<CommandResult, Refusal> {
+        let VersionedValue { value: list, revision } = self.get(&key);
         if list::contains(list.as_ref(), value)? {
-            return Ok(Applied::Added { added: false, revision });
+            return Ok(CommandResult::Added { added: false, revision });
         }
         let list = list::push(list.as_ref(), value)?;
         self.state.cells.insert(key, Cell { value: list, revision: at });
-        Ok(Applied::Added { added: true, revision: at })
+        Ok(CommandResult::Added { added: true, revision: at })
     }
 
-    fn dequeue(&mut self, key: String, at: LogIndex) -> Result<Applied, Refusal> {
-        let Found { value: list, revision } = self.get(&key);
+    fn dequeue(&mut self, key: String, at: LogIndex) -> Result<CommandResult, Refusal> {
+        let VersionedValue { value: list, revision } = self.get(&key);
         let Some((first, others)) = list::split_first(list.as_ref())? else {
-            return Ok(Applied::Got(Found { value: None, revision }));
+            return Ok(CommandResult::Got(VersionedValue { value: None, revision }));
         };
         self.state.cells.insert(key, Cell { value: others, revision: at });
-        Ok(Applied::Got(Found { value: Some(first), revision: at }))
+        Ok(CommandResult::Got(VersionedValue { value: Some(first), revision: at }))
     }
 
     /// Returns the values that a transaction reads and those that it leaves, without changing anything.

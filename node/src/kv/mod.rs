@@ -172,7 +172,7 @@ impl Command {
 
 /// Value found at a key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Found {
+pub(crate) struct VersionedValue {
     /// Value; `None` if the key is absent.
     pub(crate) value: Option<Json>,
     /// Log index of the key's last write; 0 if absent.
@@ -181,9 +181,9 @@ pub(crate) struct Found {
 
 /// Result of a command.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Applied {
+pub(crate) enum CommandResult {
     /// Result of a read.
-    Got(Found),
+    Got(VersionedValue),
     /// Result of a write: the key's revision.
     Put(LogIndex),
     /// Result of a compare-and-set.

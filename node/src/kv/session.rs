@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Applied, Session};
+use super::{CommandResult, Session};
 use crate::raft::LogIndex;
 
 /// Maximum number of clients that are remembered.
@@ -22,17 +22,17 @@ struct Client {
     /// Index of its last command, or of its registration.
     at: LogIndex,
     /// Last command; `None` before the first one.
-    last: Option<Last>,
+    last: Option<LastCommand>,
 }
 
 /// Last command of one client.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Last {
+struct LastCommand {
     seq: u64,
     /// Checksum that tells a retry from another command that wrongly has the same number, and must not be answered as
     /// if it had taken effect.
     checksum: u32,
-    applied: Applied,
+    applied: CommandResult,
 }
 
 /// Registered clients, with their last commands.
@@ -45,7 +45,7 @@ pub(super) struct Sessions {
 
 impl Sessions {
     /// Registers a client by the entry at index `at`, and returns its name.
-    pub(super) fn register(&mut self, at: LogIndex) -> Applied {
+    pub(super) fn register(&mut self, at: LogIndex) -> CommandResult {
         self.clients.insert(at, Client { at, last: None });
         self.by_age.insert(at, at);
         if self.clients.len() > MAX_CLIENTS
@@ -53,24 +53,24 @@ impl Sessions {
         {
             self.clients.remove(&oldest);
         }
-        Applied::Registered(at)
+        CommandResult::Registered(at)
     }
 
     /// Returns the answer that replaces applying the command; `None` if the command is new and its client known.
-    pub(super) fn replay(&self, session: &Session, checksum: u32) -> Option<Applied> {
-        let Some(client) = self.clients.get(&session.client) else { return Some(Applied::Expired) };
+    pub(super) fn replay(&self, session: &Session, checksum: u32) -> Option<CommandResult> {
+        let Some(client) = self.clients.get(&session.client) else { return Some(CommandResult::Expired) };
         let last = client.last.as_ref().filter(|last| session.seq <= last.seq)?;
         let retry = session.seq == last.seq && checksum == last.checksum;
-        Some(if retry { last.applied.clone() } else { Applied::OutOfSequence { latest: last.seq } })
+        Some(if retry { last.applied.clone() } else { CommandResult::OutOfSequence { latest: last.seq } })
     }
 
     /// Stores the result of a new command of a known client, whose encoding has `checksum` and which was applied at
     /// index `at`.
-    pub(super) fn record(&mut self, session: Session, checksum: u32, at: LogIndex, applied: Applied) {
+    pub(super) fn record(&mut self, session: Session, checksum: u32, at: LogIndex, applied: CommandResult) {
         let client = self.clients.get_mut(&session.client).expect("a new command is of a known client");
         self.by_age.remove(&client.at);
         self.by_age.insert(at, session.client);
-        *client = Client { at, last: Some(Last { seq: session.seq, checksum, applied }) };
+        *client = Client { at, last: Some(LastCommand { seq: session.seq, checksum, applied }) };
     }
 }
 
@@ -82,23 +82,27 @@ mod tests {
         Session { client: LogIndex(client), seq }
     }
 
-    fn put(index: u64) -> Applied {
-        Applied::Put(LogIndex(index))
+    fn put(index: u64) -> CommandResult {
+        CommandResult::Put(LogIndex(index))
     }
 
     #[test]
     fn only_a_higher_number_is_new() {
         let mut sessions = Sessions::default();
-        assert_eq!(sessions.register(LogIndex(1)), Applied::Registered(LogIndex(1)));
+        assert_eq!(sessions.register(LogIndex(1)), CommandResult::Registered(LogIndex(1)));
         sessions.register(LogIndex(2));
         assert_eq!(sessions.replay(&session(1, 5), 7), None);
         sessions.record(session(1, 5), 7, LogIndex(3), put(3));
         assert_eq!(sessions.replay(&session(1, 5), 7), Some(put(3)));
-        assert_eq!(sessions.replay(&session(1, 4), 7), Some(Applied::OutOfSequence { latest: 5 }));
+        assert_eq!(sessions.replay(&session(1, 4), 7), Some(CommandResult::OutOfSequence { latest: 5 }));
         assert_eq!(sessions.replay(&session(1, 6), 7), None);
-        assert_eq!(sessions.replay(&session(1, 5), 8), Some(Applied::OutOfSequence { latest: 5 }), "another command");
+        assert_eq!(
+            sessions.replay(&session(1, 5), 8),
+            Some(CommandResult::OutOfSequence { latest: 5 }),
+            "another command"
+        );
         assert_eq!(sessions.replay(&session(2, 5), 7), None, "another client has numbers of its own");
-        assert_eq!(sessions.replay(&session(3, 5), 7), Some(Applied::Expired), "nobody registered by that name");
+        assert_eq!(sessions.replay(&session(3, 5), 7), Some(CommandResult::Expired), "nobody registered by that name");
     }
 
     #[test]
@@ -115,7 +119,7 @@ mod tests {
         assert_eq!(sessions.replay(&session(1, 2), 7), Some(put(20_000)));
         for seq in [1, 2] {
             let late = sessions.replay(&session(2, seq), 7);
-            assert_eq!(late, Some(Applied::Expired), "forgotten: a retry must not take effect again");
+            assert_eq!(late, Some(CommandResult::Expired), "forgotten: a retry must not take effect again");
         }
         assert_eq!(sessions.replay(&session(3, 1), 7), Some(put(3)));
         assert_eq!(sessions.replay(&session(20_001, 1), 7), None);

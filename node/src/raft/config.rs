@@ -30,8 +30,8 @@ pub struct Config {
     /// Identifiers of all members, this node included, each once.
     pub members: Vec<NodeId>,
     /// Shortest time without a leader after which a node campaigns: the timer is drawn from `[t, 2t)` (§5.2). A leader
-    /// that no quorum has answered for this long is deserted; under `CheckQuorum`, a voter that heard from a leader
-    /// votes for nobody else for this long.
+    /// that no quorum has answered for this long has lost its quorum; under `CheckQuorum`, a voter that heard from a
+    /// leader votes for nobody else for this long.
     pub election_timeout: Duration,
     /// Interval between heartbeats of a leader; well below `election_timeout`.
     pub heartbeat_interval: Duration,

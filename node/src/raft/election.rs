@@ -127,7 +127,7 @@ impl Raft {
     }
 
     /// Counts a vote: each voter once, only for the current election, in its own term (§5.2).
-    pub(super) fn on_vote(&mut self, voter: NodeId, term: Term, pre: bool, granted: bool) {
+    pub(super) fn on_request_vote_response(&mut self, voter: NodeId, term: Term, pre: bool, granted: bool) {
         let own = self.hard_state.term;
         let (next, quorum) = (self.next_term(), self.config.quorum());
         let votes = match &mut self.state {

@@ -24,7 +24,7 @@ use super::{Entry, HardState, LogIndex, Message, NodeId, Term};
 /// of these: the first involve no other node, the second are proposals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum ReadMode {
+pub enum LeaderReadMode {
     /// The leader answers because it believes that it leads: basic Raft.
     Leader,
     /// The leader answers while its lease runs by its own clock; otherwise, and under basic elections, it waits as in
@@ -110,7 +110,7 @@ pub enum ProposalOutcome {
     },
     /// The command is in no log: this node leads, but no quorum has answered it for an election timeout, so it could
     /// not commit anything.
-    Deserted,
+    NoQuorum,
 }
 
 /// Outcome of a read.

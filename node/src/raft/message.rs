@@ -53,7 +53,7 @@ pub enum Body {
         round: u64,
         /// Contact of the leader with its quorum, which decides whether it may keep its followers from looking for
         /// another leader.
-        standing: Standing,
+        quorum_contact: QuorumContact,
     },
     /// The answer to `AppendEntries` and to the last chunk of a snapshot.
     AppendEntriesResponse {
@@ -77,8 +77,8 @@ pub enum Body {
         done: bool,
         /// Round, as in `AppendEntries`.
         round: u64,
-        /// Standing, as in `AppendEntries`.
-        standing: Standing,
+        /// Contact with the quorum, as in `AppendEntries`.
+        quorum_contact: QuorumContact,
     },
     /// The answer to a snapshot's chunk that is not the last.
     InstallSnapshotResponse {
@@ -106,11 +106,11 @@ pub enum Body {
 
 /// Contact of a leader with its quorum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Standing {
+pub enum QuorumContact {
     /// Leader that a quorum answered within an election timeout, or that was elected within one.
-    Firm,
+    Recent,
     /// Leader without answers from a quorum: it can commit nothing. In basic Raft it keeps leading.
-    Deserted,
+    Lost,
 }
 
 /// Outcome of an `AppendEntries`.

@@ -26,8 +26,8 @@ mod types;
 mod validity;
 
 pub use config::{Config, ConfigError, Elections, StartError, StoredState};
-pub use io::{Output, Persist, ProposalOutcome, ReadMode, ReadOutcome, Snapshot};
-pub use message::{AppendResult, Body, Message, Standing};
+pub use io::{LeaderReadMode, Output, Persist, ProposalOutcome, ReadOutcome, Snapshot};
+pub use message::{AppendResult, Body, Message, QuorumContact};
 pub use node::Raft;
 pub use status::Status;
 pub use types::{Entry, HardState, LogIndex, NodeId, Payload, Role, Term, Time};

@@ -6,15 +6,15 @@ use bytes::Bytes;
 use rand_pcg::{Pcg64, rand_core::SeedableRng as _};
 
 use super::{
-    AppendResult, Body, Config, Elections, Entry, HardState, InvalidMessage, LogIndex, Message, NodeId, Output,
-    Payload, ProposalOutcome, ReadMode, Snapshot, Standing, StartError, StoredState, Term, Time,
+    AppendResult, Body, Config, Elections, Entry, HardState, InvalidMessage, LeaderReadMode, LogIndex, Message, NodeId,
+    Output, Payload, ProposalOutcome, QuorumContact, Snapshot, StartError, StoredState, Term, Time,
     election::timers,
     invariant,
     lease::Rounds,
     log::{Log, weight_of_command},
     progress::Progress,
     read::Reads,
-    replication::Append,
+    replication::AppendEntries,
     snapshot::{Chunk, IncomingSnapshot},
 };
 
@@ -154,13 +154,13 @@ impl Raft {
     /// pending.
     pub fn propose(&mut self, now: Time, id: u64, command: Bytes) {
         self.input(now, |raft| {
-            let outcome = match (&raft.state, raft.standing()) {
+            let outcome = match (&raft.state, raft.quorum_contact()) {
                 // A log that kept growing here would stay ahead of any node that could replace this leader (§5.4.1).
-                (State::Leader(_), Standing::Deserted) => ProposalOutcome::Deserted,
-                (State::Leader(_), Standing::Firm) if raft.is_overloaded(weight_of_command(&command)) => {
+                (State::Leader(_), QuorumContact::Lost) => ProposalOutcome::NoQuorum,
+                (State::Leader(_), QuorumContact::Recent) if raft.is_overloaded(weight_of_command(&command)) => {
                     ProposalOutcome::Overloaded
                 }
-                (State::Leader(_), Standing::Firm) => {
+                (State::Leader(_), QuorumContact::Recent) => {
                     let index = raft.append_own(Payload::Command(command));
                     ProposalOutcome::Appended { index, term: raft.hard_state.term }
                 }
@@ -177,7 +177,7 @@ impl Raft {
     }
 
     /// Starts a read for a client; `id` is returned with the outcome, within about an election timeout.
-    pub fn read(&mut self, now: Time, id: u64, mode: ReadMode) {
+    pub fn read(&mut self, now: Time, id: u64, mode: LeaderReadMode) {
         self.input(now, |raft| raft.begin_read(id, mode));
     }
 
@@ -262,10 +262,10 @@ impl Raft {
     fn on_time(&mut self) {
         self.expire_reads();
         let now = self.now;
-        let standing = self.standing();
+        let quorum_contact = self.quorum_contact();
         match &mut self.state {
             State::Leader(own) => {
-                if standing == Standing::Deserted && self.config.elections == Elections::CheckQuorum {
+                if quorum_contact == QuorumContact::Lost && self.config.elections == Elections::CheckQuorum {
                     self.become_follower(self.hard_state.term, None);
                 } else if now >= own.heartbeat_deadline {
                     own.heartbeat_deadline = now.after(self.config.heartbeat_interval);
@@ -297,15 +297,23 @@ impl Raft {
             Body::RequestVote { pre, last_log_index, last_log_term } => {
                 self.on_request_vote(from, term, pre, (last_log_term, last_log_index));
             }
-            Body::RequestVoteResponse { pre, granted } => self.on_vote(from, term, pre, granted),
-            Body::AppendEntries { prev_log_index, prev_log_term, entries, leader_commit, round, standing } => {
-                self.hear_from(from, standing);
+            Body::RequestVoteResponse { pre, granted } => self.on_request_vote_response(from, term, pre, granted),
+            Body::AppendEntries { prev_log_index, prev_log_term, entries, leader_commit, round, quorum_contact } => {
+                self.hear_from(from, quorum_contact);
                 let prev = (prev_log_index, prev_log_term);
-                self.on_append_entries(from, Append { prev, entries, leader_commit, round });
+                self.on_append_entries(from, AppendEntries { prev, entries, leader_commit, round });
             }
-            Body::AppendEntriesResponse { result, round } => self.on_appended(from, result, round),
-            Body::InstallSnapshot { last_included_index, last_included_term, offset, data, done, round, standing } => {
-                self.hear_from(from, standing);
+            Body::AppendEntriesResponse { result, round } => self.on_append_entries_response(from, result, round),
+            Body::InstallSnapshot {
+                last_included_index,
+                last_included_term,
+                offset,
+                data,
+                done,
+                round,
+                quorum_contact,
+            } => {
+                self.hear_from(from, quorum_contact);
                 let last = (last_included_index, last_included_term);
                 self.on_install_snapshot(from, &Chunk { last, offset, data, done, round });
             }
@@ -318,7 +326,7 @@ impl Raft {
                 self.on_acknowledged(from, round);
             }
             Body::ReadIndex { context } => self.on_read_index(from, context),
-            Body::ReadIndexResponse { context, index } => self.on_read_indexed(context, index),
+            Body::ReadIndexResponse { context, index } => self.on_read_index_response(context, index),
         }
     }
 
@@ -360,28 +368,28 @@ impl Raft {
         self.leader = leader;
     }
 
-    /// Handles contact from the leader of this term: other candidates give way to it (§5.2), and nobody else gets
-    /// this node's vote for a while. A deserted leader can commit nothing: it is followed, but does not keep this
+    /// Handles contact from the leader of this term: other candidates give way to it (§5.2), and nobody else gets this
+    /// node's vote for a while. A leader without a quorum can commit nothing: it is followed, but does not keep this
     /// node from looking for another. Otherwise a leader that can send but not receive would silence the cluster for
     /// ever.
-    fn hear_from(&mut self, leader: NodeId, standing: Standing) {
+    fn hear_from(&mut self, leader: NodeId, quorum_contact: QuorumContact) {
         assert!(
             !matches!(self.state, State::Leader(_)),
             "two leaders in one term (§5.2): {leader} and {}",
             self.config.id
         );
-        let looks_for_another = matches!(self.state, State::PreCandidate(_)) && standing == Standing::Deserted;
+        let looks_for_another = matches!(self.state, State::PreCandidate(_)) && quorum_contact == QuorumContact::Lost;
         if self.leader != Some(leader) && !looks_for_another {
             self.become_follower(self.hard_state.term, Some(leader));
         }
-        if standing == Standing::Firm {
+        if quorum_contact == QuorumContact::Recent {
             self.last_heard = Some(self.now);
             self.reset_election_timer();
         }
     }
 
-    /// Returns this leader's contact with its quorum; `Firm` while it does not lead.
-    pub(super) fn standing(&self) -> Standing {
+    /// Returns this leader's contact with its quorum; `Recent` while it does not lead.
+    pub(super) fn quorum_contact(&self) -> QuorumContact {
         let timeout = self.config.election_timeout;
         match &self.state {
             // A single member is its own majority, however long it slept.
@@ -390,9 +398,9 @@ impl Raft {
                     && self.now.since(own.since) >= timeout
                     && !own.rounds.acknowledged_within(timeout, self.now) =>
             {
-                Standing::Deserted
+                QuorumContact::Lost
             }
-            _ => Standing::Firm,
+            _ => QuorumContact::Recent,
         }
     }
 

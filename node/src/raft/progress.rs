@@ -12,7 +12,7 @@ pub(super) struct Progress {
     pub(super) matched: LogIndex,
     /// Next entry to send.
     pub(super) next: LogIndex,
-    pub(super) mode: Mode,
+    pub(super) mode: SendMode,
     /// Newest round that it has acknowledged.
     pub(super) acknowledged_round: u64,
     /// Newest round that was sent to it.
@@ -22,7 +22,7 @@ pub(super) struct Progress {
 }
 
 #[derive(Debug)]
-pub(super) enum Mode {
+pub(super) enum SendMode {
     /// One message at a time, as the point at which the logs match is unknown.
     Probe { waiting: bool },
     /// Window of several messages, as the point at which the logs match is known. Holds the last index of each message
@@ -51,7 +51,7 @@ impl Progress {
         Self {
             matched: LogIndex(0),
             next: LogIndex(last_index.0 + 1),
-            mode: Mode::Probe { waiting: false },
+            mode: SendMode::Probe { waiting: false },
             acknowledged_round: 0,
             sent_round: 0,
             sent_commit: LogIndex(0),
@@ -67,9 +67,9 @@ impl Progress {
         let advanced = index > self.matched;
         self.matched = index;
         let met = match &mut self.mode {
-            Mode::Probe { .. } => advanced || self.next.0 == index.0 + 1,
-            Mode::Snapshot(transfer) => index >= transfer.snapshot.last_index.min(log_start),
-            Mode::Replicate { inflight, .. } => {
+            SendMode::Probe { .. } => advanced || self.next.0 == index.0 + 1,
+            SendMode::Snapshot(transfer) => index >= transfer.snapshot.last_index.min(log_start),
+            SendMode::Replicate { inflight, .. } => {
                 while inflight.front().is_some_and(|&last| last <= index) {
                     inflight.pop_front();
                 }
@@ -78,7 +78,7 @@ impl Progress {
         };
         if met {
             self.next = LogIndex(index.0 + 1);
-            self.mode = Mode::Replicate { inflight: VecDeque::new(), since: self.sent_round };
+            self.mode = SendMode::Replicate { inflight: VecDeque::new(), since: self.sent_round };
         }
         self.next = self.next.max(LogIndex(index.0 + 1));
         advanced || met
@@ -89,22 +89,22 @@ impl Progress {
     /// whole window again, and cause as many late refusals. The next heartbeat shows what is really missing.
     pub(super) fn is_fresh_conflict(&self, refused: LogIndex, round: u64) -> bool {
         match self.mode {
-            Mode::Probe { .. } => refused.0 + 1 == self.next.0 && refused > self.matched,
-            Mode::Replicate { since, .. } => round > since && refused < self.next && refused > self.matched,
-            Mode::Snapshot(_) => false,
+            SendMode::Probe { .. } => refused.0 + 1 == self.next.0 && refused > self.matched,
+            SendMode::Replicate { since, .. } => round > since && refused < self.next && refused > self.matched,
+            SendMode::Snapshot(_) => false,
         }
     }
 
     /// Goes back to the index of the conflict hint, but never below what is known to match.
     pub(super) fn on_conflict(&mut self, next: LogIndex) {
         self.next = next.max(LogIndex(self.matched.0 + 1));
-        self.mode = Mode::Probe { waiting: false };
+        self.mode = SendMode::Probe { waiting: false };
     }
 
     /// Records that the follower has `received` bytes of a snapshot. Returns true if the next chunk may be sent. A
     /// repeated answer must not send it twice, or each duplicate would circulate for ever.
     pub(super) fn on_chunk(&mut self, last_index: LogIndex, received: u64) -> bool {
-        let Mode::Snapshot(transfer) = &mut self.mode else { return false };
+        let SendMode::Snapshot(transfer) = &mut self.mode else { return false };
         let length = transfer.snapshot.data.len() as u64;
         if transfer.snapshot.last_index != last_index || received >= length {
             return false;
@@ -118,16 +118,16 @@ impl Progress {
     }
 
     pub(super) fn begin_snapshot(&mut self, snapshot: Snapshot) {
-        self.mode = Mode::Snapshot(Transfer { snapshot, offset: 0, waiting: false, stalled: false });
+        self.mode = SendMode::Snapshot(Transfer { snapshot, offset: 0, waiting: false, stalled: false });
     }
 
     /// Handles a due heartbeat. A snapshot chunk without an answer may have been lost, so it may be sent again.
     pub(super) fn on_heartbeat(&mut self) {
         match &mut self.mode {
             // The heartbeat's `prev` is the last entry sent, so its answer reveals a lost message, probe or answer.
-            Mode::Probe { .. } | Mode::Replicate { .. } => {}
-            Mode::Snapshot(transfer) if transfer.stalled => transfer.waiting = false,
-            Mode::Snapshot(transfer) => transfer.stalled = true,
+            SendMode::Probe { .. } | SendMode::Replicate { .. } => {}
+            SendMode::Snapshot(transfer) if transfer.stalled => transfer.waiting = false,
+            SendMode::Snapshot(transfer) => transfer.stalled = true,
         }
     }
 }
@@ -142,7 +142,7 @@ mod tests {
     fn replicating(matched: u64, sent: &[u64]) -> Progress {
         let mut progress = Progress::new(LogIndex(matched));
         assert!(progress.on_matched(LogIndex(matched), LogIndex(0)));
-        let Mode::Replicate { inflight, .. } = &mut progress.mode else { panic!("met: {progress:?}") };
+        let SendMode::Replicate { inflight, .. } = &mut progress.mode else { panic!("met: {progress:?}") };
         inflight.extend(sent.iter().map(|&index| LogIndex(index)));
         progress.next = LogIndex(sent.last().map_or(matched, |&last| last) + 1);
         progress
@@ -150,15 +150,15 @@ mod tests {
 
     fn inflight(progress: &Progress) -> usize {
         match &progress.mode {
-            Mode::Replicate { inflight, .. } => inflight.len(),
-            Mode::Probe { .. } | Mode::Snapshot(_) => panic!("not replicating: {progress:?}"),
+            SendMode::Replicate { inflight, .. } => inflight.len(),
+            SendMode::Probe { .. } | SendMode::Snapshot(_) => panic!("not replicating: {progress:?}"),
         }
     }
 
     fn outgoing(progress: &Progress) -> (u64, bool) {
         match &progress.mode {
-            Mode::Snapshot(transfer) => (transfer.offset, transfer.waiting),
-            Mode::Probe { .. } | Mode::Replicate { .. } => panic!("not sending: {progress:?}"),
+            SendMode::Snapshot(transfer) => (transfer.offset, transfer.waiting),
+            SendMode::Probe { .. } | SendMode::Replicate { .. } => panic!("not sending: {progress:?}"),
         }
     }
 
@@ -199,7 +199,7 @@ mod tests {
         assert!(progress.on_chunk(LogIndex(5), 4));
         assert!(!progress.on_chunk(LogIndex(5), 4), "repeated");
         assert!(!progress.on_chunk(LogIndex(5), 0), "it restarted, or the answer is late");
-        if let Mode::Snapshot(transfer) = &mut progress.mode {
+        if let SendMode::Snapshot(transfer) = &mut progress.mode {
             transfer.waiting = true;
         }
         progress.on_heartbeat();
@@ -214,9 +214,9 @@ mod tests {
         let mut progress = Progress::new(LogIndex(0));
         progress.begin_snapshot(snapshot);
         assert!(progress.on_matched(LogIndex(3), LogIndex(8)), "the match index grew");
-        assert!(matches!(progress.mode, Mode::Snapshot(_)), "but entry 4 is gone");
+        assert!(matches!(progress.mode, SendMode::Snapshot(_)), "but entry 4 is gone");
         assert_eq!(progress.next, LogIndex(4), "what matches is not sent again");
         assert!(progress.on_matched(LogIndex(5), LogIndex(8)));
-        assert!(matches!(progress.mode, Mode::Replicate { .. }), "the next transfer begins from here");
+        assert!(matches!(progress.mode, SendMode::Replicate { .. }), "the next transfer begins from here");
     }
 }

@@ -6,7 +6,7 @@ use std::{collections::VecDeque, time::Duration};
 use rand_pcg::rand_core::Rng;
 
 use super::{
-    Body, Elections, LogIndex, NodeId, Raft, ReadMode, ReadOutcome, Time,
+    Body, Elections, LeaderReadMode, LogIndex, NodeId, Raft, ReadOutcome, Time,
     node::{Leadership, State},
 };
 
@@ -23,28 +23,28 @@ pub(super) enum Origin {
 }
 
 #[derive(Debug)]
-struct Request {
+struct WaitingRead {
     origin: Origin,
     arrived: Time,
 }
 
 /// Reads that are answered together, by one round or by one request to the leader.
 #[derive(Debug)]
-struct Batch {
+struct ReadBatch {
     /// Round at the leader, context at a follower.
     ticket: u64,
     /// Commit index of the leader when the round began; unused at a follower.
     index: LogIndex,
-    requests: Vec<Request>,
+    requests: Vec<WaitingRead>,
 }
 
 /// Waiting reads, in order of arrival.
 #[derive(Debug, Default)]
 pub(super) struct Reads {
     /// Reads that wait for a round to begin, or for the leader to be asked.
-    arrived: Vec<Request>,
+    arrived: Vec<WaitingRead>,
     /// Reads that wait for their round's acknowledgement, or for the leader's answer.
-    asked: VecDeque<Batch>,
+    asked: VecDeque<ReadBatch>,
 }
 
 impl Reads {
@@ -66,7 +66,7 @@ impl Reads {
     fn ask(&mut self, ticket: u64, index: LogIndex) {
         if !self.arrived.is_empty() {
             let requests = std::mem::take(&mut self.arrived);
-            self.asked.push_back(Batch { ticket, index, requests });
+            self.asked.push_back(ReadBatch { ticket, index, requests });
         }
     }
 
@@ -88,19 +88,19 @@ impl Leadership {
 
 impl Raft {
     /// Starts a read for a client of this node.
-    pub(super) fn begin_read(&mut self, id: u64, mode: ReadMode) {
+    pub(super) fn begin_read(&mut self, id: u64, mode: LeaderReadMode) {
         match (&self.state, mode) {
             // Basic Raft: no check at all. A deposed leader answers too.
-            (State::Leader(_), ReadMode::Leader) => self.out.reads.push((id, ReadOutcome::Ready(self.commit))),
-            (State::Leader(own), ReadMode::Lease)
+            (State::Leader(_), LeaderReadMode::Leader) => self.out.reads.push((id, ReadOutcome::Ready(self.commit))),
+            (State::Leader(own), LeaderReadMode::Lease)
                 if self.config.elections == Elections::CheckQuorum
                     && own.has_committed_in_own_term(self.commit)
                     && own.rounds.acknowledged_within(self.config.lease, self.now) =>
             {
                 self.out.reads.push((id, ReadOutcome::Ready(self.commit)));
             }
-            (State::Leader(_), ReadMode::Lease | ReadMode::Quorum) => self.await_read(Origin::Client(id)),
-            (State::Follower, ReadMode::Quorum) if self.leader.is_some() => self.await_read(Origin::Client(id)),
+            (State::Leader(_), LeaderReadMode::Lease | LeaderReadMode::Quorum) => self.await_read(Origin::Client(id)),
+            (State::Follower, LeaderReadMode::Quorum) if self.leader.is_some() => self.await_read(Origin::Client(id)),
             (State::Follower | State::PreCandidate(_) | State::Candidate(_), _) => {
                 self.refuse_read(Origin::Client(id), self.leader);
             }
@@ -111,7 +111,7 @@ impl Raft {
         if self.reads.len() >= MAX_WAITING {
             return self.refuse_read(origin, None);
         }
-        self.reads.arrived.push(Request { origin, arrived: self.now });
+        self.reads.arrived.push(WaitingRead { origin, arrived: self.now });
         self.unsent = true;
     }
 
@@ -123,7 +123,7 @@ impl Raft {
 
     /// Handles the leader's answer. Only a request that still waits counts, by its context, which no other attempt or
     /// start has used.
-    pub(super) fn on_read_indexed(&mut self, context: u64, index: Option<LogIndex>) {
+    pub(super) fn on_read_index_response(&mut self, context: u64, index: Option<LogIndex>) {
         if !matches!(self.state, State::Follower) {
             return;
         }

@@ -5,11 +5,11 @@ use super::{
     commit::{follower_commit, majority_has, may_commit},
     log::{Conflict, weight},
     node::{Leadership, State},
-    progress::{Mode, Progress},
+    progress::{Progress, SendMode},
 };
 
 /// Contents of a received `AppendEntries`.
-pub(super) struct Append {
+pub(super) struct AppendEntries {
     pub(super) prev: (LogIndex, Term),
     pub(super) entries: Vec<Entry>,
     pub(super) leader_commit: LogIndex,
@@ -18,7 +18,7 @@ pub(super) struct Append {
 
 impl Raft {
     /// Handles entries, or a heartbeat, from the leader of this term (figure 2, `AppendEntries` steps 2 to 5).
-    pub(super) fn on_append_entries(&mut self, leader: NodeId, append: Append) {
+    pub(super) fn on_append_entries(&mut self, leader: NodeId, append: AppendEntries) {
         let (prev_index, prev_term) = append.prev;
         let result = match self.log.check_consistency(prev_index, prev_term) {
             Ok(()) => {
@@ -47,7 +47,7 @@ impl Raft {
     }
 
     /// Handles a follower's answer in this leader's term. Any answer confirms the leadership as of its round.
-    pub(super) fn on_appended(&mut self, follower: NodeId, result: AppendResult, round: u64) {
+    pub(super) fn on_append_entries_response(&mut self, follower: NodeId, result: AppendResult, round: u64) {
         let log_start = self.log.base_index();
         let State::Leader(own) = &mut self.state else { return };
         let Some(progress) = own.followers.get_mut(&follower) else { return };
@@ -111,19 +111,19 @@ impl Raft {
 
     fn replicate_to(&mut self, follower: NodeId, progress: &mut Progress, round: u64) {
         loop {
-            if !matches!(progress.mode, Mode::Snapshot(_)) && progress.next <= self.log.base_index() {
+            if !matches!(progress.mode, SendMode::Snapshot(_)) && progress.next <= self.log.base_index() {
                 let snapshot = self.snapshot.clone().expect("a log that was compacted has a snapshot");
                 progress.begin_snapshot(snapshot);
             }
             let wanted = match &progress.mode {
-                Mode::Probe { waiting } => !waiting,
-                Mode::Replicate { inflight, .. } => {
+                SendMode::Probe { waiting } => !waiting,
+                SendMode::Replicate { inflight, .. } => {
                     let bytes = self.log.bytes_between(progress.matched, LogIndex(progress.next.0 - 1));
                     inflight.len() < self.config.max_inflight
                         && (inflight.is_empty() || bytes < self.config.max_inflight_bytes)
                         && progress.next <= self.log.last_index()
                 }
-                Mode::Snapshot(transfer) => !transfer.waiting,
+                SendMode::Snapshot(transfer) => !transfer.waiting,
             };
             if !wanted {
                 break;
@@ -137,38 +137,38 @@ impl Raft {
 
     /// Sends the next entries, the probe, or the next chunk.
     fn send_next(&mut self, follower: NodeId, progress: &mut Progress, round: u64) {
-        let standing = self.standing();
-        if let Mode::Snapshot(transfer) = &mut progress.mode {
+        let quorum_contact = self.quorum_contact();
+        if let SendMode::Snapshot(transfer) = &mut progress.mode {
             transfer.waiting = true;
             progress.sent_round = round;
-            let chunk = transfer.next_chunk(self.config.snapshot_chunk_bytes, round, standing);
+            let chunk = transfer.next_chunk(self.config.snapshot_chunk_bytes, round, quorum_contact);
             return self.send_early(follower, chunk);
         }
         let entries = self.next_batch(progress.next);
         let last = entries.last().map(|entry| entry.index);
         self.send_append(follower, progress, entries, round);
         match &mut progress.mode {
-            Mode::Probe { waiting } => *waiting = true,
-            Mode::Replicate { inflight, .. } => {
+            SendMode::Probe { waiting } => *waiting = true,
+            SendMode::Replicate { inflight, .. } => {
                 let last = last.expect("replicates only what is there");
                 inflight.push_back(last);
                 progress.next = LogIndex(last.0 + 1);
             }
-            Mode::Snapshot(_) => {}
+            SendMode::Snapshot(_) => {}
         }
     }
 
     fn send_append(&mut self, follower: NodeId, progress: &mut Progress, entries: Vec<Entry>, round: u64) {
         let prev_log_index = match &progress.mode {
-            Mode::Probe { .. } | Mode::Replicate { .. } => LogIndex(progress.next.0 - 1),
+            SendMode::Probe { .. } | SendMode::Replicate { .. } => LogIndex(progress.next.0 - 1),
             // The matching index is unknown and not needed: this is only a heartbeat.
-            Mode::Snapshot(_) => LogIndex(0),
+            SendMode::Snapshot(_) => LogIndex(0),
         };
         let prev_log_term = self.log.term(prev_log_index).unwrap_or_default();
         progress.sent_round = round;
         progress.sent_commit = self.commit;
-        let (leader_commit, standing) = (self.commit, self.standing());
-        let body = Body::AppendEntries { prev_log_index, prev_log_term, entries, leader_commit, round, standing };
+        let (leader_commit, quorum_contact) = (self.commit, self.quorum_contact());
+        let body = Body::AppendEntries { prev_log_index, prev_log_term, entries, leader_commit, round, quorum_contact };
         self.send_early(follower, body);
     }
 

@@ -3,7 +3,7 @@
 
 use bytes::{Bytes, BytesMut};
 
-use super::{AppendResult, Body, LogIndex, NodeId, Raft, Snapshot, Standing, Term, progress::Transfer};
+use super::{AppendResult, Body, LogIndex, NodeId, QuorumContact, Raft, Snapshot, Term, progress::Transfer};
 
 /// Snapshot that has arrived in part. It is dropped when the term changes: another leader may encode the same state
 /// in other bytes.
@@ -24,7 +24,7 @@ pub(super) struct Chunk {
 }
 
 impl Transfer {
-    pub(super) fn next_chunk(&self, chunk_bytes: usize, round: u64, standing: Standing) -> Body {
+    pub(super) fn next_chunk(&self, chunk_bytes: usize, round: u64, quorum_contact: QuorumContact) -> Body {
         let length = self.snapshot.data.len();
         let start = usize::try_from(self.offset).map_or(length, |offset| offset.min(length));
         let end = start.saturating_add(chunk_bytes).min(length);
@@ -35,7 +35,7 @@ impl Transfer {
             data: self.snapshot.data.slice(start..end),
             done: end == length,
             round,
-            standing,
+            quorum_contact,
         }
     }
 }

@@ -28,8 +28,8 @@ use crate::{
     error::{Error, in_full},
     event::{Event, Log},
     http,
+    input::{Input, Inputs},
     raft::NodeId,
-    request::{Input, Inputs},
     transport::{self, Links},
 };
 

@@ -11,22 +11,24 @@ use std::{
 
 use super::{
     compaction::CompactionRule,
-    pending::{Asker, Following, Pending, Waiting},
+    pending::{LeaderView, PendingRequest, PendingRequests, Requester},
 };
 use crate::{
     clock::Clock,
     config::Config,
     error::{Error, StorageError, in_full},
     event::{Event, Log},
-    kv::{Applied, Command, Machine, MachineError},
+    frame::Frame,
+    input::Input,
+    kv::{Command, CommandResult, Machine, MachineError},
     raft::{
-        Elections, Entry, InvalidMessage, LogIndex, Message, NodeId, ProposalOutcome, Raft, ReadMode, ReadOutcome,
-        Role, Snapshot, Status, Term, Time,
+        Elections, Entry, InvalidMessage, LeaderReadMode, LogIndex, Message, NodeId, ProposalOutcome, Raft,
+        ReadOutcome, Role, Snapshot, Status, Term, Time,
     },
-    request::{Counters, Failure, Happened, Input, Mode, Reason, Reply, Request, StatusReport},
-    storage::{Beginning, CompactionOutcome, Storage},
+    request::{Counters, Effect, Failure, ReadMode, Reason, Reply, Request, StatusReport},
+    storage::{CompactionOutcome, StartMode, Storage},
     trace::Trace,
-    transport::{Frame, Links},
+    transport::Links,
 };
 
 /// Maximum number of inputs in one batch, and so behind one fsync.
@@ -35,7 +37,7 @@ const MAX_BATCH: usize = 512;
 const MAX_PENDING: usize = 4096;
 /// Number of election timeouts for which a read that lost its leader waits for the next one: most elections succeed
 /// within two.
-const HOMELESS_TIMEOUTS: u32 = 3;
+const LEADERLESS_TIMEOUTS: u32 = 3;
 /// Longest wait for an input; a jump of the node's clock in the meantime is noticed after this time.
 const MAX_WAIT: Duration = Duration::from_millis(20);
 /// Wait after a compaction that was given up.
@@ -62,9 +64,9 @@ pub(super) struct Node {
     applied_term: Term,
     snapshot_index: LogIndex,
     links: Links,
-    pending: Pending,
+    pending: PendingRequests,
     /// Reads that were sent to a former leader without an answer, and wait for the next leader.
-    homeless: Vec<Waiting>,
+    leaderless: Vec<PendingRequest>,
     /// Last id given to a request. Ids start at a random number, so that a late answer from before a restart matches
     /// no request made after it.
     next_id: u64,
@@ -78,12 +80,12 @@ impl Node {
     /// Reads the disk and returns a node that is ready to serve.
     pub(super) fn open(config: &Config, links: Links, log: Log) -> Result<Self, Error> {
         let (id, members) = (config.id, config.members());
-        let beginning = if config.init { Beginning::New } else { Beginning::Restart };
-        let (storage, stored) = Storage::open(&config.data_dir, id, &members, beginning)
+        let start_mode = if config.init { StartMode::New } else { StartMode::Restart };
+        let (storage, stored) = Storage::open(&config.data_dir, id, &members, start_mode)
             .map_err(|source| Error::Storage { node: id, source })?;
         let trace = Trace::open(id, config.trace_file.as_deref()).map_err(Error::Trace)?;
         let mut clock = Clock::new(config.clock_file.clone());
-        let raft = Raft::new(config.raft(fresh()), stored, clock.now())
+        let raft = Raft::new(config.raft(start_nonce()), stored, clock.now())
             .map_err(|error| Error::State { node: id, problem: error.to_string() })?;
         let status = raft.status();
         log.write(Event::Started { term: status.term, last_index: status.last_index });
@@ -103,9 +105,9 @@ impl Node {
             applied_term: Term::default(),
             snapshot_index: LogIndex::default(),
             links,
-            pending: Pending::default(),
-            homeless: Vec::new(),
-            next_id: fresh(),
+            pending: PendingRequests::default(),
+            leaderless: Vec::new(),
+            next_id: start_nonce(),
             counters: Counters::default(),
             refused_messages: 0,
             log,
@@ -115,7 +117,7 @@ impl Node {
         Ok(node)
     }
 
-    /// Serves until it is told to stop or cannot continue.
+    /// Serves until it receives a stop or cannot continue.
     pub(super) fn run(&mut self, inputs: &Receiver<Input>) -> Result<(), Error> {
         let mut batch = Vec::new();
         loop {
@@ -131,16 +133,16 @@ impl Node {
                     self.log.write(Event::Stopped);
                     return Ok(());
                 }
-                self.take_in(input, now);
+                self.handle_input(input, now);
                 self.notice_role();
             }
             self.raft.tick(now);
             self.notice_role();
             self.carry_out()?;
             self.compact(Instant::now())?;
-            self.ask_again(now);
+            self.retry_reads(now);
             self.carry_out()?;
-            self.give_up(Instant::now());
+            self.expire(Instant::now());
             self.trace.flush();
         }
     }
@@ -155,32 +157,32 @@ impl Node {
 
     /// Answers the requests whose deadline has passed. Deadlines use the host's clock, as clients do: a node's clock
     /// that stands still or jumps back must not make them wait.
-    fn give_up(&mut self, now: Instant) {
+    fn expire(&mut self, now: Instant) {
         while let Some(waiting) = self.pending.next_expired(now) {
             let failure = waiting.unresolved(Reason::Deadline);
             self.answer(waiting, Err(failure));
         }
-        let late: Vec<Waiting> = self.homeless.extract_if(.., |waiting| waiting.deadline <= now).collect();
+        let late: Vec<PendingRequest> = self.leaderless.extract_if(.., |waiting| waiting.deadline <= now).collect();
         for waiting in late {
             self.refuse(waiting, Reason::NoLeader);
         }
     }
 
-    fn take_in(&mut self, input: Input, now: Time) {
+    fn handle_input(&mut self, input: Input, now: Time) {
         if let Input::Peer(peer, frame) = &input {
             self.trace.received(*peer, frame);
         }
         match input {
-            Input::Client(request, reply) => self.request(Asker::Client(reply), request, now),
+            Input::Client(request, reply) => self.request(Requester::Client(reply), request, now),
             Input::Peer(peer, Frame::Raft { message, .. }) => {
                 if let Err(why) = self.raft.step(now, message) {
                     self.refuse_message(peer, &why);
                 }
             }
-            Input::Peer(peer, Frame::Forward { id, request }) => self.request(Asker::Peer(peer, id), request, now),
-            Input::Peer(_, Frame::Forwarded { id, reply }) => {
+            Input::Peer(peer, Frame::Forward { id, request }) => self.request(Requester::Peer(peer, id), request, now),
+            Input::Peer(_, Frame::ForwardResponse { id, reply }) => {
                 if let Some(waiting) = self.pending.take(id) {
-                    self.pass_on(waiting.asker, reply);
+                    self.deliver(waiting.requester, reply);
                 }
             }
             Input::Status(reply) => {
@@ -199,36 +201,37 @@ impl Node {
         }
     }
 
-    fn request(&mut self, asker: Asker, request: Request, now: Time) {
-        let waiting = Waiting::new(asker, &request, Instant::now() + self.request_timeout, self.following());
-        if self.pending.len() + self.homeless.len() >= MAX_PENDING {
+    fn request(&mut self, requester: Requester, request: Request, now: Time) {
+        let waiting =
+            PendingRequest::new(requester, &request, Instant::now() + self.request_timeout, self.leader_view());
+        if self.pending.len() + self.leaderless.len() >= MAX_PENDING {
             return self.refuse(waiting, Reason::Overloaded);
         }
-        if self.elections == Elections::Basic && matches!(request, Request::Read { mode: Mode::Lease, .. }) {
+        if self.elections == Elections::Basic && matches!(request, Request::Read { mode: ReadMode::Lease, .. }) {
             return self.refuse(waiting, Reason::NoLeases);
         }
         self.begin(waiting, request, now);
     }
 
-    fn following(&self) -> Following {
+    fn leader_view(&self) -> LeaderView {
         (self.status.term, self.status.leader)
     }
 
     /// Answers a local read, hands other requests to the core, or forwards them to the leader.
-    fn begin(&mut self, waiting: Waiting, request: Request, now: Time) {
+    fn begin(&mut self, waiting: PendingRequest, request: Request, now: Time) {
         let here = self.status.role == Role::Leader
-            || matches!(request, Request::Read { mode: Mode::Local | Mode::Quorum, .. });
+            || matches!(request, Request::Read { mode: ReadMode::Local | ReadMode::Quorum, .. });
         if !here {
             return self.forward(waiting, request);
         }
         self.count(&request);
         let id = self.fresh_id();
         match request {
-            Request::Read { mode: Mode::Local, .. } => return self.answer_read(waiting),
-            Request::Read { mode: Mode::Leader, .. } => self.raft.read(now, id, ReadMode::Leader),
-            Request::Read { mode: Mode::Lease, .. } => self.raft.read(now, id, ReadMode::Lease),
-            Request::Read { mode: Mode::Quorum, .. } => self.raft.read(now, id, ReadMode::Quorum),
-            Request::Read { query, mode: Mode::Log } => {
+            Request::Read { mode: ReadMode::Local, .. } => return self.answer_read(waiting),
+            Request::Read { mode: ReadMode::Leader, .. } => self.raft.read(now, id, LeaderReadMode::Leader),
+            Request::Read { mode: ReadMode::Lease, .. } => self.raft.read(now, id, LeaderReadMode::Lease),
+            Request::Read { mode: ReadMode::Quorum, .. } => self.raft.read(now, id, LeaderReadMode::Quorum),
+            Request::Read { query, mode: ReadMode::Log } => {
                 self.raft.propose(now, id, Command { session: None, op: query.into_op() }.encode());
             }
             Request::Write(command) => self.raft.propose(now, id, command.encode()),
@@ -238,13 +241,13 @@ impl Node {
 
     /// Forwards a request to the leader. A request is forwarded once for each leader and never by a peer, so that
     /// none circulates.
-    fn forward(&mut self, waiting: Waiting, request: Request) {
+    fn forward(&mut self, waiting: PendingRequest, request: Request) {
         let leader = self.status.leader.filter(|leader| *leader != self.id);
-        let (Asker::Client(_), Some(leader)) = (&waiting.asker, leader) else {
+        let (Requester::Client(_), Some(leader)) = (&waiting.requester, leader) else {
             return self.refuse(waiting, Reason::NoLeader);
         };
         let id = self.fresh_id();
-        if self.tell(leader, Frame::Forward { id, request }) {
+        if self.send_frame(leader, Frame::Forward { id, request }) {
             self.pending.add_forwarded(id, waiting);
         } else {
             self.refuse(waiting, Reason::Unreachable(leader));
@@ -256,12 +259,12 @@ impl Node {
         while self.raft.has_output() {
             let output = self.raft.take_output();
             self.send(output.early);
-            self.storage.persist(&output.persist).map_err(|source| self.broken(source))?;
+            self.storage.persist(&output.persist).map_err(|source| self.storage_failure(source))?;
             self.raft.persisted();
             self.notice_role();
             self.send(output.messages);
             for (id, outcome) in output.proposals {
-                self.proposed(id, outcome);
+                self.on_proposal_outcome(id, outcome);
             }
             if let Some(snapshot) = output.restore {
                 self.restore(&snapshot)?;
@@ -282,45 +285,45 @@ impl Node {
     fn send(&mut self, messages: Vec<Message>) {
         for message in messages {
             let (to, id) = (message.to, self.fresh_id());
-            self.tell(to, Frame::Raft { id, message });
+            self.send_frame(to, Frame::Raft { id, message });
         }
     }
 
     /// Hands a frame to its link; returns false if it certainly never leaves.
-    fn tell(&mut self, to: NodeId, frame: Frame) -> bool {
+    fn send_frame(&mut self, to: NodeId, frame: Frame) -> bool {
         self.trace.sent(to, &frame);
         self.links.send(to, frame)
     }
 
-    fn proposed(&mut self, id: u64, outcome: ProposalOutcome) {
+    fn on_proposal_outcome(&mut self, id: u64, outcome: ProposalOutcome) {
         match outcome {
-            ProposalOutcome::Appended { index, term } => self.pending.appended(id, index, term),
-            ProposalOutcome::NotLeader { .. } => self.turn_away(id, Reason::NoLeader),
-            ProposalOutcome::Deserted => self.turn_away(id, Reason::Deserted),
-            ProposalOutcome::Overloaded => self.turn_away(id, Reason::Overloaded),
+            ProposalOutcome::Appended { index, term } => self.pending.record_appended(id, index, term),
+            ProposalOutcome::NotLeader { .. } => self.retry_or_refuse_by_id(id, Reason::NoLeader),
+            ProposalOutcome::NoQuorum => self.retry_or_refuse_by_id(id, Reason::NoQuorum),
+            ProposalOutcome::Overloaded => self.retry_or_refuse_by_id(id, Reason::Overloaded),
         }
     }
 
     fn read(&mut self, id: u64, outcome: ReadOutcome) {
         match outcome {
-            ReadOutcome::Ready(index) => self.pending.readable_at(id, index),
-            ReadOutcome::NotLeader { .. } => self.turn_away(id, Reason::NoLeader),
+            ReadOutcome::Ready(index) => self.pending.record_readable(id, index),
+            ReadOutcome::NotLeader { .. } => self.retry_or_refuse_by_id(id, Reason::NoLeader),
         }
     }
 
-    fn turn_away(&mut self, id: u64, reason: Reason) {
+    fn retry_or_refuse_by_id(&mut self, id: u64, reason: Reason) {
         if let Some(waiting) = self.pending.take(id) {
-            self.bereave(waiting, reason);
+            self.retry_or_refuse(waiting, reason);
         }
     }
 
     /// Handles a request that did not happen for lack of a leader: if the leader has changed, a read waits for the
     /// next one.
-    fn bereave(&mut self, mut waiting: Waiting, reason: Reason) {
-        if waiting.may_be_asked_again() && waiting.asked != self.following() {
-            let limit = Instant::now() + self.election_timeout * HOMELESS_TIMEOUTS;
+    fn retry_or_refuse(&mut self, mut waiting: PendingRequest, reason: Reason) {
+        if waiting.can_retry() && waiting.asked != self.leader_view() {
+            let limit = Instant::now() + self.election_timeout * LEADERLESS_TIMEOUTS;
             waiting.deadline = waiting.deadline.min(limit);
-            self.homeless.push(waiting);
+            self.leaderless.push(waiting);
         } else {
             self.refuse(waiting, reason);
         }
@@ -331,7 +334,7 @@ impl Node {
     fn end_forwarded(&mut self) {
         for waiting in self.pending.take_forwarded() {
             if waiting.read.is_some() {
-                self.bereave(waiting, Reason::LeaderChanged);
+                self.retry_or_refuse(waiting, Reason::LeaderChanged);
             } else {
                 let failure = waiting.unresolved(Reason::LeaderChanged);
                 self.answer(waiting, Err(failure));
@@ -340,19 +343,19 @@ impl Node {
     }
 
     /// Asks the new leader for the reads that the old one did not answer.
-    fn ask_again(&mut self, now: Time) {
+    fn retry_reads(&mut self, now: Time) {
         if self.status.leader.is_none() {
             return;
         }
-        for mut waiting in std::mem::take(&mut self.homeless) {
-            waiting.asked = self.following();
+        for mut waiting in std::mem::take(&mut self.leaderless) {
+            waiting.asked = self.leader_view();
             let (query, mode) = waiting.read.clone().expect("only reads are asked again");
             self.begin(waiting, Request::Read { query, mode }, now);
         }
     }
 
     fn restore(&mut self, snapshot: &Snapshot) -> Result<(), Error> {
-        self.machine.restore(snapshot.last_index, &snapshot.data).map_err(|error| self.senseless(&error))?;
+        self.machine.restore(snapshot.last_index, &snapshot.data).map_err(|error| self.invalid_state(&error))?;
         self.applied_term = snapshot.last_term;
         self.snapshot_index = snapshot.last_index;
         self.log.write(Event::SnapshotInstalled { last_index: snapshot.last_index, bytes: snapshot.data.len() });
@@ -364,13 +367,13 @@ impl Node {
     }
 
     fn apply(&mut self, entry: &Entry) -> Result<(), Error> {
-        let applied = self.machine.apply(entry).map_err(|error| self.senseless(&error))?;
+        let applied = self.machine.apply(entry).map_err(|error| self.invalid_state(&error))?;
         self.applied_term = entry.term;
-        let decided = self.pending.applied(entry.index, entry.term);
-        if let (Some(waiting), Some(applied)) = (decided.committed, applied) {
+        let decisions = self.pending.applied(entry.index, entry.term);
+        if let (Some(waiting), Some(applied)) = (decisions.committed, applied) {
             self.answer(waiting, Ok(applied));
         }
-        for waiting in decided.superseded {
+        for waiting in decisions.superseded {
             self.refuse(waiting, Reason::Superseded);
         }
         Ok(())
@@ -379,7 +382,7 @@ impl Node {
     /// Replaces the applied log by a snapshot once the log has grown long enough. The snapshot is made on another
     /// thread.
     fn compact(&mut self, now: Instant) -> Result<(), Error> {
-        match self.storage.finish_compaction().map_err(|source| self.broken(source))? {
+        match self.storage.finish_compaction().map_err(|source| self.storage_failure(source))? {
             Some(CompactionOutcome::Done(snapshot)) => {
                 let Snapshot { last_index, .. } = snapshot;
                 self.log.write(Event::SnapshotMade { last_index, bytes: snapshot.data.len() });
@@ -401,27 +404,27 @@ impl Node {
     }
 
     /// Answers a read from the current state.
-    fn answer_read(&mut self, mut waiting: Waiting) {
+    fn answer_read(&mut self, mut waiting: PendingRequest) {
         let (query, _) = waiting.read.take().expect("only reads get here");
         let answer = self.machine.answer(&query);
         self.answer(waiting, Ok(answer));
     }
 
     /// Answers that a request did not and will not happen.
-    fn refuse(&mut self, waiting: Waiting, reason: Reason) {
-        self.answer(waiting, Err(Failure { reason, happened: Happened::No }));
+    fn refuse(&mut self, waiting: PendingRequest, reason: Reason) {
+        self.answer(waiting, Err(Failure { reason, effect: Effect::No }));
     }
 
-    fn answer(&mut self, waiting: Waiting, result: Result<Applied, Failure>) {
+    fn answer(&mut self, waiting: PendingRequest, result: Result<CommandResult, Failure>) {
         let reply = Reply { node: self.id, role: self.status.role, term: self.status.term, result };
-        self.pass_on(waiting.asker, reply);
+        self.deliver(waiting.requester, reply);
     }
 
-    fn pass_on(&mut self, asker: Asker, reply: Reply) {
-        match asker {
+    fn deliver(&mut self, requester: Requester, reply: Reply) {
+        match requester {
             // The client or peer that asked may be gone.
-            Asker::Client(client) => drop(client.send(reply)),
-            Asker::Peer(peer, id) => drop(self.tell(peer, Frame::Forwarded { id, reply })),
+            Requester::Client(client) => drop(client.send(reply)),
+            Requester::Peer(peer, id) => drop(self.send_frame(peer, Frame::ForwardResponse { id, reply })),
         }
     }
 
@@ -433,7 +436,7 @@ impl Node {
         }
         let changed =
             (status.role, status.term, status.leader) != (self.status.role, self.status.term, self.status.leader);
-        let follows_another = (status.term, status.leader) != self.following();
+        let follows_another = (status.term, status.leader) != self.leader_view();
         self.status = status;
         if follows_another {
             self.end_forwarded();
@@ -459,7 +462,7 @@ impl Node {
             last_index,
             members: self.members.clone(),
             elections: self.elections,
-            read_modes: Mode::ALL.into_iter().map(|mode| (mode, mode.promise(self.elections))).collect(),
+            read_modes: ReadMode::ALL.into_iter().map(|mode| (mode, mode.promise(self.elections))).collect(),
             lease_remaining_ms: lease_until.map(lease_ms),
             counters: Counters { messages_sent, fsyncs, ..self.counters.clone() },
         }
@@ -468,11 +471,11 @@ impl Node {
     fn count(&mut self, request: &Request) {
         let reads = &mut self.counters.reads;
         let counter = match request {
-            Request::Read { mode: Mode::Local, .. } => &mut reads.local,
-            Request::Read { mode: Mode::Leader, .. } => &mut reads.leader,
-            Request::Read { mode: Mode::Lease, .. } => &mut reads.lease,
-            Request::Read { mode: Mode::Quorum, .. } => &mut reads.quorum,
-            Request::Read { mode: Mode::Log, .. } => &mut reads.log,
+            Request::Read { mode: ReadMode::Local, .. } => &mut reads.local,
+            Request::Read { mode: ReadMode::Leader, .. } => &mut reads.leader,
+            Request::Read { mode: ReadMode::Lease, .. } => &mut reads.lease,
+            Request::Read { mode: ReadMode::Quorum, .. } => &mut reads.quorum,
+            Request::Read { mode: ReadMode::Log, .. } => &mut reads.log,
             Request::Write(_) => &mut self.counters.proposals,
         };
         *counter += 1;
@@ -483,19 +486,19 @@ impl Node {
         self.next_id
     }
 
-    fn broken(&self, source: StorageError) -> Error {
+    fn storage_failure(&self, source: StorageError) -> Error {
         self.log.write(Event::StorageError { error: in_full(&source) });
         Error::Storage { node: self.id, source }
     }
 
-    fn senseless(&self, error: &MachineError) -> Error {
+    fn invalid_state(&self, error: &MachineError) -> Error {
         Error::State { node: self.id, problem: error.to_string() }
     }
 }
 
 /// Returns a number that differs at each start of the process, from the randomness that the standard library draws
 /// for its hash maps.
-fn fresh() -> u64 {
+fn start_nonce() -> u64 {
     RandomState::new().hash_one(std::process::id())
 }
 

@@ -14,12 +14,12 @@ use tokio::sync::oneshot;
 use crate::{
     kv::Query,
     raft::{LogIndex, NodeId, Term},
-    request::{Failure, Happened, Mode, Reason, Reply, Request},
+    request::{Effect, Failure, ReadMode, Reason, Reply, Request},
 };
 
 /// Recipient of the answer.
 #[derive(Debug)]
-pub(super) enum Asker {
+pub(super) enum Requester {
     /// Client of this node.
     Client(oneshot::Sender<Reply>),
     /// Peer that forwarded a request of its own client, under its own id.
@@ -27,45 +27,45 @@ pub(super) enum Asker {
 }
 
 /// Term and leader that a node follows: no other leader will answer a request sent to this one.
-pub(super) type Following = (Term, Option<NodeId>);
+pub(super) type LeaderView = (Term, Option<NodeId>);
 
 /// Request that has not been answered yet.
 #[derive(Debug)]
-pub(super) struct Waiting {
-    pub(super) asker: Asker,
+pub(super) struct PendingRequest {
+    pub(super) requester: Requester,
     /// Question and mode, if it is a read.
-    pub(super) read: Option<(Query, Mode)>,
+    pub(super) read: Option<(Query, ReadMode)>,
     /// Deadline by the host's clock: whatever happens to the node's own clock, a client does not wait longer.
     pub(super) deadline: Instant,
     /// Leader that this node followed when it asked.
-    pub(super) asked: Following,
+    pub(super) asked: LeaderView,
 }
 
-impl Waiting {
-    pub(super) fn new(asker: Asker, request: &Request, deadline: Instant, asked: Following) -> Self {
+impl PendingRequest {
+    pub(super) fn new(requester: Requester, request: &Request, deadline: Instant, asked: LeaderView) -> Self {
         let read = match request {
             Request::Read { query, mode } => Some((query.clone(), *mode)),
             Request::Write(_) => None,
         };
-        Self { asker, read, deadline, asked }
+        Self { requester, read, deadline, asked }
     }
 
     /// Returns true if the request may be asked once more: a read of a client of this node, which has no effect.
-    pub(super) fn may_be_asked_again(&self) -> bool {
-        self.read.is_some() && matches!(self.asker, Asker::Client(_))
+    pub(super) fn can_retry(&self) -> bool {
+        self.read.is_some() && matches!(self.requester, Requester::Client(_))
     }
 
     /// Returns the answer to a request with an unknown outcome: a read has no effect, so it counts as not having
     /// happened.
     pub(super) fn unresolved(&self, reason: Reason) -> Failure {
-        Failure { reason, happened: if self.read.is_none() { Happened::Unknown } else { Happened::No } }
+        Failure { reason, effect: if self.read.is_none() { Effect::Unknown } else { Effect::No } }
     }
 }
 
 /// Waiting requests, by the id under which this node knows them.
 #[derive(Debug, Default)]
-pub(super) struct Pending {
-    waiting: HashMap<u64, Waiting>,
+pub(super) struct PendingRequests {
+    waiting: HashMap<u64, PendingRequest>,
     /// Ids by deadline.
     deadlines: BTreeSet<(Instant, u64)>,
     /// Requests that were forwarded to the leader.
@@ -78,74 +78,74 @@ pub(super) struct Pending {
 
 /// Proposals decided by applying an entry at their index.
 #[derive(Debug, Default)]
-pub(super) struct Decided {
+pub(super) struct DecidedProposals {
     /// Proposal that this entry is.
-    pub(super) committed: Option<Waiting>,
+    pub(super) committed: Option<PendingRequest>,
     /// Proposals that this entry rules out for ever.
-    pub(super) superseded: Vec<Waiting>,
+    pub(super) superseded: Vec<PendingRequest>,
 }
 
-impl Pending {
+impl PendingRequests {
     /// Returns the number of waiting requests.
     pub(super) fn len(&self) -> usize {
         self.waiting.len()
     }
 
-    pub(super) fn add(&mut self, id: u64, waiting: Waiting) {
+    pub(super) fn add(&mut self, id: u64, waiting: PendingRequest) {
         self.deadlines.insert((waiting.deadline, id));
         self.waiting.insert(id, waiting);
     }
 
     /// Adds a request that was forwarded to the leader.
-    pub(super) fn add_forwarded(&mut self, id: u64, waiting: Waiting) {
+    pub(super) fn add_forwarded(&mut self, id: u64, waiting: PendingRequest) {
         self.forwarded.insert(id);
         self.add(id, waiting);
     }
 
     /// Removes a request, to answer it; `None` if it was already answered.
-    pub(super) fn take(&mut self, id: u64) -> Option<Waiting> {
+    pub(super) fn take(&mut self, id: u64) -> Option<PendingRequest> {
         self.forwarded.remove(&id);
         self.waiting.remove(&id)
     }
 
     /// Removes all forwarded requests without an answer.
-    pub(super) fn take_forwarded(&mut self) -> Vec<Waiting> {
+    pub(super) fn take_forwarded(&mut self) -> Vec<PendingRequest> {
         std::mem::take(&mut self.forwarded).into_iter().filter_map(|id| self.waiting.remove(&id)).collect()
     }
 
     /// Records that the proposal was appended at `index` in `term`.
-    pub(super) fn appended(&mut self, id: u64, index: LogIndex, term: Term) {
+    pub(super) fn record_appended(&mut self, id: u64, index: LogIndex, term: Term) {
         self.proposals.insert((index, term), id);
     }
 
     /// Records that the read may be answered once `index` is applied.
-    pub(super) fn readable_at(&mut self, id: u64, index: LogIndex) {
+    pub(super) fn record_readable(&mut self, id: u64, index: LogIndex) {
         self.reads.insert((index, id));
     }
 
     /// Decides the proposals at `index`, where the entry of `term` was applied.
-    pub(super) fn applied(&mut self, index: LogIndex, term: Term) -> Decided {
-        let mut decided = Decided::default();
+    pub(super) fn applied(&mut self, index: LogIndex, term: Term) -> DecidedProposals {
+        let mut decisions = DecidedProposals::default();
         while let Some(first) = self.proposals.first_entry().filter(|first| first.key().0 <= index) {
             let ((_, proposed_in), id) = first.remove_entry();
             match self.waiting.remove(&id) {
-                Some(waiting) if proposed_in == term => decided.committed = Some(waiting),
-                Some(waiting) => decided.superseded.push(waiting),
+                Some(waiting) if proposed_in == term => decisions.committed = Some(waiting),
+                Some(waiting) => decisions.superseded.push(waiting),
                 None => {}
             }
         }
-        decided
+        decisions
     }
 
     /// Removes the proposals up to `index`, where a snapshot replaced the log: which entries it replaced is unknown.
-    pub(super) fn restored(&mut self, index: LogIndex) -> Vec<Waiting> {
+    pub(super) fn restored(&mut self, index: LogIndex) -> Vec<PendingRequest> {
         let later = self.proposals.split_off(&(LogIndex(index.0 + 1), Term(0)));
         let gone = std::mem::replace(&mut self.proposals, later);
         gone.into_values().filter_map(|id| self.waiting.remove(&id)).collect()
     }
 
     /// Removes the next read that may be answered now that `applied` is applied.
-    pub(super) fn next_readable(&mut self, applied: LogIndex) -> Option<Waiting> {
+    pub(super) fn next_readable(&mut self, applied: LogIndex) -> Option<PendingRequest> {
         while let Some((_, id)) = self.reads.first().filter(|(index, _)| *index <= applied).copied() {
             self.reads.pop_first();
             if let Some(waiting) = self.waiting.remove(&id) {
@@ -156,7 +156,7 @@ impl Pending {
     }
 
     /// Removes the next request whose deadline has passed at `now`.
-    pub(super) fn next_expired(&mut self, now: Instant) -> Option<Waiting> {
+    pub(super) fn next_expired(&mut self, now: Instant) -> Option<PendingRequest> {
         while let Some(&(deadline, id)) = self.deadlines.first() {
             if deadline > now && self.waiting.contains_key(&id) {
                 return None;
@@ -182,37 +182,37 @@ mod tests {
     use super::*;
     use crate::kv::{Command, Json, Op};
 
-    fn waiting(request: &Request, deadline: Instant) -> Waiting {
-        Waiting::new(Asker::Peer(NodeId(2), 0), request, deadline, (Term(1), None))
+    fn waiting(request: &Request, deadline: Instant) -> PendingRequest {
+        PendingRequest::new(Requester::Peer(NodeId(2), 0), request, deadline, (Term(1), None))
     }
 
-    fn write(deadline: Instant) -> Waiting {
+    fn write(deadline: Instant) -> PendingRequest {
         let value = Json::new(&serde_json::json!(1)).unwrap();
         let op = Op::Put { key: "k".into(), value };
         waiting(&Request::Write(Command { session: None, op }), deadline)
     }
 
-    fn read(deadline: Instant) -> Waiting {
-        waiting(&Request::Read { query: Query::Value("k".into()), mode: Mode::Quorum }, deadline)
+    fn read(deadline: Instant) -> PendingRequest {
+        waiting(&Request::Read { query: Query::Value("k".into()), mode: ReadMode::Quorum }, deadline)
     }
 
     /// Adds requests whose deadlines lie `id` × 10 ms after the returned time.
-    fn timed(ids: std::ops::RangeInclusive<u64>, waiting: fn(Instant) -> Waiting) -> (Pending, Instant) {
-        let (mut pending, start) = (Pending::default(), Instant::now());
+    fn timed(ids: std::ops::RangeInclusive<u64>, waiting: fn(Instant) -> PendingRequest) -> (PendingRequests, Instant) {
+        let (mut pending, start) = (PendingRequests::default(), Instant::now());
         ids.for_each(|id| pending.add(id, waiting(start + Duration::from_millis(id * 10))));
         (pending, start)
     }
 
-    fn pending(ids: std::ops::RangeInclusive<u64>, waiting: fn(Instant) -> Waiting) -> Pending {
+    fn pending(ids: std::ops::RangeInclusive<u64>, waiting: fn(Instant) -> PendingRequest) -> PendingRequests {
         timed(ids, waiting).0
     }
 
     #[test]
     fn a_proposal_is_decided_by_the_entry_at_its_index_alone() {
         let mut pending = pending(1..=3, write);
-        pending.appended(1, LogIndex(5), Term(2));
-        pending.appended(2, LogIndex(6), Term(2));
-        pending.appended(3, LogIndex(6), Term(4));
+        pending.record_appended(1, LogIndex(5), Term(2));
+        pending.record_appended(2, LogIndex(6), Term(2));
+        pending.record_appended(3, LogIndex(6), Term(4));
         let before = pending.applied(LogIndex(4), Term(1));
         assert!(before.committed.is_none() && before.superseded.is_empty());
         let own = pending.applied(LogIndex(5), Term(2));
@@ -226,24 +226,24 @@ mod tests {
     #[test]
     fn after_a_snapshot_nobody_knows() {
         let mut pending = pending(1..=2, write);
-        pending.appended(1, LogIndex(5), Term(2));
-        pending.appended(2, LogIndex(6), Term(2));
+        pending.record_appended(1, LogIndex(5), Term(2));
+        pending.record_appended(2, LogIndex(6), Term(2));
         let lost = pending.restored(LogIndex(5));
         assert_eq!(lost.len(), 1);
-        assert_eq!(lost[0].unresolved(Reason::Deadline).happened, Happened::Unknown);
+        assert_eq!(lost[0].unresolved(Reason::Deadline).effect, Effect::Unknown);
         assert!(pending.applied(LogIndex(6), Term(2)).committed.is_some());
     }
 
     #[test]
     fn a_read_waits_for_its_index() {
         let mut pending = pending(1..=3, read);
-        pending.readable_at(1, LogIndex(7));
-        pending.readable_at(2, LogIndex(5));
+        pending.record_readable(1, LogIndex(7));
+        pending.record_readable(2, LogIndex(5));
         assert!(pending.next_readable(LogIndex(4)).is_none());
         assert!(pending.next_readable(LogIndex(6)).is_some());
         assert!(pending.next_readable(LogIndex(6)).is_none());
         assert_eq!(pending.len(), 2);
-        assert_eq!(read(Instant::now()).unresolved(Reason::Deadline).happened, Happened::No);
+        assert_eq!(read(Instant::now()).unresolved(Reason::Deadline).effect, Effect::No);
     }
 
     #[test]

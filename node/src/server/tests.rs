@@ -13,7 +13,7 @@ use tempfile::{TempDir, tempdir};
 use super::*;
 use crate::{
     error::StorageError,
-    event::{Captured, LogLine},
+    event::{CapturedLog, LogLine},
     raft::{Elections, Role},
 };
 
@@ -24,7 +24,7 @@ const MODES: [&str; 5] = ["local", "leader", "lease", "quorum", "log"];
 struct Cluster {
     configs: BTreeMap<u64, Config>,
     nodes: BTreeMap<u64, Handle>,
-    logs: BTreeMap<u64, Captured>,
+    logs: BTreeMap<u64, CapturedLog>,
     client: reqwest::Client,
     runtime: Runtime,
     _dir: TempDir,
@@ -53,7 +53,7 @@ impl Cluster {
         Self {
             configs: configs.collect(),
             nodes: BTreeMap::new(),
-            logs: (1..=size).map(|id| (id, Captured::default())).collect(),
+            logs: (1..=size).map(|id| (id, CapturedLog::default())).collect(),
             // No connection is kept alive: one from before a restart would fail the first request after it.
             client: reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).timeout(LIMIT).build().unwrap(),
             runtime: runtime::Builder::new_current_thread().enable_all().build().unwrap(),
@@ -417,14 +417,14 @@ fn one_node_is_a_cluster_too() {
 fn what_cannot_work_is_refused_before_anything_starts() {
     let mut cluster = Cluster::new(2, |_| {});
     cluster.start(1);
-    let log = Log::to(NodeId(1), Captured::default());
+    let log = Log::to(NodeId(1), CapturedLog::default());
     let taken = start_with(&cluster.configs[&1], &log).unwrap_err();
     assert!(matches!(taken, Error::Listen { .. }), "{taken}");
     cluster.stop(1);
     let mut foreign = cluster.configs[&2].clone();
     foreign.data_dir.clone_from(&cluster.configs[&1].data_dir);
     foreign.init = false;
-    let captured = Captured::default();
+    let captured = CapturedLog::default();
     let refused = start_with(&foreign, &Log::to(NodeId(2), captured.clone())).unwrap_err();
     assert!(matches!(refused, Error::Storage { .. }), "{refused}");
     assert!(matches!(captured.lines()[..], [LogLine { event: Event::StorageError { .. }, .. }]));
@@ -453,7 +453,7 @@ fn a_disk_that_fails_stops_the_node() {
 #[test]
 fn a_node_without_its_memory_is_refused() {
     let mut cluster = Cluster::new(1, |config| config.init = false);
-    let captured = Captured::default();
+    let captured = CapturedLog::default();
     let refused = start_with(&cluster.configs[&1], &Log::to(NodeId(1), captured.clone())).unwrap_err();
     assert!(matches!(refused, Error::Storage { source: StorageError::Empty { .. }, .. }), "{refused}");
     assert!(matches!(captured.lines()[..], [LogLine { event: Event::StorageError { .. }, .. }]));

@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::{
     Files, SNAPSHOT, Storage, WAL, append_record, encode, failed,
-    image::{Batch, Start},
+    image::{ChangeRecord, StartRecord},
     medium::{Medium, lacks_descriptors},
 };
 use crate::{
@@ -25,7 +25,7 @@ pub(super) struct Compaction<M: Medium> {
     /// Thread that writes the files; `None` once joined.
     thread: Option<thread::JoinHandle<Result<NewFiles<M>, StorageError>>>,
     /// Batches appended since the compaction began.
-    since: Vec<Batch>,
+    since: Vec<ChangeRecord>,
 }
 
 /// Two durable files that have not been renamed yet.
@@ -48,7 +48,7 @@ pub(crate) enum CompactionOutcome {
 
 impl<M: Medium> Compaction<M> {
     /// Records a batch that goes to the old log meanwhile.
-    pub(super) fn add(&mut self, batch: Batch) {
+    pub(super) fn add(&mut self, batch: ChangeRecord) {
         self.since.push(batch);
     }
 }
@@ -77,7 +77,7 @@ impl<M: Medium> Storage<M> {
     ) -> bool {
         let (last_index, last_term) = last;
         let after = self.image.entries.partition_point(|entry| entry.index <= last_index);
-        let start = Start {
+        let start = StartRecord {
             owner: self.owner.clone(),
             base: last_index,
             hard_state: self.image.hard_state,
@@ -117,7 +117,7 @@ impl<M: Medium> Storage<M> {
         .map(Some)
     }
 
-    fn take_over(&mut self, made: NewFiles<M>, since: Vec<Batch>) -> Result<CompactionOutcome, StorageError> {
+    fn take_over(&mut self, made: NewFiles<M>, since: Vec<ChangeRecord>) -> Result<CompactionOutcome, StorageError> {
         let NewFiles { snapshot, wal, end } = made;
         if snapshot.last_index <= self.snapshot_index {
             self.files.remove_leftovers();

@@ -20,7 +20,7 @@ impl std::fmt::Display for Owner {
 
 /// First record of each log file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Start {
+pub(super) struct StartRecord {
     pub(super) owner: Owner,
     /// Last index of the log that is in the snapshot file, which must reach at least this far.
     pub(super) base: LogIndex,
@@ -30,7 +30,7 @@ pub(super) struct Start {
 
 /// Further record of a log file: the changes that were made durable together.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Batch {
+pub(super) struct ChangeRecord {
     pub(super) hard_state: Option<HardState>,
     pub(super) truncate_from: Option<LogIndex>,
     pub(super) entries: Vec<Entry>,
@@ -49,7 +49,7 @@ impl Image {
     ///
     /// # Errors
     /// Returns a sentence if the entries would have a gap.
-    pub(super) fn add(&mut self, batch: Batch) -> Result<(), String> {
+    pub(super) fn add(&mut self, batch: ChangeRecord) -> Result<(), String> {
         self.hard_state = batch.hard_state.unwrap_or(self.hard_state);
         if let Some(from) = batch.truncate_from {
             self.entries.truncate(self.entries.partition_point(|entry| entry.index < from));

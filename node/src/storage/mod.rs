@@ -28,9 +28,9 @@
 //! Compaction writes both files on a thread of its own (`compaction`), while the log continues.
 
 mod compaction;
-mod frame;
 mod image;
 mod medium;
+mod record;
 
 use std::{
     fs::{File, TryLockError},
@@ -42,9 +42,9 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use self::{
     compaction::Compaction,
-    frame::Found,
-    image::{Batch, Image, Owner, Start},
+    image::{ChangeRecord, Image, Owner, StartRecord},
     medium::{Directory, Medium, create_directories},
+    record::FileContent,
 };
 use crate::{
     error::StorageError,
@@ -63,7 +63,7 @@ const SYNC_EVERY_BYTES: u64 = 4 << 20;
 
 /// Expected state of a node's disk at the start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Beginning {
+pub(crate) enum StartMode {
     /// New node that has never run: its directory must hold no state.
     New,
     /// Node that has run before: its directory must hold its state.
@@ -107,16 +107,16 @@ impl Storage {
         dir: &Path,
         id: NodeId,
         members: &[NodeId],
-        beginning: Beginning,
+        start_mode: StartMode,
     ) -> Result<(Self, StoredState), StorageError> {
-        match beginning {
-            Beginning::New => create_directories(dir).map_err(failed("creating", dir))?,
-            Beginning::Restart if dir.try_exists().map_err(failed("looking for", dir))? => {}
-            Beginning::Restart => return Err(StorageError::Empty { path: dir.to_owned() }),
+        match start_mode {
+            StartMode::New => create_directories(dir).map_err(failed("creating", dir))?,
+            StartMode::Restart if dir.try_exists().map_err(failed("looking for", dir))? => {}
+            StartMode::Restart => return Err(StorageError::Empty { path: dir.to_owned() }),
         }
         let lock = lock(dir)?;
         let files = Files { dir: dir.to_owned(), medium: Directory::open(dir).map_err(failed("opening", dir))? };
-        Self::open_in(files, Owner { id, members: members.to_vec() }, beginning, Some(lock))
+        Self::open_in(files, Owner { id, members: members.to_vec() }, start_mode, Some(lock))
     }
 }
 
@@ -124,20 +124,20 @@ impl<M: Medium> Storage<M> {
     fn open_in(
         files: Files<M>,
         owner: Owner,
-        beginning: Beginning,
+        start_mode: StartMode,
         lock: Option<File>,
     ) -> Result<(Self, StoredState), StorageError> {
         files.remove_leftovers();
         files.medium.sync_dir().map_err(failed("syncing", &files.dir))?;
         let (snapshot, bytes) = (files.read_snapshot()?, files.read(WAL)?);
-        let image = match (&bytes, beginning) {
-            (Some(_), Beginning::New) => return Err(StorageError::NotEmpty { path: files.dir }),
-            (Some(bytes), Beginning::Restart) => recover(&files.path(WAL), bytes, &owner, snapshot.as_ref())?,
+        let image = match (&bytes, start_mode) {
+            (Some(_), StartMode::New) => return Err(StorageError::NotEmpty { path: files.dir }),
+            (Some(bytes), StartMode::Restart) => recover(&files.path(WAL), bytes, &owner, snapshot.as_ref())?,
             (None, _) if snapshot.is_some() => {
                 return Err(failed("reading", &files.path(WAL))(io::ErrorKind::NotFound.into()));
             }
-            (None, Beginning::New) => Image::default(),
-            (None, Beginning::Restart) => return Err(StorageError::Empty { path: files.dir }),
+            (None, StartMode::New) => Image::default(),
+            (None, StartMode::Restart) => return Err(StorageError::Empty { path: files.dir }),
         };
         drop(bytes);
         let snapshot_index = snapshot.as_ref().map_or(LogIndex(0), |snapshot| snapshot.last_index);
@@ -178,7 +178,7 @@ impl<M: Medium> Storage<M> {
 
     fn carry_out(&mut self, persist: &Persist) -> Result<(), StorageError> {
         let Some(snapshot) = &persist.snapshot else {
-            return self.append(Batch {
+            return self.append(ChangeRecord {
                 hard_state: persist.hard_state,
                 truncate_from: persist.truncate_from,
                 entries: persist.entries.clone(),
@@ -186,10 +186,11 @@ impl<M: Medium> Storage<M> {
         };
         // The term goes first: a crash before the log is replaced must not leave a snapshot from a later term than
         // the stored one.
-        self.append(Batch { hard_state: persist.hard_state, ..Batch::default() })?;
+        self.append(ChangeRecord { hard_state: persist.hard_state, ..ChangeRecord::default() })?;
         self.files.replace(SNAPSHOT, &encode(snapshot))?;
         self.snapshot_index = snapshot.last_index;
-        let rest = Batch { hard_state: None, truncate_from: persist.truncate_from, entries: persist.entries.clone() };
+        let rest =
+            ChangeRecord { hard_state: None, truncate_from: persist.truncate_from, entries: persist.entries.clone() };
         let path = self.files.path(WAL);
         let at = damaged(&path, self.end);
         self.image.start_after(snapshot).and_then(|()| self.image.add(rest)).map_err(at)?;
@@ -207,8 +208,8 @@ impl<M: Medium> Storage<M> {
         act(self).inspect_err(|_| self.failed = true)
     }
 
-    fn append(&mut self, batch: Batch) -> Result<(), StorageError> {
-        if batch == Batch::default() {
+    fn append(&mut self, batch: ChangeRecord) -> Result<(), StorageError> {
+        if batch == ChangeRecord::default() {
             return Ok(());
         }
         let path = self.files.path(WAL);
@@ -244,8 +245,10 @@ impl<M: Medium> Files<M> {
         let path = self.path(SNAPSHOT);
         let Some(bytes) = self.read(SNAPSHOT)? else { return Ok(None) };
         self.medium.sync_name(SNAPSHOT).map_err(failed("syncing", &path))?;
-        match frame::read(&bytes, 0) {
-            Found::Record(payload, end) if end == bytes.len() => decode(payload).map(Some).map_err(damaged(&path, 0)),
+        match record::read(&bytes, 0) {
+            FileContent::Record(payload, end) if end == bytes.len() => {
+                decode(payload).map(Some).map_err(damaged(&path, 0))
+            }
             _ => Err(damaged(&path, 0)("its only record".into())),
         }
     }
@@ -263,7 +266,7 @@ impl<M: Medium> Files<M> {
     /// length.
     fn write_new(&self, name: &str, payload: &[u8]) -> Result<(M::File, u64), StorageError> {
         let path = self.path(name);
-        let (header, end) = frame::enclose(0, payload).ok_or_else(|| too_large(&path, payload.len()))?;
+        let (header, end) = record::enclose(0, payload).ok_or_else(|| too_large(&path, payload.len()))?;
         let file = self.medium.create(name).map_err(failed("creating", &path))?;
         let (mut offset, mut synced) = (0, 0);
         for piece in [&header[..]].into_iter().chain(payload.chunks(PIECE_BYTES)).chain([&end[..]]) {
@@ -300,24 +303,26 @@ fn lock(dir: &Path) -> Result<File, StorageError> {
 fn recover(path: &Path, bytes: &[u8], owner: &Owner, snapshot: Option<&Snapshot>) -> Result<Image, StorageError> {
     let at = |offset: usize| damaged(path, offset as u64);
     // A log file gets its name only once its first record is durable, so that record cannot be torn.
-    let Found::Record(first, mut end) = frame::read(bytes, 0) else { return Err(at(0)("its first record".into())) };
-    let start: Start = decode(first).map_err(at(0))?;
+    let FileContent::Record(first, mut end) = record::read(bytes, 0) else {
+        return Err(at(0)("its first record".into()));
+    };
+    let start: StartRecord = decode(first).map_err(at(0))?;
     if start.owner != *owner {
         let path = path.parent().unwrap_or(path).to_owned();
         return Err(StorageError::Foreign { path, found: start.owner.to_string(), expected: owner.to_string() });
     }
     let mut image = Image { hard_state: start.hard_state, entries: Vec::new() };
-    image.add(Batch { entries: start.entries, ..Batch::default() }).map_err(at(0))?;
+    image.add(ChangeRecord { entries: start.entries, ..ChangeRecord::default() }).map_err(at(0))?;
     loop {
-        match frame::read(bytes, end) {
-            Found::Record(payload, next) => {
+        match record::read(bytes, end) {
+            FileContent::Record(payload, next) => {
                 image.add(decode(payload).map_err(at(end))?).map_err(at(end))?;
                 end = next;
             }
-            Found::End => break,
-            Found::Torn if !frame::any_after(bytes, end) => break,
-            Found::Torn => return Err(at(end)("a record, with sound ones behind it".into())),
-            Found::Damaged => return Err(at(end)("a record that is there whole, with a wrong checksum".into())),
+            FileContent::End => break,
+            FileContent::Torn if !record::any_after(bytes, end) => break,
+            FileContent::Torn => return Err(at(end)("a record, with sound ones behind it".into())),
+            FileContent::Damaged => return Err(at(end)("a record that is there whole, with a wrong checksum".into())),
         }
     }
     let nothing = Snapshot::default();
@@ -333,12 +338,12 @@ fn recover(path: &Path, bytes: &[u8], owner: &Owner, snapshot: Option<&Snapshot>
 }
 
 /// Returns the first record of a log that holds all of `image`.
-fn start(owner: &Owner, base: LogIndex, image: &Image) -> Start {
-    Start { owner: owner.clone(), base, hard_state: image.hard_state, entries: image.entries.clone() }
+fn start(owner: &Owner, base: LogIndex, image: &Image) -> StartRecord {
+    StartRecord { owner: owner.clone(), base, hard_state: image.hard_state, entries: image.entries.clone() }
 }
 
 fn append_record(out: &mut Vec<u8>, offset: u64, payload: &[u8], path: &Path) -> Result<(), StorageError> {
-    let (header, end) = frame::enclose(offset, payload).ok_or_else(|| too_large(path, payload.len()))?;
+    let (header, end) = record::enclose(offset, payload).ok_or_else(|| too_large(path, payload.len()))?;
     out.reserve(header.len() + payload.len() + end.len());
     for part in [&header[..], payload, &end] {
         out.extend_from_slice(part);
@@ -347,7 +352,7 @@ fn append_record(out: &mut Vec<u8>, offset: u64, payload: &[u8], path: &Path) ->
 }
 
 fn too_large(path: &Path, bytes: usize) -> StorageError {
-    StorageError::TooLarge { path: path.to_owned(), bytes, limit: frame::MAX_PAYLOAD_BYTES }
+    StorageError::TooLarge { path: path.to_owned(), bytes, limit: record::MAX_PAYLOAD_BYTES }
 }
 
 fn encode(value: &impl Serialize) -> Vec<u8> {

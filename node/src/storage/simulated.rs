@@ -37,7 +37,7 @@ impl Inode {
 
 /// Fault at a sync.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Trouble {
+enum DiskFault {
     /// The process is killed before the sync takes effect.
     Killed,
     /// The sync fails, and the dirty pages count as clean.
@@ -53,7 +53,7 @@ struct Disk {
     durable_names: BTreeMap<String, usize>,
     dirty_names: bool,
     syncs: usize,
-    trouble: Option<(usize, Trouble)>,
+    fault: Option<(usize, DiskFault)>,
     /// True if there are no descriptors left for new files.
     full: bool,
 }
@@ -62,18 +62,18 @@ impl Disk {
     /// Performs a sync, or the fault planned for it.
     fn sync(&mut self, inode: Option<usize>) -> io::Result<()> {
         self.syncs += 1;
-        let Some((_, trouble)) = self.trouble.take_if(|(at, _)| *at == self.syncs) else {
+        let Some((_, fault)) = self.fault.take_if(|(at, _)| *at == self.syncs) else {
             match inode {
                 Some(inode) => self.inodes[inode].write_back(|| true),
                 None => self.sync_names(),
             }
             return Ok(());
         };
-        match (trouble, inode) {
-            (Trouble::Killed, _) => {}
-            (Trouble::Failed, Some(inode)) => self.inodes[inode].dirty.clear(),
-            (Trouble::Failed, None) => self.dirty_names = false,
-            (Trouble::PowerLost(seed), _) => self.lose_power(seed),
+        match (fault, inode) {
+            (DiskFault::Killed, _) => {}
+            (DiskFault::Failed, Some(inode)) => self.inodes[inode].dirty.clear(),
+            (DiskFault::Failed, None) => self.dirty_names = false,
+            (DiskFault::PowerLost(seed), _) => self.lose_power(seed),
         }
         Err(Errno::EIO.into())
     }
@@ -122,13 +122,13 @@ impl Simulated {
         simulated
     }
 
-    pub(super) fn open(&self, beginning: Beginning) -> Result<(Storage<Self>, StoredState), StorageError> {
+    pub(super) fn open(&self, start_mode: StartMode) -> Result<(Storage<Self>, StoredState), StorageError> {
         let files = Files { dir: "simulated".into(), medium: self.clone() };
-        Storage::open_in(files, Owner { id: NodeId(1), members: MEMBERS.to_vec() }, beginning, None)
+        Storage::open_in(files, Owner { id: NodeId(1), members: MEMBERS.to_vec() }, start_mode, None)
     }
 
     pub(super) fn restart(&self) -> (Storage<Self>, StoredState) {
-        self.open(Beginning::Restart).unwrap()
+        self.open(StartMode::Restart).unwrap()
     }
 }
 
@@ -252,7 +252,7 @@ fn carry_out(storage: &mut Storage<Simulated>, step: &Step) -> Result<(), Storag
 /// one reported durable and the one in progress, and the storage, if there is one.
 fn live(disk: &Simulated) -> (Vec<StoredState>, Option<Storage<Simulated>>) {
     let mut model = StoredState::default();
-    let Ok((mut storage, found)) = disk.open(Beginning::New) else { return (vec![model], None) };
+    let Ok((mut storage, found)) = disk.open(StartMode::New) else { return (vec![model], None) };
     assert_eq!(found, model);
     for step in life() {
         let next = follow_step(&model, &step);
@@ -273,9 +273,9 @@ fn syncs_of_a_life() -> usize {
     disk.disk().syncs
 }
 
-fn in_trouble(at: usize, trouble: Trouble) -> Simulated {
+fn with_fault(at: usize, fault: DiskFault) -> Simulated {
     let disk = Simulated::default();
-    disk.disk().trouble = Some((at, trouble));
+    disk.disk().fault = Some((at, fault));
     disk
 }
 
@@ -284,20 +284,20 @@ fn in_trouble(at: usize, trouble: Trouble) -> Simulated {
 #[test]
 fn what_a_restarted_node_believes_is_durable() {
     for at in 1..=syncs_of_a_life() {
-        for trouble in [Trouble::Killed, Trouble::Failed] {
-            let disk = in_trouble(at, trouble);
+        for fault in [DiskFault::Killed, DiskFault::Failed] {
+            let disk = with_fault(at, fault);
             let (states, storage) = live(&disk);
             drop(storage);
-            let opened = disk.open(Beginning::Restart);
+            let opened = disk.open(StartMode::Restart);
             let Ok((storage, believed)) = opened else {
-                assert!(matches!(opened, Err(StorageError::Empty { .. })), "{trouble:?} at {at}: {opened:?}");
+                assert!(matches!(opened, Err(StorageError::Empty { .. })), "{fault:?} at {at}: {opened:?}");
                 assert_eq!(states, [StoredState::default()], "it had not even begun");
                 continue;
             };
-            assert!(states.contains(&believed), "{trouble:?} at {at}: {believed:?}");
+            assert!(states.contains(&believed), "{fault:?} at {at}: {believed:?}");
             drop(storage);
             disk.disk().lose_power(0);
-            assert_eq!(disk.restart().1, believed, "{trouble:?} at {at}");
+            assert_eq!(disk.restart().1, believed, "{fault:?} at {at}");
         }
     }
 }
@@ -307,14 +307,14 @@ fn what_a_restarted_node_believes_is_durable() {
 fn a_restart_that_fails_is_not_believed_by_the_next() {
     for at in 1..=syncs_of_a_life() {
         for second in 1..=6 {
-            let disk = in_trouble(at, Trouble::Failed);
+            let disk = with_fault(at, DiskFault::Failed);
             let (states, storage) = live(&disk);
             drop(storage);
             let before = disk.disk().syncs;
-            disk.disk().trouble = Some((before + second, Trouble::Failed));
-            drop(disk.open(Beginning::Restart));
-            disk.disk().trouble = None;
-            let Ok((storage, believed)) = disk.open(Beginning::Restart) else { continue };
+            disk.disk().fault = Some((before + second, DiskFault::Failed));
+            drop(disk.open(StartMode::Restart));
+            disk.disk().fault = None;
+            let Ok((storage, believed)) = disk.open(StartMode::Restart) else { continue };
             assert!(states.contains(&believed), "{at}, {second}: {believed:?}");
             drop(storage);
             disk.disk().lose_power(0);
@@ -329,10 +329,10 @@ fn a_restart_that_fails_is_not_believed_by_the_next() {
 fn a_loss_of_power_leaves_all_or_nothing_of_the_last_step() {
     for at in 1..=syncs_of_a_life() {
         for seed in 0..40 {
-            let disk = in_trouble(at, Trouble::PowerLost(seed));
+            let disk = with_fault(at, DiskFault::PowerLost(seed));
             let (states, storage) = live(&disk);
             drop(storage);
-            match disk.open(Beginning::Restart) {
+            match disk.open(StartMode::Restart) {
                 Ok((_, found)) => assert!(states.contains(&found), "at {at}, seed {seed}: {found:?}"),
                 Err(StorageError::Empty { .. }) => {
                     assert_eq!(states, [StoredState::default()], "it had not even begun");
@@ -346,9 +346,9 @@ fn a_loss_of_power_leaves_all_or_nothing_of_the_last_step() {
 #[test]
 fn after_a_failure_nothing_is_taken_any_more() {
     let disk = Simulated::default();
-    let (mut storage, _) = disk.open(Beginning::New).unwrap();
+    let (mut storage, _) = disk.open(StartMode::New).unwrap();
     let next = disk.disk().syncs + 1;
-    disk.disk().trouble = Some((next, Trouble::Failed));
+    disk.disk().fault = Some((next, DiskFault::Failed));
     assert!(matches!(storage.persist(&entries(1..=1, 1)), Err(StorageError::Io { action: "syncing", .. })));
     assert!(matches!(storage.persist(&entries(2..=2, 1)), Err(StorageError::Failed { .. })));
 }
@@ -357,7 +357,7 @@ fn after_a_failure_nothing_is_taken_any_more() {
 #[test]
 fn a_compaction_without_descriptors_is_given_up_and_nothing_else() {
     let disk = Simulated::default();
-    let (mut storage, _) = disk.open(Beginning::New).unwrap();
+    let (mut storage, _) = disk.open(StartMode::New).unwrap();
     storage.persist(&entries(1..=5, 1)).unwrap();
     disk.disk().full = true;
     assert!(storage.begin_compaction((LogIndex(4), Term(1)), || snapshot(4, 1).data));

@@ -18,7 +18,7 @@ pub(super) const MEMBERS: [NodeId; 3] = [NodeId(1), NodeId(2), NodeId(3)];
 /// Opens the directory, as a new node if nothing is there.
 fn open(dir: &Path) -> Result<(Storage, StoredState), StorageError> {
     let new = !dir.join(WAL).exists() && !dir.join(SNAPSHOT).exists();
-    Storage::open(dir, NodeId(1), &MEMBERS, if new { Beginning::New } else { Beginning::Restart })
+    Storage::open(dir, NodeId(1), &MEMBERS, if new { StartMode::New } else { StartMode::Restart })
 }
 
 /// Compacts, and waits for the end.
@@ -119,7 +119,7 @@ fn a_log_cut_anywhere_recovers_to_its_last_whole_batch() {
     for length in 0..=whole.len() {
         let disk = Simulated::holding(&[(WAL, &whole[..length])]);
         let expected = steps.iter().rev().find(|(end, _)| *end <= length as u64);
-        match (disk.open(Beginning::Restart), expected) {
+        match (disk.open(StartMode::Restart), expected) {
             (Ok((mut storage, stored)), Some((_, model))) => {
                 assert_eq!(&stored, model, "cut at {length}");
                 let next = stored.entries.last().map_or(1, |last| last.index.0 + 1);
@@ -155,7 +155,7 @@ fn any_flipped_bit_is_an_error_that_names_the_place() {
         bytes[bit / 8] ^= 1 << (bit % 8);
         let disk = Simulated::holding(&[(WAL, &bytes)]);
         let start = steps.iter().rev().map(|(end, _)| *end).find(|end| *end <= (bit / 8) as u64).unwrap_or(0);
-        match disk.open(Beginning::Restart) {
+        match disk.open(StartMode::Restart) {
             Err(StorageError::Damaged { path, offset, .. }) => {
                 assert_eq!((path, offset), (Path::new("simulated").join(WAL), start));
             }
@@ -191,7 +191,7 @@ fn a_damaged_or_missing_snapshot_is_an_error() {
     let path = dir.path().join(SNAPSHOT);
     let (whole, log) = (fs::read(&path).unwrap(), fs::read(dir.path().join(WAL)).unwrap());
     let refused = |snapshot: &[u8], what: &str| {
-        let opened = Simulated::holding(&[(SNAPSHOT, snapshot), (WAL, &log)]).open(Beginning::Restart);
+        let opened = Simulated::holding(&[(SNAPSHOT, snapshot), (WAL, &log)]).open(StartMode::Restart);
         assert!(matches!(opened, Err(StorageError::Damaged { .. })), "{what}: {opened:?}");
     };
     for bit in 0..whole.len() * 8 {
@@ -262,11 +262,11 @@ fn a_directory_has_one_node_for_life_and_one_process_at_a_time() {
     let first = open(dir.path()).unwrap();
     assert!(matches!(open(dir.path()), Err(StorageError::InUse { .. })));
     drop(first);
-    let other_node = Storage::open(dir.path(), NodeId(2), &MEMBERS, Beginning::Restart).unwrap_err();
+    let other_node = Storage::open(dir.path(), NodeId(2), &MEMBERS, StartMode::Restart).unwrap_err();
     assert!(
         other_node.to_string().ends_with("belongs to n1 of the cluster n1 n2 n3, not to n2 of the cluster n1 n2 n3")
     );
-    let other_cluster = Storage::open(dir.path(), NodeId(1), &MEMBERS[..2], Beginning::Restart);
+    let other_cluster = Storage::open(dir.path(), NodeId(1), &MEMBERS[..2], StartMode::Restart);
     assert!(matches!(other_cluster, Err(StorageError::Foreign { .. })));
     open(dir.path()).unwrap();
 }
@@ -300,7 +300,7 @@ proptest! {
         draws in prop::collection::vec(any::<Draw>(), 1..12), tear in any::<prop::sample::Index>()
     ) {
         let disk = Simulated::default();
-        let (mut storage, mut model) = disk.open(Beginning::New).unwrap();
+        let (mut storage, mut model) = disk.open(StartMode::New).unwrap();
         for (term, cut, length, kind) in draws {
             let draw = (term.map(|more| more % 3), cut, length, kind);
             let persist = plan(&model, draw);
@@ -338,15 +338,15 @@ fn recovery_leaves_no_files_of_its_own() {
 fn an_empty_directory_is_a_new_node_only_if_it_is_said_to_be() {
     let dir = tempdir().unwrap();
     let deep = dir.path().join("a/b");
-    let start = |beginning| Storage::open(&deep, NodeId(1), &MEMBERS, beginning);
-    assert!(matches!(start(Beginning::Restart), Err(StorageError::Empty { .. })));
+    let start = |start_mode| Storage::open(&deep, NodeId(1), &MEMBERS, start_mode);
+    assert!(matches!(start(StartMode::Restart), Err(StorageError::Empty { .. })));
     assert!(!dir.path().join("a").exists(), "nothing is made for a node that is refused");
     fs::create_dir_all(&deep).unwrap();
-    let refused = start(Beginning::Restart).unwrap_err().to_string();
+    let refused = start(StartMode::Restart).unwrap_err().to_string();
     assert!(refused.contains("holds no node") && refused.contains("its term, vote and log are lost"), "{refused}");
-    drop(start(Beginning::New).unwrap());
-    assert!(matches!(start(Beginning::New), Err(StorageError::NotEmpty { .. })), "it has a memory to keep");
-    drop(start(Beginning::Restart).unwrap());
+    drop(start(StartMode::New).unwrap());
+    assert!(matches!(start(StartMode::New), Err(StorageError::NotEmpty { .. })), "it has a memory to keep");
+    drop(start(StartMode::Restart).unwrap());
 }
 
 #[test]

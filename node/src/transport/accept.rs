@@ -15,20 +15,21 @@ use tokio::{
 };
 
 use super::{
-    CONNECT_TIMEOUT, Frame, Hello, IDLE_TIMEOUT, MAX_FRAME_BYTES, MAX_HELLO_BYTES, MAX_STRANGERS, RETRY_INTERVAL,
-    Welcome, codec, tune,
+    CONNECT_TIMEOUT, Hello, IDLE_TIMEOUT, MAX_FRAME_BYTES, MAX_HELLO_BYTES, MAX_STRANGERS, RETRY_INTERVAL, Welcome,
+    codec, tune,
 };
 use crate::{
     event::{Event, Log},
+    frame::Frame,
+    input::{Input, Inputs},
     raft::NodeId,
-    request::{Input, Inputs},
 };
 
 /// Maximum number of log lines about refused links.
 const MAX_REFUSALS: usize = 64;
 
 /// State needed to check and serve an incoming link.
-struct Door {
+struct Acceptor {
     id: NodeId,
     peers: BTreeMap<NodeId, SocketAddr>,
     inputs: Inputs,
@@ -55,7 +56,7 @@ pub(crate) async fn accept_links(
     log: Log,
 ) {
     let (refused, links) = (Mutex::default(), Mutex::default());
-    let door = Arc::new(Door { id, peers, inputs, log, refused, links });
+    let acceptor = Arc::new(Acceptor { id, peers, inputs, log, refused, links });
     let mut strangers: VecDeque<oneshot::Sender<()>> = VecDeque::new();
     loop {
         let Ok((stream, from)) = listener.accept().await else {
@@ -68,12 +69,12 @@ pub(crate) async fn accept_links(
         }
         let (stranger, displaced) = oneshot::channel();
         strangers.push_back(stranger);
-        let door = Arc::clone(&door);
-        tokio::spawn(async move { door.serve(stream, from, displaced).await });
+        let acceptor = Arc::clone(&acceptor);
+        tokio::spawn(async move { acceptor.serve(stream, from, displaced).await });
     }
 }
 
-impl Door {
+impl Acceptor {
     /// Reads the hello of a connection, unless newer ones displace it first, and then receives its frames if it is a
     /// peer.
     async fn serve(&self, mut stream: TcpStream, address: SocketAddr, displaced: oneshot::Receiver<()>) {
@@ -121,7 +122,7 @@ impl Door {
                 Frame::Raft { message, .. } if message.from != from || message.to != self.id => {
                     return Err(io::ErrorKind::InvalidData.into());
                 }
-                Frame::Raft { .. } | Frame::Forward { .. } | Frame::Forwarded { .. } => {}
+                Frame::Raft { .. } | Frame::Forward { .. } | Frame::ForwardResponse { .. } => {}
             }
             if let Err(TrySendError::Disconnected(_)) = self.inputs.try_send(Input::Peer(from, frame)) {
                 return Ok(());

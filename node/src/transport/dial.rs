@@ -22,10 +22,13 @@ use tokio::{
 };
 
 use super::{
-    BATCH_FRAMES, CONNECT_TIMEOUT, Frame, Hello, MAX_HELLO_BYTES, PING_INTERVAL, QUEUE_BYTES, QUEUE_FRAMES,
-    RETRY_INTERVAL, Welcome, codec, tune,
+    BATCH_FRAMES, CONNECT_TIMEOUT, Hello, MAX_HELLO_BYTES, PING_INTERVAL, QUEUE_BYTES, QUEUE_FRAMES, RETRY_INTERVAL,
+    Welcome, codec, tune,
 };
-use crate::event::{Event, Log};
+use crate::{
+    event::{Event, Log},
+    frame::Frame,
+};
 
 /// Sending half of a link, held by the loop.
 #[derive(Debug)]

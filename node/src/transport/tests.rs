@@ -14,9 +14,9 @@ use tokio::{
 
 use super::*;
 use crate::{
-    event::{Captured, Event, LogLine},
-    raft::{Body, Term},
-    request::Input,
+    event::{CapturedLog, Event, LogLine},
+    input::Input,
+    raft::{Body, Message, Term},
 };
 
 const LIMIT: Duration = Duration::from_secs(10);
@@ -173,7 +173,7 @@ async fn answer_to(address: SocketAddr, bytes: &[u8]) -> Vec<u8> {
 #[tokio::test]
 async fn a_peer_that_stops_reading_is_given_up_and_never_blocks() {
     let (listener, address) = listen().await;
-    let captured = Captured::default();
+    let captured = CapturedLog::default();
     let log = Log::to(NodeId(1), captured.clone());
     let mut links = Links::dial(&runtime::Handle::current(), NodeId(1), &peers(address), &log);
     let (mut stream, _) = listener.accept().await.unwrap();
@@ -186,7 +186,7 @@ async fn a_peer_that_stops_reading_is_given_up_and_never_blocks() {
         data,
         done: true,
         round: 0,
-        standing: crate::raft::Standing::Firm,
+        quorum_contact: crate::raft::QuorumContact::Recent,
     };
     let large = Frame::Raft { id: 1, message: Message { from: NodeId(1), to: NodeId(2), term: Term(1), body } };
     send(&mut links, large.clone()).await;
@@ -296,7 +296,7 @@ async fn what_waits_for_a_peer_is_bounded_in_bytes() {
         data: bytes::Bytes::from(vec![0; QUEUE_BYTES / 8]),
         done: true,
         round: 0,
-        standing: crate::raft::Standing::Firm,
+        quorum_contact: crate::raft::QuorumContact::Recent,
     };
     let large = Frame::Raft { id: 1, message: Message { from: NodeId(1), to: NodeId(2), term: Term(1), body } };
     assert_eq!(large.weight(), QUEUE_BYTES / 8);
@@ -310,7 +310,7 @@ async fn strangers_do_not_fill_the_log() {
     let (listener, address) = listen().await;
     let peers = peers(address);
     let (inputs, _received) = sync_channel(8);
-    let captured = Captured::default();
+    let captured = CapturedLog::default();
     let log = Log::to(NodeId(2), captured.clone());
     tokio::spawn(accept_links(listener, NodeId(2), peers.clone(), inputs, log));
     for from in (0..200).chain(0..10) {

@@ -255,14 +255,17 @@ impl Diagram<'_> {
 /// Returns the CSS class of a message, shared by related kinds.
 fn family(kind: MessageKind) -> &'static str {
     match kind {
-        MessageKind::PreVote | MessageKind::PreVoted | MessageKind::RequestVote | MessageKind::Voted => "vote",
-        MessageKind::ReadIndex | MessageKind::ReadIndexed => "read",
-        MessageKind::Forward | MessageKind::Forwarded => "forward",
+        MessageKind::PreVote
+        | MessageKind::PreVoteResponse
+        | MessageKind::RequestVote
+        | MessageKind::RequestVoteResponse => "vote",
+        MessageKind::ReadIndex | MessageKind::ReadIndexResponse => "read",
+        MessageKind::Forward | MessageKind::ForwardResponse => "forward",
         MessageKind::Heartbeat
         | MessageKind::AppendEntries
-        | MessageKind::Appended
+        | MessageKind::AppendEntriesResponse
         | MessageKind::InstallSnapshot
-        | MessageKind::SnapshotChunk => "log",
+        | MessageKind::InstallSnapshotResponse => "log",
     }
 }
 
@@ -290,18 +293,18 @@ fn arrival(message: &Message) -> String {
 fn content(content: &Content) -> String {
     let kind = match content.message {
         MessageKind::PreVote => "would you vote for me?",
-        MessageKind::PreVoted => "answer: would vote",
+        MessageKind::PreVoteResponse => "answer: would vote",
         MessageKind::RequestVote => "RequestVote",
-        MessageKind::Voted => "answer to RequestVote",
+        MessageKind::RequestVoteResponse => "answer to RequestVote",
         MessageKind::Heartbeat => "heartbeat",
         MessageKind::AppendEntries => "AppendEntries",
-        MessageKind::Appended => "answer to AppendEntries",
+        MessageKind::AppendEntriesResponse => "answer to AppendEntries",
         MessageKind::InstallSnapshot => "InstallSnapshot",
-        MessageKind::SnapshotChunk => "answer to InstallSnapshot",
+        MessageKind::InstallSnapshotResponse => "answer to InstallSnapshot",
         MessageKind::ReadIndex => "may I read?",
-        MessageKind::ReadIndexed => "answer: read index",
+        MessageKind::ReadIndexResponse => "answer: read index",
         MessageKind::Forward => "a client's request",
-        MessageKind::Forwarded => "answer to a client's request",
+        MessageKind::ForwardResponse => "answer to a client's request",
     };
     let mut words = kind.to_owned();
     if let Some(agrees) = content.agrees {

@@ -20,15 +20,15 @@ fn cas(key: &str, from: Option<u64>, to: u64) -> Op {
     Op::Cas { key: key.into(), from: from.map(|from| value(&json!(from))), to: value(&json!(to)) }
 }
 
-fn apply(machine: &mut Machine, session: Option<(u64, u64)>, op: Op) -> Applied {
+fn apply(machine: &mut Machine, session: Option<(u64, u64)>, op: Op) -> CommandResult {
     let session = session.map(|(client, seq)| Session { client: LogIndex(client), seq });
     let payload = Payload::Command(Command { session, op }.encode());
     let entry = Entry { index: LogIndex(machine.applied().0 + 1), term: Term(1), payload };
     machine.apply(&entry).unwrap().unwrap()
 }
 
-fn found(to: u64, revision: u64) -> Found {
-    Found { value: Some(value(&json!(to))), revision: LogIndex(revision) }
+fn found(to: u64, revision: u64) -> VersionedValue {
+    VersionedValue { value: Some(value(&json!(to))), revision: LogIndex(revision) }
 }
 
 #[test]
@@ -43,14 +43,14 @@ fn equal_values_have_one_form() {
 #[test]
 fn absent_is_not_a_value() {
     let mut machine = Machine::default();
-    assert_eq!(machine.get("k"), Found { value: None, revision: LogIndex(0) });
-    assert_eq!(apply(&mut machine, None, Op::Get { key: "k".into() }), Applied::Got(machine.get("k")));
+    assert_eq!(machine.get("k"), VersionedValue { value: None, revision: LogIndex(0) });
+    assert_eq!(apply(&mut machine, None, Op::Get { key: "k".into() }), CommandResult::Got(machine.get("k")));
 }
 
 #[test]
 fn a_write_is_read_with_its_index_as_revision() {
     let mut machine = Machine::default();
-    assert_eq!(apply(&mut machine, None, put("k", 5)), Applied::Put(LogIndex(1)));
+    assert_eq!(apply(&mut machine, None, put("k", 5)), CommandResult::Put(LogIndex(1)));
     apply(&mut machine, None, put("other", 6));
     assert_eq!(machine.get("k"), found(5, 1));
 }
@@ -58,7 +58,7 @@ fn a_write_is_read_with_its_index_as_revision() {
 #[test]
 fn cas_compares_when_it_is_applied_and_tells_what_it_found() {
     let mut machine = Machine::default();
-    let swapped = |observed: Option<u64>, revision| Applied::Cas {
+    let swapped = |observed: Option<u64>, revision| CommandResult::Cas {
         swapped: true,
         observed: observed.map(|it| value(&json!(it))),
         revision: LogIndex(revision),
@@ -66,7 +66,7 @@ fn cas_compares_when_it_is_applied_and_tells_what_it_found() {
     assert_eq!(apply(&mut machine, None, cas("k", None, 1)), swapped(None, 1));
     assert_eq!(
         apply(&mut machine, None, cas("k", None, 2)),
-        Applied::Cas { swapped: false, observed: Some(value(&json!(1))), revision: LogIndex(1) }
+        CommandResult::Cas { swapped: false, observed: Some(value(&json!(1))), revision: LogIndex(1) }
     );
     assert_eq!(apply(&mut machine, None, cas("k", Some(1), 3)), swapped(Some(1), 3));
     assert_eq!(machine.get("k"), found(3, 3));
@@ -75,13 +75,13 @@ fn cas_compares_when_it_is_applied_and_tells_what_it_found() {
 #[test]
 fn a_retry_gets_the_first_answer_and_changes_nothing() {
     let mut machine = Machine::default();
-    assert_eq!(apply(&mut machine, None, Op::Register), Applied::Registered(LogIndex(1)));
+    assert_eq!(apply(&mut machine, None, Op::Register), CommandResult::Registered(LogIndex(1)));
     let first = apply(&mut machine, Some((1, 1)), cas("k", None, 1));
     apply(&mut machine, None, put("k", 9));
     assert_eq!(apply(&mut machine, Some((1, 1)), cas("k", None, 1)), first);
     assert_eq!(machine.get("k"), found(9, 3));
     apply(&mut machine, Some((1, 3)), put("k", 10));
-    assert_eq!(apply(&mut machine, Some((1, 2)), put("k", 11)), Applied::OutOfSequence { latest: 3 });
+    assert_eq!(apply(&mut machine, Some((1, 2)), put("k", 11)), CommandResult::OutOfSequence { latest: 3 });
     assert_eq!(machine.get("k"), found(10, 5));
 }
 
@@ -105,7 +105,7 @@ fn transaction(micro_operations: &[MicroOperation]) -> Op {
 fn a_set_takes_each_value_once_and_is_read_like_any_value() {
     let mut machine = Machine::default();
     let add = |element: u64| Op::Add { key: "s".into(), value: value(&json!(element)) };
-    let added = |added, revision| Applied::Added { added, revision: LogIndex(revision) };
+    let added = |added, revision| CommandResult::Added { added, revision: LogIndex(revision) };
     assert_eq!(apply(&mut machine, None, add(5)), added(true, 1));
     assert_eq!(apply(&mut machine, None, add(7)), added(true, 2));
     assert_eq!(apply(&mut machine, None, add(5)), added(false, 2), "unchanged since then");
@@ -117,11 +117,11 @@ fn a_queue_gives_back_in_order_what_it_got_and_a_peek_takes_nothing() {
     let mut machine = Machine::default();
     let got = |element: Option<u64>, revision| {
         let value = element.map(|element| value(&json!(element)));
-        Applied::Got(Found { value, revision: LogIndex(revision) })
+        CommandResult::Got(VersionedValue { value, revision: LogIndex(revision) })
     };
     let (dequeue, first) = (Op::Dequeue { key: "q".into() }, Op::First { key: "q".into() });
     assert_eq!(apply(&mut machine, None, dequeue.clone()), got(None, 0));
-    assert_eq!(apply(&mut machine, None, queued("q", 5)), Applied::Put(LogIndex(2)));
+    assert_eq!(apply(&mut machine, None, queued("q", 5)), CommandResult::Put(LogIndex(2)));
     apply(&mut machine, None, queued("q", 6));
     for _ in 0..2 {
         assert_eq!(machine.answer(&Query::First("q".into())), got(Some(5), 3));
@@ -140,7 +140,7 @@ fn a_retried_dequeue_takes_one_element_and_answers_with_it_again() {
     apply(&mut machine, None, queued("q", 6));
     let dequeue = || Op::Dequeue { key: "q".into() };
     let first = apply(&mut machine, Some((1, 1)), dequeue());
-    assert_eq!(first, Applied::Got(found(5, 4)));
+    assert_eq!(first, CommandResult::Got(found(5, 4)));
     assert_eq!(apply(&mut machine, Some((1, 1)), dequeue()), first);
     assert_eq!(machine.get("q").value, Some(value(&json!([6]))));
 }
@@ -152,13 +152,13 @@ fn a_transaction_is_one_step_and_sees_its_own_appends() {
     let list = |elements: &[u64]| Some(value(&json!(elements)));
     let expected = vec![None, None, list(&[1]), None, None];
     let applied = apply(&mut machine, None, transaction(&micros));
-    assert_eq!(applied, Applied::Transaction { found: expected, revision: LogIndex(1) });
+    assert_eq!(applied, CommandResult::Transaction { found: expected, revision: LogIndex(1) });
     apply(&mut machine, None, put("other", 0));
     let both = Query::Values(vec!["b".into(), "a".into(), "none".into()]);
     let found = vec![list(&[2]), list(&[1, 3]), None];
-    assert_eq!(machine.answer(&both), Applied::Transaction { found: found.clone(), revision: LogIndex(2) });
+    assert_eq!(machine.answer(&both), CommandResult::Transaction { found: found.clone(), revision: LogIndex(2) });
     let logged = apply(&mut machine, None, both.into_op());
-    assert_eq!(logged, Applied::Transaction { found, revision: LogIndex(3) });
+    assert_eq!(logged, CommandResult::Transaction { found, revision: LogIndex(3) });
 }
 
 #[test]
@@ -173,13 +173,13 @@ fn a_transaction_that_is_refused_changes_nothing_at_all() {
     let full = MicroOperation::Append { key: "long".into(), value: value(&json!("y".repeat(100))) };
     for (last, refusal) in [(append("number", 1), Refusal::NotAList), (full, Refusal::ListFull)] {
         let refused = apply(&mut machine, None, transaction(&[append("a", 1), last]));
-        assert_eq!(refused, Applied::Refused(refusal));
+        assert_eq!(refused, CommandResult::Refused(refusal));
     }
     let much = transaction(&[append("a", 1), read("long"), read("long")]);
-    assert_eq!(apply(&mut machine, None, much), Applied::Refused(Refusal::TooMuchRead));
+    assert_eq!(apply(&mut machine, None, much), CommandResult::Refused(Refusal::TooMuchRead));
     assert_eq!(machine.freeze()(), before);
     for op in [queued("number", 1), Op::Dequeue { key: "number".into() }, Op::First { key: "number".into() }] {
-        assert_eq!(apply(&mut machine, None, op), Applied::Refused(Refusal::NotAList));
+        assert_eq!(apply(&mut machine, None, op), CommandResult::Refused(Refusal::NotAList));
     }
 }
 
@@ -198,7 +198,7 @@ fn a_retry_of_an_expired_session_changes_nothing_and_is_told_so_after_a_snapshot
     other.restore(machine.applied(), &machine.freeze()()).unwrap();
     for machine in [&mut machine, &mut other] {
         for seq in [1, 2] {
-            assert_eq!(apply(machine, Some((1, seq)), put("k", 1)), Applied::Expired);
+            assert_eq!(apply(machine, Some((1, seq)), put("k", 1)), CommandResult::Expired);
         }
         assert_eq!(machine.get("k"), found(2, 3));
     }

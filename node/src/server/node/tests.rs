@@ -12,9 +12,9 @@ use tokio::{
 
 use super::*;
 use crate::{
-    event::Captured,
-    kv::{Found, Json, Op, Query},
-    raft::{AppendResult, Body, Payload, Standing},
+    event::CapturedLog,
+    kv::{Json, Op, Query, VersionedValue},
+    raft::{AppendResult, Body, Payload, QuorumContact},
     transport::accept_links,
 };
 
@@ -24,7 +24,7 @@ const LIMIT: Duration = Duration::from_secs(10);
 struct Bench {
     node: Node,
     heard: BTreeMap<u64, Receiver<Input>>,
-    told: Captured,
+    told: CapturedLog,
     _runtime: Runtime,
 }
 
@@ -42,7 +42,7 @@ impl Bench {
             runtime.spawn(accept_links(listener, NodeId(id), peers.clone(), inputs, log));
             heard.insert(id, received);
         }
-        let captured = Captured::default();
+        let captured = CapturedLog::default();
         let log = Log::to(NodeId(1), captured.clone());
         let mut config = Config::new(NodeId(1), peers.clone(), SocketAddr::from(([127, 0, 0, 1], 0)), dir);
         config.init = !dir.join("wal").exists();
@@ -59,16 +59,16 @@ impl Bench {
     }
 
     /// Takes one input and carries out its consequences, as the loop does.
-    fn take_in(&mut self, input: Input) {
+    fn handle_input(&mut self, input: Input) {
         let now = self.node.clock.now();
-        self.node.take_in(input, now);
+        self.node.handle_input(input, now);
         self.node.notice_role();
         self.node.carry_out().unwrap();
     }
 
     fn message(&mut self, from: u64, term: u64, body: Body) {
         let message = Message { from: NodeId(from), to: NodeId(1), term: Term(term), body };
-        self.take_in(Input::Peer(NodeId(from), Frame::Raft { id: 0, message }));
+        self.handle_input(Input::Peer(NodeId(from), Frame::Raft { id: 0, message }));
     }
 
     /// Delivers an `AppendEntries` from a leader.
@@ -79,7 +79,7 @@ impl Bench {
             entries,
             leader_commit: LogIndex(commit),
             round: 1,
-            standing: Standing::Firm,
+            quorum_contact: QuorumContact::Recent,
         };
         self.message(leader, term, body);
     }
@@ -125,7 +125,7 @@ impl Bench {
 
     fn ask(&mut self, request: Request) -> oneshot::Receiver<Reply> {
         let (reply, answer) = oneshot::channel();
-        self.take_in(Input::Client(request, reply));
+        self.handle_input(Input::Client(request, reply));
         answer
     }
 }
@@ -143,8 +143,8 @@ fn entry(index: u64, term: u64, payload: Payload) -> Entry {
     Entry { index: LogIndex(index), term: Term(term), payload }
 }
 
-fn refused(reason: Reason) -> Result<Applied, Failure> {
-    Err(Failure { reason, happened: Happened::No })
+fn refused(reason: Reason) -> Result<CommandResult, Failure> {
+    Err(Failure { reason, effect: Effect::No })
 }
 
 #[test]
@@ -153,13 +153,13 @@ fn a_forwarded_request_is_never_passed_on() {
     let mut bench = Bench::new(dir.path());
     bench.append(2, 1, vec![], 0);
     assert_eq!(bench.node.status.leader, Some(NodeId(2)));
-    bench.take_in(Input::Peer(NodeId(3), Frame::Forward { id: 7, request: Request::Write(put(1)) }));
+    bench.handle_input(Input::Peer(NodeId(3), Frame::Forward { id: 7, request: Request::Write(put(1)) }));
     let answered = |frame| match frame {
-        Frame::Forwarded { id, reply } => Some((id, reply.result)),
+        Frame::ForwardResponse { id, reply } => Some((id, reply.result)),
         _ => None,
     };
     assert_eq!(bench.hear(3, answered), (7, refused(Reason::NoLeader)));
-    let read = Request::Read { query: Query::Value("k".into()), mode: Mode::Leader };
+    let read = Request::Read { query: Query::Value("k".into()), mode: ReadMode::Leader };
     let _answer = bench.ask(read.clone());
     let first = bench.hear(2, |frame| match frame {
         Frame::Forward { request, .. } => Some(request),
@@ -189,21 +189,22 @@ fn a_deposed_leaders_write_is_denied_only_once_another_entry_has_its_place() {
             entries: vec![],
             leader_commit: LogIndex(2),
             round: 2,
-            standing: Standing::Firm,
+            quorum_contact: QuorumContact::Recent,
         },
     );
     assert_eq!(first.try_recv().unwrap().result, refused(Reason::Superseded));
     assert_eq!(second.try_recv(), Err(TryRecvError::Empty), "its index is still open");
     let later = Instant::now() + Duration::from_secs(3);
     let expired = bench.node.pending.next_expired(later).unwrap();
-    assert_eq!(expired.unresolved(Reason::Deadline).happened, Happened::Unknown);
+    assert_eq!(expired.unresolved(Reason::Deadline).effect, Effect::Unknown);
 }
 
 /// Makes node 1 follow node 2 and forward a write and two reads of its own clients.
 fn passed_on(bench: &mut Bench) -> [oneshot::Receiver<Reply>; 3] {
     bench.append(2, 1, vec![], 0);
     let read = |mode| Request::Read { query: Query::Value("k".into()), mode };
-    let answers = [Request::Write(put(1)), read(Mode::Leader), read(Mode::Quorum)].map(|request| bench.ask(request));
+    let answers =
+        [Request::Write(put(1)), read(ReadMode::Leader), read(ReadMode::Quorum)].map(|request| bench.ask(request));
     bench.hear(2, |frame| matches!(frame, Frame::Forward { request: Request::Write(_), .. }).then_some(()));
     answers
 }
@@ -216,24 +217,24 @@ fn a_change_of_leader_ends_what_was_passed_on() {
     let mut bench = Bench::new(dir.path());
     let [mut write, mut read, mut quorum] = passed_on(&mut bench);
     bench.append(3, 2, vec![], 0);
-    let unknown = Failure { reason: Reason::LeaderChanged, happened: Happened::Unknown };
+    let unknown = Failure { reason: Reason::LeaderChanged, effect: Effect::Unknown };
     assert_eq!(write.try_recv().unwrap().result, Err(unknown), "the old leader may have it in its log");
     let now = bench.node.clock.now();
-    bench.node.ask_again(now);
+    bench.node.retry_reads(now);
     bench.node.carry_out().unwrap();
     let asked = |frame| match frame {
-        Frame::Forward { id, request: Request::Read { mode: Mode::Leader, .. } } => Some(id),
+        Frame::Forward { id, request: Request::Read { mode: ReadMode::Leader, .. } } => Some(id),
         _ => None,
     };
     let id = bench.hear(3, asked);
-    let found = Applied::Got(Found { value: None, revision: LogIndex(0) });
+    let found = CommandResult::Got(VersionedValue { value: None, revision: LogIndex(0) });
     let reply = Reply { node: NodeId(3), role: Role::Leader, term: Term(2), result: Ok(found.clone()) };
-    bench.take_in(Input::Peer(NodeId(3), Frame::Forwarded { id, reply }));
+    bench.handle_input(Input::Peer(NodeId(3), Frame::ForwardResponse { id, reply }));
     assert_eq!(read.try_recv().unwrap().result, Ok(found.clone()), "asked again of the new leader");
     let body = Body::ReadIndexResponse { context: 0, index: Some(LogIndex(0)) };
     bench.message(3, 2, body);
     assert_eq!(quorum.try_recv(), Err(TryRecvError::Empty), "that was no answer to it");
-    assert_eq!(bench.node.homeless.len() + bench.node.pending.len(), 1, "but it was asked again, too");
+    assert_eq!(bench.node.leaderless.len() + bench.node.pending.len(), 1, "but it was asked again, too");
 }
 
 /// A read without a leader waits for the next one, though not as long as for an answer, and is then refused with "no
@@ -246,10 +247,10 @@ fn a_read_that_lost_its_leader_waits_for_the_next_for_some_elections() {
     let later = bench.node.clock.now().after(bench.node.election_timeout * 2);
     bench.node.raft.tick(later);
     bench.node.carry_out().unwrap();
-    assert_eq!((bench.node.status.leader, bench.node.homeless.len()), (None, 2));
-    bench.node.give_up(Instant::now());
+    assert_eq!((bench.node.status.leader, bench.node.leaderless.len()), (None, 2));
+    bench.node.expire(Instant::now());
     assert_eq!(read.try_recv(), Err(TryRecvError::Empty));
-    bench.node.give_up(Instant::now() + bench.node.election_timeout * HOMELESS_TIMEOUTS);
+    bench.node.expire(Instant::now() + bench.node.election_timeout * LEADERLESS_TIMEOUTS);
     for answer in [&mut read, &mut quorum] {
         assert_eq!(answer.try_recv().unwrap().result, refused(Reason::NoLeader));
     }
@@ -285,7 +286,7 @@ fn a_write_is_answered_when_a_majority_holds_it_and_not_before() {
     let mut answer = bench.ask(Request::Write(put(1)));
     assert_eq!(answer.try_recv(), Err(TryRecvError::Empty));
     bench.message(2, term, Body::AppendEntriesResponse { result: AppendResult::Matched(LogIndex(2)), round: 0 });
-    assert_eq!(answer.try_recv().unwrap().result, Ok(Applied::Put(LogIndex(2))));
+    assert_eq!(answer.try_recv().unwrap().result, Ok(CommandResult::Put(LogIndex(2))));
 }
 
 #[test]
@@ -297,7 +298,7 @@ fn too_many_waiting_requests_are_refused() {
     let mut waiting = Vec::new();
     for value in 0..MAX_PENDING as u64 {
         let (reply, answer) = oneshot::channel();
-        bench.node.take_in(Input::Client(Request::Write(put(value)), reply), now);
+        bench.node.handle_input(Input::Client(Request::Write(put(value)), reply), now);
         waiting.push(answer);
     }
     assert_eq!(bench.ask(Request::Write(put(0))).try_recv().unwrap().result, refused(Reason::Overloaded));
@@ -338,7 +339,7 @@ fn the_first_read_after_a_restart_sees_the_snapshot() {
     let mut machine = Machine::default();
     machine.apply(&entry(1, 1, Payload::Command(put(5).encode()))).unwrap();
     let members = [NodeId(1), NodeId(2), NodeId(3)];
-    let (mut storage, _) = Storage::open(dir.path(), NodeId(1), &members, Beginning::New).unwrap();
+    let (mut storage, _) = Storage::open(dir.path(), NodeId(1), &members, StartMode::New).unwrap();
     let snapshot = Snapshot { last_index: LogIndex(1), last_term: Term(1), data: machine.freeze()() };
     let hard_state = Some(crate::raft::HardState { term: Term(1), voted_for: None });
     storage
@@ -346,7 +347,7 @@ fn the_first_read_after_a_restart_sees_the_snapshot() {
         .unwrap();
     drop(storage);
     let mut bench = Bench::new(dir.path());
-    let mut answer = bench.ask(Request::Read { query: Query::Value("k".into()), mode: Mode::Local });
-    let found = Found { value: Json::new(&json!(5)), revision: LogIndex(1) };
-    assert_eq!(answer.try_recv().unwrap().result, Ok(Applied::Got(found)));
+    let mut answer = bench.ask(Request::Read { query: Query::Value("k".into()), mode: ReadMode::Local });
+    let found = VersionedValue { value: Json::new(&json!(5)), revision: LogIndex(1) };
+    assert_eq!(answer.try_recv().unwrap().result, Ok(CommandResult::Got(found)));
 }

@@ -214,7 +214,7 @@ fn a_leader_announces_itself_with_a_noop_and_heartbeats() {
 }
 
 /// Dissertation §6.2: with check-quorum, a leader that no quorum answers steps down. In basic Raft it keeps leading,
-/// but announces that it is deserted.
+/// but announces that it has lost its quorum.
 #[test]
 fn a_deserted_leader_steps_down_or_says_that_it_is_deserted() {
     for elections in [Elections::Basic, Elections::CheckQuorum] {
@@ -225,7 +225,7 @@ fn a_deserted_leader_steps_down_or_says_that_it_is_deserted() {
         for _ in 0..8 {
             let output = node.pass(20);
             standings.extend(output.early.iter().filter_map(|message| match message.body {
-                Body::AppendEntries { standing, .. } if message.to == NodeId(2) => Some(standing),
+                Body::AppendEntries { quorum_contact, .. } if message.to == NodeId(2) => Some(quorum_contact),
                 _ => None,
             }));
             let newest = 1 + (node.ms - 1_000) / 20;
@@ -233,7 +233,7 @@ fn a_deserted_leader_steps_down_or_says_that_it_is_deserted() {
         }
         let expected = if elections == Elections::CheckQuorum { Role::Follower } else { Role::Leader };
         assert_eq!((node.role(), node.term()), (expected, 2));
-        let firm = standings.iter().take_while(|standing| **standing == Standing::Firm).count();
+        let firm = standings.iter().take_while(|quorum_contact| **quorum_contact == QuorumContact::Recent).count();
         assert!((5..=7).contains(&firm), "an election timeout from the round that a quorum answered: {standings:?}");
         let rest = if elections == Elections::CheckQuorum { 0 } else { 8 - firm };
         assert_eq!(standings.len() - firm, rest, "{standings:?}");
@@ -241,28 +241,28 @@ fn a_deserted_leader_steps_down_or_says_that_it_is_deserted() {
 }
 
 /// A leader that can send but not receive would silence its followers for ever (figure 2 does not cover this case). A
-/// heartbeat of a deserted leader therefore restarts no timer and ends no search for another leader, while its
+/// heartbeat of such a leader therefore restarts no timer and ends no search for another leader, while its
 /// entries are accepted.
 #[test]
-fn a_deserted_leader_keeps_nobody_from_looking_for_another() {
-    let deserted = |prev: (u64, u64), terms: &[u64]| {
+fn a_leader_without_a_quorum_keeps_nobody_from_looking_for_another() {
+    let without_quorum = |prev: (u64, u64), terms: &[u64]| {
         let Body::AppendEntries { prev_log_index, prev_log_term, entries, leader_commit, round, .. } =
             append(prev, terms, 0, 9)
         else {
             unreachable!("it is one")
         };
-        let standing = Standing::Deserted;
-        Body::AppendEntries { prev_log_index, prev_log_term, entries, leader_commit, round, standing }
+        let quorum_contact = QuorumContact::Lost;
+        Body::AppendEntries { prev_log_index, prev_log_term, entries, leader_commit, round, quorum_contact }
     };
     let mut node = Node::with_log(3, 2, &[1]);
     node.receive(3, 2, append((1, 1), &[], 0, 1));
     let deadline = node.raft.deadline();
     node.ms += 50;
-    let output = node.receive(3, 2, deserted((1, 1), &[2]));
+    let output = node.receive(3, 2, without_quorum((1, 1), &[2]));
     assert_eq!(only(&output).body, matched(2, 9));
     assert_eq!((node.raft.deadline(), node.raft.status().leader), (deadline, Some(NodeId(3))));
     node.time_out();
-    assert_eq!(only(&node.receive(3, 2, deserted((2, 2), &[2]))).body, matched(3, 9));
+    assert_eq!(only(&node.receive(3, 2, without_quorum((2, 2), &[2]))).body, matched(3, 9));
     assert_eq!((node.role(), node.last()), (Role::PreCandidate, (3, 2)));
     node.receive(3, 2, append((3, 2), &[], 0, 10));
     assert_eq!(node.role(), Role::Follower, "a quorum answers it again");

@@ -18,9 +18,9 @@ fn a_lease_counts_from_the_sending_of_the_round() {
     leader.receive(2, 2, matched(2, 1));
     assert_eq!(leader.raft.status().lease_until, Some(Time((elected + 80) * MS)));
     leader.ms = elected + 79;
-    assert_eq!(leader.read(ReadMode::Lease), ready(2), "nobody is asked");
+    assert_eq!(leader.read(LeaderReadMode::Lease), ready(2), "nobody is asked");
     leader.ms = elected + 80;
-    assert_eq!(leader.read(ReadMode::Lease), None, "now it waits like a quorum read");
+    assert_eq!(leader.read(LeaderReadMode::Lease), None, "now it waits like a quorum read");
     leader.receive(3, 2, matched(2, 2));
     assert_eq!(leader.outcome(), ready(2));
     assert_eq!(leader.raft.status().lease_until, Some(Time((elected + 160) * MS)));
@@ -44,9 +44,9 @@ fn a_lease_needs_a_quorum() {
 #[test]
 fn the_lease_ends_with_the_leadership() {
     let mut leader = leased();
-    assert_eq!(leader.read(ReadMode::Lease), ready(2));
+    assert_eq!(leader.read(LeaderReadMode::Lease), ready(2));
     leader.receive(3, 3, append((2, 2), &[], 2, 1));
-    assert_eq!(leader.read(ReadMode::Lease), refused(Some(3)));
+    assert_eq!(leader.read(LeaderReadMode::Lease), refused(Some(3)));
     assert_eq!(leader.raft.status().lease_until, None);
 }
 
@@ -115,7 +115,7 @@ fn basic_raft_has_no_loyal_voters_and_so_no_leases() {
     let mut leader = Node::leader(3, 1, &[1]);
     leader.receive(2, 2, matched(2, 1));
     assert_eq!(leader.raft.status().lease_until, None);
-    assert_eq!(leader.read(ReadMode::Lease), None, "it waits like a quorum read");
+    assert_eq!(leader.read(LeaderReadMode::Lease), None, "it waits like a quorum read");
     leader.receive(3, 2, matched(2, 2));
     assert_eq!(leader.outcome(), ready(2));
 }
@@ -133,7 +133,7 @@ fn a_fresh_node_votes_at_once() {
 fn a_clock_that_goes_back_ends_the_lease_and_prolongs_loyalty() {
     let mut leader = leased();
     leader.ms -= 500;
-    assert_eq!(leader.read(ReadMode::Lease), None);
+    assert_eq!(leader.read(LeaderReadMode::Lease), None);
     assert!(leader.raft.deadline() <= Time((leader.ms + 20) * MS), "heartbeats go on");
     leader.receive(2, 2, matched(2, 1));
     assert_eq!(leader.raft.status().lease_until, None, "an answer to a round of the old time renews nothing");

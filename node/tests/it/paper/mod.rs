@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use node::raft::{
-    AppendResult, Body, Config, Elections, Entry, HardState, LogIndex, Message, NodeId, Output, Payload,
-    ProposalOutcome, Raft, ReadMode, ReadOutcome, Role, Snapshot, Standing, StoredState, Term, Time,
+    AppendResult, Body, Config, Elections, Entry, HardState, LeaderReadMode, LogIndex, Message, NodeId, Output,
+    Payload, ProposalOutcome, QuorumContact, Raft, ReadOutcome, Role, Snapshot, StoredState, Term, Time,
 };
 
 const MS: u64 = 1_000_000;
@@ -69,7 +69,7 @@ fn append(prev: (u64, u64), terms: &[u64], commit: u64, round: u64) -> Body {
         entries: entries(prev.0 + 1, terms),
         leader_commit: LogIndex(commit),
         round,
-        standing: Standing::Firm,
+        quorum_contact: QuorumContact::Recent,
     }
 }
 
@@ -192,7 +192,7 @@ impl Node {
         self.settle()
     }
 
-    fn read(&mut self, mode: ReadMode) -> Option<ReadOutcome> {
+    fn read(&mut self, mode: LeaderReadMode) -> Option<ReadOutcome> {
         self.reads.clear();
         self.raft.read(self.now(), 7, mode);
         self.settle();

@@ -16,14 +16,14 @@ fn serving(members: u64) -> Node {
 #[test]
 fn leader_mode_asks_nobody() {
     let mut leader = Node::leader(3, 1, &[1]);
-    assert_eq!(leader.read(ReadMode::Leader), ready(0));
-    assert_eq!(Node::with_log(3, 1, &[1]).read(ReadMode::Leader), refused(None));
+    assert_eq!(leader.read(LeaderReadMode::Leader), ready(0));
+    assert_eq!(Node::with_log(3, 1, &[1]).read(LeaderReadMode::Leader), refused(None));
 }
 
 /// §6.4 steps 1 and 2: a new leader does not know the commit index of its predecessors.
 #[test]
 fn no_read_before_an_entry_of_the_own_term_is_committed() {
-    for mode in [ReadMode::Quorum, ReadMode::Lease] {
+    for mode in [LeaderReadMode::Quorum, LeaderReadMode::Lease] {
         let mut leader = Node::leader(3, 1, &[1]);
         let refusal = AppendResult::Conflict { refused: LogIndex(0), term: None, first: LogIndex(0) };
         leader.receive(2, 2, Body::AppendEntriesResponse { result: refusal, round: 1 });
@@ -39,8 +39,8 @@ fn no_read_before_an_entry_of_the_own_term_is_committed() {
 #[test]
 fn a_round_confirms_only_reads_that_came_before_it() {
     let mut leader = serving(3);
-    assert_eq!(leader.read(ReadMode::Quorum), None);
-    leader.raft.read(leader.now(), 8, ReadMode::Quorum);
+    assert_eq!(leader.read(LeaderReadMode::Quorum), None);
+    leader.raft.read(leader.now(), 8, LeaderReadMode::Quorum);
     assert!(sent(&leader.settle()).is_empty(), "the second read shares the next round");
     let output = leader.receive(2, 2, matched(2, 2));
     assert_eq!(leader.reads, [(7, ReadOutcome::Ready(LogIndex(2)))]);
@@ -56,7 +56,7 @@ fn a_round_confirms_only_reads_that_came_before_it() {
 #[test]
 fn a_read_needs_a_majority_of_members() {
     let mut leader = serving(5);
-    assert_eq!(leader.read(ReadMode::Quorum), None);
+    assert_eq!(leader.read(LeaderReadMode::Quorum), None);
     leader.receive(2, 2, matched(2, 2));
     leader.receive(2, 2, matched(2, 2));
     leader.receive(3, 2, matched(2, 99));
@@ -72,7 +72,7 @@ fn any_answer_of_the_term_confirms_the_leader() {
     let chunk = Body::InstallSnapshotResponse { last_included_index: LogIndex(1), received: 4, round: 2 };
     for answer in [Body::AppendEntriesResponse { result: conflict, round: 2 }, chunk] {
         let mut leader = serving(3);
-        assert_eq!(leader.read(ReadMode::Quorum), None);
+        assert_eq!(leader.read(LeaderReadMode::Quorum), None);
         leader.receive(2, 2, answer);
         assert_eq!(leader.outcome(), ready(2));
     }
@@ -84,7 +84,7 @@ fn any_answer_of_the_term_confirms_the_leader() {
 fn the_read_index_is_the_commit_index_and_a_later_round_confirms_as_well() {
     let mut leader = serving(3);
     leader.propose();
-    assert_eq!(leader.read(ReadMode::Quorum), None);
+    assert_eq!(leader.read(LeaderReadMode::Quorum), None);
     leader.time_out();
     leader.receive(3, 2, matched(2, 3));
     assert_eq!(leader.outcome(), ready(2));
@@ -96,19 +96,19 @@ fn a_lone_leader_answers_once_its_noop_is_committed() {
     let mut node = Node::fresh(1);
     node.ms = node.raft.deadline().0.div_ceil(MS);
     node.raft.tick(node.now());
-    node.raft.read(node.now(), 7, ReadMode::Quorum);
+    node.raft.read(node.now(), 7, LeaderReadMode::Quorum);
     let output = node.raft.take_output();
     assert_eq!((node.role(), output.reads), (Role::Leader, Vec::new()));
     node.raft.persisted();
     node.settle();
     assert_eq!(node.outcome(), ready(1));
-    assert_eq!(node.read(ReadMode::Lease), ready(1));
+    assert_eq!(node.read(LeaderReadMode::Lease), ready(1));
 }
 
 #[test]
 fn a_deposed_leader_refuses_what_waits() {
     let mut leader = serving(3);
-    assert_eq!(leader.read(ReadMode::Quorum), None);
+    assert_eq!(leader.read(LeaderReadMode::Quorum), None);
     let output = leader.receive(3, 2, Body::ReadIndex { context: 5 });
     assert!(output.early.is_empty(), "it shares the next round");
     let output = leader.receive(2, 3, append((2, 2), &[], 0, 1));
@@ -123,12 +123,12 @@ fn a_deposed_leader_refuses_what_waits() {
 #[test]
 fn a_follower_asks_the_leader() {
     let mut follower = Node::with_log(3, 2, &[1, 2]);
-    assert_eq!(follower.read(ReadMode::Quorum), refused(None), "it knows no leader");
+    assert_eq!(follower.read(LeaderReadMode::Quorum), refused(None), "it knows no leader");
     follower.receive(3, 2, append((2, 2), &[], 2, 1));
-    assert_eq!(follower.read(ReadMode::Lease), refused(Some(3)), "it has no lease");
+    assert_eq!(follower.read(LeaderReadMode::Lease), refused(Some(3)), "it has no lease");
     follower.reads.clear();
-    follower.raft.read(follower.now(), 7, ReadMode::Quorum);
-    follower.raft.read(follower.now(), 8, ReadMode::Quorum);
+    follower.raft.read(follower.now(), 7, LeaderReadMode::Quorum);
+    follower.raft.read(follower.now(), 8, LeaderReadMode::Quorum);
     let output = follower.settle();
     let &Body::ReadIndex { context } = &only(&output).body else { panic!("{output:?}") };
     assert_eq!(only(&output).to, NodeId(3));
@@ -150,7 +150,7 @@ fn contexts_differ_between_attempts_and_lives() {
         follower.ms = 10;
         follower.receive(3, 2, append((1, 1), &[], 0, 1));
         let ask = |follower: &mut Node| {
-            follower.raft.read(follower.now(), 7, ReadMode::Quorum);
+            follower.raft.read(follower.now(), 7, LeaderReadMode::Quorum);
             match only(&follower.settle()).body {
                 Body::ReadIndex { context } => context,
                 ref other => panic!("{other:?}"),
@@ -181,7 +181,7 @@ fn a_read_that_waits_is_refused_in_the_end() {
     let follower = || {
         let mut follower = Node::with_log(3, 2, &[1, 2]);
         follower.receive(3, 2, append((2, 2), &[], 2, 1));
-        assert_eq!(follower.read(ReadMode::Quorum), None);
+        assert_eq!(follower.read(LeaderReadMode::Quorum), None);
         follower
     };
     let mut led_by_another = follower();
@@ -194,7 +194,7 @@ fn a_read_that_waits_is_refused_in_the_end() {
     kept.pass(40);
     assert_eq!(kept.outcome(), refused(None));
     let mut lonely_leader = serving(3);
-    assert_eq!(lonely_leader.read(ReadMode::Quorum), None);
+    assert_eq!(lonely_leader.read(LeaderReadMode::Quorum), None);
     for _ in 0..5 {
         lonely_leader.pass(20);
     }
@@ -207,7 +207,7 @@ fn waiting_reads_are_bounded() {
     let mut leader = serving(3);
     leader.reads.clear();
     for id in 0..70_000 {
-        leader.raft.read(leader.now(), id, ReadMode::Quorum);
+        leader.raft.read(leader.now(), id, LeaderReadMode::Quorum);
     }
     leader.settle();
     assert_eq!(leader.reads.len(), 70_000 - 65_536);

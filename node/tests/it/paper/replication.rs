@@ -46,7 +46,7 @@ fn a_proposal_goes_to_the_log_and_to_all_followers_at_once() {
         entries: vec![entry],
         leader_commit: LogIndex(2),
         round: 1,
-        standing: Standing::Firm,
+        quorum_contact: QuorumContact::Recent,
     };
     let to: Vec<_> = output.early.iter().map(|message| (message.to.0, message.body.clone())).collect();
     assert_eq!(to, [(2, body.clone()), (3, body)]);

@@ -10,7 +10,7 @@ fn chunk(last: (u64, u64), offset: u64, data: &'static [u8], done: bool) -> Body
         data: Bytes::from_static(data),
         done,
         round: 3,
-        standing: Standing::Firm,
+        quorum_contact: QuorumContact::Recent,
     }
 }
 

@@ -34,7 +34,7 @@ fn a_request_of_a_past_term_is_refused_in_the_own_term() {
         data: Bytes::new(),
         done: true,
         round: 5,
-        standing: Standing::Firm,
+        quorum_contact: QuorumContact::Recent,
     };
     for body in [append((0, 0), &[2, 2], 2, 5), chunk] {
         let mut node = Node::with_log(3, 3, &[1]);
@@ -165,7 +165,7 @@ fn entries_that_cannot_stand_in_a_log_are_refused() {
         data: Bytes::new(),
         done: true,
         round: 5,
-        standing: Standing::Firm,
+        quorum_contact: QuorumContact::Recent,
     };
     for body in [
         append((1, 1), &[2, 1], 0, 1),

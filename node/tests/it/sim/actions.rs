@@ -1,6 +1,6 @@
 //! Actions of faults and clients in a run.
 
-use node::raft::{NodeId, ReadMode};
+use node::raft::{LeaderReadMode, NodeId};
 
 use super::{
     cluster::{Cluster, Event},
@@ -105,9 +105,9 @@ impl Cluster {
         let input = if self.chance.permille(self.faults.writes) {
             Input::Propose(id)
         } else if self.defect == Defect::TrustsLeaderReads {
-            Input::Read(id, ReadMode::Leader)
+            Input::Read(id, LeaderReadMode::Leader)
         } else {
-            Input::Read(id, self.chance.pick(&[ReadMode::Quorum, ReadMode::Lease]))
+            Input::Read(id, self.chance.pick(&[LeaderReadMode::Quorum, LeaderReadMode::Lease]))
         };
         self.log(|| format!("n{} asked {input:?}", host + 1));
         // A read must see everything acknowledged before the client asked, not before the node takes the request.

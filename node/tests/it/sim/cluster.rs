@@ -4,7 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
-use node::raft::{AppendResult, Body, LogIndex, Message, NodeId, Output, ProposalOutcome, Raft, ReadMode, ReadOutcome};
+use node::raft::{
+    AppendResult, Body, LeaderReadMode, LogIndex, Message, NodeId, Output, ProposalOutcome, Raft, ReadOutcome,
+};
 
 use super::{
     faults::{Chance, Defect, Faults, MS, config},
@@ -458,16 +460,16 @@ impl Cluster {
             let ReadOutcome::Ready(index) = outcome else { continue };
             // A jump violates the assumption about clocks that leases depend on.
             let linearizable = match mode {
-                ReadMode::Quorum => true,
-                ReadMode::Lease => !self.faults.clock_jumps,
-                ReadMode::Leader => self.defect == Defect::TrustsLeaderReads,
+                LeaderReadMode::Quorum => true,
+                LeaderReadMode::Lease => !self.faults.clock_jumps,
+                LeaderReadMode::Leader => self.defect == Defect::TrustsLeaderReads,
             };
             let n = host + 1;
             assert!(!linearizable || index.0 >= acknowledged, "stale read: {mode:?} at n{n}: {index} < {acknowledged}");
             match mode {
-                ReadMode::Quorum => self.stats.quorum_reads += 1,
-                ReadMode::Lease => self.stats.lease_reads += 1,
-                ReadMode::Leader => {}
+                LeaderReadMode::Quorum => self.stats.quorum_reads += 1,
+                LeaderReadMode::Lease => self.stats.lease_reads += 1,
+                LeaderReadMode::Leader => {}
             }
             if linearizable {
                 own.ready.push(index.0);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use node::raft::{Entry, LogIndex, Message, Output, Raft, ReadMode, Snapshot, Term, Time};
+use node::raft::{Entry, LeaderReadMode, LogIndex, Message, Output, Raft, Snapshot, Term, Time};
 
 use super::{disk::Disk, oracle::Oracle};
 
@@ -11,7 +11,7 @@ use super::{disk::Disk, oracle::Oracle};
 pub(crate) enum Input {
     Message(Message),
     Propose(u64),
-    Read(u64, ReadMode),
+    Read(u64, LeaderReadMode),
 }
 
 /// Clock that runs at `permille` thousandths of true speed.
@@ -55,7 +55,7 @@ pub(crate) struct Host {
     /// Pending proposals by index, with the term that they must have there.
     pub(crate) proposals: BTreeMap<u64, Term>,
     /// Pending reads: the mode, and the acknowledged index when they began.
-    pub(crate) reads: BTreeMap<u64, (ReadMode, u64)>,
+    pub(crate) reads: BTreeMap<u64, (LeaderReadMode, u64)>,
     /// Indexes to be applied before reads that wait for them are answered.
     pub(crate) ready: Vec<u64>,
     /// Snapshot that is being written beside the loop.

@@ -9,16 +9,16 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::{
-    kv::{self, Applied, MicroOperation},
+    kv::{self, CommandResult, MicroOperation},
     raft::{LogIndex, NodeId, Role, Term},
-    request::{Failure, Happened, Reason},
+    request::{Effect, Failure, Reason},
 };
 
 /// Successful operation, with the node that answered.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(super) struct ApiResponse {
     pub(super) subject: Subject,
-    pub(super) applied: Applied,
+    pub(super) applied: CommandResult,
     pub(super) node: NodeId,
     pub(super) role: Role,
     pub(super) term: Term,
@@ -37,7 +37,7 @@ pub(super) enum Subject {
 
 /// Body of any response; fields that do not apply are left out.
 #[derive(Serialize)]
-struct Body<'a> {
+struct ResponseBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -59,12 +59,12 @@ struct Body<'a> {
     term: Term,
 }
 
-impl IntoResponse for Answer {
+impl IntoResponse for ApiResponse {
     fn into_response(self) -> Response {
-        let unknown = |reason| ApiError::from(Failure { reason, happened: Happened::Unknown }).into_response();
+        let unknown = |reason| ApiError::from(Failure { reason, effect: Effect::Unknown }).into_response();
         let &Self { ref subject, node, role, term, .. } = &self;
         let key = if let Subject::Key(key) = subject { Some(key.as_str()) } else { None };
-        let body = Body {
+        let body = ResponseBody {
             key,
             client: None,
             value: None,
@@ -78,24 +78,26 @@ impl IntoResponse for Answer {
             term,
         };
         let body = match &self.applied {
-            Applied::Got(found) => {
-                Body { value: Some(json(found.value.as_ref())), revision: Some(found.revision), ..body }
+            CommandResult::Got(found) => {
+                ResponseBody { value: Some(json(found.value.as_ref())), revision: Some(found.revision), ..body }
             }
-            Applied::Put(revision) => Body { revision: Some(*revision), ..body },
-            Applied::Cas { swapped, observed, revision } => {
+            CommandResult::Put(revision) => ResponseBody { revision: Some(*revision), ..body },
+            CommandResult::Cas { swapped, observed, revision } => {
                 let observed = Some(json(observed.as_ref()));
-                Body { swapped: Some(*swapped), observed, revision: Some(*revision), ..body }
+                ResponseBody { swapped: Some(*swapped), observed, revision: Some(*revision), ..body }
             }
-            Applied::Added { added, revision } => Body { added: Some(*added), revision: Some(*revision), ..body },
-            Applied::Transaction { found, revision } => {
-                Body { ops: Some(answered(subject, found)), revision: Some(*revision), ..body }
+            CommandResult::Added { added, revision } => {
+                ResponseBody { added: Some(*added), revision: Some(*revision), ..body }
             }
-            Applied::Refused(refusal) => {
+            CommandResult::Transaction { found, revision } => {
+                ResponseBody { ops: Some(answered(subject, found)), revision: Some(*revision), ..body }
+            }
+            CommandResult::Refused(refusal) => {
                 return ApiError::refused(StatusCode::CONFLICT, refusal.to_string()).into_response();
             }
-            Applied::Registered(client) => Body { client: Some(client.to_string()), ..body },
-            Applied::OutOfSequence { latest } => return unknown(Reason::OutOfSequence { latest: *latest }),
-            Applied::Expired => return unknown(Reason::SessionExpired),
+            CommandResult::Registered(client) => ResponseBody { client: Some(client.to_string()), ..body },
+            CommandResult::OutOfSequence { latest } => return unknown(Reason::OutOfSequence { latest: *latest }),
+            CommandResult::Expired => return unknown(Reason::SessionExpired),
         };
         Json(body).into_response()
     }
@@ -121,7 +123,7 @@ fn json(value: Option<&kv::Json>) -> &RawValue {
 pub(super) struct ApiError {
     status: StatusCode,
     error: String,
-    happened: Happened,
+    effect: Effect,
 }
 
 impl ApiError {
@@ -132,17 +134,24 @@ impl ApiError {
 
     /// Creates the answer to a request that has had no effect.
     pub(super) fn refused(status: StatusCode, error: impl Into<String>) -> Self {
-        Self { status, error: error.into(), happened: Happened::No }
+        Self { status, error: error.into(), effect: Effect::No }
     }
 
     /// Creates the answer to a request that the node cannot serve now.
-    pub(super) fn unavailable(reason: &Reason, happened: Happened) -> Self {
-        Self { status: StatusCode::SERVICE_UNAVAILABLE, error: reason.to_string(), happened }
+    pub(super) fn unavailable(reason: &Reason, effect: Effect) -> Self {
+        Self { status: StatusCode::SERVICE_UNAVAILABLE, error: reason.to_string(), effect }
     }
 }
 
+/// Body of a response to a failed request.
+#[derive(Serialize)]
+struct ErrorBody {
+    error: String,
+    happened: Effect,
+}
+
 impl From<Failure> for ApiError {
-    fn from(Failure { reason, happened }: Failure) -> Self {
+    fn from(Failure { reason, effect }: Failure) -> Self {
         let status = match reason {
             Reason::Deadline => StatusCode::GATEWAY_TIMEOUT,
             Reason::OutOfSequence { .. } => StatusCode::CONFLICT,
@@ -150,23 +159,18 @@ impl From<Failure> for ApiError {
             Reason::NoLeases => StatusCode::BAD_REQUEST,
             Reason::NoLeader
             | Reason::LeaderChanged
-            | Reason::Deserted
+            | Reason::NoQuorum
             | Reason::Unreachable(_)
             | Reason::Overloaded
             | Reason::Superseded
             | Reason::Stopping => StatusCode::SERVICE_UNAVAILABLE,
         };
-        Self { status, error: reason.to_string(), happened }
+        Self { status, error: reason.to_string(), effect }
     }
 }
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        #[derive(Serialize)]
-        struct Body {
-            error: String,
-            happened: Happened,
-        }
-        (self.status, Json(Body { error: self.error, happened: self.happened })).into_response()
+        (self.status, Json(ErrorBody { error: self.error, happened: self.effect })).into_response()
     }
 }

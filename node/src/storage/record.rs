@@ -23,7 +23,7 @@ pub(super) const MAX_PAYLOAD_BYTES: usize = u32::MAX as usize;
 
 /// Content of a file at one offset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Found<'a> {
+pub(super) enum FileContent<'a> {
     /// End of the file.
     End,
     /// Sound record, with the offset after it.
@@ -51,24 +51,24 @@ fn header(offset: u64, length: usize, checksum: u32) -> Option<[u8; HEADER_BYTES
 }
 
 /// Reads the content at `offset`.
-pub(super) fn read(file: &[u8], offset: usize) -> Found<'_> {
+pub(super) fn read(file: &[u8], offset: usize) -> FileContent<'_> {
     let rest = file.get(offset..).unwrap_or_default();
     if rest.is_empty() {
-        return Found::End;
+        return FileContent::End;
     }
     let torn_or_damaged =
-        |end: usize| if has_unwritten_sector(file, offset, end) { Found::Torn } else { Found::Damaged };
+        |end: usize| if has_unwritten_sector(file, offset, end) { FileContent::Torn } else { FileContent::Damaged };
     let Some(header) = rest.get(..HEADER_BYTES) else {
         let begins = MARK.starts_with(&rest[..rest.len().min(MARK.len())]);
-        return if begins { Found::Torn } else { torn_or_damaged(file.len()) };
+        return if begins { FileContent::Torn } else { torn_or_damaged(file.len()) };
     };
     let Some((length, expected)) = parse(header, offset) else { return torn_or_damaged(file.len()) };
     let Some(record) = length.checked_add(HEADER_BYTES + 1).and_then(|bytes| rest.get(..bytes)) else {
-        return Found::Torn;
+        return FileContent::Torn;
     };
     let payload = &record[HEADER_BYTES..record.len() - 1];
     if record.ends_with(&[END]) && checksum(offset as u64, payload) == expected {
-        return Found::Record(payload, offset + record.len());
+        return FileContent::Record(payload, offset + record.len());
     }
     torn_or_damaged(offset + record.len())
 }
@@ -125,8 +125,8 @@ mod tests {
         (file, starts)
     }
 
-    fn is_sound(found: Found<'_>) -> bool {
-        matches!(found, Found::Record(..))
+    fn is_sound(found: FileContent<'_>) -> bool {
+        matches!(found, FileContent::Record(..))
     }
 
     #[test]
@@ -134,11 +134,11 @@ mod tests {
         let (file, starts) = records(&[3, 0, 700]);
         let mut at = 0;
         for (start, length) in starts.into_iter().zip([3, 0, 700]) {
-            let Found::Record(payload, next) = read(&file, at) else { panic!("a record at {at}") };
+            let FileContent::Record(payload, next) = read(&file, at) else { panic!("a record at {at}") };
             assert_eq!((at, payload.len()), (start, length));
             at = next;
         }
-        assert_eq!(read(&file, at), Found::End);
+        assert_eq!(read(&file, at), FileContent::End);
     }
 
     /// Tries every length, so that headers, payloads and end marks meet the border of a sector at every byte.
@@ -149,7 +149,7 @@ mod tests {
             for bit in starts[1] * 8..sound.len() * 8 {
                 let mut file = sound.clone();
                 file[bit / 8] ^= 1 << (bit % 8);
-                assert_eq!(read(&file, starts[1]), Found::Damaged, "bit {bit} after {first} bytes");
+                assert_eq!(read(&file, starts[1]), FileContent::Damaged, "bit {bit} after {first} bytes");
             }
         }
     }
@@ -160,7 +160,7 @@ mod tests {
         for bit in 0..starts[1] * 8 {
             let mut file = sound.clone();
             file[bit / 8] ^= 1 << (bit % 8);
-            assert_eq!(read(&file, 0), Found::Damaged, "bit {bit}");
+            assert_eq!(read(&file, 0), FileContent::Damaged, "bit {bit}");
             assert!(any_after(&file, 0), "the second is still found");
         }
         assert!(!any_after(&sound, starts[1]));
@@ -170,9 +170,9 @@ mod tests {
     fn a_beginning_of_a_record_is_torn() {
         let (sound, starts) = records(&[30, 700]);
         for length in starts[1] + 1..sound.len() {
-            assert_eq!(read(&sound[..length], starts[1]), Found::Torn, "{length} bytes");
+            assert_eq!(read(&sound[..length], starts[1]), FileContent::Torn, "{length} bytes");
         }
-        assert_eq!(read(&sound[..starts[1]], starts[1]), Found::End);
+        assert_eq!(read(&sound[..starts[1]], starts[1]), FileContent::End);
     }
 
     #[test]
@@ -189,7 +189,7 @@ mod tests {
                 let end = borders.get(number + 1).copied().unwrap_or(sound.len());
                 file[start..end].fill(0);
             }
-            assert_eq!(read(&file, starts[1]), Found::Torn, "without {lost:b}");
+            assert_eq!(read(&file, starts[1]), FileContent::Torn, "without {lost:b}");
             assert!(is_sound(read(&file, 0)));
         }
     }
@@ -198,17 +198,17 @@ mod tests {
     fn a_tail_of_zeros_is_torn_and_one_of_anything_else_is_not() {
         let (sound, _) = records(&[30]);
         for zeros in [1, 15, 16, 5000] {
-            assert_eq!(read(&[&sound[..], &vec![0; zeros]].concat(), sound.len()), Found::Torn);
+            assert_eq!(read(&[&sound[..], &vec![0; zeros]].concat(), sound.len()), FileContent::Torn);
         }
         for other in [&b"x"[..], b"leftover", &[7; 600]] {
-            assert_eq!(read(&[&sound[..], other].concat(), sound.len()), Found::Damaged);
+            assert_eq!(read(&[&sound[..], other].concat(), sound.len()), FileContent::Damaged);
         }
     }
 
     #[test]
     fn a_record_out_of_place_is_none() {
         let (file, starts) = records(&[3, 3]);
-        assert_eq!(read(&file[starts[1]..], 0), Found::Damaged);
+        assert_eq!(read(&file[starts[1]..], 0), FileContent::Damaged);
         assert!(!any_after(&file, starts[1]));
     }
 

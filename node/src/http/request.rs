@@ -10,11 +10,11 @@ use axum::{
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use super::answer::ApiError;
+use super::response::ApiError;
 use crate::{
     kv::{Json, MAX_MICRO_OPERATIONS, MicroOperation, Session},
     raft::LogIndex,
-    request::Mode,
+    request::ReadMode,
 };
 
 /// Maximum length of a key, in bytes.
@@ -25,7 +25,7 @@ const MAX_KEY_BYTES: usize = 256;
 #[serde(deny_unknown_fields)]
 pub(super) struct ReadQuery {
     #[serde(default)]
-    pub(super) read: Mode,
+    pub(super) read: ReadMode,
 }
 
 /// Body of a write.
@@ -65,7 +65,7 @@ pub(super) struct TransactionBody {
     pub(super) seq: Option<u64>,
 }
 
-pub(super) fn mode(query: Result<Query<ReadQuery>, QueryRejection>) -> Result<Mode, ApiError> {
+pub(super) fn mode(query: Result<Query<ReadQuery>, QueryRejection>) -> Result<ReadMode, ApiError> {
     let Query(ReadQuery { read }) = query.map_err(|rejection| ApiError::bad(rejection.body_text()))?;
     Ok(read)
 }

@@ -1,0 +1,27 @@
+//! Inputs of the server's loop, from clients and from peers.
+
+use std::sync::mpsc::SyncSender;
+
+use tokio::sync::oneshot;
+
+use crate::{
+    frame::Frame,
+    raft::NodeId,
+    request::{Reply, Request, StatusReport},
+};
+
+/// Input of the server's loop.
+#[derive(Debug)]
+pub(crate) enum Input {
+    /// Request of a client of this node.
+    Client(Request, oneshot::Sender<Reply>),
+    /// Frame from a peer.
+    Peer(NodeId, Frame),
+    /// Request for the node's status.
+    Status(oneshot::Sender<StatusReport>),
+    /// Request to stop.
+    Stop,
+}
+
+/// Bounded queue into the loop. A sender that finds it full drops its input, or reports an overload.
+pub(crate) type Inputs = SyncSender<Input>;
