@@ -22,7 +22,7 @@ use nix::unistd::{ForkResult, fork, getpid, pause, pipe2, read, write};
 use crate::capabilities::{Capabilities, Capability, Need};
 use crate::net::command::{self, Command};
 use crate::net::{CommandError, Firewall};
-use crate::process::end_with;
+use crate::parent::end_with;
 use crate::sandbox::{UserMaps, is_root, make_mounts_private};
 
 /// Environment variable that replaces the folders in which programs are searched, see [`with_sbin`].
@@ -185,7 +185,7 @@ fn stop_and_kill_a_child() -> nix::Result<()> {
         }
     };
     drop(says_so);
-    if !hears(&bound) {
+    if !receives_byte(&bound) {
         kill(child, Signal::SIGKILL)?;
         waitpid(child, None)?;
         return Err(Errno::ESRCH);
@@ -200,7 +200,7 @@ fn stop_and_kill_a_child() -> nix::Result<()> {
 }
 
 /// Returns true if something is written to the pipe before all its writers have closed it.
-fn hears(pipe: &OwnedFd) -> bool {
+fn receives_byte(pipe: &OwnedFd) -> bool {
     loop {
         match read(pipe, &mut [0]) {
             Err(Errno::EINTR) => {}

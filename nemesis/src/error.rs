@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use crate::fault::{FaultId, NodeId};
+use crate::fault::FaultId;
 use crate::net::CommandError;
+use crate::node_id::NodeId;
 
 /// Failure of the harness: the run cannot be trusted from here on, but healing still works.
 #[derive(Debug, Error)]

@@ -7,17 +7,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::grudge::Grudge;
-
-/// Number of a node, from 1; written `n1`, which is also the name of its host's network namespace.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct NodeId(pub u16);
-
-impl fmt::Display for NodeId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&format!("n{}", self.0))
-    }
-}
+use crate::node_id::{NodeId, names};
 
 /// Target of a fault, resolved to nodes when the fault is injected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,7 +17,8 @@ pub enum Target {
     /// [`crate::leader_of`].
     Leader,
     /// Node whose clock is already skewed; the leader if there is none.
-    Bent,
+    #[serde(rename = "bent")]
+    Skewed,
     /// One healthy node, drawn from the seed.
     Random,
     /// Maximum number of healthy nodes that the cluster can lose, drawn from the seed.
@@ -42,7 +33,7 @@ impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Leader => f.write_str("the leader"),
-            Self::Bent => f.write_str("the node with the bent clock"),
+            Self::Skewed => f.write_str("the node with the skewed clock"),
             Self::Random => f.write_str("a random node"),
             Self::Minority => f.write_str("a random minority"),
             Self::All => f.write_str("all nodes"),
@@ -133,7 +124,7 @@ impl fmt::Display for Fault {
 }
 
 fn write_clock(f: &mut fmt::Formatter<'_>, whose: &dyn fmt::Display, rate: f64, jump_ns: i64) -> fmt::Result {
-    write!(f, "bend the clock of {whose} to {rate} of its speed")?;
+    write!(f, "skew the clock of {whose} to {rate} of its speed")?;
     if jump_ns == 0 { Ok(()) } else { write!(f, " and {:+} ms", jump_ns / 1_000_000) }
 }
 
@@ -178,11 +169,6 @@ impl fmt::Display for ResolvedFault {
             Self::Clock { nodes, rate, jump_ns } => write_clock(f, &names(nodes), *rate, *jump_ns),
         }
     }
-}
-
-/// Returns the nodes' names separated by spaces: `n1 n3`.
-pub(crate) fn names(nodes: &BTreeSet<NodeId>) -> String {
-    nodes.iter().map(NodeId::to_string).collect::<Vec<_>>().join(" ")
 }
 
 /// Identifier under which a fault in force can be healed.
@@ -248,10 +234,10 @@ mod tests {
         assert_eq!(words(Fault::Pause { target: Target::Minority }), "pause a random minority");
         assert_eq!(words(Fault::Partition { shape: Shape::Isolate(Target::Leader) }), "isolate the leader");
         let clock = Fault::Clock { target: Target::Leader, rate: 0.2, jump_ns: 0 };
-        assert_eq!(words(clock), "bend the clock of the leader to 0.2 of its speed");
+        assert_eq!(words(clock), "skew the clock of the leader to 0.2 of its speed");
         let nodes = BTreeSet::from([NodeId(1), NodeId(2)]);
-        let bent = ResolvedFault::Clock { nodes, rate: 1.0, jump_ns: -1_500_000_000 };
-        assert_eq!(bent.to_string(), "bend the clock of n1 n2 to 1 of its speed and -1500 ms");
+        let skewed = ResolvedFault::Clock { nodes, rate: 1.0, jump_ns: -1_500_000_000 };
+        assert_eq!(skewed.to_string(), "skew the clock of n1 n2 to 1 of its speed and -1500 ms");
     }
 
     #[test]
@@ -260,6 +246,7 @@ mod tests {
         let text = serde_json::to_string(&fault).unwrap();
         assert_eq!(text, r#"{"partition":{"shape":{"isolate":{"node":2}}}}"#);
         assert_eq!(serde_json::from_str::<Fault>(&text).unwrap(), fault);
+        assert_eq!(serde_json::to_string(&Target::Skewed).unwrap(), r#""bent""#, "plans of old can be read");
         let fault = ResolvedFault::Kill { nodes: BTreeSet::from([NodeId(1)]) };
         let outcome = Outcome::Indeterminate { id: FaultId(7), fault, why: "w".into() };
         let text = serde_json::to_string(&outcome).unwrap();

@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::fault::{NodeId, names};
+use crate::node_id::{NodeId, names};
 
 /// Map from each node that drops packets to the nodes whose packets it drops.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

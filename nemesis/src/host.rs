@@ -10,10 +10,10 @@ use std::thread;
 
 use crate::capabilities::{Capabilities, Need};
 use crate::error::Error;
-use crate::fault::NodeId;
 use crate::grudge::Grudge;
 use crate::net::command::{NETNS_FOLDER, run};
 use crate::net::{Command, Firewall, Log, links};
+use crate::node_id::NodeId;
 use crate::process::{NodeCommand, NodeProcess, Spawner};
 use crate::sandbox::Sandbox;
 
@@ -68,9 +68,9 @@ impl Hosts {
         let ip = can.ip().filter(|_| *sandbox == Sandbox::Isolated && can.has(Need::Network));
         let ip = ip.map(|path| path.to_string_lossy().into_owned());
         if let Some(ip) = &ip {
-            let (cables, plugs) = links::lay(ip, &nodes);
-            run(&cables, &log)?;
-            in_parallel(&plugs, |plug| run(plug, &log).map(drop).map_err(Error::from))?;
+            let (bridge, interfaces) = links::create(ip, &nodes);
+            run(&bridge, &log)?;
+            in_parallel(&interfaces, |interface| run(interface, &log).map(drop).map_err(Error::from))?;
         }
         let host = |node: &NodeId| {
             let path = format!("{NETNS_FOLDER}/{node}");

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::fault::{FaultId, NodeId, ResolvedFault};
+use crate::fault::{FaultId, ResolvedFault};
+use crate::node_id::NodeId;
 
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
@@ -44,7 +45,7 @@ impl Ledger {
     }
 
     /// Returns the nodes whose clock is skewed.
-    pub(crate) fn bent(&self) -> BTreeSet<NodeId> {
+    pub(crate) fn skewed(&self) -> BTreeSet<NodeId> {
         self.nodes(|fault| match fault {
             ResolvedFault::Clock { nodes, .. } => Some(nodes),
             ResolvedFault::Kill { .. } | ResolvedFault::Pause { .. } | ResolvedFault::Partition { .. } => None,
@@ -72,7 +73,7 @@ mod tests {
         ledger.enter(ResolvedFault::Pause { nodes: set(2) });
         ledger.enter(ResolvedFault::Clock { nodes: set(3), rate: 0.2, jump_ns: 0 });
         assert_eq!(ledger.down(), BTreeSet::from([NodeId(1), NodeId(2)]));
-        assert_eq!(ledger.bent(), set(3));
+        assert_eq!(ledger.skewed(), set(3));
         assert!(!ledger.is_partitioned());
         ledger.strike(kill);
         ledger.strike(kill);

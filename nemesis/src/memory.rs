@@ -19,7 +19,7 @@ a lower --memory-limit takes less\n";
 unsafe impl GlobalAlloc for HostMemory {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: as promised by the caller.
-        given(unsafe { System.alloc(layout) })
+        non_null(unsafe { System.alloc(layout) })
     }
 
     unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
@@ -29,19 +29,19 @@ unsafe impl GlobalAlloc for HostMemory {
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         // SAFETY: as promised by the caller.
-        given(unsafe { System.alloc_zeroed(layout) })
+        non_null(unsafe { System.alloc_zeroed(layout) })
     }
 
     unsafe fn realloc(&self, memory: *mut u8, layout: Layout, bytes: usize) -> *mut u8 {
         // SAFETY: as promised by the caller.
-        given(unsafe { System.realloc(memory, layout, bytes) })
+        non_null(unsafe { System.realloc(memory, layout, bytes) })
     }
 }
 
 #[inline]
-fn given(memory: *mut u8) -> *mut u8 {
+fn non_null(memory: *mut u8) -> *mut u8 {
     if memory.is_null() {
-        refused();
+        exit_without_memory();
     }
     memory
 }
@@ -49,7 +49,7 @@ fn given(memory: *mut u8) -> *mut u8 {
 /// Writes the message and exits without allocating and without cleaning up: the kernel ends the processes that this
 /// one has started.
 #[cold]
-fn refused() -> ! {
+fn exit_without_memory() -> ! {
     #[allow(unsafe_code, reason = "nothing may be allocated here, so the C library is asked directly")]
     // SAFETY: the length is that of the text, and the process ends here.
     unsafe {

@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 
 use crate::clock::ClockFile;
 use crate::error::Error;
-use crate::fault::{FaultId, NodeId, Outcome, ResolvedFault};
+use crate::fault::{FaultId, Outcome, ResolvedFault};
 use crate::host::Hosts;
 use crate::ledger::Ledger;
 use crate::net::CommandError;
+use crate::node_id::NodeId;
 use crate::process::{NodeCommand, NodeProcess};
-use crate::resolve::{View, resolve};
+use crate::resolve::{ClusterView, resolve};
 use crate::schedule::PlannedFault;
 
 #[derive(Debug)]
@@ -70,8 +71,8 @@ impl Nemesis {
     /// ledger for [`Self::heal_all`].
     pub fn inject(&mut self, planned: &PlannedFault, leader: Option<NodeId>) -> Result<Outcome, Error> {
         let nodes: Vec<NodeId> = self.nodes.keys().copied().collect();
-        let (down, bent) = (self.ledger.down(), self.ledger.bent());
-        let view = View { nodes: &nodes, leader, down: &down, bent: &bent };
+        let (down, skewed) = (self.ledger.down(), self.ledger.skewed());
+        let view = ClusterView { nodes: &nodes, leader, down: &down, skewed: &skewed };
         let fault = match resolve(&planned.fault, planned.draw, &view) {
             Ok(fault) => fault,
             Err(why) => return Ok(Outcome::Skipped { why }),
@@ -135,7 +136,7 @@ impl Nemesis {
             })?,
             ResolvedFault::Partition { grudge, .. } => self.hosts.drop_packets(grudge)?,
             ResolvedFault::Clock { nodes, rate, jump_ns } => {
-                self.each(nodes, |id, node| node.bend(id, *rate, *jump_ns))?;
+                self.each(nodes, |id, node| node.skew_clock(id, *rate, *jump_ns))?;
             }
         }
         Ok(why)
@@ -156,7 +157,7 @@ impl Nemesis {
             }
             ResolvedFault::Pause { nodes } => self.each(nodes, |_, node| node.process.resume())?,
             ResolvedFault::Partition { .. } => self.hosts.drop_nothing()?,
-            ResolvedFault::Clock { nodes, .. } => self.each(nodes, |id, node| node.bend(id, 1.0, 0))?,
+            ResolvedFault::Clock { nodes, .. } => self.each(nodes, |id, node| node.skew_clock(id, 1.0, 0))?,
         }
         self.ledger.strike(id);
         Ok(())
@@ -241,7 +242,7 @@ impl Nemesis {
 }
 
 impl Node {
-    fn bend(&mut self, id: NodeId, rate: f64, jump_ns: i64) -> Result<(), Error> {
+    fn skew_clock(&mut self, id: NodeId, rate: f64, jump_ns: i64) -> Result<(), Error> {
         let Some(clock) = &mut self.clock else { return Ok(()) };
         clock.set(rate, jump_ns).map_err(Error::system(format!("setting the clock of {id}")))
     }

@@ -5,15 +5,15 @@ use std::collections::BTreeSet;
 
 use thiserror::Error;
 
-use crate::fault::{Fault, NodeId, Target};
+use crate::fault::{Fault, Target};
 use crate::net::MOST_HOSTS;
-use crate::resolve::{View, resolve};
-use crate::schedule::candidates;
+use crate::node_id::NodeId;
+use crate::resolve::{ClusterView, resolve};
 use crate::spec::{FaultSpec, FaultSpecs};
 
 /// Fault that would be skipped at any time.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("`{fault}` cannot work with {nodes} node{}: {why}; {instead}", if *nodes == 1 { "" } else { "s" })]
+#[error("`{fault}` cannot work with {nodes} node{}: {why}; {alternative}", if *nodes == 1 { "" } else { "s" })]
 pub struct ImpossibleFault {
     /// Fault in the syntax of the user.
     pub fault: String,
@@ -22,7 +22,7 @@ pub struct ImpossibleFault {
     /// Reason in words.
     pub why: String,
     /// Alternative that would work.
-    pub instead: String,
+    pub alternative: String,
 }
 
 impl FaultSpecs {
@@ -34,13 +34,13 @@ impl FaultSpecs {
         self.0.iter().try_for_each(|spec| {
             // A target or shape left open is drawn from those that work.
             let Err(why) = any_works(spec, nodes) else { return Ok(()) };
-            Err(ImpossibleFault { fault: spec.to_string(), nodes, why, instead: instead(spec, nodes) })
+            Err(ImpossibleFault { fault: spec.to_string(), nodes, why, alternative: alternative(spec, nodes) })
         })
     }
 }
 
 fn any_works(spec: &FaultSpec, nodes: u16) -> Result<(), String> {
-    let mut works = candidates(spec).into_iter().map(|fault| works(&fault, nodes));
+    let mut works = spec.candidates().into_iter().map(|fault| works(&fault, nodes));
     let first = works.next().unwrap_or(Ok(()));
     if first.is_err() && works.any(|other| other.is_ok()) { Ok(()) } else { first }
 }
@@ -57,11 +57,11 @@ pub(crate) fn works(fault: &Fault, nodes: u16) -> Result<(), String> {
         return Err("there is no node".into());
     }
     let none = BTreeSet::new();
-    let view = View { nodes: &all, leader: Some(NodeId(1)), down: &none, bent: &none };
+    let view = ClusterView { nodes: &all, leader: Some(NodeId(1)), down: &none, skewed: &none };
     resolve(fault, 0, &view).map(drop)
 }
 
-fn instead(spec: &FaultSpec, nodes: u16) -> String {
+fn alternative(spec: &FaultSpec, nodes: u16) -> String {
     let target = match spec {
         FaultSpec::Kill(target) | FaultSpec::Pause(target) => *target,
         FaultSpec::Clock { target, .. } => Some(*target),

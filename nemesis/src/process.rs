@@ -13,14 +13,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::{Signal, killpg};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
-use nix::unistd::{Pid, getpid, getppid};
+use nix::unistd::Pid;
 
 use crate::error::Error;
-use crate::fault::NodeId;
 use crate::net::command::enter_netns;
+use crate::node_id::NodeId;
+use crate::parent::die_with_parent;
 use crate::sandbox::MARKER;
 
 /// Time that the kernel gets to stop or to end a process that has been signalled.
@@ -242,27 +242,4 @@ impl Drop for NodeProcess {
         // The error cannot be reported any more; in a sandbox the kernel kills the process in any case.
         self.kill().ok();
     }
-}
-
-/// Makes the process end when we are killed, which nothing else ensures without a PID namespace around it. This must
-/// be the first action before exec, and the process must be started by a thread that outlives it: the signal is sent
-/// at the end of that thread.
-pub(crate) fn die_with_parent(command: &mut Command) {
-    let parent = getpid();
-    #[allow(unsafe_code, reason = "the parent death signal is asked for between fork and exec")]
-    // SAFETY: two system calls; nothing is allocated.
-    unsafe {
-        command.pre_exec(move || Ok(end_with(parent)?));
-    }
-}
-
-/// Asks the kernel to kill this process, stopped or not, when its parent is gone. Makes two system calls and nothing
-/// else.
-///
-/// # Errors
-/// Returns an error if the parent is gone already.
-pub(crate) fn end_with(parent: Pid) -> nix::Result<()> {
-    set_pdeathsig(Signal::SIGKILL)?;
-    // The parent may have died before the signal was requested.
-    if getppid() == parent { Ok(()) } else { Err(Errno::ESRCH) }
 }

@@ -3,13 +3,14 @@
 
 use std::collections::BTreeSet;
 
-use crate::fault::{Fault, NodeId, ResolvedFault, Shape, Target};
+use crate::fault::{Fault, ResolvedFault, Shape, Target};
 use crate::grudge::{self, Direction};
+use crate::node_id::NodeId;
 use crate::random::Random;
 
 /// State of the cluster when a fault is injected.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct View<'a> {
+pub(crate) struct ClusterView<'a> {
     /// Nodes of the cluster, in order.
     pub(crate) nodes: &'a [NodeId],
     /// Current leader, as far as known.
@@ -17,7 +18,7 @@ pub(crate) struct View<'a> {
     /// Nodes that are killed or paused now.
     pub(crate) down: &'a BTreeSet<NodeId>,
     /// Nodes with a skewed clock now.
-    pub(crate) bent: &'a BTreeSet<NodeId>,
+    pub(crate) skewed: &'a BTreeSet<NodeId>,
 }
 
 /// Returns the node with the highest term among those that claim to lead, which is the only one that really can. A
@@ -30,17 +31,17 @@ pub fn leader_of(claims: &[(NodeId, u64)]) -> Option<NodeId> {
 ///
 /// # Errors
 /// Returns the reason why the fault has to be skipped, in words.
-pub(crate) fn resolve(fault: &Fault, draw: u64, view: &View<'_>) -> Result<ResolvedFault, String> {
+pub(crate) fn resolve(fault: &Fault, draw: u64, view: &ClusterView<'_>) -> Result<ResolvedFault, String> {
     let mut random = Random::split(draw, "target");
     match *fault {
         Fault::Kill { target } => Ok(ResolvedFault::Kill { nodes: take_down(target, &mut random, view)? }),
         Fault::Pause { target } => Ok(ResolvedFault::Pause { nodes: take_down(target, &mut random, view)? }),
         Fault::Clock { target, rate, jump_ns } => {
             let nodes = pick(target, &mut random, view)?;
-            if nodes.is_disjoint(view.bent) {
+            if nodes.is_disjoint(view.skewed) {
                 Ok(ResolvedFault::Clock { nodes, rate, jump_ns })
             } else {
-                Err("its clock is bent already".into())
+                Err("its clock is skewed already".into())
             }
         }
         Fault::Partition { shape } => {
@@ -70,13 +71,13 @@ pub(crate) fn resolve(fault: &Fault, draw: u64, view: &View<'_>) -> Result<Resol
 }
 
 /// Returns the nodes that a target refers to now.
-fn pick(target: Target, random: &mut Random, view: &View<'_>) -> Result<BTreeSet<NodeId>, String> {
+fn pick(target: Target, random: &mut Random, view: &ClusterView<'_>) -> Result<BTreeSet<NodeId>, String> {
     let healthy: Vec<NodeId> = view.nodes.iter().copied().filter(|node| !view.down.contains(node)).collect();
     let leader = || view.leader.ok_or_else(|| String::from("no node claims to lead"));
     let nodes: Vec<NodeId> = match target {
         Target::Leader => vec![leader()?],
-        Target::Bent if view.bent.is_empty() => vec![leader()?],
-        Target::Bent => view.bent.iter().copied().collect(),
+        Target::Skewed if view.skewed.is_empty() => vec![leader()?],
+        Target::Skewed => view.skewed.iter().copied().collect(),
         Target::Random if healthy.is_empty() => vec![],
         Target::Random => vec![healthy[random.below(healthy.len())]],
         Target::Minority => shuffled(random, &healthy).into_iter().take(spare(view)).collect(),
@@ -89,7 +90,7 @@ fn pick(target: Target, random: &mut Random, view: &View<'_>) -> Result<BTreeSet
 
 /// Returns the nodes to kill or pause: none that is down already, and, unless requested by name, never more than a
 /// minority.
-fn take_down(target: Target, random: &mut Random, view: &View<'_>) -> Result<BTreeSet<NodeId>, String> {
+fn take_down(target: Target, random: &mut Random, view: &ClusterView<'_>) -> Result<BTreeSet<NodeId>, String> {
     let nodes = pick(target, random, view)?;
     if let Some(node) = nodes.intersection(view.down).next() {
         return Err(format!("{node} is down already"));
@@ -102,7 +103,7 @@ fn take_down(target: Target, random: &mut Random, view: &View<'_>) -> Result<BTr
 }
 
 /// Returns the number of further nodes that the cluster can lose and still have a majority.
-fn spare(view: &View<'_>) -> usize {
+fn spare(view: &ClusterView<'_>) -> usize {
     ((view.nodes.len() - 1) / 2).saturating_sub(view.down.len())
 }
 
@@ -131,11 +132,11 @@ mod tests {
         count: u16,
         leader: Option<u16>,
         down: &[u16],
-        bent: &[u16],
+        skewed: &[u16],
     ) -> Result<ResolvedFault, String> {
         let set = |ids: &[u16]| ids.iter().copied().map(NodeId).collect::<BTreeSet<_>>();
-        let (nodes, down, bent) = (nodes(count), set(down), set(bent));
-        resolve(fault, 42, &View { nodes: &nodes, leader: leader.map(NodeId), down: &down, bent: &bent })
+        let (nodes, down, skewed) = (nodes(count), set(down), set(skewed));
+        resolve(fault, 42, &ClusterView { nodes: &nodes, leader: leader.map(NodeId), down: &down, skewed: &skewed })
     }
 
     fn skip(why: &str) -> Result<ResolvedFault, String> {
@@ -153,7 +154,7 @@ mod tests {
         for fault in [
             Fault::Kill { target: Target::Leader },
             Fault::Partition { shape: Shape::Isolate(Target::Leader) },
-            Fault::Partition { shape: Shape::Isolate(Target::Bent) },
+            Fault::Partition { shape: Shape::Isolate(Target::Skewed) },
         ] {
             assert_eq!(aim(&fault, 3, None, &[], &[]), skip("no node claims to lead"));
         }
@@ -177,21 +178,21 @@ mod tests {
 
     #[test]
     fn the_isolated_node_is_the_one_whose_clock_was_bent() {
-        let isolate = Fault::Partition { shape: Shape::Isolate(Target::Bent) };
+        let isolate = Fault::Partition { shape: Shape::Isolate(Target::Skewed) };
         let expected = |lone| {
-            let shape = Shape::Isolate(Target::Bent);
+            let shape = Shape::Isolate(Target::Skewed);
             Ok(ResolvedFault::Partition { shape, grudge: grudge::isolate(&nodes(3), NodeId(lone)) })
         };
         assert_eq!(aim(&isolate, 3, Some(1), &[], &[2]), expected(2));
         assert_eq!(aim(&isolate, 3, Some(1), &[], &[]), expected(1));
         let clock = Fault::Clock { target: Target::Leader, rate: 0.2, jump_ns: 0 };
-        assert_eq!(aim(&clock, 3, Some(2), &[], &[2]), skip("its clock is bent already"));
+        assert_eq!(aim(&clock, 3, Some(2), &[], &[2]), skip("its clock is skewed already"));
     }
 
     #[test]
     fn a_draw_is_repeatable_and_reaches_every_node() {
         let all = nodes(5);
-        let view = View { nodes: &all, leader: None, down: &NONE, bent: &NONE };
+        let view = ClusterView { nodes: &all, leader: None, down: &NONE, skewed: &NONE };
         let pause = Fault::Pause { target: Target::Random };
         let hit: BTreeSet<String> = (0..100).map(|draw| resolve(&pause, draw, &view).unwrap().to_string()).collect();
         assert_eq!(hit.len(), 5);

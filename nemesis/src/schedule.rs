@@ -101,25 +101,6 @@ pub fn plan(seed: u64, options: &ScheduleOptions) -> Vec<PlannedFault> {
     planned
 }
 
-/// Returns the faults that a spec allows; if a choice is open, the one most likely to show a violation first.
-pub(crate) fn candidates(spec: &FaultSpec) -> Vec<Fault> {
-    let targets = |target: Option<Target>| match target {
-        Some(target) => vec![target],
-        None => vec![Target::Leader, Target::Random, Target::Minority],
-    };
-    match *spec {
-        FaultSpec::Kill(target) => targets(target).into_iter().map(|target| Fault::Kill { target }).collect(),
-        FaultSpec::Pause(target) => targets(target).into_iter().map(|target| Fault::Pause { target }).collect(),
-        FaultSpec::Partition(Some(shape)) => vec![Fault::Partition { shape }],
-        FaultSpec::Partition(None) => {
-            let isolate = [Target::Leader, Target::Random].map(Shape::Isolate);
-            let shapes = isolate.into_iter().chain([Shape::Halves, Shape::OneWay, Shape::Bridge, Shape::Ring]);
-            shapes.map(|shape| Fault::Partition { shape }).collect()
-        }
-        FaultSpec::Clock { target, rate, jump_ns } => vec![Fault::Clock { target, rate, jump_ns }],
-    }
-}
-
 struct Planner {
     random: Random,
     nodes: u16,
@@ -136,7 +117,7 @@ impl Planner {
 
     /// Draws the first candidate at the first and every second draw, and another one in between, if another can work.
     fn draw(&mut self, spec: &FaultSpec) -> Fault {
-        let mut faults = candidates(spec).into_iter();
+        let mut faults = spec.candidates().into_iter();
         let telling = faults.next().expect("every fault can become something");
         let kind = match spec {
             _ if faults.len() == 0 => return telling,
@@ -152,11 +133,11 @@ impl Planner {
         others[self.random.below(others.len())].clone()
     }
 
-    fn window(&mut self, spec: &FaultSpec, at: Duration, until: Duration, bent: bool) -> PlannedFault {
+    fn window(&mut self, spec: &FaultSpec, at: Duration, until: Duration, skewed: bool) -> PlannedFault {
         let lone = Fault::Partition { shape: Shape::Isolate(Target::Leader) };
-        let lone_and_slow = Fault::Partition { shape: Shape::Isolate(Target::Bent) };
+        let lone_and_slow = Fault::Partition { shape: Shape::Isolate(Target::Skewed) };
         let drawn = self.draw(spec);
-        let fault = if bent && drawn == lone { lone_and_slow } else { drawn };
+        let fault = if skewed && drawn == lone { lone_and_slow } else { drawn };
         PlannedFault { at, lasts: until.saturating_sub(at), fault, draw: self.random.next_u64() }
     }
 }
@@ -213,7 +194,7 @@ mod tests {
             assert!(windows.len() >= 6, "seed {seed}: {windows:?}");
             for pair in windows.chunks(2) {
                 assert_eq!(pair[0].fault, Fault::Clock { target: Target::Leader, rate: 0.2, jump_ns: 0 });
-                assert_eq!(pair[1].fault, Fault::Partition { shape: Shape::Isolate(Target::Bent) });
+                assert_eq!(pair[1].fault, Fault::Partition { shape: Shape::Isolate(Target::Skewed) });
                 assert_eq!(pair[0].at + Duration::from_secs(1), pair[1].at, "seed {seed}");
                 assert_eq!(pair[0].until(), pair[1].until(), "seed {seed}");
             }
@@ -264,13 +245,13 @@ mod tests {
             .map(|w| format!("{:?}+{:?} {} {:x}", w.at, w.lasts, w.fault, w.draw))
             .collect();
         let expected = [
-            "1s+4.567s bend the clock of the leader to 0.2 of its speed fdc931e495a75af7",
-            "2s+3.567s isolate the node with the bent clock 7ca60bb465e8c407",
+            "1s+4.567s skew the clock of the leader to 0.2 of its speed fdc931e495a75af7",
+            "2s+3.567s isolate the node with the skewed clock 7ca60bb465e8c407",
             "7.084s+3.275s kill the leader 3609565860ff1a4",
             "11.996s+3.085s pause the leader b0c0935e62733608",
             "16.708s+3.511s pause a random minority f879fb809796ef8c",
             "21.8s+3.852s kill a random minority 64c5a8df1c4438ac",
-            "27.319s+4.132s bend the clock of the leader to 0.2 of its speed 7d0a8d14ad0ed5b",
+            "27.319s+4.132s skew the clock of the leader to 0.2 of its speed 7d0a8d14ad0ed5b",
             "28.319s+3.132s isolate a random node 85af3ae2a04b99ca",
         ];
         assert_eq!(told, expected);

@@ -7,7 +7,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::fault::{NodeId, Shape, Target};
+use crate::fault::{Fault, Shape, Target};
+use crate::node_id::NodeId;
 
 /// Default rate of a clock, a fifth of the correct speed: a lease then lasts five times as long as promised.
 const DEFAULT_RATE: f64 = 0.2;
@@ -33,6 +34,27 @@ pub enum FaultSpec {
         /// Nanoseconds added at once.
         jump_ns: i64,
     },
+}
+
+impl FaultSpec {
+    /// Returns the faults that it allows; if a choice is open, the one most likely to show a violation first.
+    pub(crate) fn candidates(&self) -> Vec<Fault> {
+        let targets = |target: Option<Target>| match target {
+            Some(target) => vec![target],
+            None => vec![Target::Leader, Target::Random, Target::Minority],
+        };
+        match *self {
+            Self::Kill(target) => targets(target).into_iter().map(|target| Fault::Kill { target }).collect(),
+            Self::Pause(target) => targets(target).into_iter().map(|target| Fault::Pause { target }).collect(),
+            Self::Partition(Some(shape)) => vec![Fault::Partition { shape }],
+            Self::Partition(None) => {
+                let isolate = [Target::Leader, Target::Random].map(Shape::Isolate);
+                let shapes = isolate.into_iter().chain([Shape::Halves, Shape::OneWay, Shape::Bridge, Shape::Ring]);
+                shapes.map(|shape| Fault::Partition { shape }).collect()
+            }
+            Self::Clock { target, rate, jump_ns } => vec![Fault::Clock { target, rate, jump_ns }],
+        }
+    }
 }
 
 /// Faults of a run, as in `--faults kill,partition:halves`; `none` is the empty list.
@@ -212,7 +234,7 @@ fn write_kind(f: &mut fmt::Formatter<'_>, kind: &str, detail: Option<String>) ->
 
 fn target_name(target: Target) -> String {
     match target {
-        Target::Leader | Target::Bent => "leader".into(),
+        Target::Leader | Target::Skewed => "leader".into(),
         Target::Random => "random".into(),
         Target::Minority => "minority".into(),
         Target::All => "all".into(),

@@ -35,7 +35,7 @@ Faults, separated by commas, take turns:
   pause[:TARGET]      SIGSTOP, and SIGCONT after a while
   partition[:SHAPE]   isolate-leader, isolate-random, halves, one-way, bridge, ring
   clock[:rate=R,jump=TIME,target=TARGET]
-                      bends a node's clock; before a partition, it is the isolated node's
+                      skews a node's clock; before a partition, it is the isolated node's
   none
 TARGET is leader, random, minority, all, or a node such as n1.")]
 pub(crate) struct RunArgs {

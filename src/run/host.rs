@@ -120,7 +120,7 @@ fn refuse_leader_faults(system: &dyn System, schedule: &[PlannedFault]) -> Resul
 
 /// Returns true if this target is the leader, now or where nothing else is known.
 fn is_leader(target: Target) -> bool {
-    matches!(target, Target::Leader | Target::Bent)
+    matches!(target, Target::Leader | Target::Skewed)
 }
 
 /// Estimates the maximum number of files that a run has open: two connections per client, some files per node, and the

@@ -92,7 +92,7 @@ for (const [name, path] of [["violated", violated], ["campaign", campaign]]) {
   const clocks = page.locator("#clocks [data-plot] canvas");
   await page.locator("#clocks").scrollIntoViewIfNeeded();
   await clocks.waitFor();
-  check("the bent clock is drawn", await clocks.isVisible());
+  check("the skewed clock is drawn", await clocks.isVisible());
   const picture = page.locator("#explorer-picture");
   await picture.scrollIntoViewIfNeeded();
   await page.waitForFunction(() => document.getElementById("explorer-picture").dataset.scale);

@@ -18,7 +18,7 @@ use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::process::die_with_parent;
+use crate::parent::die_with_parent;
 
 /// Folder in which `ip netns` keeps its names.
 pub(crate) const NETNS_FOLDER: &str = "/run/netns";

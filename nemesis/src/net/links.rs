@@ -1,10 +1,10 @@
-//! Commands that give each node a host of its own: a network namespace, an address, and a virtual cable to one
+//! Commands that give each node a host of its own: a network namespace, an address, and a veth pair to one
 //! bridge. Pure.
 
 use std::net::Ipv4Addr;
 
 use super::command::Command;
-use crate::fault::NodeId;
+use crate::node_id::NodeId;
 
 /// Maximum number of hosts on the bridge.
 pub(crate) const MOST_HOSTS: u16 = 64;
@@ -23,47 +23,47 @@ fn ethernet(address: Ipv4Addr) -> String {
 }
 
 /// Returns the lines that give `device` permanent neighbour entries, so that ARP is not needed. A first ARP request
-/// that is lost while a cable is being set up would cost a second.
+/// that is lost while a veth pair is being set up would cost a second.
 fn neighbours(device: &str, own: Ipv4Addr, nodes: &[NodeId]) -> String {
     let all = nodes.iter().map(|&node| address(node)).chain([CONTROL]);
     let line = |other| format!("neigh add {other} lladdr {} dev {device} nud permanent\n", ethernet(other));
     all.filter(|&other| other != own).map(line).collect()
 }
 
-/// Returns one command that creates the cables, to be run first, and one for each host that connects its own; these
-/// may run in any order.
-pub(crate) fn lay(ip: &str, nodes: &[NodeId]) -> (Command, Vec<Command>) {
-    let mut cables = format!(
+/// Returns one command that creates the bridge and the veth pairs, to be run first, and one for each host that sets up
+/// its end; these may run in any order.
+pub(crate) fn create(ip: &str, nodes: &[NodeId]) -> (Command, Vec<Command>) {
+    let mut bridge = format!(
         "link add name schism address {} type bridge stp_state 0 forward_delay 0\n\
          link set schism addrgenmode none\n\
          addr add {CONTROL}/24 dev schism\n\
          link set schism up\n",
         ethernet(CONTROL)
     );
-    cables += &neighbours("schism", CONTROL, nodes);
-    let mut plugs = Vec::new();
+    bridge += &neighbours("schism", CONTROL, nodes);
+    let mut interfaces = Vec::new();
     for &node in nodes {
         let own = address(node);
-        cables += &format!(
+        bridge += &format!(
             "netns add {node}\n\
              link add name to-{node} type veth peer name eth0 address {} netns {node}\n\
              link set to-{node} addrgenmode none\n\
              link set to-{node} master schism up\n",
             ethernet(own)
         );
-        let plug = format!(
+        let interface = format!(
             "link set lo up\n\
              link set eth0 addrgenmode none\n\
              addr add {own}/24 dev eth0\n\
              link set eth0 up\n"
         ) + &neighbours("eth0", own, nodes);
-        plugs.push(Command::new([ip, "-batch", "-"]).within(&node.to_string()).reading(plug));
+        interfaces.push(Command::new([ip, "-batch", "-"]).within(&node.to_string()).reading(interface));
     }
-    (Command::new([ip, "-batch", "-"]).reading(cables), plugs)
+    (Command::new([ip, "-batch", "-"]).reading(bridge), interfaces)
 }
 
-/// Returns the command that removes what [`lay`] created. A cable goes with its end on the bridge; a namespace alone
-/// would keep it for a while.
+/// Returns the command that removes what [`create`] created. A veth pair goes with its end on the bridge; a namespace
+/// alone would keep it for a while.
 pub(crate) fn remove(ip: &str, nodes: &[NodeId]) -> Command {
     let hosts = nodes.iter().map(|node| format!("link del to-{node}\nnetns del {node}\n"));
     Command::new([ip, "-batch", "-"]).reading(hosts.collect::<String>() + "link del schism\n")
@@ -74,10 +74,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_host_is_plugged_into_the_bridge() {
-        let (cables, plugs) = lay("/bin/ip", &[NodeId(1)]);
+    fn every_host_is_connected_to_the_bridge() {
+        let (bridge, interfaces) = create("/bin/ip", &[NodeId(1)]);
         assert_eq!(
-            cables.to_string(),
+            bridge.to_string(),
             "/bin/ip -batch - <<'END'\n\
              link add name schism address 02:00:0a:4d:00:fa type bridge stp_state 0 forward_delay 0\n\
              link set schism addrgenmode none\n\
@@ -90,9 +90,9 @@ mod tests {
              link set to-n1 master schism up\n\
              END"
         );
-        let plugs: Vec<String> = plugs.iter().map(Command::to_string).collect();
+        let interfaces: Vec<String> = interfaces.iter().map(Command::to_string).collect();
         assert_eq!(
-            plugs,
+            interfaces,
             ["nsenter --net=/run/netns/n1 /bin/ip -batch - <<'END'\n\
               link set lo up\n\
               link set eth0 addrgenmode none\n\
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_laid_is_removed() {
+    fn what_is_created_is_removed() {
         let expected = "/bin/ip -batch - <<'END'\nlink del to-n1\nnetns del n1\nlink del to-n2\nnetns del n2\nlink \
         del schism\nEND";
         assert_eq!(remove("/bin/ip", &[NodeId(1), NodeId(2)]).to_string(), expected);

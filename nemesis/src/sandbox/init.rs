@@ -50,14 +50,14 @@ impl Init<'_> {
     fn prepare(&self) -> Result<(), String> {
         // Use a separate process group: a signal from a terminal to its foreground group reaches control once,
         // through the outer process.
-        setpgid(Pid::from_raw(0), Pid::from_raw(0)).map_err(refused("leaving the process group"))?;
+        setpgid(Pid::from_raw(0), Pid::from_raw(0)).map_err(failed_step("leaving the process group"))?;
         if let Some(maps) = self.maps {
-            maps.apply().map_err(refused("mapping the user"))?;
+            maps.apply().map_err(failed_step("mapping the user"))?;
         }
-        namespaces::make_mounts_private().map_err(refused("making mounts private"))?;
+        namespaces::make_mounts_private().map_err(failed_step("making mounts private"))?;
         namespaces::mount_proc();
-        namespaces::mount_run().map_err(refused("mounting a private /run"))?;
-        namespaces::raise_loopback().map_err(refused("raising the loopback interface"))
+        namespaces::mount_run().map_err(failed_step("mounting a private /run"))?;
+        namespaces::raise_loopback().map_err(failed_step("raising the loopback interface"))
     }
 
     fn start_control(&self) -> Result<Pid, String> {
@@ -67,10 +67,10 @@ impl Init<'_> {
         let ignore = SigAction::new(SigHandler::SigIgn, SaFlags::empty(), SigSet::empty());
         #[allow(unsafe_code, reason = "signal dispositions are set by an unsafe call")]
         // SAFETY: no handler function is installed.
-        unsafe { sigaction(Signal::SIGTTOU, &ignore) }.map_err(refused("ignoring SIGTTOU"))?;
-        self.mask.thread_set_mask().map_err(refused("unblocking signals"))?;
+        unsafe { sigaction(Signal::SIGTTOU, &ignore) }.map_err(failed_step("ignoring SIGTTOU"))?;
+        self.mask.thread_set_mask().map_err(failed_step("unblocking signals"))?;
         let control = Command::new("/proc/self/exe").arg0(name).args(arguments).env(MARKER, "1").spawn();
-        let control = control.map_err(refused("starting itself again by /proc/self/exe"))?;
+        let control = control.map_err(failed_step("starting itself again by /proc/self/exe"))?;
         Ok(Pid::from_raw(i32::try_from(control.id()).expect("a process id is a positive i32")))
     }
 }
@@ -93,7 +93,7 @@ fn reap_until(control: Pid) -> u8 {
     }
 }
 
-fn refused<E: Into<io::Error>>(step: &'static str) -> impl Fn(E) -> String {
+fn failed_step<E: Into<io::Error>>(step: &'static str) -> impl Fn(E) -> String {
     move |error| format!("{step}: {}", error.into())
 }
 

@@ -21,17 +21,17 @@ use super::{SandboxError, system};
 const FORWARDED: [Signal; 4] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT];
 /// Time within which a repeated signal counts as the same request: `timeout` signals its child and then the whole
 /// group.
-const ONE_WISH: Duration = Duration::from_millis(100);
+const REPEAT_WINDOW: Duration = Duration::from_millis(100);
 const INIT_STACK_BYTES: usize = 1 << 20;
 
 pub(super) enum Launch {
     /// Control is running.
-    Started(Started),
+    Started(StartedInit),
     /// The host refused, with the reason; nothing is running and nothing was changed.
     Refused(String),
 }
 
-pub(super) struct Started {
+pub(super) struct StartedInit {
     init: Pid,
     /// Pipe end whose closing tells init that this process is gone.
     _lifeline: OwnedFd,
@@ -56,7 +56,7 @@ pub(super) fn launch(maps: Option<&UserMaps>) -> Result<Launch, SandboxError> {
         Err(why)
     });
     match answered {
-        Ok(init) => Ok(Launch::Started(Started { init, _lifeline: lifeline })),
+        Ok(init) => Ok(Launch::Started(StartedInit { init, _lifeline: lifeline })),
         Err(why) => {
             mask.thread_set_mask().map_err(io::Error::from).map_err(system("unblocking signals"))?;
             let how = if maps.is_some() { "with" } else { "without" };
@@ -93,17 +93,17 @@ fn block_signals() -> nix::Result<SigSet> {
     #[allow(unsafe_code, reason = "signal dispositions are set by an unsafe call")]
     // SAFETY: no handler function is installed.
     unsafe { sigaction(Signal::SIGCHLD, &default) }?;
-    awaited().thread_swap_mask(SigmaskHow::SIG_BLOCK)
+    awaited_signals().thread_swap_mask(SigmaskHow::SIG_BLOCK)
 }
 
-fn awaited() -> SigSet {
+fn awaited_signals() -> SigSet {
     FORWARDED.into_iter().chain([Signal::SIGCHLD]).collect()
 }
 
 /// Forwards signals until init is gone; returns the exit code.
-pub(super) fn supervise(started: &Started) -> io::Result<u8> {
+pub(super) fn supervise(started: &StartedInit) -> io::Result<u8> {
     let init = started.init;
-    let awaited = awaited();
+    let awaited = awaited_signals();
     let mut last: Option<(Signal, Instant)> = None;
     loop {
         let signal = awaited.wait()?;
@@ -117,7 +117,7 @@ pub(super) fn supervise(started: &Started) -> io::Result<u8> {
                 Err(Errno::EINTR) => {}
                 Err(errno) => return Err(errno.into()),
             }
-        } else if !last.is_some_and(|(same, at)| same == signal && at.elapsed() < ONE_WISH) {
+        } else if !last.is_some_and(|(same, at)| same == signal && at.elapsed() < REPEAT_WINDOW) {
             // Init ignores them, as it has no handler; control and the processes it started in the same group receive
             // them.
             killpg(init, signal).ok();

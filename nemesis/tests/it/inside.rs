@@ -246,8 +246,8 @@ pub(crate) fn faults(sandbox: &Sandbox) {
     nemesis.heal(pause.id().unwrap()).unwrap();
     poll("n2 to go on", answers);
 
-    let bend = inject(&mut nemesis, "clock:rate=0.2,jump=-5ms", lead);
-    assert_eq!(bend.to_string(), "installed: bend the clock of n2 to 0.2 of its speed and -5 ms");
+    let skew_clock = inject(&mut nemesis, "clock:rate=0.2,jump=-5ms", lead);
+    assert_eq!(skew_clock.to_string(), "installed: skew the clock of n2 to 0.2 of its speed and -5 ms");
     assert_eq!(clock(), "schism-clock v1 00000000000000000001 0000.200000000 -0000000000005000000\n");
 
     // All kinds are in force at once, then everything is healed by the ledger alone.

@@ -82,8 +82,8 @@ fn who_hears_whom(hosts: &Hosts, round: u32) -> BTreeMap<NodeId, BTreeSet<NodeId
 /// Waits until each node drops exactly the packets that `drops` selects.
 pub(crate) fn await_grudge(hosts: &Hosts, drops: impl Fn(NodeId, NodeId) -> bool) {
     let nodes: Vec<NodeId> = hosts.iter().map(|host| host.node).collect();
-    let hears = |a: NodeId| nodes.iter().copied().filter(|b| a != *b && !drops(a, *b)).collect::<BTreeSet<_>>();
-    let expected: BTreeMap<_, _> = nodes.iter().map(|a| (*a, hears(*a))).collect();
+    let receives_byte = |a: NodeId| nodes.iter().copied().filter(|b| a != *b && !drops(a, *b)).collect::<BTreeSet<_>>();
+    let expected: BTreeMap<_, _> = nodes.iter().map(|a| (*a, receives_byte(*a))).collect();
     let mut round = 0;
     let mut seen = BTreeMap::new();
     poll("the expected grudge", || {

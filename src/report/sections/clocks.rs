@@ -33,8 +33,8 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
         unit: "ms",
     };
     Some(html! {
-        p { "How far the clock of each node was ahead of the true one (below 0: behind), as it was bent from outside; \
-        a node that starts anew begins at 0." }
+        p { "Offset of each node's clock from the true one (below 0: behind), as it was skewed from outside; a node \
+        that starts anew begins at 0." }
         (plot.markup("Offset of each node's clock over time"))
     })
 }
