@@ -8,7 +8,7 @@ use std::{
 
 use histories::{Event, Recorder, RunDir};
 use tokio::sync::watch;
-use workloads::{Driven, FinalReads, HttpConnector, HttpOptions, Load, Mix, Workload};
+use workloads::{FinalReads, HttpConnector, HttpOptions, Load, LoadSummary, Mix, Workload};
 
 use super::{
     Host,
@@ -109,7 +109,7 @@ async fn on_cluster(plan: &Plan, cluster: &Cluster, dir: &RunDir, progress: &Pro
 /// back, if anything.
 async fn recover(
     workload: &'static dyn Workload,
-    driven: &Driven,
+    driven: &LoadSummary,
     cluster: &Cluster,
     connector: HttpConnector,
     recorder: &Arc<Recorder>,

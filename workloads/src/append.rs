@@ -63,7 +63,7 @@ struct Transactions {
 impl Transactions {
     fn append(&mut self) -> MicroOperation {
         let key = self.keys.draw();
-        self.keys.changes(key);
+        self.keys.count_change(key);
         self.next_element += 1;
         MicroOperation::append(key, self.next_element - 1)
     }
@@ -85,7 +85,7 @@ impl Generator for Transactions {
     fn observe(&mut self, _worker: u16, request: &Request, answer: &Answer) {
         let (Action::Transaction(micro_operations), Answer::Unknown(_)) = (&request.action, answer) else { return };
         for micro_operation in micro_operations.iter().filter(|it| it.value.is_some()) {
-            self.keys.is_unsure_of(micro_operation.key);
+            self.keys.count_unknown(micro_operation.key);
         }
     }
 

@@ -1,21 +1,18 @@
 //! Driver of a load: keeps clients busy at their pace until the time is up.
 
 use std::{
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
-use histories::{EventType, RecordError, Recorder};
-use tokio::{
-    sync::watch,
-    task::{JoinError, JoinSet},
-    time::Instant,
-};
+use histories::Recorder;
+use tokio::{sync::watch, task::JoinSet, time::Instant};
 
-use crate::{ClientError, Connect, Generator, Mix, Workload, pace::Pace, worker::Worker};
+use crate::{
+    Connect, DriveError, Mix, Progress, Workload,
+    pace::Pace,
+    worker::{Shared, Source, Worker},
+};
 
 /// Delay between the starts of two workers.
 const STAGGER: Duration = Duration::from_millis(1);
@@ -39,84 +36,13 @@ pub struct Load {
     pub mix: Mix,
 }
 
-/// Counters of the operations completed so far, readable during the run.
-#[derive(Debug, Default)]
-pub struct Progress {
-    ok: AtomicU64,
-    fail: AtomicU64,
-    info: AtomicU64,
-}
-
-impl Progress {
-    /// Returns the number of operations that took effect.
-    pub fn ok(&self) -> u64 {
-        self.ok.load(Ordering::Relaxed)
-    }
-
-    /// Returns the number of operations that did not take effect.
-    pub fn fail(&self) -> u64 {
-        self.fail.load(Ordering::Relaxed)
-    }
-
-    /// Returns the number of operations with unknown outcome.
-    pub fn info(&self) -> u64 {
-        self.info.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn count(&self, kind: EventType) {
-        let counter = match kind {
-            EventType::Ok => &self.ok,
-            EventType::Fail => &self.fail,
-            EventType::Info => &self.info,
-            EventType::Invoke => return,
-        };
-        counter.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
 /// Summary of a load, for the final reads.
 #[derive(Clone, Debug)]
-pub struct Driven {
+pub struct LoadSummary {
     /// Lowest process number that was not used.
     pub next_process: u64,
     /// Keys that were used, retired ones first.
     pub keys: Vec<u32>,
-}
-
-/// Reason why a load could not be carried out: a fault of the harness, not of the system under test.
-#[derive(Debug, thiserror::Error)]
-pub enum DriveError {
-    /// An event could not be recorded.
-    #[error(transparent)]
-    Record(#[from] RecordError),
-    /// A client could not be created.
-    #[error(transparent)]
-    Client(#[from] ClientError),
-    /// The load has no nodes or no clients.
-    #[error("a load needs at least one node and one client")]
-    Nobody,
-    /// A task panicked.
-    #[error("a client's task ended in a panic: {0}")]
-    Panic(JoinError),
-}
-
-/// State shared by all workers.
-#[derive(Debug)]
-pub(crate) struct Shared<C> {
-    pub(crate) connect: C,
-    pub(crate) recorder: Arc<Recorder>,
-    pub(crate) progress: Arc<Progress>,
-    pub(crate) operation_limit: Duration,
-    /// Source of the requests; its lock is held to take the next request or its time, or to report an answer, and never
-    /// across an await.
-    pub(crate) source: Mutex<Source>,
-}
-
-/// Source of requests.
-#[derive(Debug)]
-pub(crate) struct Source {
-    pub(crate) generator: Box<dyn Generator>,
-    pub(crate) pace: Pace,
 }
 
 /// Drives the load to its end. When `stop` turns true (or its sender is gone), no further operation begins; operations
@@ -131,7 +57,7 @@ pub async fn drive<C: Connect>(
     recorder: Arc<Recorder>,
     progress: Arc<Progress>,
     stop: watch::Receiver<bool>,
-) -> Result<Driven, DriveError> {
+) -> Result<LoadSummary, DriveError> {
     let nodes = connect.nodes().to_vec();
     if nodes.is_empty() || load.concurrency == 0 {
         return Err(DriveError::Nobody);
@@ -153,5 +79,5 @@ pub async fn drive<C: Connect>(
         next_process = next_process.max(process + 1);
     }
     let source = shared.source.lock().expect("no worker panicked");
-    Ok(Driven { next_process, keys: source.generator.keys() })
+    Ok(LoadSummary { next_process, keys: source.generator.keys() })
 }

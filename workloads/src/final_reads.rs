@@ -8,7 +8,7 @@ use tokio::{sync::watch, task::JoinSet, time::Instant};
 
 use crate::{
     Connect, DriveError, Progress, Workload,
-    worker::{Session, wait_until},
+    worker::{LogicalProcess, wait_until},
 };
 
 /// Pause between a failed read and the next.
@@ -19,11 +19,11 @@ const RETRY_AFTER: Duration = Duration::from_millis(50);
 pub struct FinalReads {
     /// Workload whose keys these are.
     pub workload: &'static dyn Workload,
-    /// Keys, in the order of [`crate::Driven::keys`]; if there are more than `max_keys`, the last ones are read.
+    /// Keys, in the order of [`crate::LoadSummary::keys`]; if there are more than `max_keys`, the last ones are read.
     pub keys: Vec<u32>,
     /// Maximum number of keys read on each node.
     pub max_keys: usize,
-    /// Number of the process that reads on the first node; [`crate::Driven::next_process`].
+    /// Number of the process that reads on the first node; [`crate::LoadSummary::next_process`].
     pub first_process: u64,
     /// Time limit for all keys of a node together.
     pub time_limit: Duration,
@@ -33,7 +33,7 @@ pub struct FinalReads {
 
 /// Key that a node did not return within the limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Unread {
+pub struct UnreadKey {
     /// The node.
     pub node: u16,
     /// The key.
@@ -51,21 +51,21 @@ pub async fn final_reads<C: Connect>(
     recorder: Arc<Recorder>,
     progress: Arc<Progress>,
     stop: watch::Receiver<bool>,
-) -> Result<Vec<Unread>, DriveError> {
+) -> Result<Vec<UnreadKey>, DriveError> {
     let keys: Arc<[u32]> = reads.keys[reads.keys.len().saturating_sub(reads.max_keys)..].into();
     let connect = Arc::new(connect);
     let end = Instant::now() + reads.time_limit;
     let mut nodes = JoinSet::new();
     let step = connect.nodes().len() as u64;
-    for (process, node) in (reads.first_process..).zip(connect.nodes().to_vec()) {
-        let session = Session { process, node, client: connect.open(node)? };
-        let reader = Reader {
+    for (number, node) in (reads.first_process..).zip(connect.nodes().to_vec()) {
+        let process = LogicalProcess { number, node, client: connect.open(node)? };
+        let reader = KeyReader {
             connect: Arc::clone(&connect),
             recorder: Arc::clone(&recorder),
             progress: Arc::clone(&progress),
             operation_limit: reads.operation_limit,
             workload: reads.workload,
-            session,
+            process,
             step,
         };
         nodes.spawn(reader.read_all(Arc::clone(&keys), end, stop.clone()));
@@ -78,24 +78,24 @@ pub async fn final_reads<C: Connect>(
     Ok(unread)
 }
 
-struct Reader<C: Connect> {
+struct KeyReader<C: Connect> {
     connect: Arc<C>,
     recorder: Arc<Recorder>,
     progress: Arc<Progress>,
     operation_limit: Duration,
     workload: &'static dyn Workload,
-    session: Session<C::Client>,
+    process: LogicalProcess<C::Client>,
     /// Difference between a new process number and the previous one.
     step: u64,
 }
 
-impl<C: Connect> Reader<C> {
+impl<C: Connect> KeyReader<C> {
     async fn read_all(
         mut self,
         keys: Arc<[u32]>,
         end: Instant,
         mut stop: watch::Receiver<bool>,
-    ) -> Result<Vec<Unread>, DriveError> {
+    ) -> Result<Vec<UnreadKey>, DriveError> {
         let mut left = keys.iter().copied().peekable();
         let mut ready = Instant::now();
         while let Some(key) = left.peek().copied()
@@ -103,20 +103,20 @@ impl<C: Connect> Reader<C> {
         {
             let request = self.workload.final_read(key);
             let (answer, ended) =
-                self.session.ask(&request, &self.recorder, &self.progress, self.operation_limit).await?;
+                self.process.execute(&request, &self.recorder, &self.progress, self.operation_limit).await?;
             ready = Instant::now();
             match ended.kind {
                 EventType::Ok if self.workload.ends_final_read(&answer) => drop(left.next()),
-                EventType::Info => self.session.process += self.step,
+                EventType::Info => self.process.number += self.step,
                 _ => {}
             }
             if ended.kind != EventType::Ok {
                 ready += RETRY_AFTER;
             }
             if ended.reconnect {
-                self.session.client = self.connect.open(self.session.node)?;
+                self.process.client = self.connect.open(self.process.node)?;
             }
         }
-        Ok(left.map(|key| Unread { node: self.session.node, key }).collect())
+        Ok(left.map(|key| UnreadKey { node: self.process.node, key }).collect())
     }
 }

@@ -3,10 +3,10 @@
 use std::{net::SocketAddr, time::Duration};
 
 use histories::Value;
-use reqwest::{RequestBuilder, Response, StatusCode, redirect, retry};
+use reqwest::{RequestBuilder, StatusCode, redirect, retry};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::{Action, Answer, Answered, Client, ClientError, Connect, MicroOperation, Request};
+use crate::{Action, Answer, Client, ClientError, Connect, MicroOperation, Request, Response};
 
 /// Maximum size of a response body, bytes.
 const MAX_BODY_BYTES: usize = 1 << 20;
@@ -125,7 +125,7 @@ impl HttpClient {
 }
 
 impl Client for HttpClient {
-    async fn invoke(&mut self, request: &Request) -> Answered {
+    async fn invoke(&mut self, request: &Request) -> Response {
         let sent = self.request(request);
         let received = async {
             let response = sent.send().await?;
@@ -133,14 +133,14 @@ impl Client for HttpClient {
             Ok((status, body(response).await?))
         };
         match received.await {
-            Ok((status, body)) => understand(request, status, &body),
-            Err(error) => not_answered(&error).into(),
+            Ok((status, body)) => parse_answer(request, status, &body),
+            Err(error) => failure_of(&error).into(),
         }
     }
 }
 
 /// Reads the body, up to the maximum size.
-async fn body(mut response: Response) -> reqwest::Result<Vec<u8>> {
+async fn body(mut response: reqwest::Response) -> reqwest::Result<Vec<u8>> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await? {
         body.extend_from_slice(&chunk);
@@ -152,7 +152,7 @@ async fn body(mut response: Response) -> reqwest::Result<Vec<u8>> {
 }
 
 /// Returns the answer for a failed request. The only certain case is a failed connection: that request was never sent.
-fn not_answered(error: &reqwest::Error) -> Answer {
+fn failure_of(error: &reqwest::Error) -> Answer {
     let mut why = if error.is_timeout() { "timed out".to_owned() } else { error.to_string() };
     if let Some(cause) = std::iter::successors(std::error::Error::source(error), |cause| cause.source()).last() {
         why = format!("{why}: {cause}");
@@ -183,7 +183,7 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, 
 }
 
 /// Returns the answer in a complete response. Any deviation from the API leaves the outcome unknown.
-fn understand(request: &Request, status: StatusCode, text: &[u8]) -> Answered {
+fn parse_answer(request: &Request, status: StatusCode, text: &[u8]) -> Response {
     let unclear = |why: &str| {
         let quote: String = String::from_utf8_lossy(text).chars().take(QUOTE_CHARS).collect();
         Answer::Unknown(format!("unclear answer, status {}, {why}: {quote:?}", status.as_u16())).into()
@@ -213,7 +213,7 @@ fn understand(request: &Request, status: StatusCode, text: &[u8]) -> Answered {
     };
     // Only what is known of a register's revisions is known to hold for every store.
     let is_register = matches!(request.action, Action::Read | Action::Write(_) | Action::Cas { .. });
-    Answered { answer, revision: revision.filter(|_| is_register) }
+    Response { answer, revision: revision.filter(|_| is_register) }
 }
 
 /// Returns the answer in the body of a successful response, or what that lacks.

@@ -45,7 +45,7 @@ impl Keys {
     }
 
     /// Counts a change of a key.
-    pub(crate) fn changes(&mut self, key: u32) {
+    pub(crate) fn count_change(&mut self, key: u32) {
         let Some(place) = self.place_of(key) else { return };
         self.slots[place].mutations += 1;
         if self.slots[place].mutations >= self.mutations_per_key {
@@ -54,7 +54,7 @@ impl Keys {
     }
 
     /// Counts a change of unknown outcome; one of a retired key does not matter.
-    pub(crate) fn is_unsure_of(&mut self, key: u32) {
+    pub(crate) fn count_unknown(&mut self, key: u32) {
         let Some(place) = self.place_of(key) else { return };
         self.slots[place].unknowns += 1;
         if self.slots[place].unknowns >= self.unknowns_per_key {
@@ -65,7 +65,7 @@ impl Keys {
     /// Notes the outcome of a request: a key whose change has an unknown outcome counts one more of them.
     pub(crate) fn observe(&mut self, request: &Request, answer: &Answer) {
         if let (Some(key), false, Answer::Unknown(_)) = (request.key, request.action.is_read(), answer) {
-            self.is_unsure_of(key);
+            self.count_unknown(key);
         }
     }
 
@@ -95,17 +95,17 @@ mod tests {
             Keys::new(1, "test", &Mix { keys: 2, mutations_per_key: 3, unknowns_per_key: 2, ..Mix::default() });
         assert_eq!(keys.all(), [0, 1]);
         for _ in 0..2 {
-            keys.changes(0);
+            keys.count_change(0);
         }
         assert!(keys.is_live(0));
-        keys.changes(0);
+        keys.count_change(0);
         assert!(!keys.is_live(0) && keys.is_live(2));
-        keys.is_unsure_of(1);
+        keys.count_unknown(1);
         assert!(keys.is_live(1));
-        keys.is_unsure_of(1);
+        keys.count_unknown(1);
         assert_eq!(keys.all(), [0, 1, 2, 3], "retired ones first");
-        keys.changes(0);
-        keys.is_unsure_of(0);
+        keys.count_change(0);
+        keys.count_unknown(0);
         assert_eq!(keys.all(), [0, 1, 2, 3], "late news of a retired key changes nothing");
         assert!((0..100).all(|_| matches!(keys.draw(), 2 | 3)));
     }

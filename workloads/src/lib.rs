@@ -1,33 +1,40 @@
 //! Workloads: generators, clients, and the loop that drives them.
 //!
 //! A [`Workload`] is one row of [`WORKLOADS`]. Its [`Generator`] returns the next request, purely and from a seed; a
-//! [`Client`] sends it to one node and returns an
-//! [`Answer`]; [`drive`] keeps many clients busy and records everything; [`final_reads`] reads from every node once
-//! more when all faults are healed; [`keep_probing`] measures meanwhile when each node is available. [`Simulation`]
-//! needs no nodes: it generates a history, to measure checkers.
+//! [`Client`] sends it to one node and returns an [`Answer`]; [`drive`] keeps many clients busy and records everything;
+//! [`final_reads`] reads from every node once more when all faults are healed; [`keep_probing`] measures meanwhile when
+//! each node is available. [`Simulation`] needs no nodes: it generates a history, to measure checkers.
 
 mod append;
 mod client;
 mod driver;
+mod error;
 mod final_reads;
 mod http;
 mod keys;
 mod outcome;
 mod pace;
 mod probe;
+mod progress;
 mod queue;
 mod random;
 mod register;
+mod request;
 mod set;
 mod simulate;
 mod worker;
 mod workload;
+mod workloads;
 
-pub use client::{Action, Client, ClientError, Connect, MicroOperation, Request, only_reads};
-pub use driver::{DriveError, Driven, Load, Progress, drive};
-pub use final_reads::{FinalReads, Unread, final_reads};
+pub use client::{Client, ClientError, Connect};
+pub use driver::{Load, LoadSummary, drive};
+pub use error::DriveError;
+pub use final_reads::{FinalReads, UnreadKey, final_reads};
 pub use http::{HttpClient, HttpConnector, HttpOptions};
-pub use outcome::{Answer, Answered};
+pub use outcome::{Answer, Response};
 pub use probe::{Availability, NodeProbes, Probes, Probing, keep_probing};
+pub use progress::Progress;
+pub use request::{Action, MicroOperation, Request, only_reads};
 pub use simulate::{SimulatedModel, Simulation, TransactionSimulation, Violation};
-pub use workload::{Generator, Mix, WORKLOADS, Workload, workload};
+pub use workload::{Generator, Mix, Workload};
+pub use workloads::{WORKLOADS, workload};

@@ -24,14 +24,14 @@ pub enum Answer {
 
 /// Answer with the revision that the store reported, if it reports any.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answered {
+pub struct Response {
     /// The answer.
     pub answer: Answer,
     /// Revision that the store itself assigned.
     pub revision: Option<u64>,
 }
 
-impl From<Answer> for Answered {
+impl From<Answer> for Response {
     fn from(answer: Answer) -> Self {
         Self { answer, revision: None }
     }

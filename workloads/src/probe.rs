@@ -16,7 +16,7 @@ use tokio::{
 use crate::{Answer, ClientError, Connect, DriveError, Workload};
 
 /// Divisor of the pause after a failed probe, so that the end of an outage is noticed soon.
-const HASTE: u32 = 4;
+const FAILURE_DIVISOR: u32 = 4;
 /// Maximum number of outages remembered per node and kind of probe.
 const MAX_OUTAGES: usize = 10_000;
 
@@ -139,7 +139,7 @@ impl<C: Connect> Prober<C> {
             if matches!(answer, Answer::Unknown(_)) {
                 client = self.connect.open(self.node)?;
             }
-            sleep_until(began + if answered { every } else { every / HASTE }).await;
+            sleep_until(began + if answered { every } else { every / FAILURE_DIVISOR }).await;
         }
         unreachable!("there are more numbers than any run has time for")
     }

@@ -69,7 +69,7 @@ impl Generator for Queues {
         if half_percent < peeks {
             return Request::new(key, Action::Peek);
         }
-        self.keys.changes(key);
+        self.keys.count_change(key);
         if half_percent.is_multiple_of(2) {
             return Request::new(key, Action::Dequeue);
         }

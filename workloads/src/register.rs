@@ -86,7 +86,7 @@ impl Generator for Registers {
             _ => (key, Action::Write(self.fresh_value())),
         };
         if action != Action::Read {
-            self.keys.changes(key);
+            self.keys.count_change(key);
         }
         Request::new(key, action)
     }
@@ -99,7 +99,7 @@ impl Generator for Registers {
                 _ => None,
             },
             (Action::Write(value) | Action::Cas { to: value, .. }, Answer::Done) => Some(*value),
-            (Action::Write(_) | Action::Cas { .. }, Answer::Unknown(_)) => return self.keys.is_unsure_of(key),
+            (Action::Write(_) | Action::Cas { .. }, Answer::Unknown(_)) => return self.keys.count_unknown(key),
             _ => return,
         };
         if let Some(value) = seen {

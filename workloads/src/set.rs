@@ -60,7 +60,7 @@ impl Generator for Sets {
         if self.functions.below(100) < u32::from(self.read_percent) {
             return Request::new(key, Action::Elements);
         }
-        self.keys.changes(key);
+        self.keys.count_change(key);
         self.next_element += 1;
         Request::new(key, Action::Add(self.next_element - 1))
     }

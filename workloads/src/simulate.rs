@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use histories::{Event, EventType, Process, Value};
 
 use crate::random::Random;
-use proof::{Held, Proof};
+use proof::{HeldValue, Proof};
 pub use transactions::TransactionSimulation;
 
 /// Object that each key is, and thereby the operations of the clients.
@@ -127,18 +127,18 @@ struct World<R> {
     keys: Vec<Key>,
     /// Violation that is still to be planted.
     wanted: Option<Violation>,
-    lost: Option<Lost>,
+    lost: Option<LostWrite>,
 }
 
 /// Write that did not take effect, though it is or will be acknowledged.
-struct Lost {
+struct LostWrite {
     key: usize,
     /// Index of its invocation.
     invoked: u64,
     /// Index of its completion.
     completed: Option<u64>,
     /// State that it should have replaced.
-    previous: Held,
+    previous: HeldValue,
 }
 
 enum Step {
@@ -156,7 +156,7 @@ struct Client {
 
 struct Key {
     name: Value,
-    state: Held,
+    state: HeldValue,
     proof: Proof,
 }
 
@@ -170,7 +170,7 @@ struct Operation {
     replaced_at: Option<u64>,
     unknown: bool,
     /// State of the key when the operation took effect, which decides whether a cas matched.
-    found: Held,
+    found: HeldValue,
 }
 
 #[derive(Clone, PartialEq)]
@@ -196,7 +196,7 @@ impl Key {
     fn new(key: u32, plan: &Simulation) -> Self {
         let remembered = plan.values.map_or(8 * usize::from(plan.clients), |values| values as usize);
         let name = format!("k{key}").as_str().into();
-        Self { name, state: Held::default(), proof: Proof::new(remembered) }
+        Self { name, state: HeldValue::default(), proof: Proof::new(remembered) }
     }
 }
 
@@ -266,7 +266,8 @@ impl<E, R: FnMut(&Event<'_>) -> Result<(), E>> World<R> {
         if let Some(token) = action.token() {
             self.keys[key].proof.begin(token);
         }
-        let operation = Operation { key, action, invoked: self.index, replaced_at, unknown, found: Held::default() };
+        let operation =
+            Operation { key, action, invoked: self.index, replaced_at, unknown, found: HeldValue::default() };
         let model = self.plan.model;
         let argument = match &operation.action {
             Action::Read | Action::Delete => None,
@@ -328,7 +329,7 @@ impl<E, R: FnMut(&Event<'_>) -> Result<(), E>> World<R> {
         let plain = matches!(operation.action, Action::Write(_)) && !operation.unknown;
         if wanted && plain && key.proof.is_stale(&key.state, Some(operation.invoked)) {
             let previous = operation.found.clone();
-            self.lost = Some(Lost { key: operation.key, invoked: operation.invoked, completed: None, previous });
+            self.lost = Some(LostWrite { key: operation.key, invoked: operation.invoked, completed: None, previous });
         } else {
             self.apply(&operation);
         }
@@ -347,7 +348,7 @@ impl<E, R: FnMut(&Event<'_>) -> Result<(), E>> World<R> {
                 _ => appended(token).as_str().into(),
             },
         };
-        key.state = Held { value, token: operation.action.token() };
+        key.state = HeldValue { value, token: operation.action.token() };
         key.proof.holds(&key.state);
     }
 

@@ -1,6 +1,9 @@
 //! Workers: sequences of clients of one node, in which a logical process that ends in `info` is followed by a new one.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use histories::{Event, EventType, MAX_REVISION, Process, RecordError, Recorder};
 use tokio::{
@@ -8,19 +11,40 @@ use tokio::{
     time::{Instant, sleep_until, timeout},
 };
 
-use crate::{Answer, Answered, Client, Connect, DriveError, Progress, Request, driver::Shared, outcome::Completion};
+use crate::{
+    Answer, Client, Connect, DriveError, Generator, Progress, Request, Response, outcome::Completion, pace::Pace,
+};
 
 /// Minimum delay between the beginnings of two attempts after a failure: at first this, then doubled up to
 /// [`MAX_BACKOFF`].
 const MIN_BACKOFF: Duration = Duration::from_millis(10);
 const MAX_BACKOFF: Duration = Duration::from_millis(200);
 
+/// State shared by all workers.
+#[derive(Debug)]
+pub(crate) struct Shared<C> {
+    pub(crate) connect: C,
+    pub(crate) recorder: Arc<Recorder>,
+    pub(crate) progress: Arc<Progress>,
+    pub(crate) operation_limit: Duration,
+    /// Source of the requests; its lock is held to take the next request or its time, or to report an answer, and never
+    /// across an await.
+    pub(crate) source: Mutex<Source>,
+}
+
+/// Source of requests.
+#[derive(Debug)]
+pub(crate) struct Source {
+    pub(crate) generator: Box<dyn Generator>,
+    pub(crate) pace: Pace,
+}
+
 /// Worker: its number and node stay, its process and client change.
 #[derive(Debug)]
 pub(crate) struct Worker<C: Connect> {
     shared: Arc<Shared<C>>,
     number: u16,
-    session: Session<C::Client>,
+    process: LogicalProcess<C::Client>,
     /// Difference between a new process number and the previous one.
     step: u64,
     backoff: Duration,
@@ -28,8 +52,8 @@ pub(crate) struct Worker<C: Connect> {
 
 /// Logical process with its client.
 #[derive(Debug)]
-pub(crate) struct Session<K> {
-    pub(crate) process: u64,
+pub(crate) struct LogicalProcess<K> {
+    pub(crate) number: u64,
     pub(crate) node: u16,
     pub(crate) client: K,
 }
@@ -37,8 +61,8 @@ pub(crate) struct Session<K> {
 impl<C: Connect> Worker<C> {
     pub(crate) fn new(shared: Arc<Shared<C>>, number: u16, concurrency: u16, node: u16) -> Result<Self, DriveError> {
         let client = shared.connect.open(node)?;
-        let session = Session { process: u64::from(number), node, client };
-        Ok(Self { shared, number, session, step: u64::from(concurrency), backoff: Duration::ZERO })
+        let process = LogicalProcess { number: u64::from(number), node, client };
+        Ok(Self { shared, number, process, step: u64::from(concurrency), backoff: Duration::ZERO })
     }
 
     /// Works until `end`, or until it is stopped; returns the number of its last process.
@@ -58,31 +82,31 @@ impl<C: Connect> Worker<C> {
             self.step().await?;
             ready = began + self.backoff;
         }
-        Ok(self.session.process)
+        Ok(self.process.number)
     }
 
     async fn step(&mut self) -> Result<(), DriveError> {
         let request = self.shared.source.lock().expect("no worker panicked").generator.next(self.number);
         let Shared { recorder, progress, operation_limit, .. } = &*self.shared;
-        let (answer, end) = self.session.ask(&request, recorder, progress, *operation_limit).await?;
+        let (answer, end) = self.process.execute(&request, recorder, progress, *operation_limit).await?;
         self.shared.source.lock().expect("no worker panicked").generator.observe(self.number, &request, &answer);
         self.backoff = match answer {
             Answer::NotDone(_) | Answer::Unknown(_) => (self.backoff * 2).clamp(MIN_BACKOFF, MAX_BACKOFF),
             _ => Duration::ZERO,
         };
         if end.kind == EventType::Info {
-            self.session.process += self.step;
+            self.process.number += self.step;
         }
         if end.reconnect {
-            self.session.client = self.shared.connect.open(self.session.node)?;
+            self.process.client = self.shared.connect.open(self.process.node)?;
         }
         Ok(())
     }
 }
 
-impl<K: Client> Session<K> {
+impl<K: Client> LogicalProcess<K> {
     /// Carries out one operation and records its invocation before the request is sent and its completion afterwards.
-    pub(crate) async fn ask(
+    pub(crate) async fn execute(
         &mut self,
         request: &Request,
         recorder: &Recorder,
@@ -91,12 +115,12 @@ impl<K: Client> Session<K> {
     ) -> Result<(Answer, Completion), RecordError> {
         let event = |kind| Event {
             key: request.key_name().map(|key| key.as_str().into()),
-            ..Event::new(Process::Client(self.process), kind, request.f())
+            ..Event::new(Process::Client(self.number), kind, request.f())
         };
         let invocation = event(EventType::Invoke);
         recorder.record(Event { value: request.argument(), node: Some(self.node), ..invocation })?;
         let answered = timeout(limit, self.client.invoke(request)).await;
-        let Answered { answer, revision } =
+        let Response { answer, revision } =
             answered.unwrap_or_else(|_| Answer::Unknown(format!("no answer within {} ms", limit.as_millis())).into());
         let end = Completion::of(request, answer.clone());
         progress.count(end.kind);

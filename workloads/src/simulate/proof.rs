@@ -12,7 +12,7 @@ use histories::Value;
 
 /// State of a key, and the token that was written last.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Held {
+pub(super) struct HeldValue {
     pub(super) value: Value,
     /// The token; none while the key is absent.
     pub(super) token: Option<u64>,
@@ -57,7 +57,7 @@ impl Proof {
     }
 
     /// Notes that the key changed to `held`.
-    pub(super) fn holds(&mut self, held: &Held) {
+    pub(super) fn holds(&mut self, held: &HeldValue) {
         if let Some(writers) = held.token.and_then(|token| self.writers.get_mut(&token)) {
             writers.left = held.value.clone();
         }
@@ -89,7 +89,7 @@ impl Proof {
 
     /// Returns true if no read that was invoked when [`Proof::replaced_at`] was `replaced_at`, and ends now, can return
     /// `held`.
-    pub(super) fn is_stale(&self, held: &Held, replaced_at: Option<u64>) -> bool {
+    pub(super) fn is_stale(&self, held: &HeldValue, replaced_at: Option<u64>) -> bool {
         let writers = held.token.and_then(|token| self.writers.get(&token));
         writers.is_some_and(|writers| writers.are_before(replaced_at))
     }

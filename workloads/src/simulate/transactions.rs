@@ -101,7 +101,7 @@ struct World<R> {
     begun: u64,
     planted: u32,
     /// Lost appends that no read has revealed yet.
-    lost: Vec<Lost>,
+    lost: Vec<LostAppend>,
     /// Number of transactions that took effect.
     effects: u64,
     next_key: i64,
@@ -130,14 +130,14 @@ struct Element {
 }
 
 /// Append that did not take effect, though it is or will be acknowledged.
-struct Lost {
+struct LostAppend {
     key: i64,
     value: i64,
     /// Index of the event that acknowledged it.
     acknowledged: Option<u64>,
 }
 
-impl Lost {
+impl LostAppend {
     /// Returns true if the transaction reads the list and began after the append was acknowledged.
     fn is_shown_by(&self, transaction: &Transaction) -> bool {
         let reads = |micro: &Micro| matches!(micro, Micro::Read { key, .. } if *key == self.key);
@@ -307,7 +307,7 @@ impl<E, R: FnMut(&Event<'_>) -> Result<(), E>> World<R> {
         if is_seen || value > WRITES.cast_signed() as i64 / 2 {
             return None;
         }
-        self.lost.push(Lost { key, value, acknowledged: None });
+        self.lost.push(LostAppend { key, value, acknowledged: None });
         Some((key, value))
     }
 

@@ -7,7 +7,7 @@ use histories::Value;
 use serde_json::json;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use workloads::{
-    Action, Answer, Answered, Client as _, Connect as _, HttpConnector, HttpOptions, MicroOperation, Request,
+    Action, Answer, Client as _, Connect as _, HttpConnector, HttpOptions, MicroOperation, Request, Response,
 };
 
 use crate::server::{Reply, Server};
@@ -29,7 +29,7 @@ async fn ask(address: SocketAddr, action: Action) -> Answer {
     answered(address, action).await.answer
 }
 
-async fn answered(address: SocketAddr, action: Action) -> Answered {
+async fn answered(address: SocketAddr, action: Action) -> Response {
     let mut client = connector(address).open(1).unwrap();
     let request = match action {
         Action::Transaction(micro_operations) => Request::transaction(micro_operations),

@@ -17,8 +17,9 @@ use histories::{
 use serde_json::json;
 use tokio::{net::TcpListener, sync::watch};
 use workloads::{
-    Action, Answer, Answered, Client, ClientError, Connect, DriveError, Driven, FinalReads, HttpConnector, HttpOptions,
-    Load, Mix, Probing, Progress, Request, Unread, Workload, drive, final_reads, keep_probing, workload,
+    Action, Answer, Client, ClientError, Connect, DriveError, FinalReads, HttpConnector, HttpOptions, Load,
+    LoadSummary, Mix, Probing, Progress, Request, Response, UnreadKey, Workload, drive, final_reads, keep_probing,
+    workload,
 };
 
 use crate::server::{Asked, Reply, Server};
@@ -40,11 +41,11 @@ impl Bench {
         Self { _dir: dir, path, recorder, progress: Arc::default(), stopper: watch::channel(false).0 }
     }
 
-    async fn drive(&self, load: &Load, connect: impl Connect) -> Result<Driven, DriveError> {
+    async fn drive(&self, load: &Load, connect: impl Connect) -> Result<LoadSummary, DriveError> {
         drive(load, connect, Arc::clone(&self.recorder), Arc::clone(&self.progress), self.stopper.subscribe()).await
     }
 
-    async fn final_reads(&self, reads: &FinalReads, connect: impl Connect) -> Vec<Unread> {
+    async fn final_reads(&self, reads: &FinalReads, connect: impl Connect) -> Vec<UnreadKey> {
         let (recorder, progress) = (Arc::clone(&self.recorder), Arc::clone(&self.progress));
         final_reads(reads, connect, recorder, progress, self.stopper.subscribe()).await.unwrap()
     }
@@ -278,7 +279,7 @@ impl Connect for Lost {
 }
 
 impl Client for Lost {
-    async fn invoke(&mut self, _: &Request) -> Answered {
+    async fn invoke(&mut self, _: &Request) -> Response {
         std::future::pending().await
     }
 }
@@ -308,7 +309,7 @@ impl Connect for Doubtful {
 }
 
 impl Client for Doubtful {
-    async fn invoke(&mut self, request: &Request) -> Answered {
+    async fn invoke(&mut self, request: &Request) -> Response {
         match request.action {
             Action::Read => Answer::NotDone("refused".to_owned()),
             _ => Answer::Unknown("reset".to_owned()),
@@ -379,7 +380,7 @@ async fn what_could_not_be_read_is_told() {
     let bench = Bench::new();
     let reads = FinalReads { time_limit: Duration::from_millis(200), ..reads(vec![8, 9]) };
     let unread = bench.final_reads(&reads, connector([&servers[0].address, &dead])).await;
-    assert_eq!(unread, [Unread { node: 2, key: 8 }, Unread { node: 2, key: 9 }]);
+    assert_eq!(unread, [UnreadKey { node: 2, key: 8 }, UnreadKey { node: 2, key: 9 }]);
     assert!(bench.events().iter().all(|event| event.process != Process::Client(0)));
 }
 
@@ -397,7 +398,7 @@ impl Connect for Hesitant {
 }
 
 impl Client for Hesitant {
-    async fn invoke(&mut self, request: &Request) -> Answered {
+    async fn invoke(&mut self, request: &Request) -> Response {
         assert_eq!(*request, Request::new(4, Action::Dequeue));
         match self.0.fetch_add(1, Ordering::SeqCst) {
             0 => Answer::Unknown("reset".to_owned()),

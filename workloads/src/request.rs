@@ -1,0 +1,143 @@
+//! Requests of a workload.
+
+use histories::{History, MicroOperation as Recorded, TRANSACTION, Value};
+
+/// Function of a request, with its arguments.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Returns the value.
+    Read,
+    /// Sets the value.
+    Write(i64),
+    /// Sets the value to `to` if it is `from`.
+    Cas {
+        /// The expected value.
+        from: i64,
+        /// The new value.
+        to: i64,
+    },
+    /// Returns all elements of a set.
+    Elements,
+    /// Adds an element to a set.
+    Add(i64),
+    /// Adds an element at the end of a queue.
+    Enqueue(i64),
+    /// Takes the first element out of a queue, and returns it; nil if it is empty.
+    Dequeue,
+    /// Returns the first element of a queue; nil if it is empty.
+    Peek,
+    /// Does all of this at one moment, and returns it with the values that were read.
+    Transaction(Vec<MicroOperation>),
+}
+
+/// Part of a transaction: an append to a list, or a read of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MicroOperation {
+    /// Number of the key; see [`Request::key_name`].
+    pub key: u32,
+    /// Element to append; none for a read.
+    pub value: Option<i64>,
+}
+
+impl MicroOperation {
+    /// Returns a read of the list at `key`.
+    pub fn read(key: u32) -> Self {
+        Self { key, value: None }
+    }
+
+    /// Returns an append of `element` to the list at `key`.
+    pub fn append(key: u32, element: i64) -> Self {
+        Self { key, value: Some(element) }
+    }
+
+    /// Returns the name of its key in nodes and histories.
+    pub fn key_name(&self) -> String {
+        key_name(self.key)
+    }
+
+    /// Returns its name in nodes and histories.
+    pub fn name(&self) -> &'static str {
+        if self.value.is_some() { "append" } else { "r" }
+    }
+
+    /// Returns it as histories write it; `found` is the value that a read found.
+    pub(crate) fn in_history(&self, found: Value) -> Value {
+        let value = self.value.map_or(found, Value::from);
+        Value::List(vec![self.name().into(), self.key_name().as_str().into(), value])
+    }
+}
+
+impl Action {
+    /// Returns true if the action certainly changes nothing.
+    pub fn is_read(&self) -> bool {
+        match self {
+            Self::Read | Self::Elements | Self::Peek => true,
+            Self::Write(_) | Self::Cas { .. } | Self::Add(_) | Self::Enqueue(_) | Self::Dequeue => false,
+            Self::Transaction(micro_operations) => micro_operations.iter().all(|it| it.value.is_none()),
+        }
+    }
+}
+
+/// Returns true if the operation at this index certainly changed nothing, by its name in a history.
+pub fn only_reads(history: &History, index: usize) -> bool {
+    match history.transactions.at(index) {
+        Some(at) => history.transactions.micro_operations(at).all(|it| matches!(it, Recorded::Read { .. })),
+        None => matches!(history.function_name(history.operations[index].function), "read" | "peek"),
+    }
+}
+
+/// Request of a client: an action on a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// Number of the key; see [`Request::key_name`]. None for a transaction, each part of which has its own.
+    pub key: Option<u32>,
+    /// The action.
+    pub action: Action,
+}
+
+fn key_name(key: u32) -> String {
+    format!("k{key}")
+}
+
+impl Request {
+    /// Creates a request about one key.
+    pub fn new(key: u32, action: Action) -> Self {
+        Self { key: Some(key), action }
+    }
+
+    /// Creates a request for a transaction.
+    pub fn transaction(micro_operations: Vec<MicroOperation>) -> Self {
+        Self { key: None, action: Action::Transaction(micro_operations) }
+    }
+
+    /// Returns the name of the key in nodes and histories: `k0`, `k1`, …
+    pub fn key_name(&self) -> Option<String> {
+        self.key.map(key_name)
+    }
+
+    /// Returns the name of the function in a history.
+    pub(crate) fn f(&self) -> &'static str {
+        match self.action {
+            Action::Read | Action::Elements => "read",
+            Action::Write(_) => "write",
+            Action::Cas { .. } => "cas",
+            Action::Add(_) => "add",
+            Action::Enqueue(_) => "enqueue",
+            Action::Dequeue => "dequeue",
+            Action::Peek => "peek",
+            Action::Transaction(_) => TRANSACTION,
+        }
+    }
+
+    /// Returns the argument in a history.
+    pub(crate) fn argument(&self) -> Option<Value> {
+        match &self.action {
+            Action::Read | Action::Elements | Action::Dequeue | Action::Peek => None,
+            Action::Write(value) | Action::Add(value) | Action::Enqueue(value) => Some((*value).into()),
+            Action::Cas { from, to } => Some(Value::List(vec![(*from).into(), (*to).into()])),
+            Action::Transaction(micro_operations) => {
+                Some(Value::List(micro_operations.iter().map(|it| it.in_history(Value::Nil)).collect()))
+            }
+        }
+    }
+}
