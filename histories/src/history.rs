@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use rustc_hash::FxHashMap;
 
-use crate::{Event, Function, Note, Operation, Process, Times, Transactions, Value, ValueId, Values, Way};
+use crate::{Event, Function, Interpretation, Note, Operation, Process, Times, Transactions, Value, ValueId, Values};
 
 /// History of all client operations, in the order of invocation, and of the nemesis.
 #[derive(Clone, Debug, Default)]
@@ -22,7 +22,7 @@ pub struct History {
     /// Reservations about the history: facts that its file does not give, so that a verdict cannot rest on them.
     pub notes: Vec<Note>,
     /// Interpretation with which its file was read.
-    pub(crate) way: Way,
+    pub(crate) interpretation: Interpretation,
     pub(crate) function_names: Vec<Box<str>>,
     /// Names of the clients that have no number of their own; they are numbered from `first_named` on, above all other
     /// clients.
@@ -107,8 +107,8 @@ impl History {
     }
 
     /// Returns the interpretation with which its file was read, which is known only at the end of the file.
-    pub fn way(&self) -> Way {
-        self.way
+    pub fn interpretation(&self) -> Interpretation {
+        self.interpretation
     }
 
     /// Returns the name of a function, as it is written in a file.

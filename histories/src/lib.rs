@@ -18,33 +18,35 @@
 //! # Ok::<(), histories::ReadError>(())
 //! ```
 
-mod error;
 mod event;
 mod format;
 mod history;
+mod interpretation;
+mod normalizer;
 mod notes;
 mod operation;
-mod ours;
 mod pairing;
 mod process;
 mod recorder;
+mod rules;
 mod store;
 mod transactions;
 mod value;
 
-pub use error::ReadError;
 pub use event::{Event, EventType};
 pub use format::{
-    Compression, EdnStyle, FailedCas, Format, Packer, ReadOptions, Reading, Way, parse_value, read_bytes, read_events,
-    read_file, read_file_with, read_open, unpacked, write_columns, write_event,
+    Compression, EdnStyle, FailedCas, Format, Packer, ReadError, ReadOptions, Reading, parse_value, read_bytes,
+    read_events, read_file, read_file_with, read_open, unpacked, write_columns, write_event,
 };
 pub use history::{FailedCasCounts, History, MAX_REVISION};
+pub use interpretation::Interpretation;
+pub use normalizer::Normalizer;
 pub use notes::Note;
 pub use operation::{Function, NEVER, Operation, Outcome, Times, ValueId};
-pub use ours::OurRules;
-pub use pairing::{HistoryBuilder, PairingError};
+pub use pairing::HistoryBuilder;
 pub use process::{Process, ProcessError};
 pub use recorder::{RecordError, Recorder};
+pub use rules::PairingError;
 pub use store::{RunDir, Store, StoreError};
 pub use transactions::{Found, MicroOperation, TRANSACTION, Transactions};
 pub use value::{Decimal, Edn, Map, Number, Ratio, Value, ValueError, Values};

@@ -321,6 +321,3 @@ pub(crate) fn functions(value: &mut Value) -> impl Iterator<Item = &mut Value> {
         _ => None,
     })
 }
-
-#[cfg(test)]
-mod tests;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use histories::{Compression, EdnStyle, Event, OurRules, ReadOptions, Way};
+use histories::{Compression, EdnStyle, Event, Interpretation, Normalizer, ReadOptions};
 
 use crate::{
     check::{Budget, LimitArgs, Meaning},
@@ -62,19 +62,19 @@ impl ConvertArgs {
             let history = budget.read_whole(&self.input, self.meaning)?;
             return terminal::write_whole(&self.output, |out| Ok(histories::write_columns(out, &history)?));
         }
-        let (mut style, mut rules) = (EdnStyle::default(), OurRules::default());
-        let way = self.read(&budget, Way::default(), |event| {
+        let (mut style, mut rules) = (EdnStyle::default(), Normalizer::default());
+        let interpretation = self.read(&budget, Interpretation::default(), |event| {
             if let Some(event) = event {
                 style.see(event);
                 rules.see(event);
             } else {
-                (style, rules) = (EdnStyle::default(), OurRules::default());
+                (style, rules) = (EdnStyle::default(), Normalizer::default());
             }
         })?;
         terminal::write_whole(&self.output, |mut out| {
             let mut written = Ok(());
-            self.read(&budget, way, |event| {
-                let event = event.expect("a file is not read again in the way that was found");
+            self.read(&budget, interpretation, |event| {
+                let event = event.expect("a file is not read again by the interpretation that was found");
                 if written.is_ok() {
                     written = match target {
                         Target::Jsonl => histories::write_event(&mut out, &style.explicit(rules.apply(event.clone()))),
@@ -89,11 +89,16 @@ impl ConvertArgs {
 
     /// Reads the input once, and passes each event to `each`. A conversion reads it twice: an event's form depends on
     /// all others, and they may not fit in memory. Returns how the file was read.
-    fn read(&self, budget: &Budget, way: Way, mut each: impl FnMut(Option<&Event<'_>>)) -> anyhow::Result<Way> {
+    fn read(
+        &self,
+        budget: &Budget,
+        interpretation: Interpretation,
+        mut each: impl FnMut(Option<&Event<'_>>),
+    ) -> anyhow::Result<Interpretation> {
         let found = budget.watched_again(&self.input, self.meaning, |options| {
-            histories::read_events(&self.input, &ReadOptions { way, ..*options }, &mut each)
+            histories::read_events(&self.input, &ReadOptions { interpretation, ..*options }, &mut each)
         })?;
-        found.map(|history| history.way()).map_err(|cut| cut.failure(&self.input).into())
+        found.map(|history| history.interpretation()).map_err(|cut| cut.failure(&self.input).into())
     }
 }
 

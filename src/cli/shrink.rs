@@ -8,7 +8,7 @@ use std::{
 use checker::{Options, Report, Verdict};
 use clap::Args;
 use histories::{
-    EdnStyle, Event, EventType, Function, History, HistoryBuilder, Operation, OurRules, Outcome, ReadOptions, Value,
+    EdnStyle, Event, EventType, Function, History, HistoryBuilder, Normalizer, Operation, Outcome, ReadOptions, Value,
 };
 
 use super::fail_on::FailOn;
@@ -122,7 +122,7 @@ impl ShrinkArgs {
         let invoked: HashSet<u32> = kept.iter().map(|&place| history.operations[place].invoked).collect();
         let (mut rank, mut open, mut events) = (0_u32, HashSet::new(), Vec::new());
         let mut see = |event: Option<&Event<'_>>| {
-            let event = event.expect("a file is not read again in the way that was found");
+            let event = event.expect("a file is not read again by the interpretation that was found");
             if event.process.is_client() {
                 let is_kept = match event.kind {
                     EventType::Invoke => invoked.contains(&rank) && open.insert(event.process.clone()),
@@ -136,10 +136,14 @@ impl ShrinkArgs {
         };
         budget
             .watched_again(&self.file, self.judging.meaning(), |options| {
-                histories::read_events(&self.file, &ReadOptions { way: history.way(), ..*options }, &mut see)
+                histories::read_events(
+                    &self.file,
+                    &ReadOptions { interpretation: history.interpretation(), ..*options },
+                    &mut see,
+                )
             })?
             .map_err(|cut| cut.failure(&self.file))?;
-        let mut rules = OurRules::default();
+        let mut rules = Normalizer::default();
         for event in &events {
             rules.see(event);
         }

@@ -169,11 +169,11 @@ pub(super) fn read(path: &Path, input: impl Read, watch: &ReadControl<'_>) -> Re
     match columns(input, watch) {
         Ok(history) if history.operations.is_empty() => Err(place.empty()),
         Ok(history) => Ok(history),
-        Err(Wrong::Io(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
+        Err(ColumnsError::Io(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
             Err(place.malformed(b"", 1, "the file of columns is cut off; make it again from its JSON Lines"))
         }
-        Err(Wrong::Io(source)) => Err(ReadError::Io { path: path.to_owned(), source }),
-        Err(Wrong::Content(why)) => Err(place.malformed(
+        Err(ColumnsError::Io(source)) => Err(ReadError::Io { path: path.to_owned(), source }),
+        Err(ColumnsError::Content(why)) => Err(place.malformed(
             b"",
             1,
             format!("the file of columns is damaged ({why}); make it again from its JSON Lines"),
@@ -181,24 +181,24 @@ pub(super) fn read(path: &Path, input: impl Read, watch: &ReadControl<'_>) -> Re
     }
 }
 
-enum Wrong {
+enum ColumnsError {
     Io(io::Error),
     Content(String),
 }
 
-impl From<io::Error> for Wrong {
+impl From<io::Error> for ColumnsError {
     fn from(error: io::Error) -> Self {
         Self::Io(error)
     }
 }
 
-impl From<&str> for Wrong {
+impl From<&str> for ColumnsError {
     fn from(why: &str) -> Self {
         Self::Content(why.to_owned())
     }
 }
 
-fn columns(input: impl Read, watch: &ReadControl<'_>) -> Result<History, Wrong> {
+fn columns(input: impl Read, watch: &ReadControl<'_>) -> Result<History, ColumnsError> {
     let mut input = ChecksumStream { inner: input, sum: 0 };
     let [magic, text_bytes, values, operations] = {
         let mut header = [0; 32];
@@ -214,7 +214,8 @@ fn columns(input: impl Read, watch: &ReadControl<'_>) -> Result<History, Wrong> 
         return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
     }
     watch.json(&json)?;
-    let text: OwnedText<'_> = serde_json::from_slice(&json).map_err(|error| Wrong::Content(error.to_string()))?;
+    let text: OwnedText<'_> =
+        serde_json::from_slice(&json).map_err(|error| ColumnsError::Content(error.to_string()))?;
     let mut history = History { function_names: text.functions, ..History::default() };
     if let Some((first, names)) = text.processes {
         take_names(&mut history, first, names)?;
@@ -267,8 +268,8 @@ fn blocks(
     input: &mut impl Read,
     total: u64,
     width: usize,
-    mut take: impl FnMut(&[u8], usize) -> Result<(), Wrong>,
-) -> Result<(), Wrong> {
+    mut take: impl FnMut(&[u8], usize) -> Result<(), ColumnsError>,
+) -> Result<(), ColumnsError> {
     let mut left = total;
     let mut block = Vec::new();
     while left > 0 {
@@ -291,7 +292,7 @@ fn array<const BYTES: usize>(bytes: &[u8]) -> [u8; BYTES] {
 }
 
 /// Checks the names of clients and adds them to the history.
-fn take_names(history: &mut History, first: u32, names: Vec<Value>) -> Result<(), Wrong> {
+fn take_names(history: &mut History, first: u32, names: Vec<Value>) -> Result<(), ColumnsError> {
     let mut known = FxHashSet::default();
     for name in &names {
         let is_name = match Process::from_value(name.clone()) {
@@ -312,7 +313,7 @@ fn take_names(history: &mut History, first: u32, names: Vec<Value>) -> Result<()
 }
 
 /// Checks the operations of a block and adds them to the history.
-fn take(history: &mut History, block: &[u8], count: usize) -> Result<(), Wrong> {
+fn take(history: &mut History, block: &[u8], count: usize) -> Result<(), ColumnsError> {
     let column = |place: usize| &block[place * count..];
     let number = |of: usize, at: usize| u32::from_le_bytes(array(&column(4 * of)[4 * at..]));
     let long = |place: usize, at: usize| u64::from_le_bytes(array(&column(place)[8 * at..]));
@@ -356,7 +357,7 @@ fn take(history: &mut History, block: &[u8], count: usize) -> Result<(), Wrong> 
 }
 
 /// Checks the revisions of a block and adds them.
-fn take_revisions(revisions: &mut Vec<u64>, block: &[u8], count: usize) -> Result<(), Wrong> {
+fn take_revisions(revisions: &mut Vec<u64>, block: &[u8], count: usize) -> Result<(), ColumnsError> {
     for revision in numbers::<8>(block, WIDTHS[0] * count, count).map(u64::from_le_bytes) {
         if revision > MAX_REVISION && revision != NO_REVISION {
             return Err("a revision that is too large".into());
@@ -368,7 +369,7 @@ fn take_revisions(revisions: &mut Vec<u64>, block: &[u8], count: usize) -> Resul
 
 /// Checks that the ranks can be those of events: each belongs to one event, a completion comes after its invocation,
 /// and a process has one operation at a time.
-fn check_ranks(history: &History, watch: &ReadControl<'_>) -> Result<(), Wrong> {
+fn check_ranks(history: &History, watch: &ReadControl<'_>) -> Result<(), ColumnsError> {
     let events = 2 * history.operations.len() + history.others.len();
     let mut taken = vec![0_u64; events.div_ceil(64)];
     let mut busy: FxHashMap<u32, u32> = FxHashMap::default();

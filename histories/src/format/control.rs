@@ -6,8 +6,8 @@ use std::{
     path::Path,
 };
 
-use super::{ReadOptions, Way};
-use crate::{HistoryBuilder, ReadError};
+use super::ReadOptions;
+use crate::{HistoryBuilder, Interpretation, ReadError};
 
 /// Number of bytes of text that are parsed between two questions.
 const BYTES_PER_QUESTION: usize = 64 << 10;
@@ -35,7 +35,7 @@ pub(super) struct ReadControl<'a> {
     /// Number of bytes of text parsed since the last question.
     since: Cell<usize>,
     is_stopped: Cell<bool>,
-    way: Cell<Way>,
+    interpretation: Cell<Interpretation>,
     is_again: Cell<bool>,
 }
 
@@ -46,21 +46,24 @@ impl<'a> ReadControl<'a> {
             reading: Cell::default(),
             since: Cell::default(),
             is_stopped: Cell::default(),
-            way: Cell::new(options.way),
+            interpretation: Cell::new(options.interpretation),
             is_again: Cell::default(),
         }
     }
 
     /// Returns the interpretation with which the file is to be read.
-    pub(super) fn way(&self) -> Way {
-        self.way.get()
+    pub(super) fn interpretation(&self) -> Interpretation {
+        self.interpretation.get()
     }
 
     /// Requests that the file be read again in another way. As with [`ReadControl::ask`], the error only interrupts the
     /// reading.
-    pub(super) fn again(&self, way: Way) -> ReadError {
-        debug_assert!(way != self.way.get(), "a file is read again as before: {way:?}");
-        self.way.set(way);
+    pub(super) fn read_again(&self, interpretation: Interpretation) -> ReadError {
+        debug_assert!(
+            interpretation != self.interpretation.get(),
+            "a file is read again as before: {interpretation:?}"
+        );
+        self.interpretation.set(interpretation);
         self.is_again.set(true);
         ReadError::Stopped { path: "".into(), reading: self.reading.get() }
     }

@@ -2,7 +2,7 @@
 //! values are keyed.
 //!
 //! Most events are processed at once. If a later part of the file shows that they should have been interpreted
-//! otherwise, the file is read again in that way ([`Way`]); each way leads to a few others, and none leads back.
+//! otherwise, the file is read again in that way ([`Interpretation`]); each leads to a few others, and none leads back.
 
 use super::{
     control::ReadControl,
@@ -13,53 +13,20 @@ use super::{
     order::{PendingEvent, RuleViolation, by_time},
 };
 use crate::{
-    Event, EventType, History, HistoryBuilder, Note, PairingError, Process, ReadError, TRANSACTION, Value, Values,
+    Event, EventType, History, HistoryBuilder, Interpretation, Note, PairingError, Process, ReadError, TRANSACTION,
+    Value, Values,
+    interpretation::{Keys, Order},
     transactions::{self, Columns},
 };
 
 /// Maximum number of events kept before it is checked whether values are keyed.
 const MAX_KEPT: usize = if cfg!(test) { 100 } else { 100_000 };
 
-/// Interpretation of a file that depends on its whole content; found by reading it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Way {
-    order: Order,
-    keys: Keys,
-    /// True if whole numbers are seconds, because other times of the history are decimals.
-    is_in_seconds: bool,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Order {
-    #[default]
-    Lines,
-    Times,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Keys {
-    /// Events are kept until it is known whether values are keyed.
-    #[default]
-    Unknown,
-    /// The events were too many to keep: this reading only finds out whether values are keyed.
-    Asked,
-    Known(bool),
-}
-
-impl Keys {
-    fn found(self) -> Option<bool> {
-        match self {
-            Self::Known(is_keyed) => Some(is_keyed),
-            Self::Unknown | Self::Asked => None,
-        }
-    }
-}
-
 /// Receiver of events, in the order of the file.
 pub(super) struct Intake<'w, 'e> {
     watch: &'w ReadControl<'w>,
     each: Each<'e>,
-    way: Way,
+    interpretation: Interpretation,
     gathering: EventBuffer,
     /// True once a client has acted.
     has_begun: bool,
@@ -104,18 +71,18 @@ struct Clock {
 
 impl<'w, 'e> Intake<'w, 'e> {
     pub(super) fn new(watch: &'w ReadControl<'w>, each: Each<'e>) -> Self {
-        let way = watch.way();
+        let interpretation = watch.interpretation();
         Self {
             watch,
             each,
-            way,
-            gathering: EventBuffer::new(watch.options(), way.keys.found()),
+            interpretation,
+            gathering: EventBuffer::new(watch.options(), interpretation.keys.found()),
             has_begun: false,
             is_log: false,
             shape: KeyDetector::default(),
             clock: Clock::default(),
             waiting: Vec::new(),
-            is_waiting_for: (way.order == Order::Times).then_some(Reason::Times),
+            is_waiting_for: (interpretation.order == Order::Times).then_some(Reason::Times),
             are_records: false,
             order: Lines::default(),
             notes: Vec::new(),
@@ -143,10 +110,10 @@ impl<'w, 'e> Intake<'w, 'e> {
     pub(super) fn take(&mut self, place: Place<'_>, text: &[u8], drafted: ParsedEvent<'_>) -> Result<(), ReadError> {
         self.watch.text(text.len(), self.builder()).map_err(|source| place.unread(source))?;
         let is_client = drafted.event.process.is_client();
-        if self.way.keys == Keys::Asked {
+        if self.interpretation.keys == Keys::Asked {
             self.shape.see(&drafted.event);
-            let known = Way { keys: Keys::Known(false), ..self.way };
-            return if self.shape.is_plain() { Err(self.watch.again(known)) } else { Ok(()) };
+            let known = Interpretation { keys: Keys::Known(false), ..self.interpretation };
+            return if self.shape.is_plain() { Err(self.watch.read_again(known)) } else { Ok(()) };
         }
         let is_completion = drafted.event.kind != EventType::Invoke;
         let is_first = is_client && !self.has_begun;
@@ -176,8 +143,9 @@ impl<'w, 'e> Intake<'w, 'e> {
         text: &[u8],
         read: impl FnOnce(&mut Columns, &mut Values) -> Option<Event<'t>>,
     ) -> Option<Result<(), ReadError>> {
-        let is_simple = self.way == Way { keys: self.way.keys, ..Way::default() }
-            && matches!(self.way.keys, Keys::Unknown | Keys::Known(false))
+        let is_simple = self.interpretation
+            == Interpretation { keys: self.interpretation.keys, ..Interpretation::default() }
+            && matches!(self.interpretation.keys, Keys::Unknown | Keys::Known(false))
             && self.is_waiting_for.is_none()
             && self.each.is_none()
             && self.has_begun
@@ -203,9 +171,9 @@ impl<'w, 'e> Intake<'w, 'e> {
 
     /// Returns the history. `end` is the end of the file.
     pub(super) fn finish(mut self, end: Place<'_>) -> Result<History, ReadError> {
-        if self.way.keys == Keys::Asked {
+        if self.interpretation.keys == Keys::Asked {
             let keys = Keys::Known(is_keyed(&self.shape, end)?);
-            return Err(self.watch.again(Way { keys, ..self.way }));
+            return Err(self.watch.read_again(Interpretation { keys, ..self.interpretation }));
         }
         match self.is_waiting_for {
             None => {}
@@ -213,11 +181,11 @@ impl<'w, 'e> Intake<'w, 'e> {
             Some(Reason::CompletionsOnly) => self.overlap(end)?,
         }
         if self.gathering.is_supposed() {
-            self.way.keys = Keys::Known(true);
+            self.interpretation.keys = Keys::Known(true);
         }
         let mut history = self.gathering.finish(end, &mut self.each)?;
         history.notes = self.notes;
-        history.way = self.way;
+        history.interpretation = self.interpretation;
         Ok(history)
     }
 
@@ -228,12 +196,14 @@ impl<'w, 'e> Intake<'w, 'e> {
                 self.clock.has_gaps |= is_client;
                 return Ok(self.clock.last.unwrap_or(0));
             }
-            Some(Moment::Whole(time)) if self.way.is_in_seconds => (time.saturating_mul(1_000_000_000), true),
+            Some(Moment::Whole(time)) if self.interpretation.is_in_seconds => {
+                (time.saturating_mul(1_000_000_000), true)
+            }
             Some(Moment::Whole(time)) => (time, false),
             Some(Moment::Seconds(time)) => (time, true),
         };
         if time != 0 && *self.clock.is_decimal.get_or_insert(is_decimal) != is_decimal {
-            return Err(self.watch.again(Way { is_in_seconds: true, ..self.way }));
+            return Err(self.watch.read_again(Interpretation { is_in_seconds: true, ..self.interpretation }));
         }
         Ok(time)
     }
@@ -248,13 +218,13 @@ impl<'w, 'e> Intake<'w, 'e> {
         let time = narrow(time + shift).map_err(|rule| place.broken(text, rule))?;
         let pushed = self.gathering.push(place, Some(text), Event { time, ..event }, &mut self.each);
         if self.gathering.is_refuted() {
-            return Err(self.watch.again(Way { keys: Keys::Known(false), ..self.way }));
+            return Err(self.watch.read_again(Interpretation { keys: Keys::Known(false), ..self.interpretation }));
         }
         pushed.map_err(|error| self.reordered(error))?;
         if self.gathering.suppose(place, &mut self.each)? || self.gathering.kept() <= MAX_KEPT {
             return Ok(());
         }
-        Err(self.watch.again(Way { keys: Keys::Asked, ..self.way }))
+        Err(self.watch.read_again(Interpretation { keys: Keys::Asked, ..self.interpretation }))
     }
 
     fn broken(&self, place: Place<'_>, text: &[u8], rule: PairingError) -> ReadError {
@@ -274,8 +244,8 @@ impl<'w, 'e> Intake<'w, 'e> {
                 | PairingError::Mismatched { .. }
         );
         let has_times = self.clock.last.is_some() && !self.clock.has_gaps;
-        if is_order && self.way.order == Order::Lines && has_times {
-            return self.watch.again(Way { order: Order::Times, ..self.way });
+        if is_order && self.interpretation.order == Order::Lines && has_times {
+            return self.watch.read_again(Interpretation { order: Order::Times, ..self.interpretation });
         }
         error
     }
@@ -368,7 +338,7 @@ impl<'w, 'e> Intake<'w, 'e> {
 
     /// Processes events that are in their final order.
     fn push_all(&mut self, end: Place<'_>, events: Vec<PendingEvent>, shift: i128) -> Result<(), ReadError> {
-        let found = match (self.watch.options().keyed, self.way.keys.found()) {
+        let found = match (self.watch.options().keyed, self.interpretation.keys.found()) {
             (None, None) => {
                 for waiting in &events {
                     self.shape.see(&waiting.event);

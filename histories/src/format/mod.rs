@@ -8,6 +8,7 @@ mod control;
 mod cursor;
 mod edn;
 mod edn_write;
+mod error;
 mod event_buffer;
 mod event_builder;
 mod fast;
@@ -30,11 +31,11 @@ use compressed::unpacked_within;
 pub use compressed::{Compression, Packer, unpacked};
 pub use control::Reading;
 pub use edn_write::EdnStyle;
-pub use intake::Way;
+pub use error::ReadError;
 pub use json_value::parse_value;
 pub use jsonl::write_event;
 
-use crate::{Event, History, ReadError};
+use crate::{Event, History, Interpretation};
 use control::{ControlledReader, ReadControl};
 use event_buffer::Each;
 use lines::{Place, line_ends};
@@ -91,14 +92,20 @@ pub struct ReadOptions<'a> {
     /// log lines the cas found another value than it expected, elsewhere it did not happen.
     pub failed_cas: Option<FailedCas>,
     /// Interpretation that an earlier reading of the same file found; by default, reading finds it.
-    pub way: Way,
+    pub interpretation: Interpretation,
     /// Function called every few thousand events, and before much memory is taken at once; `false` stops the reading.
     pub keep_going: &'a dyn Fn(Reading) -> bool,
 }
 
 impl Default for ReadOptions<'_> {
     fn default() -> Self {
-        Self { format: None, keyed: None, failed_cas: None, way: Way::default(), keep_going: &|_| true }
+        Self {
+            format: None,
+            keyed: None,
+            failed_cas: None,
+            interpretation: Interpretation::default(),
+            keep_going: &|_| true,
+        }
     }
 }
 
@@ -138,8 +145,9 @@ pub fn read_open(name: &Path, file: File, options: &ReadOptions<'_>) -> Result<H
 
 /// Reads a history as [`read_file_with`] does, and passes each event to `each`, in the order that counts and with keys
 /// separated from values. `each(None)` means that the file is read again from its beginning, so that the events passed
-/// so far must be forgotten, as they must after an error; this never happens if `options` has the way of a history that
-/// was read from the same file. A process may go on after an unknown outcome, which [`crate::OurRules`] corrects.
+/// so far must be forgotten, as they must after an error; this never happens if `options` has the interpretation of a
+/// history that was read from the same file. A process may go on after an unknown outcome, which [`crate::Normalizer`]
+/// corrects.
 ///
 /// # Errors
 /// Fails like [`read_file_with`].
@@ -309,3 +317,5 @@ mod round_trip;
 mod stops;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod transactions;

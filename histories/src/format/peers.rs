@@ -431,7 +431,7 @@ fn whoever_wants_the_events_has_them_in_the_order_that_counts() {
         let history = read_events(&path, &ReadOptions::default(), &mut take).unwrap();
         assert_eq!((&times[..], again), (&[100, 200, 300, 400, 500, 600][..], 1));
         let mut seen = Vec::new();
-        let options = ReadOptions { way: history.way(), ..ReadOptions::default() };
+        let options = ReadOptions { interpretation: history.interpretation(), ..ReadOptions::default() };
         read_events(&path, &options, &mut |event| seen.push(event.unwrap().time)).unwrap();
         assert_eq!(seen, [100, 200, 300, 400, 500, 600], "not read twice any more");
     }

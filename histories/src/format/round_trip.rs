@@ -5,7 +5,7 @@ use std::fs;
 use proptest::{collection::vec, option, prelude::*};
 
 use super::{EdnStyle, ReadOptions, read_events, write_event};
-use crate::{Event, EventType, OurRules, Process, Value};
+use crate::{Event, EventType, Normalizer, Process, Value};
 
 fn value() -> impl Strategy<Value = Value> {
     let text = prop_oneof!["[a-z :\\\\\"\n\r\tü{}\\[\\];,#]{0,5}", ":[a-z][a-z0-9-]{0,3}"];
@@ -179,7 +179,7 @@ fn what_edn_cannot_name_is_refused() {
 #[test]
 fn a_process_that_comes_back_gets_a_new_number_and_time_does_not_go_back() {
     use EventType::{Info, Invoke, Ok};
-    let mut rules = OurRules::default();
+    let mut rules = Normalizer::default();
     let events = [(0, Invoke, 5), (0, Info, 7), (1, Invoke, 6), (0, Invoke, 8), (0, Ok, 9), (0, Invoke, 9)]
         .map(|(process, kind, time)| Event { time, ..Event::new(Process::Client(process), kind, "read") });
     for event in &events {
@@ -189,7 +189,7 @@ fn a_process_that_comes_back_gets_a_new_number_and_time_does_not_go_back() {
     let client = Process::Client;
     let expected = [(client(0), 5), (client(0), 7), (client(1), 7), (client(2), 8), (client(2), 9), (client(2), 9)];
     assert_eq!(applied, expected);
-    let mut rules = OurRules::default();
+    let mut rules = Normalizer::default();
     let name = |event: Event<'static>| {
         let named = Process::Named(Box::new("w".into()));
         Event { process: if event.process == client(0) { named } else { event.process }, ..event }

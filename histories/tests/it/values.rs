@@ -4,7 +4,7 @@
 use std::io;
 
 use histories::{
-    EdnStyle, Event, Format, Function, History, OurRules, ReadOptions, Value, read_bytes, read_events, write_columns,
+    EdnStyle, Event, Format, Function, History, Normalizer, ReadOptions, Value, read_bytes, read_events, write_columns,
     write_event,
 };
 use proptest::{collection::vec, prelude::*, sample::select};
@@ -190,7 +190,7 @@ pub(crate) fn events(format: Option<Format>, bytes: &[u8]) -> Vec<Event<'static>
         None => events.clear(),
     };
     read_events(&path, &options, &mut take).expect("it was read before");
-    let mut rules = OurRules::default();
+    let mut rules = Normalizer::default();
     for event in &events {
         rules.see(event);
     }
@@ -268,8 +268,8 @@ fn check(format: Format, values: Vec<String>) -> Result<(), TestCaseError> {
         return Ok(());
     }
     let expected = classes(&values.iter().map(|value| judged(value)).collect::<Vec<_>>());
-    for (way, found) in ways(format, &values) {
-        prop_assert_eq!(&found, &expected, "{:?}: {}", values, way);
+    for (interpretation, found) in ways(format, &values) {
+        prop_assert_eq!(&found, &expected, "{:?}: {}", values, interpretation);
     }
     Ok(())
 }

@@ -2,7 +2,8 @@
 
 use std::{io, path::PathBuf};
 
-use crate::{Format, PairingError, Reading};
+use super::{Format, Reading};
+use crate::PairingError;
 
 /// Reason why a history could not be read. Lines and columns count from 1; columns count bytes.
 #[derive(Debug, thiserror::Error)]

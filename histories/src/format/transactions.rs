@@ -1,5 +1,4 @@
-use super::{Found, MicroOperation};
-use crate::{Format, History, Value, read_bytes};
+use crate::{Format, Found, History, MicroOperation, Value, read_bytes};
 
 fn read(text: &str) -> Result<History, String> {
     read_bytes("h", text.as_bytes(), None).map_err(|error| error.to_string())

@@ -8,7 +8,7 @@ use crate::{Event, EventType, Process};
 /// Renumbers processes and corrects times, event by event. Every event must be passed to `see` before the first is
 /// passed to `apply`.
 #[derive(Debug, Default)]
-pub struct OurRules {
+pub struct Normalizer {
     /// Lowest number above all process numbers that occur.
     next_process: u64,
     last_time: u64,
@@ -16,7 +16,7 @@ pub struct OurRules {
     renamed: FxHashMap<Process, u64>,
 }
 
-impl OurRules {
+impl Normalizer {
     /// Takes note of the process number of the next event.
     pub fn see(&mut self, event: &Event<'_>) {
         if let Process::Client(process) = event.process {
