@@ -20,7 +20,7 @@ pub struct Transactions {
     columns: Columns,
     /// Micro-operations of those open transactions whose reads were invoked with values: whoever wrote the history
     /// filled in the results already.
-    foreseen: FxHashMap<u32, Columns>,
+    prefilled: FxHashMap<u32, Columns>,
 }
 
 /// Micro-operation: one step of a transaction.
@@ -86,7 +86,7 @@ impl Transactions {
     pub fn micro_operations(&self, transaction: usize) -> impl ExactSizeIterator<Item = MicroOperation<'_>> + Clone {
         let begin = transaction.checked_sub(1).map_or(0, |before| self.ends[before] as usize);
         let all = &self.columns.steps[begin..self.ends[transaction] as usize];
-        all.iter().map(|step| self.columns.show(step))
+        all.iter().map(|step| self.columns.micro_operation_of(step))
     }
 
     /// Returns the number of micro-operations of all transactions together.
@@ -106,12 +106,12 @@ impl Transactions {
     }
 
     /// Adds the invocation that is operation number `operation`.
-    pub(crate) fn begin(&mut self, operation: u32, asked: &Columns) -> Result<(), PairingError> {
+    pub(crate) fn begin(&mut self, operation: u32, invocation: &Columns) -> Result<(), PairingError> {
         self.operations.push(operation);
         let unknown = |step: &Step| if step.kind.is_read() { Step { kind: Kind::ReadUnknown, ..*step } } else { *step };
-        self.columns.steps.extend(asked.steps.iter().map(unknown));
-        if asked.steps.iter().any(Step::is_answered) {
-            self.foreseen.insert(operation, asked.clone());
+        self.columns.steps.extend(invocation.steps.iter().map(unknown));
+        if invocation.steps.iter().any(Step::is_answered) {
+            self.prefilled.insert(operation, invocation.clone());
         }
         let end = u32::try_from(self.columns.steps.len()).map_err(|_| TOO_MANY)?;
         self.ends.push(end);
@@ -119,30 +119,35 @@ impl Transactions {
     }
 
     /// Compares the completion with the invocation and, if `happened`, stores the results of its reads.
-    pub(crate) fn complete(&mut self, operation: u32, told: &Columns, happened: bool) -> Result<(), PairingError> {
+    pub(crate) fn complete(
+        &mut self,
+        operation: u32,
+        completion: &Columns,
+        happened: bool,
+    ) -> Result<(), PairingError> {
         let transaction = self.at(operation as usize).expect("a transaction that ends has begun");
         let begin = transaction.checked_sub(1).map_or(0, |before| self.ends[before] as usize);
-        let asked = &mut self.columns.steps[begin..self.ends[transaction] as usize];
-        if asked.len() != told.steps.len() {
-            return Err(PairingError::MicroCount { invoked: asked.len(), completed: told.steps.len() });
+        let invocation = &mut self.columns.steps[begin..self.ends[transaction] as usize];
+        if invocation.len() != completion.steps.len() {
+            return Err(PairingError::MicroCount { invoked: invocation.len(), completed: completion.steps.len() });
         }
-        if let Some(foreseen) = self.foreseen.remove(&operation).filter(|_| happened)
-            && let Some(place) = foreseen.other_answer(told)
+        if let Some(prefilled) = self.prefilled.remove(&operation).filter(|_| happened)
+            && let Some(place) = prefilled.first_difference(completion)
         {
             return Err(PairingError::MicroOther { place: place + 1 });
         }
-        for (place, (asked, told_step)) in asked.iter_mut().zip(&told.steps).enumerate() {
-            if !asked.asks_as(told_step) {
+        for (place, (invocation, completed_step)) in invocation.iter_mut().zip(&completion.steps).enumerate() {
+            if !invocation.requests_same_as(completed_step) {
                 return Err(PairingError::MicroOther { place: place + 1 });
             }
-            if happened && told_step.kind == Kind::ReadUnknown {
+            if happened && completed_step.kind == Kind::ReadUnknown {
                 return Err(PairingError::NoResult);
             }
-            if happened && told_step.kind.is_read() {
-                *asked = *told_step;
-                if told_step.kind == Kind::ReadList {
-                    asked.first = u32::try_from(self.columns.elements.len()).map_err(|_| TOO_MANY)?;
-                    self.columns.elements.extend_from_slice(told.list(told_step));
+            if happened && completed_step.kind.is_read() {
+                *invocation = *completed_step;
+                if completed_step.kind == Kind::ReadList {
+                    invocation.first = u32::try_from(self.columns.elements.len()).map_err(|_| TOO_MANY)?;
+                    self.columns.elements.extend_from_slice(completion.list(completed_step));
                 }
             }
         }
@@ -197,7 +202,7 @@ impl Step {
     }
 
     /// Returns true if both ask for the same, whatever their results.
-    fn asks_as(&self, other: &Self) -> bool {
+    fn requests_same_as(&self, other: &Self) -> bool {
         let both_read = self.kind.is_read() && other.kind.is_read();
         self.key == other.key && (both_read || (self.kind, self.first) == (other.kind, other.first))
     }
@@ -208,22 +213,22 @@ impl Columns {
         &self.elements[step.first as usize..][..step.length as usize]
     }
 
-    /// Returns the index of the first read with a result from which the result in `told` differs.
-    fn other_answer(&self, told: &Self) -> Option<usize> {
+    /// Returns the index of the first read with a result from which the result in `completion` differs.
+    fn first_difference(&self, completion: &Self) -> Option<usize> {
         let found = |columns: &Self, step: &Step| match step.kind {
             Kind::ReadList => Some(columns.list(step).to_vec()),
             _ => None,
         };
-        let differs = |(step, told_step): (&Step, &Step)| {
-            let same = step.kind == told_step.kind
-                && (step.kind == Kind::ReadList || step.first == told_step.first)
-                && found(self, step) == found(told, told_step);
+        let differs = |(step, completed_step): (&Step, &Step)| {
+            let same = step.kind == completed_step.kind
+                && (step.kind == Kind::ReadList || step.first == completed_step.first)
+                && found(self, step) == found(completion, completed_step);
             step.is_answered() && !same
         };
-        self.steps.iter().zip(&told.steps).position(differs)
+        self.steps.iter().zip(&completion.steps).position(differs)
     }
 
-    fn show(&self, step: &Step) -> MicroOperation<'_> {
+    fn micro_operation_of(&self, step: &Step) -> MicroOperation<'_> {
         let (key, value) = (step.key, ValueId(step.first));
         let found = match step.kind {
             Kind::Append => return MicroOperation::Append { key, value },

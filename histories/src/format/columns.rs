@@ -432,7 +432,7 @@ mod tests {
     }
 
     /// Returns everything that a history states.
-    fn told(history: &History) -> String {
+    fn lines_of(history: &History) -> String {
         let values: Vec<_> = (0_u32..).take(history.values.len()).map(|id| history.value(ValueId(id))).collect();
         let processes: Vec<_> = history.operations.iter().map(|operation| history.process(operation.process)).collect();
         let History { operations, others, function_names, times, nodes, revisions, .. } = history;
@@ -453,7 +453,7 @@ mod tests {
             let history = read_bytes("h", lines.as_bytes(), None).unwrap();
             let columns = in_columns(&history);
             let again = read_bytes("h", &columns, None).unwrap();
-            assert_eq!(told(&again), told(&history));
+            assert_eq!(lines_of(&again), lines_of(&history));
             assert!(columns.starts_with(magic));
             assert_eq!(history.operations.len(), 4, "the example has lost its point");
         }
@@ -487,7 +487,7 @@ mod tests {
         let history = read_bytes("h", with_names().as_bytes(), None).unwrap();
         assert_eq!(history.process_names.len(), 3, "the example has lost its point");
         let columns = in_columns(&history);
-        assert_eq!(told(&read_bytes("h", &columns, None).unwrap()), told(&history));
+        assert_eq!(lines_of(&read_bytes("h", &columns, None).unwrap()), lines_of(&history));
         let start = br#""processes":["#;
         let place = columns.windows(start.len()).position(|part| part == start).expect("they are there") + start.len();
         let mut forged = columns;
@@ -510,7 +510,7 @@ mod tests {
             }
         }
         let history = read_bytes("h", lines.as_bytes(), None).unwrap();
-        assert_eq!(told(&read_bytes("h", &in_columns(&history), None).unwrap()), told(&history));
+        assert_eq!(lines_of(&read_bytes("h", &in_columns(&history), None).unwrap()), lines_of(&history));
     }
 
     #[test]

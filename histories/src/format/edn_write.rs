@@ -60,10 +60,10 @@ impl EdnStyle {
         push_name(&mut line, &event.f)?;
         let is_client = event.process.is_client();
         let tuples = is_client && !self.keyless && self.tuples.keyed() == Keyed::Yes;
-        let mut told = if tuples { event.clone() } else { self.explicit(event.clone()) };
+        let mut explicit = if tuples { event.clone() } else { self.explicit(event.clone()) };
         if is_client
             && event.f == TRANSACTION
-            && let Some(value) = &mut told.value
+            && let Some(value) = &mut explicit.value
         {
             functions(value).for_each(|name| {
                 if let Value::Str(text) = name {
@@ -72,10 +72,10 @@ impl EdnStyle {
             });
         }
         if tuples {
-            push_field(&mut line, "value", Some(&pair(&told)));
+            push_field(&mut line, "value", Some(&pair(&explicit)));
         } else {
-            push_field(&mut line, "key", told.key.as_ref());
-            push_field(&mut line, "value", told.value.as_ref());
+            push_field(&mut line, "key", explicit.key.as_ref());
+            push_field(&mut line, "value", explicit.value.as_ref());
         }
         push_field(&mut line, "observed", event.observed.as_ref());
         if event.mismatch {

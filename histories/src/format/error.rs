@@ -64,7 +64,7 @@ pub enum ReadError {
         reading: Reading,
     },
     /// The file violates the syntax of its format.
-    #[error("{}:{line}:{column}: {}, in: {excerpt}{}", path.display(), shortened(reason), tried(*format))]
+    #[error("{}:{line}:{column}: {}, in: {excerpt}{}", path.display(), shortened(reason), format_suffix(*format))]
     Malformed {
         /// The file.
         path: PathBuf,
@@ -94,7 +94,7 @@ pub enum ReadError {
 }
 
 /// Returns the format in which a file was read, and the reason for choosing it, as a suffix of a message.
-fn tried(format: Option<Format>) -> String {
+fn format_suffix(format: Option<Format>) -> String {
     let Some(format) = format else { return String::new() };
     let why = match format {
         Format::JsonLines => "as it begins with an object",

@@ -21,7 +21,7 @@ pub(super) struct EventBuffer {
     shape: Option<KeyDetector>,
     kept: Vec<(u64, Event<'static>)>,
     /// True if values are read as keyed, although a later event may still contradict it.
-    is_supposed: bool,
+    assumes_keys: bool,
     pairing: Pairing,
 }
 
@@ -32,7 +32,7 @@ impl EventBuffer {
         let taking = Interpreter::new(options.failed_cas).keyed(keyed == Some(true));
         let shape = keyed.is_none().then(KeyDetector::default);
         let pairing = Pairing { builder: HistoryBuilder::default(), taking };
-        Self { shape, kept: Vec::new(), is_supposed: false, pairing }
+        Self { shape, kept: Vec::new(), assumes_keys: false, pairing }
     }
 
     /// Switches to the meaning of Jepsen's log lines, where a cas that failed with its arguments found another value.
@@ -56,7 +56,7 @@ impl EventBuffer {
     ) -> Result<(), ReadError> {
         let Some(shape) = &mut self.shape else { return self.pairing.push(place, text, event, each) };
         shape.see(&event);
-        if self.is_supposed {
+        if self.assumes_keys {
             return if shape.is_plain() { Ok(()) } else { self.pairing.push(place, text, event, each) };
         }
         if shape.is_plain() && self.kept.is_empty() {
@@ -68,22 +68,22 @@ impl EventBuffer {
     }
 
     /// Goes on as if values were keyed, if some event shows that and none contradicts it; returns true if it does.
-    pub(super) fn suppose(&mut self, place: Place<'_>, each: &mut Each<'_>) -> Result<bool, ReadError> {
-        if !self.is_supposed && self.shape.as_ref().is_some_and(KeyDetector::is_evident) {
-            self.is_supposed = true;
+    pub(super) fn assume_keys(&mut self, place: Place<'_>, each: &mut Each<'_>) -> Result<bool, ReadError> {
+        if !self.assumes_keys && self.shape.as_ref().is_some_and(KeyDetector::is_evident) {
+            self.assumes_keys = true;
             self.pair_kept(true, place, each)?;
         }
-        Ok(self.is_supposed)
+        Ok(self.assumes_keys)
     }
 
     /// Returns true if values are read as keyed without certainty.
-    pub(super) fn is_supposed(&self) -> bool {
-        self.is_supposed
+    pub(super) fn assumes_keys(&self) -> bool {
+        self.assumes_keys
     }
 
     /// Returns true if an event contradicts the assumption that values are keyed.
     pub(super) fn is_refuted(&self) -> bool {
-        self.is_supposed && self.shape.as_ref().is_some_and(KeyDetector::is_plain)
+        self.assumes_keys && self.shape.as_ref().is_some_and(KeyDetector::is_plain)
     }
 
     /// Adds the next event, if it is a transaction whose micro-operations `read` can add; otherwise returns `None` with

@@ -27,7 +27,7 @@ pub(super) struct Intake<'w, 'e> {
     watch: &'w ReadControl<'w>,
     each: Each<'e>,
     interpretation: Interpretation,
-    gathering: EventBuffer,
+    buffer: EventBuffer,
     /// True once a client has acted.
     has_begun: bool,
     is_log: bool,
@@ -76,7 +76,7 @@ impl<'w, 'e> Intake<'w, 'e> {
             watch,
             each,
             interpretation,
-            gathering: EventBuffer::new(watch.options(), interpretation.keys.found()),
+            buffer: EventBuffer::new(watch.options(), interpretation.keys.found()),
             has_begun: false,
             is_log: false,
             shape: KeyDetector::default(),
@@ -91,12 +91,12 @@ impl<'w, 'e> Intake<'w, 'e> {
 
     /// Switches to the meaning of Jepsen's log lines.
     pub(super) fn in_logs(self) -> Self {
-        Self { gathering: self.gathering.in_logs(), is_log: true, ..self }
+        Self { buffer: self.buffer.in_logs(), is_log: true, ..self }
     }
 
     /// Returns the builder of the history.
     pub(super) fn builder(&self) -> &HistoryBuilder {
-        self.gathering.builder()
+        self.buffer.builder()
     }
 
     /// Adds a note to the history, once.
@@ -126,11 +126,11 @@ impl<'w, 'e> Intake<'w, 'e> {
             return Err(place.malformed(text, 1, lacks));
         }
         if self.is_waiting_for == Some(Reason::CompletionsOnly) {
-            return self.wait_completed(place, text, drafted);
+            return self.defer_completion(place, text, drafted);
         }
         let time = self.time(drafted.time, is_client)?;
         if self.is_waiting_for == Some(Reason::Times) {
-            return self.wait(place, text, drafted.event, time);
+            return self.defer(place, text, drafted.event, time);
         }
         self.push(place, text, drafted.event, time)
     }
@@ -158,7 +158,7 @@ impl<'w, 'e> Intake<'w, 'e> {
             return Some(Err(place.unread(source)));
         }
         let mut last = 0;
-        let pushed = self.gathering.push_transaction(place, text, |micros, values| {
+        let pushed = self.buffer.push_transaction(place, text, |micros, values| {
             let event = read(micros, values)?;
             last = event.time;
             Some(event)
@@ -180,10 +180,10 @@ impl<'w, 'e> Intake<'w, 'e> {
             Some(Reason::Times) => self.sort(end)?,
             Some(Reason::CompletionsOnly) => self.overlap(end)?,
         }
-        if self.gathering.is_supposed() {
+        if self.buffer.assumes_keys() {
             self.interpretation.keys = Keys::Known(true);
         }
-        let mut history = self.gathering.finish(end, &mut self.each)?;
+        let mut history = self.buffer.finish(end, &mut self.each)?;
         history.notes = self.notes;
         history.interpretation = self.interpretation;
         Ok(history)
@@ -216,12 +216,12 @@ impl<'w, 'e> Intake<'w, 'e> {
         }
         self.clock.last = Some(time);
         let time = narrow(time + shift).map_err(|rule| place.broken(text, rule))?;
-        let pushed = self.gathering.push(place, Some(text), Event { time, ..event }, &mut self.each);
-        if self.gathering.is_refuted() {
+        let pushed = self.buffer.push(place, Some(text), Event { time, ..event }, &mut self.each);
+        if self.buffer.is_refuted() {
             return Err(self.watch.read_again(Interpretation { keys: Keys::Known(false), ..self.interpretation }));
         }
         pushed.map_err(|error| self.reordered(error))?;
-        if self.gathering.suppose(place, &mut self.each)? || self.gathering.kept() <= MAX_KEPT {
+        if self.buffer.assume_keys(place, &mut self.each)? || self.buffer.kept() <= MAX_KEPT {
             return Ok(());
         }
         Err(self.watch.read_again(Interpretation { keys: Keys::Asked, ..self.interpretation }))
@@ -251,7 +251,7 @@ impl<'w, 'e> Intake<'w, 'e> {
     }
 
     /// Keeps an event until the times of all events are known.
-    fn wait(&mut self, place: Place<'_>, text: &[u8], event: Event<'_>, time: i128) -> Result<(), ReadError> {
+    fn defer(&mut self, place: Place<'_>, text: &[u8], event: Event<'_>, time: i128) -> Result<(), ReadError> {
         let wrong_index = match (event.index, self.order.last_index) {
             (Some(index), Some(previous)) if index <= previous => Some(PairingError::Index { index, previous }),
             _ => None,
@@ -345,21 +345,21 @@ impl<'w, 'e> Intake<'w, 'e> {
                 }
                 is_keyed(&self.shape, end)?
             }
-            (told, found) => told.or(found).unwrap_or(false),
+            (given, found) => given.or(found).unwrap_or(false),
         };
-        let gathering = EventBuffer::new(self.watch.options(), Some(found));
-        self.gathering = if self.is_log { gathering.in_logs() } else { gathering };
+        let buffer = EventBuffer::new(self.watch.options(), Some(found));
+        self.buffer = if self.is_log { buffer.in_logs() } else { buffer };
         for PendingEvent { line, time, event } in events {
             let place = Place { line, ..end };
             self.watch.text(1, self.builder()).map_err(|source| place.unread(source))?;
             let time = narrow(time + shift).map_err(|rule| place.broken(b"", rule))?;
-            self.gathering.push(place, None, Event { time, ..event }, &mut self.each)?;
+            self.buffer.push(place, None, Event { time, ..event }, &mut self.each)?;
         }
         Ok(())
     }
 
     /// Keeps a completion of a history that has only completions.
-    fn wait_completed(&mut self, place: Place<'_>, text: &[u8], drafted: ParsedEvent<'_>) -> Result<(), ReadError> {
+    fn defer_completion(&mut self, place: Place<'_>, text: &[u8], drafted: ParsedEvent<'_>) -> Result<(), ReadError> {
         let event = drafted.event;
         let first = self.order.contradiction.get_or_insert_with(|| {
             let rule = PairingError::NotOpen { process: event.process.clone(), f: event.f.clone().into_owned() };

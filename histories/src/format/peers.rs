@@ -307,11 +307,11 @@ fn of_completions_alone_all_overlap() {
 }
 
 fn reads(history: &History) -> Vec<(Outcome, &Value, &Value)> {
-    let told = |operation: &crate::Operation| {
+    let shown = |operation: &crate::Operation| {
         let output = if operation.output == ValueId::UNKNOWN { &Value::Nil } else { history.value(operation.output) };
         (operation.outcome, history.value(operation.key), output)
     };
-    history.operations.iter().map(told).collect()
+    history.operations.iter().map(shown).collect()
 }
 
 #[test]

@@ -91,12 +91,12 @@ fn history() -> impl Strategy<Value = Vec<Event<'static>>> {
 }
 
 /// Removes values of nil, which Jepsen does not distinguish from missing ones.
-fn told(events: &[Event<'static>]) -> Vec<Event<'static>> {
-    let told = |event: &Event<'static>| {
+fn expressible(events: &[Event<'static>]) -> Vec<Event<'static>> {
+    let expressible = |event: &Event<'static>| {
         let value = event.value.clone().filter(|value| *value != Value::Nil);
         Event { value, ..event.clone() }
     };
-    events.iter().map(told).collect()
+    events.iter().map(expressible).collect()
 }
 
 /// Returns the events of a file with this text; none where it cannot be decided whether its values are pairs of key and
@@ -148,8 +148,8 @@ proptest! {
         let edn = as_edn(&events);
         prop_assert_eq!(edn.split(|byte| *byte == b'\n').count() - 1, events.len());
         let back = events_of(&edn).expect("what is written can be told");
-        prop_assert_eq!(told(&back), told(&expected), "{}", String::from_utf8_lossy(&edn));
-        prop_assert_eq!(told(&events_of(&as_json(&back)).expect("the same")), told(&expected));
+        prop_assert_eq!(expressible(&back), expressible(&expected), "{}", String::from_utf8_lossy(&edn));
+        prop_assert_eq!(expressible(&events_of(&as_json(&back)).expect("the same")), expressible(&expected));
     }
 }
 

@@ -96,19 +96,19 @@ fn what_breaks_a_rule_is_named_with_its_line() {
 
 #[test]
 fn a_read_is_not_answered_otherwise_than_its_invocation_foresaw() {
-    let read_of = |asked: &str, told: &str, kind: &str| {
+    let read_of = |invoked: &str, completed: &str, kind: &str| {
         let line = |kind, found: &str| {
             format!("{{\"process\":0,\"type\":\"{kind}\",\"f\":\"txn\",\"value\":[[\"w\",8,1],[\"r\",9,{found}]]}}\n")
         };
-        read(&(line("invoke", asked) + &line(kind, told)))
+        read(&(line("invoke", invoked) + &line(kind, completed)))
     };
-    for (asked, told) in [("null", "7"), ("7", "7"), ("[1,2]", "[1,2]"), ("null", "[]")] {
-        assert!(read_of(asked, told, "ok").is_ok(), "{asked} {told}");
+    for (invoked, completed) in [("null", "7"), ("7", "7"), ("[1,2]", "[1,2]"), ("null", "[]")] {
+        assert!(read_of(invoked, completed, "ok").is_ok(), "{invoked} {completed}");
     }
-    for (asked, told) in [("7", "8"), ("7", "null"), ("[1]", "[1,2]"), ("[]", "null"), ("7", "[7]")] {
-        let error = read_of(asked, told, "ok").unwrap_err();
-        assert!(error.contains("another micro-operation in place 2"), "{asked} {told}: {error}");
-        assert!(read_of(asked, told, "info").is_ok(), "nobody knows what it found");
+    for (invoked, completed) in [("7", "8"), ("7", "null"), ("[1]", "[1,2]"), ("[]", "null"), ("7", "[7]")] {
+        let error = read_of(invoked, completed, "ok").unwrap_err();
+        assert!(error.contains("another micro-operation in place 2"), "{invoked} {completed}: {error}");
+        assert!(read_of(invoked, completed, "info").is_ok(), "nobody knows what it found");
     }
 }
 
