@@ -30,22 +30,20 @@ impl fmt::Display for Note {
         match self {
             Self::ByTime { line } => write!(
                 f,
-                "the order of lines contradicts the times, in line {line} first: the times count, and what has one \
-                time is concurrent"
+                "the order of lines contradicts the times, in line {line} first: the times decide, and events of the \
+                same time are concurrent"
             ),
             Self::EqualTimes { times } => write!(
                 f,
-                "{times} times a client went on in the moment of its completion, as did another: what is concurrent \
-                by its time has no \
-                 order of the client there"
+                "{times} times a client went on at the very time of its completion, as did another client: operations \
+                of the same time are not ordered by their client there"
             ),
             Self::CompletionsOnly => f.write_str(
-                "only completions are known: every transaction may have come before or after every other, so nothing \
-                is said of real time \
-                 or of the order of a client",
+                "only completions are known: every transaction may have come before or after every other, so neither \
+                real time nor the order of a client is checked",
             ),
             Self::NoClients => {
-                f.write_str("some operations name no client: nothing is said of the order of clients there")
+                f.write_str("some operations name no client, so that the order of their clients is not checked")
             }
         }
     }

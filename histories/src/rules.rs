@@ -72,8 +72,8 @@ pub enum PairingError {
     },
     /// The times of the calls of a lock do not decide who held it.
     #[error(
-        "process {process} ends a call of a lock and makes another at {time} ns, as another process does; times as \
-        coarse as that do not say who held it when"
+        "process {process} ends a call of a lock and makes another at {time} ns, as another process does; times this \
+        coarse do not show who held it"
     )]
     SameMoment {
         /// The process.

@@ -117,7 +117,7 @@ fn ip() -> (Option<PathBuf>, Capability) {
         name: "ip",
         present: result.is_ok(),
         detail: result.clone().unwrap_or_else(|why| why),
-        enables: "the cables between the nodes' hosts",
+        enables: "the links between the nodes' hosts",
         remedy: "apt-get install iproute2; the kernel needs bridge and veth".into(),
     };
     (found.filter(|_| row.present), row)

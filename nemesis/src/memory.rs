@@ -11,8 +11,8 @@ pub struct HostMemory;
 
 /// Exit code for a failure of the host.
 const FAILED: libc::c_int = 3;
-const MESSAGE: &[u8] = b"error: this host gives no more memory\n\nhint: see `ulimit -v` and the memory that is free; \
-a lower --memory-limit takes less\n";
+const MESSAGE: &[u8] = b"error: this host refuses more memory\n\nhint: see `ulimit -v` and the free memory; a lower \
+--memory-limit takes less\n";
 
 #[allow(unsafe_code, reason = "an allocator has no safe form")]
 // SAFETY: everything is delegated to the system allocator, and its result is passed on unchanged.

@@ -130,7 +130,7 @@ impl Nemesis {
             ResolvedFault::Kill { nodes } => self.each(nodes, |_, node| node.process.kill().map(drop))?,
             ResolvedFault::Pause { nodes } => self.each(nodes, |id, node| {
                 if !node.process.pause()? {
-                    why = Some(format!("{id} is not known to stand still"));
+                    why = Some(format!("{id} is not known to have stopped"));
                 }
                 Ok(())
             })?,

@@ -52,7 +52,7 @@ pub enum StorageError {
     },
     /// The directory holds no state of a node, although the node was not declared new.
     #[error(
-        "{} holds no node, and this one was not said to be new. If it has run before, its term, vote and log are lost: \
+        "{} holds no node, and this one was not declared new. If it has run before, its term, vote and log are lost: \
          a cluster that takes it back may elect two leaders or lose what it acknowledged",
         path.display()
     )]
@@ -61,13 +61,13 @@ pub enum StorageError {
         path: PathBuf,
     },
     /// The directory holds the state of a node, although the node was declared new.
-    #[error("{} holds a node that has run before, but this one was said to be new", path.display())]
+    #[error("{} holds a node that has run before, but this one was declared new", path.display())]
     NotEmpty {
         /// Path of the directory.
         path: PathBuf,
     },
     /// A record or a snapshot is longer than the length field of its file can express.
-    #[error("{} cannot hold a record of {bytes} bytes; the most is {limit}", path.display())]
+    #[error("{} cannot hold a record of {bytes} bytes; the maximum is {limit}", path.display())]
     TooLarge {
         /// Path of the file.
         path: PathBuf,
@@ -77,7 +77,7 @@ pub enum StorageError {
         limit: usize,
     },
     /// An earlier operation failed: it is not known what is durable.
-    #[error("{} is not used any more, since an earlier failure left unknown what it holds", path.display())]
+    #[error("{} is no longer used, since its content is unknown after an earlier failure", path.display())]
     Failed {
         /// Path of the directory.
         path: PathBuf,
@@ -129,7 +129,7 @@ pub enum Error {
     #[error("opening the trace")]
     Trace(#[source] io::Error),
     /// The stored state is inconsistent for the Raft core or the state machine.
-    #[error("the stored state of {node} makes no sense: {problem}")]
+    #[error("the stored state of {node} is inconsistent: {problem}")]
     State {
         /// Node that the state belongs to.
         node: NodeId,

@@ -34,10 +34,10 @@ impl ReadMode {
         match (self, elections) {
             (Self::Local, _) => "from this node's own state, which may be old",
             (Self::Leader, Elections::Basic) => {
-                "from whoever believes that it leads; stale while a deposed leader is cut off"
+                "from a node that believes it leads; stale while a deposed leader is cut off"
             }
             (Self::Leader, Elections::CheckQuorum) => {
-                "from whoever believes that it leads; stale until a deposed leader steps down, an election timeout \
+                "from a node that believes it leads; stale until a deposed leader steps down, an election timeout \
                 later"
             }
             (Self::Lease, Elections::Basic) => {
@@ -113,14 +113,14 @@ impl fmt::Display for Reason {
             Self::Superseded => f.write_str("another leader's entry took the place of this one"),
             Self::LeaderChanged => f.write_str("the leader changed before it answered"),
             Self::NoLeases => f.write_str(
-                "lease reads need loyal voters, which basic Raft has not: start every node with --elections \
-                check-quorum, or read otherwise",
+                "lease reads need loyal voters, which basic Raft does not have: start every node with --elections \
+                check-quorum, or use another read mode",
             ),
             Self::SessionExpired => {
                 f.write_str("the session has expired, or never was: begin another with POST /v1/sessions")
             }
             Self::OutOfSequence { latest } => {
-                write!(f, "the client's latest command has number {latest}, and is another one")
+                write!(f, "the client's latest command has number {latest}, and is a different one")
             }
             Self::Stopping => f.write_str("the node is stopping"),
         }

@@ -110,8 +110,8 @@ impl Budget {
         read: impl FnOnce(&ReadOptions<'_>) -> Result<T, ReadError>,
     ) -> anyhow::Result<Result<T, Exhausted>> {
         if fs::metadata(file).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
-            let what = format!("{} is no regular file, and has to be read more than once", file.display());
-            return Err(Failure::new(ExitStatus::Usage, what).hint("keep what it gives in a file first").into());
+            let what = format!("{} is no regular file, but has to be read more than once", file.display());
+            return Err(Failure::new(ExitStatus::Usage, what).hint("write its content to a file first").into());
         }
         self.limited(file, meaning, read)
     }

@@ -37,7 +37,7 @@ fn other_models(report: &Report) -> Option<String> {
 /// Asks for the model where it was guessed.
 fn guessed(report: &Report) -> Option<String> {
     let is_guessed = report.keys.iter().any(|key| matches!(key.why, Some(UnknownWhy::Guessed { .. })));
-    let hint = "--model says what it is (--model register: one register indeed); --initial, with what it began";
+    let hint = "give the model by --model (--model register for a single register), and its initial value by --initial";
     is_guessed.then(|| hint.to_owned())
 }
 
@@ -74,7 +74,7 @@ fn initial_value(history: &History, report: &Report, options: &Options<'_>) -> O
     }
     let json = serde_json::to_string(history.value(seen)).ok()?;
     let initial = nemesis::quoted(&json);
-    Some(format!("an initial value? {json} was seen first, and nobody ever wrote it: try `--initial {initial}`"))
+    Some(format!("is {json} the initial value? It was read first, and nobody ever wrote it: try `--initial {initial}`"))
 }
 
 /// Returns true if these operations see a value that none of them sets.
@@ -109,15 +109,13 @@ pub(crate) fn failed_cas(history: &History, verdict: Verdict) -> Option<String> 
     let FailedCasCounts { mismatch, nothing } = history.failed_cas;
     match verdict {
         Verdict::NotLinearizable if mismatch > 0 => Some(format!(
-            "{} cas failed without a word of what was found, and count as having found another value than was \
-            expected; with --failed-cas \
-             nothing they did not happen",
+            "{} failed cas do not say what they found, and count as having found another value than expected; with \
+            --failed-cas nothing they count as not having happened",
             grouped(mismatch)
         )),
         Verdict::Linearizable | Verdict::Unknown if nothing > 0 => Some(format!(
-            "{} cas failed without a word of what was found, and count as not having happened; with --failed-cas \
-            mismatch they found another \
-             value than was expected",
+            "{} failed cas do not say what they found, and count as not having happened; with --failed-cas mismatch \
+            they count as having found another value than expected",
             grouped(nothing)
         )),
         _ => None,

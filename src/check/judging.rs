@@ -246,7 +246,7 @@ impl Judging {
         let name = ModelName::value_variants().iter().find(|name| name.of_keys() == Some(model));
         let name =
             name.and_then(ValueEnum::to_possible_value).map_or_else(String::new, |name| name.get_name().to_owned());
-        let what = format!("a {name} cannot begin with {initial}, which --initial says");
+        let what = format!("a {name} cannot begin with {initial}, the value of --initial");
         Err(Failure::new(ExitStatus::Usage, what).hint(format!("a {name} begins with {allowed}")).into())
     }
 

@@ -61,7 +61,7 @@ pub(crate) fn misfit(history: &History, initial: &Value) -> Option<String> {
         _ => None,
     });
     let (key, what) = misfits.into_iter().next()?;
-    Some(format!("--initial {initial}: key {} is {what}, which cannot begin so", history.value(key)))
+    Some(format!("--initial {initial}: key {} is {what}, which cannot begin with it", history.value(key)))
 }
 
 /// Findings about the transactions of a history.

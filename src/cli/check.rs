@@ -96,7 +96,7 @@ impl CheckArgs {
     fn check_options(&self) -> anyhow::Result<()> {
         self.judging.check_initial(None)?;
         if self.explain && !self.json && self.files.len() > 1 {
-            let what = "--explain tells of one history, not of a table of several";
+            let what = "--explain applies to one history, not to a table of several";
             return Err(Failure::new(ExitStatus::Usage, what).hint("add --json, or name one file").into());
         }
         Ok(())
@@ -164,7 +164,7 @@ impl CheckArgs {
         if self.judging.are_transactions(history)? {
             if self.explain {
                 let what = "--explain has no meaning for transactions";
-                let hint = "leave it out: what refutes each level is told anyway, and --json has all of it";
+                let hint = "leave it out: the evidence against each level is shown anyway, and --json has all of it";
                 return Err(Failure::new(ExitStatus::Usage, what).hint(hint).into());
             }
             return Ok(Judged::of_transactions(transactions::judge(history, &self.judging, budget)));
@@ -187,7 +187,7 @@ impl CheckArgs {
         let panics = instead.iter().filter_map(|said| said.as_ref().err());
         for panic in panics.chain(found.iter().filter_map(|said| said.as_ref().err())) {
             status = status.worst(ExitStatus::Internal);
-            words += &format!("  an internal error while more was found out about it: {panic}; please report it\n");
+            words += &format!("  an internal error in the further analysis: {panic}; please report it\n");
         }
         let (ladder, staleness) = instead.and_then(Result::ok).unzip();
         let found = found.and_then(Result::ok).unwrap_or_default();

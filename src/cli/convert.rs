@@ -53,9 +53,9 @@ enum Target {
 impl ConvertArgs {
     pub(crate) fn execute(self) -> anyhow::Result<ExitStatus> {
         let target = self.to.or_else(|| target_of(&self.output)).ok_or_else(|| {
-            let what = format!("{} does not say in which format to write", self.output.display());
+            let what = format!("the name {} does not say in which format to write", self.output.display());
             Failure::new(ExitStatus::Usage, what)
-                .hint("end its name in .jsonl, .edn or .columns, or say --to jsonl, --to edn or --to columns")
+                .hint("end its name in .jsonl, .edn or .columns, or give --to jsonl, --to edn or --to columns")
         })?;
         let budget = self.limits.budget();
         if target == Target::Columns {

@@ -128,7 +128,7 @@ fn conclusion(finished: &[Finished]) -> String {
         its own state.\n\
          Quorum reads are: before it answers, a leader makes sure that a majority still follows it.\n"
     } else {
-        "\nThis is not what theory says. Please look at the histories above, and try another --seed.\n"
+        "\nThis is not as expected. Please look at the histories above, and try another --seed.\n"
     };
     text.to_owned()
 }

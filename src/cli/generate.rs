@@ -135,7 +135,7 @@ impl GenerateArgs {
 
     fn transactions(self) -> anyhow::Result<ExitStatus> {
         if self.violations != 1 && matches!(self.violation, Planted::None) {
-            let what = "--violations says how many, but not of what";
+            let what = "--violations needs a kind of violation";
             return Err(Failure::new(ExitStatus::Usage, what).hint("give --violation stale-read or lost-write").into());
         }
         if self.values.0.is_some() {

@@ -92,7 +92,7 @@ impl MergeArgs {
                 return wrong(named, known.path(), "is named twice: it is");
             }
             if path.starts_with(&into) || into.starts_with(path) {
-                return wrong(&self.into, named, "and a part lie one in the other:");
+                return wrong(&self.into, named, "overlaps with a part:");
             }
             parts.push(part);
         }

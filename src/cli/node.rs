@@ -88,12 +88,12 @@ impl NodeArgs {
 fn explain(id: u64, error: node::Error) -> anyhow::Error {
     let hint = match &error {
         node::Error::Storage { source: StorageError::Empty { .. }, .. } => {
-            "start it with --init if it has never run before; else give --data-dir the directory that it had"
+            "start it with --init if it has never run before; otherwise give --data-dir the directory that it had"
         }
         node::Error::Storage { source: StorageError::NotEmpty { .. }, .. } => "start it without --init",
         node::Error::Storage { source: StorageError::Damaged { .. }, .. } => {
-            "keep the directory for whoever looks into it, and do not start the node on an empty one: the others go \
-            on without it"
+            "keep the directory for an investigation, and do not start the node on an empty one: the others continue \
+            without it"
         }
         _ => return anyhow::Error::new(error).context("running the node"),
     };

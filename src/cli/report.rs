@@ -120,7 +120,7 @@ pub(super) fn with_facts<T>(
     let history = budget.read_whole(what, judging.meaning())?;
     if judging.are_transactions(&history)? {
         let why = format!("{}: there is no page for transactions yet", what.display());
-        return Err(Failure::new(ExitStatus::Usage, why).hint("`schism check` tells of them").into());
+        return Err(Failure::new(ExitStatus::Usage, why).hint("`schism check` judges them").into());
     }
     judging.check_initial(Some(&history))?;
     let judged = judging.judge(&history, true, false, &budget);

@@ -12,10 +12,10 @@ use tokio::runtime::{Builder, Runtime};
 use super::{ExitStatus, Failure};
 
 /// Explanation for the user if threads or processes run out.
-const NO_THREADS: &str = "this host makes no further thread or process: raise the limit (`ulimit -u`, or the \
+const NO_THREADS: &str = "this host allows no more threads or processes: raise the limit (`ulimit -u`, or the \
 container's), or end something else";
-const NO_FILES: &str = "this host opens no further file: raise the limit (`ulimit -n`)";
-const NO_MEMORY: &str = "this host gives no more memory: see `ulimit -v` and the memory that is free";
+const NO_FILES: &str = "this host allows no more open files: raise the limit (`ulimit -n`)";
+const NO_MEMORY: &str = "this host refuses more memory: see `ulimit -v` and the free memory";
 
 /// Returns the resource that the host ran out of, if that is the cause of an error.
 pub(crate) fn lacking(error: &io::Error) -> Option<&'static str> {
@@ -34,7 +34,7 @@ pub(crate) fn lacking_in(error: &anyhow::Error) -> Option<&'static str> {
 
 /// Returns true if `text` contains one of the messages that blame the host.
 pub(crate) fn is_blamed_in(text: &str) -> bool {
-    [NO_THREADS, NO_FILES, NO_MEMORY, "this host gives no more memory", "this host lets"]
+    [NO_THREADS, NO_FILES, NO_MEMORY, "this host refuses more memory", "this host lets"]
         .iter()
         .any(|why| text.contains(why))
 }

@@ -43,10 +43,10 @@ impl ExitStatus {
 
     const fn meaning(self) -> &'static str {
         match self {
-            Self::Linearizable => "linearizable; or the command did what it was asked to do",
-            Self::NotLinearizable => "not linearizable: a violation was found (wins over all others)",
+            Self::Linearizable => "linearizable; or the command succeeded",
+            Self::NotLinearizable => "not linearizable: a violation was found (takes precedence over all others)",
             Self::Unknown => "unknown: limits ran out, or it is not in the model; with --fail-on weak, a weak yes too",
-            Self::Failed => "the run itself failed; the message says what and what to do",
+            Self::Failed => "the run itself failed; the message says why and what to do next",
             Self::Usage => "wrong usage",
             Self::Unreadable => "an input cannot be read; the message says which file and line",
             Self::Internal => {

@@ -32,7 +32,7 @@ pub(crate) fn describe_campaign(summary: &Summary) -> String {
     let mut surprised = false;
     for CellSummary { cell, .. } in summary.surprises() {
         surprised = true;
-        text += &format!("not as theory has it: {} reads under {}\n", cell.read.name(), cell.faults);
+        text += &format!("not as expected: {} reads under {}\n", cell.read.name(), cell.faults);
     }
     if !surprised && summary.finished > 0 {
         text += "nothing contradicts theory\n";
@@ -69,7 +69,7 @@ mod tests {
     #[test]
     fn the_table_names_what_contradicts_theory() {
         let text = describe_campaign(&made_up(|_| Some(Category::NoViolation)));
-        assert!(text.contains("not as theory has it: local reads under none"), "{text}");
+        assert!(text.contains("not as expected: local reads under none"), "{text}");
         assert!(!text.contains("quorum reads under"), "{text}");
         assert!(text.contains("90 of 90 runs: 90 no violation"), "{text}");
     }

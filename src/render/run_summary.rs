@@ -56,7 +56,7 @@ pub(crate) fn explain(finished: &Finished) -> String {
     }
     text += &finished.results.staleness.as_ref().map_or_else(String::new, hierarchy::staleness);
     if !finished.results.context.is_empty() {
-        text += "\n  What went on at that moment:\n";
+        text += "\n  Events around that moment:\n";
         for sentence in &finished.results.context {
             text += &format!("    {sentence}\n");
         }

@@ -36,10 +36,7 @@ pub(crate) fn describe(history: &History, report: &TransactionReport, level: Lev
         let what = if strongest.status == Status::Holds { "that holds" } else { "that nothing refutes" };
         push_line(&mut text, format_args!("  The strongest level {what}: {}", strongest.level));
         if strongest.status == Status::NotRefuted {
-            push_line(
-                &mut text,
-                format_args!("  (in which order versions were there could not be found out of every key)"),
-            );
+            push_line(&mut text, format_args!("  (the order of the versions could not be determined for every key)"));
         }
     }
     text

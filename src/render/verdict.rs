@@ -36,10 +36,7 @@ pub(crate) fn describe(history: &History, report: &Report) -> String {
         push_line(&mut text, format_args!("  unknown{of}: {why}"));
     }
     if !skipped.is_empty() {
-        push_line(
-            &mut text,
-            format_args!("\n  {} not checked any more; --all checks every key", counted(skipped.len(), "key")),
-        );
+        push_line(&mut text, format_args!("\n  {} not checked; --all checks every key", counted(skipped.len(), "key")));
     }
     text
 }

@@ -41,9 +41,9 @@ fn body(summary: &Summary) -> Markup {
                 " (category.name()) " (" (category.sign()) ")  " }
             }
             p {
-                @if surprises.is_empty() { "Nothing contradicts what theory says of the read modes." }
+                @if surprises.is_empty() { "Every read mode behaved as expected." }
                 @else {
-                    strong class="bad" { "Not as theory has it: " }
+                    strong class="bad" { "Not as expected: " }
                     @for cell in &surprises { (cell.cell.read.name()) " reads under \
                     " (text(&cell.cell.faults.to_string())) "; " }
                 }
@@ -89,7 +89,7 @@ fn cell(summary: &Summary, cell: Option<&CellSummary>) -> Markup {
     html! {
         td class=(class) {
             @for words in cell.words() { (words) br; }
-            @if cell.as_expected == Some(false) { strong { "not as theory has it" } br; }
+            @if cell.as_expected == Some(false) { strong { "not as expected" } br; }
             span class="runs" {
                 @for run in runs {
                     a href=(link(run)) title={ "seed " (run.seed) ": \

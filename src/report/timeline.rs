@@ -188,7 +188,7 @@ fn node_lane(facts: &Facts<'_>, node: u16, asked: bool, y: f64, scale: Scale) ->
                     text x=(px(from + 5.0)) y=(px(y + 16.0)) { "leads term " (reign.term) }
                 }
                 @if let Some(at) = deposed.map(|deposed| scale.x(deposed)) && until - at > 150.0 && at - from > 90.0 {
-                    text x=(px(at + 5.0)) y=(px(y + 16.0)) { "deposed, and does not know" }
+                    text x=(px(at + 5.0)) y=(px(y + 16.0)) { "deposed without knowing it" }
                 }
             }
         }

@@ -60,7 +60,7 @@ fn what_is_no_register_is_judged_as_one_only_where_somebody_says_that_it_is_one(
         let ended = check(calls, &[]);
         assert_eq!(ended.code, Some(guessed), "{calls:?}: {ended:?}");
         if guessed == 2 {
-            assert!(ended.out.contains("--model says what it is"), "{}", ended.out);
+            assert!(ended.out.contains("give the model by --model"), "{}", ended.out);
             let model = if calls[0].0 == "append" { "kv" } else { "register" };
             assert_eq!(check(calls, &["--model", model]).code, Some(1), "{calls:?}");
         }

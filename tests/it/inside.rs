@@ -251,10 +251,10 @@ fn parts_are_merged_each_once_and_into_none_of_them() {
         (&["merge", "part", "part", "--into", "new"][..], "twice"),
         (&["merge", "part", "alias", "--into", "new"], "twice"),
         (&["merge", "part", "./night/../part", "--into", "new"], "twice"),
-        (&["merge", "part", "--into", "part"], "one in the other"),
-        (&["merge", "part", "--into", "part/sub/whole"], "one in the other"),
-        (&["merge", "part", "--into", "alias/whole"], "one in the other"),
-        (&["merge", "part", "night/part", "--into", "night"], "one in the other"),
+        (&["merge", "part", "--into", "part"], "overlaps with a part"),
+        (&["merge", "part", "--into", "part/sub/whole"], "overlaps with a part"),
+        (&["merge", "part", "--into", "alias/whole"], "overlaps with a part"),
+        (&["merge", "part", "night/part", "--into", "night"], "overlaps with a part"),
     ] {
         let ended = place.run(command);
         assert_eq!(ended.code, Some(64), "{command:?}: {ended:?}");

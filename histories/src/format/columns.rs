@@ -207,7 +207,7 @@ fn columns(input: impl Read, watch: &ReadControl<'_>) -> Result<History, Columns
     };
     let version = MAGICS.iter().position(|known| magic == u64::from_le_bytes(**known)).ok_or("of another version")?;
     if text_bytes > MAX_TEXT || values >= u64::from(u32::MAX) || operations >= u64::from(u32::MAX) {
-        return Err("a length that cannot be".into());
+        return Err("an impossible length".into());
     }
     let mut json = Vec::new();
     if input.by_ref().take(text_bytes).read_to_end(&mut json)? as u64 != text_bytes {
@@ -247,17 +247,17 @@ fn columns(input: impl Read, watch: &ReadControl<'_>) -> Result<History, Columns
         if version > 0 { take_revisions(&mut history.revisions, block, count) } else { Ok(()) }
     })?;
     if version > 0 && history.revisions.iter().all(|revision| *revision == NO_REVISION) {
-        return Err("no revision where there should be some".into());
+        return Err("no revisions where some are expected".into());
     }
 
     let sum = input.sum;
     let mut stored = [0; 4];
     input.read_exact(&mut stored)?;
     if stored != sum.to_le_bytes() {
-        return Err("its sum is another".into());
+        return Err("its checksum differs".into());
     }
     if input.read(&mut [0])? > 0 {
-        return Err("more than its sum".into());
+        return Err("data after its checksum".into());
     }
     check_ranks(&history, watch)?;
     Ok(history)
@@ -301,7 +301,7 @@ fn take_names(history: &mut History, first: u32, names: Vec<Value>) -> Result<()
             Ok(Process::Nemesis) | Err(_) => false,
         };
         if !is_name || !known.insert(name) {
-            return Err("a client whose name is none".into());
+            return Err("an invalid name of a client".into());
         }
     }
     let count = u32::try_from(names.len()).ok().filter(|count| *count > 0);
@@ -333,7 +333,7 @@ fn take(history: &mut History, block: &[u8], count: usize) -> Result<(), Columns
                 (None, Some(name)) if usize::from(name) < history.function_names.len() => Function::Other(name),
                 _ => return Err("a function without a name".into()),
             },
-            outcome: *OUTCOMES.get(usize::from(column(29)[at])).ok_or("an outcome that is none")?,
+            outcome: *OUTCOMES.get(usize::from(column(29)[at])).ok_or("an invalid outcome")?,
         };
         let past = history.first_named as usize + history.process_names.len();
         if !history.process_names.is_empty() && operation.process as usize >= past {
@@ -343,7 +343,7 @@ fn take(history: &mut History, block: &[u8], count: usize) -> Result<(), Columns
         let is_known = |id: ValueId| id == ValueId::UNKNOWN || is_value(id);
         let Operation { key, input, to, output, .. } = operation;
         if !(is_value(key) && [input, to, output].into_iter().all(is_known)) {
-            return Err("a value that is not there".into());
+            return Err("a missing value".into());
         }
         let times = Times { invoked_ns: long(32, at), completed_ns: long(40, at) };
         if times.completed_ns < times.invoked_ns {
@@ -463,7 +463,7 @@ mod tests {
     fn of_revisions_there_are_some_and_none_is_too_large() {
         let bytes = in_columns(&read_bytes("h", with_revisions().as_bytes(), None).unwrap());
         for (revisions, why) in [
-            ([NO_REVISION, NO_REVISION, NO_REVISION, NO_REVISION], "no revision where there should be some"),
+            ([NO_REVISION, NO_REVISION, NO_REVISION, NO_REVISION], "no revisions where some are expected"),
             ([0, 1, MAX_REVISION + 1, 2], "a revision that is too large"),
         ] {
             let mut forged = bytes.clone();
@@ -529,7 +529,7 @@ mod tests {
             assert!(error.contains("cut off"), "{length}: {error}");
         }
         let longer = [&bytes[..], b"x"].concat();
-        assert!(read_bytes("h", &longer, None).unwrap_err().to_string().contains("more than its sum"));
+        assert!(read_bytes("h", &longer, None).unwrap_err().to_string().contains("data after its checksum"));
     }
 
     /// Replaces the checksum by one that fits, so that the other checks have to reject the bytes.

@@ -46,7 +46,7 @@ pub enum ReadError {
         why: String,
     },
     /// An option was given for something that the file itself states.
-    #[error("{}: {option} says how events are read, and {found} have none", path.display())]
+    #[error("{}: {option} applies to events, and {found} have none", path.display())]
     NoUse {
         /// The file.
         path: PathBuf,
@@ -56,7 +56,7 @@ pub enum ReadError {
         found: Format,
     },
     /// Reading was stopped by `ReadOptions::keep_going`.
-    #[error("{}: told to stop after {} operations", path.display(), reading.operations)]
+    #[error("{}: stopped on request after {} operations", path.display(), reading.operations)]
     Stopped {
         /// The file.
         path: PathBuf,

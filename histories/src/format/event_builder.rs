@@ -142,7 +142,7 @@ impl<'a> EventBuilder<'a> {
         }
         let is_nobody = !self.has(Field::Process);
         if is_nobody && self.event.kind == EventType::Invoke {
-            return Err(lacks("process") + ": only histories of completions alone can do without");
+            return Err(lacks("process") + ": only histories of completions alone can omit it");
         }
         Ok(ParsedEvent { event: self.event, time: self.time, is_nobody })
     }

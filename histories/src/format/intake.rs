@@ -122,7 +122,7 @@ impl<'w, 'e> Intake<'w, 'e> {
             self.is_waiting_for = Some(Reason::CompletionsOnly);
         }
         if drafted.is_nobody && self.is_waiting_for != Some(Reason::CompletionsOnly) {
-            let lacks = "expected a process in the operation: only histories of completions alone can do without";
+            let lacks = "expected a process in the operation: only histories of completions alone can omit it";
             return Err(place.malformed(text, 1, lacks));
         }
         if self.is_waiting_for == Some(Reason::CompletionsOnly) {

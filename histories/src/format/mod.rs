@@ -225,7 +225,8 @@ fn read_watched(
     };
     if format == Format::Columns {
         let ReadOptions { keyed, failed_cas, .. } = watch.options();
-        let option = keyed.map(|_| "whether values have keys").or(failed_cas.map(|_| "what a failed cas has seen"));
+        let option = failed_cas.map(|_| "the interpretation of failed cas");
+        let option = keyed.map(|_| "the choice whether values have keys").or(option);
         if let Some(option) = option {
             return Err(ReadError::NoUse { path: path.to_owned(), option, found: format });
         }

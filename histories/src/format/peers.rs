@@ -361,12 +361,12 @@ fn what_nobody_knows_of_a_record_is_refused_by_name() {
     for (text, why) in [
         (record(r#"{"op":"put","key":"a","value":"x","version":0}"#, "{}"), "the field \"version\" in input"),
         (record(r#"{"op":"get","key":"a"}"#, r#"{"value":"x","lease":7}"#), "the field \"lease\" in output"),
-        (record(r#"{"op":"get","key":"a","value":"x"}"#, r#"{"value":"x"}"#), "asks for the value"),
-        (record(r#"{"op":"get","key":"a"}"#, "{}"), "expected what was read"),
-        (record(r#"{"op":"put","key":"a","value":"x"}"#, r#"{"value":"y"}"#), "is answered with"),
+        (record(r#"{"op":"get","key":"a","value":"x"}"#, r#"{"value":"x"}"#), "with the value"),
+        (record(r#"{"op":"get","key":"a"}"#, "{}"), "the value that was read"),
+        (record(r#"{"op":"put","key":"a","value":"x"}"#, r#"{"value":"y"}"#), "with the answer"),
         (record(r#"{"op":7,"key":"a"}"#, "{}"), "names no operation"),
-        (record(r#"{"op":"cas","key":"a"}"#, "true"), "what it expects"),
-        (record(r#"{"op":"cas","key":"a","from":1,"to":2}"#, "{}"), "whether the cas was done"),
+        (record(r#"{"op":"cas","key":"a"}"#, "true"), "the value that it expects"),
+        (record(r#"{"op":"cas","key":"a","from":1,"to":2}"#, "{}"), "the outcome of the cas"),
         (
             r#"{"client":0,"op":"get","key":"a","value":"x","start":3,"end":2}"#.to_owned(),
             "at 2 ns, before it invoked it at 3 ns",
@@ -380,7 +380,7 @@ fn what_nobody_knows_of_a_record_is_refused_by_name() {
                 "{}\n{{\"process\":0,\"type\":\"invoke\",\"f\":\"read\"}}",
                 record(r#"{"op":"get","key":"a"}"#, "\"x\"")
             ),
-            "type says once more",
+            "type repeats",
         ),
     ] {
         let said = wrong(&text);

@@ -120,7 +120,7 @@ impl<'a> RecordFields<'a> {
 
     fn add(&mut self, role: Role, name: &str, value: &'a Value) -> Result<(), String> {
         if self.get(role).is_some() {
-            return Err(format!("{name} says once more what another field of the record says"));
+            return Err(format!("{name} repeats another field of the record"));
         }
         self.parts.push((role, value));
         Ok(())
@@ -156,7 +156,7 @@ impl Records {
                 Process::Named(Box::new(Value::Str(format!("record {}", self.taken).into())))
             }
         };
-        let call = record.call.ok_or_else(|| wrong("expected when the operation was called".to_owned()))?;
+        let call = record.call.ok_or_else(|| wrong("expected the time of the call".to_owned()))?;
         let (asked, end) = record.events(&process).map_err(wrong)?;
         // An operation that never ended gets the time of its call: it may then take effect at any later time.
         let ended =
@@ -191,7 +191,7 @@ impl<'a> Record<'a> {
                     record.is_flat = true;
                 }
                 (None, None) if *value == Value::Nil => {}
-                (None, None) => return Err(format!("the field {name} of a record is not known: what does it mean?")),
+                (None, None) => return Err(format!("the field {name} of a record is not known")),
             }
         }
         Ok(record)
@@ -200,7 +200,7 @@ impl<'a> Record<'a> {
     /// Returns invocation and completion.
     fn events(&self, process: &Process) -> Result<(Event<'static>, Event<'static>), String> {
         let asked = &self.asked;
-        let named = asked.get(Role::Function).or(asked.bare).ok_or("expected what was asked for, as op")?;
+        let named = asked.get(Role::Function).or(asked.bare).ok_or("expected the operation, as op")?;
         let f = function(named, asked)?;
         let event = |kind| Event {
             key: asked.get(Role::Key).filter(|key| **key != Value::Nil).cloned(),
@@ -213,13 +213,15 @@ impl<'a> Record<'a> {
             Some(Function::Read | Function::Delete) => {
                 let is_answer = self.is_flat && !self.answered.is_there && known == Some(Function::Read);
                 if let Some(value) = asked.get(Role::Value).filter(|value| !is_answer && !is_zero(value)) {
-                    return Err(format!("a {f} asks for the value {value}: what does that mean?"));
+                    return Err(format!("a {f} with the value {value} is not understood"));
                 }
             }
             Some(Function::Cas) => {
                 let [from, to] = [Role::From, Role::To].map(|role| asked.get(role).cloned());
                 let (Some(from), Some(to)) = (from, to.or(asked.get(Role::Value).cloned())) else {
-                    return Err("a cas has what it expects, as from, and what it sets, as to".to_owned());
+                    return Err("a cas has the value that it expects, as from, and the one that it sets, as \
+                    to"
+                    .to_owned());
                 };
                 begun.value = Some(Value::List(vec![from, to]));
             }
@@ -228,7 +230,7 @@ impl<'a> Record<'a> {
         if known != Some(Function::Cas) {
             let other = asked.parts.iter().find(|(role, _)| matches!(role, Role::From | Role::To));
             if let Some((_, value)) = other.filter(|(_, value)| !is_zero(value)) {
-                return Err(format!("a {f} has also {value}: what does that mean?"));
+                return Err(format!("a {f} with the further value {value} is not understood"));
             }
         }
         self.answer(known, &mut end)?;
@@ -243,7 +245,7 @@ impl<'a> Record<'a> {
         let is = |role| match answered.get(role) {
             None | Some(Value::Nil) => Ok(None),
             Some(Value::Bool(found)) => Ok(Some(*found)),
-            Some(other) => Err(format!("{other} says neither yes nor no: what does it mean?")),
+            Some(other) => Err(format!("{other} means neither yes nor no")),
         };
         if is(Role::Unknown)? == Some(true) {
             end.kind = EventType::Info;
@@ -267,13 +269,13 @@ impl<'a> Record<'a> {
             (Some(Function::Cas), Some(false)) => {
                 (end.kind, end.mismatch) = (EventType::Fail, true);
             }
-            (Some(Function::Cas), None) => return Err("expected whether the cas was done, as ok".to_owned()),
+            (Some(Function::Cas), None) => return Err("expected the outcome of the cas, as ok".to_owned()),
             (_, Some(false)) => end.kind = if is_change { EventType::Info } else { EventType::Fail },
             (Some(Function::Read), _) if is_absent => end.value = Some(Value::Nil),
             (Some(Function::Read), _) => {
                 let flat = self.is_flat && !answered.is_there;
                 value = value.or(self.asked.get(Role::Value).filter(|_| flat));
-                end.value = Some(value.ok_or("expected what was read, as the value of the output")?.clone());
+                end.value = Some(value.ok_or("expected the value that was read, in the output")?.clone());
                 return Ok(());
             }
             (Some(_), _) => {}
@@ -284,7 +286,7 @@ impl<'a> Record<'a> {
         }
         match value.filter(|value| !is_zero(value) && value.name().map(plain).as_deref() != Some("ok")) {
             Some(Value::Bool(true)) | None => Ok(()),
-            Some(value) => Err(format!("a {} is answered with {value}: what does that mean?", end.f)),
+            Some(value) => Err(format!("a {} with the answer {value} is not understood", end.f)),
         }
     }
 }
@@ -301,7 +303,7 @@ impl<'a> RecordFields<'a> {
             match role(&plain(name)) {
                 Some(role) => self.add(role, name, value)?,
                 None if *value == Value::Nil => {}
-                None => return Err(format!("the field {key} in {of} of a record is not known: what does it mean?")),
+                None => return Err(format!("the field {key} in {of} of a record is not known")),
             }
         }
         Ok(())

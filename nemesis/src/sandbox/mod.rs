@@ -55,7 +55,7 @@ pub enum Entry {
 #[derive(Debug, Error)]
 pub enum SandboxError {
     /// Threads are running, but namespaces can only be entered before the first thread is started.
-    #[error("the sandbox must be entered first thing in main, but there are {0} threads")]
+    #[error("the sandbox must be entered before any thread is started, but there are {0} threads")]
     Threads(usize),
     /// A system call failed that no host refuses.
     #[error("{step}: {source}")]
@@ -109,7 +109,7 @@ pub fn end_with(parent: i32) -> Result<(), SandboxError> {
     }
     set_pdeathsig(Signal::SIGKILL).map_err(|errno| system("asking to end with the parent")(errno.into()))?;
     if getppid() != Pid::from_raw(parent) {
-        let gone = io::Error::other(format!("process {parent} is not, or no longer, what started this one"));
+        let gone = io::Error::other(format!("process {parent} is not the parent of this one, or no longer"));
         return Err(system("asking to end with the parent")(gone));
     }
     Ok(())

@@ -16,7 +16,7 @@ const MAX_INDEX: LogIndex = LogIndex(1 << 62);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum InvalidMessage {
     /// A term that is too far ahead of this node's.
-    #[error("{from} speaks of term {term}, which is more than {MAX_TERM_STEP} elections after term {own}")]
+    #[error("{from} sends term {term}, which is more than {MAX_TERM_STEP} elections after term {own}")]
     Term {
         /// Sender of the message.
         from: NodeId,
@@ -26,7 +26,7 @@ pub enum InvalidMessage {
         own: Term,
     },
     /// An index that no log can have.
-    #[error("{from} speaks of entry {index}, which no log can have")]
+    #[error("{from} names entry {index}, which no log can have")]
     Index {
         /// Sender of the message.
         from: NodeId,

@@ -321,8 +321,8 @@ fn recover(path: &Path, bytes: &[u8], owner: &Owner, snapshot: Option<&Snapshot>
             }
             FileContent::End => break,
             FileContent::Torn if !record::any_after(bytes, end) => break,
-            FileContent::Torn => return Err(at(end)("a record, with sound ones behind it".into())),
-            FileContent::Damaged => return Err(at(end)("a record that is there whole, with a wrong checksum".into())),
+            FileContent::Torn => return Err(at(end)("a broken record, with sound ones behind it".into())),
+            FileContent::Damaged => return Err(at(end)("a complete record with a wrong checksum".into())),
         }
     }
     let nothing = Snapshot::default();

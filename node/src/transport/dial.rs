@@ -135,7 +135,7 @@ async fn serve(
             _ = ping.tick() => batch.push(Frame::Ping),
             read = reader.read(&mut nothing) => return match read {
                 Ok(0) => io::Error::other("closed by the peer"),
-                Ok(_) => io::Error::other("the peer wrote where it may not"),
+                Ok(_) => io::Error::other("the peer wrote on a link on which it may only read"),
                 Err(error) => error,
             },
         }

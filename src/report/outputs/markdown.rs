@@ -30,7 +30,7 @@ pub(super) fn page(summary: &Summary) -> String {
     }
     for cell in surprises {
         page += &format!(
-            "\n**Not as theory has it**: {} reads under {}.\n",
+            "\n**Not as expected**: {} reads under {}.\n",
             cell.cell.read.name(),
             text(&cell.cell.faults.to_string())
         );
@@ -64,7 +64,7 @@ mod tests {
         let page = super::page(&made_up(|_| Some(Category::Violation)));
         assert!(page.contains("| reads | none | kill | pause | partition | clock | all |"), "{page}");
         assert!(page.contains("| quorum | ⚠️ 3 of 3 fail<br>44 to 100 % |"), "{page}");
-        assert!(page.contains("**Not as theory has it**: quorum reads under kill."), "{page}");
+        assert!(page.contains("**Not as expected**: quorum reads under kill."), "{page}");
         assert!(!page.contains("<b>") && page.contains("&lt;b&gt;broke"), "{page}");
         assert!(page.contains("and 70 more violations"), "{page}");
     }

@@ -13,7 +13,7 @@ use crate::{
     terminal::words::{counted, grouped, seconds},
 };
 
-pub(super) const SECTION: Section = Section { id: "messages", title: "Who told whom what", body };
+pub(super) const SECTION: Section = Section { id: "messages", title: "Messages between the nodes", body };
 
 /// Maximum number of messages drawn: the last ones before the violation.
 const MOST: usize = 120;
@@ -182,7 +182,7 @@ impl Diagram<'_> {
         let unaware = (self.deposed_ns(reign)..reign.span.until_ns).contains(&self.scale.from_ns);
         html! {
             text class="reign" x=(px(self.scale.x(reign.span.from_ns) + 4.0)) y=(px(Self::y(reign.node) - 9.0)) {
-                "leads term " (reign.term) @if unaware { ", deposed, and does not know" }
+                "leads term " (reign.term) @if unaware { ", deposed without knowing it" }
             }
         }
     }

@@ -113,7 +113,7 @@ impl<'a> Scanner<'a> {
                 Err(self.cursor.wrong(format!("there is a `{}` without its partner", char::from(byte))))
             }
             byte @ (b'\'' | b'`' | b'~' | b'@') => {
-                Err(self.cursor.wrong(format!("what begins with `{}` is code, not EDN", char::from(byte))))
+                Err(self.cursor.wrong(format!("`{}` begins code, not EDN", char::from(byte))))
             }
             _ => self.symbol(),
         }

@@ -144,7 +144,7 @@ fn an_absurd_term_is_refused_and_leaves_no_trace() {
     for body in bodies {
         for term in [u64::MAX, u64::MAX - 1, 1 << 40, (1 << 32) + 3] {
             let why = refuse(term, body.clone());
-            assert!(why.starts_with(&format!("n2 speaks of term {term}, which is more than")), "{why}");
+            assert!(why.starts_with(&format!("n2 sends term {term}, which is more than")), "{why}");
         }
     }
     let mut node = Node::leader(3, 1, &[1]);
