@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// Time to free an operation that was read, if its values are texts, in nanoseconds.
-const GIVEN_BACK_IN_NS: u64 = 150;
+const FREE_NS: u64 = 150;
 
 /// Time and memory that one command may take, reading included.
 #[derive(Debug)]
@@ -50,7 +50,7 @@ impl Budget {
     }
 
     /// Frees a value, or leaks it if time has run out.
-    pub(crate) fn give_back<T>(&self, held: T) {
+    pub(crate) fn free<T>(&self, held: T) {
         let held = ManuallyDrop::new(held);
         if self.has_time() {
             drop(ManuallyDrop::into_inner(held));
@@ -78,7 +78,7 @@ impl Budget {
 
     /// Reads a history within the rest of the budget. If it cannot be read, the exit code says so.
     pub(crate) fn read(&self, file: &Path, meaning: Meaning) -> anyhow::Result<Result<History, Exhausted>> {
-        self.watched(file, meaning, |input, options| histories::read_open(file, input, options))
+        self.read_within(file, meaning, |input, options| histories::read_open(file, input, options))
     }
 
     /// Reads like [`Budget::read`], but fails if only a part could be read.
@@ -87,7 +87,7 @@ impl Budget {
     }
 
     /// Reads a file, or another named input, by `read` within the rest of the budget.
-    fn watched<T>(
+    fn read_within<T>(
         &self,
         file: &Path,
         meaning: Meaning,
@@ -103,7 +103,7 @@ impl Budget {
     }
 
     /// Reads a file by `read` within the rest of the budget, perhaps not for the first time.
-    pub(crate) fn watched_again<T>(
+    pub(crate) fn read_again_within<T>(
         &self,
         file: &Path,
         meaning: Meaning,
@@ -128,7 +128,7 @@ impl Budget {
         let keep_going = |reading: Reading| {
             bar.reach(reading.bytes);
             // What is taken at once is also filled at once, and what was read is given back.
-            let soon = Duration::from_nanos(reading.needs as u64 + GIVEN_BACK_IN_NS * reading.operations as u64);
+            let soon = Duration::from_nanos(reading.needs as u64 + FREE_NS * reading.operations as u64);
             is_late.set(Instant::now() + soon >= self.deadline);
             !is_late.get() && self.memory.has_room(reading.needs)
         };

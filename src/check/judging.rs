@@ -138,8 +138,8 @@ impl Judging {
         let found = self.model.map_or(!history.transactions.is_empty(), |model| model.of_keys().is_none());
         let refused = |what: String, hint: &str| Err(Failure::new(ExitStatus::Usage, what).hint(hint));
         if found {
-            let misfit = transactions::misfit(history, self.initial_of_transactions());
-            return misfit.map_or(Ok(true), |what| {
+            let initial_mismatch = transactions::initial_mismatch(history, self.initial_of_transactions());
+            return initial_mismatch.map_or(Ok(true), |what| {
                 refused(what, "lists begin as a list such as `--initial '[1]'`, registers as any other value")
             });
         }

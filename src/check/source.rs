@@ -47,8 +47,7 @@ impl Source {
         let kind = file.metadata()?.file_type();
         let is_late = Arc::new(AtomicBool::new(false));
         // To read a folder says what is wrong with it.
-        let file =
-            if kind.is_file() || kind.is_dir() { file } else { forwarded(file, deadline, Arc::clone(&is_late))? };
+        let file = if kind.is_file() || kind.is_dir() { file } else { forward(file, deadline, Arc::clone(&is_late))? };
         Ok(Self { file, is_late })
     }
 
@@ -59,7 +58,7 @@ impl Source {
 }
 
 /// Forwards the same bytes through a pipe of our own, which can be closed when time runs out.
-fn forwarded(mut from: File, deadline: Instant, is_late: Arc<AtomicBool>) -> io::Result<File> {
+fn forward(mut from: File, deadline: Instant, is_late: Arc<AtomicBool>) -> io::Result<File> {
     let (ours, end) = pipe2(OFlag::O_CLOEXEC)?;
     let mut to = File::from(end);
     let forward = move || {

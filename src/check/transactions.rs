@@ -44,7 +44,7 @@ impl From<LevelName> for Level {
 
 /// Explains why transactions cannot begin with this value; nothing if they can: lists begin as a list, registers as any
 /// other value.
-pub(crate) fn misfit(history: &History, initial: &Value) -> Option<String> {
+pub(crate) fn initial_mismatch(history: &History, initial: &Value) -> Option<String> {
     let is_list = match initial {
         Value::Nil => return None,
         initial => matches!(initial, Value::List(_)),

@@ -70,7 +70,7 @@ pub(crate) struct CampaignArgs {
     reads: Option<Vec<ReadMode>>,
     /// Faults, one column each; + combines several in one column.
     #[arg(long, value_name = "LIST", value_parser = parse_list)]
-    faults: Option<Mixes>,
+    faults: Option<FaultMixes>,
     /// Workloads, one column each: register, set, queue, append.
     #[arg(long, value_delimiter = ',', value_name = "LIST")]
     workloads: Option<Vec<String>>,
@@ -113,10 +113,10 @@ pub(crate) struct CampaignArgs {
 
 /// A list of faults, as one argument.
 #[derive(Clone, Debug)]
-struct Mixes(Vec<FaultMix>);
+struct FaultMixes(Vec<FaultMix>);
 
-fn parse_list(text: &str) -> Result<Mixes, nemesis::SpecError> {
-    parse_mixes(text).map(Mixes)
+fn parse_list(text: &str) -> Result<FaultMixes, nemesis::SpecError> {
+    parse_mixes(text).map(FaultMixes)
 }
 
 impl CampaignArgs {
@@ -147,7 +147,7 @@ impl CampaignArgs {
         set(replace(&mut plan.workloads, self.workloads.clone()));
         set(replace(&mut plan.seeds, self.seeds.map(Seeds::Count)));
         set(replace(&mut plan.nodes, self.nodes.clone()));
-        set(replace(&mut plan.elections, self.elections.asked().map(Some)));
+        set(replace(&mut plan.elections, self.elections.requested().map(Some)));
         set(replace(&mut plan.time_limit, self.time_limit));
         set(replace(&mut plan.rate, self.rate));
         set(replace(&mut plan.trace, self.trace.then_some(true)));

@@ -107,23 +107,23 @@ impl CheckArgs {
     fn check(&self, mut orders: Option<&mut dyn Write>) -> (ExitStatus, anyhow::Result<()>) {
         let budget = self.judging.budget();
         let (mut worst, mut written) = (ExitStatus::Linearizable, Ok(()));
-        let (mut said, mut table) = (Vec::new(), ReportTable::new());
+        let (mut rows, mut table) = (Vec::new(), ReportTable::new());
         for file in &self.files {
             let started = Instant::now();
             let read = guard(|| files::matched(file).and_then(|()| budget.read(file, self.judging.meaning())));
-            let status = match read.unwrap_or_else(|panic| Err(unread(file, &panic).into())) {
+            let status = match read.unwrap_or_else(|panic| Err(reading_panicked(file, &panic).into())) {
                 Ok(found) => {
                     let judged = match &found {
                         Ok(history) => guard(|| self.judge(history, &budget))
-                            .unwrap_or_else(|panic| Ok(Judged::of_panic(history, panic))),
-                        Err(cut) => Ok(Judged::of_cut(cut)),
+                            .unwrap_or_else(|panic| Ok(Findings::of_panic(history, panic))),
+                        Err(cut) => Ok(Findings::of_exhausted(cut)),
                     };
                     let judged = match judged {
                         Ok(judged) => judged.with_notes(found.as_ref().ok()),
                         Err(error) => {
                             table.add_unreadable(file);
                             worst = worst.worst(terminal::failure(&error.context(file.display().to_string())));
-                            budget.give_back(found);
+                            budget.free(found);
                             continue;
                         }
                     };
@@ -135,12 +135,12 @@ impl CheckArgs {
                     }
                     let mut status = self.fail_on.status(judged.status, judged.weak.is_some());
                     if self.json {
-                        said.push(Said::of(file, judged, self.explain));
+                        rows.push(FileVerdict::of(file, judged, self.explain));
                     } else if self.files.len() == 1 {
                         status =
                             terminal::beside(status, terminal::print(&format!("{}: {}", file.display(), judged.words)));
                     }
-                    budget.give_back(found);
+                    budget.free(found);
                     status
                 }
                 Err(error) => {
@@ -151,7 +151,7 @@ impl CheckArgs {
             worst = worst.worst(status);
         }
         if self.json {
-            worst = terminal::beside(worst, terminal::print_json(&said));
+            worst = terminal::beside(worst, terminal::print_json(&rows));
         } else if self.files.len() > 1 {
             worst = terminal::beside(worst, terminal::print(&format!("{table}\n")));
         }
@@ -160,14 +160,14 @@ impl CheckArgs {
 
     /// # Errors
     /// Fails if an option was given that does not apply to such a history.
-    fn judge(&self, history: &History, budget: &Budget) -> anyhow::Result<Judged> {
+    fn judge(&self, history: &History, budget: &Budget) -> anyhow::Result<Findings> {
         if self.judging.are_transactions(history)? {
             if self.explain {
                 let what = "--explain has no meaning for transactions";
                 let hint = "leave it out: the evidence against each level is shown anyway, and --json has all of it";
                 return Err(Failure::new(ExitStatus::Usage, what).hint(hint).into());
             }
-            return Ok(Judged::of_transactions(transactions::judge(history, &self.judging, budget)));
+            return Ok(Findings::of_transactions(transactions::judge(history, &self.judging, budget)));
         }
         self.judging.check_initial(Some(history))?;
         let mut report = self.judging.judge(history, self.all, self.linearization.is_some(), budget);
@@ -184,8 +184,8 @@ impl CheckArgs {
         words.extend(notes.iter().map(|note| format!("  {note}\n")));
         let mut status = status_of_report(&report);
         // What is said beside a verdict takes nothing from it.
-        let panics = instead.iter().filter_map(|said| said.as_ref().err());
-        for panic in panics.chain(found.iter().filter_map(|said| said.as_ref().err())) {
+        let panics = instead.iter().filter_map(|result| result.as_ref().err());
+        for panic in panics.chain(found.iter().filter_map(|result| result.as_ref().err())) {
             status = status.worst(ExitStatus::Internal);
             words += &format!("  an internal error in the further analysis: {panic}; please report it\n");
         }
@@ -203,14 +203,14 @@ impl CheckArgs {
             PrefixRow { key: (*key).clone(), until_ns: found.until_ns, dies_at: found.dies_at, around }
         });
         let prefixes = prefixes.collect();
-        Ok(Judged {
+        Ok(Findings {
             status,
             row: Row::of(&report),
             words,
             weak: report.weak,
             notes,
             orders: report.keys.iter_mut().map(Order::of).collect(),
-            report: Told::Keys(report),
+            report: JudgedReport::Keys(report),
             ladder,
             staleness,
             prefixes,
@@ -242,7 +242,7 @@ impl CheckArgs {
                 Ok(found) => {
                     let name = (self.files.len() > 1).then_some(&*name);
                     if !linearization::write(out, name, history, found, || budget.has_time())? {
-                        return Err(unwritten(file).into());
+                        return Err(orders_unwritten(file).into());
                     }
                 }
                 Err(verdict) => {
@@ -255,13 +255,13 @@ impl CheckArgs {
 }
 
 /// Returns the failure to read a file because of a bug in schism.
-fn unread(file: &Path, panic: &str) -> Failure {
+fn reading_panicked(file: &Path, panic: &str) -> Failure {
     let what = format!("{}: an internal error while it was read: {panic}", file.display());
     Failure::new(ExitStatus::Internal, what).hint("this is a bug in schism: please report it, with the file")
 }
 
 /// Returns the failure to write all orders of a file in time.
-fn unwritten(file: &Path) -> Failure {
+fn orders_unwritten(file: &Path) -> Failure {
     let what = format!("{}: time ran out while the orders were written, so there are none", file.display());
     Failure::new(ExitStatus::Unknown, what).hint("a longer --time-limit would help")
 }
@@ -292,7 +292,7 @@ pub(crate) struct PrefixRow {
 }
 
 /// Findings about a file, for every form of output.
-pub(crate) struct Judged {
+pub(crate) struct Findings {
     pub(crate) status: ExitStatus,
     pub(crate) row: Row,
     pub(crate) words: String,
@@ -301,13 +301,13 @@ pub(crate) struct Judged {
     /// Hints for the next attempt, and assumptions that the verdict rests on.
     pub(crate) notes: Vec<String>,
     pub(crate) orders: Vec<Order>,
-    pub(crate) report: Told,
+    pub(crate) report: JudgedReport,
     pub(crate) ladder: Option<Ladder>,
     pub(crate) staleness: Option<StalenessReport>,
     pub(crate) prefixes: Vec<PrefixRow>,
 }
 
-impl Judged {
+impl Findings {
     /// Returns the findings about a history on which the checker panicked.
     fn of_panic(history: &History, panic: String) -> Self {
         let why = Some(UnknownWhy::Internal { what: panic });
@@ -320,7 +320,7 @@ impl Judged {
             weak: None,
             notes: Vec::new(),
             orders: Vec::new(),
-            report: Told::Keys(report),
+            report: JudgedReport::Keys(report),
             ladder: None,
             staleness: None,
             prefixes: Vec::new(),
@@ -341,7 +341,7 @@ impl Judged {
                 of: "transactions".to_owned(),
                 found: order.ok_or_else(|| render::transactions::verdict(&report, level)),
             }],
-            report: Told::Transactions(report),
+            report: JudgedReport::Transactions(report),
             ladder: None,
             staleness: None,
             prefixes: Vec::new(),
@@ -358,7 +358,7 @@ impl Judged {
     }
 
     /// Returns the findings about a file that was not read to its end.
-    fn of_cut(cut: &Exhausted) -> Self {
+    fn of_exhausted(cut: &Exhausted) -> Self {
         let verdict = Verdict::Unknown;
         Self {
             status: status_of(verdict),
@@ -367,7 +367,7 @@ impl Judged {
             weak: None,
             notes: Vec::new(),
             orders: Vec::new(),
-            report: Told::Unread {
+            report: JudgedReport::Unread {
                 verdict,
                 why: json!({ "reason": cut.reason(), "unread": cut.to_string() }),
                 keys: [],
@@ -382,10 +382,10 @@ impl Judged {
 
 /// Verdict on a file in JSON.
 #[derive(Serialize)]
-struct Said<'a> {
-    #[serde(serialize_with = "shown")]
+struct FileVerdict<'a> {
+    #[serde(serialize_with = "serialize_path")]
     file: &'a Path,
-    report: Told,
+    report: JudgedReport,
     weak: Option<Weak>,
     notes: Vec<String>,
     ladder: Option<Ladder>,
@@ -395,13 +395,13 @@ struct Said<'a> {
 }
 
 /// Serializes a path as JSON can hold it: a few names are not UTF-8.
-fn shown<S: Serializer>(file: &Path, to: S) -> Result<S::Ok, S::Error> {
+fn serialize_path<S: Serializer>(file: &Path, to: S) -> Result<S::Ok, S::Error> {
     to.collect_str(&file.display())
 }
 
-impl<'a> Said<'a> {
-    fn of(file: &'a Path, judged: Judged, explain: bool) -> Self {
-        let Judged { report, weak, notes, ladder, staleness, prefixes, .. } = judged;
+impl<'a> FileVerdict<'a> {
+    fn of(file: &'a Path, judged: Findings, explain: bool) -> Self {
+        let Findings { report, weak, notes, ladder, staleness, prefixes, .. } = judged;
         Self { file, report, weak, notes, ladder, staleness, prefixes: explain.then_some(prefixes) }
     }
 }
@@ -409,7 +409,7 @@ impl<'a> Said<'a> {
 /// A report on keys, on transactions, or on a file that was not read.
 #[derive(Serialize)]
 #[serde(untagged)]
-pub(crate) enum Told {
+pub(crate) enum JudgedReport {
     Keys(Report),
     Transactions(TransactionReport),
     /// Report on a file that was not read to its end, in the form of one on keys, none of which is known.

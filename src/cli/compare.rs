@@ -86,7 +86,7 @@ impl CompareArgs {
             faults: self.faults,
             nodes: self.nodes,
             read_shares: self.read_shares,
-            elections: self.elections.asked(),
+            elections: self.elections.requested(),
             seeds: Seeds::Count(self.rounds),
             time_limit: self.time_limit,
             rate: self.rate,

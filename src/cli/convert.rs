@@ -33,7 +33,7 @@ pub(crate) struct ConvertArgs {
     output: PathBuf,
     /// Output format [default: by the extension of OUT].
     #[arg(long, value_enum, value_name = "FORMAT")]
-    to: Option<Target>,
+    to: Option<OutputFormat>,
     #[command(flatten)]
     meaning: Meaning,
     #[command(flatten)]
@@ -41,7 +41,7 @@ pub(crate) struct ConvertArgs {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Target {
+enum OutputFormat {
     /// JSON Lines, as schism records them
     Jsonl,
     /// Jepsen's operation maps
@@ -52,13 +52,13 @@ enum Target {
 
 impl ConvertArgs {
     pub(crate) fn execute(self) -> anyhow::Result<ExitStatus> {
-        let target = self.to.or_else(|| target_of(&self.output)).ok_or_else(|| {
+        let target = self.to.or_else(|| format_of(&self.output)).ok_or_else(|| {
             let what = format!("the name {} does not say in which format to write", self.output.display());
             Failure::new(ExitStatus::Usage, what)
                 .hint("end its name in .jsonl, .edn or .columns, or give --to jsonl, --to edn or --to columns")
         })?;
         let budget = self.limits.budget();
-        if target == Target::Columns {
+        if target == OutputFormat::Columns {
             let history = budget.read_whole(&self.input, self.meaning)?;
             return terminal::write_whole(&self.output, |out| Ok(histories::write_columns(out, &history)?));
         }
@@ -77,9 +77,11 @@ impl ConvertArgs {
                 let event = event.expect("a file is not read again by the interpretation that was found");
                 if written.is_ok() {
                     written = match target {
-                        Target::Jsonl => histories::write_event(&mut out, &style.explicit(rules.apply(event.clone()))),
-                        Target::Edn => style.write_event(&mut out, event),
-                        Target::Columns => unreachable!("columns are written above"),
+                        OutputFormat::Jsonl => {
+                            histories::write_event(&mut out, &style.explicit(rules.apply(event.clone())))
+                        }
+                        OutputFormat::Edn => style.write_event(&mut out, event),
+                        OutputFormat::Columns => unreachable!("columns are written above"),
                     };
                 }
             })?;
@@ -95,19 +97,19 @@ impl ConvertArgs {
         interpretation: Interpretation,
         mut each: impl FnMut(Option<&Event<'_>>),
     ) -> anyhow::Result<Interpretation> {
-        let found = budget.watched_again(&self.input, self.meaning, |options| {
+        let found = budget.read_again_within(&self.input, self.meaning, |options| {
             histories::read_events(&self.input, &ReadOptions { interpretation, ..*options }, &mut each)
         })?;
         found.map(|history| history.interpretation()).map_err(|cut| cut.failure(&self.input).into())
     }
 }
 
-fn target_of(path: &Path) -> Option<Target> {
+fn format_of(path: &Path) -> Option<OutputFormat> {
     let path = if Compression::of_name(path).is_some() { path.with_extension("") } else { path.to_owned() };
     match path.extension()?.to_str()? {
-        "jsonl" => Some(Target::Jsonl),
-        "edn" => Some(Target::Edn),
-        "columns" => Some(Target::Columns),
+        "jsonl" => Some(OutputFormat::Jsonl),
+        "edn" => Some(OutputFormat::Edn),
+        "columns" => Some(OutputFormat::Columns),
         _ => None,
     }
 }

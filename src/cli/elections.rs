@@ -18,7 +18,7 @@ pub(crate) struct ElectionArgs {
 
 impl ElectionArgs {
     /// Returns the requested mode, if any.
-    pub(crate) fn asked(self) -> Option<Elections> {
+    pub(crate) fn requested(self) -> Option<Elections> {
         self.elections.or(self.check_quorum.then_some(Elections::CheckQuorum))
     }
 }

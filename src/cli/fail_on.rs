@@ -9,11 +9,11 @@ use crate::error::ExitStatus;
 pub(super) struct FailOn {
     /// End with exit code 2 as well if a history is linearizable only because nothing in it could have been wrong.
     #[arg(long, value_enum, value_name = "WHAT")]
-    fail_on: Option<What>,
+    fail_on: Option<FailureKind>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum What {
+enum FailureKind {
     /// a yes that says nothing, as nothing was answered or nothing was read
     Weak,
 }
@@ -27,7 +27,7 @@ impl FailOn {
     /// Returns the exit status of a verdict, given whether it is weak.
     pub(super) fn status(self, status: ExitStatus, is_weak: bool) -> ExitStatus {
         match self.fail_on {
-            Some(What::Weak) if is_weak => status.worst(ExitStatus::Unknown),
+            Some(FailureKind::Weak) if is_weak => status.worst(ExitStatus::Unknown),
             _ => status,
         }
     }

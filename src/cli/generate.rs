@@ -48,8 +48,8 @@ pub(crate) struct GenerateArgs {
     #[arg(long, value_enum, default_value_t = Overlap::Normal)]
     overlap: Overlap,
     /// Violation to plant.
-    #[arg(long, value_enum, default_value_t = Planted::None)]
-    violation: Planted,
+    #[arg(long, value_enum, default_value_t = PlantedViolation::None)]
+    violation: PlantedViolation,
     /// Number of violations, evenly spread (list-append only).
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     violations: u32,
@@ -82,7 +82,7 @@ enum Overlap {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Planted {
+enum PlantedViolation {
     /// nothing: the history is linearizable
     None,
     /// a read of a value whose replacement was acknowledged before the read began
@@ -91,8 +91,8 @@ enum Planted {
     LostWrite,
 }
 
-impl Planted {
-    fn wanted(self) -> Option<Violation> {
+impl PlantedViolation {
+    fn violation(self) -> Option<Violation> {
         match self {
             Self::None => None,
             Self::StaleRead => Some(Violation::StaleRead),
@@ -124,17 +124,17 @@ impl GenerateArgs {
             unknown_percent: self.unknown,
             values: self.values.0,
             always_overlapping: matches!(self.overlap, Overlap::Always),
-            violation: self.violation.wanted(),
+            violation: self.violation.violation(),
             seed: self.seed,
         };
         terminal::write_whole(&self.out, |mut out| {
             let planted = simulation.run(|event| histories::write_event(&mut out, event))?;
-            if planted { Ok(()) } else { Err(not_planted().into()) }
+            if planted { Ok(()) } else { Err(planting_failure().into()) }
         })
     }
 
     fn transactions(self) -> anyhow::Result<ExitStatus> {
-        if self.violations != 1 && matches!(self.violation, Planted::None) {
+        if self.violations != 1 && matches!(self.violation, PlantedViolation::None) {
             let what = "--violations needs a kind of violation";
             return Err(Failure::new(ExitStatus::Usage, what).hint("give --violation stale-read or lost-write").into());
         }
@@ -148,18 +148,18 @@ impl GenerateArgs {
             keys: self.keys,
             unknown_percent: self.unknown,
             always_overlapping: matches!(self.overlap, Overlap::Always),
-            violation: self.violation.wanted(),
+            violation: self.violation.violation(),
             violations: self.violations,
             seed: self.seed,
         };
         terminal::write_whole(&self.out, |mut out| {
             let planted = simulation.run(|event| histories::write_event(&mut out, event))?;
-            if planted { Ok(()) } else { Err(not_planted().into()) }
+            if planted { Ok(()) } else { Err(planting_failure().into()) }
         })
     }
 }
 
-fn not_planted() -> Failure {
+fn planting_failure() -> Failure {
     Failure::new(
         ExitStatus::Usage,
         "no violation can be planted so that it is certain: other operations could explain every read",

@@ -42,7 +42,7 @@ pub(crate) struct MergeArgs {
 }
 
 /// Source of a run's result.
-struct Chosen<'a> {
+struct ChosenPart<'a> {
     part: &'a ConfinedFolder,
     run: RunPlan,
     record: Record,
@@ -56,7 +56,7 @@ impl MergeArgs {
         let chosen = choose(&plan, &parts)?;
         let whole = Folder::open(&self.into, Some(StoredPlan::new(plan, None)), false)?;
         let mut records = BTreeMap::new();
-        for Chosen { part, run, record } in chosen {
+        for ChosenPart { part, run, record } in chosen {
             let name = run_name(&run.id());
             let from = part.folder(&name).map_err(refused(&part.path().join(&name)))?;
             let to = whole.inside().make(&name).map_err(refused(&whole.path().join(name)))?;
@@ -83,7 +83,7 @@ impl MergeArgs {
             let what = format!("{} {how} {}", one.display(), other.display());
             Err(Failure::new(ExitStatus::Usage, what).hint("each part and the whole need a folder of their own").into())
         };
-        let into = real(&self.into).with_context(|| format!("cannot find {}", self.into.display()))?;
+        let into = absolute_path(&self.into).with_context(|| format!("cannot find {}", self.into.display()))?;
         let mut parts: Vec<ConfinedFolder> = Vec::new();
         for named in &self.parts {
             let part = ConfinedFolder::of(named).map_err(refused(named))?;
@@ -124,7 +124,7 @@ impl MergeArgs {
 }
 
 /// Returns, for each run that some part has, the part with the worst result; of equal ones the first.
-fn choose<'a>(plan: &CampaignPlan, parts: &'a [ConfinedFolder]) -> anyhow::Result<Vec<Chosen<'a>>> {
+fn choose<'a>(plan: &CampaignPlan, parts: &'a [ConfinedFolder]) -> anyhow::Result<Vec<ChosenPart<'a>>> {
     let mut chosen = Vec::new();
     for run in plan.runs() {
         let mut worst: Option<(&ConfinedFolder, Record)> = None;
@@ -145,13 +145,13 @@ fn choose<'a>(plan: &CampaignPlan, parts: &'a [ConfinedFolder]) -> anyhow::Resul
                 worst = Some((part, record));
             }
         }
-        chosen.extend(worst.map(|(part, record)| Chosen { part, run, record }));
+        chosen.extend(worst.map(|(part, record)| ChosenPart { part, run, record }));
     }
     Ok(chosen)
 }
 
 /// Returns the absolute path of a folder that may not exist, with symbolic links resolved as far as it does.
-fn real(path: &Path) -> io::Result<PathBuf> {
+fn absolute_path(path: &Path) -> io::Result<PathBuf> {
     let typed = std::path::absolute(path)?;
     for there in typed.ancestors() {
         match fs::canonicalize(there) {

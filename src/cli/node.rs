@@ -72,7 +72,7 @@ impl NodeArgs {
         config.election_timeout = self.election_timeout;
         config.heartbeat_interval = self.heartbeat_interval;
         config.lease = self.lease.unwrap_or_else(|| node::Config::default_lease(self.election_timeout));
-        config.elections = match self.elections.asked() {
+        config.elections = match self.elections.requested() {
             Some(Elections::Basic) => node::raft::Elections::Basic,
             // It serves all read modes, and lease reads need it.
             Some(Elections::CheckQuorum) | None => node::raft::Elections::CheckQuorum,

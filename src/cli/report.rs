@@ -94,7 +94,7 @@ const PAGE_BYTES: usize = 200;
 ///
 /// # Errors
 /// Fails if there is not, and gives the verdict so far.
-fn affords_page(budget: &Budget, report: &Report, what: &Path) -> anyhow::Result<()> {
+fn check_page_budget(budget: &Budget, report: &Report, what: &Path) -> anyhow::Result<()> {
     let time = Duration::from_nanos(PAGE_NS * report.operations as u64);
     let Some(lacking) = budget.lacks(time, PAGE_BYTES * report.operations) else { return Ok(()) };
     let why = format!("{}: {}, but there is too little {lacking} left for a page", what.display(), report.verdict);
@@ -114,7 +114,7 @@ pub(super) fn with_facts<T>(
         judging.refuse_options("a run's folder says how it is judged")?;
         let run = run::again(what, budget)?;
         let facts = report::facts_of(&run);
-        affords_page(&run.budget, facts.report, what)?;
+        check_page_budget(&run.budget, facts.report, what)?;
         return tell(&facts);
     }
     let history = budget.read_whole(what, judging.meaning())?;
@@ -129,7 +129,7 @@ pub(super) fn with_facts<T>(
     let file = what.file_name().context("a history is a file")?.to_string_lossy().into_owned();
     let prefix = clearest(&keys_with(&judged, Verdict::NotLinearizable))
         .and_then(|(key, _)| judging.prefix(&history, &key.key, &budget));
-    affords_page(&budget, &judged, what)?;
+    check_page_budget(&budget, &judged, what)?;
     tell(&Facts {
         command: judging.command(what),
         name: file,

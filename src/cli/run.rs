@@ -118,7 +118,7 @@ impl RunArgs {
     }
 
     fn elections(&self) -> Elections {
-        self.elections.asked().unwrap_or(self.read.elections())
+        self.elections.requested().unwrap_or(self.read.elections())
     }
 
     fn plan(self) -> Plan {

@@ -14,7 +14,7 @@ use anyhow::Context as _;
 use axum::{
     Router,
     body::Body,
-    extract::{Path as Asked, Request, State},
+    extract::{Path as UrlPath, Request, State},
     http::{HeaderName, HeaderValue, StatusCode, header},
     middleware,
     response::{Html, IntoResponse, Response},
@@ -61,7 +61,7 @@ pub(crate) struct ServeArgs {
 
 /// State shared by all requests.
 #[derive(Debug)]
-struct Served {
+struct ServerState {
     root: PathBuf,
     /// Permit to make a page: pages are made one at a time.
     makes: Semaphore,
@@ -70,15 +70,15 @@ struct Served {
 impl ServeArgs {
     pub(crate) fn execute(self) -> anyhow::Result<ExitStatus> {
         store::find(&self.store)?;
-        let served = Arc::new(Served { root: self.store.canonicalize()?, makes: Semaphore::new(1) });
+        let state = Arc::new(ServerState { root: self.store.canonicalize()?, makes: Semaphore::new(1) });
         let runtime = host_limits::small_runtime()?;
-        let ended = runtime.block_on(self.listen(served));
+        let ended = runtime.block_on(self.listen(state));
         // Whatever is still read or made is for nobody.
         runtime.shutdown_background();
         ended.map(|()| ExitStatus::Linearizable)
     }
 
-    async fn listen(&self, served: Arc<Served>) -> anyhow::Result<()> {
+    async fn listen(&self, state: Arc<ServerState>) -> anyhow::Result<()> {
         let wrong = || format!("cannot listen on {}", self.listen);
         let listener = TcpListener::bind(self.listen).await.with_context(wrong)?;
         let address = listener.local_addr().with_context(wrong)?;
@@ -90,11 +90,11 @@ impl ServeArgs {
         terminal::print(&format!("http://{address}/\n"))?;
         let app = Router::new()
             .route("/", get(index))
-            .route("/live/{*path}", get(live))
+            .route("/live/{*path}", get(live_page))
             .route("/{*path}", get(file))
-            .fallback(async || nothing())
+            .fallback(async || not_found())
             .layer(middleware::from_fn_with_state(Names::of(address), names::guard))
-            .with_state(served);
+            .with_state(state);
         let stop = async {
             tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
         };
@@ -103,10 +103,9 @@ impl ServeArgs {
     }
 }
 
-async fn index(State(served): State<Arc<Served>>) -> Response {
-    let listed = tokio::task::spawn_blocking(move || {
-        store::find(&served.root).map(|all| report::store::page(&served.root, &all))
-    });
+async fn index(State(state): State<Arc<ServerState>>) -> Response {
+    let listed =
+        tokio::task::spawn_blocking(move || store::find(&state.root).map(|all| report::store::page(&state.root, &all)));
     match listed.await {
         Ok(Ok(page)) => html(page.into_string()),
         _ => (StatusCode::INTERNAL_SERVER_ERROR, "the store cannot be read").into_response(),
@@ -114,9 +113,9 @@ async fn index(State(served): State<Arc<Served>>) -> Response {
 }
 
 /// Makes the page of a run under way, as far as it has come; it refreshes itself.
-async fn live(State(served): State<Arc<Served>>, Asked(path): Asked<String>) -> Response {
-    let Some(whole) = inside(&served.root, &path).await else { return nothing() };
-    let Ok(_place) = served.makes.acquire().await else { return nothing() };
+async fn live_page(State(state): State<Arc<ServerState>>, UrlPath(path): UrlPath<String>) -> Response {
+    let Some(whole) = resolve(&state.root, &path).await else { return not_found() };
+    let Ok(_place) = state.makes.acquire().await else { return not_found() };
     let told = tokio::task::spawn_blocking(move || {
         let budget = Budget::new(LIVE_LIMIT, LIVE_MEMORY_BYTES);
         run::again(&whole, budget).map(|run| report::html(&report::facts_of(&run)))
@@ -129,22 +128,22 @@ async fn live(State(served): State<Arc<Served>>, Asked(path): Asked<String>) -> 
 }
 
 /// Resolves a path in the store; never one outside of it.
-async fn inside(root: &Path, path: &str) -> Option<PathBuf> {
+async fn resolve(root: &Path, path: &str) -> Option<PathBuf> {
     let relative = Path::new(path);
     let stays = relative.components().all(|part| matches!(part, Component::Normal(_)));
     tokio::fs::canonicalize(root.join(relative)).await.ok().filter(|whole| stays && whole.starts_with(root))
 }
 
-fn nothing() -> Response {
+fn not_found() -> Response {
     (StatusCode::NOT_FOUND, "no such file").into_response()
 }
 
 /// Answers with a page that may load nothing, whatever its content says.
 fn html(page: String) -> Response {
-    guarded(Html(page).into_response())
+    with_security_headers(Html(page).into_response())
 }
 
-fn guarded(mut response: Response) -> Response {
+fn with_security_headers(mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(report::POLICY));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -153,11 +152,11 @@ fn guarded(mut response: Response) -> Response {
 }
 
 /// Answers with a file of the store.
-async fn file(State(served): State<Arc<Served>>, Asked(path): Asked<String>, request: Request) -> Response {
-    let Some(whole) = inside(&served.root, &path).await else { return nothing() };
+async fn file(State(state): State<Arc<ServerState>>, UrlPath(path): UrlPath<String>, request: Request) -> Response {
+    let Some(whole) = resolve(&state.root, &path).await else { return not_found() };
     // A pipe or a device would hold whoever opens it.
     if !tokio::fs::metadata(&whole).await.is_ok_and(|found| found.is_file()) {
-        return nothing();
+        return not_found();
     }
     let kind = match whole.extension().and_then(|ending| ending.to_str()) {
         Some("html") => "text/html; charset=utf-8",
@@ -165,10 +164,10 @@ async fn file(State(served): State<Arc<Served>>, Asked(path): Asked<String>, req
         Some("zst" | "sqlite") => "application/octet-stream",
         _ => "text/plain; charset=utf-8",
     };
-    let Ok(found) = ServeFile::new(whole).try_call(request).await else { return nothing() };
+    let Ok(found) = ServeFile::new(whole).try_call(request).await else { return not_found() };
     let mut response = found.map(Body::new);
     if response.status().is_success() {
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     }
-    guarded(response)
+    with_security_headers(response)
 }

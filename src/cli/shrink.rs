@@ -52,7 +52,7 @@ impl ShrinkArgs {
     pub(crate) fn execute(self) -> anyhow::Result<ExitStatus> {
         self.judging.check_initial(None)?;
         let budget = self.judging.budget();
-        let history = budget.watched_again(&self.file, self.judging.meaning(), |options| {
+        let history = budget.read_again_within(&self.file, self.judging.meaning(), |options| {
             histories::read_file_with(&self.file, options)
         })?;
         let history = history.map_err(|cut| cut.failure(&self.file))?;
@@ -62,17 +62,17 @@ impl ShrinkArgs {
         }
         self.judging.check_initial(Some(&history))?;
         let report = self.judging.judge(&history, true, false, &budget);
-        let Some((key, mut kept, is_alone)) = beginning(&history, &report) else {
+        let Some((key, mut kept, is_alone)) = smallest_evidence(&history, &report) else {
             let weak = report.weak.map_or_else(String::new, |weak| format!(" (weak evidence: {})", weak.reason()));
             terminal::note(&format!("{}: {}{weak}: nothing is written", self.file.display(), report.verdict));
             return Ok(self.fail_on.status(status_of_report(&report), report.weak.is_some()));
         };
         if !is_alone {
-            let_stand_alone(&history, &key, &mut kept);
+            complete(&history, &key, &mut kept);
         }
         loop {
             let events = self.events(&history, &kept, &budget)?;
-            let (events, verdict) = self.alone(&history, events, &budget)?;
+            let (events, verdict) = self.standalone(&history, events, &budget)?;
             if verdict == Verdict::NotLinearizable {
                 let written = self.write(&events);
                 let from = grouped(history.operations.len());
@@ -84,7 +84,7 @@ impl ShrinkArgs {
                 ));
                 return Ok(terminal::beside(ExitStatus::NotLinearizable, written));
             }
-            if !grow(&history, &key, &mut kept) {
+            if !add_expected_values(&history, &key, &mut kept) {
                 let what = format!("the operations of key {} are {} by themselves", plain(&key), verdict);
                 return Err(Failure::new(ExitStatus::Failed, what)
                     .hint("give --model and --initial, or a longer --time-limit")
@@ -95,7 +95,7 @@ impl ShrinkArgs {
 
     /// Returns the events as they are written, and the verdict on them without options: if they do not show by
     /// themselves how to judge them, they begin with an event that says it.
-    fn alone(
+    fn standalone(
         &self,
         history: &History,
         mut events: Vec<Event<'static>>,
@@ -104,16 +104,16 @@ impl ShrinkArgs {
         let nobody = self.judging.without_saying();
         let told = |options: Options<'static>| (options.model, options.initial);
         let asked = self.judging.options(history);
-        let alone = paired(&self.file, &events)?;
-        if told(nobody.options(&alone)) == told(asked.clone()) {
-            let verdict = nobody.judge(&alone, true, false, budget).verdict;
+        let standalone = pair(&self.file, &events)?;
+        if told(nobody.options(&standalone)) == told(asked.clone()) {
+            let verdict = nobody.judge(&standalone, true, false, budget).verdict;
             if verdict == Verdict::NotLinearizable {
                 return Ok((events, verdict));
             }
         }
         let begin = events.first().map_or(0, |event| event.time);
         events.splice(0..0, judge_as(&asked, begin));
-        let verdict = nobody.judge(&paired(&self.file, &events)?, true, false, budget).verdict;
+        let verdict = nobody.judge(&pair(&self.file, &events)?, true, false, budget).verdict;
         Ok((events, verdict))
     }
 
@@ -135,7 +135,7 @@ impl ShrinkArgs {
             rank += 1;
         };
         budget
-            .watched_again(&self.file, self.judging.meaning(), |options| {
+            .read_again_within(&self.file, self.judging.meaning(), |options| {
                 histories::read_events(
                     &self.file,
                     &ReadOptions { interpretation: history.interpretation(), ..*options },
@@ -164,7 +164,7 @@ impl ShrinkArgs {
 
 /// Returns the key and the operations of the clearest evidence, and whether they contradict each other by themselves;
 /// without evidence, all operations of the key.
-fn beginning(history: &History, report: &Report) -> Option<(Value, HashSet<usize>, bool)> {
+fn smallest_evidence(history: &History, report: &Report) -> Option<(Value, HashSet<usize>, bool)> {
     let violated = keys_with(report, Verdict::NotLinearizable);
     match clearest(&violated) {
         Some((key, evidence)) => {
@@ -177,7 +177,7 @@ fn beginning(history: &History, report: &Report) -> Option<(Value, HashSet<usize
 /// Adds what counts beside evidence that is no violation by itself, so that the result shows the same violation and not
 /// that something is missing: the operations that set what a cas expected, and those that set what these expected; or,
 /// without a cas, every change of the key, since only reads can always be left out.
-fn let_stand_alone(history: &History, key: &Value, kept: &mut HashSet<usize>) {
+fn complete(history: &History, key: &Value, kept: &mut HashSet<usize>) {
     let is_cas = |place: &usize| history.operations[*place].function == Function::Cas;
     if kept.iter().any(is_cas) {
         loop {
@@ -198,7 +198,7 @@ fn of_key<'a>(history: &'a History, key: &'a Value) -> impl Iterator<Item = usiz
 
 /// Adds the operations that set what the kept cas expected; if any is missing, all operations of the key. Returns
 /// whether anything was added.
-fn grow(history: &History, key: &Value, kept: &mut HashSet<usize>) -> bool {
+fn add_expected_values(history: &History, key: &Value, kept: &mut HashSet<usize>) -> bool {
     let before = kept.len();
     add_setters(history, key, kept);
     if kept.len() == before {
@@ -224,7 +224,7 @@ fn add_setters(history: &History, key: &Value, kept: &mut HashSet<usize>) {
     }));
 }
 
-fn paired(file: &Path, events: &[Event<'static>]) -> anyhow::Result<History> {
+fn pair(file: &Path, events: &[Event<'static>]) -> anyhow::Result<History> {
     let mut builder = HistoryBuilder::default();
     for event in events {
         builder

@@ -67,7 +67,7 @@ impl StoreArgs {
         match self.action {
             Action::Ls { store, json } => list(&store, json),
             Action::Rm { runs } => remove(&runs),
-            Action::Gc { store, older_than, dry_run } => collect(&store, older_than, dry_run),
+            Action::Gc { store, older_than, dry_run } => collect_garbage(&store, older_than, dry_run),
         }
     }
 }
@@ -105,10 +105,10 @@ fn list(store: &Path, json: bool) -> anyhow::Result<ExitStatus> {
 
 fn remove(runs: &[PathBuf]) -> anyhow::Result<ExitStatus> {
     // All are looked at before the first is removed; one may be named twice.
-    let meant: BTreeSet<PathBuf> = runs.iter().map(|run| meant_by(run)).collect::<anyhow::Result<_>>()?;
+    let meant: BTreeSet<PathBuf> = runs.iter().map(|run| resolve_run(run)).collect::<anyhow::Result<_>>()?;
     for run in meant {
         fs::remove_dir_all(&run).with_context(|| format!("cannot remove {}", run.display()))?;
-        forget(&run).with_context(|| format!("cannot remove the link to {}", run.display()))?;
+        remove_latest_link(&run).with_context(|| format!("cannot remove the link to {}", run.display()))?;
     }
     Ok(ExitStatus::Linearizable)
 }
@@ -117,7 +117,7 @@ fn remove(runs: &[PathBuf]) -> anyhow::Result<ExitStatus> {
 const MAX_LINKS_ABOVE: usize = 4;
 
 /// Returns the folder of the run that a path means, without links.
-fn meant_by(run: &Path) -> anyhow::Result<PathBuf> {
+fn resolve_run(run: &Path) -> anyhow::Result<PathBuf> {
     let refuse = |what: String, hint: String| Err(Failure::new(ExitStatus::Usage, what).hint(hint).into());
     if !is_run(run) {
         let what = format!("{} is not the folder of a run: nothing was removed", run.display());
@@ -143,7 +143,7 @@ fn meant_by(run: &Path) -> anyhow::Result<PathBuf> {
 const LATEST: &str = "latest";
 
 /// Removes the link to the newest run of the store, if that run is gone.
-fn forget(run: &Path) -> io::Result<()> {
+fn remove_latest_link(run: &Path) -> io::Result<()> {
     for holder in run.ancestors().skip(1).take(MAX_LINKS_ABOVE) {
         let link = holder.join(LATEST);
         if fs::read_link(&link).is_ok_and(|target| holder.join(target) == run) {
@@ -153,7 +153,7 @@ fn forget(run: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn collect(store: &Path, older_than: Option<Duration>, dry_run: bool) -> anyhow::Result<ExitStatus> {
+fn collect_garbage(store: &Path, older_than: Option<Duration>, dry_run: bool) -> anyhow::Result<ExitStatus> {
     let (mut removed, mut packed, mut freed) = (0, 0, 0_u64);
     for kept in find(store)?.into_iter().filter(|kept| kept.is_over) {
         let run = ConfinedFolder::of(&kept.path).map_err(refused(&kept.path))?;
@@ -166,16 +166,17 @@ fn collect(store: &Path, older_than: Option<Duration>, dry_run: bool) -> anyhow:
             freed += before;
             if !dry_run {
                 fs::remove_dir_all(run.path()).with_context(|| format!("cannot remove {}", kept.path.display()))?;
-                forget(run.path()).with_context(|| format!("cannot remove the link to {}", kept.path.display()))?;
+                remove_latest_link(run.path())
+                    .with_context(|| format!("cannot remove the link to {}", kept.path.display()))?;
             }
             continue;
         }
-        let loose = loose(&run);
-        packed += loose.len();
+        let large = uncompressed_files(&run);
+        packed += large.len();
         if !dry_run {
             // Made from the history, and larger than that once it is compressed.
             run.remove(COLUMNS_FILE).ok();
-            loose.iter().try_for_each(|file| pack(&run, file))?;
+            large.iter().try_for_each(|file| compress(&run, file))?;
             freed += before.saturating_sub(size(&kept.path));
         }
     }
@@ -184,7 +185,7 @@ fn collect(store: &Path, older_than: Option<Duration>, dry_run: bool) -> anyhow:
 }
 
 /// Returns the large files of a run that are not compressed yet: the history and the traces of the nodes.
-fn loose(run: &ConfinedFolder) -> Vec<PathBuf> {
+fn uncompressed_files(run: &ConfinedFolder) -> Vec<PathBuf> {
     let nodes = run.folder("nodes").ok().flatten();
     let nodes = nodes.and_then(|nodes| nodes.entries().ok()).unwrap_or_default();
     let traces =
@@ -193,7 +194,7 @@ fn loose(run: &ConfinedFolder) -> Vec<PathBuf> {
 }
 
 /// Compresses a file into another one beside it, then removes it: the file is never there by half.
-fn pack(run: &ConfinedFolder, file: &Path) -> anyhow::Result<()> {
+fn compress(run: &ConfinedFolder, file: &Path) -> anyhow::Result<()> {
     let shown = run.path().join(file);
     let Some(mut from) = run.open(file).map_err(refused(&shown))? else { return Ok(()) };
     write_inside(run, file.with_added_extension("zst"), |out| io::copy(&mut from, out).map(drop).map_err(Into::into))?;

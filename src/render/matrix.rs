@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Maximum number of violations listed at the end.
-const MOST_TOLD: usize = 5;
+const MAX_LISTED: usize = 5;
 
 /// Describes the results of a campaign.
 pub(crate) fn describe_campaign(summary: &Summary) -> String {
@@ -43,14 +43,14 @@ pub(crate) fn describe_campaign(summary: &Summary) -> String {
     if !shortest.is_empty() {
         text += "\nThe smallest counterexamples:\n";
     }
-    for run in shortest.iter().take(MOST_TOLD) {
+    for run in shortest.iter().take(MAX_LISTED) {
         text += &format!("  {}: {}\n", run.id, shortened(&run.told()));
     }
     let failed = summary
         .runs
         .iter()
         .filter(|run| matches!(run.category, Category::HarnessFailure | Category::RecoveryFailure | Category::Unknown));
-    for run in failed.take(MOST_TOLD) {
+    for run in failed.take(MAX_LISTED) {
         text += &format!("  {}: {}: {}\n", run.id, run.category.name(), shortened(&run.told()));
     }
     text

@@ -102,7 +102,7 @@ fn evidence_in_words(text: &mut String, history: &History, evidence: &Evidence) 
     for said in evidence.possible.iter().chain(&evidence.revisions) {
         push_line(text, format_args!("\n  {said}."));
     }
-    push_line(text, format_args!("\n  {}:", what_contradicts(evidence)));
+    push_line(text, format_args!("\n  {}:", contradiction_in_words(evidence)));
     let skipped = evidence.operations.len().saturating_sub(MAX_OPERATIONS);
     if skipped > 0 {
         push_line(text, format_args!("    ({skipped} earlier ones; --json names them all)"));
@@ -113,7 +113,7 @@ fn evidence_in_words(text: &mut String, history: &History, evidence: &Evidence) 
 }
 
 /// States that the operations of the evidence contradict each other, alone or together with something else.
-pub(crate) fn what_contradicts(evidence: &Evidence) -> String {
+pub(crate) fn contradiction_in_words(evidence: &Evidence) -> String {
     match &evidence.besides {
         None => "These operations alone already contradict each other".to_owned(),
         Some(besides) => format!("These operations contradict each other, {besides}"),

@@ -33,22 +33,22 @@ struct Data {
     values: Vec<String>,
     /// Indexes of the operations of the evidence.
     evidence: Vec<usize>,
-    faults: Vec<Band>,
-    reigns: Vec<Lead>,
+    faults: Vec<FaultBand>,
+    reigns: Vec<LeadershipBand>,
     end: u64,
     /// True if the history has times; without them, each event counts as a thousand µs.
     has_times: bool,
 }
 
 #[derive(Debug, Serialize)]
-struct Band {
+struct FaultBand {
     from: u64,
     until: u64,
     words: String,
 }
 
 #[derive(Debug, Serialize)]
-struct Lead {
+struct LeadershipBand {
     node: u16,
     term: u64,
     from: u64,
@@ -100,13 +100,13 @@ fn columns(facts: &Facts<'_>) -> Data {
     }
     (data.functions, data.keys, data.values) = (functions.1, keys.1, values.1);
     data.evidence = facts.evidence().map_or_else(Vec::new, |evidence| evidence.operations.clone());
-    let band = |window: &crate::run::FaultWindow| Band {
+    let band = |window: &crate::run::FaultWindow| FaultBand {
         from: micros(window.span.from_ns),
         until: micros(window.span.until_ns),
         words: text(&window.words),
     };
     data.faults = facts.windows.iter().map(band).collect();
-    let lead = |reign: &crate::run::Reign| Lead {
+    let lead = |reign: &crate::run::Reign| LeadershipBand {
         node: reign.node,
         term: reign.term,
         from: micros(reign.span.from_ns),

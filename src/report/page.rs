@@ -96,7 +96,7 @@ pub(super) fn script_json(of: &impl Serialize) -> String {
     for c in text.chars() {
         match c {
             '<' | '>' | '&' => safe += &format!("\\u{:04x}", u32::from(c)),
-            c if sanitize::does_harm(c) => {
+            c if sanitize::is_harmful(c) => {
                 for unit in c.encode_utf16(&mut [0; 2]) {
                     safe += &format!("\\u{unit:04x}");
                 }

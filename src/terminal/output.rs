@@ -19,7 +19,7 @@ use nix::{
     unistd::linkat,
 };
 
-use super::sanitize::ForEyes;
+use super::sanitize::HarmlessWriter;
 use crate::error::ExitStatus;
 
 /// Size of the buffer, as histories consist of many short lines.
@@ -36,12 +36,16 @@ pub(crate) fn write_whole(
 ) -> anyhow::Result<ExitStatus> {
     if path == "-" {
         let out = io::stdout().lock();
-        return if out.is_terminal() { through(path, ForEyes::new(out), write) } else { through(path, out, write) };
+        return if out.is_terminal() {
+            write_through(path, HarmlessWriter::new(out), write)
+        } else {
+            write_through(path, out, write)
+        };
     }
     let wrong = || format!("cannot write {}", path.display());
     let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     if fs::metadata(&target).is_ok_and(|found| !found.is_file()) {
-        return through(path, OpenOptions::new().write(true).open(&target).with_context(wrong)?, write);
+        return write_through(path, OpenOptions::new().write(true).open(&target).with_context(wrong)?, write);
     }
     replace(path, &target, write)
 }
@@ -63,7 +67,7 @@ pub(crate) fn replace(
     if Path::new("/proc/self/fd").exists()
         && let Ok(file) = unnamed.open(folder)
     {
-        let status = through(path, &file, write)?;
+        let status = write_through(path, &file, write)?;
         name(&file, target).with_context(wrong)?;
         return Ok(status);
     }
@@ -72,7 +76,7 @@ pub(crate) fn replace(
         .permissions(Permissions::from_mode(0o666))
         .tempfile_in(folder)
         .with_context(wrong)?;
-    let status = through(path, file.as_file_mut(), write)?;
+    let status = write_through(path, file.as_file_mut(), write)?;
     file.persist(target).with_context(wrong)?;
     Ok(status)
 }
@@ -98,7 +102,7 @@ fn name(file: &File, target: &Path) -> io::Result<()> {
 }
 
 /// Writes with the compression that the name in `path` asks for.
-fn through(
+fn write_through(
     path: &Path,
     out: impl Write,
     write: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>,

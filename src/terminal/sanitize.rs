@@ -7,11 +7,11 @@ use serde::Serialize;
 use serde_json::ser::{Formatter, PrettyFormatter, Serializer};
 
 /// Replacement for harmful characters.
-const INSTEAD: char = '\u{fffd}';
+const REPLACEMENT: char = '\u{fffd}';
 
 /// Returns true if a character can control or deceive what shows it: control characters (C0, DEL, C1), characters that
 /// change the direction of text or invisibly join and split letters, line separators, tags, and invisible fillers.
-pub(crate) fn does_harm(c: char) -> bool {
+pub(crate) fn is_harmful(c: char) -> bool {
     c.is_control()
         || matches!(
             c,
@@ -40,13 +40,13 @@ pub(crate) fn line(text: &str) -> String {
 }
 
 fn harmless(c: char) -> char {
-    if does_harm(c) { INSTEAD } else { c }
+    if is_harmful(c) { REPLACEMENT } else { c }
 }
 
 /// Sanitizes text of several lines. A CI scans its log for commands line by line; no line of the result is one.
 pub(crate) fn lines(text: &str) -> Cow<'_, str> {
     let is_command = |line: &str| line.trim_start().starts_with("::") || line.contains("##[");
-    if !text.chars().any(|c| c != '\n' && does_harm(c)) && !text.split('\n').any(is_command) {
+    if !text.chars().any(|c| c != '\n' && is_harmful(c)) && !text.split('\n').any(is_command) {
         return Cow::Borrowed(text);
     }
     let mut shown = String::with_capacity(text.len());
@@ -56,7 +56,7 @@ pub(crate) fn lines(text: &str) -> Cow<'_, str> {
         }
         let plain = line(of_text).replace("##[", "## [");
         // A reader may take replaced characters before the command for blanks, too.
-        let command = plain.trim_start_matches(|c: char| c.is_whitespace() || c == INSTEAD);
+        let command = plain.trim_start_matches(|c: char| c.is_whitespace() || c == REPLACEMENT);
         match command.strip_prefix("::") {
             Some(rest) => {
                 shown.push_str(&plain[..plain.len() - command.len()]);
@@ -71,15 +71,15 @@ pub(crate) fn lines(text: &str) -> Cow<'_, str> {
 
 /// Writes JSON with all harmful characters escaped; it parses to the same data.
 pub(crate) fn write_json(out: impl io::Write, data: &impl Serialize) -> serde_json::Result<()> {
-    data.serialize(&mut Serializer::with_formatter(out, Escaping(PrettyFormatter::new())))
+    data.serialize(&mut Serializer::with_formatter(out, EscapingFormatter(PrettyFormatter::new())))
 }
 
-struct Escaping<'a>(PrettyFormatter<'a>);
+struct EscapingFormatter<'a>(PrettyFormatter<'a>);
 
-impl Formatter for Escaping<'_> {
+impl Formatter for EscapingFormatter<'_> {
     fn write_string_fragment<W: ?Sized + io::Write>(&mut self, out: &mut W, fragment: &str) -> io::Result<()> {
         let mut rest = fragment;
-        while let Some(place) = rest.find(does_harm) {
+        while let Some(place) = rest.find(is_harmful) {
             let c = rest[place..].chars().next().expect("something was found there");
             write_harmless(out, &rest[..place])?;
             for unit in c.encode_utf16(&mut [0; 2]) {
@@ -135,19 +135,19 @@ fn write_harmless<W: ?Sized + io::Write>(out: &mut W, part: &str) -> io::Result<
 /// Writer that passes on JSON or EDN for display on a terminal, with harmful characters escaped, as both formats allow
 /// in strings.
 #[derive(Debug)]
-pub(crate) struct ForEyes<W> {
+pub(crate) struct HarmlessWriter<W> {
     out: W,
     /// Bytes of a character that is not complete yet.
     rest: Vec<u8>,
 }
 
-impl<W: io::Write> ForEyes<W> {
+impl<W: io::Write> HarmlessWriter<W> {
     pub(crate) fn new(out: W) -> Self {
         Self { out, rest: Vec::new() }
     }
 }
 
-impl<W: io::Write> io::Write for ForEyes<W> {
+impl<W: io::Write> io::Write for HarmlessWriter<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         const LONGEST: usize = 4;
         self.rest.extend_from_slice(bytes);
@@ -156,7 +156,7 @@ impl<W: io::Write> io::Write for ForEyes<W> {
         let mut chunks = self.rest.utf8_chunks().peekable();
         while let Some(chunk) = chunks.next() {
             for c in chunk.valid().chars() {
-                if c == '\n' || !does_harm(c) {
+                if c == '\n' || !is_harmful(c) {
                     shown.push(c);
                 } else {
                     c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| shown.push_str(&format!("\\u{unit:04x}")));
@@ -165,7 +165,7 @@ impl<W: io::Write> io::Write for ForEyes<W> {
             if chunks.peek().is_none() && chunk.invalid().len() < LONGEST {
                 kept = chunk.invalid().to_vec();
             } else if !chunk.invalid().is_empty() {
-                shown.push(INSTEAD);
+                shown.push(REPLACEMENT);
             }
         }
         self.rest = kept;
@@ -221,7 +221,7 @@ pub(crate) fn workflow_property(text: &str) -> String {
 /// library escapes the markup.
 pub(crate) fn xml(text: &str) -> String {
     let holds = |c: char| !matches!(c, '\u{fffe}' | '\u{ffff}');
-    text.chars().map(|c| if c == '\n' || !does_harm(c) && holds(c) { c } else { INSTEAD }).collect()
+    text.chars().map(|c| if c == '\n' || !is_harmful(c) && holds(c) { c } else { REPLACEMENT }).collect()
 }
 
 #[cfg(test)]
@@ -231,7 +231,8 @@ mod tests {
     use std::io::Write as _;
 
     use super::{
-        ForEyes, does_harm, line, lines, markdown, markdown_code, workflow_data, workflow_property, write_json, xml,
+        HarmlessWriter, is_harmful, line, lines, markdown, markdown_code, workflow_data, workflow_property, write_json,
+        xml,
     };
 
     /// Generates text from pieces that are harmful in some medium.
@@ -299,14 +300,14 @@ mod tests {
     proptest! {
         #[test]
         fn a_line_is_one_and_steers_nothing(text in hostile()) {
-            prop_assert!(!line(&text).chars().any(does_harm));
+            prop_assert!(!line(&text).chars().any(is_harmful));
             prop_assert_eq!(line(&text).chars().count(), text.chars().count());
         }
 
         #[test]
         fn lines_are_no_commands(text in hostile()) {
             let shown = lines(&text).into_owned();
-            prop_assert!(!shown.chars().any(|c| c != '\n' && does_harm(c)));
+            prop_assert!(!shown.chars().any(|c| c != '\n' && is_harmful(c)));
             for line in shown.lines() {
                 prop_assert!(!line.trim().starts_with("::") && !line.contains("##["), "{line:?}");
             }
@@ -320,7 +321,7 @@ mod tests {
             let mut written = Vec::new();
             write_json(&mut written, &data).unwrap();
             let written = String::from_utf8(written).unwrap();
-            let is_harmless = !written.chars().any(|c| c != '\n' && does_harm(c)) && !written.contains("##[");
+            let is_harmless = !written.chars().any(|c| c != '\n' && is_harmful(c)) && !written.contains("##[");
             prop_assert!(is_harmless, "{written:?}");
             prop_assert_eq!(serde_json::from_str::<serde_json::Value>(&written).unwrap(), data);
         }
@@ -328,7 +329,7 @@ mod tests {
         #[test]
         fn markdown_is_text(text in hostile()) {
             let shown = markdown(&text);
-            prop_assert!(!shown.chars().any(does_harm) && !shown.contains(['<', '>', '@']));
+            prop_assert!(!shown.chars().any(is_harmful) && !shown.contains(['<', '>', '@']));
             prop_assert!(!shown.contains("://") && !shown.to_lowercase().contains("www."));
             let mut before = ' ';
             for c in shown.chars() {
@@ -336,20 +337,20 @@ mod tests {
                 before = if before == '\\' { ' ' } else { c };
             }
             let code = markdown_code(&text);
-            prop_assert!(!code.chars().any(does_harm) && !code.contains('|') && code.matches('`').count() == 2);
+            prop_assert!(!code.chars().any(is_harmful) && !code.contains('|') && code.matches('`').count() == 2);
         }
 
         #[test]
         fn a_workflow_command_stays_one(text in hostile()) {
             let (data, property) = (workflow_data(&text), workflow_property(&text));
-            prop_assert!(!data.chars().any(does_harm) && !property.contains([':', ',']));
+            prop_assert!(!data.chars().any(is_harmful) && !property.contains([':', ',']));
             prop_assert!(data.replace("%25", "").replace("%0D", "").replace("%0A", "").find('%').is_none(), "{data}");
         }
 
         #[test]
         fn xml_holds_it(text in hostile()) {
             let shown = xml(&text);
-            let holds_not = |c: char| c != '\n' && (does_harm(c) || matches!(c, '\u{fffe}' | '\u{ffff}'));
+            let holds_not = |c: char| c != '\n' && (is_harmful(c) || matches!(c, '\u{fffe}' | '\u{ffff}'));
             prop_assert!(!shown.chars().any(holds_not));
         }
     }
@@ -359,7 +360,7 @@ mod tests {
         let text = "{\"k\":\"é日\u{9b}31m\u{202e}🦀\u{e0041}\"}\n";
         for size in 1..8 {
             let mut shown = Vec::new();
-            let mut out = ForEyes::new(&mut shown);
+            let mut out = HarmlessWriter::new(&mut shown);
             text.as_bytes().chunks(size).for_each(|bytes| out.write_all(bytes).unwrap());
             drop(out);
             let shown = String::from_utf8(shown).unwrap();

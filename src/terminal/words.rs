@@ -2,12 +2,12 @@
 
 use histories::Value;
 
-use super::sanitize::{self, does_harm};
+use super::sanitize::{self, is_harmful};
 
 /// Formats a key for people: text without quotes.
 pub(crate) fn plain(key: &Value) -> String {
     match key {
-        Value::Str(text) => text.chars().map(|c| if does_harm(c) { '?' } else { c }).collect(),
+        Value::Str(text) => text.chars().map(|c| if is_harmful(c) { '?' } else { c }).collect(),
         other => other.to_string(),
     }
 }

@@ -30,9 +30,9 @@ const HEAD_LIMIT: Duration = Duration::from_secs(10);
 /// Maximum time without any byte while a response is made or sent.
 const IDLE_LIMIT: Duration = Duration::from_secs(30);
 /// Maximum time that responses under way may take after shutdown.
-const GRACE: Duration = Duration::from_millis(300);
+const SHUTDOWN_GRACE: Duration = Duration::from_millis(300);
 /// Wait before another attempt where the host cannot open a connection.
-const AGAIN: Duration = Duration::from_millis(50);
+const RETRY_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Serves until `stop`, and a moment longer for what is under way.
 pub(super) async fn serve(listener: TcpListener, app: Router, stop: impl Future<Output = ()>) {
@@ -56,17 +56,17 @@ pub(super) async fn serve(listener: TcpListener, app: Router, stop: impl Future<
             }
             // There is no place for it.
             (Ok(_), Err(_)) => {}
-            (Err(_), _) => sleep(AGAIN).await,
+            (Err(_), _) => sleep(RETRY_INTERVAL).await,
         }
     }
     ending.send(true).ok();
     let all_ended = async { while connections.join_next().await.is_some() {} };
     // Those that take longer are cut off.
-    timeout(GRACE, all_ended).await.ok();
+    timeout(SHUTDOWN_GRACE, all_ended).await.ok();
 }
 
 async fn connection(stream: TcpStream, app: Router, mut ends: watch::Receiver<bool>) {
-    let stream = TokioIo::new(Moving::new(stream));
+    let stream = TokioIo::new(IdleLimitedStream::new(stream));
     let mut server = http1::Builder::new();
     server.timer(TokioTimer::new()).header_read_timeout(HEAD_LIMIT);
     let mut served = pin!(server.serve_connection(stream, TowerToHyperService::new(app)));
@@ -82,12 +82,12 @@ async fn connection(stream: TcpStream, app: Router, mut ends: watch::Receiver<bo
 }
 
 /// Stream that fails when nothing has moved for too long.
-struct Moving {
+struct IdleLimitedStream {
     stream: TcpStream,
     limit: Pin<Box<Sleep>>,
 }
 
-impl Moving {
+impl IdleLimitedStream {
     fn new(stream: TcpStream) -> Self {
         Self { stream, limit: Box::pin(sleep(IDLE_LIMIT)) }
     }
@@ -102,14 +102,14 @@ impl Moving {
     }
 }
 
-impl AsyncRead for Moving {
+impl AsyncRead for IdleLimitedStream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, room: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let tried = Pin::new(&mut self.stream).poll_read(cx, room);
         self.in_time(cx, tried)
     }
 }
 
-impl AsyncWrite for Moving {
+impl AsyncWrite for IdleLimitedStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let tried = Pin::new(&mut self.stream).poll_write(cx, bytes);
         self.in_time(cx, tried)

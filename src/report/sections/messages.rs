@@ -38,13 +38,13 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
     let nodes = plan.nodes;
     let (during, wrong) = (facts.exchange.during, facts.wrong()?);
     let until_ns = during.until_ns.min(facts.history.times(wrong).completed_ns + 2_000_000);
-    let shown = most_telling(&facts.exchange.messages, until_ns);
+    let shown = most_relevant(&facts.exchange.messages, until_ns);
     let first = shown.first()?;
     let margin_ns = (until_ns - first.sent_ns) / 40 + 1;
     let scale = Scale { from_ns: first.sent_ns.saturating_sub(margin_ns), until_ns: until_ns + margin_ns };
     let diagram = Diagram { facts, nodes, shown, scale, wrong };
     Some(html! {
-        p { (fates(&diagram)) }
+        p { (fates_in_words(&diagram)) }
         div class="wide" tabindex="0" role="region" aria-label="Diagram of the messages" { (diagram.svg()) }
         p class="quiet" {
             "Each arrow is a message, drawn from the moment it was sent to the moment it was taken in; a broken one \
@@ -64,7 +64,7 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
 
 /// Selects the messages to draw, sent before the given time. If they are too many, leaves out the heartbeats that
 /// arrived, as they tell the least, then keeps only the last ones.
-fn most_telling(messages: &[Message], until_ns: u64) -> Vec<Message> {
+fn most_relevant(messages: &[Message], until_ns: u64) -> Vec<Message> {
     let mut shown: Vec<Message> = messages.iter().copied().filter(|message| message.sent_ns < until_ns).collect();
     if shown.len() > MOST {
         shown.retain(|message| message.content.message != MessageKind::Heartbeat || message.received_ns.is_none());
@@ -75,7 +75,7 @@ fn most_telling(messages: &[Message], until_ns: u64) -> Vec<Message> {
 /// Summarizes in a sentence how many messages of the node that gave the wrong answer arrived, and how many of the
 /// others',
 /// since the last operation of the evidence that preceded the wrong one completed.
-fn fates(diagram: &Diagram<'_>) -> String {
+fn fates_in_words(diagram: &Diagram<'_>) -> String {
     let times = |index: usize| diagram.facts.history.times(index);
     let asked = diagram.facts.history.node(diagram.wrong);
     let moment = times(diagram.wrong);

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::super::{Facts, Section, page::text, timeline};
 use crate::{
-    render::verdict::{operation_in_words, what_contradicts},
+    render::verdict::{contradiction_in_words, operation_in_words},
     terminal::words::{grouped, plain},
 };
 
@@ -30,7 +30,7 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
             ol { @for reason in &evidence.reasons { li { (text(reason)) } } }
         }
         @for said in evidence.possible.iter().chain(&evidence.revisions) { p { (text(said)) "." } }
-        h3 { (text(&what_contradicts(evidence))) }
+        h3 { (text(&contradiction_in_words(evidence))) }
         @if skipped > 0 { p class="quiet" { (grouped(skipped)) " earlier ones are left out here." } }
         pre tabindex="0" {
             @for &index in &evidence.operations[skipped..] { (text(&operation_in_words(facts.history, index))) "\n" }
