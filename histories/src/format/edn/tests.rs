@@ -97,13 +97,15 @@ proptest! {
         let damaged = format!("{}{by}{}", &text[..at], &text[at..]);
         // The other reader rounds floating point.
         let digits = damaged.split(|c: char| !c.is_ascii_digit() && c != '.').map(str::len).max().unwrap_or(0);
+        let exponents = damaged.split(['e', 'E']).skip(1).map(|text| text.trim_start_matches(['+', '-']));
+        let is_extreme = exponents.map(|text| text.chars().take_while(char::is_ascii_digit).count()).any(|digits| digits > 2);
         // It takes a character right behind a word for a part of the word.
         let is_joined = !by.is_empty() && text[at..].starts_with('\\');
         // It reads octal numbers as decimal ones.
         let mut words = damaged.split(|c: char| !c.is_ascii_alphanumeric());
         let is_octal = words.any(|word| word.len() > 1 && word.starts_with('0') && word.as_bytes()[1].is_ascii_digit());
         let is_strange = ["#_", "r", "^", "\\"].iter().any(|sign| by.contains(sign));
-        let readable = !is_joined && !is_octal && digits < 16 && !is_strange;
+        let readable = !is_joined && !is_octal && digits < 16 && !is_extreme && !is_strange;
         let other = judge::read(&damaged).ok().filter(|(_, rest)| rest.trim().is_empty());
         let other = other.and_then(|(form, _)| judged(&form).ok());
         if let (Ok(ours), Some(other), true) = (parse(&damaged), other, readable) {
