@@ -1,13 +1,14 @@
 //! Workloads: generators, clients, and the loop that drives them.
 //!
 //! A [`Workload`] is one row of [`WORKLOADS`]. Its [`Generator`] returns the next request, purely and from a seed; a
-//! [`Client`] sends it to one node and returns an
-//! [`Answer`]; [`drive`] keeps many clients busy and records everything; [`final_reads`] reads from every node once
-//! more when all faults are healed; [`keep_probing`] measures meanwhile when each node is available. [`Simulation`]
-//! needs no nodes: it generates a history, to measure checkers.
+//! [`Client`] sends it to one node and returns an [`Answer`]; a [`Connector`] creates clients of whatever kind the
+//! system under test needs. [`drive`] keeps many clients busy and records everything; [`final_reads`] reads from every
+//! node once more when all faults are healed; [`keep_probing`] measures meanwhile when each node is available.
+//! [`Simulation`] needs no nodes: it generates a history, to measure checkers.
 
 mod append;
 mod client;
+mod connector;
 mod driver;
 mod final_reads;
 mod http;
@@ -24,6 +25,7 @@ mod worker;
 mod workload;
 
 pub use client::{Action, Client, ClientError, Connect, MicroOperation, Request, only_reads};
+pub use connector::{AnyClient, Connector};
 pub use driver::{DriveError, Driven, Load, Progress, drive};
 pub use final_reads::{FinalReads, Unread, final_reads};
 pub use http::{HttpClient, HttpConnector, HttpOptions};
