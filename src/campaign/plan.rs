@@ -1,17 +1,19 @@
 //! The plan of a campaign: a matrix of systems, read modes, faults, workloads and seeds, as plain data in a fixed
 //! order.
 
-use std::{collections::HashSet, fmt, str::FromStr};
+use std::{
+    collections::{BTreeMap, HashSet},
+    fmt,
+    str::FromStr,
+};
 
-use nemesis::{FaultSpec, FaultSpecs};
+use nemesis::{FaultSpecs, ScheduleOptions};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::{
-    run::plan::{NODES, check_workload},
-    systems::{
-        check_system,
-        schism::{Elections, ReadMode},
-    },
+    run::plan::{NODES, check_faults, default_workload},
+    systems::{Conditions, Expected, OptionError, Options, ReadMode, System, SystemName, systems},
 };
 
 /// Maximum number of runs in a campaign.
@@ -19,9 +21,9 @@ const MAX_RUNS: usize = 100_000;
 
 /// Plan of a campaign. Two equal plans are the same campaign.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+#[serde(rename_all = "kebab-case", try_from = "Fields")]
 pub(crate) struct CampaignPlan {
-    pub(crate) systems: Vec<String>,
+    pub(crate) systems: Vec<SystemName>,
     pub(crate) reads: Vec<ReadMode>,
     /// Fault mixes, each a cell of its own; `+` combines several faults.
     pub(crate) faults: Vec<FaultMix>,
@@ -38,9 +40,9 @@ pub(crate) struct CampaignPlan {
     pub(crate) keys: u16,
     /// True if nodes write a trace of every message.
     pub(crate) trace: bool,
-    /// Election mode of all runs; if not given, it follows from the read mode.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) elections: Option<Elections>,
+    /// Options of the systems, for all runs.
+    #[serde(flatten)]
+    pub(crate) options: Options,
 }
 
 impl Default for CampaignPlan {
@@ -48,11 +50,12 @@ impl Default for CampaignPlan {
     /// eight seconds.
     fn default() -> Self {
         let mixes = ["none", "kill", "pause", "partition", "clock", "all"];
+        let systems = vec![SystemName::default()];
         Self {
-            systems: vec!["schism".to_owned()],
-            reads: vec![ReadMode::Local, ReadMode::Leader, ReadMode::Lease, ReadMode::Quorum, ReadMode::Log],
+            reads: common_reads(&systems),
+            systems,
             faults: mixes.iter().map(|mix| mix.parse().expect("a list of faults")).collect(),
-            workloads: vec!["register".to_owned()],
+            workloads: vec![default_workload()],
             seeds: Seeds::Count(3),
             nodes: vec![5],
             read_shares: vec![50],
@@ -61,8 +64,123 @@ impl Default for CampaignPlan {
             concurrency: 25,
             keys: 5,
             trace: false,
-            elections: None,
+            options: Options::default(),
         }
+    }
+}
+
+/// Returns the read modes that all these systems have, in the order of the first.
+fn common_reads(systems: &[SystemName]) -> Vec<ReadMode> {
+    let known: Vec<_> = systems.iter().filter_map(|name| name.find().ok()).collect();
+    let first = known.first().map_or(&[][..], |system| system.read_modes());
+    let reads = first.iter().map(|described| ReadMode::from(&*described.name));
+    reads.filter(|read| known.iter().all(|system| system.describe_read(read).is_some())).collect()
+}
+
+/// Fields of a plan as they are written. What is left out is as in the default plan; read modes are those of the
+/// systems.
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+struct Fields {
+    systems: Vec<SystemName>,
+    reads: Option<Vec<ReadMode>>,
+    faults: Vec<FaultMix>,
+    workloads: Vec<String>,
+    seeds: Seeds,
+    nodes: Vec<u16>,
+    read_shares: Vec<u8>,
+    #[serde(with = "humantime_text")]
+    time_limit: std::time::Duration,
+    rate: u32,
+    concurrency: u16,
+    keys: u16,
+    trace: bool,
+    #[serde(flatten)]
+    others: BTreeMap<String, Value>,
+}
+
+/// Names of the fields, without options of systems.
+const FIELDS: [&str; 12] = [
+    "systems",
+    "reads",
+    "faults",
+    "workloads",
+    "seeds",
+    "nodes",
+    "read-shares",
+    "time-limit",
+    "rate",
+    "concurrency",
+    "keys",
+    "trace",
+];
+
+impl Default for Fields {
+    fn default() -> Self {
+        let CampaignPlan {
+            systems,
+            faults,
+            workloads,
+            seeds,
+            nodes,
+            read_shares,
+            time_limit,
+            rate,
+            concurrency,
+            keys,
+            trace,
+            ..
+        } = CampaignPlan::default();
+        Self {
+            systems,
+            reads: None,
+            faults,
+            workloads,
+            seeds,
+            nodes,
+            read_shares,
+            time_limit,
+            rate,
+            concurrency,
+            keys,
+            trace,
+            others: BTreeMap::new(),
+        }
+    }
+}
+
+impl TryFrom<Fields> for CampaignPlan {
+    type Error = String;
+
+    fn try_from(fields: Fields) -> Result<Self, String> {
+        let options = Options::from_fields(fields.others).map_err(|error| match error {
+            OptionError::Unknown(name) => {
+                let options = systems().flat_map(System::options).map(|option| option.name);
+                let known: Vec<String> = FIELDS.into_iter().chain(options).map(|name| format!("`{name}`")).collect();
+                format!("unknown field `{name}`, expected one of {}", known.join(", "))
+            }
+            OptionError::Value(why) => why,
+        })?;
+        let reads = fields.reads.unwrap_or_else(|| common_reads(&fields.systems));
+        // A read mode of another system is refused with those of the plan's systems, and one of none like a wrong name.
+        if let Some(read) = reads.iter().find(|read| systems().all(|system| system.describe_read(read).is_none())) {
+            systems().next().map_or(Ok(()), |system| system.check_read(read))?;
+        }
+        Ok(Self {
+            systems: fields.systems,
+            reads,
+            faults: fields.faults,
+            workloads: fields.workloads,
+            seeds: fields.seeds,
+            nodes: fields.nodes,
+            read_shares: fields.read_shares,
+            time_limit: fields.time_limit,
+            rate: fields.rate,
+            concurrency: fields.concurrency,
+            keys: fields.keys,
+            trace: fields.trace,
+            options,
+        })
     }
 }
 
@@ -162,49 +280,27 @@ pub(crate) fn parse_mixes(text: &str) -> Result<Vec<FaultMix>, nemesis::SpecErro
     parts.iter().map(|part| part.parse()).collect()
 }
 
-/// Expectation from theory for a read mode under some faults.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Expected {
-    /// Violations must not occur.
-    Holds,
-    /// Runs may or may not find a violation.
-    MayFail,
-    /// Runs should find at least one violation.
-    Fails,
-}
-
 /// A cell of the matrix: all parameters except the seed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Cell {
     /// Number of the cell in the order of the plan, from 1.
     pub(crate) number: usize,
-    pub(crate) system: String,
+    pub(crate) system: SystemName,
     pub(crate) workload: String,
     pub(crate) nodes: u16,
     pub(crate) read_share: u8,
     pub(crate) faults: FaultMix,
     pub(crate) read: ReadMode,
-    /// Election mode asked for, if any.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) elections: Option<Elections>,
+    /// Options of the system that were asked for.
+    #[serde(flatten)]
+    pub(crate) options: Options,
 }
 
 impl Cell {
-    /// Returns the expectation from theory (Ongaro's dissertation, §6.4).
+    /// Returns the expectation that the system has of the cell.
     pub(crate) fn expected(&self) -> Expected {
-        let is = |wanted: fn(&FaultSpec) -> bool| self.faults.specs.0.iter().any(wanted);
-        match self.read {
-            ReadMode::Lease if is(|fault| matches!(fault, FaultSpec::Clock { .. })) => Expected::MayFail,
-            ReadMode::Quorum | ReadMode::Log | ReadMode::Lease => Expected::Holds,
-            ReadMode::Local => Expected::Fails,
-            // A leader that checks its quorum steps down at about the time another can be elected.
-            ReadMode::Leader if self.elections == Some(Elections::CheckQuorum) => Expected::MayFail,
-            ReadMode::Leader if is(|fault| matches!(fault, FaultSpec::Pause(_) | FaultSpec::Partition(_))) => {
-                Expected::Fails
-            }
-            ReadMode::Leader => Expected::MayFail,
-        }
+        let conditions = Conditions { read: &self.read, options: &self.options, faults: &self.faults.specs.0 };
+        self.system.find().map_or(Expected::MayFail, |system| system.expected(&conditions))
     }
 
     /// Returns the name of the cell's folder: the number makes it unique, the words are for people.
@@ -216,7 +312,7 @@ impl Cell {
             .map(|c| if c.is_ascii_alphanumeric() || "+-.".contains(c) { c } else { '-' })
             .collect();
         let faults = &faults[..faults.len().min(64)];
-        format!("{:03}-{}-{}-{}", self.number, self.system, self.read.name(), faults)
+        format!("{:03}-{}-{}-{}", self.number, self.system, self.read, faults)
     }
 
     /// Returns the heading of the cell's column.
@@ -260,6 +356,7 @@ impl RunPlan {
     pub(crate) fn arguments(&self, plan: &CampaignPlan) -> Vec<String> {
         let cell = &self.cell;
         let mut arguments = vec!["run".to_owned()];
+        arguments.extend(cell.system.arguments());
         for (name, value) in [
             ("--read", cell.read.name().to_owned()),
             ("--faults", cell.faults.specs.to_string()),
@@ -274,9 +371,7 @@ impl RunPlan {
         ] {
             arguments.extend([name.to_owned(), value]);
         }
-        if let Some(elections) = cell.elections {
-            arguments.extend(["--elections".to_owned(), elections.name().to_owned()]);
-        }
+        arguments.extend(cell.options.arguments());
         arguments.extend(plan.trace.then(|| "--trace".to_owned()));
         arguments
     }
@@ -300,8 +395,11 @@ impl CampaignPlan {
         if let Some((name, _)) = empty.iter().find(|(_, is_empty)| *is_empty) {
             return Err(format!("`{name}` is empty: a campaign needs at least one of each"));
         }
-        self.systems.iter().try_for_each(|name| check_system(name))?;
-        self.workloads.iter().try_for_each(|workload| check_workload(workload))?;
+        for name in &self.systems {
+            let system = name.find()?;
+            self.workloads.iter().try_for_each(|workload| system.check_workload(workload))?;
+            self.reads.iter().try_for_each(|read| system.check_read(read))?;
+        }
         if let Some(nodes) = self.nodes.iter().find(|nodes| !NODES.contains(nodes)) {
             return Err(format!("a cluster has from 1 to 9 nodes, not {nodes}"));
         }
@@ -311,8 +409,12 @@ impl CampaignPlan {
         if !(1..=1024).contains(&self.keys) || !(1..=1024).contains(&self.concurrency) {
             return Err("`keys` and `concurrency` are from 1 to 1024".to_owned());
         }
-        for read in &self.reads {
-            self.elections.unwrap_or(read.elections()).check(*read)?;
+        for name in &self.systems {
+            let system = name.find()?;
+            for read in &self.reads {
+                system.settings(read, &self.options, self.trace)?;
+            }
+            self.check_faults(system)?;
         }
         for nodes in &self.nodes {
             for faults in &self.faults {
@@ -321,6 +423,20 @@ impl CampaignPlan {
         }
         self.check_count()?;
         self.check_once()
+    }
+
+    /// Checks that a system can be under each of the faults.
+    fn check_faults(&self, system: &dyn System) -> Result<(), String> {
+        for mix in &self.faults {
+            let options = ScheduleOptions {
+                faults: mix.specs.0.clone(),
+                has_leader: system.has_roles(),
+                ..ScheduleOptions::default()
+            };
+            check_faults(system, &nemesis::plan(0, &options))
+                .map_err(|impossible| format!("{}; {}", impossible.what, impossible.remedy))?;
+        }
+        Ok(())
     }
 
     /// Checks the number of runs without listing them.
@@ -351,7 +467,7 @@ impl CampaignPlan {
             twice(&self.faults).map(ToString::to_string),
             twice(&self.nodes).map(|nodes| format!("{nodes} nodes")),
             twice(&self.read_shares).map(|share| format!("{share} % reads")),
-            twice(&self.systems).cloned(),
+            twice(&self.systems).map(ToString::to_string),
             twice(&self.workloads).cloned(),
         ];
         if let Some(twice) = named.into_iter().flatten().next() {
@@ -380,8 +496,8 @@ impl CampaignPlan {
                                     nodes: *nodes,
                                     read_share: *read_share,
                                     faults: faults.clone(),
-                                    read: *read,
-                                    elections: self.elections,
+                                    read: read.clone(),
+                                    options: self.options.clone(),
                                 });
                             }
                         }
@@ -450,8 +566,7 @@ impl fmt::Display for Shard {
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::{CampaignPlan, Expected, Seeds, Shard, parse_mixes};
-    use crate::systems::schism::{Elections, ReadMode};
+    use super::{CampaignPlan, Cell, Conditions, Expected, Options, ReadMode, Seeds, Shard, parse_mixes};
 
     #[test]
     fn shards_are_all_runs_and_each_once() {
@@ -475,7 +590,7 @@ mod tests {
     #[test]
     fn read_modes_alternate_within_a_seed() {
         let runs = CampaignPlan::default().runs();
-        let first: Vec<_> = runs[..5].iter().map(|run| run.cell.read.name()).collect();
+        let first: Vec<_> = runs[..5].iter().map(|run| run.cell.read.name().to_owned()).collect();
         assert_eq!(first, ["local", "leader", "lease", "quorum", "log"]);
         assert!(runs[..30].iter().all(|run| run.seed == 1));
     }
@@ -486,7 +601,7 @@ mod tests {
         let text = toml::to_string(&plan).unwrap();
         assert_eq!(toml::from_str::<CampaignPlan>(&text).unwrap(), plan, "{text}");
         let short: CampaignPlan = toml::from_str("reads = [\"quorum\"]\nseeds = 2\ntime-limit = \"5s\"").unwrap();
-        assert_eq!((short.reads, short.seeds), (vec![ReadMode::Quorum], Seeds::Count(2)));
+        assert_eq!((short.reads, short.seeds), (vec![ReadMode::from("quorum")], Seeds::Count(2)));
         let error = toml::from_str::<CampaignPlan>("raeds = []").unwrap_err().to_string();
         assert!(error.contains("raeds") && error.contains("reads"), "{error}");
     }
@@ -504,6 +619,7 @@ mod tests {
     #[test]
     fn impossible_plans_say_why() {
         let plan = CampaignPlan::default();
+        let basic = Options::default().with("elections", Some("basic"));
         for (wrong, why) in [
             (CampaignPlan { reads: vec![], ..plan.clone() }, "`reads` is empty"),
             (CampaignPlan { systems: vec!["etcd".into()], ..plan.clone() }, "there is no system \"etcd\""),
@@ -513,8 +629,8 @@ mod tests {
             (CampaignPlan { faults: parse_mixes("none,kill:n9").unwrap(), ..plan.clone() }, "there is no n9"),
             (CampaignPlan { nodes: vec![5, 1], ..plan.clone() }, "`kill` cannot work with 1 node"),
             (CampaignPlan { nodes: vec![3; 100], read_shares: vec![1; 100_000], ..plan.clone() }, "at most 100000"),
-            (CampaignPlan { reads: vec![ReadMode::Log, ReadMode::Log], ..plan.clone() }, "are named twice"),
-            (CampaignPlan { elections: Some(Elections::Basic), ..plan.clone() }, "lease reads need loyal voters"),
+            (CampaignPlan { reads: vec!["log".into(), "log".into()], ..plan.clone() }, "are named twice"),
+            (CampaignPlan { options: basic, ..plan.clone() }, "lease reads need loyal voters"),
         ] {
             let said = wrong.check().unwrap_err();
             assert!(said.contains(why), "{said}");
@@ -523,15 +639,56 @@ mod tests {
     }
 
     #[test]
-    fn theory_knows_which_modes_hold() {
+    fn cells_are_expected_what_their_system_says() {
         let plan = CampaignPlan::default();
-        let expected =
-            |read, column: usize| plan.cells().iter().filter(|cell| cell.read == read).nth(column).unwrap().expected();
-        assert_eq!(expected(ReadMode::Quorum, 5), Expected::Holds);
-        assert_eq!(expected(ReadMode::Lease, 3), Expected::Holds);
-        assert_eq!(expected(ReadMode::Lease, 4), Expected::MayFail);
-        assert_eq!(expected(ReadMode::Local, 0), Expected::Fails);
-        assert_eq!(expected(ReadMode::Leader, 3), Expected::Fails);
-        assert_eq!(expected(ReadMode::Leader, 0), Expected::MayFail);
+        for cell in plan.cells() {
+            let conditions = Conditions { read: &cell.read, options: &cell.options, faults: &cell.faults.specs.0 };
+            assert_eq!(cell.expected(), cell.system.find().unwrap().expected(&conditions), "{cell:?}");
+        }
+        assert!(plan.cells().iter().any(|cell| cell.expected() == Expected::Fails));
+    }
+
+    #[test]
+    fn a_plan_over_another_system_has_its_read_modes_and_keeps_to_what_it_can() {
+        let plan: CampaignPlan = toml::from_str("systems = [\"roleless\"]\nfaults = [\"kill+partition\"]").unwrap();
+        assert_eq!(plan.reads, ["fresh", "near"].map(ReadMode::from));
+        assert_eq!(plan.check(), Ok(()));
+        let run = &plan.runs()[0];
+        assert!(
+            run.arguments(&plan).starts_with(&["run", "--system", "roleless", "--read", "fresh"].map(str::to_owned))
+        );
+        assert!(!CampaignPlan::default().runs()[0].arguments(&plan).contains(&"--system".to_owned()));
+        let with = |faults: &str| CampaignPlan { faults: parse_mixes(faults).unwrap(), ..plan.clone() };
+        for (wrong, why) in [
+            (with("none,kill:leader"), "cannot kill the leader: roleless does not say who leads"),
+            (with("all"), "roleless gives nobody a hold on its clocks"),
+            (CampaignPlan { trace: true, ..plan.clone() }, "roleless has no option --trace"),
+            (CampaignPlan { workloads: vec!["set".to_owned()], ..plan.clone() }, "roleless knows no workload \"set\""),
+            (CampaignPlan { reads: vec!["log".into()], ..plan.clone() }, "roleless has no read mode \"log\""),
+        ] {
+            let said = wrong.check().unwrap_err();
+            assert!(said.contains(why), "{said}");
+        }
+    }
+
+    #[test]
+    fn options_of_a_system_are_fields_of_a_plan_and_of_a_cell() {
+        let plan: CampaignPlan = toml::from_str("elections = \"basic\"\nreads = [\"log\"]").unwrap();
+        assert_eq!(plan.options.get("elections"), Some("basic"));
+        let cell = &plan.cells()[0];
+        let mut written = serde_json::to_value(cell).unwrap();
+        assert_eq!(written["elections"], "basic");
+        written["of-a-later-schism"] = 5.into();
+        assert_eq!(&serde_json::from_value::<Cell>(written).unwrap(), cell);
+        let none = serde_json::to_value(&CampaignPlan::default().cells()[0]).unwrap();
+        assert!(none.get("elections").is_none(), "{none}");
+        for (text, why) in [
+            ("elections = \"lucky\"", "`elections` is basic or check-quorum, not \"lucky\""),
+            ("reads = [\"lucky\"]", "has no read mode \"lucky\""),
+            ("systems = 5", "line 1"),
+        ] {
+            let error = toml::from_str::<CampaignPlan>(text).unwrap_err().to_string();
+            assert!(error.contains(why), "{error}");
+        }
     }
 }

@@ -14,7 +14,7 @@ use anyhow::Context as _;
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::elections::ElectionArgs;
+use super::{elections::ElectionArgs, systems::read_modes};
 use crate::{
     campaign::{
         self, Manner, MatrixProgress,
@@ -25,7 +25,7 @@ use crate::{
     render::describe_campaign,
     report::outputs,
     run::plan::parse_time_limit,
-    systems::schism::ReadMode,
+    systems::ReadMode,
     terminal,
 };
 
@@ -65,7 +65,7 @@ pub(crate) struct CampaignArgs {
     #[arg(value_name = "PLAN.toml")]
     plan: Option<PathBuf>,
     /// Read modes.
-    #[arg(long, value_enum, value_delimiter = ',', value_name = "LIST")]
+    #[arg(long, value_delimiter = ',', value_name = "LIST", value_parser = read_modes())]
     reads: Option<Vec<ReadMode>>,
     /// Faults, each a column; + combines several in one.
     #[arg(long, value_name = "LIST", value_parser = parse_list)]
@@ -146,7 +146,7 @@ impl CampaignArgs {
         set(replace(&mut plan.workloads, self.workloads.clone()));
         set(replace(&mut plan.seeds, self.seeds.map(Seeds::Count)));
         set(replace(&mut plan.nodes, self.nodes.clone()));
-        set(replace(&mut plan.elections, self.elections.asked().map(Some)));
+        set(replace(&mut plan.options, Some(self.elections.options()).filter(|options| !options.is_empty())));
         set(replace(&mut plan.time_limit, self.time_limit));
         set(replace(&mut plan.rate, self.rate));
         set(replace(&mut plan.trace, self.trace.then_some(true)));

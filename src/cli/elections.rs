@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::systems::schism::Elections;
+use crate::systems::{Options, schism::Elections};
 
 /// The options.
 #[derive(Clone, Copy, Debug, Args)]
@@ -16,6 +16,11 @@ pub(crate) struct ElectionArgs {
 }
 
 impl ElectionArgs {
+    /// The election mode that was asked for, as an option of the system, if any was.
+    pub(crate) fn options(self) -> Options {
+        Options::default().with("elections", self.asked().map(Elections::name))
+    }
+
     /// What was asked for, if anything was.
     pub(crate) fn asked(self) -> Option<Elections> {
         self.elections.or(self.check_quorum.then_some(Elections::CheckQuorum))

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 
 use super::{
     Finished, LOG_FILE,
-    beliefs::{self, Beliefs, Span},
+    beliefs::{self, Beliefs, Reign, Span},
     context,
     coverage::{self, Leadership},
     faults::{FaultWindow, windows},
@@ -85,8 +85,7 @@ pub(super) fn judge(plan: Plan, dir: RunDir, live: LiveResults, budget: Budget) 
         _ => error,
     })?;
     let faults: Vec<Span> = windows.iter().map(|window| window.span).collect();
-    let leadership =
-        plan.system().has_roles().then_some(Leadership { reigns: &reigns, elections: plan.settings.elections });
+    let leadership = plan.system().has_roles().then(|| leadership(&plan, &reigns));
     let coverage = coverage::measure(&history, leadership, &windows, load, &live.availability);
     let violated = evidence::keys_with(&report, Verdict::NotLinearizable);
     let evidence = evidence::clearest(&violated).map(|(_, evidence)| evidence);
@@ -108,6 +107,15 @@ pub(super) fn judge(plan: Plan, dir: RunDir, live: LiveResults, budget: Budget) 
         reigns,
     };
     Ok(Finished { plan, history, results, windows, dir, folder, history_path, kept: Ok(()), budget })
+}
+
+fn leadership<'a>(plan: &Plan, reigns: &'a [Reign]) -> Leadership<'a> {
+    let around = plan.system().timing(&plan.settings).around_change;
+    Leadership {
+        reigns,
+        linger: plan.system().deposed_leaders_linger(&plan.settings),
+        around_ns: u64::try_from(around.as_nanos()).unwrap_or(u64::MAX),
+    }
 }
 
 /// Judgement of a history by the model of its workload.

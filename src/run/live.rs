@@ -6,9 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use anyhow::Context as _;
 use histories::{Event, Recorder, RunDir};
 use tokio::sync::watch;
-use workloads::{Driven, FinalReads, HttpConnector, HttpOptions, Load, Mix, Workload};
+use workloads::{Connector, Driven, FinalReads, Load, Mix, Workload};
 
 use super::{
     Host,
@@ -23,6 +24,7 @@ use super::{
 };
 use crate::{
     check::judge_by,
+    systems::ClientSetup,
     terminal::{
         Progress,
         words::{counted, grouped},
@@ -66,14 +68,14 @@ async fn on_cluster(plan: &Plan, cluster: &Cluster, dir: &RunDir, progress: &Pro
     let interrupt = tokio::spawn(host::watch_for_interrupt(stopper));
     let in_force = InForce::default();
     let counts = Arc::new(workloads::Progress::default());
-    progress.phase(format!("a leader after {leader_after_ms} ms; clients for {:?}", plan.time_limit()));
+    progress.phase(format!("{} after {leader_after_ms} ms; clients for {:?}", plan.readiness(), plan.time_limit()));
 
-    let connector = connector(plan, cluster);
+    let connector = plan.system().connector(&clients(plan, cluster)).context("preparing the clients")?;
     let from_ns = elapsed_ns(origin_mono_ns);
     let load = load(plan);
     let driving = workloads::drive(&load, connector.clone(), Arc::clone(&recorder), Arc::clone(&counts), stop.clone());
     let breaking = breaking::carry_out(&plan.schedule, cluster, &recorder, &in_force, progress, stop.clone());
-    let (meter, prober) = (Meter::default(), Prober::new(plan, cluster, origin));
+    let (meter, prober) = (Meter::default(), Prober::new(plan, cluster, origin)?);
     let before = meter.read(cluster).await;
     let (driven, broken) = tokio::select! {
         both = async { tokio::join!(driving, breaking) } => both,
@@ -111,7 +113,7 @@ async fn recover(
     workload: &'static dyn Workload,
     driven: &Driven,
     cluster: &Cluster,
-    connector: HttpConnector,
+    connector: Connector,
     recorder: &Arc<Recorder>,
     counts: Arc<workloads::Progress>,
     stop: watch::Receiver<bool>,
@@ -156,13 +158,13 @@ fn load(plan: &Plan) -> Load {
     }
 }
 
-fn connector(plan: &Plan, cluster: &Cluster) -> HttpConnector {
-    plan.system().connector(HttpOptions {
-        nodes: (1..).zip(cluster.addresses.iter().map(|address| address.client)).collect(),
-        read_mode: plan.read.name().to_owned(),
+fn clients<'a>(plan: &'a Plan, cluster: &'a Cluster) -> ClientSetup<'a> {
+    ClientSetup {
+        deployment: &cluster.deployment,
+        read: &plan.read,
         connect_timeout: CONNECT_TIMEOUT,
         operation_timeout: Duration::from_millis(plan.operation_timeout_ms),
-    })
+    }
 }
 
 async fn show_figures(progress: &Progress, counts: &workloads::Progress, in_force: &InForce) {

@@ -69,7 +69,8 @@ impl Finished {
 
     /// Reads the messages between the nodes in a span, if the nodes traced them.
     pub(crate) fn exchange(&self, during: Span) -> Exchange {
-        let file = self.plan.system().trace_file();
+        let system = self.plan.system();
+        let file = system.trace_file();
         let trace = |id: u16| {
             let name = node_file(id, file?);
             let found = self.folder.open(&name).ok().flatten();
@@ -77,7 +78,7 @@ impl Finished {
         };
         let traces = (1..=self.plan.nodes).filter_map(trace);
         let keep_going = || self.budget.lacks(Duration::ZERO, 0).is_none();
-        Exchange::read(traces, self.results.live.start.origin_mono_ns, during, &keep_going)
+        Exchange::read(system, traces, self.results.live.start.origin_mono_ns, during, &keep_going)
     }
 
     /// Returns a node's log; empty if it cannot be read.
