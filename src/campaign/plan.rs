@@ -40,6 +40,9 @@ pub(crate) struct CampaignPlan {
     pub(crate) keys: u16,
     /// True if nodes write a trace of every message.
     pub(crate) trace: bool,
+    /// True if the folders of cells name the workload.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) names_workloads: bool,
     /// Options of the systems, for all runs.
     #[serde(flatten)]
     pub(crate) options: Options,
@@ -64,6 +67,7 @@ impl Default for CampaignPlan {
             concurrency: 25,
             keys: 5,
             trace: false,
+            names_workloads: false,
             options: Options::default(),
         }
     }
@@ -95,6 +99,8 @@ struct Fields {
     concurrency: u16,
     keys: u16,
     trace: bool,
+    /// Missing in campaigns that were begun before folders of cells named the workload.
+    names_workloads: bool,
     #[serde(flatten)]
     others: BTreeMap<String, Value>,
 }
@@ -144,6 +150,7 @@ impl Default for Fields {
             concurrency,
             keys,
             trace,
+            names_workloads: false,
             others: BTreeMap::new(),
         }
     }
@@ -179,6 +186,7 @@ impl TryFrom<Fields> for CampaignPlan {
             concurrency: fields.concurrency,
             keys: fields.keys,
             trace: fields.trace,
+            names_workloads: fields.names_workloads,
             options,
         })
     }
@@ -304,7 +312,7 @@ impl Cell {
     }
 
     /// Returns the name of the cell's folder: the number makes it unique, the words are for people.
-    pub(crate) fn name(&self) -> String {
+    fn folder(&self, plan: &CampaignPlan) -> String {
         let faults: String = self
             .faults
             .text
@@ -312,7 +320,8 @@ impl Cell {
             .map(|c| if c.is_ascii_alphanumeric() || "+-.".contains(c) { c } else { '-' })
             .collect();
         let faults = &faults[..faults.len().min(64)];
-        format!("{:03}-{}-{}-{}", self.number, self.system, self.read, faults)
+        let workload = if plan.names_workloads { format!("{}-", self.workload) } else { String::new() };
+        format!("{:03}-{}-{workload}{}-{faults}", self.number, self.system, self.read)
     }
 
     /// Returns the heading of the cell's column.
@@ -343,13 +352,15 @@ impl Cell {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct RunPlan {
     pub(crate) cell: Cell,
+    /// Name of the cell's folder.
+    pub(crate) cell_folder: String,
     pub(crate) seed: u64,
 }
 
 impl RunPlan {
     /// Returns the identifier of the run in its campaign, which is also its folder below `runs/`.
     pub(crate) fn id(&self) -> String {
-        format!("{}/seed-{}", self.cell.name(), self.seed)
+        format!("{}/seed-{}", self.cell_folder, self.seed)
     }
 
     /// Returns the arguments of `schism` that repeat the run.
@@ -480,6 +491,18 @@ impl CampaignPlan {
         Ok(())
     }
 
+    /// Returns the plan with the names that folders of new campaigns have: they say the workload, unless it is the
+    /// default one and no other.
+    pub(crate) fn with_current_names(mut self) -> Self {
+        self.names_workloads = self.workloads != [default_workload()];
+        self
+    }
+
+    /// Returns the plan with the names of a campaign that was begun already.
+    pub(crate) fn with_names_of(self, known: &Self) -> Self {
+        Self { names_workloads: known.names_workloads, ..self }
+    }
+
     /// Returns all cells in the order of the plan, row by row.
     pub(crate) fn cells(&self) -> Vec<Cell> {
         let mut cells = Vec::new();
@@ -515,7 +538,9 @@ impl CampaignPlan {
         let columns = self.faults.len() * self.read_shares.len() * self.nodes.len() * self.workloads.len();
         let mut by_column: Vec<&Cell> = cells.iter().collect();
         by_column.sort_by_key(|cell| (cell.number - 1) % columns);
-        let of_seed = |seed: u64| by_column.iter().map(move |cell| RunPlan { cell: Cell::clone(cell), seed });
+        let of_seed = |seed: u64| {
+            by_column.iter().map(move |cell| RunPlan { cell: Cell::clone(cell), cell_folder: cell.folder(self), seed })
+        };
         self.seeds.list().into_iter().flat_map(of_seed).collect()
     }
 }
@@ -566,7 +591,7 @@ impl fmt::Display for Shard {
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::{CampaignPlan, Cell, Conditions, Expected, Options, ReadMode, Seeds, Shard, parse_mixes};
+    use super::{CampaignPlan, Cell, Conditions, Expected, Options, ReadMode, RunPlan, Seeds, Shard, parse_mixes};
 
     #[test]
     fn shards_are_all_runs_and_each_once() {
@@ -636,6 +661,27 @@ mod tests {
             assert!(said.contains(why), "{said}");
         }
         assert_eq!(plan.check(), Ok(()));
+    }
+
+    #[test]
+    fn the_folders_of_cells_name_the_workload_where_it_is_not_the_default_or_not_the_only_one() {
+        let folders = |workloads: &[&str]| {
+            let workloads = workloads.iter().map(|name| (*name).to_owned()).collect();
+            let plan = CampaignPlan { workloads, reads: vec!["log".into()], ..CampaignPlan::default() };
+            let known = CampaignPlan { seeds: Seeds::Count(1), faults: parse_mixes("none").unwrap(), ..plan };
+            let plan = known.clone().with_current_names();
+            // A plan that was stored before there were such names keeps to its own.
+            let old: Vec<_> = known.runs().iter().map(RunPlan::id).collect();
+            assert!(old.iter().all(|id| id.ends_with("-schism-log-none/seed-1")), "{old:?}");
+            let stored = serde_json::to_string(&plan).unwrap();
+            assert_eq!(serde_json::from_str::<CampaignPlan>(&stored).unwrap(), plan, "{stored}");
+            assert_eq!(stored.contains("names-workloads"), plan != known, "{stored}");
+            plan.runs().iter().map(RunPlan::id).collect::<Vec<_>>()
+        };
+        assert_eq!(folders(&["register"]), ["001-schism-log-none/seed-1"]);
+        assert_eq!(folders(&["set"]), ["001-schism-set-log-none/seed-1"]);
+        let both = ["001-schism-register-log-none/seed-1", "002-schism-set-log-none/seed-1"];
+        assert_eq!(folders(&["register", "set"]), both);
     }
 
     #[test]

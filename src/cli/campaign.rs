@@ -154,7 +154,7 @@ impl CampaignArgs {
             return Ok(None);
         }
         plan.check().map_err(|why| Failure::new(ExitStatus::Usage, why))?;
-        Ok(Some(StoredPlan::new(plan, self.shard)))
+        Ok(Some(StoredPlan::new(plan.with_current_names(), self.shard)))
     }
 }
 

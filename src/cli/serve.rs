@@ -32,7 +32,7 @@ use self::names::Names;
 use crate::{
     check::Budget,
     error::{ExitStatus, host_limits},
-    report, run, store, terminal,
+    report, run, terminal,
 };
 
 /// How often the page of a run that is under way is made again.
@@ -69,7 +69,7 @@ struct Served {
 
 impl ServeArgs {
     pub(crate) fn execute(self) -> anyhow::Result<ExitStatus> {
-        store::find(&self.store)?;
+        run::find_runs(&self.store)?;
         let served = Arc::new(Served { root: self.store.canonicalize()?, makes: Semaphore::new(1) });
         let runtime = host_limits::small_runtime()?;
         let ended = runtime.block_on(self.listen(served));
@@ -105,7 +105,7 @@ impl ServeArgs {
 
 async fn index(State(served): State<Arc<Served>>) -> Response {
     let listed = tokio::task::spawn_blocking(move || {
-        store::find(&served.root).map(|all| report::store::page(&served.root, &all))
+        run::find_runs(&served.root).map(|all| report::store::page(&served.root, &all))
     });
     match listed.await {
         Ok(Ok(page)) => html(page.into_string()),

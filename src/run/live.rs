@@ -24,6 +24,7 @@ use super::{
 };
 use crate::{
     check::judge_by,
+    store::Versioned,
     systems::ClientSetup,
     terminal::{
         Progress,
@@ -58,7 +59,7 @@ async fn on_cluster(plan: &Plan, cluster: &Cluster, dir: &RunDir, progress: &Pro
     let origin_mono_ns = host::monotonic_ns();
     let leader_after_ms = u64::try_from(leader_after.as_millis()).unwrap_or(u64::MAX);
     let start = RunStart { leader_after_ms, origin_mono_ns };
-    dir.write_json(START_FILE, &start)?;
+    dir.write_json(START_FILE, &Versioned::new(&start))?;
     let origin = Instant::now();
     let recorder = Arc::new(Recorder::create(&dir.history_path(), origin)?);
     if let Some(Event { f, value: Some(model), .. }) = judge_by(plan.workload().model()) {

@@ -14,6 +14,7 @@ mod messages;
 mod meter;
 pub(crate) mod plan;
 mod results;
+mod stored_runs;
 
 use std::{
     path::{Path, PathBuf},
@@ -35,6 +36,7 @@ pub(crate) use self::{
     judge::{again, check_budget},
     messages::{Exchange, Message},
     results::{Counts, Latency, RESULTS_FILE, Results},
+    stored_runs::{StoredRun, find_runs, is_run},
 };
 use crate::{
     check::{Budget, model_named},
@@ -142,6 +144,9 @@ pub(crate) struct RunJson<'a> {
     results: &'a Results,
 }
 
+/// Name of the file with the plan, which marks a folder as a run's.
+const TEST_FILE: &str = "test.json";
+
 /// Name of the log in a node's folder.
 const LOG_FILE: &str = "node.log";
 
@@ -170,7 +175,7 @@ impl Place {
             }
             Self::Folder(path) => RunDir::create(path)?,
         };
-        dir.write_json("test.json", plan)?;
+        dir.write_json(TEST_FILE, plan)?;
         Ok(dir)
     }
 }
