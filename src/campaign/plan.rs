@@ -1,19 +1,16 @@
 //! The plan of a campaign: a matrix of systems, read modes, faults, workloads and seeds, as plain data in a fixed
 //! order.
 
-use std::{
-    collections::{BTreeMap, HashSet},
-    fmt,
-    str::FromStr,
-};
+mod fields;
+
+use std::{collections::HashSet, fmt, str::FromStr};
 
 use nemesis::{FaultSpecs, ScheduleOptions};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::{
     run::plan::{NODES, check_faults, default_workload},
-    systems::{Conditions, Expected, OptionError, Options, ReadMode, System, SystemName, systems},
+    systems::{Conditions, Expected, Options, ReadMode, System, SystemName},
 };
 
 /// Maximum number of runs in a campaign.
@@ -21,7 +18,7 @@ const MAX_RUNS: usize = 100_000;
 
 /// Plan of a campaign. Two equal plans are the same campaign.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", try_from = "Fields")]
+#[serde(rename_all = "kebab-case", try_from = "fields::Fields")]
 pub(crate) struct CampaignPlan {
     pub(crate) systems: Vec<SystemName>,
     pub(crate) reads: Vec<ReadMode>,
@@ -33,7 +30,7 @@ pub(crate) struct CampaignPlan {
     pub(crate) nodes: Vec<u16>,
     /// Percentages of reads among the operations, a dimension of the matrix.
     pub(crate) read_shares: Vec<u8>,
-    #[serde(with = "humantime_text")]
+    #[serde(with = "fields::humantime_text")]
     pub(crate) time_limit: std::time::Duration,
     pub(crate) rate: u32,
     pub(crate) concurrency: u16,
@@ -79,132 +76,6 @@ fn common_reads(systems: &[SystemName]) -> Vec<ReadMode> {
     let first = known.first().map_or(&[][..], |system| system.read_modes());
     let reads = first.iter().map(|described| ReadMode::from(&*described.name));
     reads.filter(|read| known.iter().all(|system| system.describe_read(read).is_some())).collect()
-}
-
-/// Fields of a plan as they are written. What is left out is as in the default plan; read modes are those of the
-/// systems.
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case", default)]
-struct Fields {
-    systems: Vec<SystemName>,
-    reads: Option<Vec<ReadMode>>,
-    faults: Vec<FaultMix>,
-    workloads: Vec<String>,
-    seeds: Seeds,
-    nodes: Vec<u16>,
-    read_shares: Vec<u8>,
-    #[serde(with = "humantime_text")]
-    time_limit: std::time::Duration,
-    rate: u32,
-    concurrency: u16,
-    keys: u16,
-    trace: bool,
-    /// Missing in campaigns that were begun before folders of cells named the workload.
-    names_workloads: bool,
-    #[serde(flatten)]
-    others: BTreeMap<String, Value>,
-}
-
-/// Names of the fields, without options of systems.
-const FIELDS: [&str; 12] = [
-    "systems",
-    "reads",
-    "faults",
-    "workloads",
-    "seeds",
-    "nodes",
-    "read-shares",
-    "time-limit",
-    "rate",
-    "concurrency",
-    "keys",
-    "trace",
-];
-
-impl Default for Fields {
-    fn default() -> Self {
-        let CampaignPlan {
-            systems,
-            faults,
-            workloads,
-            seeds,
-            nodes,
-            read_shares,
-            time_limit,
-            rate,
-            concurrency,
-            keys,
-            trace,
-            ..
-        } = CampaignPlan::default();
-        Self {
-            systems,
-            reads: None,
-            faults,
-            workloads,
-            seeds,
-            nodes,
-            read_shares,
-            time_limit,
-            rate,
-            concurrency,
-            keys,
-            trace,
-            names_workloads: false,
-            others: BTreeMap::new(),
-        }
-    }
-}
-
-impl TryFrom<Fields> for CampaignPlan {
-    type Error = String;
-
-    fn try_from(fields: Fields) -> Result<Self, String> {
-        let options = Options::from_fields(fields.others).map_err(|error| match error {
-            OptionError::Unknown(name) => {
-                let options = systems().flat_map(System::options).map(|option| option.name);
-                let known: Vec<String> = FIELDS.into_iter().chain(options).map(|name| format!("`{name}`")).collect();
-                format!("unknown field `{name}`, expected one of {}", known.join(", "))
-            }
-            OptionError::Value(why) => why,
-        })?;
-        let reads = fields.reads.unwrap_or_else(|| common_reads(&fields.systems));
-        // A read mode of another system is refused with those of the plan's systems, and one of none like a wrong name.
-        if let Some(read) = reads.iter().find(|read| systems().all(|system| system.describe_read(read).is_none())) {
-            systems().next().map_or(Ok(()), |system| system.check_read(read))?;
-        }
-        Ok(Self {
-            systems: fields.systems,
-            reads,
-            faults: fields.faults,
-            workloads: fields.workloads,
-            seeds: fields.seeds,
-            nodes: fields.nodes,
-            read_shares: fields.read_shares,
-            time_limit: fields.time_limit,
-            rate: fields.rate,
-            concurrency: fields.concurrency,
-            keys: fields.keys,
-            trace: fields.trace,
-            names_workloads: fields.names_workloads,
-            options,
-        })
-    }
-}
-
-mod humantime_text {
-    //! Durations as text, such as `20s`, in the syntax of the command line.
-    use std::time::Duration;
-
-    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
-
-    pub(super) fn serialize<S: Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_str(&humantime::format_duration(*time))
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
-        crate::run::plan::parse_time_limit(&String::deserialize(from)?).map_err(D::Error::custom)
-    }
 }
 
 /// Seeds of a campaign: a count, meaning 1 to that number, or a list.
@@ -394,6 +265,8 @@ impl CampaignPlan {
     /// # Errors
     /// Explains why the plan is impossible, and if it helps, what to do about it.
     pub(crate) fn check(&self) -> Result<(), String> {
+        // Without its systems, a plan has no read modes either.
+        self.systems.iter().try_for_each(|name| name.find().map(drop))?;
         let empty = [
             ("systems", self.systems.is_empty()),
             ("reads", self.reads.is_empty()),
@@ -588,153 +461,4 @@ impl fmt::Display for Shard {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use super::{CampaignPlan, Cell, Conditions, Expected, Options, ReadMode, RunPlan, Seeds, Shard, parse_mixes};
-
-    #[test]
-    fn shards_are_all_runs_and_each_once() {
-        let plan = CampaignPlan::default();
-        let runs = plan.runs();
-        assert_eq!(runs.len(), 90);
-        for of in [1, 3, 7, 20, 100] {
-            let mut seen = BTreeSet::new();
-            for number in 1..=of {
-                let shard = Shard { number, of };
-                for (place, run) in runs.iter().enumerate().filter(|(place, _)| shard.has(*place)) {
-                    assert!(seen.insert(run.id()), "{place} twice");
-                }
-            }
-            assert_eq!(seen.len(), 90);
-        }
-        assert!("0/3".parse::<Shard>().is_err() && "4/3".parse::<Shard>().is_err() && "x".parse::<Shard>().is_err());
-        assert_eq!("3/20".parse(), Ok(Shard { number: 3, of: 20 }));
-    }
-
-    #[test]
-    fn read_modes_alternate_within_a_seed() {
-        let runs = CampaignPlan::default().runs();
-        let first: Vec<_> = runs[..5].iter().map(|run| run.cell.read.name().to_owned()).collect();
-        assert_eq!(first, ["local", "leader", "lease", "quorum", "log"]);
-        assert!(runs[..30].iter().all(|run| run.seed == 1));
-    }
-
-    #[test]
-    fn a_plan_is_read_back_as_written() {
-        let plan = CampaignPlan { seeds: Seeds::These(vec![4, 7]), ..CampaignPlan::default() };
-        let text = toml::to_string(&plan).unwrap();
-        assert_eq!(toml::from_str::<CampaignPlan>(&text).unwrap(), plan, "{text}");
-        let short: CampaignPlan = toml::from_str("reads = [\"quorum\"]\nseeds = 2\ntime-limit = \"5s\"").unwrap();
-        assert_eq!((short.reads, short.seeds), (vec![ReadMode::from("quorum")], Seeds::Count(2)));
-        let error = toml::from_str::<CampaignPlan>("raeds = []").unwrap_err().to_string();
-        assert!(error.contains("raeds") && error.contains("reads"), "{error}");
-    }
-
-    #[test]
-    fn mixes_combine_and_clocks_keep_their_options() {
-        let mixes = parse_mixes("none,partition:isolate-leader+clock:rate=0.2,jump=5s,kill,all").unwrap();
-        let shown: Vec<_> = mixes.iter().map(ToString::to_string).collect();
-        assert_eq!(shown, ["none", "partition:isolate-leader+clock:rate=0.2,jump=5s", "kill", "all"]);
-        assert_eq!(mixes[1].specs.0.len(), 2);
-        assert_eq!(mixes[3].specs.0.len(), 4);
-        assert!(parse_mixes("kil").unwrap_err().to_string().contains("kil"));
-    }
-
-    #[test]
-    fn impossible_plans_say_why() {
-        let plan = CampaignPlan::default();
-        let basic = Options::default().with("elections", Some("basic"));
-        for (wrong, why) in [
-            (CampaignPlan { reads: vec![], ..plan.clone() }, "`reads` is empty"),
-            (CampaignPlan { systems: vec!["etcd".into()], ..plan.clone() }, "there is no system \"etcd\""),
-            (CampaignPlan { seeds: Seeds::These(vec![1, 1]), ..plan.clone() }, "seed 1 is named twice"),
-            (CampaignPlan { seeds: Seeds::Count(1_000_000), ..plan.clone() }, "at most 100000"),
-            (CampaignPlan { seeds: Seeds::Count(u32::MAX), ..plan.clone() }, "128849018850 runs are planned"),
-            (CampaignPlan { faults: parse_mixes("none,kill:n9").unwrap(), ..plan.clone() }, "there is no n9"),
-            (CampaignPlan { nodes: vec![5, 1], ..plan.clone() }, "`kill` cannot work with 1 node"),
-            (CampaignPlan { nodes: vec![3; 100], read_shares: vec![1; 100_000], ..plan.clone() }, "at most 100000"),
-            (CampaignPlan { reads: vec!["log".into(), "log".into()], ..plan.clone() }, "are named twice"),
-            (CampaignPlan { options: basic, ..plan.clone() }, "lease reads need loyal voters"),
-        ] {
-            let said = wrong.check().unwrap_err();
-            assert!(said.contains(why), "{said}");
-        }
-        assert_eq!(plan.check(), Ok(()));
-    }
-
-    #[test]
-    fn the_folders_of_cells_name_the_workload_where_it_is_not_the_default_or_not_the_only_one() {
-        let folders = |workloads: &[&str]| {
-            let workloads = workloads.iter().map(|name| (*name).to_owned()).collect();
-            let plan = CampaignPlan { workloads, reads: vec!["log".into()], ..CampaignPlan::default() };
-            let known = CampaignPlan { seeds: Seeds::Count(1), faults: parse_mixes("none").unwrap(), ..plan };
-            let plan = known.clone().with_current_names();
-            // A plan that was stored before there were such names keeps to its own.
-            let old: Vec<_> = known.runs().iter().map(RunPlan::id).collect();
-            assert!(old.iter().all(|id| id.ends_with("-schism-log-none/seed-1")), "{old:?}");
-            let stored = serde_json::to_string(&plan).unwrap();
-            assert_eq!(serde_json::from_str::<CampaignPlan>(&stored).unwrap(), plan, "{stored}");
-            assert_eq!(stored.contains("names-workloads"), plan != known, "{stored}");
-            plan.runs().iter().map(RunPlan::id).collect::<Vec<_>>()
-        };
-        assert_eq!(folders(&["register"]), ["001-schism-log-none/seed-1"]);
-        assert_eq!(folders(&["set"]), ["001-schism-set-log-none/seed-1"]);
-        let both = ["001-schism-register-log-none/seed-1", "002-schism-set-log-none/seed-1"];
-        assert_eq!(folders(&["register", "set"]), both);
-    }
-
-    #[test]
-    fn cells_are_expected_what_their_system_says() {
-        let plan = CampaignPlan::default();
-        for cell in plan.cells() {
-            let conditions = Conditions { read: &cell.read, options: &cell.options, faults: &cell.faults.specs.0 };
-            assert_eq!(cell.expected(), cell.system.find().unwrap().expected(&conditions), "{cell:?}");
-        }
-        assert!(plan.cells().iter().any(|cell| cell.expected() == Expected::Fails));
-    }
-
-    #[test]
-    fn a_plan_over_another_system_has_its_read_modes_and_keeps_to_what_it_can() {
-        let plan: CampaignPlan = toml::from_str("systems = [\"roleless\"]\nfaults = [\"kill+partition\"]").unwrap();
-        assert_eq!(plan.reads, ["fresh", "near"].map(ReadMode::from));
-        assert_eq!(plan.check(), Ok(()));
-        let run = &plan.runs()[0];
-        assert!(
-            run.arguments(&plan).starts_with(&["run", "--system", "roleless", "--read", "fresh"].map(str::to_owned))
-        );
-        assert!(!CampaignPlan::default().runs()[0].arguments(&plan).contains(&"--system".to_owned()));
-        let with = |faults: &str| CampaignPlan { faults: parse_mixes(faults).unwrap(), ..plan.clone() };
-        for (wrong, why) in [
-            (with("none,kill:leader"), "cannot kill the leader: roleless does not say who leads"),
-            (with("all"), "roleless gives nobody a hold on its clocks"),
-            (CampaignPlan { trace: true, ..plan.clone() }, "roleless has no option --trace"),
-            (CampaignPlan { workloads: vec!["set".to_owned()], ..plan.clone() }, "roleless knows no workload \"set\""),
-            (CampaignPlan { reads: vec!["log".into()], ..plan.clone() }, "roleless has no read mode \"log\""),
-        ] {
-            let said = wrong.check().unwrap_err();
-            assert!(said.contains(why), "{said}");
-        }
-    }
-
-    #[test]
-    fn options_of_a_system_are_fields_of_a_plan_and_of_a_cell() {
-        let plan: CampaignPlan = toml::from_str("elections = \"basic\"\nreads = [\"log\"]").unwrap();
-        assert_eq!(plan.options.get("elections"), Some("basic"));
-        let cell = &plan.cells()[0];
-        let mut written = serde_json::to_value(cell).unwrap();
-        assert_eq!(written["elections"], "basic");
-        written["of-a-later-schism"] = 5.into();
-        assert_eq!(&serde_json::from_value::<Cell>(written).unwrap(), cell);
-        let none = serde_json::to_value(&CampaignPlan::default().cells()[0]).unwrap();
-        assert!(none.get("elections").is_none(), "{none}");
-        for (text, why) in [
-            ("elections = \"lucky\"", "`elections` is basic or check-quorum, not \"lucky\""),
-            ("reads = [\"lucky\"]", "has no read mode \"lucky\""),
-            ("systems = 5", "line 1"),
-        ] {
-            let error = toml::from_str::<CampaignPlan>(text).unwrap_err().to_string();
-            assert!(error.contains(why), "{error}");
-        }
-    }
-}
+mod tests;

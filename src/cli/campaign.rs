@@ -1,6 +1,7 @@
 //! `schism campaign`: many runs, one answer.
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
     sync::{
@@ -13,6 +14,7 @@ use std::{
 use anyhow::Context as _;
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
+use toml::Spanned;
 
 use super::{elections::ElectionArgs, systems::read_modes};
 use crate::{
@@ -166,8 +168,24 @@ fn replace<T>(value: &mut T, with: Option<T>) -> bool {
 fn read_plan(path: &Path) -> anyhow::Result<CampaignPlan> {
     let unreadable = |why: String| Failure::new(ExitStatus::Unreadable, format!("{}: {why}", path.display()));
     let text = fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
-    Ok(toml::from_str(&text)
-        .map_err(|error| unreadable(error.to_string()).hint("`schism campaign --help` shows what a plan looks like"))?)
+    let wrong = |error: toml::de::Error| {
+        let line = error.span().map_or_else(|| line_of_wrong_field(&text), |_| None);
+        let place = line.map_or_else(String::new, |line| format!("line {line}: "));
+        let failure = unreadable(format!("{place}{}", error.to_string().trim_end()));
+        failure.hint("`schism campaign --help` shows what a plan looks like")
+    };
+    Ok(toml::from_str(&text).map_err(wrong)?)
+}
+
+/// The line of the first field that is wrong by itself, for errors that do not say where they are.
+fn line_of_wrong_field(text: &str) -> Option<usize> {
+    let fields: BTreeMap<Spanned<String>, Spanned<toml::Value>> = toml::from_str(text).ok()?;
+    let wrong = |(name, value): &(&Spanned<String>, &Spanned<toml::Value>)| {
+        let alone = text.get(name.span().start..value.span().end).unwrap_or_default();
+        toml::from_str::<CampaignPlan>(alone).is_err()
+    };
+    let at = fields.iter().filter(wrong).map(|(name, _)| name.span().start).min()?;
+    Some(1 + text.get(..at)?.matches('\n').count())
 }
 
 /// Prints what a campaign came to.

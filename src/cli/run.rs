@@ -45,7 +45,7 @@ pub(crate) struct RunArgs {
     /// How many nodes the cluster has.
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=9))]
     nodes: u16,
-    /// What is put to the test [default: our own node].
+    /// What is put to the test [default: schism].
     #[arg(long, value_name = "NAME", value_parser = system_names())]
     system: Option<SystemName>,
     /// How reads are answered [default: quorum].
