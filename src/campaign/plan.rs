@@ -176,10 +176,14 @@ pub(crate) struct Cell {
 }
 
 impl Cell {
+    fn conditions(&self) -> Conditions<'_> {
+        let Self { read, workload, options, faults, .. } = self;
+        Conditions { read, workload, options, faults: &faults.specs.0 }
+    }
+
     /// Returns the expectation that the system has of the cell.
     pub(crate) fn expected(&self) -> Expected {
-        let conditions = Conditions { read: &self.read, options: &self.options, faults: &self.faults.specs.0 };
-        self.system.find().map_or(Expected::MayFail, |system| system.expected(&conditions))
+        self.system.find().map_or(Expected::MayFail, |system| system.expected(&self.conditions()))
     }
 
     /// Returns the name of the cell's folder: the number makes it unique, the words are for people.

@@ -134,9 +134,11 @@ pub(crate) trait System: fmt::Debug + Sync {
         false
     }
 
-    /// Returns what theory says of a read mode under these conditions.
+    /// Returns what theory says of a read mode under these conditions. Of a workload that it does not know, a system
+    /// promises nothing.
     fn expected(&self, conditions: &Conditions<'_>) -> Expected {
         let known = self.read_modes().iter().find(|known| known.name == conditions.read.name());
+        let known = known.filter(|_| self.workloads().contains(&conditions.workload));
         known.map_or(Expected::MayFail, |known| known.guarantee.expected(conditions))
     }
 
@@ -245,7 +247,7 @@ impl dyn System {
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::{SystemName, systems};
+    use super::{Conditions, Expected, Options, System as _, SystemName, roleless, systems};
 
     #[test]
     fn systems_are_found_by_name_and_others_answered_with_those_that_there_are() {
@@ -257,6 +259,19 @@ mod tests {
             "there is no system \"etcd\"; there are: schism, \
         roleless"
         );
+    }
+
+    #[test]
+    fn guarantees_say_what_to_expect_where_a_system_says_no_more() {
+        let faults: nemesis::FaultSpecs = "kill,clock".parse().unwrap();
+        let expected = |read: &str, workload| {
+            let conditions =
+                Conditions { read: &read.into(), workload, options: &Options::default(), faults: &faults.0 };
+            roleless::Roleless.expected(&conditions)
+        };
+        assert_eq!(expected("fresh", "register"), Expected::Holds);
+        assert_eq!(expected("near", "register"), Expected::MayFail);
+        assert_eq!(expected("fresh", "set"), Expected::MayFail, "it knows no sets");
     }
 
     #[test]

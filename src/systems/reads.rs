@@ -78,6 +78,8 @@ pub(crate) enum Expected {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Conditions<'a> {
     pub(crate) read: &'a ReadMode,
+    /// Name of the workload.
+    pub(crate) workload: &'a str,
     pub(crate) options: &'a Options,
     pub(crate) faults: &'a [FaultSpec],
 }

@@ -1,5 +1,5 @@
-//! Text of a plan, as TOML or JSON: the fields as they are written, defaults for those that are left out, and options of
-//! systems among them.
+//! Text of a plan, as TOML or JSON: the fields as they are written, among them options of systems, and defaults for
+//! those that are left out.
 
 use std::{collections::BTreeMap, time::Duration};
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{CampaignPlan, Cell, Conditions, Expected, Options, ReadMode, RunPlan, Seeds, Shard, parse_mixes};
+use super::{CampaignPlan, Cell, Expected, Options, ReadMode, RunPlan, Seeds, Shard, parse_mixes};
 
 #[test]
 fn shards_are_all_runs_and_each_once() {
@@ -99,8 +99,7 @@ fn the_folders_of_cells_name_the_workload_where_it_is_not_the_default_or_not_the
 fn cells_are_expected_what_their_system_says() {
     let plan = CampaignPlan::default();
     for cell in plan.cells() {
-        let conditions = Conditions { read: &cell.read, options: &cell.options, faults: &cell.faults.specs.0 };
-        assert_eq!(cell.expected(), cell.system.find().unwrap().expected(&conditions), "{cell:?}");
+        assert_eq!(cell.expected(), cell.system.find().unwrap().expected(&cell.conditions()), "{cell:?}");
     }
     assert!(plan.cells().iter().any(|cell| cell.expected() == Expected::Fails));
 }

@@ -294,7 +294,8 @@ mod tests {
     fn theory_knows_which_modes_hold() {
         let expected = |read: &str, faults: &str, options: &Options| {
             let faults: FaultSpecs = faults.parse().unwrap();
-            Schism.expected(&Conditions { read: &read.into(), options, faults: &faults.0 })
+            let read = &read.into();
+            Schism.expected(&Conditions { read, workload: "register", options, faults: &faults.0 })
         };
         let none = Options::default();
         for (read, faults, options, wanted) in [
