@@ -31,6 +31,17 @@ impl Verdict {
     }
 }
 
+impl Verdict {
+    /// Returns the name used in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Linearizable => "linearizable",
+            Self::NotLinearizable => "not-linearizable",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {

@@ -101,6 +101,18 @@ pub enum Fault {
 }
 
 impl Fault {
+    /// Returns true if the fault is aimed at the leader, now or where nothing else is known.
+    pub fn needs_leader(&self) -> bool {
+        let (Self::Kill { target }
+        | Self::Pause { target }
+        | Self::Clock { target, .. }
+        | Self::Partition { shape: Shape::Isolate(target) }) = self
+        else {
+            return false;
+        };
+        matches!(target, Target::Leader | Target::Skewed)
+    }
+
     /// Returns `kill`, `pause`, `partition` or `clock`.
     pub fn kind(&self) -> &'static str {
         match self {

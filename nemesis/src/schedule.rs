@@ -51,6 +51,8 @@ pub struct ScheduleOptions {
     pub gap: (Duration, Duration),
     /// Time for which a clock is skewed before the partition that it accompanies.
     pub clock_lead: Duration,
+    /// False if nobody says who leads. A target that is left open is then never the leader.
+    pub has_leader: bool,
 }
 
 impl Default for ScheduleOptions {
@@ -64,6 +66,7 @@ impl Default for ScheduleOptions {
             lasts: (Duration::from_secs(3), Duration::from_secs(4)),
             gap: (Duration::from_millis(1500), Duration::from_secs(2)),
             clock_lead: Duration::from_secs(1),
+            has_leader: true,
         }
     }
 }
@@ -76,7 +79,8 @@ pub fn plan(seed: u64, options: &ScheduleOptions) -> Vec<PlannedFault> {
     let companion = options.faults.iter().find(is_clock).filter(|_| partitions);
     let turns: Vec<FaultSpec> =
         options.faults.iter().filter(|spec| companion.is_none() || !is_clock(spec)).copied().collect();
-    let mut planner = Planner { random: Random::split(seed, "schedule"), nodes: options.nodes, drawn: [0; 3] };
+    let ScheduleOptions { nodes, has_leader, .. } = *options;
+    let mut planner = Planner { random: Random::split(seed, "schedule"), nodes, has_leader, drawn: [0; 3] };
     let mut planned = Vec::new();
     let mut at = options.first_at;
     let mut round: Vec<FaultSpec> = Vec::new();
@@ -104,6 +108,7 @@ pub fn plan(seed: u64, options: &ScheduleOptions) -> Vec<PlannedFault> {
 struct Planner {
     random: Random,
     nodes: u16,
+    has_leader: bool,
     /// Number of targets or shapes drawn so far for kill, pause and partition.
     drawn: [u32; 3],
 }
@@ -117,7 +122,11 @@ impl Planner {
 
     /// Draws the first candidate at the first and every second draw, and another one in between, if another can work.
     fn draw(&mut self, spec: &FaultSpec) -> Fault {
-        let mut faults = spec.candidates().into_iter();
+        let mut faults = spec.candidates();
+        if !self.has_leader && faults.len() > 1 {
+            faults.retain(|fault| !fault.needs_leader());
+        }
+        let mut faults = faults.into_iter();
         let telling = faults.next().expect("every fault can become something");
         let kind = match spec {
             _ if faults.len() == 0 => return telling,
@@ -152,6 +161,17 @@ mod tests {
     fn options(faults: &str, seconds: u64) -> ScheduleOptions {
         let faults = faults.parse::<FaultSpecs>().unwrap().0;
         ScheduleOptions { faults, time_limit: Duration::from_secs(seconds), ..ScheduleOptions::default() }
+    }
+
+    #[test]
+    fn without_a_leader_none_is_drawn_and_one_that_was_asked_for_stays() {
+        let aims = |faults: &str, has_leader| {
+            let planned = plan(1, &ScheduleOptions { has_leader, ..options(faults, 120) });
+            planned.iter().filter(|planned| planned.fault.needs_leader()).count()
+        };
+        assert!(aims("kill,pause,partition", true) > 5);
+        assert_eq!(aims("kill,pause,partition", false), 0);
+        assert!(aims("kill:leader,partition:isolate-leader", false) > 5);
     }
 
     fn kind(planned: &PlannedFault) -> &'static str {

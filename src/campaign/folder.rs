@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
     plan::{CampaignPlan, RunPlan, Shard},
@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     error::{ExitStatus, Failure},
-    store::{ConfinedFolder, SchemaVersion, refused, write_inside},
+    store::{ConfinedFolder, SchemaVersion, read_json, refused, write_inside},
 };
 
 /// Content of `plan.json`.
@@ -34,6 +34,10 @@ pub(crate) struct StoredPlan {
 impl StoredPlan {
     pub(crate) fn new(plan: CampaignPlan, shard: Option<Shard>) -> Self {
         Self { schema_version: SchemaVersion::default(), plan, shard }
+    }
+
+    fn with_names_of(self, known: &Self) -> Self {
+        Self { plan: self.plan.with_names_of(&known.plan), ..self }
     }
 }
 
@@ -56,6 +60,7 @@ impl Folder {
     pub(crate) fn open(path: &Path, asked: Option<StoredPlan>, resume: bool) -> anyhow::Result<Self> {
         let wrong = |what: String, hint: &str| Err(Failure::new(ExitStatus::Usage, what).hint(hint).into());
         let known = read_plan(path)?;
+        let asked = asked.map(|asked| known.iter().fold(asked, StoredPlan::with_names_of));
         let shown = path.display();
         let asked = match (known, asked) {
             (Some(_), _) if !resume => {
@@ -113,7 +118,7 @@ impl Folder {
     /// # Errors
     /// Fails if they cannot be made.
     pub(crate) fn prepare(&self, run: &RunPlan) -> anyhow::Result<File> {
-        let (cell, log) = (Path::new(RUNS).join(run.cell.name()), log_name(run));
+        let (cell, log) = (Path::new(RUNS).join(&run.cell_folder), log_name(run));
         self.inside.make(&cell).map_err(refused(&self.path().join(cell)))?;
         self.inside.make(LOGS).map_err(refused(&self.path().join(LOGS)))?;
         self.inside.create(&log).map_err(refused(&self.path().join(log)))
@@ -228,7 +233,7 @@ fn lock(folder: &ConfinedFolder) -> anyhow::Result<File> {
 /// Fails if `plan.json` exists, but cannot be read or is not a valid plan.
 pub(crate) fn read_plan(path: &Path) -> anyhow::Result<Option<StoredPlan>> {
     let Ok(folder) = ConfinedFolder::of(path) else { return Ok(None) };
-    let Some(asked) = read_json::<StoredPlan>(&folder, PLAN_FILE)? else { return Ok(None) };
+    let Some(asked) = read::<StoredPlan>(&folder, PLAN_FILE)? else { return Ok(None) };
     let wrong = asked.plan.check().err().or_else(|| asked.shard.and_then(|shard| shard.check().err()));
     match wrong {
         None => Ok(Some(asked)),
@@ -245,7 +250,7 @@ pub(crate) fn read_plan(path: &Path) -> anyhow::Result<Option<StoredPlan>> {
 /// Fails if the record exists, but cannot be read or belongs to another run.
 pub(crate) fn read_record(folder: &ConfinedFolder, run: &RunPlan) -> anyhow::Result<Option<Record>> {
     let file = run_name(&run.id()).join(RECORD_FILE);
-    let Some(record) = read_json::<Record>(folder, &file)? else { return Ok(None) };
+    let Some(record) = read::<Record>(folder, &file)? else { return Ok(None) };
     if record.is_of(run) {
         return Ok(Some(record));
     }
@@ -271,15 +276,8 @@ pub(crate) fn stored_summary(path: &Path) -> anyhow::Result<Summary> {
 
 const DAMAGED: &str = "the file is damaged, or from another version of schism";
 
-fn read_json<T: for<'de> Deserialize<'de>>(
-    folder: &ConfinedFolder,
-    file: impl AsRef<Path>,
-) -> anyhow::Result<Option<T>> {
-    let shown = folder.path().join(&file);
-    let Some(text) = folder.read(file).map_err(refused(&shown))? else { return Ok(None) };
-    let read = serde_json::from_slice(&text)
-        .map_err(|error| Failure::new(ExitStatus::Unreadable, format!("{}: {error}", shown.display())).hint(DAMAGED))?;
-    Ok(Some(read))
+fn read<T: DeserializeOwned>(folder: &ConfinedFolder, file: impl AsRef<Path>) -> anyhow::Result<Option<T>> {
+    Ok(read_json(folder, file).map_err(|failure| failure.hint(DAMAGED))?)
 }
 
 fn write_json(folder: &ConfinedFolder, file: &str, content: &impl Serialize) -> anyhow::Result<()> {

@@ -1,17 +1,16 @@
 //! The plan of a campaign: a matrix of systems, read modes, faults, workloads and seeds, as plain data in a fixed
 //! order.
 
+mod fields;
+
 use std::{collections::HashSet, fmt, str::FromStr};
 
-use nemesis::{FaultSpec, FaultSpecs};
+use nemesis::{FaultSpecs, ScheduleOptions};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    run::plan::{NODES, check_workload},
-    systems::{
-        check_system,
-        schism::{Elections, ReadMode},
-    },
+    run::plan::{NODES, check_faults, default_workload},
+    systems::{Conditions, Expected, Options, ReadMode, System, SystemName},
 };
 
 /// Maximum number of runs in a campaign.
@@ -19,9 +18,9 @@ const MAX_RUNS: usize = 100_000;
 
 /// Plan of a campaign. Two equal plans are the same campaign.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+#[serde(rename_all = "kebab-case", try_from = "fields::Fields")]
 pub(crate) struct CampaignPlan {
-    pub(crate) systems: Vec<String>,
+    pub(crate) systems: Vec<SystemName>,
     pub(crate) reads: Vec<ReadMode>,
     /// Fault mixes, each a cell of its own; `+` combines several faults.
     pub(crate) faults: Vec<FaultMix>,
@@ -31,16 +30,19 @@ pub(crate) struct CampaignPlan {
     pub(crate) nodes: Vec<u16>,
     /// Percentages of reads among the operations, a dimension of the matrix.
     pub(crate) read_shares: Vec<u8>,
-    #[serde(with = "humantime_text")]
+    #[serde(with = "fields::humantime_text")]
     pub(crate) time_limit: std::time::Duration,
     pub(crate) rate: u32,
     pub(crate) concurrency: u16,
     pub(crate) keys: u16,
     /// True if nodes write a trace of every message.
     pub(crate) trace: bool,
-    /// Election mode of all runs; if not given, it follows from the read mode.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) elections: Option<Elections>,
+    /// True if the folders of cells name the workload.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) names_workloads: bool,
+    /// Options of the systems, for all runs.
+    #[serde(flatten)]
+    pub(crate) options: Options,
 }
 
 impl Default for CampaignPlan {
@@ -48,11 +50,12 @@ impl Default for CampaignPlan {
     /// eight seconds.
     fn default() -> Self {
         let mixes = ["none", "kill", "pause", "partition", "clock", "all"];
+        let systems = vec![SystemName::default()];
         Self {
-            systems: vec!["schism".to_owned()],
-            reads: vec![ReadMode::Local, ReadMode::Leader, ReadMode::Lease, ReadMode::Quorum, ReadMode::Log],
+            reads: common_reads(&systems),
+            systems,
             faults: mixes.iter().map(|mix| mix.parse().expect("a list of faults")).collect(),
-            workloads: vec!["register".to_owned()],
+            workloads: vec![default_workload()],
             seeds: Seeds::Count(3),
             nodes: vec![5],
             read_shares: vec![50],
@@ -61,24 +64,18 @@ impl Default for CampaignPlan {
             concurrency: 25,
             keys: 5,
             trace: false,
-            elections: None,
+            names_workloads: false,
+            options: Options::default(),
         }
     }
 }
 
-mod humantime_text {
-    //! Durations as text, such as `20s`, in the syntax of the command line.
-    use std::time::Duration;
-
-    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
-
-    pub(super) fn serialize<S: Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_str(&humantime::format_duration(*time))
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
-        crate::run::plan::parse_time_limit(&String::deserialize(from)?).map_err(D::Error::custom)
-    }
+/// Returns the read modes that all these systems have, in the order of the first.
+fn common_reads(systems: &[SystemName]) -> Vec<ReadMode> {
+    let known: Vec<_> = systems.iter().filter_map(|name| name.find().ok()).collect();
+    let first = known.first().map_or(&[][..], |system| system.read_modes());
+    let reads = first.iter().map(|described| ReadMode::from(&*described.name));
+    reads.filter(|read| known.iter().all(|system| system.describe_read(read).is_some())).collect()
 }
 
 /// Seeds of a campaign: a count, meaning 1 to that number, or a list.
@@ -162,53 +159,35 @@ pub(crate) fn parse_mixes(text: &str) -> Result<Vec<FaultMix>, nemesis::SpecErro
     parts.iter().map(|part| part.parse()).collect()
 }
 
-/// Expectation from theory for a read mode under some faults.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Expected {
-    /// Violations must not occur.
-    Holds,
-    /// Runs may or may not find a violation.
-    MayFail,
-    /// Runs should find at least one violation.
-    Fails,
-}
-
 /// A cell of the matrix: all parameters except the seed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Cell {
     /// Number of the cell in the order of the plan, from 1.
     pub(crate) number: usize,
-    pub(crate) system: String,
+    pub(crate) system: SystemName,
     pub(crate) workload: String,
     pub(crate) nodes: u16,
     pub(crate) read_share: u8,
     pub(crate) faults: FaultMix,
     pub(crate) read: ReadMode,
-    /// Election mode asked for, if any.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) elections: Option<Elections>,
+    /// Options of the system that were asked for.
+    #[serde(flatten)]
+    pub(crate) options: Options,
 }
 
 impl Cell {
-    /// Returns the expectation from theory (Ongaro's dissertation, §6.4).
+    fn conditions(&self) -> Conditions<'_> {
+        let Self { read, workload, options, faults, .. } = self;
+        Conditions { read, workload, options, faults: &faults.specs.0 }
+    }
+
+    /// Returns the expectation that the system has of the cell.
     pub(crate) fn expected(&self) -> Expected {
-        let is = |wanted: fn(&FaultSpec) -> bool| self.faults.specs.0.iter().any(wanted);
-        match self.read {
-            ReadMode::Lease if is(|fault| matches!(fault, FaultSpec::Clock { .. })) => Expected::MayFail,
-            ReadMode::Quorum | ReadMode::Log | ReadMode::Lease => Expected::Holds,
-            ReadMode::Local => Expected::Fails,
-            // A leader that checks its quorum steps down at about the time another can be elected.
-            ReadMode::Leader if self.elections == Some(Elections::CheckQuorum) => Expected::MayFail,
-            ReadMode::Leader if is(|fault| matches!(fault, FaultSpec::Pause(_) | FaultSpec::Partition(_))) => {
-                Expected::Fails
-            }
-            ReadMode::Leader => Expected::MayFail,
-        }
+        self.system.find().map_or(Expected::MayFail, |system| system.expected(&self.conditions()))
     }
 
     /// Returns the name of the cell's folder: the number makes it unique, the words are for people.
-    pub(crate) fn name(&self) -> String {
+    fn folder(&self, plan: &CampaignPlan) -> String {
         let faults: String = self
             .faults
             .text
@@ -216,7 +195,8 @@ impl Cell {
             .map(|c| if c.is_ascii_alphanumeric() || "+-.".contains(c) { c } else { '-' })
             .collect();
         let faults = &faults[..faults.len().min(64)];
-        format!("{:03}-{}-{}-{}", self.number, self.system, self.read.name(), faults)
+        let workload = if plan.names_workloads { format!("{}-", self.workload) } else { String::new() };
+        format!("{:03}-{}-{workload}{}-{faults}", self.number, self.system, self.read)
     }
 
     /// Returns the heading of the cell's column.
@@ -247,19 +227,22 @@ impl Cell {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct RunPlan {
     pub(crate) cell: Cell,
+    /// Name of the cell's folder.
+    pub(crate) cell_folder: String,
     pub(crate) seed: u64,
 }
 
 impl RunPlan {
     /// Returns the identifier of the run in its campaign, which is also its folder below `runs/`.
     pub(crate) fn id(&self) -> String {
-        format!("{}/seed-{}", self.cell.name(), self.seed)
+        format!("{}/seed-{}", self.cell_folder, self.seed)
     }
 
     /// Returns the arguments of `schism` that repeat the run.
     pub(crate) fn arguments(&self, plan: &CampaignPlan) -> Vec<String> {
         let cell = &self.cell;
         let mut arguments = vec!["run".to_owned()];
+        arguments.extend(cell.system.arguments());
         for (name, value) in [
             ("--read", cell.read.name().to_owned()),
             ("--faults", cell.faults.specs.to_string()),
@@ -274,9 +257,7 @@ impl RunPlan {
         ] {
             arguments.extend([name.to_owned(), value]);
         }
-        if let Some(elections) = cell.elections {
-            arguments.extend(["--elections".to_owned(), elections.name().to_owned()]);
-        }
+        arguments.extend(cell.options.arguments());
         arguments.extend(plan.trace.then(|| "--trace".to_owned()));
         arguments
     }
@@ -288,6 +269,8 @@ impl CampaignPlan {
     /// # Errors
     /// Explains why the plan is impossible, and if it helps, what to do about it.
     pub(crate) fn check(&self) -> Result<(), String> {
+        // Without its systems, a plan has no read modes either.
+        self.systems.iter().try_for_each(|name| name.find().map(drop))?;
         let empty = [
             ("systems", self.systems.is_empty()),
             ("reads", self.reads.is_empty()),
@@ -300,8 +283,11 @@ impl CampaignPlan {
         if let Some((name, _)) = empty.iter().find(|(_, is_empty)| *is_empty) {
             return Err(format!("`{name}` is empty: a campaign needs at least one of each"));
         }
-        self.systems.iter().try_for_each(|name| check_system(name))?;
-        self.workloads.iter().try_for_each(|workload| check_workload(workload))?;
+        for name in &self.systems {
+            let system = name.find()?;
+            self.workloads.iter().try_for_each(|workload| system.check_workload(workload))?;
+            self.reads.iter().try_for_each(|read| system.check_read(read))?;
+        }
         if let Some(nodes) = self.nodes.iter().find(|nodes| !NODES.contains(nodes)) {
             return Err(format!("a cluster has from 1 to 9 nodes, not {nodes}"));
         }
@@ -311,8 +297,12 @@ impl CampaignPlan {
         if !(1..=1024).contains(&self.keys) || !(1..=1024).contains(&self.concurrency) {
             return Err("`keys` and `concurrency` are from 1 to 1024".to_owned());
         }
-        for read in &self.reads {
-            self.elections.unwrap_or(read.elections()).check(*read)?;
+        for name in &self.systems {
+            let system = name.find()?;
+            for read in &self.reads {
+                system.settings(read, &self.options, self.trace)?;
+            }
+            self.check_faults(system)?;
         }
         for nodes in &self.nodes {
             for faults in &self.faults {
@@ -321,6 +311,20 @@ impl CampaignPlan {
         }
         self.check_count()?;
         self.check_once()
+    }
+
+    /// Checks that a system can be under each of the faults.
+    fn check_faults(&self, system: &dyn System) -> Result<(), String> {
+        for mix in &self.faults {
+            let options = ScheduleOptions {
+                faults: mix.specs.0.clone(),
+                has_leader: system.has_roles(),
+                ..ScheduleOptions::default()
+            };
+            check_faults(system, &nemesis::plan(0, &options))
+                .map_err(|impossible| format!("{}; {}", impossible.what, impossible.remedy))?;
+        }
+        Ok(())
     }
 
     /// Checks the number of runs without listing them.
@@ -351,7 +355,7 @@ impl CampaignPlan {
             twice(&self.faults).map(ToString::to_string),
             twice(&self.nodes).map(|nodes| format!("{nodes} nodes")),
             twice(&self.read_shares).map(|share| format!("{share} % reads")),
-            twice(&self.systems).cloned(),
+            twice(&self.systems).map(ToString::to_string),
             twice(&self.workloads).cloned(),
         ];
         if let Some(twice) = named.into_iter().flatten().next() {
@@ -362,6 +366,18 @@ impl CampaignPlan {
             return Err(format!("seed {twice} is named twice: a run is one cell and one seed"));
         }
         Ok(())
+    }
+
+    /// Returns the plan with the names that folders of new campaigns have: they say the workload, unless it is the
+    /// default one and no other.
+    pub(crate) fn with_current_names(mut self) -> Self {
+        self.names_workloads = self.workloads != [default_workload()];
+        self
+    }
+
+    /// Returns the plan with the names of a campaign that was begun already.
+    pub(crate) fn with_names_of(self, known: &Self) -> Self {
+        Self { names_workloads: known.names_workloads, ..self }
     }
 
     /// Returns all cells in the order of the plan, row by row.
@@ -380,8 +396,8 @@ impl CampaignPlan {
                                     nodes: *nodes,
                                     read_share: *read_share,
                                     faults: faults.clone(),
-                                    read: *read,
-                                    elections: self.elections,
+                                    read: read.clone(),
+                                    options: self.options.clone(),
                                 });
                             }
                         }
@@ -399,7 +415,9 @@ impl CampaignPlan {
         let columns = self.faults.len() * self.read_shares.len() * self.nodes.len() * self.workloads.len();
         let mut by_column: Vec<&Cell> = cells.iter().collect();
         by_column.sort_by_key(|cell| (cell.number - 1) % columns);
-        let of_seed = |seed: u64| by_column.iter().map(move |cell| RunPlan { cell: Cell::clone(cell), seed });
+        let of_seed = |seed: u64| {
+            by_column.iter().map(move |cell| RunPlan { cell: Cell::clone(cell), cell_folder: cell.folder(self), seed })
+        };
         self.seeds.list().into_iter().flat_map(of_seed).collect()
     }
 }
@@ -447,91 +465,4 @@ impl fmt::Display for Shard {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use super::{CampaignPlan, Expected, Seeds, Shard, parse_mixes};
-    use crate::systems::schism::{Elections, ReadMode};
-
-    #[test]
-    fn shards_are_all_runs_and_each_once() {
-        let plan = CampaignPlan::default();
-        let runs = plan.runs();
-        assert_eq!(runs.len(), 90);
-        for of in [1, 3, 7, 20, 100] {
-            let mut seen = BTreeSet::new();
-            for number in 1..=of {
-                let shard = Shard { number, of };
-                for (place, run) in runs.iter().enumerate().filter(|(place, _)| shard.has(*place)) {
-                    assert!(seen.insert(run.id()), "{place} twice");
-                }
-            }
-            assert_eq!(seen.len(), 90);
-        }
-        assert!("0/3".parse::<Shard>().is_err() && "4/3".parse::<Shard>().is_err() && "x".parse::<Shard>().is_err());
-        assert_eq!("3/20".parse(), Ok(Shard { number: 3, of: 20 }));
-    }
-
-    #[test]
-    fn read_modes_alternate_within_a_seed() {
-        let runs = CampaignPlan::default().runs();
-        let first: Vec<_> = runs[..5].iter().map(|run| run.cell.read.name()).collect();
-        assert_eq!(first, ["local", "leader", "lease", "quorum", "log"]);
-        assert!(runs[..30].iter().all(|run| run.seed == 1));
-    }
-
-    #[test]
-    fn a_plan_is_read_back_as_written() {
-        let plan = CampaignPlan { seeds: Seeds::These(vec![4, 7]), ..CampaignPlan::default() };
-        let text = toml::to_string(&plan).unwrap();
-        assert_eq!(toml::from_str::<CampaignPlan>(&text).unwrap(), plan, "{text}");
-        let short: CampaignPlan = toml::from_str("reads = [\"quorum\"]\nseeds = 2\ntime-limit = \"5s\"").unwrap();
-        assert_eq!((short.reads, short.seeds), (vec![ReadMode::Quorum], Seeds::Count(2)));
-        let error = toml::from_str::<CampaignPlan>("raeds = []").unwrap_err().to_string();
-        assert!(error.contains("raeds") && error.contains("reads"), "{error}");
-    }
-
-    #[test]
-    fn mixes_combine_and_clocks_keep_their_options() {
-        let mixes = parse_mixes("none,partition:isolate-leader+clock:rate=0.2,jump=5s,kill,all").unwrap();
-        let shown: Vec<_> = mixes.iter().map(ToString::to_string).collect();
-        assert_eq!(shown, ["none", "partition:isolate-leader+clock:rate=0.2,jump=5s", "kill", "all"]);
-        assert_eq!(mixes[1].specs.0.len(), 2);
-        assert_eq!(mixes[3].specs.0.len(), 4);
-        assert!(parse_mixes("kil").unwrap_err().to_string().contains("kil"));
-    }
-
-    #[test]
-    fn impossible_plans_say_why() {
-        let plan = CampaignPlan::default();
-        for (wrong, why) in [
-            (CampaignPlan { reads: vec![], ..plan.clone() }, "`reads` is empty"),
-            (CampaignPlan { systems: vec!["etcd".into()], ..plan.clone() }, "there is no system \"etcd\""),
-            (CampaignPlan { seeds: Seeds::These(vec![1, 1]), ..plan.clone() }, "seed 1 is named twice"),
-            (CampaignPlan { seeds: Seeds::Count(1_000_000), ..plan.clone() }, "at most 100000"),
-            (CampaignPlan { seeds: Seeds::Count(u32::MAX), ..plan.clone() }, "128849018850 runs are planned"),
-            (CampaignPlan { faults: parse_mixes("none,kill:n9").unwrap(), ..plan.clone() }, "there is no n9"),
-            (CampaignPlan { nodes: vec![5, 1], ..plan.clone() }, "`kill` cannot work with 1 node"),
-            (CampaignPlan { nodes: vec![3; 100], read_shares: vec![1; 100_000], ..plan.clone() }, "at most 100000"),
-            (CampaignPlan { reads: vec![ReadMode::Log, ReadMode::Log], ..plan.clone() }, "are named twice"),
-            (CampaignPlan { elections: Some(Elections::Basic), ..plan.clone() }, "lease reads need loyal voters"),
-        ] {
-            let said = wrong.check().unwrap_err();
-            assert!(said.contains(why), "{said}");
-        }
-        assert_eq!(plan.check(), Ok(()));
-    }
-
-    #[test]
-    fn theory_knows_which_modes_hold() {
-        let plan = CampaignPlan::default();
-        let expected =
-            |read, column: usize| plan.cells().iter().filter(|cell| cell.read == read).nth(column).unwrap().expected();
-        assert_eq!(expected(ReadMode::Quorum, 5), Expected::Holds);
-        assert_eq!(expected(ReadMode::Lease, 3), Expected::Holds);
-        assert_eq!(expected(ReadMode::Lease, 4), Expected::MayFail);
-        assert_eq!(expected(ReadMode::Local, 0), Expected::Fails);
-        assert_eq!(expected(ReadMode::Leader, 3), Expected::Fails);
-        assert_eq!(expected(ReadMode::Leader, 0), Expected::MayFail);
-    }
-}
+mod tests;

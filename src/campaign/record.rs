@@ -1,6 +1,5 @@
 //! The record of one run of a campaign: a small file beside the run's own, computed from them.
 
-use anyhow::Context as _;
 use checker::Verdict;
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +7,7 @@ use super::plan::{Cell, RunPlan};
 use crate::{
     error::ExitStatus,
     run::{RESULTS_FILE, Results},
-    store::{ConfinedFolder, SchemaVersion, refused},
+    store::{ConfinedFolder, SchemaVersion, read_json},
 };
 
 /// Classification of a run. A violation takes precedence over any later failure.
@@ -129,9 +128,7 @@ impl Record {
     /// # Errors
     /// Fails if the file exists, but cannot be read.
     pub(crate) fn of_finished(folder: &ConfinedFolder, run: &RunPlan, how: Carried) -> anyhow::Result<Option<Self>> {
-        let path = folder.path().join(RESULTS_FILE);
-        let Some(text) = folder.read(RESULTS_FILE).map_err(refused(&path))? else { return Ok(None) };
-        let results: Results = serde_json::from_slice(&text).with_context(|| format!("reading {}", path.display()))?;
+        let Some(results) = read_json::<Results>(folder, RESULTS_FILE)? else { return Ok(None) };
         if results.live.interrupted {
             return Ok(None);
         }

@@ -6,10 +6,10 @@ use checker::Share;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    plan::{CampaignPlan, Cell, Expected, RunPlan, Shard},
+    plan::{CampaignPlan, Cell, RunPlan, Shard},
     record::{Category, Record},
 };
-use crate::{error::ExitStatus, store::SchemaVersion};
+use crate::{error::ExitStatus, store::SchemaVersion, systems::Expected};
 
 /// Summary of a campaign, as stored in `campaign.json`.
 #[derive(Debug, Serialize, Deserialize)]

@@ -1,6 +1,7 @@
 //! `schism campaign`: many runs, one answer.
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
     sync::{
@@ -13,8 +14,9 @@ use std::{
 use anyhow::Context as _;
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
+use toml::Spanned;
 
-use super::elections::ElectionArgs;
+use super::{elections::ElectionArgs, systems::read_modes};
 use crate::{
     campaign::{
         self, Manner, MatrixProgress,
@@ -25,7 +27,7 @@ use crate::{
     render::describe_campaign,
     report::outputs,
     run::plan::parse_time_limit,
-    systems::schism::ReadMode,
+    systems::ReadMode,
     terminal,
 };
 
@@ -66,7 +68,7 @@ pub(crate) struct CampaignArgs {
     #[arg(value_name = "PLAN.toml")]
     plan: Option<PathBuf>,
     /// Read modes.
-    #[arg(long, value_enum, value_delimiter = ',', value_name = "LIST")]
+    #[arg(long, value_delimiter = ',', value_name = "LIST", value_parser = read_modes())]
     reads: Option<Vec<ReadMode>>,
     /// Faults, one column each; + combines several in one column.
     #[arg(long, value_name = "LIST", value_parser = parse_list)]
@@ -147,7 +149,7 @@ impl CampaignArgs {
         set(replace(&mut plan.workloads, self.workloads.clone()));
         set(replace(&mut plan.seeds, self.seeds.map(Seeds::Count)));
         set(replace(&mut plan.nodes, self.nodes.clone()));
-        set(replace(&mut plan.elections, self.elections.requested().map(Some)));
+        set(replace(&mut plan.options, Some(self.elections.options()).filter(|options| !options.is_empty())));
         set(replace(&mut plan.time_limit, self.time_limit));
         set(replace(&mut plan.rate, self.rate));
         set(replace(&mut plan.trace, self.trace.then_some(true)));
@@ -155,7 +157,7 @@ impl CampaignArgs {
             return Ok(None);
         }
         plan.check().map_err(|why| Failure::new(ExitStatus::Usage, why))?;
-        Ok(Some(StoredPlan::new(plan, self.shard)))
+        Ok(Some(StoredPlan::new(plan.with_current_names(), self.shard)))
     }
 }
 
@@ -167,8 +169,24 @@ fn replace<T>(value: &mut T, with: Option<T>) -> bool {
 fn read_plan(path: &Path) -> anyhow::Result<CampaignPlan> {
     let unreadable = |why: String| Failure::new(ExitStatus::Unreadable, format!("{}: {why}", path.display()));
     let text = fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
-    Ok(toml::from_str(&text)
-        .map_err(|error| unreadable(error.to_string()).hint("`schism campaign --help` shows what a plan looks like"))?)
+    let wrong = |error: toml::de::Error| {
+        let line = error.span().map_or_else(|| line_of_wrong_field(&text), |_| None);
+        let place = line.map_or_else(String::new, |line| format!("line {line}: "));
+        let failure = unreadable(format!("{place}{}", error.to_string().trim_end()));
+        failure.hint("`schism campaign --help` shows what a plan looks like")
+    };
+    Ok(toml::from_str(&text).map_err(wrong)?)
+}
+
+/// The line of the first field that is wrong by itself, for errors that do not say where they are.
+fn line_of_wrong_field(text: &str) -> Option<usize> {
+    let fields: BTreeMap<Spanned<String>, Spanned<toml::Value>> = toml::from_str(text).ok()?;
+    let wrong = |(name, value): &(&Spanned<String>, &Spanned<toml::Value>)| {
+        let alone = text.get(name.span().start..value.span().end).unwrap_or_default();
+        toml::from_str::<CampaignPlan>(alone).is_err()
+    };
+    let at = fields.iter().filter(wrong).map(|(name, _)| name.span().start).min()?;
+    Some(1 + text.get(..at)?.matches('\n').count())
 }
 
 /// Prints the results of a campaign.

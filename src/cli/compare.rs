@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use comfy_table::{Table, presets};
 
-use super::{campaign::stop_on_signal, elections::ElectionArgs};
+use super::{campaign::stop_on_signal, elections::ElectionArgs, systems::read_modes};
 use crate::{
     campaign::{
         self, Manner, MatrixProgress,
@@ -17,7 +17,7 @@ use crate::{
     error::{ExitStatus, Failure},
     report,
     run::plan::parse_time_limit,
-    systems::schism::ReadMode,
+    systems::ReadMode,
     terminal,
 };
 
@@ -34,10 +34,10 @@ pub(crate) struct CompareArgs {
     /// Read modes.
     #[arg(
         long,
-        value_enum,
         value_delimiter = ',',
         value_name = "LIST",
-        default_value = "local,leader,lease,quorum,log"
+        default_value = "local,leader,lease,quorum,log",
+        value_parser = read_modes()
     )]
     reads: Vec<ReadMode>,
     /// Faults, one setting each; the default has a setting without faults, one with honest clocks, and one with drift.
@@ -86,7 +86,7 @@ impl CompareArgs {
             faults: self.faults,
             nodes: self.nodes,
             read_shares: self.read_shares,
-            elections: self.elections.requested(),
+            options: self.elections.options(),
             seeds: Seeds::Count(self.rounds),
             time_limit: self.time_limit,
             rate: self.rate,

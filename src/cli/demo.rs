@@ -12,7 +12,10 @@ use crate::{
     render::run_summary::{coverage_in_words, explain},
     report,
     run::{Finished, Host, Place, plan::Plan},
-    systems::schism::{ReadMode, Settings},
+    systems::{
+        Options,
+        schism::{LEADER, QUORUM},
+    },
     terminal::{
         self,
         words::{grouped, seconds},
@@ -34,8 +37,7 @@ pub(crate) struct DemoArgs {
     store: PathBuf,
 }
 
-const EXPECTED: [(ReadMode, Verdict); 2] =
-    [(ReadMode::Leader, Verdict::NotLinearizable), (ReadMode::Quorum, Verdict::Linearizable)];
+const EXPECTED: [(&str, Verdict); 2] = [(LEADER, Verdict::NotLinearizable), (QUORUM, Verdict::Linearizable)];
 
 impl DemoArgs {
     pub(crate) fn execute(self, host: &Host) -> anyhow::Result<ExitStatus> {
@@ -44,9 +46,11 @@ impl DemoArgs {
         let place = Place::Store(self.store);
         let (mut finished, mut unwritten) = (Vec::new(), Vec::new());
         for (read, _) in EXPECTED {
-            let settings = Settings { elections: read.elections(), trace: true, ..Settings::default() };
-            let plan = Plan { read, seed, faults: faults.clone(), time_limit_ms: 12_000, settings, ..Plan::default() };
-            let plan = plan.schedule();
+            let plan = Plan::default();
+            let settings = plan.system().settings(&read.into(), &Options::default(), true);
+            let settings = settings.expect("each read mode can be traced, with the elections that are its own");
+            let (read, faults) = (read.into(), faults.clone());
+            let plan = Plan { read, seed, faults, time_limit_ms: 12_000, settings, ..plan }.schedule();
             let mut run = host.run(&plan, &place)?;
             unwritten.extend(report::of_run(&run).err());
             unwritten.extend(std::mem::replace(&mut run.kept, Ok(())).err());
@@ -65,8 +69,8 @@ fn status(finished: &[Finished]) -> ExitStatus {
     let mut status = ExitStatus::Linearizable;
     for (run, (read, expected)) in finished.iter().zip(EXPECTED) {
         let shown = match (run.results.verdict == expected, read) {
-            (true, ReadMode::Leader) => ExitStatus::Linearizable,
-            (false, ReadMode::Leader) => ExitStatus::Failed,
+            (true, LEADER) => ExitStatus::Linearizable,
+            (false, LEADER) => ExitStatus::Failed,
             _ => run.results.status(),
         };
         let interrupted = if run.results.live.interrupted { ExitStatus::Interrupted } else { ExitStatus::Linearizable };

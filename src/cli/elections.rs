@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::systems::schism::Elections;
+use crate::systems::{Options, schism::Elections};
 
 /// Options for elections.
 #[derive(Clone, Copy, Debug, Args)]
@@ -17,6 +17,11 @@ pub(crate) struct ElectionArgs {
 }
 
 impl ElectionArgs {
+    /// Returns the requested mode as an option of the system, if any.
+    pub(crate) fn options(self) -> Options {
+        Options::default().with("elections", self.requested().map(Elections::name))
+    }
+
     /// Returns the requested mode, if any.
     pub(crate) fn requested(self) -> Option<Elections> {
         self.elections.or(self.check_quorum.then_some(Elections::CheckQuorum))

@@ -17,6 +17,7 @@ pub(crate) mod run;
 pub(crate) mod serve;
 pub(crate) mod shrink;
 pub(crate) mod store;
+mod systems;
 
 use clap::{Parser, Subcommand};
 

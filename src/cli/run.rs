@@ -9,7 +9,10 @@ use clap::{
 use nemesis::FaultSpecs;
 use workloads::WORKLOADS;
 
-use super::elections::ElectionArgs;
+use super::{
+    elections::ElectionArgs,
+    systems::{read_modes, system_names},
+};
 use crate::{
     error::{ExitStatus, Failure},
     render::run_summary,
@@ -18,7 +21,7 @@ use crate::{
         Host, Place,
         plan::{Plan, parse_time_limit},
     },
-    systems::schism::{Elections, ReadMode, Settings},
+    systems::{ReadMode, SystemName},
     terminal,
 };
 
@@ -42,9 +45,12 @@ pub(crate) struct RunArgs {
     /// Number of nodes in the cluster.
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=9))]
     nodes: u16,
-    /// Read mode: how nodes answer reads.
-    #[arg(long, value_enum, value_name = "MODE", default_value = "quorum")]
-    read: ReadMode,
+    /// System under test [default: schism].
+    #[arg(long, value_name = "NAME", value_parser = system_names())]
+    system: Option<SystemName>,
+    /// Read mode: how nodes answer reads [default: quorum].
+    #[arg(long, value_name = "MODE", value_parser = read_modes())]
+    read: Option<ReadMode>,
     /// Workload: operations of the clients.
     #[arg(long, value_name = "NAME", default_value = "register", value_parser = workload_names())]
     workload: String,
@@ -97,8 +103,7 @@ impl RunArgs {
     pub(crate) fn execute(self, host: &Host) -> anyhow::Result<ExitStatus> {
         let json = self.json;
         let place = self.folder.clone().map_or_else(|| Place::Store(self.store.clone()), Place::Folder);
-        self.elections().check(self.read).map_err(|why| Failure::new(ExitStatus::Usage, why))?;
-        let finished = host.run(&self.plan(), &place)?;
+        let finished = host.run(&self.plan()?, &place)?;
         let page = report::of_run(&finished);
         let printed = if json {
             terminal::print_json(&finished.as_json())
@@ -112,22 +117,24 @@ impl RunArgs {
     /// Checks that the run is possible at all.
     ///
     /// # Errors
-    /// Fails if one of the faults cannot work in a cluster of this size.
+    /// Fails if one of the faults cannot work in a cluster of this size, or the system lacks what is asked of it.
     pub(crate) fn check(&self) -> anyhow::Result<()> {
-        self.faults.check(self.nodes).map_err(|why| Failure::new(ExitStatus::Usage, why.to_string()).into())
+        self.faults.check(self.nodes).map_err(|why| usage(why.to_string()))?;
+        self.plan().map(drop)
     }
 
-    fn elections(&self) -> Elections {
-        self.elections.requested().unwrap_or(self.read.elections())
-    }
-
-    fn plan(self) -> Plan {
-        let settings = Settings { elections: self.elections(), trace: self.trace, ..Settings::default() };
-        Plan {
+    fn plan(&self) -> anyhow::Result<Plan> {
+        let name = self.system.clone().unwrap_or_default();
+        let system = name.find().map_err(usage)?;
+        let read = self.read.clone().unwrap_or_else(|| system.default_read());
+        system.check_read(&read).map_err(usage)?;
+        let settings = system.settings(&read, &self.elections.options(), self.trace).map_err(usage)?;
+        let plan = Plan {
+            system: name,
             nodes: self.nodes,
-            read: self.read,
-            workload: self.workload,
-            faults: self.faults,
+            read,
+            workload: self.workload.clone(),
+            faults: self.faults.clone(),
             seed: self.seed.unwrap_or_else(draw_seed),
             time_limit_ms: u64::try_from(self.time_limit.as_millis()).unwrap_or(u64::MAX),
             rate: self.rate,
@@ -136,9 +143,14 @@ impl RunArgs {
             read_percent: self.read_share,
             settings,
             ..Plan::default()
-        }
-        .schedule()
+        };
+        plan.check().map_err(usage)?;
+        Ok(plan.schedule())
     }
+}
+
+fn usage(why: String) -> Failure {
+    Failure::new(ExitStatus::Usage, why)
 }
 
 /// Draws a seed short enough to be typed again.

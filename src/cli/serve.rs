@@ -32,7 +32,7 @@ use self::names::Names;
 use crate::{
     check::Budget,
     error::{ExitStatus, host_limits},
-    report, run, store, terminal,
+    report, run, terminal,
 };
 
 /// Interval at which the page of a run under way is refreshed.
@@ -69,7 +69,7 @@ struct ServerState {
 
 impl ServeArgs {
     pub(crate) fn execute(self) -> anyhow::Result<ExitStatus> {
-        store::find(&self.store)?;
+        run::find_runs(&self.store)?;
         let state = Arc::new(ServerState { root: self.store.canonicalize()?, makes: Semaphore::new(1) });
         let runtime = host_limits::small_runtime()?;
         let ended = runtime.block_on(self.listen(state));
@@ -104,8 +104,9 @@ impl ServeArgs {
 }
 
 async fn index(State(state): State<Arc<ServerState>>) -> Response {
-    let listed =
-        tokio::task::spawn_blocking(move || store::find(&state.root).map(|all| report::store::page(&state.root, &all)));
+    let listed = tokio::task::spawn_blocking(move || {
+        run::find_runs(&state.root).map(|all| report::store::page(&state.root, &all))
+    });
     match listed.await {
         Ok(Ok(page)) => html(page.into_string()),
         _ => (StatusCode::INTERNAL_SERVER_ERROR, "the store cannot be read").into_response(),

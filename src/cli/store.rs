@@ -14,8 +14,8 @@ use serde::Serialize;
 
 use crate::{
     error::{ExitStatus, Failure},
-    run::COLUMNS_FILE,
-    store::{ConfinedFolder, StoredRun, find, is_run, refused, write_inside},
+    run::{COLUMNS_FILE, StoredRun, find_runs, is_run},
+    store::{ConfinedFolder, refused, write_inside},
     systems::trace_files,
     terminal::{self, sanitize},
 };
@@ -80,14 +80,14 @@ struct Row<'a> {
 }
 
 fn list(store: &Path, json: bool) -> anyhow::Result<ExitStatus> {
-    let all = find(store)?;
+    let all = find_runs(store)?;
     let rows: Vec<Row<'_>> = all.iter().map(|kept| Row { kept, bytes: size(&kept.path) }).collect();
     if json {
         return terminal::print_json(&rows);
     }
     let mut table = Table::new();
     table.load_style(presets::UTF8_FULL_CONDENSED);
-    table.set_header(["run", "verdict", "faults", "seed", "size"]);
+    table.set_header(["run", "verdict", "workload", "faults", "seed", "size"]);
     let mut bytes = 0;
     for Row { kept, bytes: of_run } in &rows {
         bytes += of_run;
@@ -95,6 +95,7 @@ fn list(store: &Path, json: bool) -> anyhow::Result<ExitStatus> {
         table.add_row([
             sanitize::line(&path),
             sanitize::line(&kept.verdict),
+            sanitize::line(&kept.workload),
             sanitize::line(&kept.faults),
             kept.seed.to_string(),
             mib(*of_run),
@@ -155,13 +156,13 @@ fn remove_latest_link(run: &Path) -> io::Result<()> {
 
 fn collect_garbage(store: &Path, older_than: Option<Duration>, dry_run: bool) -> anyhow::Result<ExitStatus> {
     let (mut removed, mut packed, mut freed) = (0, 0, 0_u64);
-    for kept in find(store)?.into_iter().filter(|kept| kept.is_over) {
+    for kept in find_runs(store)?.into_iter().filter(|kept| kept.is_over) {
         let run = ConfinedFolder::of(&kept.path).map_err(refused(&kept.path))?;
         let before = size(&kept.path);
         let age =
             fs::metadata(&kept.path)?.modified().ok().and_then(|time| SystemTime::now().duration_since(time).ok());
         let is_old = older_than.zip(age).is_some_and(|(limit, age)| age > limit);
-        if is_old && !kept.is_violation() && !kept.of_campaign {
+        if is_old && kept.is_without_violation && !kept.of_campaign {
             removed += 1;
             freed += before;
             if !dry_run {

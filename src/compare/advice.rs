@@ -3,7 +3,10 @@
 use nemesis::FaultSpec;
 
 use super::{Comparison, Mode, Setting};
-use crate::{systems::schism::ReadMode, terminal::words::counted};
+use crate::{
+    systems::{Guarantee, ReadMode},
+    terminal::words::counted,
+};
 
 /// Minimum number of runs that show how much runs vary.
 const FEWEST_RUNS: usize = 3;
@@ -23,13 +26,13 @@ impl Comparison {
     }
 
     /// Returns the modes that were measured, in the order of the plan.
-    fn modes(&self) -> impl Iterator<Item = ReadMode> {
-        self.plan.reads.iter().copied().filter(|read| self.of_mode(*read).next().is_some())
+    fn modes(&self) -> impl Iterator<Item = &ReadMode> {
+        self.plan.reads.iter().filter(|read| self.of_mode(read).next().is_some())
     }
 
-    fn of_mode(&self, read: ReadMode) -> impl Iterator<Item = (&Setting, &Mode)> {
+    fn of_mode<'a>(&'a self, read: &'a ReadMode) -> impl Iterator<Item = (&'a Setting, &'a Mode)> {
         let all = self.settings.iter().flat_map(|setting| setting.modes.iter().map(move |mode| (setting, mode)));
-        all.filter(move |(_, mode)| mode.read == read)
+        all.filter(move |(_, mode)| mode.read == *read)
     }
 
     fn is_interrupted(&self) -> bool {
@@ -45,13 +48,8 @@ impl Comparison {
                 self.finished, self.planned
             );
         }
-        let unmeasured: Vec<&str> = self
-            .plan
-            .reads
-            .iter()
-            .filter(|read| self.of_mode(**read).next().is_none())
-            .map(|read| read.name())
-            .collect();
+        let unmeasured: Vec<&str> =
+            self.plan.reads.iter().filter(|read| self.of_mode(read).next().is_none()).map(ReadMode::name).collect();
         if !unmeasured.is_empty() {
             text += &format!("Not measured: {} reads. ", unmeasured.join(" and "));
         }
@@ -59,7 +57,7 @@ impl Comparison {
     }
 
     /// Describes whether a mode showed violations, and under which conditions it was tested.
-    fn risk(&self, read: ReadMode) -> String {
+    fn risk(&self, read: &ReadMode) -> String {
         let violated: Vec<String> = self
             .of_mode(read)
             .filter(|(_, mode)| mode.violations.count > 0)
@@ -72,7 +70,7 @@ impl Comparison {
                 "{name} reads were not linearizable under {}, by up to {stalest_ms} ms: choose them only where that \
                 is acceptable{}. ",
                 violated.join(" and "),
-                if read == ReadMode::Lease { ", or where clocks can be trusted" } else { "" },
+                if self.rests_on_clocks(read) { ", or where clocks can be trusted" } else { "" },
             );
         }
         let tried: Vec<String> = self
@@ -85,12 +83,21 @@ impl Comparison {
                 "{name} reads: no run could have found a violation, so none says anything of their safety. "
             );
         }
-        let clocks = if read == ReadMode::Lease && !self.bends_clocks() {
+        let clocks = if self.rests_on_clocks(read) && !self.bends_clocks() {
             "; they trust clocks, which nothing bent here"
         } else {
             ""
         };
         format!("{name} reads showed no violation under {}{clocks}. ", tried.join(" and "))
+    }
+
+    /// Returns true if reads of this mode are safe only by clocks, in one of the systems that were compared.
+    fn rests_on_clocks(&self, read: &ReadMode) -> bool {
+        let mut systems = self.plan.systems.iter().filter_map(|name| name.find().ok());
+        systems.any(|system| {
+            let described = system.describe_read(read);
+            described.is_some_and(|described| described.guarantee == Guarantee::LinearizableByClocks)
+        })
     }
 
     fn bends_clocks(&self) -> bool {
@@ -112,8 +119,8 @@ impl Comparison {
             );
         }
         let is_safe = |mode: &&Mode| {
-            self.of_mode(mode.read).all(|(_, other)| other.violations.count == 0)
-                && self.of_mode(mode.read).any(|(_, other)| other.tested > 0)
+            self.of_mode(&mode.read).all(|(_, other)| other.violations.count == 0)
+                && self.of_mode(&mode.read).any(|(_, other)| other.tested > 0)
         };
         let safe: Vec<&Mode> = first.modes.iter().filter(is_safe).collect();
         let Some(fastest) = safe.iter().min_by(|a, b| a.read_p50.median.total_cmp(&b.read_p50.median)) else {
@@ -144,7 +151,7 @@ fn latency(mode: &Mode) -> String {
     format!("{} ({:.2} ms at p50, {:.2} to {:.2} over {runs})", mode.read.name(), p50.median, p50.least, p50.most)
 }
 
-fn sentence_start(read: ReadMode) -> String {
-    let name = read.name();
-    name[..1].to_uppercase() + &name[1..]
+fn sentence_start(read: &ReadMode) -> String {
+    let mut name = read.name().chars();
+    name.next().map_or_else(String::new, |first| first.to_uppercase().chain(name).collect())
 }

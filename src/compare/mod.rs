@@ -17,7 +17,7 @@ use crate::{
     },
     run::{self, FaultWindow, Finished},
     store::{ConfinedFolder, SchemaVersion, refused},
-    systems::schism::ReadMode,
+    systems::ReadMode,
 };
 
 /// Precision of latencies in significant digits, and their maximum in µs (an hour).
@@ -213,7 +213,8 @@ impl<'a> Gathered<'a> {
         self.messages += results.live.cost.messages;
         self.fsyncs += results.live.cost.fsyncs;
         self.gaps_ms.push(results.coverage.longest_gap_ms);
-        let late_ns = run.plan.settings.election_timeout_ms * 1_000_000;
+        let late = run.plan.system().timing(&run.plan.settings).outage_within;
+        let late_ns = u64::try_from(late.as_nanos()).unwrap_or(u64::MAX);
         let recovery_ns = |window: &FaultWindow| run::recovery_ns(&results.live.availability, window.span, late_ns);
         self.recoveries_ms.extend(run.windows.iter().filter_map(recovery_ns).map(|ns| ns / 1_000_000));
         for node in &results.live.availability {
@@ -248,7 +249,7 @@ impl<'a> Gathered<'a> {
         let each = |count: u64| ratio(count, self.ok as u64 + self.read_probes.0 + self.write_probes.0);
         let available = |(answered, all): (u64, u64)| (all > 0).then(|| 100.0 * ratio(answered, all));
         Mode {
-            read: self.cell.cell.read,
+            read: self.cell.cell.read.clone(),
             runs: self.throughputs.len(),
             throughput: Spread::of(self.throughputs),
             read_p50: Spread::of(self.read_p50s),
@@ -325,14 +326,14 @@ fn ranked(modes: &[Mode], figure: impl Fn(&Mode) -> Spread) -> Vec<Vec<ReadMode>
     }
     let in_order = |(_, mut group): (Spread, Vec<usize>)| {
         group.sort_unstable();
-        group.into_iter().map(|place| modes[place].read).collect()
+        group.into_iter().map(|place| modes[place].read.clone()).collect()
     };
     groups.into_iter().map(in_order).collect()
 }
 
 /// Formats a ranking, such as `local < leader ≈ lease < quorum < log`.
 pub(crate) fn order_in_words(groups: &[Vec<ReadMode>], sign: &str) -> String {
-    let group = |group: &Vec<ReadMode>| group.iter().map(|mode| mode.name()).collect::<Vec<_>>().join(" ≈ ");
+    let group = |group: &Vec<ReadMode>| group.iter().map(ReadMode::name).collect::<Vec<_>>().join(" ≈ ");
     groups.iter().map(group).collect::<Vec<_>>().join(sign)
 }
 

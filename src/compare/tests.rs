@@ -7,7 +7,6 @@ use crate::{
         summary::{Summary, tests::made_up},
     },
     store::SchemaVersion,
-    systems::schism::ReadMode,
 };
 
 /// Makes up a campaign in which every run ended in this category.
@@ -16,8 +15,8 @@ fn all(category: Category) -> Summary {
 }
 
 /// Makes up a mode of three runs whose figures differ by one percent.
-fn mode(summary: &Summary, read: ReadMode, p50: f64, throughput: f64) -> Mode {
-    let cell = summary.cells.iter().find(|cell| cell.cell.read == read).unwrap();
+fn mode(summary: &Summary, read: &str, p50: f64, throughput: f64) -> Mode {
+    let cell = summary.cells.iter().find(|cell| cell.cell.read.name() == read).unwrap();
     let around = |figure: f64| Spread { least: figure * 0.99, median: figure, most: figure * 1.01 };
     Mode { runs: 3, read_p50: around(p50), throughput: around(throughput), ..Gathered::new(cell).done() }
 }
@@ -37,10 +36,10 @@ fn comparison(summary: &Summary, modes: Vec<Mode>) -> Comparison {
 fn modes_are_ranked_where_figures_tell_them_apart() {
     let summary = all(Category::NoViolation);
     let modes = vec![
-        mode(&summary, ReadMode::Leader, 1.0, 900.0),
-        mode(&summary, ReadMode::Lease, 0.95, 950.0),
-        mode(&summary, ReadMode::Quorum, 2.0, 500.0),
-        mode(&summary, ReadMode::Log, 3.0, 400.0),
+        mode(&summary, "leader", 1.0, 900.0),
+        mode(&summary, "lease", 0.95, 950.0),
+        mode(&summary, "quorum", 2.0, 500.0),
+        mode(&summary, "log", 3.0, 400.0),
     ];
     let setting = Setting::new("none".to_owned(), modes);
     assert_eq!(order_in_words(&setting.by_read_latency, " < "), "leader ≈ lease < quorum < log");
@@ -54,14 +53,14 @@ fn modes_whose_runs_overlap_are_not_ranked() {
         read_p50: Spread { least: median * 0.5, median, most: median * 2.0 },
         ..mode(&summary, read, median, 1.0)
     };
-    let setting = Setting::new("none".to_owned(), vec![wide(ReadMode::Lease, 1.0), wide(ReadMode::Quorum, 1.5)]);
+    let setting = Setting::new("none".to_owned(), vec![wide("lease", 1.0), wide("quorum", 1.5)]);
     assert_eq!(order_in_words(&setting.by_read_latency, " < "), "lease ≈ quorum");
 }
 
 #[test]
 fn the_fastest_is_named_with_what_shows_it() {
     let summary = all(Category::NoViolation);
-    let modes = vec![mode(&summary, ReadMode::Lease, 1.0, 1.0), mode(&summary, ReadMode::Quorum, 2.0, 1.0)];
+    let modes = vec![mode(&summary, "lease", 1.0, 1.0), mode(&summary, "quorum", 2.0, 1.0)];
     let advice = comparison(&summary, modes).advice();
     assert!(
         advice.contains("lease (1.00 ms at p50, 0.99 to 1.01 over 3 runs) is the fastest under partition"),
@@ -73,7 +72,7 @@ fn the_fastest_is_named_with_what_shows_it() {
 #[test]
 fn an_interrupted_comparison_says_so_first_and_advises_nothing() {
     let summary = made_up(|place| (place < 5).then_some(Category::NoViolation));
-    let advice = comparison(&summary, vec![mode(&summary, ReadMode::Local, 1.0, 1.0)]).advice();
+    let advice = comparison(&summary, vec![mode(&summary, "local", 1.0, 1.0)]).advice();
     assert!(advice.starts_with("Interrupted: 5 of 90 runs are over"), "{advice}");
     assert!(advice.contains("Not measured: leader and lease"), "{advice}");
     assert!(!advice.contains("fastest"), "{advice}");
@@ -83,7 +82,7 @@ fn an_interrupted_comparison_says_so_first_and_advises_nothing() {
 fn single_runs_bear_no_advice_on_speed() {
     let summary = all(Category::NoViolation);
     let single = |read, p50| Mode { runs: 1, ..mode(&summary, read, p50, 1.0) };
-    let advice = comparison(&summary, vec![single(ReadMode::Lease, 1.0), single(ReadMode::Log, 9.0)]).advice();
+    let advice = comparison(&summary, vec![single("lease", 1.0), single("log", 9.0)]).advice();
     assert!(advice.contains("No advice on speed: 1 run of a mode under partition"), "{advice}");
     assert!(!advice.contains("is the fastest"), "{advice}");
 }
@@ -91,7 +90,7 @@ fn single_runs_bear_no_advice_on_speed() {
 #[test]
 fn weak_runs_say_nothing_of_safety() {
     let summary = all(Category::Weak);
-    let modes = vec![mode(&summary, ReadMode::Leader, 1.0, 1.0), mode(&summary, ReadMode::Quorum, 2.0, 1.0)];
+    let modes = vec![mode(&summary, "leader", 1.0, 1.0), mode(&summary, "quorum", 2.0, 1.0)];
     let comparison = comparison(&summary, modes);
     assert_eq!(comparison.settings[0].modes[0].verdicts, ["3 weak"]);
     let advice = comparison.advice();
@@ -102,7 +101,7 @@ fn weak_runs_say_nothing_of_safety() {
 #[test]
 fn a_violation_is_told_with_its_interval() {
     let summary = all(Category::Violation);
-    let advice = comparison(&summary, vec![mode(&summary, ReadMode::Leader, 1.0, 1.0)]).advice();
+    let advice = comparison(&summary, vec![mode(&summary, "leader", 1.0, 1.0)]).advice();
     assert!(
         advice.contains("Leader reads were not linearizable under partition (3 of 3 runs; 44 to 100 %"),
         "{advice}"

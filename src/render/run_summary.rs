@@ -28,8 +28,9 @@ pub(crate) fn describe_run(finished: &Finished) -> String {
     }
     text += &coverage_in_words(&results.coverage);
     text += &format!(
-        "  longest time in which no node answered: {} ms; a leader after {} ms\n",
-        longest_gap_ms, results.live.start.leader_after_ms
+        "  longest time in which no node answered: {longest_gap_ms} ms; {} after {} ms\n",
+        finished.plan.readiness(),
+        results.live.start.leader_after_ms
     );
     if let Some(why) = &results.live.harness_failed {
         text += &format!("  the run itself failed: {why}\n");
@@ -66,6 +67,26 @@ pub(crate) fn explain(finished: &Finished) -> String {
 
 /// Describes what the run could have caught, and the outcomes of operations under each fault.
 pub(crate) fn coverage_in_words(coverage: &Coverage) -> String {
+    let mut text = leadership_in_words(coverage);
+    for fault in &coverage.faults {
+        text += &format!(
+            "    {} to {}  {}: {} ok, {} failed, {} unknown\n",
+            seconds(fault.span.from_ns),
+            seconds(fault.span.until_ns),
+            fault.fault,
+            grouped(fault.ok),
+            grouped(fault.fail),
+            grouped(fault.info),
+        );
+    }
+    text
+}
+
+/// Describes what deposed leaders were asked, or that nobody could see it.
+fn leadership_in_words(coverage: &Coverage) -> String {
+    if !coverage.unseen.is_empty() {
+        return format!("  what could not be seen: {}\n", coverage.unseen.join("; "));
+    }
     let deposed = &coverage.deposed;
     let mut text = format!("  what this run could have caught: {}", counted(coverage.leader_changes, "leader change"));
     if deposed.times > 0 {
@@ -81,27 +102,14 @@ pub(crate) fn coverage_in_words(coverage: &Coverage) -> String {
     let retired = coverage.retired;
     if retired.times > 0 {
         text += &format!(
-            "; {} stepped down before another led, asked for {} around that time, right after which others had {} \
+            "; {} {} down before another led, asked for {} around that time, right after which others had {} \
             acknowledged",
-            counted(retired.times, "leader"),
+            grouped(retired.times),
+            if retired.times == 1 { "leader stepped" } else { "leaders stepped" },
             counted(retired.reads_asked, "read"),
             counted(retired.writes_elsewhere, "write"),
         );
     }
     text.push('\n');
-    for what in &coverage.unseen {
-        text += &format!("  what could not be seen: {what}\n");
-    }
-    for fault in &coverage.faults {
-        text += &format!(
-            "    {} to {}  {}: {} ok, {} failed, {} unknown\n",
-            seconds(fault.span.from_ns),
-            seconds(fault.span.until_ns),
-            fault.fault,
-            grouped(fault.ok),
-            grouped(fault.fail),
-            grouped(fault.info),
-        );
-    }
     text
 }

@@ -8,6 +8,8 @@ pub(crate) mod outputs;
 mod page;
 mod sections;
 pub(crate) mod store;
+#[cfg(test)]
+mod tests;
 pub(crate) mod timeline;
 
 use std::path::Path;

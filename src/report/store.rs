@@ -5,7 +5,7 @@ use std::path::Path;
 use maud::{Markup, PreEscaped, html};
 
 use super::page::{frame, text};
-use crate::store::{REPORT_FILE, StoredRun};
+use crate::{run::StoredRun, store::REPORT_FILE};
 
 const SCRIPT: &str = include_str!("assets/store.js");
 
@@ -20,13 +20,13 @@ pub(crate) fn page(root: &Path, all: &[StoredRun]) -> Markup {
                     label { "Verdict " select id="filter" {
                         option value="" { "all" }
                         @for verdict in ["not-linearizable", "linearizable", "unknown", "under way or \
-                        killed"] { option { (verdict) } }
+                        killed", "cannot be read"] { option { (verdict) } }
                     } }
                 }
                 div class="wide" tabindex="0" role="region" aria-label="Runs" {
                     table id="runs" {
                         thead { tr {
-                            @for name in ["run", "verdict", "system", "reads", "faults", "seed"] {
+                            @for name in ["run", "verdict", "system", "workload", "reads", "faults", "seed"] {
                                 th scope="col" { button type="button" { (name) } }
                             }
                         } }
@@ -43,6 +43,7 @@ pub(crate) fn page(root: &Path, all: &[StoredRun]) -> Markup {
                                     }
                                     td { (text(&kept.verdict)) }
                                     td { (text(&kept.system)) }
+                                    td { (text(&kept.workload)) }
                                     td { (text(&kept.read)) }
                                     td { (text(&kept.faults)) }
                                     td class="number" { (kept.seed) }

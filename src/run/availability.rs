@@ -1,16 +1,14 @@
-//! Availability of each node for reads and writes, measured by probes that wait no longer than two heartbeats.
+//! Availability of each node for reads and writes, measured by probes that wait for a short time that the system sets.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
-use workloads::{HttpConnector, HttpOptions, Probes, Probing};
+use workloads::{Connector, Probes, Probing};
 
 use super::{beliefs::Span, cluster::Cluster};
-use crate::run::plan::Plan;
+use crate::{run::plan::Plan, systems::ClientSetup};
 
-/// Interval between probes of a node, and time limit of each, in heartbeats.
-const HEARTBEATS: u32 = 2;
 /// Key of the probes. The keys of a load are counted from 0 and never reach it.
 const KEY: u32 = u32::MAX;
 
@@ -35,23 +33,24 @@ pub(crate) struct NodeAvailability {
 #[derive(Debug)]
 pub(crate) struct Prober {
     probing: Probing,
-    connector: HttpConnector,
+    connector: Connector,
     found: Arc<workloads::Availability>,
     /// Time 0 of the history.
     origin: Instant,
 }
 
 impl Prober {
-    pub(crate) fn new(plan: &Plan, cluster: &Cluster, origin: std::time::Instant) -> Self {
-        let wait = Duration::from_millis(plan.settings.heartbeat_interval_ms) * HEARTBEATS;
-        let connector = plan.system().connector(HttpOptions {
-            nodes: (1..).zip(cluster.addresses.iter().map(|address| address.client)).collect(),
-            read_mode: plan.read.name().to_owned(),
+    pub(crate) fn new(plan: &Plan, cluster: &Cluster, origin: std::time::Instant) -> anyhow::Result<Self> {
+        let wait = plan.system().timing(&plan.settings).probe;
+        let clients = ClientSetup {
+            deployment: &cluster.deployment,
+            read: &plan.read,
             connect_timeout: wait / 2,
             operation_timeout: wait,
-        });
+        };
+        let connector = plan.system().connector(&clients)?;
         let probing = Probing { workload: plan.workload(), every: wait, limit: wait, key: KEY };
-        Self { probing, connector, found: Arc::default(), origin: Instant::from_std(origin) }
+        Ok(Self { probing, connector, found: Arc::default(), origin: Instant::from_std(origin) })
     }
 
     /// Probes until dropped.

@@ -150,10 +150,10 @@ pub(crate) fn deposed(reigns: &[Reign]) -> Vec<Deposed> {
 #[cfg(test)]
 mod tests {
     use super::{Deposed, Missed, Reign, Span, deposed, missed_in, reigns_in, without_a_fault};
-    use crate::systems::{LogEvent, system};
+    use crate::systems::{LogEvent, SystemName};
 
     fn events(log: &str) -> Vec<LogEvent> {
-        system("schism").unwrap().read_log(log)
+        SystemName::default().find().unwrap().read_log(log)
     }
 
     fn span(from_ns: u64, until_ns: u64) -> Span {

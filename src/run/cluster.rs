@@ -1,7 +1,7 @@
 //! A cluster of nodes on hosts of their own: start, first leader, recovery, end. Each wait has a limit.
 
 use std::{
-    fs,
+    fs, io,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -13,13 +13,9 @@ use nemesis::{Capabilities, Hosts, Nemesis, NodeCommand, NodeId, Sandbox};
 use crate::{
     error::{ExitStatus, Failure, host_limits},
     run::plan::Plan,
-    systems::{Address, NodeSetup, Status, StatusClient, System, is_ready, is_settled},
+    systems::{Address, Deployment, Status, StatusClient, System, Timing, is_ready, is_settled},
 };
 
-/// Maximum time in which a cluster must elect its first leader.
-const LEADER_LIMIT: Duration = Duration::from_secs(15);
-/// Maximum time in which all nodes of a healed cluster must follow one leader again.
-const SETTLE_LIMIT: Duration = Duration::from_secs(20);
 /// Maximum time for nodes to end by themselves.
 const STOP_LIMIT: Duration = Duration::from_secs(2);
 /// Length of the end of a node's log that is searched for the reason why it ended.
@@ -32,7 +28,9 @@ const POLL: Duration = Duration::from_millis(10);
 pub(crate) struct Cluster {
     nemesis: Arc<Mutex<Nemesis>>,
     pub(crate) observer: StatusClient,
-    pub(crate) addresses: Vec<Address>,
+    pub(crate) deployment: Deployment,
+    system: &'static dyn System,
+    timing: Timing,
     dir: RunDir,
     started: Instant,
 }
@@ -49,36 +47,38 @@ impl Cluster {
         let started = Instant::now();
         let hosts = Hosts::create(plan.nodes, sandbox, can, log).context("making the nodes' hosts")?;
         let system = plan.system();
-        let addresses = addresses(system, &hosts)?;
+        let settings = plan.settings.clone();
+        let timing = system.timing(&settings);
+        let deployment = Deployment { addresses: addresses(system, &hosts)?, settings, dir: dir.path().to_owned() };
         let mut nemesis = Nemesis::new(hosts);
         for id in 1..=plan.nodes {
             let node_dir = dir.node_dir(id)?;
-            let clock = node_dir.join("clock");
-            let (addresses, settings) = (&*addresses, &plan.settings);
-            let start =
-                system.start_command(&NodeSetup { id, addresses, dir: &node_dir, clock_file: &clock, settings });
+            let clock = deployment.clock_file(id);
+            let start = system.start_command(id, &deployment).with_context(|| format!("preparing n{id}"))?;
             let command = NodeCommand {
                 program: start.program,
                 args: start.args,
                 first_args: start.first_args,
-                env: Vec::new(),
+                env: start.env,
                 log: node_dir.join("node.log"),
-                clock: Some(clock),
+                clock: system.has_clocks().then_some(clock),
             };
             nemesis.start(NodeId(id), command).with_context(|| format!("starting n{id}"))?;
         }
-        let observer = StatusClient::new(system, &addresses)?;
-        Ok(Self { nemesis: Arc::new(Mutex::new(nemesis)), observer, addresses, dir: dir.clone(), started })
+        let observer = StatusClient::new(system, &deployment)?;
+        let nemesis = Arc::new(Mutex::new(nemesis));
+        Ok(Self { nemesis, observer, deployment, system, timing, dir: dir.clone(), started })
     }
 
     /// Waits until the cluster is ready. Returns the time since its creation began.
     pub(crate) async fn wait_until_ready(&self) -> anyhow::Result<Duration> {
         let has_roles = self.observer.has_roles();
-        match self.wait(LEADER_LIMIT, |statuses| is_ready(has_roles, statuses)).await? {
+        let limit = self.timing.ready_within;
+        match self.wait(limit, |statuses| is_ready(has_roles, statuses)).await? {
             Ok(()) => Ok(self.started.elapsed()),
             Err(seen) => {
                 let missing = if has_roles { "no leader" } else { "not all nodes are up" };
-                Err(Failure::new(ExitStatus::Failed, format!("{missing} within {LEADER_LIMIT:?}: {seen}"))
+                Err(Failure::new(ExitStatus::Failed, format!("{missing} within {limit:?}: {seen}"))
                     .hint(format!("the nodes' logs are in {}", self.dir.path().join("nodes").display()))
                     .into())
             }
@@ -89,7 +89,7 @@ impl Cluster {
     /// instead.
     pub(crate) async fn settle(&self) -> anyhow::Result<Option<String>> {
         let has_roles = self.observer.has_roles();
-        Ok(self.wait(SETTLE_LIMIT, |statuses| is_settled(has_roles, statuses)).await?.err())
+        Ok(self.wait(self.timing.settled_within, |statuses| is_settled(has_roles, statuses)).await?.err())
     }
 
     async fn wait(
@@ -122,8 +122,7 @@ impl Cluster {
         let said = fs::read(log).unwrap_or_default();
         let last = String::from_utf8_lossy(&said[said.len().saturating_sub(LAST_WORDS_BYTES)..]).into_owned();
         if host_limits::is_blamed_in(&last) {
-            let words: Vec<&str> = last.lines().filter(|line| !line.starts_with('{')).map(str::trim).collect();
-            let what = format!("{what}: {}", words.join(" ").trim());
+            let what = format!("{what}: {}", self.system.last_words(&last));
             return Err(Failure::new(ExitStatus::Failed, what).into());
         }
         Ok(what)
@@ -141,9 +140,14 @@ impl Cluster {
     pub(crate) async fn down(&self) -> anyhow::Result<()> {
         self.with(|nemesis| nemesis.stop_all(STOP_LIMIT)).await.context("ending the nodes")?;
         self.with(Nemesis::remove_hosts).await.context("removing the nodes' hosts")?;
-        for id in (1..).take(self.addresses.len()) {
+        for id in (1..).take(self.deployment.addresses.len()) {
             let data = self.dir.node_dir(id)?.join("data");
-            fs::remove_dir_all(&data).with_context(|| format!("removing {}", data.display()))?;
+            match fs::remove_dir_all(&data) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(error).with_context(|| format!("removing {}", data.display()));
+                }
+                _ => {}
+            }
         }
         Ok(())
     }

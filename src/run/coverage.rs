@@ -9,7 +9,6 @@ use super::{
     beliefs::{Reign, Span, deposed},
     faults::FaultWindow,
 };
-use crate::systems::schism::Elections;
 
 /// Events in a run that could have led a wrong server into a violation.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -45,9 +44,9 @@ pub(crate) struct DeposedCoverage {
     pub(crate) writes_elsewhere: usize,
 }
 
-/// Coverage of leaders that stepped down by themselves, while running, before another led, as check-quorum demands.
-/// The reads and writes around that time would have exposed a leader that stepped down too late, or voters that
-/// elected another too early.
+/// Coverage of leaders that stepped down by themselves, while running, before another led, as they do where deposed
+/// leaders do not linger. The reads and writes around that time would have exposed a leader that stepped down too late,
+/// or voters that elected another too early.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct RetiredCoverage {
     pub(crate) times: usize,
@@ -68,14 +67,14 @@ pub(crate) struct FaultCoverage {
     pub(crate) info: usize,
 }
 
-/// Time before and after a change of leaders that counts as dangerous: well over an election timeout.
-const AROUND_NS: u64 = 500_000_000;
-
 /// Statements of the nodes about who led.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Leadership<'a> {
     pub(crate) reigns: &'a [Reign],
-    pub(crate) elections: Elections,
+    /// True if a deposed leader may believe for long that it leads.
+    pub(crate) linger: bool,
+    /// Time before and after a change of leaders that counts as dangerous.
+    pub(crate) around_ns: u64,
 }
 
 /// Measures the coverage of a run. `load` is the time in which clients were active. Without `leadership` nobody can
@@ -102,9 +101,9 @@ pub(crate) fn measure(
     if coverage.writes == 0 {
         coverage.weak.push("nothing was written".to_owned());
     }
-    if let Some(Leadership { elections, .. }) = leadership {
-        if elections == Elections::CheckQuorum {
-            coverage.retired = retired_coverage(history, reigns, faults);
+    if let Some(Leadership { linger, around_ns, .. }) = leadership {
+        if !linger {
+            coverage.retired = retired_coverage(history, reigns, faults, around_ns);
         }
         let why = weaknesses_of_leadership(&coverage);
         coverage.weak.extend(why.into_iter().map(str::to_owned));
@@ -160,7 +159,7 @@ fn deposed_coverage(history: &History, reigns: &[Reign], faults: &[FaultWindow])
     sum
 }
 
-fn retired_coverage(history: &History, reigns: &[Reign], faults: &[FaultWindow]) -> RetiredCoverage {
+fn retired_coverage(history: &History, reigns: &[Reign], faults: &[FaultWindow], around_ns: u64) -> RetiredCoverage {
     let mut in_order: Vec<&Reign> = reigns.iter().collect();
     in_order.sort_by_key(|reign| reign.term);
     let mut sum = RetiredCoverage::default();
@@ -174,8 +173,8 @@ fn retired_coverage(history: &History, reigns: &[Reign], faults: &[FaultWindow])
         if old.node == new.node || old.span.until_ns > new.span.from_ns || faults.iter().any(dead) {
             continue;
         }
-        let from_ns = old.span.until_ns.saturating_sub(AROUND_NS);
-        let after = Span { from_ns: new.span.from_ns, until_ns: new.span.from_ns.saturating_add(AROUND_NS) };
+        let from_ns = old.span.until_ns.saturating_sub(around_ns);
+        let after = Span { from_ns: new.span.from_ns, until_ns: new.span.from_ns.saturating_add(around_ns) };
         let around = Span { from_ns, ..after };
         sum.times += 1;
         sum.reads_asked += timed(history)
@@ -244,12 +243,9 @@ mod tests {
     use histories::{Event, EventType, HistoryBuilder, Process};
 
     use super::{Coverage, DeposedCoverage, Leadership, RetiredCoverage, measure};
-    use crate::{
-        run::{
-            beliefs::{Reign, Span},
-            faults::FaultWindow,
-        },
-        systems::schism::Elections,
+    use crate::run::{
+        beliefs::{Reign, Span},
+        faults::FaultWindow,
     };
 
     const MS: u64 = 1_000_000;
@@ -263,7 +259,7 @@ mod tests {
         operations: &[(&'static str, u16, u64, u64, EventType)],
         reigns: &[Reign],
         faults: &[FaultWindow],
-        elections: Elections,
+        linger: bool,
     ) -> Coverage {
         let mut events = Vec::new();
         for (process, (f, node, invoked, completed, kind)) in (0..).zip(operations) {
@@ -277,7 +273,8 @@ mod tests {
         for event in events {
             builder.push(event).unwrap();
         }
-        measure(&builder.finish(), Some(Leadership { reigns, elections }), faults, span(0, 1000), &[])
+        let leadership = Leadership { reigns, linger, around_ns: 500 * MS };
+        measure(&builder.finish(), Some(leadership), faults, span(0, 1000), &[])
     }
 
     #[test]
@@ -293,7 +290,7 @@ mod tests {
             ("write", 1, 350, 370, EventType::Info),
             ("write", 2, 950, 960, EventType::Ok),
         ];
-        let found = coverage(&operations, &reigns, &[], Elections::Basic);
+        let found = coverage(&operations, &reigns, &[], true);
         let expected =
             DeposedCoverage { times: 1, reachable_ms: 600, reads_asked: 2, reads_answered: 1, writes_elsewhere: 1 };
         assert_eq!(found.deposed, expected);
@@ -301,8 +298,8 @@ mod tests {
         assert_eq!(found.longest_gap_ms, 558, "nothing succeeded from 402 to 960");
     }
 
-    /// Tests coverage with check-quorum: a leader that is cut off steps down before another leads, so no node is ever
-    /// deposed without knowing it.
+    /// Tests coverage where deposed leaders do not linger: a leader that is cut off steps down before another leads, so
+    /// no node is ever deposed without knowing it.
     #[test]
     fn a_leader_that_steps_down_was_asked_at_the_moment_of_danger() {
         let reigns =
@@ -312,7 +309,7 @@ mod tests {
             ("write", 2, 470, 480, EventType::Ok),
             ("write", 2, 960, 970, EventType::Ok),
         ];
-        let found = coverage(&operations, &reigns, &[], Elections::CheckQuorum);
+        let found = coverage(&operations, &reigns, &[], false);
         assert_eq!(found.retired, RetiredCoverage { times: 1, reads_asked: 1, writes_elsewhere: 1 });
         assert!(found.weak.is_empty(), "{:?}", found.weak);
         let killed = FaultWindow {
@@ -322,10 +319,10 @@ mod tests {
             bend: None,
             span: span(400, 900),
         };
-        let found = coverage(&operations, &reigns, &[killed], Elections::CheckQuorum);
+        let found = coverage(&operations, &reigns, &[killed], false);
         assert_eq!(found.retired, RetiredCoverage::default(), "who is dead can answer nothing wrongly");
         assert_eq!(found.weak, ["no deposed leader was asked for a read"]);
-        let found = coverage(&operations, &reigns, &[], Elections::Basic);
+        let found = coverage(&operations, &reigns, &[], true);
         assert_eq!(found.weak, ["no deposed leader was asked for a read"]);
     }
 
@@ -340,7 +337,7 @@ mod tests {
             bend: None,
             span: span(100, 800),
         };
-        let found = coverage(&[("read", 1, 400, 500, EventType::Fail)], &reigns, &[pause], Elections::Basic);
+        let found = coverage(&[("read", 1, 400, 500, EventType::Fail)], &reigns, &[pause], true);
         assert_eq!(found.deposed, DeposedCoverage { times: 1, reachable_ms: 100, ..DeposedCoverage::default() });
         assert_eq!(found.weak, ["nothing was written", "no deposed leader was asked for a read"]);
         assert_eq!((found.faults[0].ok, found.faults[0].fail, found.faults[0].info), (0, 1, 0));

@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::Context as _;
 use histories::RunDir;
-use nemesis::{Capabilities, Fault, FaultSpecs, PlannedFault, Sandbox, Shape, Target};
+use nemesis::{Capabilities, FaultSpecs, Sandbox};
 use nix::time::{ClockId, clock_gettime};
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -19,8 +19,7 @@ use tokio::{
 use super::{Finished, Place};
 use crate::{
     error::{ExitStatus, Failure, host_limits},
-    run::plan::Plan,
-    systems::System,
+    run::plan::{Plan, check_faults},
     terminal,
 };
 
@@ -82,7 +81,8 @@ impl Host {
     }
 
     fn refuse_unsupported(&self, plan: &Plan) -> anyhow::Result<()> {
-        refuse_leader_faults(plan.system(), &plan.schedule)?;
+        check_faults(plan.system(), &plan.schedule)
+            .map_err(|impossible| Failure::new(ExitStatus::Failed, impossible.what).hint(impossible.remedy))?;
         for planned in &plan.schedule {
             let refused = match (self.can.supports(&planned.fault), &self.sandbox) {
                 (Err(unsupported), _) => Some((unsupported.to_string(), unsupported.remedy)),
@@ -98,29 +98,6 @@ impl Host {
         }
         Ok(())
     }
-}
-
-/// Checks that no fault is aimed at the leader of a system that does not say who leads.
-///
-/// # Errors
-/// Fails with the name of the fault.
-fn refuse_leader_faults(system: &dyn System, schedule: &[PlannedFault]) -> Result<(), Failure> {
-    let is_aimed = |fault: &Fault| match *fault {
-        Fault::Kill { target } | Fault::Pause { target } | Fault::Clock { target, .. } => is_leader(target),
-        Fault::Partition { shape } => matches!(shape, Shape::Isolate(target) if is_leader(target)),
-    };
-    match schedule.iter().find(|planned| is_aimed(&planned.fault)) {
-        Some(planned) if !system.has_roles() => {
-            let what = format!("cannot {}: {} does not say who leads", planned.fault, system.name());
-            Err(Failure::new(ExitStatus::Failed, what).hint("aim it at random, or at a node such as n1"))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Returns true if this target is the leader, now or where nothing else is known.
-fn is_leader(target: Target) -> bool {
-    matches!(target, Target::Leader | Target::Skewed)
 }
 
 /// Estimates the maximum number of files that a run has open: two connections per client, some files per node, and the
@@ -161,29 +138,4 @@ pub(super) async fn watch_for_interrupt(stopper: watch::Sender<bool>) {
     terminal::note("interrupted: healing, saving and checking what there is");
     stopper.send(true).ok();
     std::future::pending::<()>().await;
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use nemesis::{Fault, PlannedFault, Shape, Target};
-
-    use super::refuse_leader_faults;
-    use crate::systems::{system, tests::Roleless};
-
-    #[test]
-    fn a_fault_of_the_leader_is_refused_by_name_if_nobody_says_who_leads() {
-        let planned = |fault| [PlannedFault { at: Duration::ZERO, lasts: Duration::ZERO, fault, draw: 0 }];
-        let pause = planned(Fault::Pause { target: Target::Leader });
-        let cut = planned(Fault::Partition { shape: Shape::Isolate(Target::Leader) });
-        for fault in [&pause, &cut] {
-            let refused = refuse_leader_faults(&Roleless, fault).unwrap_err().what;
-            assert!(refused.contains(&fault[0].fault.to_string()) && refused.contains("roleless"), "{refused}");
-            assert!(refuse_leader_faults(system("schism").unwrap(), fault).is_ok());
-        }
-        for fault in [Fault::Kill { target: Target::Random }, Fault::Partition { shape: Shape::Halves }] {
-            assert!(refuse_leader_faults(&Roleless, &planned(fault)).is_ok());
-        }
-    }
 }

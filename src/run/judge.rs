@@ -11,19 +11,19 @@ use histories::{History, RunDir};
 use serde::de::DeserializeOwned;
 
 use super::{
-    Finished, LOG_FILE,
-    beliefs::{self, Beliefs, Span},
+    Finished, LOG_FILE, TEST_FILE,
+    beliefs::{self, Beliefs, Reign, Span},
     context,
     coverage::{self, Leadership},
     faults::{FaultWindow, windows},
     node_file,
     plan::Plan,
-    results::{Counts, Latency, LiveResults, RESULTS_FILE, Results, START_FILE},
+    results::{Counts, Latency, LiveResults, RESULTS_FILE, Results, RunStart, START_FILE},
 };
 use crate::{
     check::{Budget, Meaning, evidence, model_named, processors, transactions::as_report},
     error::{ExitStatus, Failure},
-    store::{ConfinedFolder, SchemaVersion, refused},
+    store::{ConfinedFolder, SchemaVersion, Versioned, read_json, refused},
 };
 
 /// Limits of the checker: its time and memory.
@@ -37,27 +37,27 @@ const CHECK_MEMORY_BYTES: usize = 4 << 30;
 pub(crate) fn again(path: &Path, budget: Budget) -> anyhow::Result<Finished> {
     let dir = RunDir::open(path)?;
     let folder = ConfinedFolder::of(path).map_err(refused(path))?;
-    let plan: Plan = read_json(&folder, "test.json")?;
+    let plan: Plan = read(&folder, TEST_FILE)?;
     if let Err(why) = plan.check() {
-        let what = format!("{}: {why}", folder.path().join("test.json").display());
+        let what = format!("{}: {why}", folder.path().join(TEST_FILE).display());
         return Err(Failure::new(ExitStatus::Unreadable, what).into());
     }
     let live = if folder.has(RESULTS_FILE) || !folder.has(START_FILE) {
-        read_json(&folder, RESULTS_FILE)?
+        read::<Versioned<LiveResults>>(&folder, RESULTS_FILE)?.content
     } else {
-        LiveResults { start: read_json(&folder, START_FILE)?, interrupted: true, ..LiveResults::default() }
+        let start = read::<Versioned<RunStart>>(&folder, START_FILE)?.content;
+        LiveResults { start, interrupted: true, ..LiveResults::default() }
     };
     judge(plan, dir, live, budget)
 }
 
-fn read_json<T: DeserializeOwned>(folder: &ConfinedFolder, file: &str) -> anyhow::Result<T> {
-    let unreadable = |why: String| {
-        let failure = Failure::new(ExitStatus::Unreadable, format!("{}: {why}", folder.path().join(file).display()));
-        failure.hint("a run that was killed too early has no results")
+/// Reads a file that a run must have left.
+fn read<T: DeserializeOwned>(folder: &ConfinedFolder, file: &str) -> anyhow::Result<T> {
+    let missing = || {
+        let what = format!("{}: {}", folder.path().join(file).display(), io::Error::from(io::ErrorKind::NotFound));
+        Failure::new(ExitStatus::Unreadable, what).hint("a run that was killed too early has no results")
     };
-    let found = folder.read(file).and_then(|found| found.ok_or_else(|| io::ErrorKind::NotFound.into()));
-    let text = found.map_err(|error| unreadable(error.to_string()))?;
-    Ok(serde_json::from_slice(&text).map_err(|error| unreadable(error.to_string()))?)
+    Ok(read_json(folder, file)?.ok_or_else(missing)?)
 }
 
 /// Returns the default limits for checking a run.
@@ -85,8 +85,7 @@ pub(super) fn judge(plan: Plan, dir: RunDir, live: LiveResults, budget: Budget) 
         _ => error,
     })?;
     let faults: Vec<Span> = windows.iter().map(|window| window.span).collect();
-    let leadership =
-        plan.system().has_roles().then_some(Leadership { reigns: &reigns, elections: plan.settings.elections });
+    let leadership = plan.system().has_roles().then(|| leadership(&plan, &reigns));
     let coverage = coverage::measure(&history, leadership, &windows, load, &live.availability);
     let violated = evidence::keys_with(&report, Verdict::NotLinearizable);
     let evidence = evidence::clearest(&violated).map(|(_, evidence)| evidence);
@@ -108,6 +107,15 @@ pub(super) fn judge(plan: Plan, dir: RunDir, live: LiveResults, budget: Budget) 
         reigns,
     };
     Ok(Finished { plan, history, results, windows, dir, folder, history_path, kept: Ok(()), budget })
+}
+
+fn leadership<'a>(plan: &Plan, reigns: &'a [Reign]) -> Leadership<'a> {
+    let around = plan.system().timing(&plan.settings).around_change;
+    Leadership {
+        reigns,
+        linger: plan.system().deposed_leaders_linger(&plan.settings),
+        around_ns: u64::try_from(around.as_nanos()).unwrap_or(u64::MAX),
+    }
 }
 
 /// Judgement of a history by the model of its workload.

@@ -6,9 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use anyhow::Context as _;
 use histories::{Event, Recorder, RunDir};
 use tokio::sync::watch;
-use workloads::{FinalReads, HttpConnector, HttpOptions, Load, LoadSummary, Mix, Workload};
+use workloads::{Connector, FinalReads, Load, LoadSummary, Mix, Workload};
 
 use super::{
     Host,
@@ -23,6 +24,8 @@ use super::{
 };
 use crate::{
     check::judge_by,
+    store::Versioned,
+    systems::ClientSetup,
     terminal::{
         Progress,
         words::{counted, grouped},
@@ -56,7 +59,7 @@ async fn on_cluster(plan: &Plan, cluster: &Cluster, dir: &RunDir, progress: &Pro
     let origin_mono_ns = host::monotonic_ns();
     let leader_after_ms = u64::try_from(leader_after.as_millis()).unwrap_or(u64::MAX);
     let start = RunStart { leader_after_ms, origin_mono_ns };
-    dir.write_json(START_FILE, &start)?;
+    dir.write_json(START_FILE, &Versioned::new(&start))?;
     let origin = Instant::now();
     let recorder = Arc::new(Recorder::create(&dir.history_path(), origin)?);
     if let Some(Event { f, value: Some(model), .. }) = judge_by(plan.workload().model()) {
@@ -66,14 +69,14 @@ async fn on_cluster(plan: &Plan, cluster: &Cluster, dir: &RunDir, progress: &Pro
     let interrupt = tokio::spawn(host::watch_for_interrupt(stopper));
     let in_force = InForce::default();
     let counts = Arc::new(workloads::Progress::default());
-    progress.phase(format!("a leader after {leader_after_ms} ms; clients for {:?}", plan.time_limit()));
+    progress.phase(format!("{} after {leader_after_ms} ms; clients for {:?}", plan.readiness(), plan.time_limit()));
 
-    let connector = connector(plan, cluster);
+    let connector = plan.system().connector(&clients(plan, cluster)).context("preparing the clients")?;
     let from_ns = elapsed_ns(origin_mono_ns);
     let load = load(plan);
     let driving = workloads::drive(&load, connector.clone(), Arc::clone(&recorder), Arc::clone(&counts), stop.clone());
     let breaking = breaking::carry_out(&plan.schedule, cluster, &recorder, &in_force, progress, stop.clone());
-    let (meter, prober) = (Meter::default(), Prober::new(plan, cluster, origin));
+    let (meter, prober) = (Meter::default(), Prober::new(plan, cluster, origin)?);
     let before = meter.read(cluster).await;
     let (driven, broken) = tokio::select! {
         both = async { tokio::join!(driving, breaking) } => both,
@@ -111,7 +114,7 @@ async fn recover(
     workload: &'static dyn Workload,
     driven: &LoadSummary,
     cluster: &Cluster,
-    connector: HttpConnector,
+    connector: Connector,
     recorder: &Arc<Recorder>,
     counts: Arc<workloads::Progress>,
     stop: watch::Receiver<bool>,
@@ -156,13 +159,13 @@ fn load(plan: &Plan) -> Load {
     }
 }
 
-fn connector(plan: &Plan, cluster: &Cluster) -> HttpConnector {
-    plan.system().connector(HttpOptions {
-        nodes: (1..).zip(cluster.addresses.iter().map(|address| address.client)).collect(),
-        read_mode: plan.read.name().to_owned(),
+fn clients<'a>(plan: &'a Plan, cluster: &'a Cluster) -> ClientSetup<'a> {
+    ClientSetup {
+        deployment: &cluster.deployment,
+        read: &plan.read,
         connect_timeout: CONNECT_TIMEOUT,
         operation_timeout: Duration::from_millis(plan.operation_timeout_ms),
-    })
+    }
 }
 
 async fn show_figures(progress: &Progress, counts: &workloads::Progress, in_force: &InForce) {

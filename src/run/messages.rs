@@ -5,10 +5,8 @@ use std::{
     io::{BufRead, BufReader, Read},
 };
 
-use node::{Content, TraceEvent, TraceLine};
-use serde::Deserialize;
-
 use super::beliefs::Span;
+use crate::systems::{MessageContent, System, TraceEvent, TraceRecord};
 
 /// Maximum length of the span that is read: a busy cluster sends more than a million messages in it.
 const LONGEST_NS: u64 = 10_000_000_000;
@@ -27,7 +25,7 @@ pub(crate) struct Message {
     pub(crate) sent_ns: u64,
     /// Time of arrival; none if the message was lost.
     pub(crate) received_ns: Option<u64>,
-    pub(crate) content: Content,
+    pub(crate) content: MessageContent,
 }
 
 /// Event of a node that learnt of a higher commit index.
@@ -59,6 +57,7 @@ impl Exchange {
     /// Reads the last ten seconds of a span from traces, compressed or not. A trace that cannot be read is skipped, as
     /// is a last line that a killed node left unfinished.
     pub(crate) fn read(
+        system: &dyn System,
         traces: impl IntoIterator<Item = impl Read>,
         origin_ns: u64,
         stretch: Span,
@@ -69,16 +68,10 @@ impl Exchange {
         let mut found = Found::default();
         for trace in traces {
             let Ok(lines) = histories::unpacked(trace) else { continue };
-            found.read(BufReader::new(lines), origin_ns, during, keep_going);
+            found.read(system, BufReader::new(lines), origin_ns, during, keep_going);
         }
         found.joined(during)
     }
-}
-
-/// Time of a line, which is faster to parse than the whole line; most lines are outside the span.
-#[derive(Deserialize)]
-struct Stamp {
-    mono_ns: u64,
 }
 
 #[derive(Default)]
@@ -91,7 +84,15 @@ struct Found {
 
 impl Found {
     /// Reads one trace, as long as `keep_going` returns true.
-    fn read(&mut self, mut lines: impl BufRead, origin_ns: u64, during: Span, keep_going: &dyn Fn() -> bool) {
+    fn read(
+        &mut self,
+        system: &dyn System,
+        mut lines: impl BufRead,
+        origin_ns: u64,
+        during: Span,
+        keep_going: &dyn Fn() -> bool,
+    ) {
+        let from_mono_ns = origin_ns.saturating_add(during.from_ns);
         let mut last_before: Option<Commit> = None;
         let mut bytes = Vec::new();
         for number_of_line in 0_usize.. {
@@ -102,26 +103,22 @@ impl Found {
                 break;
             }
             let Ok(line) = str::from_utf8(&bytes) else { continue };
-            let Ok(Stamp { mono_ns }) = serde_json::from_str(line) else { continue };
+            let Some(TraceRecord { mono_ns, node, event }) = system.read_trace(line, from_mono_ns) else { continue };
             let time_ns = mono_ns.saturating_sub(origin_ns);
             if time_ns >= during.until_ns.saturating_add(LATEST_NS) {
                 break;
             }
-            if time_ns < during.from_ns && !line.contains(r#""committed""#) {
-                continue;
-            }
-            let Ok(TraceLine { node, event, .. }) = serde_json::from_str(line) else { continue };
-            let node = number(node);
+            let is_within = during.contains(time_ns);
             match event {
-                TraceEvent::Sent { to, id, content } if time_ns < during.until_ns => {
-                    let message = Message { from: node, to: number(to), sent_ns: time_ns, received_ns: None, content };
+                TraceEvent::Sent { to, id, content } if is_within => {
+                    let message = Message { from: node, to, sent_ns: time_ns, received_ns: None, content };
                     self.sent.push((id, message));
                 }
-                TraceEvent::Received { from, id, .. } => {
-                    self.received.insert((number(from), node, id), time_ns);
+                TraceEvent::Received { from, id } if time_ns >= during.from_ns => {
+                    self.received.insert((from, node, id), time_ns);
                 }
-                TraceEvent::Committed { commit } if time_ns < during.until_ns => {
-                    let commit = Commit { node, time_ns, index: commit.0 };
+                TraceEvent::Committed { index } if time_ns < during.until_ns => {
+                    let commit = Commit { node, time_ns, index };
                     if time_ns < during.from_ns {
                         last_before = Some(commit);
                     } else {
@@ -147,17 +144,12 @@ impl Found {
     }
 }
 
-fn number(of: node::raft::NodeId) -> u16 {
-    u16::try_from(of.0).unwrap_or(u16::MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
 
-    use node::MessageKind;
-
     use super::*;
+    use crate::systems::SystemName;
 
     const FIRST: &str = concat!(
         r#"{"mono_ns":900,"node":1,"event":"committed","commit":3}
@@ -184,6 +176,7 @@ mod tests {
         fs::write(&paths[0], FIRST).unwrap();
         fs::write(&paths[1], SECOND).unwrap();
         Exchange::read(
+            SystemName::default().find().unwrap(),
             paths.iter().filter_map(|path| fs::File::open(path).ok()),
             900,
             Span { from_ns: 100, until_ns: 300 },
@@ -196,7 +189,7 @@ mod tests {
         let messages = exchange().messages;
         let told: Vec<_> = messages.iter().map(|of| (of.from, of.to, of.sent_ns, of.received_ns)).collect();
         assert_eq!(told, [(1, 2, 110, Some(310)), (1, 3, 120, None)]);
-        assert_eq!(messages[0].content.message, MessageKind::AppendEntries);
+        assert_eq!(messages[0].content.kind.words, "AppendEntries");
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod messages;
 mod meter;
 pub(crate) mod plan;
 mod results;
+mod stored_runs;
 
 use std::{
     path::{Path, PathBuf},
@@ -35,6 +36,7 @@ pub(crate) use self::{
     judge::{again, check_budget},
     messages::{Exchange, Message},
     results::{Counts, Latency, RESULTS_FILE, Results},
+    stored_runs::{StoredRun, find_runs, is_run},
 };
 use crate::{
     check::{Budget, model_named},
@@ -69,7 +71,8 @@ impl Finished {
 
     /// Reads the messages between the nodes in a span, if the nodes traced them.
     pub(crate) fn exchange(&self, during: Span) -> Exchange {
-        let file = self.plan.system().trace_file();
+        let system = self.plan.system();
+        let file = system.trace_file();
         let trace = |id: u16| {
             let name = node_file(id, file?);
             let found = self.folder.open(&name).ok().flatten();
@@ -77,7 +80,7 @@ impl Finished {
         };
         let traces = (1..=self.plan.nodes).filter_map(trace);
         let keep_going = || self.budget.lacks(Duration::ZERO, 0).is_none();
-        Exchange::read(traces, self.results.live.start.origin_mono_ns, during, &keep_going)
+        Exchange::read(system, traces, self.results.live.start.origin_mono_ns, during, &keep_going)
     }
 
     /// Returns a node's log; empty if it cannot be read.
@@ -141,6 +144,9 @@ pub(crate) struct RunJson<'a> {
     results: &'a Results,
 }
 
+/// Name of the file with the plan, which marks a folder as a run's.
+const TEST_FILE: &str = "test.json";
+
 /// Name of the log in a node's folder.
 const LOG_FILE: &str = "node.log";
 
@@ -169,7 +175,7 @@ impl Place {
             }
             Self::Folder(path) => RunDir::create(path)?,
         };
-        dir.write_json("test.json", plan)?;
+        dir.write_json(TEST_FILE, plan)?;
         Ok(dir)
     }
 }

@@ -8,27 +8,44 @@ use workloads::{WORKLOADS, Workload};
 
 use crate::{
     store::SchemaVersion,
-    systems::{
-        System, check_system,
-        schism::{ReadMode, Settings},
-        system,
-    },
+    systems::{Options, ReadMode, Settings, System, SystemName},
     terminal::words::counted,
 };
 
 /// Number of nodes that a cluster may have.
 pub(crate) const NODES: RangeInclusive<u16> = 1..=9;
 
-/// Checks that there is a workload of this name.
+/// Returns the name of the workload of a run that names none.
+pub(crate) fn default_workload() -> String {
+    WORKLOADS[0].name().to_owned()
+}
+
+/// Checks that a system can be under faults like these: that it says who leads if one is aimed at the leader, and that
+/// its clocks can be skewed if one skews them.
 ///
 /// # Errors
-/// Fails with the names of those that there are.
-pub(crate) fn check_workload(name: &str) -> Result<(), String> {
-    if workloads::workload(name).is_some() {
-        return Ok(());
+/// Fails with the name of the first fault that cannot be.
+pub(crate) fn check_faults(system: &dyn System, schedule: &[PlannedFault]) -> Result<(), ImpossibleFault> {
+    let (name, has_roles, has_clocks) = (system.name(), system.has_roles(), system.has_clocks());
+    for PlannedFault { fault, .. } in schedule {
+        let (why, remedy) = if fault.kind() == "clock" && !has_clocks {
+            ("gives nobody a hold on its clocks", "leave clock faults out")
+        } else if fault.needs_leader() && !has_roles {
+            ("does not say who leads", "aim it at random, or at a node such as n1")
+        } else {
+            continue;
+        };
+        return Err(ImpossibleFault { what: format!("cannot {fault}: {name} {why}"), remedy });
     }
-    let known: Vec<_> = WORKLOADS.iter().map(|workload| workload.name()).collect();
-    Err(format!("there is no workload {name:?}; there are: {}", known.join(", ")))
+    Ok(())
+}
+
+/// Fault that is not possible with a system.
+#[derive(Debug)]
+pub(crate) struct ImpossibleFault {
+    /// Name of the fault, and the reason.
+    pub(crate) what: String,
+    pub(crate) remedy: &'static str,
 }
 
 /// Plan of one run.
@@ -38,7 +55,7 @@ pub(crate) struct Plan {
     pub(crate) schema_version: SchemaVersion,
     /// Version of schism that made the plan.
     pub(crate) version: String,
-    pub(crate) system: String,
+    pub(crate) system: SystemName,
     pub(crate) nodes: u16,
     pub(crate) read: ReadMode,
     pub(crate) workload: String,
@@ -62,13 +79,17 @@ pub(crate) struct Plan {
 impl Default for Plan {
     /// Returns a plan of five nodes and 25 clients with 500 operations per second on 5 keys for 20 s.
     fn default() -> Self {
+        let name = SystemName::default();
+        let system = name.find().expect("there is a default system");
+        let read = system.default_read();
         Self {
             schema_version: SchemaVersion::default(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            system: "schism".to_owned(),
+            settings: system.settings(&read, &Options::default(), false).expect("the defaults go together"),
+            system: name,
             nodes: 5,
-            read: ReadMode::Quorum,
-            workload: "register".to_owned(),
+            read,
+            workload: default_workload(),
             faults: FaultSpecs::default(),
             seed: 0,
             time_limit_ms: 20_000,
@@ -77,7 +98,6 @@ impl Default for Plan {
             keys: 5,
             read_percent: 50,
             operation_timeout_ms: 1_000,
-            settings: Settings::default(),
             schedule: Vec::new(),
         }
     }
@@ -87,6 +107,7 @@ impl Plan {
     /// Draws the schedule of faults from the seed.
     pub(crate) fn schedule(mut self) -> Self {
         let options = ScheduleOptions {
+            has_leader: self.system().has_roles(),
             faults: self.faults.0.clone(),
             nodes: self.nodes,
             time_limit: self.time_limit(),
@@ -98,7 +119,7 @@ impl Plan {
 
     /// Returns the system under test, whose name was checked.
     pub(crate) fn system(&self) -> &'static dyn System {
-        system(&self.system).expect("a plan that was checked has a system that exists")
+        self.system.find().expect("a plan that was checked has a system that exists")
     }
 
     /// Returns the workload, whose name was checked.
@@ -106,50 +127,58 @@ impl Plan {
         workloads::workload(&self.workload).expect("a plan that was checked has a workload that exists")
     }
 
-    /// Returns the name of the workload with `before` in front of it; nothing for the default one.
-    fn workload_after(&self, before: &str) -> String {
-        if self.workload == Self::default().workload { String::new() } else { format!("{before}{}", self.workload) }
-    }
-
     pub(crate) fn time_limit(&self) -> Duration {
         Duration::from_millis(self.time_limit_ms)
+    }
+
+    /// Returns the state in which the cluster was ready for clients, in words.
+    pub(crate) fn readiness(&self) -> &'static str {
+        if self.system().has_roles() { "a leader" } else { "all nodes up" }
     }
 
     /// Summarizes the run in a few words.
     pub(crate) fn summary(&self) -> String {
         let nodes = counted(self.nodes.into(), "node");
-        let workload = self.workload_after(", workload ");
+        let is_default = self.workload == default_workload();
+        let workload = if is_default { String::new() } else { format!(", workload {}", self.workload) };
         format!("{nodes}, {} reads{workload}, faults {}, seed {}", self.read.name(), self.faults, self.seed)
     }
 
     /// Returns the command that repeats the run.
     pub(crate) fn command(&self) -> String {
-        let elections = Some(self.settings.elections).filter(|elections| *elections != self.read.elections());
-        let elections = elections.map_or_else(String::new, |elections| format!(" --elections {}", elections.name()));
-        let trace = if self.settings.trace { " --trace" } else { "" };
-        let workload = self.workload_after(" --workload ");
-        format!(
-            "schism run --read {}{workload} --faults {} --nodes {} --read-share {} --time-limit {}ms --rate {} \
-            --concurrency {} --keys {} --seed {}{elections}{trace}",
-            self.read.name(),
-            self.faults,
-            self.nodes,
-            self.read_percent,
-            self.time_limit_ms,
-            self.rate,
-            self.concurrency,
-            self.keys,
-            self.seed,
-        )
+        let system = self.system();
+        let mut words = vec!["schism".to_owned(), "run".to_owned()];
+        words.extend(self.system.arguments());
+        let workload = (self.workload != default_workload()).then(|| self.workload.clone());
+        for (name, value) in [
+            ("--read", Some(self.read.to_string())),
+            ("--workload", workload),
+            ("--faults", Some(self.faults.to_string())),
+            ("--nodes", Some(self.nodes.to_string())),
+            ("--read-share", Some(self.read_percent.to_string())),
+            ("--time-limit", Some(format!("{}ms", self.time_limit_ms))),
+            ("--rate", Some(self.rate.to_string())),
+            ("--concurrency", Some(self.concurrency.to_string())),
+            ("--keys", Some(self.keys.to_string())),
+            ("--seed", Some(self.seed.to_string())),
+        ] {
+            words.extend(value.into_iter().flat_map(|value| [name.to_owned(), value]));
+        }
+        words.extend(system.options_of(&self.read, &self.settings).arguments());
+        words.extend(system.writes_trace(&self.settings).then(|| "--trace".to_owned()));
+        words.join(" ")
     }
 
     /// Checks that the plan is possible.
     ///
     /// # Errors
-    /// Fails if the number of nodes is out of range, or there is no such system or workload.
+    /// Fails if the number of nodes is out of range, if there is no such system, or if that does not know the read
+    /// mode, the workload or the settings.
     pub(crate) fn check(&self) -> Result<(), String> {
-        check_system(&self.system)?;
-        check_workload(&self.workload)?;
+        let system = self.system.find()?;
+        system.check_read(&self.read)?;
+        system.check_workload(&self.workload)?;
+        system.check_settings(&self.settings)?;
         if NODES.contains(&self.nodes) {
             return Ok(());
         }
@@ -168,5 +197,77 @@ pub(crate) fn parse_time_limit(text: &str) -> Result<Duration, String> {
     match limit.as_secs() {
         1..=86_400 => Ok(limit),
         _ => Err("a run lasts from 1s to 24h".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use nemesis::{Fault, FaultSpecs, PlannedFault, Shape, Target};
+
+    use super::{Plan, check_faults};
+    use crate::systems::System;
+
+    fn system(name: &str) -> &'static dyn System {
+        super::SystemName::from(name).find().unwrap()
+    }
+
+    #[test]
+    fn a_fault_that_a_system_cannot_be_under_is_refused_by_name() {
+        let planned = |fault| [PlannedFault { at: Duration::ZERO, lasts: Duration::ZERO, fault, draw: 0 }];
+        let roleless = system("roleless");
+        for (fault, why) in [
+            (Fault::Pause { target: Target::Leader }, "cannot pause the leader: roleless does not say who leads"),
+            (
+                Fault::Partition { shape: Shape::Isolate(Target::Leader) },
+                "cannot isolate the leader: roleless does not say who leads",
+            ),
+            (
+                Fault::Clock { target: Target::Random, rate: 0.5, jump_ns: 0 },
+                "roleless gives nobody a hold on its clocks",
+            ),
+        ] {
+            let refused = check_faults(roleless, &planned(fault.clone())).unwrap_err().what;
+            assert!(refused.contains(why), "{refused}");
+            assert!(check_faults(system("schism"), &planned(fault)).is_ok());
+        }
+        for fault in [Fault::Kill { target: Target::Random }, Fault::Partition { shape: Shape::Halves }] {
+            assert!(check_faults(roleless, &planned(fault)).is_ok());
+        }
+    }
+
+    #[test]
+    fn a_target_that_is_left_open_is_never_the_leader_of_a_system_without_roles() {
+        let faults: FaultSpecs = "kill,pause,partition".parse().unwrap();
+        let plan = Plan { system: "roleless".into(), faults, time_limit_ms: 120_000, ..Plan::default() }.schedule();
+        assert!(plan.schedule.len() > 5 && check_faults(plan.system(), &plan.schedule).is_ok());
+    }
+
+    #[test]
+    fn a_plan_is_checked_against_its_system() {
+        let plan = Plan::default();
+        assert_eq!(plan.check(), Ok(()));
+        for (wrong, why) in [
+            (Plan { system: "etcd".into(), ..plan.clone() }, "there is no system \"etcd\""),
+            (Plan { read: "fresh".into(), ..plan.clone() }, "schism has no read mode \"fresh\"; it has: "),
+            (Plan { workload: "bank".into(), ..plan.clone() }, "schism knows no workload \"bank\"; it knows: "),
+            (Plan { settings: super::Settings::default(), ..plan.clone() }, "`settings`: missing field"),
+            (
+                Plan { system: "roleless".into(), read: "fresh".into(), workload: "set".into(), ..plan.clone() },
+                "roleless knows no workload \"set\"; it knows: register",
+            ),
+        ] {
+            let refused = wrong.check().unwrap_err();
+            assert!(refused.contains(why), "{refused}");
+        }
+    }
+
+    #[test]
+    fn the_command_repeats_the_run_and_names_what_is_not_the_default() {
+        let plan = Plan::default();
+        assert!(plan.command().starts_with("schism run --read "), "{}", plan.command());
+        let other = Plan { system: "roleless".into(), read: "fresh".into(), ..plan };
+        assert!(other.command().starts_with("schism run --system roleless --read fresh "), "{}", other.command());
     }
 }

@@ -1,12 +1,12 @@
-//! Past runs in a store: their folders, which no name in them leads out of, and their content.
+//! Folders of past runs, which no name in them leads out of, and the JSON files in them.
 
 mod confined;
+mod json;
 mod schema;
-mod stored_runs;
 
 pub(crate) use confined::{ConfinedFolder, refused, write_inside};
-pub(crate) use schema::SchemaVersion;
-pub(crate) use stored_runs::{StoredRun, find, is_run};
+pub(crate) use json::read_json;
+pub(crate) use schema::{SchemaVersion, Versioned};
 
 /// Name of the page in a run's folder.
 pub(crate) const REPORT_FILE: &str = "report.html";

@@ -30,12 +30,29 @@ impl PartialEq for SchemaVersion {
     }
 }
 
+/// Content of a file with the version of its layout.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Versioned<T> {
+    #[serde(default = "SchemaVersion::unnamed")]
+    schema_version: SchemaVersion,
+    #[serde(flatten)]
+    pub(crate) content: T,
+}
+
+impl<T> Versioned<T> {
+    /// Returns content to be written now.
+    pub(crate) fn new(content: T) -> Self {
+        Self { schema_version: SchemaVersion::default(), content }
+    }
+}
+
 impl<'de> Deserialize<'de> for SchemaVersion {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         match u32::deserialize(from)? {
             version @ ..=CURRENT => Ok(Self(version)),
             newer => Err(D::Error::custom(format!(
-                "schema version {newer} is of a later schism: this one reads versions up to {CURRENT}"
+                "schema version {newer} is of a later schism: this one reads versions up to {CURRENT}; read it with \
+                 the one that wrote it, or a later one"
             ))),
         }
     }
@@ -43,13 +60,27 @@ impl<'de> Deserialize<'de> for SchemaVersion {
 
 #[cfg(test)]
 mod tests {
-    use super::{CURRENT, SchemaVersion};
+    use std::collections::BTreeMap;
+
+    use super::{CURRENT, SchemaVersion, Versioned};
 
     #[test]
     fn a_later_version_is_refused_and_an_older_one_read() {
         assert!(serde_json::from_str::<SchemaVersion>("0").is_ok());
         assert!(serde_json::from_str::<SchemaVersion>(&CURRENT.to_string()).is_ok());
         let error = serde_json::from_str::<SchemaVersion>(&(CURRENT + 1).to_string()).unwrap_err().to_string();
-        assert!(error.contains("of a later schism"), "{error}");
+        assert!(error.contains("of a later schism") && error.contains("read it with the one that wrote it"), "{error}");
+    }
+
+    #[test]
+    fn content_is_read_with_a_version_and_without() {
+        type Content = Versioned<BTreeMap<String, u64>>;
+        let content = Content::new([("n".to_owned(), 5)].into());
+        let text = serde_json::to_string(&content).unwrap();
+        assert_eq!(text, format!("{{\"schema_version\":{CURRENT},\"n\":5}}"));
+        assert_eq!(serde_json::from_str::<Content>(&text).unwrap(), content);
+        assert_eq!(serde_json::from_str::<Content>("{\"n\":5}").unwrap(), content);
+        let newer = text.replace(&format!(":{CURRENT},"), &format!(":{},", CURRENT + 1));
+        assert!(serde_json::from_str::<Content>(&newer).unwrap_err().to_string().contains("of a later schism"));
     }
 }

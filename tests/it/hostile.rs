@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::support::{Ended, run};
+use crate::support::{Ended, plan, run};
 
 /// Text with colours, a window title, reversed direction, a workflow command on its own line, and a hidden letter.
 const HOSTILE: &str = "k\u{1b}[31m\u{1b}]0;title\u{7}\u{9b}31m\u{202e}\r\n::error::x\n  \
@@ -90,8 +90,9 @@ fn what_is_shown_of_a_store_is_text() {
     let dir = tempfile::tempdir().unwrap();
     let run_dir = dir.path().join("store/x\u{1b}[31m\n::error::x/1");
     fs::create_dir_all(&run_dir).unwrap();
-    fs::write(run_dir.join("test.json"), json!({ "system": HOSTILE, "read": HOSTILE, "seed": 7 }).to_string()).unwrap();
+    fs::write(run_dir.join("test.json"), plan(HOSTILE, HOSTILE, HOSTILE)).unwrap();
     fs::write(run_dir.join("results.json"), json!({ "verdict": HOSTILE }).to_string()).unwrap();
+    assert!(run(dir.path(), &["store", "ls", "--json"]).out.contains("\"workload\""), "the plan is read");
     for command in [&["store", "ls"][..], &["store", "ls", "--json"], &["store", "gc"], &["store", "rm", "store"]] {
         assert_harmless(&run(dir.path(), command), &format!("{command:?}"));
     }

@@ -28,6 +28,7 @@ mod peers;
 mod refusals;
 mod report;
 mod runs;
+mod seams;
 mod shrink;
 mod store;
 mod support;

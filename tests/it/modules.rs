@@ -242,7 +242,7 @@ fn known_paths(module: &[&str], tokens: &[Token]) -> Vec<(String, usize)> {
 
 /// Parses a path, or several in braces, and returns them with the number of tokens that they take. The last part is
 /// the name that a `use` gives it.
-fn use_tree(tokens: &[Token]) -> (Vec<Vec<String>>, usize) {
+pub(crate) fn use_tree(tokens: &[Token]) -> (Vec<Vec<String>>, usize) {
     let text = |at: usize| tokens.get(at).map_or("", |token| &*token.text);
     if text(0) == "{" {
         let (mut all, mut at) = (Vec::new(), 1);
@@ -271,13 +271,13 @@ fn is_name(text: &str) -> bool {
 
 /// A word, a `::`, or another single character of a source.
 #[derive(Debug)]
-struct Token {
-    text: String,
-    line: usize,
+pub(crate) struct Token {
+    pub(crate) text: String,
+    pub(crate) line: usize,
 }
 
 /// Splits a source into words and signs, without comments, strings and characters.
-fn tokens(source: &str) -> Vec<Token> {
+pub(crate) fn tokens(source: &str) -> Vec<Token> {
     let chars: Vec<char> = source.chars().collect();
     let (mut tokens, mut at, mut line) = (Vec::new(), 0, 1);
     while at < chars.len() {

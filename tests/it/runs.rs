@@ -108,6 +108,10 @@ fn leader_reads_are_found_not_linearizable_and_the_run_can_be_judged_again() {
         assert!(run_dir.join(file).exists(), "{file} is missing");
     }
     assert!(!run_dir.join("nodes/1/data").exists(), "a node's data outlives the run");
+    for file in ["test.json", "results.json", "begun.json"] {
+        let content: Value = serde_json::from_slice(&fs::read(run_dir.join(file)).unwrap()).unwrap();
+        assert_eq!(content["schema_version"], 1, "{file}");
+    }
     poll("all traces gone", || traces(dir.path()) == before);
 }
 

@@ -17,17 +17,17 @@ use nix::{
     unistd::{Pid, mkfifo},
 };
 
-use crate::support::{run, schism, stale_read};
+use crate::support::{plan, results, run, schism, stale_read};
 
 /// Makes a store with a run that found a violation, one that found none, and one that is not over.
 fn store(dir: &Path) {
     for (name, verdict) in [("bad", Some("not-linearizable")), ("good", Some("linearizable")), ("half", None)] {
         let run = dir.join("store").join(name).join("20260131T235959Z");
         fs::create_dir_all(&run).unwrap();
-        fs::write(run.join("test.json"), r#"{"system":"schism","read":"leader","faults":[],"seed":7}"#).unwrap();
+        fs::write(run.join("test.json"), plan("schism", "leader", "queue")).unwrap();
         fs::write(run.join("history.jsonl"), stale_read()).unwrap();
         if let Some(verdict) = verdict {
-            fs::write(run.join("results.json"), format!("{{\"verdict\":\"{verdict}\"}}")).unwrap();
+            fs::write(run.join("results.json"), results(verdict).to_string()).unwrap();
         }
     }
 }
@@ -38,6 +38,11 @@ fn runs_are_listed_compressed_and_removed() {
     store(dir.path());
     let listed = run(dir.path(), &["store", "ls"]);
     assert!(listed.out.contains("bad/20260131T235959Z") && listed.out.contains("3 runs"), "{listed:?}");
+    assert!(listed.out.contains(" workload ") && listed.out.contains(" queue "), "{listed:?}");
+    let json = run(dir.path(), &["store", "ls", "--json"]);
+    let json: serde_json::Value = serde_json::from_str(&json.out).unwrap();
+    let facts = ["verdict", "system", "workload", "read", "faults"].map(|name| json[0][name].as_str().unwrap());
+    assert_eq!(facts, ["not-linearizable", "schism", "queue", "leader", "none"]);
     let packed = run(dir.path(), &["store", "gc"]);
     assert!(packed.out.starts_with("0 runs removed, 2 files compressed"), "{packed:?}");
     let bad = dir.path().join("store/bad/20260131T235959Z");
@@ -53,6 +58,39 @@ fn runs_are_listed_compressed_and_removed() {
     assert_eq!(run(dir.path(), &["store", "rm", "store/bad/20260131T235959Z"]).code, Some(0));
     assert!(!bad.exists());
     assert_eq!(run(dir.path(), &["store", "ls", "nowhere"]).code, Some(65));
+}
+
+#[test]
+fn results_of_a_later_schism_are_refused_by_name_and_never_taken_for_old_ones() {
+    let dir = tempfile::tempdir().unwrap();
+    store(dir.path());
+    let good = dir.path().join("store/good/20260131T235959Z");
+    let newer = |json: &str| {
+        let mut json: serde_json::Value = serde_json::from_str(json).unwrap();
+        json["schema_version"] = 99.into();
+        json.to_string()
+    };
+    fs::write(good.join("results.json"), newer(&results("linearizable").to_string())).unwrap();
+    let listed = run(dir.path(), &["store", "ls"]);
+    assert!(listed.out.contains("cannot be read"), "{listed:?}");
+    let old = run(dir.path(), &["store", "gc", "--older-than", "0s"]);
+    assert!(old.out.starts_with("0 runs removed") && good.exists(), "{old:?}");
+    let begun = r#"{"leader_after_ms":1,"origin_mono_ns":1}"#;
+    for (file, content) in [
+        ("results.json", results("linearizable").to_string()),
+        ("test.json", plan("schism", "leader", "register")),
+        ("begun.json", begun.to_owned()),
+    ] {
+        for (name, content) in [("test.json", plan("schism", "leader", "register")), ("begun.json", begun.to_owned())] {
+            fs::write(good.join(name), content).unwrap();
+        }
+        fs::remove_file(good.join("results.json")).ok();
+        fs::write(good.join(file), newer(&content)).unwrap();
+        let judged = run(dir.path(), &["report", "store/good/20260131T235959Z"]);
+        assert_eq!(judged.code, Some(65), "{file}: {judged:?}");
+        let why = "schema version 99 is of a later schism: this one reads versions up to 1; read it with the one that";
+        assert!(judged.err.contains(file) && judged.err.contains(why), "{file}: {judged:?}");
+    }
 }
 
 #[test]

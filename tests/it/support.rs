@@ -104,3 +104,28 @@ pub(crate) fn stale_read() -> String {
     ]
     .concat()
 }
+
+/// Makes `test.json` of a run as a schism wrote it before there was a schema version.
+pub(crate) fn plan(system: &str, read: &str, workload: &str) -> String {
+    serde_json::json!({
+        "version": "1", "system": system, "nodes": 3, "read": read, "workload": workload, "faults": [], "seed": 7,
+        "time_limit_ms": 1000, "rate": 1, "concurrency": 1, "keys": 1, "read_percent": 50,
+        "operation_timeout_ms": 1000, "schedule": [],
+        "settings": {"election_timeout_ms": 300, "heartbeat_interval_ms": 40, "check_quorum": false},
+    })
+    .to_string()
+}
+
+/// Makes `results.json` of a run of one second, likewise.
+pub(crate) fn results(verdict: &str) -> serde_json::Value {
+    serde_json::json!({
+        "verdict": verdict, "weak": false, "interrupted": false, "not_recovered": null, "leader_after_ms": 400,
+        "origin_mono_ns": 7, "load": {"from_ns": 1, "until_ns": 1_000_000_000}, "missed_heartbeats": [],
+        "counts": {"ok": 2, "fail": 0, "info": 0}, "reads": {"p50_ms": 1.0, "p99_ms": 1.0},
+        "writes": {"p50_ms": 1.0, "p99_ms": 1.0},
+        "coverage": {"leader_changes": 0, "faults": [], "writes": 1, "longest_gap_ms": 0, "weak": [], "deposed":
+            {"times": 0, "reachable_ms": 0, "reads_asked": 0, "reads_answered": 0, "writes_elsewhere": 0}},
+        "report": {"verdict": verdict, "why": null, "operations": 2, "answered": 2, "unanswered": 0, "weak": null,
+            "keys": []},
+    })
+}

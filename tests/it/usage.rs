@@ -34,6 +34,22 @@ fn an_unknown_fault_is_answered_with_those_that_exist() {
 }
 
 #[test]
+fn an_unknown_system_or_read_mode_is_answered_with_those_that_exist() {
+    for (arguments, known) in [
+        (["run", "--system", "nothing"], "[possible values: schism]"),
+        (["run", "--read", "nothing"], "[possible values: local, leader, lease, quorum, log]"),
+        (["campaign", "--reads", "nothing"], "[possible values: local, leader, lease, quorum, log]"),
+        (["compare", "--reads", "nothing"], "[possible values: local, leader, lease, quorum, log]"),
+    ] {
+        let ended = run(".".as_ref(), &arguments);
+        assert_eq!(ended.code, Some(64), "{arguments:?}: {ended:?}");
+        assert!(ended.err.contains("nothing") && ended.err.contains(known), "{}", ended.err);
+    }
+    let help = run(".".as_ref(), &["run", "--help"]).out;
+    assert!(help.contains("- lease:") && help.contains("a lease rests on loyal voters"), "{help}");
+}
+
+#[test]
 fn an_argument_does_no_harm_where_it_is_shown() {
     for argument in ["--\u{1b}]0;x\u{7}", "\u{9b}31m", "x\n::error::y", "\u{202e}z"] {
         for arguments in [&[argument][..], &["run", "--read", argument], &["check", "--level", argument, "h"]] {

@@ -77,8 +77,56 @@ fn a_campaign_goes_over_workloads() {
     let summary: Value = serde_json::from_slice(&fs::read(summary).unwrap()).unwrap();
     let runs = summary["runs"].as_array().unwrap().iter();
     assert_eq!(runs.map(|run| run["workload"].as_str().unwrap()).collect::<Vec<_>>(), workloads);
-    for workload in workloads {
+    for (number, workload) in (1..).zip(workloads) {
+        let folder = dir.path().join(format!("all/runs/{number:03}-schism-{workload}-quorum-none/seed-1"));
+        assert!(folder.join("report.html").exists(), "{} is missing", folder.display());
         assert!(ended.out.contains(&format!(", {workload}")), "{workload} has a column: {}", ended.out);
+    }
+}
+
+/// Resumes a campaign that was begun when the folders of its cells did not name the workload.
+#[test]
+fn a_campaign_with_names_as_they_were_is_resumed_under_these() {
+    let dir = tempfile::tempdir().unwrap();
+    let planned = [
+        "campaign",
+        "--store",
+        "old",
+        "--nodes",
+        "3",
+        "--time-limit",
+        "1s",
+        "--rate",
+        "100",
+        "--faults",
+        "none",
+        "--reads",
+        "quorum",
+        "--seeds",
+        "1",
+        "--workloads",
+        "set",
+    ];
+    assert_eq!(run(dir.path(), &planned).code, Some(0));
+    let old = dir.path().join("old");
+    fs::rename(old.join("runs/001-schism-set-quorum-none"), old.join("runs/001-schism-quorum-none")).unwrap();
+    for file in ["plan.json", "runs/001-schism-quorum-none/seed-1/record.json"] {
+        let mut json: Value = serde_json::from_slice(&fs::read(old.join(file)).unwrap()).unwrap();
+        assert!(file != "plan.json" || json["names-workloads"] == true, "{json:#}");
+        json.as_object_mut().unwrap().remove("names-workloads");
+        if json.get("id").is_some() {
+            json["id"] = "001-schism-quorum-none/seed-1".into();
+        }
+        fs::write(old.join(file), json.to_string()).unwrap();
+    }
+    let record =
+        || fs::metadata(old.join("runs/001-schism-quorum-none/seed-1/record.json")).unwrap().modified().unwrap();
+    let before = record();
+    for resumed in [&["campaign", "--resume", "--store", "old"][..], &[&planned[..], &["--resume"]].concat()] {
+        let ended = run(dir.path(), resumed);
+        assert_eq!(ended.code, Some(0), "{resumed:?}: {ended:?}");
+        assert_eq!(fs::read_dir(old.join("runs")).unwrap().count(), 1, "{resumed:?} repeated the run");
+        assert_eq!(record(), before, "{resumed:?}");
     }
 }
 

@@ -1,12 +1,14 @@
 //! Workloads: generators, clients, and the loop that drives them.
 //!
 //! A [`Workload`] is one row of [`WORKLOADS`]. Its [`Generator`] returns the next request, purely and from a seed; a
-//! [`Client`] sends it to one node and returns an [`Answer`]; [`drive`] keeps many clients busy and records everything;
-//! [`final_reads`] reads from every node once more when all faults are healed; [`keep_probing`] measures meanwhile when
-//! each node is available. [`Simulation`] needs no nodes: it generates a history, to measure checkers.
+//! [`Client`] sends it to one node and returns an [`Answer`]; a [`Connector`] creates clients of whatever kind the
+//! system under test needs. [`drive`] keeps many clients busy and records everything; [`final_reads`] reads from every
+//! node once more when all faults are healed; [`keep_probing`] measures meanwhile when each node is available.
+//! [`Simulation`] needs no nodes: it generates a history, to measure checkers.
 
 mod append;
 mod client;
+mod connector;
 mod driver;
 mod error;
 mod final_reads;
@@ -27,6 +29,7 @@ mod workload;
 mod workloads;
 
 pub use client::{Client, ClientError, Connect};
+pub use connector::{AnyClient, Connector};
 pub use driver::{Load, LoadSummary, drive};
 pub use error::DriveError;
 pub use final_reads::{FinalReads, UnreadKey, final_reads};

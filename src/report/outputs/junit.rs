@@ -36,7 +36,7 @@ fn case(summary: &Summary, run: &Record) -> TestCase {
     }
     let mut case = TestCase::new(xml(&format!("{}, seed {}", run.cell.column(&summary.plan), run.seed)), status);
     case.set_time(std::time::Duration::from_millis(run.took_ms));
-    case.set_classname(run.cell.name());
+    case.set_classname(run.id.rsplit_once('/').map_or(&*run.id, |(cell, _)| cell));
     case.set_system_out(format!("{}: {told}\n{}\nruns/{}\n", run.category.name(), xml(&run.command), run.id));
     case
 }

@@ -2,8 +2,8 @@
 
 use rusqlite::{Connection, Transaction, params};
 
-use crate::campaign::{plan::Expected, summary::Summary};
 use crate::store::{ConfinedFolder, write_inside};
+use crate::{campaign::summary::Summary, systems::Expected};
 
 const SCHEMA: &str = "
     CREATE TABLE runs (
@@ -42,7 +42,7 @@ fn insert_runs(all: &Transaction<'_>, summary: &Summary) -> rusqlite::Result<()>
             "INSERT INTO runs VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
             params![
                 run.id,
-                cell.system,
+                cell.system.to_string(),
                 cell.workload,
                 cell.nodes,
                 cell.read_share,
@@ -82,7 +82,7 @@ fn insert_cells(all: &Transaction<'_>, summary: &Summary) -> rusqlite::Result<()
             "INSERT INTO cells VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
             params![
                 cell.number,
-                cell.system,
+                cell.system.to_string(),
                 cell.workload,
                 cell.nodes,
                 cell.read_share,

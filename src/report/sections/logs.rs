@@ -1,7 +1,6 @@
 //! Section with the lines that the nodes logged around the violation.
 
 use maud::{Markup, html};
-use serde_json::Value;
 
 use super::super::{Facts, Section, page::text};
 use crate::terminal::words::seconds;
@@ -20,14 +19,10 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
     let mut lines: Vec<(u64, String)> = Vec::new();
     for id in 1..=run.plan.nodes {
         let log = run.log(id);
-        for line in String::from_utf8_lossy(&log).lines() {
-            let Ok(Value::Object(mut said)) = serde_json::from_str(line) else { continue };
-            let mono_ns = said.remove("mono_ns").and_then(|time| time.as_u64()).unwrap_or_default();
-            let time_ns = mono_ns.saturating_sub(run.results.live.start.origin_mono_ns);
+        for line in run.plan.system().read_lines(&String::from_utf8_lossy(&log)) {
+            let time_ns = line.mono_ns.saturating_sub(run.results.live.start.origin_mono_ns);
             if time_ns.abs_diff(moment_ns) <= AROUND_NS {
-                said.remove("node");
-                let words: Vec<String> = said.iter().map(|(name, value)| format!("{name}={value}")).collect();
-                lines.push((time_ns, format!("n{id} {}", words.join(" ").replace('"', ""))));
+                lines.push((time_ns, format!("n{id} {}", line.text)));
             }
         }
     }

@@ -2,7 +2,6 @@
 //! arrow for each message.
 
 use maud::{Markup, html};
-use node::{Content, MessageKind};
 
 use super::super::{
     Facts, Section,
@@ -10,6 +9,7 @@ use super::super::{
 };
 use crate::{
     run::{Message, Reign},
+    systems::MessageContent,
     terminal::words::{counted, grouped, seconds},
 };
 
@@ -62,12 +62,12 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
     })
 }
 
-/// Selects the messages to draw, sent before the given time. If they are too many, leaves out the heartbeats that
-/// arrived, as they tell the least, then keeps only the last ones.
+/// Selects the messages to draw, sent before the given time. If they are too many, leaves out routine ones that
+/// arrived, such as heartbeats, as they tell the least, then keeps only the last ones.
 fn most_relevant(messages: &[Message], until_ns: u64) -> Vec<Message> {
     let mut shown: Vec<Message> = messages.iter().copied().filter(|message| message.sent_ns < until_ns).collect();
     if shown.len() > MOST {
-        shown.retain(|message| message.content.message != MessageKind::Heartbeat || message.received_ns.is_none());
+        shown.retain(|message| !message.content.kind.is_routine || message.received_ns.is_none());
     }
     shown.split_off(shown.len().saturating_sub(MOST))
 }
@@ -200,7 +200,7 @@ impl Diagram<'_> {
         let (dx, dy) = ((x2 - x1) / length * HEAD, (y2 - y1) / length * HEAD);
         let along = format!("M{} {}L{} {}", px(x1), px(y1), px(x2), px(y2));
         html! {
-            g class={ "message " (family(message.content.message)) @if arrived.is_none() { " \
+            g class={ "message " (message.content.kind.purpose.class()) @if arrived.is_none() { " \
             lost" } } data-tip=(words(message)) {
                 path class="hit" d=(along) {}
                 path d=(along) {}
@@ -252,23 +252,6 @@ impl Diagram<'_> {
     }
 }
 
-/// Returns the CSS class of a message, shared by related kinds.
-fn family(kind: MessageKind) -> &'static str {
-    match kind {
-        MessageKind::PreVote
-        | MessageKind::PreVoteResponse
-        | MessageKind::RequestVote
-        | MessageKind::RequestVoteResponse => "vote",
-        MessageKind::ReadIndex | MessageKind::ReadIndexResponse => "read",
-        MessageKind::Forward | MessageKind::ForwardResponse => "forward",
-        MessageKind::Heartbeat
-        | MessageKind::AppendEntries
-        | MessageKind::AppendEntriesResponse
-        | MessageKind::InstallSnapshot
-        | MessageKind::InstallSnapshotResponse => "log",
-    }
-}
-
 fn words(message: &Message) -> String {
     format!(
         "n{} to n{}: {}; sent at {}, {}",
@@ -290,31 +273,12 @@ fn arrival(message: &Message) -> String {
     }
 }
 
-fn content(content: &Content) -> String {
-    let kind = match content.message {
-        MessageKind::PreVote => "would you vote for me?",
-        MessageKind::PreVoteResponse => "answer: would vote",
-        MessageKind::RequestVote => "RequestVote",
-        MessageKind::RequestVoteResponse => "answer to RequestVote",
-        MessageKind::Heartbeat => "heartbeat",
-        MessageKind::AppendEntries => "AppendEntries",
-        MessageKind::AppendEntriesResponse => "answer to AppendEntries",
-        MessageKind::InstallSnapshot => "InstallSnapshot",
-        MessageKind::InstallSnapshotResponse => "answer to InstallSnapshot",
-        MessageKind::ReadIndex => "may I read?",
-        MessageKind::ReadIndexResponse => "answer: read index",
-        MessageKind::Forward => "a client's request",
-        MessageKind::ForwardResponse => "answer to a client's request",
-    };
-    let mut words = kind.to_owned();
+fn content(content: &MessageContent) -> String {
+    let mut words = content.kind.words.to_owned();
     if let Some(agrees) = content.agrees {
         words += if agrees { ", yes" } else { ", no" };
     }
-    for (name, value) in [
-        ("term", content.term.map(|term| term.0)),
-        ("log index", content.index.map(|index| index.0)),
-        ("commit", content.commit.map(|index| index.0)),
-    ] {
+    for (name, value) in [("term", content.term), ("log index", content.log_index), ("commit", content.commit)] {
         if let Some(value) = value {
             words += &format!(", {name} {value}");
         }

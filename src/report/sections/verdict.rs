@@ -21,6 +21,7 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
     let weak = facts.run.filter(|run| run.results.weak).map(|run| run.results.coverage.weak.join("; "));
     let weak = weak.or_else(|| report.weak.map(|weak| weak.reason().to_owned()));
     let taken = failed_cas(facts.history, report.verdict);
+    let unseen = facts.run.map_or(&[][..], |run| &run.results.coverage.unseen);
     let failed = facts.run.and_then(|run| run.results.live.not_recovered.as_deref());
     Some(html! {
         h1 { (badge(report.verdict)) " " (text(&facts.name)) }
@@ -32,6 +33,7 @@ fn body(facts: &Facts<'_>) -> Option<Markup> {
             ", judged by schism " (env!("CARGO_PKG_VERSION")) "."
             @if let Some(why) = weak { " " strong { "Weak evidence" } ": " (why) "." }
         }
+        @for what in unseen { p { strong { "What could not be seen" } ": " (text(what)) "." } }
         @if let Some(taken) = taken { p { (taken) "." } }
         @for note in &facts.history.notes { p { strong { "Note" } ": " (text(&note.to_string())) "." } }
         @if let Some(why) = failed { p { strong { "The cluster did not come back after healing" } ": " (text(why)) } }

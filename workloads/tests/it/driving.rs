@@ -17,7 +17,7 @@ use histories::{
 use serde_json::json;
 use tokio::{net::TcpListener, sync::watch};
 use workloads::{
-    Action, Answer, Client, ClientError, Connect, DriveError, FinalReads, HttpConnector, HttpOptions, Load,
+    Action, Answer, Client, ClientError, Connect, Connector, DriveError, FinalReads, HttpConnector, HttpOptions, Load,
     LoadSummary, Mix, Probing, Progress, Request, Response, UnreadKey, Workload, drive, final_reads, keep_probing,
     workload,
 };
@@ -87,6 +87,41 @@ fn connector<'a>(addresses: impl IntoIterator<Item = &'a SocketAddr>) -> HttpCon
 
 fn to(servers: &[Server]) -> HttpConnector {
     connector(servers.iter().map(|server| &server.address))
+}
+
+/// Answers each request at once, without any network.
+#[derive(Clone, Copy, Debug)]
+struct Local;
+
+impl Connect for Local {
+    type Client = Self;
+
+    fn nodes(&self) -> &[u16] {
+        &[1, 2]
+    }
+
+    fn open(&self, node: u16) -> Result<Self, ClientError> {
+        if node > 2 { Err(ClientError { node, reason: "there is none".to_owned() }) } else { Ok(Self) }
+    }
+}
+
+impl Client for Local {
+    async fn invoke(&mut self, request: &Request) -> Response {
+        if request.action.is_read() { Answer::Value(7.into()).into() } else { Answer::Done.into() }
+    }
+}
+
+#[tokio::test]
+async fn clients_of_any_kind_are_driven_and_read_through_one_type() {
+    let servers = Server::cluster(2, never).await;
+    for connect in [Connector::new(Local), Connector::new(to(&servers))] {
+        let bench = Bench::new();
+        let driven = bench.drive(&load(4, 1000, 200), connect.clone()).await.unwrap();
+        assert!(bench.progress.ok() > 20, "{connect:?}: {:?}", bench.progress);
+        let unread = bench.final_reads(&reads(driven.keys), connect.clone()).await;
+        assert_eq!(unread, [], "{connect:?}");
+        assert!(connect.open(3).is_err());
+    }
 }
 
 /// Replies like a cluster that never refuses.

@@ -1,12 +1,19 @@
-//! Past runs in a store, including those of campaigns.
+//! Past runs in a store, including those of campaigns, by the files that they left.
 
 use std::path::{Path, PathBuf};
 
+use checker::Verdict;
 use serde::{Serialize, Serializer};
-use serde_json::Value;
 
-use super::ConfinedFolder;
-use crate::error::{ExitStatus, Failure};
+use super::{
+    TEST_FILE,
+    plan::Plan,
+    results::{RESULTS_FILE, Results},
+};
+use crate::{
+    error::{ExitStatus, Failure},
+    store::{ConfinedFolder, read_json},
+};
 
 /// Maximum depth at which runs are looked for: a campaign's are in `campaign/runs/<cell>/seed-<n>`.
 const MAX_DEPTH: u32 = 6;
@@ -19,9 +26,13 @@ pub(crate) struct StoredRun {
     /// True if the run has ended by itself.
     #[serde(skip)]
     pub(crate) is_over: bool,
-    /// Verdict, or `under way or killed` if there is none.
+    /// True if the run is known to have found no violation.
+    #[serde(skip)]
+    pub(crate) is_without_violation: bool,
+    /// Verdict; `under way or killed` if there is none, `cannot be read` if its results cannot be.
     pub(crate) verdict: String,
     pub(crate) system: String,
+    pub(crate) workload: String,
     pub(crate) read: String,
     pub(crate) faults: String,
     pub(crate) seed: u64,
@@ -30,26 +41,26 @@ pub(crate) struct StoredRun {
 }
 
 impl StoredRun {
-    pub(crate) fn is_violation(&self) -> bool {
-        self.verdict == "not-linearizable"
-    }
-
-    /// Reads the run in `folder`, to be listed as `path`. Fields that cannot be read stay empty.
+    /// Reads the run in `folder`, to be listed as `path`. Fields of a plan that cannot be read stay empty.
     fn read(folder: &ConfinedFolder, path: PathBuf) -> Self {
-        let [test, results] = ["test.json", "results.json"]
-            .map(|file| folder.read(file).ok().flatten().and_then(|text| serde_json::from_slice::<Value>(&text).ok()));
-        let (test, results) = (test.unwrap_or_default(), results.unwrap_or_default());
-        let text = |of: &Value| of.as_str().unwrap_or_default().to_owned();
-        let verdict = results["verdict"].as_str().unwrap_or("under way or killed").to_owned();
-        let faults: Result<nemesis::FaultSpecs, _> = serde_json::from_value(test["faults"].clone());
+        let plan = read_json::<Plan>(folder, TEST_FILE).ok().flatten();
+        let results = read_json::<Results>(folder, RESULTS_FILE);
+        let verdict = match &results {
+            Ok(Some(results)) => results.verdict.name(),
+            Ok(None) => "under way or killed",
+            Err(_) => "cannot be read",
+        };
+        let text = |of: fn(&Plan) -> String| plan.as_ref().map(of).unwrap_or_default();
         Self {
-            verdict,
-            system: text(&test["system"]),
-            read: text(&test["read"]),
-            faults: faults.map(|faults| faults.to_string()).unwrap_or_default(),
-            seed: test["seed"].as_u64().unwrap_or_default(),
+            verdict: verdict.to_owned(),
+            is_without_violation: matches!(results, Ok(Some(results)) if results.verdict != Verdict::NotLinearizable),
+            system: text(|plan| plan.system.to_string()),
+            workload: text(|plan| plan.workload.clone()),
+            read: text(|plan| plan.read.to_string()),
+            faults: text(|plan| plan.faults.to_string()),
+            seed: plan.as_ref().map(|plan| plan.seed).unwrap_or_default(),
             of_campaign: folder.path().ancestors().any(|above| above.join("plan.json").exists()),
-            is_over: folder.has("results.json"),
+            is_over: folder.has(RESULTS_FILE),
             path,
         }
     }
@@ -60,9 +71,6 @@ fn shown<S: Serializer>(path: &Path, to: S) -> Result<S::Ok, S::Error> {
     to.collect_str(&path.display())
 }
 
-/// Name of the file that marks a folder as a run's.
-const TEST_FILE: &str = "test.json";
-
 /// Returns true if a folder is that of a run.
 pub(crate) fn is_run(path: &Path) -> bool {
     ConfinedFolder::of(path).is_ok_and(|folder| folder.has(TEST_FILE))
@@ -72,7 +80,7 @@ pub(crate) fn is_run(path: &Path) -> bool {
 ///
 /// # Errors
 /// Fails if it is not a folder.
-pub(crate) fn find(store: &Path) -> anyhow::Result<Vec<StoredRun>> {
+pub(crate) fn find_runs(store: &Path) -> anyhow::Result<Vec<StoredRun>> {
     let Ok(folder) = ConfinedFolder::of(store) else {
         let what = format!("there is no store in {}", store.display());
         return Err(Failure::new(ExitStatus::Unreadable, what).hint("`schism run` makes one").into());

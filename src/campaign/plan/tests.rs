@@ -1,0 +1,147 @@
+//! Tests of plans: their text, their runs, and what is impossible.
+
+use std::collections::BTreeSet;
+
+use super::{CampaignPlan, Cell, Expected, Options, ReadMode, RunPlan, Seeds, Shard, parse_mixes};
+
+#[test]
+fn shards_are_all_runs_and_each_once() {
+    let plan = CampaignPlan::default();
+    let runs = plan.runs();
+    assert_eq!(runs.len(), 90);
+    for of in [1, 3, 7, 20, 100] {
+        let mut seen = BTreeSet::new();
+        for number in 1..=of {
+            let shard = Shard { number, of };
+            for (place, run) in runs.iter().enumerate().filter(|(place, _)| shard.has(*place)) {
+                assert!(seen.insert(run.id()), "{place} twice");
+            }
+        }
+        assert_eq!(seen.len(), 90);
+    }
+    assert!("0/3".parse::<Shard>().is_err() && "4/3".parse::<Shard>().is_err() && "x".parse::<Shard>().is_err());
+    assert_eq!("3/20".parse(), Ok(Shard { number: 3, of: 20 }));
+}
+
+#[test]
+fn read_modes_alternate_within_a_seed() {
+    let runs = CampaignPlan::default().runs();
+    let first: Vec<_> = runs[..5].iter().map(|run| run.cell.read.name().to_owned()).collect();
+    assert_eq!(first, ["local", "leader", "lease", "quorum", "log"]);
+    assert!(runs[..30].iter().all(|run| run.seed == 1));
+}
+
+#[test]
+fn a_plan_is_read_back_as_written() {
+    let plan = CampaignPlan { seeds: Seeds::These(vec![4, 7]), ..CampaignPlan::default() };
+    let text = toml::to_string(&plan).unwrap();
+    assert_eq!(toml::from_str::<CampaignPlan>(&text).unwrap(), plan, "{text}");
+    let short: CampaignPlan = toml::from_str("reads = [\"quorum\"]\nseeds = 2\ntime-limit = \"5s\"").unwrap();
+    assert_eq!((short.reads, short.seeds), (vec![ReadMode::from("quorum")], Seeds::Count(2)));
+    let error = toml::from_str::<CampaignPlan>("raeds = []").unwrap_err().to_string();
+    assert!(error.contains("raeds") && error.contains("reads"), "{error}");
+}
+
+#[test]
+fn mixes_combine_and_clocks_keep_their_options() {
+    let mixes = parse_mixes("none,partition:isolate-leader+clock:rate=0.2,jump=5s,kill,all").unwrap();
+    let shown: Vec<_> = mixes.iter().map(ToString::to_string).collect();
+    assert_eq!(shown, ["none", "partition:isolate-leader+clock:rate=0.2,jump=5s", "kill", "all"]);
+    assert_eq!(mixes[1].specs.0.len(), 2);
+    assert_eq!(mixes[3].specs.0.len(), 4);
+    assert!(parse_mixes("kil").unwrap_err().to_string().contains("kil"));
+}
+
+#[test]
+fn impossible_plans_say_why() {
+    let plan = CampaignPlan::default();
+    let basic = Options::default().with("elections", Some("basic"));
+    for (wrong, why) in [
+        (CampaignPlan { reads: vec![], ..plan.clone() }, "`reads` is empty"),
+        (CampaignPlan { systems: vec!["etcd".into()], ..plan.clone() }, "there is no system \"etcd\""),
+        (CampaignPlan { seeds: Seeds::These(vec![1, 1]), ..plan.clone() }, "seed 1 is named twice"),
+        (CampaignPlan { seeds: Seeds::Count(1_000_000), ..plan.clone() }, "at most 100000"),
+        (CampaignPlan { seeds: Seeds::Count(u32::MAX), ..plan.clone() }, "128849018850 runs are planned"),
+        (CampaignPlan { faults: parse_mixes("none,kill:n9").unwrap(), ..plan.clone() }, "there is no n9"),
+        (CampaignPlan { nodes: vec![5, 1], ..plan.clone() }, "`kill` cannot work with 1 node"),
+        (CampaignPlan { nodes: vec![3; 100], read_shares: vec![1; 100_000], ..plan.clone() }, "at most 100000"),
+        (CampaignPlan { reads: vec!["log".into(), "log".into()], ..plan.clone() }, "are named twice"),
+        (CampaignPlan { options: basic, ..plan.clone() }, "lease reads need loyal voters"),
+    ] {
+        let said = wrong.check().unwrap_err();
+        assert!(said.contains(why), "{said}");
+    }
+    assert_eq!(plan.check(), Ok(()));
+}
+
+#[test]
+fn the_folders_of_cells_name_the_workload_where_it_is_not_the_default_or_not_the_only_one() {
+    let folders = |workloads: &[&str]| {
+        let workloads = workloads.iter().map(|name| (*name).to_owned()).collect();
+        let plan = CampaignPlan { workloads, reads: vec!["log".into()], ..CampaignPlan::default() };
+        let known = CampaignPlan { seeds: Seeds::Count(1), faults: parse_mixes("none").unwrap(), ..plan };
+        let plan = known.clone().with_current_names();
+        // A plan that was stored before there were such names keeps to its own.
+        let old: Vec<_> = known.runs().iter().map(RunPlan::id).collect();
+        assert!(old.iter().all(|id| id.ends_with("-schism-log-none/seed-1")), "{old:?}");
+        let stored = serde_json::to_string(&plan).unwrap();
+        assert_eq!(serde_json::from_str::<CampaignPlan>(&stored).unwrap(), plan, "{stored}");
+        assert_eq!(stored.contains("names-workloads"), plan != known, "{stored}");
+        plan.runs().iter().map(RunPlan::id).collect::<Vec<_>>()
+    };
+    assert_eq!(folders(&["register"]), ["001-schism-log-none/seed-1"]);
+    assert_eq!(folders(&["set"]), ["001-schism-set-log-none/seed-1"]);
+    let both = ["001-schism-register-log-none/seed-1", "002-schism-set-log-none/seed-1"];
+    assert_eq!(folders(&["register", "set"]), both);
+}
+
+#[test]
+fn cells_are_expected_what_their_system_says() {
+    let plan = CampaignPlan::default();
+    for cell in plan.cells() {
+        assert_eq!(cell.expected(), cell.system.find().unwrap().expected(&cell.conditions()), "{cell:?}");
+    }
+    assert!(plan.cells().iter().any(|cell| cell.expected() == Expected::Fails));
+}
+
+#[test]
+fn a_plan_over_another_system_has_its_read_modes_and_keeps_to_what_it_can() {
+    let plan: CampaignPlan = toml::from_str("systems = [\"roleless\"]\nfaults = [\"kill+partition\"]").unwrap();
+    assert_eq!(plan.reads, ["fresh", "near"].map(ReadMode::from));
+    assert_eq!(plan.check(), Ok(()));
+    let run = &plan.runs()[0];
+    assert!(run.arguments(&plan).starts_with(&["run", "--system", "roleless", "--read", "fresh"].map(str::to_owned)));
+    assert!(!CampaignPlan::default().runs()[0].arguments(&plan).contains(&"--system".to_owned()));
+    let with = |faults: &str| CampaignPlan { faults: parse_mixes(faults).unwrap(), ..plan.clone() };
+    for (wrong, why) in [
+        (with("none,kill:leader"), "cannot kill the leader: roleless does not say who leads"),
+        (with("all"), "roleless gives nobody a hold on its clocks"),
+        (CampaignPlan { trace: true, ..plan.clone() }, "roleless has no option --trace"),
+        (CampaignPlan { workloads: vec!["set".to_owned()], ..plan.clone() }, "roleless knows no workload \"set\""),
+        (CampaignPlan { reads: vec!["log".into()], ..plan.clone() }, "roleless has no read mode \"log\""),
+    ] {
+        let said = wrong.check().unwrap_err();
+        assert!(said.contains(why), "{said}");
+    }
+}
+
+#[test]
+fn options_of_a_system_are_fields_of_a_plan_and_of_a_cell() {
+    let plan: CampaignPlan = toml::from_str("elections = \"basic\"\nreads = [\"log\"]").unwrap();
+    assert_eq!(plan.options.get("elections"), Some("basic"));
+    let cell = &plan.cells()[0];
+    let mut written = serde_json::to_value(cell).unwrap();
+    assert_eq!(written["elections"], "basic");
+    written["of-a-later-schism"] = 5.into();
+    assert_eq!(&serde_json::from_value::<Cell>(written).unwrap(), cell);
+    let none = serde_json::to_value(&CampaignPlan::default().cells()[0]).unwrap();
+    assert!(none.get("elections").is_none(), "{none}");
+    for (text, why) in [
+        ("elections = \"lucky\"", "`elections` is basic or check-quorum, not \"lucky\""),
+        ("reads = [\"lucky\"]", "has no read mode \"lucky\""),
+        ("systems = 5", "line 1"),
+    ] {
+        let error = toml::from_str::<CampaignPlan>(text).unwrap_err().to_string();
+        assert!(error.contains(why), "{error}");
+    }
+}

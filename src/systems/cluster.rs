@@ -1,0 +1,103 @@
+//! Clusters as a system sees them: addresses, folders, settings, and the commands and clients that follow from these.
+
+use std::{
+    ffi::OsString,
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
+
+use super::{ReadMode, Settings};
+
+/// Ports of a node.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ports {
+    pub(crate) peer: u16,
+    pub(crate) client: u16,
+}
+
+/// Addresses of one node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Address {
+    pub(crate) peer: SocketAddr,
+    pub(crate) client: SocketAddr,
+}
+
+impl Address {
+    /// Returns the addresses of a node on a host that it shares with others.
+    pub(crate) fn with_ports(host: IpAddr, peer: u16, client: u16) -> Self {
+        Self { peer: SocketAddr::new(host, peer), client: SocketAddr::new(host, client) }
+    }
+}
+
+/// Cluster of a run, before and while it is up.
+#[derive(Clone, Debug)]
+pub(crate) struct Deployment {
+    /// Addresses of all nodes, in order of their numbers, from 1.
+    pub(crate) addresses: Vec<Address>,
+    pub(crate) settings: Settings,
+    /// Folder of the run.
+    pub(crate) dir: PathBuf,
+}
+
+impl Deployment {
+    /// Returns the folder of a node, for its log and its trace, and for `data`, which is removed after the run.
+    pub(crate) fn node_dir(&self, id: u16) -> PathBuf {
+        self.dir.join("nodes").join(id.to_string())
+    }
+
+    /// Returns the file by which the clock of a node is skewed.
+    pub(crate) fn clock_file(&self, id: u16) -> PathBuf {
+        self.node_dir(id).join("clock")
+    }
+}
+
+/// Command that starts a node.
+#[derive(Clone, Debug)]
+pub(crate) struct StartCommand {
+    pub(crate) program: PathBuf,
+    pub(crate) args: Vec<OsString>,
+    /// Arguments that only the first start takes, before a node has any data.
+    pub(crate) first_args: Vec<OsString>,
+    /// Environment variables beyond those of this process.
+    pub(crate) env: Vec<(OsString, OsString)>,
+}
+
+/// Parameters of the clients of a load, or of probes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ClientSetup<'a> {
+    pub(crate) deployment: &'a Deployment,
+    pub(crate) read: &'a ReadMode,
+    /// Time limit for establishing a connection; less than that of an operation.
+    pub(crate) connect_timeout: Duration,
+    /// Time limit of an operation, after which the client gives up.
+    pub(crate) operation_timeout: Duration,
+}
+
+/// Times that are typical of a system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Timing {
+    /// Interval between two probes of a node, and time limit of each.
+    pub(crate) probe: Duration,
+    /// Time after the beginning of a fault within which its outages begin.
+    pub(crate) outage_within: Duration,
+    /// Time before and after a change of leaders within which reads are dangerous.
+    pub(crate) around_change: Duration,
+    /// Time limit from the start of the nodes until the cluster can be used.
+    pub(crate) ready_within: Duration,
+    /// Time limit from the end of the last fault until the cluster has recovered.
+    pub(crate) settled_within: Duration,
+}
+
+impl Default for Timing {
+    /// Returns times that suit a system of which nothing else is known.
+    fn default() -> Self {
+        Self {
+            probe: Duration::from_millis(100),
+            outage_within: Duration::from_secs(1),
+            around_change: Duration::from_millis(500),
+            ready_within: Duration::from_secs(15),
+            settled_within: Duration::from_secs(20),
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! System for tests: our own node, of which nobody says who leads, with read modes of other names.
+
+use std::borrow::Cow;
+
+use workloads::Connector;
+
+use super::{
+    ClientSetup, Deployment, Guarantee, Ports, ReadModeDescription, StartCommand, Status, System,
+    schism::{self, Schism},
+};
+
+/// Name of the environment variable with the arguments of a node, one a line.
+pub(crate) const ARGUMENTS: &str = "SCHISM_TEST_NODE";
+/// Argument of a node's first start. The test binary takes it for the name of another test, of which there is none.
+pub(crate) const FIRST: &str = "first-start";
+/// Name of the test in whose process a node runs.
+const NODE: &str = "cli::node::tests::a_test_binary_can_be_a_node";
+
+/// A system whose nodes only say that they are up.
+#[derive(Debug)]
+pub(crate) struct Roleless;
+
+static READ_MODES: [ReadModeDescription; 2] = [
+    ReadModeDescription {
+        name: Cow::Borrowed("fresh"),
+        about: Cow::Borrowed("the last value"),
+        guarantee: Guarantee::Linearizable,
+    },
+    ReadModeDescription {
+        name: Cow::Borrowed("near"),
+        about: Cow::Borrowed("some value"),
+        guarantee: Guarantee::Weaker,
+    },
+];
+
+impl System for Roleless {
+    fn name(&self) -> &'static str {
+        "roleless"
+    }
+
+    fn read_modes(&self) -> &'static [ReadModeDescription] {
+        &READ_MODES
+    }
+
+    fn workloads(&self) -> &'static [&'static str] {
+        &["register"]
+    }
+
+    fn ports(&self) -> Ports {
+        Schism.ports()
+    }
+
+    /// Returns a command that starts this test binary again, to be the node: [`NODE`] is the one test that it runs.
+    fn start_command(&self, id: u16, deployment: &Deployment) -> anyhow::Result<StartCommand> {
+        let settings = Schism.settings(&Schism.default_read(), &super::Options::default(), false);
+        let settings = settings.map_err(anyhow::Error::msg)?;
+        let ours = Schism.start_command(id, &Deployment { settings, ..deployment.clone() })?;
+        let lines: Vec<_> = ours.args.iter().map(|argument| argument.to_string_lossy()).collect();
+        Ok(StartCommand {
+            args: [NODE, "--exact", "--nocapture"].map(Into::into).into(),
+            first_args: vec![FIRST.into()],
+            env: vec![(ARGUMENTS.into(), lines.join("\n").into())],
+            ..ours
+        })
+    }
+
+    fn status_path(&self) -> &'static str {
+        Schism.status_path()
+    }
+
+    fn read_status(&self, page: &[u8]) -> Option<Status> {
+        page.starts_with(b"{").then(Status::default)
+    }
+
+    fn connector(&self, clients: &ClientSetup<'_>) -> anyhow::Result<Connector> {
+        let read = if clients.read.name() == "fresh" { schism::QUORUM } else { schism::LOCAL };
+        Ok(schism::connector(clients, read))
+    }
+}

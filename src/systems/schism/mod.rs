@@ -1,0 +1,333 @@
+//! Our own Raft server as a system under test: the command line of a node, its read modes and what theory says of them,
+//! its status page, and the lines of its log.
+
+mod settings;
+mod trace;
+
+use std::{borrow::Cow, ffi::OsString};
+
+use serde::Deserialize;
+use serde_json::Value;
+use workloads::{Connector, HttpConnector, HttpOptions};
+
+pub(crate) use self::settings::Elections;
+use self::settings::{ELECTIONS, NodeSettings};
+use super::{
+    ClientSetup, Conditions, Counters, Deployment, Expected, Guarantee, LogEvent, LogEventKind, LogLine,
+    OptionDescription, Options, Ports, ReadMode, ReadModeDescription, Role, RoleStatus, Settings, StartCommand, Status,
+    System, Timing, TraceRecord,
+};
+
+/// Port for peers if each node has an address of its own.
+const PEER_PORT: u16 = 7000;
+/// Port for clients if each node has an address of its own.
+const CLIENT_PORT: u16 = 8000;
+/// Interval between two probes of a node, in heartbeats.
+const HEARTBEATS_PER_PROBE: u32 = 2;
+
+/// Reads of any node, from its own state.
+pub(crate) const LOCAL: &str = "local";
+/// Reads of whoever believes that it leads, from its own state.
+pub(crate) const LEADER: &str = "leader";
+/// Reads of a leader while its lease runs.
+pub(crate) const LEASE: &str = "lease";
+/// Reads of a leader that has just asked a majority.
+pub(crate) const QUORUM: &str = "quorum";
+/// Reads that are entries of the log.
+pub(crate) const LOG: &str = "log";
+
+/// Read modes of a node; see the README for the guarantees of each.
+static READ_MODES: [ReadModeDescription; 5] = [
+    described(
+        LOCAL,
+        "any node answers from its own state; elections: basic, as they make no difference to it",
+        Guarantee::Weaker,
+    ),
+    described(
+        LEADER,
+        "a node that believes it leads answers from its own state; elections: basic, as in the paper's figure 2",
+        Guarantee::Weaker,
+    ),
+    described(
+        LEASE,
+        "the leader answers while its lease runs by its own clock; elections: check-quorum, as a lease relies on loyal \
+        voters",
+        Guarantee::LinearizableByClocks,
+    ),
+    described(
+        QUORUM,
+        "the leader answers after a round of heartbeats (`ReadIndex`); elections: basic, which leaves deposed leaders \
+        about, a harder test",
+        Guarantee::Linearizable,
+    ),
+    described(LOG, "the read is an entry of the log; elections: basic, as for quorum", Guarantee::Linearizable),
+];
+
+const fn described(name: &'static str, about: &'static str, guarantee: Guarantee) -> ReadModeDescription {
+    ReadModeDescription { name: Cow::Borrowed(name), about: Cow::Borrowed(about), guarantee }
+}
+
+/// Option that tells a node that it is new; without it, a node that finds no data refuses to start.
+const INIT: &str = "--init";
+/// Name of the file in a node's folder that its trace of messages goes to.
+const TRACE_FILE: &str = "trace.jsonl";
+
+/// Returns the arguments that start a node. At the first start, [`INIT`] must be added.
+fn node_arguments(id: u16, deployment: &Deployment, settings: &NodeSettings) -> Vec<OsString> {
+    let (addresses, dir) = (&deployment.addresses, deployment.node_dir(id));
+    let mut arguments: Vec<OsString> = vec!["node".into(), "--id".into(), id.to_string().into()];
+    for (number, address) in (1..).zip(addresses) {
+        arguments.extend(["--peer".into(), format!("{number}={}", address.peer).into()]);
+    }
+    let client = addresses[usize::from(id) - 1].client;
+    for (name, value) in [
+        ("--client-addr", client.to_string().into()),
+        ("--data-dir", dir.join("data").into()),
+        ("--clock-file", deployment.clock_file(id).into()),
+        ("--election-timeout", format!("{}ms", settings.election_timeout_ms).into()),
+        ("--heartbeat-interval", format!("{}ms", settings.heartbeat_interval_ms).into()),
+        ("--elections", settings.elections.name().into()),
+    ] {
+        let value: OsString = value;
+        arguments.extend([name.into(), value]);
+    }
+    if settings.trace {
+        arguments.extend(["--trace".into(), dir.join(TRACE_FILE).into()]);
+    }
+    arguments
+}
+
+/// Status page of a node.
+#[derive(Clone, Debug, Deserialize)]
+struct StatusPage {
+    role: String,
+    term: u64,
+    leader: Option<u16>,
+    applied: u64,
+    commit: u64,
+    counters: StatusCounters,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+struct StatusCounters {
+    messages_sent: u64,
+    fsyncs: u64,
+}
+
+/// The relevant fields of a line in a node's log.
+#[derive(Debug, Deserialize)]
+struct LogRecord<'a> {
+    mono_ns: u64,
+    event: &'a str,
+    role: Option<&'a str>,
+    term: Option<u64>,
+}
+
+/// Our own Raft server.
+#[derive(Debug)]
+pub(crate) struct Schism;
+
+impl System for Schism {
+    fn name(&self) -> &'static str {
+        "schism"
+    }
+
+    fn read_modes(&self) -> &'static [ReadModeDescription] {
+        &READ_MODES
+    }
+
+    fn default_read(&self) -> ReadMode {
+        QUORUM.into()
+    }
+
+    fn workloads(&self) -> &'static [&'static str] {
+        &["register", "set", "queue", "append"]
+    }
+
+    fn options(&self) -> &'static [OptionDescription] {
+        &[ELECTIONS]
+    }
+
+    fn settings(&self, read: &ReadMode, options: &Options, trace: bool) -> Result<Settings, String> {
+        let elections = Elections::asked(read, options)?;
+        elections.check(read)?;
+        Ok(Settings::of(&NodeSettings { elections, trace, ..NodeSettings::default() }))
+    }
+
+    fn check_settings(&self, settings: &Settings) -> Result<(), String> {
+        settings.read::<NodeSettings>().map(drop)
+    }
+
+    fn options_of(&self, read: &ReadMode, settings: &Settings) -> Options {
+        let elections = NodeSettings::of(settings).elections;
+        Options::default().with(ELECTIONS.name, Some(elections.name()).filter(|_| elections != Elections::of(read)))
+    }
+
+    fn writes_trace(&self, settings: &Settings) -> bool {
+        NodeSettings::of(settings).trace
+    }
+
+    /// Returns the expectation by Ongaro's dissertation, §6.4.
+    fn expected(&self, conditions: &Conditions<'_>) -> Expected {
+        let checks_quorum = conditions.options.get(ELECTIONS.name) == Some(Elections::CheckQuorum.name());
+        match conditions.read.name() {
+            LOCAL => Expected::Fails,
+            // A leader that checks its quorum steps down at about the time another can be elected.
+            LEADER if !checks_quorum && conditions.cut_off() => Expected::Fails,
+            name => {
+                let known = READ_MODES.iter().find(|known| known.name == name);
+                known.map_or(Expected::MayFail, |known| known.guarantee.expected(conditions))
+            }
+        }
+    }
+
+    fn timing(&self, settings: &Settings) -> Timing {
+        let settings = NodeSettings::of(settings);
+        Timing {
+            probe: settings.heartbeat_interval() * HEARTBEATS_PER_PROBE,
+            outage_within: settings.election_timeout(),
+            ..Timing::default()
+        }
+    }
+
+    fn ports(&self) -> Ports {
+        Ports { peer: PEER_PORT, client: CLIENT_PORT }
+    }
+
+    fn start_command(&self, id: u16, deployment: &Deployment) -> anyhow::Result<StartCommand> {
+        Ok(StartCommand {
+            program: "/proc/self/exe".into(),
+            args: node_arguments(id, deployment, &NodeSettings::of(&deployment.settings)),
+            first_args: vec![INIT.into()],
+            env: Vec::new(),
+        })
+    }
+
+    fn status_path(&self) -> &'static str {
+        "/v1/status"
+    }
+
+    fn read_status(&self, page: &[u8]) -> Option<Status> {
+        let StatusPage { role, term, leader, applied, commit, counters } = serde_json::from_slice(page).ok()?;
+        let role = RoleStatus { leads: role == "leader", name: role, term, leader, applied, commit };
+        let counters = Counters { messages: counters.messages_sent, fsyncs: counters.fsyncs };
+        Some(Status { role: Some(role), counters })
+    }
+
+    fn connector(&self, clients: &ClientSetup<'_>) -> anyhow::Result<Connector> {
+        Ok(connector(clients, clients.read.name()))
+    }
+
+    fn has_roles(&self) -> bool {
+        true
+    }
+
+    fn deposed_leaders_linger(&self, settings: &Settings) -> bool {
+        NodeSettings::of(settings).elections == Elections::Basic
+    }
+
+    fn has_clocks(&self) -> bool {
+        true
+    }
+
+    fn trace_file(&self) -> Option<&'static str> {
+        Some(TRACE_FILE)
+    }
+
+    fn read_trace(&self, line: &str, from_mono_ns: u64) -> Option<TraceRecord> {
+        trace::read(line, from_mono_ns)
+    }
+
+    fn read_log(&self, log: &str) -> Vec<LogEvent> {
+        let event = |line: &str| {
+            let LogRecord { mono_ns, event, role, term } = serde_json::from_str(line).ok()?;
+            let kind = match (event, role) {
+                ("role-changed", Some("leader")) => LogEventKind::Role(Role::Leader { term }),
+                ("role-changed", Some("follower")) => LogEventKind::Role(Role::Follower),
+                ("role-changed", Some("pre-candidate" | "candidate")) => LogEventKind::Role(Role::Candidate),
+                ("role-changed", _) => LogEventKind::Role(Role::Other),
+                ("started" | "stopped", _) => LogEventKind::Process,
+                _ => return None,
+            };
+            Some(LogEvent { mono_ns, kind })
+        };
+        log.lines().filter_map(event).collect()
+    }
+
+    fn read_lines(&self, log: &str) -> Vec<LogLine> {
+        let read = |line: &str| {
+            let Ok(Value::Object(mut said)) = serde_json::from_str(line) else { return None };
+            let mono_ns = said.remove("mono_ns").and_then(|time| time.as_u64()).unwrap_or_default();
+            said.remove("node");
+            let words: Vec<String> = said.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            Some(LogLine { mono_ns, text: words.join(" ").replace('"', "") })
+        };
+        log.lines().filter_map(read).collect()
+    }
+
+    /// Returns what a panic or an error printed, without the events, which are lines of JSON.
+    fn last_words(&self, log: &str) -> String {
+        let words: Vec<&str> = log.lines().filter(|line| !line.starts_with('{')).map(str::trim).collect();
+        words.join(" ").trim().to_owned()
+    }
+}
+
+/// Returns clients that read in a mode that the nodes know by this name.
+pub(super) fn connector(clients: &ClientSetup<'_>, read: &str) -> Connector {
+    let ClientSetup { deployment, connect_timeout, operation_timeout, .. } = *clients;
+    let nodes = (1..).zip(deployment.addresses.iter().map(|address| address.client)).collect();
+    let read_mode = read.to_owned();
+    Connector::new(HttpConnector::new(HttpOptions { nodes, read_mode, connect_timeout, operation_timeout }))
+}
+
+#[cfg(test)]
+mod tests {
+    use nemesis::FaultSpecs;
+
+    use super::{Elections, LEADER, LEASE, LOCAL, LOG, QUORUM, Schism};
+    use crate::systems::{Conditions, Expected, Options, System as _};
+
+    fn check_quorum() -> Options {
+        Options::default().with("elections", Some(Elections::CheckQuorum.name()))
+    }
+
+    #[test]
+    fn theory_knows_which_modes_hold() {
+        let expected = |read: &str, faults: &str, options: &Options| {
+            let faults: FaultSpecs = faults.parse().unwrap();
+            let read = &read.into();
+            Schism.expected(&Conditions { read, workload: "register", options, faults: &faults.0 })
+        };
+        let none = Options::default();
+        for (read, faults, options, wanted) in [
+            (QUORUM, "kill,pause,partition,clock", &none, Expected::Holds),
+            (LOG, "kill,pause,partition,clock", &none, Expected::Holds),
+            (LEASE, "partition", &none, Expected::Holds),
+            (LEASE, "clock", &none, Expected::MayFail),
+            (LOCAL, "none", &none, Expected::Fails),
+            (LEADER, "partition", &none, Expected::Fails),
+            (LEADER, "pause", &none, Expected::Fails),
+            (LEADER, "partition", &check_quorum(), Expected::MayFail),
+            (LEADER, "none", &none, Expected::MayFail),
+        ] {
+            assert_eq!(expected(read, faults, options), wanted, "{read} under {faults}, {options:?}");
+        }
+    }
+
+    #[test]
+    fn settings_follow_from_the_read_mode_and_say_which_options_differ() {
+        for (read, options, linger) in
+            [(QUORUM, Options::default(), true), (LEASE, Options::default(), false), (QUORUM, check_quorum(), false)]
+        {
+            let settings = Schism.settings(&read.into(), &options, false).unwrap();
+            assert_eq!(Schism.options_of(&read.into(), &settings), options, "{read}");
+            assert_eq!(Schism.deposed_leaders_linger(&settings), linger, "{read}");
+            assert!(Schism.check_settings(&settings).is_ok() && !Schism.writes_trace(&settings));
+        }
+        let basic = Options::default().with("elections", Some("basic"));
+        let refused = Schism.settings(&LEASE.into(), &basic, false).unwrap_err();
+        assert!(refused.contains("lease reads need loyal voters"), "{refused}");
+        assert!(Schism.writes_trace(&Schism.settings(&LOG.into(), &basic, true).unwrap()));
+        assert!(Schism.check_settings(&super::Settings::default()).unwrap_err().contains("election_timeout_ms"));
+    }
+}

@@ -1,0 +1,166 @@
+//! Status of the nodes: who asks for it, who leads by it, and when a cluster is ready or has recovered.
+
+use std::time::Duration;
+
+use nemesis::NodeId;
+
+use super::{Address, Deployment, System};
+
+/// Status that a node reports of itself.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Status {
+    /// Role of the node, if the system has roles.
+    pub(crate) role: Option<RoleStatus>,
+    pub(crate) counters: Counters,
+}
+
+/// Role of a node, and how far it is.
+#[derive(Clone, Debug)]
+pub(crate) struct RoleStatus {
+    /// Name of the role, for people.
+    pub(crate) name: String,
+    pub(crate) leads: bool,
+    pub(crate) term: u64,
+    /// Leader that the node follows.
+    pub(crate) leader: Option<u16>,
+    pub(crate) applied: u64,
+    pub(crate) commit: u64,
+}
+
+/// Counters of a node since its process started; 0 where it does not count.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Counters {
+    /// Messages sent to peers.
+    pub(crate) messages: u64,
+    pub(crate) fsyncs: u64,
+}
+
+/// Client that asks the nodes for their status, with a time limit for each request.
+#[derive(Clone, Debug)]
+pub(crate) struct StatusClient {
+    system: &'static dyn System,
+    client: reqwest::Client,
+    urls: Vec<String>,
+}
+
+impl StatusClient {
+    /// Creates a client for the nodes of a cluster.
+    ///
+    /// # Errors
+    /// Fails if the HTTP client cannot be built.
+    pub(crate) fn new(system: &'static dyn System, deployment: &Deployment) -> anyhow::Result<Self> {
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(Duration::from_millis(200))
+            .timeout(Duration::from_millis(400))
+            .pool_max_idle_per_host(0)
+            .build()?;
+        let url = |address: &Address| format!("http://{}{}", address.client, system.status_path());
+        Ok(Self { system, client, urls: deployment.addresses.iter().map(url).collect() })
+    }
+
+    /// Returns true if nodes say who leads.
+    pub(crate) fn has_roles(&self) -> bool {
+        self.system.has_roles()
+    }
+
+    /// Returns the status of each node, in order of their ids; `None` for a node that does not answer in time.
+    pub(crate) async fn statuses(&self) -> Vec<Option<Status>> {
+        let system = self.system;
+        let asked: Vec<_> = self
+            .urls
+            .iter()
+            .map(|url| {
+                let request = self.client.get(url).send();
+                tokio::spawn(async move { system.read_status(&request.await.ok()?.bytes().await.ok()?) })
+            })
+            .collect();
+        let mut statuses = Vec::with_capacity(asked.len());
+        for answer in asked {
+            statuses.push(answer.await.ok().flatten());
+        }
+        statuses
+    }
+
+    /// Returns the node that claims to lead; of several, the one in the latest term.
+    pub(crate) async fn leader(&self) -> Option<u16> {
+        leader_of(&self.statuses().await)
+    }
+}
+
+/// Returns the node that claims to lead; of several, the one in the latest term.
+fn leader_of(statuses: &[Option<Status>]) -> Option<u16> {
+    let roles = (1..).zip(statuses).filter_map(|(id, status)| Some((NodeId(id), status.as_ref()?.role.as_ref()?)));
+    let leading: Vec<_> = roles.filter(|(_, role)| role.leads).map(|(id, role)| (id, role.term)).collect();
+    nemesis::leader_of(&leading).map(|leader| leader.0)
+}
+
+/// Returns true if every node answers, and, if the system has roles, a majority follows one leader. A node that is
+/// killed before it has any data would not start again, so all have to answer.
+pub(crate) fn is_ready(has_roles: bool, statuses: &[Option<Status>]) -> bool {
+    let is_led = || {
+        let Some(leader) = leader_of(statuses) else { return false };
+        let roles = statuses.iter().flatten().filter_map(|status| status.role.as_ref());
+        roles.filter(|role| role.leader == Some(leader)).count() > statuses.len() / 2
+    };
+    statuses.iter().all(Option::is_some) && (!has_roles || is_led())
+}
+
+/// Returns true if every node answers, and, if the system has roles, all follow the same leader in the same term and
+/// have applied everything that it knows to be committed.
+pub(crate) fn is_settled(has_roles: bool, statuses: &[Option<Status>]) -> bool {
+    if !has_roles {
+        return is_ready(has_roles, statuses);
+    }
+    let role = |status: &'_ Option<Status>| status.as_ref().and_then(|status| status.role.clone());
+    let Some(leader) = leader_of(statuses) else { return false };
+    let Some(head) = role(&statuses[usize::from(leader) - 1]) else { return false };
+    let agrees =
+        |role: RoleStatus| role.leader == Some(leader) && role.term == head.term && role.applied >= head.commit;
+    statuses.iter().all(|status| role(status).is_some_and(agrees))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::{System as _, roleless::Roleless},
+        RoleStatus, Status, is_ready, is_settled, leader_of,
+    };
+
+    fn status(name: &str, term: u64, leader: Option<u16>, applied: u64) -> Status {
+        let role =
+            RoleStatus { name: name.to_owned(), leads: name == "leader", term, leader, applied, commit: applied };
+        Status { role: Some(role), ..Status::default() }
+    }
+
+    #[test]
+    fn of_two_claims_the_later_term_leads() {
+        let statuses = [Some(status("leader", 2, Some(1), 5)), None, Some(status("leader", 3, Some(3), 5))];
+        assert_eq!(leader_of(&statuses), Some(3));
+        assert_eq!(leader_of(&[None, Some(status("follower", 3, None, 5))]), None);
+    }
+
+    #[test]
+    fn a_cluster_is_settled_when_all_follow_one_leader_and_have_caught_up() {
+        let follower = |applied| Some(status("follower", 3, Some(2), applied));
+        let leader = |term| Some(status("leader", term, Some(2), 5));
+        assert!(is_settled(true, &[follower(5), leader(3), follower(6)]));
+        assert!(!is_settled(true, &[None, leader(3), follower(5)]));
+        assert!(!is_settled(true, &[follower(4), leader(3), follower(5)]));
+        assert!(!is_settled(true, &[Some(status("leader", 2, Some(1), 5)), leader(3), follower(5)]));
+        assert!(!is_settled(true, &[follower(5), follower(5), follower(5)]));
+    }
+
+    #[test]
+    fn a_cluster_without_roles_is_ready_and_settled_when_all_nodes_are_up() {
+        let up = Roleless.read_status(b"{}");
+        assert!(up.is_some() && Roleless.read_status(b"starting").is_none());
+        for is_reached in [is_ready, is_settled] {
+            assert!(is_reached(Roleless.has_roles(), &[up.clone(), up.clone()]));
+            assert!(!is_reached(Roleless.has_roles(), &[up.clone(), None]));
+            assert!(!is_reached(true, &[up.clone(), up.clone()]), "nobody leads");
+        }
+        assert!(Roleless.read_log("anything").is_empty() && Roleless.trace_file().is_none());
+    }
+}
