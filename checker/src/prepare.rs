@@ -58,7 +58,7 @@ impl Action {
 
 /// Operation that took place, or may have, between two ranks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Step {
+pub(crate) struct Step<A = Action> {
     /// Index of the operation in the history.
     pub operation: u32,
     /// Rank of its invocation.
@@ -66,14 +66,16 @@ pub(crate) struct Step {
     /// Rank of its completion; [`NEVER`] if the outcome is unknown.
     pub end: u32,
     /// Effect of the operation.
-    pub action: Action,
+    pub action: A,
 }
 
 impl Step {
     fn of(operation: &Operation, index: u32, action: Action) -> Self {
         Self { operation: index, start: operation.invoked, end: end(operation), action }
     }
+}
 
+impl<A> Step<A> {
     /// Returns true if it certainly took place.
     pub(crate) fn is_certain(&self) -> bool {
         self.end != NEVER

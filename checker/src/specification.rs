@@ -44,6 +44,13 @@ pub trait Specification: Sync {
     /// Returns the state before the first call.
     fn initial(&self) -> Self::State;
 
+    /// Returns the memory that a state takes, in bytes. The default leaves out what it holds elsewhere: a model whose
+    /// states grow should count that, or a limit in memory is kept only where memory is measured
+    /// ([`crate::Memory::measured`]).
+    fn state_bytes(&self, _state: &Self::State) -> usize {
+        size_of::<Self::State>()
+    }
+
     /// Applies the call; returns false if it cannot have given its answer in this state, which is not used any
     /// further then.
     ///

@@ -17,7 +17,7 @@ use histories::{History, Value};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
-    Automaton, State,
+    Automaton, State, TEXT_BYTES_PER_STEP,
     guide::{TextMakers, places},
 };
 use crate::{
@@ -361,6 +361,8 @@ fn number(of: usize) -> u32 {
 }
 
 impl Automaton for Text<'_> {
+    type Action = Action;
+
     fn initial(&self) -> State {
         self.of(INITIAL)
     }
@@ -410,8 +412,8 @@ impl Automaton for Text<'_> {
             && room(self.appended.len(), self.appended.capacity())
     }
 
-    fn work_bytes(&self) -> usize {
-        self.work_bytes
+    fn work(&self) -> usize {
+        self.work_bytes / TEXT_BYTES_PER_STEP
     }
 
     fn reserve(&mut self, more: usize) {

@@ -59,6 +59,10 @@ impl Specification for Semaphore {
         State { free: self.permits, held: BTreeMap::new() }
     }
 
+    fn state_bytes(&self, state: &State) -> usize {
+        size_of::<State>() + state.held.len() * 2 * size_of::<(u32, u64)>()
+    }
+
     fn apply(&self, state: &mut State, call: &Call<'_>) -> bool {
         let (Some(acquires), Some(count)) = (acquires(call.function), count(call)) else { return false };
         let held = state.held.get(&call.process).copied().unwrap_or(0);

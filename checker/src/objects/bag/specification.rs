@@ -8,9 +8,10 @@ use std::collections::BTreeMap;
 
 use histories::Value;
 
-use crate::objects::container::names::{Access, Names};
 use crate::{
     UnknownWhy,
+    memory::of_tree,
+    objects::container::names::{Access, Names},
     specification::{Call, Specification, elements},
 };
 
@@ -66,6 +67,10 @@ impl Specification for Bag {
 
     fn initial(&self) -> State {
         self.initial.clone()
+    }
+
+    fn state_bytes(&self, bag: &State) -> usize {
+        size_of::<State>() + of_tree(bag.elements.keys(), size_of::<(Value, u32)>())
     }
 
     fn apply(&self, bag: &mut State, call: &Call<'_>) -> bool {

@@ -7,6 +7,7 @@ use histories::Value;
 use super::names::{Access, Names, may_find};
 use crate::{
     UnknownWhy,
+    memory::of_values,
     specification::{Call, Specification, elements},
 };
 
@@ -37,6 +38,10 @@ impl Specification for Row {
 
     fn initial(&self) -> Self::State {
         self.initial.clone()
+    }
+
+    fn state_bytes(&self, row: &Self::State) -> usize {
+        size_of::<Self::State>() + 2 * of_values(row, size_of::<Value>())
     }
 
     fn apply(&self, row: &mut Self::State, call: &Call<'_>) -> bool {

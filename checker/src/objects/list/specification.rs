@@ -4,6 +4,7 @@ use histories::Value;
 
 use crate::{
     UnknownWhy,
+    memory::of_values,
     specification::{Call, Specification, elements},
 };
 
@@ -43,6 +44,10 @@ impl Specification for List<'_> {
 
     fn initial(&self) -> Self::State {
         self.initial.clone()
+    }
+
+    fn state_bytes(&self, list: &Self::State) -> usize {
+        size_of::<Self::State>() + 2 * of_values(list, size_of::<Value>())
     }
 
     fn apply(&self, list: &mut Self::State, call: &Call<'_>) -> bool {

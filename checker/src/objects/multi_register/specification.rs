@@ -7,6 +7,7 @@ use histories::{Map, Value};
 
 use crate::{
     UnknownWhy,
+    memory::{of_tree, of_values},
     specification::{Call, Specification},
 };
 
@@ -98,6 +99,12 @@ impl Specification for MultiRegister<'_> {
 
     fn initial(&self) -> Self::State {
         BTreeMap::new()
+    }
+
+    fn state_bytes(&self, registers: &Self::State) -> usize {
+        size_of::<Self::State>()
+            + of_tree(registers.keys(), size_of::<(Value, Value)>())
+            + of_values(registers.values(), 0)
     }
 
     fn apply(&self, registers: &mut Self::State, call: &Call<'_>) -> bool {

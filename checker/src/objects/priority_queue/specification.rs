@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use histories::Value;
 
-use crate::objects::container::names::{Access, Names, may_find};
 use crate::{
     UnknownWhy,
+    memory::of_tree,
+    objects::container::names::{Access, Names, may_find},
     specification::{Call, Specification, elements},
 };
 
@@ -35,6 +36,10 @@ impl Specification for PriorityQueue {
 
     fn initial(&self) -> Self::State {
         self.initial.clone()
+    }
+
+    fn state_bytes(&self, queue: &Self::State) -> usize {
+        size_of::<Self::State>() + of_tree(queue.keys(), size_of::<(Value, u32)>())
     }
 
     fn apply(&self, queue: &mut Self::State, call: &Call<'_>) -> bool {

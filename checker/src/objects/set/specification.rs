@@ -7,6 +7,7 @@ use histories::Value;
 
 use crate::{
     UnknownWhy,
+    memory::of_tree,
     specification::{Call, Specification, elements, items},
 };
 
@@ -54,6 +55,10 @@ impl Specification for Set<'_> {
 
     fn initial(&self) -> Self::State {
         self.initial.clone()
+    }
+
+    fn state_bytes(&self, set: &Self::State) -> usize {
+        size_of::<Self::State>() + of_tree(set, size_of::<Value>())
     }
 
     fn apply(&self, set: &mut Self::State, call: &Call<'_>) -> bool {
