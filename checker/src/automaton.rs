@@ -1,18 +1,8 @@
-//! Sequential behaviour of one key as an automaton with numbered states: the searches walk on these states.
-
-mod guide;
-mod plain;
-mod text;
+//! Sequential behaviour of an object as an automaton with numbered states: the searches walk on these states.
 
 use std::{fmt::Debug, hash::Hash};
 
-use crate::{
-    liveness::Liveness,
-    prepare::{Action, INITIAL},
-};
-
-pub(crate) use plain::SpecificationRegister;
-pub(crate) use text::Text;
+use crate::prepare::Action;
 
 /// Number of a state. Equal states have equal numbers.
 pub(crate) type State = u32;
@@ -63,7 +53,7 @@ impl Act for Action {
 }
 
 /// Bytes of text that are looked at in the time of one step.
-const TEXT_BYTES_PER_STEP: usize = 512;
+pub(crate) const TEXT_BYTES_PER_STEP: usize = 512;
 
 /// Deterministic object. Its states are numbered, whatever they consist of, so that comparing two takes one
 /// instruction.
@@ -112,55 +102,4 @@ pub(crate) trait Automaton {
     fn work(&self) -> usize {
         0
     }
-}
-
-/// Register with read, write and cas. Its state is its value.
-#[derive(Debug)]
-pub(crate) struct Register {
-    liveness: Liveness,
-}
-
-/// State of every value that no later operation observes.
-const SETTLED: State = State::MAX;
-
-impl Register {
-    pub(crate) fn new(liveness: Liveness) -> Self {
-        Self { liveness }
-    }
-}
-
-impl Automaton for Register {
-    type Action = Action;
-
-    fn initial(&self) -> State {
-        INITIAL
-    }
-
-    fn step(&mut self, state: State, action: Action) -> Option<State> {
-        match action {
-            Action::Read(value) => (value == state).then_some(state),
-            Action::NotEqual(value) => (state != SETTLED && value != state).then_some(state),
-            Action::Write(value) => Some(value),
-            Action::Cas { from, to } => (from == state).then_some(to),
-            Action::Contradiction(_) | Action::Append(_) => None,
-        }
-    }
-
-    fn settle(&self, state: State, rank: u32) -> State {
-        if state == SETTLED || self.liveness.asked_until(state) < rank { SETTLED } else { state }
-    }
-
-    fn useful_until(&self, action: Action) -> u32 {
-        action.installs().map_or(0, |value| self.liveness.asked_until(value))
-    }
-
-    fn memory_bytes(&self, _more: usize) -> usize {
-        0
-    }
-
-    fn has_room(&self, _more: usize) -> bool {
-        true
-    }
-
-    fn reserve(&mut self, _more: usize) {}
 }

@@ -18,7 +18,7 @@ use crate::{
     evidence::{self, possible, revisions},
     generic::{self, Object},
     objects::{self, Question, register::specification::Register},
-    prepare::{Keys, Preparation, Prepared, Preparer, SingleKeySteps},
+    prepare::{Keys, Preparation, Prepared, Preparer, SingleKeySteps, Steps},
     search::SearchResult,
     shrink::{Problem, Stage, by_search, fewest_steps},
     tally::Tally,
@@ -33,11 +33,11 @@ use crate::{
 /// linearizable. If the checker contradicts itself or panics, that key alone is unknown, with
 /// [`UnknownWhy::Internal`].
 pub fn check(history: &History, options: &Options<'_>) -> Report {
-    let told = match generic::as_values(history, &options.limits) {
-        Ok(told) => told,
+    let history = match generic::as_values(history, &options.limits) {
+        Ok(history) => history,
         Err(out) => return Report::unknown(history.operations.len(), out),
     };
-    let history = &*told;
+    let history = &*history;
     if let Err(allowed) = options.model.begins_with(&options.initial) {
         return Report::undecided(history.operations.len(), UnknownWhy::Initial { allowed: allowed.to_owned() });
     }
@@ -55,11 +55,11 @@ pub fn check(history: &History, options: &Options<'_>) -> Report {
 /// Checks a history against a custom model, like [`check`]. [`Options::model`] and [`Options::initial`] are ignored.
 /// A specification that contradicts itself or panics is reported as an internal error as well.
 pub fn check_with(history: &History, specification: &impl Specification, options: &Options<'_>) -> Report {
-    let told = match generic::as_values(history, &options.limits) {
-        Ok(told) => told,
+    let history = match generic::as_values(history, &options.limits) {
+        Ok(history) => history,
         Err(out) => return Report::unknown(history.operations.len(), out),
     };
-    let history = &*told;
+    let history = &*history;
     over_keys(history, options, None, || |operations: &[u32]| by_model(history, specification, options, operations))
 }
 
@@ -284,50 +284,58 @@ pub(crate) fn decide(
     preparer: &mut Preparer<'_>,
     operations: &[u32],
 ) -> Decision {
-    if !options.model.is_register() {
-        let object = options.model.specification(&options.initial);
-        return by_method(history, options, operations)
-            .unwrap_or_else(|| by_model(history, object.as_ref(), options, operations));
+    if options.model.is_register() {
+        return by_register(history, options, preparer, operations)
+            .unwrap_or_else(|out| Decision::exhausted(out, history, operations));
     }
-    let budget = Budget::new(&options.limits);
-    let confirmed = |order: Vec<u32>| {
-        let replayed = replay_register(history, &options.initial, operations, &order, &budget);
-        Decision::confirmed(replayed, Method::Zones, history, options, (operations, order))
-    };
-    let whole = SingleKeySteps::of(history, options.model.has_edits(), &options.initial, operations)
-        .filter(|_| !options.search_only);
-    if let Some(whole) = whole {
-        match zones(&whole, &budget) {
-            Err(out) => return Decision::exhausted(out, history, operations),
-            Ok(Some(Zones::Order(order))) => return confirmed(order),
-            Ok(Some(Zones::Violation(violation, clusters))) => {
-                let evidence = evidence::of_zones(history, options, &whole, &violation, &clusters);
-                return Decision::refuted(Method::Zones, evidence);
-            }
-            Ok(Some(Zones::Undecided) | None) => {}
-        }
+    let object = options.model.specification(&options.initial);
+    by_method(history, options, operations).unwrap_or_else(|| by_model(history, object.as_ref(), options, operations))
+}
+
+/// Decides one key of registers: by the zones of its values, else by the general search.
+fn by_register(
+    history: &History,
+    options: &Options<'_>,
+    preparer: &mut Preparer<'_>,
+    operations: &[u32],
+) -> Result<Decision, Exhausted> {
+    let single = SingleKeySteps::of(history, options.model.has_edits(), &options.initial, operations);
+    if let Some(steps) = single
+        && let Some(decision) = by_zones(history, options, &steps, operations)?
+    {
+        return Ok(decision);
     }
-    let prepared = match preparer.prepare(operations, &budget) {
-        Err(out) => return Decision::exhausted(out, history, operations),
-        Ok(Preparation::Steps(prepared)) => prepared,
-        Ok(Preparation::UnknownOperation(unknown)) => {
+    Ok(match preparer.prepare(operations, &Budget::new(&options.limits))? {
+        Preparation::Steps(prepared) => by_zones(history, options, &prepared, operations)?
+            .unwrap_or_else(|| by_general_search(history, options, &prepared, operations)),
+        Preparation::UnknownOperation(unknown) => {
             let object = options.model.specification(&options.initial);
-            return Decision::unknown(object.knows(history, &[unknown]).expect_err("the model does not have it"));
+            Decision::unknown(object.knows(history, &[unknown]).expect_err("the model does not have it"))
         }
-    };
-    let found = if options.search_only { Ok(None) } else { zones(&prepared, &budget) };
-    match found {
-        Err(out) => return Decision::exhausted(out, history, operations),
-        Ok(Some(Zones::Order(order))) => {
-            return confirmed(order.into_iter().map(|step| prepared.steps[step as usize].operation).collect());
+    })
+}
+
+/// Decides one key by the zones of its values. Returns `None` if these are not unique, or do not settle it.
+fn by_zones(
+    history: &History,
+    options: &Options<'_>,
+    steps: &impl Steps,
+    operations: &[u32],
+) -> Result<Option<Decision>, Exhausted> {
+    let budget = Budget::new(&options.limits);
+    let found = if options.search_only { None } else { zones(steps, &budget)? };
+    Ok(match found {
+        Some(Zones::Order(mut order)) => {
+            order.iter_mut().for_each(|step| *step = steps.operation(*step));
+            let replayed = replay_register(history, &options.initial, operations, &order, &budget);
+            Some(Decision::confirmed(replayed, Method::Zones, history, options, (operations, order)))
         }
-        Ok(Some(Zones::Violation(violation, clusters))) => {
-            let evidence = evidence::of_zones(history, options, &prepared, &violation, &clusters);
-            return Decision::refuted(Method::Zones, evidence);
+        Some(Zones::Violation(violation, clusters)) => {
+            let evidence = evidence::of_zones(history, options, steps, &violation, &clusters);
+            Some(Decision::refuted(Method::Zones, evidence))
         }
-        Ok(Some(Zones::Undecided) | None) => {}
-    }
-    by_general_search(history, options, &prepared, operations)
+        Some(Zones::Undecided) | None => None,
+    })
 }
 
 /// Searches for an order in stages, cheapest first: a narrow search for an order; a violation near the step where
@@ -339,30 +347,25 @@ fn by_general_search(history: &History, options: &Options<'_>, prepared: &Prepar
         return Decision::exhausted(out, history, operations);
     }
     let mut problem = Problem::new(history, initial, prepared, limits);
-    let mut found = by_search(history, initial, prepared, limits, Stage::Narrow);
-    if let SearchResult::GaveUp(step) | SearchResult::Refuted(step) = found
-        && let Some(evidence) = evidence::of_unexplained_value(&problem, step)
-    {
+    let found = by_search(history, initial, prepared, limits, Stage::Narrow);
+    let unexplained = match found {
+        SearchResult::GaveUp(step) | SearchResult::Refuted(step) => evidence::of_unexplained_value(&problem, step),
+        SearchResult::Order(_) | SearchResult::Limit(_) => None,
+    };
+    let lost = match found {
+        SearchResult::GaveUp(step) if unexplained.is_none() => evidence::of_lost(&mut problem, step),
+        _ => None,
+    };
+    if let Some(evidence) = unexplained.or(lost) {
         return Decision::refuted(Method::Search, evidence);
     }
-    if let SearchResult::GaveUp(step) = found {
-        if let Some(evidence) = evidence::of_lost(&mut problem, step) {
-            return Decision::refuted(Method::Search, evidence);
-        }
-        let left = AtomicU32::new(MAX_QUESTIONS);
-        let keep_going = || left.fetch_sub(1, Ordering::Relaxed) > 1 && (limits.keep_going)();
-        let few = Limits { keep_going: &keep_going, abandon: false, ..*limits };
-        found = by_search(history, initial, prepared, &few, Stage::Relaxed);
-        if !matches!(found, SearchResult::Refuted(_)) {
-            found = by_search(history, initial, prepared, limits, Stage::Wide);
-        }
-        if matches!(found, SearchResult::GaveUp(_)) {
-            found = by_search(history, initial, prepared, limits, Stage::Exact);
-        }
-    }
+    let found = match found {
+        SearchResult::GaveUp(_) => by_wider_search(history, options, prepared),
+        decided => decided,
+    };
     match found {
         SearchResult::Order(order) => {
-            let order: Vec<u32> = order.iter().map(|&step| prepared.steps[step as usize].operation).collect();
+            let order: Vec<u32> = order.iter().map(|&step| prepared.operation(step)).collect();
             let budget = Budget::new(limits);
             let replayed = match options.model {
                 Model::KeyValue => Register::new(initial, true).replay(history, operations, &order, &budget),
@@ -374,4 +377,21 @@ fn by_general_search(history: &History, options: &Options<'_>, prepared: &Prepar
         SearchResult::GaveUp(_) => unreachable!("the exact search gives nothing up"),
         SearchResult::Limit(why) => Decision { method: Method::Search, ..Decision::unknown(why) },
     }
+}
+
+/// Searches where the narrow search found nothing: for a violation even if changes of unknown outcome could occur any
+/// number of times, then widely for an order, then exactly.
+fn by_wider_search(history: &History, options: &Options<'_>, prepared: &Prepared) -> SearchResult {
+    let Options { initial, limits, .. } = options;
+    let left = AtomicU32::new(MAX_QUESTIONS);
+    let keep_going = || left.fetch_sub(1, Ordering::Relaxed) > 1 && (limits.keep_going)();
+    let few = Limits { keep_going: &keep_going, abandon: false, ..*limits };
+    let mut found = by_search(history, initial, prepared, &few, Stage::Relaxed);
+    if !matches!(found, SearchResult::Refuted(_)) {
+        found = by_search(history, initial, prepared, limits, Stage::Wide);
+    }
+    if matches!(found, SearchResult::GaveUp(_)) {
+        found = by_search(history, initial, prepared, limits, Stage::Exact);
+    }
+    found
 }

@@ -102,6 +102,8 @@ pub(crate) trait Steps {
     fn values(&self) -> usize;
     /// Returns the step with this number, or `None` if that operation does not count.
     fn step(&self, number: u32) -> Option<Step>;
+    /// Returns the operation of the step with this number.
+    fn operation(&self, number: u32) -> u32;
     /// Returns the start and the end of the step with this number.
     fn span(&self, number: u32) -> (u32, u32);
     /// Returns the operations that certainly changed nothing, like [`Prepared::failed`].
@@ -119,6 +121,10 @@ impl Steps for Prepared {
 
     fn step(&self, number: u32) -> Option<Step> {
         Some(self.steps[number as usize])
+    }
+
+    fn operation(&self, number: u32) -> u32 {
+        self.steps[number as usize].operation
     }
 
     fn span(&self, number: u32) -> (u32, u32) {
@@ -165,6 +171,10 @@ impl Steps for SingleKeySteps<'_> {
         // An operation that the model lacks becomes an append, which no method for plain registers accepts either.
         let action = action(operation, self.edits, value).unwrap_or(Some(Action::Append(INITIAL)))?;
         Some(Step::of(operation, number, action))
+    }
+
+    fn operation(&self, number: u32) -> u32 {
+        number
     }
 
     #[inline]

@@ -1,5 +1,5 @@
-//! Generic decision for any model, by its specification alone. Slower than a method of its own, and the only one for
-//! models without.
+//! Generic decision for any model, by its specification alone, whose states the search walks on. Slower than a method
+//! of its own, and the only one for models without.
 
 pub(crate) mod second_opinion;
 mod shrinker;

@@ -109,7 +109,9 @@ impl<'a, S: Specification> States<'a, S> {
 
     /// Lets these searches look for an order of the steps.
     pub(super) fn race(&mut self, steps: &[Step<Kind>], racers: Racers, limits: &Limits<'_>) -> RaceResult {
-        match race(steps, self, racers, limits) {
+        // One search for all specifications: it is long, and a step by table lookup costs more than the call.
+        let object: &mut dyn Automaton<Action = Kind> = self;
+        match race(steps, object, racers, limits) {
             SearchResult::Order(order) => {
                 RaceResult::Order(order.into_iter().map(|step| steps[step as usize].operation).collect())
             }

@@ -69,7 +69,7 @@ impl<'a, K: Act> Depth<'a, K> {
     }
 
     /// Enters a node unless it was seen. Returns true if it is the end.
-    fn enter(&mut self, object: &mut impl Automaton<Action = K>, mut node: Node) -> bool {
+    fn enter(&mut self, object: &mut (impl Automaton<Action = K> + ?Sized), mut node: Node) -> bool {
         loop {
             if self.space.is_end(&node) {
                 return true;
@@ -91,7 +91,7 @@ impl<'a, K: Act> Depth<'a, K> {
     }
 
     /// Queries the limits from time to time, and asks for memory before anything grows.
-    fn ask(&mut self, object: &mut impl Automaton<Action = K>) -> Result<(), Exhausted> {
+    fn ask(&mut self, object: &mut (impl Automaton<Action = K> + ?Sized)) -> Result<(), Exhausted> {
         if !object.has_room(NEW_STATES) {
             if !object.may_grow(NEW_STATES) {
                 return Err(Exhausted::Memory);
@@ -120,7 +120,7 @@ impl<'a, K: Act> Depth<'a, K> {
     }
 }
 
-impl<A: Automaton> Racer<A> for Depth<'_, A::Action> {
+impl<A: Automaton + ?Sized> Racer<A> for Depth<'_, A::Action> {
     fn run(&mut self, object: &mut A, turn: &mut Turn) -> Result<Option<SearchResult>, Exhausted> {
         while !turn.is_over() {
             self.ask(object)?;

@@ -1,6 +1,10 @@
-//! General search: a sweep over the completions, in order, that keeps every configuration the object can be in (Wing
-//! and Gong 1993, just in time as in Lowe 2017). An open write's obligation to take effect is tracked apart from its
-//! further possible effects.
+//! General search of any object that is an automaton: a sweep over the completions, in order, that keeps every
+//! configuration the object can be in (Wing and Gong 1993, just in time as in Lowe 2017). An open write's obligation
+//! to take effect is tracked apart from its further possible effects. Against the sweep, a depth-first search can run
+//! ([`race()`]), which is faster where almost any order works.
+//!
+//! How much can be pruned depends on what the automaton says of each action ([`crate::automaton::Effect`]): the rules
+//! below about looks hold for all, those about writes and appends for actions that are possible in every state.
 //!
 //! # Why it is right
 //! A configuration is a state and two sets of *open* certain steps: those that are *done* (they have nothing left to
@@ -155,7 +159,7 @@ const MAX_SNAPSHOTS: usize = 17;
 
 /// Searches for an order of all certain steps and any of the others, using at each completion the first of the
 /// `efforts` that suffices.
-pub(crate) fn search<A: Automaton>(
+pub(crate) fn search<A: Automaton + ?Sized>(
     steps: &[Step<A::Action>],
     object: &mut A,
     limits: &Limits<'_>,
@@ -185,7 +189,7 @@ fn completions<K>(steps: &[Step<K>]) -> Vec<u32> {
 }
 
 /// Prepares a sweep over the completions of `due`. Returns `None` if more than [`MAX_OPEN`] steps are open at once.
-fn sweep<'a, A: Automaton + 'a>(
+fn sweep<'a, A: Automaton + ?Sized + 'a>(
     steps: &'a [Step<A::Action>],
     due: &'a [u32],
     object: &A,
@@ -215,7 +219,7 @@ fn most_open<K>(steps: &[Step<K>], due: &[u32]) -> usize {
     most
 }
 
-struct SearchDriver<'a, A: Automaton, const N: usize> {
+struct SearchDriver<'a, A: Automaton + ?Sized, const N: usize> {
     steps: &'a [Step<A::Action>],
     due: &'a [u32],
     efforts: &'a [Effort],
@@ -229,7 +233,7 @@ struct SearchDriver<'a, A: Automaton, const N: usize> {
     effort: Option<usize>,
 }
 
-impl<'a, A: Automaton, const N: usize> SearchDriver<'a, A, N> {
+impl<'a, A: Automaton + ?Sized, const N: usize> SearchDriver<'a, A, N> {
     fn new(
         steps: &'a [Step<A::Action>],
         due: &'a [u32],
@@ -307,7 +311,7 @@ impl<'a, A: Automaton, const N: usize> SearchDriver<'a, A, N> {
     }
 }
 
-impl<A: Automaton, const N: usize> Racer<A> for SearchDriver<'_, A, N> {
+impl<A: Automaton + ?Sized, const N: usize> Racer<A> for SearchDriver<'_, A, N> {
     fn run(&mut self, object: &mut A, turn: &mut Turn) -> Result<Option<SearchResult>, Exhausted> {
         while let Some(&step) = self.due.get(self.sweep.now.completed) {
             let at = self.sweep.now.completed;
@@ -354,15 +358,15 @@ mod tests {
 
     use super::*;
     use crate::{
-        automaton::Register,
         liveness::Liveness,
+        objects::register::RegisterAutomaton,
         prepare::{Action, INITIAL},
     };
 
     fn run(steps: &[(u32, u32, Action)]) -> SearchResult {
         let steps: Vec<Step> =
             (0..).zip(steps).map(|(operation, &(start, end, action))| Step { operation, start, end, action }).collect();
-        search(&steps, &mut Register::new(Liveness::new(&steps, 10)), &Limits::none(), &EXACT, Supply::Counted)
+        search(&steps, &mut RegisterAutomaton::new(Liveness::new(&steps, 10)), &Limits::none(), &EXACT, Supply::Counted)
     }
 
     fn is_ordered(found: &SearchResult) -> bool {

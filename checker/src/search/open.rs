@@ -63,7 +63,7 @@ impl<A: Act, const N: usize> Open<A, N> {
         Self { slots, taken: none, dependent: none, hiding: none, looks: none, groups, idle }
     }
 
-    pub(super) fn invoke(&mut self, steps: &[Step<A>], index: u32, object: &mut impl Automaton<Action = A>) {
+    pub(super) fn invoke(&mut self, steps: &[Step<A>], index: u32, object: &mut (impl Automaton<Action = A> + ?Sized)) {
         let slot = self.taken.first_free().expect("there are as many slots as steps open at once");
         self.taken.add(slot);
         if slot == self.slots.len() {
@@ -113,7 +113,12 @@ impl<A: Act, const N: usize> Open<A, N> {
     }
 
     /// Returns the open looks that can take place in `state`, and the other open steps that leave it unchanged.
-    pub(super) fn idle(&mut self, steps: &[Step<A>], state: State, object: &mut impl Automaton<Action = A>) -> Mask<N> {
+    pub(super) fn idle(
+        &mut self,
+        steps: &[Step<A>],
+        state: State,
+        object: &mut (impl Automaton<Action = A> + ?Sized),
+    ) -> Mask<N> {
         if let Some((_, idle)) = self.idle.iter().find(|(known, _)| *known == state) {
             return *idle;
         }

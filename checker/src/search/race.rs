@@ -41,7 +41,7 @@ impl Turn {
 }
 
 /// Search that can be interrupted.
-pub(super) trait Racer<A> {
+pub(super) trait Racer<A: ?Sized> {
     /// Searches until the turn is over, for which it returns `None`, or a limit is reached. It can go on after both.
     fn run(&mut self, object: &mut A, turn: &mut Turn) -> Result<Option<SearchResult>, Exhausted>;
 
@@ -65,7 +65,7 @@ pub(crate) enum Racers {
 }
 
 /// Searches for an order of all certain steps and any of the others, without giving anything up.
-pub(crate) fn race<A: Automaton>(
+pub(crate) fn race<A: Automaton + ?Sized>(
     steps: &[Step<A::Action>],
     object: &mut A,
     racers: Racers,
@@ -92,7 +92,7 @@ pub(crate) fn race<A: Automaton>(
 }
 
 /// Lets the searches run in turn until one of them ends, or a limit is reached.
-fn run<A: Automaton>(
+fn run<A: Automaton + ?Sized>(
     racers: &mut Vec<Box<dyn Racer<A> + '_>>,
     object: &mut A,
     first_turn: usize,

@@ -106,7 +106,7 @@ impl<'a, K: Act> Space<'a, K> {
     /// Lets every look take effect that can, and goes on to the next completion if the due step took effect.
     pub(super) fn settle(
         &self,
-        object: &mut impl Automaton<Action = K>,
+        object: &mut (impl Automaton<Action = K> + ?Sized),
         node: &mut Node,
         mut took_effect: impl FnMut(u32),
     ) -> bool {
@@ -140,7 +140,7 @@ impl<'a, K: Act> Space<'a, K> {
     /// candidate.
     pub(super) fn child(
         &self,
-        object: &mut impl Automaton<Action = K>,
+        object: &mut (impl Automaton<Action = K> + ?Sized),
         node: &Node,
         candidate: usize,
     ) -> Option<(u32, Node)> {

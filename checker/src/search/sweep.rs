@@ -74,7 +74,7 @@ impl<A: Act, const N: usize> SweepState<A, N> {
     }
 }
 
-pub(super) struct Sweep<'a, A: Automaton, const N: usize> {
+pub(super) struct Sweep<'a, A: Automaton + ?Sized, const N: usize> {
     steps: &'a [Step<A::Action>],
     limits: &'a Limits<'a>,
     memory: Share<'a>,
@@ -95,7 +95,7 @@ pub(super) struct Sweep<'a, A: Automaton, const N: usize> {
     interrupted: Option<usize>,
 }
 
-impl<'a, A: Automaton, const N: usize> Sweep<'a, A, N> {
+impl<'a, A: Automaton + ?Sized, const N: usize> Sweep<'a, A, N> {
     pub(super) fn new(steps: &'a [Step<A::Action>], object: &A, limits: &'a Limits<'a>, supply: Supply) -> Self {
         let now = SweepState {
             open: Open::new(),

@@ -119,7 +119,7 @@ impl Trail {
 /// order of their invocations. Each look takes place as soon as it can. Every other step that is not on the path
 /// takes place where it leaves the state unchanged, or hides immediately before the first write of the path that it
 /// overlaps.
-pub(super) fn unfold<A: Automaton>(
+pub(super) fn unfold<A: Automaton + ?Sized>(
     steps: &[Step<A::Action>],
     due: &[u32],
     classes: &[Vec<u32>],

@@ -8,10 +8,10 @@
 use histories::{History, Value};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::{Automaton, State, TEXT_BYTES_PER_STEP};
+use super::specification::{Register, as_text};
 use crate::{
+    automaton::{Automaton, State, TEXT_BYTES_PER_STEP},
     memory::{of_table, of_vec},
-    objects::register::specification::{Register, as_text},
     prepare::{Action, INITIAL, Prepared, Val},
     specification::{Call, Specification},
 };

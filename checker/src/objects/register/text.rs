@@ -10,22 +10,23 @@
 //! A value that is not text (nil, a number) has a state of its own beside that of the text that [`as_text`] makes of
 //! it: any append, even of empty text, yields text.
 
+mod guide;
+
 use std::borrow::Cow;
 
 use aho_corasick::AhoCorasick;
 use histories::{History, Value};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::{
-    Automaton, State, TEXT_BYTES_PER_STEP,
-    guide::{TextMakers, places},
-};
+use super::specification::{as_text, is_text};
 use crate::{
+    automaton::{Automaton, State, TEXT_BYTES_PER_STEP},
     budget::{Budget, Exhausted},
     memory::{of_table, of_vec},
-    objects::register::specification::{as_text, is_text},
     prepare::{Action, INITIAL, Prepared, Step, Val},
 };
+
+use guide::{TextMakers, places};
 
 /// State of all texts that no operation observes.
 const BLANK: State = State::MAX;
