@@ -9,20 +9,20 @@ use std::{
     },
 };
 
-use histories::{History, ValueId};
+use histories::History;
 
 use crate::{
-    Evidence, KeyReport, Limits, Method, Model, Options, Report, Specification, UnknownWhy, Verdict,
+    KeyReport, Limits, Method, Model, Options, Report, Specification, UnknownWhy, Verdict,
     budget::{Budget, Exhausted},
-    doubt::doubt,
-    evidence::{self, possible, revisions},
+    decision::Decision,
+    evidence,
     generic::{self, Object},
     objects::{self, Question, register::specification::Register},
     prepare::{Keys, Preparation, Prepared, Preparer, SingleKeySteps, Steps},
     search::SearchResult,
     shrink::{Problem, Stage, by_search, fewest_steps},
     tally::Tally,
-    verify::{ReplayError, Verify, replay_register},
+    verify::{Verify, replay_register},
     zones::{Zones, zones},
 };
 
@@ -33,34 +33,32 @@ use crate::{
 /// linearizable. If the checker contradicts itself or panics, that key alone is unknown, with
 /// [`UnknownWhy::Internal`].
 pub fn check(history: &History, options: &Options<'_>) -> Report {
-    let history = match generic::as_values(history, &options.limits) {
-        Ok(history) => history,
-        Err(out) => return Report::unknown(history.operations.len(), out),
-    };
-    let history = &*history;
-    if let Err(allowed) = options.model.begins_with(&options.initial) {
-        return Report::undecided(history.operations.len(), UnknownWhy::Initial { allowed: allowed.to_owned() });
+    let operations = history.operations.len();
+    match (generic::as_values(history, &options.limits), options.model.begins_with(&options.initial)) {
+        (Err(out), _) => Report::unknown(operations, out),
+        (_, Err(allowed)) => Report::undecided(operations, UnknownWhy::Initial { allowed: allowed.to_owned() }),
+        (Ok(history), Ok(())) => over_keys(&history, options, Some(options.model), || {
+            let history = &*history;
+            let mut preparer = Preparer::new(history, options.model.has_edits(), &options.initial);
+            move |operations: &[u32]| {
+                let decision = decide(history, options, &mut preparer, operations);
+                decision
+                    .withdraw_if_doubted(history, options, operations)
+                    .with_possible_answers(history, options, operations)
+            }
+        }),
     }
-    over_keys(history, options, Some(options.model), || {
-        let mut preparer = Preparer::new(history, options.model.has_edits(), &options.initial);
-        move |operations: &[u32]| {
-            let decision = decide(history, options, &mut preparer, operations);
-            decision
-                .withdraw_if_doubted(history, options, operations)
-                .with_possible_answers(history, options, operations)
-        }
-    })
 }
 
 /// Checks a history against a custom model, like [`check`]. [`Options::model`] and [`Options::initial`] are ignored.
 /// A specification that contradicts itself or panics is reported as an internal error as well.
 pub fn check_with(history: &History, specification: &impl Specification, options: &Options<'_>) -> Report {
-    let history = match generic::as_values(history, &options.limits) {
-        Ok(history) => history,
-        Err(out) => return Report::unknown(history.operations.len(), out),
-    };
-    let history = &*history;
-    over_keys(history, options, None, || |operations: &[u32]| by_model(history, specification, options, operations))
+    match generic::as_values(history, &options.limits) {
+        Err(out) => Report::unknown(history.operations.len(), out),
+        Ok(history) => over_keys(&history, options, None, || {
+            |operations: &[u32]| by_model(&history, specification, options, operations)
+        }),
+    }
 }
 
 /// Fixed cost of each key, in steps.
@@ -69,7 +67,7 @@ const STEPS_PER_KEY: usize = 64;
 /// Memory held for each key until all are decided, in bytes: its report and its place in the queue.
 const KEY_BYTES: usize = size_of::<Option<KeyReport>>() + 2 * size_of::<usize>();
 
-/// Decides all keys and merges the verdicts. Each thread makes its own decider.
+/// Splits a history by key, and decides each key. Each thread makes its own decider.
 fn over_keys<D: FnMut(&[u32]) -> Decision>(
     history: &History,
     options: &Options<'_>,
@@ -81,10 +79,20 @@ fn over_keys<D: FnMut(&[u32]) -> Decision>(
         budget.may_take(keys.len() * KEY_BYTES)?;
         Ok(keys)
     });
-    let keys = match keys {
-        Ok(keys) => keys,
-        Err(out) => return Report::unknown(history.operations.len(), out),
-    };
+    match keys {
+        Ok(keys) => decide_all(history, options, model, &keys, decider),
+        Err(out) => Report::unknown(history.operations.len(), out),
+    }
+}
+
+/// Decides all keys, largest first, and merges the verdicts.
+fn decide_all<D: FnMut(&[u32]) -> Decision>(
+    history: &History,
+    options: &Options<'_>,
+    model: Option<Model>,
+    keys: &Keys,
+    decider: impl Fn() -> D + Sync,
+) -> Report {
     let mut largest_first: Vec<usize> = (0..keys.len()).collect();
     largest_first.sort_by_key(|&key| std::cmp::Reverse(keys.operations(key).len()));
     let (next, decided) = (AtomicUsize::new(0), AtomicUsize::new(0));
@@ -151,95 +159,6 @@ fn said(panic: &(dyn Any + Send)) -> String {
 /// exact one.
 const MAX_QUESTIONS: u32 = 256;
 
-/// Decision about a key.
-#[derive(Clone, Debug)]
-pub(crate) struct Decision {
-    pub(crate) verdict: Verdict,
-    why: Option<UnknownWhy>,
-    method: Method,
-    evidence: Option<Evidence>,
-    pub(crate) order: Option<Vec<u32>>,
-}
-
-impl Decision {
-    fn yes(method: Method, order: Option<Vec<u32>>) -> Self {
-        Self { verdict: Verdict::Linearizable, why: None, method, evidence: None, order }
-    }
-
-    fn no(method: Method, evidence: Evidence) -> Self {
-        Self { verdict: Verdict::NotLinearizable, why: None, method, evidence: Some(evidence), order: None }
-    }
-
-    /// Returns "not linearizable" with this evidence, if the second opinion confirmed it.
-    fn refuted(method: Method, evidence: Result<Evidence, UnknownWhy>) -> Self {
-        match evidence {
-            Ok(evidence) => Self::no(method, evidence),
-            Err(why) => Self { method, ..Self::unknown(why) },
-        }
-    }
-
-    fn unknown(why: UnknownWhy) -> Self {
-        Self { verdict: Verdict::Unknown, why: Some(why), method: Method::None, evidence: None, order: None }
-    }
-
-    /// Withdraws a "not linearizable" if the model is in doubt.
-    fn withdraw_if_doubted(self, history: &History, options: &Options<'_>, operations: &[u32]) -> Self {
-        let doubt = (self.verdict == Verdict::NotLinearizable).then(|| doubt(history, options, operations));
-        doubt.flatten().map_or(self, Self::unknown)
-    }
-
-    /// Adds to the evidence what a correct register could have answered.
-    fn with_possible_answers(self, history: &History, options: &Options<'_>, operations: &[u32]) -> Self {
-        if !options.model.is_register() {
-            return self;
-        }
-        let possible = |few: &[usize]| possible::answer(history, &options.initial, operations, few);
-        let evidence = self.evidence.map(|found| Evidence { possible: possible(&found.operations), ..found });
-        Self { evidence, ..self }
-    }
-
-    /// Turns the decision into the report of a key, together with what the store's own revisions say.
-    fn report(
-        self,
-        history: &History,
-        model: Option<Model>,
-        key: ValueId,
-        operations: &[u32],
-        tally: Tally,
-    ) -> KeyReport {
-        let Self { verdict, why, method, evidence, order } = self;
-        let beside = |found: Evidence| Evidence { revisions: revisions::beside(history, &found.operations), ..found };
-        let (key, evidence) = (history.value(key).clone(), evidence.map(beside));
-        let revisions = revisions::contradiction(history, operations, verdict);
-        let told = |&index: &u32| objects::is_informative(history, model, &history.operations[index as usize]);
-        let weak = tally.weak(verdict, || operations.iter().any(told));
-        let (operations, Tally { answered, unanswered }) = (operations.len(), tally);
-        KeyReport { key, verdict, why, method, operations, answered, unanswered, weak, evidence, order, revisions }
-    }
-
-    fn exhausted(out: Exhausted, history: &History, operations: &[u32]) -> Self {
-        Self::unknown(out.among(history, operations))
-    }
-
-    /// Returns "linearizable" with this order of the operations, if the second opinion confirmed it.
-    fn confirmed(
-        replayed: Result<(), ReplayError>,
-        method: Method,
-        history: &History,
-        options: &Options<'_>,
-        (operations, order): (&[u32], Vec<u32>),
-    ) -> Self {
-        match replayed {
-            Ok(()) => Self::yes(method, options.keep_order.then_some(order)),
-            Err(ReplayError::Exhausted(out)) => Self::exhausted(out, history, operations),
-            Err(ReplayError::Wrong(why)) => {
-                let what = format!("an order by {method} is none: {why}");
-                Self { method, ..Self::unknown(UnknownWhy::Internal { what }) }
-            }
-        }
-    }
-}
-
 /// Decides a key by the method of its own that the model has. Returns `None` if it does not fit these operations.
 fn by_method(history: &History, options: &Options<'_>, operations: &[u32]) -> Option<Decision> {
     if options.search_only {
@@ -273,7 +192,7 @@ fn by_model(history: &History, object: &dyn Object, options: &Options<'_>, opera
             let evidence = generic::unexplained_evidence(history, object, &found, &options.limits);
             Decision::refuted(Method::Search, evidence)
         }
-        generic::Judgment::Unknown(why) => Decision { method: Method::Search, ..Decision::unknown(why) },
+        generic::Judgment::Unknown(why) => Decision::unknown(why).by(Method::Search),
     }
 }
 
@@ -285,11 +204,13 @@ pub(crate) fn decide(
     operations: &[u32],
 ) -> Decision {
     if options.model.is_register() {
-        return by_register(history, options, preparer, operations)
-            .unwrap_or_else(|out| Decision::exhausted(out, history, operations));
+        by_register(history, options, preparer, operations)
+            .unwrap_or_else(|out| Decision::exhausted(out, history, operations))
+    } else {
+        let object = options.model.specification(&options.initial);
+        by_method(history, options, operations)
+            .unwrap_or_else(|| by_model(history, object.as_ref(), options, operations))
     }
-    let object = options.model.specification(&options.initial);
-    by_method(history, options, operations).unwrap_or_else(|| by_model(history, object.as_ref(), options, operations))
 }
 
 /// Decides one key of registers: by the zones of its values, else by the general search.
@@ -375,7 +296,7 @@ fn by_general_search(history: &History, options: &Options<'_>, prepared: &Prepar
         }
         SearchResult::Refuted(step) => Decision::refuted(Method::Search, evidence::of_search(&mut problem, step)),
         SearchResult::GaveUp(_) => unreachable!("the exact search gives nothing up"),
-        SearchResult::Limit(why) => Decision { method: Method::Search, ..Decision::unknown(why) },
+        SearchResult::Limit(why) => Decision::unknown(why).by(Method::Search),
     }
 }
 

@@ -8,6 +8,7 @@ mod budget;
 mod check;
 mod conflict_ranges;
 mod consistency;
+mod decision;
 mod doubt;
 mod evidence;
 mod generic;

@@ -92,11 +92,11 @@ const VALUE_BYTES: usize = size_of::<Cluster>() + 2 * size_of::<Zone>() + size_o
 
 /// Decides the key with these steps. Returns `None` if its values are not unique.
 pub(crate) fn zones(steps: &impl Steps, budget: &Budget<'_>) -> Result<Option<Zones>, Exhausted> {
-    let Some(placed) = place(steps, budget)? else { return Ok(None) };
-    if let Some(violation) = placed.violation {
-        return Ok(Some(Zones::Violation(violation, placed.clusters)));
-    }
-    Ok(Some(order(steps, &placed, budget)?.map_or(Zones::Undecided, Zones::Order)))
+    Ok(match place(steps, budget)? {
+        None => None,
+        Some(KeyZones { violation: Some(violation), clusters, .. }) => Some(Zones::Violation(violation, clusters)),
+        Some(placed) => Some(order(steps, &placed, budget)?.map_or(Zones::Undecided, Zones::Order)),
+    })
 }
 
 /// Does the same as [`zones`], without writing out the order and without placing each cas that did not match.
