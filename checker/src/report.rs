@@ -85,7 +85,7 @@ pub struct Report {
     /// Number of operations of unknown outcome.
     pub unanswered: usize,
     /// Reason why a verdict of linearizable says nothing about the system, if so.
-    pub weak: Option<Weak>,
+    pub weak: Option<WeakVerdict>,
 }
 
 impl Report {
@@ -125,7 +125,7 @@ pub struct KeyReport {
     /// Number of operations of unknown outcome.
     pub unanswered: usize,
     /// Reason why a verdict of linearizable says nothing about the system, if so.
-    pub weak: Option<Weak>,
+    pub weak: Option<WeakVerdict>,
     /// Evidence of the violation, if the key is not linearizable.
     pub evidence: Option<Evidence>,
     /// Linearization, as indexes of [`histories::History::operations`], if the key is linearizable and
@@ -141,7 +141,7 @@ pub struct KeyReport {
 /// Reason why a verdict of linearizable says nothing about the system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Weak {
+pub enum WeakVerdict {
     /// Lack of any answer.
     NothingAnswered,
     /// Lack of any answer that could have been wrong.
@@ -150,7 +150,7 @@ pub enum Weak {
     NothingRelated,
 }
 
-impl Weak {
+impl WeakVerdict {
     /// Returns the reason in words.
     pub fn reason(self) -> &'static str {
         match self {

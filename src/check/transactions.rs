@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use checker::{
-    Evidence, KeyReport, Level, Method, Report, Status, TransactionReport, UnknownWhy, Verdict, Weak,
+    Evidence, KeyReport, Level, Method, Report, Status, TransactionReport, UnknownWhy, Verdict, WeakVerdict,
     check_transactions_from,
 };
 use clap::ValueEnum;
@@ -72,7 +72,7 @@ pub(crate) struct JudgedTransactions<'a> {
     /// The level that they must keep.
     pub(crate) level: Level,
     /// Why a yes says nothing.
-    pub(crate) weak: Option<Weak>,
+    pub(crate) weak: Option<WeakVerdict>,
 }
 
 /// Judges transactions by the level that they must keep.
@@ -146,11 +146,11 @@ pub(crate) fn as_report(history: &History, found: &TransactionReport) -> Report 
 }
 
 /// Why it says nothing that a level holds, if it does.
-fn weak(report: &TransactionReport) -> Option<Weak> {
+fn weak(report: &TransactionReport) -> Option<WeakVerdict> {
     match report {
-        TransactionReport { answered: 0, .. } => Some(Weak::NothingAnswered),
-        TransactionReport { reads: 0, .. } => Some(Weak::NothingRead),
-        TransactionReport { dependencies: 0, .. } => Some(Weak::NothingRelated),
+        TransactionReport { answered: 0, .. } => Some(WeakVerdict::NothingAnswered),
+        TransactionReport { reads: 0, .. } => Some(WeakVerdict::NothingRead),
+        TransactionReport { dependencies: 0, .. } => Some(WeakVerdict::NothingRelated),
         _ => None,
     }
 }

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use checker::{Ladder, Limits, Model, Options, Report, StalenessReport, TransactionReport, Verdict};
+use checker::{Hierarchy, Limits, Model, Options, Report, StalenessReport, TransactionReport, Verdict};
 use histories::{History, RunDir};
 use serde::de::DeserializeOwned;
 
@@ -114,7 +114,7 @@ pub(super) fn judge(plan: Plan, dir: RunDir, live: LiveResults, budget: Budget) 
 struct Judgement {
     report: Report,
     transactions: Option<TransactionReport>,
-    ladder: Option<Ladder>,
+    ladder: Option<Hierarchy>,
     staleness: Option<StalenessReport>,
 }
 
@@ -130,7 +130,7 @@ impl Judgement {
         let options = &Options { limits: *limits, threads: processors(), ..Options::new(model) };
         let report = checker::check(history, options);
         let has_weaker = report.verdict == Verdict::NotLinearizable && model.has("cas");
-        let (mut ladder, staleness) = has_weaker.then(|| checker::instead(history, options)).unzip();
+        let (mut ladder, staleness) = has_weaker.then(|| checker::weaker_models(history, options)).unzip();
         if let Some(ladder) = &mut ladder {
             evidence::align(ladder, &report);
         }

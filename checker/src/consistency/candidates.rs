@@ -14,7 +14,7 @@
 use histories::History;
 
 use super::{
-    causal::{Event, Events},
+    causal::{AccessEvent, AccessEvents},
     key::{AccessKind, took_place},
 };
 use crate::{
@@ -35,7 +35,7 @@ const LOOK_BACK: usize = 1 << 12;
 #[derive(Debug, Default)]
 pub(super) struct CausalCandidates {
     /// Events, key by key.
-    pub events: Events,
+    pub events: AccessEvents,
     /// Moment of each event.
     moments: Vec<u32>,
     /// Number of each value among those of its key, in the order of the zones.
@@ -47,10 +47,10 @@ pub(super) struct CausalCandidates {
 impl CausalCandidates {
     /// Memory for each step, in bytes: an event with its moment (growing can take twice as much), then their order
     /// and the worst case of what is derived from it.
-    pub(super) const BYTES: usize = 2 * size_of::<Event>() + 4 * size_of::<u32>();
+    pub(super) const BYTES: usize = 2 * size_of::<AccessEvent>() + 4 * size_of::<u32>();
 
     pub(super) fn with_capacity(steps: usize) -> Self {
-        let events = Events { events: Vec::with_capacity(steps), ..Events::default() };
+        let events = AccessEvents { events: Vec::with_capacity(steps), ..AccessEvents::default() };
         Self { events, moments: Vec::with_capacity(steps), ..Self::default() }
     }
 
@@ -74,7 +74,7 @@ impl CausalCandidates {
         drop(placed);
         for step in &prepared.steps {
             budget.step()?;
-            for event in Event::of(history, step, offset) {
+            for event in AccessEvent::of(history, step, offset) {
                 let set = values[(event.value - offset) as usize];
                 let moment = if event.touch == AccessKind::Look { set.max(begin(step.start)) } else { set };
                 self.broken |= set == NONE || !(begin(step.start)..=finish(step.end)).contains(&moment);
@@ -86,14 +86,14 @@ impl CausalCandidates {
     }
 
     /// Returns the events that decide whether all of it is causally consistent, session by session.
-    pub(super) fn suspects(&mut self, budget: &Budget<'_>) -> Result<Vec<Event>, Exhausted> {
+    pub(super) fn suspects(&mut self, budget: &Budget<'_>) -> Result<Vec<AccessEvent>, Exhausted> {
         let all = &self.events.events;
         let mut events = if self.broken {
             all.clone()
         } else {
             let order = self.order(budget)?;
             let (windows, set_at) = self.windows(&order, budget)?;
-            let is_inside = |&(place, event): &(u32, Event)| {
+            let is_inside = |&(place, event): &(u32, AccessEvent)| {
                 let setter = set_at[event.value as usize];
                 windows.number(place).is_some() && (setter == NONE || windows.number(setter).is_some())
             };
@@ -123,7 +123,7 @@ impl CausalCandidates {
             *start += 1;
         }
         let key = |&at: &u32| {
-            let Event { value, touch, .. } = self.events.events[at as usize];
+            let AccessEvent { value, touch, .. } = self.events.events[at as usize];
             (self.moments[at as usize], self.numbers[value as usize], touch == AccessKind::Look)
         };
         for at in 1..order.len() {
@@ -140,13 +140,13 @@ impl CausalCandidates {
     /// Returns the ranges of this order from the setting of a value to a look that finds it although another was set
     /// last, and the place at which each value is set.
     fn windows(&self, order: &[u32], budget: &Budget<'_>) -> Result<(ConflictRanges, Vec<u32>), Exhausted> {
-        let Events { events, keys, initial } = &self.events;
+        let AccessEvents { events, keys, initial } = &self.events;
         let mut last_set = initial.clone();
         let mut set_at = vec![NONE; keys.len()];
         let mut ranges = Vec::new();
         for (place, &at) in (0_u32..).zip(order) {
             budget.step()?;
-            let Event { value, touch, .. } = events[at as usize];
+            let AccessEvent { value, touch, .. } = events[at as usize];
             let key = keys[value as usize] as usize;
             if touch == AccessKind::Set {
                 last_set[key] = value;
@@ -164,10 +164,10 @@ impl CausalCandidates {
 
     /// Returns the place from which on it is certain that the session of this look should not find an initial value.
     fn first_newer_value(&self, order: &[u32], place: u32, set_at: &[u32]) -> u32 {
-        let Events { events, keys, .. } = &self.events;
+        let AccessEvents { events, keys, .. } = &self.events;
         let event = |place: u32| events[order[place as usize] as usize];
         let look = event(place);
-        let is_better = |&before: &Event| {
+        let is_better = |&before: &AccessEvent| {
             before.process == look.process
                 && keys[before.value as usize] == keys[look.value as usize]
                 && before.value != look.value

@@ -31,7 +31,7 @@ const NONE: u32 = u32::MAX;
 
 /// Access of one operation to a value. Values are numbered over all keys.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Event {
+pub(super) struct AccessEvent {
     /// Index of the operation in the history.
     pub operation: u32,
     /// Process of the operation.
@@ -44,7 +44,7 @@ pub(super) struct Event {
     pub certain: bool,
 }
 
-impl Event {
+impl AccessEvent {
     /// Returns the accesses of a step, with its values numbered from `offset`.
     pub(super) fn of(history: &History, step: &Step, offset: u32) -> impl Iterator<Item = Self> {
         let (operation, certain) = (step.operation, step.is_certain());
@@ -55,8 +55,8 @@ impl Event {
 
 /// Events that took place.
 #[derive(Debug, Default)]
-pub(super) struct Events {
-    pub events: Vec<Event>,
+pub(super) struct AccessEvents {
+    pub events: Vec<AccessEvent>,
     /// Key of each value.
     pub keys: Vec<u32>,
     /// Initial value of each key.
@@ -79,20 +79,20 @@ pub(super) enum CausalViolation {
 
 /// Change of a value: its session, its position among the changes of the session (from 1), and its event.
 #[derive(Clone, Copy)]
-struct Change {
+struct SessionChange {
     session: u32,
     number: u32,
     event: u32,
 }
 
 struct CausalSweep<'a> {
-    all: &'a Events,
+    all: &'a AccessEvents,
     /// Start of each session's events, and the end of the last.
     starts: Vec<usize>,
     /// Number of each session among those that change something, or [`NONE`].
     changers: Vec<u32>,
     /// Change that set each value.
-    changes: Vec<Change>,
+    changes: Vec<SessionChange>,
     /// Values that each changing session sets, in order.
     sets: Vec<Vec<u32>>,
     /// Changes of each changing session as (key, number, value), sorted by key and number.
@@ -109,7 +109,7 @@ struct CausalSweep<'a> {
 
 /// Returns the reason why `all`, session by session, is not causally consistent, or `None` if it is.
 pub(super) fn find_causal_violation(
-    all: &Events,
+    all: &AccessEvents,
     memory: &Memory,
     budget: &Budget<'_>,
 ) -> Result<Option<CausalViolation>, Exhausted> {
@@ -129,23 +129,23 @@ pub(super) fn find_causal_violation(
 }
 
 impl<'a> CausalSweep<'a> {
-    fn new(all: &'a Events, memory: &Memory) -> Result<Self, usize> {
+    fn new(all: &'a AccessEvents, memory: &Memory) -> Result<Self, usize> {
         let mut starts = vec![0];
         starts.extend((1..all.events.len()).filter(|&at| all.events[at - 1].process != all.events[at].process));
         starts.push(all.events.len());
         let mut changers = vec![NONE; starts.len() - 1];
-        let mut changes = vec![Change { session: NONE, number: 0, event: NONE }; all.keys.len()];
+        let mut changes = vec![SessionChange { session: NONE, number: 0, event: NONE }; all.keys.len()];
         let mut sets: Vec<Vec<u32>> = Vec::new();
         let mut by_key: Vec<Vec<(u32, u32, u32)>> = Vec::new();
         for (session, bounds) in starts.windows(2).enumerate() {
             let mut own = Vec::new();
             for at in bounds[0]..bounds[1] {
-                let Event { value, touch, .. } = all.events[at];
+                let AccessEvent { value, touch, .. } = all.events[at];
                 if touch == AccessKind::Set {
                     let number = u32::try_from(own.len() + 1).expect("operations are counted by u32");
                     let changer = u32::try_from(by_key.len()).expect("processes are u32");
                     let event = u32::try_from(at).expect("operations are counted by u32");
-                    changes[value as usize] = Change { session: changer, number, event };
+                    changes[value as usize] = SessionChange { session: changer, number, event };
                     own.push((all.keys[value as usize], number, value));
                 }
             }
@@ -204,9 +204,9 @@ impl<'a> CausalSweep<'a> {
         while self.is_stuck(session) {
             budget.steps(self.sets.len())?;
             let (at, knows) = &mut self.at[session as usize];
-            let Event { operation, value, touch, .. } = self.all.events[*at];
+            let AccessEvent { operation, value, touch, .. } = self.all.events[*at];
             if touch == AccessKind::Set {
-                let Change { session: own, number, .. } = self.changes[value as usize];
+                let SessionChange { session: own, number, .. } = self.changes[value as usize];
                 knows[own as usize] = number;
                 self.clock_of[value as usize] =
                     u32::try_from(self.clocks.len() / knows.len()).expect("operations are counted by u32");
@@ -329,9 +329,9 @@ impl<'a> CausalSweep<'a> {
 /// Extends operations that contradict causal consistency by others that prove that those of unknown outcome took
 /// place: each of these needs an observer of the value it set, and not all observers may be of unknown outcome
 /// themselves.
-pub(super) fn show(all: &[Event], kept: &mut Vec<u32>) {
+pub(super) fn show(all: &[AccessEvent], kept: &mut Vec<u32>) {
     let find = |kept: &[u32], values: &[u32]| {
-        let sees = |event: &&Event| {
+        let sees = |event: &&AccessEvent| {
             event.touch == AccessKind::Look && values.contains(&event.value) && !kept.contains(&event.operation)
         };
         all.iter().filter(sees).max_by_key(|event| event.certain).map(|event| event.operation)
@@ -343,8 +343,9 @@ pub(super) fn show(all: &[Event], kept: &mut Vec<u32>) {
         let operation = kept[at];
         at += 1;
         let Some(set) = sets(operation).find(|event| !event.certain) else { continue };
-        let sees = |event: &Event| event.touch == AccessKind::Look && event.value == set.value;
-        let is_seen = |event: &Event| event.operation != operation && kept.contains(&event.operation) && sees(event);
+        let sees = |event: &AccessEvent| event.touch == AccessKind::Look && event.value == set.value;
+        let is_seen =
+            |event: &AccessEvent| event.operation != operation && kept.contains(&event.operation) && sees(event);
         if !all.iter().any(is_seen) {
             kept.extend(find(kept, &[set.value]));
         }

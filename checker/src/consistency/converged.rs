@@ -11,14 +11,14 @@
 use histories::{History, NEVER};
 use rustc_hash::FxHashMap;
 
-use super::key::Key;
+use super::key::ViolatedKey;
 use crate::{
     prepare::{Action, INITIAL, Val},
     zones::{Block, NO_STEP, meeting},
 };
 
 /// Returns the final reads of a key, as indexes of steps.
-pub(super) fn final_reads(history: &History, key: &Key<'_>) -> Vec<u32> {
+pub(super) fn final_reads(history: &History, key: &ViolatedKey<'_>) -> Vec<u32> {
     let steps = &key.prepared.steps;
     let changes = steps.iter().filter(|step| step.action.installs().is_some());
     let quiet = changes.map(|step| if step.end == NEVER { step.start } else { step.end } + 1).max().unwrap_or(0);
@@ -40,7 +40,7 @@ pub(super) fn final_reads(history: &History, key: &Key<'_>) -> Vec<u32> {
 }
 
 /// Returns final reads that cannot come from one copy, or `None` if all can.
-pub(super) fn differing(key: &Key<'_>, reads: &[u32]) -> Option<Vec<u32>> {
+pub(super) fn differing(key: &ViolatedKey<'_>, reads: &[u32]) -> Option<Vec<u32>> {
     let mut blocks: FxHashMap<Val, Block> = FxHashMap::default();
     for &index in reads {
         let step = key.step(index);

@@ -8,7 +8,7 @@ use crate::budget::{Budget, Exhausted};
 
 /// Edge with the two steps that imply it. A step that a neighbouring edge names may be left out.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Edge {
+pub(super) struct StepEdge {
     pub from: u32,
     pub to: u32,
     /// Step that touched `from`, or [`u32::MAX`].
@@ -22,7 +22,7 @@ const MAX_STARTS: usize = 64;
 const MAX_LOOKS: usize = 4_000_000;
 
 /// Returns the edges of a short cycle, or `None` if there is no cycle.
-pub(super) fn ring(nodes: u32, edges: &[Edge], budget: &Budget<'_>) -> Result<Option<Vec<Edge>>, Exhausted> {
+pub(super) fn ring(nodes: u32, edges: &[StepEdge], budget: &Budget<'_>) -> Result<Option<Vec<StepEdge>>, Exhausted> {
     // Both adjacency lists, and for each node its number of predecessors left, whether it is ready, and whether it is
     // left over.
     budget.may_take(2 * (edges.len() + nodes as usize) * size_of::<u32>() + nodes as usize * 10)?;
@@ -35,7 +35,7 @@ pub(super) fn ring(nodes: u32, edges: &[Edge], budget: &Budget<'_>) -> Result<Op
     }
     let candidates: Vec<u32> = (0..nodes).filter(|&node| left[node as usize]).collect();
     let mut looks = MAX_LOOKS;
-    let mut best: Option<Vec<Edge>> = None;
+    let mut best: Option<Vec<StepEdge>> = None;
     for &start in candidates.iter().step_by(candidates.len().div_ceil(MAX_STARTS).max(1)) {
         // A cycle that was found is a cycle even if it is not the shortest.
         if best.is_some() && budget.steps(MAX_LOOKS / MAX_STARTS).is_err() {
@@ -58,7 +58,7 @@ struct Adjacency {
 }
 
 impl Adjacency {
-    fn new(nodes: u32, edges: &[Edge], node: fn(&Edge) -> u32) -> Self {
+    fn new(nodes: u32, edges: &[StepEdge], node: fn(&StepEdge) -> u32) -> Self {
         let mut starts = vec![0_u32; nodes as usize + 2];
         for edge in edges {
             starts[node(edge) as usize + 2] += 1;
@@ -82,8 +82,8 @@ impl Adjacency {
     /// Returns the nodes that topological sorting does not reach (Kahn 1962), if there are any.
     fn not_sorted(
         &self,
-        edges: &[Edge],
-        other: fn(&Edge) -> u32,
+        edges: &[StepEdge],
+        other: fn(&StepEdge) -> u32,
         budget: &Budget<'_>,
     ) -> Result<Option<Vec<bool>>, Exhausted> {
         let nodes = self.starts.len() - 2;
@@ -110,12 +110,12 @@ impl Adjacency {
     /// Returns the shortest cycle through `start` that is shorter than `limit`, by breadth-first search.
     fn way_back(
         &self,
-        edges: &[Edge],
+        edges: &[StepEdge],
         start: u32,
         inside: &[bool],
         looks: &mut usize,
         limit: usize,
-    ) -> Option<Vec<Edge>> {
+    ) -> Option<Vec<StepEdge>> {
         let mut reached_by = rustc_hash::FxHashMap::default();
         let mut open = VecDeque::from([(start, 0)]);
         while let Some((node, length)) = open.pop_front() {
@@ -141,9 +141,9 @@ impl Adjacency {
 
     /// Returns some cycle that a walk from `start` closes. Every node in `inside` has a successor there, because both
     /// topological sorts left it over.
-    fn walk(&self, edges: &[Edge], start: u32, inside: &[bool]) -> Option<Vec<Edge>> {
+    fn walk(&self, edges: &[StepEdge], start: u32, inside: &[bool]) -> Option<Vec<StepEdge>> {
         let mut place = rustc_hash::FxHashMap::default();
-        let mut way: Vec<Edge> = Vec::new();
+        let mut way: Vec<StepEdge> = Vec::new();
         let mut node = start;
         while !place.contains_key(&node) {
             place.insert(node, way.len());
@@ -158,10 +158,10 @@ impl Adjacency {
 
 #[cfg(test)]
 mod tests {
-    use super::{Budget, Edge, ring};
+    use super::{Budget, StepEdge, ring};
 
-    fn edges(pairs: &[(u32, u32)]) -> Vec<Edge> {
-        pairs.iter().map(|&(from, to)| Edge { from, to, first: from, second: to }).collect()
+    fn edges(pairs: &[(u32, u32)]) -> Vec<StepEdge> {
+        pairs.iter().map(|&(from, to)| StepEdge { from, to, first: from, second: to }).collect()
     }
 
     fn around(nodes: u32, pairs: &[(u32, u32)]) -> Option<Vec<u32>> {

@@ -5,7 +5,7 @@
 
 use crate::{
     prepare::{Action, Prepared, Step, Val},
-    zones::{Clusters, KeyZones, NO_STEP, Violation, Zone},
+    zones::{Clusters, KeyZones, NO_STEP, Zone, ZoneViolation},
 };
 
 /// Placeholder for the chain of a value that did not come about.
@@ -22,19 +22,19 @@ pub(super) enum AccessKind {
 
 /// Key that is not linearizable.
 #[derive(Debug)]
-pub(super) struct Key<'a> {
+pub(super) struct ViolatedKey<'a> {
     pub prepared: &'a Prepared,
     pub clusters: &'a Clusters,
-    pub violation: &'a Violation,
+    pub violation: &'a ZoneViolation,
     /// Chains of its values; empty if its cas contradict each other.
     pub chains: Chains,
     /// Steps that took place and can contradict the order of the zones, in the order of their starts.
     pub suspects: Vec<u32>,
 }
 
-impl<'a> Key<'a> {
+impl<'a> ViolatedKey<'a> {
     /// Prepares a key for this violation from values that have no order.
-    pub(super) fn new(prepared: &'a Prepared, placed: &'a KeyZones, violation: &'a Violation) -> Self {
+    pub(super) fn new(prepared: &'a Prepared, placed: &'a KeyZones, violation: &'a ZoneViolation) -> Self {
         let KeyZones { clusters, zones, .. } = placed;
         let mut key =
             Self { prepared, clusters, violation, chains: Chains::new(clusters, zones), suspects: Vec::new() };
@@ -53,10 +53,10 @@ impl<'a> Key<'a> {
 
     /// Returns the reason why no version order exists at all: one in which each value that a cas set comes right
     /// after the value that the cas found.
-    pub(super) fn no_versions(&self) -> Option<Violation> {
+    pub(super) fn no_versions(&self) -> Option<ZoneViolation> {
         match self.violation {
-            Violation::Meeting { .. } | Violation::Inversion { .. } => {
-                (!self.chains.ring.is_empty()).then(|| Violation::Ring { values: self.chains.ring.clone() })
+            ZoneViolation::Meeting { .. } | ZoneViolation::Inversion { .. } => {
+                (!self.chains.ring.is_empty()).then(|| ZoneViolation::Ring { values: self.chains.ring.clone() })
             }
             other => Some(other.clone()),
         }

@@ -16,7 +16,7 @@
 
 use std::{cmp::Reverse, collections::BinaryHeap};
 
-use super::key::{AccessKind, Key, touches};
+use super::key::{AccessKind, ViolatedKey, touches};
 use crate::{
     budget::{Budget, Exhausted},
     prepare::{Action, INITIAL, Step},
@@ -35,7 +35,7 @@ pub(super) enum RegularityViolation {
 }
 
 /// Returns the first look that is not regular, or `None` if all are.
-pub(super) fn irregular(key: &Key<'_>, budget: &Budget<'_>) -> Result<Option<RegularityViolation>, Exhausted> {
+pub(super) fn irregular(key: &ViolatedKey<'_>, budget: &Budget<'_>) -> Result<Option<RegularityViolation>, Exhausted> {
     // Changes that have begun and not ended, by their ends; and the last start among those that have ended.
     let mut open: BinaryHeap<Reverse<(u32, u32)>> = BinaryHeap::new();
     let mut newest = None;
@@ -59,7 +59,7 @@ pub(super) fn irregular(key: &Key<'_>, budget: &Budget<'_>) -> Result<Option<Reg
 }
 
 /// Returns the first of these looks that is not regular. All of them began after every certain change had ended.
-pub(super) fn irregular_final(key: &Key<'_>, reads: &[u32]) -> Option<RegularityViolation> {
+pub(super) fn irregular_final(key: &ViolatedKey<'_>, reads: &[u32]) -> Option<RegularityViolation> {
     let changes = key.prepared.steps.iter().rev().filter(|step| step.action.installs().is_some());
     let newest = changes.into_iter().find(|step| step.is_certain()).map(|step| step.start);
     reads.iter().find_map(|&read| fits_nothing(key, read, newest))
@@ -67,7 +67,7 @@ pub(super) fn irregular_final(key: &Key<'_>, reads: &[u32]) -> Option<Regularity
 
 /// Returns the reason why a look fits no order of the changes, given the last start among the changes that ended
 /// before it.
-fn fits_nothing(key: &Key<'_>, looker: u32, newest: Option<u32>) -> Option<RegularityViolation> {
+fn fits_nothing(key: &ViolatedKey<'_>, looker: u32, newest: Option<u32>) -> Option<RegularityViolation> {
     let step = key.step(looker);
     if let Action::Contradiction(_) = step.action {
         return Some(RegularityViolation::Unset { looker });
@@ -90,7 +90,7 @@ fn fits_nothing(key: &Key<'_>, looker: u32, newest: Option<u32>) -> Option<Regul
 
 /// Returns the look with the change that ended first among those that began after the writer had ended. One exists,
 /// and it ended before the look.
-fn replaced(key: &Key<'_>, looker: u32, writer: u32) -> RegularityViolation {
+fn replaced(key: &ViolatedKey<'_>, looker: u32, writer: u32) -> RegularityViolation {
     let after = if writer == NO_STEP { 0 } else { key.step(writer).end };
     let changes = (0..).zip(&key.prepared.steps).filter(|(_, step)| step.action.installs().is_some());
     let newer = changes.filter(|(_, step)| writer == NO_STEP || step.start > after).min_by_key(|(_, step)| step.end);

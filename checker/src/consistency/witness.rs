@@ -1,10 +1,10 @@
-//! Witness against a rung: the few operations that violate it, and the sentence about them.
+//! Witness against a model: the few operations that violate it, and the sentence about them.
 
 use histories::{History, Value};
 
 use super::{
-    causal::{self, CausalViolation, Event},
-    key::Key,
+    causal::{self, AccessEvent, CausalViolation},
+    key::ViolatedKey,
     regular::RegularityViolation,
     versions::Pair,
 };
@@ -14,14 +14,14 @@ use crate::{
     prepare::{Action, Prepared, Step, Val},
     shrink::Problem,
     words::Words,
-    zones::{NO_STEP, Violation},
+    zones::{NO_STEP, ZoneViolation},
 };
 
 /// Describes the violations of one key.
 pub(super) struct WitnessBuilder<'a> {
     pub history: &'a History,
     pub options: &'a Options<'a>,
-    pub key: &'a Key<'a>,
+    pub key: &'a ViolatedKey<'a>,
     pub name: &'a Value,
 }
 
@@ -34,7 +34,7 @@ impl WitnessBuilder<'_> {
         let kept = kept.complete();
         let mut operations: Vec<u32> = kept.iter().map(|&index| self.key.step(index).operation).collect();
         if kept.iter().any(|&index| !self.key.step(index).is_certain()) {
-            let events = self.key.took_place().flat_map(|(_, step)| Event::of(self.history, step, 0));
+            let events = self.key.took_place().flat_map(|(_, step)| AccessEvent::of(self.history, step, 0));
             causal::show(&events.collect::<Vec<_>>(), &mut operations);
         }
         let mut operations: Vec<usize> = operations.into_iter().map(|index| index as usize).collect();
@@ -44,13 +44,13 @@ impl WitnessBuilder<'_> {
 
     /// Returns the witness for a violation of the zones.
     pub(super) fn of_zones(&self) -> Witness {
-        let &Key { prepared, clusters, violation, .. } = self.key;
+        let &ViolatedKey { prepared, clusters, violation, .. } = self.key;
         self.told(evidence::of_zones(self.history, self.options, prepared, violation, clusters))
     }
 
     /// Returns the witness for a key without any version order.
-    pub(super) fn of_no_versions(&self, violation: &Violation) -> Witness {
-        let &Key { prepared, clusters, .. } = self.key;
+    pub(super) fn of_no_versions(&self, violation: &ZoneViolation) -> Witness {
+        let &ViolatedKey { prepared, clusters, .. } = self.key;
         let problem = Problem::new(self.history, &self.options.initial, prepared, &self.options.limits);
         self.told(evidence::whole(&problem, violation, clusters))
     }
@@ -153,7 +153,7 @@ impl WitnessBuilder<'_> {
 pub(super) fn of_causal_violation(
     history: &History,
     initial: &Value,
-    events: &[Event],
+    events: &[AccessEvent],
     found: &CausalViolation,
 ) -> Option<Witness> {
     let nothing = Prepared { steps: Vec::new(), values: vec![None], failed: Vec::new() };

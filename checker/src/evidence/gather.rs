@@ -3,7 +3,7 @@
 use super::stale::{Stale, level};
 use crate::{
     prepare::{Action, Step, Steps, Val},
-    zones::{Clusters, NO_STEP, NO_VALUE, Violation},
+    zones::{Clusters, NO_STEP, NO_VALUE, ZoneViolation},
 };
 
 /// Invariant: clusters and violations name only steps that count.
@@ -19,14 +19,14 @@ pub(super) fn of_stale(steps: &impl Steps, clusters: &Clusters, stale: &Stale) -
 }
 
 /// Returns the steps that show a violation, and those among them that the claim is about: none in particular.
-pub(super) fn of_violation(steps: &impl Steps, clusters: &Clusters, violation: &Violation) -> (Vec<u32>, Vec<u32>) {
+pub(super) fn of_violation(steps: &impl Steps, clusters: &Clusters, violation: &ZoneViolation) -> (Vec<u32>, Vec<u32>) {
     let step = |index: u32| steps.step(index).expect(COUNTS);
     let mut kept = Gather::new(steps, clusters, Vec::new());
     match *violation {
-        Violation::Contradiction { step } => kept.kept.push(step),
-        Violation::NeverSet { observer, .. } => kept.kept.push(observer),
-        Violation::TwoCas { from, to } => [from, to[0], to[1]].into_iter().for_each(|value| kept.writer(value)),
-        Violation::Ring { ref values } => {
+        ZoneViolation::Contradiction { step } => kept.kept.push(step),
+        ZoneViolation::NeverSet { observer, .. } => kept.kept.push(observer),
+        ZoneViolation::TwoCas { from, to } => [from, to[0], to[1]].into_iter().for_each(|value| kept.writer(value)),
+        ZoneViolation::Ring { ref values } => {
             for &value in values {
                 kept.writer(value);
             }
@@ -36,14 +36,14 @@ pub(super) fn of_violation(steps: &impl Steps, clusters: &Clusters, violation: &
                 kept.kept.extend(read);
             }
         }
-        Violation::Inversion { later, earlier } => {
+        ZoneViolation::Inversion { later, earlier } => {
             kept.kept.extend([later, earlier]);
             if let (Some(from), Some(to)) = (level(&step(earlier)), level(&step(later))) {
                 kept.writer(from);
                 kept.chain(from, to);
             }
         }
-        Violation::Meeting { first_ends, last_begins, origins } => {
+        ZoneViolation::Meeting { first_ends, last_begins, origins } => {
             for side in 0..2 {
                 kept.effect(origins[side], first_ends[side]);
                 kept.effect(origins[side], last_begins[side]);

@@ -19,7 +19,7 @@ use crate::{
     staleness::bounds::BYTES,
     verify::register_calls,
     words::Words,
-    zones::{Clusters, NO_STEP, Violation, Zones, zones},
+    zones::{Clusters, NO_STEP, ZoneViolation, Zones, zones},
 };
 
 /// Assumption about the rest of the history that is stated if a cas counts as a write.
@@ -34,10 +34,10 @@ pub(crate) fn of_zones(
     history: &History,
     options: &Options<'_>,
     steps: &impl Steps,
-    violation: &Violation,
+    violation: &ZoneViolation,
     clusters: &Clusters,
 ) -> Result<Evidence, UnknownWhy> {
-    let is_order = matches!(violation, Violation::Inversion { .. } | Violation::Meeting { .. });
+    let is_order = matches!(violation, ZoneViolation::Inversion { .. } | ZoneViolation::Meeting { .. });
     let budget = Budget::new(&options.limits);
     let bytes = clusters.len() as usize * BYTES;
     let is_told = is_order && budget.ask().and_then(|()| budget.may_take(bytes)).is_ok();
@@ -46,7 +46,7 @@ pub(crate) fn of_zones(
         Some(stale) => gather::of_stale(steps, clusters, stale),
         None => gather::of_violation(steps, clusters, violation),
     };
-    let failed = if matches!(violation, Violation::NeverSet { .. }) { steps.failed() } else { Vec::new() };
+    let failed = if matches!(violation, ZoneViolation::NeverSet { .. }) { steps.failed() } else { Vec::new() };
     let prepared = few(history, options, steps, clusters, &kept, failed);
     let operation = |step: u32| steps.step(step).map(|step| step.operation);
     let places = |of: &[u32]| -> Vec<u32> {
@@ -94,7 +94,11 @@ fn few(
 }
 
 /// Returns evidence with all steps that belong to this very violation; others may also show that there is no order.
-pub(crate) fn whole(problem: &Problem<'_>, violation: &Violation, clusters: &Clusters) -> Result<Evidence, UnknownWhy> {
+pub(crate) fn whole(
+    problem: &Problem<'_>,
+    violation: &ZoneViolation,
+    clusters: &Clusters,
+) -> Result<Evidence, UnknownWhy> {
     told(problem, &gather::of_violation(problem.prepared, clusters, violation).0)
 }
 

@@ -6,7 +6,7 @@ use crate::{
     Staleness,
     prepare::{Action, INITIAL, Step, Val},
     words::Words,
-    zones::{Clusters, NO_STEP, Violation},
+    zones::{Clusters, NO_STEP, ZoneViolation},
 };
 use histories::{Function, ValueId};
 
@@ -21,10 +21,10 @@ pub(super) struct Description {
 }
 
 /// Describes a violation that the zones found in just these steps.
-pub(super) fn of_violation(words: &Words<'_>, violation: &Violation, clusters: &Clusters) -> Description {
+pub(super) fn of_violation(words: &Words<'_>, violation: &ZoneViolation, clusters: &Clusters) -> Description {
     let step = |index: u32| &words.prepared.steps[index as usize];
     match *violation {
-        Violation::Contradiction { step: index } => {
+        ZoneViolation::Contradiction { step: index } => {
             let step = &words.prepared.steps[index as usize];
             let claim = format!(
                 "{} did not match, and yet {}, the value that it expected",
@@ -33,17 +33,17 @@ pub(super) fn of_violation(words: &Words<'_>, violation: &Violation, clusters: &
             );
             Description { claim, ..Description::default() }
         }
-        Violation::NeverSet { value, observer } => never_set(words, value, step(observer)),
-        Violation::TwoCas { from, to } => two_cas(words, from, to.map(|value| step(clusters[value].writer))),
-        Violation::Ring { ref values } => {
+        ZoneViolation::NeverSet { value, observer } => never_set(words, value, step(observer)),
+        ZoneViolation::TwoCas { from, to } => two_cas(words, from, to.map(|value| step(clusters[value].writer))),
+        ZoneViolation::Ring { ref values } => {
             ring(words, &values.iter().map(|&v| step(clusters[v].writer)).collect::<Vec<_>>())
         }
-        Violation::Inversion { later, earlier } => {
+        ZoneViolation::Inversion { later, earlier } => {
             let told = || inversion(words, step(later), step(earlier));
             stale::stalest(words.history, words.prepared, clusters)
                 .map_or_else(told, |stale| of_stale(words, clusters, &stale))
         }
-        Violation::Meeting { first_ends, last_begins, .. } => {
+        ZoneViolation::Meeting { first_ends, last_begins, .. } => {
             let told = || meeting(words, first_ends, last_begins);
             stale::stalest(words.history, words.prepared, clusters)
                 .map_or_else(told, |stale| of_stale(words, clusters, &stale))

@@ -101,10 +101,10 @@ pub(super) fn search<'a, S: Specification>(
     is_optional: impl Fn(u32) -> bool,
     limits: &Limits<'_>,
 ) -> RaceResult {
-    let asks_who = states.object.asks_who();
+    let depends_on_process = states.object.depends_on_process();
     let calls = operations.iter().map(|&index| {
         let operation = history.operations[index as usize];
-        (index, operation, Call::of(history, &operation, asks_who))
+        (index, operation, Call::of(history, &operation, depends_on_process))
     });
     match Space::new(states, calls, is_optional, &Budget::new(limits)) {
         Ok(space) => run(space, Racer::all(), limits),

@@ -47,7 +47,7 @@ impl Specification for Tail {
         })
     }
 
-    fn asks_who(&self) -> bool {
+    fn depends_on_process(&self) -> bool {
         false
     }
 }
@@ -68,10 +68,10 @@ use EventType::{Info as Lost, Invoke, Ok as Done};
 fn alone<S: Specification>(object: &S, history: &History, which: usize, limits: &Limits<'_>) -> RaceResult {
     let all: Vec<u32> = (0..).take(history.operations.len()).collect();
     let mut states = States::new(object, limits.memory);
-    let asks_who = object.asks_who();
+    let depends_on_process = object.depends_on_process();
     let calls = all.iter().map(|&index| {
         let operation = history.operations[index as usize];
-        (index, operation, Call::of(history, &operation, asks_who))
+        (index, operation, Call::of(history, &operation, depends_on_process))
     });
     let mut space = Space::new(&mut states, calls, |_| false, &Budget::endless()).unwrap();
     let mut racers = Racer::all();

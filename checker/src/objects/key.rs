@@ -1,7 +1,7 @@
 //! Key of an object as its method sees it: the operations, the limits, the claim of a method, and the second opinion on
 //! that claim.
 
-use histories::{Function, History, Operation, Outcome, Process, Value, ValueId};
+use histories::{Function, History, NEVER, Operation, Outcome, Process, Value, ValueId};
 use rustc_hash::FxHashSet;
 
 use super::{Model, counter::specification::Counter, list::specification::List, set::specification::Set};
@@ -42,10 +42,27 @@ pub(crate) enum Found {
     Unknown(UnknownWhy),
 }
 
-/// Claim of a method: an order (indexes of operations), or a few operations that have none.
-pub(super) enum Claim {
-    Order(Vec<u32>),
-    Violation(Violation),
+/// Claim of a method: an order (indexes of operations), or the reason why it found none.
+pub(super) type Claim = Result<Vec<u32>, SolveError>;
+
+/// Reason why a method found no order.
+pub(super) enum SolveError<V = Violation> {
+    /// Violation: no order exists.
+    Violation(V),
+    /// Limit that was reached, or another reason why the method cannot decide.
+    Unknown(UnknownWhy),
+}
+
+impl<V> From<UnknownWhy> for SolveError<V> {
+    fn from(why: UnknownWhy) -> Self {
+        Self::Unknown(why)
+    }
+}
+
+impl From<Violation> for SolveError {
+    fn from(violation: Violation) -> Self {
+        Self::Violation(violation)
+    }
 }
 
 /// Operations that have no order, and the reasons.
@@ -104,6 +121,12 @@ impl<'a> Key<'a> {
 impl Key<'_> {
     pub(super) fn operation(&self, index: u32) -> &Operation {
         &self.history.operations[index as usize]
+    }
+
+    /// Returns the rank at which an operation ended, [`NEVER`] if its outcome is unknown.
+    pub(super) fn end(&self, index: u32) -> u32 {
+        let operation = self.operation(index);
+        if operation.outcome == Outcome::Ok { operation.completed } else { NEVER }
     }
 
     pub(super) fn name(&self, operation: &Operation) -> &str {
@@ -170,7 +193,7 @@ impl Key<'_> {
     pub(super) fn verified(&self, operations: &[u32], claim: Claim) -> Found {
         let object = self.model.specification(self.initial);
         match claim {
-            Claim::Order(order) => match object.replay(self.history, operations, &order, &self.budget) {
+            Ok(order) => match object.replay(self.history, operations, &order, &self.budget) {
                 Ok(()) => Found::Order(order),
                 Err(ReplayError::Exhausted(out)) => Found::Unknown(self.exhausted(out, 0)),
                 Err(ReplayError::Wrong(why)) => {
@@ -178,7 +201,8 @@ impl Key<'_> {
                     Found::Unknown(UnknownWhy::Internal { what })
                 }
             },
-            Claim::Violation(violation) => self.refuted(violation),
+            Err(SolveError::Violation(violation)) => self.refuted(violation),
+            Err(SolveError::Unknown(why)) => Found::Unknown(why),
         }
     }
 

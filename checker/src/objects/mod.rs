@@ -11,6 +11,7 @@ mod bag;
 mod container;
 mod counter;
 mod fenced_lock;
+mod growth;
 mod key;
 mod list;
 mod multi_register;
@@ -95,9 +96,6 @@ models! {
     Semaphore: semaphore::DEFINITION,
 }
 
-/// Method of a model: decides one key, or names an operation that it lacks.
-type Method = fn(&Key<'_>) -> Result<Found, UnknownWhy>;
-
 /// Definition of a model: everything that the table needs to know of it.
 struct Definition {
     /// Name as a user types it.
@@ -109,7 +107,7 @@ struct Definition {
     /// Initial values in a few words, and whether this is one of them.
     initial: (&'static str, fn(&Value) -> bool),
     /// Method of its own. The general search decides where there is none, or where it does not fit.
-    method: Option<Method>,
+    method: Option<fn(&Key<'_>) -> Result<Found, UnknownWhy>>,
     /// Argument that a function of this name takes, as far as that is known without looking at values; any argument
     /// for a function that the model does not have.
     argument: fn(&str) -> Argument,

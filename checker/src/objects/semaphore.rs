@@ -29,7 +29,7 @@ struct Semaphore {
 
 /// Permits that are free, and those that each process holds.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct State {
+struct Permits {
     free: u64,
     held: BTreeMap<u32, u64>,
 }
@@ -53,13 +53,13 @@ fn was_refused(call: &Call<'_>) -> bool {
 }
 
 impl Specification for Semaphore {
-    type State = State;
+    type State = Permits;
 
-    fn initial(&self) -> State {
-        State { free: self.permits, held: BTreeMap::new() }
+    fn initial(&self) -> Permits {
+        Permits { free: self.permits, held: BTreeMap::new() }
     }
 
-    fn apply(&self, state: &mut State, call: &Call<'_>) -> bool {
+    fn apply(&self, state: &mut Permits, call: &Call<'_>) -> bool {
         let (Some(acquires), Some(count)) = (acquires(call.function), count(call)) else { return false };
         let held = state.held.get(&call.process).copied().unwrap_or(0);
         let is_possible = count <= if acquires { state.free } else { held };

@@ -18,7 +18,7 @@ use crate::{
     budget::{Budget, Exhausted},
     prepare::{Action, Keys, Prepared, Val},
     registers::{are_registers, count, each_key, split},
-    zones::{Clusters, KeyZones, Violation},
+    zones::{Clusters, KeyZones, ZoneViolation},
 };
 use bounds::Bounds;
 pub use report::{Distribution, NodeStaleness, NotMeasured, Share, StaleReads, StalenessReport};
@@ -78,7 +78,7 @@ impl<'a> Measure<'a> {
         match key {
             Ok((prepared, placed)) => match placed.violation {
                 None => self.reads(prepared),
-                Some(Violation::Meeting { .. } | Violation::Inversion { .. }) => {
+                Some(ZoneViolation::Meeting { .. } | ZoneViolation::Inversion { .. }) => {
                     self.measure(prepared, &placed.clusters, budget)?;
                 }
                 Some(_) => self.skip("a violation leaves open which value is newer", 1),

@@ -121,7 +121,7 @@ pub(super) fn worst(
         }
         limit.steps(edges.len())?;
         let edges: Vec<Edge> = edges.iter().copied().filter(|edge| rule.allows(edge, is_certain)).collect();
-        if let Some(edges) = Search::new(transactions, &edges, rule).shortest(limit)? {
+        if let Some(edges) = CycleSearch::new(transactions, &edges, rule).shortest(limit)? {
             let cycle = name(edges, rule.refutes);
             if found.iter().all(|other| cycle.kind < other.kind) {
                 found.push(cycle);
@@ -155,7 +155,7 @@ type Costly = ((u32, u32), Vec<Edge>);
 
 /// Edges of a component that a rule allows. A state is twice a vertex, plus one if the last edge was rw and the rule
 /// needs to know.
-struct Search {
+struct CycleSearch {
     transactions: u32,
     /// Vertices, ascending.
     vertices: Vec<u32>,
@@ -163,7 +163,7 @@ struct Search {
     next: Vec<Vec<(Edge, u32)>>,
 }
 
-impl Search {
+impl CycleSearch {
     fn new(transactions: u32, edges: &[Edge], rule: Rule) -> Self {
         let mut vertices: Vec<u32> = edges.iter().flat_map(|edge| [edge.from, edge.to]).collect();
         vertices.sort_unstable();

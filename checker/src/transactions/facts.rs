@@ -14,7 +14,7 @@ use crate::UnknownWhy;
 
 /// Change by an `append` or a `w`. Those of one transaction to one key are adjacent, in its order.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Change {
+pub(super) struct KeyChange {
     pub transaction: u32,
     pub value: ValueId,
 }
@@ -82,7 +82,7 @@ pub(super) const SEVERAL: u32 = NONE - 1;
 
 /// Class of a key, by the operations on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Class {
+pub(super) enum KeyClass {
     List,
     Register,
 }
@@ -95,7 +95,7 @@ pub(super) struct Initial {
     /// Elements of a list.
     pub list: Vec<ValueId>,
     /// Class of a key of which only reads of nil are known.
-    default: Class,
+    default: KeyClass,
 }
 
 impl Initial {
@@ -103,11 +103,11 @@ impl Initial {
     pub(super) fn new(history: &History, initial: &Value) -> Self {
         let find = |value: &Value| history.values.find(value).unwrap_or(ValueId::UNKNOWN);
         match initial {
-            Value::Nil => Self { value: ValueId::NIL, list: Vec::new(), default: Class::List },
+            Value::Nil => Self { value: ValueId::NIL, list: Vec::new(), default: KeyClass::List },
             Value::List(elements) => {
-                Self { value: ValueId::NIL, list: elements.iter().map(find).collect(), default: Class::List }
+                Self { value: ValueId::NIL, list: elements.iter().map(find).collect(), default: KeyClass::List }
             }
-            other => Self { value: find(other), list: Vec::new(), default: Class::Register },
+            other => Self { value: find(other), list: Vec::new(), default: KeyClass::Register },
         }
     }
 }
@@ -118,8 +118,8 @@ pub(super) struct Facts<'h> {
     pub initial: &'h Initial,
     /// Keys in the order of their first appearance.
     pub keys: Vec<ValueId>,
-    pub classes: Vec<Class>,
-    pub changes: ByKey<Change>,
+    pub classes: Vec<KeyClass>,
+    pub changes: ByKey<KeyChange>,
     pub reads: ByKey<Read<'h>>,
     pub strays: ByKey<InconsistentRead<'h>>,
     /// Values that several changes may have written, by key: reads of them prove nothing. Lists are processed before
@@ -159,7 +159,7 @@ impl<'h> Facts<'h> {
                 for (_, micro) in of_key {
                     if let MicroOperation::Append { value, .. } | MicroOperation::Write { value, .. } = *micro {
                         limit.grow(&changes)?;
-                        changes.push((key, Change { transaction, value }));
+                        changes.push((key, KeyChange { transaction, value }));
                     }
                 }
                 if ok {
@@ -172,8 +172,8 @@ impl<'h> Facts<'h> {
                         lacks: false,
                     };
                     match classes[key as usize] {
-                        Class::List => of_key.list(),
-                        Class::Register => of_key.register(),
+                        KeyClass::List => of_key.list(),
+                        KeyClass::Register => of_key.register(),
                     }
                     answered_reads += of_key.reads();
                     limit.grow(&reads)?;
@@ -226,7 +226,7 @@ impl<'h> Facts<'h> {
                 twice.push(value);
             }
         }
-        if self.classes[key as usize] == Class::Register
+        if self.classes[key as usize] == KeyClass::Register
             && let Some(slot) = slots.get_mut(self.initial.value.0 as usize)
             && *slot != NONE
             && *slot != SEVERAL
@@ -249,7 +249,7 @@ impl<'h> Facts<'h> {
         let (&key, values) = self.written_twice.first_key_value()?;
         let value = *values.first()?;
         let (shown, name) = (self.history.value(value), super::words::key(self.history.value(self.keys[key as usize])));
-        let is_initial = self.classes[key as usize] == Class::Register && value == self.initial.value;
+        let is_initial = self.classes[key as usize] == KeyClass::Register && value == self.initial.value;
         let what = if is_initial { "and is its initial value, too" } else { "more than once" };
         let others = self.written_twice.values().map(Vec::len).sum::<usize>() - 1;
         let others = if others == 0 { String::new() } else { format!(", and {others} more such values") };
@@ -277,7 +277,7 @@ fn key_of(micro: MicroOperation<'_>) -> ValueId {
 }
 
 /// Keys, the number of each key by its value, and the class of each.
-type Keys = (Vec<ValueId>, Vec<u32>, Vec<Class>);
+type Keys = (Vec<ValueId>, Vec<u32>, Vec<KeyClass>);
 
 /// Numbers and classifies the keys.
 fn classify(history: &History, initial: &Initial, limit: &Limit<'_>) -> Result<Keys, UnknownWhy> {
@@ -314,8 +314,8 @@ fn classify(history: &History, initial: &Initial, limit: &Limit<'_>) -> Result<K
             return Err(UnknownWhy::Unsupported { what });
         }
         classes.push(match (list, register) {
-            (true, _) => Class::List,
-            (_, true) => Class::Register,
+            (true, _) => KeyClass::List,
+            (_, true) => KeyClass::Register,
             _ => initial.default,
         });
     }

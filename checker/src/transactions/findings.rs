@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use histories::History;
 
-use super::report::{Anomaly, AnomalyKind, Count, Level, Link, Orders};
+use super::report::{Anomaly, AnomalyCount, AnomalyKind, Level, Link, Orders};
 
 /// Number of anomalies of each name that are kept.
 const KEPT: usize = 8;
@@ -58,10 +58,10 @@ impl<'h> Findings<'h> {
 
     /// Returns all anomalies that were kept, the clearest first (the worst kind, and of one name those with the
     /// fewest operations), and the counts.
-    pub(super) fn into_parts(self) -> (Vec<Anomaly>, Vec<Count>) {
+    pub(super) fn into_parts(self) -> (Vec<Anomaly>, Vec<AnomalyCount>) {
         let counts = self.by_name.iter();
-        let counts =
-            counts.map(|((orders, kind), (count, _))| Count { name: Anomaly::named(*kind, *orders), count: *count });
+        let counts = counts
+            .map(|((orders, kind), (count, _))| AnomalyCount { name: Anomaly::named(*kind, *orders), count: *count });
         let counts = counts.collect();
         let mut all: Vec<Anomaly> = Vec::new();
         let mut rest: Vec<Anomaly> = Vec::new();

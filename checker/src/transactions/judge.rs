@@ -5,16 +5,16 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
     add_processes, add_realtime, cycles,
-    facts::{Class, Facts, Initial},
+    facts::{Facts, Initial, KeyClass},
     findings::Findings,
     graph::{Edge, Graph, Kind, Needs},
     limit::Limit,
     links::LinkWriter,
     lists::Lists,
-    polygraph::{Item, Polygraph, Solution},
+    polygraph::{Polygraph, Solution, VersionRun},
     registers::{self, Registers},
     report::{AnomalyKind, Level, Status},
-    small::{self, Decision, SmallHistory},
+    small::{self, SmallDecision, SmallHistory},
     verify::{self, Replay},
     versions,
 };
@@ -106,7 +106,7 @@ pub(super) fn judge<'h>(
         case.committed(findings, levels)?;
     }
     if !levels.is_known(findings, Level::ReadUncommitted) {
-        let open = case.lists.disagree || !case.is_sure(Class::List);
+        let open = case.lists.disagree || !case.is_sure(KeyClass::List);
         levels.set(Level::ReadUncommitted, if open { Status::NotRefuted } else { Status::Holds });
     }
     case.try_all(findings, levels)
@@ -114,13 +114,13 @@ pub(super) fn judge<'h>(
 
 impl<'h> Case<'_, 'h> {
     /// Returns true if each value of the keys of this class is written only once.
-    fn is_sure(&self, class: Class) -> bool {
+    fn is_sure(&self, class: KeyClass) -> bool {
         self.facts.written_twice.keys().all(|key| self.facts.classes[*key as usize] != class)
     }
 
     /// Returns true if the absence of anomalies and cycles implies an order.
     fn is_exact(&self) -> bool {
-        self.facts.written_twice.is_empty() && self.facts.classes.iter().all(|class| *class == Class::List)
+        self.facts.written_twice.is_empty() && self.facts.classes.iter().all(|class| *class == KeyClass::List)
     }
 
     fn add_processes(&mut self) -> Result<(), UnknownWhy> {
@@ -242,7 +242,7 @@ impl<'h> Case<'_, 'h> {
         let counts = |edge: &Edge| edge.needs == Needs::Nothing && edge.kind != Kind::Rw;
         let order = self.graph.order_by(counts, self.limit)?.map_err(|_| internal("a cycle that refutes nothing"))?;
         let mut operations = self.operations_of(&order);
-        if !self.is_sure(Class::Register) {
+        if !self.is_sure(KeyClass::Register) {
             match self.in_order_of_reads(&order) {
                 Ok(found) => {
                     // A transaction that appended to a list something that was never read is assumed not to have
@@ -250,7 +250,7 @@ impl<'h> Case<'_, 'h> {
                     let placed = found.iter().filter(|t| self.facts.happened[**t as usize] || !self.changes_lists(**t));
                     operations = placed.map(|t| self.operation(*t)).collect();
                 }
-                Err(stuck) if self.is_sure(Class::List) => {
+                Err(stuck) if self.is_sure(KeyClass::List) => {
                     let claim = || {
                         let all = if stuck.len() == 1 { "T1" } else { "each of them" };
                         format!(
@@ -284,7 +284,7 @@ impl<'h> Case<'_, 'h> {
         let mut left: FxHashSet<(u32, u32)> = FxHashSet::default();
         let numbers: FxHashMap<u32, u32> = (0_u32..).zip(&facts.keys).map(|(number, key)| (key.0, number)).collect();
         let micros = |t: u32| self.history.transactions.micro_operations(t as usize);
-        let is_register = |key: u32| facts.classes[numbers[&key] as usize] == Class::Register;
+        let is_register = |key: u32| facts.classes[numbers[&key] as usize] == KeyClass::Register;
         let reads = |t: u32| -> Vec<(u32, u32)> {
             let mut own = Vec::new();
             let mut found = Vec::new();
@@ -338,17 +338,17 @@ impl<'h> Case<'_, 'h> {
     }
 
     fn solve(&self, needs: Needs, snapshots: bool) -> Result<Solution, UnknownWhy> {
-        let mut objects: Vec<Vec<Item>> = Vec::new();
+        let mut objects: Vec<Vec<VersionRun>> = Vec::new();
         for register in &self.registers.all {
             self.limit.steps(register.reads.len())?;
             objects.push(versions::unordered(&self.facts, register, &self.registers.next));
         }
         if snapshots {
-            let alone = |t: &u32| Item::new(*t, *t, Vec::new(), vec![*t]);
+            let alone = |t: &u32| VersionRun::new(*t, *t, Vec::new(), vec![*t]);
             objects.extend(self.lists.loose.iter().map(|loose| loose.iter().map(alone).collect()));
         }
-        let bytes =
-            self.graph.edges.len() * 2 * size_of::<(u32, u32)>() + self.facts.changes.rows.len() * size_of::<Item>();
+        let bytes = self.graph.edges.len() * 2 * size_of::<(u32, u32)>()
+            + self.facts.changes.rows.len() * size_of::<VersionRun>();
         self.limit.may_take(bytes)?;
         let rank = |t: u32| {
             let operation = self.facts.operation(t);
@@ -404,7 +404,7 @@ impl<'h> Case<'_, 'h> {
     fn is_refuted(&self, transactions: &[u32], level: Level) -> Result<bool, UnknownWhy> {
         let operations: Vec<u32> = transactions.iter().map(|t| self.operation(*t)).collect();
         let small = SmallHistory::new(self.history, self.initial, &operations, false);
-        Ok(matches!(small.decide(level, CONFIRMED, self.limit)?, Decision::Refuted))
+        Ok(matches!(small.decide(level, CONFIRMED, self.limit)?, SmallDecision::Refuted))
     }
 
     /// Decides the levels that are still open if there are few transactions.
@@ -421,9 +421,9 @@ impl<'h> Case<'_, 'h> {
                 continue;
             }
             match small.decide(level, small::STATES, self.limit)? {
-                Decision::Open => {}
-                Decision::Explained(order) => self.explained(level, order, levels)?,
-                Decision::Refuted => {
+                SmallDecision::Open => {}
+                SmallDecision::Explained(order) => self.explained(level, order, levels)?,
+                SmallDecision::Refuted => {
                     if self.contradiction(&all, level, findings)? != Status::Refuted {
                         let claim = || "no order of these explains what they read: all were tried".to_owned();
                         findings.add(AnomalyKind::NoOrder, level, &all, claim);

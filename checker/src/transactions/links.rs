@@ -4,11 +4,11 @@ use histories::{Outcome, Value, ValueId};
 
 use super::{
     cycles::Cycle,
-    facts::{Class, Facts, Read},
+    facts::{Facts, KeyClass, Read},
     graph::{Edge, Kind, NONE, Needs},
     lists::Lists,
     registers::Registers,
-    report::{AnomalyKind, Because, Link, Orders},
+    report::{AnomalyKind, Link, LinkEvidence, Orders},
     words,
 };
 
@@ -40,33 +40,33 @@ impl LinkWriter<'_, '_> {
             words::ended(history, to),
         ];
         let (a, b) = (format!("T{from_name}"), format!("T{to_name}"));
-        let (because, why) = match edge.kind {
+        let (evidence, why) = match edge.kind {
             Kind::Realtime | Kind::Onward => {
-                (Because::Realtime, format!("{a} had ended at {from_ended}, before {b} was invoked at {to_began}"))
+                (LinkEvidence::Realtime, format!("{a} had ended at {from_ended}, before {b} was invoked at {to_began}"))
             }
             Kind::Process => {
                 let process = history.process(history.operations[from].process);
                 let why = format!("process {process} ended {a} at {from_ended} and then invoked {b} at {to_began}");
-                (Because::Process, why)
+                (LinkEvidence::Process, why)
             }
             Kind::Wr => {
                 let (key, value) = (self.key(edge), self.seen(edge));
                 let name = words::key(&key);
                 let why = format!("{b} read {value} in {name} (it ended at {to_ended}), which {a} wrote there");
-                (Because::Read { key, value }, why)
+                (LinkEvidence::Read { key, value }, why)
             }
-            Kind::Rw if self.facts.classes[edge.key as usize] == Class::List => {
+            Kind::Rw if self.facts.classes[edge.key as usize] == KeyClass::List => {
                 let (key, value) = (self.key(edge), self.missed(edge));
                 let name = words::key(&key);
                 let why = format!("{a} read {name} at {from_began} without {value}, which {b} appended");
-                (Because::Missed { key, value }, why)
+                (LinkEvidence::Missed { key, value }, why)
             }
-            Kind::Ww if self.facts.classes[edge.key as usize] == Class::List => self.overwritten(edge, &a, &b),
+            Kind::Ww if self.facts.classes[edge.key as usize] == KeyClass::List => self.overwritten(edge, &a, &b),
             Kind::Ww | Kind::Rw => self.replaced(edge, &a, &b),
         };
         let so = if closes { "yet " } else { "" };
         let sentence = format!("{so}{why}: so {a} must come before {b}");
-        Link { from, to, because, sentence }
+        Link { from, to, evidence, sentence }
     }
 
     fn key(&self, edge: &Edge) -> Value {
@@ -110,7 +110,7 @@ impl LinkWriter<'_, '_> {
         self.value(value.expect("the edge comes from what it did not read"))
     }
 
-    fn overwritten(&self, edge: &Edge, a: &str, b: &str) -> (Because, String) {
+    fn overwritten(&self, edge: &Edge, a: &str, b: &str) -> (LinkEvidence, String) {
         let longest = self.lists.longest[edge.key as usize].expect("only what was read has an order");
         let history = self.facts.history;
         let place = |value: ValueId| longest.list.iter().position(|element| *element == value);
@@ -127,7 +127,7 @@ impl LinkWriter<'_, '_> {
             "{a} appended {value} to {name} and {b} appended {later_value}: process {process} read {value} {shows} \
             {later_value} at {began}"
         );
-        (Because::Overwritten { key, value, later: later_value, witness }, why)
+        (LinkEvidence::Overwritten { key, value, later: later_value, witness }, why)
     }
 
     /// Returns the version that the earlier transaction of a register's edge wrote or read, and the one that the
@@ -138,24 +138,24 @@ impl LinkWriter<'_, '_> {
         [before, last(edge.to)]
     }
 
-    fn replaced(&self, edge: &Edge, a: &str, b: &str) -> (Because, String) {
+    fn replaced(&self, edge: &Edge, a: &str, b: &str) -> (LinkEvidence, String) {
         let [before, after] = self.versions(edge);
         let (key, value, later) = (self.key(edge), self.value(before), self.value(after));
         let (name, did) = (words::key(&key), if edge.kind == Kind::Ww { "wrote" } else { "read" });
         if edge.needs > Needs::Snapshots {
-            let (because, shown) = self.later(edge, [before, after]);
-            return (because, format!("{a} {did} {value} in {name} and {b} wrote {later}, which came later: {shown}"));
+            let (evidence, shown) = self.later(edge, [before, after]);
+            return (evidence, format!("{a} {did} {value} in {name} and {b} wrote {later}, which came later: {shown}"));
         }
         let mut reads = self.facts.reads.of(edge.key).iter();
         if reads.any(|read| read.transaction == edge.to && read.value == before) {
             let why = format!("{a} {did} {value} in {name}, and {b} read {value} there and replaced it by {later}");
-            return (Because::Replaced { key, value, later }, why);
+            return (LinkEvidence::Replaced { key, value, later }, why);
         }
         let chain = self.chain(edge.key, before);
         let chain: Vec<usize> = chain.into_iter().filter_map(|version| self.operation(version)).collect();
         if chain.is_empty() {
             let why = format!("{a} read {name} before anything was written there, and {b} wrote {later} there");
-            return (Because::First { key, later, chain }, why);
+            return (LinkEvidence::First { key, later, chain }, why);
         }
         let came = if chain.len() == 1 {
             "right after what was there at first".to_owned()
@@ -163,7 +163,7 @@ impl LinkWriter<'_, '_> {
             format!("from what was there at first{}", counted_replacements(chain.len()))
         };
         let why = format!("{a} {did} {value} in {name}, which came {came}, and {b} wrote {later} there");
-        (Because::First { key, later, chain }, why)
+        (LinkEvidence::First { key, later, chain }, why)
     }
 
     fn operation(&self, change: u32) -> Option<usize> {
@@ -202,7 +202,7 @@ impl LinkWriter<'_, '_> {
     }
 
     /// Returns the evidence that one version came before the other by time.
-    fn later(&self, edge: &Edge, [before, after]: [ValueId; 2]) -> (Because, String) {
+    fn later(&self, edge: &Edge, [before, after]: [ValueId; 2]) -> (LinkEvidence, String) {
         let history = self.facts.history;
         let orders = if edge.needs == Needs::Process { Orders::Process } else { Orders::Realtime };
         let of = |t: u32| self.facts.operation(t);
@@ -245,7 +245,7 @@ impl LinkWriter<'_, '_> {
         if !after_it.is_empty() {
             why += &format!(", and {shown_then} came from {later}{}", counted_replacements(after_it.len()));
         }
-        (Because::Later { key, value, later, first, then, orders, before: before_it, after: after_it }, why)
+        (LinkEvidence::Later { key, value, later, first, then, orders, before: before_it, after: after_it }, why)
     }
 
     /// Returns the transactions that wrote or read a version of a register.

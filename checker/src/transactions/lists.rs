@@ -17,7 +17,7 @@ use histories::{Outcome, ValueId};
 use rustc_hash::FxHashSet;
 
 use super::{
-    facts::{Class, Facts, Read, SEVERAL},
+    facts::{Facts, KeyClass, Read, SEVERAL},
     findings::Findings,
     graph::{Graph, Kind, NONE, Needs},
     limit::Limit,
@@ -87,7 +87,7 @@ impl<'h> Lists<'h> {
         let mut slots = vec![NONE; facts.history.values.len()];
         for key in (0..).take(keys) {
             limit.step()?;
-            if facts.classes[key as usize] == Class::List {
+            if facts.classes[key as usize] == KeyClass::List {
                 facts.writers(key, &mut slots);
                 lists.resolve_key(facts, findings, key, &slots, limit)?;
                 facts.forget(key, &mut slots);
@@ -174,7 +174,7 @@ impl<'h> Lists<'h> {
         };
         for key in (0..).take(facts.keys.len()) {
             limit.key(facts, graph, key)?;
-            if facts.classes[key as usize] == Class::List && self.agreement[key as usize] != Agreement::Nothing {
+            if facts.classes[key as usize] == KeyClass::List && self.agreement[key as usize] != Agreement::Nothing {
                 self.relate_key(facts, findings, graph, &mut scratch, key);
             }
         }

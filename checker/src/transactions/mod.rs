@@ -39,7 +39,9 @@ use graph::{Graph, Kind, NONE, Needs};
 use judge::Levels;
 use limit::Limit;
 
-pub use report::{Anomaly, AnomalyKind, Because, Count, Level, LevelReport, Link, Orders, Status, TransactionReport};
+pub use report::{
+    Anomaly, AnomalyCount, AnomalyKind, Level, LevelReport, Link, LinkEvidence, Orders, Status, TransactionReport,
+};
 
 /// Decides which isolation levels a history of transactions satisfies, and finds the anomalies that refute the
 /// others. All keys are initially empty.

@@ -22,7 +22,7 @@ const TRIALS: usize = 256;
 const TABLE_BYTES: usize = 256 << 20;
 
 /// Item: versions that are adjacent.
-pub(super) struct Item {
+pub(super) struct VersionRun {
     /// Writer of the first version, and of the last.
     pub first: u32,
     pub last: u32,
@@ -34,7 +34,7 @@ pub(super) struct Item {
     out: u32,
 }
 
-impl Item {
+impl VersionRun {
     pub(super) fn new(first: u32, last: u32, readers: Vec<u32>, all: Vec<u32>) -> Self {
         Self { first, last, readers, all, out: NONE }
     }
@@ -60,7 +60,7 @@ pub(super) struct Polygraph {
     pub vertices: u32,
     pub edges: Vec<(u32, u32)>,
     reasons: Vec<Reason>,
-    pub objects: Vec<Vec<Item>>,
+    pub objects: Vec<Vec<VersionRun>>,
     known: usize,
 }
 
@@ -74,7 +74,7 @@ pub(super) enum Solution {
 }
 
 impl Polygraph {
-    pub(super) fn new(graph: &Graph, needs: Needs, snapshots: bool, objects: Vec<Vec<Item>>) -> Self {
+    pub(super) fn new(graph: &Graph, needs: Needs, snapshots: bool, objects: Vec<Vec<VersionRun>>) -> Self {
         let width = if snapshots { 2 } else { 1 };
         let mut all = Self {
             count: graph.transactions,
@@ -105,7 +105,7 @@ impl Polygraph {
             for item in 0..self.objects[object].len() {
                 let out = self.vertices / width;
                 self.vertices += width;
-                let Item { last, ref readers, .. } = self.objects[object][item];
+                let VersionRun { last, ref readers, .. } = self.objects[object][item];
                 let readers = readers.clone();
                 self.objects[object][item].out = out;
                 self.add(last, out, Kind::Ww);
@@ -323,11 +323,11 @@ impl Polygraph {
         for items in &self.objects {
             let items = items.iter().filter_map(|item| {
                 let readers = item.readers.iter().filter_map(|reader| places.get(reader).copied()).collect();
-                Some(Item::new(*places.get(&item.first)?, *places.get(&item.last)?, readers, Vec::new()))
+                Some(VersionRun::new(*places.get(&item.first)?, *places.get(&item.last)?, readers, Vec::new()))
             });
             all.objects.push(items.collect());
         }
-        all.objects.retain(|items: &Vec<Item>| items.len() > 1);
+        all.objects.retain(|items: &Vec<VersionRun>| items.len() > 1);
         Ok(all)
     }
 
@@ -347,7 +347,12 @@ impl Polygraph {
         };
         for items in &self.objects {
             let items = items.iter().filter(|item| is_left(&item.first) && is_left(&item.last)).map(|item| {
-                Item::new(item.first, item.last, item.readers.iter().copied().filter(is_left).collect(), Vec::new())
+                VersionRun::new(
+                    item.first,
+                    item.last,
+                    item.readers.iter().copied().filter(is_left).collect(),
+                    Vec::new(),
+                )
             });
             all.objects.push(items.collect());
         }

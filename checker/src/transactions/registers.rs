@@ -12,19 +12,19 @@
 use histories::{Outcome, ValueId};
 
 use super::{
-    facts::{Class, Facts, SEVERAL},
+    facts::{Facts, KeyClass, SEVERAL},
     findings::Findings,
     graph::{Graph, Kind, NONE, Needs},
     limit::Limit,
     report::{AnomalyKind, Level},
-    versions::{self, Register},
+    versions::{self, RegisterVersions},
     words,
 };
 use crate::UnknownWhy;
 
 /// Registers of the history, with the change after each version.
 pub(super) struct Registers {
-    pub all: Vec<Register>,
+    pub all: Vec<RegisterVersions>,
     /// Change that replaced each change, by a transaction that had read it; or [`NONE`].
     pub next: Vec<u32>,
 }
@@ -46,7 +46,7 @@ pub(super) fn relate<'h>(
     let mut registers = Vec::new();
     for key in (0..).take(facts.keys.len()) {
         limit.key(facts, graph, key)?;
-        if facts.classes[key as usize] == Class::Register {
+        if facts.classes[key as usize] == KeyClass::Register {
             facts.writers(key, &mut slots);
             registers.push(relate_key(facts, findings, graph, key, [&mut slots, &mut next], &mut own));
             facts.forget(key, &mut slots);
@@ -71,7 +71,7 @@ fn relate_key<'h>(
     key: u32,
     [slots, next]: [&mut Vec<u32>; 2],
     own: &mut [(u32, u32)],
-) -> Register {
+) -> RegisterVersions {
     let initial = next.len() - 1;
     next[initial] = NONE;
     for place in facts.changes.range(key) {
@@ -91,8 +91,8 @@ fn relate_key<'h>(
         let reader = read.transaction;
         let Some(version) = source(facts, findings, graph, key, [reader, read.value.0], slots) else { continue };
         let version = match version {
-            Source::Initial => initial,
-            Source::Change(change) => change as usize,
+            FoundVersion::Initial => initial,
+            FoundVersion::Change(change) => change as usize,
         };
         versions.push((reader, version));
         let (changed, change) = own[reader as usize];
@@ -124,11 +124,11 @@ fn relate_key<'h>(
             graph.add(both[0], both[1], Kind::Ww, Needs::Snapshots, key);
         }
     }
-    Register { key, reads: versions, first: next[initial], initial }
+    RegisterVersions { key, reads: versions, first: next[initial], initial }
 }
 
 /// Version that others may have followed.
-enum Source {
+enum FoundVersion {
     Initial,
     /// Place of the change that wrote it.
     Change(u32),
@@ -143,14 +143,14 @@ fn source<'h>(
     key: u32,
     [reader, value]: [u32; 2],
     slots: &[u32],
-) -> Option<Source> {
+) -> Option<FoundVersion> {
     let version = *slots.get(value as usize)?;
     if version == SEVERAL {
         return None;
     }
     let value = ValueId(value);
     if value == facts.initial.value {
-        return Some(Source::Initial);
+        return Some(FoundVersion::Initial);
     }
     let claim = |what: &str| format!("T1 read {} in {}, {what}", facts.history.value(value), name(facts, key));
     if version == NONE {
@@ -176,5 +176,5 @@ fn source<'h>(
         findings.add(AnomalyKind::G1b, Level::ReadCommitted, &[reader, writer], claim);
     }
     facts.happened[writer as usize] = true;
-    is_final.then_some(Source::Change(version))
+    is_final.then_some(FoundVersion::Change(version))
 }

@@ -182,7 +182,8 @@ pub struct Link {
     /// Operation that comes later.
     pub to: usize,
     /// Evidence in the history.
-    pub because: Because,
+    #[serde(rename = "because")]
+    pub evidence: LinkEvidence,
     /// Sentence that describes it.
     pub sentence: String,
 }
@@ -190,7 +191,7 @@ pub struct Link {
 /// Evidence that one operation must come before another.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "kind")]
-pub enum Because {
+pub enum LinkEvidence {
     /// Write-write dependency of a list: an operation read the earlier value before the later one, or without it.
     Overwritten {
         /// Key of the list.
@@ -278,7 +279,7 @@ pub struct LevelReport {
 
 /// Number of anomalies of one name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Count {
+pub struct AnomalyCount {
     /// Name, as in [`Anomaly::name`].
     pub name: String,
     /// Number of anomalies found, one for each cycle or transaction that was examined: a lower bound.
@@ -302,7 +303,7 @@ pub struct TransactionReport {
     /// Anomalies: the clearest of each name first, then further ones, up to a limit.
     pub anomalies: Vec<Anomaly>,
     /// Number of anomalies of each name.
-    pub counts: Vec<Count>,
+    pub counts: Vec<AnomalyCount>,
     /// Reason why levels are unknown, if some are.
     pub why: Option<UnknownWhy>,
     /// Order that explains everything, replayed, for the strongest level that holds, if that is serializable or

@@ -32,12 +32,12 @@ pub(super) struct Transaction {
     process: u32,
     invoked: u32,
     completed: u32,
-    pub steps: Vec<Step>,
+    pub steps: Vec<SmallStep>,
 }
 
 /// Micro-operation with its key as a number.
 #[derive(Clone, Copy)]
-pub(super) enum Step {
+pub(super) enum SmallStep {
     Append {
         key: usize,
         value: ValueId,
@@ -81,7 +81,7 @@ pub(super) struct SmallHistory<'h> {
 }
 
 /// Decision: the order that was found, none, or undecided because it takes too long.
-pub(super) enum Decision {
+pub(super) enum SmallDecision {
     Explained(Vec<u32>),
     Refuted,
     Open,
@@ -128,12 +128,12 @@ impl<'h> SmallHistory<'h> {
                 MicroOperation::Append { key: name, value } => {
                     let key = key(name);
                     own.entry(key).or_default().push(value);
-                    steps.push(Step::Append { key, value });
+                    steps.push(SmallStep::Append { key, value });
                 }
                 MicroOperation::Write { key: name, value } => {
                     let key = key(name);
                     own.entry(key).or_default().push(value);
-                    steps.push(Step::Write { key, value });
+                    steps.push(SmallStep::Write { key, value });
                 }
                 MicroOperation::Read { key: name, found } if certain => {
                     let key = key(name);
@@ -145,7 +145,7 @@ impl<'h> SmallHistory<'h> {
                         }
                         Found::Value(value) if !is_foreign(&value) => {
                             self.read.insert((key, value));
-                            steps.push(Step::Value { key, value, own: own.contains(&value) });
+                            steps.push(SmallStep::Value { key, value, own: own.contains(&value) });
                         }
                         Found::Unknown | Found::List(_) | Found::Value(_) => {}
                     }
@@ -163,7 +163,7 @@ impl<'h> SmallHistory<'h> {
         list: &'h [ValueId],
         own: &[ValueId],
         base: std::collections::hash_map::Entry<'_, usize, &'h [ValueId]>,
-    ) -> Step {
+    ) -> SmallStep {
         let mut node = 0;
         for &element in list {
             let next = self.tree.entry((key, node, element)).or_insert(self.nodes);
@@ -178,20 +178,20 @@ impl<'h> SmallHistory<'h> {
         if let Some(stripped) = added.strip_suffix(own)
             && *base.or_insert(stripped) == stripped
         {
-            return Step::List { key, node, claim: list.len(), base: first + stripped.len(), read };
+            return SmallStep::List { key, node, claim: list.len(), base: first + stripped.len(), read };
         }
         let others = first + added.iter().rposition(|element| !own.contains(element)).map_or(0, |last| last + 1);
-        Step::List { key, node, claim: others, base: others, read }
+        SmallStep::List { key, node, claim: others, base: others, read }
     }
 
     /// Decides if these transactions can be explained at this level, within this many states.
-    pub(super) fn decide(&self, level: Level, most: usize, limit: &Limit<'_>) -> Result<Decision, UnknownWhy> {
+    pub(super) fn decide(&self, level: Level, most: usize, limit: &Limit<'_>) -> Result<SmallDecision, UnknownWhy> {
         let mut tried = VisitedStates { states: FxHashSet::default(), limit, most, full: false };
         let mut order = Vec::new();
         let found = match level {
             Level::ReadUncommitted => return uncommitted::decide(self, limit),
             Level::ReadCommitted => {
-                let Some(mut growth) = Growth::new(self) else { return Ok(Decision::Refuted) };
+                let Some(mut growth) = Growth::new(self) else { return Ok(SmallDecision::Refuted) };
                 self.committed(&mut growth, 0, &mut order, &mut tried)?
             }
             Level::SnapshotIsolation => self.snapshots([0, 0], &self.initially(), &mut order, &mut tried)?,
@@ -199,9 +199,9 @@ impl<'h> SmallHistory<'h> {
         };
         let order = order.iter().map(|&at: &usize| self.transactions[at].operation).collect();
         Ok(match found {
-            true => Decision::Explained(order),
-            false if tried.full => Decision::Open,
-            false => Decision::Refuted,
+            true => SmallDecision::Explained(order),
+            false if tried.full => SmallDecision::Open,
+            false => SmallDecision::Refuted,
         })
     }
 
@@ -225,17 +225,17 @@ impl<'h> SmallHistory<'h> {
     /// Applies a transaction. If `reads`, returns true only if it finds what it read.
     fn run(&self, at: usize, contents: &mut [[u32; 2]], reads: bool) -> bool {
         self.transactions[at].steps.iter().all(|step| match *step {
-            Step::Append { key, value } => {
+            SmallStep::Append { key, value } => {
                 contents[key][1] = self.after(key, contents[key][1], value);
                 true
             }
-            Step::Write { key, value } => {
+            SmallStep::Write { key, value } => {
                 // A value that is never read makes no difference.
                 contents[key][0] = if self.read.contains(&(key, value)) { value.0 } else { DEAD - 1 };
                 true
             }
-            Step::List { key, node, .. } => !reads || contents[key][1] == node,
-            Step::Value { key, value, .. } => {
+            SmallStep::List { key, node, .. } => !reads || contents[key][1] == node,
+            SmallStep::Value { key, value, .. } => {
                 // Nil is an empty list, too.
                 let empty = value == ValueId::NIL && contents[key] == [ValueId::NIL.0, 0];
                 let value_holds = contents[key][0] == value.0;
@@ -281,8 +281,8 @@ impl<'h> SmallHistory<'h> {
 
     fn changes(&self, at: usize) -> impl Iterator<Item = usize> {
         self.transactions[at].steps.iter().filter_map(|step| match *step {
-            Step::Append { key, .. } | Step::Write { key, .. } => Some(key),
-            Step::List { .. } | Step::Value { .. } => None,
+            SmallStep::Append { key, .. } | SmallStep::Write { key, .. } => Some(key),
+            SmallStep::List { .. } | SmallStep::Value { .. } => None,
         })
     }
 
@@ -342,9 +342,9 @@ impl<'h> SmallHistory<'h> {
         for at in (0..self.transactions.len()).filter(|at| done & (1 << at) == 0) {
             let steps = &self.transactions[at].steps;
             let explained = steps.iter().all(|step| match *step {
-                Step::List { key, base, .. } => growth.was(key, base),
-                Step::Value { key, value, own } => own || self.was_left(done, key, value, growth),
-                Step::Append { .. } | Step::Write { .. } => true,
+                SmallStep::List { key, base, .. } => growth.was(key, base),
+                SmallStep::Value { key, value, own } => own || self.was_left(done, key, value, growth),
+                SmallStep::Append { .. } | SmallStep::Write { .. } => true,
             });
             let mut after = growth.clone();
             if !explained || !after.grow(steps) {
@@ -368,19 +368,20 @@ impl<'h> SmallHistory<'h> {
         value == self.initial_value
             || (0..self.transactions.len()).filter(|at| done & (1 << at) != 0).any(|at| {
                 let written = self.transactions[at].steps.iter().rev().find_map(|step| match *step {
-                    Step::Write { key: other, value } if other == key => Some(value),
+                    SmallStep::Write { key: other, value } if other == key => Some(value),
                     _ => None,
                 });
                 written == Some(value)
             })
     }
 
-    pub(super) fn is_list(&self, key: usize) -> bool {
-        let all = self.transactions.iter().flat_map(|transaction| &transaction.steps);
-        let mut of_lists = all.filter(
-            |step| matches!(step, Step::Append { key: other, .. } | Step::List { key: other, .. } if *other == key),
-        );
-        of_lists.next().is_some() || !self.initial_list.is_empty()
+    fn is_list(&self, key: usize) -> bool {
+        let mut steps = self.transactions.iter().flat_map(|transaction| &transaction.steps);
+        !self.initial_list.is_empty()
+            || steps.any(|step| match *step {
+                SmallStep::Append { key: other, .. } | SmallStep::List { key: other, .. } => other == key,
+                SmallStep::Write { .. } | SmallStep::Value { .. } => false,
+            })
     }
 
     /// Returns the values that failed transactions added to a key.
@@ -392,7 +393,7 @@ impl<'h> SmallHistory<'h> {
     pub(super) fn claims(&self) -> Vec<Vec<&'h [ValueId]>> {
         let mut claims = vec![Vec::new(); self.keys.len()];
         for step in self.transactions.iter().flat_map(|transaction| &transaction.steps) {
-            if let Step::List { key, claim, read, .. } = *step {
+            if let SmallStep::List { key, claim, read, .. } = *step {
                 claims[key].push(&self.lists[read][..claim]);
             }
         }
@@ -480,9 +481,9 @@ impl<'h> Growth<'h> {
         self.paths.iter().zip(&self.grown).all(|(path, grown)| path.len() <= *grown)
     }
 
-    fn grow(&mut self, steps: &[Step]) -> bool {
+    fn grow(&mut self, steps: &[SmallStep]) -> bool {
         for step in steps {
-            if let Step::Append { key, value } = *step {
+            if let SmallStep::Append { key, value } = *step {
                 let path = self.paths[key];
                 if path.get(self.grown[key]).is_some_and(|next| *next != value) {
                     return false;

@@ -17,11 +17,11 @@ use rustc_hash::FxHashSet;
 use super::{
     facts::Facts,
     graph::{Graph, Kind, NONE, Needs},
-    polygraph::Item,
+    polygraph::VersionRun,
 };
 
 /// Register with the changes that its reads found.
-pub(super) struct Register {
+pub(super) struct RegisterVersions {
     pub key: u32,
     /// Readers, with the place of the change that each found.
     pub reads: Vec<(u32, usize)>,
@@ -60,13 +60,13 @@ impl Chain {
 }
 
 /// Access of a transaction to a chain: it wrote or read one of its versions.
-struct Access {
+struct ChainAccess {
     chain: usize,
     transaction: u32,
 }
 
 /// Returns the chains of a register, that of the initial state first, and all accesses to the others.
-fn chains(facts: &Facts<'_>, register: &Register, next: &[u32]) -> (Vec<Chain>, Vec<Access>) {
+fn chains(facts: &Facts<'_>, register: &RegisterVersions, next: &[u32]) -> (Vec<Chain>, Vec<ChainAccess>) {
     let range = facts.changes.range(register.key);
     let writer = |place: usize| facts.changes.rows[place].transaction;
     // It is unknown what replaced a value that several changes may have written.
@@ -84,7 +84,7 @@ fn chains(facts: &Facts<'_>, register: &Register, next: &[u32]) -> (Vec<Chain>, 
             chain_of[place - range.start] = all.len();
             chain.last = writer(place);
             if first != NONE {
-                accesses.push(Access { chain: all.len(), transaction: chain.last });
+                accesses.push(ChainAccess { chain: all.len(), transaction: chain.last });
                 chain.access(facts, chain.last);
             }
             is_last[place - range.start] = next[place] == NONE;
@@ -117,7 +117,7 @@ fn chains(facts: &Facts<'_>, register: &Register, next: &[u32]) -> (Vec<Chain>, 
             all[chain].readers.push(reader);
         }
         if chain > 0 {
-            accesses.push(Access { chain, transaction: reader });
+            accesses.push(ChainAccess { chain, transaction: reader });
             all[chain].access(facts, reader);
         }
     }
@@ -125,7 +125,7 @@ fn chains(facts: &Facts<'_>, register: &Register, next: &[u32]) -> (Vec<Chain>, 
 }
 
 /// Adds edges for the versions of which one came before another. `next` is the change after each, or [`NONE`].
-pub(super) fn relate(facts: &Facts<'_>, graph: &mut Graph, register: &Register, next: &[u32]) {
+pub(super) fn relate(facts: &Facts<'_>, graph: &mut Graph, register: &RegisterVersions, next: &[u32]) {
     let (mut chains, mut accesses) = chains(facts, register, next);
     for chain in &mut chains {
         if chain.last == NONE && chain.readers.is_empty() {
@@ -150,14 +150,14 @@ pub(super) fn relate(facts: &Facts<'_>, graph: &mut Graph, register: &Register, 
 }
 
 /// Returns the chains that are not in order yet: all but that of the initial state.
-pub(super) fn unordered(facts: &Facts<'_>, register: &Register, next: &[u32]) -> Vec<Item> {
+pub(super) fn unordered(facts: &Facts<'_>, register: &RegisterVersions, next: &[u32]) -> Vec<VersionRun> {
     let (chains, accesses) = chains(facts, register, next);
     let mut all: Vec<Vec<u32>> = vec![Vec::new(); chains.len()];
     for access in accesses {
         all[access.chain].push(access.transaction);
     }
     let items = chains.into_iter().zip(all).skip(1);
-    items.map(|(chain, all)| Item::new(chain.first, chain.last, chain.readers, all)).collect()
+    items.map(|(chain, all)| VersionRun::new(chain.first, chain.last, chain.readers, all)).collect()
 }
 
 /// Adds a row of moments at which a chain's first access had ended. A chain that lasts would come before itself if it
@@ -195,8 +195,8 @@ fn by_realtime(graph: &mut Graph, key: u32, chains: &[Chain]) {
 }
 
 /// Adds process order: from each access of a process to the next one.
-fn by_processes(facts: &Facts<'_>, graph: &mut Graph, key: u32, chains: &[Chain], accesses: &mut [Access]) {
-    let process = |access: &Access| facts.operation(access.transaction).process;
+fn by_processes(facts: &Facts<'_>, graph: &mut Graph, key: u32, chains: &[Chain], accesses: &mut [ChainAccess]) {
+    let process = |access: &ChainAccess| facts.operation(access.transaction).process;
     accesses.sort_unstable_by_key(|access| (process(access), access.transaction));
     for pair in accesses.windows(2).filter(|pair| process(&pair[0]) == process(&pair[1])) {
         let ended = facts.outcome(pair[0].transaction) == Outcome::Ok && pair[0].transaction != pair[1].transaction;

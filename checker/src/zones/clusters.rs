@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use histories::NEVER;
 
-use super::Violation;
+use super::ZoneViolation;
 use crate::{
     budget::{Budget, Exhausted},
     prepare::{Action, INITIAL, Steps, Val},
@@ -115,7 +115,7 @@ pub(super) struct Blocks {
     pub inverted: Vec<Val>,
     /// True if some values belong to no block.
     pub has_rings: bool,
-    pub violation: Option<Violation>,
+    pub violation: Option<ZoneViolation>,
 }
 
 /// Values of a key.
@@ -187,7 +187,7 @@ impl Clusters {
     }
 
     /// Determines which changes took place, and links the chains. Returns the first violation found on the way.
-    pub(super) fn include(&mut self, budget: &Budget<'_>) -> Result<Option<Violation>, Exhausted> {
+    pub(super) fn include(&mut self, budget: &Budget<'_>) -> Result<Option<ZoneViolation>, Exhausted> {
         self.all[INITIAL as usize].included = true;
         let (mut open, mut found) = (Vec::new(), None);
         for value in 1..self.len() {
@@ -200,7 +200,7 @@ impl Clusters {
                 budget.step()?;
                 let cluster = &mut self.all[value as usize];
                 if cluster.writer == NO_STEP && value != INITIAL {
-                    found.get_or_insert(Violation::NeverSet { value, observer });
+                    found.get_or_insert(ZoneViolation::NeverSet { value, observer });
                     continue;
                 }
                 if std::mem::replace(&mut cluster.included, true) {
@@ -215,7 +215,7 @@ impl Clusters {
                 if *next == NO_VALUE {
                     *next = value;
                 } else {
-                    found.get_or_insert(Violation::TwoCas { from, to: [*next, value] });
+                    found.get_or_insert(ZoneViolation::TwoCas { from, to: [*next, value] });
                 }
             }
         }
@@ -260,7 +260,7 @@ impl Clusters {
     }
 
     /// Returns the block that begins with `origin`, and the violation if its levels contradict real time.
-    pub(super) fn block(&self, origin: Val) -> (Block, Option<Violation>) {
+    pub(super) fn block(&self, origin: Val) -> (Block, Option<ZoneViolation>) {
         let mut block = Block { origin, first_end: (NEVER, NO_STEP), last_begin: (0, NO_STEP) };
         let mut found = None;
         if origin == INITIAL {
@@ -284,7 +284,7 @@ impl Clusters {
     }
 
     /// Returns a ring: values that are each set by a cas from another of them, so that none can be first.
-    fn ring(&self) -> Violation {
+    fn ring(&self) -> ZoneViolation {
         let mut reached = vec![false; self.all.len()];
         let origins = (0..self.len()).filter(|&value| self[value].included && self[value].from == NO_VALUE);
         for value in origins.flat_map(|origin| self.chain(origin)) {
@@ -296,16 +296,16 @@ impl Clusters {
         // Each value has one writer and at most one included cas from it, so values that no origin reaches form a
         // ring.
         let others = self.chain(first).skip(1).take_while(|&value| value != first);
-        Violation::Ring { values: std::iter::once(first).chain(others).collect() }
+        ZoneViolation::Ring { values: std::iter::once(first).chain(others).collect() }
     }
 }
 
 impl Block {
     /// Adds the next level, given its first end and its last start. Returns a violation if it ended before the
     /// block's last start.
-    fn add(&mut self, first_end: (u32, u32), last_begin: (u32, u32)) -> Option<Violation> {
+    fn add(&mut self, first_end: (u32, u32), last_begin: (u32, u32)) -> Option<ZoneViolation> {
         let is_inverted = first_end.0 < self.last_begin.0;
-        let found = is_inverted.then_some(Violation::Inversion { later: first_end.1, earlier: self.last_begin.1 });
+        let found = is_inverted.then_some(ZoneViolation::Inversion { later: first_end.1, earlier: self.last_begin.1 });
         self.first_end = self.first_end.min(first_end);
         self.last_begin = self.last_begin.max(last_begin);
         found

@@ -52,7 +52,7 @@ pub(crate) fn order(
 fn place_looks(steps: &impl Steps, clusters: &Clusters, levels: &[Val]) -> Option<Vec<(u32, Val)>> {
     let is_look = |step: &Step| matches!(step.action, Action::NotEqual(_));
     let looks = || (0..steps.end()).filter_map(|index| Some((index, steps.step(index).filter(is_look)?)));
-    let window = ConflictRanges::new(clusters, levels);
+    let window = LevelIntervals::new(clusters, levels);
     let mut by_end: Vec<(u32, u32)> = looks().map(|(index, look)| (look.end, index)).collect();
     by_end.sort_unstable();
     let mut placed = vec![NOWHERE; steps.end() as usize];
@@ -77,14 +77,14 @@ fn place_looks(steps: &impl Steps, clusters: &Clusters, levels: &[Val]) -> Optio
 }
 
 /// Interval, for each level, in which a look at it keeps the order valid.
-struct ConflictRanges {
+struct LevelIntervals {
     /// Last start of all steps before the reads of the level.
     opens: Vec<u32>,
     /// First end of all steps after the reads of the level.
     closes: Vec<u32>,
 }
 
-impl ConflictRanges {
+impl LevelIntervals {
     fn new(clusters: &Clusters, levels: &[Val]) -> Self {
         let mut last = 0;
         let opens = (levels.iter())

@@ -5,7 +5,7 @@ use crate::prepare::Val;
 
 /// Reason why no order exists. Steps are indexes into the key's steps.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Violation {
+pub(crate) enum ZoneViolation {
     /// Cas that did not match, yet reported the value it expected.
     Contradiction {
         /// Step of that cas.

@@ -21,7 +21,7 @@ pub(crate) const NAMES: Names = Names {
 };
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub(crate) struct State {
+pub(crate) struct BagState {
     /// Number of copies of each element.
     elements: BTreeMap<Value, u32>,
     /// Number of elements in all.
@@ -32,18 +32,18 @@ pub(crate) struct State {
 
 #[derive(Debug)]
 pub(crate) struct Bag {
-    initial: State,
+    initial: BagState,
 }
 
 impl Bag {
     pub(crate) fn new(initial: &Value) -> Self {
-        let mut state = State::default();
+        let mut state = BagState::default();
         elements(initial).for_each(|element| state.add(element));
         Self { initial: state }
     }
 }
 
-impl State {
+impl BagState {
     fn add(&mut self, element: Value) {
         *self.elements.entry(element).or_default() += 1;
         self.count += 1;
@@ -62,13 +62,13 @@ impl State {
 }
 
 impl Specification for Bag {
-    type State = State;
+    type State = BagState;
 
-    fn initial(&self) -> State {
+    fn initial(&self) -> BagState {
         self.initial.clone()
     }
 
-    fn apply(&self, bag: &mut State, call: &Call<'_>) -> bool {
+    fn apply(&self, bag: &mut BagState, call: &Call<'_>) -> bool {
         match (NAMES.access(call), call.output) {
             (Some(Access::Put), _) => bag.add(call.input.clone()),
             (Some(Access::Take), None) => bag.gone = bag.count.min(bag.gone + 1),
@@ -76,7 +76,7 @@ impl Specification for Bag {
                 if bag.gone < bag.count {
                     return false;
                 }
-                *bag = State::default();
+                *bag = BagState::default();
             }
             (Some(Access::Take), Some(element)) => return bag.take(element),
             _ => return false,
@@ -101,7 +101,7 @@ impl Specification for Bag {
         NAMES.leaves(call)
     }
 
-    fn asks_who(&self) -> bool {
+    fn depends_on_process(&self) -> bool {
         false
     }
 }

@@ -12,7 +12,7 @@ use crate::{
 
 /// End of a row from which elements are taken, and at which clients peek.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::objects) enum End {
+pub(in crate::objects) enum RowEnd {
     Front,
     Back,
 }
@@ -21,13 +21,13 @@ pub(in crate::objects) enum End {
 #[derive(Debug)]
 pub(crate) struct Row {
     names: &'static Names,
-    end: End,
+    end: RowEnd,
     initial: VecDeque<Value>,
 }
 
 impl Row {
     /// Creates a row that holds the elements of `initial`, a list from front to back.
-    pub(in crate::objects) fn new(names: &'static Names, end: End, initial: &Value) -> Self {
+    pub(in crate::objects) fn new(names: &'static Names, end: RowEnd, initial: &Value) -> Self {
         Self { names, end, initial: elements(initial).collect() }
     }
 }
@@ -45,10 +45,10 @@ impl Specification for Row {
                 row.push_back(call.input.clone());
                 true
             }
-            (Some(Access::Take), End::Front) => may_find(call, row.pop_front().as_ref()),
-            (Some(Access::Take), End::Back) => may_find(call, row.pop_back().as_ref()),
-            (Some(Access::Peek), End::Front) => may_find(call, row.front()),
-            (Some(Access::Peek), End::Back) => may_find(call, row.back()),
+            (Some(Access::Take), RowEnd::Front) => may_find(call, row.pop_front().as_ref()),
+            (Some(Access::Take), RowEnd::Back) => may_find(call, row.pop_back().as_ref()),
+            (Some(Access::Peek), RowEnd::Front) => may_find(call, row.front()),
+            (Some(Access::Peek), RowEnd::Back) => may_find(call, row.back()),
             (None, _) => false,
         }
     }
@@ -74,7 +74,7 @@ impl Specification for Row {
         self.names.leaves(call)
     }
 
-    fn asks_who(&self) -> bool {
+    fn depends_on_process(&self) -> bool {
         false
     }
 }

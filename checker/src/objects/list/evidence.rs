@@ -10,7 +10,7 @@ use super::{
     method::{initial, order, seen},
     specification::appends,
 };
-use crate::objects::key::{Key, Scope, Violation};
+use crate::objects::key::{Key, Scope, SolveError, Violation};
 
 /// Maximum number of operations that are looked at while the evidence is shrunk, over all attempts.
 const MAX_SEARCHED: usize = 200_000;
@@ -33,7 +33,7 @@ pub(super) enum ListViolation {
 
 impl ListViolation {
     /// Describes the violation, with operations that show it.
-    pub(super) fn told(self, key: &Key<'_>) -> Violation {
+    pub(super) fn describe(self, key: &Key<'_>) -> Violation {
         match self {
             Self::NotInitial(read) => {
                 let claim = format!("{}, although the list began with {}", returned(key, read), shown(initial(key)));
@@ -234,7 +234,7 @@ fn repeated(key: &Key<'_>, last: u32, longest: u32) -> Violation {
             continue;
         }
         few.operations.remove(at);
-        if !matches!(order(&few), Ok(Err(_))) {
+        if !matches!(order(&few), Err(SolveError::Violation(_))) {
             few.operations.insert(at, index);
         }
     }

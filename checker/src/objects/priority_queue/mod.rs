@@ -13,7 +13,7 @@ pub(super) const DEFINITION: Definition = Definition {
     initial: ("a list of whole numbers, or null for none", |initial| {
         is_collection_of(initial, |element| matches!(element, Value::Int(_)))
     }),
-    method: Some(|key| container::decide(key, &method::KIND)),
+    method: Some(|key| Ok(key.verified(&key.operations, container::decide(key, &method::KIND)))),
     argument: |function| NAMES.argument(function),
     is_informative: |call| NAMES.finds_something(call),
     ..Definition::new("priority-queue", "insert, and poll of the smallest", |initial| {

@@ -85,7 +85,7 @@ impl Specification for PriorityQueue {
         NAMES.leaves(call)
     }
 
-    fn asks_who(&self) -> bool {
+    fn depends_on_process(&self) -> bool {
         false
     }
 }

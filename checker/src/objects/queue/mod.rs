@@ -8,7 +8,7 @@ use histories::Value;
 
 use super::{
     Definition, container,
-    key::{Found, Key},
+    key::{Found, Key, SolveError},
 };
 use crate::{UnknownWhy, specification::is_list_of};
 use specification::{NAMES, queue};
@@ -25,10 +25,9 @@ pub(super) const DEFINITION: Definition = Definition {
 
 /// Decides a queue by the method for unique values, or by the other one where that does not fit.
 fn decide(key: &Key<'_>) -> Result<Found, UnknownWhy> {
-    match container::decide(key, &method::KIND) {
-        Err(UnknownWhy::Function { .. } | UnknownWhy::Unsupported { .. }) => {
-            Ok(key.verified(&key.operations, repeated::decide(key)?))
-        }
-        found => found,
-    }
+    let claim = match container::decide(key, &method::KIND) {
+        Err(SolveError::Unknown(UnknownWhy::Function { .. } | UnknownWhy::Unsupported { .. })) => repeated::decide(key),
+        claim => claim,
+    };
+    Ok(key.verified(&key.operations, claim))
 }

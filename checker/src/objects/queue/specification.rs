@@ -4,7 +4,7 @@ use histories::Value;
 
 use crate::objects::container::{
     names::Names,
-    row::{End, Row},
+    row::{Row, RowEnd},
 };
 
 pub(crate) const NAMES: Names = Names {
@@ -15,5 +15,5 @@ pub(crate) const NAMES: Names = Names {
 
 /// Creates the specification of a queue that holds the elements of `initial`.
 pub(in crate::objects) fn queue(initial: &Value) -> Row {
-    Row::new(&NAMES, End::Front, initial)
+    Row::new(&NAMES, RowEnd::Front, initial)
 }

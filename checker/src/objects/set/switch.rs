@@ -27,7 +27,7 @@ const ASK_EVERY: usize = 256;
 
 /// Possible configuration after some completions.
 #[derive(Clone)]
-struct Config {
+struct SwitchConfig {
     state: usize,
     /// Rank of the last change of state; 0 before the first.
     flipped: u32,
@@ -39,7 +39,7 @@ struct Config {
     trace: u32,
 }
 
-impl Config {
+impl SwitchConfig {
     /// Returns true if this configuration can still do everything that `other` can.
     fn dominates(&self, other: &Self) -> bool {
         self.state == other.state
@@ -85,11 +85,11 @@ pub(super) fn solve(steps: &[Step], limits: &Limits<'_>) -> SwitchResult {
     let mut ends: Vec<u32> =
         (0_u32..).zip(steps).filter(|(_, step)| step.is_certain()).map(|(place, _)| place).collect();
     ends.sort_unstable_by_key(|&place| steps[place as usize].end);
-    let mut configs = vec![Config { state: 0, flipped: 0, used: Vec::new(), unknown: [0; 2], trace: NO_FLIP }];
+    let mut configs = vec![SwitchConfig { state: 0, flipped: 0, used: Vec::new(), unknown: [0; 2], trace: NO_FLIP }];
     let (mut begun, mut memory) = (0, limits.memory.share());
     for (explained, &place) in ends.iter().enumerate() {
         if explained % ASK_EVERY == ASK_EVERY - 1 {
-            let bytes = sweep.flips.len() * 12 + configs.len() * size_of::<Config>();
+            let bytes = sweep.flips.len() * 12 + configs.len() * size_of::<SwitchConfig>();
             let completed = ends.len();
             let unknown_outcomes = steps.len() - completed;
             let asked = if memory.hold(bytes) { limits.ask() } else { Err(Exhausted::Memory) };
@@ -132,7 +132,7 @@ impl SwitchSweep<'_> {
     }
 
     /// Returns the configurations that are possible when the step at `place` completes.
-    fn complete(&mut self, place: u32, configs: Vec<Config>) -> Vec<Config> {
+    fn complete(&mut self, place: u32, configs: Vec<SwitchConfig>) -> Vec<SwitchConfig> {
         let step = self.steps[place as usize];
         let value = value(&step);
         self.open[value].remove(&(step.end, place));
@@ -159,7 +159,7 @@ impl SwitchSweep<'_> {
             }
         }
         self.due[value].remove(&step.start);
-        let mut kept: Vec<Config> = Vec::new();
+        let mut kept: Vec<SwitchConfig> = Vec::new();
         for config in next {
             if !kept.iter().any(|other| other.dominates(&config)) {
                 kept.retain(|other| !config.dominates(other));
@@ -170,7 +170,7 @@ impl SwitchSweep<'_> {
     }
 
     /// Changes the state to `value` by the unused write that ends first, if there is one.
-    fn flip_to(&mut self, value: usize, mut config: Config, rank: u32) -> Option<Config> {
+    fn flip_to(&mut self, value: usize, mut config: SwitchConfig, rank: u32) -> Option<SwitchConfig> {
         let open = self.open[value].iter().map(|&(_, place)| place).find(|place| !config.used.contains(place));
         if let Some(place) = open {
             config.used.push(place);
@@ -181,11 +181,11 @@ impl SwitchSweep<'_> {
         Some(self.flip(place, config, rank))
     }
 
-    fn flip(&mut self, place: u32, config: Config, rank: u32) -> Config {
+    fn flip(&mut self, place: u32, config: SwitchConfig, rank: u32) -> SwitchConfig {
         let trace = u32::try_from(self.flips.len()).ok().filter(|trace| *trace != NEVER);
         let trace = trace.expect("fewer than 2^32 changes fit in memory");
         self.flips.push((config.trace, place, rank));
-        Config { state: 1 - config.state, flipped: rank, trace, ..config }
+        SwitchConfig { state: 1 - config.state, flipped: rank, trace, ..config }
     }
 
     /// Returns the order in which these changes happened, with everything else that completed at the first moment

@@ -4,7 +4,7 @@ use histories::Value;
 
 use crate::objects::container::{
     names::Names,
-    row::{End, Row},
+    row::{Row, RowEnd},
 };
 
 pub(crate) const NAMES: Names =
@@ -12,5 +12,5 @@ pub(crate) const NAMES: Names =
 
 /// Creates the specification of a stack that holds the elements of `initial`.
 pub(in crate::objects) fn stack(initial: &Value) -> Row {
-    Row::new(&NAMES, End::Back, initial)
+    Row::new(&NAMES, RowEnd::Back, initial)
 }
