@@ -11,6 +11,7 @@ mod consistency;
 mod doubt;
 mod evidence;
 mod generic;
+mod index;
 mod liveness;
 mod memory;
 mod merge;

@@ -11,7 +11,7 @@
 //! of the value to the look. So the events in such ranges suffice to find every violation, and they yield no false
 //! one, because the causal order of a part is a part of the causal order.
 
-use histories::History;
+use histories::{History, NEVER};
 
 use super::{
     causal::{AccessEvent, AccessEvents},
@@ -20,12 +20,10 @@ use super::{
 use crate::{
     budget::{Budget, Exhausted},
     conflict_ranges::ConflictRanges,
+    index::OptionalIndex,
     prepare::{INITIAL, Prepared},
-    zones::{KeyZones, NO_STEP, begin, finish},
+    zones::{KeyZones, begin, finish},
 };
-
-/// Placeholder for no moment or place.
-const NONE: u32 = u32::MAX;
 
 /// Number of events before a look at an initial value that are searched for one after which its session knew of a
 /// newer value.
@@ -77,7 +75,7 @@ impl CausalCandidates {
             for event in AccessEvent::of(history, step, offset) {
                 let set = values[(event.value - offset) as usize];
                 let moment = if event.touch == AccessKind::Look { set.max(begin(step.start)) } else { set };
-                self.broken |= set == NONE || !(begin(step.start)..=finish(step.end)).contains(&moment);
+                self.broken |= !(begin(step.start)..=finish(step.end)).contains(&moment);
                 self.events.events.push(event);
                 self.moments.push(moment);
             }
@@ -94,8 +92,8 @@ impl CausalCandidates {
             let order = self.order(budget)?;
             let (windows, set_at) = self.windows(&order, budget)?;
             let is_inside = |&(place, event): &(u32, AccessEvent)| {
-                let setter = set_at[event.value as usize];
-                windows.number(place).is_some() && (setter == NONE || windows.number(setter).is_some())
+                let setter = set_at[event.value as usize].get();
+                windows.number(place).is_some() && setter.is_none_or(|setter| windows.number(setter).is_some())
             };
             let events = (0..).zip(order.iter().map(|&at| all[at as usize]));
             if windows.is_empty() { Vec::new() } else { events.filter(is_inside).map(|(_, event)| event).collect() }
@@ -139,10 +137,10 @@ impl CausalCandidates {
 
     /// Returns the ranges of this order from the setting of a value to a look that finds it although another was set
     /// last, and the place at which each value is set.
-    fn windows(&self, order: &[u32], budget: &Budget<'_>) -> Result<(ConflictRanges, Vec<u32>), Exhausted> {
+    fn windows(&self, order: &[u32], budget: &Budget<'_>) -> Result<(ConflictRanges, Vec<OptionalIndex>), Exhausted> {
         let AccessEvents { events, keys, initial } = &self.events;
         let mut last_set = initial.clone();
-        let mut set_at = vec![NONE; keys.len()];
+        let mut set_at = vec![OptionalIndex::NONE; keys.len()];
         let mut ranges = Vec::new();
         for (place, &at) in (0_u32..).zip(order) {
             budget.step()?;
@@ -150,20 +148,17 @@ impl CausalCandidates {
             let key = keys[value as usize] as usize;
             if touch == AccessKind::Set {
                 last_set[key] = value;
-                set_at[value as usize] = place;
+                set_at[value as usize] = place.into();
             } else if last_set[key] != value {
-                let from = match set_at[value as usize] {
-                    NONE => self.first_newer_value(order, place, &set_at),
-                    set => set,
-                };
-                ranges.push((from, place));
+                let from = set_at[value as usize].get();
+                ranges.push((from.unwrap_or_else(|| self.first_newer_value(order, place, &set_at)), place));
             }
         }
         Ok((ConflictRanges::new(ranges), set_at))
     }
 
     /// Returns the place from which on it is certain that the session of this look should not find an initial value.
-    fn first_newer_value(&self, order: &[u32], place: u32, set_at: &[u32]) -> u32 {
+    fn first_newer_value(&self, order: &[u32], place: u32, set_at: &[OptionalIndex]) -> u32 {
         let AccessEvents { events, keys, .. } = &self.events;
         let event = |place: u32| events[order[place as usize] as usize];
         let look = event(place);
@@ -173,14 +168,14 @@ impl CausalCandidates {
                 && before.value != look.value
         };
         let known = (0..place).rev().take(LOOK_BACK).map(event).find(is_better);
-        known.map_or(0, |known| set_at[known.value as usize])
+        known.and_then(|known| set_at[known.value as usize].get()).unwrap_or(0)
     }
 }
 
-/// Returns for each value the moment at which it is set, and its number in the order of the zones.
+/// Returns for each value the moment at which it is set ([`NEVER`] if it is not), and its number in the order of the zones.
 fn of_values(placed: &KeyZones) -> (Vec<u32>, Vec<u32>) {
     let KeyZones { clusters, zones, .. } = placed;
-    let (mut moments, mut numbers) = (vec![NONE; clusters.len() as usize], vec![NONE; clusters.len() as usize]);
+    let (mut moments, mut numbers) = (vec![NEVER; clusters.len() as usize], vec![0; clusters.len() as usize]);
     let (mut held_until, mut number) = (0, 0);
     for zone in zones {
         let end = if zone.is_forward() { zone.left() } else { zone.right() };
@@ -196,7 +191,7 @@ fn of_values(placed: &KeyZones) -> (Vec<u32>, Vec<u32>) {
         let mut looked = 0;
         for value in clusters.chain(zone.origin) {
             let cluster = &clusters[value];
-            if value != zone.origin && cluster.writer != NO_STEP {
+            if value != zone.origin && cluster.writer.get().is_some() {
                 moment = moment.max(cluster.begun);
                 if looked <= cluster.ended.min(cluster.first_end.0) {
                     moment = moment.max(looked);

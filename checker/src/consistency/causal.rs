@@ -23,11 +23,9 @@ use super::key::{AccessKind, touches};
 use crate::{
     Memory,
     budget::{Budget, Exhausted},
+    index::OptionalIndex,
     prepare::Step,
 };
-
-/// Placeholder for no change, session or clock.
-const NONE: u32 = u32::MAX;
 
 /// Access of one operation to a value. Values are numbered over all keys.
 #[derive(Clone, Copy, Debug)]
@@ -77,10 +75,10 @@ pub(super) enum CausalViolation {
     TooMany { bytes: usize },
 }
 
-/// Change of a value: its session, its position among the changes of the session (from 1), and its event.
+/// Change of a value: its session (none if it was not changed), its position among the changes of the session (from 1), and its event.
 #[derive(Clone, Copy)]
 struct SessionChange {
-    session: u32,
+    session: OptionalIndex,
     number: u32,
     event: u32,
 }
@@ -89,8 +87,8 @@ struct CausalSweep<'a> {
     all: &'a AccessEvents,
     /// Start of each session's events, and the end of the last.
     starts: Vec<usize>,
-    /// Number of each session among those that change something, or [`NONE`].
-    changers: Vec<u32>,
+    /// Number of each session among those that change something.
+    changers: Vec<OptionalIndex>,
     /// Change that set each value.
     changes: Vec<SessionChange>,
     /// Values that each changing session sets, in order.
@@ -99,8 +97,8 @@ struct CausalSweep<'a> {
     by_key: Vec<Vec<(u32, u32, u32)>>,
     /// Clocks of all changes passed so far, one after the other.
     clocks: Vec<u32>,
-    /// Index of the clock of each value's change, or [`NONE`].
-    clock_of: Vec<u32>,
+    /// Index of the clock of each value's change, once it was passed.
+    clock_of: Vec<OptionalIndex>,
     /// Sessions that wait for the change of each value.
     waiting: FxHashMap<u32, Vec<u32>>,
     /// Position of each session, and its current clock.
@@ -133,8 +131,8 @@ impl<'a> CausalSweep<'a> {
         let mut starts = vec![0];
         starts.extend((1..all.events.len()).filter(|&at| all.events[at - 1].process != all.events[at].process));
         starts.push(all.events.len());
-        let mut changers = vec![NONE; starts.len() - 1];
-        let mut changes = vec![SessionChange { session: NONE, number: 0, event: NONE }; all.keys.len()];
+        let mut changers = vec![OptionalIndex::NONE; starts.len() - 1];
+        let mut changes = vec![SessionChange { session: OptionalIndex::NONE, number: 0, event: 0 }; all.keys.len()];
         let mut sets: Vec<Vec<u32>> = Vec::new();
         let mut by_key: Vec<Vec<(u32, u32, u32)>> = Vec::new();
         for (session, bounds) in starts.windows(2).enumerate() {
@@ -145,14 +143,14 @@ impl<'a> CausalSweep<'a> {
                     let number = u32::try_from(own.len() + 1).expect("operations are counted by u32");
                     let changer = u32::try_from(by_key.len()).expect("processes are u32");
                     let event = u32::try_from(at).expect("operations are counted by u32");
-                    changes[value as usize] = SessionChange { session: changer, number, event };
+                    changes[value as usize] = SessionChange { session: changer.into(), number, event };
                     own.push((all.keys[value as usize], number, value));
                 }
             }
             if !own.is_empty() {
                 sets.push(own.iter().map(|&(_, _, value)| value).collect());
                 own.sort_unstable();
-                changers[session] = u32::try_from(by_key.len()).expect("processes are u32");
+                changers[session] = u32::try_from(by_key.len()).expect("processes are u32").into();
                 by_key.push(own);
             }
         }
@@ -163,15 +161,14 @@ impl<'a> CausalSweep<'a> {
         }
         let clock = vec![0; sets.len()].into_boxed_slice();
         let at = starts[..starts.len() - 1].iter().map(|&start| (start, clock.clone())).collect();
-        let (clocks, clock_of) = (Vec::with_capacity(entries), vec![NONE; all.keys.len()]);
+        let (clocks, clock_of) = (Vec::with_capacity(entries), vec![OptionalIndex::NONE; all.keys.len()]);
         Ok(Self { all, starts, changers, changes, sets, by_key, clocks, clock_of, waiting: FxHashMap::default(), at })
     }
 
     /// Returns the clock of the change that set `value`, if it has been passed.
     fn clock(&self, value: u32) -> Option<&[u32]> {
-        let start = self.clock_of[value as usize];
-        let width = self.sets.len();
-        (start != NONE).then(|| &self.clocks[start as usize * width..][..width])
+        let (start, width) = (self.clock_of[value as usize].get()?, self.sets.len());
+        Some(&self.clocks[start as usize * width..][..width])
     }
 
     /// Returns the last change of `key` by a changing session, among its changes numbered after `after` up to
@@ -206,13 +203,13 @@ impl<'a> CausalSweep<'a> {
             let (at, knows) = &mut self.at[session as usize];
             let AccessEvent { operation, value, touch, .. } = self.all.events[*at];
             if touch == AccessKind::Set {
-                let SessionChange { session: own, number, .. } = self.changes[value as usize];
-                knows[own as usize] = number;
-                self.clock_of[value as usize] =
-                    u32::try_from(self.clocks.len() / knows.len()).expect("operations are counted by u32");
+                let own = self.changers[session as usize].get().expect("it changes something");
+                knows[own as usize] = self.changes[value as usize].number;
+                let clock = u32::try_from(self.clocks.len() / knows.len()).expect("operations are counted by u32");
+                self.clock_of[value as usize] = clock.into();
                 self.clocks.extend_from_slice(knows);
                 ready.extend(self.waiting.remove(&value).into_iter().flatten());
-            } else if self.changes[value as usize].session == NONE {
+            } else if self.changes[value as usize].session.get().is_none() {
                 if self.all.initial[self.all.keys[value as usize] as usize] != value {
                     return Ok(Some(CausalViolation::Unset { looker: operation }));
                 }
@@ -220,11 +217,11 @@ impl<'a> CausalSweep<'a> {
                     return Ok(Some(found));
                 }
             } else {
-                let (start, width) = (self.clock_of[value as usize], self.sets.len());
-                if start == NONE {
+                let width = self.sets.len();
+                let Some(start) = self.clock_of[value as usize].get() else {
                     self.waiting.entry(value).or_default().push(session);
                     return Ok(None);
-                }
+                };
                 let clock = &self.clocks[start as usize * width..][..width];
                 knows.iter_mut().zip(clock).for_each(|(knows, &other)| *knows = (*knows).max(other));
                 if let Some(found) = self.overwritten(session, value) {
@@ -249,11 +246,13 @@ impl<'a> CausalSweep<'a> {
                 continue;
             }
             let Some(newer) = self.newest(other, key, known_then, known_now) else { continue };
-            let knows_it = clock.is_none()
-                || self.clock(newer).is_some_and(|clock| clock[change.session as usize] >= change.number);
+            let knows_it = change
+                .session
+                .get()
+                .is_none_or(|session| self.clock(newer).is_some_and(|clock| clock[session as usize] >= change.number));
             if knows_it {
                 let newer = self.changes[newer as usize].event as usize;
-                let writer = (change.session != NONE).then_some(change.event as usize);
+                let writer = change.session.get().map(|_| change.event as usize);
                 let mut way = self.way(newer, *at);
                 if let Some(writer) = writer {
                     way.extend(self.way(writer, newer));
@@ -287,7 +286,7 @@ impl<'a> CausalSweep<'a> {
                     came.insert(before, at);
                 }
                 let change = self.changes[events[before].value as usize];
-                if events[before].touch == AccessKind::Look && change.session != NONE {
+                if events[before].touch == AccessKind::Look && change.session.get().is_some() {
                     let writer = change.event as usize;
                     if !came.contains_key(&writer) && writer != to {
                         came.insert(writer, before);

@@ -4,17 +4,20 @@
 
 use std::collections::VecDeque;
 
-use crate::budget::{Budget, Exhausted};
+use crate::{
+    budget::{Budget, Exhausted},
+    index::OptionalIndex,
+};
 
 /// Edge with the two steps that imply it. A step that a neighbouring edge names may be left out.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct StepEdge {
     pub from: u32,
     pub to: u32,
-    /// Step that touched `from`, or [`u32::MAX`].
-    pub first: u32,
-    /// Later step of the same session that touched `to`, or [`u32::MAX`].
-    pub second: u32,
+    /// Step that touched `from`.
+    pub first: OptionalIndex,
+    /// Later step of the same session that touched `to`.
+    pub second: OptionalIndex,
 }
 
 /// Maximum number of nodes from which a shortest cycle is sought, and of edges looked at for that.
@@ -161,7 +164,7 @@ mod tests {
     use super::{Budget, StepEdge, ring};
 
     fn edges(pairs: &[(u32, u32)]) -> Vec<StepEdge> {
-        pairs.iter().map(|&(from, to)| StepEdge { from, to, first: from, second: to }).collect()
+        pairs.iter().map(|&(from, to)| StepEdge { from, to, first: from.into(), second: to.into() }).collect()
     }
 
     fn around(nodes: u32, pairs: &[(u32, u32)]) -> Option<Vec<u32>> {

@@ -4,12 +4,10 @@
 //! used again: there its session ends.
 
 use crate::{
+    index::OptionalIndex,
     prepare::{Action, Prepared, Step, Val},
-    zones::{Clusters, KeyZones, NO_STEP, Zone, ZoneViolation},
+    zones::{Clusters, KeyZones, Zone, ZoneViolation},
 };
-
-/// Placeholder for the chain of a value that did not come about.
-pub(super) const NOWHERE: u32 = u32::MAX;
 
 /// Kind of access to a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +39,7 @@ impl<'a> ViolatedKey<'a> {
         key.suspects = if clusters.suspects.is_some() {
             let values = clusters.suspects();
             let values = values.iter().flat_map(|&origin| clusters.chain(origin));
-            let writer = |value: Val| Some(clusters[value].writer).filter(|&writer| writer != NO_STEP);
+            let writer = |value: Val| clusters[value].writer.get();
             let mut steps: Vec<u32> = values.flat_map(|value| clusters.readers(value).chain(writer(value))).collect();
             steps.sort_unstable();
             steps
@@ -75,24 +73,24 @@ impl<'a> ViolatedKey<'a> {
 /// Chains of values that cas link, in the order of their zones.
 #[derive(Debug, Default)]
 pub(super) struct Chains {
-    /// Chain of each value, and its position in the chain.
-    pub places: Vec<(u32, u32)>,
+    /// Chain of each value, if it came about, and its position in the chain.
+    pub places: Vec<(OptionalIndex, u32)>,
     /// Values that cas set in a cycle.
     pub ring: Vec<Val>,
 }
 
 impl Chains {
     fn new(clusters: &Clusters, zones: &[Zone]) -> Self {
-        let mut chains = Self { places: vec![(NOWHERE, 0); clusters.len() as usize], ..Self::default() };
-        for (chain, zone) in (0..).zip(zones) {
+        let mut chains = Self { places: vec![(OptionalIndex::NONE, 0); clusters.len() as usize], ..Self::default() };
+        for (chain, zone) in (0_u32..).zip(zones) {
             for (place, value) in (0..).zip(clusters.chain(zone.origin)) {
-                chains.places[value as usize] = (chain, place);
+                chains.places[value as usize] = (chain.into(), place);
             }
         }
         if clusters.suspects.is_some() {
             return chains;
         }
-        let is_lost = |&value: &Val| clusters[value].included && chains.places[value as usize].0 == NOWHERE;
+        let is_lost = |&value: &Val| clusters[value].included && chains.places[value as usize].0.get().is_none();
         if let Some(first) = (0..clusters.len()).find(is_lost) {
             let others = clusters.chain(first).skip(1).take_while(|&value| value != first);
             chains.ring = std::iter::once(first).chain(others).collect();

@@ -20,7 +20,6 @@ use super::key::{AccessKind, ViolatedKey, touches};
 use crate::{
     budget::{Budget, Exhausted},
     prepare::{Action, INITIAL, Step},
-    zones::NO_STEP,
 };
 
 /// Look that fits no order of the changes.
@@ -31,7 +30,7 @@ pub(super) enum RegularityViolation {
     /// Look that was over before the change began whose value it found.
     Early { looker: u32, writer: u32 },
     /// Look before which a newer change lies completely after the one that it found.
-    Replaced { looker: u32, writer: u32, newer: u32 },
+    Replaced { looker: u32, writer: Option<u32>, newer: u32 },
 }
 
 /// Returns the first look that is not regular, or `None` if all are.
@@ -73,26 +72,25 @@ fn fits_nothing(key: &ViolatedKey<'_>, looker: u32, newest: Option<u32>) -> Opti
         return Some(RegularityViolation::Unset { looker });
     }
     let (value, _) = touches(step).find(|(_, touch)| *touch == AccessKind::Look)?;
-    let writer = key.clusters[value].writer;
-    if writer == NO_STEP {
+    let Some(writer) = key.clusters[value].writer.get() else {
         return match value {
-            INITIAL if newest.is_some() => Some(replaced(key, looker, writer)),
-            INITIAL => None,
+            INITIAL => newest.map(|_| replaced(key, looker, None)),
             _ => Some(RegularityViolation::Unset { looker }),
         };
-    }
+    };
     let set: &Step = key.step(writer);
     if step.end < set.start || writer == looker {
         return Some(RegularityViolation::Early { looker, writer });
     }
-    newest.filter(|&newest| newest > set.end).map(|_| replaced(key, looker, writer))
+    newest.filter(|&newest| newest > set.end).map(|_| replaced(key, looker, Some(writer)))
 }
 
 /// Returns the look with the change that ended first among those that began after the writer had ended. One exists,
 /// and it ended before the look.
-fn replaced(key: &ViolatedKey<'_>, looker: u32, writer: u32) -> RegularityViolation {
-    let after = if writer == NO_STEP { 0 } else { key.step(writer).end };
+fn replaced(key: &ViolatedKey<'_>, looker: u32, writer: Option<u32>) -> RegularityViolation {
+    let after = writer.map(|writer| key.step(writer).end);
     let changes = (0..).zip(&key.prepared.steps).filter(|(_, step)| step.action.installs().is_some());
-    let newer = changes.filter(|(_, step)| writer == NO_STEP || step.start > after).min_by_key(|(_, step)| step.end);
-    RegularityViolation::Replaced { looker, writer, newer: newer.map_or(NO_STEP, |(newer, _)| newer) }
+    let later = changes.filter(|(_, step)| after.is_none_or(|after| step.start > after));
+    let (newer, _) = later.min_by_key(|(_, step)| step.end).expect("one of them replaced the value");
+    RegularityViolation::Replaced { looker, writer, newer }
 }

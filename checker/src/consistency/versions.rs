@@ -40,14 +40,12 @@ use crate::{
     Consistency,
     budget::{Budget, Exhausted},
     conflict_ranges::ConflictRanges,
+    index::OptionalIndex,
     prepare::INITIAL,
 };
 
 /// Pair of steps of one session: the second must not touch an older value than the first.
 pub(super) type Pair = (u32, u32);
-
-/// Placeholder for a step that a neighbouring edge names, or for a chain that is not there.
-const ELSEWHERE: u32 = u32::MAX;
 
 /// Pairs of touches of a session that a model compares.
 #[derive(Clone, Copy)]
@@ -68,7 +66,7 @@ pub(super) const VERSION_MODELS: [Consistency; 5] = [
 ];
 
 /// Position in the order of the zones: a chain, and a position in it.
-type VersionPlace = (u32, u32);
+type VersionPlace = (OptionalIndex, u32);
 
 /// Newest positions touched by a session so far. `looked` and `set` hold that of the last look (set), and the newest
 /// of all looks (sets).
@@ -102,7 +100,7 @@ pub(super) fn suspects(
                 AccessKind::Set => [touched, None, set[0], None, looked[1]],
             };
             for (suspects, before) in suspects.iter_mut().zip(compared) {
-                suspects.extend(older(before).map(|before| (place.0, before.0)));
+                suspects.extend(older(before).and_then(|before| Some((place.0.get()?, before.0.get()?))));
             }
             let own = if touch == AccessKind::Look { &mut newest.looked } else { &mut newest.set };
             *own = [Some(place), own[1].max(Some(place))];
@@ -140,12 +138,12 @@ pub(super) fn refute(
         let process = history.operations[step.operation as usize].process;
         all.extend(touches(step).filter_map(|(value, touch)| {
             let (chain, place) = key.chains.places[value as usize];
-            Some((process, SessionAccess { step: index, block: suspects.number(chain)?, place, touch }))
+            Some((process, SessionAccess { step: index, block: suspects.number(chain.get()?)?, place, touch }))
         }));
     }
     all.sort_by_key(|&(process, _)| process);
-    let initial = suspects.number(key.chains.places[INITIAL as usize].0);
-    let mut build = Build::new(suspects.len, initial.unwrap_or(ELSEWHERE));
+    let initial = key.chains.places[INITIAL as usize].0.get().and_then(|chain| suspects.number(chain));
+    let mut build = Build::new(suspects.len, initial);
     for session in all.chunk_by(|a, b| a.0 == b.0) {
         budget.steps(session.len())?;
         let touched = session.iter().map(|&(_, touched)| touched);
@@ -157,21 +155,16 @@ pub(super) fn refute(
             return Ok(found);
         }
     }
-    Ok(ring(build.nodes, &build.edges, budget)?.map(|ring| told(&ring)))
+    Ok(ring(build.nodes, &build.edges, budget)?.map(|ring| pairs_of(&ring)))
 }
 
 /// Returns the pairs behind the edges of a cycle: edges to and from helper nodes name one step or none.
-fn told(ring: &[StepEdge]) -> Vec<Pair> {
-    let begin = ring.iter().position(|edge| edge.first != ELSEWHERE).unwrap_or(0);
-    let mut pairs = Vec::new();
-    let mut first = ELSEWHERE;
+fn pairs_of(ring: &[StepEdge]) -> Vec<Pair> {
+    let begin = ring.iter().position(|edge| edge.first.get().is_some()).unwrap_or(0);
+    let (mut pairs, mut first) = (Vec::new(), None);
     for edge in ring.iter().cycle().skip(begin).take(ring.len()) {
-        if edge.first != ELSEWHERE {
-            first = edge.first;
-        }
-        if edge.second != ELSEWHERE {
-            pairs.push((first, edge.second));
-        }
+        first = edge.first.get().or(first);
+        pairs.extend(first.zip(edge.second.get()));
     }
     pairs
 }
@@ -214,7 +207,7 @@ struct ChainSources {
 
 struct Build {
     /// Chain of the initial value, before which nothing can come.
-    initial: u32,
+    initial: Option<u32>,
     edges: Vec<StepEdge>,
     nodes: u32,
     session: u32,
@@ -224,7 +217,7 @@ struct Build {
 }
 
 impl Build {
-    fn new(chains: u32, initial: u32) -> Self {
+    fn new(chains: u32, initial: Option<u32>) -> Self {
         let seen = vec![ChainSources::default(); chains as usize];
         Self { initial, edges: Vec::new(), nodes: chains, session: 0, sources: Vec::new(), seen }
     }
@@ -234,13 +227,21 @@ impl Build {
         let mut last: Option<SessionAccess> = None;
         for next in touched {
             let Some(before) = last.replace(next) else { continue };
-            let fails =
-                if before.block == next.block { next.is_behind(before.place) } else { next.block == self.initial };
+            let fails = if before.block == next.block {
+                next.is_behind(before.place)
+            } else {
+                Some(next.block) == self.initial
+            };
             if fails {
                 return Some(vec![(before.step, next.step)]);
             }
             if before.block != next.block {
-                self.edges.push(StepEdge { from: before.block, to: next.block, first: before.step, second: next.step });
+                self.edges.push(StepEdge {
+                    from: before.block,
+                    to: next.block,
+                    first: before.step.into(),
+                    second: next.step.into(),
+                });
             }
         }
         None
@@ -275,9 +276,19 @@ impl Build {
         }
         let helper = self.nodes;
         self.nodes += 1;
-        self.edges.push(StepEdge { from: touched.block, to: helper, first: touched.step, second: ELSEWHERE });
+        self.edges.push(StepEdge {
+            from: touched.block,
+            to: helper,
+            first: touched.step.into(),
+            second: OptionalIndex::NONE,
+        });
         if let Some(last) = last {
-            self.edges.push(StepEdge { from: last.helper, to: helper, first: ELSEWHERE, second: ELSEWHERE });
+            self.edges.push(StepEdge {
+                from: last.helper,
+                to: helper,
+                first: OptionalIndex::NONE,
+                second: OptionalIndex::NONE,
+            });
         }
         self.sources.push(Source { touched, helper });
     }
@@ -289,13 +300,13 @@ impl Build {
         if is_source && target.is_behind(seen.furthest.0) {
             return Some(vec![(seen.furthest.1, second)]);
         }
-        if to == self.initial {
+        if Some(to) == self.initial {
             let other = self.sources.iter().rev().find(|source| source.touched.block != to);
             return other.map(|source| vec![(source.touched.step, second)]);
         }
         let before = if is_source { seen.first } else { self.sources.len() };
         if let Some(last) = self.sources[..before].last() {
-            self.edges.push(StepEdge { from: last.helper, to, first: ELSEWHERE, second });
+            self.edges.push(StepEdge { from: last.helper, to, first: OptionalIndex::NONE, second: second.into() });
         }
         if !is_source {
             return None;
@@ -311,7 +322,7 @@ impl Build {
         for source in &self.sources[seen.first.max(seen.told)..] {
             let from = source.touched.block;
             if from != to {
-                self.edges.push(StepEdge { from, to, first: source.touched.step, second });
+                self.edges.push(StepEdge { from, to, first: source.touched.step.into(), second: second.into() });
             }
         }
         self.seen[to as usize].told = self.sources.len();

@@ -11,10 +11,11 @@ use super::{
 use crate::{
     Evidence, Options, UnknownWhy, Witness,
     evidence::{self, Gather},
+    index::OptionalIndex,
     prepare::{Action, Prepared, Step, Val},
     shrink::Problem,
     words::Words,
-    zones::{NO_STEP, ZoneViolation},
+    zones::ZoneViolation,
 };
 
 /// Describes the violations of one key.
@@ -83,11 +84,9 @@ impl WitnessBuilder<'_> {
                 kept.keep(writer);
                 kept.keep(newer);
                 let newer = self.key.step(newer);
-                let after = if writer == NO_STEP {
-                    String::new()
-                } else {
+                let after = writer.map_or_else(String::new, |writer| {
                     format!(", which had begun after {}", words.was_done(self.key.step(writer)))
-                };
+                });
                 format!("{who} {saw}, although {}{after}", words.was_done(newer))
             }
         };
@@ -100,7 +99,7 @@ impl WitnessBuilder<'_> {
         let key = self.key;
         let mut kept = Gather::new(key.prepared, key.clusters, Vec::new());
         let steps: Vec<u32> = pairs.iter().flat_map(|&(a, b)| [a, b]).collect();
-        let mut values: Vec<((u32, u32), Val)> = Vec::new();
+        let mut values: Vec<((OptionalIndex, u32), Val)> = Vec::new();
         for &index in &steps {
             kept.keep(index);
             for (value, _) in super::key::touches(key.step(index)) {

@@ -3,7 +3,7 @@
 use super::stale::{Stale, level};
 use crate::{
     prepare::{Action, Step, Steps, Val},
-    zones::{Clusters, NO_STEP, NO_VALUE, ZoneViolation},
+    zones::{Clusters, ZoneViolation},
 };
 
 /// Invariant: clusters and violations name only steps that count.
@@ -13,7 +13,7 @@ const COUNTS: &str = "a step that counts";
 pub(super) fn of_stale(steps: &impl Steps, clusters: &Clusters, stale: &Stale) -> (Vec<u32>, Vec<u32>) {
     let mut kept = Gather::new(steps, clusters, vec![stale.looker]);
     kept.effect(stale.old, stale.old_proof);
-    kept.effect(stale.new, stale.new_proof);
+    kept.effect(stale.new, Some(stale.new_proof));
     kept.chain(stale.old, stale.new);
     (kept.complete(), vec![stale.looker, stale.new_proof])
 }
@@ -32,8 +32,7 @@ pub(super) fn of_violation(steps: &impl Steps, clusters: &Clusters, violation: &
             }
             // Cas of unknown outcome alone do not prove that any of them took place.
             if !kept.kept.iter().any(|&index| step(index).is_certain()) {
-                let read = values.iter().map(|&value| clusters[value].first_end.1).find(|&read| read != NO_STEP);
-                kept.kept.extend(read);
+                kept.kept.extend(values.iter().find_map(|&value| clusters[value].first_end.1.get()));
             }
         }
         ZoneViolation::Inversion { later, earlier } => {
@@ -46,7 +45,7 @@ pub(super) fn of_violation(steps: &impl Steps, clusters: &Clusters, violation: &
         ZoneViolation::Meeting { first_ends, last_begins, origins } => {
             for side in 0..2 {
                 kept.effect(origins[side], first_ends[side]);
-                kept.effect(origins[side], last_begins[side]);
+                kept.effect(origins[side], Some(last_begins[side]));
             }
         }
     }
@@ -69,16 +68,14 @@ impl<'a, S: Steps> Gather<'a, S> {
         self.steps.step(index).expect(COUNTS)
     }
 
-    /// Keeps a step, unless it is [`NO_STEP`].
-    pub(crate) fn keep(&mut self, step: u32) {
-        if step != NO_STEP && !self.kept.contains(&step) {
-            self.kept.push(step);
-        }
+    /// Keeps a step, if there is one.
+    pub(crate) fn keep(&mut self, step: impl Into<Option<u32>>) {
+        self.kept.extend(step.into().filter(|step| !self.kept.contains(step)));
     }
 
     /// Keeps the step that sets `value`.
     pub(crate) fn writer(&mut self, value: Val) {
-        self.kept.extend(Some(self.clusters[value].writer).filter(|&writer| writer != NO_STEP));
+        self.kept.extend(self.clusters[value].writer.get());
     }
 
     /// Keeps the cas that lead from one value to a later one of its chain.
@@ -89,9 +86,9 @@ impl<'a, S: Steps> Gather<'a, S> {
     }
 
     /// Keeps the setter of `value`, the step `proof` that shows that it was set, and the cas between the two.
-    fn effect(&mut self, value: Val, proof: u32) {
+    fn effect(&mut self, value: Val, proof: Option<u32>) {
         self.writer(value);
-        if proof != NO_STEP {
+        if let Some(proof) = proof {
             self.kept.push(proof);
             if let Some(reached) = level(&self.step(proof)) {
                 self.chain(value, reached);
@@ -108,7 +105,7 @@ impl<'a, S: Steps> Gather<'a, S> {
             let step = self.step(index);
             at += 1;
             match step.action {
-                Action::Read(value) => self.keep(self.clusters[value].writer),
+                Action::Read(value) => self.keep(self.clusters[value].writer.get()),
                 Action::Write(value) | Action::Cas { to: value, .. } if !step.is_certain() => {
                     let cluster = &self.clusters[value];
                     let seen = |&step: &u32| match self.step(step).action {
@@ -116,8 +113,8 @@ impl<'a, S: Steps> Gather<'a, S> {
                         _ => false,
                     };
                     if !self.kept.iter().any(|step| *step != index && seen(step)) {
-                        let taker = if cluster.next == NO_VALUE { NO_STEP } else { self.clusters[cluster.next].writer };
-                        self.keep(if cluster.is_read() { cluster.first_end.1 } else { taker });
+                        let taker = cluster.next.get().and_then(|next| self.clusters[next].writer.get());
+                        self.keep(cluster.first_end.1.get().or(taker));
                     }
                 }
                 _ => {}

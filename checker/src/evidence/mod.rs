@@ -19,7 +19,7 @@ use crate::{
     staleness::bounds::BYTES,
     verify::register_calls,
     words::Words,
-    zones::{Clusters, NO_STEP, ZoneViolation, Zones, zones},
+    zones::{Clusters, ZoneViolation, Zones, zones},
 };
 
 /// Assumption about the rest of the history that is stated if a cas counts as a write.
@@ -76,7 +76,7 @@ fn few(
     let kept = || kept.iter().filter_map(|&step| steps.step(step));
     // Setters of what a cas expects, setters of what these expect, and so on, as long as they are few.
     let setter = |step: Step| match step.action {
-        Action::Cas { from, .. } => Some(clusters[from].writer).filter(|&writer| writer != NO_STEP),
+        Action::Cas { from, .. } => clusters[from].writer.get(),
         _ => None,
     };
     let chain = |step: Step| {

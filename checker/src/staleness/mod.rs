@@ -114,7 +114,7 @@ impl<'a> Measure<'a> {
         let mut stale: Vec<(u32, Val, u32)> = Vec::new();
         for (old, (proof, _)) in bounds.replaced() {
             let late = clusters.readers(old).take_while(|&read| steps[read as usize].start >= proof.0);
-            stale.extend(late.map(|looker| (looker, old, proof.1)));
+            stale.extend(late.filter_map(|reader| Some((reader, old, proof.1.get()?))));
         }
         stale.sort_unstable();
         let (stale, proofs): (Vec<(u32, Val)>, Vec<u32>) =

@@ -60,7 +60,7 @@ use crate::{
 use clusters::Blocks;
 
 use clusters::Cluster;
-pub(crate) use clusters::{Block, Clusters, NO_STEP, NO_VALUE, Zone, begin, finish};
+pub(crate) use clusters::{AT_START, Block, Clusters, NO_END, StepRank, Zone, begin, finish};
 pub(crate) use order::order;
 pub(crate) use violation::{ZoneViolation, meeting, sort_nearly_sorted};
 
@@ -113,8 +113,9 @@ pub(crate) fn place(steps: &impl Steps, budget: &Budget<'_>) -> Result<Option<Ke
     if violation.is_none() {
         violation = meeting(zones.iter().copied()).map(|origins| {
             let blocks = origins.map(|origin| clusters.block(origin).0);
-            let first_ends = blocks.map(|block| block.first_end.1);
-            ZoneViolation::Meeting { first_ends, last_begins: blocks.map(|block| block.last_begin.1), origins }
+            let first_ends = blocks.map(|block| block.first_end.1.get());
+            let last_begin = |block: Block| block.last_begin.1.get().expect("what begins late is no initial value");
+            ZoneViolation::Meeting { first_ends, last_begins: blocks.map(last_begin), origins }
         });
     }
     if violation.is_some() && !has_rings {

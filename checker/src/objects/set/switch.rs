@@ -2,11 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use histories::NEVER;
-
 use crate::{
     Limits, UnknownWhy,
     budget::Exhausted,
+    index::OptionalIndex,
     prepare::{Action, Step},
 };
 
@@ -19,8 +18,6 @@ pub(super) enum SwitchResult {
     /// Limit that was reached.
     Limit(UnknownWhy),
 }
-
-const NO_FLIP: u32 = u32::MAX;
 
 /// Number of completions between two queries of the limits.
 const ASK_EVERY: usize = 256;
@@ -36,7 +33,7 @@ struct SwitchConfig {
     /// Number of writes of unknown outcome that have changed the state, by value.
     unknown: [usize; 2],
     /// Last change in [`SwitchSweep::flips`].
-    trace: u32,
+    trace: OptionalIndex,
 }
 
 impl SwitchConfig {
@@ -59,17 +56,16 @@ struct SwitchSweep<'a> {
     /// Writes of unknown outcome so far, by value.
     unknown: [Vec<u32>; 2],
     /// Changes of state, for the order: (the change before, place of the write, rank).
-    flips: Vec<(u32, u32, u32)>,
+    flips: Vec<(OptionalIndex, u32, u32)>,
 }
 
 /// Finds an order of these steps: reads and writes of the values 0 (the initial one) and 1, in the order of their
 /// starts.
 ///
 /// Just-in-time linearization (Lowe, "Testing for linearizability", 2017): changes happen only at completions, as late
-/// as possible. Sound: each configuration keeps the changes of state that led to it, and everything else
-/// that completed did so while the
-/// state was its value. Complete: only the changes of state in an order matter, since any other write can happen
-/// without effect whenever the state is its value. So a step is satisfied if the state was its value at some moment
+/// as possible. Sound: each configuration keeps the changes of state that led to it, and everything else that completed
+/// did so while the state was its value. Complete: only the changes of state in an order matter, since any other write
+/// can happen without effect whenever the state is its value. So a step is satisfied if the state was its value at some moment
 /// since its start, which the rank of the last change tells. A change can be put off until something must happen: an
 /// unsatisfied step completes, or a write completes, which is its last chance to be a change (once, or right after
 /// its opposite; of three changes at once, the last two achieve nothing that one does not). Of several writes that
@@ -85,7 +81,8 @@ pub(super) fn solve(steps: &[Step], limits: &Limits<'_>) -> SwitchResult {
     let mut ends: Vec<u32> =
         (0_u32..).zip(steps).filter(|(_, step)| step.is_certain()).map(|(place, _)| place).collect();
     ends.sort_unstable_by_key(|&place| steps[place as usize].end);
-    let mut configs = vec![SwitchConfig { state: 0, flipped: 0, used: Vec::new(), unknown: [0; 2], trace: NO_FLIP }];
+    let mut configs =
+        vec![SwitchConfig { state: 0, flipped: 0, used: Vec::new(), unknown: [0; 2], trace: OptionalIndex::NONE }];
     let (mut begun, mut memory) = (0, limits.memory.share());
     for (explained, &place) in ends.iter().enumerate() {
         if explained % ASK_EVERY == ASK_EVERY - 1 {
@@ -182,18 +179,17 @@ impl SwitchSweep<'_> {
     }
 
     fn flip(&mut self, place: u32, config: SwitchConfig, rank: u32) -> SwitchConfig {
-        let trace = u32::try_from(self.flips.len()).ok().filter(|trace| *trace != NEVER);
-        let trace = trace.expect("fewer than 2^32 changes fit in memory");
+        let trace = u32::try_from(self.flips.len()).expect("fewer than 2^32 changes fit in memory").into();
         self.flips.push((config.trace, place, rank));
         SwitchConfig { state: 1 - config.state, flipped: rank, trace, ..config }
     }
 
     /// Returns the order in which these changes happened, with everything else that completed at the first moment
     /// possible.
-    fn order(&self, mut trace: u32) -> Vec<u32> {
+    fn order(&self, mut trace: OptionalIndex) -> Vec<u32> {
         let mut flips = Vec::new();
-        while trace != NO_FLIP {
-            let (before, place, rank) = self.flips[trace as usize];
+        while let Some(flip) = trace.get() {
+            let (before, place, rank) = self.flips[flip as usize];
             flips.push((rank, place));
             trace = before;
         }
