@@ -24,6 +24,7 @@ mod prefix;
 mod prepare;
 mod registers;
 mod report;
+mod rows;
 mod search;
 mod shrink;
 mod specification;

@@ -22,6 +22,7 @@ use crate::{
     conflict_ranges::ConflictRanges,
     index::OptionalIndex,
     prepare::{INITIAL, Prepared},
+    rows::Rows,
     zones::{KeyZones, begin, finish},
 };
 
@@ -105,21 +106,9 @@ impl CausalCandidates {
     /// Returns the events ordered by their moments. Those of one moment belong to one key and are ordered by their
     /// values.
     fn order(&self, budget: &Budget<'_>) -> Result<Vec<u32>, Exhausted> {
-        let last = self.moments.iter().max().map_or(0, |&last| last as usize);
-        let mut starts = vec![0_u32; last + 2];
-        for &moment in &self.moments {
-            starts[moment as usize + 1] += 1;
-        }
-        for at in 1..starts.len() {
-            starts[at] += starts[at - 1];
-        }
-        budget.steps(starts.len())?;
-        let mut order = vec![0; self.moments.len()];
-        for (event, &moment) in (0..).zip(&self.moments) {
-            let start = &mut starts[moment as usize];
-            order[*start as usize] = event;
-            *start += 1;
-        }
+        let moments = self.moments.iter().max().map_or(0, |&last| last as usize + 1);
+        budget.steps(moments)?;
+        let mut order = Rows::new(moments, || self.moments.iter().copied().zip(0..)).numbers;
         let key = |&at: &u32| {
             let AccessEvent { value, touch, .. } = self.events.events[at as usize];
             (self.moments[at as usize], self.numbers[value as usize], touch == AccessKind::Look)

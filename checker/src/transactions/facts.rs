@@ -6,11 +6,11 @@ use histories::{Found, History, MicroOperation, Operation, Outcome, Value, Value
 
 use super::{
     findings::Findings,
-    graph::NONE,
     limit::Limit,
     report::{AnomalyKind, Level},
+    words,
 };
-use crate::UnknownWhy;
+use crate::{UnknownWhy, index::OptionalIndex, rows::Rows};
 
 /// Change by an `append` or a `w`. Those of one transaction to one key are adjacent, in its order.
 #[derive(Clone, Copy, Debug)]
@@ -50,22 +50,12 @@ pub(super) struct ByKey<T> {
 }
 
 impl<T: Copy> ByKey<T> {
-    /// Groups rows by a counting sort. Rows of one key keep their order.
+    /// Groups rows by key. Rows of one key keep their order.
     fn new(keys: usize, rows: &[(u32, T)], limit: &Limit<'_>) -> Result<Self, UnknownWhy> {
-        limit.may_take(2 * (keys + 1) * size_of::<u32>() + rows.len() * (size_of::<u32>() + size_of::<T>()))?;
-        let mut begins = vec![0_u32; keys + 1];
-        for (key, _) in rows {
-            begins[*key as usize + 1] += 1;
-        }
-        for key in 0..keys {
-            begins[key + 1] += begins[key];
-        }
-        let (mut next, mut places) = (begins.clone(), vec![0_u32; rows.len()]);
-        for (row, (key, _)) in (0..).zip(rows) {
-            places[next[*key as usize] as usize] = row;
-            next[*key as usize] += 1;
-        }
-        Ok(Self { begins, rows: places.iter().map(|&place| rows[place as usize].1).collect() })
+        limit.may_take((keys + rows.len()) * size_of::<u32>() + rows.len() * size_of::<T>())?;
+        let places = Rows::new(keys, || (0..).zip(rows).map(|(place, (key, _))| (*key, place)));
+        let rows = places.numbers.iter().map(|&place| rows[place as usize].1).collect();
+        Ok(Self { begins: places.begins, rows })
     }
 
     pub(super) fn range(&self, key: u32) -> std::ops::Range<usize> {
@@ -77,8 +67,21 @@ impl<T: Copy> ByKey<T> {
     }
 }
 
-/// Placeholder for the place of a change, if several changes may have written a value.
-pub(super) const SEVERAL: u32 = NONE - 1;
+/// Change that wrote a value, in four bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Writer(u32);
+
+impl Writer {
+    /// Absence of any change that wrote the value.
+    pub(super) const NOBODY: Self = Self(u32::MAX);
+    /// One of several changes: it is unknown which.
+    pub(super) const SEVERAL: Self = Self(u32::MAX - 1);
+
+    /// Returns the place of the change, if it is known.
+    pub(super) fn change(self) -> Option<u32> {
+        (self.0 < Self::SEVERAL.0).then_some(self.0)
+    }
+}
 
 /// Class of a key, by the operations on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,7 +144,7 @@ impl<'h> Facts<'h> {
         findings: &mut Findings<'h>,
         limit: &Limit<'_>,
     ) -> Result<Self, UnknownWhy> {
-        let (keys, number, classes) = classify(history, initial, limit)?;
+        let table = classify(history, initial, limit)?;
         let (mut changes, mut reads, mut strays, mut answered_reads) = (Vec::new(), Vec::new(), Vec::new(), 0);
         let mut happened = Vec::with_capacity(history.transactions.len());
         let mut steps: Vec<(u32, MicroOperation<'h>)> = Vec::new();
@@ -151,7 +154,7 @@ impl<'h> Facts<'h> {
             happened.push(ok);
             let micros = history.transactions.micro_operations(transaction);
             steps.clear();
-            steps.extend(micros.map(|micro| (number[key_of(micro).0 as usize], micro)));
+            steps.extend(micros.map(|micro| (table.number(key_of(micro)), micro)));
             steps.sort_by_key(|(key, _)| *key);
             let transaction = u32::try_from(transaction).expect("there are fewer transactions than events");
             for of_key in steps.chunk_by(|a, b| a.0 == b.0) {
@@ -171,18 +174,19 @@ impl<'h> Facts<'h> {
                         strays: Vec::new(),
                         lacks: false,
                     };
-                    match classes[key as usize] {
+                    match table.classes[key as usize] {
                         KeyClass::List => of_key.list(),
                         KeyClass::Register => of_key.register(),
                     }
                     answered_reads += of_key.reads();
                     limit.grow(&reads)?;
                     reads.extend(of_key.kept.map(|read| (key, read)));
-                    of_key.report(findings, || super::words::key(history.value(keys[key as usize])));
+                    of_key.report(findings, || words::key(history.value(table.keys[key as usize])));
                     strays.extend(of_key.strays.into_iter().map(|stray| (key, stray)));
                 }
             }
         }
+        let KeyTable { keys, classes, .. } = table;
         let (changes, reads) = (ByKey::new(keys.len(), &changes, limit)?, ByKey::new(keys.len(), &reads, limit)?);
         let strays = ByKey::new(keys.len(), &strays, limit)?;
         let all_certain = happened.iter().all(|ok| *ok);
@@ -205,34 +209,35 @@ impl<'h> Facts<'h> {
         &self.history.operations[self.history.transactions.operation(transaction as usize)]
     }
 
+    pub(super) fn key_name(&self, key: u32) -> String {
+        words::key(self.history.value(self.keys[key as usize]))
+    }
+
     pub(super) fn outcome(&self, transaction: u32) -> Outcome {
         self.operation(transaction).outcome
     }
 
-    /// Fills `slots`, which has an entry for each value and is [`NONE`] throughout, with the change of a key that
-    /// wrote each value, or [`SEVERAL`]. A value written by a failed operation counts only if no other operation
-    /// wrote it.
-    pub(super) fn writers(&mut self, key: u32, slots: &mut [u32]) {
+    /// Fills `slots`, which has an entry for each value and is [`Writer::NOBODY`] throughout, with the writers of a
+    /// key's values. A value written by a failed operation counts only if no other operation wrote it.
+    pub(super) fn writers(&mut self, key: u32, slots: &mut [Writer]) {
         let fails = |place: u32| self.outcome(self.changes.rows[place as usize].transaction) == Outcome::Fail;
         let mut twice = Vec::new();
-        for place in self.changes.range(key) {
-            let value = self.changes.rows[place].value;
-            let slot = &mut slots[value.0 as usize];
+        for (place, change) in self.changes.range(key).zip(self.changes.of(key)) {
+            let slot = &mut slots[change.value.0 as usize];
             let place = u32::try_from(place).expect("it was counted");
-            if *slot == NONE || *slot != SEVERAL && fails(*slot) {
-                *slot = place;
-            } else if *slot != SEVERAL && !fails(place) {
-                *slot = SEVERAL;
-                twice.push(value);
+            if *slot == Writer::NOBODY || slot.change().is_some_and(fails) {
+                *slot = Writer(place);
+            } else if *slot != Writer::SEVERAL && !fails(place) {
+                *slot = Writer::SEVERAL;
+                twice.push(change.value);
             }
         }
         if self.classes[key as usize] == KeyClass::Register
             && let Some(slot) = slots.get_mut(self.initial.value.0 as usize)
-            && *slot != NONE
-            && *slot != SEVERAL
+            && let Some(change) = slot.change()
         {
-            *slot = if fails(*slot) { NONE } else { SEVERAL };
-            twice.extend((*slot == SEVERAL).then_some(self.initial.value));
+            *slot = if fails(change) { Writer::NOBODY } else { Writer::SEVERAL };
+            twice.extend((*slot == Writer::SEVERAL).then_some(self.initial.value));
         }
         if !twice.is_empty() {
             self.written_twice.insert(key, twice);
@@ -248,7 +253,7 @@ impl<'h> Facts<'h> {
     pub(super) fn twice_in_words(&self) -> Option<String> {
         let (&key, values) = self.written_twice.first_key_value()?;
         let value = *values.first()?;
-        let (shown, name) = (self.history.value(value), super::words::key(self.history.value(self.keys[key as usize])));
+        let (shown, name) = (self.history.value(value), self.key_name(key));
         let is_initial = self.classes[key as usize] == KeyClass::Register && value == self.initial.value;
         let what = if is_initial { "and is its initial value, too" } else { "more than once" };
         let others = self.written_twice.values().map(Vec::len).sum::<usize>() - 1;
@@ -257,10 +262,15 @@ impl<'h> Facts<'h> {
     }
 
     /// Resets `slots` to its state before [`Facts::writers`].
-    pub(super) fn forget(&self, key: u32, slots: &mut [u32]) {
+    pub(super) fn forget(&self, key: u32, slots: &mut [Writer]) {
         for change in self.changes.of(key) {
-            slots[change.value.0 as usize] = NONE;
+            slots[change.value.0 as usize] = Writer::NOBODY;
         }
+    }
+
+    /// Returns the place that stands for the initial version of a register, after those of all changes.
+    pub(super) fn initial_version(&self) -> usize {
+        self.changes.rows.len()
     }
 
     /// Returns true if the change at this place is the last of its transaction to its key.
@@ -270,34 +280,52 @@ impl<'h> Facts<'h> {
     }
 }
 
+/// Returns the length of the common prefix of two lists.
+pub(super) fn common_prefix(one: &[ValueId], other: &[ValueId]) -> usize {
+    one.iter().zip(other).take_while(|(one, other)| one == other).count()
+}
+
 fn key_of(micro: MicroOperation<'_>) -> ValueId {
     let (MicroOperation::Append { key, .. } | MicroOperation::Write { key, .. } | MicroOperation::Read { key, .. }) =
         micro;
     key
 }
 
-/// Keys, the number of each key by its value, and the class of each.
-type Keys = (Vec<ValueId>, Vec<u32>, Vec<KeyClass>);
+/// Keys of a history.
+struct KeyTable {
+    keys: Vec<ValueId>,
+    classes: Vec<KeyClass>,
+    /// Number of each key, by its value.
+    numbers: Vec<OptionalIndex>,
+}
+
+impl KeyTable {
+    fn number(&self, key: ValueId) -> u32 {
+        self.numbers[key.0 as usize].get().expect("each key was numbered")
+    }
+}
 
 /// Numbers and classifies the keys.
-fn classify(history: &History, initial: &Initial, limit: &Limit<'_>) -> Result<Keys, UnknownWhy> {
+fn classify(history: &History, initial: &Initial, limit: &Limit<'_>) -> Result<KeyTable, UnknownWhy> {
     const APPENDED: u8 = 1;
     const WRITTEN: u8 = 2;
     const READ_LIST: u8 = 4;
     const READ_VALUE: u8 = 8;
     limit.may_take(history.values.len() * size_of::<u32>())?;
-    let (mut keys, mut number, mut uses) = (Vec::new(), vec![NONE; history.values.len()], Vec::new());
+    let (mut keys, mut uses) = (Vec::new(), Vec::new());
+    let mut numbers = vec![OptionalIndex::NONE; history.values.len()];
     for transaction in 0..history.transactions.len() {
         limit.step()?;
         for micro in history.transactions.micro_operations(transaction) {
             let key = key_of(micro);
-            let slot = &mut number[key.0 as usize];
-            if *slot == NONE {
-                *slot = u32::try_from(keys.len()).expect("there are fewer keys than values");
+            let slot = &mut numbers[key.0 as usize];
+            let number = slot.get().unwrap_or_else(|| {
                 keys.push(key);
                 uses.push(0);
-            }
-            uses[*slot as usize] |= match micro {
+                u32::try_from(keys.len() - 1).expect("there are fewer keys than values")
+            });
+            *slot = number.into();
+            uses[number as usize] |= match micro {
                 MicroOperation::Append { .. } => APPENDED,
                 MicroOperation::Write { .. } => WRITTEN,
                 MicroOperation::Read { found: Found::List(_), .. } => READ_LIST,
@@ -319,7 +347,7 @@ fn classify(history: &History, initial: &Initial, limit: &Limit<'_>) -> Result<K
             _ => initial.default,
         });
     }
-    Ok((keys, number, classes))
+    Ok(KeyTable { keys, classes, numbers })
 }
 
 /// Operations of one committed transaction on one key, and what it read there.
@@ -336,10 +364,9 @@ struct KeyAccesses<'a, 'h> {
 impl<'h> KeyAccesses<'_, 'h> {
     fn reads(&self) -> usize {
         let known = |found: Found<'_>| found != Found::Unknown;
-        self.steps
-            .iter()
-            .filter(|(_, micro)| matches!(micro, MicroOperation::Read { found, .. } if known(*found)))
-            .count()
+        let is_known =
+            |micro: &MicroOperation<'_>| matches!(micro, MicroOperation::Read { found, .. } if known(*found));
+        self.steps.iter().filter(|(_, micro)| is_known(micro)).count()
     }
 
     fn report(&self, findings: &mut Findings<'h>, name: impl Fn() -> String) {
@@ -358,7 +385,7 @@ impl<'h> KeyAccesses<'_, 'h> {
     /// Returns a list without its initial elements.
     fn added(&mut self, list: &'h [ValueId]) -> &'h [ValueId] {
         let initial = &self.initial.list;
-        let same = list.iter().zip(initial).take_while(|(found, first)| found == first).count();
+        let same = common_prefix(list, initial);
         self.lacks |= same < initial.len();
         &list[same..]
     }

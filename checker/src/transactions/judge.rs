@@ -7,7 +7,7 @@ use super::{
     add_processes, add_realtime, cycles,
     facts::{Facts, Initial, KeyClass},
     findings::Findings,
-    graph::{Edge, Graph, Kind, Needs},
+    graph::{Edge, Graph, Kind, Needs, Sorting},
     limit::Limit,
     links::LinkWriter,
     lists::Lists,
@@ -118,9 +118,22 @@ impl<'h> Case<'_, 'h> {
         self.facts.written_twice.keys().all(|key| self.facts.classes[*key as usize] != class)
     }
 
+    /// Returns true if each value is written only once, so that it is known where each read came from.
+    fn knows_sources(&self) -> bool {
+        self.facts.written_twice.is_empty()
+    }
+
     /// Returns true if the absence of anomalies and cycles implies an order.
     fn is_exact(&self) -> bool {
-        self.facts.written_twice.is_empty() && self.facts.classes.iter().all(|class| *class == KeyClass::List)
+        self.knows_sources() && self.facts.classes.iter().all(|class| *class == KeyClass::List)
+    }
+
+    /// Returns the vertices in an order that respects the edges for which `counts` is true.
+    fn order(&self, counts: impl Fn(&Edge) -> bool) -> Result<Vec<u32>, UnknownWhy> {
+        match self.graph.sort(counts, self.limit)? {
+            Sorting::Order(order) => Ok(order),
+            Sorting::Cycles(_) => Err(internal("a cycle that refutes nothing")),
+        }
     }
 
     fn add_processes(&mut self) -> Result<(), UnknownWhy> {
@@ -132,7 +145,7 @@ impl<'h> Case<'_, 'h> {
     }
 
     fn look_at_cycles(&mut self, findings: &mut Findings<'h>) -> Result<(), UnknownWhy> {
-        let Err(alive) = self.graph.order(Needs::Realtime, self.limit)? else { return Ok(()) };
+        let Sorting::Cycles(alive) = self.graph.sort(|_| true, self.limit)? else { return Ok(()) };
         self.add_processes()?;
         self.limit.keep_going()?;
         let teller = LinkWriter { facts: &self.facts, lists: &self.lists, registers: &self.registers };
@@ -172,32 +185,25 @@ impl<'h> Case<'_, 'h> {
             if level < Level::StrictSerializable {
                 self.add_processes()?;
             }
-            let order = self.graph.order(needs, self.limit)?.map_err(|_| internal("a cycle that refutes nothing"))?;
-            let order = self.operations_of(&order);
-            let why = match self.replay(|replay| replay.serially(&order, level))? {
-                Ok(()) => {
-                    levels.order = Some(order);
-                    levels.set(level, Status::Holds);
-                    return Ok(());
-                }
-                Err(why) => why,
-            };
-            if self.is_exact() {
-                return Err(internal(&format!("an order of transactions that is none: {why}")));
+            let order = self.operations_of(&self.order(|edge| edge.needs <= needs)?);
+            let order_status = self.replay("an order of transactions that is none", self.is_exact(), |replay| {
+                replay.serially(&order, level)
+            })?;
+            if order_status == Status::Holds {
+                levels.order = Some(order);
+                levels.set(level, Status::Holds);
+                return Ok(());
             }
             let status = match self.solve(needs, false)? {
                 Solution::Order(order) => {
                     let order = self.operations_of(&order);
-                    match self.replay(|replay| replay.serially(&order, level))? {
-                        Ok(()) => {
-                            levels.order = Some(order);
-                            Status::Holds
-                        }
-                        Err(why) if self.facts.written_twice.is_empty() => {
-                            return Err(internal(&format!("a schedule that is none: {why}")));
-                        }
-                        Err(_) => Status::NotRefuted,
+                    let status = self.replay("a schedule that is none", self.knows_sources(), |replay| {
+                        replay.serially(&order, level)
+                    })?;
+                    if status == Status::Holds {
+                        levels.order = Some(order);
                     }
+                    status
                 }
                 Solution::Contradiction(core) => self.contradiction(&core, level, findings)?,
                 Solution::Open => Status::NotRefuted,
@@ -220,13 +226,7 @@ impl<'h> Case<'_, 'h> {
         let status = match self.solve(Needs::Snapshots, true)? {
             Solution::Order(events) => {
                 let events = self.operations_of(&events);
-                match self.replay(|replay| replay.by_snapshots(&events))? {
-                    Ok(()) => Status::Holds,
-                    Err(why) if self.facts.written_twice.is_empty() => {
-                        return Err(internal(&format!("snapshots that are none: {why}")));
-                    }
-                    Err(_) => Status::NotRefuted,
-                }
+                self.replay("snapshots that are none", self.knows_sources(), |replay| replay.by_snapshots(&events))?
             }
             Solution::Contradiction(core) => self.contradiction(&core, Level::SnapshotIsolation, findings)?,
             Solution::Open => Status::NotRefuted,
@@ -240,7 +240,7 @@ impl<'h> Case<'_, 'h> {
     fn committed(&self, findings: &mut Findings<'h>, levels: &mut Levels) -> Result<(), UnknownWhy> {
         self.limit.keep_going()?;
         let counts = |edge: &Edge| edge.needs == Needs::Nothing && edge.kind != Kind::Rw;
-        let order = self.graph.order_by(counts, self.limit)?.map_err(|_| internal("a cycle that refutes nothing"))?;
+        let order = self.order(counts)?;
         let mut operations = self.operations_of(&order);
         if !self.is_sure(KeyClass::Register) {
             match self.in_order_of_reads(&order) {
@@ -264,13 +264,9 @@ impl<'h> Case<'_, 'h> {
                 Err(_) => {}
             }
         }
-        let status = match self.replay(|replay| replay.committed(&operations))? {
-            Ok(()) => Status::Holds,
-            Err(why) if self.facts.written_twice.is_empty() => {
-                return Err(internal(&format!("reads of what was committed that are none: {why}")));
-            }
-            Err(_) => Status::NotRefuted,
-        };
+        let status = self.replay("reads of what was committed that are none", self.knows_sources(), |replay| {
+            replay.committed(&operations)
+        })?;
         levels.set(Level::ReadCommitted, status);
         Ok(())
     }
@@ -435,15 +431,12 @@ impl<'h> Case<'_, 'h> {
     }
 
     fn explained(&self, level: Level, order: Vec<u32>, levels: &mut Levels) -> Result<(), UnknownWhy> {
-        let replayed = match level {
+        self.replay("an order that was tried and is none", true, |replay| match level {
             Level::ReadUncommitted => Ok(()),
-            Level::ReadCommitted => self.replay(|replay| replay.committed(&order))?,
-            Level::SnapshotIsolation => self.replay(|replay| replay.by_snapshots(&order))?,
-            _ => self.replay(|replay| replay.serially(&order, level))?,
-        };
-        if let Err(why) = replayed {
-            return Err(internal(&format!("an order that was tried and is none: {why}")));
-        }
+            Level::ReadCommitted => replay.committed(&order),
+            Level::SnapshotIsolation => replay.by_snapshots(&order),
+            _ => replay.serially(&order, level),
+        })?;
         if level >= Level::Serializable {
             levels.order = Some(order);
         }
@@ -451,18 +444,26 @@ impl<'h> Case<'_, 'h> {
         Ok(())
     }
 
-    /// Replays an order within the limits.
+    /// Replays an order within the limits: the level holds, or it is not refuted. If it `must_hold`, the order is
+    /// `claim` otherwise, which contradicts the method.
     fn replay(
         &self,
+        claim: &str,
+        must_hold: bool,
         run: impl FnOnce(&mut Replay<'_>) -> Result<(), String>,
-    ) -> Result<Result<(), String>, UnknownWhy> {
+    ) -> Result<Status, UnknownWhy> {
         let mut stopped = Ok(());
         let mut goes_on = |steps: usize| {
             stopped = self.limit.steps(steps);
             stopped.is_ok()
         };
         let replayed = run(&mut Replay { history: self.history, initial: self.initial, goes_on: &mut goes_on });
-        stopped.map(|()| replayed)
+        stopped?;
+        match replayed {
+            Ok(()) => Ok(Status::Holds),
+            Err(why) if must_hold => Err(internal(&format!("{claim}: {why}"))),
+            Err(_) => Ok(Status::NotRefuted),
+        }
     }
 
     fn operation(&self, transaction: u32) -> u32 {

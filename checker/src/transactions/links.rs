@@ -5,7 +5,7 @@ use histories::{Outcome, Value, ValueId};
 use super::{
     cycles::Cycle,
     facts::{Facts, KeyClass, Read},
-    graph::{Edge, Kind, NONE, Needs},
+    graph::{Edge, Kind, Needs},
     lists::Lists,
     registers::Registers,
     report::{AnomalyKind, Link, LinkEvidence, Orders},
@@ -55,13 +55,13 @@ impl LinkWriter<'_, '_> {
                 let why = format!("{b} read {value} in {name} (it ended at {to_ended}), which {a} wrote there");
                 (LinkEvidence::Read { key, value }, why)
             }
-            Kind::Rw if self.facts.classes[edge.key as usize] == KeyClass::List => {
+            Kind::Rw if self.facts.classes[edge.key() as usize] == KeyClass::List => {
                 let (key, value) = (self.key(edge), self.missed(edge));
                 let name = words::key(&key);
                 let why = format!("{a} read {name} at {from_began} without {value}, which {b} appended");
                 (LinkEvidence::Missed { key, value }, why)
             }
-            Kind::Ww if self.facts.classes[edge.key as usize] == KeyClass::List => self.overwritten(edge, &a, &b),
+            Kind::Ww if self.facts.classes[edge.key() as usize] == KeyClass::List => self.overwritten(edge, &a, &b),
             Kind::Ww | Kind::Rw => self.replaced(edge, &a, &b),
         };
         let so = if closes { "yet " } else { "" };
@@ -70,7 +70,7 @@ impl LinkWriter<'_, '_> {
     }
 
     fn key(&self, edge: &Edge) -> Value {
-        self.facts.history.value(self.facts.keys[edge.key as usize]).clone()
+        self.facts.history.value(self.facts.keys[edge.key() as usize]).clone()
     }
 
     fn value(&self, id: ValueId) -> Value {
@@ -80,22 +80,22 @@ impl LinkWriter<'_, '_> {
     /// Returns what a transaction changed in the edge's key: only those values that no other may have written, if
     /// there are any.
     fn changes(&self, edge: &Edge, transaction: u32) -> std::vec::IntoIter<ValueId> {
-        let all = self.facts.changes.of(edge.key).iter();
+        let all = self.facts.changes.of(edge.key()).iter();
         let all = all.filter(move |change| change.transaction == transaction).map(|change| change.value);
         let sure: Vec<ValueId> =
-            all.clone().filter(|value| !self.facts.twice(edge.key).any(|other| other == *value)).collect();
+            all.clone().filter(|value| !self.facts.twice(edge.key()).any(|other| other == *value)).collect();
         if sure.is_empty() { all.collect::<Vec<_>>().into_iter() } else { sure.into_iter() }
     }
 
     fn read(&self, edge: &Edge, transaction: u32) -> &Read<'_> {
-        let mut all = self.facts.reads.of(edge.key).iter();
+        let mut all = self.facts.reads.of(edge.key()).iter();
         all.find(|read| read.transaction == transaction).expect("the edge comes from what it read")
     }
 
     /// Returns a value that the later transaction read and the earlier one wrote.
     fn seen(&self, edge: &Edge) -> Value {
-        let reads = self.facts.reads.of(edge.key).iter().filter(|read| read.transaction == edge.to);
-        let strays = self.facts.strays.of(edge.key).iter().filter(|stray| stray.transaction == edge.to);
+        let reads = self.facts.reads.of(edge.key()).iter().filter(|read| read.transaction == edge.to);
+        let strays = self.facts.strays.of(edge.key()).iter().filter(|stray| stray.transaction == edge.to);
         let all = reads.map(|read| (&read.list[..read.base as usize], read.value));
         let all: Vec<(&[ValueId], ValueId)> = all.chain(strays.map(|stray| (stray.list, stray.value))).collect();
         let seen = |value: &ValueId| all.iter().any(|(list, found)| list.contains(value) || found == value);
@@ -111,7 +111,7 @@ impl LinkWriter<'_, '_> {
     }
 
     fn overwritten(&self, edge: &Edge, a: &str, b: &str) -> (LinkEvidence, String) {
-        let longest = self.lists.longest[edge.key as usize].expect("only what was read has an order");
+        let longest = self.lists.longest[edge.key() as usize].expect("only what was read has an order");
         let history = self.facts.history;
         let place = |value: ValueId| longest.list.iter().position(|element| *element == value);
         let first = self.changes(edge, edge.from).filter(|value| place(*value).is_some());
@@ -146,12 +146,12 @@ impl LinkWriter<'_, '_> {
             let (evidence, shown) = self.later(edge, [before, after]);
             return (evidence, format!("{a} {did} {value} in {name} and {b} wrote {later}, which came later: {shown}"));
         }
-        let mut reads = self.facts.reads.of(edge.key).iter();
+        let mut reads = self.facts.reads.of(edge.key()).iter();
         if reads.any(|read| read.transaction == edge.to && read.value == before) {
             let why = format!("{a} {did} {value} in {name}, and {b} read {value} there and replaced it by {later}");
             return (LinkEvidence::Replaced { key, value, later }, why);
         }
-        let chain = self.chain(edge.key, before);
+        let chain = self.chain(edge.key(), before);
         let chain: Vec<usize> = chain.into_iter().filter_map(|version| self.operation(version)).collect();
         if chain.is_empty() {
             let why = format!("{a} read {name} before anything was written there, and {b} wrote {later} there");
@@ -176,26 +176,25 @@ impl LinkWriter<'_, '_> {
         let (range, next) = (self.facts.changes.range(key), &self.registers.next);
         let rows = &self.facts.changes.rows;
         let register = self.registers.all.iter().find(|register| register.key == key);
-        let first = register.map_or(NONE, |register| register.first);
+        let first = register.and_then(|register| register.first.get());
         let number = |place: usize| u32::try_from(place).expect("it was counted");
         let is_final = |place: &usize| rows[*place].value == version && self.facts.is_final(key, number(*place));
         let Some(mut place) = range.clone().find(is_final).map(number) else { return Vec::new() };
         let mut chain = vec![place];
-        while place != first && chain.len() <= range.len() {
-            let Some(before) = range.clone().find(|&before| next[before] == place) else { return reversed(chain) };
+        while Some(place) != first && chain.len() <= range.len() {
+            let Some(before) = range.clone().find(|&before| next[before].get() == Some(place)) else { break };
             place = number(before);
             chain.push(place);
         }
-        reversed(chain)
+        chain.reverse();
+        chain
     }
 
     /// Returns all changes of a version's chain, in order.
     fn whole_chain(&self, key: u32, version: ValueId) -> Vec<u32> {
         let mut chain = self.chain(key, version);
-        while let Some(&next) = chain.last().and_then(|last| self.registers.next.get(*last as usize)) {
-            if next == NONE || chain.contains(&next) {
-                break;
-            }
+        let next = |last: &u32| self.registers.next.get(*last as usize)?.get();
+        while let Some(next) = chain.last().and_then(next).filter(|next| !chain.contains(next)) {
             chain.push(next);
         }
         chain
@@ -207,10 +206,10 @@ impl LinkWriter<'_, '_> {
         let orders = if edge.needs == Needs::Process { Orders::Process } else { Orders::Realtime };
         let of = |t: u32| self.facts.operation(t);
         let accesses = |version| {
-            let chain = self.whole_chain(edge.key, version);
+            let chain = self.whole_chain(edge.key(), version);
             let places = 0..chain.len();
             let all = places.flat_map(|place| {
-                self.accesses(edge.key, self.facts.changes.rows[chain[place] as usize].value).map(move |t| (place, t))
+                self.accesses(edge.key(), self.facts.changes.rows[chain[place] as usize].value).map(move |t| (place, t))
             });
             let all: Vec<(usize, u32)> = all.collect();
             (chain, all)
@@ -255,11 +254,6 @@ impl LinkWriter<'_, '_> {
         let read = self.facts.reads.of(key).iter().filter(move |read| read.value == version);
         wrote.chain(read.map(|read| read.transaction))
     }
-}
-
-fn reversed(mut chain: Vec<u32>) -> Vec<u32> {
-    chain.reverse();
-    chain
 }
 
 /// Formats the number of transactions that replaced a version, each having read it.

@@ -32,10 +32,10 @@ mod words;
 use histories::{History, NEVER, Outcome, Value};
 use rustc_hash::FxHashMap;
 
-use crate::{Limits, UnknownWhy};
+use crate::{Limits, UnknownWhy, index::OptionalIndex};
 use facts::{Facts, Initial};
 use findings::Findings;
-use graph::{Graph, Kind, NONE, Needs};
+use graph::{Graph, Kind, Needs};
 use judge::Levels;
 use limit::Limit;
 
@@ -96,26 +96,22 @@ fn add_realtime(facts: &Facts<'_>, graph: &mut Graph, limit: &Limit<'_>) -> Resu
     let mut ended: Vec<(u32, u32)> = ended.collect();
     ended.sort_unstable();
     let mut ended = ended.into_iter().peekable();
-    let mut moment = NONE;
+    let mut moment = None;
     for transaction in happened() {
         limit.step()?;
         limit.edges(graph, 4)?;
         let begun = facts.operation(transaction).invoked;
-        let mut fresh = NONE;
+        let mut fresh = None;
         while let Some((_, before)) = ended.next_if(|(rank, _)| *rank < begun) {
-            if fresh == NONE {
-                fresh = graph.between();
-            }
-            graph.add(before, fresh, Kind::Realtime, Needs::Realtime, NONE);
+            let fresh = *fresh.get_or_insert_with(|| graph.between());
+            graph.add(before, fresh, Kind::Realtime, Needs::Realtime, OptionalIndex::NONE);
         }
-        if fresh != NONE {
-            if moment != NONE {
-                graph.add(moment, fresh, Kind::Onward, Needs::Realtime, NONE);
-            }
-            moment = fresh;
+        if let Some((before, after)) = moment.zip(fresh) {
+            graph.add(before, after, Kind::Onward, Needs::Realtime, OptionalIndex::NONE);
         }
-        if moment != NONE {
-            graph.add(moment, transaction, Kind::Onward, Needs::Realtime, NONE);
+        moment = fresh.or(moment);
+        if let Some(moment) = moment {
+            graph.add(moment, transaction, Kind::Onward, Needs::Realtime, OptionalIndex::NONE);
         }
     }
     Ok(())
@@ -132,7 +128,7 @@ fn add_processes(facts: &Facts<'_>, graph: &mut Graph) {
     for transaction in (0..graph_len(facts)).filter(|&t| facts.happened[t as usize]) {
         let operation = facts.operation(transaction);
         if let Some(&before) = last.get(&operation.process) {
-            graph.add(before, transaction, Kind::Process, Needs::Process, NONE);
+            graph.add(before, transaction, Kind::Process, Needs::Process, OptionalIndex::NONE);
         }
         if operation.outcome == Outcome::Ok {
             last.insert(operation.process, transaction);

@@ -14,7 +14,7 @@
 use histories::{Found, History, MicroOperation, NEVER, Outcome, Value, ValueId};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::{limit::Limit, report::Level, uncommitted};
+use super::{facts::common_prefix, limit::Limit, report::Level, uncommitted};
 use crate::UnknownWhy;
 
 /// Number of transactions up to which they are always decided.
@@ -173,7 +173,7 @@ impl<'h> SmallHistory<'h> {
         self.lists.push(list);
         let read = self.lists.len() - 1;
         // Initial elements were added by no transaction.
-        let first = list.iter().zip(&self.initial_list).take_while(|(found, first)| found == first).count();
+        let first = common_prefix(list, &self.initial_list);
         let added = &list[first..];
         if let Some(stripped) = added.strip_suffix(own)
             && *base.or_insert(stripped) == stripped
@@ -191,7 +191,7 @@ impl<'h> SmallHistory<'h> {
         let found = match level {
             Level::ReadUncommitted => return uncommitted::decide(self, limit),
             Level::ReadCommitted => {
-                let Some(mut growth) = Growth::new(self) else { return Ok(SmallDecision::Refuted) };
+                let Some(mut growth) = ListGrowth::new(self) else { return Ok(SmallDecision::Refuted) };
                 self.committed(&mut growth, 0, &mut order, &mut tried)?
             }
             Level::SnapshotIsolation => self.snapshots([0, 0], &self.initially(), &mut order, &mut tried)?,
@@ -231,7 +231,7 @@ impl<'h> SmallHistory<'h> {
             }
             SmallStep::Write { key, value } => {
                 // A value that is never read makes no difference.
-                contents[key][0] = if self.read.contains(&(key, value)) { value.0 } else { DEAD - 1 };
+                contents[key][0] = if self.read.contains(&(key, value)) { value.0 } else { ValueId::UNKNOWN.0 };
                 true
             }
             SmallStep::List { key, node, .. } => !reads || contents[key][1] == node,
@@ -328,7 +328,7 @@ impl<'h> SmallHistory<'h> {
 
     fn committed(
         &self,
-        growth: &mut Growth<'h>,
+        growth: &mut ListGrowth<'h>,
         done: u64,
         order: &mut Vec<usize>,
         tried: &mut VisitedStates<'_>,
@@ -360,7 +360,7 @@ impl<'h> SmallHistory<'h> {
     }
 
     /// Returns true if one of the transactions done left this value behind, or if it is the initial one.
-    fn was_left(&self, done: u64, key: usize, value: ValueId, growth: &Growth<'_>) -> bool {
+    fn was_left(&self, done: u64, key: usize, value: ValueId, growth: &ListGrowth<'_>) -> bool {
         let is_list = value == ValueId::NIL && self.is_list(key);
         if is_list {
             return growth.was(key, 0);
@@ -445,7 +445,7 @@ impl VisitedStates<'_> {
 
 /// Growth of lists to what was read of them.
 #[derive(Clone)]
-struct Growth<'h> {
+struct ListGrowth<'h> {
     /// Order of each key's list that all its reads show.
     paths: std::rc::Rc<Vec<&'h [ValueId]>>,
     /// Length of each list; one more than its path if it grew beyond that.
@@ -454,7 +454,7 @@ struct Growth<'h> {
     were: Vec<Vec<usize>>,
 }
 
-impl<'h> Growth<'h> {
+impl<'h> ListGrowth<'h> {
     fn new(small: &SmallHistory<'h>) -> Option<Self> {
         let mut paths: Vec<&'h [ValueId]> = Vec::new();
         for claims in small.claims() {

@@ -9,6 +9,7 @@ use histories::ValueId;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
+    facts::common_prefix,
     limit::Limit,
     small::{SmallDecision, SmallHistory, SmallStep},
 };
@@ -27,7 +28,8 @@ pub(super) fn decide(small: &SmallHistory<'_>, limit: &Limit<'_>) -> Result<Smal
     let certain: Vec<usize> = (0..small.transactions.len()).filter(|at| small.transactions[*at].certain).collect();
     let (mut orders, mut before) = (Vec::new(), vec![0_u64; small.transactions.len()]);
     for (key, claims) in small.claims().into_iter().enumerate() {
-        let claims: Vec<&[ValueId]> = claims.into_iter().map(|claim| without(claim, &small.initial_list)).collect();
+        let claims: Vec<&[ValueId]> =
+            claims.into_iter().map(|claim| &claim[common_prefix(claim, &small.initial_list)..]).collect();
         let longest = claims.iter().copied().max_by_key(|claim| claim.len()).unwrap_or(&[]);
         if claims.iter().all(|claim| longest.starts_with(claim)) {
             orders.push(Order::new(small, key, longest));
@@ -40,11 +42,6 @@ pub(super) fn decide(small: &SmallHistory<'_>, limit: &Limit<'_>) -> Result<Smal
     let mut search = UncommittedSearch { small, certain, orders, before, tried: FxHashSet::default(), limit };
     let places = vec![0; search.orders.len()];
     Ok(if search.rest(0, &places)? { SmallDecision::Explained(Vec::new()) } else { SmallDecision::Refuted })
-}
-
-fn without<'h>(list: &'h [ValueId], initial: &[ValueId]) -> &'h [ValueId] {
-    let same = list.iter().zip(initial).take_while(|(found, first)| found == first).count();
-    &list[same..]
 }
 
 fn added(small: &SmallHistory<'_>, at: usize, key: usize) -> impl Iterator<Item = ValueId> {
