@@ -166,7 +166,7 @@ impl WeakVerdict {
 pub(crate) const MAX_EVIDENCE: usize = 24;
 
 /// Evidence of a violation in one key.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Evidence {
     /// Operations, as few as possible, that already cannot be ordered, as indexes into
     /// [`histories::History::operations`], ascending.

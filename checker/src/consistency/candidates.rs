@@ -4,7 +4,7 @@
 //! at the end of the zone before it that it must follow (`zones/mod.rs`), or, further along a chain, when all before
 //! it have begun. A look takes place when it begins, or when its value is set, whichever is later. If each moment
 //! lies within its operation, the order of the moments keeps the order of each session and sets each value before it
-//! is found. So it extends the causal order, which therefore has no cycle, and the looker at a value can only know of
+//! is found. So it extends the causal order, which therefore has no cycle, and the reader at a value can only know of
 //! a newer change that lies *between* the two in that order. If every look finds the value that was set last, the
 //! history is causally consistent. For any other look, all that can contradict causality (the look, the setting of
 //! its value, the newer change, and every event that makes one known to the other) lies in the range from the setting
@@ -161,7 +161,8 @@ impl CausalCandidates {
     }
 }
 
-/// Returns for each value the moment at which it is set ([`NEVER`] if it is not), and its number in the order of the zones.
+/// Returns for each value the moment at which it is set ([`NEVER`] if it is not), and its number in the order of the
+/// zones.
 fn of_values(placed: &KeyZones) -> (Vec<u32>, Vec<u32>) {
     let KeyZones { clusters, zones, .. } = placed;
     let (mut moments, mut numbers) = (vec![NEVER; clusters.len() as usize], vec![0; clusters.len() as usize]);

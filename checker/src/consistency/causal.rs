@@ -14,7 +14,7 @@
 //! Vector clocks with an entry for each session that sets something, as in AWDIT (Møldrup and Pavlogiannis 2025):
 //! O(n·k) for k such sessions. A session advances until it looks at a change that has no clock yet, and the change
 //! wakes it. A session that is never woken waits on a cycle. For a look at `v`, it suffices to test for each session
-//! whether its last change of the key that the looker knows of has `v`'s change in its past.
+//! whether its last change of the key that the reader knows of has `v`'s change in its past.
 
 use histories::History;
 use rustc_hash::FxHashMap;
@@ -65,17 +65,18 @@ pub(super) struct AccessEvents {
 #[derive(Debug)]
 pub(super) enum CausalViolation {
     /// Look at a value that was never set.
-    Unset { looker: u32 },
-    /// Look at an overwritten value: the looker knows of the newer change, which has the change that was found in its
+    Unset { reader: u32 },
+    /// Look at an overwritten value: the reader knows of the newer change, which has the change that was found in its
     /// past (`None`: the initial value). `way` are the operations that show this.
-    Overwritten { looker: u32, writer: Option<u32>, newer: u32, way: Vec<u32> },
+    Overwritten { reader: u32, writer: Option<u32>, newer: u32, way: Vec<u32> },
     /// Cycle: each of these operations must come before the next.
     Ring { ring: Vec<u32> },
     /// Failure to check: the clocks would take this many bytes.
     TooMany { bytes: usize },
 }
 
-/// Change of a value: its session (none if it was not changed), its position among the changes of the session (from 1), and its event.
+/// Change of a value: its session (none if it was not changed), its position among the changes of the session (from
+/// 1), and its event.
 #[derive(Clone, Copy)]
 struct SessionChange {
     session: OptionalIndex,
@@ -211,7 +212,7 @@ impl<'a> CausalSweep<'a> {
                 ready.extend(self.waiting.remove(&value).into_iter().flatten());
             } else if self.changes[value as usize].session.get().is_none() {
                 if self.all.initial[self.all.keys[value as usize] as usize] != value {
-                    return Ok(Some(CausalViolation::Unset { looker: operation }));
+                    return Ok(Some(CausalViolation::Unset { reader: operation }));
                 }
                 if let Some(found) = self.overwritten(session, value) {
                     return Ok(Some(found));
@@ -258,15 +259,15 @@ impl<'a> CausalSweep<'a> {
                     way.extend(self.way(writer, newer));
                 }
                 let of = |at: usize| self.all.events[at].operation;
-                let (looker, writer, newer) = (of(*at), writer.map(of), of(newer));
-                return Some(CausalViolation::Overwritten { looker, writer, newer, way });
+                let (reader, writer, newer) = (of(*at), writer.map(of), of(newer));
+                return Some(CausalViolation::Overwritten { reader, writer, newer, way });
             }
         }
         None
     }
 
     /// Returns operations that show that event `from` precedes event `to`: both ends of each step from a change to
-    /// its looker.
+    /// its reader.
     fn way(&self, from: usize, to: usize) -> Vec<u32> {
         let events = &self.all.events;
         let mut came: FxHashMap<usize, usize> = FxHashMap::default();
@@ -315,9 +316,9 @@ impl<'a> CausalSweep<'a> {
         let mut session = session as usize;
         while !seen.contains_key(&session) {
             seen.insert(session, order.len());
-            let looker = &self.all.events[self.at[session].0];
-            let change = self.changes[looker.value as usize];
-            order.push([looker.operation, self.all.events[change.event as usize].operation]);
+            let reader = &self.all.events[self.at[session].0];
+            let change = self.changes[reader.value as usize];
+            order.push([reader.operation, self.all.events[change.event as usize].operation]);
             session =
                 self.changers.iter().position(|&changer| changer == change.session).expect("it changes something");
         }
@@ -328,30 +329,31 @@ impl<'a> CausalSweep<'a> {
 /// Extends operations that contradict causal consistency by others that prove that those of unknown outcome took
 /// place: each of these needs an observer of the value it set, and not all observers may be of unknown outcome
 /// themselves.
-pub(super) fn show(all: &[AccessEvent], kept: &mut Vec<u32>) {
-    let find = |kept: &[u32], values: &[u32]| {
+pub(super) fn show(all: &[AccessEvent], gathered: &mut Vec<u32>) {
+    let find = |gathered: &[u32], values: &[u32]| {
         let sees = |event: &&AccessEvent| {
-            event.touch == AccessKind::Look && values.contains(&event.value) && !kept.contains(&event.operation)
+            event.touch == AccessKind::Look && values.contains(&event.value) && !gathered.contains(&event.operation)
         };
         all.iter().filter(sees).max_by_key(|event| event.certain).map(|event| event.operation)
     };
     let sets =
         |operation: u32| all.iter().filter(move |event| event.touch == AccessKind::Set && event.operation == operation);
     let mut at = 0;
-    while at < kept.len() {
-        let operation = kept[at];
+    while at < gathered.len() {
+        let operation = gathered[at];
         at += 1;
         let Some(set) = sets(operation).find(|event| !event.certain) else { continue };
         let sees = |event: &AccessEvent| event.touch == AccessKind::Look && event.value == set.value;
         let is_seen =
-            |event: &AccessEvent| event.operation != operation && kept.contains(&event.operation) && sees(event);
+            |event: &AccessEvent| event.operation != operation && gathered.contains(&event.operation) && sees(event);
         if !all.iter().any(is_seen) {
-            kept.extend(find(kept, &[set.value]));
+            gathered.extend(find(gathered, &[set.value]));
         }
     }
-    while !all.iter().any(|event| event.certain && kept.contains(&event.operation)) {
-        let values: Vec<u32> = kept.iter().flat_map(|&operation| sets(operation)).map(|event| event.value).collect();
-        let Some(seer) = find(kept, &values) else { return };
-        kept.push(seer);
+    while !all.iter().any(|event| event.certain && gathered.contains(&event.operation)) {
+        let values: Vec<u32> =
+            gathered.iter().flat_map(|&operation| sets(operation)).map(|event| event.value).collect();
+        let Some(seer) = find(gathered, &values) else { return };
+        gathered.push(seer);
     }
 }

@@ -36,7 +36,9 @@ pub(super) fn ring(nodes: u32, edges: &[StepEdge], budget: &Budget<'_>) -> Resul
         if sorted.len() == count {
             return Ok(None);
         }
-        sorted.into_iter().for_each(|node| left[node as usize] = false);
+        for node in sorted {
+            left[node as usize] = false;
+        }
     }
     let candidates: Vec<u32> = (0..nodes).filter(|&node| left[node as usize]).collect();
     let rows = Rows::new(count, || edges.iter().zip(0..).map(|(edge, number)| (edge.from, number)));

@@ -6,7 +6,7 @@
 use crate::{
     index::OptionalIndex,
     prepare::{Action, Prepared, Step, Val},
-    zones::{Clusters, KeyZones, Zone, ZoneViolation},
+    zones::{Clusters, KeyZones, ZoneViolation},
 };
 
 /// Kind of access to a value.
@@ -24,8 +24,8 @@ pub(super) struct ViolatedKey<'a> {
     pub prepared: &'a Prepared,
     pub clusters: &'a Clusters,
     pub violation: &'a ZoneViolation,
-    /// Chains of its values; empty if its cas contradict each other.
-    pub chains: Chains,
+    /// Chain of each value, if it came about, in the order of the zones, and its position in the chain.
+    pub chains: Vec<(OptionalIndex, u32)>,
     /// Steps that took place and can contradict the order of the zones, in the order of their starts.
     pub suspects: Vec<u32>,
 }
@@ -34,8 +34,13 @@ impl<'a> ViolatedKey<'a> {
     /// Prepares a key for this violation from values that have no order.
     pub(super) fn new(prepared: &'a Prepared, placed: &'a KeyZones, violation: &'a ZoneViolation) -> Self {
         let KeyZones { clusters, zones, .. } = placed;
-        let mut key =
-            Self { prepared, clusters, violation, chains: Chains::new(clusters, zones), suspects: Vec::new() };
+        let mut chains = vec![(OptionalIndex::NONE, 0); clusters.len() as usize];
+        for (chain, zone) in (0_u32..).zip(zones) {
+            for (place, value) in (0..).zip(clusters.chain(zone.origin)) {
+                chains[value as usize] = (chain.into(), place);
+            }
+        }
+        let mut key = Self { prepared, clusters, violation, chains, suspects: Vec::new() };
         key.suspects = if clusters.suspects.is_some() {
             let values = clusters.suspects();
             let values = values.iter().flat_map(|&origin| clusters.chain(origin));
@@ -54,7 +59,8 @@ impl<'a> ViolatedKey<'a> {
     pub(super) fn no_versions(&self) -> Option<ZoneViolation> {
         match self.violation {
             ZoneViolation::Meeting { .. } | ZoneViolation::Inversion { .. } => {
-                (!self.chains.ring.is_empty()).then(|| ZoneViolation::Ring { values: self.chains.ring.clone() })
+                // Only values of a ring belong to no block.
+                self.clusters.suspects.is_none().then(|| self.clusters.ring())
             }
             other => Some(other.clone()),
         }
@@ -67,35 +73,6 @@ impl<'a> ViolatedKey<'a> {
     /// Returns the steps that took place with their numbers, in the order of their starts.
     pub(super) fn took_place(&self) -> impl Iterator<Item = (u32, &Step)> {
         (0..).zip(&self.prepared.steps).filter(|(_, step)| took_place(step, self.clusters))
-    }
-}
-
-/// Chains of values that cas link, in the order of their zones.
-#[derive(Debug, Default)]
-pub(super) struct Chains {
-    /// Chain of each value, if it came about, and its position in the chain.
-    pub places: Vec<(OptionalIndex, u32)>,
-    /// Values that cas set in a cycle.
-    pub ring: Vec<Val>,
-}
-
-impl Chains {
-    fn new(clusters: &Clusters, zones: &[Zone]) -> Self {
-        let mut chains = Self { places: vec![(OptionalIndex::NONE, 0); clusters.len() as usize], ..Self::default() };
-        for (chain, zone) in (0_u32..).zip(zones) {
-            for (place, value) in (0..).zip(clusters.chain(zone.origin)) {
-                chains.places[value as usize] = (chain.into(), place);
-            }
-        }
-        if clusters.suspects.is_some() {
-            return chains;
-        }
-        let is_lost = |&value: &Val| clusters[value].included && chains.places[value as usize].0.get().is_none();
-        if let Some(first) = (0..clusters.len()).find(is_lost) {
-            let others = clusters.chain(first).skip(1).take_while(|&value| value != first);
-            chains.ring = std::iter::once(first).chain(others).collect();
-        }
-        chains
     }
 }
 

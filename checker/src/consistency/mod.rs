@@ -148,28 +148,28 @@ impl<'a> Evaluation<'a> {
     }
 
     /// Tests every model but the causal one on a key that is not linearizable.
-    fn evaluation(&mut self, teller: &WitnessBuilder<'_>, budget: &Budget<'_>) -> Result<(), Exhausted> {
-        let key = teller.key;
-        self.of(Consistency::Linearizable).fail(teller.of_zones());
+    fn evaluation(&mut self, builder: &WitnessBuilder<'_>, budget: &Budget<'_>) -> Result<(), Exhausted> {
+        let key = builder.key;
+        self.of(Consistency::Linearizable).fail(builder.of_zones());
         let mut open = Vec::new();
         match regular::irregular(key, budget)? {
-            Some(found) => self.of(Consistency::Regular).fail(teller.of_irregular(found)),
+            Some(found) => self.of(Consistency::Regular).fail(builder.of_irregular(found)),
             None => open.push(Consistency::Regular),
         }
-        match self.final_reads(teller) {
+        match self.final_reads(builder) {
             Some(witness) => self.of(Consistency::Converged).fail(witness),
             None => open.push(Consistency::Converged),
         }
         let no_versions = key.no_versions();
         let suspects = match no_versions {
             Some(_) => Default::default(),
-            None => versions::suspects(teller.history, key, budget)?,
+            None => versions::suspects(builder.history, key, budget)?,
         };
         for (model, suspects) in versions::VERSION_MODELS.into_iter().zip(suspects) {
             let found = match &no_versions {
-                Some(violation) => Some(teller.of_no_versions(violation)),
-                None => versions::refute(teller.history, key, model, &suspects, budget)?
-                    .map(|pairs| teller.of_pairs(&pairs)),
+                Some(violation) => Some(builder.of_no_versions(violation)),
+                None => versions::refute(builder.history, key, model, &suspects, budget)?
+                    .map(|pairs| builder.of_pairs(&pairs)),
             };
             match found {
                 Some(witness) => self.of(model).fail(witness),
@@ -189,15 +189,15 @@ impl<'a> Evaluation<'a> {
     }
 
     /// Returns the evidence against convergence, if there is any.
-    fn final_reads(&mut self, teller: &WitnessBuilder<'_>) -> Option<Witness> {
-        let reads = converged::final_reads(teller.history, teller.key);
+    fn final_reads(&mut self, builder: &WitnessBuilder<'_>) -> Option<Witness> {
+        let reads = converged::final_reads(builder.history, builder.key);
         if reads.is_empty() {
             let why = "nobody read after the last change of a key";
             self.of(Consistency::Converged).why.get_or_insert_with(|| why.to_owned());
         }
-        regular::irregular_final(teller.key, &reads)
-            .map(|found| teller.of_irregular(found))
-            .or_else(|| converged::differing(teller.key, &reads).map(|reads| teller.of_final(&reads)))
+        regular::irregular_final(builder.key, &reads)
+            .map(|found| builder.of_irregular(found))
+            .or_else(|| converged::differing(builder.key, &reads).map(|reads| builder.of_final(&reads)))
     }
 
     /// Tests the causal model, unless the history is linearizable.

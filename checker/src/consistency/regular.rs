@@ -26,11 +26,11 @@ use crate::{
 #[derive(Clone, Copy, Debug)]
 pub(super) enum RegularityViolation {
     /// Look at a value that was never set, or with a contradictory answer.
-    Unset { looker: u32 },
+    Unset { reader: u32 },
     /// Look that was over before the change began whose value it found.
-    Early { looker: u32, writer: u32 },
+    Early { reader: u32, writer: u32 },
     /// Look before which a newer change lies completely after the one that it found.
-    Replaced { looker: u32, writer: Option<u32>, newer: u32 },
+    Replaced { reader: u32, writer: Option<u32>, newer: u32 },
 }
 
 /// Returns the first look that is not regular, or `None` if all are.
@@ -66,31 +66,31 @@ pub(super) fn irregular_final(key: &ViolatedKey<'_>, reads: &[u32]) -> Option<Re
 
 /// Returns the reason why a look fits no order of the changes, given the last start among the changes that ended
 /// before it.
-fn fits_nothing(key: &ViolatedKey<'_>, looker: u32, newest: Option<u32>) -> Option<RegularityViolation> {
-    let step = key.step(looker);
+fn fits_nothing(key: &ViolatedKey<'_>, reader: u32, newest: Option<u32>) -> Option<RegularityViolation> {
+    let step = key.step(reader);
     if let Action::Contradiction(_) = step.action {
-        return Some(RegularityViolation::Unset { looker });
+        return Some(RegularityViolation::Unset { reader });
     }
     let (value, _) = touches(step).find(|(_, touch)| *touch == AccessKind::Look)?;
     let Some(writer) = key.clusters[value].writer.get() else {
         return match value {
-            INITIAL => newest.map(|_| replaced(key, looker, None)),
-            _ => Some(RegularityViolation::Unset { looker }),
+            INITIAL => newest.map(|_| replaced(key, reader, None)),
+            _ => Some(RegularityViolation::Unset { reader }),
         };
     };
     let set: &Step = key.step(writer);
-    if step.end < set.start || writer == looker {
-        return Some(RegularityViolation::Early { looker, writer });
+    if step.end < set.start || writer == reader {
+        return Some(RegularityViolation::Early { reader, writer });
     }
-    newest.filter(|&newest| newest > set.end).map(|_| replaced(key, looker, Some(writer)))
+    newest.filter(|&newest| newest > set.end).map(|_| replaced(key, reader, Some(writer)))
 }
 
 /// Returns the look with the change that ended first among those that began after the writer had ended. One exists,
 /// and it ended before the look.
-fn replaced(key: &ViolatedKey<'_>, looker: u32, writer: Option<u32>) -> RegularityViolation {
+fn replaced(key: &ViolatedKey<'_>, reader: u32, writer: Option<u32>) -> RegularityViolation {
     let after = writer.map(|writer| key.step(writer).end);
     let changes = (0..).zip(&key.prepared.steps).filter(|(_, step)| step.action.installs().is_some());
     let later = changes.filter(|(_, step)| after.is_none_or(|after| step.start > after));
     let (newer, _) = later.min_by_key(|(_, step)| step.end).expect("one of them replaced the value");
-    RegularityViolation::Replaced { looker, writer, newer }
+    RegularityViolation::Replaced { reader, writer, newer }
 }

@@ -90,7 +90,7 @@ pub(super) fn suspects(
         let step = key.step(index);
         let newest = sessions.entry(history.operations[step.operation as usize].process).or_default();
         for (value, touch) in touches(step) {
-            let place = key.chains.places[value as usize];
+            let place = key.chains[value as usize];
             let older = |before: Option<VersionPlace>| {
                 before.filter(|&before| place < before || place == before && touch == AccessKind::Set)
             };
@@ -137,12 +137,12 @@ pub(super) fn refute(
         let step = key.step(index);
         let process = history.operations[step.operation as usize].process;
         all.extend(touches(step).filter_map(|(value, touch)| {
-            let (chain, place) = key.chains.places[value as usize];
+            let (chain, place) = key.chains[value as usize];
             Some((process, SessionAccess { step: index, block: suspects.number(chain.get()?)?, place, touch }))
         }));
     }
     all.sort_by_key(|&(process, _)| process);
-    let initial = key.chains.places[INITIAL as usize].0.get().and_then(|chain| suspects.number(chain));
+    let initial = key.chains[INITIAL as usize].0.get().and_then(|chain| suspects.number(chain));
     let mut build = Build::new(suspects.len, initial);
     for session in all.chunk_by(|a, b| a.0 == b.0) {
         budget.steps(session.len())?;
@@ -202,7 +202,7 @@ struct ChainSources {
     /// Furthest position along the chain, and the step that touched it.
     furthest: (u32, u32),
     /// Number of the session's sources for which this chain has edges of its own.
-    told: usize,
+    linked: usize,
 }
 
 struct Build {
@@ -267,7 +267,7 @@ impl Build {
         let count = self.sources.len();
         let seen = &mut self.seen[touched.block as usize];
         if seen.session != self.session {
-            *seen = ChainSources { session: self.session, first: count, furthest: (0, touched.step), told: 0 };
+            *seen = ChainSources { session: self.session, first: count, furthest: (0, touched.step), linked: 0 };
         }
         seen.furthest = seen.furthest.max((touched.place, touched.step));
         let last = self.sources.last().copied();
@@ -319,13 +319,13 @@ impl Build {
             let first = |chain: u32| self.sources[self.seen[chain as usize].first].touched.step;
             return Some(vec![(first(to), step), (first(chain), second)]);
         }
-        for source in &self.sources[seen.first.max(seen.told)..] {
+        for source in &self.sources[seen.first.max(seen.linked)..] {
             let from = source.touched.block;
             if from != to {
                 self.edges.push(StepEdge { from, to, first: source.touched.step.into(), second: second.into() });
             }
         }
-        self.seen[to as usize].told = self.sources.len();
+        self.seen[to as usize].linked = self.sources.len();
         *returned = Some((to, second, self.sources.len()));
         None
     }

@@ -11,57 +11,57 @@ const COUNTS: &str = "a step that counts";
 
 /// Returns the steps that show a stale read, and those among them that the claim is about.
 pub(super) fn of_stale(steps: &impl Steps, clusters: &Clusters, stale: &Stale) -> (Vec<u32>, Vec<u32>) {
-    let mut kept = Gather::new(steps, clusters, vec![stale.looker]);
-    kept.effect(stale.old, stale.old_proof);
-    kept.effect(stale.new, Some(stale.new_proof));
-    kept.chain(stale.old, stale.new);
-    (kept.complete(), vec![stale.looker, stale.new_proof])
+    let mut gathered = GatheredSteps::new(steps, clusters, vec![stale.reader]);
+    gathered.effect(stale.old, stale.old_proof);
+    gathered.effect(stale.new, Some(stale.new_proof));
+    gathered.chain(stale.old, stale.new);
+    (gathered.complete(), vec![stale.reader, stale.new_proof])
 }
 
 /// Returns the steps that show a violation, and those among them that the claim is about: none in particular.
 pub(super) fn of_violation(steps: &impl Steps, clusters: &Clusters, violation: &ZoneViolation) -> (Vec<u32>, Vec<u32>) {
     let step = |index: u32| steps.step(index).expect(COUNTS);
-    let mut kept = Gather::new(steps, clusters, Vec::new());
+    let mut gathered = GatheredSteps::new(steps, clusters, Vec::new());
     match *violation {
-        ZoneViolation::Contradiction { step } => kept.kept.push(step),
-        ZoneViolation::NeverSet { observer, .. } => kept.kept.push(observer),
-        ZoneViolation::TwoCas { from, to } => [from, to[0], to[1]].into_iter().for_each(|value| kept.writer(value)),
+        ZoneViolation::Contradiction { step } => gathered.gathered.push(step),
+        ZoneViolation::NeverSet { observer, .. } => gathered.gathered.push(observer),
+        ZoneViolation::TwoCas { from, to } => [from, to[0], to[1]].into_iter().for_each(|value| gathered.writer(value)),
         ZoneViolation::Ring { ref values } => {
             for &value in values {
-                kept.writer(value);
+                gathered.writer(value);
             }
             // Cas of unknown outcome alone do not prove that any of them took place.
-            if !kept.kept.iter().any(|&index| step(index).is_certain()) {
-                kept.kept.extend(values.iter().find_map(|&value| clusters[value].first_end.1.get()));
+            if !gathered.gathered.iter().any(|&index| step(index).is_certain()) {
+                gathered.gathered.extend(values.iter().find_map(|&value| clusters[value].first_end.1.get()));
             }
         }
         ZoneViolation::Inversion { later, earlier } => {
-            kept.kept.extend([later, earlier]);
+            gathered.gathered.extend([later, earlier]);
             if let (Some(from), Some(to)) = (level(&step(earlier)), level(&step(later))) {
-                kept.writer(from);
-                kept.chain(from, to);
+                gathered.writer(from);
+                gathered.chain(from, to);
             }
         }
         ZoneViolation::Meeting { first_ends, last_begins, origins } => {
             for side in 0..2 {
-                kept.effect(origins[side], first_ends[side]);
-                kept.effect(origins[side], Some(last_begins[side]));
+                gathered.effect(origins[side], first_ends[side]);
+                gathered.effect(origins[side], Some(last_begins[side]));
             }
         }
     }
-    (kept.complete(), Vec::new())
+    (gathered.complete(), Vec::new())
 }
 
-/// Steps that are kept, and how to find what else they need.
-pub(crate) struct Gather<'a, S> {
+/// Steps gathered so far, and how to find what else they need.
+pub(crate) struct GatheredSteps<'a, S> {
     steps: &'a S,
     clusters: &'a Clusters,
-    kept: Vec<u32>,
+    gathered: Vec<u32>,
 }
 
-impl<'a, S: Steps> Gather<'a, S> {
-    pub(crate) fn new(steps: &'a S, clusters: &'a Clusters, kept: Vec<u32>) -> Self {
-        Self { steps, clusters, kept }
+impl<'a, S: Steps> GatheredSteps<'a, S> {
+    pub(crate) fn new(steps: &'a S, clusters: &'a Clusters, gathered: Vec<u32>) -> Self {
+        Self { steps, clusters, gathered }
     }
 
     fn step(&self, index: u32) -> Step {
@@ -70,12 +70,12 @@ impl<'a, S: Steps> Gather<'a, S> {
 
     /// Keeps a step, if there is one.
     pub(crate) fn keep(&mut self, step: impl Into<Option<u32>>) {
-        self.kept.extend(step.into().filter(|step| !self.kept.contains(step)));
+        self.gathered.extend(step.into().filter(|step| !self.gathered.contains(step)));
     }
 
     /// Keeps the step that sets `value`.
     pub(crate) fn writer(&mut self, value: Val) {
-        self.kept.extend(self.clusters[value].writer.get());
+        self.gathered.extend(self.clusters[value].writer.get());
     }
 
     /// Keeps the cas that lead from one value to a later one of its chain.
@@ -89,7 +89,7 @@ impl<'a, S: Steps> Gather<'a, S> {
     fn effect(&mut self, value: Val, proof: Option<u32>) {
         self.writer(value);
         if let Some(proof) = proof {
-            self.kept.push(proof);
+            self.gathered.push(proof);
             if let Some(reached) = level(&self.step(proof)) {
                 self.chain(value, reached);
             }
@@ -100,8 +100,8 @@ impl<'a, S: Steps> Gather<'a, S> {
     /// steps in order.
     pub(crate) fn complete(mut self) -> Vec<u32> {
         let mut at = 0;
-        while at < self.kept.len() {
-            let index = self.kept[at];
+        while at < self.gathered.len() {
+            let index = self.gathered[at];
             let step = self.step(index);
             at += 1;
             match step.action {
@@ -112,7 +112,7 @@ impl<'a, S: Steps> Gather<'a, S> {
                         Action::Read(seen) | Action::Cas { from: seen, .. } => seen == value,
                         _ => false,
                     };
-                    if !self.kept.iter().any(|step| *step != index && seen(step)) {
+                    if !self.gathered.iter().any(|step| *step != index && seen(step)) {
                         let taker = cluster.next.get().and_then(|next| self.clusters[next].writer.get());
                         self.keep(cluster.first_end.1.get().or(taker));
                     }
@@ -120,8 +120,8 @@ impl<'a, S: Steps> Gather<'a, S> {
                 _ => {}
             }
         }
-        self.kept.sort_unstable();
-        self.kept.dedup();
-        self.kept
+        self.gathered.sort_unstable();
+        self.gathered.dedup();
+        self.gathered
     }
 }

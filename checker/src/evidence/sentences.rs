@@ -1,7 +1,7 @@
 //! Sentences of the evidence: the claim of what is wrong, and the reasons why one operation must come before another,
 //! until they form a cycle.
 
-use super::stale::{self, Stale};
+use super::stale;
 use crate::{
     Staleness,
     prepare::{Action, INITIAL, Step, Val},
@@ -40,29 +40,27 @@ pub(super) fn of_violation(words: &Words<'_>, violation: &ZoneViolation, cluster
             ring(words, &values.iter().map(|&value| setter(value)).collect::<Vec<_>>())
         }
         ZoneViolation::Inversion { later, earlier } => {
-            let told = || inversion(words, step(later), step(earlier));
-            stale::stalest(words.history, words.prepared, clusters)
-                .map_or_else(told, |stale| of_stale(words, clusters, &stale))
+            of_stalest(words, clusters).unwrap_or_else(|| inversion(words, step(later), step(earlier)))
         }
         ZoneViolation::Meeting { first_ends, last_begins, .. } => {
-            let told = || meeting(words, first_ends, last_begins);
-            stale::stalest(words.history, words.prepared, clusters)
-                .map_or_else(told, |stale| of_stale(words, clusters, &stale))
+            of_stalest(words, clusters).unwrap_or_else(|| meeting(words, first_ends, last_begins))
         }
     }
 }
 
-fn of_stale(words: &Words<'_>, clusters: &Clusters, stale: &Stale) -> Description {
+/// Describes the stalest read, if one is certainly stale.
+fn of_stalest(words: &Words<'_>, clusters: &Clusters) -> Option<Description> {
+    let stale = stale::stalest(words.history, words.prepared, clusters)?;
     let step = |index: u32| &words.prepared.steps[index as usize];
-    let (looker, proof) = (step(stale.looker), step(stale.new_proof));
+    let (reader, proof) = (step(stale.reader), step(stale.new_proof));
     let (old, new) = (words.value(stale.old), words.value(stale.new));
-    let noun = words.noun(looker);
+    let noun = words.noun(reader);
     let apart = words.apart(stale.staleness.behind_ns, "before");
-    let (who, done) = (words.who(looker), words.was_done(proof));
-    let answer = if let Action::Cas { from, .. } = looker.action {
+    let (who, done) = (words.who(reader), words.was_done(proof));
+    let answer = if let Action::Cas { from, .. } = reader.action {
         format!("found {}", words.value(from))
     } else {
-        words.answer(looker)
+        words.answer(reader)
     };
     let claim = format!("{who} {answer}, although {done}, {apart} the {noun} began");
     let new_setter = step(clusters[stale.new].writer.get().expect("the newer value was set"));
@@ -75,7 +73,7 @@ fn of_stale(words: &Words<'_>, clusters: &Clusters, stale: &Stale) -> Descriptio
     } else {
         format!("{old} is what was there before anything was written, so {short} came after it")
     };
-    let began = words.began(looker);
+    let began = words.began(reader);
     let reasons = vec![
         follows,
         format!("{done}, before this {noun} was invoked at {began}: so it comes after {new} was set"),
@@ -83,7 +81,7 @@ fn of_stale(words: &Words<'_>, clusters: &Clusters, stale: &Stale) -> Descriptio
             "but it {answer}, which was set only once, and was replaced by then: so it must come before {new} was set"
         ),
     ];
-    Description { claim, reasons, staleness: Some(stale.staleness), failed: Vec::new() }
+    Some(Description { claim, reasons, staleness: Some(stale.staleness), failed: Vec::new() })
 }
 
 /// Describes a read of a value that was never set, or only by an operation that did not take place.
@@ -201,7 +199,7 @@ fn meeting(words: &Words<'_>, first_ends: [Option<u32>; 2], last_begins: [u32; 2
 }
 
 /// Maximum number of steps that are described one by one.
-const MAX_TOLD: usize = 12;
+const MAX_LISTED: usize = 12;
 
 /// Describes steps that only exhaustive search shows to be impossible.
 pub(super) fn of_steps(words: &Words<'_>) -> Description {
@@ -216,8 +214,8 @@ pub(super) fn of_steps(words: &Words<'_>) -> Description {
             steps.len()
         )
     });
-    let told = if steps.len() <= MAX_TOLD { &steps[..] } else { &[] };
-    let reasons = (told.iter())
+    let listed = if steps.len() <= MAX_LISTED { &steps[..] } else { &[] };
+    let reasons = (listed.iter())
         .map(|step| {
             let end = if step.is_certain() {
                 format!("{} at {}", words.answer(step), words.ended(step))

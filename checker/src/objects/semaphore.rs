@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 
 use histories::Value;
 
-use super::{Definition, mutex::specification::acquires};
+use super::{
+    Definition,
+    mutex::specification::{acquires, was_refused},
+};
 use crate::{
     UnknownWhy,
     specification::{Call, Specification},
@@ -46,10 +49,6 @@ fn permits(initial: &Value) -> Option<u64> {
 /// Returns the number of permits that the call is about, if its argument is one: at least 1.
 fn count(call: &Call<'_>) -> Option<u64> {
     permits(call.input).filter(|count| *count > 0)
-}
-
-fn was_refused(call: &Call<'_>) -> bool {
-    !call.says_nothing() && call.output == Some(&Value::Bool(false))
 }
 
 impl Specification for Semaphore {

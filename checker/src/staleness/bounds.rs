@@ -103,12 +103,12 @@ impl<'a, S: Steps> Bounds<'a, S> {
         })
     }
 
-    /// Returns for each of these lookers at old values the number of values that were certainly newer and in effect
+    /// Returns for each of these readers at old values the number of values that were certainly newer and in effect
     /// when it began.
     pub(crate) fn versions_behind(&self, stale: &[(u32, Val)]) -> Vec<usize> {
-        let quadrant = |&(looker, old): &(u32, Val)| {
+        let quadrant = |&(reader, old): &(u32, Val)| {
             let in_effect = self.effect(old).map_or(0, |end| end.0);
-            (in_effect, self.steps.span(looker).0 + 1)
+            (in_effect, self.steps.span(reader).0 + 1)
         };
         let all: Vec<(u32, u32)> = self.sound().map(|(_, begin, effect)| (begin, effect.0)).collect();
         let mut counts = count(all, &stale.iter().map(quadrant).collect::<Vec<_>>());

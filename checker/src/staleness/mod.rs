@@ -118,15 +118,15 @@ impl<'a> Measure<'a> {
         }
         stale.sort_unstable();
         let (stale, proofs): (Vec<(u32, Val)>, Vec<u32>) =
-            stale.into_iter().map(|(looker, old, proof)| ((looker, old), proof)).unzip();
+            stale.into_iter().map(|(reader, old, proof)| ((reader, old), proof)).unzip();
         budget.steps(steps.len())?;
         let versions = bounds.versions_behind(&stale);
         let costs = delta::costs(clusters, steps, &between_ns, budget)?;
         self.reads(prepared);
-        for ((&(looker, _), proof), versions) in stale.iter().zip(proofs).zip(versions) {
-            let operation = steps[looker as usize].operation as usize;
+        for ((&(reader, _), proof), versions) in stale.iter().zip(proofs).zip(versions) {
+            let operation = steps[reader as usize].operation as usize;
             let node = self.nodes.get_mut(&history.node(operation)).expect("its reads were counted");
-            node.behind_ns.push(between_ns(proof, looker));
+            node.behind_ns.push(between_ns(proof, reader));
             node.versions.push(versions as u64);
         }
         self.flip_flops_ns.extend(costs.flip_flops_ns);

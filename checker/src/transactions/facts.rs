@@ -8,9 +8,8 @@ use super::{
     findings::Findings,
     limit::Limit,
     report::{AnomalyKind, Level},
-    words,
 };
-use crate::{UnknownWhy, index::OptionalIndex, rows::Rows};
+use crate::{UnknownWhy, index::OptionalIndex, rows::Rows, unknown::unsupported, words::key_name};
 
 /// Change by an `append` or a `w`. Those of one transaction to one key are adjacent, in its order.
 #[derive(Clone, Copy, Debug)]
@@ -19,11 +18,12 @@ pub(super) struct KeyChange {
     pub value: ValueId,
 }
 
-/// Read of a key by a committed transaction.
+/// Read of a key by a committed transaction: its first one, or a stray one, which contradicts what the transaction read
+/// or wrote before. The value of a stray read still came from some transaction.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Read<'h> {
     pub transaction: u32,
-    /// Length of the list that was read, without what the transaction itself had added.
+    /// Length of the list that was read, without what the transaction itself had added (at the end of a stray one).
     pub base: u32,
     /// List as it was read last.
     pub list: &'h [ValueId],
@@ -31,15 +31,11 @@ pub(super) struct Read<'h> {
     pub value: ValueId,
 }
 
-/// Stray read: one that contradicts what the transaction read or wrote before. Its value still came from some
-/// transaction.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct InconsistentRead<'h> {
-    pub transaction: u32,
-    /// Elements of the list, without those at its end that the transaction itself had added.
-    pub list: &'h [ValueId],
-    /// Value of the register.
-    pub value: ValueId,
+impl<'h> Read<'h> {
+    fn of_list(transaction: u32, list: &'h [ValueId], base: usize) -> Self {
+        let base = u32::try_from(base).expect("a list has fewer elements than there are in all");
+        Self { transaction, base, list, value: ValueId::UNKNOWN }
+    }
 }
 
 /// Rows grouped by key.
@@ -124,7 +120,7 @@ pub(super) struct Facts<'h> {
     pub classes: Vec<KeyClass>,
     pub changes: ByKey<KeyChange>,
     pub reads: ByKey<Read<'h>>,
-    pub strays: ByKey<InconsistentRead<'h>>,
+    pub strays: ByKey<Read<'h>>,
     /// Values that several changes may have written, by key: reads of them prove nothing. Lists are processed before
     /// registers, so keys are not added in order.
     pub written_twice: BTreeMap<u32, Vec<ValueId>>,
@@ -170,7 +166,7 @@ impl<'h> Facts<'h> {
                         initial,
                         transaction,
                         steps: of_key,
-                        kept: None,
+                        read: None,
                         strays: Vec::new(),
                         lacks: false,
                     };
@@ -180,8 +176,8 @@ impl<'h> Facts<'h> {
                     }
                     answered_reads += of_key.reads();
                     limit.grow(&reads)?;
-                    reads.extend(of_key.kept.map(|read| (key, read)));
-                    of_key.report(findings, || words::key(history.value(table.keys[key as usize])));
+                    reads.extend(of_key.read.map(|read| (key, read)));
+                    of_key.report(findings, || key_name(history.value(table.keys[key as usize])));
                     strays.extend(of_key.strays.into_iter().map(|stray| (key, stray)));
                 }
             }
@@ -205,12 +201,17 @@ impl<'h> Facts<'h> {
         })
     }
 
+    /// Returns the transactions that happened.
+    pub(super) fn transactions(&self) -> impl Iterator<Item = u32> {
+        (0..).zip(&self.happened).filter(|(_, happened)| **happened).map(|(transaction, _)| transaction)
+    }
+
     pub(super) fn operation(&self, transaction: u32) -> &'h Operation {
         &self.history.operations[self.history.transactions.operation(transaction as usize)]
     }
 
     pub(super) fn key_name(&self, key: u32) -> String {
-        words::key(self.history.value(self.keys[key as usize]))
+        key_name(self.history.value(self.keys[key as usize]))
     }
 
     pub(super) fn outcome(&self, transaction: u32) -> Outcome {
@@ -242,6 +243,11 @@ impl<'h> Facts<'h> {
         if !twice.is_empty() {
             self.written_twice.insert(key, twice);
         }
+    }
+
+    /// Returns all reads of a key: the first ones of transactions, then stray ones.
+    pub(super) fn all_reads(&self, key: u32) -> impl Iterator<Item = &Read<'h>> + Clone {
+        self.reads.of(key).iter().chain(self.strays.of(key))
     }
 
     /// Returns the values of a key that several changes may have written.
@@ -338,8 +344,7 @@ fn classify(history: &History, initial: &Initial, limit: &Limit<'_>) -> Result<K
     for (key, uses) in keys.iter().zip(uses) {
         let (list, register) = (uses & (APPENDED | READ_LIST) != 0, uses & (WRITTEN | READ_VALUE) != 0);
         if list && register {
-            let what = format!("key {}, which is both a list and a register", history.value(*key));
-            return Err(UnknownWhy::Unsupported { what });
+            return unsupported(format!("key {}, which is both a list and a register", history.value(*key)));
         }
         classes.push(match (list, register) {
             (true, _) => KeyClass::List,
@@ -355,8 +360,8 @@ struct KeyAccesses<'a, 'h> {
     initial: &'a Initial,
     transaction: u32,
     steps: &'a [(u32, MicroOperation<'h>)],
-    kept: Option<Read<'h>>,
-    strays: Vec<InconsistentRead<'h>>,
+    read: Option<Read<'h>>,
+    strays: Vec<Read<'h>>,
     /// True if a list was read without its initial elements.
     lacks: bool,
 }
@@ -413,14 +418,12 @@ impl<'h> KeyAccesses<'_, 'h> {
             };
             let list = self.added(list);
             let base = list.strip_suffix(&*own);
-            let goes_on = self.kept.is_none_or(|read| base == Some(&read.list[..read.base as usize]));
+            let goes_on = self.read.is_none_or(|read| base == Some(&read.list[..read.base as usize]));
             if let Some(base) = base.filter(|_| goes_on) {
-                let base = u32::try_from(base.len()).expect("a list has fewer elements than there are in all");
-                self.kept = Some(Read { transaction: self.transaction, base, list, value: ValueId::UNKNOWN });
+                self.read = Some(Read::of_list(self.transaction, list, base.len()));
             } else {
                 let others = list.iter().rposition(|element| !own.contains(element)).map_or(0, |last| last + 1);
-                let list = &list[..others];
-                self.strays.push(InconsistentRead { transaction: self.transaction, list, value: ValueId::UNKNOWN });
+                self.strays.push(Read::of_list(self.transaction, &list[..others], others));
             }
         }
     }
@@ -440,11 +443,11 @@ impl<'h> KeyAccesses<'_, 'h> {
                 }
                 MicroOperation::Read { found: Found::Value(value), .. } if holds.is_none() => {
                     holds = Some(value);
-                    self.kept = Some(Read { transaction: self.transaction, base: 0, list: &[], value });
+                    self.read = Some(Read { transaction: self.transaction, base: 0, list: &[], value });
                 }
                 MicroOperation::Read { found: Found::Value(value), .. } if holds != Some(value) => {
                     let value = if own.contains(&value) { ValueId::UNKNOWN } else { value };
-                    self.strays.push(InconsistentRead { transaction: self.transaction, list: &[], value });
+                    self.strays.push(Read { transaction: self.transaction, base: 0, list: &[], value });
                 }
                 MicroOperation::Read { .. } | MicroOperation::Append { .. } => {}
             }

@@ -7,7 +7,7 @@ use histories::History;
 use super::report::{Anomaly, AnomalyCount, AnomalyKind, Level, Link, Orders};
 
 /// Number of anomalies of each name that are kept.
-const KEPT: usize = 8;
+const MAX_EXAMPLES: usize = 8;
 
 #[derive(Debug)]
 pub(super) struct Findings<'h> {
@@ -40,14 +40,22 @@ impl<'h> Findings<'h> {
         kind: AnomalyKind,
         orders: Orders,
         refutes: Level,
-        told: impl FnOnce() -> (Vec<usize>, String, Vec<Link>),
+        describe: impl FnOnce() -> (Vec<usize>, String, Vec<Link>),
     ) {
         self.weakest = Some(self.weakest.map_or(refutes, |weakest| weakest.min(refutes)));
-        let (count, kept) = self.by_name.entry((orders, kind)).or_default();
+        let (count, examples) = self.by_name.entry((orders, kind)).or_default();
         *count += 1;
-        if kept.len() < KEPT {
-            let (operations, claim, links) = told();
-            kept.push(Anomaly { name: Anomaly::named(kind, orders), kind, orders, refutes, operations, claim, links });
+        if examples.len() < MAX_EXAMPLES {
+            let (operations, claim, links) = describe();
+            examples.push(Anomaly {
+                name: Anomaly::named(kind, orders),
+                kind,
+                orders,
+                refutes,
+                operations,
+                claim,
+                links,
+            });
         }
     }
 
@@ -65,11 +73,11 @@ impl<'h> Findings<'h> {
         let counts = counts.collect();
         let mut all: Vec<Anomaly> = Vec::new();
         let mut rest: Vec<Anomaly> = Vec::new();
-        for (_, mut kept) in self.by_name.into_values() {
-            kept.sort_by_key(|anomaly| (anomaly.operations.len(), anomaly.operations.iter().max().copied()));
-            let mut kept = kept.into_iter();
-            all.extend(kept.next());
-            rest.extend(kept);
+        for (_, mut examples) in self.by_name.into_values() {
+            examples.sort_by_key(|anomaly| (anomaly.operations.len(), anomaly.operations.iter().max().copied()));
+            let mut examples = examples.into_iter();
+            all.extend(examples.next());
+            rest.extend(examples);
         }
         all.extend(rest);
         (all, counts)

@@ -42,7 +42,7 @@ pub(super) enum Needs {
 pub(super) struct Edge {
     pub from: u32,
     pub to: u32,
-    key: OptionalIndex,
+    pub key: OptionalIndex,
     pub kind: Kind,
     pub needs: Needs,
 }
@@ -51,10 +51,6 @@ impl Edge {
     /// Returns the key that the edge is about.
     pub(super) fn key(&self) -> u32 {
         self.key.get().expect("a dependency is about a key")
-    }
-
-    pub(super) fn has_key(&self) -> bool {
-        self.key.get().is_some()
     }
 }
 
@@ -103,11 +99,14 @@ impl Graph {
         }
         drop(forward);
         let mut alive = vec![true; vertices];
-        order.iter().for_each(|&vertex| alive[vertex as usize] = false);
+        for vertex in order {
+            alive[vertex as usize] = false;
+        }
         let left = || edges().filter(|edge| alive[edge.from as usize] && alive[edge.to as usize]);
         let backward = Rows::new(vertices, || left().map(|edge| (edge.to, edge.from)));
-        let order = backward.sorted(|steps| limit.steps(steps))?;
-        order.iter().for_each(|&vertex| alive[vertex as usize] = false);
+        for vertex in backward.sorted(|steps| limit.steps(steps))? {
+            alive[vertex as usize] = false;
+        }
         Ok(Sorting::Cycles(alive))
     }
 }

@@ -92,7 +92,8 @@ pub(super) fn judge<'h>(
     let mut lists = Lists::resolve(&mut facts, findings, &limit)?;
     let registers = registers::relate(&mut facts, findings, &mut graph, &limit)?;
     lists.relate(&facts, findings, &mut graph, &limit)?;
-    levels.dependencies = graph.edges.iter().filter(|edge| edge.kind.is_dependency()).count();
+    let is_dependency = |edge: &&Edge| matches!(edge.kind, Kind::Ww | Kind::Wr | Kind::Rw);
+    levels.dependencies = graph.edges.iter().filter(is_dependency).count();
     levels.written_twice = facts.twice_in_words();
     add_realtime(&facts, &mut graph, &limit)?;
     limit.keep_going()?;
@@ -148,7 +149,7 @@ impl<'h> Case<'_, 'h> {
         let Sorting::Cycles(alive) = self.graph.sort(|_| true, self.limit)? else { return Ok(()) };
         self.add_processes()?;
         self.limit.keep_going()?;
-        let teller = LinkWriter { facts: &self.facts, lists: &self.lists, registers: &self.registers };
+        let writer = LinkWriter { facts: &self.facts, lists: &self.lists, registers: &self.registers };
         let is_certain =
             |vertex: u32| vertex as usize >= self.facts.happened.len() || self.facts.outcome(vertex) == Outcome::Ok;
         let mut wrong = None;
@@ -156,11 +157,11 @@ impl<'h> Case<'_, 'h> {
             self.limit.keep_going()?;
             for cycle in cycles::worst(self.graph.transactions, &component, &is_certain, self.limit)? {
                 findings.add_with(cycle.kind, cycle.orders, cycle.refutes, || {
-                    let told = teller.cycle(&cycle);
-                    for link in &told.2 {
+                    let description = writer.cycle(&cycle);
+                    for link in &description.2 {
                         wrong = wrong.take().or(verify::confirm(self.history, self.initial, link).err());
                     }
-                    told
+                    description
                 });
             }
         }
@@ -357,44 +358,43 @@ impl<'h> Case<'_, 'h> {
     /// Confirms that these transactions contradict each other by trying all their orders, and shrinks them to as few
     /// as possible.
     fn contradiction(&self, core: &[u32], level: Level, findings: &mut Findings<'h>) -> Result<Status, UnknownWhy> {
-        let mut kept = self.with_sources(core);
-        if kept.len() > small::MOST || !self.is_refuted(&kept, level)? {
-            kept = core.to_vec();
-            if kept.len() > small::MOST || !self.is_refuted(&kept, level)? {
+        let mut few = self.with_sources(core);
+        if few.len() > small::MOST || !self.is_refuted(&few, level)? {
+            few = core.to_vec();
+            if few.len() > small::MOST || !self.is_refuted(&few, level)? {
                 return Ok(Status::NotRefuted);
             }
         }
-        for t in kept.clone() {
-            let without: Vec<u32> = kept.iter().copied().filter(|other| *other != t).collect();
+        for t in few.clone() {
+            let without: Vec<u32> = few.iter().copied().filter(|other| *other != t).collect();
             if self.is_refuted(&without, level)? {
-                kept = without;
+                few = without;
             }
         }
-        let claim =
-            || format!("no order of these {} explains what they read of each other: all were tried", kept.len());
-        findings.add(AnomalyKind::NoOrder, level, &kept, claim);
+        let claim = || format!("no order of these {} explains what they read of each other: all were tried", few.len());
+        findings.add(AnomalyKind::NoOrder, level, &few, claim);
         Ok(Status::Refuted)
     }
 
     /// Returns these transactions, those whose writes they read, and so on.
     fn with_sources(&self, core: &[u32]) -> Vec<u32> {
-        let mut kept: Vec<u32> = core.to_vec();
+        let mut few: Vec<u32> = core.to_vec();
         let mut place = 0;
         let reads = self.graph.edges.iter().filter(|edge| edge.kind == Kind::Wr);
         let mut sources: FxHashMap<u32, Vec<u32>> = FxHashMap::default();
         for edge in reads {
             sources.entry(edge.to).or_default().push(edge.from);
         }
-        while let Some(t) = kept.get(place).copied().filter(|_| kept.len() <= small::MOST) {
+        while let Some(t) = few.get(place).copied().filter(|_| few.len() <= small::MOST) {
             place += 1;
             for source in sources.get(&t).into_iter().flatten() {
-                if !kept.contains(source) {
-                    kept.push(*source);
+                if !few.contains(source) {
+                    few.push(*source);
                 }
             }
         }
-        kept.sort_unstable();
-        kept
+        few.sort_unstable();
+        few
     }
 
     fn is_refuted(&self, transactions: &[u32], level: Level) -> Result<bool, UnknownWhy> {
@@ -477,12 +477,5 @@ impl<'h> Case<'_, 'h> {
         let happened = &self.facts.happened;
         let wanted = |vertex: &&u32| happened.get(**vertex as usize).is_some_and(|happened| *happened);
         order.iter().filter(wanted).map(|vertex| self.operation(*vertex)).collect()
-    }
-}
-
-impl Kind {
-    /// Returns true if it is a dependency between reads and writes.
-    fn is_dependency(self) -> bool {
-        matches!(self, Self::Ww | Self::Wr | Self::Rw)
     }
 }

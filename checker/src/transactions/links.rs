@@ -9,8 +9,8 @@ use super::{
     lists::Lists,
     registers::Registers,
     report::{AnomalyKind, Link, LinkEvidence, Orders},
-    words,
 };
+use crate::words;
 
 /// Describes cycles in words.
 pub(super) struct LinkWriter<'a, 'h> {
@@ -51,13 +51,13 @@ impl LinkWriter<'_, '_> {
             }
             Kind::Wr => {
                 let (key, value) = (self.key(edge), self.seen(edge));
-                let name = words::key(&key);
+                let name = words::key_name(&key);
                 let why = format!("{b} read {value} in {name} (it ended at {to_ended}), which {a} wrote there");
                 (LinkEvidence::Read { key, value }, why)
             }
             Kind::Rw if self.facts.classes[edge.key() as usize] == KeyClass::List => {
                 let (key, value) = (self.key(edge), self.missed(edge));
-                let name = words::key(&key);
+                let name = words::key_name(&key);
                 let why = format!("{a} read {name} at {from_began} without {value}, which {b} appended");
                 (LinkEvidence::Missed { key, value }, why)
             }
@@ -94,11 +94,10 @@ impl LinkWriter<'_, '_> {
 
     /// Returns a value that the later transaction read and the earlier one wrote.
     fn seen(&self, edge: &Edge) -> Value {
-        let reads = self.facts.reads.of(edge.key()).iter().filter(|read| read.transaction == edge.to);
-        let strays = self.facts.strays.of(edge.key()).iter().filter(|stray| stray.transaction == edge.to);
-        let all = reads.map(|read| (&read.list[..read.base as usize], read.value));
-        let all: Vec<(&[ValueId], ValueId)> = all.chain(strays.map(|stray| (stray.list, stray.value))).collect();
-        let seen = |value: &ValueId| all.iter().any(|(list, found)| list.contains(value) || found == value);
+        let reads = self.facts.all_reads(edge.key()).filter(|read| read.transaction == edge.to);
+        let holds =
+            |read: &Read<'_>, value: &ValueId| read.list[..read.base as usize].contains(value) || read.value == *value;
+        let seen = |value: &ValueId| reads.clone().any(|read| holds(read, value));
         let value = self.changes(edge, edge.from).rev().find(seen);
         self.value(value.expect("the edge comes from what it read"))
     }
@@ -120,7 +119,7 @@ impl LinkWriter<'_, '_> {
         let later = later.expect("the later one added something");
         let (key, value, later_value) = (self.key(edge), self.value(first), self.value(later));
         let witness = history.transactions.operation(longest.transaction as usize);
-        let (name, began) = (words::key(&key), words::began(history, witness));
+        let (name, began) = (words::key_name(&key), words::began(history, witness));
         let process = history.process(history.operations[witness].process);
         let shows = if place(later).is_some() { "before" } else { "without" };
         let why = format!(
@@ -141,7 +140,7 @@ impl LinkWriter<'_, '_> {
     fn replaced(&self, edge: &Edge, a: &str, b: &str) -> (LinkEvidence, String) {
         let [before, after] = self.versions(edge);
         let (key, value, later) = (self.key(edge), self.value(before), self.value(after));
-        let (name, did) = (words::key(&key), if edge.kind == Kind::Ww { "wrote" } else { "read" });
+        let (name, did) = (words::key_name(&key), if edge.kind == Kind::Ww { "wrote" } else { "read" });
         if edge.needs > Needs::Snapshots {
             let (evidence, shown) = self.later(edge, [before, after]);
             return (evidence, format!("{a} {did} {value} in {name} and {b} wrote {later}, which came later: {shown}"));

@@ -25,18 +25,11 @@ use super::{
 };
 use crate::{UnknownWhy, index::OptionalIndex};
 
-/// List that a transaction read.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct ListRead<'h> {
-    pub transaction: u32,
-    pub list: &'h [ValueId],
-}
-
 /// Longest read of each list, with the writers of its elements.
 #[derive(Debug)]
 pub(super) struct Lists<'h> {
     /// Longest read of each key, or `None` if there is no read. If reads contradict each other, their common prefix.
-    pub longest: Vec<Option<ListRead<'h>>>,
+    pub longest: Vec<Option<Read<'h>>>,
     /// Start of each key's longest read in `writers`.
     begins: Vec<usize>,
     /// Change that added each element.
@@ -71,7 +64,7 @@ impl<'h> Lists<'h> {
         limit: &Limit<'_>,
     ) -> Result<Self, UnknownWhy> {
         let keys = facts.keys.len();
-        let bytes = keys * (size_of::<Option<ListRead<'_>>>() + size_of::<usize>() + 1) + facts.changes.rows.len();
+        let bytes = keys * (size_of::<Option<Read<'_>>>() + size_of::<usize>() + 1) + facts.changes.rows.len();
         limit.may_take(bytes + facts.history.values.len() * size_of::<u32>())?;
         let mut lists = Self {
             longest: vec![None; keys],
@@ -104,7 +97,7 @@ impl<'h> Lists<'h> {
         limit: &Limit<'_>,
     ) -> Result<(), UnknownWhy> {
         self.begins[key as usize] = self.writers.len();
-        let all = || shown(facts, key);
+        let all = || facts.all_reads(key).copied();
         let Some(longest) = all().reduce(|best, next| if next.list.len() > best.list.len() { next } else { best })
         else {
             return Ok(());
@@ -132,7 +125,7 @@ impl<'h> Lists<'h> {
             let both = if other == longest.transaction { &both[..1] } else { &both };
             findings.add(AnomalyKind::IncompatibleOrder, Level::ReadCommitted, both, claim);
         }
-        self.longest[key as usize] = Some(ListRead { list: &longest.list[..trunk], ..longest });
+        self.longest[key as usize] = Some(Read { list: &longest.list[..trunk], ..longest });
         let mut look = ElementInspector { facts, findings, key, slots, several: Vec::new(), duplicates: 0 };
         for place in 0..longest.list[..trunk].len() {
             limit.step()?;
@@ -213,8 +206,7 @@ impl<'h> Lists<'h> {
             relate_read(facts, findings, graph, scratch, key, read, writers);
         }
         for stray in facts.strays.of(key) {
-            let base = u32::try_from(stray.list.len().min(writers.len())).expect("lists are shorter than all elements");
-            relate_source(facts, findings, graph, scratch, key, [stray.transaction, base], writers);
+            relate_source(facts, findings, graph, scratch, key, stray, writers);
         }
         if scratch.loose.len() > 1 {
             self.loose_ends = true;
@@ -222,12 +214,6 @@ impl<'h> Lists<'h> {
         }
         scratch.tie_loose_ends(facts, graph, key);
     }
-}
-
-/// Returns all lists that were read of a key.
-fn shown<'h>(facts: &Facts<'h>, key: u32) -> impl Iterator<Item = ListRead<'h>> {
-    let reads = facts.reads.of(key).iter().map(|read| ListRead { transaction: read.transaction, list: read.list });
-    reads.chain(facts.strays.of(key).iter().map(|stray| ListRead { transaction: stray.transaction, list: stray.list }))
 }
 
 /// Maximum number of duplicate elements for which the additions are counted.
@@ -254,14 +240,14 @@ impl<'h> ElementInspector<'_, 'h> {
 
     /// Returns the writer of an element of a read, and records that it happened. Reports the element if it was never
     /// added, or by a failed transaction.
-    fn element(&mut self, read: ListRead<'h>, place: usize) -> Writer {
+    fn element(&mut self, read: Read<'h>, place: usize) -> Writer {
         let element = read.list[place];
         let writer = self.writer(element);
         if writer == Writer::SEVERAL {
             return writer;
         }
         let facts = &*self.facts;
-        let first_reader = || shown(facts, self.key).find(|shown| shown.list.get(place) == Some(&element));
+        let first_reader = || facts.all_reads(self.key).copied().find(|other| other.list.get(place) == Some(&element));
         let reader = || first_reader().unwrap_or(read).transaction;
         let found = || format!("T1 read {} in {}", facts.history.value(element), facts.key_name(self.key));
         let Some(change) = writer.change() else {
@@ -281,7 +267,7 @@ impl<'h> ElementInspector<'_, 'h> {
 
     /// Marks all additions of a value with several writers as seen. Reports the value if the list has more
     /// occurrences than were added.
-    fn mark_several(&mut self, read: ListRead<'h>, place: usize, seen: &mut [bool]) {
+    fn mark_several(&mut self, read: Read<'h>, place: usize, seen: &mut [bool]) {
         let element = read.list[place];
         if self.writer(element) != Writer::SEVERAL {
             return;
@@ -301,7 +287,7 @@ impl<'h> ElementInspector<'_, 'h> {
 
     /// Reports an element that occurs more often than it was added. Returns true if it occurs too often even with the
     /// additions of failed operations, or if several operations may have added it.
-    fn is_twice(&mut self, read: ListRead<'h>, place: usize) -> bool {
+    fn is_twice(&mut self, read: Read<'h>, place: usize) -> bool {
         self.duplicates += 1;
         if self.duplicates > MAX_DUPLICATES {
             return false;
@@ -328,7 +314,7 @@ impl<'h> ElementInspector<'_, 'h> {
     }
 
     /// Reports an element that comes before an earlier addition of the same transaction.
-    fn is_in_order(&mut self, read: ListRead<'h>, place: usize, writer: u32, seen: &[bool]) {
+    fn is_in_order(&mut self, read: Read<'h>, place: usize, writer: u32, seen: &[bool]) {
         let facts = &*self.facts;
         let transaction = facts.changes.rows[writer as usize].transaction;
         let is_first = writer as usize == facts.changes.range(self.key).start
@@ -345,7 +331,8 @@ impl<'h> ElementInspector<'_, 'h> {
     /// or occur too often.
     fn beyond(&mut self, trunk: usize, limit: &Limit<'_>) -> Result<(), UnknownWhy> {
         let mut looked_at = FxHashSet::default();
-        let reads: Vec<ListRead<'h>> = shown(self.facts, self.key).filter(|read| read.list.len() > trunk).collect();
+        let reads: Vec<Read<'h>> =
+            self.facts.all_reads(self.key).copied().filter(|read| read.list.len() > trunk).collect();
         for read in reads {
             let mut own = FxHashSet::default();
             limit.steps(read.list.len())?;
@@ -411,18 +398,20 @@ fn runs<'h>(facts: &Facts<'h>, findings: &mut Findings<'h>, scratch: &mut Scratc
     scratch.runs_before.push(scratch.runs.len());
 }
 
-/// Adds the dependency of a reader on the transactions that wrote the first `base` elements of the list it read.
+/// Adds the dependency of a reader on the transactions that wrote what it read, without what it had added itself.
+/// Returns the length of that.
 fn relate_source<'h>(
     facts: &Facts<'h>,
     findings: &mut Findings<'h>,
     graph: &mut Graph,
     scratch: &Scratch,
     key: u32,
-    [reader, base]: [u32; 2],
+    read: &Read<'h>,
     writers: &[Writer],
-) {
+) -> usize {
+    let (reader, base) = (read.transaction, writers.len().min(read.base as usize));
     let name = || facts.key_name(key);
-    let before = scratch.runs_before[base as usize];
+    let before = scratch.runs_before[base];
     if let Some(&writer) = before.checked_sub(1).map(|run| &scratch.runs[run]) {
         if writer == reader {
             let claim = || format!("T1 read in {} what it added there only later", name());
@@ -431,13 +420,14 @@ fn relate_source<'h>(
             graph.add(writer, reader, Kind::Wr, Needs::Nothing, key);
         }
     }
-    if let Some(last) = base.checked_sub(1).and_then(|last| writers[last as usize].change()) {
+    if let Some(last) = base.checked_sub(1).and_then(|last| writers[last].change()) {
         let writer = facts.changes.rows[last as usize].transaction;
         if writer != reader && facts.happened[writer as usize] && !facts.is_final(key, last) {
             let claim = || format!("T1 read {} between two additions of T2", name());
             findings.add(AnomalyKind::G1b, Level::ReadCommitted, &[reader, writer], claim);
         }
     }
+    base
 }
 
 fn relate_read<'h>(
@@ -450,12 +440,11 @@ fn relate_read<'h>(
     writers: &[Writer],
 ) {
     let reader = read.transaction;
-    let base = read.base.min(u32::try_from(writers.len()).expect("lists have fewer elements than there are in all"));
-    relate_source(facts, findings, graph, scratch, key, [reader, base], writers);
+    let base = relate_source(facts, findings, graph, scratch, key, read, writers);
     if !scratch.agrees {
         return;
     }
-    match scratch.runs.get(scratch.runs_before[base as usize]) {
+    match scratch.runs.get(scratch.runs_before[base]) {
         Some(&next) if next != reader => graph.add(reader, next, Kind::Rw, Needs::Nothing, key),
         Some(_) => {}
         None => {
@@ -464,7 +453,7 @@ fn relate_read<'h>(
         }
     }
     if scratch.changed[reader as usize].get() == Some(key) {
-        let first = &mut scratch.first_change[base as usize];
+        let first = &mut scratch.first_change[base];
         let Some(first) = first.get() else {
             *first = reader.into();
             return;

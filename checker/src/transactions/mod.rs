@@ -27,7 +27,6 @@ mod small;
 mod uncommitted;
 mod verify;
 mod versions;
-mod words;
 
 use histories::{History, NEVER, Outcome, Value};
 use rustc_hash::FxHashMap;
@@ -90,7 +89,7 @@ pub fn check_transactions_from(history: &History, initial: &Value, limits: &Limi
 /// Adds a chain of moments: a transaction that has ended before one leads into it, and it leads to each that begins
 /// after it.
 fn add_realtime(facts: &Facts<'_>, graph: &mut Graph, limit: &Limit<'_>) -> Result<(), UnknownWhy> {
-    let happened = || (0..graph_len(facts)).filter(|&t| facts.happened[t as usize]);
+    let happened = || facts.transactions();
     let ended = happened().map(|t| (facts.operation(t).completed, t)).filter(|(rank, _)| *rank != NEVER);
     limit.may_take(facts.happened.len() * 2 * size_of::<(u32, u32)>())?;
     let mut ended: Vec<(u32, u32)> = ended.collect();
@@ -117,15 +116,11 @@ fn add_realtime(facts: &Facts<'_>, graph: &mut Graph, limit: &Limit<'_>) -> Resu
     Ok(())
 }
 
-fn graph_len(facts: &Facts<'_>) -> u32 {
-    u32::try_from(facts.happened.len()).expect("there are fewer transactions than events")
-}
-
 /// Adds process order: each process's transactions, one after the other. Real time implies it, so it is added only to
 /// name the anomalies.
 fn add_processes(facts: &Facts<'_>, graph: &mut Graph) {
     let mut last: FxHashMap<u32, u32> = FxHashMap::default();
-    for transaction in (0..graph_len(facts)).filter(|&t| facts.happened[t as usize]) {
+    for transaction in facts.transactions() {
         let operation = facts.operation(transaction);
         if let Some(&before) = last.get(&operation.process) {
             graph.add(before, transaction, Kind::Process, Needs::Process, OptionalIndex::NONE);

@@ -75,27 +75,26 @@ pub(super) enum Solution {
 
 impl Polygraph {
     pub(super) fn new(graph: &Graph, needs: Needs, snapshots: bool, objects: Vec<Vec<VersionRun>>) -> Self {
-        let width = if snapshots { 2 } else { 1 };
-        let mut all = Self {
-            count: graph.transactions,
-            snapshots,
-            vertices: graph.vertices * width,
-            edges: Vec::new(),
-            reasons: Vec::new(),
-            objects,
-            known: 0,
-        };
+        let mut all = Self::of(graph.transactions, snapshots, Vec::new(), objects);
+        all.vertices = graph.vertices * all.width();
         if snapshots {
             all.edges.extend((0..graph.transactions).map(|t| (2 * t, 2 * t + 1)));
         }
         // The order of versions by time follows again from the order of transactions, with known reasons.
-        let follows = |edge: &Edge| edge.kind == Kind::Onward && edge.needs > Needs::Snapshots && edge.has_key();
+        let follows =
+            |edge: &Edge| edge.kind == Kind::Onward && edge.needs > Needs::Snapshots && edge.key.get().is_some();
         for edge in graph.edges.iter().filter(|edge| edge.needs <= needs && !follows(edge)) {
             all.add(edge.from, edge.to, edge.kind);
         }
         all.place_outs();
         all.known = all.edges.len();
         all
+    }
+
+    /// Makes a polygraph of transactions alone, without intermediate vertices.
+    fn of(count: u32, snapshots: bool, edges: Vec<(u32, u32)>, objects: Vec<Vec<VersionRun>>) -> Self {
+        let vertices = if snapshots { 2 * count } else { count };
+        Self { count, snapshots, vertices, known: edges.len(), edges, reasons: Vec::new(), objects }
     }
 
     /// Gives each item the vertex that comes after its last writer and readers.
@@ -316,24 +315,12 @@ impl Polygraph {
             }
         }
         let count = u32::try_from(core.len()).expect("they are counted so");
-        let mut all = Self {
-            count,
-            snapshots: self.snapshots,
-            vertices: count * width,
-            known: edges.len(),
-            edges,
-            reasons: Vec::new(),
-            objects: Vec::new(),
+        let run = |item: &VersionRun| {
+            let readers = item.readers.iter().filter_map(|reader| places.get(reader).copied()).collect();
+            Some(VersionRun::new(*places.get(&item.first)?, *places.get(&item.last)?, readers, Vec::new()))
         };
-        for items in &self.objects {
-            let items = items.iter().filter_map(|item| {
-                let readers = item.readers.iter().filter_map(|reader| places.get(reader).copied()).collect();
-                Some(VersionRun::new(*places.get(&item.first)?, *places.get(&item.last)?, readers, Vec::new()))
-            });
-            all.objects.push(items.collect());
-        }
-        all.objects.retain(|items: &Vec<VersionRun>| items.len() > 1);
-        Ok(all)
+        let objects = self.objects.iter().map(|items| items.iter().filter_map(run).collect::<Vec<_>>());
+        Ok(Self::of(count, self.snapshots, edges, objects.filter(|items| items.len() > 1).collect()))
     }
 
     /// Returns the same polygraph without some transactions.
@@ -341,26 +328,13 @@ impl Polygraph {
         let width = self.width();
         let is_left = |transaction: &u32| !gone[*transaction as usize];
         let edges = self.edges.iter().copied().filter(|(from, to)| is_left(&(from / width)) && is_left(&(to / width)));
-        let mut all = Self {
-            count: self.count,
-            snapshots: self.snapshots,
-            vertices: self.count * width,
-            edges: edges.collect(),
-            reasons: Vec::new(),
-            objects: Vec::new(),
-            known: 0,
+        let run = |item: &VersionRun| {
+            let readers = item.readers.iter().copied().filter(is_left).collect();
+            (is_left(&item.first) && is_left(&item.last))
+                .then(|| VersionRun::new(item.first, item.last, readers, Vec::new()))
         };
-        for items in &self.objects {
-            let items = items.iter().filter(|item| is_left(&item.first) && is_left(&item.last)).map(|item| {
-                VersionRun::new(
-                    item.first,
-                    item.last,
-                    item.readers.iter().copied().filter(is_left).collect(),
-                    Vec::new(),
-                )
-            });
-            all.objects.push(items.collect());
-        }
+        let objects = self.objects.iter().map(|items| items.iter().filter_map(run).collect()).collect();
+        let mut all = Self::of(self.count, self.snapshots, edges.collect(), objects);
         all.place_outs();
         all.known = all.edges.len();
         all

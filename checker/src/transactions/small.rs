@@ -191,11 +191,22 @@ impl<'h> SmallHistory<'h> {
         let found = match level {
             Level::ReadUncommitted => return uncommitted::decide(self, limit),
             Level::ReadCommitted => {
-                let Some(mut growth) = ListGrowth::new(self) else { return Ok(SmallDecision::Refuted) };
-                self.committed(&mut growth, 0, &mut order, &mut tried)?
+                let Some(growth) = ListGrowth::new(self) else { return Ok(SmallDecision::Refuted) };
+                let next = |[done, _]: [u64; 2], growth: &ListGrowth<'h>, at: usize| {
+                    Some(([done | 1 << at; 2], self.committed(done, growth, at)?))
+                };
+                self.search([0, 0], &growth, &next, &mut order, &mut tried)?
             }
-            Level::SnapshotIsolation => self.snapshots([0, 0], &self.initially(), &mut order, &mut tried)?,
-            _ => self.serial(level, 0, &self.initially(), &mut order, &mut tried)?,
+            Level::SnapshotIsolation => {
+                let next = |done: [u64; 2], contents: &Vec<[u32; 2]>, at: usize| self.by_snapshots(done, contents, at);
+                self.search([0, 0], &self.initially(), &next, &mut order, &mut tried)?
+            }
+            _ => {
+                let next = |[done, _]: [u64; 2], contents: &Vec<[u32; 2]>, at: usize| {
+                    Some(([done | 1 << at; 2], self.serially(level, done, contents, at)?))
+                };
+                self.search([0, 0], &self.initially(), &next, &mut order, &mut tried)?
+            }
         };
         let order = order.iter().map(|&at: &usize| self.transactions[at].operation).collect();
         Ok(match found {
@@ -244,39 +255,44 @@ impl<'h> SmallHistory<'h> {
         })
     }
 
-    fn serial(
+    /// Searches for an order of the transactions, each of which leads from what others left to what `next` returns.
+    /// `order` has each transaction twice if it begins and commits at different times.
+    fn search<C: KeyContents>(
         &self,
-        level: Level,
-        done: u64,
-        contents: &[[u32; 2]],
+        [begun, committed]: [u64; 2],
+        contents: &C,
+        next: &impl Fn([u64; 2], &C, usize) -> Option<([u64; 2], C)>,
         order: &mut Vec<usize>,
         tried: &mut VisitedStates<'_>,
     ) -> Result<bool, UnknownWhy> {
-        if self.all_certain(done) {
+        if begun == committed && self.all_certain(committed) && contents.is_complete() {
             return Ok(true);
         }
-        if !tried.is_new([done, 0], contents.as_flattened())? {
+        if !tried.is_new([begun, committed], contents.as_numbers())? {
             return Ok(false);
         }
-        for at in (0..self.transactions.len()).filter(|at| done & (1 << at) == 0) {
-            let next = &self.transactions[at];
-            let must_wait = (0..self.transactions.len()).filter(|other| done & (1 << other) == 0).any(|other| {
-                let other = &self.transactions[other];
-                let before = other.certain && other.completed != NEVER && other.completed < next.invoked;
-                let same = level == Level::StrongSessionSerializable && other.process == next.process;
-                before && (level == Level::StrictSerializable || same)
-            });
-            let mut after = contents.to_vec();
-            if must_wait || !self.run(at, &mut after, true) {
-                continue;
-            }
+        for at in (0..self.transactions.len()).filter(|at| committed & (1 << at) == 0) {
+            let Some((done, after)) = next([begun, committed], contents, at) else { continue };
             order.push(at);
-            if self.serial(level, done | 1 << at, &after, order, tried)? {
+            if self.search(done, &after, next, order, tried)? {
                 return Ok(true);
             }
             order.pop();
         }
         Ok(false)
+    }
+
+    /// Returns what is left if this transaction runs as the next of a serial order.
+    fn serially(&self, level: Level, done: u64, contents: &[[u32; 2]], at: usize) -> Option<Vec<[u32; 2]>> {
+        let next = &self.transactions[at];
+        let must_wait = (0..self.transactions.len()).filter(|other| done & (1 << other) == 0).any(|other| {
+            let other = &self.transactions[other];
+            let before = other.certain && other.completed != NEVER && other.completed < next.invoked;
+            let same = level == Level::StrongSessionSerializable && other.process == next.process;
+            before && (level == Level::StrictSerializable || same)
+        });
+        let mut after = contents.to_vec();
+        (!must_wait && self.run(at, &mut after, true)).then_some(after)
     }
 
     fn changes(&self, at: usize) -> impl Iterator<Item = usize> {
@@ -286,77 +302,33 @@ impl<'h> SmallHistory<'h> {
         })
     }
 
-    /// Searches for an order under snapshot isolation. `order` has each transaction twice: as it begins, and as it
-    /// commits.
-    fn snapshots(
+    /// Returns what is left if this transaction begins next, under snapshot isolation, or commits if it has begun.
+    fn by_snapshots(
         &self,
         [begun, committed]: [u64; 2],
         contents: &[[u32; 2]],
-        order: &mut Vec<usize>,
-        tried: &mut VisitedStates<'_>,
-    ) -> Result<bool, UnknownWhy> {
-        if begun == committed && self.all_certain(committed) {
-            return Ok(true);
+        at: usize,
+    ) -> Option<([u64; 2], Vec<[u32; 2]>)> {
+        let bit = 1 << at;
+        let mut after = contents.to_vec();
+        if begun & bit != 0 {
+            return self.run(at, &mut after, false).then_some(([begun, committed | bit], after));
         }
-        if !tried.is_new([begun, committed], contents.as_flattened())? {
-            return Ok(false);
-        }
-        for at in (0..self.transactions.len()).filter(|at| committed & (1 << at) == 0) {
-            let bit = 1 << at;
-            let mut after = contents.to_vec();
-            let commits = begun & bit != 0;
-            let fits = if commits {
-                self.run(at, &mut after, false)
-            } else {
-                let open = (0..self.transactions.len()).filter(|other| (begun & !committed) & (1 << other) != 0);
-                let clashes =
-                    open.clone().any(|other| self.changes(other).any(|key| self.changes(at).any(|own| own == key)));
-                !clashes && self.run(at, &mut contents.to_vec(), true)
-            };
-            if !fits {
-                continue;
-            }
-            order.push(at);
-            let next = if commits { [begun, committed | bit] } else { [begun | bit, committed] };
-            if self.snapshots(next, &after, order, tried)? {
-                return Ok(true);
-            }
-            order.pop();
-        }
-        Ok(false)
+        let mut open = (0..self.transactions.len()).filter(|other| (begun & !committed) & (1 << other) != 0);
+        let clashes = open.any(|other| self.changes(other).any(|key| self.changes(at).any(|own| own == key)));
+        (!clashes && self.run(at, &mut after, true)).then(|| ([begun | bit, committed], contents.to_vec()))
     }
 
-    fn committed(
-        &self,
-        growth: &mut ListGrowth<'h>,
-        done: u64,
-        order: &mut Vec<usize>,
-        tried: &mut VisitedStates<'_>,
-    ) -> Result<bool, UnknownWhy> {
-        if self.all_certain(done) && growth.is_over() {
-            return Ok(true);
-        }
-        if !tried.is_new([done, 0], &growth.as_numbers())? {
-            return Ok(false);
-        }
-        for at in (0..self.transactions.len()).filter(|at| done & (1 << at) == 0) {
-            let steps = &self.transactions[at].steps;
-            let explained = steps.iter().all(|step| match *step {
-                SmallStep::List { key, base, .. } => growth.was(key, base),
-                SmallStep::Value { key, value, own } => own || self.was_left(done, key, value, growth),
-                SmallStep::Append { .. } | SmallStep::Write { .. } => true,
-            });
-            let mut after = growth.clone();
-            if !explained || !after.grow(steps) {
-                continue;
-            }
-            order.push(at);
-            if self.committed(&mut after, done | 1 << at, order, tried)? {
-                return Ok(true);
-            }
-            order.pop();
-        }
-        Ok(false)
+    /// Returns what is left if this transaction commits next, under read committed.
+    fn committed(&self, done: u64, growth: &ListGrowth<'h>, at: usize) -> Option<ListGrowth<'h>> {
+        let steps = &self.transactions[at].steps;
+        let explained = steps.iter().all(|step| match *step {
+            SmallStep::List { key, base, .. } => growth.was(key, base),
+            SmallStep::Value { key, value, own } => own || self.was_left(done, key, value, growth),
+            SmallStep::Append { .. } | SmallStep::Write { .. } => true,
+        });
+        let mut after = growth.clone();
+        (explained && after.grow(steps)).then_some(after)
     }
 
     /// Returns true if one of the transactions done left this value behind, or if it is the initial one.
@@ -420,6 +392,35 @@ fn added_by_others(history: &History, operations: &[u32], failed: bool) -> FxHas
     foreign
 }
 
+/// What transactions left.
+trait KeyContents {
+    /// Returns numbers that tell these contents from others.
+    fn as_numbers(&self) -> Vec<u32>;
+
+    /// Returns true if everything that was read was left by then.
+    fn is_complete(&self) -> bool {
+        true
+    }
+}
+
+impl KeyContents for Vec<[u32; 2]> {
+    fn as_numbers(&self) -> Vec<u32> {
+        self.as_flattened().to_vec()
+    }
+}
+
+impl KeyContents for ListGrowth<'_> {
+    fn as_numbers(&self) -> Vec<u32> {
+        let narrow = |number: &usize| u32::try_from(*number).unwrap_or(u32::MAX);
+        let all = self.grown.iter().zip(&self.were);
+        all.flat_map(|(grown, were)| [narrow(grown), u32::MAX].into_iter().chain(were.iter().map(narrow))).collect()
+    }
+
+    fn is_complete(&self) -> bool {
+        self.paths.iter().zip(&self.grown).all(|(path, grown)| path.len() <= *grown)
+    }
+}
+
 /// States that were tried and lead nowhere.
 struct VisitedStates<'a> {
     states: FxHashSet<([u64; 2], Box<[u32]>)>,
@@ -430,7 +431,7 @@ struct VisitedStates<'a> {
 }
 
 impl VisitedStates<'_> {
-    fn is_new(&mut self, done: [u64; 2], contents: &[u32]) -> Result<bool, UnknownWhy> {
+    fn is_new(&mut self, done: [u64; 2], contents: Vec<u32>) -> Result<bool, UnknownWhy> {
         self.limit.step()?;
         if self.states.len() >= self.most {
             self.full = true;
@@ -439,7 +440,7 @@ impl VisitedStates<'_> {
         if self.states.len() == self.states.capacity() {
             self.limit.may_take((self.states.len() + 1) * 2 * (64 + 4 * contents.len()))?;
         }
-        Ok(self.states.insert((done, contents.into())))
+        Ok(self.states.insert((done, contents.into_boxed_slice())))
     }
 }
 
@@ -477,10 +478,6 @@ impl<'h> ListGrowth<'h> {
         self.were[key].contains(&length)
     }
 
-    fn is_over(&self) -> bool {
-        self.paths.iter().zip(&self.grown).all(|(path, grown)| path.len() <= *grown)
-    }
-
     fn grow(&mut self, steps: &[SmallStep]) -> bool {
         for step in steps {
             if let SmallStep::Append { key, value } = *step {
@@ -498,11 +495,5 @@ impl<'h> ListGrowth<'h> {
             }
         }
         true
-    }
-
-    fn as_numbers(&self) -> Vec<u32> {
-        let narrow = |number: &usize| u32::try_from(*number).unwrap_or(u32::MAX);
-        let all = self.grown.iter().zip(&self.were);
-        all.flat_map(|(grown, were)| [narrow(grown), u32::MAX].into_iter().chain(were.iter().map(narrow))).collect()
     }
 }

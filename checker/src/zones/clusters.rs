@@ -285,7 +285,7 @@ impl Clusters {
     }
 
     /// Returns a ring: values that are each set by a cas from another of them, so that none can be first.
-    fn ring(&self) -> ZoneViolation {
+    pub(crate) fn ring(&self) -> ZoneViolation {
         let mut reached = vec![false; self.all.len()];
         let origins = (0..self.len()).filter(|&value| self[value].included && self[value].from.get().is_none());
         for value in origins.flat_map(|origin| self.chain(origin)) {

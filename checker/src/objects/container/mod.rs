@@ -6,9 +6,9 @@
 //! and ends at event `e` can take effect in the gaps `s..e`. A value is certainly inside in the gaps
 //! `put_end..take_start`.
 
+pub(super) mod collection;
 pub(super) mod gaps;
 pub(super) mod names;
-pub(super) mod row;
 
 use histories::{NEVER, Outcome, Value, ValueId};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -20,6 +20,7 @@ use crate::{
     UnknownWhy,
     generic::{minimal, tell},
     specification::items,
+    unknown::unsupported,
 };
 
 /// Kind of container.
@@ -201,15 +202,15 @@ fn decide_once(key: &Key<'_>, kind: &ContainerKind) -> Claim {
     let mut container = Container::gather(key, kind)?;
     match container.decide(key, kind) {
         // Other pairs of puts and takes may have an order.
-        Err(SolveError::Violation(_)) if container.repeats => Err(kind.repeats().into()),
+        Err(SolveError::Violation(_)) if container.repeats => kind.refuse_repeats(),
         claim => claim,
     }
 }
 
 impl ContainerKind {
-    /// Returns the reason why a value that is put in more than once cannot be decided.
-    fn repeats(&self) -> UnknownWhy {
-        UnknownWhy::Unsupported { what: format!("a {} with a value that is put in more than once", self.noun) }
+    /// Refuses a value that is put in more than once.
+    fn refuse_repeats<T, E: From<UnknownWhy>>(&self) -> Result<T, E> {
+        unsupported(format!("a {} with a value that is put in more than once", self.noun))
     }
 }
 
@@ -226,12 +227,12 @@ impl Container {
         let known = |item: &Item| item.take != NEVER && key.operation(item.take).outcome == Outcome::Ok;
         self.items.retain(known);
         (kind.solve)(key, self)?;
-        Err(UnknownWhy::Unsupported { what: format!("a {} with takes of unknown outcome", kind.noun) }.into())
+        unsupported(format!("a {} with takes of unknown outcome", kind.noun))
     }
 
     fn gather(key: &Key<'_>, kind: &ContainerKind) -> Result<Self, SolveError> {
         if items(key.initial).is_some_and(|items| !items.is_empty()) {
-            return Err(UnknownWhy::Unsupported { what: format!("a {} that is not empty at first", kind.noun) }.into());
+            return unsupported(format!("a {} that is not empty at first", kind.noun));
         }
         let (spans, events) = spans(key)?;
         let gaps = events + 4;
@@ -247,7 +248,7 @@ impl Container {
                 let value = operation.input;
                 let says_nothing = says_nothing(operation) || *key.history.value(operation.output) == Value::Bool(true);
                 if value == ValueId::NIL || !says_nothing {
-                    return Err(UnknownWhy::Unsupported { what: format!("such a {name}") }.into());
+                    return unsupported(format!("such a {name}"));
                 }
                 let number = if let Value::Int(number) = *key.history.value(value) { number } else { 0 };
                 let (take_start, take_end) = (events + 2, events + 3);
@@ -281,8 +282,7 @@ impl Container {
             key.steps(1, 0)?;
             let operation = key.operation(index);
             if operation.outcome == Outcome::Ok && operation.output == ValueId::UNKNOWN {
-                let what = format!("{} that says not what it took", key.name(operation));
-                return Err(UnknownWhy::Unsupported { what }.into());
+                return unsupported(format!("{} that says not what it took", key.name(operation)));
             }
             container.take(key, &mut puts, index, start, end)?;
         }
@@ -302,7 +302,7 @@ impl Container {
             self.repeats |= puts.next[place].is_some();
         }
         if self.repeats && !kind.may_repeat {
-            return Err(kind.repeats());
+            return kind.refuse_repeats();
         }
         Ok(puts)
     }
@@ -342,8 +342,7 @@ impl Container {
             match operation.output {
                 _ if operation.outcome != Outcome::Ok => continue,
                 ValueId::UNKNOWN => {
-                    let what = format!("a look into a {} that says not what it found", self.noun);
-                    return Err(UnknownWhy::Unsupported { what }.into());
+                    return unsupported(format!("a look into a {} that says not what it found", self.noun));
                 }
                 ValueId::NIL => {
                     let Peek { operation, start, end } = peek;

@@ -11,6 +11,7 @@ use crate::{
         growth::{Growth, sweep},
         key::{Claim, Key, Scope, Violation, says_nothing},
     },
+    unknown::unsupported,
 };
 
 /// Maximum number of increments listed in evidence that a read was too high; if there are more, only their number is
@@ -56,14 +57,14 @@ impl<'a> CounterSweep<'a> {
             let by = key.history.value(operation.input);
             match key.name(operation) {
                 name if is_increment(name) && !matches!(by, Value::Nil | Value::Int(1)) => {
-                    return Err(UnknownWhy::Unsupported { what: format!("an increment by {by}") });
+                    return unsupported(format!("an increment by {by}"));
                 }
                 name if is_increment(name) && !says_nothing(operation) => {
-                    return Err(UnknownWhy::Unsupported { what: format!("an {name} that answers") });
+                    return unsupported(format!("an {name} that answers"));
                 }
                 "read" if operation.outcome == Outcome::Ok && answer(key, operation).is_none() => {
                     let what = key.history.value(operation.output);
-                    return Err(UnknownWhy::Unsupported { what: format!("a read of a counter that returned {what}") });
+                    return unsupported(format!("a read of a counter that returned {what}"));
                 }
                 name if name == "read" || is_increment(name) => {}
                 _ => return Err(key.lacks(operation)),
@@ -72,7 +73,7 @@ impl<'a> CounterSweep<'a> {
         let initial = match *key.initial {
             Value::Int(initial) => initial.into(),
             Value::Nil => 0,
-            ref other => return Err(UnknownWhy::Unsupported { what: format!("a counter that begins with {other}") }),
+            ref other => return unsupported(format!("a counter that begins with {other}")),
         };
         Ok(Self { initial, growth: Growth::new(key, initial), open: BinaryHeap::new() })
     }

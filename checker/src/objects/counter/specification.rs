@@ -5,6 +5,7 @@ use histories::Value;
 use crate::{
     UnknownWhy,
     specification::{Call, Specification},
+    unknown::unsupported,
 };
 
 #[derive(Debug)]
@@ -82,8 +83,7 @@ impl Specification for Counter<'_> {
     fn accepts(&self, call: &Call<'_>) -> Result<(), UnknownWhy> {
         let is_known = is_decrement(call) || is_increment(call.function) || call.function == "read";
         if !matches!(self.initial, Value::Nil | Value::Int(_)) {
-            let what = format!("a counter that begins with {}", self.initial);
-            return Err(UnknownWhy::Unsupported { what });
+            return unsupported(format!("a counter that begins with {}", self.initial));
         }
         match function(call) {
             _ if !is_known => Err(call.unknown_function()),

@@ -8,11 +8,11 @@ use rustc_hash::FxHashMap;
 
 use super::{evidence::ListViolation, specification::appends};
 use crate::{
-    UnknownWhy,
     objects::{
         growth::{Growth, sweep},
         key::{Claim, Key, SolveError, says_nothing},
     },
+    unknown::unsupported,
 };
 
 /// Decides one list, exactly, with appends of unknown outcome.
@@ -47,7 +47,7 @@ pub(super) fn order(key: &Key<'_>) -> Result<Vec<u32>, SolveError<ListViolation>
             None => return Err(key.lacks(operation).into()),
             Some(true) if says_nothing(operation) => {}
             Some(false) if operation.outcome == Outcome::Info || seen(key, index).is_some() => {}
-            Some(_) => return Err(UnknownWhy::Unsupported { what: format!("such a {name} of a list") }.into()),
+            Some(_) => return unsupported(format!("such a {name} of a list")),
         }
     }
     let _held = key.affords(key.operations.len() * 120)?;

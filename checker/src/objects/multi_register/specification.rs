@@ -8,6 +8,7 @@ use histories::{Map, Value};
 use crate::{
     UnknownWhy,
     specification::{Call, Specification},
+    unknown::unsupported,
 };
 
 #[derive(Debug)]
@@ -127,8 +128,7 @@ impl Specification for MultiRegister<'_> {
             register.name().is_none() && matches!(self.initial, Value::Map(pairs) if pairs.get(register).is_none())
         };
         if matches!(self.initial, Value::Map(_)) && accesses(call).is_some_and(|all| all.iter().any(is_unnamed)) {
-            let what = "a register that has no name, where each begins with what its name says".to_owned();
-            return Err(UnknownWhy::Unsupported { what });
+            return unsupported("a register that has no name, where each begins with what its name says");
         }
         match call.function {
             "write" if !call.says_nothing() => Err(call.unsupported_output()),

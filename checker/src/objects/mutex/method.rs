@@ -4,8 +4,9 @@ use histories::{NEVER, Operation, Outcome, Value, ValueId};
 
 use super::specification::acquires;
 use crate::{
-    Model, UnknownWhy,
+    Model,
     objects::key::{Claim, Key, Violation, says_nothing},
+    unknown::unsupported,
 };
 
 /// Section in which a process certainly holds the lock: from the end of an acquire to the start of its release.
@@ -43,7 +44,7 @@ pub(in crate::objects) fn decide(key: &Key<'_>) -> Claim {
             Some(true) if key.model == Model::Mutex && says_nothing(operation) => {}
             Some(false)
                 if (key.model == Model::Mutex || operation.input == ValueId::NIL) && says_nothing(operation) => {}
-            Some(_) => return Err(UnknownWhy::Unsupported { what: format!("an answer of {name}") }.into()),
+            Some(_) => return unsupported(format!("an answer of {name}")),
             None => return Err(key.lacks(operation).into()),
         }
     }
@@ -57,8 +58,7 @@ pub(in crate::objects) fn decide(key: &Key<'_>) -> Claim {
         if let Some((_, before)) = group.split_last()
             && before.iter().any(|&index| key.operation(index).outcome != Outcome::Ok)
         {
-            let what = "a process that goes on after an acquire or release of unknown outcome".to_owned();
-            return Err(UnknownWhy::Unsupported { what }.into());
+            return unsupported("a process that goes on after an acquire or release of unknown outcome");
         }
         wrong = wrong.or(turns(key, group, &mut sections).err());
     }

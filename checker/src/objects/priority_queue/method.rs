@@ -14,11 +14,11 @@ use histories::Value;
 
 use super::specification::NAMES;
 use crate::{
-    UnknownWhy,
     objects::{
         container::{Container, ContainerKind, Item, gaps},
         key::{Claim, Key},
     },
+    unknown::unsupported,
 };
 
 pub(super) const KIND: ContainerKind = ContainerKind {
@@ -34,7 +34,7 @@ pub(super) const KIND: ContainerKind = ContainerKind {
 fn solve(key: &Key<'_>, queue: &Container) -> Claim {
     let mut items: Vec<&Item> = queue.items.iter().collect();
     if items.iter().any(|item| !matches!(key.history.value(item.value), Value::Int(_))) {
-        return Err(UnknownWhy::Unsupported { what: "a priority queue of anything but numbers".to_owned() }.into());
+        return unsupported("a priority queue of anything but numbers");
     }
     items.sort_unstable_by_key(|item| item.number);
     gaps::fill(key, queue, items.iter().copied(), |cover, place, item| {

@@ -24,13 +24,17 @@ use std::rc::Rc;
 use histories::{NEVER, Outcome, Value, ValueId};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::specification::{NAMES, queue};
+use super::specification::{NAMES, Queue};
 use crate::{
     Limits, UnknownWhy,
     budget::{Budget, Exhausted},
     generic::{Object, RaceResult, SmallViolation, shrink_by, tell},
     memory::{of_set, of_vec},
-    objects::key::{Claim, Key, Violation},
+    objects::{
+        container::collection::Collection,
+        key::{Claim, Key, Violation},
+    },
+    unknown::unsupported,
 };
 
 /// Put, or a value that was there initially.
@@ -122,7 +126,7 @@ struct Fifo {
 
 /// Decides one queue.
 pub(super) fn decide(key: &Key<'_>) -> Claim {
-    let queue = queue(key.initial);
+    let queue = Collection::<Queue>::new(key.initial);
     queue.knows(key.history, &key.operations)?;
     match search(key, &key.operations, &FxHashSet::default(), key.limits) {
         RaceResult::Order(order) => Ok(order),
@@ -179,8 +183,7 @@ impl Fifo {
             }
         }
         if let Some(&(_, index, _)) = adrift.iter().find(|&&(.., end)| end != UNENDED) {
-            let what = format!("{} that says not what it took", key.name(key.operation(index)));
-            return Err(UnknownWhy::Unsupported { what });
+            return unsupported(format!("{} that says not what it took", key.name(key.operation(index))));
         }
         let adrift = adrift.into_iter().map(|(start, index, _)| (start, index)).collect();
         let wanted: FxHashSet<ValueId> = looks.iter().filter_map(|look| look.found).collect();

@@ -15,6 +15,7 @@ use crate::{
     objects::key::{Claim, Found, Key, Violation, says_nothing},
     prepare::{Action, Step},
     specification::items,
+    unknown::unsupported,
 };
 
 /// Bytes for each operation: a step with its element, and its place while these are sorted.
@@ -74,8 +75,8 @@ fn whole(key: &Key<'_>) -> Claim {
     set.knows(key.history, &looks)?;
     let looks: Vec<u32> = looks.into_iter().filter(|&look| key.operation(look).outcome == Outcome::Ok).collect();
     let order = snapshots::check(&key.of(others))?;
-    let what = || "a set that is read as a whole and asked for elements in between".to_owned();
-    place(key, &set, &order, &looks)?.ok_or_else(|| UnknownWhy::Unsupported { what: what() }.into())
+    let unplaced = "a set that is read as a whole and asked for elements in between";
+    place(key, &set, &order, &looks)?.map_or_else(|| unsupported(unplaced), Ok)
 }
 
 /// Returns the effect of an operation on its element, whose value is 0 in its initial state and 1 otherwise. Returns
@@ -92,8 +93,7 @@ fn step(key: &Key<'_>, index: u32) -> Result<Option<Step>, UnknownWhy> {
         (SetFunction::Add, _) if says_nothing(operation) => Action::Write(state(true)),
         (SetFunction::Remove, _) if says_nothing(operation) => Action::Write(state(false)),
         (_, answer) => {
-            let what = format!("a set's {name} that answers {answer}");
-            return Err(UnknownWhy::Unsupported { what });
+            return unsupported(format!("a set's {name} that answers {answer}"));
         }
     };
     Ok(Some(Step { operation: index, start: operation.invoked, end: key.end(index), action }))
@@ -105,16 +105,16 @@ fn is_there_at_first(key: &Key<'_>, element: ValueId) -> bool {
 
 /// Describes a few of these steps that cannot be ordered.
 fn violation(key: &Key<'_>, steps: Vec<Step>, dead: u32) -> Violation {
-    let kept = (key.fewest_steps)(key.history, key.initial, steps, dead, key.limits);
-    let looker = kept.iter().filter(|step| step.action.is_read_only()).max_by_key(|step| step.end);
-    let looker = looker.expect("writes alone can always be ordered");
-    let element = key.history.value(key.operation(looker.operation).input);
-    let who = key.who(&format!("contains {element}"), looker.operation);
-    let answer = key.history.value(key.operation(looker.operation).output);
-    let Action::Read(seen) = looker.action else { unreachable!("it looked") };
-    let against = kept.iter().filter(|step| step.end < looker.start && step.action == Action::Write(1 - seen));
+    let fewest = (key.fewest_steps)(key.history, key.initial, steps, dead, key.limits);
+    let reader = fewest.iter().filter(|step| step.action.is_read_only()).max_by_key(|step| step.end);
+    let reader = reader.expect("writes alone can always be ordered");
+    let element = key.history.value(key.operation(reader.operation).input);
+    let who = key.who(&format!("contains {element}"), reader.operation);
+    let answer = key.history.value(key.operation(reader.operation).output);
+    let Action::Read(seen) = reader.action else { unreachable!("it looked") };
+    let against = fewest.iter().filter(|step| step.end < reader.start && step.action == Action::Write(1 - seen));
     let against = against.max_by_key(|step| step.end);
-    let back = |after: &Step| kept.iter().any(|step| step.action == Action::Write(seen) && step.end > after.start);
+    let back = |after: &Step| fewest.iter().any(|step| step.action == Action::Write(seen) && step.end > after.start);
     let claim = match against.filter(|change| !back(change)) {
         Some(change) => {
             let name = key.name(key.operation(change.operation));
@@ -127,5 +127,5 @@ fn violation(key: &Key<'_>, steps: Vec<Step>, dead: u32) -> Violation {
         Some(_) => vec![format!("nothing that changed {element} back can have come between the two")],
         None => Vec::new(),
     };
-    Violation { reasons, ..Violation::new(kept.iter().map(|step| step.operation).collect(), claim) }
+    Violation { reasons, ..Violation::new(fewest.iter().map(|step| step.operation).collect(), claim) }
 }

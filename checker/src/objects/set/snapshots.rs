@@ -18,6 +18,7 @@ use crate::{
     UnknownWhy,
     objects::key::{Claim, Key, Scope, SolveError, Violation, says_nothing},
     specification::items,
+    unknown::unsupported,
 };
 
 /// Operation with its level: twice the number of distinct sets below it, and one more for an add.
@@ -47,7 +48,6 @@ pub(super) fn check(key: &Key<'_>) -> Claim {
 /// Returns the add of each element, and the reads.
 #[allow(clippy::type_complexity, reason = "a pair that is taken apart at once")]
 fn gather<'a>(key: &Key<'a>) -> Result<(FxHashMap<&'a Value, u32>, Vec<u32>), UnknownWhy> {
-    let unsupported = |what: &str| Err(UnknownWhy::Unsupported { what: what.to_owned() });
     let (mut adds, mut reads) = (FxHashMap::default(), Vec::new());
     let _held = key.affords(key.operations.len() * 64)?;
     for &index in &key.operations {

@@ -65,11 +65,11 @@ struct SwitchSweep<'a> {
 /// Just-in-time linearization (Lowe, "Testing for linearizability", 2017): changes happen only at completions, as late
 /// as possible. Sound: each configuration keeps the changes of state that led to it, and everything else that completed
 /// did so while the state was its value. Complete: only the changes of state in an order matter, since any other write
-/// can happen without effect whenever the state is its value. So a step is satisfied if the state was its value at some moment
-/// since its start, which the rank of the last change tells. A change can be put off until something must happen: an
-/// unsatisfied step completes, or a write completes, which is its last chance to be a change (once, or right after
-/// its opposite; of three changes at once, the last two achieve nothing that one does not). Of several writes that
-/// can make a change, the one that ends first does: exchanging it for another leaves an order.
+/// can happen without effect whenever the state is its value. So a step is satisfied if the state was its value at some
+/// moment since its start, which the rank of the last change tells. A change can be put off until something must
+/// happen: an unsatisfied step completes, or a write completes, which is its last chance to be a change (once, or right
+/// after its opposite; of three changes at once, the last two achieve nothing that one does not). Of several writes
+/// that can make a change, the one that ends first does: exchanging it for another leaves an order.
 pub(super) fn solve(steps: &[Step], limits: &Limits<'_>) -> SwitchResult {
     let mut sweep = SwitchSweep {
         steps,
@@ -156,14 +156,14 @@ impl SwitchSweep<'_> {
             }
         }
         self.due[value].remove(&step.start);
-        let mut kept: Vec<SwitchConfig> = Vec::new();
+        let mut configs: Vec<SwitchConfig> = Vec::new();
         for config in next {
-            if !kept.iter().any(|other| other.dominates(&config)) {
-                kept.retain(|other| !config.dominates(other));
-                kept.push(config);
+            if !configs.iter().any(|other| other.dominates(&config)) {
+                configs.retain(|other| !config.dominates(other));
+                configs.push(config);
             }
         }
-        kept
+        configs
     }
 
     /// Changes the state to `value` by the unused write that ends first, if there is one.
