@@ -2,7 +2,7 @@
 
 use std::{panic, path::Path, sync::LazyLock, thread, time::Duration};
 
-use checker::{Ladder, Model, Options, Prefix, Report, StalenessReport, Verdict};
+use checker::{Hierarchy, Model, Options, Prefix, Report, StalenessReport, Verdict};
 use clap::{Args, ValueEnum, builder::PossibleValue};
 use histories::{Event, EventType, Function, History, Operation, Outcome, Process, Value, ValueId};
 
@@ -161,17 +161,22 @@ impl Judging {
 
     /// Computes which weaker models hold of a history that is not linearizable, and how stale its reads were; side by
     /// side if there are two threads and memory for both.
-    pub(crate) fn instead(&self, history: &History, report: &Report, budget: &Budget) -> (Ladder, StalenessReport) {
+    pub(crate) fn weaker_models(
+        &self,
+        history: &History,
+        report: &Report,
+        budget: &Budget,
+    ) -> (Hierarchy, StalenessReport) {
         let (mut ladder, staleness) = budget.within(history.operations.len(), |limits| {
             let options = Options { limits: *limits, ..self.options(history) };
             let is_tight = !limits.memory.has_room(history.operations.len() * SIDE_BY_SIDE_BYTES);
             if is_tight || self.threads() == 1 {
-                return checker::instead(history, &options);
+                return checker::weaker_models(history, &options);
             }
             thread::scope(|scope| {
                 let measure = || checker::staleness(history, &options);
                 let Ok(measured) = thread::Builder::new().spawn_scoped(scope, measure) else {
-                    return checker::instead(history, &options);
+                    return checker::weaker_models(history, &options);
                 };
                 (
                     checker::consistency(history, &options),

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use checker::{
-    Evidence, KeyReport, Level, Method, Report, Status, TransactionReport, UnknownWhy, Verdict, Weak,
+    Evidence, KeyReport, Level, Method, Report, Status, TransactionReport, UnknownWhy, Verdict, WeakVerdict,
     check_transactions_from,
 };
 use clap::ValueEnum;
@@ -73,7 +73,7 @@ pub(crate) struct JudgedTransactions<'a> {
     /// Level that the transactions must keep.
     pub(crate) level: Level,
     /// Reason why a yes says nothing, if it is weak.
-    pub(crate) weak: Option<Weak>,
+    pub(crate) weak: Option<WeakVerdict>,
 }
 
 /// Judges transactions by the level that they must keep.
@@ -147,11 +147,11 @@ pub(crate) fn as_report(history: &History, found: &TransactionReport) -> Report 
 }
 
 /// Returns the reason why a level that holds says nothing, if there is one.
-fn weak(report: &TransactionReport) -> Option<Weak> {
+fn weak(report: &TransactionReport) -> Option<WeakVerdict> {
     match report {
-        TransactionReport { answered: 0, .. } => Some(Weak::NothingAnswered),
-        TransactionReport { reads: 0, .. } => Some(Weak::NothingRead),
-        TransactionReport { dependencies: 0, .. } => Some(Weak::NothingRelated),
+        TransactionReport { answered: 0, .. } => Some(WeakVerdict::NothingAnswered),
+        TransactionReport { reads: 0, .. } => Some(WeakVerdict::NothingRead),
+        TransactionReport { dependencies: 0, .. } => Some(WeakVerdict::NothingRelated),
         _ => None,
     }
 }

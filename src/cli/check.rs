@@ -7,7 +7,7 @@ use std::{
 };
 
 use checker::{
-    KeyReport, Ladder, Model, Prefix, Report, StalenessReport, TransactionReport, UnknownWhy, Verdict, Weak,
+    Hierarchy, KeyReport, Model, Prefix, Report, StalenessReport, TransactionReport, UnknownWhy, Verdict, WeakVerdict,
 };
 use clap::Args;
 use histories::{Event, History, Value};
@@ -173,7 +173,7 @@ impl CheckArgs {
         let mut report = self.judging.judge(history, self.all, self.linearization.is_some(), budget);
         // Linearizable implies all the others.
         let wanted = self.json || report.verdict == Verdict::NotLinearizable && self.files.len() == 1;
-        let instead = wanted.then(|| guard(|| self.judging.instead(history, &report, budget)));
+        let weaker_models = wanted.then(|| guard(|| self.judging.weaker_models(history, &report, budget)));
         let found = self.explain.then(|| guard(|| self.prefixes(history, &report, budget)));
         let options = self.judging.options(history);
         let notes = hints::all(history, &report, &options, self.judging.says_initial());
@@ -184,12 +184,12 @@ impl CheckArgs {
         words.extend(notes.iter().map(|note| format!("  {note}\n")));
         let mut status = status_of_report(&report);
         // What is said beside a verdict takes nothing from it.
-        let panics = instead.iter().filter_map(|result| result.as_ref().err());
+        let panics = weaker_models.iter().filter_map(|result| result.as_ref().err());
         for panic in panics.chain(found.iter().filter_map(|result| result.as_ref().err())) {
             status = status.worst(ExitStatus::Internal);
             words += &format!("  an internal error in the further analysis: {panic}; please report it\n");
         }
-        let (ladder, staleness) = instead.and_then(Result::ok).unzip();
+        let (ladder, staleness) = weaker_models.and_then(Result::ok).unzip();
         let found = found.and_then(Result::ok).unwrap_or_default();
         words += &found.first().map_or_else(String::new, |(_, found)| prefix::describe(history, found));
         let is_register = matches!(options.model, Model::Register | Model::KeyValue);
@@ -297,12 +297,12 @@ pub(crate) struct Findings {
     pub(crate) row: Row,
     pub(crate) words: String,
     /// Reason why a yes says nothing, if it is weak.
-    pub(crate) weak: Option<Weak>,
+    pub(crate) weak: Option<WeakVerdict>,
     /// Hints for the next attempt, and assumptions that the verdict rests on.
     pub(crate) notes: Vec<String>,
     pub(crate) orders: Vec<Order>,
     pub(crate) report: JudgedReport,
-    pub(crate) ladder: Option<Ladder>,
+    pub(crate) ladder: Option<Hierarchy>,
     pub(crate) staleness: Option<StalenessReport>,
     pub(crate) prefixes: Vec<PrefixRow>,
 }
@@ -386,9 +386,9 @@ struct FileVerdict<'a> {
     #[serde(serialize_with = "serialize_path")]
     file: &'a Path,
     report: JudgedReport,
-    weak: Option<Weak>,
+    weak: Option<WeakVerdict>,
     notes: Vec<String>,
-    ladder: Option<Ladder>,
+    ladder: Option<Hierarchy>,
     staleness: Option<StalenessReport>,
     #[serde(skip_serializing_if = "Option::is_none")]
     prefixes: Option<Vec<PrefixRow>>,

@@ -125,7 +125,7 @@ pub(super) fn with_facts<T>(
     judging.check_initial(Some(&history))?;
     let judged = judging.judge(&history, true, false, &budget);
     let violated = judged.verdict == Verdict::NotLinearizable;
-    let (ladder, staleness) = violated.then(|| judging.instead(&history, &judged, &budget)).unzip();
+    let (ladder, staleness) = violated.then(|| judging.weaker_models(&history, &judged, &budget)).unzip();
     let file = what.file_name().context("a history is a file")?.to_string_lossy().into_owned();
     let prefix = clearest(&keys_with(&judged, Verdict::NotLinearizable))
         .and_then(|(key, _)| judging.prefix(&history, &key.key, &budget));

@@ -224,7 +224,7 @@ impl<'a> Gathered<'a> {
             }
         }
         if results.verdict == Verdict::NotLinearizable {
-            let strongest = results.ladder.as_ref().map(checker::Ladder::strongest).unwrap_or_default();
+            let strongest = results.ladder.as_ref().map(checker::Hierarchy::strongest).unwrap_or_default();
             match &mut self.holds {
                 Some(known) => known.retain(|model| strongest.contains(model)),
                 None => self.holds = Some(strongest),

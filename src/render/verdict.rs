@@ -1,6 +1,6 @@
 //! The report of the checker, in words.
 
-use checker::{Evidence, KeyReport, Report, UnknownWhy, Verdict, Weak};
+use checker::{Evidence, KeyReport, Report, UnknownWhy, Verdict, WeakVerdict};
 use histories::{Function, History, Operation, Outcome, Value, ValueId};
 
 use crate::{
@@ -59,7 +59,7 @@ pub(crate) fn counts_in_words(report: &Report) -> String {
 /// Warns if a positive verdict is weak evidence, on all keys or on some.
 fn weakness(report: &Report) -> String {
     let mut text = String::new();
-    let weak: Vec<(&KeyReport, Weak)> = report.keys.iter().filter_map(|key| Some((key, key.weak?))).collect();
+    let weak: Vec<(&KeyReport, WeakVerdict)> = report.keys.iter().filter_map(|key| Some((key, key.weak?))).collect();
     if let Some(why) = report.weak {
         push_line(&mut text, format_args!("  weak evidence: {}, so this says nothing of the system", why.reason()));
     } else if let Some((_, why)) = weak.first() {

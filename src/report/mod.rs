@@ -14,7 +14,7 @@ pub(crate) mod timeline;
 
 use std::path::Path;
 
-use checker::{Evidence, Ladder, Prefix, Report, StalenessReport, Verdict};
+use checker::{Evidence, Hierarchy, Prefix, Report, StalenessReport, Verdict};
 use histories::{History, NEVER, Operation, Times};
 use maud::Markup;
 
@@ -40,7 +40,7 @@ pub(crate) struct Facts<'a> {
     pub(crate) run: Option<&'a Finished>,
     pub(crate) history: &'a History,
     pub(crate) report: &'a Report,
-    pub(crate) ladder: Option<&'a Ladder>,
+    pub(crate) ladder: Option<&'a Hierarchy>,
     pub(crate) staleness: Option<&'a StalenessReport>,
     pub(crate) windows: &'a [FaultWindow],
     pub(crate) reigns: &'a [Reign],

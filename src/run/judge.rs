@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use checker::{Ladder, Limits, Model, Options, Report, StalenessReport, TransactionReport, Verdict};
+use checker::{Hierarchy, Limits, Model, Options, Report, StalenessReport, TransactionReport, Verdict};
 use histories::{History, RunDir};
 use serde::de::DeserializeOwned;
 
@@ -122,7 +122,7 @@ fn leadership<'a>(plan: &Plan, reigns: &'a [Reign]) -> Leadership<'a> {
 struct Judgement {
     report: Report,
     transactions: Option<TransactionReport>,
-    ladder: Option<Ladder>,
+    ladder: Option<Hierarchy>,
     staleness: Option<StalenessReport>,
 }
 
@@ -138,7 +138,7 @@ impl Judgement {
         let options = &Options { limits: *limits, threads: processors(), ..Options::new(model) };
         let report = checker::check(history, options);
         let has_weaker = report.verdict == Verdict::NotLinearizable && model.has("cas");
-        let (mut ladder, staleness) = has_weaker.then(|| checker::instead(history, options)).unzip();
+        let (mut ladder, staleness) = has_weaker.then(|| checker::weaker_models(history, options)).unzip();
         if let Some(ladder) = &mut ladder {
             evidence::align(ladder, &report);
         }

@@ -1,6 +1,6 @@
 //! Results of a run, written to `results.json` and reported on the terminal.
 
-use checker::{Ladder, Report, StalenessReport, TransactionReport, Verdict};
+use checker::{Hierarchy, Report, StalenessReport, TransactionReport, Verdict};
 use histories::{History, Outcome};
 use serde::{Deserialize, Serialize};
 
@@ -34,7 +34,7 @@ pub(crate) struct Results {
     pub(crate) transactions: Option<TransactionReport>,
     /// Weaker models that hold, if the history is not linearizable.
     #[serde(default)]
-    pub(crate) ladder: Option<Ladder>,
+    pub(crate) ladder: Option<Hierarchy>,
     /// Staleness of the reads, if the history is not linearizable.
     #[serde(default)]
     pub(crate) staleness: Option<StalenessReport>,

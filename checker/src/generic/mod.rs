@@ -93,7 +93,7 @@ impl<S: Specification> Object for S {
         (operations.iter())
             .map(|&index| &history.operations[index as usize])
             .filter(|operation| operation.outcome != Outcome::Fail)
-            .try_for_each(|operation| self.accepts(&Call::of(history, operation, self.asks_who())))
+            .try_for_each(|operation| self.accepts(&Call::of(history, operation, self.depends_on_process())))
     }
 
     fn judge(&self, history: &History, operations: &[u32], limits: &Limits<'_>) -> Judgment {
@@ -134,7 +134,7 @@ impl<S: Specification> Object for S {
         limits: &Limits<'_>,
     ) -> Result<(), RefuteError> {
         let operations: Vec<Operation> = indexes.iter().map(|&index| history.operations[index]).collect();
-        let calls: Vec<Call<'_>> = operations.iter().map(|o| Call::of(history, o, self.asks_who())).collect();
+        let calls: Vec<Call<'_>> = operations.iter().map(|o| Call::of(history, o, self.depends_on_process())).collect();
         refute(self, &operations, &calls, found_by, || None, limits)
     }
 }
@@ -184,7 +184,7 @@ fn find_unexplained_value<S: Specification>(
     budget: &Budget<'_>,
 ) -> Result<Option<UnexplainedValue>, Exhausted> {
     let happened = |index: &&u32| history.operations[**index as usize].outcome != Outcome::Fail;
-    let call = |index: u32| Call::of(history, &history.operations[index as usize], object.asks_who());
+    let call = |index: u32| Call::of(history, &history.operations[index as usize], object.depends_on_process());
     // The first two operations that leave each value, since an operation does not find what it leaves itself.
     // Operations are in the order of their invocations.
     let mut left: FxHashMap<Value, [Option<u32>; 2]> = FxHashMap::default();
@@ -226,7 +226,7 @@ fn parts<S: Specification>(
     let mut parts: Vec<Vec<u32>> = Vec::new();
     for &index in &operations {
         budget.step()?;
-        let call = Call::of(history, &history.operations[index as usize], object.asks_who());
+        let call = Call::of(history, &history.operations[index as usize], object.depends_on_process());
         let Some(part) = object.part(&call) else { return Ok(vec![operations]) };
         let place = *places.entry(part).or_insert(parts.len());
         if place == parts.len() {

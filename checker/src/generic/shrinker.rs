@@ -108,7 +108,7 @@ pub(crate) fn shrink_by<'a, S: Specification>(
 
 impl<'a, S: Specification> Shrinker<'_, 'a, S> {
     fn call(&self, index: u32) -> Call<'a> {
-        Call::of(self.history, &self.history.operations[index as usize], self.object.asks_who())
+        Call::of(self.history, &self.history.operations[index as usize], self.object.depends_on_process())
     }
 
     /// Drops operations that began too late to matter, and looks that were still open.

@@ -96,10 +96,10 @@ impl<'a, S: Specification> States<'a, S> {
         is_optional: impl Fn(u32) -> bool,
         limits: &Limits<'_>,
     ) -> RaceResult {
-        let asks_who = self.object.asks_who();
+        let depends_on_process = self.object.depends_on_process();
         let calls = operations.iter().map(|&index| {
             let operation = history.operations[index as usize];
-            (index, operation, Call::of(history, &operation, asks_who))
+            (index, operation, Call::of(history, &operation, depends_on_process))
         });
         match self.steps(calls, is_optional, &Budget::new(limits)) {
             Ok(steps) => self.race(&steps, Racers::Both, limits),

@@ -43,7 +43,7 @@ impl Specification for Tail {
         })
     }
 
-    fn asks_who(&self) -> bool {
+    fn depends_on_process(&self) -> bool {
         false
     }
 }
@@ -64,10 +64,10 @@ use EventType::{Info as Lost, Invoke, Ok as Done};
 fn alone<S: Specification>(object: &S, history: &History, racers: Racers, limits: &Limits<'_>) -> RaceResult {
     let all: Vec<u32> = (0..).take(history.operations.len()).collect();
     let mut states = States::new(object, limits);
-    let asks_who = object.asks_who();
+    let depends_on_process = object.depends_on_process();
     let calls = all.iter().map(|&index| {
         let operation = history.operations[index as usize];
-        (index, operation, Call::of(history, &operation, asks_who))
+        (index, operation, Call::of(history, &operation, depends_on_process))
     });
     let steps = states.steps(calls, |_| false, &Budget::endless()).unwrap();
     states.race(&steps, racers, limits)

@@ -11,6 +11,7 @@ mod bag;
 mod container;
 mod counter;
 mod fenced_lock;
+mod growth;
 mod key;
 mod list;
 mod multi_register;
@@ -27,7 +28,6 @@ mod tests;
 use histories::{Function, History, Operation, Outcome, Value, ValueId};
 
 use crate::{
-    UnknownWhy,
     budget::Budget,
     generic::Object,
     specification::{Argument, Call},
@@ -95,9 +95,6 @@ models! {
     Semaphore: semaphore::DEFINITION,
 }
 
-/// Method of a model: decides one key, or names an operation that it lacks.
-type Method = fn(&Key<'_>) -> Result<Found, UnknownWhy>;
-
 /// Definition of a model: everything that the table needs to know of it.
 struct Definition {
     /// Name as a user types it.
@@ -109,7 +106,7 @@ struct Definition {
     /// Initial values in a few words, and whether this is one of them.
     initial: (&'static str, fn(&Value) -> bool),
     /// Method of its own. The general search decides where there is none, or where it does not fit.
-    method: Option<Method>,
+    method: Option<fn(&Key<'_>) -> Found>,
     /// Argument that a function of this name takes, as far as that is known without looking at values; any argument
     /// for a function that the model does not have.
     argument: fn(&str) -> Argument,
@@ -187,7 +184,7 @@ pub(crate) fn decide(question: &Question<'_>, operations: &[u32]) -> Option<Foun
     if !operations.iter().all(fits) {
         return None;
     }
-    Some(method(&Key::new(question, operations)).unwrap_or_else(Found::Unknown))
+    Some(method(&Key::new(question, operations)))
 }
 
 /// Number of functions that a history can have.

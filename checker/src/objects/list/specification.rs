@@ -93,7 +93,7 @@ impl Specification for List<'_> {
         if appends(call.function) == Some(true) { vec![call.input.clone()] } else { Vec::new() }
     }
 
-    fn asks_who(&self) -> bool {
+    fn depends_on_process(&self) -> bool {
         false
     }
 }

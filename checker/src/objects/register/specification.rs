@@ -68,7 +68,7 @@ impl Specification for Register<'_> {
         call.function == "read" || call.mismatch
     }
 
-    fn asks_who(&self) -> bool {
+    fn depends_on_process(&self) -> bool {
         false
     }
 }
