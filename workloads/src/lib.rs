@@ -6,6 +6,7 @@
 //! node once more when all faults are healed; [`keep_probing`] measures meanwhile when each node is available.
 //! [`Simulation`] needs no nodes: it generates a history, to measure checkers.
 
+mod answers;
 mod append;
 mod client;
 mod connector;
