@@ -3,7 +3,9 @@
 
 use std::{
     fs,
+    net::TcpListener,
     path::{Path, PathBuf},
+    process::Command,
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
@@ -11,11 +13,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use histories::Value;
+use histories::{Outcome, Recorder, Value, read_file};
+use serde_json::json;
+use tokio::sync::watch;
 use workloads::{
-    Action, Answer, Client as _, Connect as _, MicroOperation, Request, ShimClient, ShimConnector, ShimNode,
-    ShimOptions, ShimProblemKind, ShimProblems,
+    Action, Answer, Client as _, Connect as _, Connector, FinalReads, Load, MicroOperation, Mix, Progress, Request,
+    ShimClient, ShimConnector, ShimNode, ShimOptions, ShimProblemKind, ShimProblems, drive, final_reads, workload,
 };
+
+use crate::server::{Asked, Reply, Server};
 
 /// Limit of whatever is expected to happen, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -180,6 +186,101 @@ async fn a_shim_answers_all_operations() {
     drop(client);
     bench.nothing_is_left().await;
     assert_eq!(bench.kinds(), []);
+}
+
+/// Returns the example in Python, the one in shell, and the one in Rust, which is compiled into the folder.
+fn examples(folder: &Path) -> [Vec<String>; 3] {
+    let source = |name: &str| repository().join("examples/shims").join(name).to_str().unwrap().to_owned();
+    let compiled = folder.join("register").to_str().unwrap().to_owned();
+    let arguments = ["--edition", "2024", "-D", "warnings", "-o", &compiled, &source("register.rs")];
+    assert!(Command::new("rustc").args(arguments).status().unwrap().success());
+    [vec!["python3".to_owned(), source("register.py")], vec!["sh".to_owned(), source("register.sh")], vec![compiled]]
+}
+
+#[tokio::test]
+async fn the_examples_tell_what_is_certain() {
+    let refuse = |asked: &Asked| match asked.body["value"].as_i64() {
+        Some(404) => Some(Reply::json(503, &json!({"error": "no leader", "happened": "no"}))),
+        Some(405) => Some(Reply::json(503, &json!({"error": "no majority", "happened": "unknown"}))),
+        Some(406) => Some(Reply::Close),
+        _ => None,
+    };
+    let servers = Server::cluster(2, refuse).await;
+    let folder = tempfile::tempdir().unwrap();
+    for command in examples(folder.path()) {
+        let (program, args) = command.split_first().unwrap();
+        let mut bench = Bench::new(program, &args.iter().map(String::as_str).collect::<Vec<_>>());
+        bench.options.start_timeout = Some(PATIENCE);
+        bench.options.nodes[1].address = servers[1].address.to_string();
+        bench.options.nodes[0].address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+        let mut client = bench.client();
+        for (action, answer) in [
+            (Action::Write(5), Answer::Done),
+            (Action::Read, value(5)),
+            (Action::Cas { from: 4, to: 6 }, Answer::Mismatch(5.into())),
+            (Action::Cas { from: 5, to: 6 }, Answer::Done),
+            (Action::Read, value(6)),
+        ] {
+            assert_eq!(ask(&mut client, action.clone()).await, answer, "{program} {action:?}");
+        }
+        let nothing = client.invoke(&Request::new(9, Action::Read)).await.answer;
+        not_done(ask(&mut client, Action::Write(404)).await);
+        unknown(ask(&mut client, Action::Write(405)).await);
+        unknown(ask(&mut client, Action::Write(406)).await);
+        not_done(ask(&mut client, Action::Dequeue).await);
+        not_done(write(&mut bench.connector().open(1).unwrap()).await);
+        assert_eq!((nothing, bench.kinds()), (Answer::Value(Value::Nil), vec![]), "{program}: {}", bench.problems);
+    }
+}
+
+#[tokio::test]
+async fn a_load_is_driven_through_shims() {
+    let servers = Server::cluster(2, |_| None).await;
+    let script = repository().join("examples/shims/register.py");
+    let mut bench = Bench::new("python3", &[script.to_str().unwrap()]);
+    bench.options.start_timeout = Some(PATIENCE);
+    for (node, server) in bench.options.nodes.iter_mut().zip(&servers) {
+        node.address = server.address.to_string();
+    }
+    let path = bench.dir.path().join("history.jsonl");
+    let recorder = Arc::new(Recorder::create(&path, Instant::now()).unwrap());
+    let (progress, stopper) = (Arc::new(Progress::default()), watch::channel(false).0);
+    let workload = workload("register").unwrap();
+    let load = Load {
+        seed: 7,
+        concurrency: 4,
+        rate: 0,
+        time_limit: PATIENCE,
+        operation_limit: 2 * PATIENCE,
+        workload,
+        mix: Mix::default(),
+    };
+    let connector = Connector::new(bench.connector());
+    let driven = drive(&load, connector.clone(), Arc::clone(&recorder), Arc::clone(&progress), stopper.subscribe());
+    let enough = async {
+        poll("some operations are done", || progress.ok() > 100).await;
+        stopper.send(true).unwrap();
+    };
+    let (driven, ()) = tokio::join!(driven, enough);
+    let driven = driven.unwrap();
+    let reads = FinalReads {
+        workload,
+        keys: driven.keys,
+        max_keys: 3,
+        first_process: driven.next_process,
+        time_limit: PATIENCE,
+        operation_limit: 2 * PATIENCE,
+    };
+    let unread = final_reads(&reads, connector, recorder, progress, watch::channel(false).1).await.unwrap();
+    assert_eq!(unread, []);
+    let history = read_file(&path).unwrap();
+    let reads_done = history
+        .operations
+        .iter()
+        .filter(|operation| operation.outcome == Outcome::Ok && history.function_name(operation.function) == "read");
+    assert!(history.operations.len() > 100 && reads_done.count() > 20);
+    assert_eq!(bench.kinds(), [], "{}", bench.problems);
+    bench.nothing_is_left().await;
 }
 
 #[tokio::test]
