@@ -25,7 +25,7 @@ use super::{
 use crate::{Request, Response, answers::quoted};
 
 /// Time limit for finding out how a process that has closed its output ended.
-const EXIT_LIMIT: Duration = Duration::from_millis(200);
+const EXIT_LIMIT: Duration = Duration::from_millis(500);
 /// Pause between two looks at a process that is about to end.
 const EXIT_POLL: Duration = Duration::from_millis(1);
 
@@ -204,8 +204,8 @@ impl ShimProcess {
         })
     }
 
-    /// Describes the end of a process whose output has ended, and what it said last. Takes until `deadline` at most, and
-    /// not long.
+    /// Describes the end of a process whose output has ended, and what it said last. Waits for that until `deadline`,
+    /// and for [`EXIT_LIMIT`] at most.
     pub(super) async fn last_words(&mut self, kind: ShimProblemKind, deadline: Instant) -> String {
         let until = deadline.min(Instant::now() + EXIT_LIMIT);
         let mut how = String::new();
