@@ -6,6 +6,7 @@
 //! node once more when all faults are healed; [`keep_probing`] measures meanwhile when each node is available.
 //! [`Simulation`] needs no nodes: it generates a history, to measure checkers.
 
+mod answers;
 mod append;
 mod client;
 mod connector;
@@ -23,6 +24,7 @@ mod random;
 mod register;
 mod request;
 mod set;
+mod shim;
 mod simulate;
 mod worker;
 mod workload;
@@ -38,6 +40,7 @@ pub use outcome::{Answer, Response};
 pub use probe::{Availability, NodeProbes, Probes, Probing, keep_probing};
 pub use progress::Progress;
 pub use request::{Action, MicroOperation, Request, only_reads};
+pub use shim::{ShimClient, ShimConnector, ShimNode, ShimOptions, ShimProblem, ShimProblemKind, ShimProblems};
 pub use simulate::{SimulatedModel, Simulation, TransactionSimulation, Violation};
 pub use workload::{Generator, Mix, Workload};
 pub use workloads::{WORKLOADS, workload};

@@ -6,3 +6,4 @@
 mod classification;
 mod driving;
 mod server;
+mod shims;
