@@ -40,4 +40,4 @@ pub use progress::Progress;
 pub use request::{Action, MicroOperation, Request, only_reads};
 pub use simulate::{SimulatedModel, Simulation, TransactionSimulation, Violation};
 pub use workload::{Generator, Mix, Workload};
-pub use workloads::{WORKLOADS, workload};
+pub use workloads::{WORKLOADS, workload, workload_names};

@@ -141,7 +141,7 @@ impl System for Schism {
     }
 
     fn workloads(&self) -> &'static [&'static str] {
-        &["register", "set", "queue", "append"]
+        workloads::workload_names()
     }
 
     fn options(&self) -> &'static [OptionDescription] {
