@@ -3,9 +3,9 @@
 
 mod fields;
 
-use std::{collections::HashSet, fmt, str::FromStr};
+use std::{collections::HashSet, fmt, iter, str::FromStr};
 
-use nemesis::{FaultSpecs, ScheduleOptions};
+use nemesis::{FaultKind, FaultSpecs, ScheduleOptions};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -49,12 +49,13 @@ impl Default for CampaignPlan {
     /// Returns a plan with all read modes under no fault, each kind of fault, and all kinds at once: three seeds of
     /// eight seconds.
     fn default() -> Self {
-        let mixes = ["none", "kill", "pause", "partition", "clock", "all"];
+        let kinds = FaultKind::ALL.iter().map(|kind| kind.name());
+        let mixes = iter::once("none").chain(kinds).chain(["all"]);
         let systems = vec![SystemName::default()];
         Self {
             reads: common_reads(&systems),
             systems,
-            faults: mixes.iter().map(|mix| mix.parse().expect("a list of faults")).collect(),
+            faults: mixes.map(|mix| mix.parse().expect("a list of faults")).collect(),
             workloads: vec![default_workload()],
             seeds: Seeds::Count(3),
             nodes: vec![5],
@@ -111,15 +112,17 @@ pub(crate) struct FaultMix {
     pub(crate) specs: FaultSpecs,
 }
 
-/// Faults that `all` stands for.
-const ALL: &str = "kill,pause,partition,clock";
+/// Returns the list of faults that `all` stands for.
+fn every_kind() -> String {
+    FaultKind::ALL.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(",")
+}
 
 impl FromStr for FaultMix {
     type Err = nemesis::SpecError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let text = text.trim();
-        let specs = if text == "all" { ALL.parse()? } else { text.replace('+', ",").parse()? };
+        let specs = if text == "all" { every_kind().parse()? } else { text.replace('+', ",").parse()? };
         Ok(Self { text: text.to_owned(), specs })
     }
 }

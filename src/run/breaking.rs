@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Mutex, time::Duration};
 
 use histories::Recorder;
-use nemesis::{FaultId, NodeId, Outcome, PlannedFault};
+use nemesis::{FaultId, FaultKind, NodeId, Outcome, PlannedFault};
 use tokio::{sync::watch, time::Instant};
 
 use super::{
@@ -19,15 +19,15 @@ const AIM_POLL: Duration = Duration::from_millis(20);
 
 /// Faults in force according to the history, with their kinds.
 #[derive(Debug, Default)]
-pub(crate) struct InForce(Mutex<BTreeMap<FaultId, &'static str>>);
+pub(crate) struct InForce(Mutex<BTreeMap<FaultId, FaultKind>>);
 
 impl InForce {
-    fn change<T>(&self, change: impl FnOnce(&mut BTreeMap<FaultId, &'static str>) -> T) -> T {
+    fn change<T>(&self, change: impl FnOnce(&mut BTreeMap<FaultId, FaultKind>) -> T) -> T {
         change(&mut self.0.lock().expect("no holder of this lock panics"))
     }
 
     /// Returns the kinds of the faults in force.
-    pub(crate) fn kinds(&self) -> Vec<&'static str> {
+    pub(crate) fn kinds(&self) -> Vec<FaultKind> {
         self.change(|all| all.values().copied().collect())
     }
 }
@@ -111,7 +111,7 @@ async fn inject(
 }
 
 async fn heal(id: FaultId, cluster: &Cluster, recorder: &Recorder, in_force: &InForce) -> anyhow::Result<()> {
-    let kind = in_force.change(|all| all.get(&id).copied().unwrap_or("fault"));
+    let kind = in_force.change(|all| all.get(&id).copied());
     let recorded = record_heal(recorder, kind, id, false, None);
     let healed = cluster.with(move |nemesis| nemesis.heal(id)).await;
     if healed.is_ok() {

@@ -2,6 +2,7 @@
 //! the history is linearizable.
 
 use histories::{History, Operation, Outcome, Times};
+use nemesis::FaultKind;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -139,7 +140,9 @@ fn deposed_coverage(history: &History, reigns: &[Reign], faults: &[FaultWindow])
     for deposed in deposed(reigns) {
         let node = deposed.reign.node;
         let mut reachable = vec![deposed.span];
-        for pause in faults.iter().filter(|fault| fault.kind == "pause" && fault.nodes.contains(&node)) {
+        for pause in
+            faults.iter().filter(|fault| fault.is(FaultKind::silences_processes) && fault.nodes.contains(&node))
+        {
             reachable = reachable.into_iter().flat_map(|span| span.without(pause.span)).collect();
         }
         let waiting = |times: Times| reachable.iter().any(|span| span.overlaps(times.invoked_ns, times.completed_ns));
@@ -166,7 +169,7 @@ fn retired_coverage(history: &History, reigns: &[Reign], faults: &[FaultWindow],
     for pair in in_order.windows(2) {
         let (old, new) = (pair[0], pair[1]);
         let dead = |fault: &FaultWindow| {
-            fault.kind == "kill"
+            fault.is(FaultKind::ends_processes)
                 && fault.nodes.contains(&old.node)
                 && fault.span.overlaps(old.span.until_ns, new.span.from_ns)
         };
@@ -241,6 +244,7 @@ fn longest_gap_ns(history: &History, load: Span) -> u64 {
 #[cfg(test)]
 mod tests {
     use histories::{Event, EventType, HistoryBuilder, Process};
+    use nemesis::FaultKind;
 
     use super::{Coverage, DeposedCoverage, Leadership, RetiredCoverage, measure};
     use crate::run::{
@@ -313,7 +317,7 @@ mod tests {
         assert_eq!(found.retired, RetiredCoverage { times: 1, reads_asked: 1, writes_elsewhere: 1 });
         assert!(found.weak.is_empty(), "{:?}", found.weak);
         let killed = FaultWindow {
-            kind: "kill".to_owned(),
+            kind: Some(FaultKind::Kill),
             words: "kill n1".to_owned(),
             nodes: vec![1],
             bend: None,
@@ -331,7 +335,7 @@ mod tests {
         let reigns =
             [Reign { node: 1, term: 1, span: span(0, 900) }, Reign { node: 2, term: 2, span: span(300, 1000) }];
         let pause = FaultWindow {
-            kind: "pause".to_owned(),
+            kind: Some(FaultKind::Pause),
             words: "pause n1".to_owned(),
             nodes: vec![1],
             bend: None,

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use histories::{Event, RecordError, Recorder, Value};
-use nemesis::{NodeId, Outcome, ResolvedFault};
+use nemesis::{FaultKind, Outcome, ResolvedFault};
 
 use super::beliefs::Span;
 use crate::terminal::words::plain;
@@ -11,8 +11,8 @@ use crate::terminal::words::plain;
 /// A fault with the span in which it was in force.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct FaultWindow {
-    /// Kind of fault: `kill`, `pause`, `partition` or `clock`.
-    pub(crate) kind: String,
+    /// Kind of fault; none if the history names one that does not exist.
+    pub(crate) kind: Option<FaultKind>,
     /// Description of the fault and its targets.
     pub(crate) words: String,
     /// Nodes that were killed or paused, or whose clock was changed.
@@ -20,6 +20,13 @@ pub(crate) struct FaultWindow {
     /// Change to the clocks, if this is a clock fault.
     pub(crate) bend: Option<Bend>,
     pub(crate) span: Span,
+}
+
+impl FaultWindow {
+    /// Returns true if the fault is known to be of a kind like this.
+    pub(crate) fn is(&self, like_this: impl Fn(FaultKind) -> bool) -> bool {
+        self.kind.is_some_and(like_this)
+    }
 }
 
 /// Change to a clock.
@@ -32,12 +39,12 @@ pub(crate) struct Bend {
 }
 
 /// Records that a fault is about to be injected.
-pub(crate) fn record_attempt(recorder: &Recorder, kind: &str, fault: &str) -> Result<(), RecordError> {
+pub(crate) fn record_attempt(recorder: &Recorder, kind: FaultKind, fault: &str) -> Result<(), RecordError> {
     recorder.nemesis(&format!("start-{kind}"), map([("fault", fault.into())]), None).map(drop)
 }
 
 /// Records the outcome of injecting a fault.
-pub(crate) fn record_outcome(recorder: &Recorder, kind: &str, outcome: &Outcome) -> Result<(), RecordError> {
+pub(crate) fn record_outcome(recorder: &Recorder, kind: FaultKind, outcome: &Outcome) -> Result<(), RecordError> {
     let f = format!("start-{kind}");
     let (name, installed, why) = match outcome {
         Outcome::Installed { id, fault } => ("installed", Some((id, fault)), None),
@@ -46,7 +53,7 @@ pub(crate) fn record_outcome(recorder: &Recorder, kind: &str, outcome: &Outcome)
     };
     let mut value = vec![("outcome", name.into())];
     if let Some((id, fault)) = installed {
-        let nodes = nodes_of(fault).map(|node| Value::Int(node.0.into())).collect();
+        let nodes = fault.nodes().map(|node| Value::Int(node.0.into())).collect();
         value.extend([
             ("id", Value::Int(id.0.into())),
             ("fault", fault.to_string().as_str().into()),
@@ -59,11 +66,11 @@ pub(crate) fn record_outcome(recorder: &Recorder, kind: &str, outcome: &Outcome)
     recorder.nemesis(&f, map(value), why).map(drop)
 }
 
-/// Records that a fault is about to be healed (`healed` false, `error` none), that it was healed, or why it could not
+/// Records that a fault, of an unknown kind if it was never recorded, is about to be healed (`healed` false, `error` none), that it was healed, or why it could not
 /// be.
 pub(crate) fn record_heal(
     recorder: &Recorder,
-    kind: &str,
+    kind: Option<FaultKind>,
     id: nemesis::FaultId,
     healed: bool,
     error: Option<&str>,
@@ -72,17 +79,8 @@ pub(crate) fn record_heal(
     if healed {
         value.push(("outcome", "healed".into()));
     }
+    let kind = kind.map_or("fault", FaultKind::name);
     recorder.nemesis(&format!("stop-{kind}"), map(value), error).map(drop)
-}
-
-fn nodes_of(fault: &ResolvedFault) -> impl Iterator<Item = NodeId> {
-    let nodes = match fault {
-        ResolvedFault::Kill { nodes } | ResolvedFault::Pause { nodes } | ResolvedFault::Clock { nodes, .. } => {
-            Some(nodes)
-        }
-        ResolvedFault::Partition { .. } => None,
-    };
-    nodes.into_iter().flatten().copied()
 }
 
 fn jump_s(jump_ns: i64) -> f64 {
@@ -106,7 +104,7 @@ pub(crate) fn windows(events: &[Event<'_>], end_ns: u64) -> Vec<FaultWindow> {
             let span = Span { from_ns: event.time, until_ns: end_ns };
             let number = |name| field(name).and_then(Value::as_f64);
             let bend = number("rate").zip(number("jump_s")).map(|(rate, jump_s)| Bend { rate, jump_s });
-            windows.insert(*id, FaultWindow { kind: kind.to_owned(), words, nodes, bend, span });
+            windows.insert(*id, FaultWindow { kind: FaultKind::from_name(kind), words, nodes, bend, span });
         } else if event.f.starts_with("stop-")
             && let Some(window) = windows.get_mut(id)
         {
@@ -120,7 +118,7 @@ pub(crate) fn windows(events: &[Event<'_>], end_ns: u64) -> Vec<FaultWindow> {
 /// the node.
 pub(crate) fn clock_offset_s(windows: &[FaultWindow], node: u16, time_ns: u64) -> f64 {
     let mine = || windows.iter().filter(|window| window.nodes.contains(&node));
-    let restarts = mine().filter(|window| window.kind == "kill").map(|window| window.span.until_ns);
+    let restarts = mine().filter(|window| window.is(FaultKind::ends_processes)).map(|window| window.span.until_ns);
     let since_ns = restarts.filter(|until_ns| *until_ns <= time_ns).max().unwrap_or_default();
     let drift = |window: &FaultWindow| {
         let Some(bend) = window.bend else { return 0.0 };
@@ -147,7 +145,7 @@ fn map<'a>(fields: impl IntoIterator<Item = (&'a str, Value)>) -> Value {
 mod tests {
     use std::{collections::BTreeSet, time::Instant};
 
-    use nemesis::{FaultId, NodeId, Outcome, ResolvedFault};
+    use nemesis::{FaultId, FaultKind, NodeId, Outcome, ResolvedFault};
 
     use super::{
         super::beliefs::Span, Bend, FaultWindow, clock_offset_s, record_attempt, record_heal, record_outcome, windows,
@@ -159,21 +157,22 @@ mod tests {
         let path = dir.path().join("history.jsonl");
         let recorder = histories::Recorder::create(&path, Instant::now()).unwrap();
         let kill = ResolvedFault::Kill { nodes: BTreeSet::from([NodeId(2), NodeId(4)]) };
-        record_attempt(&recorder, "kill", "kill a random minority").unwrap();
-        record_outcome(&recorder, "kill", &Outcome::Installed { id: FaultId(1), fault: kill.clone() }).unwrap();
-        record_outcome(&recorder, "pause", &Outcome::Skipped { why: "no leader".to_owned() }).unwrap();
-        record_heal(&recorder, "kill", FaultId(1), false, None).unwrap();
-        record_heal(&recorder, "kill", FaultId(1), true, None).unwrap();
-        record_outcome(&recorder, "kill", &Outcome::Installed { id: FaultId(2), fault: kill }).unwrap();
+        record_attempt(&recorder, FaultKind::Kill, "kill a random minority").unwrap();
+        record_outcome(&recorder, FaultKind::Kill, &Outcome::Installed { id: FaultId(1), fault: kill.clone() })
+            .unwrap();
+        record_outcome(&recorder, FaultKind::Pause, &Outcome::Skipped { why: "no leader".to_owned() }).unwrap();
+        record_heal(&recorder, Some(FaultKind::Kill), FaultId(1), false, None).unwrap();
+        record_heal(&recorder, Some(FaultKind::Kill), FaultId(1), true, None).unwrap();
+        record_outcome(&recorder, FaultKind::Kill, &Outcome::Installed { id: FaultId(2), fault: kill }).unwrap();
         let clock = ResolvedFault::Clock { nodes: BTreeSet::from([NodeId(1)]), rate: 0.2, jump_ns: -1_500_000_000 };
-        record_outcome(&recorder, "clock", &Outcome::Installed { id: FaultId(3), fault: clock }).unwrap();
+        record_outcome(&recorder, FaultKind::Clock, &Outcome::Installed { id: FaultId(3), fault: clock }).unwrap();
         let lines = std::fs::read_to_string(&path).unwrap();
         let events: Vec<_> =
             lines.lines().map(|line| serde_json::from_str::<histories::Event<'_>>(line).unwrap()).collect();
         let mut found = windows(&events, u64::MAX);
         assert_eq!(found.pop().unwrap().bend, Some(Bend { rate: 0.2, jump_s: -1.5 }));
         let expected = |from: usize, until_ns| FaultWindow {
-            kind: "kill".to_owned(),
+            kind: Some(FaultKind::Kill),
             words: "kill n2 n4".to_owned(),
             nodes: vec![2, 4],
             bend: None,
@@ -182,21 +181,18 @@ mod tests {
         assert_eq!(found, [expected(1, events[4].time), expected(5, u64::MAX)]);
     }
 
-    fn window(kind: &str, bend: Option<Bend>, from_ns: u64, until_ns: u64) -> FaultWindow {
-        FaultWindow {
-            kind: kind.to_owned(),
-            words: String::new(),
-            nodes: vec![1],
-            bend,
-            span: Span { from_ns, until_ns },
-        }
+    fn window(kind: FaultKind, bend: Option<Bend>, from_ns: u64, until_ns: u64) -> FaultWindow {
+        FaultWindow { kind: Some(kind), words: String::new(), nodes: vec![1], bend, span: Span { from_ns, until_ns } }
     }
 
     #[test]
     fn clocks_drift_while_they_are_bent_and_begin_anew_with_the_node() {
         const SECOND: u64 = 1_000_000_000;
         let slow = Bend { rate: 0.5, jump_s: -1.0 };
-        let windows = [window("clock", Some(slow), SECOND, 5 * SECOND), window("kill", None, 6 * SECOND, 7 * SECOND)];
+        let windows = [
+            window(FaultKind::Clock, Some(slow), SECOND, 5 * SECOND),
+            window(FaultKind::Kill, None, 6 * SECOND, 7 * SECOND),
+        ];
         for (at_s, expected_s) in [(0, 0.0), (1, 0.0), (3, -2.0), (5, -3.0), (6, -3.0), (7, 0.0)] {
             let found_s = clock_offset_s(&windows, 1, at_s * SECOND);
             assert!((found_s - expected_s).abs() < 1e-9, "{found_s} at {at_s} s");

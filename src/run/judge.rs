@@ -8,6 +8,7 @@ use std::{
 
 use checker::{Hierarchy, Limits, Model, Options, Report, StalenessReport, TransactionReport, Verdict};
 use histories::{History, RunDir};
+use nemesis::FaultKind;
 use serde::de::DeserializeOwned;
 
 use super::{
@@ -170,7 +171,7 @@ fn beliefs(
         return Ok(all);
     }
     for id in 1..=plan.nodes {
-        let kills = windows.iter().filter(|window| window.kind == "kill" && window.nodes.contains(&id));
+        let kills = windows.iter().filter(|window| window.is(FaultKind::ends_processes) && window.nodes.contains(&id));
         let deaths: Vec<u64> = kills.map(|window| window.span.from_ns).collect();
         let name = node_file(id, LOG_FILE);
         let bytes = folder.open(&name).ok().flatten().and_then(|log| log.metadata().ok()).map_or(0, |log| log.len());

@@ -8,6 +8,7 @@ use std::{
 
 use anyhow::Context as _;
 use histories::{Event, Recorder, RunDir};
+use nemesis::FaultKind;
 use tokio::sync::watch;
 use workloads::{Connector, FinalReads, Load, LoadSummary, Mix, Workload};
 
@@ -170,7 +171,7 @@ fn clients<'a>(plan: &'a Plan, cluster: &'a Cluster) -> ClientSetup<'a> {
 
 async fn show_figures(progress: &Progress, counts: &workloads::Progress, in_force: &InForce) {
     loop {
-        let kinds = in_force.kinds();
+        let kinds: Vec<_> = in_force.kinds().into_iter().map(FaultKind::name).collect();
         let faults = if kinds.is_empty() { String::new() } else { format!("; in force: {}", kinds.join(", ")) };
         let [ok, fail, info] = [counts.ok(), counts.fail(), counts.info()]
             .map(|count| grouped(usize::try_from(count).unwrap_or(usize::MAX)));

@@ -28,7 +28,7 @@ pub(crate) fn default_workload() -> String {
 pub(crate) fn check_faults(system: &dyn System, schedule: &[PlannedFault]) -> Result<(), ImpossibleFault> {
     let (name, has_roles, has_clocks) = (system.name(), system.has_roles(), system.has_clocks());
     for PlannedFault { fault, .. } in schedule {
-        let (why, remedy) = if fault.kind() == "clock" && !has_clocks {
+        let (why, remedy) = if fault.kind().skews_clocks() && !has_clocks {
             ("gives nobody a hold on its clocks", "leave clock faults out")
         } else if fault.needs_leader() && !has_roles {
             ("does not say who leads", "aim it at random, or at a node such as n1")

@@ -87,12 +87,12 @@ pub(crate) struct Conditions<'a> {
 impl Conditions<'_> {
     /// Returns true if one of the faults skews clocks.
     pub(crate) fn skew_clocks(&self) -> bool {
-        self.faults.iter().any(|fault| matches!(fault, FaultSpec::Clock { .. }))
+        self.faults.iter().any(|fault| fault.kind().skews_clocks())
     }
 
     /// Returns true if one of the faults can hide from a node that others go on without it.
     pub(crate) fn cut_off(&self) -> bool {
-        self.faults.iter().any(|fault| matches!(fault, FaultSpec::Pause(_) | FaultSpec::Partition(_)))
+        self.faults.iter().any(|fault| fault.kind().cuts_nodes_off())
     }
 }
 
