@@ -88,15 +88,12 @@ impl fmt::Display for FaultKind {
 #[cfg(test)]
 mod tests {
     use super::FaultKind;
-    use crate::spec::FaultSpecs;
 
     #[test]
-    fn each_kind_goes_by_one_name_in_lists_and_in_json() {
+    fn each_kind_has_one_name() {
         for &kind in FaultKind::ALL {
             assert_eq!(FaultKind::from_name(kind.name()), Some(kind));
             assert_eq!(serde_json::to_string(&kind).unwrap(), format!("\"{kind}\""));
-            let specs: FaultSpecs = kind.name().parse().unwrap();
-            assert_eq!(specs.0.iter().map(super::super::spec::FaultSpec::kind).collect::<Vec<_>>(), [kind]);
         }
         assert_eq!(FaultKind::from_name("none"), None);
     }

@@ -67,7 +67,7 @@ mod sandbox;
 mod schedule;
 mod spec;
 
-pub use capabilities::{Capabilities, Capability, Need, Unsupported};
+pub use capabilities::{Capabilities, Capability, Need, UnsupportedFault};
 pub use clock::ClockFile;
 pub use doctor::probe;
 pub use error::Error;

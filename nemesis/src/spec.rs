@@ -279,6 +279,14 @@ mod tests {
     }
 
     #[test]
+    fn each_kind_is_read_by_its_name() {
+        for kind in FaultKind::ALL {
+            let specs: FaultSpecs = kind.name().parse().unwrap();
+            assert_eq!(specs.0.iter().map(FaultSpec::kind).collect::<Vec<_>>(), [*kind]);
+        }
+    }
+
+    #[test]
     fn a_clock_takes_options_across_commas() {
         let clock = |rate, jump_ns, target| FaultSpec::Clock { target, rate, jump_ns };
         assert_eq!(read("clock"), Ok(vec![clock(0.2, 0, Target::Leader)]));

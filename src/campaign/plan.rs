@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     run::plan::{NODES, check_faults, default_workload},
-    systems::{Conditions, Expected, Options, ReadMode, System, SystemName},
+    systems::{Conditions, Expectation, Options, ReadMode, System, SystemName},
 };
 
 /// Maximum number of runs in a campaign.
@@ -185,8 +185,8 @@ impl Cell {
     }
 
     /// Returns the expectation that the system has of the cell.
-    pub(crate) fn expected(&self) -> Expected {
-        self.system.find().map_or(Expected::MayFail, |system| system.expected(&self.conditions()))
+    pub(crate) fn expected(&self) -> Expectation {
+        self.system.find().map_or(Expectation::MayFail, |system| system.expected(&self.conditions()))
     }
 
     /// Returns the name of the cell's folder: the number makes it unique, the words are for people.
@@ -362,11 +362,11 @@ impl CampaignPlan {
             twice(&self.workloads).cloned(),
         ];
         if let Some(twice) = named.into_iter().flatten().next() {
-            return Err(format!("{twice} are named twice: a run is one cell and one seed"));
+            return Err(format!("`{twice}` is listed twice: a run is one cell and one seed"));
         }
         let mut known = HashSet::new();
         if let Some(twice) = self.seeds.list().into_iter().find(|seed| !known.insert(*seed)) {
-            return Err(format!("seed {twice} is named twice: a run is one cell and one seed"));
+            return Err(format!("seed {twice} is listed twice: a run is one cell and one seed"));
         }
         Ok(())
     }
@@ -440,7 +440,7 @@ impl Shard {
     /// Fails if the number is not between 1 and `of`.
     pub(crate) fn check(self) -> Result<(), String> {
         let Self { number, of } = self;
-        if (1..=of).contains(&number) { Ok(()) } else { Err(format!("there is no part {number} of {of}")) }
+        if (1..=of).contains(&number) { Ok(()) } else { Err(format!("there is no shard {number} of {of}")) }
     }
 
     /// Returns true if the run at this place of the plan, from 0, belongs to this part.
@@ -453,7 +453,7 @@ impl FromStr for Shard {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("`{text}` is no part of a campaign; parts are such as 3/20, counted from 1");
+        let wrong = || format!("`{text}` is not a shard; use 3/20 for the third of twenty");
         let (number, of) = text.split_once('/').ok_or_else(wrong)?;
         let (number, of) = (number.parse().map_err(|_| wrong())?, of.parse().map_err(|_| wrong())?);
         let shard = Self { number, of };

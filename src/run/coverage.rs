@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     availability::{self, NodeAvailability},
-    beliefs::{Reign, Span, deposed},
     faults::FaultWindow,
+    leadership::{Reign, Span, deposed},
 };
 
 /// Events in a run that could have led a wrong server into a violation.
@@ -197,7 +197,7 @@ fn retired_coverage(history: &History, reigns: &[Reign], faults: &[FaultWindow],
 
 /// Operation with its times and the node that was asked.
 #[derive(Clone, Copy)]
-struct Timed<'a> {
+struct TimedOperation<'a> {
     operation: &'a Operation,
     times: Times,
     node: u16,
@@ -205,8 +205,8 @@ struct Timed<'a> {
 }
 
 /// Iterates over all operations.
-fn timed(history: &History) -> impl Iterator<Item = Timed<'_>> + Clone {
-    history.operations.iter().enumerate().map(|(index, operation)| Timed {
+fn timed(history: &History) -> impl Iterator<Item = TimedOperation<'_>> + Clone {
+    history.operations.iter().enumerate().map(|(index, operation)| TimedOperation {
         operation,
         times: history.times(index),
         node: history.node(index),
@@ -214,7 +214,7 @@ fn timed(history: &History) -> impl Iterator<Item = Timed<'_>> + Clone {
     })
 }
 
-fn is_acknowledged_write(write: &Timed<'_>) -> bool {
+fn is_acknowledged_write(write: &TimedOperation<'_>) -> bool {
     write.operation.outcome == Outcome::Ok && !write.only_reads
 }
 
@@ -248,8 +248,8 @@ mod tests {
 
     use super::{Coverage, DeposedCoverage, Leadership, RetiredCoverage, measure};
     use crate::run::{
-        beliefs::{Reign, Span},
         faults::FaultWindow,
+        leadership::{Reign, Span},
     };
 
     const MS: u64 = 1_000_000;
@@ -320,7 +320,7 @@ mod tests {
             kind: Some(FaultKind::Kill),
             words: "kill n1".to_owned(),
             nodes: vec![1],
-            bend: None,
+            skew: None,
             span: span(400, 900),
         };
         let found = coverage(&operations, &reigns, &[killed], false);
@@ -338,7 +338,7 @@ mod tests {
             kind: Some(FaultKind::Pause),
             words: "pause n1".to_owned(),
             nodes: vec![1],
-            bend: None,
+            skew: None,
             span: span(100, 800),
         };
         let found = coverage(&[("read", 1, 400, 500, EventType::Fail)], &reigns, &[pause], true);

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use histories::{Event, RecordError, Recorder, Value};
 use nemesis::{FaultKind, Outcome, ResolvedFault};
 
-use super::beliefs::Span;
+use super::leadership::Span;
 use crate::terminal::words::plain;
 
 /// A fault with the span in which it was in force.
@@ -18,7 +18,7 @@ pub(crate) struct FaultWindow {
     /// Nodes that were killed or paused, or whose clock was changed.
     pub(crate) nodes: Vec<u16>,
     /// Change to the clocks, if this is a clock fault.
-    pub(crate) bend: Option<Bend>,
+    pub(crate) skew: Option<ClockSkew>,
     pub(crate) span: Span,
 }
 
@@ -31,7 +31,7 @@ impl FaultWindow {
 
 /// Change to a clock.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Bend {
+pub(crate) struct ClockSkew {
     /// Seconds counted by the clock per true second.
     pub(crate) rate: f64,
     /// Jump at the beginning of the fault, in seconds.
@@ -66,8 +66,8 @@ pub(crate) fn record_outcome(recorder: &Recorder, kind: FaultKind, outcome: &Out
     recorder.nemesis(&f, map(value), why).map(drop)
 }
 
-/// Records that a fault, of an unknown kind if it was never recorded, is about to be healed (`healed` false, `error` none), that it was healed, or why it could not
-/// be.
+/// Records that a fault is about to be healed (`healed` false, `error` none), that it was healed, or why it could not
+/// be. A fault whose beginning could not be recorded has no kind.
 pub(crate) fn record_heal(
     recorder: &Recorder,
     kind: Option<FaultKind>,
@@ -89,8 +89,8 @@ fn jump_s(jump_ns: i64) -> f64 {
 }
 
 /// Returns the faults of a history, in order of their beginnings; one that was never healed lasts to `end_ns`.
-pub(crate) fn windows(events: &[Event<'_>], end_ns: u64) -> Vec<FaultWindow> {
-    let mut windows: BTreeMap<i64, FaultWindow> = BTreeMap::new();
+pub(crate) fn fault_windows(events: &[Event<'_>], end_ns: u64) -> Vec<FaultWindow> {
+    let mut fault_windows: BTreeMap<i64, FaultWindow> = BTreeMap::new();
     for event in events {
         let Some(Value::Map(fields)) = &event.value else { continue };
         let field = |name: &str| fields.named(name);
@@ -103,29 +103,29 @@ pub(crate) fn windows(events: &[Event<'_>], end_ns: u64) -> Vec<FaultWindow> {
             };
             let span = Span { from_ns: event.time, until_ns: end_ns };
             let number = |name| field(name).and_then(Value::as_f64);
-            let bend = number("rate").zip(number("jump_s")).map(|(rate, jump_s)| Bend { rate, jump_s });
-            windows.insert(*id, FaultWindow { kind: FaultKind::from_name(kind), words, nodes, bend, span });
+            let skew = number("rate").zip(number("jump_s")).map(|(rate, jump_s)| ClockSkew { rate, jump_s });
+            fault_windows.insert(*id, FaultWindow { kind: FaultKind::from_name(kind), words, nodes, skew, span });
         } else if event.f.starts_with("stop-")
-            && let Some(window) = windows.get_mut(id)
+            && let Some(window) = fault_windows.get_mut(id)
         {
             window.span.until_ns = event.time;
         }
     }
-    windows.into_values().collect()
+    fault_windows.into_values().collect()
 }
 
 /// Returns the offset of a node's clock from true time in seconds, positive if ahead; it is 0 again after a restart of
 /// the node.
-pub(crate) fn clock_offset_s(windows: &[FaultWindow], node: u16, time_ns: u64) -> f64 {
-    let mine = || windows.iter().filter(|window| window.nodes.contains(&node));
+pub(crate) fn clock_offset_s(fault_windows: &[FaultWindow], node: u16, time_ns: u64) -> f64 {
+    let mine = || fault_windows.iter().filter(|window| window.nodes.contains(&node));
     let restarts = mine().filter(|window| window.is(FaultKind::ends_processes)).map(|window| window.span.until_ns);
     let since_ns = restarts.filter(|until_ns| *until_ns <= time_ns).max().unwrap_or_default();
     let drift = |window: &FaultWindow| {
-        let Some(bend) = window.bend else { return 0.0 };
+        let Some(skew) = window.skew else { return 0.0 };
         let (from_ns, until_ns) = (window.span.from_ns.max(since_ns), window.span.until_ns.min(time_ns));
         let bent_s = Duration::from_nanos(until_ns.saturating_sub(from_ns)).as_secs_f64();
         let jumped = (since_ns..time_ns).contains(&window.span.from_ns);
-        (bend.rate - 1.0) * bent_s + if jumped { bend.jump_s } else { 0.0 }
+        (skew.rate - 1.0) * bent_s + if jumped { skew.jump_s } else { 0.0 }
     };
     mine().map(drift).sum()
 }
@@ -148,7 +148,8 @@ mod tests {
     use nemesis::{FaultId, FaultKind, NodeId, Outcome, ResolvedFault};
 
     use super::{
-        super::beliefs::Span, Bend, FaultWindow, clock_offset_s, record_attempt, record_heal, record_outcome, windows,
+        super::leadership::Span, ClockSkew, FaultWindow, clock_offset_s, fault_windows, record_attempt, record_heal,
+        record_outcome,
     };
 
     #[test]
@@ -169,34 +170,34 @@ mod tests {
         let lines = std::fs::read_to_string(&path).unwrap();
         let events: Vec<_> =
             lines.lines().map(|line| serde_json::from_str::<histories::Event<'_>>(line).unwrap()).collect();
-        let mut found = windows(&events, u64::MAX);
-        assert_eq!(found.pop().unwrap().bend, Some(Bend { rate: 0.2, jump_s: -1.5 }));
+        let mut found = fault_windows(&events, u64::MAX);
+        assert_eq!(found.pop().unwrap().skew, Some(ClockSkew { rate: 0.2, jump_s: -1.5 }));
         let expected = |from: usize, until_ns| FaultWindow {
             kind: Some(FaultKind::Kill),
             words: "kill n2 n4".to_owned(),
             nodes: vec![2, 4],
-            bend: None,
+            skew: None,
             span: Span { from_ns: events[from].time, until_ns },
         };
         assert_eq!(found, [expected(1, events[4].time), expected(5, u64::MAX)]);
     }
 
-    fn window(kind: FaultKind, bend: Option<Bend>, from_ns: u64, until_ns: u64) -> FaultWindow {
-        FaultWindow { kind: Some(kind), words: String::new(), nodes: vec![1], bend, span: Span { from_ns, until_ns } }
+    fn window(kind: FaultKind, skew: Option<ClockSkew>, from_ns: u64, until_ns: u64) -> FaultWindow {
+        FaultWindow { kind: Some(kind), words: String::new(), nodes: vec![1], skew, span: Span { from_ns, until_ns } }
     }
 
     #[test]
     fn clocks_drift_while_they_are_bent_and_begin_anew_with_the_node() {
         const SECOND: u64 = 1_000_000_000;
-        let slow = Bend { rate: 0.5, jump_s: -1.0 };
-        let windows = [
+        let slow = ClockSkew { rate: 0.5, jump_s: -1.0 };
+        let fault_windows = [
             window(FaultKind::Clock, Some(slow), SECOND, 5 * SECOND),
             window(FaultKind::Kill, None, 6 * SECOND, 7 * SECOND),
         ];
         for (at_s, expected_s) in [(0, 0.0), (1, 0.0), (3, -2.0), (5, -3.0), (6, -3.0), (7, 0.0)] {
-            let found_s = clock_offset_s(&windows, 1, at_s * SECOND);
+            let found_s = clock_offset_s(&fault_windows, 1, at_s * SECOND);
             assert!((found_s - expected_s).abs() < 1e-9, "{found_s} at {at_s} s");
         }
-        assert!(clock_offset_s(&windows, 2, 3 * SECOND).abs() < 1e-9, "another node's clock is honest");
+        assert!(clock_offset_s(&fault_windows, 2, 3 * SECOND).abs() < 1e-9, "another node's clock is honest");
     }
 }

@@ -16,7 +16,7 @@ use tokio::{
     sync::watch,
 };
 
-use super::{Finished, Place};
+use super::{FinishedRun, RunLocation};
 use crate::{
     error::{ExitStatus, Failure, host_limits},
     run::plan::{Plan, check_faults},
@@ -71,7 +71,7 @@ impl Host {
     /// # Errors
     /// Fails if a fault of the plan, which it names, is not possible here, before anything starts; or if the run
     /// itself fails.
-    pub(crate) fn run(&self, plan: &Plan, place: &Place) -> anyhow::Result<Finished> {
+    pub(crate) fn run(&self, plan: &Plan, place: &RunLocation) -> anyhow::Result<FinishedRun> {
         self.refuse_unsupported(plan)?;
         host_limits::can_open(files_of(plan), "this run")?;
         let runtime = host_limits::runtime(THREADS)?;

@@ -65,7 +65,7 @@ pub(crate) enum Guarantee {
 /// Expectation from theory for a read mode under some faults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Expected {
+pub(crate) enum Expectation {
     /// Violations must not occur.
     Holds,
     /// Runs may or may not find a violation.
@@ -98,11 +98,11 @@ impl Conditions<'_> {
 
 impl Guarantee {
     /// Returns the expectation that follows from the guarantee alone.
-    pub(crate) fn expected(self, conditions: &Conditions<'_>) -> Expected {
+    pub(crate) fn expected(self, conditions: &Conditions<'_>) -> Expectation {
         match self {
-            Self::Linearizable => Expected::Holds,
-            Self::LinearizableByClocks if !conditions.skew_clocks() => Expected::Holds,
-            Self::LinearizableByClocks | Self::Weaker => Expected::MayFail,
+            Self::Linearizable => Expectation::Holds,
+            Self::LinearizableByClocks if !conditions.skew_clocks() => Expectation::Holds,
+            Self::LinearizableByClocks | Self::Weaker => Expectation::MayFail,
         }
     }
 }

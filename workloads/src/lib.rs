@@ -35,7 +35,7 @@ pub use error::DriveError;
 pub use final_reads::{FinalReads, UnreadKey, final_reads};
 pub use http::{HttpClient, HttpConnector, HttpOptions};
 pub use outcome::{Answer, Response};
-pub use probe::{Availability, NodeProbes, Probes, Probing, keep_probing};
+pub use probe::{Availability, NodeProbes, ProbeOptions, Probes, keep_probing};
 pub use progress::Progress;
 pub use request::{Action, MicroOperation, Request, only_reads};
 pub use simulate::{SimulatedModel, Simulation, TransactionSimulation, Violation};

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::super::{Facts, Section, page::text};
 use crate::terminal::words::seconds;
 
-pub(super) const SECTION: Section = Section { id: "logs", title: "Logs of the nodes around that", body };
+pub(super) const SECTION: Section = Section { id: "logs", title: "Node logs around the violation", body };
 
 /// Distance in time from the violation, both ways, within which lines are shown.
 const AROUND_NS: u64 = 4_000_000_000;
