@@ -17,7 +17,8 @@ use serde_json::json;
 use super::fail_on::FailOn;
 use crate::{
     check::{
-        Budget, Exhausted, Judging, evidence, files, guard, hints, linearization, status_of, status_of_report,
+        Budget, JudgingOptions, ReadCutShort, evidence, files, guard, hints, linearization, status_of,
+        status_of_report,
         transactions::{self, JudgedTransactions},
     },
     error::{ExitStatus, Failure},
@@ -50,7 +51,7 @@ out; with
 several files each line also names its `file`.")]
 pub(crate) struct CheckArgs {
     #[command(flatten)]
-    judging: Judging,
+    judging: JudgingOptions,
     #[command(flatten)]
     fail_on: FailOn,
     /// Check every key, even after a violation.
@@ -110,7 +111,7 @@ impl CheckArgs {
         let (mut rows, mut table) = (Vec::new(), ReportTable::new());
         for file in &self.files {
             let started = Instant::now();
-            let read = guard(|| files::matched(file).and_then(|()| budget.read(file, self.judging.meaning())));
+            let read = guard(|| files::matched(file).and_then(|()| budget.read(file, self.judging.reading())));
             let status = match read.unwrap_or_else(|panic| Err(reading_panicked(file, &panic).into())) {
                 Ok(found) => {
                     let judged = match &found {
@@ -209,7 +210,7 @@ impl CheckArgs {
             words,
             weak: report.weak,
             notes,
-            orders: report.keys.iter_mut().map(Order::of).collect(),
+            orders: report.keys.iter_mut().map(KeyOrder::of).collect(),
             report: JudgedReport::Keys(report),
             ladder,
             staleness,
@@ -219,11 +220,11 @@ impl CheckArgs {
 
     /// Computes how far the keys that are shown can be ordered, the clearest violation first; JSON shows a few more.
     fn prefixes<'a>(&self, history: &History, report: &'a Report, budget: &Budget) -> Vec<(&'a Value, Prefix)> {
-        const MOST: usize = 8;
+        const MAX_PREFIXES: usize = 8;
         let violated = evidence::keys_with(report, Verdict::NotLinearizable);
         let first = evidence::clearest(&violated).map(|(key, _)| key);
         let others = violated.iter().copied().filter(|key| first.is_none_or(|first| first.key != key.key));
-        let shown = first.into_iter().chain(others).take(if self.json { MOST } else { 1 });
+        let shown = first.into_iter().chain(others).take(if self.json { MAX_PREFIXES } else { 1 });
         shown.filter_map(|key| Some((&key.key, self.judging.prefix(history, &key.key, budget)?))).collect()
     }
 
@@ -233,7 +234,7 @@ impl CheckArgs {
         out: &mut dyn Write,
         file: &Path,
         history: &History,
-        orders: &[Order],
+        orders: &[KeyOrder],
         budget: &Budget,
     ) -> anyhow::Result<()> {
         let name = file.display().to_string();
@@ -256,7 +257,7 @@ impl CheckArgs {
 
 /// Returns the failure to read a file because of a bug in schism.
 fn reading_panicked(file: &Path, panic: &str) -> Failure {
-    let what = format!("{}: an internal error while it was read: {panic}", file.display());
+    let what = format!("{}: internal error while reading: {panic}", file.display());
     Failure::new(ExitStatus::Internal, what).hint("this is a bug in schism: please report it, with the file")
 }
 
@@ -267,14 +268,14 @@ fn orders_unwritten(file: &Path) -> Failure {
 }
 
 /// The order that was found, or the reason why there is none.
-pub(crate) struct Order {
+pub(crate) struct KeyOrder {
     /// Subject of the order: a key, or all transactions.
     pub(crate) of: String,
     /// Indexes of `History::operations`, or the verdict.
     pub(crate) found: Result<Vec<u32>, String>,
 }
 
-impl Order {
+impl KeyOrder {
     /// Takes the order out of the report on a key.
     fn of(key: &mut KeyReport) -> Self {
         let of = format!("key {}", plain(&key.key));
@@ -296,11 +297,11 @@ pub(crate) struct Findings {
     pub(crate) status: ExitStatus,
     pub(crate) row: Row,
     pub(crate) words: String,
-    /// Reason why a yes says nothing, if it is weak.
+    /// Reason why a positive verdict is no evidence, if it is weak.
     pub(crate) weak: Option<WeakVerdict>,
     /// Hints for the next attempt, and assumptions that the verdict rests on.
     pub(crate) notes: Vec<String>,
-    pub(crate) orders: Vec<Order>,
+    pub(crate) orders: Vec<KeyOrder>,
     pub(crate) report: JudgedReport,
     pub(crate) ladder: Option<Hierarchy>,
     pub(crate) staleness: Option<StalenessReport>,
@@ -337,7 +338,7 @@ impl Findings {
             words: render::transactions::describe(&history, &report, level, weak),
             weak,
             notes: Vec::new(),
-            orders: vec![Order {
+            orders: vec![KeyOrder {
                 of: "transactions".to_owned(),
                 found: order.ok_or_else(|| render::transactions::verdict(&report, level)),
             }],
@@ -358,7 +359,7 @@ impl Findings {
     }
 
     /// Returns the findings about a file that was not read to its end.
-    fn of_exhausted(cut: &Exhausted) -> Self {
+    fn of_exhausted(cut: &ReadCutShort) -> Self {
         let verdict = Verdict::Unknown;
         Self {
             status: status_of(verdict),

@@ -79,7 +79,7 @@ fn doubts(report: &Report) -> String {
     let doubted = report.keys.iter().filter_map(|key| key.revisions.as_ref().map(|said| (key, said)));
     for (key, said) in doubted.clone().take(MAX_DOUBTS) {
         let of = if key.key == Value::Nil { String::new() } else { format!(" for key {}", plain(&key.key)) };
-        push_line(&mut text, format_args!("\n  note{of}, on which no verdict rests: {said}"));
+        push_line(&mut text, format_args!("\n  note{of}, which does not affect the verdict: {said}"));
     }
     let more = doubted.count().saturating_sub(MAX_DOUBTS);
     if more > 0 {
@@ -193,7 +193,7 @@ fn looks(history: &History, operation: &Operation) -> bool {
 }
 
 fn shortened(names: &[String]) -> String {
-    const MOST: usize = 10;
-    let shown = names.iter().take(MOST).map(|name| name.trim_matches('"')).collect::<Vec<_>>().join(", ");
-    if names.len() > MOST { format!("{shown} and {} more", names.len() - MOST) } else { shown }
+    const MAX_NAMES: usize = 10;
+    let shown = names.iter().take(MAX_NAMES).map(|name| name.trim_matches('"')).collect::<Vec<_>>().join(", ");
+    if names.len() > MAX_NAMES { format!("{shown} and {} more", names.len() - MAX_NAMES) } else { shown }
 }
