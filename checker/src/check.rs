@@ -247,7 +247,9 @@ fn by_zones(
     let found = if options.search_only { None } else { zones(steps, &budget)? };
     Ok(match found {
         Some(Zones::Order(mut order)) => {
-            order.iter_mut().for_each(|step| *step = steps.operation(*step));
+            for step in &mut order {
+                *step = steps.operation(*step);
+            }
             let replayed = replay_register(history, &options.initial, operations, &order, &budget);
             Some(Decision::confirmed(replayed, Method::Zones, history, options, (operations, order)))
         }

@@ -157,6 +157,7 @@ fn within<T>(questions: usize, run: impl FnOnce(&Limits<'_>) -> T) -> T {
 
 #[test]
 fn the_race_ends_where_either_search_alone_does_not() {
+    use Racers::{Both, DepthOnly, SweepOnly};
     // Appends in any of many orders, all of which work: too many to keep all.
     let appends = || (0..16).map(|number| (Invoke, number, "append", Some(i64::try_from(number).unwrap())));
     let wide = history(appends().chain((0..16).map(|number| (Done, number, "append", None))));
@@ -167,7 +168,6 @@ fn the_race_ends_where_either_search_alone_does_not() {
     let deep = history(lost.chain([(Invoke, 99, "read", None), (Done, 99, "read", Some(99))]));
     let register = Register::new(&Value::Nil, false);
     let ends = |found: &RaceResult| !matches!(found, RaceResult::Limit(UnknownWhy::Time { .. }));
-    use Racers::{Both, DepthOnly, SweepOnly};
     let on_wide = |racers| ends(&within(50, |limits| alone(&Tail, &wide, racers, limits)));
     let on_deep = |racers| ends(&within(50, |limits| alone(&register, &deep, racers, limits)));
     assert_eq!((on_wide(DepthOnly), on_wide(SweepOnly), on_wide(Both)), (true, false, true));

@@ -282,7 +282,7 @@ impl<'a, A: Automaton + ?Sized, const N: usize> Sweep<'a, A, N> {
             let Some(first) = group.first(&config) else { continue };
             let second = group.second(&config, first);
             for slot in iter::once(first).chain(second) {
-                self.change(object, config, due, action, Change::Step(self.now.open.slots[slot]), Some(slot), last);
+                self.change(object, config, due, action, Change::Step(self.now.open.slots[slot]), Some(slot));
             }
         }
         if config.unknown == due.effort.unknown {
@@ -301,7 +301,7 @@ impl<'a, A: Automaton + ?Sized, const N: usize> Sweep<'a, A, N> {
                 Supply::Endless => true,
             };
             if is_left {
-                self.change(object, config, due, action, Change::Class(class), None, last);
+                self.change(object, config, due, action, Change::Class(class), None);
             }
         }
     }
@@ -310,9 +310,9 @@ impl<'a, A: Automaton + ?Sized, const N: usize> Sweep<'a, A, N> {
     fn finish(&mut self, object: &mut A, config: Config<N>, due: DueStep<A::Action, N>) {
         let Some(state) = object.step(config.state, due.action) else { return };
         let step = Change::Step(self.now.open.slots[due.slot]);
-        self.changed(object, config, due, state, due.action.is_blind(), step, |sweep, config| {
-            sweep.survive(config, due)
-        });
+        if let Some(child) = self.changed(object, config, due, state, due.action.is_blind(), step) {
+            self.survive(child, due);
+        }
     }
 
     /// Returns true if an open step still waits for a state that should have come before this one.
@@ -333,7 +333,6 @@ impl<'a, A: Automaton + ?Sized, const N: usize> Sweep<'a, A, N> {
         action: A::Action,
         change: Change,
         slot: Option<usize>,
-        last: bool,
     ) {
         let (is_blind, can_hide) = (action.is_blind(), action.can_hide());
         if is_blind && config.bare {
@@ -348,7 +347,8 @@ impl<'a, A: Automaton + ?Sized, const N: usize> Sweep<'a, A, N> {
         if can_hide && object.is_blank(state) {
             return;
         }
-        if last && !self.idle(object, state).has(due.slot) {
+        let is_last = config.between == due.effort.between;
+        if is_last && !self.idle(object, state).has(due.slot) {
             self.now.gave_up = true;
             return;
         }
@@ -365,19 +365,18 @@ impl<'a, A: Automaton + ?Sized, const N: usize> Sweep<'a, A, N> {
                 config.used = self.counts.use_up(config.used, class);
             }
         }
-        self.changed(object, config, due, state, is_blind, change, |sweep, mut child| {
-            let worth = sweep.now.open.worth();
-            child.bare = !is_obligation && config.done.and(worth) == child.done.and(worth);
-            if due.action.is_look() && child.done.has(due.slot) {
-                sweep.survive(child, due);
-            } else {
-                sweep.reached.insert(child, due.dependent, &sweep.counts);
-            }
-        });
+        let Some(mut child) = self.changed(object, config, due, state, is_blind, change) else { return };
+        let worth = self.now.open.worth();
+        child.bare = !is_obligation && config.done.and(worth) == child.done.and(worth);
+        if due.action.is_look() && child.done.has(due.slot) {
+            self.survive(child, due);
+        } else {
+            self.reached.insert(child, due.dependent, &self.counts);
+        }
     }
 
     /// Derives `config` in its new state: all looks that can take effect there are done, and after a blind change
-    /// also all changes that it can hide. Gives it up if it comes too early for a guided effort.
+    /// also all changes that it can hide. Returns `None` if it comes too early for a guided effort, and is given up.
     fn changed(
         &mut self,
         object: &mut A,
@@ -386,8 +385,7 @@ impl<'a, A: Automaton + ?Sized, const N: usize> Sweep<'a, A, N> {
         state: State,
         is_blind: bool,
         change: Change,
-        then: impl FnOnce(&mut Self, Config<N>),
-    ) {
+    ) -> Option<Config<N>> {
         let mut child = Config { state, ..config };
         child.done = child.done.or(self.idle(object, state));
         if is_blind {
@@ -395,13 +393,13 @@ impl<'a, A: Automaton + ?Sized, const N: usize> Sweep<'a, A, N> {
         }
         if due.effort.is_guided && self.is_early(object, &child) {
             self.now.gave_up = true;
-            return;
+            return None;
         }
         if self.supply == Supply::Counted {
             let moment = u32::try_from(self.now.completed).expect("steps are numbered by u32");
             child.trail = self.trail.push(config.trail, moment, change);
         }
-        then(self, child);
+        Some(child)
     }
 
     /// Queries the time limit from time to time, and asks for memory before anything grows. Returns the cost of the
