@@ -6,6 +6,7 @@
 //! node once more when all faults are healed; [`keep_probing`] measures meanwhile when each node is available.
 //! [`Simulation`] needs no nodes: it generates a history, to measure checkers.
 
+mod api;
 mod append;
 mod client;
 mod connector;
@@ -28,6 +29,7 @@ mod worker;
 mod workload;
 mod workloads;
 
+pub use api::{Api, ApiClient, ApiConnector, Exchange, Pointer, Statuses, Template, Variation, Variations};
 pub use client::{Client, ClientError, Connect};
 pub use connector::{AnyClient, Connector};
 pub use driver::{Load, LoadSummary, drive};
