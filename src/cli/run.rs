@@ -11,7 +11,7 @@ use workloads::WORKLOADS;
 
 use super::{
     elections::ElectionArgs,
-    systems::{read_modes, system_names},
+    systems::{ReadModeParser, SystemChoice, SystemParser},
 };
 use crate::{
     error::{ExitStatus, Failure},
@@ -21,7 +21,7 @@ use crate::{
         Host, Place,
         plan::{Plan, parse_time_limit},
     },
-    systems::{ReadMode, SystemName},
+    systems::ReadMode,
     terminal,
 };
 
@@ -45,11 +45,11 @@ pub(crate) struct RunArgs {
     /// Number of nodes in the cluster.
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=9))]
     nodes: u16,
-    /// System under test [default: schism].
-    #[arg(long, value_name = "NAME", value_parser = system_names())]
-    system: Option<SystemName>,
+    /// System under test, by its name or by a file that describes it [default: schism].
+    #[arg(long, value_name = "NAME|FILE.toml", value_parser = SystemParser)]
+    system: Option<SystemChoice>,
     /// Read mode: how nodes answer reads [default: quorum].
-    #[arg(long, value_name = "MODE", value_parser = read_modes())]
+    #[arg(long, value_name = "MODE", value_parser = ReadModeParser)]
     read: Option<ReadMode>,
     /// Workload: operations of the clients.
     #[arg(long, value_name = "NAME", default_value = "register", value_parser = workload_names())]
@@ -124,13 +124,14 @@ impl RunArgs {
     }
 
     fn plan(&self) -> anyhow::Result<Plan> {
-        let name = self.system.clone().unwrap_or_default();
-        let system = name.find().map_err(usage)?;
+        let choice = self.system.clone().unwrap_or_default();
+        let (system, system_file) = choice.find()?;
         let read = self.read.clone().unwrap_or_else(|| system.default_read());
         system.check_read(&read).map_err(usage)?;
         let settings = system.settings(&read, &self.elections.options(), self.trace).map_err(usage)?;
         let plan = Plan {
-            system: name,
+            system: system.name().into(),
+            system_file,
             nodes: self.nodes,
             read,
             workload: self.workload.clone(),

@@ -75,7 +75,10 @@ impl Cluster {
         let has_roles = self.observer.has_roles();
         let limit = self.timing.ready_within;
         match self.wait(limit, |statuses| is_ready(has_roles, statuses)).await? {
-            Ok(()) => Ok(self.started.elapsed()),
+            Ok(()) => {
+                tokio::time::sleep(self.timing.settle).await;
+                Ok(self.started.elapsed())
+            }
             Err(seen) => {
                 let missing = if has_roles { "no leader" } else { "not all nodes are up" };
                 Err(Failure::new(ExitStatus::Failed, format!("{missing} within {limit:?}: {seen}"))
@@ -89,7 +92,11 @@ impl Cluster {
     /// instead.
     pub(crate) async fn settle(&self) -> anyhow::Result<Option<String>> {
         let has_roles = self.observer.has_roles();
-        Ok(self.wait(self.timing.settled_within, |statuses| is_settled(has_roles, statuses)).await?.err())
+        let seen = self.wait(self.timing.settled_within, |statuses| is_settled(has_roles, statuses)).await?.err();
+        if seen.is_none() {
+            tokio::time::sleep(self.timing.settle).await;
+        }
+        Ok(seen)
     }
 
     async fn wait(

@@ -81,6 +81,10 @@ impl Host {
     }
 
     fn refuse_unsupported(&self, plan: &Plan) -> anyhow::Result<()> {
+        if let Some((program, remedy)) = plan.system().missing_program() {
+            let what = format!("{} needs the program {program}, which this host lacks", plan.system);
+            return Err(Failure::new(ExitStatus::Failed, what).hint(remedy).into());
+        }
         check_faults(plan.system(), &plan.schedule)
             .map_err(|impossible| Failure::new(ExitStatus::Failed, impossible.what).hint(impossible.remedy))?;
         for planned in &plan.schedule {

@@ -153,7 +153,7 @@ fn load(plan: &Plan) -> Load {
         mix: Mix {
             keys: plan.keys,
             read_percent: plan.read_percent,
-            cas_percent: writes_percent / 5,
+            cas_percent: if plan.system().has_cas() { writes_percent / 5 } else { 0 },
             ..Mix::default()
         },
     }

@@ -8,7 +8,7 @@ use workloads::{WORKLOADS, Workload};
 
 use crate::{
     store::SchemaVersion,
-    systems::{Options, ReadMode, Settings, System, SystemName},
+    systems::{Options, ReadMode, Settings, System, SystemFile, SystemName},
     terminal::words::counted,
 };
 
@@ -56,6 +56,9 @@ pub(crate) struct Plan {
     /// Version of schism that made the plan.
     pub(crate) version: String,
     pub(crate) system: SystemName,
+    /// File that describes the system, if it is none of ours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) system_file: Option<SystemFile>,
     pub(crate) nodes: u16,
     pub(crate) read: ReadMode,
     pub(crate) workload: String,
@@ -87,6 +90,7 @@ impl Default for Plan {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             settings: system.settings(&read, &Options::default(), false).expect("the defaults go together"),
             system: name,
+            system_file: None,
             nodes: 5,
             read,
             workload: default_workload(),
@@ -119,7 +123,16 @@ impl Plan {
 
     /// Returns the system under test, whose name was checked.
     pub(crate) fn system(&self) -> &'static dyn System {
-        self.system.find().expect("a plan that was checked has a system that exists")
+        self.find_system().expect("a plan that was checked has a system that exists")
+    }
+
+    fn find_system(&self) -> Result<&'static dyn System, String> {
+        let Some(file) = &self.system_file else { return self.system.find() };
+        let system = file.system()?;
+        if SystemName::from(system.name()) == self.system {
+            return Ok(system);
+        }
+        Err(format!("the file of system {} describes another, {}", self.system, system.name()))
     }
 
     /// Returns the workload, whose name was checked.
@@ -148,7 +161,10 @@ impl Plan {
     pub(crate) fn command(&self) -> String {
         let system = self.system();
         let mut words = vec!["schism".to_owned(), "run".to_owned()];
-        words.extend(self.system.arguments());
+        match &self.system_file {
+            Some(file) => words.extend(["--system".to_owned(), file.path.clone()]),
+            None => words.extend(self.system.arguments()),
+        }
         let workload = (self.workload != default_workload()).then(|| self.workload.clone());
         for (name, value) in [
             ("--read", Some(self.read.to_string())),
@@ -175,7 +191,7 @@ impl Plan {
     /// Fails if the number of nodes is out of range, if there is no such system, or if that does not know the read
     /// mode, the workload or the settings.
     pub(crate) fn check(&self) -> Result<(), String> {
-        let system = self.system.find()?;
+        let system = self.find_system()?;
         system.check_read(&self.read)?;
         system.check_workload(&self.workload)?;
         system.check_settings(&self.settings)?;

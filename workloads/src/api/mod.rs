@@ -142,6 +142,11 @@ impl Api {
         .filter_map(|(name, action)| self.operation(&action).map(|operation| (name, action, operation)))
     }
 
+    /// Returns true if it has an operation.
+    pub fn has(&self, action: &Action) -> bool {
+        self.operation(action).is_some()
+    }
+
     /// Returns true if it has a cas.
     pub fn has_cas(&self) -> bool {
         self.cas.is_some()
