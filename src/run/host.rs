@@ -16,10 +16,11 @@ use tokio::{
     sync::watch,
 };
 
-use super::{Finished, Place};
+use super::{Finished, Place, live};
 use crate::{
     error::{ExitStatus, Failure, host_limits},
     run::plan::{Plan, check_faults},
+    systems::Deployment,
     terminal,
 };
 
@@ -78,6 +79,23 @@ impl Host {
         let finished = runtime.block_on(super::run(plan, self, place));
         runtime.shutdown_timeout(Duration::from_secs(1));
         finished
+    }
+
+    /// Starts the cluster of a plan, does something with it, and stops it. If it cannot be started, its folder is kept.
+    ///
+    /// # Errors
+    /// Fails if the cluster cannot be started or stopped.
+    pub(crate) fn try_out<T>(&self, plan: &Plan, act: impl AsyncFnOnce(&Deployment) -> T) -> anyhow::Result<T> {
+        self.refuse_unsupported(plan)?;
+        let folder = tempfile::tempdir().context("making a folder")?;
+        let dir = RunDir::create(&folder.path().join("run"))?;
+        let runtime = host_limits::runtime(THREADS)?;
+        let tried = runtime.block_on(live::try_out(plan, self, &dir, act));
+        runtime.shutdown_timeout(Duration::from_secs(1));
+        if tried.is_err() {
+            let _kept = folder.keep();
+        }
+        tried
     }
 
     fn refuse_unsupported(&self, plan: &Plan) -> anyhow::Result<()> {

@@ -25,7 +25,7 @@ use super::{
 use crate::{
     check::judge_by,
     store::Versioned,
-    systems::ClientSetup,
+    systems::{ClientSetup, Deployment},
     terminal::{
         Progress,
         words::{counted, grouped},
@@ -52,6 +52,24 @@ pub(super) async fn live(plan: &Plan, host: &Host, dir: &RunDir, progress: &Prog
     let results = results?;
     down?;
     Ok(results)
+}
+
+/// Starts a cluster, does something with it when it is ready, and stops it.
+pub(super) async fn try_out<T>(
+    plan: &Plan,
+    host: &Host,
+    dir: &RunDir,
+    act: impl AsyncFnOnce(&Deployment) -> T,
+) -> anyhow::Result<T> {
+    let cluster = Cluster::up(plan, dir, host.sandbox(), host.capabilities(), host::command_log(dir)?)?;
+    let tried = match cluster.wait_until_ready().await {
+        Ok(_) => Ok(act(&cluster.deployment).await),
+        Err(error) => Err(error),
+    };
+    let down = cluster.down().await;
+    let tried = tried?;
+    down?;
+    Ok(tried)
 }
 
 async fn on_cluster(plan: &Plan, cluster: &Cluster, dir: &RunDir, progress: &Progress) -> anyhow::Result<LiveResults> {

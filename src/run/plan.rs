@@ -218,12 +218,12 @@ pub(crate) fn parse_time_limit(text: &str) -> Result<Duration, String> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::{path::Path, time::Duration};
 
     use nemesis::{Fault, FaultSpecs, PlannedFault, Shape, Target};
 
     use super::{Plan, check_faults};
-    use crate::systems::System;
+    use crate::systems::{System, SystemFile};
 
     fn system(name: &str) -> &'static dyn System {
         super::SystemName::from(name).find().unwrap()
@@ -283,7 +283,32 @@ mod tests {
     fn the_command_repeats_the_run_and_names_what_is_not_the_default() {
         let plan = Plan::default();
         assert!(plan.command().starts_with("schism run --read "), "{}", plan.command());
-        let other = Plan { system: "roleless".into(), read: "fresh".into(), ..plan };
+        let other = Plan { system: "roleless".into(), read: "fresh".into(), ..plan.clone() };
         assert!(other.command().starts_with("schism run --system roleless --read fresh "), "{}", other.command());
+        let text = include_str!("../../examples/store/store.toml").to_owned();
+        let file = SystemFile::of_text(Path::new("my/store.toml"), text).unwrap();
+        let of_file = Plan { system: "store".into(), system_file: Some(file), read: "read".into(), ..plan };
+        assert!(
+            of_file.command().starts_with("schism run --system my/store.toml --read read "),
+            "{}",
+            of_file.command()
+        );
+    }
+
+    #[test]
+    fn a_plan_keeps_the_file_of_its_system() {
+        let text = include_str!("../../examples/store/store.toml").to_owned();
+        let file = SystemFile::of_text(Path::new("no/such/file.toml"), text).unwrap();
+        let settings = super::Settings::default();
+        let plan =
+            Plan { system: "store".into(), system_file: Some(file), read: "read".into(), settings, ..Plan::default() };
+        let kept: Plan = serde_json::from_value(serde_json::to_value(&plan).unwrap()).unwrap();
+        assert_eq!((kept.check(), kept.system().name()), (Ok(()), "store"));
+        let refused = Plan { system: "other".into(), ..kept.clone() }.check().unwrap_err();
+        assert_eq!(refused, "the file of system other describes another, store");
+        let mut damaged = serde_json::to_value(&kept).unwrap();
+        damaged["system_file"]["text"] = "name = 5".into();
+        let refused = serde_json::from_value::<Plan>(damaged).unwrap().check().unwrap_err();
+        assert!(refused.starts_with("no/such/file.toml: line 1: "), "{refused}");
     }
 }

@@ -19,7 +19,7 @@ use workloads::Connector;
 
 pub(crate) use self::{
     cluster::{Address, ClientSetup, Deployment, Ports, StartCommand, Timing},
-    file::{FileSystem, SystemFile},
+    file::{FileSystem, SystemFile, TrialStep, answer_words},
     options::{OptionDescription, OptionError, Options, Settings},
     reads::{Conditions, Expected, Guarantee, ReadMode, ReadModeDescription},
     status::{Counters, RoleStatus, Status, StatusClient, StatusPage, StatusRequest, is_ready, is_settled},
@@ -190,6 +190,11 @@ pub(crate) trait System: fmt::Debug + Sync {
     /// the leader changed.
     fn has_roles(&self) -> bool {
         false
+    }
+
+    /// Returns true if the nodes' logs say who led, and when.
+    fn logs_roles(&self) -> bool {
+        self.has_roles()
     }
 
     /// Returns true if a leader that was deposed may believe for long that it leads. Otherwise it steps down at about

@@ -162,7 +162,7 @@ pub(crate) fn is_settled(has_roles: bool, statuses: &[Option<Status>]) -> bool {
 mod tests {
     use super::{
         super::{System as _, roleless::Roleless},
-        RoleStatus, Status, is_ready, is_settled, leader_of,
+        RoleStatus, Status, StatusPage, is_ready, is_settled, leader_of,
     };
 
     fn status(name: &str, term: u64, leader: Option<u16>, applied: u64) -> Status {

@@ -317,7 +317,11 @@ mod tests {
             ("name = \"store\"", "name = \"My Store\"", "line 6: a name has up to 40 small letters"),
             ("name = \"store\"", "name = store", "line 6: "),
             ("kind = \"http\"", "kind = \"carrier-pigeon\"", "unknown variant `carrier-pigeon`, expected `http`"),
-            ("{client_port}", "{port}", "there is no placeholder {port} here; there are: {node}, {nodes}, {ip}"),
+            (
+                "\"{client_port}\"",
+                "\"{port}\"",
+                "there is no placeholder {port} here; there are: {node}, {nodes}, {ip}",
+            ),
             ("GET /{key}", "GET /{kye}", "there is no placeholder {kye} here; there are: {key}, {value}"),
             ("GET /{key}", "fetch", "is no method and path, such as \"GET /keys/{key}\""),
             ("guarantee = \"linearizable\"", "guarantee = \"good\"", "expected one of `linearizable`, "),

@@ -3,6 +3,7 @@
 mod document;
 mod node;
 mod roles;
+mod trial;
 
 use std::{
     collections::BTreeMap,
@@ -16,9 +17,10 @@ use serde::{Deserialize, Serialize};
 use workloads::{Api, ApiConnector, Connector, Variations};
 
 use self::document::{ClientTable, Document, ReadModeTable};
+pub(crate) use self::trial::{TrialStep, answer_words};
 use super::{
-    ClientSetup, Deployment, Ports, ReadMode, ReadModeDescription, StartCommand, Status, StatusPage, StatusRequest,
-    System, SystemName, Timing,
+    ClientSetup, Deployment, Ports, ReadModeDescription, StartCommand, Status, StatusPage, StatusRequest, System,
+    SystemName, Timing,
 };
 
 /// Maximum size of a file, bytes.
@@ -47,7 +49,15 @@ impl SystemFile {
             return Err(format!("{shown}: {size} bytes are too many; a system's file has at most {MAX_BYTES}"));
         }
         let text = fs::read_to_string(path).map_err(|error| format!("{shown}: {error}"))?;
-        let file = Self { path: shown.to_string(), text };
+        Self::of_text(path, text)
+    }
+
+    /// Returns a file with this text.
+    ///
+    /// # Errors
+    /// Says what is wrong with the text, and in which line.
+    pub(crate) fn of_text(path: &Path, text: String) -> Result<Self, String> {
+        let file = Self { path: path.display().to_string(), text };
         file.system()?;
         Ok(file)
     }
@@ -206,7 +216,71 @@ impl System for FileSystem {
         self.document.roles.is_some()
     }
 
-    fn default_read(&self) -> ReadMode {
-        self.read_modes[0].name.as_ref().into()
+    /// Nobody reads the logs of these nodes.
+    fn logs_roles(&self) -> bool {
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path};
+
+    use super::{SystemFile, SystemName};
+    use crate::systems::{Status, StatusPage, StatusRequest, System as _};
+
+    /// Text of the example, with one change.
+    fn changed(from: &str, to: &str) -> Result<&'static super::FileSystem, String> {
+        let text = include_str!("../../../examples/store/store.toml");
+        assert!(text.contains(from), "{from}");
+        SystemFile::of_text(Path::new("store.toml"), text.replacen(from, to, 1))?.system()
+    }
+
+    #[test]
+    fn the_files_of_this_repository_are_right_and_without_doubts() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut seen = 0;
+        for folder in ["systems", "examples/store"] {
+            for entry in fs::read_dir(root.join(folder)).unwrap() {
+                let path = entry.unwrap().path();
+                if path.extension().is_some_and(|extension| extension == "toml") {
+                    let system = SystemFile::read(&path).unwrap().system().unwrap();
+                    assert_eq!(system.doubts(), Vec::<String>::new());
+                    seen += 1;
+                }
+            }
+        }
+        assert!(seen >= 2, "{seen}");
+    }
+
+    #[test]
+    fn a_file_is_read_once_and_takes_no_name_of_ours() {
+        let twice = [(); 2].map(|()| changed("/value", "/found").unwrap());
+        assert!(std::ptr::eq(twice[0], twice[1]));
+        let ours = SystemName::default().to_string();
+        let refused = changed("\"store\"", &format!("{ours:?}")).unwrap_err();
+        assert!(refused.contains("there is another system"), "{refused}");
+    }
+
+    #[test]
+    fn what_a_file_leaves_out_a_run_does_without() {
+        let system = changed("[client.cas]", "[client.dequeue]").unwrap_err();
+        assert!(system.contains("`client.dequeue`: it has no placeholder {from}"), "{system}");
+        let system = changed("status = 200\n", "").unwrap();
+        assert!(!system.has_roles() && !system.has_clocks() && !system.logs_roles() && system.has_cas());
+        assert_eq!(system.workloads(), ["register"]);
+    }
+
+    #[test]
+    fn a_node_is_up_when_its_page_has_the_status_or_its_port_is_open() {
+        let page = |status| StatusPage { status, body: Vec::new() };
+        let is_up = |system: &super::FileSystem, status| {
+            system.read_status(&page(status)).is_some_and(|Status { role, .. }| role.is_none())
+        };
+        let by_page = changed("status = 200\n", "status = 204\n").unwrap();
+        assert!(matches!(by_page.status_request(), StatusRequest::Page { path: "/", .. }));
+        assert!(is_up(by_page, 204) && !is_up(by_page, 200));
+        let by_port = changed("path = \"/\"\nstatus = 200\n", "").unwrap();
+        assert!(matches!(by_port.status_request(), StatusRequest::Port) && is_up(by_port, 0));
     }
 }

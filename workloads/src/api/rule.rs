@@ -147,8 +147,8 @@ impl<'de> Visitor<'de> for StatusesVisitor {
     }
 }
 
-/// Returns what the first rule that applies says of an answer. Whatever no rule names has an unknown outcome, and so has
-/// an answer that lacks the value that its rule wants.
+/// Returns what the first rule that applies says of an answer. Whatever no rule names has an unknown outcome, and so
+/// has an answer that lacks the value that its rule wants.
 pub(super) fn understand(rules: &[Rule], action: &Action, status: u16, text: &[u8]) -> Answer {
     let text = String::from_utf8_lossy(text);
     let body = serde_json::from_str(&text).unwrap_or_else(|_| Json::String(text.clone().into_owned()));
