@@ -106,11 +106,8 @@ fn a_wrong_file_and_a_missing_program_are_named_before_anything_starts() {
     change(&file, "status = 404", "sttus = 404");
     let ended = run_it(&[]);
     assert_eq!(ended.code, Some(65), "{ended:?}");
-    assert!(
-        ended.err.contains("mystore.toml: line 38: unknown field `sttus`, expected one of `status`"),
-        "{}",
-        ended.err
-    );
+    let said = "mystore.toml: line 35: unknown field `sttus`, expected one of `status`";
+    assert!(ended.err.contains(said), "{}", ended.err);
     assert!(!dir.path().join("store").exists(), "something was started");
     let missing = run(dir.path(), &["run", "--system", "none.toml"]);
     assert!(missing.code == Some(65) && missing.err.contains("none.toml: No such file"), "{missing:?}");

@@ -46,7 +46,7 @@ fn an_unknown_system_or_read_mode_is_answered_with_those_that_exist() {
         assert!(ended.err.contains("nothing") && ended.err.contains(known), "{}", ended.err);
     }
     let help = run(".".as_ref(), &["run", "--help"]).out;
-    assert!(help.contains("- lease:") && help.contains("a lease rests on loyal voters"), "{help}");
+    assert!(help.contains("- lease:") && help.contains("a lease relies on loyal voters"), "{help}");
 }
 
 #[test]
