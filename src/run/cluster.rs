@@ -20,6 +20,8 @@ use crate::{
 const STOP_LIMIT: Duration = Duration::from_secs(2);
 /// Length of the end of a node's log that is searched for the reason why it ended.
 const LAST_WORDS_BYTES: usize = 2000;
+/// Number of characters quoted of what a node printed before it ended.
+const LAST_WORDS_CHARS: usize = 300;
 /// Interval at which the nodes are polled.
 const POLL: Duration = Duration::from_millis(10);
 
@@ -132,7 +134,8 @@ impl Cluster {
             let what = format!("{what}: {}", self.system.last_words(&last));
             return Err(Failure::new(ExitStatus::Failed, what).into());
         }
-        Ok(what)
+        let words: String = self.system.last_words(&last).chars().take(LAST_WORDS_CHARS).collect();
+        Ok(if words.is_empty() { what } else { format!("{what}: {words}") })
     }
 
     /// Calls a function on the nemesis, on a thread that may block.

@@ -62,9 +62,14 @@ fn a_trial_shows_each_exchange_and_finds_mistakes() {
     let dir = store();
     let ended = in_time(schism(dir.path()).args(["system", "check", "mystore.toml"]));
     assert_eq!(ended.code, Some(0), "{ended:?}");
-    let cas = "cas k0 from 1 to 3\n  sent        POST /k0 {\"from\": 1, \"to\": 3}\n  received    409 {\"found\": 2}\n  \
-               understood  mismatch, found 2\nmystore: 6 operations, 1 read mode: all as it should be\n";
-    assert!(ended.out.ends_with(cas), "{}", ended.out);
+    let cas = [
+        "cas k0 from 1 to 3",
+        "  sent        POST /k0 {\"from\": 1, \"to\": 3}",
+        "  received    409 {\"found\": 2}",
+        "  understood  mismatch, found 2",
+        "mystore: 6 operations, 1 read mode: all as it should be\n",
+    ];
+    assert!(ended.out.ends_with(&cas.join("\n")), "{}", ended.out);
     let file = dir.path().join("mystore.toml");
     change(&file, ", or_nil = true", "");
     change(

@@ -29,7 +29,9 @@ mod worker;
 mod workload;
 mod workloads;
 
-pub use api::{Api, ApiClient, ApiConnector, Exchange, Pointer, Statuses, Template, Variation, Variations};
+pub use api::{
+    Api, ApiClient, ApiConnector, Exchange, Pointer, RequestLine, Statuses, Template, Variation, Variations,
+};
 pub use client::{Client, ClientError, Connect};
 pub use connector::{AnyClient, Connector};
 pub use driver::{Load, LoadSummary, drive};

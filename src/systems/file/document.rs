@@ -1,10 +1,10 @@
 //! Text of a system's file: its tables and fields, as TOML, and what is wrong with it.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value as Json;
-use workloads::{Api, Pointer, Statuses, Template, Variation};
+use workloads::{Api, Pointer, RequestLine, Statuses, Template, Variation, Variations};
 
 use crate::systems::Guarantee;
 
@@ -15,6 +15,10 @@ const NODE_PLACEHOLDERS: [&str; 10] =
 const PEER_PLACEHOLDERS: [&str; 4] = ["node", "ip", "client_port", "peer_port"];
 /// Maximum length of a system's name, which folders of runs begin with.
 const MAX_NAME: usize = 40;
+/// Maximum of each time, ms.
+const MAX_MS: u64 = 600_000;
+/// Minimum of the interval between two probes, ms.
+const MIN_PROBE_MS: u64 = 10;
 
 /// Content of a file, whose clients are of kind `C`.
 #[derive(Clone, Debug, Deserialize)]
@@ -166,11 +170,11 @@ impl Default for PeerText {
     }
 }
 
-/// State in which a node is up: its client port takes connections, or a page has a certain status.
+/// State in which a node is up: its client port takes connections, or a request is answered with a certain status.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ReadyTable {
-    pub(super) path: Option<String>,
+    pub(super) request: Option<RequestLine>,
     pub(super) status: Option<Statuses>,
 }
 
@@ -178,9 +182,7 @@ pub(super) struct ReadyTable {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RolesTable {
-    #[serde(default = "get")]
-    pub(super) method: String,
-    pub(super) path: String,
+    pub(super) request: RequestLine,
     pub(super) body: Option<String>,
     /// Values in the answer of a node that leads.
     #[serde(default)]
@@ -193,21 +195,36 @@ pub(super) struct RolesTable {
     pub(super) term: Option<Pointer>,
 }
 
-fn get() -> String {
-    "GET".to_owned()
+/// Time, ms.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(try_from = "u64")]
+pub(super) struct Millis(u64);
+
+impl TryFrom<u64> for Millis {
+    type Error = String;
+
+    fn try_from(ms: u64) -> Result<Self, String> {
+        if ms <= MAX_MS { Ok(Self(ms)) } else { Err(format!("a time is at most {MAX_MS} ms, not {ms}")) }
+    }
+}
+
+impl From<Millis> for Duration {
+    fn from(Millis(ms): Millis) -> Self {
+        Self::from_millis(ms)
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TimingTable {
     /// Time limit from the start of the nodes until the cluster can be used, ms.
-    pub(super) ready_within_ms: Option<u64>,
+    pub(super) ready_within_ms: Option<Millis>,
     /// Time limit from the end of the last fault until the cluster has recovered, ms.
-    pub(super) settled_within_ms: Option<u64>,
+    pub(super) settled_within_ms: Option<Millis>,
     /// Time that a cluster is left alone once it is up, ms.
-    pub(super) settle_ms: Option<u64>,
+    pub(super) settle_ms: Option<Millis>,
     /// Interval between two probes of a node, and time limit of each, ms.
-    pub(super) probe_ms: Option<u64>,
+    pub(super) probe_ms: Option<Millis>,
 }
 
 /// Read mode, and its differences from the operations of `client`.
@@ -221,6 +238,13 @@ pub(super) struct ReadModeTable {
     pub(super) read: Option<Variation>,
     pub(super) elements: Option<Variation>,
     pub(super) peek: Option<Variation>,
+}
+
+impl ReadModeTable {
+    pub(super) fn variations(&self) -> Variations {
+        let Self { read, elements, peek, .. } = self.clone();
+        Variations { read, elements, peek }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -274,6 +298,11 @@ fn with_client<C, D>(document: Document<C>, wrap: impl FnOnce(C) -> D) -> Docume
 fn check(document: &Document<ClientTable>) -> Result<(), String> {
     let ClientTable::Http(api) = &document.client;
     api.check()?;
+    for mode in &document.read_modes {
+        let varied = (**api).clone().vary(&mode.variations()).and_then(|varied| varied.check());
+        varied.map_err(|why| format!("the read mode {:?}: {why}", mode.name.0))?;
+    }
+    check_numbers(document)?;
     let Some(program) = document.node.command.first() else {
         return Err("`node.command` is empty; it begins with a program".to_owned());
     };
@@ -290,8 +319,8 @@ fn check(document: &Document<ClientTable>) -> Result<(), String> {
     if let Some((_, twice)) = (0..).zip(modes).find(|(at, mode)| modes[..*at].iter().any(|m| m.name.0 == mode.name.0)) {
         return Err(format!("the read mode {:?} is there twice", twice.name.0));
     }
-    if document.ready.path.is_none() && document.ready.status.is_some() {
-        return Err("`ready.status` is that of a page; it needs `ready.path`".to_owned());
+    if document.ready.request.is_none() && document.ready.status.is_some() {
+        return Err("`ready.status` is that of an answer; it needs `ready.request`".to_owned());
     }
     if document
         .roles
@@ -301,6 +330,17 @@ fn check(document: &Document<ClientTable>) -> Result<(), String> {
         return Err("`roles` needs `leads`, values in the answer of a leader, or both `id` and `leader`".to_owned());
     }
     Ok(())
+}
+
+fn check_numbers(document: &Document<ClientTable>) -> Result<(), String> {
+    let PortsTable { client, peer } = document.ports;
+    if client == 0 || peer == Some(0) || peer == Some(client) {
+        return Err("`ports.client` and `ports.peer` are two ports, from 1 to 65535".to_owned());
+    }
+    match document.timing.probe_ms {
+        Some(Millis(ms)) if ms < MIN_PROBE_MS => Err(format!("`timing.probe_ms` is at least {MIN_PROBE_MS}, not {ms}")),
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]
@@ -326,6 +366,8 @@ mod tests {
             ("GET /{key}", "fetch", "is no method and path, such as \"GET /keys/{key}\""),
             ("guarantee = \"linearizable\"", "guarantee = \"good\"", "expected one of `linearizable`, "),
             ("[[read_modes]]", "[[read_mode]]", "unknown field `read_mode`"),
+            ("[[read_modes]]", "[timing]\nsettle_ms = 1_000_000\n[[read_modes]]", "a time is at most 600000 ms"),
+            ("GET /\"", "GET /{key}\"", "there is no placeholder {key} here"),
         ] {
             let text = GOOD.replacen(right, wrong, 1);
             assert_ne!(text, GOOD, "{right}");
@@ -335,7 +377,15 @@ mod tests {
         }
         for (right, wrong, said) in [
             ("command = [\"python3\"", "command = [\"{data_dir}\"", "no placeholder {data_dir}; it has: {here}"),
-            ("path = \"/\"\n", "status = 200\n", "it needs `ready.path`"),
+            ("request = \"GET /\"\n", "", "it needs `ready.request`"),
+            ("client = 8000", "client = 8000\npeer = 8000", "are two ports"),
+            ("[[read_modes]]", "[timing]\nprobe_ms = 1\n[[read_modes]]", "`timing.probe_ms` is at least 10, not 1"),
+            (
+                "[client]",
+                "[read_modes.read]\nbody = \"{value}\"\n[client]",
+                "the read mode \"read\": `client.read`: it has no",
+            ),
+            ("[client]", "[read_modes.peek]\n[client]", "the read mode \"read\": there is no `client.peek`"),
         ] {
             let refused = parse(&GOOD.replacen(right, wrong, 1)).unwrap_err();
             assert!(refused.contains(said), "{refused}");

@@ -14,9 +14,9 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use workloads::{Api, ApiConnector, Connector, Variations};
+use workloads::{Api, ApiConnector, Connector};
 
-use self::document::{ClientTable, Document, ReadModeTable};
+use self::document::{ClientTable, Document, Millis, ReadModeTable};
 pub(crate) use self::trial::{TrialStep, answer_words};
 use super::{
     ClientSetup, Deployment, Ports, ReadModeDescription, StartCommand, Status, StatusPage, StatusRequest, System,
@@ -126,12 +126,8 @@ impl FileSystem {
     /// Creates clients that show what goes over the wire.
     pub(crate) fn api_connector(&self, clients: &ClientSetup<'_>) -> ApiConnector {
         let mode = self.document.read_modes.iter().find(|mode| mode.name.0 == clients.read.name());
-        let variations = mode.map_or_else(Variations::default, |mode| Variations {
-            read: mode.read.clone(),
-            elements: mode.elements.clone(),
-            peek: mode.peek.clone(),
-        });
-        let api = self.api().clone().vary(&variations);
+        let variations = mode.map(ReadModeTable::variations).unwrap_or_default();
+        let api = self.api().clone().vary(&variations).expect("the read modes were checked");
         let nodes = clients.deployment.addresses.iter().map(|address| address.client).collect();
         ApiConnector::new(api, clients.read.name(), nodes, clients.connect_timeout, clients.operation_timeout)
     }
@@ -162,7 +158,7 @@ impl System for FileSystem {
 
     fn timing(&self, _settings: &super::Settings) -> Timing {
         let table = &self.document.timing;
-        let or = |ms: Option<u64>, other: Duration| ms.map_or(other, Duration::from_millis);
+        let or = |ms: Option<Millis>, other: Duration| ms.map_or(other, Duration::from);
         let usual = Timing::default();
         Timing {
             ready_within: or(table.ready_within_ms, usual.ready_within),
@@ -183,13 +179,12 @@ impl System for FileSystem {
     }
 
     fn status_request(&self) -> StatusRequest<'_> {
-        match (&self.document.roles, &self.document.ready.path) {
-            (Some(roles), _) => {
-                StatusRequest::Page { method: &roles.method, path: &roles.path, body: roles.body.as_deref() }
-            }
-            (None, Some(path)) => StatusRequest::get(path),
-            (None, None) => StatusRequest::Port,
-        }
+        let (request, body) = match (&self.document.roles, &self.document.ready.request) {
+            (Some(roles), _) => (&roles.request, roles.body.as_deref()),
+            (None, Some(request)) => (request, None),
+            (None, None) => return StatusRequest::Port,
+        };
+        StatusRequest::Page { method: request.method(), path: request.path(), body }
     }
 
     fn read_status(&self, page: &StatusPage) -> Option<Status> {
@@ -200,7 +195,7 @@ impl System for FileSystem {
         if let Some(roles) = &self.document.roles {
             return roles::read_statuses(roles, pages);
         }
-        let is_up = |page: &StatusPage| match (&self.document.ready.path, &self.document.ready.status) {
+        let is_up = |page: &StatusPage| match (&self.document.ready.request, &self.document.ready.status) {
             (None, _) => true,
             (Some(_), Some(wanted)) => wanted.contains(page.status),
             (Some(_), None) => (200..300).contains(&page.status),
@@ -280,7 +275,7 @@ mod tests {
         let by_page = changed("status = 200\n", "status = 204\n").unwrap();
         assert!(matches!(by_page.status_request(), StatusRequest::Page { path: "/", .. }));
         assert!(is_up(by_page, 204) && !is_up(by_page, 200));
-        let by_port = changed("path = \"/\"\nstatus = 200\n", "").unwrap();
+        let by_port = changed("request = \"GET /\"\nstatus = 200\n", "").unwrap();
         assert!(matches!(by_port.status_request(), StatusRequest::Port) && is_up(by_port, 0));
     }
 }

@@ -74,7 +74,7 @@ mod tests {
 
     #[test]
     fn a_leader_is_found_by_the_names_that_nodes_give_themselves() {
-        let table = "path = '/s'\nid = '/header/id'\nleader = '/leader'\nterm = '/term'";
+        let table = "request = 'GET /s'\nid = '/header/id'\nleader = '/leader'\nterm = '/term'";
         let node = |id: &str, leader: &str| json!({"header": {"id": id}, "leader": leader, "term": "7"});
         assert_eq!(
             roles(table, &[node("11", "12"), node("12", "12"), json!({"header": {"id": "13"}, "term": "6"})]),
@@ -84,7 +84,7 @@ mod tests {
 
     #[test]
     fn where_followers_name_nobody_they_follow_the_one_that_leads_in_the_latest_term() {
-        let table = "path = '/s'\nleads = { '/role' = 'master' }\nterm = '/epoch'";
+        let table = "request = 'GET /s'\nleads = { '/role' = 'master' }\nterm = '/epoch'";
         let node = |role: &str, epoch: u64| json!({"role": role, "epoch": epoch});
         assert_eq!(
             roles(table, &[node("master", 3), node("slave", 4), node("master", 4)]),

@@ -49,7 +49,7 @@ enum Kind {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Operation {
-    request: RequestLine,
+    request: KeyRequestLine,
     body: Option<RequestText>,
     #[serde(default)]
     headers: BTreeMap<String, RequestText>,
@@ -60,7 +60,7 @@ pub(crate) struct Operation {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Variation {
-    request: Option<RequestLine>,
+    request: Option<KeyRequestLine>,
     body: Option<RequestText>,
     headers: Option<BTreeMap<String, RequestText>>,
     rules: Option<Vec<Rule>>,
@@ -90,24 +90,58 @@ impl TryFrom<String> for RequestText {
     }
 }
 
-/// Method and path of a request, such as `GET /keys/{key}`.
+/// Method and path of a request about a key, such as `GET /keys/{key}`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(try_from = "String")]
-struct RequestLine {
+struct KeyRequestLine {
     method: reqwest::Method,
     path: Template,
+}
+
+impl TryFrom<String> for KeyRequestLine {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let (method, path) = method_and_path(&text, "GET /keys/{key}")?;
+        Ok(Self { method, path: Template::parse(path, &PLACEHOLDERS)? })
+    }
+}
+
+/// Method and path of a request without placeholders, such as `GET /health`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub struct RequestLine {
+    method: reqwest::Method,
+    path: String,
+}
+
+impl RequestLine {
+    /// Returns the method.
+    pub fn method(&self) -> &str {
+        self.method.as_str()
+    }
+
+    /// Returns the path, with its query.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
 }
 
 impl TryFrom<String> for RequestLine {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let example = || format!("{text:?} is no method and path, such as \"GET /keys/{{key}}\"");
-        let (method, path) = text.split_once(' ').filter(|(_, path)| path.starts_with('/')).ok_or_else(example)?;
-        let is_method = method.bytes().all(|letter| letter.is_ascii_uppercase());
-        let method = reqwest::Method::from_bytes(method.as_bytes()).ok().filter(|_| is_method).ok_or_else(example)?;
-        Ok(Self { method, path: Template::parse(path, &PLACEHOLDERS)? })
+        let (method, path) = method_and_path(&text, "GET /health")?;
+        Template::parse(path, &[]).map(|_| Self { method, path: path.to_owned() })
     }
+}
+
+fn method_and_path<'a>(text: &'a str, example: &str) -> Result<(reqwest::Method, &'a str), String> {
+    let wrong = || format!("{text:?} is no method and path, such as {example:?}");
+    let (method, path) = text.split_once(' ').filter(|(_, path)| path.starts_with('/')).ok_or_else(wrong)?;
+    let is_method = method.bytes().all(|letter| letter.is_ascii_uppercase());
+    let method = reqwest::Method::from_bytes(method.as_bytes()).ok().filter(|_| is_method).ok_or_else(wrong)?;
+    Ok((method, path))
 }
 
 impl Api {
@@ -164,19 +198,24 @@ impl Api {
     }
 
     /// Returns the API with the differences of a read mode.
-    #[must_use]
-    pub fn vary(mut self, by: &Variations) -> Self {
-        for (operation, variation) in
-            [(&mut self.read, &by.read), (&mut self.elements, &by.elements), (&mut self.peek, &by.peek)]
-        {
-            let (Some(operation), Some(variation)) = (operation, variation) else { continue };
+    ///
+    /// # Errors
+    /// Fails if they are those of an operation that the API has not.
+    pub fn vary(mut self, by: &Variations) -> Result<Self, String> {
+        for (name, operation, variation) in [
+            ("read", &mut self.read, &by.read),
+            ("elements", &mut self.elements, &by.elements),
+            ("peek", &mut self.peek, &by.peek),
+        ] {
+            let Some(variation) = variation else { continue };
+            let operation = operation.as_mut().ok_or_else(|| format!("there is no `client.{name}` to differ from"))?;
             let Variation { request, body, headers, rules } = variation.clone();
             operation.request = request.unwrap_or_else(|| operation.request.clone());
             operation.body = body.or_else(|| operation.body.take());
             operation.headers = headers.unwrap_or_else(|| operation.headers.clone());
             operation.rules = rules.unwrap_or_else(|| operation.rules.clone());
         }
-        self
+        Ok(self)
     }
 
     /// Checks that each operation can be carried out and understood.
@@ -188,6 +227,10 @@ impl Api {
             let sets = "`read` and `write` for registers, `elements` and `add` for sets, `enqueue`, `dequeue` and \
                         `peek` for queues";
             return Err(format!("`client` has the operations of no workload: it needs {sets}"));
+        }
+        let mut common = self.headers.values().flat_map(|text| text.0.names());
+        if let Some(wrong) = common.find(|name| !["key", "read_mode"].contains(name)) {
+            return Err(format!("`client.headers` has no placeholder {{{wrong}}}; it has: {{key}}, {{read_mode}}"));
         }
         for (name, action, operation) in self.operations() {
             operation.check(&action).map_err(|why| format!("`client.{name}`: {why}"))?;
@@ -299,8 +342,10 @@ mod tests {
             let refused = with(name, operation).unwrap_err();
             assert!(refused.contains(why), "{refused}");
         }
-        let wrong: Result<RequestLine, _> = "get /x".to_owned().try_into();
-        assert!(wrong.unwrap_err().contains("\"GET /keys/{key}\""));
+        let wrong: Result<KeyRequestLine, _> = "get /x".to_owned().try_into();
+        assert!(wrong.unwrap_err().contains("such as \"GET /keys/{key}\""));
+        let wrong: Result<RequestLine, _> = "health".to_owned().try_into();
+        assert!(wrong.unwrap_err().contains("such as \"GET /health\""));
     }
 
     #[test]
@@ -326,7 +371,8 @@ mod tests {
         let written = write(&json!([{"status": 200, "outcome": "ok"}]));
         let variation = serde_json::from_value(json!({"request": "POST /near/{key}", "body": "{}"})).unwrap();
         let varied = api(json!({"read": read(), "write": written}))
-            .vary(&Variations { read: Some(variation), ..Variations::default() });
+            .vary(&Variations { read: Some(variation), ..Variations::default() })
+            .unwrap();
         let read = varied.read.unwrap();
         assert_eq!((read.request.method.as_str(), read.rules.len()), ("POST", 1));
         assert!(read.body.is_some() && varied.write.unwrap().request.method == "PUT");

@@ -37,7 +37,8 @@ impl Template {
             let (name, is_base64) = inside.strip_suffix(":base64").map_or((inside, false), |name| (name, true));
             if !allowed.contains(&name) {
                 let known: Vec<String> = allowed.iter().map(|name| format!("{{{name}}}")).collect();
-                return Err(format!("there is no placeholder {{{inside}}} here; there are: {}", known.join(", ")));
+                let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+                return Err(format!("there is no placeholder {{{inside}}} here; there are: {known}"));
             }
             pieces.extend((!plain.is_empty()).then(|| Piece::Text(std::mem::take(&mut plain))));
             pieces.push(Piece::Placeholder { name: name.to_owned(), is_base64 });
