@@ -121,3 +121,105 @@ fn a_wrong_file_and_a_missing_program_are_named_before_anything_starts() {
     let wrong = run(dir.path(), &["system", "new", "My Store"]);
     assert!(wrong.code == Some(64) && wrong.err.contains("small letters"), "{wrong:?}");
 }
+
+/// Server of sets and queues at its first node, which leads; other nodes refuse everything. It is named in its command,
+/// its environment, and a file, and refuses to start unless it was prepared.
+const LED: &str = r#"
+import json, os, sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Lock
+
+ip, port, node, data = sys.argv[1:5]
+assert open(data + "/prepared").read() == node and os.environ["NODE"] == node
+assert json.load(open(os.path.dirname(data) + "/conf.json"))["node"] == int(node)
+lists, lock = {}, Lock()
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if self.path == "/role":
+            return self.answer(200, {"me": "node" + node, "leader": "node1", "term": "3"})
+        if node != "1":
+            return self.answer(421, {"error": "not the leader"})
+        action, key = self.path[1:].split("/")
+        with lock:
+            elements = lists.setdefault(key, [])
+            if action in ("add", "enqueue"):
+                elements.append(json.loads(body)["value"])
+                return self.answer(200, {})
+            if action == "elements":
+                return self.answer(200, {"all": [{"value": str(one)} for one in elements]} if elements else {})
+            found = {"value": elements[0]} if elements else {}
+            del elements[:1 if action == "dequeue" else 0]
+        self.answer(200, found)
+    def answer(self, status, content):
+        text = json.dumps(content).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+    def log_message(self, *_):
+        pass
+
+ThreadingHTTPServer.request_queue_size = 128
+ThreadingHTTPServer((ip, int(port)), Handler).serve_forever()
+"#;
+
+const LED_FILE: &str = r#"
+name = "led"
+ports = { client = 8000 }
+read_modes = [
+  { name = "first", guarantee = "linearizable" },
+  { name = "second", guarantee = "linearizable", elements = { headers = { x-mode = "{read_mode}" } } },
+]
+
+[node]
+command = ["python3", "{here}/led.py", "{ip}", "{client_port}", "{node}", "{data_dir}"]
+prepare = ["sh", "-c", "printf {node} >{data_dir}/prepared"]
+env = { NODE = "{node}" }
+files = [{ path = "conf.json", text = '{"node": {node}}' }]
+
+[roles]
+request = "POST /role"
+id = "/me"
+leader = "/leader"
+term = "/term"
+
+[client]
+kind = "http"
+add = { request = "POST /add/{key}", body = '{"value": {value}}', rules = [
+  { status = 200, outcome = "ok" }, { status = 421, outcome = "fail" },
+] }
+enqueue = { request = "POST /enqueue/{key}", body = '{"value": {value}}', rules = [
+  { status = 200, outcome = "ok" }, { status = 421, outcome = "fail" },
+] }
+elements = { request = "POST /elements/{key}", rules = [
+  { status = 200, outcome = "ok", value = "/all", or_nil = true, each = "/value", decode = ["integer"] },
+] }
+dequeue = { request = "POST /dequeue/{key}", rules = [
+  { status = 200, outcome = "ok", value = "/value", or_nil = true }, { status = 421, outcome = "fail" },
+] }
+peek = { request = "POST /peek/{key}", rules = [{ status = 200, outcome = "ok", value = "/value", or_nil = true }] }
+"#;
+
+#[test]
+fn sets_queues_roles_and_preparations_work_by_a_file() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("led.toml"), LED_FILE).unwrap();
+    fs::write(dir.path().join("led.py"), LED).unwrap();
+    let tried = in_time(schism(dir.path()).args(["system", "check", "led.toml"]));
+    assert_eq!(tried.code, Some(0), "{tried:?}");
+    assert!(tried.out.ends_with("led: 13 operations, 2 read modes: all as it should be\n"), "{}", tried.out);
+    for workload in ["set", "queue"] {
+        let load =
+            ["--workload", workload, "--nodes", "3", "--faults", "pause:leader", "--time-limit", "4s", "--seed", "1"];
+        let ended = in_time(schism(dir.path()).args(["run", "--system", "led.toml", "--read", "second"]).args(load));
+        // Only the leader answers, so the final reads of the other nodes fail; what was answered is right.
+        assert_eq!(ended.code, Some(3), "{ended:?}");
+        assert!(ended.out.contains("final reads failed"), "{ended:?}");
+        assert_eq!(results(dir.path())["verdict"], "linearizable");
+        assert!(ended.err.contains("pause n1") && ended.err.contains("a leader after"), "{ended:?}");
+    }
+}

@@ -50,6 +50,21 @@ impl FileSystem {
             (2, Action::Dequeue, value(2), "after 1 was taken out"),
             (2, Action::Dequeue, nil(), "from an empty queue"),
         ];
+        self.known(steps)
+    }
+
+    /// Returns reads of what a trial leaves behind.
+    pub(crate) fn trial_reads(&self) -> Vec<TrialStep> {
+        let last = if self.has(&Action::Cas { from: 1, to: 2 }) { 2 } else { 1 };
+        self.known([
+            (0, Action::Read, Expected::Value(last.into()), "after all writes"),
+            (1, Action::Elements, Expected::Elements(vec![1, 2]), "after 1 and 2 were added"),
+            (2, Action::Peek, Expected::Value(Value::Nil), "into an empty queue"),
+        ])
+    }
+
+    /// Returns those steps whose operations clients can carry out.
+    fn known(&self, steps: impl IntoIterator<Item = (u32, Action, Expected, &'static str)>) -> Vec<TrialStep> {
         let known = steps.into_iter().filter(|(_, action, ..)| self.has(action));
         let step = |(key, action, expected, after)| TrialStep { request: Request::new(key, action), expected, after };
         known.map(step).collect()
@@ -71,11 +86,6 @@ impl TrialStep {
             Action::Peek => format!("peek {key}"),
             Action::Transaction(_) => "transaction".to_owned(),
         }
-    }
-
-    /// Returns true if a read mode may change how this is asked.
-    pub(crate) fn is_read(&self) -> bool {
-        self.request.action.is_read()
     }
 
     /// Returns what is wrong with an answer, if anything.
