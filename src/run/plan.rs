@@ -162,7 +162,7 @@ impl Plan {
         let system = self.system();
         let mut words = vec!["schism".to_owned(), "run".to_owned()];
         match &self.system_file {
-            Some(file) => words.extend(["--system".to_owned(), file.path.clone()]),
+            Some(file) => words.extend(["--system".to_owned(), shell_word(&file.path)]),
             None => words.extend(self.system.arguments()),
         }
         let workload = (self.workload != default_workload()).then(|| self.workload.clone());
@@ -205,6 +205,12 @@ impl Plan {
     pub(crate) fn name(&self) -> String {
         format!("{}-{}-{}", self.system, self.workload, self.read.name())
     }
+}
+
+/// Returns a word that a shell reads as this text.
+fn shell_word(text: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "./_-".contains(c);
+    if text.chars().all(is_plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
 /// Parses how long clients are busy.
@@ -293,6 +299,15 @@ mod tests {
             "{}",
             of_file.command()
         );
+    }
+
+    #[test]
+    fn a_path_is_one_word_for_a_shell() {
+        for (path, word) in
+            [("my/store.toml", "my/store.toml"), ("my store.toml", "'my store.toml'"), ("a'b", r"'a'\''b'")]
+        {
+            assert_eq!(super::shell_word(path), word);
+        }
     }
 
     #[test]
