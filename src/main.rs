@@ -82,6 +82,11 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
                 Entry::Over { exit_code } => return Ok(exit_code.into()),
             }
         }
+        Command::System(args) if !args.starts_nodes() => args.write(),
+        Command::System(args) => match nemesis::enter()? {
+            Entry::Inside(sandbox) => args.check(&Host::new(sandbox)),
+            Entry::Over { exit_code } => return Ok(exit_code.into()),
+        },
         Command::Campaign(args) => args.execute(),
         Command::Merge(args) => args.execute(),
         Command::Compare(args) => args.execute(),

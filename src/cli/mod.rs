@@ -17,6 +17,7 @@ pub(crate) mod run;
 pub(crate) mod serve;
 pub(crate) mod shrink;
 pub(crate) mod store;
+pub(crate) mod system;
 mod systems;
 
 use clap::{Parser, Subcommand};
@@ -39,6 +40,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     Demo(demo::DemoArgs),
     Run(run::RunArgs),
+    System(system::SystemArgs),
     Campaign(campaign::CampaignArgs),
     Merge(merge::MergeArgs),
     Compare(compare::CompareArgs),
@@ -61,6 +63,7 @@ fn examples() -> String {
   schism demo                                     see basic Raft reads fail, and quorum reads hold
   schism run --read lease --faults clock,partition:isolate-leader
   schism run --read quorum --faults kill,pause,partition --time-limit 30s
+  schism system check mystore.toml                try out the file that describes your own system
   schism campaign                                 every read mode under every fault, a matrix of verdicts
   schism compare --reads lease,quorum             what read modes cost, and what they risk
   schism report store/latest                      make its page, report.html, again

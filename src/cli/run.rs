@@ -11,7 +11,7 @@ use workloads::WORKLOADS;
 
 use super::{
     elections::ElectionArgs,
-    systems::{read_modes, system_names},
+    systems::{ReadModeParser, SystemChoice, SystemParser},
 };
 use crate::{
     error::{ExitStatus, Failure},
@@ -21,7 +21,7 @@ use crate::{
         Host, RunLocation,
         plan::{Plan, parse_time_limit},
     },
-    systems::{ReadMode, SystemName},
+    systems::ReadMode,
     terminal,
 };
 
@@ -45,18 +45,18 @@ pub(crate) struct RunArgs {
     /// Number of nodes in the cluster.
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=9))]
     nodes: u16,
-    /// System under test [default: schism].
-    #[arg(long, value_name = "NAME", value_parser = system_names())]
-    system: Option<SystemName>,
+    /// System under test, by its name or by a file that describes it [default: schism].
+    #[arg(long, value_name = "NAME|FILE.toml", value_parser = SystemParser)]
+    system: Option<SystemChoice>,
     /// Read mode: how nodes answer reads [default: quorum].
-    #[arg(long, value_name = "MODE", value_parser = read_modes())]
+    #[arg(long, value_name = "MODE", value_parser = ReadModeParser)]
     read: Option<ReadMode>,
     /// Workload: operations of the clients.
     #[arg(long, value_name = "NAME", default_value = "register", value_parser = workload_names())]
     workload: String,
-    /// Faults to inject during the load.
-    #[arg(long, value_name = "LIST", default_value = "partition:isolate-leader")]
-    faults: FaultSpecs,
+    /// Faults to inject during the load [default: partition:isolate-leader, or partition if nobody says who leads].
+    #[arg(long, value_name = "LIST")]
+    faults: Option<FaultSpecs>,
     /// Duration of the load.
     #[arg(long, value_name = "TIME", default_value = "20s", value_parser = parse_time_limit)]
     time_limit: Duration,
@@ -119,22 +119,25 @@ impl RunArgs {
     /// # Errors
     /// Fails if one of the faults cannot work in a cluster of this size, or the system lacks what is asked of it.
     pub(crate) fn check(&self) -> anyhow::Result<()> {
-        self.faults.check(self.nodes).map_err(|why| usage(why.to_string()))?;
-        self.plan().map(drop)
+        self.plan()?.faults.check(self.nodes).map_err(|why| usage(why.to_string()))?;
+        Ok(())
     }
 
     fn plan(&self) -> anyhow::Result<Plan> {
-        let name = self.system.clone().unwrap_or_default();
-        let system = name.find().map_err(usage)?;
+        let choice = self.system.clone().unwrap_or_default();
+        let (system, system_file) = choice.find()?;
         let read = self.read.clone().unwrap_or_else(|| system.default_read());
         system.check_read(&read).map_err(usage)?;
         let settings = system.settings(&read, &self.elections.options(), self.trace).map_err(usage)?;
+        let usual = if system.has_roles() { "partition:isolate-leader" } else { "partition" };
+        let usual = || usual.parse().expect("it is a list of faults");
         let plan = Plan {
-            system: name,
+            system: system.name().into(),
+            system_file,
             nodes: self.nodes,
             read,
             workload: self.workload.clone(),
-            faults: self.faults.clone(),
+            faults: self.faults.clone().unwrap_or_else(usual),
             seed: self.seed.unwrap_or_else(draw_seed),
             time_limit_ms: u64::try_from(self.time_limit.as_millis()).unwrap_or(u64::MAX),
             rate: self.rate,

@@ -20,6 +20,8 @@ use crate::{
 const STOP_LIMIT: Duration = Duration::from_secs(2);
 /// Length of the end of a node's log that is searched for the reason why it ended.
 const LAST_WORDS_BYTES: usize = 2000;
+/// Number of characters quoted of what a node printed before it ended.
+const LAST_WORDS_CHARS: usize = 300;
 /// Interval at which the nodes are polled.
 const POLL: Duration = Duration::from_millis(10);
 
@@ -75,7 +77,10 @@ impl Cluster {
         let has_roles = self.observer.has_roles();
         let limit = self.timing.ready_within;
         match self.wait(limit, |statuses| is_ready(has_roles, statuses)).await? {
-            Ok(()) => Ok(self.started.elapsed()),
+            Ok(()) => {
+                tokio::time::sleep(self.timing.settle).await;
+                Ok(self.started.elapsed())
+            }
             Err(seen) => {
                 let missing = if has_roles { "no leader" } else { "not all nodes are up" };
                 Err(Failure::new(ExitStatus::Failed, format!("{missing} within {limit:?}: {seen}"))
@@ -89,7 +94,11 @@ impl Cluster {
     /// instead.
     pub(crate) async fn settle(&self) -> anyhow::Result<Option<String>> {
         let has_roles = self.observer.has_roles();
-        Ok(self.wait(self.timing.settled_within, |statuses| is_settled(has_roles, statuses)).await?.err())
+        let seen = self.wait(self.timing.settled_within, |statuses| is_settled(has_roles, statuses)).await?.err();
+        if seen.is_none() {
+            tokio::time::sleep(self.timing.settle).await;
+        }
+        Ok(seen)
     }
 
     async fn wait(
@@ -125,7 +134,8 @@ impl Cluster {
             let what = format!("{what}: {}", self.system.last_words(&last));
             return Err(Failure::new(ExitStatus::Failed, what).into());
         }
-        Ok(what)
+        let words: String = self.system.last_words(&last).chars().take(LAST_WORDS_CHARS).collect();
+        Ok(if words.is_empty() { what } else { format!("{what}: {words}") })
     }
 
     /// Calls a function on the nemesis, on a thread that may block.

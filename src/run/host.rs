@@ -16,10 +16,11 @@ use tokio::{
     sync::watch,
 };
 
-use super::{FinishedRun, RunLocation};
+use super::{FinishedRun, RunLocation, live};
 use crate::{
     error::{ExitStatus, Failure, host_limits},
     run::plan::{Plan, check_faults},
+    systems::Deployment,
     terminal,
 };
 
@@ -80,7 +81,28 @@ impl Host {
         finished
     }
 
+    /// Starts the cluster of a plan, does something with it, and stops it. If it cannot be started, its folder is kept.
+    ///
+    /// # Errors
+    /// Fails if the cluster cannot be started or stopped.
+    pub(crate) fn try_out<T>(&self, plan: &Plan, act: impl AsyncFnOnce(&Deployment) -> T) -> anyhow::Result<T> {
+        self.refuse_unsupported(plan)?;
+        let folder = tempfile::tempdir().context("making a folder")?;
+        let dir = RunDir::create(&folder.path().join("run"))?;
+        let runtime = host_limits::runtime(THREADS)?;
+        let tried = runtime.block_on(live::try_out(plan, self, &dir, act));
+        runtime.shutdown_timeout(Duration::from_secs(1));
+        if tried.is_err() {
+            let _kept = folder.keep();
+        }
+        tried
+    }
+
     fn refuse_unsupported(&self, plan: &Plan) -> anyhow::Result<()> {
+        if let Some((program, remedy)) = plan.system().missing_program() {
+            let what = format!("{} needs the program {program}, which this host lacks", plan.system);
+            return Err(Failure::new(ExitStatus::Failed, what).hint(remedy).into());
+        }
         check_faults(plan.system(), &plan.schedule)
             .map_err(|impossible| Failure::new(ExitStatus::Failed, impossible.what).hint(impossible.remedy))?;
         for planned in &plan.schedule {

@@ -85,7 +85,7 @@ pub(super) fn judge(plan: Plan, dir: RunDir, live: LiveResults, budget: Budget) 
         _ => error,
     })?;
     let faults: Vec<Span> = fault_windows.iter().map(|window| window.span).collect();
-    let leadership = plan.system().has_roles().then(|| leadership(&plan, &reigns));
+    let leadership = plan.system().logs_roles().then(|| leadership(&plan, &reigns));
     let coverage = coverage::measure(&history, leadership, &fault_windows, load, &live.availability);
     let violated = evidence::keys_with(&report, Verdict::NotLinearizable);
     let evidence = evidence::clearest(&violated).map(|(_, evidence)| evidence);
@@ -177,7 +177,7 @@ fn beliefs_of_nodes(
     budget: &Budget,
 ) -> anyhow::Result<Beliefs> {
     let mut all = Beliefs::default();
-    if !plan.system().has_roles() {
+    if !plan.system().logs_roles() {
         return Ok(all);
     }
     for id in 1..=plan.nodes {

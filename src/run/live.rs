@@ -26,7 +26,7 @@ use super::{
 use crate::{
     check::judge_by,
     store::VersionedFile,
-    systems::ClientSetup,
+    systems::{ClientSetup, Deployment},
     terminal::{
         Progress,
         words::{counted, grouped},
@@ -58,6 +58,24 @@ pub(super) async fn run_live(
     let results = results?;
     down?;
     Ok(results)
+}
+
+/// Starts a cluster, does something with it when it is ready, and stops it.
+pub(super) async fn try_out<T>(
+    plan: &Plan,
+    host: &Host,
+    dir: &RunDir,
+    act: impl AsyncFnOnce(&Deployment) -> T,
+) -> anyhow::Result<T> {
+    let cluster = Cluster::up(plan, dir, host.sandbox(), host.capabilities(), host::command_log(dir)?)?;
+    let tried = match cluster.wait_until_ready().await {
+        Ok(_) => Ok(act(&cluster.deployment).await),
+        Err(error) => Err(error),
+    };
+    let down = cluster.down().await;
+    let tried = tried?;
+    down?;
+    Ok(tried)
 }
 
 async fn run_on_cluster(
@@ -164,7 +182,7 @@ fn load(plan: &Plan) -> Load {
         mix: Mix {
             keys: plan.keys,
             read_percent: plan.read_percent,
-            cas_percent: writes_percent / 5,
+            cas_percent: if plan.system().has_cas() { writes_percent / 5 } else { 0 },
             ..Mix::default()
         },
     }

@@ -8,7 +8,7 @@ use workloads::{WORKLOADS, Workload};
 
 use crate::{
     store::SchemaVersion,
-    systems::{Options, ReadMode, Settings, System, SystemName},
+    systems::{Options, ReadMode, Settings, System, SystemFile, SystemName},
     terminal::words::counted,
 };
 
@@ -56,6 +56,9 @@ pub(crate) struct Plan {
     /// Version of schism that made the plan.
     pub(crate) version: String,
     pub(crate) system: SystemName,
+    /// File that describes the system, if it is none of ours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) system_file: Option<SystemFile>,
     pub(crate) nodes: u16,
     pub(crate) read: ReadMode,
     pub(crate) workload: String,
@@ -87,6 +90,7 @@ impl Default for Plan {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             settings: system.settings(&read, &Options::default(), false).expect("the defaults go together"),
             system: name,
+            system_file: None,
             nodes: 5,
             read,
             workload: default_workload(),
@@ -119,7 +123,16 @@ impl Plan {
 
     /// Returns the system under test, whose name was checked.
     pub(crate) fn system(&self) -> &'static dyn System {
-        self.system.find().expect("a plan that was checked has a system that exists")
+        self.find_system().expect("a plan that was checked has a system that exists")
+    }
+
+    fn find_system(&self) -> Result<&'static dyn System, String> {
+        let Some(file) = &self.system_file else { return self.system.find() };
+        let system = file.system()?;
+        if SystemName::from(system.name()) == self.system {
+            return Ok(system);
+        }
+        Err(format!("the file of system {} describes another, {}", self.system, system.name()))
     }
 
     /// Returns the workload, whose name was checked.
@@ -148,7 +161,10 @@ impl Plan {
     pub(crate) fn command(&self) -> String {
         let system = self.system();
         let mut words = vec!["schism".to_owned(), "run".to_owned()];
-        words.extend(self.system.arguments());
+        match &self.system_file {
+            Some(file) => words.extend(["--system".to_owned(), shell_word(&file.path)]),
+            None => words.extend(self.system.arguments()),
+        }
         let workload = (self.workload != default_workload()).then(|| self.workload.clone());
         for (name, value) in [
             ("--read", Some(self.read.to_string())),
@@ -175,7 +191,7 @@ impl Plan {
     /// Fails if the number of nodes is out of range, if there is no such system, or if that does not know the read
     /// mode, the workload or the settings.
     pub(crate) fn check(&self) -> Result<(), String> {
-        let system = self.system.find()?;
+        let system = self.find_system()?;
         system.check_read(&self.read)?;
         system.check_workload(&self.workload)?;
         system.check_settings(&self.settings)?;
@@ -191,6 +207,12 @@ impl Plan {
     }
 }
 
+/// Returns a word that a shell reads as this text.
+fn shell_word(text: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "./_-".contains(c);
+    if text.chars().all(is_plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
+
 /// Parses how long clients are busy.
 pub(crate) fn parse_time_limit(text: &str) -> Result<Duration, String> {
     let limit = humantime::parse_duration(text).map_err(|error| error.to_string())?;
@@ -202,12 +224,12 @@ pub(crate) fn parse_time_limit(text: &str) -> Result<Duration, String> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::{path::Path, time::Duration};
 
     use nemesis::{Fault, FaultSpecs, PlannedFault, Shape, Target};
 
     use super::{Plan, check_faults};
-    use crate::systems::System;
+    use crate::systems::{System, SystemFile};
 
     fn system(name: &str) -> &'static dyn System {
         super::SystemName::from(name).find().unwrap()
@@ -267,7 +289,41 @@ mod tests {
     fn the_command_repeats_the_run_and_names_what_is_not_the_default() {
         let plan = Plan::default();
         assert!(plan.command().starts_with("schism run --read "), "{}", plan.command());
-        let other = Plan { system: "roleless".into(), read: "fresh".into(), ..plan };
+        let other = Plan { system: "roleless".into(), read: "fresh".into(), ..plan.clone() };
         assert!(other.command().starts_with("schism run --system roleless --read fresh "), "{}", other.command());
+        let text = include_str!("../../examples/store/store.toml").to_owned();
+        let file = SystemFile::of_text(Path::new("my/store.toml"), text).unwrap();
+        let of_file = Plan { system: "store".into(), system_file: Some(file), read: "read".into(), ..plan };
+        assert!(
+            of_file.command().starts_with("schism run --system my/store.toml --read read "),
+            "{}",
+            of_file.command()
+        );
+    }
+
+    #[test]
+    fn a_path_is_one_word_for_a_shell() {
+        for (path, word) in
+            [("my/store.toml", "my/store.toml"), ("my store.toml", "'my store.toml'"), ("a'b", r"'a'\''b'")]
+        {
+            assert_eq!(super::shell_word(path), word);
+        }
+    }
+
+    #[test]
+    fn a_plan_keeps_the_file_of_its_system() {
+        let text = include_str!("../../examples/store/store.toml").to_owned();
+        let file = SystemFile::of_text(Path::new("no/such/file.toml"), text).unwrap();
+        let settings = super::Settings::default();
+        let plan =
+            Plan { system: "store".into(), system_file: Some(file), read: "read".into(), settings, ..Plan::default() };
+        let kept: Plan = serde_json::from_value(serde_json::to_value(&plan).unwrap()).unwrap();
+        assert_eq!((kept.check(), kept.system().name()), (Ok(()), "store"));
+        let refused = Plan { system: "other".into(), ..kept.clone() }.check().unwrap_err();
+        assert_eq!(refused, "the file of system other describes another, store");
+        let mut damaged = serde_json::to_value(&kept).unwrap();
+        damaged["system_file"]["text"] = "name = 5".into();
+        let refused = serde_json::from_value::<Plan>(damaged).unwrap().check().unwrap_err();
+        assert!(refused.starts_with("no/such/file.toml: line 1: "), "{refused}");
     }
 }

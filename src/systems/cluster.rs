@@ -87,6 +87,8 @@ pub(crate) struct Timing {
     pub(crate) ready_within: Duration,
     /// Time limit from the end of the last fault until the cluster has recovered.
     pub(crate) settled_within: Duration,
+    /// Time that the cluster is then left alone, in both cases, because nobody can see that it is ready.
+    pub(crate) settle: Duration,
 }
 
 impl Default for Timing {
@@ -98,6 +100,7 @@ impl Default for Timing {
             around_change: Duration::from_millis(500),
             ready_within: Duration::from_secs(15),
             settled_within: Duration::from_secs(20),
+            settle: Duration::ZERO,
         }
     }
 }

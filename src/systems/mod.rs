@@ -3,6 +3,7 @@
 //! only [`System`].
 
 mod cluster;
+pub(crate) mod file;
 mod options;
 mod reads;
 #[cfg(test)]
@@ -18,9 +19,10 @@ use workloads::Connector;
 
 pub(crate) use self::{
     cluster::{Address, ClientSetup, Deployment, Ports, StartCommand, Timing},
+    file::{FileSystem, SystemFile, TrialStep, answer_words},
     options::{OptionDescription, OptionError, Options, Settings},
     reads::{Conditions, Expectation, Guarantee, ReadMode, ReadModeDescription},
-    status::{Counters, RoleStatus, Status, StatusClient, is_ready, is_settled},
+    status::{Counters, RoleStatus, Status, StatusClient, StatusPage, StatusRequest, is_ready, is_settled},
     trace::{LogEvent, LogEventKind, LogLine, MessageContent, MessageKind, Purpose, Role, TraceEvent, TraceRecord},
 };
 
@@ -101,6 +103,16 @@ pub(crate) trait System: fmt::Debug + Sync {
     /// Returns the names of the workloads that its clients can carry out.
     fn workloads(&self) -> &[&str];
 
+    /// Returns true if a client can set a register on the condition that it has a certain value.
+    fn has_cas(&self) -> bool {
+        true
+    }
+
+    /// Returns the name of a program that this host lacks and nodes need, and what to do about it.
+    fn missing_program(&self) -> Option<(String, String)> {
+        None
+    }
+
     /// Returns the options that a user may set.
     fn options(&self) -> &[OptionDescription] {
         &[]
@@ -157,11 +169,16 @@ pub(crate) trait System: fmt::Debug + Sync {
     /// Fails if the folder cannot be prepared.
     fn start_command(&self, id: u16, deployment: &Deployment) -> anyhow::Result<StartCommand>;
 
-    /// Returns the path of a node's status page over HTTP. A node that answers there is up.
-    fn status_path(&self) -> &str;
+    /// Returns the way in which a node is asked whether it is up, and for its role.
+    fn status_request(&self) -> StatusRequest<'_>;
 
-    /// Parses a status page; none if it is not one.
-    fn read_status(&self, page: &[u8]) -> Option<Status>;
+    /// Reads the answer of a node that was asked for its status; none if the node is not up.
+    fn read_status(&self, page: &StatusPage) -> Option<Status>;
+
+    /// Reads the answers of all nodes, in order of their numbers.
+    fn read_statuses(&self, pages: &[Option<StatusPage>]) -> Vec<Option<Status>> {
+        pages.iter().map(|page| self.read_status(page.as_ref()?)).collect()
+    }
 
     /// Creates the clients of a load.
     ///
@@ -173,6 +190,11 @@ pub(crate) trait System: fmt::Debug + Sync {
     /// the leader changed.
     fn has_roles(&self) -> bool {
         false
+    }
+
+    /// Returns true if the nodes' logs say who led, and when.
+    fn logs_roles(&self) -> bool {
+        self.has_roles()
     }
 
     /// Returns true if a leader that was deposed may believe for long that it leads. Otherwise it steps down at about

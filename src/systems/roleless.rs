@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use workloads::Connector;
 
 use super::{
-    ClientSetup, Deployment, Guarantee, Ports, ReadModeDescription, StartCommand, Status, System,
+    ClientSetup, Deployment, Guarantee, Ports, ReadModeDescription, StartCommand, Status, StatusPage, StatusRequest,
+    System,
     schism::{self, Schism},
 };
 
@@ -64,12 +65,12 @@ impl System for Roleless {
         })
     }
 
-    fn status_path(&self) -> &'static str {
-        Schism.status_path()
+    fn status_request(&self) -> StatusRequest<'_> {
+        Schism.status_request()
     }
 
-    fn read_status(&self, page: &[u8]) -> Option<Status> {
-        page.starts_with(b"{").then(Status::default)
+    fn read_status(&self, page: &StatusPage) -> Option<Status> {
+        page.body.starts_with(b"{").then(Status::default)
     }
 
     fn connector(&self, clients: &ClientSetup<'_>) -> anyhow::Result<Connector> {

@@ -1,10 +1,13 @@
 //! Status of the nodes: who asks for it, who leads by it, and when a cluster is ready or has recovered.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use nemesis::NodeId;
 
-use super::{Address, Deployment, System};
+use super::{Deployment, System};
+
+/// Time limit for connecting to a node.
+const CONNECT_LIMIT: Duration = Duration::from_millis(200);
 
 /// Status that a node reports of itself.
 #[derive(Clone, Debug, Default)]
@@ -35,12 +38,34 @@ pub(crate) struct Counters {
     pub(crate) fsyncs: u64,
 }
 
+/// Way in which a node is asked for its status.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum StatusRequest<'a> {
+    /// By HTTP, at its client port.
+    Page { method: &'a str, path: &'a str, body: Option<&'a str> },
+    /// By a connection to its client port, which need not be answered.
+    Port,
+}
+
+impl<'a> StatusRequest<'a> {
+    pub(crate) fn get(path: &'a str) -> Self {
+        Self::Page { method: "GET", path, body: None }
+    }
+}
+
+/// Answer of a node that was asked for its status; without status and body if it was only connected to.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct StatusPage {
+    pub(crate) status: u16,
+    pub(crate) body: Vec<u8>,
+}
+
 /// Client that asks the nodes for their status, with a time limit for each request.
 #[derive(Clone, Debug)]
 pub(crate) struct StatusClient {
     system: &'static dyn System,
     client: reqwest::Client,
-    urls: Vec<String>,
+    addresses: Vec<SocketAddr>,
 }
 
 impl StatusClient {
@@ -52,12 +77,11 @@ impl StatusClient {
         let client = reqwest::Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(Duration::from_millis(200))
+            .connect_timeout(CONNECT_LIMIT)
             .timeout(Duration::from_millis(400))
             .pool_max_idle_per_host(0)
             .build()?;
-        let url = |address: &Address| format!("http://{}{}", address.client, system.status_path());
-        Ok(Self { system, client, urls: deployment.addresses.iter().map(url).collect() })
+        Ok(Self { system, client, addresses: deployment.addresses.iter().map(|address| address.client).collect() })
     }
 
     /// Returns true if nodes say who leads.
@@ -67,25 +91,38 @@ impl StatusClient {
 
     /// Returns the status of each node, in order of their ids; `None` for a node that does not answer in time.
     pub(crate) async fn statuses(&self) -> Vec<Option<Status>> {
-        let system = self.system;
-        let asked: Vec<_> = self
-            .urls
-            .iter()
-            .map(|url| {
-                let request = self.client.get(url).send();
-                tokio::spawn(async move { system.read_status(&request.await.ok()?.bytes().await.ok()?) })
-            })
-            .collect();
-        let mut statuses = Vec::with_capacity(asked.len());
+        let request = self.system.status_request();
+        let asked: Vec<_> =
+            self.addresses.iter().map(|address| tokio::spawn(ask(self.client.clone(), *address, request))).collect();
+        let mut pages = Vec::with_capacity(asked.len());
         for answer in asked {
-            statuses.push(answer.await.ok().flatten());
+            pages.push(answer.await.ok().flatten());
         }
-        statuses
+        self.system.read_statuses(&pages)
     }
 
     /// Returns the node that claims to lead; of several, the one in the latest term.
     pub(crate) async fn leader(&self) -> Option<u16> {
         leader_of(&self.statuses().await)
+    }
+}
+
+/// Asks a node for its status; none if it does not answer in time.
+async fn ask(client: reqwest::Client, address: SocketAddr, request: StatusRequest<'static>) -> Option<StatusPage> {
+    match request {
+        StatusRequest::Page { method, path, body } => {
+            let method = reqwest::Method::from_bytes(method.as_bytes()).ok()?;
+            let mut request = client.request(method, format!("http://{address}{path}"));
+            if let Some(body) = body {
+                request = request.body(body);
+            }
+            let answer = request.send().await.ok()?;
+            Some(StatusPage { status: answer.status().as_u16(), body: answer.bytes().await.ok()?.to_vec() })
+        }
+        StatusRequest::Port => {
+            let connected = tokio::time::timeout(CONNECT_LIMIT, tokio::net::TcpStream::connect(address)).await;
+            connected.ok()?.ok().map(|_| StatusPage::default())
+        }
     }
 }
 
@@ -125,7 +162,7 @@ pub(crate) fn is_settled(has_roles: bool, statuses: &[Option<Status>]) -> bool {
 mod tests {
     use super::{
         super::{System as _, roleless::Roleless},
-        RoleStatus, Status, is_ready, is_settled, leader_of,
+        RoleStatus, Status, StatusPage, is_ready, is_settled, leader_of,
     };
 
     fn status(name: &str, term: u64, leader: Option<u16>, applied: u64) -> Status {
@@ -154,8 +191,9 @@ mod tests {
 
     #[test]
     fn a_cluster_without_roles_is_ready_and_settled_when_all_nodes_are_up() {
-        let up = Roleless.read_status(b"{}");
-        assert!(up.is_some() && Roleless.read_status(b"starting").is_none());
+        let page = |body: &[u8]| StatusPage { status: 200, body: body.to_vec() };
+        let up = Roleless.read_status(&page(b"{}"));
+        assert!(up.is_some() && Roleless.read_status(&page(b"starting")).is_none());
         for is_reached in [is_ready, is_settled] {
             assert!(is_reached(Roleless.has_roles(), &[up.clone(), up.clone()]));
             assert!(!is_reached(Roleless.has_roles(), &[up.clone(), None]));

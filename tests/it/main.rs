@@ -32,5 +32,6 @@ mod seams;
 mod shrink;
 mod store;
 mod support;
+mod systems;
 mod usage;
 mod workloads;

@@ -37,7 +37,7 @@ fn an_unknown_fault_is_answered_with_those_that_exist() {
 fn an_unknown_system_or_read_mode_is_answered_with_those_that_exist() {
     for (arguments, known) in [
         (["run", "--system", "nothing"], "[possible values: schism]"),
-        (["run", "--read", "nothing"], "[possible values: local, leader, lease, quorum, log]"),
+        (["run", "--read", "nothing"], "it has: local, leader, lease, quorum, log"),
         (["campaign", "--reads", "nothing"], "[possible values: local, leader, lease, quorum, log]"),
         (["compare", "--reads", "nothing"], "[possible values: local, leader, lease, quorum, log]"),
     ] {

@@ -1,4 +1,4 @@
-//! Clients of the key-value API over HTTP; the only module that builds an HTTP client.
+//! Clients of the key-value API over HTTP; the only module that builds an HTTP client, also for other APIs.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -52,6 +52,31 @@ pub struct HttpClient {
     read_mode: String,
 }
 
+/// Time limits of a client; that for connecting must be lower than that of the whole operation.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) connect: Duration,
+    pub(crate) operation: Duration,
+}
+
+/// Builds a client of one process. No request may be retried, redirected, or sent over a connection of another process.
+pub(crate) fn build(limits: Limits) -> Result<reqwest::Client, String> {
+    let Limits { connect, operation } = limits;
+    if connect >= operation {
+        let limits = format!("{connect:?} to connect, {operation:?} for all");
+        return Err(format!("connecting must have less time than the whole operation, not {limits}"));
+    }
+    reqwest::Client::builder()
+        .redirect(redirect::Policy::none())
+        .retry(retry::never())
+        .no_proxy()
+        .pool_max_idle_per_host(1)
+        .connect_timeout(connect)
+        .timeout(operation)
+        .build()
+        .map_err(|error| error.to_string())
+}
+
 impl Connect for HttpConnector {
     type Client = HttpClient;
 
@@ -64,20 +89,7 @@ impl Connect for HttpConnector {
         let address = self.options.nodes.iter().find(|(id, _)| *id == node).map(|(_, address)| address);
         let address = address.ok_or_else(|| failed("it has no address".to_owned()))?;
         let HttpOptions { connect_timeout, operation_timeout, .. } = self.options;
-        if connect_timeout >= operation_timeout {
-            let limits = format!("{connect_timeout:?} to connect, {operation_timeout:?} for all");
-            return Err(failed(format!("connecting must have less time than the whole operation, not {limits}")));
-        }
-        // No request may be retried, redirected, or sent over a connection of another process.
-        let http = reqwest::Client::builder()
-            .redirect(redirect::Policy::none())
-            .retry(retry::never())
-            .no_proxy()
-            .pool_max_idle_per_host(1)
-            .connect_timeout(connect_timeout)
-            .timeout(operation_timeout)
-            .build()
-            .map_err(|error| failed(error.to_string()))?;
+        let http = build(Limits { connect: connect_timeout, operation: operation_timeout }).map_err(failed)?;
         Ok(HttpClient { http, base: format!("http://{address}/v1/"), read_mode: self.options.read_mode.clone() })
     }
 }
@@ -127,17 +139,21 @@ impl HttpClient {
 
 impl Client for HttpClient {
     async fn invoke(&mut self, request: &Request) -> Response {
-        let sent = self.request(request);
-        let received = async {
-            let response = sent.send().await?;
-            let status = response.status();
-            Ok((status, body(response).await?))
-        };
-        match received.await {
+        match complete(self.request(request)).await {
             Ok((status, body)) => parse_answer(request, status, &body),
-            Err(error) => failure_of(&error).into(),
+            Err(answer) => answer.into(),
         }
     }
+}
+
+/// Sends a request and reads the whole answer. If there is none, returns what is certain.
+pub(crate) async fn complete(request: RequestBuilder) -> Result<(StatusCode, Vec<u8>), Answer> {
+    let received = async {
+        let response = request.send().await?;
+        let status = response.status();
+        Ok((status, body(response).await?))
+    };
+    received.await.map_err(|error| failure_of(&error))
 }
 
 /// Reads the body, up to the maximum size.

@@ -2,11 +2,12 @@
 //!
 //! A [`Workload`] is one row of [`WORKLOADS`]. Its [`Generator`] returns the next request, purely and from a seed; a
 //! [`Client`] sends it to one node and returns an [`Answer`]; a [`Connector`] creates clients of whatever kind the
-//! system under test needs. [`drive`] keeps many clients busy and records everything; [`final_reads`] reads from every
-//! node once more when all faults are healed; [`keep_probing`] measures meanwhile when each node is available.
-//! [`Simulation`] needs no nodes: it generates a history, to measure checkers.
+//! system under test needs, such as those of an [`Api`], which is data. [`drive`] keeps many clients busy and records
+//! everything; [`final_reads`] reads from every node once more when all faults are healed; [`keep_probing`] measures
+//! meanwhile when each node is available. [`Simulation`] needs no nodes: it generates a history, to measure checkers.
 
 mod answers;
+mod api;
 mod append;
 mod client;
 mod connector;
@@ -30,6 +31,9 @@ mod worker;
 mod workload;
 mod workloads;
 
+pub use api::{
+    Api, ApiClient, ApiConnector, Exchange, Pointer, RequestLine, Statuses, Template, Variation, Variations,
+};
 pub use client::{Client, ClientError, Connect};
 pub use connector::{AnyClient, Connector};
 pub use driver::{Load, LoadSummary, drive};

@@ -15,7 +15,7 @@ use self::settings::{ELECTIONS, NodeSettings};
 use super::{
     ClientSetup, Conditions, Counters, Deployment, Expectation, Guarantee, LogEvent, LogEventKind, LogLine,
     OptionDescription, Options, Ports, ReadMode, ReadModeDescription, Role, RoleStatus, Settings, StartCommand, Status,
-    System, Timing, TraceRecord,
+    StatusPage, StatusRequest, System, Timing, TraceRecord,
 };
 
 /// Port for peers if each node has an address of its own.
@@ -99,7 +99,7 @@ fn node_arguments(id: u16, deployment: &Deployment, settings: &NodeSettings) -> 
 
 /// Status page of a node.
 #[derive(Clone, Debug, Deserialize)]
-struct StatusPage {
+struct NodeStatus {
     role: String,
     term: u64,
     leader: Option<u16>,
@@ -203,12 +203,12 @@ impl System for Schism {
         })
     }
 
-    fn status_path(&self) -> &'static str {
-        "/v1/status"
+    fn status_request(&self) -> StatusRequest<'_> {
+        StatusRequest::get("/v1/status")
     }
 
-    fn read_status(&self, page: &[u8]) -> Option<Status> {
-        let StatusPage { role, term, leader, applied, commit, counters } = serde_json::from_slice(page).ok()?;
+    fn read_status(&self, page: &StatusPage) -> Option<Status> {
+        let NodeStatus { role, term, leader, applied, commit, counters } = serde_json::from_slice(&page.body).ok()?;
         let role = RoleStatus { leads: role == "leader", name: role, term, leader, applied, commit };
         let counters = Counters { messages: counters.messages_sent, fsyncs: counters.fsyncs };
         Some(Status { role: Some(role), counters })

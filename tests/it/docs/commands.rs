@@ -75,8 +75,11 @@ fn the_reference_has_each_option_of_each_command_and_no_other() {
         if own.contains("(#options-for-reading-histories)") {
             told.extend(options_told(&reading));
         }
-        let helps: &[&[&str]] =
-            if name == "store" { &[&["store", "ls"], &["store", "rm"], &["store", "gc"]] } else { &[&[name]] };
+        let helps: &[&[&str]] = match name {
+            "store" => &[&["store", "ls"], &["store", "rm"], &["store", "gc"]],
+            "system" => &[&["system", "new"], &["system", "check"]],
+            name => &[&[name]],
+        };
         let exist: BTreeSet<String> =
             helps.iter().flat_map(|command| options_of(&run(root(), &[*command, &["--help"]].concat()).out)).collect();
         assert_eq!(told, exist, "options of `schism {name}` in docs/reference/cli.md, and in its help");

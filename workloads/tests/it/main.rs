@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on is to panic where it stands")]
 
+mod api;
 mod classification;
 mod driving;
 mod server;

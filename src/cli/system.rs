@@ -1,0 +1,171 @@
+//! `schism system`: files that describe a system, written and tried out.
+
+use std::{
+    fs::OpenOptions,
+    io::Write as _,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use clap::{Args, Subcommand};
+use workloads::{Connect as _, Exchange};
+
+use crate::{
+    error::{ExitStatus, Failure},
+    run::{Host, plan::Plan},
+    systems::{
+        ClientSetup, Deployment, FileSystem, ReadMode, Settings, System as _, SystemFile, TrialStep, answer_words,
+    },
+    terminal::{self, sanitize, words::counted},
+};
+
+/// File and server of the example, which new files are made from.
+const EXAMPLE: &str = include_str!("../../examples/store/store.toml");
+const EXAMPLE_SERVER: &str = include_str!("../../examples/store/server.py");
+/// Time limits of an operation on a node that nobody disturbs.
+const CONNECT_LIMIT: Duration = Duration::from_secs(1);
+const OPERATION_LIMIT: Duration = Duration::from_secs(5);
+/// Number of characters shown of what is sent or received.
+const MAX_SHOWN: usize = 200;
+
+/// Writes and tries out a file that describes a system of yours, for `schism run --system FILE.toml`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  schism system new mystore --with-server
+  schism system check mystore.toml
+  schism run --system mystore.toml --nodes 3 --faults none")]
+pub(crate) struct SystemArgs {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Writes NAME.toml, a commented file that works with the example server, to be changed for your system.
+    New {
+        /// Name of the system: small letters, digits and hyphens.
+        name: String,
+        /// Write the example server, server.py, too.
+        #[arg(long)]
+        with_server: bool,
+    },
+    /// Starts one node, tries each operation, and shows what was sent, received and understood.
+    Check {
+        /// The file.
+        file: PathBuf,
+    },
+}
+
+impl SystemArgs {
+    /// Returns true if nodes are started, which takes a sandbox.
+    pub(crate) fn starts_nodes(&self) -> bool {
+        matches!(self.action, Action::Check { .. })
+    }
+
+    /// Writes a new file.
+    pub(crate) fn write(self) -> anyhow::Result<ExitStatus> {
+        let Action::New { name, with_server } = self.action else { unreachable!("only `new` needs no sandbox") };
+        let path = PathBuf::from(format!("{name}.toml"));
+        let text = EXAMPLE
+            .replace("name = \"store\"", &format!("name = {name:?}"))
+            .replace("examples/store/store.toml", &path.display().to_string());
+        SystemFile::of_text(&path, text.clone()).map_err(|why| Failure::new(ExitStatus::Usage, why))?;
+        let mut written = vec![create(&path, &text)?];
+        if with_server {
+            written.push(create(Path::new("server.py"), EXAMPLE_SERVER)?);
+        }
+        terminal::print(&format!("{}; next: schism system check {name}.toml\n", written.join(" and ")))
+    }
+
+    /// Tries out a file.
+    pub(crate) fn check(self, host: &Host) -> anyhow::Result<ExitStatus> {
+        let Action::Check { file } = self.action else { unreachable!("`new` needs no sandbox") };
+        let unreadable = |why| Failure::new(ExitStatus::Unreadable, why);
+        let file = SystemFile::read(&file).map_err(unreadable)?;
+        let system = file.system().map_err(unreadable)?;
+        let plan = Plan {
+            system: system.name().into(),
+            nodes: 1,
+            read: system.default_read(),
+            workload: system.workloads()[0].to_owned(),
+            settings: Settings::default(),
+            system_file: Some(file),
+            ..Plan::default()
+        };
+        let tried = host.try_out(&plan, async |deployment| try_all(system, deployment).await)??;
+        let mut text = tried.text;
+        let doubts = system.doubts();
+        for doubt in &doubts {
+            text += &format!("doubtful: {doubt}\n");
+        }
+        let modes = system.read_modes().len();
+        let status =
+            if tried.mistakes == 0 && doubts.is_empty() { ExitStatus::Linearizable } else { ExitStatus::Failed };
+        let found = match (tried.mistakes, doubts.len()) {
+            (0, 0) => "all as it should be".to_owned(),
+            (mistakes, doubts) => format!("{mistakes} wrong, {doubts} doubtful"),
+        };
+        let [operations, modes] = [counted(tried.operations, "operation"), counted(modes, "read mode")];
+        text += &format!("{}: {operations}, {modes}: {found}\n", system.name());
+        Ok(terminal::beside(status, terminal::print(&text)))
+    }
+}
+
+fn create(path: &Path, text: &str) -> anyhow::Result<String> {
+    let write = || OpenOptions::new().write(true).create_new(true).open(path)?.write_all(text.as_bytes());
+    let failed = |error| Failure::new(ExitStatus::Failed, format!("making {}: {error}", path.display()));
+    write().map_err(failed)?;
+    Ok(path.display().to_string())
+}
+
+/// Operations that were tried out.
+#[derive(Debug, Default)]
+struct Tried {
+    text: String,
+    operations: usize,
+    mistakes: usize,
+}
+
+/// Tries all operations in the default read mode, and then reads in the others, which must find the same on one node.
+async fn try_all(system: &'static FileSystem, deployment: &Deployment) -> anyhow::Result<Tried> {
+    let mut tried = Tried::default();
+    for (number, mode) in system.read_modes().iter().enumerate() {
+        let read = ReadMode::from(&*mode.name);
+        let clients =
+            ClientSetup { deployment, read: &read, connect_timeout: CONNECT_LIMIT, operation_timeout: OPERATION_LIMIT };
+        let mut client = system.api_connector(&clients).open(1)?;
+        if number == 0 {
+            for step in system.trial_steps() {
+                let exchange = client.exchange(&step.request).await;
+                tried.add(&step.words(), &step, &exchange);
+            }
+            continue;
+        }
+        for step in system.trial_reads() {
+            let exchange = client.exchange(&step.request).await;
+            tried.add(&format!("{} ({} reads)", step.words(), mode.name), &step, &exchange);
+        }
+    }
+    Ok(tried)
+}
+
+impl Tried {
+    fn add(&mut self, words: &str, step: &TrialStep, exchange: &Exchange) {
+        self.operations += 1;
+        self.text += &format!("{words}\n  sent        {}\n", line(&exchange.sent));
+        self.text += &format!("  received    {}\n", line(&exchange.received));
+        self.text += &format!("  understood  {}\n", line(&answer_words(&exchange.answer)));
+        if let Some(mistake) = step.mistake(&exchange.answer) {
+            self.mistakes += 1;
+            self.text += &format!("  WRONG       {mistake}\n");
+        }
+    }
+}
+
+/// Returns the beginning of a text, on one line.
+fn line(text: &str) -> String {
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let shown: String = words.chars().take(MAX_SHOWN).collect();
+    let more = if shown.len() < words.len() { "…" } else { "" };
+    format!("{}{more}", sanitize::line(&shown))
+}

@@ -1,0 +1,394 @@
+//! Text of a system's file: its tables and fields, as TOML, and what is wrong with it.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::Value as Json;
+use workloads::{Api, Pointer, RequestLine, Statuses, Template, Variation, Variations};
+
+use crate::systems::Guarantee;
+
+/// Placeholders in commands, environment variables and files of a node.
+const NODE_PLACEHOLDERS: [&str; 10] =
+    ["node", "nodes", "ip", "client_port", "peer_port", "peers", "others", "data_dir", "node_dir", "here"];
+/// Placeholders in the form in which a node is told of one of its peers.
+const PEER_PLACEHOLDERS: [&str; 4] = ["node", "ip", "client_port", "peer_port"];
+/// Maximum length of a system's name, which folders of runs begin with.
+const MAX_NAME: usize = 40;
+/// Maximum of each time, ms.
+const MAX_MS: u64 = 600_000;
+/// Minimum of the interval between two probes, ms.
+const MIN_PROBE_MS: u64 = 10;
+
+/// Content of a file, whose clients are of kind `C`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Document<C> {
+    pub(super) name: Name,
+    /// Hint for a host that lacks a program.
+    pub(super) install: Option<String>,
+    pub(super) ports: PortsTable,
+    pub(super) node: NodeTable,
+    #[serde(default)]
+    pub(super) ready: ReadyTable,
+    pub(super) roles: Option<RolesTable>,
+    #[serde(default)]
+    pub(super) timing: TimingTable,
+    pub(super) read_modes: Vec<ReadModeTable>,
+    pub(super) client: C,
+}
+
+/// Clients of a system, of a kind that `client.kind` names.
+#[derive(Clone, Debug)]
+pub(super) enum ClientTable {
+    Http(Box<Api>),
+}
+
+/// The field of a document that says which kind of clients it has.
+#[derive(Deserialize)]
+struct KindOnly {
+    client: KindOfClient,
+}
+
+#[derive(Deserialize)]
+struct KindOfClient {
+    kind: ClientKind,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum ClientKind {
+    Http,
+}
+
+/// Name of a system: small letters, digits and hyphens.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Name(pub(super) String);
+
+impl TryFrom<String> for Name {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        let is_allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        if name.starts_with(|first: char| first.is_ascii_lowercase())
+            && name.len() <= MAX_NAME
+            && name.chars().all(is_allowed)
+        {
+            return Ok(Self(name));
+        }
+        Err(format!("a name has up to {MAX_NAME} small letters, digits and hyphens, a letter first; not {name:?}"))
+    }
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PortsTable {
+    pub(super) client: u16,
+    pub(super) peer: Option<u16>,
+}
+
+/// Start of a node.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NodeTable {
+    pub(super) command: Vec<NodeText>,
+    /// Arguments that only the first start takes.
+    #[serde(default)]
+    pub(super) first_arguments: Vec<NodeText>,
+    /// Command that is carried out once for each node, before its first start.
+    pub(super) prepare: Option<Vec<NodeText>>,
+    /// Form in which `{peers}` and `{others}` name a node.
+    #[serde(default)]
+    pub(super) peers: PeerText,
+    /// Text between two nodes in `{peers}` and `{others}`.
+    #[serde(default = "comma")]
+    pub(super) separator: String,
+    #[serde(default)]
+    pub(super) env: BTreeMap<String, NodeText>,
+    #[serde(default)]
+    pub(super) files: Vec<FileTable>,
+}
+
+fn comma() -> String {
+    ",".to_owned()
+}
+
+/// File that is written into a node's folder.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FileTable {
+    pub(super) path: RelativePath,
+    pub(super) text: NodeText,
+}
+
+/// Path that stays within the folder that it starts from.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct RelativePath(pub(super) String);
+
+impl TryFrom<String> for RelativePath {
+    type Error = String;
+
+    fn try_from(path: String) -> Result<Self, String> {
+        if !path.is_empty() && path.split('/').all(|part| !["", ".", ".."].contains(&part)) {
+            return Ok(Self(path));
+        }
+        Err(format!("{path:?} does not stay in the node's folder; a path is such as \"etc/store.conf\""))
+    }
+}
+
+/// Text about a node, with placeholders.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct NodeText(pub(super) Template);
+
+impl TryFrom<String> for NodeText {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        Template::parse(&text, &NODE_PLACEHOLDERS).map(Self)
+    }
+}
+
+/// Text about a peer, with placeholders.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct PeerText(pub(super) Template);
+
+impl TryFrom<String> for PeerText {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        Template::parse(&text, &PEER_PLACEHOLDERS).map(Self)
+    }
+}
+
+impl Default for PeerText {
+    fn default() -> Self {
+        "{ip}:{peer_port}".to_owned().try_into().expect("it has only placeholders of peers")
+    }
+}
+
+/// State in which a node is up: its client port takes connections, or a request is answered with a certain status.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ReadyTable {
+    pub(super) request: Option<RequestLine>,
+    pub(super) status: Option<Statuses>,
+}
+
+/// Request whose answer says who leads.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RolesTable {
+    pub(super) request: RequestLine,
+    pub(super) body: Option<String>,
+    /// Values in the answer of a node that leads.
+    #[serde(default)]
+    pub(super) leads: BTreeMap<Pointer, Json>,
+    /// Place of the node's own name, which that of the leader is compared with.
+    pub(super) id: Option<Pointer>,
+    /// Place of the leader's name.
+    pub(super) leader: Option<Pointer>,
+    /// Place of the term.
+    pub(super) term: Option<Pointer>,
+}
+
+/// Time, ms.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(try_from = "u64")]
+pub(super) struct Millis(u64);
+
+impl TryFrom<u64> for Millis {
+    type Error = String;
+
+    fn try_from(ms: u64) -> Result<Self, String> {
+        if ms <= MAX_MS { Ok(Self(ms)) } else { Err(format!("a time is at most {MAX_MS} ms, not {ms}")) }
+    }
+}
+
+impl From<Millis> for Duration {
+    fn from(Millis(ms): Millis) -> Self {
+        Self::from_millis(ms)
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TimingTable {
+    /// Time limit from the start of the nodes until the cluster can be used, ms.
+    pub(super) ready_within_ms: Option<Millis>,
+    /// Time limit from the end of the last fault until the cluster has recovered, ms.
+    pub(super) settled_within_ms: Option<Millis>,
+    /// Time that a cluster is left alone once it is up, ms.
+    pub(super) settle_ms: Option<Millis>,
+    /// Interval between two probes of a node, and time limit of each, ms.
+    pub(super) probe_ms: Option<Millis>,
+}
+
+/// Read mode, and its differences from the operations of `client`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ReadModeTable {
+    pub(super) name: Name,
+    #[serde(default)]
+    pub(super) about: String,
+    pub(super) guarantee: GuaranteeName,
+    pub(super) read: Option<Variation>,
+    pub(super) elements: Option<Variation>,
+    pub(super) peek: Option<Variation>,
+}
+
+impl ReadModeTable {
+    pub(super) fn variations(&self) -> Variations {
+        let Self { read, elements, peek, .. } = self.clone();
+        Variations { read, elements, peek }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum GuaranteeName {
+    Linearizable,
+    LinearizableByClocks,
+    Weaker,
+}
+
+impl From<GuaranteeName> for Guarantee {
+    fn from(name: GuaranteeName) -> Self {
+        match name {
+            GuaranteeName::Linearizable => Self::Linearizable,
+            GuaranteeName::LinearizableByClocks => Self::LinearizableByClocks,
+            GuaranteeName::Weaker => Self::Weaker,
+        }
+    }
+}
+
+/// Reads the text of a file.
+///
+/// # Errors
+/// Says what is wrong, in which line, and what is allowed.
+pub(super) fn parse(text: &str) -> Result<Document<ClientTable>, String> {
+    // The kind is read first, so that whatever is wrong with the rest is said with its line.
+    let document = match typed::<KindOnly>(text)?.client.kind {
+        ClientKind::Http => with_client(typed(text)?, |api| ClientTable::Http(Box::new(api))),
+    };
+    check(&document)?;
+    Ok(document)
+}
+
+fn typed<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+    toml::from_str(text).map_err(|error| match error.span() {
+        Some(span) => {
+            let line = text[..span.start.min(text.len())].lines().count().max(1);
+            let at_start = text[..span.start.min(text.len())].ends_with('\n');
+            format!("line {}: {}", line + usize::from(at_start), error.message())
+        }
+        None => error.message().to_owned(),
+    })
+}
+
+fn with_client<C, D>(document: Document<C>, wrap: impl FnOnce(C) -> D) -> Document<D> {
+    let Document { name, install, ports, node, ready, roles, timing, read_modes, client } = document;
+    Document { name, install, ports, node, ready, roles, timing, read_modes, client: wrap(client) }
+}
+
+/// Checks what no single field can be wrong with.
+fn check(document: &Document<ClientTable>) -> Result<(), String> {
+    let ClientTable::Http(api) = &document.client;
+    api.check()?;
+    for mode in &document.read_modes {
+        let varied = (**api).clone().vary(&mode.variations()).and_then(|varied| varied.check());
+        varied.map_err(|why| format!("the read mode {:?}: {why}", mode.name.0))?;
+    }
+    check_numbers(document)?;
+    let Some(program) = document.node.command.first() else {
+        return Err("`node.command` is empty; it begins with a program".to_owned());
+    };
+    if let Some(wrong) = program.0.names().find(|name| *name != "here") {
+        return Err(format!("the program in `node.command` has no placeholder {{{wrong}}}; it has: {{here}}"));
+    }
+    if document.node.prepare.as_ref().is_some_and(Vec::is_empty) {
+        return Err("`node.prepare` is empty; it begins with a program".to_owned());
+    }
+    let modes = &document.read_modes;
+    if modes.is_empty() {
+        return Err("`read_modes` is empty; there is at least one, such as name = \"read\"".to_owned());
+    }
+    if let Some((_, twice)) = (0..).zip(modes).find(|(at, mode)| modes[..*at].iter().any(|m| m.name.0 == mode.name.0)) {
+        return Err(format!("the read mode {:?} is there twice", twice.name.0));
+    }
+    if document.ready.request.is_none() && document.ready.status.is_some() {
+        return Err("`ready.status` is that of an answer; it needs `ready.request`".to_owned());
+    }
+    if document
+        .roles
+        .as_ref()
+        .is_some_and(|roles| roles.leads.is_empty() && !(roles.id.is_some() && roles.leader.is_some()))
+    {
+        return Err("`roles` needs `leads`, values in the answer of a leader, or both `id` and `leader`".to_owned());
+    }
+    Ok(())
+}
+
+fn check_numbers(document: &Document<ClientTable>) -> Result<(), String> {
+    let PortsTable { client, peer } = document.ports;
+    if client == 0 || peer == Some(0) || peer == Some(client) {
+        return Err("`ports.client` and `ports.peer` are two ports, from 1 to 65535".to_owned());
+    }
+    match document.timing.probe_ms {
+        Some(Millis(ms)) if ms < MIN_PROBE_MS => Err(format!("`timing.probe_ms` is at least {MIN_PROBE_MS}, not {ms}")),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse;
+
+    const GOOD: &str = include_str!("../../../examples/store/store.toml");
+
+    #[test]
+    fn a_wrong_file_says_line_field_and_what_is_allowed() {
+        assert_eq!(parse(GOOD).map(drop), Ok(()));
+        for (right, wrong, said) in [
+            ("name = \"store\"", "nam = \"store\"", "line 6: unknown field `nam`, expected one of `name`, `install`"),
+            ("name = \"store\"", "name = \"My Store\"", "line 6: a name has up to 40 small letters"),
+            ("name = \"store\"", "name = store", "line 6: "),
+            ("kind = \"http\"", "kind = \"carrier-pigeon\"", "unknown variant `carrier-pigeon`, expected `http`"),
+            (
+                "\"{client_port}\"",
+                "\"{port}\"",
+                "there is no placeholder {port} here; there are: {node}, {nodes}, {ip}",
+            ),
+            ("GET /{key}", "GET /{kye}", "there is no placeholder {kye} here; there are: {key}, {value}"),
+            ("GET /{key}", "fetch", "is no method and path, such as \"GET /keys/{key}\""),
+            ("guarantee = \"linearizable\"", "guarantee = \"good\"", "expected one of `linearizable`, "),
+            ("[[read_modes]]", "[[read_mode]]", "unknown field `read_mode`"),
+            ("[[read_modes]]", "[timing]\nsettle_ms = 1_000_000\n[[read_modes]]", "a time is at most 600000 ms"),
+            ("GET /\"", "GET /{key}\"", "there is no placeholder {key} here"),
+        ] {
+            let text = GOOD.replacen(right, wrong, 1);
+            assert_ne!(text, GOOD, "{right}");
+            let refused = parse(&text).unwrap_err();
+            assert!(refused.contains(said), "{refused}");
+            assert!(refused.starts_with("line "), "{refused}");
+        }
+        for (right, wrong, said) in [
+            ("command = [\"python3\"", "command = [\"{data_dir}\"", "no placeholder {data_dir}; it has: {here}"),
+            ("request = \"GET /\"\n", "", "it needs `ready.request`"),
+            ("client = 8000", "client = 8000\npeer = 8000", "are two ports"),
+            ("[[read_modes]]", "[timing]\nprobe_ms = 1\n[[read_modes]]", "`timing.probe_ms` is at least 10, not 1"),
+            (
+                "[client]",
+                "[read_modes.read]\nbody = \"{value}\"\n[client]",
+                "the read mode \"read\": `client.read`: it has no",
+            ),
+            ("[client]", "[read_modes.peek]\n[client]", "the read mode \"read\": there is no `client.peek`"),
+        ] {
+            let refused = parse(&GOOD.replacen(right, wrong, 1)).unwrap_err();
+            assert!(refused.contains(said), "{refused}");
+        }
+    }
+}

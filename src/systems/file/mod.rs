@@ -1,0 +1,281 @@
+//! Systems that a user describes in a file: a folder of this module reads it, the rest of `schism` sees a [`System`].
+
+mod document;
+mod node;
+mod roles;
+mod trial;
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use serde::{Deserialize, Serialize};
+use workloads::{Api, ApiConnector, Connector};
+
+use self::document::{ClientTable, Document, Millis, ReadModeTable};
+pub(crate) use self::trial::{TrialStep, answer_words};
+use super::{
+    ClientSetup, Deployment, Ports, ReadModeDescription, StartCommand, Status, StatusPage, StatusRequest, System,
+    SystemName, Timing,
+};
+
+/// Maximum size of a file, bytes.
+const MAX_BYTES: u64 = 1 << 20;
+
+/// File that describes a system: its path as the user gave it, and its text, by which a run that is stored can be
+/// judged again without the file.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct SystemFile {
+    pub(crate) path: String,
+    text: String,
+}
+
+/// Systems of the files read so far, which live as long as the process, as systems do.
+static LOADED: Mutex<BTreeMap<SystemFile, &'static FileSystem>> = Mutex::new(BTreeMap::new());
+
+impl SystemFile {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// Says why it cannot be read, or what is wrong with its text and in which line.
+    pub(crate) fn read(path: &Path) -> Result<Self, String> {
+        let shown = path.display();
+        let size = fs::metadata(path).map_err(|error| format!("{shown}: {error}"))?.len();
+        if size > MAX_BYTES {
+            return Err(format!("{shown}: {size} bytes are too many; a system's file has at most {MAX_BYTES}"));
+        }
+        let text = fs::read_to_string(path).map_err(|error| format!("{shown}: {error}"))?;
+        Self::of_text(path, text)
+    }
+
+    /// Returns a file with this text.
+    ///
+    /// # Errors
+    /// Says what is wrong with the text, and in which line.
+    pub(crate) fn of_text(path: &Path, text: String) -> Result<Self, String> {
+        let file = Self { path: path.display().to_string(), text };
+        file.system()?;
+        Ok(file)
+    }
+
+    /// Returns the system that the file describes.
+    ///
+    /// # Errors
+    /// Says what is wrong with its text, and in which line.
+    pub(crate) fn system(&self) -> Result<&'static FileSystem, String> {
+        let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(system) = loaded.get(self) {
+            return Ok(system);
+        }
+        let document = document::parse(&self.text).map_err(|why| format!("{}: {why}", self.path))?;
+        if SystemName::from(&*document.name.0).find().is_ok() {
+            return Err(format!("{}: there is another system {:?}; choose a name", self.path, document.name.0));
+        }
+        let system: &'static FileSystem = Box::leak(Box::new(FileSystem::new(document, &self.path)));
+        loaded.insert(self.clone(), system);
+        Ok(system)
+    }
+}
+
+/// System that a file describes.
+#[derive(Debug)]
+pub(crate) struct FileSystem {
+    document: Document<ClientTable>,
+    /// Folder of the file.
+    here: PathBuf,
+    read_modes: Vec<ReadModeDescription>,
+    workloads: Vec<&'static str>,
+}
+
+impl FileSystem {
+    fn new(document: Document<ClientTable>, path: &str) -> Self {
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.into());
+        let describe = |mode: &ReadModeTable| ReadModeDescription {
+            name: mode.name.0.clone().into(),
+            about: mode.about.clone().into(),
+            guarantee: mode.guarantee.into(),
+        };
+        let ClientTable::Http(api) = &document.client;
+        Self {
+            here: path.parent().map(Path::to_owned).unwrap_or_default(),
+            read_modes: document.read_modes.iter().map(describe).collect(),
+            workloads: api.workloads(),
+            document,
+        }
+    }
+
+    fn api(&self) -> &Api {
+        let ClientTable::Http(api) = &self.document.client;
+        api
+    }
+
+    /// Returns what is probably wrong with the rules for answers, a sentence each.
+    pub(crate) fn doubts(&self) -> Vec<String> {
+        self.api().doubts()
+    }
+
+    /// Returns true if clients can do this.
+    pub(crate) fn has(&self, action: &workloads::Action) -> bool {
+        self.api().has(action)
+    }
+
+    /// Creates clients that show what goes over the wire.
+    pub(crate) fn api_connector(&self, clients: &ClientSetup<'_>) -> ApiConnector {
+        let mode = self.document.read_modes.iter().find(|mode| mode.name.0 == clients.read.name());
+        let variations = mode.map(ReadModeTable::variations).unwrap_or_default();
+        let api = self.api().clone().vary(&variations).expect("the read modes were checked");
+        let nodes = clients.deployment.addresses.iter().map(|address| address.client).collect();
+        ApiConnector::new(api, clients.read.name(), nodes, clients.connect_timeout, clients.operation_timeout)
+    }
+}
+
+impl System for FileSystem {
+    fn name(&self) -> &str {
+        &self.document.name.0
+    }
+
+    fn read_modes(&self) -> &[ReadModeDescription] {
+        &self.read_modes
+    }
+
+    fn workloads(&self) -> &[&str] {
+        &self.workloads
+    }
+
+    fn has_cas(&self) -> bool {
+        self.api().has_cas()
+    }
+
+    fn missing_program(&self) -> Option<(String, String)> {
+        let program = node::missing_program(&self.document.node, &self.here)?;
+        let install = self.document.install.clone();
+        Some((program, install.unwrap_or_else(|| "install it, or correct `node.command`".to_owned())))
+    }
+
+    fn timing(&self, _settings: &super::Settings) -> Timing {
+        let table = &self.document.timing;
+        let or = |ms: Option<Millis>, other: Duration| ms.map_or(other, Duration::from);
+        let usual = Timing::default();
+        Timing {
+            ready_within: or(table.ready_within_ms, usual.ready_within),
+            settled_within: or(table.settled_within_ms, usual.settled_within),
+            settle: or(table.settle_ms, usual.settle),
+            probe: or(table.probe_ms, usual.probe),
+            ..usual
+        }
+    }
+
+    fn ports(&self) -> Ports {
+        let ports = self.document.ports;
+        Ports { client: ports.client, peer: ports.peer.unwrap_or_else(|| ports.client.wrapping_add(1).max(1)) }
+    }
+
+    fn start_command(&self, id: u16, deployment: &Deployment) -> anyhow::Result<StartCommand> {
+        node::start_command(&self.document.node, &self.here, id, deployment)
+    }
+
+    fn status_request(&self) -> StatusRequest<'_> {
+        let (request, body) = match (&self.document.roles, &self.document.ready.request) {
+            (Some(roles), _) => (&roles.request, roles.body.as_deref()),
+            (None, Some(request)) => (request, None),
+            (None, None) => return StatusRequest::Port,
+        };
+        StatusRequest::Page { method: request.method(), path: request.path(), body }
+    }
+
+    fn read_status(&self, page: &StatusPage) -> Option<Status> {
+        self.read_statuses(std::slice::from_ref(&Some(page.clone()))).pop()?
+    }
+
+    fn read_statuses(&self, pages: &[Option<StatusPage>]) -> Vec<Option<Status>> {
+        if let Some(roles) = &self.document.roles {
+            return roles::read_statuses(roles, pages);
+        }
+        let is_up = |page: &StatusPage| match (&self.document.ready.request, &self.document.ready.status) {
+            (None, _) => true,
+            (Some(_), Some(wanted)) => wanted.contains(page.status),
+            (Some(_), None) => (200..300).contains(&page.status),
+        };
+        pages.iter().map(|page| page.as_ref().filter(|page| is_up(page)).map(|_| Status::default())).collect()
+    }
+
+    fn connector(&self, clients: &ClientSetup<'_>) -> anyhow::Result<Connector> {
+        Ok(Connector::new(self.api_connector(clients)))
+    }
+
+    fn has_roles(&self) -> bool {
+        self.document.roles.is_some()
+    }
+
+    /// Nobody reads the logs of these nodes.
+    fn logs_roles(&self) -> bool {
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path};
+
+    use super::{SystemFile, SystemName};
+    use crate::systems::{Status, StatusPage, StatusRequest, System as _};
+
+    /// Text of the example, with one change.
+    fn changed(from: &str, to: &str) -> Result<&'static super::FileSystem, String> {
+        let text = include_str!("../../../examples/store/store.toml");
+        assert!(text.contains(from), "{from}");
+        SystemFile::of_text(Path::new("store.toml"), text.replacen(from, to, 1))?.system()
+    }
+
+    #[test]
+    fn the_files_of_this_repository_are_right_and_without_doubts() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut seen = 0;
+        for folder in ["systems", "examples/store"] {
+            for entry in fs::read_dir(root.join(folder)).unwrap() {
+                let path = entry.unwrap().path();
+                if path.extension().is_some_and(|extension| extension == "toml") {
+                    let system = SystemFile::read(&path).unwrap().system().unwrap();
+                    assert_eq!(system.doubts(), Vec::<String>::new());
+                    seen += 1;
+                }
+            }
+        }
+        assert!(seen >= 2, "{seen}");
+    }
+
+    #[test]
+    fn a_file_is_read_once_and_takes_no_name_of_ours() {
+        let twice = [(); 2].map(|()| changed("/value", "/found").unwrap());
+        assert!(std::ptr::eq(twice[0], twice[1]));
+        let ours = SystemName::default().to_string();
+        let refused = changed("\"store\"", &format!("{ours:?}")).unwrap_err();
+        assert!(refused.contains("there is another system"), "{refused}");
+    }
+
+    #[test]
+    fn what_a_file_leaves_out_a_run_does_without() {
+        let system = changed("[client.cas]", "[client.dequeue]").unwrap_err();
+        assert!(system.contains("`client.dequeue`: it has no placeholder {from}"), "{system}");
+        let system = changed("status = 200\n", "").unwrap();
+        assert!(!system.has_roles() && !system.has_skewable_clocks() && !system.logs_roles() && system.has_cas());
+        assert_eq!(system.workloads(), ["register"]);
+    }
+
+    #[test]
+    fn a_node_is_up_when_its_page_has_the_status_or_its_port_is_open() {
+        let page = |status| StatusPage { status, body: Vec::new() };
+        let is_up = |system: &super::FileSystem, status| {
+            system.read_status(&page(status)).is_some_and(|Status { role, .. }| role.is_none())
+        };
+        let by_page = changed("status = 200\n", "status = 204\n").unwrap();
+        assert!(matches!(by_page.status_request(), StatusRequest::Page { path: "/", .. }));
+        assert!(is_up(by_page, 204) && !is_up(by_page, 200));
+        let by_port = changed("request = \"GET /\"\nstatus = 200\n", "").unwrap();
+        assert!(matches!(by_port.status_request(), StatusRequest::Port) && is_up(by_port, 0));
+    }
+}

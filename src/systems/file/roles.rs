@@ -1,0 +1,95 @@
+//! Who leads, by the answers of nodes whose system a file describes.
+
+use serde_json::Value as Json;
+use workloads::Pointer;
+
+use super::document::RolesTable;
+use crate::systems::{Counters, RoleStatus, Status, StatusPage};
+
+/// Answer of a node about its role.
+struct Claim {
+    leads: bool,
+    term: u64,
+    id: Option<String>,
+    leader: Option<String>,
+}
+
+/// Returns the status of each node by its answer. The leader that a node names is looked for among the names that
+/// nodes give themselves; where nodes do not say whom they follow, they follow the one that leads in the latest term.
+pub(super) fn read_statuses(table: &RolesTable, pages: &[Option<StatusPage>]) -> Vec<Option<Status>> {
+    let claims: Vec<_> = pages.iter().map(|page| claim(table, page.as_ref()?)).collect();
+    let numbered = || (1..).zip(&claims).filter_map(|(number, claim)| Some((number, claim.as_ref()?)));
+    let leading = numbered().filter(|(_, claim)| claim.leads).max_by_key(|(_, claim)| claim.term);
+    let leader_of = |claim: &Claim| match &claim.leader {
+        Some(name) => numbered().find(|(_, other)| other.id.as_ref() == Some(name)).map(|(number, _)| number),
+        None if table.leader.is_none() => leading.map(|(number, _)| number),
+        None => None,
+    };
+    let status = |claim: &Claim| {
+        let name = if claim.leads { "leader" } else { "follower" };
+        let role = RoleStatus {
+            name: name.to_owned(),
+            leads: claim.leads,
+            term: claim.term,
+            leader: leader_of(claim),
+            applied: 0,
+            commit: 0,
+        };
+        Status { role: Some(role), counters: Counters::default() }
+    };
+    claims.iter().map(|claim| claim.as_ref().map(status)).collect()
+}
+
+fn claim(table: &RolesTable, page: &StatusPage) -> Option<Claim> {
+    let body: Json = serde_json::from_slice(&page.body).ok().filter(|_| (200..300).contains(&page.status))?;
+    let text = |place: &Option<Pointer>| {
+        place.as_ref().and_then(|place| place.find(&body)).map(|found| match found {
+            Json::String(text) => text.clone(),
+            other => other.to_string(),
+        })
+    };
+    let (id, leader) = (text(&table.id), text(&table.leader));
+    let leads = if table.leads.is_empty() {
+        id.is_some() && id == leader
+    } else {
+        table.leads.iter().all(|(place, wanted)| place.find(&body) == Some(wanted))
+    };
+    let term = text(&table.term).and_then(|term| term.parse().ok()).unwrap_or_default();
+    Some(Claim { leads, term, id, leader })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn roles(table: &str, pages: &[Json]) -> Vec<Option<(bool, Option<u16>, u64)>> {
+        let table: RolesTable = toml::from_str(table).unwrap();
+        let page = |body: &Json| Some(StatusPage { status: 200, body: body.to_string().into_bytes() });
+        let statuses = read_statuses(&table, &pages.iter().map(page).collect::<Vec<_>>());
+        let role = |status: &Status| status.role.as_ref().map(|role| (role.leads, role.leader, role.term));
+        statuses.iter().map(|status| role(status.as_ref()?)).collect()
+    }
+
+    #[test]
+    fn a_leader_is_found_by_the_names_that_nodes_give_themselves() {
+        let table = "request = 'GET /s'\nid = '/header/id'\nleader = '/leader'\nterm = '/term'";
+        let node = |id: &str, leader: &str| json!({"header": {"id": id}, "leader": leader, "term": "7"});
+        assert_eq!(
+            roles(table, &[node("11", "12"), node("12", "12"), json!({"header": {"id": "13"}, "term": "6"})]),
+            [Some((false, Some(2), 7)), Some((true, Some(2), 7)), Some((false, None, 6))]
+        );
+    }
+
+    #[test]
+    fn where_followers_name_nobody_they_follow_the_one_that_leads_in_the_latest_term() {
+        let table = "request = 'GET /s'\nleads = { '/role' = 'master' }\nterm = '/epoch'";
+        let node = |role: &str, epoch: u64| json!({"role": role, "epoch": epoch});
+        assert_eq!(
+            roles(table, &[node("master", 3), node("slave", 4), node("master", 4)]),
+            [Some((true, Some(3), 3)), Some((false, Some(3), 4)), Some((true, Some(3), 4))]
+        );
+        assert_eq!(roles(table, &[json!("nothing")]), [Some((false, None, 0))]);
+    }
+}

@@ -1,0 +1,176 @@
+//! Trial of a file's operations on a single node that nobody disturbs: which are asked for, and what each must answer.
+
+use histories::Value;
+use workloads::{Action, Answer, Request};
+
+use super::FileSystem;
+
+/// Operation of a trial, with the answer that it must get.
+#[derive(Clone, Debug)]
+pub(crate) struct TrialStep {
+    pub(crate) request: Request,
+    expected: Expected,
+    /// Words for what went before, which explain the expectation.
+    after: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Expected {
+    Done,
+    Value(Value),
+    /// A cas that changes nothing.
+    Refused,
+    /// A set with these elements, in any order.
+    Elements(Vec<i64>),
+}
+
+impl FileSystem {
+    /// Returns the operations of a trial, in their order: those of each workload on a key of its own.
+    pub(crate) fn trial_steps(&self) -> Vec<TrialStep> {
+        let cas = |from, to| Action::Cas { from, to };
+        let elements = |all: &[i64]| Expected::Elements(all.to_vec());
+        let value = |number: i64| Expected::Value(number.into());
+        let nil = || Expected::Value(Value::Nil);
+        let steps = [
+            (0, Action::Read, nil(), "before anything was written"),
+            (0, Action::Write(1), Expected::Done, "on a new key"),
+            (0, Action::Read, value(1), "after the write of 1"),
+            (0, cas(1, 2), Expected::Done, "after the write of 1"),
+            (0, Action::Read, if self.has(&cas(1, 2)) { value(2) } else { value(1) }, "after that"),
+            (0, cas(1, 3), Expected::Refused, "when the value is 2"),
+            (1, Action::Elements, elements(&[]), "before anything was added"),
+            (1, Action::Add(1), Expected::Done, "to an empty set"),
+            (1, Action::Add(2), Expected::Done, "after 1"),
+            (1, Action::Elements, elements(&[1, 2]), "after 1 and 2 were added"),
+            (2, Action::Peek, nil(), "into an empty queue"),
+            (2, Action::Enqueue(1), Expected::Done, "into an empty queue"),
+            (2, Action::Enqueue(2), Expected::Done, "after 1"),
+            (2, Action::Peek, value(1), "after 1 and 2 were put in"),
+            (2, Action::Dequeue, value(1), "after 1 and 2 were put in"),
+            (2, Action::Dequeue, value(2), "after 1 was taken out"),
+            (2, Action::Dequeue, nil(), "from an empty queue"),
+        ];
+        self.known(steps)
+    }
+
+    /// Returns reads of what a trial leaves behind.
+    pub(crate) fn trial_reads(&self) -> Vec<TrialStep> {
+        let last = if self.has(&Action::Cas { from: 1, to: 2 }) { 2 } else { 1 };
+        self.known([
+            (0, Action::Read, Expected::Value(last.into()), "after all writes"),
+            (1, Action::Elements, Expected::Elements(vec![1, 2]), "after 1 and 2 were added"),
+            (2, Action::Peek, Expected::Value(Value::Nil), "into an empty queue"),
+        ])
+    }
+
+    /// Returns those steps whose operations clients can carry out.
+    fn known(&self, steps: impl IntoIterator<Item = (u32, Action, Expected, &'static str)>) -> Vec<TrialStep> {
+        let known = steps.into_iter().filter(|(_, action, ..)| self.has(action));
+        let step = |(key, action, expected, after)| TrialStep { request: Request::new(key, action), expected, after };
+        known.map(step).collect()
+    }
+}
+
+impl TrialStep {
+    /// Returns the operation in a few words.
+    pub(crate) fn words(&self) -> String {
+        let key = self.request.key_name().unwrap_or_default();
+        match &self.request.action {
+            Action::Read => format!("read {key}"),
+            Action::Write(value) => format!("write {key} {value}"),
+            Action::Cas { from, to } => format!("cas {key} from {from} to {to}"),
+            Action::Elements => format!("elements {key}"),
+            Action::Add(value) => format!("add {key} {value}"),
+            Action::Enqueue(value) => format!("enqueue {key} {value}"),
+            Action::Dequeue => format!("dequeue {key}"),
+            Action::Peek => format!("peek {key}"),
+            Action::Transaction(_) => "transaction".to_owned(),
+        }
+    }
+
+    /// Returns what is wrong with an answer, if anything.
+    pub(crate) fn mistake(&self, answer: &Answer) -> Option<String> {
+        let is_right = match (&self.expected, answer) {
+            (Expected::Done, Answer::Done) | (Expected::Refused, Answer::NotDone(_)) => true,
+            (Expected::Refused, Answer::Mismatch(found)) => *found == Value::from(2),
+            (Expected::Value(wanted), Answer::Value(found)) => wanted == found,
+            (Expected::Elements(wanted), Answer::Value(Value::List(found))) => {
+                wanted.len() == found.len() && wanted.iter().all(|element| found.contains(&(*element).into()))
+            }
+            _ => false,
+        };
+        let wanted = match &self.expected {
+            Expected::Done => "ok".to_owned(),
+            Expected::Refused => "mismatch, found 2, or fail".to_owned(),
+            Expected::Value(value) => format!("ok, {}", shown(value)),
+            Expected::Elements(all) => format!("ok, {all:?} in any order"),
+        };
+        let hint = match (answer, &self.expected) {
+            (Answer::Unknown(why), _) if why.starts_with("no rule names") => "; no rule of the file applies",
+            (Answer::Value(Value::Str(_)), Expected::Value(Value::Int(_))) => "; decode = [\"integer\"] is missing",
+            (Answer::Value(Value::Str(_) | Value::Int(_)), Expected::Value(Value::Nil)) => {
+                "; what is absent needs or_nil = true"
+            }
+            (_, Expected::Value(Value::Nil)) => "; a rule for what is absent needs or_nil = true",
+            _ => "",
+        };
+        (!is_right).then(|| format!("{} should be: {wanted}{hint}", self.after))
+    }
+}
+
+/// Returns an answer in words, as the rules of a file name it.
+pub(crate) fn answer_words(answer: &Answer) -> String {
+    match answer {
+        Answer::Value(value) => format!("ok, {}", shown(value)),
+        Answer::Done => "ok".to_owned(),
+        Answer::Mismatch(found) => format!("mismatch, found {}", shown(found)),
+        Answer::NotDone(why) => format!("fail: {why}"),
+        Answer::Unknown(why) => format!("info: {why}"),
+    }
+}
+
+fn shown(value: &Value) -> String {
+    serde_json::to_string(value).unwrap_or_else(|_| format!("{value:?}")).replace("null", "nil")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::systems::SystemFile;
+
+    fn steps() -> Vec<TrialStep> {
+        let text = include_str!("../../../examples/store/store.toml").to_owned();
+        SystemFile { path: "store.toml".to_owned(), text }.system().unwrap().trial_steps()
+    }
+
+    #[test]
+    fn a_trial_has_the_operations_of_the_file_and_no_others() {
+        let words: Vec<String> = steps().iter().map(TrialStep::words).collect();
+        let wanted = ["read k0", "write k0 1", "read k0", "cas k0 from 1 to 2", "read k0", "cas k0 from 1 to 3"];
+        assert_eq!(words, wanted);
+    }
+
+    #[test]
+    fn an_answer_that_is_not_what_was_written_is_a_mistake() {
+        let steps = steps();
+        let unknown = |why: &str| Answer::Unknown(why.to_owned());
+        for (step, answer, said) in [
+            (0, Answer::Value(Value::Nil), None),
+            (0, Answer::NotDone("404".to_owned()), Some("before anything was written should be: ok, nil; a rule for")),
+            (1, Answer::Done, None),
+            (1, unknown("no rule names status 201"), Some("should be: ok; no rule of the file applies")),
+            (2, Answer::Value(1.into()), None),
+            (2, Answer::Value("1".into()), Some("should be: ok, 1; decode = [\"integer\"] is missing")),
+            (2, Answer::Value(Value::Nil), Some("after the write of 1 should be: ok, 1")),
+            (5, Answer::Mismatch(2.into()), None),
+            (5, Answer::NotDone(String::new()), None),
+            (5, Answer::Done, Some("when the value is 2 should be: mismatch, found 2, or fail")),
+        ] {
+            let mistake = steps[step].mistake(&answer);
+            match said {
+                None => assert_eq!(mistake, None, "{answer:?}"),
+                Some(said) => assert!(mistake.as_ref().is_some_and(|m| m.contains(said)), "{answer:?}: {mistake:?}"),
+            }
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! Tests of systems that a file describes, with the example store as a user would run it.
+
+use std::{fs, path::Path};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::support::{in_time, run, schism};
+
+/// Makes a folder with the example store, as `schism system new` writes it.
+fn store() -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let made = run(dir.path(), &["system", "new", "mystore", "--with-server"]);
+    assert_eq!(made.code, Some(0), "{made:?}");
+    dir
+}
+
+/// Changes a text in a file.
+fn change(path: &Path, from: &str, to: &str) {
+    let text = fs::read_to_string(path).unwrap();
+    assert!(text.contains(from), "{from}");
+    fs::write(path, text.replace(from, to)).unwrap();
+}
+
+fn results(dir: &Path) -> Value {
+    serde_json::from_slice(&fs::read(dir.join("store/latest/results.json")).unwrap()).unwrap()
+}
+
+#[test]
+fn a_store_that_replicates_nothing_is_found_not_linearizable_and_judged_again_without_its_file() {
+    let dir = store();
+    let load = ["--nodes", "3", "--faults", "none", "--time-limit", "2s", "--seed", "1"];
+    let arguments = [&["run", "--system", "mystore.toml"][..], &load].concat();
+    let ended = in_time(schism(dir.path()).args(&arguments));
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert_eq!(results(dir.path())["verdict"], "not-linearizable");
+    for file in ["mystore.toml", "server.py"] {
+        fs::remove_file(dir.path().join(file)).unwrap();
+    }
+    for command in ["check", "report"] {
+        let again = in_time(schism(dir.path()).args([command, "store/latest"]));
+        assert_eq!(again.code, Some(1), "{again:?}");
+    }
+    let page = fs::read_to_string(dir.path().join("store/latest/report.html")).unwrap();
+    assert!(page.contains("schism run --system mystore.toml --read read"), "the page does not repeat the run");
+    let listed = run(dir.path(), &["store", "ls"]).out;
+    assert!(listed.contains("mystore-register-read"), "{listed}");
+}
+
+#[test]
+fn one_store_alone_is_linearizable_until_it_forgets_what_it_acknowledged() {
+    let dir = store();
+    for (faults, code) in [("none", 0), ("kill:all", 1)] {
+        let load = ["--nodes", "1", "--faults", faults, "--time-limit", "4s", "--seed", "1", "--rate", "200"];
+        let ended = in_time(schism(dir.path()).args(["run", "--system", "mystore.toml"]).args(load));
+        assert_eq!(ended.code, Some(code), "{ended:?}");
+    }
+}
+
+#[test]
+fn a_trial_shows_each_exchange_and_finds_mistakes() {
+    let dir = store();
+    let ended = in_time(schism(dir.path()).args(["system", "check", "mystore.toml"]));
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let cas = [
+        "cas k0 from 1 to 3",
+        "  sent        POST /k0 {\"from\": 1, \"to\": 3}",
+        "  received    409 {\"found\": 2}",
+        "  understood  mismatch, found 2",
+        "mystore: 6 operations, 1 read mode: all as it should be\n",
+    ];
+    assert!(ended.out.ends_with(&cas.join("\n")), "{}", ended.out);
+    let file = dir.path().join("mystore.toml");
+    change(&file, ", or_nil = true", "");
+    change(
+        &file,
+        "rules = [{ status = 200, outcome = \"ok\" }]",
+        "rules = [{ status = 201, outcome = \"ok\" }, { outcome = \"fail\" }]",
+    );
+    let ended = in_time(schism(dir.path()).args(["system", "check", "mystore.toml"]));
+    assert_eq!(ended.code, Some(3), "{ended:?}");
+    for said in [
+        "WRONG       before anything was written should be: ok, nil",
+        "understood  fail: status 200: \"{}\"",
+        "doubtful: rule 2 of `client.write` calls a time-out or an error of the server a `fail`",
+        "2 wrong, 1 doubtful",
+    ] {
+        assert!(ended.out.contains(said), "{said}: {}", ended.out);
+    }
+}
+
+#[test]
+fn a_wrong_file_and_a_missing_program_are_named_before_anything_starts() {
+    let dir = store();
+    let file = dir.path().join("mystore.toml");
+    let run_it = |more: &[&str]| run(dir.path(), &[&["run", "--system", "mystore.toml"], more].concat());
+    for (arguments, code, said) in [
+        (&["--read", "fresh"][..], 64, "mystore has no read mode \"fresh\"; it has: read"),
+        (&["--workload", "set"], 64, "mystore knows no workload \"set\"; it knows: register"),
+        (&["--faults", "pause:leader"], 3, "cannot pause the leader: mystore does not say who leads"),
+        (&["--faults", "clock"], 3, "mystore gives nobody a hold on its clocks"),
+        (&["--trace"], 64, "mystore has no option --trace"),
+    ] {
+        let ended = run_it(arguments);
+        assert!(ended.code == Some(code) && ended.err.contains(said), "{ended:?}");
+    }
+    change(&file, "\"python3\"", "\"no-such-python\"");
+    let ended = run_it(&[]);
+    assert_eq!(ended.code, Some(3), "{ended:?}");
+    assert!(ended.err.contains("mystore needs the program no-such-python, which this host lacks"), "{}", ended.err);
+    change(&file, "status = 404", "sttus = 404");
+    let ended = run_it(&[]);
+    assert_eq!(ended.code, Some(65), "{ended:?}");
+    let said = "mystore.toml: line 35: unknown field `sttus`, expected one of `status`";
+    assert!(ended.err.contains(said), "{}", ended.err);
+    assert!(!dir.path().join("store").exists(), "something was started");
+    let missing = run(dir.path(), &["run", "--system", "none.toml"]);
+    assert!(missing.code == Some(65) && missing.err.contains("none.toml: No such file"), "{missing:?}");
+    let again = run(dir.path(), &["system", "new", "mystore"]);
+    assert!(again.code == Some(3) && again.err.contains("mystore.toml"), "nothing is overwritten: {again:?}");
+    let wrong = run(dir.path(), &["system", "new", "My Store"]);
+    assert!(wrong.code == Some(64) && wrong.err.contains("small letters"), "{wrong:?}");
+}
+
+/// Server of sets and queues at its first node, which leads; other nodes refuse everything. It is named in its command,
+/// its environment, and a file, and refuses to start unless it was prepared.
+const LED: &str = r#"
+import json, os, sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Lock
+
+ip, port, node, data = sys.argv[1:5]
+assert open(data + "/prepared").read() == node and os.environ["NODE"] == node
+assert json.load(open(os.path.dirname(data) + "/conf.json"))["node"] == int(node)
+lists, lock = {}, Lock()
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if self.path == "/role":
+            return self.answer(200, {"me": "node" + node, "leader": "node1", "term": "3"})
+        if node != "1":
+            return self.answer(421, {"error": "not the leader"})
+        action, key = self.path[1:].split("/")
+        with lock:
+            elements = lists.setdefault(key, [])
+            if action in ("add", "enqueue"):
+                elements.append(json.loads(body)["value"])
+                return self.answer(200, {})
+            if action == "elements":
+                return self.answer(200, {"all": [{"value": str(one)} for one in elements]} if elements else {})
+            found = {"value": elements[0]} if elements else {}
+            del elements[:1 if action == "dequeue" else 0]
+        self.answer(200, found)
+    def answer(self, status, content):
+        text = json.dumps(content).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+    def log_message(self, *_):
+        pass
+
+ThreadingHTTPServer.request_queue_size = 128
+ThreadingHTTPServer((ip, int(port)), Handler).serve_forever()
+"#;
+
+const LED_FILE: &str = r#"
+name = "led"
+ports = { client = 8000 }
+read_modes = [
+  { name = "first", guarantee = "linearizable" },
+  { name = "second", guarantee = "linearizable", elements = { headers = { x-mode = "{read_mode}" } } },
+]
+
+[node]
+command = ["python3", "{here}/led.py", "{ip}", "{client_port}", "{node}", "{data_dir}"]
+prepare = ["sh", "-c", "printf {node} >{data_dir}/prepared"]
+env = { NODE = "{node}" }
+files = [{ path = "conf.json", text = '{"node": {node}}' }]
+
+[roles]
+request = "POST /role"
+id = "/me"
+leader = "/leader"
+term = "/term"
+
+[client]
+kind = "http"
+add = { request = "POST /add/{key}", body = '{"value": {value}}', rules = [
+  { status = 200, outcome = "ok" }, { status = 421, outcome = "fail" },
+] }
+enqueue = { request = "POST /enqueue/{key}", body = '{"value": {value}}', rules = [
+  { status = 200, outcome = "ok" }, { status = 421, outcome = "fail" },
+] }
+elements = { request = "POST /elements/{key}", rules = [
+  { status = 200, outcome = "ok", value = "/all", or_nil = true, each = "/value", decode = ["integer"] },
+] }
+dequeue = { request = "POST /dequeue/{key}", rules = [
+  { status = 200, outcome = "ok", value = "/value", or_nil = true }, { status = 421, outcome = "fail" },
+] }
+peek = { request = "POST /peek/{key}", rules = [{ status = 200, outcome = "ok", value = "/value", or_nil = true }] }
+"#;
+
+#[test]
+fn sets_queues_roles_and_preparations_work_by_a_file() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("led.toml"), LED_FILE).unwrap();
+    fs::write(dir.path().join("led.py"), LED).unwrap();
+    let tried = in_time(schism(dir.path()).args(["system", "check", "led.toml"]));
+    assert_eq!(tried.code, Some(0), "{tried:?}");
+    assert!(tried.out.ends_with("led: 13 operations, 2 read modes: all as it should be\n"), "{}", tried.out);
+    for workload in ["set", "queue"] {
+        let load =
+            ["--workload", workload, "--nodes", "3", "--faults", "pause:leader", "--time-limit", "4s", "--seed", "1"];
+        let ended = in_time(schism(dir.path()).args(["run", "--system", "led.toml", "--read", "second"]).args(load));
+        // Only the leader answers, so the final reads of the other nodes fail; what was answered is right.
+        assert_eq!(ended.code, Some(3), "{ended:?}");
+        assert!(ended.out.contains("final reads failed"), "{ended:?}");
+        assert_eq!(results(dir.path())["verdict"], "linearizable");
+        assert!(ended.err.contains("pause n1") && ended.err.contains("a leader after"), "{ended:?}");
+    }
+}

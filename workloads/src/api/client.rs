@@ -1,0 +1,149 @@
+//! Clients of an HTTP API that is data.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use reqwest::{Method, StatusCode};
+
+use super::{Api, rule::understand};
+use crate::{Action, Answer, Client, ClientError, Connect, Request, Response, http};
+
+/// Factory of clients of an API.
+#[derive(Clone, Debug)]
+pub struct ApiConnector {
+    /// The API, in the read mode of these clients.
+    api: Arc<Api>,
+    read_mode: String,
+    nodes: Vec<SocketAddr>,
+    ids: Vec<u16>,
+    limits: http::Limits,
+}
+
+impl ApiConnector {
+    /// Returns a factory of clients for the nodes at these addresses, whose numbers count from 1. The time limit for
+    /// connecting must be lower than that of the whole operation.
+    pub fn new(
+        api: Api,
+        read_mode: &str,
+        nodes: Vec<SocketAddr>,
+        connect_timeout: Duration,
+        operation_timeout: Duration,
+    ) -> Self {
+        let ids = (1..).zip(&nodes).map(|(id, _)| id).collect();
+        let limits = http::Limits { connect: connect_timeout, operation: operation_timeout };
+        Self { api: Arc::new(api), read_mode: read_mode.to_owned(), nodes, ids, limits }
+    }
+}
+
+impl Connect for ApiConnector {
+    type Client = ApiClient;
+
+    fn nodes(&self) -> &[u16] {
+        &self.ids
+    }
+
+    fn open(&self, node: u16) -> Result<ApiClient, ClientError> {
+        let failed = |reason: String| ClientError { node, reason };
+        let address = usize::from(node).checked_sub(1).and_then(|index| self.nodes.get(index));
+        let address = address.ok_or_else(|| failed("it has no address".to_owned()))?;
+        let http = http::build(self.limits).map_err(failed)?;
+        let (api, read_mode) = (Arc::clone(&self.api), self.read_mode.clone());
+        Ok(ApiClient { http, base: format!("http://{address}"), api, read_mode })
+    }
+}
+
+/// Client of one logical process, with one connection to one node.
+#[derive(Debug)]
+pub struct ApiClient {
+    http: reqwest::Client,
+    /// Prefix of all URLs.
+    base: String,
+    api: Arc<Api>,
+    read_mode: String,
+}
+
+/// Operation as it went over the wire, and as it was understood.
+#[derive(Clone, Debug)]
+pub struct Exchange {
+    /// Method, path and body that were sent.
+    pub sent: String,
+    /// Status and body that were received, or why there are none.
+    pub received: String,
+    /// Meaning of the answer.
+    pub answer: Answer,
+}
+
+/// Request with its placeholders filled.
+struct Filled {
+    method: Method,
+    path: String,
+    headers: Vec<(String, String)>,
+    body: Option<String>,
+}
+
+impl ApiClient {
+    /// Sends a request, and returns what was sent and received along with what it means.
+    pub async fn exchange(&mut self, request: &Request) -> Exchange {
+        let Some(filled) = self.fill(request) else {
+            let (sent, received) = (String::new(), String::new());
+            return Exchange { sent, received, answer: lacking(&request.action) };
+        };
+        let body = filled.body.as_ref().map_or_else(String::new, |body| format!(" {body}"));
+        let sent = format!("{} {}{body}", filled.method, filled.path);
+        match self.send(filled).await {
+            Ok((status, body)) => {
+                let answer = self.understand(&request.action, status, &body);
+                Exchange { sent, received: format!("{} {}", status.as_u16(), String::from_utf8_lossy(&body)), answer }
+            }
+            Err(answer) => Exchange { sent, received: "no answer".to_owned(), answer },
+        }
+    }
+
+    fn fill(&self, request: &Request) -> Option<Filled> {
+        let operation = self.api.operation(&request.action)?;
+        let value_of = |name: &str| match (name, &request.action) {
+            ("key", _) => request.key_name().unwrap_or_default(),
+            ("read_mode", _) => self.read_mode.clone(),
+            ("from", Action::Cas { from, .. }) => from.to_string(),
+            ("to", Action::Cas { to, .. }) => to.to_string(),
+            ("value", Action::Write(value) | Action::Add(value) | Action::Enqueue(value)) => value.to_string(),
+            _ => String::new(),
+        };
+        let headers = self.api.headers.iter().chain(&operation.headers);
+        Some(Filled {
+            method: operation.request.method.clone(),
+            path: operation.request.path.fill(value_of),
+            headers: headers.map(|(name, text)| (name.clone(), text.0.fill(value_of))).collect(),
+            body: operation.body.as_ref().map(|body| body.0.fill(value_of)),
+        })
+    }
+
+    async fn send(&self, filled: Filled) -> Result<(StatusCode, Vec<u8>), Answer> {
+        let mut request = self.http.request(filled.method, format!("{}{}", self.base, filled.path));
+        for (name, value) in filled.headers {
+            request = request.header(name, value);
+        }
+        if let Some(body) = filled.body {
+            request = request.body(body);
+        }
+        http::complete(request).await
+    }
+
+    fn understand(&self, action: &Action, status: StatusCode, body: &[u8]) -> Answer {
+        let rules = self.api.operation(action).map_or(&[][..], |operation| &operation.rules);
+        understand(rules, action, status.as_u16(), body)
+    }
+}
+
+fn lacking(action: &Action) -> Answer {
+    Answer::NotDone(format!("the API has no such operation: {action:?}"))
+}
+
+impl Client for ApiClient {
+    async fn invoke(&mut self, request: &Request) -> Response {
+        let Some(filled) = self.fill(request) else { return lacking(&request.action).into() };
+        match self.send(filled).await {
+            Ok((status, body)) => self.understand(&request.action, status, &body).into(),
+            Err(answer) => answer.into(),
+        }
+    }
+}
