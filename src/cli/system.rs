@@ -8,7 +8,7 @@ use std::{
 };
 
 use clap::{Args, Subcommand};
-use workloads::{Connect as _, Exchange};
+use workloads::{AnyClient, ApiClient, Client as _, Connect as _, Exchange};
 
 use crate::{
     error::{ExitStatus, Failure},
@@ -133,20 +133,45 @@ async fn try_all(system: &'static FileSystem, deployment: &Deployment) -> anyhow
         let read = ReadMode::from(&*mode.name);
         let clients =
             ClientSetup { deployment, read: &read, connect_timeout: CONNECT_LIMIT, operation_timeout: OPERATION_LIMIT };
-        let mut client = system.api_connector(&clients).open(1)?;
+        let mut client = match system.api_connector(&clients) {
+            Some(connector) => TrialClient::Http(connector.open(1)?),
+            None => TrialClient::Other(system.connector(&clients)?.open(1)?),
+        };
         if number == 0 {
             for step in system.trial_steps() {
-                let exchange = client.exchange(&step.request).await;
+                let exchange = client.exchange(&step).await;
                 tried.add(&step.words(), &step, &exchange);
             }
             continue;
         }
         for step in system.trial_reads() {
-            let exchange = client.exchange(&step.request).await;
+            let exchange = client.exchange(&step).await;
             tried.add(&format!("{} ({} reads)", step.words(), mode.name), &step, &exchange);
         }
     }
+    if let Some(problems) = system.client_problems() {
+        tried.mistakes += 1;
+        tried.text += &format!("WRONG {}\n", sanitize::line(&problems));
+    }
     Ok(tried)
+}
+
+/// Client of a trial: one that shows what goes over the wire, or any other.
+enum TrialClient {
+    Http(ApiClient),
+    Other(AnyClient),
+}
+
+impl TrialClient {
+    async fn exchange(&mut self, step: &TrialStep) -> Exchange {
+        match self {
+            Self::Http(client) => client.exchange(&step.request).await,
+            Self::Other(client) => {
+                let answer = client.invoke(&step.request).await.answer;
+                Exchange { sent: step.words(), received: "a line of the shim".to_owned(), answer }
+            }
+        }
+    }
 }
 
 impl Tried {

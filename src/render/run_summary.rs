@@ -35,6 +35,9 @@ pub(crate) fn describe_run(finished: &FinishedRun) -> String {
     if let Some(why) = &results.live.harness_failed {
         text += &format!("  the run itself failed: {why}\n");
     }
+    if let Some(problems) = &results.live.client_problems {
+        text += &format!("  problems with the clients: {problems}\n");
+    }
     if let Some(why) = &results.live.not_recovered {
         text += &format!("  the cluster did not recover after healing: {why}\n");
     }

@@ -131,6 +131,7 @@ async fn run_on_cluster(
         load: Some(load),
         interrupted,
         harness_failed,
+        client_problems: plan.system().client_problems(),
         not_recovered: recovery?,
         cost,
         availability,

@@ -180,6 +180,9 @@ pub(crate) struct LiveResults {
     /// Error in injecting or healing faults, which says nothing about the system.
     #[serde(default)]
     pub(crate) harness_failed: Option<String>,
+    /// Problems with the clients themselves, such as shims that ended, if there were any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) client_problems: Option<String>,
     /// Reason why the cluster did not recover after healing, if it did not.
     pub(crate) not_recovered: Option<String>,
     /// Cost of the load, as counted by the nodes.

@@ -186,6 +186,11 @@ pub(crate) trait System: fmt::Debug + Sync {
     /// Fails if there can be none.
     fn connector(&self, clients: &ClientSetup<'_>) -> anyhow::Result<Connector>;
 
+    /// Describes what went wrong with the clients themselves so far, if anything, on one line.
+    fn client_problems(&self) -> Option<String> {
+        None
+    }
+
     /// Returns true if nodes say who leads. Otherwise no fault can be aimed at the leader, and nobody knows how often
     /// the leader changed.
     fn has_roles(&self) -> bool {

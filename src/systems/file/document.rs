@@ -42,6 +42,26 @@ pub(super) struct Document<C> {
 #[derive(Clone, Debug)]
 pub(super) enum ClientTable {
     Http(Box<Api>),
+    Shim(ShimTable),
+}
+
+/// Program that carries out requests, one process for each client.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ShimTable {
+    /// Kind of the clients, which is always `shim`.
+    #[expect(dead_code, reason = "it chose this type")]
+    kind: ClientKind,
+    pub(super) command: Vec<String>,
+    #[serde(default)]
+    pub(super) env: BTreeMap<String, String>,
+    /// Workloads whose operations it knows.
+    pub(super) workloads: Vec<String>,
+    /// True if it knows cas, which the workload `register` can do without.
+    #[serde(default)]
+    pub(super) cas: bool,
+    /// Time limit for its `ready` line, ms; none if it writes no such line.
+    pub(super) ready_within_ms: Option<Millis>,
 }
 
 /// The field of a document that says which kind of clients it has.
@@ -55,10 +75,11 @@ struct KindOfClient {
     kind: ClientKind,
 }
 
-#[derive(Clone, Copy, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum ClientKind {
+pub(super) enum ClientKind {
     Http,
+    Shim,
 }
 
 /// Name of a system: small letters, digits and hyphens.
@@ -273,6 +294,7 @@ pub(super) fn parse(text: &str) -> Result<Document<ClientTable>, String> {
     // The kind is read first, so that whatever is wrong with the rest is said with its line.
     let document = match typed::<KindOnly>(text)?.client.kind {
         ClientKind::Http => with_client(typed(text)?, |api| ClientTable::Http(Box::new(api))),
+        ClientKind::Shim => with_client(typed(text)?, ClientTable::Shim),
     };
     check(&document)?;
     Ok(document)
@@ -296,11 +318,15 @@ fn with_client<C, D>(document: Document<C>, wrap: impl FnOnce(C) -> D) -> Docume
 
 /// Checks what no single field can be wrong with.
 fn check(document: &Document<ClientTable>) -> Result<(), String> {
-    let ClientTable::Http(api) = &document.client;
-    api.check()?;
-    for mode in &document.read_modes {
-        let varied = (**api).clone().vary(&mode.variations()).and_then(|varied| varied.check());
-        varied.map_err(|why| format!("the read mode {:?}: {why}", mode.name.0))?;
+    match &document.client {
+        ClientTable::Shim(shim) => shim.check()?,
+        ClientTable::Http(api) => {
+            api.check()?;
+            for mode in &document.read_modes {
+                let varied = (**api).clone().vary(&mode.variations()).and_then(|varied| varied.check());
+                varied.map_err(|why| format!("the read mode {:?}: {why}", mode.name.0))?;
+            }
+        }
     }
     check_numbers(document)?;
     let Some(program) = document.node.command.first() else {
@@ -356,7 +382,7 @@ mod tests {
             ("name = \"store\"", "nam = \"store\"", "line 6: unknown field `nam`, expected one of `name`, `install`"),
             ("name = \"store\"", "name = \"My Store\"", "line 6: a name has up to 40 small letters"),
             ("name = \"store\"", "name = store", "line 6: "),
-            ("kind = \"http\"", "kind = \"carrier-pigeon\"", "unknown variant `carrier-pigeon`, expected `http`"),
+            ("kind = \"http\"", "kind = \"carrier-pigeon\"", "unknown variant `carrier-pigeon`, expected `http` or `shim`"),
             (
                 "\"{client_port}\"",
                 "\"{port}\"",

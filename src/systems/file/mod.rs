@@ -3,18 +3,19 @@
 mod document;
 mod node;
 mod roles;
+mod shim;
 mod trial;
 
 use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use serde::{Deserialize, Serialize};
-use workloads::{Api, ApiConnector, Connector};
+use workloads::{Action, Api, ApiConnector, Connector, ShimProblems};
 
 use self::document::{ClientTable, Document, Millis, ReadModeTable};
 pub(crate) use self::trial::{TrialStep, answer_words};
@@ -89,6 +90,8 @@ pub(crate) struct FileSystem {
     here: PathBuf,
     read_modes: Vec<ReadModeDescription>,
     workloads: Vec<&'static str>,
+    /// Problems with shims, of all clients of this process.
+    shim_problems: Arc<ShimProblems>,
 }
 
 impl FileSystem {
@@ -99,35 +102,46 @@ impl FileSystem {
             about: mode.about.clone().into(),
             guarantee: mode.guarantee.into(),
         };
-        let ClientTable::Http(api) = &document.client;
         Self {
             here: path.parent().map(Path::to_owned).unwrap_or_default(),
             read_modes: document.read_modes.iter().map(describe).collect(),
-            workloads: api.workloads(),
+            workloads: match &document.client {
+                ClientTable::Http(api) => api.workloads(),
+                ClientTable::Shim(shim) => shim.workloads(),
+            },
+            shim_problems: Arc::default(),
             document,
         }
     }
 
-    fn api(&self) -> &Api {
-        let ClientTable::Http(api) = &self.document.client;
-        api
-    }
-
     /// Returns what is probably wrong with the rules for answers, a sentence each.
     pub(crate) fn doubts(&self) -> Vec<String> {
-        self.api().doubts()
+        match &self.document.client {
+            ClientTable::Http(api) => api.doubts(),
+            ClientTable::Shim(_) => Vec::new(),
+        }
     }
 
     /// Returns true if clients can do this.
-    pub(crate) fn has(&self, action: &workloads::Action) -> bool {
-        self.api().has(action)
+    pub(crate) fn has(&self, action: &Action) -> bool {
+        match &self.document.client {
+            ClientTable::Http(api) => api.has(action),
+            ClientTable::Shim(shim) => shim.has(action),
+        }
     }
 
-    /// Creates clients that show what goes over the wire.
-    pub(crate) fn api_connector(&self, clients: &ClientSetup<'_>) -> ApiConnector {
+    /// Creates clients that show what goes over the wire, if they speak HTTP.
+    pub(crate) fn api_connector(&self, clients: &ClientSetup<'_>) -> Option<ApiConnector> {
+        match &self.document.client {
+            ClientTable::Http(api) => Some(self.connector_to(api, clients)),
+            ClientTable::Shim(_) => None,
+        }
+    }
+
+    fn connector_to(&self, api: &Api, clients: &ClientSetup<'_>) -> ApiConnector {
         let mode = self.document.read_modes.iter().find(|mode| mode.name.0 == clients.read.name());
         let variations = mode.map(ReadModeTable::variations).unwrap_or_default();
-        let api = self.api().clone().vary(&variations).expect("the read modes were checked");
+        let api = api.clone().vary(&variations).expect("the read modes were checked");
         let nodes = clients.deployment.addresses.iter().map(|address| address.client).collect();
         ApiConnector::new(api, clients.read.name(), nodes, clients.connect_timeout, clients.operation_timeout)
     }
@@ -147,13 +161,17 @@ impl System for FileSystem {
     }
 
     fn has_cas(&self) -> bool {
-        self.api().has_cas()
+        self.has(&Action::Cas { from: 0, to: 1 })
     }
 
     fn missing_program(&self) -> Option<(String, String)> {
-        let program = node::missing_program(&self.document.node, &self.here)?;
+        let of_clients = match &self.document.client {
+            ClientTable::Http(_) => None,
+            ClientTable::Shim(shim) => shim.missing_program(&self.here),
+        };
+        let program = node::missing_program(&self.document.node, &self.here).or(of_clients)?;
         let install = self.document.install.clone();
-        Some((program, install.unwrap_or_else(|| "install it, or correct `node.command`".to_owned())))
+        Some((program, install.unwrap_or_else(|| "install it, or correct the command".to_owned())))
     }
 
     fn timing(&self, _settings: &super::Settings) -> Timing {
@@ -204,7 +222,16 @@ impl System for FileSystem {
     }
 
     fn connector(&self, clients: &ClientSetup<'_>) -> anyhow::Result<Connector> {
-        Ok(Connector::new(self.api_connector(clients)))
+        Ok(match &self.document.client {
+            ClientTable::Http(api) => Connector::new(self.connector_to(api, clients)),
+            ClientTable::Shim(shim) => {
+                Connector::new(shim.connector(&self.here, clients, Arc::clone(&self.shim_problems)))
+            }
+        })
+    }
+
+    fn client_problems(&self) -> Option<String> {
+        (!self.shim_problems.list().is_empty()).then(|| self.shim_problems.to_string())
     }
 
     fn has_roles(&self) -> bool {

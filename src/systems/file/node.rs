@@ -90,8 +90,13 @@ pub(super) fn missing_program(table: &NodeTable, here: &Path) -> Option<String> 
     named.into_iter().find(|program| find(program, here).is_none())
 }
 
+/// Returns a text with the folder of the system's file in place of `{here}`.
+pub(super) fn fill_here(text: &str, here: &Path) -> String {
+    text.replace("{here}", &here.display().to_string())
+}
+
 /// Finds a program: on the `PATH`, or, if its name has a slash, relative to the folder of the system's file.
-fn find(program: &str, here: &Path) -> Option<PathBuf> {
+pub(super) fn find(program: &str, here: &Path) -> Option<PathBuf> {
     if program.contains('/') {
         return Some(here.join(program)).filter(|path| path.is_file());
     }

@@ -1,0 +1,83 @@
+//! Clients of a described system that are programs of the user's, one process each.
+
+use std::{path::Path, sync::Arc};
+
+use workloads::{Action, ShimConnector, ShimNode, ShimOptions, ShimProblems, WORKLOADS};
+
+use super::{
+    document::ShimTable,
+    node::{fill_here, find},
+};
+use crate::systems::ClientSetup;
+
+/// File in a run's folder that keeps what shims write to stderr.
+const STDERR_FILE: &str = "shims.log";
+
+impl ShimTable {
+    /// Checks what no single field can be wrong with.
+    pub(super) fn check(&self) -> Result<(), String> {
+        if self.command.is_empty() {
+            return Err("`client.command` is empty; it begins with a program".to_owned());
+        }
+        let known: Vec<&str> = WORKLOADS.iter().map(|workload| workload.name()).collect();
+        if self.workloads.is_empty() {
+            return Err(format!("`client.workloads` is empty; it names some of: {}", known.join(", ")));
+        }
+        match self.workloads.iter().find(|name| !known.contains(&name.as_str())) {
+            Some(unknown) => Err(format!("there is no workload {unknown:?}; there are: {}", known.join(", "))),
+            None => Ok(()),
+        }
+    }
+
+    /// Returns the workloads whose operations it knows, in the order in which they are offered.
+    pub(super) fn workloads(&self) -> Vec<&'static str> {
+        let names = WORKLOADS.iter().map(|workload| workload.name());
+        names.filter(|name| self.workloads.iter().any(|known| known == name)).collect()
+    }
+
+    /// Returns true if it can do this.
+    pub(super) fn has(&self, action: &Action) -> bool {
+        let knows = |name: &str| self.workloads.iter().any(|known| known == name);
+        match action {
+            Action::Read | Action::Write(_) => knows("register"),
+            Action::Cas { .. } => knows("register") && self.cas,
+            Action::Elements | Action::Add(_) => knows("set"),
+            Action::Enqueue(_) | Action::Dequeue | Action::Peek => knows("queue"),
+            Action::Transaction(_) => knows("append"),
+        }
+    }
+
+    /// Returns its program, if this host lacks it.
+    pub(super) fn missing_program(&self, here: &Path) -> Option<String> {
+        let program = fill_here(&self.command[0], here);
+        find(&program, here).is_none().then_some(program)
+    }
+
+    /// Creates clients that keep their problems in `problems`.
+    pub(super) fn connector(
+        &self,
+        here: &Path,
+        clients: &ClientSetup<'_>,
+        problems: Arc<ShimProblems>,
+    ) -> ShimConnector {
+        let [program, args @ ..] = &self.command[..] else { unreachable!("the command was checked") };
+        let program = fill_here(program, here);
+        let node = |(number, address): (u16, &crate::systems::Address)| ShimNode {
+            number,
+            address: address.client.to_string(),
+            env: Vec::new(),
+        };
+        let options = ShimOptions {
+            program: find(&program, here).unwrap_or_else(|| program.into()),
+            args: args.iter().map(|argument| fill_here(argument, here).into()).collect(),
+            env: self.env.iter().map(|(name, value)| (name.into(), fill_here(value, here).into())).collect(),
+            nodes: (1..).zip(&clients.deployment.addresses).map(node).collect(),
+            read_mode: Some(clients.read.name().to_owned()),
+            start_timeout: self.ready_within_ms.map(Into::into),
+            operation_timeout: clients.operation_timeout,
+            max_line_bytes: ShimOptions::MAX_LINE_BYTES,
+            stderr: Some(clients.deployment.dir.join(STDERR_FILE)),
+        };
+        ShimConnector::new(options, problems)
+    }
+}
